@@ -1,0 +1,75 @@
+"""Every file location in one place; nothing else asks platformdirs or builds a path of ours.
+
+It creates no folder: whoever writes a file makes its parent first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+HOME_VARIABLE = "OFFRAMP_HOME"
+"""Environment variable that puts every folder under one root (tests, portable set-ups)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paths:
+    """The four folders that Offramp uses, and the files in them."""
+
+    config_dir: Path
+    data_dir: Path
+    diagnostics_dir: Path
+    runtime_dir: Path
+
+    @classmethod
+    def for_user(cls, environ: Mapping[str, str], *, is_demo: bool = False) -> Paths:
+        """The user's own folders, or the demo's, which share nothing with them.
+
+        `OFFRAMP_HOME` in `environ`, where set, replaces the system's folders; the demo then lives
+        in its subfolder `demo`.
+        """
+        home = environ.get(HOME_VARIABLE)
+        if home:
+            root = Path(home).expanduser()
+            return cls.under(root / "demo" if is_demo else root)
+        name = "offramp-demo" if is_demo else "offramp"
+        folders = platformdirs.PlatformDirs(name, appauthor=False)
+        return cls(
+            config_dir=folders.user_config_path,
+            data_dir=folders.user_data_path,
+            diagnostics_dir=folders.user_log_path,
+            runtime_dir=folders.user_runtime_path,
+        )
+
+    @classmethod
+    def under(cls, root: Path) -> Paths:
+        """All four folders below `root`."""
+        return cls(
+            config_dir=root / "config",
+            data_dir=root / "data",
+            diagnostics_dir=root / "diagnostics",
+            runtime_dir=root / "run",
+        )
+
+    @property
+    def config_file(self) -> Path:
+        """The settings, TOML."""
+        return self.config_dir / "config.toml"
+
+    @property
+    def env_file(self) -> Path:
+        """Variables in `NAME=value` form that stand behind the real environment."""
+        return self.config_dir / ".env"
+
+    @property
+    def log_dir(self) -> Path:
+        """Where the request records go unless `log_dir` is set: the user's history."""
+        return self.data_dir / "log"
+
+    @property
+    def diagnostics_file(self) -> Path:
+        """The daemon's own messages: no content, no keys, rotated by size."""
+        return self.diagnostics_dir / "daemon.log"

@@ -1,0 +1,70 @@
+"""The log contract: what one line of `requests-YYYY-MM.jsonl` holds, written and read here alone.
+
+A line never holds message content, prompt text, a key or a latency. Fields are only ever added,
+with a default; none is retyped or reused, so that old files stay readable for good.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+
+Status = Literal["success", "error", "cancelled"]
+
+FILE_PATTERN = "requests*.jsonl"
+"""What readers take for a request log; an older `requests.jsonl` dropped in is found too."""
+
+
+class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One finished POST to `/v1/messages`.
+
+    Token counts are tokens; `ts` is the request's arrival, UTC, RFC 3339 with milliseconds and
+    `Z`. `model` is the one that the client asked for and `served_model` the one that the answer
+    names; both, and `backend`, are None where there is none.
+    """
+
+    ts: str
+    model: str | None
+    backend: str | None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_creation_input_tokens: int = 0
+    cache_read_input_tokens: int = 0
+    status: Status
+    http_status: int | None = None
+    served_model: str | None = None
+    reason: str | None = None
+    session_id: str | None = None
+    cache_creation_5m_input_tokens: int = 0
+    cache_creation_1h_input_tokens: int = 0
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(RequestRecord)
+
+
+def encode(record: RequestRecord) -> bytes:
+    """One line of JSON, its newline included, keys in the order of the Struct's fields."""
+    return _ENCODER.encode(record) + b"\n"
+
+
+def decode(line: bytes) -> RequestRecord:
+    """The record in `line`; keys that this version does not know are passed over.
+
+    Raises:
+        msgspec.DecodeError: `line` is no whole JSON object (a torn line, say).
+        msgspec.ValidationError: the object is no request record.
+    """
+    return _DECODER.decode(line)
+
+
+def format_timestamp(moment: datetime) -> str:
+    """`moment` (aware) as `2026-02-07T10:30:00.000Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def file_name(ts: str) -> str:
+    """The log file that a record with this `ts` belongs to: its UTC month's."""
+    return f"requests-{ts[:7]}.jsonl"

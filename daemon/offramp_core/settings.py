@@ -1,0 +1,197 @@
+"""What can be set, with the built-in defaults: plain frozen data, no files and no environment.
+
+`config` fills these Structs from `config.toml` and the environment. Times are seconds, sizes bytes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+Auth = Literal["client", "bearer", "x-api-key"]
+LogLevel = Literal["debug", "info", "warn", "error"]
+LogFormat = Literal["text", "json"]
+
+ANTHROPIC = "anthropic"
+"""The backend that always exists: where everything goes that no route sends elsewhere."""
+
+ANTHROPIC_BASE_URL = "https://api.anthropic.com"
+ZAI_BASE_URL = "https://api.z.ai/api/anthropic"
+
+MIB = 1024 * 1024
+
+
+class Secret:
+    """A credential that never shows itself: `repr`, `str` and formatting give a mask."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        """Hide `value`."""
+        self._value = value
+
+    def reveal(self) -> str:
+        """The credential itself, for the one place that sends it."""
+        return self._value
+
+    def masked(self) -> str:
+        """First and last five characters (`sk-an...wigAA`); a short one shows none."""
+        if len(self._value) < 20:  # noqa: PLR2004 - less would show half of it
+            return "***"
+        return f"{self._value[:5]}...{self._value[-5:]}"
+
+    def __repr__(self) -> str:
+        """The mask, so that a settings object can be logged by mistake without harm."""
+        return f"Secret({self.masked()!r})"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        """Equal when the hidden values are."""
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        """Hash of the hidden value."""
+        return hash(self._value)
+
+
+class Backend(msgspec.Struct, frozen=True, kw_only=True):
+    """One Anthropic-compatible service and the ways in which it differs from Anthropic's own.
+
+    `auth` says which credential it gets: the client's own headers, or `key` in one header.
+    With `auth = "client"` the request is passed as it came, so the fields below `auth` (all but
+    `foreign_thinking`) do not apply.
+    """
+
+    name: str
+    base_url: str
+    key: Secret | None = None
+    auth: Auth = "x-api-key"
+    headers: tuple[str, ...] = (
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "anthropic-version",
+        "content-encoding",
+        "content-type",
+        "user-agent",
+        "x-app",
+    )
+    """Request headers that may pass (lower case); all others stay here."""
+    betas: tuple[str, ...] = ()
+    """Values of `anthropic-beta` that may pass; the header goes only if one is left."""
+    drop_fields: tuple[str, ...] = ("metadata", "safeguards")
+    """Top-level body fields that are left out."""
+    system_role_in_messages: bool = False
+    """Takes `role: "system"` items inside `messages`; else they join the neighbouring user turn."""
+    billing_header_block: bool = False
+    """Takes Claude Code's `x-anthropic-billing-header` system block, which changes every time."""
+    server_tools: bool = False
+    images: bool = False
+    documents: bool = False
+    own_thinking: Literal["anthropic", "not-anthropic", "none"] = "not-anthropic"
+    """Whose signatures it issues, so which thinking blocks it gets back."""
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests whose model contains `match` (case ignored) go to `backend` as model `send_model`."""
+
+    match: str
+    backend: str
+    send_model: str | None = None
+    """None leaves the model's name as it came (save for a `[1m]` suffix)."""
+    context_tokens: int | None = None
+    """The target's context; larger requests stay on Anthropic. None: no limit."""
+
+
+class KeepRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Which requests stay on Anthropic though a route matches, because the target can't serve them."""
+
+    server_tools: bool = True
+    images: bool = True
+    documents: bool = True
+    context_size: bool = True
+    safety_check: bool = True
+    quota_probe: bool = True
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that one run of the daemon, or of a command, works by."""
+
+    host: str = "127.0.0.1"
+    port: int = 3001
+    client_token: Secret | None = None
+    """What a client must send as `x-offramp-token` where `host` is not loopback."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names besides this machine's own that a request's Host and Origin may carry."""
+    log_dir: Path | None = None
+    """Folder of the request log; None means the default below the data folder."""
+    log_level: LogLevel = "info"
+    log_format: LogFormat = "text"
+    week_start_day: int = 4
+    """0 is Sunday."""
+    week_start_hour: int = 22
+    thinking: Literal["own", "strip"] = "own"
+    """`own`: each backend gets its own thinking blocks back. `strip`: none gets any."""
+    max_body_bytes: int = 64 * MIB
+    connect_timeout_s: float = 30.0
+    silence_timeout_s: float = 600.0
+    """Longest silence between two chunks of an answer, once it has begun."""
+    drain_timeout_s: float = 20.0
+    """How long streams in flight may go on after the daemon was told to stop."""
+    keep_on_anthropic: KeepRules = KeepRules()
+    backends: tuple[Backend, ...] = ()
+    routes: tuple[Route, ...] = ()
+
+    def backend(self, name: str) -> Backend:
+        """The backend of that name; `config` has made sure that every route's exists."""
+        for backend in self.backends:
+            if backend.name == name:
+                return backend
+        raise KeyError(name)
+
+
+def default_backends() -> tuple[Backend, ...]:
+    """Anthropic and Z.ai as product defaults; only the Z.ai key is missing."""
+    return (
+        Backend(
+            name=ANTHROPIC,
+            base_url=ANTHROPIC_BASE_URL,
+            auth="client",
+            server_tools=True,
+            images=True,
+            documents=True,
+            system_role_in_messages=True,
+            billing_header_block=True,
+            own_thinking="anthropic",
+            drop_fields=(),
+        ),
+        Backend(
+            name="zai",
+            base_url=ZAI_BASE_URL,
+            auth="x-api-key",
+            betas=("interleaved-thinking-2025-05-14", "fine-grained-tool-streaming-2025-05-14"),
+            drop_fields=(
+                "metadata",
+                "safeguards",
+                "context_management",
+                "container",
+                "mcp_servers",
+                "service_tier",
+                "inference_geo",
+                "speed",
+                "output_config",
+                "output_format",
+            ),
+        ),
+    )
+
+
+def default_routes() -> tuple[Route, ...]:
+    """Sonnet and Haiku to Z.ai; what matches neither goes to Anthropic."""
+    return (
+        Route(match="sonnet", backend="zai", context_tokens=200_000),
+        Route(match="haiku", backend="zai", send_model="GLM-4.5-Air", context_tokens=128_000),
+    )

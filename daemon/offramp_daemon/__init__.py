@@ -1,0 +1,1 @@
+"""The proxy process and the command line."""

@@ -1,0 +1,72 @@
+"""The command line, `offramp`: options in, text and exit codes out.
+
+The only place that prints. Commands are imported when they are called, so that `--version`,
+`--help` and completion stay fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from offramp_core import __version__
+from offramp_core.errors import OfframpError
+from offramp_daemon.cli import exit_codes
+
+_COMMANDS = {
+    "config": ("offramp_daemon.cli.config", "Show, locate or check the settings."),
+    "demo": (
+        "offramp_daemon.cli.demo",
+        "Run the whole path against a built-in stand-in: no key, no network.",
+    ),
+    "logs": ("offramp_daemon.cli.logs", "Show the latest requests, or follow them as they come."),
+    "serve": ("offramp_daemon.cli.serve", "Run the daemon in the foreground."),
+    "stats": ("offramp_daemon.cli.stats", "Show how requests and tokens split, from the log."),
+    "version": ("offramp_daemon.cli.version", "Show the versions of Offramp and its parts."),
+}
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a command's module only when that command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command's name, in order."""
+        del ctx
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command; None for a name that there isn't."""
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(_COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in sorted(_COMMANDS.items())])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="offramp")
+def _offramp() -> None:
+    """Keep Opus on your Claude plan; send Sonnet and Haiku to Z.ai's GLM models.
+
+    Start with `offramp demo`, which needs no key. For real use, set ZAI_API_KEY, run
+    `offramp serve` and point Claude Code at it: export ANTHROPIC_BASE_URL=http://localhost:3001
+    """
+
+
+def main() -> None:
+    """Run the command line; the process's exit code says how it went (see `exit_codes`)."""
+    try:
+        _offramp(prog_name="offramp")
+    except OfframpError as error:
+        click.echo(f"offramp: {error.title}", err=True)
+        if error.hint:
+            click.echo(f"  {error.hint}", err=True)
+        sys.exit(exit_codes.for_error(error))

@@ -1,0 +1,31 @@
+"""What the commands share: where to look (`--demo`), and how an error is shown."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from offramp_core.paths import Paths
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+def _to_paths(_context: click.Context, _parameter: click.Parameter, value: bool) -> Paths:
+    return Paths.for_user(os.environ, is_demo=value)
+
+
+def demo_option(function: F) -> F:
+    """Add `--demo`; the command receives `paths`, the user's folders or the demo's."""
+    decorate = click.option(
+        "--demo",
+        "paths",
+        is_flag=True,
+        callback=_to_paths,
+        help="Use the demo's folders instead of your own.",
+    )
+    return decorate(function)
