@@ -13,9 +13,14 @@ import msgspec
 Auth = Literal["client", "bearer", "x-api-key"]
 LogLevel = Literal["debug", "info", "warn", "error"]
 LogFormat = Literal["text", "json"]
+Thinking = Literal["own", "strip"]
+OwnThinking = Literal["anthropic", "not-anthropic", "none"]
 
 ANTHROPIC = "anthropic"
 """The backend that always exists: where everything goes that no route sends elsewhere."""
+
+ZAI = "zai"
+"""The backend that the default routes delegate to."""
 
 ANTHROPIC_BASE_URL = "https://api.anthropic.com"
 ZAI_BASE_URL = "https://api.z.ai/api/anthropic"
@@ -38,7 +43,7 @@ class Secret:
 
     def masked(self) -> str:
         """First and last five characters (`sk-an...wigAA`); a short one shows none."""
-        if len(self._value) < 20:  # noqa: PLR2004 - less would show half of it
+        if len(self._value) < 20:  # less would show half of it
             return "***"
         return f"{self._value[:5]}...{self._value[-5:]}"
 
@@ -62,7 +67,7 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
 
     `auth` says which credential it gets: the client's own headers, or `key` in one header.
     With `auth = "client"` the request is passed as it came, so the fields below `auth` (all but
-    `foreign_thinking`) do not apply.
+    `own_thinking`) do not apply.
     """
 
     name: str
@@ -91,12 +96,12 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
     server_tools: bool = False
     images: bool = False
     documents: bool = False
-    own_thinking: Literal["anthropic", "not-anthropic", "none"] = "not-anthropic"
+    own_thinking: OwnThinking = "not-anthropic"
     """Whose signatures it issues, so which thinking blocks it gets back."""
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """Requests whose model contains `match` (case ignored) go to `backend` as model `send_model`."""
+    """Requests whose model contains `match`, case ignored, go to `backend` as `send_model`."""
 
     match: str
     backend: str
@@ -107,7 +112,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeepRules(msgspec.Struct, frozen=True, kw_only=True):
-    """Which requests stay on Anthropic though a route matches, because the target can't serve them."""
+    """Which requests stay on Anthropic though a route matches: the target can't serve them."""
 
     server_tools: bool = True
     images: bool = True
@@ -133,7 +138,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     week_start_day: int = 4
     """0 is Sunday."""
     week_start_hour: int = 22
-    thinking: Literal["own", "strip"] = "own"
+    thinking: Thinking = "own"
     """`own`: each backend gets its own thinking blocks back. `strip`: none gets any."""
     max_body_bytes: int = 64 * MIB
     connect_timeout_s: float = 30.0
@@ -169,7 +174,7 @@ def default_backends() -> tuple[Backend, ...]:
             drop_fields=(),
         ),
         Backend(
-            name="zai",
+            name=ZAI,
             base_url=ZAI_BASE_URL,
             auth="x-api-key",
             betas=("interleaved-thinking-2025-05-14", "fine-grained-tool-streaming-2025-05-14"),
@@ -192,6 +197,6 @@ def default_backends() -> tuple[Backend, ...]:
 def default_routes() -> tuple[Route, ...]:
     """Sonnet and Haiku to Z.ai; what matches neither goes to Anthropic."""
     return (
-        Route(match="sonnet", backend="zai", context_tokens=200_000),
-        Route(match="haiku", backend="zai", send_model="GLM-4.5-Air", context_tokens=128_000),
+        Route(match="sonnet", backend=ZAI, context_tokens=200_000),
+        Route(match="haiku", backend=ZAI, send_model="GLM-4.5-Air", context_tokens=128_000),
     )

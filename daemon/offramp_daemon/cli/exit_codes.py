@@ -5,14 +5,11 @@
 
 from offramp_core.config import ConfigError
 from offramp_core.errors import OfframpError
+from offramp_daemon.listening import PortBusyError
 
 FAILURE = 1
 SETTINGS_REFUSED = 3
 PORT_BUSY = 4
-
-
-class PortBusyError(OfframpError):
-    """Something else already listens where the daemon should."""
 
 
 def for_error(error: OfframpError) -> int:

@@ -1,0 +1,50 @@
+# Everything is done from here; each target sets up what it needs first. `make` lists them.
+# ARGS= passes arguments on (make run ARGS="--port 3002"); PYTHON= chooses the Python to set up with.
+
+.PHONY: help setup run demo dev test check e2e bench build lock clean
+
+BIN := .venv/bin
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@echo '  ARGS="..." passes arguments on; PYTHON=python3.12 chooses the Python of make setup.'
+
+setup: ## Make .venv with everything in it (PYTHON=python3.12 to choose the Python)
+	@sh packaging/setup.sh
+
+run: setup ## Run the daemon in the foreground (ARGS="--port 3002")
+	@$(BIN)/offramp serve $(ARGS)
+
+demo: setup ## Run it against the built-in stand-in: no key, no network
+	@$(BIN)/offramp demo $(ARGS)
+
+dev: setup ## Run the daemon, and restart it when the code changes
+	@$(BIN)/watchfiles --filter python --target-type command --sigint-timeout 15 '$(BIN)/offramp serve $(ARGS)' daemon
+
+test: setup ## Run every test (ARGS="tests/core -k meter" for some)
+	@$(BIN)/python -m pytest -m "not e2e" $(ARGS)
+
+check: setup ## Check formatting, lint, types, import rules and what the tree must not hold
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	sh packaging/check-tree.sh
+
+e2e: setup ## Drive the real Claude Code against the stand-in (needs npm and Node 20)
+	@sh packaging/claude-code.sh
+	@$(BIN)/python -m pytest -m e2e tests/e2e $(ARGS)
+
+bench: setup ## Measure the daemon beside a bare aiohttp pass-through and nginx
+	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+build: setup ## Build the wheel and the sdist into dist/
+	@rm -rf dist
+	@$(BIN)/python -m build --no-isolation --outdir dist
+
+lock: ## Re-make constraints/ from pyproject.toml (ARGS=--upgrade takes the newest)
+	@sh packaging/lock.sh $(ARGS)
+
+clean: ## Remove .venv and everything else that was made here
+	rm -rf .venv .cache build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find daemon tests benchmarks packaging -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,275 @@
+"""The contestants: how each proxy is started, known to be ready, measured and stopped.
+
+All get the same: one core, a usual shell's limit of open files, a clean environment, and a folder
+that goes when they do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+import gauges
+import traffic
+
+HOST = "127.0.0.1"
+
+_ROOT = Path(__file__).resolve().parent.parent
+_READY_TIMEOUT_S = 20.0
+_STOP_TIMEOUT_S = 15.0
+_POLL_S = 0.002
+_LOG_TAIL_CHARACTERS = 2_000
+
+_NGINX_CONF = """\
+user {user};
+worker_processes 1;
+worker_rlimit_nofile 16384;
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log warn;
+events {{ worker_connections 8192; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  scgi_temp_path {folder}/scgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  client_max_body_size 64m;
+  client_body_buffer_size 16m;
+  keepalive_requests 1000000;
+  upstream service {{
+    server {upstream};
+    keepalive 64;
+    keepalive_requests 1000000;
+  }}
+  server {{
+    listen {host}:{port};
+    location / {{
+      proxy_pass http://service;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_buffering off;
+      proxy_read_timeout 600s;
+    }}
+  }}
+}}
+"""
+
+_DAEMON_CONFIG = """\
+[[route]]
+match = "sonnet"
+backend = "zai"
+context_tokens = 10000000
+"""
+"""The default route, but for the context: a delegated body of 1 MB would stay on Anthropic."""
+
+
+class ProxyFailedError(Exception):
+    """A proxy did not start; the message holds the end of what it printed."""
+
+
+class Proxy(ABC):
+    """One proxy process on a free loopback port, in front of the fake upstream."""
+
+    name: str
+
+    def __init__(
+        self, upstream_port: int, cores: tuple[frozenset[int], frozenset[int]] | None
+    ) -> None:
+        """Prepare; nothing runs before `start`."""
+        self.ready_s = 0.0
+        self.port = 0
+        self._upstream_port = upstream_port
+        self._cores = cores
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder: Path | None = None
+
+    @abstractmethod
+    def command(self, folder: Path) -> list[str]:
+        """What to execute; files that it needs may be put in `folder`."""
+
+    def environment(self, folder: Path) -> dict[str, str]:
+        """All variables that the process gets."""
+        path = os.environ.get("PATH", os.defpath)
+        return {"PATH": path, "HOME": str(folder), "LANG": "C.UTF-8"}
+
+    async def is_ready(self) -> bool:
+        """Whether it serves by now: here, that it accepts a connection."""
+        with contextlib.suppress(OSError):
+            _, writer = await asyncio.open_connection(HOST, self.port)
+            writer.close()
+            return True
+        return False
+
+    @property
+    def pid(self) -> int:
+        """Of the process that was started; its children belong to it."""
+        assert self._process is not None
+        return self._process.pid
+
+    def cpu_s(self) -> float:
+        """CPU seconds used so far, children included."""
+        return gauges.cpu_s(self.pid)
+
+    def rss_bytes(self) -> int:
+        """Memory resident now, children included."""
+        return gauges.rss_bytes(self.pid)
+
+    def records(self) -> int | None:
+        """How many requests it has put on record; None for a proxy that records none."""
+        return None
+
+    async def start(self) -> None:
+        """Start it and wait until it serves; `ready_s` then says how long that took.
+
+        Raises ProxyFailedError when it ends first or takes too long.
+        """
+        self.port = _free_port()
+        started_at_s = self._spawn()
+        try:
+            async with asyncio.timeout(_READY_TIMEOUT_S):
+                while not await self.is_ready():
+                    if self._process is None or self._process.poll() is not None:
+                        raise ProxyFailedError(f"{self.name} ended: {self._printed()}")
+                    await asyncio.sleep(_POLL_S)
+        except TimeoutError:
+            printed = self._printed()
+            self.stop()
+            raise ProxyFailedError(f"{self.name} was never ready: {printed}") from None
+        self.ready_s = time.monotonic() - started_at_s
+
+    def stop(self) -> None:
+        """Ask it to end, make it end, and remove its folder."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(_STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def _spawn(self) -> float:
+        folder = self._folder = Path(tempfile.mkdtemp(prefix="offramp-bench-"))
+        command = gauges.with_usual_file_limit(self.command(folder))
+        with (folder / "output").open("wb") as output, gauges.on_the_proxys_core(self._cores):
+            started_at_s = time.monotonic()
+            self._process = subprocess.Popen(
+                command,
+                env=self.environment(folder),
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        return started_at_s
+
+    def _printed(self) -> str:
+        if self._folder is not None:
+            text = (self._folder / "output").read_text(errors="replace")
+            return text[-_LOG_TAIL_CHARACTERS:].strip()
+        return ""
+
+
+class BareProxy(Proxy):
+    """The aiohttp pass-through."""
+
+    name = "bare"
+
+    def command(self, folder: Path) -> list[str]:
+        """The script beside this one."""
+        del folder
+        script = Path(__file__).with_name("bare_proxy.py")
+        return [sys.executable, str(script), str(self.port), f"http://{HOST}:{self._upstream_port}"]
+
+
+class Nginx(Proxy):
+    """Nginx with one worker and no buffering of answers."""
+
+    name = "nginx"
+
+    @staticmethod
+    def executable() -> str | None:
+        """Where it is, if it is installed."""
+        return shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+
+    def command(self, folder: Path) -> list[str]:
+        """Write its configuration and name it."""
+        configuration = _NGINX_CONF.format(
+            user=pwd.getpwuid(os.geteuid()).pw_name,
+            folder=folder,
+            host=HOST,
+            port=self.port,
+            upstream=f"{HOST}:{self._upstream_port}",
+        )
+        file = folder / "nginx.conf"
+        file.write_text(configuration)
+        return [self.executable() or "nginx", "-c", str(file), "-p", str(folder)]
+
+
+class Daemon(Proxy):
+    """Offramp's daemon as `offramp serve` runs it, doing its whole job."""
+
+    name = "daemon"
+    profile_file: Path | None = None
+    """Where cProfile shall write, when the daemon runs under it."""
+
+    def records(self) -> int | None:
+        """The lines of its request log."""
+        assert self._folder is not None
+        files = (self._folder / "data" / "log").glob("requests*.jsonl")
+        return sum(file.read_bytes().count(b"\n") for file in files)
+
+    def command(self, folder: Path) -> list[str]:
+        """The module, so that no installation is needed."""
+        config = folder / "config"
+        config.mkdir()
+        (config / "config.toml").write_text(_DAEMON_CONFIG)
+        profiler = [] if self.profile_file is None else ["-m", "cProfile", "-o"]
+        target = [] if self.profile_file is None else [str(self.profile_file)]
+        return [sys.executable, *profiler, *target, "-m", "offramp_daemon", "serve"]
+
+    def environment(self, folder: Path) -> dict[str, str]:
+        """Its settings; no variable of the user's own."""
+        return {
+            **super().environment(folder),
+            "ANTHROPIC_BASE_URL": f"http://{HOST}:{self._upstream_port}",
+            "OFFRAMP_HOME": str(folder),
+            "PORT": str(self.port),
+            "PYTHONPATH": str(_ROOT / "daemon"),
+            "ZAI_API_KEY": traffic.FAKE_KEY,
+            "ZAI_BASE_URL": f"http://{HOST}:{self._upstream_port}/api/anthropic",
+        }
+
+    async def is_ready(self) -> bool:
+        """It answers on /health."""
+        with contextlib.suppress(OSError):
+            reader, writer = await asyncio.open_connection(HOST, self.port)
+            try:
+                writer.write(b"GET /health HTTP/1.1\r\nhost: %s\r\n\r\n" % HOST.encode())
+                return b" 200 " in await reader.readline()
+            finally:
+                writer.close()
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind((HOST, 0))
+        port: int = sock.getsockname()[1]
+        return port

@@ -1,0 +1,70 @@
+"""Tokens, shares and durations as short text: one wording for terminal, menu and charts."""
+
+from __future__ import annotations
+
+_TOKEN_UNITS = ((1_000, "k"), (1_000_000, "M"), (1_000_000_000, "G"), (1_000_000_000_000, "T"))
+_ONE_DECIMAL_BELOW = 100
+
+_MINUTE_S = 60
+_HOUR_S = 60 * _MINUTE_S
+_DAY_S = 24 * _HOUR_S
+
+
+def format_tokens(count: int) -> str:
+    """`count` in at most four characters and a unit: `890`, `1.3k`, `45.0k`, `999k`, `2.1M`.
+
+    Halves are rounded up.
+    """
+    if count < 0:
+        return f"-{format_tokens(-count)}"
+    if count < _TOKEN_UNITS[0][0]:
+        return str(count)
+    for size, letter in _TOKEN_UNITS:
+        tenths = _divide(count * 10, size)
+        if tenths < _ONE_DECIMAL_BELOW * 10:
+            whole, tenth = divmod(tenths, 10)
+            return f"{whole}.{tenth}{letter}"
+        if _divide(count, size) < 1000:
+            return f"{_divide(count, size)}{letter}"
+    size, letter = _TOKEN_UNITS[-1]
+    return f"{_divide(count, size)}{letter}"
+
+
+def format_percent(fraction: float) -> str:
+    """`fraction` of 1 in whole percents; what is not quite nothing or all reads `<1%`, `>99%`."""
+    percent = fraction * 100
+    if 0 < percent < 0.5:
+        return "<1%"
+    if 99.5 <= percent < 100:
+        return ">99%"
+    return f"{percent:.0f}%"
+
+
+def format_duration(seconds: float) -> str:
+    """`seconds` in its two largest units: `0.8 s`, `45 s`, `12 min`, `2 h 5 min`, `3 d 4 h`."""
+    if seconds < 0:
+        return f"-{format_duration(-seconds)}"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < _MINUTE_S:
+        return f"{whole} s"
+    if whole < _HOUR_S:
+        return f"{whole // _MINUTE_S} min"
+    if whole < _DAY_S:
+        return _two_units(whole // _MINUTE_S, 60, "h", "min")
+    return _two_units(whole // _HOUR_S, 24, "d", "h")
+
+
+def share(part: int, whole: int) -> float:
+    """`part` of `whole` as a fraction; 0 where there is nothing to share."""
+    return part / whole if whole else 0.0
+
+
+def _divide(number: int, by: int) -> int:
+    return (number + by // 2) // by
+
+
+def _two_units(count: int, per_large: int, large: str, small: str) -> str:
+    first, second = divmod(count, per_large)
+    return f"{first} {large} {second} {small}" if second else f"{first} {large}"

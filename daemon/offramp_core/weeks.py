@@ -1,0 +1,130 @@
+"""Weeks that begin on a day and hour of the user's choice, in the user's time zone.
+
+A boundary is wall time: "Thursday 22:00" stays 22:00 on the clock when daylight saving begins or
+ends, so a week may last an hour more or less than 168. Where the clocks skip the boundary, it is
+as long after the jump as it would have been without it (02:00 in a jump from 02:00 to 03:00 is
+the jump itself). Where they show it twice, the first time counts.
+
+All instants that go in are aware; all that come out are UTC. It reads no settings and keeps none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_WEEK = timedelta(days=7)
+_LOCALTIME = Path("/etc/localtime")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The time from `start` up to, but without, `end`."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeekBoundary:
+    """When the user's week begins: `day` (0 is Sunday) at `hour` (0-23) on the clocks of `zone`."""
+
+    day: int
+    hour: int
+    zone: tzinfo
+
+    def week_of(self, instant: datetime) -> Span:
+        """The one week that holds `instant`."""
+        local = instant.astimezone(self.zone).date()
+        days_since = (local.isoweekday() - self.day) % 7
+        end_day = local - timedelta(days=days_since) + _WEEK
+        # The date alone can be off by one boundary: its hour may be yet to come, and clocks that
+        # go back over midnight show yesterday's date after today's boundary.
+        while self._boundary(end_day) <= instant:
+            end_day += _WEEK
+        while self._boundary(end_day - _WEEK) > instant:
+            end_day -= _WEEK
+        return Span(self._boundary(end_day - _WEEK), self._boundary(end_day))
+
+    def latest_weeks(self, instant: datetime, count: int) -> tuple[Span, ...]:
+        """The week that holds `instant` and the `count` - 1 before it, the oldest first."""
+        weeks = [self.week_of(instant)]
+        while len(weeks) < count:
+            weeks.append(self.week_of(weeks[-1].start - timedelta.resolution))
+        return tuple(reversed(weeks))
+
+    def _boundary(self, day: date) -> datetime:
+        # fold=0, the default, is the offset before a change: that makes the rules stated above.
+        return datetime.combine(day, time(self.hour), tzinfo=self.zone).astimezone(UTC)
+
+
+def system_zone(environ: Mapping[str, str], localtime: Path = _LOCALTIME) -> tzinfo:
+    """The user's time zone: the variable `TZ`, else the zone that `localtime` links to.
+
+    Where neither names a zone of the IANA database (`TZ=CET-1CEST`, a copied file), the C
+    library's rules for this process apply; without any it is UTC.
+    """
+    name = environ.get("TZ")
+    if name is None:
+        name = _linked_zone(localtime)
+    elif not name.strip(":"):
+        return UTC
+    zone = _named_zone(name.removeprefix(":")) if name else None
+    return zone or _CLibraryZone()
+
+
+def _linked_zone(localtime: Path) -> str | None:
+    try:
+        target = str(localtime.readlink())
+    except OSError:
+        return None
+    _, found, name = target.partition("zoneinfo/")
+    return name if found else None
+
+
+def _named_zone(name: str) -> ZoneInfo | None:
+    try:
+        if name.startswith("/"):
+            with Path(name).open("rb") as file:
+                return ZoneInfo.from_file(file, key=name)
+        return ZoneInfo(name)
+    except (OSError, ValueError, KeyError):  # ZoneInfoNotFoundError is a KeyError
+        return None
+
+
+class _CLibraryZone(tzinfo):
+    """Local time as the C library knows it, daylight saving included."""
+
+    def utcoffset(self, dt: datetime | None) -> timedelta | None:
+        """Offset of the wall time `dt`, whose fold decides where the clocks show it twice."""
+        return None if dt is None else self._aware(dt).utcoffset()
+
+    def dst(self, dt: datetime | None) -> timedelta | None:
+        """Unknown: the offset alone counts."""
+        del dt
+        return None
+
+    def tzname(self, dt: datetime | None) -> str | None:
+        """The C library's abbreviation."""
+        return None if dt is None else self._aware(dt).tzname()
+
+    def fromutc(self, dt: datetime) -> datetime:
+        """The wall time at the UTC time `dt`."""
+        aware = dt.replace(tzinfo=UTC).astimezone()
+        wall = aware.replace(tzinfo=self)
+        is_second_time = wall.utcoffset() != aware.utcoffset()
+        return wall.replace(fold=1) if is_second_time else wall
+
+    def __str__(self) -> str:
+        """The abbreviation at the moment, for a heading."""
+        return datetime.now(self).tzname() or "local time"
+
+    @staticmethod
+    def _aware(dt: datetime) -> datetime:
+        return dt.replace(tzinfo=None).astimezone()

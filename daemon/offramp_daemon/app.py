@@ -1,0 +1,175 @@
+"""Puts the daemon together and runs it: the only module that knows all the others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+import msgspec
+from aiohttp import web
+
+from offramp_core import __version__
+from offramp_core.paths import Paths
+from offramp_core.settings import Backend
+from offramp_daemon import guard
+from offramp_daemon.console import Console
+from offramp_daemon.exchange import Exchange
+from offramp_daemon.lifecycle import InFlight, Shutdown
+from offramp_daemon.live_settings import LiveSettings
+from offramp_daemon.proxy import Proxy
+from offramp_daemon.recorder import Recorder
+from offramp_daemon.upstream import Upstream
+
+HEALTH = "/health"
+
+_SETTINGS_EVERY_S = 2.0
+_HEAD_LIMIT_BYTES = 64 * 1024
+_LAST_WORDS_S = 0.1
+"""For handlers to notice that they end, once the time for streams in flight is over."""
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Daemon:
+    """One running daemon; `serve` makes it."""
+
+    live: LiveSettings
+    console: Console
+    recorder: Recorder
+    proxy: Proxy
+    started_s: float
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer the daemon's own path here, and give all others to the proxy."""
+        is_health = request.raw_path.partition("?")[0] == HEALTH
+        if is_health and request.method in {"GET", "HEAD"}:
+            return self._health(request)
+        return await self.proxy.handle(request)
+
+    def _health(self, request: web.BaseRequest) -> web.Response:
+        refusal = guard.refusal(request.headers, self.live.current)
+        if refusal is not None:
+            return web.json_response({"status": "refused", "why": refusal}, status=403)
+        records = self.recorder.state
+        body = {
+            "status": "ok",
+            "service": "offramp",
+            "version": __version__,
+            "pid": os.getpid(),
+            "uptime_s": round(time.monotonic() - self.started_s),
+            "backends": {
+                backend.name: "ready" if _is_ready(backend) else "no key"
+                for backend in self.live.current.backends
+            },
+            "records": {
+                "written": records.written,
+                "waiting": records.waiting,
+                "lost": records.lost,
+                "last_error": records.last_error,
+            },
+        }
+        return web.Response(body=msgspec.json.encode(body), content_type="application/json")
+
+
+async def serve(
+    live: LiveSettings,
+    paths: Paths,
+    console: Console,
+    listeners: list[socket.socket],
+    shutdown: Shutdown,
+    *,
+    on_ready: Callable[[], None],
+) -> None:
+    """Serve on `listeners` until `shutdown` is asked for, then drain and close everything.
+
+    `on_ready` is called when requests are being taken.
+    """
+    async with _running(live, paths, console, listeners) as (daemon, in_flight, stop_listening):
+        on_ready()
+        async with asyncio.TaskGroup() as group:
+            watch = group.create_task(_watch_settings(live), name="settings")
+            await shutdown.asked.wait()
+            watch.cancel()
+        await stop_listening()
+        if in_flight.count:
+            console.say(f"Stopping; {in_flight.count} requests in flight may end first.")
+        await in_flight.drain(live.current.drain_timeout_s, shutdown.hurried)
+        daemon.proxy.is_stopping = True
+
+
+@contextlib.asynccontextmanager
+async def _running(
+    live: LiveSettings, paths: Paths, console: Console, listeners: list[socket.socket]
+) -> AsyncIterator[tuple[Daemon, InFlight, Callable[[], Awaitable[None]]]]:
+    recorder = Recorder(live.current.log_dir or paths.log_dir)
+    recorder.start()
+
+    def on_finish(exchange: Exchange) -> None:
+        if exchange.is_recorded:
+            recorder.record(exchange.record())
+        console.request(exchange.line())
+
+    try:
+        async with Upstream() as upstream:
+            proxy = Proxy(
+                settings=lambda: live.current,
+                upstream=upstream,
+                on_finish=on_finish,
+                is_private=console.is_private,
+            )
+            daemon = Daemon(
+                live=live,
+                console=console,
+                recorder=recorder,
+                proxy=proxy,
+                started_s=time.monotonic(),
+            )
+            in_flight = InFlight(daemon.handle)
+            server = http_server(in_flight)
+            runner = web.ServerRunner(server, shutdown_timeout=_LAST_WORDS_S)
+            await runner.setup()
+            sites = [web.SockSite(runner, listener, backlog=1024) for listener in listeners]
+            for site in sites:
+                await site.start()
+
+            async def stop_listening() -> None:
+                for site in sites:
+                    await site.stop()
+                server.pre_shutdown()
+
+            try:
+                yield daemon, in_flight, stop_listening
+            finally:
+                await runner.cleanup()
+                await in_flight.drain(_LAST_WORDS_S, asyncio.Event())
+    finally:
+        # The writer thread's end may wait for a slow disk; the loop need not.
+        await asyncio.get_running_loop().run_in_executor(None, recorder.close)
+
+
+def http_server(in_flight: InFlight) -> web.Server:
+    """The HTTP server: bodies as they came, handlers ended when their client goes."""
+    return web.Server(
+        in_flight.handle,
+        handler_cancellation=True,
+        auto_decompress=False,
+        access_log=None,
+        max_line_size=_HEAD_LIMIT_BYTES,
+        max_field_size=_HEAD_LIMIT_BYTES,
+    )
+
+
+async def _watch_settings(live: LiveSettings) -> None:
+    while True:
+        await asyncio.sleep(_SETTINGS_EVERY_S)
+        await asyncio.to_thread(live.refresh)
+
+
+def _is_ready(backend: Backend) -> bool:
+    return backend.auth == "client" or backend.key is not None

@@ -1,0 +1,103 @@
+"""What `stats` and `logs` share: where the request log is, their filters, names fit to print."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from offramp_core import config
+from offramp_core.log_reader import log_files
+from offramp_core.paths import Paths
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from offramp_core.settings import Settings
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+NO_NAME = "(none)"
+"""Stands for a backend or model that a record does not have."""
+
+
+def load_settings(paths: Paths) -> Settings:
+    """The settings that go with `paths`, the user's or the demo's.
+
+    Raises:
+        ConfigError: a value can't be used, or a file can't be read.
+    """
+    is_demo = paths == Paths.for_user(os.environ, is_demo=True)
+    return config.load(paths, os.environ, is_demo=is_demo).settings
+
+
+def log_folder(paths: Paths, settings: Settings) -> Path:
+    """The folder that holds the request log."""
+    return settings.log_dir or paths.log_dir
+
+
+def filter_options(function: F) -> F:
+    """Add `--backend` and `--model`; the command receives the tuples `backends` and `models`."""
+    add_backend = click.option(
+        "--backend",
+        "backends",
+        multiple=True,
+        metavar="TEXT",
+        help="Only backends whose name contains TEXT, case ignored; may be given several times.",
+    )
+    add_model = click.option(
+        "--model",
+        "models",
+        multiple=True,
+        metavar="TEXT",
+        help="Only models whose name contains TEXT, case ignored; may be given several times.",
+    )
+    return add_backend(add_model(function))
+
+
+def tolerate_encoding() -> None:
+    """Let standard output replace what its encoding can't hold, rather than fail."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def printable(name: str | None) -> str:
+    """`name` with nothing in it that could move the cursor or colour the terminal."""
+    if name is None:
+        return NO_NAME
+    return name if name.isprintable() else "".join(c if c.isprintable() else "?" for c in name)
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether there is no log in `folder`, or nothing in it.
+
+    Raises:
+        OfframpError: the folder is there but can't be listed.
+    """
+    return not any(_size(path) for path in log_files(folder))
+
+
+def explain_empty(folder: Path, settings: Settings) -> None:
+    """Print that there is nothing yet, and what to do about it."""
+    click.echo(f"No requests recorded yet in {folder}.")
+    click.echo("Run `offramp serve` and point Claude Code at it:")
+    click.echo(f"  export ANTHROPIC_BASE_URL=http://localhost:{settings.port}")
+    click.echo("or try `offramp demo`, which needs no key.")
+
+
+def mention_skipped(count: int) -> None:
+    """Say on standard error how many lines could not be read, if any."""
+    if count:
+        lines = "1 line" if count == 1 else f"{count} lines"
+        click.echo(f"offramp: skipped {lines} of the log: torn, or no request record.", err=True)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

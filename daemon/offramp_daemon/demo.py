@@ -1,0 +1,64 @@
+"""The demo: simulator, sample history, sample requests, and the real daemon in between.
+
+It reads none of the user's settings and no key, and writes below the demo's own folders alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime
+
+import msgspec
+
+from offramp_core import config
+from offramp_core.config import LoadedSettings
+from offramp_core.paths import Paths
+from offramp_core.settings import ANTHROPIC, Secret
+from offramp_daemon import foreground, sample_traffic
+from offramp_daemon.lifecycle import Shutdown
+from offramp_daemon.simulator import Simulator
+
+_KEY = Secret("0123456789abcdef0123456789abcdef.demodemodemodemo")
+_SEED = 20260207
+_PACE_S = 3.0
+
+
+async def serve(paths: Paths, *, port: int, has_traffic: bool) -> None:
+    """Serve on `port` until SIGINT or SIGTERM.
+
+    Raises:
+        OfframpError: the demo's config.toml is wrong, or the port is taken.
+    """
+    sample_traffic.write_history(paths.log_dir, datetime.now(UTC), _SEED)
+    async with Simulator.start() as simulator:
+        addresses = {ANTHROPIC: simulator.anthropic_url, "zai": simulator.zai_url}
+
+        async def play(shutdown: Shutdown) -> None:
+            base_url = f"http://127.0.0.1:{port}"
+            await sample_traffic.play(base_url, pace_s=_PACE_S, stop=shutdown.asked)
+
+        await foreground.serve(
+            paths,
+            load=lambda: _load(paths, port, addresses),
+            fingerprint=lambda: config.fingerprint(paths),
+            beside=play if has_traffic else None,
+        )
+
+
+def _load(paths: Paths, port: int, addresses: dict[str, str]) -> LoadedSettings:
+    """The demo's own settings, its backends turned to the simulator."""
+    loaded = config.load(paths, {}, is_demo=True)
+    backends = tuple(
+        msgspec.structs.replace(
+            backend,
+            base_url=addresses[backend.name],
+            key=None if backend.auth == "client" else _KEY,
+        )
+        for backend in loaded.settings.backends
+        if backend.name in addresses
+    )
+    settings = msgspec.structs.replace(
+        loaded.settings, port=port, log_dir=paths.log_dir, backends=backends
+    )
+    note = "Demo: both services are simulated. Its numbers: offramp stats --demo"
+    return dataclasses.replace(loaded, settings=settings, notes=(note, *loaded.notes))

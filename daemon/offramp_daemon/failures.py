@@ -1,0 +1,129 @@
+"""The errors that a client sees, in Anthropic's shape, and what other services' errors mean.
+
+Anthropic's own error bodies never come here: they pass untouched. Pure; no socket.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+_FINAL = {"x-should-retry": "false"}
+
+_QUOTA = frozenset({"1308", "1310", *(str(code) for code in range(1316, 1322))})
+_TRANSIENT = frozenset({"1302", "1305"})
+_ACCOUNT = frozenset({"1113", "1309", "1311", "1313", "1314", "1315"})
+_KEY = frozenset(str(code) for code in range(1000, 1006))
+_TOO_LONG = "1261"
+_INVALID = frozenset({*(str(code) for code in range(1210, 1215)), "1301"})
+_SERVER = frozenset({"1200", "1230", "1234"})
+_MESSAGE_LIMIT = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """An error for the client: HTTP status, what failed and what to do, and extra headers."""
+
+    status: int
+    message: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def error_type(self) -> str:
+        """Anthropic's name for this kind of error."""
+        return _TYPES.get(self.status, "api_error")
+
+    def body(self) -> bytes:
+        """The error as Anthropic writes it."""
+        error = {"type": self.error_type, "message": self.message}
+        return json.dumps({"type": "error", "error": error}).encode()
+
+
+class RequestFailedError(Exception):
+    """Ends the handling of a request with a `Failure` for the client."""
+
+    def __init__(self, failure: Failure) -> None:
+        """Keep `failure`."""
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceError:
+    """What an error body of a delegate says; `code` is its own, as text."""
+
+    code: str | None
+    message: str
+
+
+def read_error(body: bytes) -> ServiceError | None:
+    """The error in `body`, in any of the shapes that delegates use; None if it holds none."""
+    try:
+        answer: Any = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        return None
+    if not isinstance(answer, dict):
+        return None
+    error = answer.get("error")
+    if isinstance(error, dict):
+        return ServiceError(code=_text(error.get("code")), message=_message(error.get("message")))
+    if isinstance(error, str):
+        return ServiceError(code=None, message=_message(error))
+    if "detail" in answer and "type" not in answer:
+        return ServiceError(code=None, message=_message(answer["detail"]))
+    if answer.get("success") is False:
+        return ServiceError(code=_text(answer.get("code")), message=_message(answer.get("msg")))
+    return None
+
+
+def from_delegate(backend: str, status: int, error: ServiceError | None) -> Failure:
+    """What the client is told when `backend` refused its request with HTTP `status`.
+
+    The client's own login is never at fault here, so nothing becomes a 401, which would make it
+    log in again; and a spent quota is final, or it would be asked for ten times more.
+    """
+    code = error.code if error else None
+    said = f"{backend} says: {error.message}" if error and error.message else f"{backend} answered"
+    said += f" (code {code})" if code else f" (HTTP {status})"
+    if code in _QUOTA:
+        hint = f"The {backend} quota is spent. Choose a model that stays on Claude, or wait."
+        return Failure(status=429, message=f"{hint} {said}", headers=_FINAL)
+    if code in _TRANSIENT:
+        return Failure(status=429, message=said)
+    if code in _KEY or (code is None and status in {401, 403}):
+        hint = f"{backend} refused the key that Offramp sends. Check it with `offramp config show`."
+        return Failure(status=403, message=f"{hint} {said}", headers=_FINAL)
+    if code in _ACCOUNT:
+        return Failure(status=403, message=said, headers=_FINAL)
+    if code == _TOO_LONG:
+        # Claude Code compacts the conversation when it reads these words.
+        return Failure(status=400, message=f"prompt is too long: {said}")
+    if code in _INVALID or status == 422:  # noqa: PLR2004 - FastAPI's status for a bad body
+        return Failure(status=400, message=said)
+    if code in _SERVER:
+        return Failure(status=500, message=said)
+    return Failure(status=status if status >= 400 else 502, message=said)  # noqa: PLR2004
+
+
+def _text(value: object) -> str | None:
+    return str(value) if isinstance(value, str | int) and value != "" else None
+
+
+def _message(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value) if value is not None else ""
+    return text[:_MESSAGE_LIMIT]

@@ -1,0 +1,92 @@
+"""Runs the daemon in this process, with its words on standard error, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine, Hashable
+
+from offramp_core import __version__
+from offramp_core.config import LoadedSettings
+from offramp_core.paths import Paths
+from offramp_core.settings import ANTHROPIC, Settings
+from offramp_daemon import app, diagnostics, listening
+from offramp_daemon.console import Console
+from offramp_daemon.lifecycle import Shutdown
+from offramp_daemon.live_settings import LiveSettings
+
+Beside = Callable[[Shutdown], Coroutine[None, None, None]]
+
+
+async def serve(
+    paths: Paths,
+    *,
+    load: Callable[[], LoadedSettings],
+    fingerprint: Callable[[], Hashable],
+    beside: Beside | None = None,
+) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    `beside` runs as a task next to the daemon and ends by itself when the daemon is asked to.
+
+    Raises:
+        OfframpError: the settings are wrong or the port is taken.
+    """
+    settings = load().settings
+    listeners = listening.open_listeners(settings.host, settings.port)
+    log = diagnostics.configure(
+        paths.diagnostics_file, level=settings.log_level, log_format=settings.log_format
+    )
+    console = Console(sys.stderr, log_format=settings.log_format)
+    console.start()
+    try:
+        live = LiveSettings(load, fingerprint, console.say)
+        shutdown = Shutdown()
+        with shutdown.on_signals():
+            async with asyncio.TaskGroup() as group:
+                if beside is not None:
+                    group.create_task(beside(shutdown), name="beside")
+                await app.serve(
+                    live,
+                    paths,
+                    console,
+                    listeners,
+                    shutdown,
+                    on_ready=lambda: _greet(console, live, paths),
+                )
+    finally:
+        console.close()
+        log.close()
+
+
+def _greet(console: Console, live: LiveSettings, paths: Paths) -> None:
+    settings = live.current
+    console.say(f"Offramp {__version__} listens on {_address(settings)}")
+    for text in _routes(settings):
+        console.say(text)
+    for note in live.notes:
+        console.say(note)
+    console.say(f"  Log: {settings.log_dir or paths.log_dir}")
+    console.say(f"  Claude Code: export ANTHROPIC_BASE_URL={_address(settings)}")
+
+
+def _address(settings: Settings) -> str:
+    name = "localhost" if settings.host in {"127.0.0.1", "::1", "localhost"} else settings.host
+    return f"http://{name}:{settings.port}"
+
+
+def _routes(settings: Settings) -> list[str]:
+    """How models go, and what stands in the way of it."""
+    lines = []
+    for route in settings.routes:
+        backend = settings.backend(route.backend)
+        target = f"{backend.name} as {route.send_model}" if route.send_model else backend.name
+        lines.append(f"  {route.match} → {target}")
+    lines.append(f"  everything else → {ANTHROPIC}, as it came")
+    lines += [
+        f"  No key for {backend.name}: everything goes to {ANTHROPIC} until there is one. "
+        + ("Set ZAI_API_KEY." if backend.name == "zai" else f"Set key in [backend.{backend.name}].")
+        for backend in settings.backends
+        if backend.auth != "client" and backend.key is None
+    ]
+    return lines

@@ -1,0 +1,65 @@
+"""Opens the sockets that the daemon listens on."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from offramp_core.errors import OfframpError
+
+_BACKLOG = 1024
+
+
+class PortBusyError(OfframpError):
+    """Something else already listens where the daemon should."""
+
+
+def open_listeners(host: str, port: int) -> list[socket.socket]:
+    """Listening sockets for `host`; for IPv4's loopback also IPv6's, which `localhost` may mean.
+
+    Raises:
+        PortBusyError: the port is taken.
+        OfframpError: the address can't be listened on.
+    """
+    listeners = [_listen(host, port)]
+    if host in {"127.0.0.1", "localhost"}:
+        bound_port = listeners[0].getsockname()[1]
+        twin = "::1" if listeners[0].family == socket.AF_INET else "127.0.0.1"
+        try:
+            listeners.append(_listen(twin, bound_port))
+        except PortBusyError:
+            listeners[0].close()
+            raise
+        except OfframpError:
+            pass  # a machine without IPv6
+    return listeners
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise OfframpError(f"Can't listen on {host}: {error.strerror or error}.") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortBusyError(
+                f"Port {port} on {host} is in use.",
+                hint="Another Offramp may be running; end it, or choose a port: "
+                f"offramp serve --port {port + 1}",
+            ) from error
+        raise OfframpError(
+            f"Can't listen on {host}, port {port}: {error.strerror}.",
+            hint="Ports below 1024 need privileges; choose another in config.toml or with PORT.",
+        ) from error
+    return listener

@@ -1,0 +1,132 @@
+"""Files that several processes append to at once: whole writes only, for their owner's eyes.
+
+A file is opened for each batch, so that one that was deleted or rotated in between is noticed.
+Blocks (briefly, as long as another process writes): never call it from the event loop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+_LOCK_PATIENCE_S = 2.0
+_LOCK_POLL_S = 0.001
+_NO_LOCKS_HERE = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
+"""A file system without locks: better to write without than not at all."""
+
+
+class LockedFile:
+    """A file at whose end nobody else writes for now."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Take stock of the open and locked `descriptor`."""
+        self._descriptor = descriptor
+        self._size_bytes = os.fstat(descriptor).st_size
+        self._mend = b"\n" if self._is_torn() else b""
+
+    @property
+    def end_bytes(self) -> int:
+        """The offset at which appended data will start: always the start of a line."""
+        return self._size_bytes + len(self._mend)
+
+    def append(self, data: bytes) -> None:
+        """Append all of `data`, in one write; where that fails, nothing of it stays.
+
+        Raises:
+            OSError: the disk is full, read-only or broken.
+        """
+        data = self._mend + data
+        done = os.write(self._descriptor, data)
+        try:
+            while done < len(data):  # the disk is all but full: let it say so, or take the rest
+                done += os.write(self._descriptor, data[done:])
+        except OSError:
+            os.ftruncate(self._descriptor, self._size_bytes)
+            raise
+        self._size_bytes += len(data)
+        self._mend = b""
+
+    def _is_torn(self) -> bool:
+        """Whether the last line lacks its end: a power cut, or an editor, left it so."""
+        if self._size_bytes == 0:
+            return False
+        return os.pread(self._descriptor, 1, self._size_bytes - 1) != b"\n"
+
+
+@contextlib.contextmanager
+def open_locked(path: Path) -> Iterator[LockedFile]:
+    """Open (or create, 0600) the file that `path` names now, and keep others from appending.
+
+    Raises:
+        OSError: it cannot be opened, or another process kept its lock for seconds.
+    """
+    descriptor = _open_current(path)
+    try:
+        yield LockedFile(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_private_folder(folder: Path) -> None:
+    """Create `folder` and its missing parents, 0700; those that exist keep their mode."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    for each in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            each.mkdir(mode=0o700)
+
+
+def _open_current(path: Path) -> int:
+    deadline = time.monotonic() + _LOCK_PATIENCE_S
+    while True:
+        descriptor = _open(path)
+        try:
+            _lock(descriptor, deadline)
+            is_current = _names(path, descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if is_current:
+            return descriptor
+        os.close(descriptor)  # rotated or deleted between opening and locking
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, _FLAGS, 0o600)
+    except FileNotFoundError:
+        make_private_folder(path.parent)
+        return os.open(path, _FLAGS, 0o600)
+
+
+def _lock(descriptor: int, deadline: float) -> None:
+    """Lock, without waiting for good for a process that was stopped while it held the lock."""
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                message = "another process keeps the file locked"
+                raise TimeoutError(errno.ETIMEDOUT, message) from None
+            time.sleep(_LOCK_POLL_S)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS_HERE:
+                raise
+            return
+        else:
+            return
+
+
+def _names(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,173 @@
+"""Decides where a request goes and says why: a pure function of request, settings and state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from offramp_core.settings import ANTHROPIC, Backend, KeepRules, Route, Settings
+from offramp_daemon.request_body import Block, RequestBody, text_of
+from offramp_daemon.tailoring import BILLING_MARK
+
+BYTES_PER_TOKEN = 3.5
+"""For estimates from the length of a JSON body: code and prose, with their escapes, hold 3.3 to 4
+bytes a token; the low side keeps an estimate from promising room that there isn't."""
+
+_CLASSIFIER_STOPS = frozenset({"</severity>", "</block>"})
+_CLASSIFIER_PROMPT = "You are a security monitor for autonomous AI coding agents"
+_QUOTA_PROBE_PROMPT = "quota"
+_TIERS = ("opus", "sonnet", "haiku")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Where a request goes. `route` is None where no delegation takes place."""
+
+    backend: Backend
+    reason: str
+    route: Route | None = None
+    is_ordinary: bool = False
+    """Whether the routes alone decided, so that the reason is no news."""
+
+    @property
+    def is_delegated(self) -> bool:
+        """Whether a backend other than the client's own gets the request."""
+        return self.backend.auth != "client"
+
+
+def decide(body: RequestBody, settings: Settings) -> Decision:
+    """The backend for `body`, by the first route whose text its model contains."""
+    model = body.model
+    if model is None:
+        return _stay(settings, "no model" if body.view else "unreadable body")
+    route = next((each for each in settings.routes if each.match.lower() in model.lower()), None)
+    if route is None:
+        return Decision(backend=settings.backend(ANTHROPIC), reason="no route", is_ordinary=True)
+    backend = settings.backend(route.backend)
+    by_route = Decision(
+        backend=backend, reason=f"route {route.match}", route=route, is_ordinary=True
+    )
+    if not by_route.is_delegated:
+        return by_route
+    if backend.key is None:
+        return _stay(settings, f"no key for {backend.name}")
+    kept = next(reasons_to_keep(body, backend, route, settings.keep_on_anthropic), None)
+    if kept is not None:
+        return _stay(settings, f"kept: {kept}")
+    return by_route
+
+
+def tier_of(model: str | None, decision: Decision | None) -> str:
+    """A short name for the console: the route's text, else Claude's tier, else the model's name."""
+    if decision is not None and decision.route is not None:
+        return decision.route.match
+    if model is None:
+        return "-"
+    return next((tier for tier in _TIERS if tier in model.lower()), model)
+
+
+def reasons_to_keep(
+    body: RequestBody, backend: Backend, route: Route, rules: KeepRules
+) -> Iterator[str]:
+    """The names of the rules by which `backend` can't serve `body`, cheapest first."""
+    if rules.quota_probe and is_quota_probe(body):
+        yield "quota_probe"
+    if rules.safety_check and _is_safety_check(body):
+        yield "safety_check"
+    if rules.server_tools and not backend.server_tools and _has_server_tools(body):
+        yield "server_tools"
+    if rules.context_size and route.context_tokens is not None:
+        if estimate_tokens(len(body.source)) > route.context_tokens:
+            yield "context_size"
+    wanted = {
+        kind
+        for kind, is_kept in (
+            ("image", rules.images and not backend.images),
+            ("document", rules.documents and not backend.documents),
+        )
+        if is_kept
+    }
+    found = wanted and wanted & _kinds_in(body)
+    if found:
+        yield "images" if "image" in found else "documents"
+
+
+def estimate_tokens(length_bytes: int) -> int:
+    """Roughly how many tokens a JSON body of this length holds; at least 1."""
+    return max(1, round(length_bytes / BYTES_PER_TOKEN))
+
+
+def is_quota_probe(body: RequestBody) -> bool:
+    """Whether this is Claude Code's start-up request for the plan's quota headers."""
+    view = body.view
+    if view is None or view.stream is True or view.max_tokens != 1 or len(body.messages) != 1:
+        return False
+    message = body.messages[0]
+    texts = [text_of(block) for block in message.blocks] or [message.content]
+    return texts == [_QUOTA_PROBE_PROMPT]
+
+
+def _stay(settings: Settings, reason: str) -> Decision:
+    return Decision(backend=settings.backend(ANTHROPIC), reason=reason)
+
+
+def _is_safety_check(body: RequestBody) -> bool:
+    """Whether this is auto mode's judge, whose answers other models don't give in its form."""
+    view = body.view
+    if view is None:
+        return False
+    if bytes(view.safeguards) not in {b"", b"null"}:
+        return True
+    stops = view.stop_sequences
+    if isinstance(stops, list) and any(
+        isinstance(stop, str) and stop in _CLASSIFIER_STOPS for stop in stops
+    ):
+        return True
+    first = next((text for text in body.system_texts() if not text.startswith(BILLING_MARK)), "")
+    return first.startswith(_CLASSIFIER_PROMPT)
+
+
+def _has_server_tools(body: RequestBody) -> bool:
+    """Whether the request offers tools that only Anthropic knows (all that carry a type)."""
+    view = body.view
+    if view is None:
+        return False
+    if view.mcp_servers:
+        return True
+    return any(tool.type not in {None, "custom"} for tool in view.tools or [])
+
+
+def _kinds_in(body: RequestBody) -> set[object]:
+    """The types of all content blocks, those inside tool results included."""
+    kinds: set[object] = set()
+    waiting: list[Block] = []
+    for message in body.messages:
+        waiting += message.blocks
+    while waiting:
+        block = waiting.pop()
+        if isinstance(block.type, str):
+            kinds.add(block.type)
+        if isinstance(block.content, list):
+            waiting += block.content
+        elif isinstance(block.content, Block):
+            waiting.append(block.content)
+    return kinds
+
+
+def session_id_of(headers_session: str | None, body: RequestBody) -> str | None:
+    """The conversation's id: from Claude Code's header, else from `metadata.user_id`."""
+    if headers_session:
+        return headers_session
+    metadata = body.view.metadata if body.view else None
+    user_id = metadata.get("user_id") if isinstance(metadata, dict) else None
+    if not isinstance(user_id, str):
+        return None
+    if user_id.startswith("{"):
+        try:
+            session = msgspec.json.decode(user_id).get("session_id")
+        except (msgspec.DecodeError, AttributeError):
+            return None
+        return session if isinstance(session, str) and session else None
+    return user_id.rpartition("_session_")[2] or None if "_session_" in user_id else None

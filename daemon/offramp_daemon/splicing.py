@@ -1,0 +1,54 @@
+"""Changes single members of a JSON text and leaves the bytes of all others as they are.
+
+Only the containers on the way to a change are put together anew (their brackets and commas); every
+value that stays is the very slice that came. Duplicate keys count as every parser counts them: the
+last one holds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+Piece = bytes | msgspec.Raw
+
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def members(text: Piece) -> dict[str, Piece]:
+    """The members of the JSON object `text`, in order, their values uncut.
+
+    Raises:
+        msgspec.DecodeError: `text` is no JSON object.
+    """
+    return dict(_OBJECT.decode(text))
+
+
+def items(text: Piece) -> list[Piece]:
+    """The items of the JSON array `text`, uncut.
+
+    Raises:
+        msgspec.DecodeError: `text` is no JSON array.
+    """
+    return list(_ARRAY.decode(text))
+
+
+def join_members(parts: dict[str, Piece]) -> bytes:
+    """A JSON object of `parts`."""
+    pieces: list[Piece] = []
+    for name, value in parts.items():
+        pieces += (b"," if pieces else b"{", value_text(name), b":", value)
+    pieces.append(b"}" if pieces else b"{}")
+    return b"".join(pieces)
+
+
+def join_items(parts: list[Piece]) -> bytes:
+    """A JSON array of `parts`."""
+    return b"[" + b",".join(parts) + b"]"
+
+
+def value_text(value: Any) -> bytes:
+    """`value` as JSON."""
+    return msgspec.json.encode(value)

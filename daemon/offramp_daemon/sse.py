@@ -1,0 +1,161 @@
+"""Finds, in a stream of server-sent events, the few that a meter must read.
+
+Reads as the WHATWG standard says (LF, CRLF and CR line ends, comments, `data` over several lines,
+a byte order mark), whatever the chunk borders. It runs on the event loop for every chunk of every
+answer, so events that can hold nothing of interest are passed over by a search in C, never split
+or parsed. Keys and types are looked for as they are usually written: an event that spells them
+with JSON escapes is passed over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+EVENT_LIMIT_BYTES = 8 * 1024 * 1024
+"""A longer event is passed over, so that a stream without a blank line can't fill the memory."""
+
+OnEvent = Callable[[str, bytes], None]
+"""Called with an event's name ("" without one) and its data."""
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_LF = b"\n"
+_BLANK = b"\n\n"
+
+_is_run_of_deltas = re.compile(
+    rb"(?:event: content_block_delta\r?+\n"
+    rb'data: ?+\{(?:"index": ?+\d++, ?+)?+"type": ?+"content_block_delta",.*+\n\r?+\n)++'
+).fullmatch
+"""Matches whole `content_block_delta` events and nothing else: what streams mostly consist of.
+
+A lone CR is not looked for: JSON strings can't hold one, and no service ends lines in two ways.
+"""
+
+
+class EventReader:
+    """Takes the bytes of a stream and hands on the events of interest, in order.
+
+    An event whose blank line never came (the end of the body) is handed on by `finish`, although
+    the standard drops it: a torn one is no JSON, and a whole one was sent.
+    """
+
+    __slots__ = ("_head", "_is_after_cr", "_is_at_border", "_is_skipping", "_on_event", "_pending")
+
+    def __init__(self, on_event: OnEvent) -> None:
+        """Events of interest go to `on_event`."""
+        self._on_event = on_event
+        self._head: bytes | None = b""
+        self._pending = bytearray()
+        self._is_at_border = False
+        self._is_after_cr = False
+        self._is_skipping = False
+
+    def feed(self, chunk: bytes) -> None:
+        """Read on."""
+        if self._is_at_border and (
+            _is_run_of_deltas(chunk)
+            or (chunk.endswith((b"\n\n", b"\r\n\r\n")) and not _is_of_interest(chunk))
+        ):
+            return
+        self._read(chunk)
+
+    def finish(self) -> None:
+        """Hand on what is left."""
+        self._end_pending()
+
+    def _read(self, chunk: bytes) -> None:
+        if self._head is not None:
+            chunk = self._without_mark(self._head + chunk)
+        if self._is_after_cr or b"\r" in chunk:
+            chunk = self._with_lf(chunk)
+        if self._pending:
+            chunk = self._complete_pending(chunk)
+        end = chunk.rfind(_BLANK)
+        if end >= 0:
+            self._take_whole(chunk[:end])
+            chunk = chunk[end + len(_BLANK) :]
+        self._keep(chunk if self._pending else chunk.lstrip(_LF))
+
+    def _take_whole(self, blocks: bytes) -> None:
+        if _is_of_interest(blocks):
+            for block in blocks.split(_BLANK):
+                self._take(block)
+
+    def _without_mark(self, head: bytes) -> bytes:
+        """The stream's beginning without a byte order mark; nothing while there may be one."""
+        if len(head) < len(_BYTE_ORDER_MARK) and _BYTE_ORDER_MARK.startswith(head):
+            self._head = head
+            return b""
+        self._head = None
+        return head.removeprefix(_BYTE_ORDER_MARK)
+
+    def _with_lf(self, chunk: bytes) -> bytes:
+        """`chunk` with every line end as one LF, also a CRLF that two chunks share."""
+        if self._is_after_cr and chunk:
+            self._is_after_cr = False
+            chunk = chunk.removeprefix(_LF)
+        if chunk.endswith(b"\r"):
+            self._is_after_cr = True
+        return chunk.replace(b"\r\n", _LF).replace(b"\r", _LF)
+
+    def _complete_pending(self, text: bytes) -> bytes:
+        """End the event that has begun, if its blank line is in `text`; what is not used up."""
+        if self._pending.endswith(_LF) and text.startswith(_LF):
+            end, rest = 0, text[1:]
+        else:
+            end = text.find(_BLANK)
+            if end < 0:
+                return text
+            rest = text[end + len(_BLANK) :]
+        self._pending += text[:end]
+        self._end_pending()
+        return rest
+
+    def _keep(self, text: bytes) -> None:
+        """Keep the beginning of an event; of one that is too long, only how it ends so far."""
+        pending = self._pending
+        pending += text
+        if pending and (self._is_skipping or len(pending) > EVENT_LIMIT_BYTES + 1):
+            self._is_skipping = True
+            del pending[:-1]
+        self._is_at_border = self._head is None and not pending
+
+    def _end_pending(self) -> None:
+        if not self._is_skipping:
+            self._take(self._pending)
+        self._is_skipping = False
+        self._pending.clear()
+
+    def _take(self, block: bytes | bytearray) -> None:
+        """Hand on the event in `block`, if it is one of interest."""
+        if not _is_of_interest(block):
+            return
+        block = bytes(block.strip(_LF))
+        if len(block) > EVENT_LIMIT_BYTES:
+            return
+        name, data = _read_fields(block)
+        if data is not None:
+            self._on_event(name.decode("utf-8", "replace"), data)
+
+
+def _is_of_interest(block: bytes | bytearray) -> bool:
+    """Whether `block` may hold usage, the beginning or end of a message, or an error."""
+    return b"message_" in block or b"error" in block or b'"usage"' in block
+
+
+def _read_fields(block: bytes) -> tuple[bytes, bytes | None]:
+    """Name and data of one event; data is None where the standard says that none is dispatched.
+
+    A JSON object in place of fields is taken for data: an error sent under the wrong content type.
+    """
+    if block.startswith(b"{"):
+        return b"", block
+    name = b""
+    data: list[bytes] = []
+    for line in block.split(_LF):
+        field, _, value = line.partition(b":")
+        if field == b"data":
+            data.append(value.removeprefix(b" "))
+        elif field == b"event":
+            name = value.removeprefix(b" ")
+    return name, _LF.join(data) if data else None

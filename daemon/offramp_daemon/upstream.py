@@ -1,0 +1,278 @@
+"""The connections to the backends: one request out, its answer's head back.
+
+Everything of aiohttp's client that would bend a request is switched off here: cookies, redirects,
+time limits, re-quoting, decompression, header defaults. The answer's body is the caller's to read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import ipaddress
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from types import TracebackType
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+from weakref import WeakSet
+
+import aiohttp
+import truststore
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
+from aiohappyeyeballs import AddrInfoType
+from multidict import CIMultiDict
+from yarl import URL
+
+from offramp_daemon.failures import Failure, RequestFailedError
+
+_HEADERS_NOT_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+_LARGE_BYTES = 512 * 1024
+_SLICE_BYTES = 128 * 1024
+_HEAD_LIMIT_BYTES = 64 * 1024
+_IDLE_KEEP_S = 30.0
+_DEAD_PEER_S = 30
+_PROBE_EVERY_S = 10
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """Whether the connection that a request went out on had served another before."""
+
+    is_reused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Proxy:
+    """An HTTP proxy on the way out, and the login for it."""
+
+    url: URL
+    login: aiohttp.BasicAuth | None
+
+
+_attempt: ContextVar[_Attempt | None] = ContextVar("attempt", default=None)
+
+
+class _TrackedRequest(aiohttp.ClientRequest):
+    """A request that notes whether its connection is a kept one, which may have gone stale."""
+
+    used: WeakSet[ResponseHandler] = WeakSet()
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        protocol = conn.protocol
+        if protocol is not None:
+            attempt = _attempt.get()
+            if attempt is not None:
+                attempt.is_reused = protocol in self.used
+            self.used.add(protocol)
+        return await super().send(conn)
+
+
+class Upstream:
+    """The client side of the proxy; an async context manager that owns every connection out."""
+
+    def __init__(self) -> None:
+        """Open nothing yet."""
+        self._session: aiohttp.ClientSession | None = None
+        self._fresh_session: aiohttp.ClientSession | None = None
+        self._proxies: dict[str, _Proxy | None] = {}
+        self._proxy_settings: dict[str, str] = {}
+
+    async def __aenter__(self) -> Upstream:
+        """Read the system's proxy settings and make the sessions."""
+        self._proxy_settings = getproxies()
+        tls = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._session = _open_session(tls, keeps_connections=True)
+        self._fresh_session = _open_session(tls, keeps_connections=False)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close all connections."""
+        for session in (self._session, self._fresh_session):
+            if session is not None:
+                await session.close()
+
+    async def send(
+        self,
+        method: str,
+        base_url: str,
+        target: str,
+        *,
+        headers: CIMultiDict[str],
+        body: bytes,
+        connect_timeout_s: float,
+    ) -> aiohttp.ClientResponse:
+        """Send one request to `base_url` + `target` and return the answer once its head is there.
+
+        A kept connection that turns out to be dead before a byte came back is replaced by a fresh
+        one, once. The caller closes or releases the answer.
+
+        Raises:
+            RequestFailedError: no answer; the failure says why, in words for the client.
+        """
+        if self._session is None or self._fresh_session is None:
+            raise RuntimeError("Upstream is not open")
+        attempt = _Attempt()
+        token = _attempt.set(attempt)
+        url = URL(base_url + target, encoded=True)
+        proxy = self._proxy_for(base_url)
+        timeout = _timeout(connect_timeout_s)
+        if body:
+            headers["Content-Length"] = str(len(body))
+        try:
+            try:
+                return await _request(self._session, method, url, headers, body, proxy, timeout)
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+                if isinstance(error, aiohttp.ClientConnectorError) or not attempt.is_reused:
+                    raise
+            return await _request(self._fresh_session, method, url, headers, body, proxy, timeout)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise RequestFailedError(_failure(error, base_url)) from error
+        finally:
+            _attempt.reset(token)
+
+    def _proxy_for(self, base_url: str) -> _Proxy | None:
+        """The HTTP proxy between here and `base_url`, by the system's settings; None if direct."""
+        if base_url not in self._proxies:
+            self._proxies[base_url] = _find_proxy(base_url, self._proxy_settings)
+        return self._proxies[base_url]
+
+
+async def _request(
+    session: aiohttp.ClientSession,
+    method: str,
+    url: URL,
+    headers: CIMultiDict[str],
+    body: bytes,
+    proxy: _Proxy | None,
+    timeout: aiohttp.ClientTimeout,
+) -> aiohttp.ClientResponse:
+    data = _slices(body) if len(body) > _LARGE_BYTES else body or None
+    return await session.request(
+        method,
+        url,
+        headers=_spelled_alike(headers),
+        data=data,
+        allow_redirects=False,
+        proxy=proxy.url if proxy else None,
+        proxy_auth=proxy.login if proxy else None,
+        timeout=timeout,
+    )
+
+
+def _spelled_alike(headers: CIMultiDict[str]) -> CIMultiDict[str]:
+    """`headers` with repeated names spelled as the first: aiohttp drops one that differs in case."""
+    spellings: dict[str, str] = {}
+    return CIMultiDict(
+        [(spellings.setdefault(name.lower(), name), value) for name, value in headers.items()]
+    )
+
+
+async def _slices(body: bytes) -> AsyncIterator[memoryview]:
+    """`body` in parts, so that a large one does not hold up the streams beside it."""
+    view = memoryview(body)
+    for start in range(0, len(body), _SLICE_BYTES):
+        yield view[start : start + _SLICE_BYTES]
+
+
+@functools.lru_cache(maxsize=4)
+def _timeout(connect_timeout_s: float) -> aiohttp.ClientTimeout:
+    """A limit on connecting alone: an answer may take as long as it takes."""
+    return aiohttp.ClientTimeout(
+        total=None, connect=None, sock_connect=connect_timeout_s, sock_read=None
+    )
+
+
+def _open_session(tls: ssl.SSLContext, *, keeps_connections: bool) -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(
+        limit=0,
+        ssl=tls,
+        socket_factory=_open_socket,
+        **({"keepalive_timeout": _IDLE_KEEP_S} if keeps_connections else {"force_close": True}),
+    )
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        skip_auto_headers=_HEADERS_NOT_ADDED,
+        request_class=_TrackedRequest,
+        max_line_size=_HEAD_LIMIT_BYTES,
+        max_field_size=_HEAD_LIMIT_BYTES,
+    )
+
+
+def _open_socket(address: AddrInfoType) -> socket.socket:
+    """A socket that notices within a minute that its peer is gone, even while it only waits."""
+    family, kind, protocol, _, _ = address
+    opened = socket.socket(family, kind, protocol)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    options = {
+        "TCP_KEEPIDLE": _DEAD_PEER_S,
+        "TCP_KEEPALIVE": _DEAD_PEER_S,
+        "TCP_KEEPINTVL": _PROBE_EVERY_S,
+        "TCP_KEEPCNT": 3,
+        "TCP_USER_TIMEOUT": _DEAD_PEER_S * 1000,
+        "TCP_NODELAY": 1,
+    }
+    for name, value in options.items():
+        option = getattr(socket, name, None)  # which ones there are depends on the system
+        if option is not None:
+            with contextlib.suppress(OSError):
+                opened.setsockopt(socket.IPPROTO_TCP, option, value)
+    return opened
+
+
+def _find_proxy(base_url: str, settings: dict[str, str]) -> _Proxy | None:
+    parts = urlsplit(base_url)
+    host = parts.hostname or ""
+    address = settings.get(parts.scheme) or settings.get("all")
+    if not address or is_loopback(host) or proxy_bypass(host):
+        return None
+    url = URL(address if "://" in address else f"http://{address}")
+    login = aiohttp.BasicAuth(url.user, url.password or "") if url.user else None
+    return _Proxy(url.with_user(None), login)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the name or address `host` is this machine's loopback."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _failure(error: Exception, base_url: str) -> Failure:
+    """What to tell the client about an upstream that did not answer."""
+    host = urlsplit(base_url).netloc
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            text = f"The name {host} could not be looked up (DNS). Check the network connection."
+        case aiohttp.ClientConnectorCertificateError():
+            text = f"The certificate of {host} is not trusted: {error.certificate_error}."
+        case aiohttp.ClientSSLError():
+            text = f"No secure connection (TLS) to {host}: {type(error).__name__}."
+        case aiohttp.ClientProxyConnectionError():
+            text = f"The HTTP proxy on the way to {host} could not be reached. Check HTTPS_PROXY."
+        case aiohttp.ClientHttpProxyError():
+            text = f"The HTTP proxy on the way to {host} refused with status {error.status}."
+        case asyncio.TimeoutError():
+            text = f"{host} did not accept a connection in time."
+            return Failure(status=504, message=f"Offramp: {text}")
+        case aiohttp.ClientConnectorError():
+            text = f"{host} can't be reached: {error.os_error.strerror or 'connection failed'}."
+        case aiohttp.ServerDisconnectedError() | OSError():
+            text = f"{host} closed the connection before it answered."
+        case _:
+            text = f"{host} gave no usable answer: {type(error).__name__}."
+    return Failure(status=502, message=f"Offramp: {text}")

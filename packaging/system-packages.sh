@@ -1,0 +1,117 @@
+#!/bin/sh
+# Gets what only the system's package manager can give: a Python, or the part of it that makes
+# virtual environments.
+#
+# Usage: system-packages.sh python | venv MAJOR.MINOR
+# Debian and its kin: installs it when run by root or with a sudo that asks for no password.
+# Everywhere else, and where that fails, it prints the command to type and exits 1.
+set -eu
+
+# stop_with INTRODUCTION COMMAND
+stop_with() {
+    printf '%s\n    %s\n' "$1" "$2" >&2
+    exit 1
+}
+
+type_this='Type this, then the same make command again:'
+
+have() {
+    command -v "$1" >/dev/null 2>&1
+}
+
+as_root=''
+if [ "$(id -u)" -ne 0 ]; then
+    as_root='sudo '
+fi
+
+may_install() {
+    [ -z "$as_root" ] || { have sudo && sudo -n true 2>/dev/null; }
+}
+
+# run_apt COMMAND...: as root, into the log.
+run_apt() {
+    mkdir -p .cache
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get "$@" >>.cache/apt.log 2>&1
+}
+
+# apt_install PACKAGE...
+apt_install() {
+    command="${as_root}apt-get install -y --no-install-recommends $*"
+    may_install || stop_with "$type_this" "$command"
+    echo "Installing $* with apt-get (log: .cache/apt.log)." >&2
+    if run_apt install -y --no-install-recommends "$@"; then
+        return
+    fi
+    # Package lists that are missing or old are the usual cause.
+    if run_apt update && run_apt install -y --no-install-recommends "$@"; then
+        return
+    fi
+    tail -n 5 .cache/apt.log >&2
+    stop_with "apt-get could not install $*. $type_this" "$command"
+}
+
+# newest_in_apt: the newest Python for Offramp that this system's own repositories have.
+newest_in_apt() {
+    for version in 3.13 3.12 3.11; do
+        if apt-cache show "python$version-venv" >/dev/null 2>&1; then
+            echo "$version"
+            return
+        fi
+    done
+}
+
+apt_install_python() {
+    version=$(newest_in_apt)
+    if [ -z "$version" ] && may_install; then
+        run_apt update || true
+        version=$(newest_in_apt)
+    fi
+    if [ -n "$version" ]; then
+        apt_install "python$version" "python$version-venv"
+    elif ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1; then
+        from_elsewhere # this system is too old to have one
+    else
+        stop_with "$type_this" \
+            "${as_root}apt-get update && ${as_root}apt-get install -y python3 python3-venv"
+    fi
+}
+
+from_elsewhere() {
+    stop_with "Install Python 3.13 (https://www.python.org/downloads/), then type, with its path:" \
+        "make setup PYTHON=/path/to/python3.13"
+}
+
+install_python() {
+    if have apt-get; then
+        apt_install_python
+    elif have dnf; then
+        stop_with "$type_this" "${as_root}dnf install -y python3.13 || ${as_root}dnf install -y python3.12"
+    elif have zypper; then
+        stop_with "$type_this" "${as_root}zypper install -y python313"
+    elif have pacman; then
+        stop_with "Arch's own Python may be too new. Type:" \
+            "${as_root}pacman -S --needed uv && uv python install 3.13 && make setup PYTHON=\"\$(uv python find 3.13)\""
+    elif have brew; then
+        stop_with "$type_this" "brew install python@3.13"
+    else
+        from_elsewhere
+    fi
+}
+
+install_venv() {
+    if have apt-get; then
+        apt_install "python$1-venv"
+    else
+        stop_with "This Python $1 has no venv and ensurepip. Choose another one, as in:" \
+            "make setup PYTHON=/path/to/python3.13"
+    fi
+}
+
+case "${1:-}" in
+    python) install_python ;;
+    venv) install_venv "$2" ;;
+    *)
+        echo "Usage: $0 python | venv MAJOR.MINOR" >&2
+        exit 2
+        ;;
+esac

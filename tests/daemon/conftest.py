@@ -1,0 +1,53 @@
+"""Fixtures of the daemon's tests: a proxy on a free port, the simulator behind it, a client."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import aiohttp
+import pytest
+from proxy_harness import CLAUDE_TOKEN, RunningProxy, running_proxy, settings_for
+
+from offramp_daemon.simulator import Simulator
+
+
+@pytest.fixture
+async def sim() -> AsyncIterator[Simulator]:
+    async with Simulator.start() as simulator:
+        yield simulator
+        assert not simulator.leaks
+
+
+@pytest.fixture
+async def proxy(sim: Simulator) -> AsyncIterator[RunningProxy]:
+    async with running_proxy(settings_for(sim.anthropic_url, sim.zai_url)) as running:
+        yield running
+
+
+@pytest.fixture
+def start_proxy() -> Callable[..., AbstractAsyncContextManager[RunningProxy]]:
+    """Start a proxy in front of any two addresses: `start_proxy(anthropic_url, zai_url)`."""
+
+    def start(
+        anthropic_url: str, zai_url: str, *, is_private: bool = True, **fields: Any
+    ) -> AbstractAsyncContextManager[RunningProxy]:
+        settings = settings_for(anthropic_url, zai_url, **fields)
+        return running_proxy(settings, is_private=is_private)
+
+    return start
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[aiohttp.ClientSession]:
+    """A plain client with a subscription's login."""
+    async with aiohttp.ClientSession(
+        headers={
+            "Authorization": f"Bearer {CLAUDE_TOKEN}",
+            "anthropic-version": "2023-06-01",
+            "anthropic-beta": "oauth-2025-04-20,interleaved-thinking-2025-05-14",
+        },
+        auto_decompress=False,
+    ) as session:
+        yield session

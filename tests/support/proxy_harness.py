@@ -1,0 +1,97 @@
+"""A proxy on a free port, in this process, in front of any two addresses."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import msgspec
+from aiohttp import web
+
+from offramp_core.records import RequestRecord
+from offramp_core.settings import ANTHROPIC, Secret, Settings, default_backends, default_routes
+from offramp_daemon import app
+from offramp_daemon.exchange import Exchange
+from offramp_daemon.lifecycle import InFlight
+from offramp_daemon.proxy import Proxy
+from offramp_daemon.upstream import Upstream
+
+ZAI_KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f0.Zq8Wn3Xr5Tb7Vm2K"
+CLAUDE_TOKEN = "sk-ant-oat01-Xk3vP9aQw7LmZt5RcYb2NdHs8JfGu4Ee6TiOyWpBq1VhCxMzKlDgSaFjUrwigAA"
+
+
+@dataclass
+class RunningProxy:
+    """What a test holds: where the proxy listens, its settings, and what it recorded."""
+
+    url: str
+    settings: Settings
+    proxy: Proxy
+    in_flight: InFlight
+    exchanges: list[Exchange] = field(default_factory=list)
+    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    @property
+    def records(self) -> list[RequestRecord]:
+        return [exchange.record() for exchange in self.exchanges if exchange.is_recorded]
+
+    async def only_record(self) -> RequestRecord:
+        """The one record of this test, waited for."""
+        async with asyncio.timeout(5):
+            while not self.exchanges:
+                await asyncio.sleep(0)
+        await self.in_flight.drain(5, asyncio.Event())
+        assert len(self.records) == 1
+        return self.records[0]
+
+    def change(self, **fields: Any) -> None:
+        self.settings = msgspec.structs.replace(self.settings, **fields)
+
+    def change_backend(self, name: str, **fields: Any) -> None:
+        self.change(
+            backends=tuple(
+                msgspec.structs.replace(backend, **fields) if backend.name == name else backend
+                for backend in self.settings.backends
+            )
+        )
+
+
+def settings_for(anthropic_url: str, zai_url: str, **fields: Any) -> Settings:
+    addresses = {ANTHROPIC: anthropic_url, "zai": zai_url}
+    backends = tuple(
+        msgspec.structs.replace(
+            backend,
+            base_url=addresses[backend.name],
+            key=Secret(ZAI_KEY) if backend.name == "zai" else None,
+        )
+        for backend in default_backends()
+    )
+    return Settings(backends=backends, routes=default_routes(), **fields)
+
+
+@contextlib.asynccontextmanager
+async def running_proxy(
+    settings: Settings, *, is_private: bool = True
+) -> AsyncIterator[RunningProxy]:
+    async with Upstream() as upstream:
+        proxy = Proxy(
+            settings=lambda: running.settings,
+            upstream=upstream,
+            on_finish=lambda exchange: running.exchanges.append(exchange),
+            is_private=is_private,
+        )
+        in_flight = InFlight(proxy.handle)
+        runner = web.ServerRunner(app.http_server(in_flight), shutdown_timeout=0.1)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        running = RunningProxy(f"http://{host}:{port}", settings, proxy, in_flight)
+        try:
+            yield running
+        finally:
+            await runner.cleanup()

@@ -1,0 +1,113 @@
+"""An upstream of bare sockets: keeps the bytes that arrive, answers with given bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+Answer = Callable[["Connection"], Awaitable[None]]
+
+
+@dataclass
+class Connection:
+    """One connection from the proxy; `head` and `body` are of the newest request on it."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    number: int
+    head: bytes = b""
+    body: bytes = b""
+
+    async def read_request(self) -> bool:
+        try:
+            self.head = await self.reader.readuntil(b"\r\n\r\n")
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return False
+        self.body = b""
+        for line in self.head.split(b"\r\n"):
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length":
+                self.body = await self.reader.readexactly(int(value))
+        return True
+
+    async def write(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+
+@dataclass
+class RawUpstream:
+    url: str = ""
+    heads: list[bytes] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a connection has ended on the proxy's side."""
+
+
+@contextlib.asynccontextmanager
+async def raw_upstream(answer: Answer) -> AsyncIterator[RawUpstream]:
+    """Serve every request with `answer`, which writes bytes and may close the connection."""
+    upstream = RawUpstream()
+    numbers = iter(range(1_000_000))
+    writers: set[asyncio.StreamWriter] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.add(writer)
+        connection = Connection(reader, writer, next(numbers))
+        try:
+            while await connection.read_request():
+                upstream.heads.append(connection.head)
+                upstream.bodies.append(connection.body)
+                await answer(connection)
+                if writer.is_closing():
+                    break
+        except ConnectionError:
+            pass
+        finally:
+            upstream.closed.set()
+            writers.discard(writer)
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    upstream.url = f"http://{host}:{port}"
+    try:
+        yield upstream
+    finally:
+        server.close()
+        for writer in writers:
+            writer.close()
+        # Let the connections' tasks see the close before the loop ends.
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+
+def json_answer(body: bytes, *, status: str = "200 OK", headers: bytes = b"") -> bytes:
+    return (
+        b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n%s"
+        % (status.encode(), len(body), headers, body)
+    )
+
+
+SSE_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+START = (
+    b'event: message_start\ndata: {"type":"message_start","message":{"model":"claude-opus-4-6",'
+    b'"usage":{"input_tokens":12,"output_tokens":1,"cache_read_input_tokens":7}}}\n\n'
+)
+DELTA = b'event: content_block_delta\ndata: {"type":"content_block_delta","delta":{"text":"x"}}\n\n'
+END = (
+    b'event: message_delta\ndata: {"type":"message_delta","usage":{"output_tokens":34}}\n\n'
+    b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+)
+MESSAGE = (
+    b'{"id":"msg_1","type":"message","model":"claude-opus-4-6","content":[],'
+    b'"usage":{"input_tokens":5,"output_tokens":6}}'
+)
