@@ -33,7 +33,7 @@ def format_tokens(count: int) -> str:
 def format_percent(fraction: float) -> str:
     """`fraction` of 1 in whole percents; what is not quite nothing or all reads `<1%`, `>99%`."""
     percent = fraction * 100
-    if 0 < percent < 0.5:
+    if 0 < percent <= 0.5:
         return "<1%"
     if 99.5 <= percent < 100:
         return ">99%"

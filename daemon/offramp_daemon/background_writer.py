@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _CLOSING_RETRY_S = 0.1
-_LAST_WORD = 0.05
-"""The part of a closing's time that is left for a write in flight to notice that it is over."""
+_LAST_WORD_S = 0.25
+"""The end of a closing's time, left for a write that waits to notice that it is over."""
 
 _log = logging.getLogger(__name__)
 
@@ -106,9 +106,10 @@ class BackgroundWriter(Generic[T]):
         self._is_closing = True
         self._wake.set()
         if self._thread.ident is not None:
-            self._thread.join(timeout_s * (1 - _LAST_WORD))
+            last_word_s = min(_LAST_WORD_S, timeout_s / 2)
+            self._thread.join(timeout_s - last_word_s)
             self.given_up.set()
-            self._thread.join(timeout_s * _LAST_WORD)
+            self._thread.join(last_word_s)
         self.given_up.set()
         self._count_lost(self.waiting)
         self._items.clear()

@@ -57,8 +57,9 @@ def _load(paths: Paths, port: int, addresses: dict[str, str]) -> LoadedSettings:
         for backend in loaded.settings.backends
         if backend.name in addresses
     )
+    routes = tuple(route for route in loaded.settings.routes if route.backend in addresses)
     settings = msgspec.structs.replace(
-        loaded.settings, port=port, log_dir=paths.log_dir, backends=backends
+        loaded.settings, port=port, log_dir=paths.log_dir, backends=backends, routes=routes
     )
     note = "Demo: both services are simulated. Its numbers: offramp stats --demo"
     return dataclasses.replace(loaded, settings=settings, notes=(note, *loaded.notes))

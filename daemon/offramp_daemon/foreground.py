@@ -76,17 +76,11 @@ def _address(settings: Settings) -> str:
 
 
 def _routes(settings: Settings) -> list[str]:
-    """How models go, and what stands in the way of it."""
+    """Where each model goes."""
     lines = []
     for route in settings.routes:
         backend = settings.backend(route.backend)
         target = f"{backend.name} as {route.send_model}" if route.send_model else backend.name
         lines.append(f"  {route.match} → {target}")
     lines.append(f"  everything else → {ANTHROPIC}, as it came")
-    lines += [
-        f"  No key for {backend.name}: everything goes to {ANTHROPIC} until there is one. "
-        + ("Set ZAI_API_KEY." if backend.name == "zai" else f"Set key in [backend.{backend.name}].")
-        for backend in settings.backends
-        if backend.auth != "client" and backend.key is None
-    ]
     return lines

@@ -116,6 +116,7 @@ class RequestBody:
 
 _VIEW = msgspec.json.Decoder(View)
 _MODEL_ONLY = msgspec.json.Decoder(_ModelOnly)
+_TEXT = msgspec.json.Decoder(str)
 _PROMPT_SEARCH = 20
 """How many messages back a prompt is looked for; a tool loop puts others behind it."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -149,36 +150,35 @@ def _read_odd(raw: bytes, source: bytes, surrogates: Shield) -> RequestBody:
 
 def _read_unusual(raw: bytes) -> RequestBody:
     """A body that msgspec refuses: lone surrogates, a byte order mark, UTF-16, or no JSON."""
-    for candidate in (raw.removeprefix(_BYTE_ORDER_MARK), _normalised(raw)):
-        if candidate is None:
-            continue
-        source, surrogates = shield(candidate)
-        try:
-            return RequestBody(raw, _VIEW.decode(source), source, surrogates)
-        except msgspec.ValidationError:
-            return _read_odd(raw, source, surrogates)
-        except (msgspec.DecodeError, RecursionError, ValueError):
-            continue
-    return RequestBody(raw, None)
-
-
-def _normalised(raw: bytes) -> bytes | None:
-    """`raw` by way of the standard library; None if it is JSON that only that library takes."""
+    body = _read_shielded(raw, raw.removeprefix(_BYTE_ORDER_MARK))
+    if body is not None:
+        return body
     try:
-        return json.dumps(json.loads(raw), allow_nan=False).encode()
+        normalised = json.dumps(json.loads(raw), allow_nan=False).encode()
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise MalformedBodyError(str(error)) from error
-    except (RecursionError, ValueError):
+    except (RecursionError, ValueError):  # JSON that only the standard library takes
+        return RequestBody(raw, None)
+    return _read_shielded(raw, normalised) or RequestBody(raw, None)
+
+
+def _read_shielded(raw: bytes, candidate: bytes) -> RequestBody | None:
+    """`raw` as seen in `candidate`, lone surrogates aside; None if that can't be read."""
+    try:
+        source, surrogates = shield(candidate)
+        return RequestBody(raw, _VIEW.decode(source), source, surrogates)
+    except msgspec.ValidationError:
+        return _read_odd(raw, source, surrogates)
+    except (msgspec.DecodeError, RecursionError, ValueError):
         return None
 
 
 def text_of(block: Block) -> str:
     """The text of a text block; empty for any other."""
     try:
-        text = msgspec.json.decode(block.text) if block.text else ""
-    except msgspec.DecodeError:
+        return _TEXT.decode(block.text) if block.text else ""
+    except ValueError:  # no text, or bad UTF-8
         return ""
-    return text if isinstance(text, str) else ""
 
 
 def last_prompt(body: RequestBody, *, length: int = 200) -> str | None:

@@ -72,16 +72,19 @@ _SYSTEM = [
 Message = dict[str, Any]
 
 
-async def play(base_url: str, *, pace_s: float, stop: asyncio.Event, seed: int = 0) -> None:
+async def play(
+    base_url: str, *, pace_s: float, stop: asyncio.Event, seed: int = 0, haste: float = 1.0
+) -> None:
     """Send requests to the daemon at `base_url` until `stop` is set, about `pace_s` apart.
 
-    A request that fails is passed over. Returns at once when `stop` is set, whatever is under way.
+    `haste` is how many times faster than a real model the simulator shall answer. A request that
+    fails is passed over. Returns at once when `stop` is set, whatever is under way.
     """
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=_SILENCE_S)
     async with aiohttp.ClientSession(
         cookie_jar=aiohttp.DummyCookieJar(), timeout=timeout
     ) as session:
-        player = Player(base_url, session, pace_s, random.Random(seed))
+        player = Player(base_url, session, random.Random(seed), pace_s=pace_s, haste=haste)
         async with asyncio.TaskGroup() as tasks:
             playing = tasks.create_task(player.run(), name="sample-traffic")
             await stop.wait()
@@ -92,12 +95,19 @@ class Player:
     """Plays one scene after another: a conversation, a tool loop, a cancel and so on."""
 
     def __init__(
-        self, base_url: str, session: aiohttp.ClientSession, pace_s: float, dice: random.Random
+        self,
+        base_url: str,
+        session: aiohttp.ClientSession,
+        dice: random.Random,
+        *,
+        pace_s: float,
+        haste: float,
     ) -> None:
         """Send through `session`; `dice` chooses prompts and pauses."""
         self._base_url = base_url
         self._session = session
         self._pace_s = pace_s
+        self._haste = haste
         self._dice = dice
         self._session_id = str(uuid.uuid4())
 
@@ -213,8 +223,9 @@ class Player:
 
         They set a pace that looks like a model at work; `wish` adds to them.
         """
-        begin_s, each_s = self._dice.uniform(0.2, 1.2), self._dice.uniform(0.02, 0.06)
-        orders = f"[[sim:first-byte={begin_s:.2f}]] [[sim:slow={each_s:.3f}]] {wish}"
+        begin_s = self._dice.uniform(0.2, 1.2) / self._haste
+        each_s = self._dice.uniform(0.02, 0.06) / self._haste
+        orders = f"[[sim:first-byte={begin_s:.4f}]] [[sim:slow={each_s:.4f}]] {wish}"
         texts = (
             f"<system-reminder>{orders}</system-reminder>",
             self._dice.choice(_PROMPTS[model]),

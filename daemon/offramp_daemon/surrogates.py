@@ -13,43 +13,81 @@ from dataclasses import dataclass
 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _LOW = re.compile(rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+_MARKERS = range(0xE000, 0xF000)
+_MARKER_ESCAPE = re.compile(rb"\\u([eE][0-9a-fA-F]{3})")
+_MARKER_UTF_8 = re.compile(rb"\xee[\x80-\xbf]{2}")
+_FIRST_NUMBER = 0xF000
+_MAX_STAND_INS = 0x1000
 _ESCAPE_BYTES = 6
 _BACKSLASH = 0x5C
 
 
 @dataclass(frozen=True, slots=True)
 class Shield:
-    """The stand-ins of one body, each with the escape that it stands for."""
+    """The escapes that were taken out of one body: a stand-in is `marker` and a place in `taken`.
 
-    replaced: tuple[tuple[bytes, bytes], ...] = ()
+    `marker` is a character that the body did not hold.
+    """
+
+    marker: str = ""
+    taken: tuple[bytes, ...] = ()
 
     def restore(self, data: bytes) -> bytes:
-        """`data` with every stand-in turned back into the escape that the client sent."""
-        for stand_in, original in self.replaced:
-            data = data.replace(stand_in, original)
-        return data
+        """`data` with every stand-in turned back into the escape that the client sent.
+
+        In a text that was decoded and written anew a stand-in is no escape any more, but UTF-8.
+        """
+        if not self.taken:
+            return data
+        first, *rest = data.split(_escape(ord(self.marker)))
+        pieces = [first]
+        for piece in rest:
+            pieces += (self._original(int(piece[2:_ESCAPE_BYTES], 16)), piece[_ESCAPE_BYTES:])
+        first, *rest = b"".join(pieces).split(self.marker.encode())
+        pieces = [first]
+        for piece in rest:
+            pieces += (self._original(ord(piece[:3].decode())), piece[3:])
+        return b"".join(pieces)
+
+    def _original(self, number: int) -> bytes:
+        return self.taken[number - _FIRST_NUMBER]
 
 
 def shield(body: bytes) -> tuple[bytes, Shield]:
-    """`body` with its lone surrogate escapes replaced, and what turns them back."""
+    """`body` with its lone surrogate escapes replaced, and what turns them back.
+
+    Raises:
+        ValueError: `body` leaves no character free to mark stand-ins with.
+    """
     marker = _unused_marker(body)
-    stand_ins: dict[bytes, bytes] = {}
+    numbers: dict[bytes, int] = {}
     pieces: list[bytes] = []
     done = 0
     for start in _lone_escapes(body):
         original = body[start : start + _ESCAPE_BYTES]
-        stand_in = stand_ins.setdefault(original, marker + b"\\uf%03x" % len(stand_ins))
-        pieces += (body[done:start], stand_in)
+        number = numbers.setdefault(original, len(numbers))
+        pieces += (body[done:start], _escape(marker) + _escape(_FIRST_NUMBER + number))
         done = start + _ESCAPE_BYTES
+    if len(numbers) > _MAX_STAND_INS:
+        raise ValueError("too many kinds of lone surrogates")
     pieces.append(body[done:])
-    swapped = tuple((stand_in, original) for original, stand_in in stand_ins.items())
-    return b"".join(pieces), Shield(swapped)
+    return b"".join(pieces), Shield(chr(marker), tuple(numbers))
 
 
-def _unused_marker(body: bytes) -> bytes:
-    return next(
-        marker for number in range(0xE000, 0xF000) if (marker := b"\\u%04x" % number) not in body
-    )
+def _unused_marker(body: bytes) -> int:
+    first = _MARKERS[0]
+    if chr(first).encode() not in body and not re.search(rb"\\u[eE]000", body):
+        return first
+    used = {int(match[1], 16) for match in _MARKER_ESCAPE.finditer(body)}
+    used |= {ord(match[0].decode()) for match in _MARKER_UTF_8.finditer(body)}
+    free = next((number for number in _MARKERS if number not in used), None)
+    if free is None:
+        raise ValueError("no character is left to mark lone surrogates with")
+    return free
+
+
+def _escape(number: int) -> bytes:
+    return b"\\u%04x" % number
 
 
 def _lone_escapes(body: bytes) -> list[int]:

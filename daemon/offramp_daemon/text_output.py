@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 _POLL_S = 0.1
+"""How soon a wait notices that it was given up; well below what closing allows for that."""
 _PLAINER = str.maketrans({"→": "->", "…": "...", "—": "-"})
 
 

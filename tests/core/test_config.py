@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from offramp_core.config import ConfigError, LoadedSettings, fingerprint, load
+from offramp_core.config import LoadedSettings, fingerprint, load
 from offramp_core.config_schema import BACKEND, KEEP, ROUTE, SETTINGS
 from offramp_core.paths import Paths
 from offramp_core.settings import (

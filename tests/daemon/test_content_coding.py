@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import zlib
@@ -167,9 +168,7 @@ def test_zstd_window_beyond_the_standard_is_refused() -> None:
 @settings(max_examples=300)
 @given(body=st.binary(max_size=300), coding=st.sampled_from(CODED), size=st.integers(1, 300))
 def test_random_bytes_raise_nothing_but_the_one_error(body: bytes, coding: str, size: int) -> None:
-    try:
-        _decode_in_pieces(body, coding, size)
-    except ContentCodingError as error:
-        assert error.problem == "damaged"
-    except AssertionError:
-        pass  # not whole: the bytes were a beginning
+    decoder = Decoder(coding, lambda _: None)
+    with contextlib.suppress(ContentCodingError):
+        for start in range(0, len(body), size):
+            decoder.feed(body[start : start + size])

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from offramp_core import records
-from offramp_core.records import RequestRecord
 from offramp_daemon import sample_traffic
 from offramp_daemon.simulator import Simulator
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from offramp_core.records import RequestRecord
 
 NOW = datetime(2026, 11, 19, 15, 20, 30, tzinfo=UTC)
 

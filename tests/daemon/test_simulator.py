@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import anthropic
 import pytest
 
 from offramp_daemon.simulator import Simulator, UnknownFaultError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 OPUS = "claude-opus-4-6"
 OLDER_OPUS = "claude-opus-4-5"  # the SDK warns of `enabled` thinking for the newer one

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 
 from offramp_daemon.simulator import Simulator, signatures
 from offramp_daemon.simulator.signatures import Seal
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 OPUS = "claude-opus-4-6"
 ENABLED = {"type": "enabled", "budget_tokens": 1024}
@@ -32,7 +35,7 @@ async def post(url: str, body: object) -> tuple[int, Any]:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     async with (
         aiohttp.ClientSession() as session,
-        session.post(f"{url}/v1/messages", data=data, headers=headers) as answer,
+        session.post(f"{url}/v1/messages", data=io.BytesIO(data), headers=headers) as answer,
     ):
         return answer.status, json.loads(await answer.read())
 
