@@ -60,6 +60,11 @@ class Case(ABC):
     is_together = False
     """All proxies are measured at the same time, since they do not disturb each other."""
 
+    def __init__(self) -> None:
+        """Nothing was remarked yet."""
+        self.remarks: list[str] = []
+        """What the reader of the table should know; taken by `run` after each measurement."""
+
     @abstractmethod
     async def measure(self, proxy: Proxy, upstream: Upstream, share: float) -> dict[str, float]:
         """Run the traffic once and return the figures by key; `share` of 1 is the full amount."""
@@ -104,12 +109,12 @@ async def expect(connection: load.Connection, proxy: Proxy, script: str, body: b
         raise JobNotDoneError(f"answer {answer.status} with {answer.deltas} deltas")
 
 
-async def try_to_send(sending: Awaitable[load.Answer]) -> load.Answer | None:
-    """The answer, or None for one that was lost."""
+async def try_to_send(sending: Awaitable[load.Answer]) -> load.Answer:
+    """The answer; for one that was lost, an empty one that says why."""
     try:
         return await sending
-    except (load.BadAnswerError, OSError):
-        return None
+    except (load.BadAnswerError, OSError) as error:
+        return load.Answer(fault=str(error))
 
 
 async def send_and_keep(proxy: Proxy, upstream: Upstream, body: bytes) -> tuple[bytes, str]:
@@ -122,11 +127,6 @@ async def send_and_keep(proxy: Proxy, upstream: Upstream, body: bytes) -> tuple[
     return upstream.seen.last_body, upstream.seen.last_target
 
 
-def is_whole(answer: load.Answer | None, events: int) -> bool:
+def is_whole(answer: load.Answer, events: int) -> bool:
     """Whether a stream of `events` deltas arrived with its end."""
-    return (
-        answer is not None
-        and answer.status == _OK
-        and answer.deltas == events
-        and answer.is_stopped
-    )
+    return answer.status == _OK and answer.deltas == events and answer.is_stopped

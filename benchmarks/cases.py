@@ -6,6 +6,7 @@ import asyncio
 import json
 import statistics
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import load
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 MIB = 1024 * 1024
 
+_STREAM_MS = 3000
 _DAWDLERS = 20
 _DAWDLING_STEP_S = 0.1
 _CANCEL_TIMEOUT_S = 10.0
@@ -85,6 +87,7 @@ class SlowStreams(Case):
 
     def __init__(self, streams: int, interval_ms: int, *, most_lost: float | None = None) -> None:
         """Of `streams` streams each gets an event every `interval_ms`."""
+        super().__init__()
         self.name = f"slow{streams}"
         self._streams = streams
         self._interval_ms = interval_ms
@@ -98,13 +101,13 @@ class SlowStreams(Case):
 
     async def measure(self, proxy: Proxy, upstream: Upstream, share: float) -> dict[str, float]:
         """All streams from their first event to their last."""
-        events = max(2, int(4000 / self._interval_ms * share))
+        events = max(2, int(_STREAM_MS / self._interval_ms * share))
         body = traffic.small_request(is_streaming=True)
         script = f"slow-{self._interval_ms}-{events}"
         head = traffic.request_head(proxy.port, body_bytes=len(body), script=script)
         connections = await load.connect_many(proxy.port, self._streams)
         started_at_s = time.monotonic()
-        answers: list[load.Answer | None] = []
+        answers: list[load.Answer] = []
         rss = 0
         half_time_s = events * self._interval_ms / 2000
 
@@ -121,14 +124,20 @@ class SlowStreams(Case):
         elapsed_s = time.monotonic() - started_at_s
         for connection in connections:
             connection.close()
-        arrived = sum(answer.deltas for answer in answers if answer is not None)
-        whole = sum(is_whole(answer, events) for answer in answers)
+        arrived = sum(answer.deltas for answer in answers)
+        lost = [answer for answer in answers if not is_whole(answer, events)]
+        self._remark(proxy, lost)
         return {
             "cpu": cpu_s / max(arrived, 1) * 1e6,
-            "lost": self._streams - whole,
+            "lost": len(lost),
             "busy": cpu_s / elapsed_s * 100,
             "rss": rss / MIB,
         }
+
+    def _remark(self, proxy: Proxy, lost: list[load.Answer]) -> None:
+        reasons = Counter(f"status {one.status}. {one.fault}".strip() for one in lost)
+        for reason, count in reasons.most_common(2):
+            self.remarks.append(f"{proxy.name}, {self.name}: {count} lost: {reason}")
 
 
 class Bodies(Case):
@@ -136,6 +145,7 @@ class Bodies(Case):
 
     def __init__(self, size_mib: int, kind: str, *, most_ratio: float | None) -> None:
         """`kind` is `same` (nothing has to change), `cut` (blocks have to go) or `delegated`."""
+        super().__init__()
         self.name = f"{kind}-{size_mib}mb"
         self._kind = kind
         self._size_mib = size_mib
@@ -200,7 +210,7 @@ class SlowReaders(Case):
         request = traffic.request_head(proxy.port, body_bytes=len(body), script="endless") + body
         before = most = proxy.rss_bytes()
         readers = [await load.DawdlingReader.open(proxy.port, request) for _ in range(_DAWDLERS)]
-        for _ in range(int(4 / _DAWDLING_STEP_S * share)):
+        for _ in range(int(_STREAM_MS / 1000 / _DAWDLING_STEP_S * share)):
             await asyncio.sleep(_DAWDLING_STEP_S)
             for reader in readers:
                 reader.read_some()
@@ -225,10 +235,11 @@ class SlowReaders(Case):
 class CalmStreams(Case):
     """Streams at a model's pace while somebody else sends one large body after another."""
 
-    rounds = 3
+    rounds = 4
 
     def __init__(self, kind: str) -> None:
         """`kind` of the 8 MB bodies as in Bodies."""
+        super().__init__()
         self.name = f"calm-{kind}"
         self._body = _large_body(8, kind)
         what = {"same": "nothing changes", "cut": "blocks have to go"}[kind]
@@ -241,7 +252,7 @@ class CalmStreams(Case):
 
     async def measure(self, proxy: Proxy, upstream: Upstream, share: float) -> dict[str, float]:
         """Latency from the upstream's write of an event to its arrival at the client."""
-        events = int(4000 / _CALM_INTERVAL_MS * share)
+        events = int(_STREAM_MS / _CALM_INTERVAL_MS * share)
         small = traffic.small_request(is_streaming=True)
         script = f"slow-{_CALM_INTERVAL_MS}-{events}"
         head = traffic.request_head(proxy.port, body_bytes=len(small), script=script)
@@ -258,9 +269,7 @@ class CalmStreams(Case):
         for connection in (*calm, busy):
             connection.close()
         answers = [task.result() for task in tasks]
-        latencies_ms = sorted(
-            latency * 1e3 for answer in answers if answer for latency in answer.latencies_s
-        )
+        latencies_ms = sorted(latency * 1e3 for answer in answers for latency in answer.latencies_s)
         return {
             "p99": _quantile(latencies_ms, 0.99),
             "p50": _quantile(latencies_ms, 0.50),

@@ -35,6 +35,8 @@ class Answer:
     status: int = 0
     body_bytes: int = 0
     deltas: int = 0
+    fault: str = ""
+    """Why the answer was lost, where it was."""
     is_stopped: bool = False
     """The stream's `message_stop` has come."""
     latencies_s: list[float] = field(default_factory=list)

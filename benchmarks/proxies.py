@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -29,6 +30,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 _READY_TIMEOUT_S = 20.0
 _STOP_TIMEOUT_S = 15.0
 _POLL_S = 0.002
+_PORTS = (20_000, 32_000)
 _LOG_TAIL_CHARACTERS = 2_000
 
 _NGINX_CONF = """\
@@ -127,6 +129,12 @@ class Proxy(ABC):
         """Memory resident now, children included."""
         return gauges.rss_bytes(self.pid)
 
+    def end_report(self) -> str:
+        """Empty while it runs; else how it ended, with the last that it printed."""
+        assert self._process is not None
+        code = self._process.poll()
+        return "" if code is None else f"{self.name} ended with {code}: {self._printed()}"
+
     def records(self) -> int | None:
         """How many requests it has put on record; None for a proxy that records none."""
         return None
@@ -141,8 +149,8 @@ class Proxy(ABC):
         try:
             async with asyncio.timeout(_READY_TIMEOUT_S):
                 while not await self.is_ready():
-                    if self._process is None or self._process.poll() is not None:
-                        raise ProxyFailedError(f"{self.name} ended: {self._printed()}")
+                    if report := self.end_report():
+                        raise ProxyFailedError(report)
                     await asyncio.sleep(_POLL_S)
         except TimeoutError:
             printed = self._printed()
@@ -269,7 +277,13 @@ class Daemon(Proxy):
 
 
 def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind((HOST, 0))
-        port: int = sock.getsockname()[1]
-        return port
+    """A port that nobody has, below those that systems give to outgoing connections.
+
+    Among those, a connection that asks whether the proxy is there yet may meet itself, and so
+    answer yes and take the proxy's port.
+    """
+    while True:
+        port = random.randrange(*_PORTS)
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind((HOST, port))
+            return port

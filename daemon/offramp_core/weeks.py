@@ -103,7 +103,12 @@ class _CLibraryZone(tzinfo):
 
     def utcoffset(self, dt: datetime | None) -> timedelta | None:
         """Offset of the wall time `dt`, whose fold decides where the clocks show it twice."""
-        return None if dt is None else self._aware(dt).utcoffset()
+        if dt is None:
+            return None
+        wall = dt.replace(tzinfo=None, microsecond=0)
+        # By way of the time stamp: astimezone() takes skipped wall times the other way round
+        # before Python 3.12, and names the offset after the jump for them since.
+        return wall - datetime.fromtimestamp(wall.timestamp(), UTC).replace(tzinfo=None)
 
     def dst(self, dt: datetime | None) -> timedelta | None:
         """Unknown: the offset alone counts."""
@@ -112,7 +117,7 @@ class _CLibraryZone(tzinfo):
 
     def tzname(self, dt: datetime | None) -> str | None:
         """The C library's abbreviation."""
-        return None if dt is None else self._aware(dt).tzname()
+        return None if dt is None else dt.replace(tzinfo=None).astimezone().tzname()
 
     def fromutc(self, dt: datetime) -> datetime:
         """The wall time at the UTC time `dt`."""
@@ -124,7 +129,3 @@ class _CLibraryZone(tzinfo):
     def __str__(self) -> str:
         """The abbreviation at the moment, for a heading."""
         return datetime.now(self).tzname() or "local time"
-
-    @staticmethod
-    def _aware(dt: datetime) -> datetime:
-        return dt.replace(tzinfo=None).astimezone()

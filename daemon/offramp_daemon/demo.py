@@ -29,8 +29,9 @@ async def serve(paths: Paths, *, port: int, has_traffic: bool) -> None:
     Raises:
         OfframpError: the demo's config.toml is wrong, or the port is taken.
     """
-    sample_traffic.write_history(paths.log_dir, datetime.now(UTC), _SEED)
-    async with Simulator.start() as simulator:
+    now = datetime.now(UTC).astimezone()  # its zone says when the sample's working hours are
+    sample_traffic.write_history(paths.log_dir, now, _SEED)
+    async with Simulator.start(zai_key=_KEY.reveal(), keep_requests=100) as simulator:
         addresses = {ANTHROPIC: simulator.anthropic_url, "zai": simulator.zai_url}
 
         async def play(shutdown: Shutdown) -> None:

@@ -6,11 +6,14 @@ Anthropic's own error bodies never come here: they pass untouched. Pure; no sock
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _TYPES = {
     400: "invalid_request_error",
@@ -28,11 +31,13 @@ _FINAL = {"x-should-retry": "false"}
 _QUOTA = frozenset({"1308", "1310", *(str(code) for code in range(1316, 1322))})
 _TRANSIENT = frozenset({"1302", "1305"})
 _ACCOUNT = frozenset({"1113", "1309", "1311", "1313", "1314", "1315"})
-_KEY = frozenset(str(code) for code in range(1000, 1006))
+_KEY = frozenset({"401", *(str(code) for code in range(1000, 1006))})
 _TOO_LONG = "1261"
 _INVALID = frozenset({*(str(code) for code in range(1210, 1215)), "1301"})
 _SERVER = frozenset({"1200", "1230", "1234"})
+_CODE_IN_MESSAGE = re.compile(r"\[([0-9]{4})\]")
 _MESSAGE_LIMIT = 1000
+_CODE_LIMIT = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,21 +78,18 @@ class ServiceError:
 
 def read_error(body: bytes) -> ServiceError | None:
     """The error in `body`, in any of the shapes that delegates use; None if it holds none."""
-    try:
-        answer: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError, ValueError):
-        return None
+    answer = _decode(body)
     if not isinstance(answer, dict):
         return None
     error = answer.get("error")
     if isinstance(error, dict):
-        return ServiceError(code=_text(error.get("code")), message=_message(error.get("message")))
+        return _service_error(error.get("code"), error.get("message"))
     if isinstance(error, str):
-        return ServiceError(code=None, message=_message(error))
+        return _service_error(None, error)
     if "detail" in answer and "type" not in answer:
-        return ServiceError(code=None, message=_message(answer["detail"]))
+        return _service_error(None, _detail(answer["detail"]))
     if answer.get("success") is False:
-        return ServiceError(code=_text(answer.get("code")), message=_message(answer.get("msg")))
+        return _service_error(answer.get("code"), answer.get("msg"))
     return None
 
 
@@ -105,25 +107,58 @@ def from_delegate(backend: str, status: int, error: ServiceError | None) -> Fail
         return Failure(status=429, message=f"{hint} {said}", headers=_FINAL)
     if code in _TRANSIENT:
         return Failure(status=429, message=said)
-    if code in _KEY or (code is None and status in {401, 403}):
-        hint = f"{backend} refused the key that Offramp sends. Check it with `offramp config show`."
-        return Failure(status=403, message=f"{hint} {said}", headers=_FINAL)
+    if code in _KEY or (code is None and status == 403):
+        return _bad_key(backend, said)
     if code in _ACCOUNT:
         return Failure(status=403, message=said, headers=_FINAL)
     if code == _TOO_LONG:
         # Claude Code compacts the conversation when it reads these words.
         return Failure(status=400, message=f"prompt is too long: {said}")
-    if code in _INVALID or status == 422:  # noqa: PLR2004 - FastAPI's status for a bad body
+    if code in _INVALID or status == 422:  # FastAPI's status for a bad body
         return Failure(status=400, message=said)
     if code in _SERVER:
         return Failure(status=500, message=said)
-    return Failure(status=status if status >= 400 else 502, message=said)  # noqa: PLR2004
+    if status == 401:
+        return _bad_key(backend, said)
+    return Failure(status=status if status >= 400 else 502, message=said)
 
 
-def _text(value: object) -> str | None:
-    return str(value) if isinstance(value, str | int) and value != "" else None
+def _bad_key(backend: str, said: str) -> Failure:
+    hint = f"{backend} refused the key that Offramp sends. Check it with `offramp config show`."
+    return Failure(status=403, message=f"{hint} {said}", headers=_FINAL)
 
 
-def _message(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value) if value is not None else ""
-    return text[:_MESSAGE_LIMIT]
+def _decode(body: bytes) -> Any:
+    """`body` as JSON; None if it is none. Only the standard library takes lone surrogates."""
+    try:
+        return msgspec.json.decode(body)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _service_error(code: object, message: object) -> ServiceError:
+    text = message if isinstance(message, str) else ""
+    text = text[:_MESSAGE_LIMIT].encode("utf-8", "replace").decode()
+    if isinstance(code, str | int) and code != "":
+        return ServiceError(code=str(code)[:_CODE_LIMIT], message=text)
+    in_message = _CODE_IN_MESSAGE.match(text)
+    return ServiceError(code=in_message[1] if in_message else None, message=text)
+
+
+def _detail(detail: object) -> str:
+    """FastAPI's account of a bad body: where and what, without the input, which is the prompt."""
+    if isinstance(detail, str):
+        return detail
+    faults = detail if isinstance(detail, list) else []
+    return "; ".join(_fault(fault) for fault in faults if isinstance(fault, dict))
+
+
+def _fault(fault: dict[str, Any]) -> str:
+    loc, what = fault.get("loc"), fault.get("msg")
+    parts = loc if isinstance(loc, list) else ["body"]
+    where = ".".join(str(part) for part in parts if isinstance(part, str | int))
+    return f"{where}: {what}" if isinstance(what, str) else where

@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from collections.abc import Collection, Mapping
-from urllib.parse import urlsplit
+import re
+from typing import TYPE_CHECKING
 
-from offramp_core.settings import Settings
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from offramp_core.settings import Settings
 
 TOKEN_HEADER = "x-offramp-token"
+
+_AUTHORITY = re.compile(
+    r"(?:\[(?P<address>[0-9a-f:.]+)(?:%[^\]]*)?\]|(?P<name>[^\s/\\?#@:\[\]]+))(?::[0-9]*)?",
+    re.IGNORECASE,
+)
+"""Host and port alone: what else a URL could hold there, no browser sends."""
 
 
 def refusal(headers: Mapping[str, str], settings: Settings) -> str | None:
@@ -29,31 +38,28 @@ def refusal(headers: Mapping[str, str], settings: Settings) -> str | None:
             return f"This Offramp wants its client token in the header {TOKEN_HEADER}."
     allowed = {settings.host.lower(), *(name.lower() for name in settings.allowed_hosts)}
     host = headers.get("Host")
-    if host is not None and settings.client_token is None and not _is_local(f"//{host}", allowed):
+    if host is not None and settings.client_token is None and not _is_local(host, allowed):
         return (
             f"The host {host[:100]!r} is not this machine. "
             "To allow the name, add it to allowed_hosts in config.toml."
         )
     origin = headers.get("Origin")
-    if origin is not None and not _is_local(origin, allowed):
+    if origin is not None and not _is_local(origin.partition("://")[2], allowed):
         return f"Requests from web pages are refused (origin {origin[:100]!r})."
     if headers.get("Sec-Fetch-Site", "").lower() == "cross-site":
         return "Requests from other sites' web pages are refused."
     return None
 
 
-def _is_local(address: str, allowed: Collection[str]) -> bool:
-    """Whether the URL `address` names this machine or one of the `allowed` names."""
-    try:
-        name = urlsplit(address).hostname
-    except ValueError:
+def _is_local(authority: str, allowed: Collection[str]) -> bool:
+    """Whether a URL's `authority` names this machine or one of the `allowed` names."""
+    match = _AUTHORITY.fullmatch(authority)
+    if match is None:
         return False
-    if not name:
-        return False
-    name = name.rstrip(".")
+    name = (match["address"] or match["name"]).lower().rstrip(".")
     if name == "localhost" or name.endswith(".localhost") or name in allowed:
         return True
     try:
-        return ipaddress.ip_address(name.partition("%")[0]).is_loopback
+        return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False

@@ -7,12 +7,15 @@ nobody thought of leaks. Names keep their case and their order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from multidict import CIMultiDict
 
-from offramp_core.settings import Backend
 from offramp_daemon.guard import TOKEN_HEADER
+
+if TYPE_CHECKING:
+    from offramp_core.settings import Backend
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
@@ -70,18 +73,21 @@ def to_client(raw: RawHeaders) -> CIMultiDict[str]:
 
 def _end_to_end(raw: RawHeaders, excluded: frozenset[str]) -> CIMultiDict[str]:
     """`raw` without `excluded` and without what its Connection header names."""
-    decoded = [
-        (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape"))
-        for name, value in raw
-    ]
-    gone = excluded
-    for name, value in decoded:
-        if name.lower() == "connection":
-            gone = gone | {option.strip().lower() for option in value.split(",")}
-    return CIMultiDict([pair for pair in decoded if pair[0].lower() not in gone])
+    passed = CIMultiDict(
+        [
+            (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape"))
+            for name, value in raw
+        ]
+    )
+    for options in passed.getall("connection", ()):
+        for option in options.split(","):
+            passed.popall(option.strip(), None)
+    for name in excluded:
+        passed.popall(name, None)
+    return passed
 
 
-def client_credential(headers: CIMultiDict[str]) -> str | None:
+def client_credential(headers: Mapping[str, str]) -> str | None:
     """The credential that the client sent, for its masked form on the console."""
     key = headers.get("x-api-key")
     if key:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 JSON_LIMIT_BYTES = 32 * 1024 * 1024
 """A longer JSON answer is not read."""
-DECODED_LIMIT_BYTES = 256 * 1024 * 1024
+DECODED_LIMIT_BYTES = 128 * 1024 * 1024
 """What a coded body may become in all; more is no answer but a bomb, and is not read on."""
 
 _MAX_TOKENS = 2**53

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from offramp_daemon.surrogates import Shield, shield
+from offramp_daemon.surrogates import NO_SHIELD, Shield, shield
 
 _UNSET = msgspec.Raw()
 
@@ -92,7 +92,7 @@ class RequestBody:
     view: View | None
     source: bytes = b""
     """What `view` was decoded from: `raw`, or `raw` with lone surrogates shielded."""
-    surrogates: Shield = Shield()
+    surrogates: Shield = NO_SHIELD
     is_odd: bool = False
 
     @property
@@ -131,7 +131,7 @@ def read(raw: bytes) -> RequestBody:
     try:
         return RequestBody(raw, _VIEW.decode(raw), raw)
     except msgspec.ValidationError:
-        return _read_odd(raw, raw, Shield())
+        return _read_odd(raw, raw, NO_SHIELD)
     except msgspec.DecodeError:
         return _read_unusual(raw)
     except (RecursionError, ValueError):
@@ -166,10 +166,13 @@ def _read_shielded(raw: bytes, candidate: bytes) -> RequestBody | None:
     """`raw` as seen in `candidate`, lone surrogates aside; None if that can't be read."""
     try:
         source, surrogates = shield(candidate)
+    except ValueError:
+        return None
+    try:
         return RequestBody(raw, _VIEW.decode(source), source, surrogates)
     except msgspec.ValidationError:
         return _read_odd(raw, source, surrogates)
-    except (msgspec.DecodeError, RecursionError, ValueError):
+    except (ValueError, RecursionError):
         return None
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from offramp_core.settings import ANTHROPIC, Backend, KeepRules, Route, Settings
 from offramp_daemon.request_body import Block, RequestBody, text_of
-from offramp_daemon.tailoring import BILLING_MARK
+from offramp_daemon.tailoring import without_billing_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BYTES_PER_TOKEN = 3.5
 """For estimates from the length of a JSON body: code and prose, with their escapes, hold 3.3 to 4
@@ -78,9 +81,9 @@ def reasons_to_keep(
         yield "safety_check"
     if rules.server_tools and not backend.server_tools and _has_server_tools(body):
         yield "server_tools"
-    if rules.context_size and route.context_tokens is not None:
-        if estimate_tokens(len(body.source)) > route.context_tokens:
-            yield "context_size"
+    room = route.context_tokens if rules.context_size else None
+    if room is not None and estimate_tokens(len(body.source)) > room:
+        yield "context_size"
     wanted = {
         kind
         for kind, is_kept in (
@@ -105,8 +108,9 @@ def is_quota_probe(body: RequestBody) -> bool:
     if view is None or view.stream is True or view.max_tokens != 1 or len(body.messages) != 1:
         return False
     message = body.messages[0]
-    texts = [text_of(block) for block in message.blocks] or [message.content]
-    return texts == [_QUOTA_PROBE_PROMPT]
+    if isinstance(message.content, str):
+        return message.content == _QUOTA_PROBE_PROMPT
+    return [text_of(block) for block in message.blocks] == [_QUOTA_PROBE_PROMPT]
 
 
 def _stay(settings: Settings, reason: str) -> Decision:
@@ -125,8 +129,8 @@ def _is_safety_check(body: RequestBody) -> bool:
         isinstance(stop, str) and stop in _CLASSIFIER_STOPS for stop in stops
     ):
         return True
-    first = next((text for text in body.system_texts() if not text.startswith(BILLING_MARK)), "")
-    return first.startswith(_CLASSIFIER_PROMPT)
+    prompts = (without_billing_line(text).lstrip() for text in body.system_texts())
+    return next((prompt for prompt in prompts if prompt), "").startswith(_CLASSIFIER_PROMPT)
 
 
 def _has_server_tools(body: RequestBody) -> bool:
@@ -136,7 +140,7 @@ def _has_server_tools(body: RequestBody) -> bool:
         return False
     if view.mcp_servers:
         return True
-    return any(tool.type not in {None, "custom"} for tool in view.tools or [])
+    return any(tool.type is not None and tool.type != "custom" for tool in view.tools or [])
 
 
 def _kinds_in(body: RequestBody) -> set[object]:
@@ -167,7 +171,7 @@ def session_id_of(headers_session: str | None, body: RequestBody) -> str | None:
     if user_id.startswith("{"):
         try:
             session = msgspec.json.decode(user_id).get("session_id")
-        except (msgspec.DecodeError, AttributeError):
+        except (ValueError, RecursionError, AttributeError):
             return None
         return session if isinstance(session, str) and session else None
     return user_id.rpartition("_session_")[2] or None if "_session_" in user_id else None

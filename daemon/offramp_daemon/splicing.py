@@ -7,11 +7,14 @@ last one holds.
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 Piece = bytes | msgspec.Raw
+
+
+class SpliceError(Exception):
+    """The text is not what it was taken for, or can't be taken apart (bad UTF-8 in a name)."""
+
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
@@ -21,18 +24,24 @@ def members(text: Piece) -> dict[str, Piece]:
     """The members of the JSON object `text`, in order, their values uncut.
 
     Raises:
-        msgspec.DecodeError: `text` is no JSON object.
+        SpliceError: `text` is no JSON object.
     """
-    return dict(_OBJECT.decode(text))
+    try:
+        return dict(_OBJECT.decode(text))
+    except (ValueError, RecursionError) as error:
+        raise SpliceError(str(error)) from error
 
 
 def items(text: Piece) -> list[Piece]:
     """The items of the JSON array `text`, uncut.
 
     Raises:
-        msgspec.DecodeError: `text` is no JSON array.
+        SpliceError: `text` is no JSON array.
     """
-    return list(_ARRAY.decode(text))
+    try:
+        return list(_ARRAY.decode(text))
+    except (ValueError, RecursionError) as error:
+        raise SpliceError(str(error)) from error
 
 
 def join_members(parts: dict[str, Piece]) -> bytes:
@@ -49,6 +58,6 @@ def join_items(parts: list[Piece]) -> bytes:
     return b"[" + b",".join(parts) + b"]"
 
 
-def value_text(value: Any) -> bytes:
+def value_text(value: str) -> bytes:
     """`value` as JSON."""
     return msgspec.json.encode(value)

@@ -23,10 +23,10 @@ _LF = b"\n"
 _BLANK = b"\n\n"
 
 _is_run_of_deltas = re.compile(
-    rb"(?:event: content_block_delta\r?+\n"
+    rb"(?:event.*+\n"
     rb'data: ?+\{(?:"index": ?+\d++, ?+)?+"type": ?+"content_block_delta",.*+\n\r?+\n)++'
 ).fullmatch
-"""Matches whole `content_block_delta` events and nothing else: what streams mostly consist of.
+"""Matches whole events whose JSON is of that type and nothing else: what streams mostly consist of.
 
 A lone CR is not looked for: JSON strings can't hold one, and no service ends lines in two ways.
 """

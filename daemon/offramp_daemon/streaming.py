@@ -28,25 +28,25 @@ class ClientGoneError(Exception):
 class PassedResponse(web.StreamResponse):
     """An answer whose headers are the upstream's, without aiohttp's additions.
 
-    `_write_headers` is aiohttp's own hook, overridden because no public one lets an answer leave
-    without a Server header; a test holds it to its contract.
+    `_write_headers` and `_send_headers_immediately` are aiohttp's own hooks, used because no public
+    ones let an answer leave without a Server header, or its head together with the first bytes of
+    its body; a test holds them to their contract.
     """
 
-    own_headers: frozenset[str] = frozenset()
+    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        """The head that passes `answer` on."""
+        passed = headers.to_client(answer.raw_headers)
+        self._added = tuple(
+            name for name in (hdrs.SERVER, hdrs.CONTENT_TYPE) if name not in passed
+        )
+        super().__init__(status=answer.status, reason=answer.reason or "", headers=passed)
+        # With some of the body here already, head and body go out in one piece.
+        self._send_headers_immediately = not answer.content.total_bytes
 
     async def _write_headers(self) -> None:
-        for name in (hdrs.SERVER, hdrs.CONTENT_TYPE):
-            if name.lower() not in self.own_headers:
-                self.headers.pop(name, None)
+        for name in self._added:
+            self.headers.pop(name, None)
         await super()._write_headers()
-
-
-def response_for(answer: aiohttp.ClientResponse) -> PassedResponse:
-    """The head of the response that passes `answer` on."""
-    passed = headers.to_client(answer.raw_headers)
-    response = PassedResponse(status=answer.status, reason=answer.reason or "", headers=passed)
-    response.own_headers = frozenset(name.lower() for name in passed)
-    return response
 
 
 async def pass_on(
@@ -66,7 +66,7 @@ async def pass_on(
         CutStreamError: the upstream broke off, or was silent too long.
         ClientGoneError: the client closed its connection.
     """
-    response = response_for(answer)
+    response = PassedResponse(answer)
     try:
         await response.prepare(request)
         if head:
@@ -163,7 +163,7 @@ class _Silence:
         """Note that a chunk came; the first one starts the watch."""
         self.is_awaited = False
         self._since_s = self._loop.time()
-        if self._timer is None:
+        if self._timer is None and not self._answer.content.is_eof():
             self._timer = self._loop.call_at(self._since_s + self.limit_s, self._check)
 
     def _check(self) -> None:

@@ -1,7 +1,7 @@
-"""Carries lone surrogate escapes past parsers that refuse them.
+r"""Carries lone surrogate escapes past parsers that refuse them.
 
 Claude Code cuts text without regard for surrogate pairs, so its JSON may hold half of an emoji
-(`\\ud83d`). That is legal JSON by the grammar; msgspec refuses it even in fields that it skips.
+(`\ud83d`). That is legal JSON by the grammar; msgspec refuses it even in fields that it skips.
 `shield` swaps each lone escape for a private-use stand-in and `restore` swaps it back, so that all
 other bytes stay exactly what they were.
 """
@@ -51,6 +51,10 @@ class Shield:
 
     def _original(self, number: int) -> bytes:
         return self.taken[number - _FIRST_NUMBER]
+
+
+NO_SHIELD = Shield()
+"""For a body that holds no lone surrogates."""
 
 
 def shield(body: bytes) -> tuple[bytes, Shield]:

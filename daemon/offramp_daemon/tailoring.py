@@ -7,61 +7,98 @@ settings, the same for count_tokens, so that the backend's prefix cache holds fr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from offramp_core.settings import Backend
 from offramp_daemon import splicing, thinking
-from offramp_daemon.request_body import RequestBody
-from offramp_daemon.splicing import Piece
+from offramp_daemon.failures import Failure, RequestFailedError
+from offramp_daemon.splicing import Piece, SpliceError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from offramp_core.settings import Backend
+    from offramp_daemon.request_body import Block, RequestBody
 
 BILLING_MARK = "x-anthropic-billing-header:"
 _PLACEHOLDER = b'{"type":"text","text":"(no content)"}'
 _LONG_CONTEXT_SUFFIX = "[1m]"
 _DISABLED = b'{"type":"disabled"}'
 _CLEAR_THINKING = "clear_thinking"
+_BLANK_TEXT = re.compile(rb'"(?: |\\[nrt])*"')
+
+
+class _Edit(msgspec.Struct, gc=False):
+    """An item of `context_management.edits`."""
+
+    type: str = ""
+
+
+_EDIT = msgspec.json.Decoder(_Edit)
 
 
 def for_client_backend(body: RequestBody, backend: Backend, *, strip_all: bool = False) -> bytes:
-    """`body` for the backend that gets the client's request as it came, foreign blocks cut."""
+    """`body` for the backend that gets the client's request as it came, foreign blocks cut.
+
+    A body that can't be taken apart goes as it came, too: what is wrong with it, the backend says.
+    """
     cuts = thinking.cuts_for(body, backend.own_thinking, strip_all=strip_all)
     if not cuts:
         return body.raw
-    parts = splicing.members(body.source)
-    parts["messages"] = splicing.join_items(_without(body, parts, cuts))
-    if cuts.breaks_tool_loop and _is_thinking_enabled(body):
-        _disable_thinking(parts)
-    return _finish(body, parts)
+    is_loop_broken = cuts.breaks_tool_loop and _is_thinking_enabled(body)
+    return _cut(body, cuts, disables_thinking=is_loop_broken)
 
 
 def without_thinking(body: RequestBody, backend: Backend) -> bytes:
     """`body` with no thinking at all: for one more try after its signatures were refused."""
     cuts = thinking.cuts_for(body, backend.own_thinking, strip_all=True)
-    parts = splicing.members(body.source)
-    if cuts:
-        parts["messages"] = splicing.join_items(_without(body, parts, cuts))
-    _disable_thinking(parts)
+    return _cut(body, cuts, disables_thinking=True)
+
+
+def _cut(body: RequestBody, cuts: thinking.Cuts, *, disables_thinking: bool) -> bytes:
+    try:
+        parts = splicing.members(body.source)
+        if cuts:
+            parts["messages"] = splicing.join_items(_without(body, parts, cuts))
+        if disables_thinking:
+            _disable_thinking(parts)
+    except SpliceError:
+        return body.raw
     return _finish(body, parts)
 
 
 def for_delegate(
     body: RequestBody, backend: Backend, *, send_model: str | None, strip_all: bool = False
 ) -> bytes:
-    """`body` for a backend that speaks Anthropic's protocol with the quirks in its settings."""
-    if body.view is None:
-        return body.raw
-    parts = splicing.members(body.source)
+    """`body` for a backend that speaks Anthropic's protocol with the quirks in its settings.
+
+    Raises:
+        RequestFailedError: it can't be taken apart, so nothing could be left out of it.
+    """
+    try:
+        parts = splicing.members(body.source)
+        if not body.is_odd:
+            _tailor_messages(body, backend, parts, strip_all=strip_all)
+            if not backend.billing_header_block:
+                _drop_billing_block(body, parts)
+    except SpliceError as error:
+        failure = Failure(status=400, message=f"The request body can't be read: {error}")
+        raise RequestFailedError(failure) from error
     for name in backend.drop_fields:
         parts.pop(name, None)
     model = send_model or _plain_name(body.model)
     if model is not None and model != body.model:
         parts["model"] = splicing.value_text(model)
-    if not body.is_odd:
-        _tailor_messages(body, backend, parts, strip_all=strip_all)
-        if not backend.billing_header_block:
-            _drop_billing_block(body, parts)
     return _finish(body, parts)
+
+
+def without_billing_line(text: str) -> str:
+    """A system text without Claude Code's billing header, which is a line of its own in front."""
+    if not text.startswith(BILLING_MARK):
+        return text
+    return text.partition("\n")[2].lstrip()
 
 
 def _plain_name(model: str | None) -> str | None:
@@ -99,16 +136,16 @@ def _without(body: RequestBody, parts: dict[str, Piece], cuts: thinking.Cuts) ->
         kept = [
             piece
             for number, piece in enumerate(splicing.items(message["content"]))
-            if number not in gone and not _is_empty_text(seen[number].type, seen[number].text)
+            if number not in gone and not _is_blank_text(seen[number])
         ]
         message["content"] = splicing.join_items(kept or [_PLACEHOLDER])
         pieces[index] = splicing.join_members(message)
     return pieces
 
 
-def _is_empty_text(kind: object, text: msgspec.Raw) -> bool:
-    """Whether a block is an empty text, which Anthropic refuses and other backends may write."""
-    return kind == "text" and bytes(text) == b'""'
+def _is_blank_text(block: Block) -> bool:
+    """Whether a block is a text of nothing: other backends write them, Anthropic refuses them."""
+    return block.type == "text" and _BLANK_TEXT.fullmatch(bytes(block.text)) is not None
 
 
 def _fold_system_items(body: RequestBody, pieces: list[Piece]) -> list[Piece]:
@@ -155,10 +192,12 @@ def _content_blocks(content: Piece) -> list[Piece]:
     return [b'{"type":"text","text":' + raw + b"}"] if raw not in {b'""', b"null"} else []
 
 
-def _with_blocks(piece: Piece, *, before: Sequence[Piece] = (), after: Sequence[Piece] = ()) -> bytes:
+def _with_blocks(
+    piece: Piece, *, before: Sequence[Piece] = (), after: Sequence[Piece] = ()
+) -> bytes:
     message = splicing.members(piece)
     own = _content_blocks(message.get("content", b"[]"))
-    message["content"] = splicing.join_items([*before, *own, *after])
+    message["content"] = splicing.join_items([*before, *own, *after] or [_PLACEHOLDER])
     return splicing.join_members(message)
 
 
@@ -167,30 +206,34 @@ def _user_turn(blocks: list[Piece]) -> bytes:
 
 
 def _drop_billing_block(body: RequestBody, parts: dict[str, Piece]) -> None:
-    system = body.view.system if body.view else None
-    if isinstance(system, str):
-        if system.startswith(BILLING_MARK):
-            _set_system_text(parts, system.partition("\n")[2])
+    """Take the billing header out of the system prompt; what stands behind it stays."""
+    texts = body.system_texts()
+    if not any(text.startswith(BILLING_MARK) for text in texts):
         return
-    marked = {
-        index for index, text in enumerate(body.system_texts()) if text.startswith(BILLING_MARK)
-    }
-    if not marked:
-        return
-    kept = [
-        piece for index, piece in enumerate(splicing.items(parts["system"])) if index not in marked
-    ]
-    if kept:
-        parts["system"] = splicing.join_items(kept)
+    if body.view and isinstance(body.view.system, str):
+        rest = without_billing_line(texts[0])
+        kept = splicing.value_text(rest) if rest else None
     else:
+        kept = _blocks_without_billing(splicing.items(parts["system"]), texts)
+    if kept is None:
         del parts["system"]
+    else:
+        parts["system"] = kept
 
 
-def _set_system_text(parts: dict[str, Piece], text: str) -> None:
-    if text:
-        parts["system"] = splicing.value_text(text)
-    else:
-        del parts["system"]
+def _blocks_without_billing(blocks: list[Piece], texts: list[str]) -> bytes | None:
+    """`blocks`, whose texts are `texts`, without the billing header; None if none is left."""
+    kept: list[Piece] = []
+    for block, text in zip(blocks, texts, strict=True):
+        if not text.startswith(BILLING_MARK):
+            kept.append(block)
+        elif rest := without_billing_line(text):
+            kept.append(
+                splicing.join_members(
+                    {**splicing.members(block), "text": splicing.value_text(rest)}
+                )
+            )
+    return splicing.join_items(kept) if kept else None
 
 
 def _is_thinking_enabled(body: RequestBody) -> bool:
@@ -201,21 +244,26 @@ def _disable_thinking(parts: dict[str, Piece]) -> None:
     """Turn thinking off, with the edits of `context_management` that only work with it."""
     if "thinking" in parts:
         parts["thinking"] = _DISABLED
-    edits_piece = parts.get("context_management")
-    if edits_piece is None:
-        return
-    management = msgspec.json.decode(edits_piece)
-    edits = management.get("edits") if isinstance(management, dict) else None
-    if not isinstance(edits, list):
+    try:
+        management = splicing.members(parts["context_management"])
+        edits = splicing.items(management["edits"])
+    except (KeyError, SpliceError):
         return
     kept = [edit for edit in edits if not _needs_thinking(edit)]
     if len(kept) == len(edits):
         return
     if kept:
-        parts["context_management"] = splicing.value_text({**management, "edits": kept})
+        management["edits"] = splicing.join_items(kept)
+    else:
+        del management["edits"]
+    if management:
+        parts["context_management"] = splicing.join_members(management)
     else:
         del parts["context_management"]
 
 
-def _needs_thinking(edit: object) -> bool:
-    return isinstance(edit, dict) and str(edit.get("type", "")).startswith(_CLEAR_THINKING)
+def _needs_thinking(edit: Piece) -> bool:
+    try:
+        return _EDIT.decode(edit).type.startswith(_CLEAR_THINKING)
+    except (ValueError, RecursionError):
+        return False

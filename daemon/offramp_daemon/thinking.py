@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal, assert_never
+from typing import TYPE_CHECKING, Literal, assert_never
 
-from offramp_daemon.request_body import Block, Message, RequestBody
+if TYPE_CHECKING:
+    from offramp_daemon.request_body import Block, Message, RequestBody
 
 Own = Literal["anthropic", "not-anthropic", "none"]
 
 _SIGNATURE = re.compile(r"[A-Za-z0-9+/_-]{100,}={0,2}")
 """Anthropic's signatures run to hundreds of characters; Z.ai's seen so far have 24 or none."""
 
-_THINKING = frozenset({"thinking", "redacted_thinking"})
-_SERVER_CALLS = frozenset({"server_tool_use", "mcp_tool_use"})
+# Tuples, as what is looked up may be a JSON array or object, which no set can be asked for.
+_THINKING = ("thinking", "redacted_thinking")
+_SERVER_CALLS = ("server_tool_use", "mcp_tool_use")
 _ANTHROPIC_CALL_IDS = ("srvtoolu_", "mcptoolu_")
 
 
@@ -81,9 +83,11 @@ def _foreign_blocks(
                 gone.add(index)
                 if isinstance(block.id, str):
                     foreign_calls.add(block.id)
-        elif isinstance(block.tool_use_id, str) and (
-            block.tool_use_id in foreign_calls or _is_foreign_server_result(block, own)
-        ):
+        elif kind == "tool_use":
+            # Ids need not be unique across a conversation: the newest call is whose result comes.
+            if isinstance(block.id, str):
+                foreign_calls.discard(block.id)
+        elif _is_foreign_result(block, own, foreign_calls):
             gone.add(index)
     return frozenset(gone)
 
@@ -112,8 +116,13 @@ def _is_own_call(call_id: object, own: Own) -> bool:
     return is_anthropic == (own == "anthropic")
 
 
-def _is_foreign_server_result(block: Block, own: Own) -> bool:
-    """Whether `block` is a server tool's result (`web_search_tool_result`, say) from elsewhere."""
+def _is_foreign_result(block: Block, own: Own, foreign_calls: set[str]) -> bool:
+    """Whether `block` answers a call that was cut, or one of a server tool from elsewhere.
+
+    A server tool's result has a type of its own: `web_search_tool_result`, say.
+    """
+    if isinstance(block.tool_use_id, str) and block.tool_use_id in foreign_calls:
+        return True
     kind = block.type
     if not isinstance(kind, str) or kind == "tool_result" or not kind.endswith("_tool_result"):
         return False

@@ -171,6 +171,8 @@ async def _request(
 
 def _spelled_alike(headers: CIMultiDict[str]) -> CIMultiDict[str]:
     """`headers` with repeated names spelled as the first: aiohttp drops one that differs in case."""
+    if len(set(map(str.lower, headers))) == len(headers):
+        return headers
     spellings: dict[str, str] = {}
     return CIMultiDict(
         [(spellings.setdefault(name.lower(), name), value) for name, value in headers.items()]

@@ -126,6 +126,7 @@ def test_foreign_line_is_skipped_and_counted(log: Path, bad: bytes) -> None:
     assert reader.skipped_lines == 1
 
 
+@settings(deadline=None)
 @given(
     cut=st.integers(1, len(line(2)) - 2),
     blanks=st.lists(st.sampled_from([b"\n", b"\r\n", b"  \n"])),
@@ -139,7 +140,7 @@ def test_line_torn_at_any_byte_costs_itself_alone(cut: int, blanks: list[bytes])
         assert reader.skipped_lines == 1
 
 
-@settings(max_examples=50)
+@settings(max_examples=100, deadline=None)
 @given(
     pieces=st.lists(
         st.sampled_from([b"\n", b"\r\n", b"garbage\n", b'{"ts":\n', b"x" * 3000 + b"\n"])
@@ -276,12 +277,13 @@ def test_window_is_found_without_reading_the_rest(log: Path) -> None:
     assert reader.bytes_read < log.stat().st_size / 10
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_window_misses_no_record_of_requests_that_last_up_to_the_slack(data: st.DataObject) -> None:
-    count = data.draw(st.integers(1, 800))
+    count = data.draw(st.integers(1, 600))
     random = data.draw(st.randoms(use_true_random=False))
-    arrivals = [START + timedelta(minutes=random.uniform(0, 60 * 24 * 20)) for _ in range(count)]
+    hours = random.choice([4, 12, 480])
+    arrivals = [START + timedelta(hours=random.uniform(0, hours)) for _ in range(count)]
     durations = [random.choice([0.0, 0.1, 1.0]) * SLACK for _ in range(count)]
     order = sorted(range(count), key=lambda n: arrivals[n] + durations[n])
     pieces = []
@@ -289,7 +291,7 @@ def test_window_misses_no_record_of_requests_that_last_up_to_the_slack(data: st.
         pieces.append(line(n, ts=arrivals[n]))
         if random.random() < 0.05:
             pieces.append(random.choice([b"\n", b'{"ts":"20\n', b"y" * 20_000 + b"\n"]))
-    since = START + timedelta(days=random.uniform(-1, 21))
+    since = START + timedelta(hours=random.uniform(-1, hours + 1))
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "requests-2026-02.jsonl").write_bytes(b"".join(pieces))
         found = set(read(LogReader(Path(folder), since=since)))
@@ -315,6 +317,7 @@ def test_skipped_to_end_only_later_lines_follow(log: Path) -> None:
     assert list(reader.read_lines()) == [line(2).strip()]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 300), st.booleans())
 def test_consumed_lines_come_back_latest_first(count: int, is_last_torn: bool) -> None:
     lines = [line(number) for number in range(count)]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from offramp_core.records import UsageRecord
@@ -74,6 +74,7 @@ grids = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(logs, logs, grids)
 def test_usage_of_two_logs_is_their_merge(
     one: list[UsageRecord], other: list[UsageRecord], grid: TimeGrid
@@ -81,6 +82,7 @@ def test_usage_of_two_logs_is_their_merge(
     assert fold(one + other, grid) == merge(fold(one, grid), fold(other, grid))
 
 
+@settings(deadline=None)
 @given(logs, grids, st.randoms())
 def test_order_of_records_changes_nothing(
     log: list[UsageRecord], grid: TimeGrid, random: object
@@ -90,6 +92,7 @@ def test_order_of_records_changes_nothing(
     assert fold(log, grid) == fold(shuffled, grid)
 
 
+@settings(deadline=None)
 @given(logs, grids)
 def test_every_record_since_is_counted_once(log: list[UsageRecord], grid: TimeGrid) -> None:
     counted = [one for one in log if grid.since is None or one.ts >= grid.since]
@@ -106,6 +109,7 @@ def test_every_record_since_is_counted_once(log: list[UsageRecord], grid: TimeGr
     )
 
 
+@settings(deadline=None)
 @given(times, grids)
 def test_slot_holds_its_instant_and_lies_in_one_bucket_of_each_view(
     instant: datetime, grid: TimeGrid
@@ -129,6 +133,7 @@ def test_slot_holds_its_instant_and_lies_in_one_bucket_of_each_view(
             )
 
 
+@settings(deadline=None)
 @given(logs, grids)
 def test_weeks_and_their_series_account_for_everything(
     log: list[UsageRecord], grid: TimeGrid
@@ -138,6 +143,7 @@ def test_weeks_and_their_series_account_for_everything(
     assert merge(*series(usage, weeks)).total() == usage.total()
 
 
+@settings(deadline=None)
 @given(logs)
 def test_series_counts_what_arrived_in_each_bucket(log: list[UsageRecord]) -> None:
     usage = fold(log, GRID)
@@ -146,6 +152,7 @@ def test_series_counts_what_arrived_in_each_bucket(log: list[UsageRecord]) -> No
         assert requests == [sum(span.start <= one.ts < span.end for one in log) for span in spans]
 
 
+@settings(deadline=None)
 @given(logs, st.timedeltas(timedelta(0), timedelta(days=10)))
 def test_regrouped_usage_is_as_if_folded_on_the_later_grid(
     log: list[UsageRecord], passed: timedelta

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from offramp_core.weeks import WeekBoundary, system_zone
@@ -35,6 +36,7 @@ def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
+@settings(deadline=None)
 @given(boundaries, instants)
 def test_any_instant_is_in_exactly_one_week(rule: WeekBoundary, instant: datetime) -> None:
     week = rule.week_of(instant)
@@ -46,6 +48,7 @@ def test_any_instant_is_in_exactly_one_week(rule: WeekBoundary, instant: datetim
     assert rule.week_of(week.start - timedelta.resolution).end == week.start
 
 
+@settings(deadline=None)
 @given(boundaries, instants)
 def test_any_week_begins_at_its_hour_unless_clocks_skip_it(
     rule: WeekBoundary, instant: datetime
@@ -61,6 +64,7 @@ def test_any_week_begins_at_its_hour_unless_clocks_skip_it(
         assert gap[0].utcoffset() != gap[1].utcoffset()
 
 
+@settings(deadline=None)
 @given(boundaries, instants, st.integers(1, 60))
 def test_latest_weeks_join_without_gap_or_overlap(
     rule: WeekBoundary, instant: datetime, count: int
@@ -68,7 +72,7 @@ def test_latest_weeks_join_without_gap_or_overlap(
     weeks = rule.latest_weeks(instant, count)
     assert len(weeks) == count
     assert weeks[-1] == rule.week_of(instant)
-    assert all(one.end == other.start for one, other in zip(weeks, weeks[1:], strict=False))
+    assert all(one.end == other.start for one, other in itertools.pairwise(weeks))
 
 
 def test_week_over_spring_change_lasts_an_hour_less() -> None:

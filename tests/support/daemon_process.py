@@ -1,0 +1,169 @@
+"""The daemon, or any command of `offramp`, as a real process with folders of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from proxy_harness import ZAI_KEY
+
+import offramp_daemon
+from offramp_core import records
+from offramp_core.paths import Paths
+from offramp_core.records import RequestRecord
+
+SOURCES = str(Path(offramp_daemon.__file__).parents[1])
+OFFRAMP = (sys.executable, "-W", "error", "-m", "offramp_daemon")
+_INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR")
+_PATIENCE_S = 20.0
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class DaemonProcess:
+    """A daemon under way, and what it has said on standard error so far."""
+
+    process: asyncio.subprocess.Process
+    url: str
+    port: int
+    paths: Paths
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def said(self) -> str:
+        return "".join(self.lines)
+
+    @property
+    def records(self) -> list[RequestRecord]:
+        """What is in its log, oldest first."""
+        return read_records(self.paths.log_dir)
+
+    async def line_with(self, text: str) -> str:
+        """The next line on its standard error that holds `text`, waited for."""
+        assert self.process.stderr is not None
+        async with asyncio.timeout(_PATIENCE_S):
+            while line := (await self.process.stderr.readline()).decode():
+                self.lines.append(line)
+                if text in line:
+                    return line
+        raise AssertionError(f"It ended without saying {text!r}: {self.said}")
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    async def exit_code(self) -> int:
+        """Wait for its end, and take in its last words."""
+        async with asyncio.timeout(_PATIENCE_S):
+            if self.process.stderr is not None:
+                rest = await self.process.stderr.read()
+                self.lines += rest.decode().splitlines(keepends=True)
+            return await self.process.wait()
+
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.send(number)
+        return await self.exit_code()
+
+
+def read_records(folder: Path) -> list[RequestRecord]:
+    files = sorted(folder.glob(records.FILE_PATTERN))
+    return [records.decode(line) for file in files for line in file.read_bytes().splitlines()]
+
+
+def environment(home: Path, **variables: str) -> dict[str, str]:
+    """An environment that holds none of the user's settings."""
+    kept = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    own = {"HOME": str(home), "OFFRAMP_HOME": str(home), "PYTHONPATH": SOURCES}
+    return {**kept, **own, "PYTHONUNBUFFERED": "1", **variables}
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port: int = unused.getsockname()[1]
+    return port
+
+
+def write_config(home: Path, anthropic_url: str, zai_url: str, *, top: str = "") -> Path:
+    """Write a `config.toml` whose backends are at these addresses; `top` comes first in it."""
+    file = Paths.under(home).config_file
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(
+        f"{top}\n"
+        f'[backend.anthropic]\nbase_url = "{anthropic_url}"\n'
+        f'[backend.zai]\nbase_url = "{zai_url}"\nkey = "{ZAI_KEY}"\n',
+        encoding="utf-8",
+    )
+    return file
+
+
+async def run_command(home: Path, *arguments: str, **variables: str) -> Ending:
+    """Run one command to its end."""
+    process = await asyncio.create_subprocess_exec(
+        *OFFRAMP, *arguments, env=environment(home, **variables), stdout=PIPE, stderr=PIPE
+    )
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            out, err = await process.communicate()
+    finally:
+        await _end(process)
+    assert process.returncode is not None
+    return Ending(process.returncode, out.decode(), err.decode())
+
+
+@contextlib.asynccontextmanager
+async def daemon_process(
+    home: Path,
+    *arguments: str,
+    is_demo: bool = False,
+    stderr: int = PIPE,
+    **variables: str,
+) -> AsyncIterator[DaemonProcess]:
+    """Run `offramp serve`, or `offramp demo`, on a free port; entered once it is ready.
+
+    With a `stderr` of the caller's nothing is read, nor waited for.
+    """
+    port = free_port()
+    command = "demo" if is_demo else "serve"
+    process = await asyncio.create_subprocess_exec(
+        *OFFRAMP,
+        command,
+        "--port",
+        str(port),
+        *arguments,
+        env=environment(home, **variables),
+        stdout=DEVNULL,
+        stderr=stderr,
+    )
+    paths = Paths.under(home / "demo" if is_demo else home)
+    running = DaemonProcess(process, f"http://127.0.0.1:{port}", port, paths)
+    try:
+        if stderr == PIPE:
+            await running.line_with("Claude Code:")
+        yield running
+    finally:
+        await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.kill()
+        if process.stderr is not None:
+            await process.stderr.read()
+        await process.wait()
+
+
