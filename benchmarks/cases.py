@@ -167,7 +167,7 @@ class Bodies(Case):
 
     async def measure(self, proxy: Proxy, upstream: Upstream, share: float) -> dict[str, float]:
         """One connection, one body after another."""
-        count = max(2, int((48 if self._size_mib == 1 else 10) * share))
+        count = max(8, int((96 if self._size_mib == 1 else 24) * share))
         script = "json"
         cpu_s = await cpu_of(proxy, send_all(proxy, script, self._body, count, connections=1))
         return {"cpu": cpu_s / count * 1e3}

@@ -5,11 +5,14 @@ It creates no folder: whoever writes a file makes its parent first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 HOME_VARIABLE = "OFFRAMP_HOME"
 """Environment variable that puts every folder under one root (tests, portable set-ups)."""

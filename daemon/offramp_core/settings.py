@@ -150,6 +150,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     backends: tuple[Backend, ...] = ()
     routes: tuple[Route, ...] = ()
 
+    def secrets(self) -> list[Secret]:
+        """Every credential in these settings, so that no log shows one by mistake."""
+        keys = [backend.key for backend in self.backends]
+        return [secret for secret in (*keys, self.client_token) if secret is not None]
+
     def backend(self, name: str) -> Backend:
         """The backend of that name; `config` has made sure that every route's exists."""
         for backend in self.backends:

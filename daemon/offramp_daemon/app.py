@@ -6,29 +6,34 @@ import asyncio
 import contextlib
 import logging
 import os
-import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import web
 
 from offramp_core import __version__
-from offramp_core.paths import Paths
-from offramp_core.settings import Backend
-from offramp_daemon import guard
-from offramp_daemon.console import Console
-from offramp_daemon.exchange import Exchange
+from offramp_daemon import guard, streaming
 from offramp_daemon.lifecycle import InFlight, Shutdown
-from offramp_daemon.live_settings import LiveSettings
 from offramp_daemon.proxy import Proxy
 from offramp_daemon.recorder import Recorder
 from offramp_daemon.upstream import Upstream
 
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from offramp_core.paths import Paths
+    from offramp_core.settings import Backend
+    from offramp_daemon.console import Console
+    from offramp_daemon.exchange import Exchange
+    from offramp_daemon.live_settings import LiveSettings
+
 HEALTH = "/health"
 
 _SETTINGS_EVERY_S = 2.0
+_RECORDS_EVERY_S = 2.0
 _HEAD_LIMIT_BYTES = 64 * 1024
 _LAST_WORDS_S = 0.1
 """For handlers to notice that they end, once the time for streams in flight is over."""
@@ -93,14 +98,20 @@ async def serve(
     async with _running(live, paths, console, listeners) as (daemon, in_flight, stop_listening):
         on_ready()
         async with asyncio.TaskGroup() as group:
-            watch = group.create_task(_watch_settings(live), name="settings")
+            watches = [
+                group.create_task(_watch_settings(live), name="settings"),
+                group.create_task(_watch_records(daemon.recorder, console), name="records"),
+            ]
             await shutdown.asked.wait()
-            watch.cancel()
+            for watch in watches:
+                watch.cancel()
         await stop_listening()
         if in_flight.count:
             console.say(f"Stopping; {in_flight.count} requests in flight may end first.")
         await in_flight.drain(live.current.drain_timeout_s, shutdown.hurried)
         daemon.proxy.is_stopping = True
+        for request in in_flight.requests:
+            streaming.cut_off(request)
 
 
 @contextlib.asynccontextmanager
@@ -169,6 +180,21 @@ async def _watch_settings(live: LiveSettings) -> None:
     while True:
         await asyncio.sleep(_SETTINGS_EVERY_S)
         await asyncio.to_thread(live.refresh)
+
+
+async def _watch_records(recorder: Recorder, console: Console) -> None:
+    """Tell the user when records can't be written, once an outage, and when they can again."""
+    trouble: str | None = None
+    while True:
+        await asyncio.sleep(_RECORDS_EVERY_S)
+        state = recorder.state
+        if state.last_error == trouble:
+            continue
+        trouble = state.last_error
+        if trouble is None:
+            console.say(f"Records are written again; {state.lost} were lost.")
+        else:
+            console.say(f"Records wait, up to a limit: {trouble}")
 
 
 def _is_ready(backend: Backend) -> bool:

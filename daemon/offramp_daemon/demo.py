@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from offramp_core import config
-from offramp_core.config import LoadedSettings
-from offramp_core.paths import Paths
 from offramp_core.settings import ANTHROPIC, Secret
 from offramp_daemon import foreground, sample_traffic
-from offramp_daemon.lifecycle import Shutdown
 from offramp_daemon.simulator import Simulator
+
+if TYPE_CHECKING:
+    from offramp_core.config import LoadedSettings
+    from offramp_core.paths import Paths
+    from offramp_daemon.lifecycle import Shutdown
 
 _KEY = Secret("0123456789abcdef0123456789abcdef.demodemodemodemo")
 _SEED = 20260207

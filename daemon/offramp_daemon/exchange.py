@@ -52,7 +52,7 @@ class Exchange:
     def outcome(self) -> Status:
         """What the answer read so far amounts to: success only if it was whole and no error."""
         meter = self.meter
-        if meter is None or self.http_status is None or self.http_status >= 400:  # noqa: PLR2004
+        if meter is None or self.http_status is None or self.http_status >= 400:
             return "error"
         if meter.error_type is not None:
             return "error"
@@ -101,7 +101,9 @@ class Exchange:
 
     def _notable_reason(self) -> str | None:
         """The reason, unless it is only that the rules were followed."""
-        is_ordinary = self.reason is None and self.decision is not None and self.decision.is_ordinary
+        is_ordinary = (
+            self.reason is None and self.decision is not None and self.decision.is_ordinary
+        )
         return None if is_ordinary else self._reason()
 
 

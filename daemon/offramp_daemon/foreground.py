@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Hashable
+from typing import TYPE_CHECKING
 
 from offramp_core import __version__
-from offramp_core.config import LoadedSettings
-from offramp_core.paths import Paths
 from offramp_core.settings import ANTHROPIC, Settings
 from offramp_daemon import app, diagnostics, listening
 from offramp_daemon.console import Console
 from offramp_daemon.lifecycle import Shutdown
 from offramp_daemon.live_settings import LiveSettings
+
+if TYPE_CHECKING:
+    from offramp_core.config import LoadedSettings
+    from offramp_core.paths import Paths
 
 Beside = Callable[[Shutdown], Coroutine[None, None, None]]
 
@@ -40,7 +43,14 @@ async def serve(
     console = Console(sys.stderr, log_format=settings.log_format)
     console.start()
     try:
-        live = LiveSettings(load, fingerprint, console.say)
+
+        def load_and_hide() -> LoadedSettings:
+            loaded = load()
+            for secret in loaded.settings.secrets():
+                log.hide(secret.reveal())
+            return loaded
+
+        live = LiveSettings(load_and_hide, fingerprint, console.say)
         shutdown = Shutdown()
         with shutdown.on_signals():
             async with asyncio.TaskGroup() as group:

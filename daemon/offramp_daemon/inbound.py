@@ -8,10 +8,10 @@ from offramp_daemon.failures import Failure, RequestFailedError
 
 
 def check_target(target: str) -> None:
-    """Let pass only what can be put behind a base address without changing where that leads.
+    r"""Let pass only what can be put behind a base address without changing where that leads.
 
     Raises:
-        RequestFailedError: `target` has another form (`//host/…`, `/\\host/…`, `http://host/…`).
+        RequestFailedError: `target` has another form (`//host/…`, `/\host/…`, `http://host/…`).
     """
     is_path = target.startswith("/") and not target.startswith(("//", "/\\"))
     if not is_path or not target.isascii():

@@ -6,9 +6,12 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Awaitable, Callable, Iterator
-from types import FrameType
+from typing import TYPE_CHECKING
 
 from aiohttp import web
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -49,29 +52,34 @@ def _ignore(_number: int, _frame: FrameType | None) -> None:
 
 
 class InFlight:
-    """Counts the requests under way, so that a drain knows when none is left."""
+    """Knows the requests under way, so that a drain can tell when none is left."""
 
     def __init__(self, handler: Handler) -> None:
-        """Count what goes through `handler`."""
+        """Know of what goes through `handler`."""
         self._handler = handler
-        self._count = 0
+        self._requests: dict[int, web.BaseRequest] = {}
         self._idle = asyncio.Event()
         self._idle.set()
 
     @property
     def count(self) -> int:
-        """Requests under way."""
-        return self._count
+        """How many requests are under way."""
+        return len(self._requests)
+
+    @property
+    def requests(self) -> tuple[web.BaseRequest, ...]:
+        """The requests under way."""
+        return tuple(self._requests.values())
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Handle `request`, counted."""
-        self._count += 1
+        """Handle `request`, known as under way meanwhile."""
+        self._requests[id(request)] = request
         self._idle.clear()
         try:
             return await self._handler(request)
         finally:
-            self._count -= 1
-            if not self._count:
+            del self._requests[id(request)]
+            if not self._requests:
                 self._idle.set()
 
     async def drain(self, timeout_s: float, hurried: asyncio.Event) -> bool:
@@ -85,4 +93,4 @@ class InFlight:
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
                 for wait in waits:
                     wait.cancel()
-        return not self._count
+        return not self._requests

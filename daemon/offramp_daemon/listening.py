@@ -8,6 +8,11 @@ import socket
 from offramp_core.errors import OfframpError
 
 _BACKLOG = 1024
+_HIGHEST_PORT = 65535
+_HINTS = {
+    errno.EACCES: "Ports below 1024 need privileges; choose another in config.toml or with PORT.",
+    errno.EADDRNOTAVAIL: "It is no address of this machine; correct host in config.toml, or HOST.",
+}
 
 
 class PortBusyError(OfframpError):
@@ -56,10 +61,10 @@ def _listen(host: str, port: int) -> socket.socket:
             raise PortBusyError(
                 f"Port {port} on {host} is in use.",
                 hint="Another Offramp may be running; end it, or choose a port: "
-                f"offramp serve --port {port + 1}",
+                f"offramp serve --port {port + 1 if port < _HIGHEST_PORT else port - 1}",
             ) from error
         raise OfframpError(
             f"Can't listen on {host}, port {port}: {error.strerror}.",
-            hint="Ports below 1024 need privileges; choose another in config.toml or with PORT.",
+            hint=_HINTS.get(error.errno or 0, ""),
         ) from error
     return listener

@@ -66,9 +66,7 @@ class LiveSettings:
 
 def _what_changed(before: Settings, after: Settings) -> str:
     changed = [
-        name
-        for name in Settings.__struct_fields__
-        if getattr(before, name) != getattr(after, name)
+        name for name in Settings.__struct_fields__ if getattr(before, name) != getattr(after, name)
     ]
     if not changed:
         return "Settings read again: nothing changed."

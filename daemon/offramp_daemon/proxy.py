@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import aiohttp
 import msgspec
 from aiohttp import web
-from multidict import CIMultiDict
 
 from offramp_core.settings import (
     ANTHROPIC,
@@ -39,10 +38,16 @@ from offramp_daemon.content_coding import ContentCodingError, decode_all
 from offramp_daemon.exchange import Exchange, Finished
 from offramp_daemon.failures import Failure, RequestFailedError
 from offramp_daemon.meter import Meter
-from offramp_daemon.request_body import RequestBody
-from offramp_daemon.routing import Decision
 from offramp_daemon.streaming import ClientGoneError, CutStreamError
-from offramp_daemon.upstream import Upstream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from multidict import CIMultiDict
+
+    from offramp_daemon.request_body import RequestBody
+    from offramp_daemon.routing import Decision
+    from offramp_daemon.upstream import Upstream
 
 MESSAGES = "/v1/messages"
 COUNT_TOKENS = "/v1/messages/count_tokens"
@@ -51,6 +56,7 @@ _ERROR_LIMIT_BYTES = 1024 * 1024
 _JSON_LIMIT_BYTES = 32 * 1024 * 1024
 _OFFICIAL = frozenset({ANTHROPIC_BASE_URL, ZAI_BASE_URL})
 _ERROR_STATUS = 400
+_CODING_STATUS = {"unknown": 415, "damaged": 400, "too large": 413}
 _LOG = logging.getLogger(__name__)
 
 
@@ -110,7 +116,7 @@ class Proxy:
         except ClientGoneError:
             _finish_cancelled(exchange, is_stopping=False)
             return web.Response(status=499)
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it is, the client gets an answer
             _LOG.exception("A request failed inside the proxy")
             failure = Failure(status=500, message="Offramp: internal error, see its diagnostics.")
             return await _refuse(request, exchange, failure)
@@ -162,7 +168,8 @@ class Proxy:
             )
             body = request_body.read(plain)
         except ContentCodingError as error:
-            raise RequestFailedError(Failure(status=400, message=f"Offramp: {error}")) from error
+            status = _CODING_STATUS.get(error.problem, 400)
+            raise RequestFailedError(Failure(status=status, message=f"Offramp: {error}")) from error
         except request_body.MalformedBodyError as error:
             failure = Failure(status=400, message=f"The request body is not valid JSON: {error}")
             raise RequestFailedError(failure) from error
@@ -222,9 +229,7 @@ class Proxy:
                 answer.release()
                 head = b""
                 answer = await self._send_without_thinking(incoming, passed)
-        return await _relay(
-            request, answer, incoming.exchange, incoming.settings, head=head
-        )
+        return await _relay(request, answer, incoming.exchange, incoming.settings, head=head)
 
     async def _send_without_thinking(
         self, incoming: _Incoming, passed: CIMultiDict[str]

@@ -12,23 +12,27 @@ import functools
 import ipaddress
 import socket
 import ssl
-from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from dataclasses import dataclass
-from types import TracebackType
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 from weakref import WeakSet
 
 import aiohttp
 import truststore
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.connector import Connection
-from aiohappyeyeballs import AddrInfoType
 from multidict import CIMultiDict
 from yarl import URL
 
 from offramp_daemon.failures import Failure, RequestFailedError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from types import TracebackType
+
+    from aiohappyeyeballs import AddrInfoType
+    from aiohttp.client_proto import ResponseHandler
+    from aiohttp.connector import Connection
 
 _HEADERS_NOT_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 _LARGE_BYTES = 512 * 1024
@@ -60,7 +64,7 @@ _attempt: ContextVar[_Attempt | None] = ContextVar("attempt", default=None)
 class _TrackedRequest(aiohttp.ClientRequest):
     """A request that notes whether its connection is a kept one, which may have gone stale."""
 
-    used: WeakSet[ResponseHandler] = WeakSet()
+    used: ClassVar[WeakSet[ResponseHandler]] = WeakSet()
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         protocol = conn.protocol
@@ -125,16 +129,16 @@ class Upstream:
         token = _attempt.set(attempt)
         url = URL(base_url + target, encoded=True)
         proxy = self._proxy_for(base_url)
-        timeout = _timeout(connect_timeout_s)
+        limits = _limits(connect_timeout_s)
         if body:
             headers["Content-Length"] = str(len(body))
         try:
             try:
-                return await _request(self._session, method, url, headers, body, proxy, timeout)
+                return await _request(self._session, method, url, headers, body, proxy, limits)
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
                 if isinstance(error, aiohttp.ClientConnectorError) or not attempt.is_reused:
                     raise
-            return await _request(self._fresh_session, method, url, headers, body, proxy, timeout)
+            return await _request(self._fresh_session, method, url, headers, body, proxy, limits)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise RequestFailedError(_failure(error, base_url)) from error
         finally:
@@ -154,7 +158,7 @@ async def _request(
     headers: CIMultiDict[str],
     body: bytes,
     proxy: _Proxy | None,
-    timeout: aiohttp.ClientTimeout,
+    limits: aiohttp.ClientTimeout,
 ) -> aiohttp.ClientResponse:
     data = _slices(body) if len(body) > _LARGE_BYTES else body or None
     return await session.request(
@@ -165,12 +169,12 @@ async def _request(
         allow_redirects=False,
         proxy=proxy.url if proxy else None,
         proxy_auth=proxy.login if proxy else None,
-        timeout=timeout,
+        timeout=limits,
     )
 
 
 def _spelled_alike(headers: CIMultiDict[str]) -> CIMultiDict[str]:
-    """`headers` with repeated names spelled as the first: aiohttp drops one that differs in case."""
+    """`headers` with repeated names spelled alike: aiohttp drops one that differs in case."""
     if len(set(map(str.lower, headers))) == len(headers):
         return headers
     spellings: dict[str, str] = {}
@@ -187,7 +191,7 @@ async def _slices(body: bytes) -> AsyncIterator[memoryview]:
 
 
 @functools.lru_cache(maxsize=4)
-def _timeout(connect_timeout_s: float) -> aiohttp.ClientTimeout:
+def _limits(connect_timeout_s: float) -> aiohttp.ClientTimeout:
     """A limit on connecting alone: an answer may take as long as it takes."""
     return aiohttp.ClientTimeout(
         total=None, connect=None, sock_connect=connect_timeout_s, sock_read=None

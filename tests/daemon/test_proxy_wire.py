@@ -106,7 +106,9 @@ async def test_answer_without_content_type_gets_none(start_proxy):
         await connection.write(b"HTTP/1.1 200 Fine\r\nContent-Length: 2\r\n\r\nok")
 
     async with raw_upstream(answer) as upstream, start_proxy(upstream.url, upstream.url) as proxy:
-        came = await read_to_end(proxy.url, b"GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        came = await read_to_end(
+            proxy.url, b"GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )
         assert came.startswith(b"HTTP/1.1 200 Fine\r\n")
         assert b"content-type" not in came.lower()
 
@@ -169,7 +171,10 @@ async def test_expect_100_continue_is_answered(start_proxy):
         assert b"expect" not in upstream.heads[0].lower()
 
 
-@pytest.mark.parametrize("target", [b"//evil.example/v1/messages", b"/\\evil.example/", b"http://evil.example/v1/messages"])
+@pytest.mark.parametrize(
+    "target",
+    [b"//evil.example/v1/messages", b"/\\evil.example/", b"http://evil.example/v1/messages"],
+)
 async def test_target_that_is_no_path_is_refused(start_proxy, target):
     async with (
         raw_upstream(answer_message) as upstream,
@@ -227,11 +232,14 @@ async def test_chunks_arrive_as_they_are_sent(start_proxy, client):
         await go_on.wait()
         await connection.write(chunk(END) + b"0\r\n\r\n")
 
-    async with raw_upstream(answer) as upstream, start_proxy(upstream.url, upstream.url) as proxy:
-        async with client.post(proxy.url + "/v1/messages", data=OPUS) as answered:
-            assert await answered.content.readany() == START
-            go_on.set()
-            assert await answered.content.read() == END
+    async with (
+        raw_upstream(answer) as upstream,
+        start_proxy(upstream.url, upstream.url) as proxy,
+        client.post(proxy.url + "/v1/messages", data=OPUS) as answered,
+    ):
+        assert await answered.content.readany() == START
+        go_on.set()
+        assert await answered.content.read() == END
 
 
 async def test_client_that_goes_ends_the_upstream_request_and_is_recorded(start_proxy, client):
@@ -278,9 +286,10 @@ async def test_client_that_goes_while_it_sends_its_body_is_recorded(start_proxy)
     ):
         host, port = proxy.url.removeprefix("http://").split(":")
         _, writer = await asyncio.open_connection(host, int(port))
-        writer.write(b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{")
-        while not proxy.in_flight.count:
-            await asyncio.sleep(0)
+        writer.write(
+            b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{"
+        )
+        await proxy.has_request.wait()
         writer.transport.abort()
         record = await proxy.only_record()
         assert (record.status, record.model, record.backend) == ("cancelled", None, None)
@@ -345,9 +354,7 @@ async def _parts(body: bytes):
 
 
 @pytest.mark.parametrize("is_announced", [True, False])
-async def test_body_over_the_limit_gets_a_413_of_anthropics_form(
-    start_proxy, client, is_announced
-):
+async def test_body_over_the_limit_gets_a_413_of_anthropics_form(start_proxy, client, is_announced):
     body = b"x" * 5000
     async with (
         raw_upstream(answer_message) as upstream,
@@ -372,10 +379,12 @@ async def test_refused_connection_gives_a_502_in_anthropics_form(start_proxy, cl
 
 
 async def test_name_that_does_not_resolve_says_so(start_proxy, client):
-    async with start_proxy("http://no-such-name.invalid", "http://no-such-name.invalid") as proxy:
-        async with client.post(proxy.url + "/v1/messages", data=OPUS) as answered:
-            assert answered.status == 502
-            assert "DNS" in json.loads(await answered.read())["error"]["message"]
+    async with (
+        start_proxy("http://no-such-name.invalid", "http://no-such-name.invalid") as proxy,
+        client.post(proxy.url + "/v1/messages", data=OPUS) as answered,
+    ):
+        assert answered.status == 502
+        assert "DNS" in json.loads(await answered.read())["error"]["message"]
 
 
 async def test_request_that_comes_back_is_refused_as_a_loop(start_proxy, client):
@@ -419,9 +428,9 @@ async def test_head_requests_pass(start_proxy):
     async with raw_upstream(answer) as upstream, start_proxy(upstream.url, upstream.url) as proxy:
         for path in (b"/", b"/api/hello"):
             came = await read_to_end(
-                proxy.url, b"HEAD %s HTTP/1.1\r\nHost: x.localhost\r\nConnection: close\r\n\r\n" % path
+                proxy.url,
+                b"HEAD %s HTTP/1.1\r\nHost: x.localhost\r\nConnection: close\r\n\r\n" % path,
             )
             assert came.startswith(b"HTTP/1.1 200 OK\r\n")
             assert b"Content-Length: 15\r\n" in came
         assert not proxy.records
-

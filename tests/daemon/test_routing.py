@@ -191,9 +191,7 @@ def test_what_glm_cannot_serve_stays_on_anthropic_unless_the_rule_is_off(rule, f
 def test_backend_that_can_serve_it_gets_it(rule):
     fields = next(fields for name, fields in KEPT if name == rule)
     found = settings_with_key(
-        backends=tuple(
-            msgspec.structs.replace(each, **{rule: True}) for each in DEFAULTS.backends
-        )
+        backends=tuple(msgspec.structs.replace(each, **{rule: True}) for each in DEFAULTS.backends)
     )
     assert decide(ask(**fields), found).backend.name == "zai"
 
@@ -305,9 +303,7 @@ def test_session_of_an_odd_or_unreadable_body_is_found_if_it_can_be():
     assert routing.session_id_of(None, read(b"[]")) is None
 
 
-ALL_RULES = st.builds(
-    KeepRules, **dict.fromkeys(KeepRules.__struct_fields__, st.booleans())
-)
+ALL_RULES = st.builds(KeepRules, **dict.fromkeys(KeepRules.__struct_fields__, st.booleans()))
 
 
 @given(raw_bodies, ALL_RULES)

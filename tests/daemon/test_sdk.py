@@ -107,9 +107,7 @@ async def test_cut_stream_is_an_error_and_not_a_short_answer(sdk, proxy, model, 
 
 
 async def test_final_quota_error_is_not_asked_for_again(proxy, sim):
-    async with anthropic.AsyncAnthropic(
-        base_url=proxy.url, api_key=API_KEY, max_retries=3
-    ) as sdk:
+    async with anthropic.AsyncAnthropic(base_url=proxy.url, api_key=API_KEY, max_retries=3) as sdk:
         messages = [{"role": "user", "content": "[[sim:zai=1310]]"}]
         with pytest.raises(anthropic.RateLimitError):
             await sdk.messages.create(model="claude-sonnet-5", max_tokens=9, messages=messages)

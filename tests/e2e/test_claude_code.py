@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from proxy_harness import CLAUDE_TOKEN, RunningProxy, running_proxy, settings_for
 
 from offramp_daemon.simulator import Simulator
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 CLAUDE = Path(__file__).parents[2] / ".cache/claude-code/node_modules/.bin/claude"
 MODELS = ("opus", "sonnet", "haiku")

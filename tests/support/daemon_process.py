@@ -165,5 +165,3 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         if process.stderr is not None:
             await process.stderr.read()
         await process.wait()
-
-

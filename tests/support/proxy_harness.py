@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import msgspec
 from aiohttp import web
 
-from offramp_core.records import RequestRecord
 from offramp_core.settings import ANTHROPIC, Secret, Settings, default_backends, default_routes
 from offramp_daemon import app
-from offramp_daemon.exchange import Exchange
 from offramp_daemon.lifecycle import InFlight
 from offramp_daemon.proxy import Proxy
 from offramp_daemon.upstream import Upstream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from offramp_core.records import RequestRecord
+    from offramp_daemon.exchange import Exchange
 
 ZAI_KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f0.Zq8Wn3Xr5Tb7Vm2K"
 CLAUDE_TOKEN = "sk-ant-oat01-Xk3vP9aQw7LmZt5RcYb2NdHs8JfGu4Ee6TiOyWpBq1VhCxMzKlDgSaFjUrwigAA"
@@ -33,7 +35,12 @@ class RunningProxy:
     proxy: Proxy
     in_flight: InFlight
     exchanges: list[Exchange] = field(default_factory=list)
-    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    has_request: asyncio.Event = field(default_factory=asyncio.Event)
+    has_exchange: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def note(self, exchange: Exchange) -> None:
+        self.exchanges.append(exchange)
+        self.has_exchange.set()
 
     @property
     def records(self) -> list[RequestRecord]:
@@ -42,8 +49,7 @@ class RunningProxy:
     async def only_record(self) -> RequestRecord:
         """The one record of this test, waited for."""
         async with asyncio.timeout(5):
-            while not self.exchanges:
-                await asyncio.sleep(0)
+            await self.has_exchange.wait()
         await self.in_flight.drain(5, asyncio.Event())
         assert len(self.records) == 1
         return self.records[0]
@@ -77,14 +83,22 @@ def settings_for(anthropic_url: str, zai_url: str, **fields: Any) -> Settings:
 async def running_proxy(
     settings: Settings, *, is_private: bool = True
 ) -> AsyncIterator[RunningProxy]:
+    def note(exchange: Exchange) -> None:
+        running.note(exchange)
+
     async with Upstream() as upstream:
         proxy = Proxy(
             settings=lambda: running.settings,
             upstream=upstream,
-            on_finish=lambda exchange: running.exchanges.append(exchange),
+            on_finish=note,
             is_private=is_private,
         )
-        in_flight = InFlight(proxy.handle)
+
+        async def handle(request: web.BaseRequest) -> web.StreamResponse:
+            running.has_request.set()
+            return await proxy.handle(request)
+
+        in_flight = InFlight(handle)
         runner = web.ServerRunner(app.http_server(in_flight), shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)

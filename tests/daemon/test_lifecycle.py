@@ -1,0 +1,109 @@
+"""Asking the daemon to end, and waiting for what is under way."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+
+from offramp_daemon.lifecycle import InFlight, Shutdown
+
+
+class Handler:
+    """Holds every request until the test lets them go."""
+
+    def __init__(self) -> None:
+        self.entered = asyncio.Event()
+        self.go_on = asyncio.Event()
+        self.in_flight = InFlight(self.handle)
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.entered.set()
+        await self.go_on.wait()
+        return web.Response()
+
+    async def take_one(self) -> web.StreamResponse:
+        return await self.in_flight.handle(make_mocked_request("GET", "/"))
+
+
+async def test_first_ask_is_in_order_and_second_is_in_a_hurry():
+    shutdown = Shutdown()
+    shutdown.ask()
+    assert shutdown.asked.is_set()
+    assert not shutdown.hurried.is_set()
+    shutdown.ask()
+    assert shutdown.hurried.is_set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_signals_ask_and_a_late_one_is_harmless(number):
+    before = signal.getsignal(signal.SIGINT)
+    shutdown = Shutdown()
+    try:
+        with shutdown.on_signals():
+            os.kill(os.getpid(), number)
+            async with asyncio.timeout(5):
+                await shutdown.asked.wait()
+        os.kill(os.getpid(), signal.SIGINT)
+        assert not shutdown.hurried.is_set()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+async def test_signals_are_given_back_when_nothing_was_asked():
+    before = signal.getsignal(signal.SIGTERM)
+    with Shutdown().on_signals():
+        pass
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+async def test_drain_with_nothing_under_way_is_over_at_once():
+    assert await Handler().in_flight.drain(0, asyncio.Event())
+
+
+async def test_drain_waits_for_every_request_under_way():
+    handler = Handler()
+    async with asyncio.TaskGroup() as group:
+        answers = [group.create_task(handler.take_one()) for _ in range(3)]
+        await handler.entered.wait()
+        assert handler.in_flight.count == len(handler.in_flight.requests) == 3
+        drained = group.create_task(handler.in_flight.drain(30, asyncio.Event()))
+        await asyncio.sleep(0)
+        assert not drained.done()
+        handler.go_on.set()
+        assert await drained
+        assert all(answer.done() for answer in answers)
+    assert not handler.in_flight.requests
+
+
+async def test_drain_ends_with_its_time():
+    handler = Handler()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(handler.take_one())
+        await handler.entered.wait()
+        assert not await handler.in_flight.drain(0.01, asyncio.Event())
+        handler.go_on.set()
+
+
+async def test_drain_ends_when_it_is_hurried():
+    handler, hurried = Handler(), asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(handler.take_one())
+        await handler.entered.wait()
+        drained = group.create_task(handler.in_flight.drain(300, hurried))
+        hurried.set()
+        assert not await drained
+        handler.go_on.set()
+
+
+async def test_cancelled_request_is_no_longer_under_way():
+    handler = Handler()
+    async with asyncio.TaskGroup() as group:
+        answer = group.create_task(handler.take_one())
+        await handler.entered.wait()
+        answer.cancel()
+    assert await handler.in_flight.drain(0, asyncio.Event())
