@@ -97,11 +97,10 @@ class Diagnostics:
         for name in (*_OWN_LOGGERS, *_OTHER_LOGGERS):
             logger = logging.getLogger(name)
             self._before.append((logger, logger.level, logger.propagate))
-            is_own = name in _OWN_LOGGERS
-            logger.setLevel(self._level if is_own else max(self._level, logging.WARNING))
             # Another handler further up would print what is not redacted.
             logger.propagate = False
             logger.addHandler(self._handler)
+        self._apply_level()
         logging.captureWarnings(capture=True)
         self._open()
         self._queue.start()
@@ -109,6 +108,11 @@ class Diagnostics:
     def hide(self, secret: str) -> None:
         """Mask `secret` wherever it would be written, from now on."""
         self._redactor.hide(secret)
+
+    def set_level(self, level: LogLevel) -> None:
+        """Hear messages from `level` up, from now on; from any thread."""
+        self._level = _LEVELS[level]
+        self._apply_level()
 
     def close(self) -> None:
         """Write what waits and give the loggers back; within two seconds."""
@@ -120,6 +124,12 @@ class Diagnostics:
         self._before.clear()
         if self._queue.close(_CLOSE_TIMEOUT_S):
             self._fallback.close()
+
+    def _apply_level(self) -> None:
+        for name in (*_OWN_LOGGERS, *_OTHER_LOGGERS):
+            is_own = name in _OWN_LOGGERS
+            level = self._level if is_own else max(self._level, logging.WARNING)
+            logging.getLogger(name).setLevel(level)
 
     def _open(self) -> None:
         """Find out now, not at the first message, whether the file can be written."""

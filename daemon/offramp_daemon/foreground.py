@@ -44,13 +44,14 @@ async def serve(
     console.start()
     try:
 
-        def load_and_hide() -> LoadedSettings:
+        def load_and_apply() -> LoadedSettings:
             loaded = load()
             for secret in loaded.settings.secrets():
                 log.hide(secret.reveal())
+            log.set_level(loaded.settings.log_level)
             return loaded
 
-        live = LiveSettings(load_and_hide, fingerprint, console.say)
+        live = LiveSettings(load_and_apply, fingerprint, console.say)
         shutdown = Shutdown()
         with shutdown.on_signals():
             async with asyncio.TaskGroup() as group:

@@ -8,7 +8,7 @@ from offramp_daemon.content_coding import ContentCodingError, decode_all
 
 _LIMIT_BYTES = 1024 * 1024
 _REFUSALS = re.compile(
-    rb"invalid\W+signature\W+in\W+thinking"
+    rb"invalid\W+(?:signature|data)\W+in\W+(?:redacted_)?thinking"
     rb"|expected\W+(?:\w+\W+or\W+)?thinking"
     rb"|(?:thinking|latest assistant message).{0,200}cannot be modified",
     re.IGNORECASE | re.DOTALL,

@@ -219,7 +219,9 @@ def test_status_has_its_error_type(status, kind):
 
 ERRORS = st.one_of(
     anything,
-    st.builds(lambda code, message: {"error": {"code": code, "message": message}}, anything, anything),
+    st.builds(
+        lambda code, message: {"error": {"code": code, "message": message}}, anything, anything
+    ),
     st.builds(lambda detail: {"detail": detail}, anything),
     st.builds(lambda code, msg: {"success": False, "code": code, "msg": msg}, anything, anything),
 )

@@ -120,7 +120,9 @@ def test_what_needs_a_restart_is_said(edited: Edited, text: str) -> None:
     live = edited.start()
     edited.write(text)
     live.refresh()
-    assert edited.said == [f"Settings taken: {text.split()[0]}. After a restart: {text.split()[0]}."]
+    assert edited.said == [
+        f"Settings taken: {text.split()[0]}. After a restart: {text.split()[0]}."
+    ]
 
 
 def test_removed_file_brings_the_defaults_back(edited: Edited) -> None:
@@ -205,8 +207,10 @@ async def test_running_daemon_goes_by_its_edited_file(tmp_path, client):
                     assert await answered.read() == MESSAGE
                 assert len(zai.heads) == 1
 
-                _replace(file, f'port = 1\n[backend.anthropic]\nbase_url = "{two.url}"\n')
-                assert "After a restart: port" in await running.line_with("Settings taken")
+                _replace(
+                    file, f'log_format = "json"\n[backend.anthropic]\nbase_url = "{two.url}"\n'
+                )
+                assert "After a restart: log_format" in await running.line_with("Settings taken")
                 async with client.post(messages, data=SONNET) as answered:
                     assert await answered.read() == MESSAGE
                 assert len(two.heads) == 2  # no key any more, so it stays on Anthropic
@@ -228,3 +232,20 @@ async def test_running_daemon_goes_on_without_its_file_and_takes_a_new_env_file(
         await running.line_with("Settings taken: backends.")
         assert await running.stop() == 0
     assert "x1y2z3w4" not in running.said
+
+
+async def test_log_level_changes_without_a_restart(tmp_path, client):
+    async def answer(connection: Connection) -> None:
+        await connection.write(json_answer(MESSAGE))
+
+    async with raw_upstream(answer) as upstream:
+        write_config(tmp_path, upstream.url, upstream.url, top='log_level = "error"')
+        async with daemon_process(tmp_path) as running:
+            async with client.get(running.url + "/before") as answered:
+                await answered.read()
+            write_config(tmp_path, upstream.url, upstream.url, top='log_level = "info"')
+            assert "restart" not in await running.line_with("Settings taken: log_level")
+            async with client.get(running.url + "/after") as answered:
+                await answered.read()
+            assert await running.stop() == 0
+    assert running.paths.diagnostics_file.read_text().count("passed") == 1

@@ -18,7 +18,7 @@ WANTED = [
     "messages.1.content.0: Invalid `signature` in `thinking` block",
     "messages.1.content.0: Invalid signature in thinking block",
     "***.***.content.0: Invalid `signature` in `thinking` block",
-    "messages.23.content.4: Invalid `signature` in `redacted_thinking` block",
+    "messages.23.content.4: Invalid `data` in `redacted_thinking` block",
     "messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`. "
     "When `thinking` is enabled, a final `assistant` message must start with a thinking block "
     "(preceeding the lastmost set of `tool_use` and `tool_result` blocks). To avoid this "
