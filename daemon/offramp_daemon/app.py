@@ -122,8 +122,10 @@ async def _running(
     recorder.start()
 
     def on_finish(exchange: Exchange) -> None:
-        if exchange.is_recorded:
-            recorder.record(exchange.record())
+        if not exchange.is_recorded:
+            _LOG.info("probe", extra={"status": exchange.http_status})
+            return
+        recorder.record(exchange.record())
         console.request(exchange.line())
 
     try:

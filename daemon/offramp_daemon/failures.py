@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from offramp_daemon.redaction import mask_credentials
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -141,8 +143,9 @@ def _decode(body: bytes) -> Any:
 
 
 def _service_error(code: object, message: object) -> ServiceError:
-    text = message if isinstance(message, str) else ""
-    text = text[:_MESSAGE_LIMIT].encode("utf-8", "replace").decode()
+    """The error, its message fit to be shown: bounded, whole characters, and no key in it."""
+    text = message[: 2 * _MESSAGE_LIMIT] if isinstance(message, str) else ""
+    text = mask_credentials(text)[:_MESSAGE_LIMIT].encode("utf-8", "replace").decode()
     if isinstance(code, str | int) and code != "":
         return ServiceError(code=str(code)[:_CODE_LIMIT], message=text)
     in_message = _CODE_IN_MESSAGE.match(text)

@@ -5,6 +5,7 @@ What happens in which order is here; how each step is done is in the modules tha
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import secrets
 from dataclasses import dataclass
@@ -27,17 +28,16 @@ from offramp_daemon import (
     guard,
     headers,
     inbound,
+    replies,
     request_body,
     routing,
     signature_retry,
-    streaming,
     tailoring,
     thinking,
 )
 from offramp_daemon.content_coding import ContentCodingError, decode_all
 from offramp_daemon.exchange import Exchange, Finished
-from offramp_daemon.failures import Failure, RequestFailedError
-from offramp_daemon.meter import Meter
+from offramp_daemon.failures import Failure, RequestFailedError, ServiceError
 from offramp_daemon.streaming import ClientGoneError, CutStreamError
 
 if TYPE_CHECKING:
@@ -53,9 +53,9 @@ MESSAGES = "/v1/messages"
 COUNT_TOKENS = "/v1/messages/count_tokens"
 
 _ERROR_LIMIT_BYTES = 1024 * 1024
-_JSON_LIMIT_BYTES = 32 * 1024 * 1024
 _OFFICIAL = frozenset({ANTHROPIC_BASE_URL, ZAI_BASE_URL})
 _ERROR_STATUS = 400
+_CLIENT_GONE = 499
 _CODING_STATUS = {"unknown": 415, "damaged": 400, "too large": 413}
 _LOG = logging.getLogger(__name__)
 
@@ -110,19 +110,18 @@ class Proxy:
         try:
             response = await self._serve(request, path, exchange)
         except RequestFailedError as error:
-            return await _refuse(request, exchange, error.failure)
+            return replies.refuse(request, exchange, error.failure)
         except CutStreamError as error:
-            return _end_cut_stream(request, exchange, str(error))
+            return replies.end_cut_stream(request, exchange, str(error))
         except ClientGoneError:
-            _finish_cancelled(exchange, is_stopping=False)
-            return web.Response(status=499)
+            return web.Response(status=_CLIENT_GONE)  # to nobody; the exchange ends below
         except Exception:  # noqa: BLE001 - whatever it is, the client gets an answer
             _LOG.exception("A request failed inside the proxy")
             failure = Failure(status=500, message="Offramp: internal error, see its diagnostics.")
-            return await _refuse(request, exchange, failure)
+            return replies.refuse(request, exchange, failure)
         finally:
-            # Reached unfinished only when the handler was cancelled: the client has gone.
-            _finish_cancelled(exchange, is_stopping=self.is_stopping)
+            # Unfinished by now only if the client has gone, or the daemon is about to.
+            replies.finish_cancelled(exchange, is_stopping=self.is_stopping)
         return response
 
     async def _serve(
@@ -208,7 +207,9 @@ class Proxy:
         passed = headers.to_client_backend(request.raw_headers)
         answer = await self._send(request, settings, backend, passed, body)
         _LOG.info("passed", extra={"method": request.method, "status": answer.status})
-        return await _relay(request, answer, None, settings)
+        return await replies.relay(
+            request, answer, None, silence_timeout_s=settings.silence_timeout_s
+        )
 
     async def _keep(self, incoming: _Incoming) -> web.StreamResponse:
         """To the backend that takes the client's own credentials, changed only if it must be."""
@@ -224,12 +225,12 @@ class Proxy:
         answer = await self._send(request, incoming.settings, backend, passed, body)
         head = b""
         if answer.status == _ERROR_STATUS and thinking.has_thinking(incoming.body):
-            head = await _read_start(answer, _ERROR_LIMIT_BYTES)
+            head = await replies.read_start(answer, _ERROR_LIMIT_BYTES)
             if signature_retry.is_wanted(head, answer.headers.get("Content-Encoding", "")):
                 answer.release()
                 head = b""
                 answer = await self._send_without_thinking(incoming, passed)
-        return await _relay(request, answer, incoming.exchange, incoming.settings, head=head)
+        return await _relay(incoming, answer, head)
 
     async def _send_without_thinking(
         self, incoming: _Incoming, passed: CIMultiDict[str]
@@ -261,22 +262,21 @@ class Proxy:
         head = b""
         is_stream = answer.content_type == "text/event-stream"
         if answer.status >= _ERROR_STATUS or not is_stream:
-            head = await _read_start(answer, _JSON_LIMIT_BYTES)
-            error = failures.read_error(_plain(head, answer))
+            head = await replies.read_start(answer, replies.PLAIN_LIMIT_BYTES)
+            error = failures.read_error(replies.plain(head, answer))
+            error = _without_key(error, incoming.decision.backend)
             if answer.status >= _ERROR_STATUS or error is not None:
                 answer.release()
                 name = incoming.decision.backend.name
                 raise RequestFailedError(failures.from_delegate(name, answer.status, error))
-        return await _relay(
-            incoming.request, answer, incoming.exchange, incoming.settings, head=head
-        )
+        return await _relay(incoming, answer, head)
 
     async def _count_tokens(self, incoming: _Incoming) -> web.StreamResponse:
         """The delegate's count if it is a real one, else an estimate: never a wrong zero."""
         count = 0
         try:
             answer = await self._send_to_delegate(incoming)
-            said = _plain(await _read_start(answer, _ERROR_LIMIT_BYTES), answer)
+            said = replies.plain(await replies.read_start(answer, _ERROR_LIMIT_BYTES), answer)
             answer.release()
             if answer.status < _ERROR_STATUS:
                 count = _input_tokens(said)
@@ -314,106 +314,23 @@ class Proxy:
 
 
 async def _relay(
-    request: web.BaseRequest,
-    answer: aiohttp.ClientResponse,
-    exchange: Exchange | None,
-    settings: Settings,
-    *,
-    head: bytes = b"",
+    incoming: _Incoming, answer: aiohttp.ClientResponse, head: bytes
 ) -> web.StreamResponse:
-    """Pass `answer` on, and finish the exchange by what it turned out to be."""
-    meter = None
-    if exchange is not None:
-        exchange.http_status = answer.status
-        exchange.meter = meter = Meter(
-            content_type=answer.headers.get("Content-Type", ""),
-            content_encoding=answer.headers.get("Content-Encoding", ""),
-        )
-    try:
-        response = await streaming.pass_on(
-            request, answer, meter=meter, silence_timeout_s=settings.silence_timeout_s, head=head
-        )
-    except BaseException:
-        answer.close()
-        if exchange is not None and meter is not None and meter.is_complete:
-            exchange.finish(exchange.outcome())
-        raise
-    if exchange is None or meter is None:
-        return response
-    if _is_cut(meter, exchange):
-        raise CutStreamError("the stream stopped before its end")
-    exchange.finish(exchange.outcome())
-    return response
-
-
-def _is_cut(meter: Meter, exchange: Exchange) -> bool:
-    """Whether a stream ended as if it were whole, and is not.
-
-    An empty stream passes, as clients ask again by themselves; so does one whose end is an error
-    event of Anthropic's own. Other services' error events may be none that the client knows.
-    """
-    if not meter.is_stream or not meter.is_readable or meter.is_complete or meter.is_empty:
-        return False
-    is_delegated = exchange.decision is not None and exchange.decision.is_delegated
-    return meter.error_type is None or is_delegated
-
-
-def _end_cut_stream(
-    request: web.BaseRequest, exchange: Exchange | None, how: str
-) -> web.StreamResponse:
-    _LOG.warning("An answer was cut off", extra={"how": how})
-    if exchange is not None:
-        exchange.finish("error")
-    streaming.cut_off(request)
-    return web.Response(status=502)
-
-
-async def _refuse(
-    request: web.BaseRequest, exchange: Exchange | None, failure: Failure
-) -> web.StreamResponse:
-    """Answer with `failure`, or break off if the answer has already begun."""
-    if exchange is not None:
-        exchange.http_status = failure.status
-        exchange.finish("error")
-    _LOG.warning("Request failed", extra={"status": failure.status, "why": failure.message})
-    response = web.Response(
-        status=failure.status,
-        body=failure.body(),
-        content_type="application/json",
-        headers=failure.headers,
+    return await replies.relay(
+        incoming.request,
+        answer,
+        incoming.exchange,
+        silence_timeout_s=incoming.settings.silence_timeout_s,
+        head=head,
     )
-    if not request.content.is_eof():
-        response.force_close()
-    return response
 
 
-def _finish_cancelled(exchange: Exchange | None, *, is_stopping: bool) -> None:
-    if exchange is None or exchange.status is not None:
-        return
-    if is_stopping:
-        exchange.reason = "daemon stopped"
-    exchange.finish("error" if is_stopping else "cancelled")
-
-
-async def _read_start(answer: aiohttp.ClientResponse, limit_bytes: int) -> bytes:
-    """The body of `answer`, for a look at it before its head goes to the client."""
-    try:
-        return await streaming.read_start(answer, limit_bytes)
-    except CutStreamError as error:
-        failure = Failure(status=502, message="Offramp: the backend broke off its answer.")
-        raise RequestFailedError(failure) from error
-    except BaseException:
-        answer.close()
-        raise
-
-
-def _plain(body: bytes, answer: aiohttp.ClientResponse) -> bytes:
-    """`body` without its content coding; as it is where that can't be undone."""
-    coding = answer.headers.get("Content-Encoding", "")
-    try:
-        return decode_all(body, coding, limit_bytes=_JSON_LIMIT_BYTES) if coding else body
-    except ContentCodingError:
-        return body
+def _without_key(error: ServiceError | None, backend: Backend) -> ServiceError | None:
+    """`error` fit for the client, should the service have quoted the key that it got."""
+    if error is None or backend.key is None:
+        return error
+    message = error.message.replace(backend.key.reveal(), backend.key.masked())
+    return dataclasses.replace(error, message=message)
 
 
 def _input_tokens(body: bytes) -> int:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from offramp_daemon.meter import Meter
 
 
+_BEGUN = "offramp_answer_begun"
+
+
 class CutStreamError(Exception):
     """The upstream's answer ended before it was whole; says how."""
 
@@ -68,6 +71,7 @@ async def pass_on(
         ClientGoneError: the client closed its connection.
     """
     response = PassedResponse(answer)
+    request[_BEGUN] = True
     try:
         await response.prepare(request)
         if head:
@@ -82,6 +86,11 @@ async def pass_on(
         if meter is not None:
             meter.finish()
     return response
+
+
+def has_begun(request: web.BaseRequest) -> bool:
+    """Whether `pass_on` has begun an answer to `request`, so that no other can take its place."""
+    return _BEGUN in request
 
 
 async def read_start(answer: aiohttp.ClientResponse, limit_bytes: int) -> bytes:

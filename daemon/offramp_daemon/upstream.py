@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import ipaddress
 import socket
 import ssl
 from contextvars import ContextVar
@@ -20,10 +19,11 @@ from urllib.request import getproxies, proxy_bypass
 from weakref import WeakSet
 
 import aiohttp
-import truststore
 from multidict import CIMultiDict
 from yarl import URL
 
+from offramp_core.addresses import is_loopback
+from offramp_daemon import trust
 from offramp_daemon.failures import Failure, RequestFailedError
 
 if TYPE_CHECKING:
@@ -41,6 +41,11 @@ _HEAD_LIMIT_BYTES = 64 * 1024
 _IDLE_KEEP_S = 30.0
 _DEAD_PEER_S = 30
 _PROBE_EVERY_S = 10
+_PROXY_SCHEMES = frozenset({"http", "https"})
+_BAD_PROXY = (
+    "The proxy that the system sets (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY) can't be used. "
+    "Its address must begin with http:// or https://."
+)
 
 
 @dataclass(slots=True)
@@ -89,7 +94,7 @@ class Upstream:
     async def __aenter__(self) -> Upstream:
         """Read the system's proxy settings and make the sessions."""
         self._proxy_settings = getproxies()
-        tls = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        tls = await asyncio.to_thread(trust.client_context)
         self._session = _open_session(tls, keeps_connections=True)
         self._fresh_session = _open_session(tls, keeps_connections=False)
         return self
@@ -125,10 +130,10 @@ class Upstream:
         """
         if self._session is None or self._fresh_session is None:
             raise RuntimeError("Upstream is not open")
-        attempt = _Attempt()
-        token = _attempt.set(attempt)
         url = URL(base_url + target, encoded=True)
         proxy = self._proxy_for(base_url)
+        attempt = _Attempt()
+        token = _attempt.set(attempt)
         limits = _limits(connect_timeout_s)
         if body:
             headers["Content-Length"] = str(len(body))
@@ -192,9 +197,12 @@ async def _slices(body: bytes) -> AsyncIterator[memoryview]:
 
 @functools.lru_cache(maxsize=4)
 def _limits(connect_timeout_s: float) -> aiohttp.ClientTimeout:
-    """A limit on connecting alone: an answer may take as long as it takes."""
+    """A limit on connecting alone, from the name's look-up to TLS and an HTTP proxy's answer.
+
+    What comes after may take as long as it takes.
+    """
     return aiohttp.ClientTimeout(
-        total=None, connect=None, sock_connect=connect_timeout_s, sock_read=None
+        total=None, connect=connect_timeout_s, sock_connect=None, sock_read=None
     )
 
 
@@ -238,24 +246,25 @@ def _open_socket(address: AddrInfoType) -> socket.socket:
 
 
 def _find_proxy(base_url: str, settings: dict[str, str]) -> _Proxy | None:
+    """The HTTP proxy for `base_url`; its address is never shown, as it may hold a password.
+
+    Raises:
+        RequestFailedError: it is set to something that can't be used.
+    """
     parts = urlsplit(base_url)
-    host = parts.hostname or ""
     address = settings.get(parts.scheme) or settings.get("all")
-    if not address or is_loopback(host) or proxy_bypass(host):
+    if not address or is_loopback(parts.hostname or "") or proxy_bypass(parts.netloc):
         return None
-    url = URL(address if "://" in address else f"http://{address}")
+    try:
+        url = URL(address if "://" in address else f"http://{address}")
+        if url.scheme not in _PROXY_SCHEMES or not url.host:
+            raise ValueError(url.scheme)
+    except ValueError:
+        # Not chained: the error repeats the address.
+        failure = Failure(status=502, message=f"Offramp: {_BAD_PROXY}")
+        raise RequestFailedError(failure) from None
     login = aiohttp.BasicAuth(url.user, url.password or "") if url.user else None
     return _Proxy(url.with_user(None), login)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether the name or address `host` is this machine's loopback."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _failure(error: Exception, base_url: str) -> Failure:
@@ -265,9 +274,9 @@ def _failure(error: Exception, base_url: str) -> Failure:
         case aiohttp.ClientConnectorDNSError():
             text = f"The name {host} could not be looked up (DNS). Check the network connection."
         case aiohttp.ClientConnectorCertificateError():
-            text = f"The certificate of {host} is not trusted: {error.certificate_error}."
-        case aiohttp.ClientSSLError():
-            text = f"No secure connection (TLS) to {host}: {type(error).__name__}."
+            text = f"The certificate of {host} is not trusted: {_tls_detail(error)}."
+        case aiohttp.ClientConnectorSSLError():
+            text = f"No secure connection (TLS) to {host}: {_tls_detail(error)}."
         case aiohttp.ClientProxyConnectionError():
             text = f"The HTTP proxy on the way to {host} could not be reached. Check HTTPS_PROXY."
         case aiohttp.ClientHttpProxyError():
@@ -282,3 +291,15 @@ def _failure(error: Exception, base_url: str) -> Failure:
         case _:
             text = f"{host} gave no usable answer: {type(error).__name__}."
     return Failure(status=502, message=f"Offramp: {text}")
+
+
+def _tls_detail(
+    error: aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError,
+) -> str:
+    """OpenSSL's words for what is wrong, without its source lines."""
+    cause = error.__cause__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return cause.verify_message.rstrip(".")
+    if isinstance(cause, ssl.SSLError) and cause.reason:
+        return cause.reason.replace("_", " ").lower()
+    return type(error).__name__

@@ -7,7 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from request_bodies import anything, encode
+from request_bodies import ZAI_KEY, anything, encode
 
 from offramp_daemon import failures
 from offramp_daemon.failures import Failure, RequestFailedError, ServiceError
@@ -171,6 +171,21 @@ def test_detail_of_another_form_is_an_error_too(detail, message):
 def test_message_is_truncated():
     failure = failure_for(429, as_openai_like(1308, "long " * 2000))
     assert len(failure.message) < 1200
+
+
+@pytest.mark.parametrize("shape", [as_openai_like, as_anthropic_like, as_number])
+def test_key_that_a_service_repeats_reaches_nobody(shape):
+    for status, body in (
+        (401, shape(1002, f"Invalid API key: {ZAI_KEY}")),
+        (401, shape(1002, f"Key {ZAI_KEY} is unknown")),
+        (401, {"error": f"no such key {ZAI_KEY}"}),
+        (422, {"detail": f"bad header x-api-key: {ZAI_KEY}"}),
+        (200, {"success": False, "code": 401, "msg": f"token {ZAI_KEY} expired"}),
+    ):
+        failure = failure_for(status, body)
+        assert "zai says: " in failure.message
+        assert ZAI_KEY not in failure.message
+        assert ZAI_KEY.partition(".")[2] not in failure.message
 
 
 def test_half_characters_in_a_message_reach_nobody():

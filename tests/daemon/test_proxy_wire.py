@@ -434,3 +434,31 @@ async def test_head_requests_pass(start_proxy):
             assert came.startswith(b"HTTP/1.1 200 OK\r\n")
             assert b"Content-Length: 15\r\n" in came
         assert not proxy.records
+
+
+async def test_key_that_a_service_quotes_does_not_reach_the_client(start_proxy):
+    async def answer(connection: Connection) -> None:
+        body = json.dumps({"error": {"code": "1000", "message": f"bad key {ZAI_KEY}"}}).encode()
+        await connection.write(json_answer(body, status="401 Unauthorized"))
+
+    async with raw_upstream(answer) as upstream, start_proxy(upstream.url, upstream.url) as proxy:
+        came = await read_to_end(proxy.url, post(b"/v1/messages", SONNET))
+        assert came.startswith(b"HTTP/1.1 403 ")
+        assert b"bad key" in came
+        assert ZAI_KEY.encode() not in came
+
+
+async def test_fault_of_the_proxy_itself_breaks_off_a_begun_answer(start_proxy, monkeypatch):
+    async def answer(connection: Connection) -> None:
+        await connection.write(SSE_HEAD + chunk(START))
+        await connection.reader.read()
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("offramp_daemon.meter.Meter.feed", fail)
+    async with raw_upstream(answer) as upstream, start_proxy(upstream.url, upstream.url) as proxy:
+        came = await read_to_end(proxy.url, post(b"/v1/messages", OPUS))
+        assert b"HTTP/1.1 500" not in came
+        assert not came.endswith(b"0\r\n\r\n")
+        assert (await proxy.only_record()).status == "error"

@@ -84,15 +84,16 @@ def test_body_without_foreign_blocks_leaves_as_the_very_bytes_that_came(raw):
 
 
 def test_only_the_foreign_block_goes_and_the_rest_keeps_its_bytes():
-    own = '{ "type":"thinking","thinking" : "\\u0041\\/ \\ud83d" ,"signature":"%s"}'
-    own %= ANTHROPIC_SIGNATURE
-    foreign = '{"type":"thinking","thinking":"Hm","signature":"%s"}' % ZAI_SIGNATURE
+    own = '{ "type":"thinking","thinking" : "\\u0041\\/ \\ud83d" ,"signature":"OWN"}'
+    own = own.replace("OWN", ANTHROPIC_SIGNATURE)
+    foreign = f'{{"type":"thinking","thinking":"Hm","signature":"{ZAI_SIGNATURE}"}}'
     first = '{ "role" : "user", "content" : [ {"text":"\\u00e9","type":"text"} ] }'
     system_text = '[ {"type": "text", "text": "a",  "cache_control":{"type":"ephemeral"}} ]'
+    content = f'[{foreign}, {own},{{"type":"text","text":"Hi"}}]'
     raw = (
-        '{ "model" : "claude-opus-4-6", "system": %s, "temperature":1.0,\n "messages": ['
-        '%s , {"role":"assistant","content":[%s, %s,{"type":"text","text":"Hi"}]}], "n":1e400 }'
-    ) % (system_text, first, foreign, own)
+        f'{{ "model" : "claude-opus-4-6", "system": {system_text}, "temperature":1.0,\n'
+        f' "messages": [{first} , {{"role":"assistant","content":{content}}}], "n":1e400 }}'
+    )
     sent = to_anthropic(raw.encode()).decode()
     assert foreign not in sent
     for piece in (own, first, system_text, '"temperature":1.0', '"n":1e400', "\\ud83d"):
@@ -376,8 +377,10 @@ def test_folded_texts_keep_their_bytes():
         (BILLING, None),
         (BILLING + "\n", None),
         (BILLING + "\n\nYou are \ud83d\n", "You are \ud83d\n"),
-        ([{**text(BILLING + "\nYou are"), "cache_control": {}}, text("b")],)
-        + ([{**text("You are"), "cache_control": {}}, text("b")],),
+        (
+            [{**text(BILLING + "\nYou are"), "cache_control": {}}, text("b")],
+            [{**text("You are"), "cache_control": {}}, text("b")],
+        ),
         ("You are x-anthropic-billing-header: no",) * 2,
         ([text("You are")],) * 2,
         ("",) * 2,

@@ -1,0 +1,44 @@
+"""The TLS context towards the backends: it trusts what the system trusts."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+import sys
+from pathlib import Path
+
+import truststore
+
+_BUNDLES = (
+    "/etc/ssl/cert.pem",
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+)
+"""Where Linux distributions keep their certificates, for a Python that was built elsewhere."""
+
+
+def client_context() -> ssl.SSLContext:
+    """A context for connections out; it reads files, so call it off the event loop."""
+    if sys.platform == "darwin":
+        context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    else:
+        # Not truststore: it would read the whole store again for every connection, which holds
+        # up the event loop, and so every stream, for some 40 ms.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        _load_system_store(context)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _load_system_store(context: ssl.SSLContext) -> None:
+    """Load what OpenSSL, or SSL_CERT_FILE and SSL_CERT_DIR, point at; else a known bundle."""
+    places = ssl.get_default_verify_paths()
+    if places.cafile or (places.capath and any(Path(places.capath).iterdir())):
+        context.set_default_verify_paths()
+        return
+    for bundle in _BUNDLES:
+        with contextlib.suppress(OSError):  # it is not there, or holds no certificate
+            context.load_verify_locations(bundle)
+            return
