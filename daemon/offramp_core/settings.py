@@ -87,7 +87,7 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
     """Request headers that may pass (lower case); all others stay here."""
     betas: tuple[str, ...] = ()
     """Values of `anthropic-beta` that may pass; the header goes only if one is left."""
-    drop_fields: tuple[str, ...] = ("metadata", "safeguards")
+    drop_fields: tuple[str, ...] = ("metadata", "safeguards", "mcp_servers")
     """Top-level body fields that are left out."""
     system_role_in_messages: bool = False
     """Takes `role: "system"` items inside `messages`; else they join the neighbouring user turn."""

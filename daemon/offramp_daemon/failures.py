@@ -49,6 +49,8 @@ class Failure:
     status: int
     message: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    diagnostic: str = ""
+    """What the diagnostics say where `message` quotes a service, which may quote the prompt."""
 
     @property
     def error_type(self) -> str:

@@ -264,11 +264,9 @@ class Proxy:
         if answer.status >= _ERROR_STATUS or not is_stream:
             head = await replies.read_start(answer, replies.PLAIN_LIMIT_BYTES)
             error = failures.read_error(replies.plain(head, answer))
-            error = _without_key(error, incoming.decision.backend)
             if answer.status >= _ERROR_STATUS or error is not None:
                 answer.release()
-                name = incoming.decision.backend.name
-                raise RequestFailedError(failures.from_delegate(name, answer.status, error))
+                raise RequestFailedError(_refusal(incoming.decision.backend, answer.status, error))
         return await _relay(incoming, answer, head)
 
     async def _count_tokens(self, incoming: _Incoming) -> web.StreamResponse:
@@ -325,12 +323,15 @@ async def _relay(
     )
 
 
-def _without_key(error: ServiceError | None, backend: Backend) -> ServiceError | None:
-    """`error` fit for the client, should the service have quoted the key that it got."""
-    if error is None or backend.key is None:
-        return error
-    message = error.message.replace(backend.key.reveal(), backend.key.masked())
-    return dataclasses.replace(error, message=message)
+def _refusal(backend: Backend, status: int, error: ServiceError | None) -> Failure:
+    """What the client is told of a delegate's error, without the key, should that be quoted."""
+    if error is not None and backend.key is not None:
+        message = error.message.replace(backend.key.reveal(), backend.key.masked())
+        error = dataclasses.replace(error, message=message)
+    failure = failures.from_delegate(backend.name, status, error)
+    code = error.code if error else None
+    diagnostic = f"{backend.name} refused it with HTTP status {status}, code {code or 'none'}"
+    return dataclasses.replace(failure, diagnostic=diagnostic)
 
 
 def _input_tokens(body: bytes) -> int:

@@ -94,7 +94,10 @@ def refuse(
     if exchange is not None:
         exchange.http_status = failure.status
         exchange.finish("error")
-    _LOG.warning("Request failed", extra={"status": failure.status, "why": failure.message})
+    _LOG.warning(
+        "Request failed",
+        extra={"status": failure.status, "why": failure.diagnostic or failure.message},
+    )
     if streaming.has_begun(request):
         streaming.cut_off(request)
     response = web.Response(

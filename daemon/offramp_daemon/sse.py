@@ -22,10 +22,10 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LF = b"\n"
 _BLANK = b"\n\n"
 
-_is_run_of_deltas = re.compile(
+_RUN_OF_DELTAS = re.compile(
     rb"(?:event.*+\n"
     rb'data: ?+\{(?:"index": ?+\d++, ?+)?+"type": ?+"content_block_delta",.*+\n\r?+\n)++'
-).fullmatch
+)
 """Matches whole events whose JSON is of that type and nothing else: what streams mostly consist of.
 
 A lone CR is not looked for: JSON strings can't hold one, and no service ends lines in two ways.
@@ -53,7 +53,7 @@ class EventReader:
     def feed(self, chunk: bytes) -> None:
         """Read on."""
         if self._is_at_border and (
-            _is_run_of_deltas(chunk)
+            _RUN_OF_DELTAS.fullmatch(chunk)
             or (chunk.endswith((b"\n\n", b"\r\n\r\n")) and not _is_of_interest(chunk))
         ):
             return
@@ -72,14 +72,26 @@ class EventReader:
             chunk = self._complete_pending(chunk)
         end = chunk.rfind(_BLANK)
         if end >= 0:
+            end += len(_BLANK)
             self._take_whole(chunk[:end])
-            chunk = chunk[end + len(_BLANK) :]
+            chunk = chunk[end:]
         self._keep(chunk if self._pending else chunk.lstrip(_LF))
 
     def _take_whole(self, blocks: bytes) -> None:
-        if _is_of_interest(blocks):
-            for block in blocks.split(_BLANK):
-                self._take(block)
+        """Hand on what is of interest in `blocks`, each with its blank line."""
+        if not _is_of_interest(blocks):
+            return
+        start = 0
+        while start < len(blocks):
+            run = _RUN_OF_DELTAS.match(blocks, start)
+            if run is not None:
+                start = run.end()
+                continue
+            end = blocks.find(_BLANK, start)
+            if end < 0:  # one more line end behind the last blank line
+                return
+            self._take(blocks[start:end])
+            start = end + len(_BLANK)
 
     def _without_mark(self, head: bytes) -> bytes:
         """The stream's beginning without a byte order mark; nothing while there may be one."""

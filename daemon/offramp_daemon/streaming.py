@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from offramp_daemon.meter import Meter
 
 
-_BEGUN = "offramp_answer_begun"
+_BEGUN = web.RequestKey("offramp_answer_begun", bool)
 
 
 class CutStreamError(Exception):

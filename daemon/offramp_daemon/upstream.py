@@ -7,8 +7,10 @@ time limits, re-quoting, decompression, header defaults. The answer's body is th
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import functools
+import os
 import socket
 import ssl
 from contextvars import ContextVar
@@ -57,10 +59,10 @@ class _Attempt:
 
 @dataclass(frozen=True, slots=True)
 class _Proxy:
-    """An HTTP proxy on the way out, and the login for it."""
+    """An HTTP proxy on the way out, and the header that logs in to it."""
 
     url: URL
-    login: aiohttp.BasicAuth | None
+    login: CIMultiDict[str] | None
 
 
 _attempt: ContextVar[_Attempt | None] = ContextVar("attempt", default=None)
@@ -166,14 +168,17 @@ async def _request(
     limits: aiohttp.ClientTimeout,
 ) -> aiohttp.ClientResponse:
     data = _slices(body) if len(body) > _LARGE_BYTES else body or None
+    headers = _spelled_alike(headers)
+    if proxy and proxy.login and url.scheme == "http":  # with TLS there is a CONNECT that has it
+        headers = CIMultiDict([*headers.items(), *proxy.login.items()])
     return await session.request(
         method,
         url,
-        headers=_spelled_alike(headers),
+        headers=headers,
         data=data,
         allow_redirects=False,
         proxy=proxy.url if proxy else None,
-        proxy_auth=proxy.login if proxy else None,
+        proxy_headers=proxy.login if proxy else None,
         timeout=limits,
     )
 
@@ -263,8 +268,10 @@ def _find_proxy(base_url: str, settings: dict[str, str]) -> _Proxy | None:
         # Not chained: the error repeats the address.
         failure = Failure(status=502, message=f"Offramp: {_BAD_PROXY}")
         raise RequestFailedError(failure) from None
-    login = aiohttp.BasicAuth(url.user, url.password or "") if url.user else None
-    return _Proxy(url.with_user(None), login)
+    if not url.user:
+        return _Proxy(url, None)
+    login = base64.b64encode(f"{url.user}:{url.password or ''}".encode()).decode()
+    return _Proxy(url.with_user(None), CIMultiDict({"Proxy-Authorization": f"Basic {login}"}))
 
 
 def _failure(error: Exception, base_url: str) -> Failure:
@@ -285,7 +292,9 @@ def _failure(error: Exception, base_url: str) -> Failure:
             text = f"{host} did not accept a connection in time."
             return Failure(status=504, message=f"Offramp: {text}")
         case aiohttp.ClientConnectorError():
-            text = f"{host} can't be reached: {error.os_error.strerror or 'connection failed'}."
+            number = error.os_error.errno
+            why = os.strerror(number) if number else "connection failed"
+            text = f"{host} can't be reached: {why}."
         case aiohttp.ServerDisconnectedError() | OSError():
             text = f"{host} closed the connection before it answered."
         case _:

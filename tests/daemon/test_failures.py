@@ -7,7 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from request_bodies import ZAI_KEY, anything, encode
+from request_bodies import ZAI_KEY, anything, encode, unhurried
 
 from offramp_daemon import failures
 from offramp_daemon.failures import Failure, RequestFailedError, ServiceError
@@ -242,6 +242,7 @@ ERRORS = st.one_of(
 )
 
 
+@unhurried
 @given(st.integers(200, 599), ERRORS.map(encode) | st.binary(max_size=30))
 def test_any_error_body_gives_a_failure_that_is_no_401(status, body):
     error = failures.read_error(body)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
+from request_bodies import unhurried
 
 from offramp_core.settings import Secret, Settings
 from offramp_daemon import guard
@@ -201,6 +202,7 @@ def test_reason_quotes_a_bounded_part_of_what_came():
         assert len(why) < 300
 
 
+@unhurried
 @given(st.text(max_size=30))
 def test_nothing_makes_a_foreign_name_local(noise):
     for host in (noise + "evil.com", noise + "evil.com:3001", f"localhost{noise}evil.com"):
@@ -208,6 +210,7 @@ def test_nothing_makes_a_foreign_name_local(noise):
         assert refusal(Host="localhost", Origin=f"http://{host}") is not None
 
 
+@unhurried
 @given(st.text(max_size=30), st.text(max_size=30), st.text(max_size=30))
 def test_no_header_breaks_the_check(host, origin, site):
     refusal(Host=host, Origin=origin, Sec_Fetch_Site=site)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
-from request_bodies import ANTHROPIC_BACKEND, ZAI_BACKEND, ZAI_KEY, backend
+from request_bodies import ANTHROPIC_BACKEND, ZAI_BACKEND, ZAI_KEY, backend, unhurried
 
 from offramp_core.settings import Secret
 from offramp_daemon import headers
@@ -190,6 +190,7 @@ def test_allowed_header_that_connection_names_stays_behind():
     assert "x-app" not in headers.to_delegate(raw(pairs), ZAI_BACKEND)
 
 
+@unhurried
 @given(st.lists(st.tuples(NAMES | st.builds(lambda f, n: f(n), CASES, CREDENTIAL_NAMES), VALUES)))
 def test_nothing_but_allowed_names_reaches_a_delegate(pairs):
     passed = headers.to_delegate(raw(pairs), ZAI_BACKEND)
@@ -198,6 +199,7 @@ def test_nothing_but_allowed_names_reaches_a_delegate(pairs):
     assert set(passed.items()) <= set(pairs)
 
 
+@unhurried
 @given(
     st.builds(lambda f, n: f(n), CASES, CREDENTIAL_NAMES | st.sampled_from(ZAI_BACKEND.headers)),
     st.permutations(AS_CLAUDE_CODE_SENDS_THEM),
@@ -212,6 +214,7 @@ def test_no_value_of_a_credential_reaches_a_delegate(name, pairs):
         assert token not in everything
 
 
+@unhurried
 @given(st.lists(st.tuples(NAMES, VALUES)))
 def test_anthropic_gets_every_header_that_is_not_for_this_hop(pairs):
     named = {"connection", *HOP_BY_HOP, *LOCAL_NAMES}

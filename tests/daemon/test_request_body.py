@@ -6,7 +6,18 @@ import json
 
 import pytest
 from hypothesis import given, settings
-from request_bodies import ask, assistant, encode, raw_bodies, read, result, text, thought, user
+from request_bodies import (
+    ask,
+    assistant,
+    encode,
+    raw_bodies,
+    read,
+    result,
+    text,
+    thought,
+    unhurried,
+    user,
+)
 
 from offramp_daemon import request_body
 from offramp_daemon.request_body import MalformedBodyError
@@ -184,7 +195,7 @@ def test_prompt_is_the_newest_text_that_the_user_wrote(messages, prompt):
 
 
 @given(raw_bodies)
-@settings(max_examples=400)
+@settings(unhurried, max_examples=400)
 def test_reading_anything_raises_nothing_but_malformed(raw):
     try:
         body = request_body.read(raw)
@@ -195,6 +206,7 @@ def test_reading_anything_raises_nothing_but_malformed(raw):
     request_body.last_prompt(body)
 
 
+@unhurried
 @given(raw_bodies)
 def test_model_is_the_one_that_the_standard_library_reads(raw):
     try:

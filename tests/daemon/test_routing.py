@@ -18,6 +18,7 @@ from request_bodies import (
     result,
     settings_with_key,
     text,
+    unhurried,
     user,
 )
 
@@ -307,7 +308,7 @@ ALL_RULES = st.builds(KeepRules, **dict.fromkeys(KeepRules.__struct_fields__, st
 
 
 @given(raw_bodies, ALL_RULES)
-@settings(max_examples=400)
+@settings(unhurried, max_examples=400)
 def test_any_readable_body_gets_a_decision(raw, rules):
     try:
         body = request_body.read(raw)
@@ -322,11 +323,13 @@ def test_any_readable_body_gets_a_decision(raw, rules):
     routing.tier_of(body.model, decision)
 
 
+@unhurried
 @given(st.text(max_size=12), st.text(max_size=12), st.sampled_from(["sonnet", "SONNET", "Haiku"]))
 def test_tier_anywhere_in_the_name_is_delegated(before, after, tier):
     assert decide(ask(f"{before}{tier}{after}")).is_delegated
 
 
+@unhurried
 @given(st.text())
 def test_no_tier_in_the_name_stays_on_anthropic(model):
     if not any(tier in model.lower() for tier in ("sonnet", "haiku")):

@@ -11,6 +11,7 @@ import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
+from request_bodies import unhurried
 
 from offramp_daemon import signature_retry
 
@@ -96,6 +97,7 @@ def test_body_that_cannot_be_decoded_is_left_alone(body, coding):
     assert not signature_retry.is_wanted(body, coding)
 
 
+@unhurried
 @given(st.binary(max_size=60), st.sampled_from(["", "gzip", "deflate", "br", "zstd", "x"]))
 def test_no_body_breaks_the_check(body, coding):
     assert signature_retry.is_wanted(body, coding) in {True, False}

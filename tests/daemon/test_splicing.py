@@ -7,7 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from request_bodies import anything, encode
+from request_bodies import anything, encode, unhurried
 
 from offramp_daemon import splicing
 from offramp_daemon.splicing import SpliceError
@@ -66,6 +66,7 @@ def test_depth_beyond_the_parser_is_refused():
         splicing.members(b'{"a":' + deep + b"}")
 
 
+@unhurried
 @given(st.dictionaries(st.text(max_size=5), anything, max_size=5))
 def test_any_object_taken_apart_and_joined_says_the_same(value):
     source, surrogates = shield(encode(value))
@@ -73,6 +74,7 @@ def test_any_object_taken_apart_and_joined_says_the_same(value):
     assert json.loads(surrogates.restore(joined)) == value
 
 
+@unhurried
 @given(st.lists(anything, max_size=5))
 def test_any_array_taken_apart_and_joined_says_the_same(value):
     source, surrogates = shield(encode(value))
@@ -80,6 +82,7 @@ def test_any_array_taken_apart_and_joined_says_the_same(value):
     assert json.loads(surrogates.restore(joined)) == value
 
 
+@unhurried
 @given(st.text())
 def test_value_text_reads_back(value):
     source, surrogates = shield(encode(value))

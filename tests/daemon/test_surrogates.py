@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from request_bodies import unhurried
 
 from offramp_daemon.surrogates import NO_SHIELD, shield
 
@@ -87,6 +88,7 @@ def test_no_shield_restores_nothing():
     assert NO_SHIELD.restore(data) is data
 
 
+@unhurried
 @given(TEXTS, TEXTS)
 def test_any_text_survives_shielding_and_decoding(name, value):
     body = json.dumps({name: value}).encode()

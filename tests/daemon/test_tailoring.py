@@ -26,6 +26,7 @@ from request_bodies import (
     system,
     text,
     thought,
+    unhurried,
     user,
 )
 
@@ -439,7 +440,7 @@ def content_of(message):
 
 
 @given(conversations, st.booleans())
-@settings(max_examples=300)
+@settings(unhurried, max_examples=300)
 def test_cut_conversation_is_what_it_was_without_the_cut_blocks(messages, strip):
     """Every block that is left is one that came, in order; the system prompt and fields stay."""
     body = encode(ask(messages=messages, system="S", temperature=0.5))
@@ -456,6 +457,7 @@ def test_cut_conversation_is_what_it_was_without_the_cut_blocks(messages, strip)
             )
 
 
+@unhurried
 @given(conversations, st.booleans(), st.integers(0, 8))
 def test_cut_of_a_prefix_is_the_prefix_of_the_cut(messages, strip, length):
     whole = json.loads(to_anthropic(ask(messages=messages), strip_all=strip))
@@ -463,6 +465,7 @@ def test_cut_of_a_prefix_is_the_prefix_of_the_cut(messages, strip, length):
     assert prefix["messages"] == whole["messages"][:length]
 
 
+@unhurried
 @given(conversations, st.booleans())
 def test_cutting_what_is_cut_changes_nothing(messages, strip):
     once = to_anthropic(ask(messages=messages), strip_all=strip)
@@ -471,6 +474,7 @@ def test_cutting_what_is_cut_changes_nothing(messages, strip):
     assert to_zai(delegated, strip_all=strip) == delegated
 
 
+@unhurried
 @given(conversations)
 def test_no_content_block_is_lost_by_folding(messages):
     came = json.loads(encode(messages))
@@ -482,6 +486,7 @@ def test_no_content_block_is_lost_by_folding(messages):
     assert all(block in left for block in words if block["text"].strip())
 
 
+@unhurried
 @given(conversations, blocks)
 def test_signatures_that_stay_are_the_bytes_that_came(messages, block):
     messages = [*messages, assistant(thought(ANTHROPIC_SIGNATURE, "own \ud83d"), block)]
@@ -490,7 +495,7 @@ def test_signatures_that_stay_are_the_bytes_that_came(messages, block):
 
 
 @given(raw_bodies, st.booleans())
-@settings(max_examples=400)
+@settings(unhurried, max_examples=400)
 def test_any_readable_body_can_be_made_fit_for_any_backend(raw, strip):
     try:
         body = request_body.read(raw)

@@ -17,6 +17,7 @@ from request_bodies import (
     result,
     text,
     thought,
+    unhurried,
     user,
 )
 
@@ -180,6 +181,7 @@ def test_thinking_is_found_in_the_field_and_in_the_blocks(fields, has_thinking):
     assert thinking.has_thinking(read(ask(**fields))) is has_thinking
 
 
+@unhurried
 @given(conversations, OWNS, st.booleans(), st.integers(0, 8))
 def test_what_is_cut_from_a_conversation_is_cut_from_its_every_prefix(messages, own, strip, length):
     whole = cuts(messages, own, strip_all=strip).blocks
@@ -187,6 +189,7 @@ def test_what_is_cut_from_a_conversation_is_cut_from_its_every_prefix(messages, 
     assert prefix == {index: gone for index, gone in whole.items() if index < length}
 
 
+@unhurried
 @given(conversations, OWNS)
 def test_no_result_is_left_without_its_call(messages, own):
     """What had its call before it still has, or is gone too."""
@@ -205,6 +208,7 @@ def test_no_result_is_left_without_its_call(messages, own):
                 assert block["tool_use_id"] in called_and_kept
 
 
+@unhurried
 @given(raw_bodies, OWNS, st.booleans())
 def test_any_readable_body_can_be_asked_for_its_cuts(raw, own, strip):
     try:

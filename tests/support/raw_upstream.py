@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -47,14 +48,19 @@ class RawUpstream:
 
 
 @contextlib.asynccontextmanager
-async def raw_upstream(answer: Answer) -> AsyncIterator[RawUpstream]:
+async def raw_upstream(
+    answer: Answer, *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[RawUpstream]:
     """Serve every request with `answer`, which writes bytes and may close the connection."""
     upstream = RawUpstream()
     numbers = iter(range(1_000_000))
-    writers: set[asyncio.StreamWriter] = set()
+    tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.add(writer)
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
         connection = Connection(reader, writer, next(numbers))
         try:
             while await connection.read_request():
@@ -63,24 +69,22 @@ async def raw_upstream(answer: Answer) -> AsyncIterator[RawUpstream]:
                 await answer(connection)
                 if writer.is_closing():
                     break
-        except ConnectionError:
-            pass
+        except (ConnectionError, asyncio.CancelledError):
+            pass  # cancelled by the end of the test alone
         finally:
             upstream.closed.set()
-            writers.discard(writer)
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     host, port = server.sockets[0].getsockname()
-    upstream.url = f"http://{host}:{port}"
+    upstream.url = f"{'https' if tls else 'http'}://{host}:{port}"
     try:
         yield upstream
     finally:
         server.close()
-        for writer in writers:
-            writer.close()
-        # Let the connections' tasks see the close before the loop ends.
-        for _ in range(3):
+        for task in tuple(tasks):
+            task.cancel()
+        while tasks:
             await asyncio.sleep(0)
 
 

@@ -6,6 +6,7 @@ import json
 import string
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import msgspec
 from hypothesis import strategies as st
 
@@ -106,6 +107,9 @@ def _block(block: str | dict[str, Any]) -> dict[str, Any]:
 
 
 # What follows makes bodies at random.
+
+unhurried = hypothesis.settings(deadline=None)
+"""For properties: how long one example takes says nothing on a busy machine."""
 
 _SCALARS = (
     st.none()
