@@ -92,9 +92,9 @@ def decode_usage(lines: bytes) -> list[UsageRecord]:
 
 def format_timestamp(moment: datetime) -> str:
     """`moment` (aware) as `2026-02-07T10:30:00.000Z`."""
-    return (
-        moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
-    )
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def file_name(ts: str) -> str:

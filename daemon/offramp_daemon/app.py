@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from offramp_core import __version__
 from offramp_daemon import guard, streaming
@@ -173,9 +174,26 @@ def http_server(in_flight: InFlight) -> web.Server:
         handler_cancellation=True,
         auto_decompress=False,
         access_log=None,
+        logger=_http_log(),
         max_line_size=_HEAD_LIMIT_BYTES,
         max_field_size=_HEAD_LIMIT_BYTES,
     )
+
+
+def _http_log() -> logging.Logger:
+    log = logging.getLogger("aiohttp.offramp")
+    log.addFilter(_leave_out_quotes)
+    return log
+
+
+def _leave_out_quotes(record: logging.LogRecord) -> bool:
+    """Say what kind of error a request that is no HTTP has; aiohttp would quote the request."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.msg, record.args = "A request broke HTTP's rules: %s", (type(error).__name__,)
+        record.exc_info = None
+    return True
 
 
 async def _watch_settings(live: LiveSettings) -> None:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from offramp_core import config
+from offramp_core.errors import OfframpError
+from offramp_core.paths import HOME_VARIABLE
 from offramp_core.settings import ANTHROPIC, Secret
 from offramp_daemon import foreground, sample_traffic
 from offramp_daemon.simulator import Simulator
@@ -30,10 +32,11 @@ async def serve(paths: Paths, *, port: int, has_traffic: bool) -> None:
     """Serve on `port` until SIGINT or SIGTERM.
 
     Raises:
-        OfframpError: the demo's config.toml is wrong, or the port is taken.
+        OfframpError: the demo's config.toml is wrong, its folder can't be written, or the port is
+            taken.
     """
     now = datetime.now(UTC).astimezone()  # its zone says when the sample's working hours are
-    sample_traffic.write_history(paths.log_dir, now, _SEED)
+    _write_history(paths, now)
     async with Simulator.start(zai_key=_KEY.reveal(), keep_requests=100) as simulator:
         addresses = {ANTHROPIC: simulator.anthropic_url, "zai": simulator.zai_url}
 
@@ -47,6 +50,16 @@ async def serve(paths: Paths, *, port: int, has_traffic: bool) -> None:
             fingerprint=lambda: config.fingerprint(paths),
             beside=play if has_traffic else None,
         )
+
+
+def _write_history(paths: Paths, now: datetime) -> None:
+    try:
+        sample_traffic.write_history(paths.log_dir, now, _SEED)
+    except OSError as error:
+        raise OfframpError(
+            f"The demo's history can't be written to {paths.log_dir}: {error.strerror or error}.",
+            hint=f"Another place can be set: {HOME_VARIABLE}=FOLDER offramp demo",
+        ) from error
 
 
 def _load(paths: Paths, port: int, addresses: dict[str, str]) -> LoadedSettings:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from offramp_core import __version__
 from offramp_core.settings import ANTHROPIC, Settings
-from offramp_daemon import app, diagnostics, listening
+from offramp_daemon import app, diagnostics, lifecycle, listening
 from offramp_daemon.console import Console
 from offramp_daemon.lifecycle import Shutdown
 from offramp_daemon.live_settings import LiveSettings
@@ -35,6 +35,8 @@ async def serve(
     Raises:
         OfframpError: the settings are wrong or the port is taken.
     """
+    lifecycle.raise_descriptor_limit()
+    lifecycle.tune_interpreter()
     settings = load().settings
     listeners = listening.open_listeners(settings.host, settings.port)
     log = diagnostics.configure(

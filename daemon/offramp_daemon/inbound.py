@@ -16,7 +16,9 @@ def check_target(target: str) -> None:
     is_path = target.startswith("/") and not target.startswith(("//", "/\\"))
     if not is_path or not target.isascii():
         message = f"Offramp: the request target {target[:100]!r} is not a path."
-        raise RequestFailedError(Failure(status=400, message=message))
+        # A query can hold a credential, so that the diagnostics do without the target.
+        diagnostic = "the request target is not a path"
+        raise RequestFailedError(Failure(status=400, message=message, diagnostic=diagnostic))
 
 
 async def read_body(request: web.BaseRequest, limit_bytes: int) -> bytes:

@@ -5,11 +5,12 @@ What happens in which order is here; how each step is done is in the modules tha
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import logging
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import aiohttp
 import msgspec
@@ -52,6 +53,9 @@ if TYPE_CHECKING:
 MESSAGES = "/v1/messages"
 COUNT_TOKENS = "/v1/messages/count_tokens"
 
+T = TypeVar("T")
+
+_LARGE_BYTES = 512 * 1024
 _ERROR_LIMIT_BYTES = 1024 * 1024
 _OFFICIAL = frozenset({ANTHROPIC_BASE_URL, ZAI_BASE_URL})
 _ERROR_STATUS = 400
@@ -143,7 +147,9 @@ class Proxy:
         encoded = await inbound.read_body(request, settings.max_body_bytes)
         if request.method != "POST" or path not in {MESSAGES, COUNT_TOKENS}:
             return await self._pass(request, settings, encoded)
-        incoming = self._read(request, settings, encoded, exchange)
+        incoming = await _aside(
+            len(encoded), lambda: self._read(request, settings, encoded, exchange)
+        )
         if not incoming.decision.is_delegated:
             return await self._keep(incoming)
         if path == COUNT_TOKENS:
@@ -215,8 +221,11 @@ class Proxy:
         """To the backend that takes the client's own credentials, changed only if it must be."""
         request, backend = incoming.request, incoming.decision.backend
         passed = headers.to_client_backend(request.raw_headers)
-        body = tailoring.for_client_backend(
-            incoming.body, backend, strip_all=incoming.strips_thinking
+        body = await _aside(
+            len(incoming.body.raw),
+            lambda: tailoring.for_client_backend(
+                incoming.body, backend, strip_all=incoming.strips_thinking
+            ),
         )
         if body is incoming.body.raw:
             body = incoming.encoded
@@ -241,16 +250,21 @@ class Proxy:
         if incoming.exchange is not None:
             incoming.exchange.reason = f"{incoming.decision.reason}, sent again without thinking"
         passed.popall("Content-Encoding", None)
-        body = tailoring.without_thinking(incoming.body, backend)
+        body = await _aside(
+            len(incoming.body.raw), lambda: tailoring.without_thinking(incoming.body, backend)
+        )
         return await self._send(incoming.request, incoming.settings, backend, passed, body)
 
     async def _send_to_delegate(self, incoming: _Incoming) -> aiohttp.ClientResponse:
         request, decision = incoming.request, incoming.decision
-        body = tailoring.for_delegate(
-            incoming.body,
-            decision.backend,
-            send_model=decision.route.send_model if decision.route else None,
-            strip_all=incoming.strips_thinking,
+        body = await _aside(
+            len(incoming.body.raw),
+            lambda: tailoring.for_delegate(
+                incoming.body,
+                decision.backend,
+                send_model=decision.route.send_model if decision.route else None,
+                strip_all=incoming.strips_thinking,
+            ),
         )
         passed = headers.to_delegate(request.raw_headers, decision.backend)
         passed.popall("Content-Encoding", None)
@@ -309,6 +323,11 @@ class Proxy:
             body=body,
             connect_timeout_s=settings.connect_timeout_s,
         )
+
+
+async def _aside(length_bytes: int, work: Callable[[], T]) -> T:
+    """Do `work` on a body of that length: a large one in a thread, so that streams go on."""
+    return await asyncio.to_thread(work) if length_bytes > _LARGE_BYTES else work()
 
 
 async def _relay(

@@ -125,6 +125,7 @@ async def read_start(answer: aiohttp.ClientResponse, limit_bytes: int) -> bytes:
     try:
         return await streaming.read_start(answer, limit_bytes)
     except CutStreamError as error:
+        answer.close()
         failure = Failure(status=502, message="Offramp: the backend broke off its answer.")
         raise RequestFailedError(failure) from error
     except BaseException:

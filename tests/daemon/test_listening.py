@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from daemon_process import free_port
 
 from offramp_core.errors import OfframpError
 from offramp_daemon.listening import PortBusyError, open_listeners
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def has_ipv6() -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from daemon_process import daemon_process, write_config
@@ -24,6 +24,9 @@ from offramp_core import config
 from offramp_core.config import ConfigError
 from offramp_core.paths import Paths
 from offramp_daemon.live_settings import LiveSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass

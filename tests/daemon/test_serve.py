@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import socket
 import time
@@ -232,4 +231,4 @@ async def test_files_of_the_log_are_private_to_the_user(tmp_path, sim, client):
             await answered.read()
         await running.stop()
     for file in [*running.paths.log_dir.iterdir(), *running.paths.diagnostics_dir.iterdir()]:
-        assert os.stat(file).st_mode & 0o077 == 0, file
+        assert file.stat().st_mode & 0o077 == 0, file

@@ -9,16 +9,21 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import aiohttp
 from proxy_harness import ZAI_KEY
 
 import offramp_daemon
 from offramp_core import records
 from offramp_core.paths import Paths
-from offramp_core.records import RequestRecord
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from offramp_core.records import RequestRecord
 
 SOURCES = str(Path(offramp_daemon.__file__).parents[1])
 OFFRAMP = (sys.executable, "-W", "error", "-m", "offramp_daemon")
@@ -63,6 +68,16 @@ class DaemonProcess:
                 if text in line:
                     return line
         raise AssertionError(f"It ended without saying {text!r}: {self.said}")
+
+    async def wait_until_healthy(self, client: aiohttp.ClientSession) -> None:
+        """Ask until it answers; for where its standard error goes elsewhere."""
+        async with asyncio.timeout(_PATIENCE_S):
+            while True:
+                with contextlib.suppress(aiohttp.ClientConnectionError):
+                    async with client.get(self.url + "/health") as answered:
+                        assert answered.status == 200
+                        return
+                await asyncio.sleep(0.01)
 
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -130,6 +145,7 @@ async def daemon_process(
     home: Path,
     *arguments: str,
     is_demo: bool = False,
+    port: int | None = None,
     stderr: int = PIPE,
     **variables: str,
 ) -> AsyncIterator[DaemonProcess]:
@@ -137,7 +153,7 @@ async def daemon_process(
 
     With a `stderr` of the caller's nothing is read, nor waited for.
     """
-    port = free_port()
+    port = port or free_port()
     command = "demo" if is_demo else "serve"
     process = await asyncio.create_subprocess_exec(
         *OFFRAMP,

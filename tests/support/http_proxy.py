@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 _GONE = (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError)
 
@@ -26,6 +29,13 @@ class HttpProxy:
 
     def url_with(self, login: str) -> str:
         return f"http://{login}@127.0.0.1:{self.port}"
+
+
+@contextlib.asynccontextmanager
+async def relay(address: tuple[str, int]) -> AsyncIterator[HttpProxy]:
+    """Pass bytes on to `address`, as if it were somewhere else."""
+    async with http_proxy(address) as passing:
+        yield passing
 
 
 @contextlib.asynccontextmanager
@@ -78,8 +88,8 @@ async def http_proxy(
         server.close()
         for task in tuple(tasks):
             task.cancel()
-        while tasks:
-            await asyncio.sleep(0)
+        if tasks:
+            await asyncio.wait(tasks)
 
 
 async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:

@@ -6,7 +6,10 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 OPUS = json.dumps({"model": "claude-opus-4-6", "max_tokens": 9, "messages": []}).encode()
 SONNET = OPUS.replace(b"opus-4-6", b"sonnet-4-5")
@@ -49,12 +52,12 @@ async def connected(
             await writer.wait_closed()
 
 
-async def read_to_end(url: str, request: bytes) -> bytes:
+async def read_to_end(url: str, request: bytes, *, timeout_s: float = 10) -> bytes:
     """Everything that comes back until the other side closes; a reset ends it too."""
     came = b""
     async with connected(url) as (reader, writer):
         writer.write(request)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(timeout_s):
             with contextlib.suppress(ConnectionError):
                 while piece := await reader.read(65536):
                     came += piece

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ssl
 
 Answer = Callable[["Connection"], Awaitable[None]]
 
@@ -84,8 +87,8 @@ async def raw_upstream(
         server.close()
         for task in tuple(tasks):
             task.cancel()
-        while tasks:
-            await asyncio.sleep(0)
+        if tasks:
+            await asyncio.wait(tasks)
 
 
 def json_answer(body: bytes, *, status: str = "200 OK", headers: bytes = b"") -> bytes:
