@@ -15,7 +15,7 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from offramp_core import __version__
-from offramp_daemon import guard, streaming
+from offramp_daemon import guard, lifecycle, streaming
 from offramp_daemon.lifecycle import InFlight, Shutdown
 from offramp_daemon.proxy import Proxy
 from offramp_daemon.recorder import Recorder
@@ -23,7 +23,7 @@ from offramp_daemon.upstream import Upstream
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Callable
 
     from offramp_core.paths import Paths
     from offramp_core.settings import Backend
@@ -96,29 +96,53 @@ async def serve(
 
     `on_ready` is called when requests are being taken.
     """
-    async with _running(live, paths, console, listeners) as (daemon, in_flight, stop_listening):
+    async with _running(live, paths, console, listeners) as running:
         on_ready()
         async with asyncio.TaskGroup() as group:
             watches = [
                 group.create_task(_watch_settings(live), name="settings"),
-                group.create_task(_watch_records(daemon.recorder, console), name="records"),
+                group.create_task(_watch_records(running.daemon.recorder, console), name="records"),
             ]
             await shutdown.asked.wait()
             for watch in watches:
                 watch.cancel()
-        await stop_listening()
-        if in_flight.count:
-            console.say(f"Stopping; {in_flight.count} requests in flight may end first.")
-        await in_flight.drain(live.current.drain_timeout_s, shutdown.hurried)
-        daemon.proxy.is_stopping = True
-        for request in in_flight.requests:
+        await running.stop_listening()
+        if count := running.in_flight.count:
+            requests = "1 request" if count == 1 else f"{count} requests"
+            console.say(f"Stopping; {requests} in flight may end first.")
+        await running.drain(live.current.drain_timeout_s, shutdown.hurried)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Running:
+    """A daemon that listens, and how it stops."""
+
+    daemon: Daemon
+    in_flight: InFlight
+    server: web.Server
+    sites: tuple[web.BaseSite, ...]
+
+    async def stop_listening(self) -> None:
+        """Take no more connections, and close those that nobody uses."""
+        for site in self.sites:
+            await site.stop()
+        self.server.pre_shutdown()
+
+    async def drain(self, timeout_s: float, hurried: asyncio.Event) -> None:
+        """Let answers reach their clients, in `timeout_s` at most; break off what is left."""
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + timeout_s
+        if await self.in_flight.drain(timeout_s, hurried):
+            await lifecycle.flush(self.server, deadline_s - loop.time(), hurried)
+        self.daemon.proxy.is_stopping = True
+        for request in self.in_flight.requests:
             streaming.cut_off(request)
 
 
 @contextlib.asynccontextmanager
 async def _running(
     live: LiveSettings, paths: Paths, console: Console, listeners: list[socket.socket]
-) -> AsyncIterator[tuple[Daemon, InFlight, Callable[[], Awaitable[None]]]]:
+) -> AsyncIterator[_Running]:
     recorder = Recorder(live.current.log_dir or paths.log_dir)
     recorder.start()
 
@@ -148,17 +172,12 @@ async def _running(
             server = http_server(in_flight)
             runner = web.ServerRunner(server, shutdown_timeout=_LAST_WORDS_S)
             await runner.setup()
-            sites = [web.SockSite(runner, listener, backlog=1024) for listener in listeners]
+            sites = tuple(web.SockSite(runner, listener, backlog=1024) for listener in listeners)
             for site in sites:
                 await site.start()
 
-            async def stop_listening() -> None:
-                for site in sites:
-                    await site.stop()
-                server.pre_shutdown()
-
             try:
-                yield daemon, in_flight, stop_listening
+                yield _Running(daemon=daemon, in_flight=in_flight, server=server, sites=sites)
             finally:
                 await runner.cleanup()
                 await in_flight.drain(_LAST_WORDS_S, asyncio.Event())

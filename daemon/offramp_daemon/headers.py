@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
+_ANY_BYTES = ("utf-8", "surrogateescape")
+
 HOP_HEADER = "x-offramp-hop"
 
 _HOP_BY_HOP = frozenset(
@@ -73,12 +75,12 @@ def to_client(raw: RawHeaders) -> CIMultiDict[str]:
 
 def _end_to_end(raw: RawHeaders, excluded: frozenset[str]) -> CIMultiDict[str]:
     """`raw` without `excluded` and without what its Connection header names."""
-    passed = CIMultiDict(
-        [
-            (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape"))
-            for name, value in raw
-        ]
-    )
+    try:
+        passed = CIMultiDict([(name.decode(), value.decode()) for name, value in raw])
+    except UnicodeDecodeError:
+        passed = CIMultiDict(
+            [(name.decode(*_ANY_BYTES), value.decode(*_ANY_BYTES)) for name, value in raw]
+        )
     for options in passed.getall("connection", ()):
         for option in options.split(","):
             passed.popall(option.strip(), None)

@@ -20,6 +20,8 @@ _DESCRIPTORS = 16_384
 _GC_THRESHOLDS = (5_000, 20, 50)
 _SWITCH_INTERVAL_S = 0.001
 
+_FLUSH_POLL_S = 0.02
+
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
@@ -123,3 +125,21 @@ class InFlight:
                 for wait in waits:
                     wait.cancel()
         return not self._requests
+
+
+async def flush(server: web.Server, timeout_s: float, hurried: asyncio.Event) -> None:
+    """Wait until all that was written to clients is on its way, so that none loses its end.
+
+    For `timeout_s` at most or until `hurried`.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            while (  # noqa: ASYNC110 - a transport tells nobody that its buffer is empty
+                not hurried.is_set() and any(map(_has_unsent, server.connections))
+            ):
+                await asyncio.sleep(_FLUSH_POLL_S)
+
+
+def _has_unsent(connection: web.RequestHandler) -> bool:
+    transport = connection.transport
+    return isinstance(transport, asyncio.WriteTransport) and transport.get_write_buffer_size() > 0

@@ -79,7 +79,8 @@ class _TrackedRequest(aiohttp.ClientRequest):
             attempt = _attempt.get()
             if attempt is not None:
                 attempt.is_reused = protocol in self.used
-            self.used.add(protocol)
+            if attempt is None or not attempt.is_reused:
+                self.used.add(protocol)
         return await super().send(conn)
 
 
@@ -176,6 +177,7 @@ async def _request(
         url,
         headers=headers,
         data=data,
+        skip_auto_headers=[name for name in _HEADERS_NOT_ADDED if name not in headers] or None,
         allow_redirects=False,
         proxy=proxy.url if proxy else None,
         proxy_headers=proxy.login if proxy else None,
@@ -222,7 +224,6 @@ def _open_session(tls: ssl.SSLContext, *, keeps_connections: bool) -> aiohttp.Cl
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
-        skip_auto_headers=_HEADERS_NOT_ADDED,
         request_class=_TrackedRequest,
         max_line_size=_HEAD_LIMIT_BYTES,
         max_field_size=_HEAD_LIMIT_BYTES,

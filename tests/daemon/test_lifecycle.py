@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
+from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
+from raw_client import connected, get
 
-from offramp_daemon.lifecycle import InFlight, Shutdown
+from offramp_daemon.lifecycle import InFlight, Shutdown, flush
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 
 class Handler:
@@ -107,3 +113,48 @@ async def test_cancelled_request_is_no_longer_under_way():
         await handler.entered.wait()
         answer.cancel()
     assert await handler.in_flight.drain(0, asyncio.Event())
+
+
+@contextlib.asynccontextmanager
+async def server_with_an_unsent_end() -> AsyncIterator[tuple[web.Server, asyncio.StreamReader]]:
+    """A server whose handler is through while its answer's end waits for a client that stopped."""
+    written = asyncio.Event()
+
+    async def fill(request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        transport = request.transport
+        assert transport is not None
+        while not transport.get_write_buffer_size():
+            await response.write(b"x" * 16384)
+        written.set()
+        return response
+
+    server = web.Server(fill)
+    runner = web.ServerRunner(server)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    async with connected(f"http://{host}:{port}", receive_buffer_bytes=16384) as (reader, writer):
+        writer.write(get(b"/"))
+        await written.wait()
+        yield server, reader
+    await runner.cleanup()
+
+
+async def test_flush_waits_for_a_client_that_has_its_end_to_read():
+    async with server_with_an_unsent_end() as (server, reader), asyncio.TaskGroup() as group:
+        flushed = group.create_task(flush(server, 30, asyncio.Event()))
+        done, _ = await asyncio.wait([flushed], timeout=0.1)
+        assert not done
+        assert (await reader.read(-1)).endswith(b"0\r\n\r\n")
+        async with asyncio.timeout(5):
+            await flushed
+
+
+async def test_flush_ends_with_its_time_and_when_it_is_hurried():
+    hurried = asyncio.Event()
+    async with server_with_an_unsent_end() as (server, _), asyncio.timeout(5):
+        await flush(server, 0.05, hurried)
+        hurried.set()
+        await flush(server, 300, hurried)

@@ -1,0 +1,52 @@
+"""The whole daemon in this process: what `app.serve` runs, with folders of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from offramp_core.config import LoadedSettings
+from offramp_core.paths import Paths
+from offramp_daemon import app, listening
+from offramp_daemon.console import Console
+from offramp_daemon.lifecycle import Shutdown
+from offramp_daemon.live_settings import LiveSettings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from offramp_core.settings import Settings
+
+
+@dataclass(frozen=True)
+class RunningApp:
+    """Where it listens, how to ask it to end, and the task that is done when it has."""
+
+    url: str
+    shutdown: Shutdown
+    task: asyncio.Task[None]
+
+
+@contextlib.asynccontextmanager
+async def running_app(home: Path, settings: Settings) -> AsyncIterator[RunningApp]:
+    console = Console(io.StringIO(), log_format="text")
+    console.start()
+    loaded = LoadedSettings(settings=settings, origins={}, notes=())
+    live = LiveSettings(lambda: loaded, lambda: None, console.say)
+    listeners = listening.open_listeners("127.0.0.1", 0)
+    host, port = listeners[0].getsockname()
+    shutdown, ready = Shutdown(), asyncio.Event()
+    try:
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(
+                app.serve(live, Paths.under(home), console, listeners, shutdown, on_ready=ready.set)
+            )
+            await ready.wait()
+            yield RunningApp(f"http://{host}:{port}", shutdown, task)
+            shutdown.ask()
+    finally:
+        await asyncio.to_thread(console.close)
