@@ -164,7 +164,7 @@ class Console:
         if self._is_json:
             return _to_json(moment, item)
         if isinstance(item, str):
-            return "\n".join(_visible(each) for each in item.splitlines())
+            return "\n".join(_indented(each) for each in item.splitlines())
         return format_line(item, is_private=self._is_private)
 
 
@@ -203,6 +203,11 @@ def _start_of(prompt: str) -> str:
     if len(text) <= _PROMPT_CHARACTERS:
         return text
     return text[:_PROMPT_CHARACTERS].rstrip() + "…"
+
+
+def _indented(line: str) -> str:
+    """A line of the daemon's own, harmless to a terminal, its indent kept."""
+    return " " * (len(line) - len(line.lstrip(" "))) + _visible(line)
 
 
 def _label(text: str) -> str:

@@ -9,6 +9,7 @@ import socket
 
 import pytest
 from proxy_harness import CLAUDE_TOKEN, ZAI_KEY
+from raw_client import OPUS, SONNET, post, read_to_end
 from raw_upstream import (
     DELTA,
     END,
@@ -21,31 +22,9 @@ from raw_upstream import (
     raw_upstream,
 )
 
-OPUS = json.dumps({"model": "claude-opus-4-6", "max_tokens": 9, "messages": []}).encode()
-SONNET = OPUS.replace(b"opus-4-6", b"sonnet-4-5")
-
 
 async def answer_message(connection: Connection) -> None:
     await connection.write(json_answer(MESSAGE))
-
-
-async def read_to_end(url: str, request: bytes) -> bytes:
-    host, port = url.removeprefix("http://").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(request)
-    await writer.drain()
-    try:
-        async with asyncio.timeout(5):
-            return await reader.read()
-    finally:
-        writer.close()
-
-
-def post(path: bytes, body: bytes, headers: bytes = b"") -> bytes:
-    return (
-        b"POST %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n"
-        b"%s\r\n%s" % (path, len(body), headers, body)
-    )
 
 
 @pytest.mark.parametrize(
@@ -72,7 +51,7 @@ async def test_body_for_anthropic_leaves_byte_for_byte(start_proxy, body):
 async def test_end_to_end_headers_pass_to_anthropic_in_order(start_proxy):
     sent = (
         b"aUTHORIZATION: Bearer token\r\nX-Twice: 1\r\nx-twice: 2\r\nX-Gateway: secret\r\n"
-        b"Cookie: a=b\r\nConnection: x-hop\r\nX-Hop: gone\r\nTE: trailers\r\n"
+        b"Cookie: a=b\r\nConnection: close, x-hop\r\nX-Hop: gone\r\nTE: trailers\r\n"
     )
     async with (
         raw_upstream(answer_message) as upstream,
@@ -106,9 +85,7 @@ async def test_answer_without_content_type_gets_none(start_proxy):
         await connection.write(b"HTTP/1.1 200 Fine\r\nContent-Length: 2\r\n\r\nok")
 
     async with raw_upstream(answer) as upstream, start_proxy(upstream.url, upstream.url) as proxy:
-        came = await read_to_end(
-            proxy.url, b"GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-        )
+        came = await read_to_end(proxy.url, get(b"/x"))
         assert came.startswith(b"HTTP/1.1 200 Fine\r\n")
         assert b"content-type" not in came.lower()
 
@@ -120,19 +97,26 @@ async def test_compressed_request_leaves_compressed_and_is_still_routed(start_pr
         raw_upstream(answer_message) as zai,
         start_proxy(anthropic.url, zai.url) as proxy,
     ):
-        await read_to_end(proxy.url, post(b"/v1/messages", body, b"Content-Encoding: gzip\r\n"))
+        await read_to_end(
+            proxy.url,
+            post(b"/v1/messages", body, b"Connection: close\r\nContent-Encoding: gzip\r\n"),
+        )
         assert not anthropic.bodies
         assert json.loads(zai.bodies[0])["model"] == "claude-sonnet-4-5"
         assert b"content-encoding" not in zai.heads[0].lower()
         opus = gzip.compress(OPUS)
-        await read_to_end(proxy.url, post(b"/v1/messages", opus, b"Content-Encoding: gzip\r\n"))
+        await read_to_end(
+            proxy.url,
+            post(b"/v1/messages", opus, gzipped),
+        )
         assert anthropic.bodies == [opus]
 
 
 async def test_delegate_gets_its_key_alone_and_anthropic_never_does(start_proxy):
     credentials = (
         b"Authorization: Bearer %s\r\nX-API-Key: sk-ant-api03-x\r\ncookie: c=1\r\n"
-        b"X-Corporate-Token: t0p\r\nProxy-Authorization: Basic eA==\r\n" % CLAUDE_TOKEN.encode()
+        b"Connection: close\r\nX-Corporate-Token: t0p\r\nProxy-Authorization: Basic eA==\r\n"
+        % CLAUDE_TOKEN.encode()
     )
     async with (
         raw_upstream(answer_message) as anthropic,
@@ -165,7 +149,7 @@ async def test_expect_100_continue_is_answered(start_proxy):
         start_proxy(upstream.url, upstream.url) as proxy,
     ):
         came = await read_to_end(
-            proxy.url, post(b"/v1/messages", OPUS, b"Expect: 100-continue\r\n")
+            proxy.url, post(b"/v1/messages", OPUS, b"Connection: close\r\nExpect: 100-continue\r\n")
         )
         assert came.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK")
         assert b"expect" not in upstream.heads[0].lower()
@@ -191,9 +175,7 @@ async def test_odd_path_and_query_reach_anthropic_unquoted(start_proxy):
         raw_upstream(answer_message) as upstream,
         start_proxy(upstream.url, upstream.url) as proxy,
     ):
-        await read_to_end(
-            proxy.url, b"GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % target
-        )
+        await read_to_end(proxy.url, get(target))
         assert upstream.heads[0].startswith(b"GET %s HTTP/1.1\r\n" % target)
         assert not proxy.records
 
