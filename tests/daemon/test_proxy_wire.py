@@ -9,7 +9,7 @@ import socket
 
 import pytest
 from proxy_harness import CLAUDE_TOKEN, ZAI_KEY
-from raw_client import OPUS, SONNET, post, read_to_end
+from raw_client import OPUS, SONNET, get, post, read_to_end
 from raw_upstream import (
     DELTA,
     END,
@@ -97,10 +97,8 @@ async def test_compressed_request_leaves_compressed_and_is_still_routed(start_pr
         raw_upstream(answer_message) as zai,
         start_proxy(anthropic.url, zai.url) as proxy,
     ):
-        await read_to_end(
-            proxy.url,
-            post(b"/v1/messages", body, b"Connection: close\r\nContent-Encoding: gzip\r\n"),
-        )
+        gzipped = b"Connection: close\r\nContent-Encoding: gzip\r\n"
+        await read_to_end(proxy.url, post(b"/v1/messages", body, gzipped))
         assert not anthropic.bodies
         assert json.loads(zai.bodies[0])["model"] == "claude-sonnet-4-5"
         assert b"content-encoding" not in zai.heads[0].lower()
