@@ -31,7 +31,7 @@ _YEAR = timedelta(days=365)
 _ROUTES = (
     ("claude-sonnet-4-5-20250929", "zai", "glm-4.7", "route sonnet"),
     ("claude-haiku-4-5-20251001", "zai", "glm-4.5-air", "route haiku"),
-    ("claude-opus-4-6", "anthropic", "claude-opus-4-6", "no route"),
+    ("claude-opus-4-6", "anthropic", "claude-opus-4-6", "default"),
 )
 _JSON_LOOP = """
 import json, pathlib, sys

@@ -68,6 +68,13 @@ def normal_base_url(url: str) -> str:
     return f"{scheme.lower()}://{authority.lower()}{slash}{path}".rstrip("/")
 
 
+def host_of(base_url: str) -> str:
+    """The host of a normal `base_url`, without port, brackets or a closing dot."""
+    authority = base_url.partition("://")[2].partition("/")[0]
+    parts = _AUTHORITY.fullmatch(authority)
+    return parts["host"].strip("[]").rstrip(".").lower() if parts else ""
+
+
 def is_self(base_url: str, *, host: str, port: int) -> bool:
     """Whether a normal `base_url` leads back to a daemon that listens on `host` and `port`."""
     scheme, _, rest = base_url.partition("://")

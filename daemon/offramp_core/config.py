@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from offramp_core.addresses import is_loopback, is_self
+from offramp_core.addresses import host_of, is_loopback, is_self
 from offramp_core.config_backends import BUILT_IN, build_backends, build_routes, keyless_notes
 from offramp_core.config_file import FileValues, read_values
 from offramp_core.config_schema import (
@@ -26,7 +26,13 @@ from offramp_core.config_schema import (
 )
 from offramp_core.config_values import ConfigError, Given
 from offramp_core.config_variables import Variables
-from offramp_core.settings import KeepRules, Settings
+from offramp_core.settings import (
+    ANTHROPIC,
+    ANTHROPIC_BASE_URL,
+    ZAI_BASE_URL,
+    KeepRules,
+    Settings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -165,9 +171,10 @@ def _choose(candidates: Mapping[str, list[Given]]) -> _Chosen:
 
 
 def _choose_addresses(candidates: Mapping[str, list[Given]], chosen: _Chosen) -> list[str]:
-    """Choose the base URLs; return a note for each that is passed over as the daemon's own.
+    """Choose the base URLs; return a note for each that is passed over as plainly misplaced.
 
-    Users export ANTHROPIC_BASE_URL for Claude Code and start the daemon from the same shell.
+    Users export ANTHROPIC_BASE_URL for Claude Code, to use this daemon or Z.ai alone, and start the
+    daemon from the same shell.
     """
     host = chosen.values.get("host", Settings().host)
     port = chosen.values.get("port", Settings().port)
@@ -176,24 +183,34 @@ def _choose_addresses(candidates: Mapping[str, list[Given]], chosen: _Chosen) ->
         if not name.endswith(".base_url"):
             continue
         backend = name.split(".")[1]
-        own: list[Given] = []
+        misplaced: list[tuple[Given, str]] = []
         for given in givens:
             url = reader_for(name)(given)
-            if not is_self(url, host=host, port=port):
+            what = "Offramp itself" if is_self(url, host=host, port=port) else _other(backend, url)
+            if what is None:
                 chosen.take(name, given)
                 break
-            own.append(given)
-        if own and backend not in BUILT_IN:
-            raise own[0].refused(
-                "is Offramp itself", hint="Set the address of the service, or another port here."
-            )
-        for given in own:
+            misplaced.append((given, what))
+        if misplaced and backend not in BUILT_IN:
+            given, what = misplaced[0]
+            raise given.refused(f"is {what}", hint="Set the address of the service itself.")
+        for given, what in misplaced:
             instead = chosen.values.get(name) or BUILT_IN[backend].base_url
             notes.append(
-                f"{given.place}: {given.label} is {given.value}, which is Offramp itself; "
+                f"{given.place}: {given.label} is {given.value}, which is {what}; "
                 f"using {instead} instead."
             )
     return notes
+
+
+def _other(backend: str, url: str) -> str | None:
+    """What `url` is, if it is where this backend's credentials must never go."""
+    host = host_of(url)
+    if backend == ANTHROPIC and host == host_of(ZAI_BASE_URL):
+        return "Z.ai, which must not get your Claude login"
+    if backend != ANTHROPIC and host == host_of(ANTHROPIC_BASE_URL):
+        return f"Anthropic, which must not get the key of {backend}"
+    return None
 
 
 def _check_exposure(chosen: _Chosen) -> None:

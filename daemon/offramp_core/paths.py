@@ -5,6 +5,7 @@ It creates no folder: whoever writes a file makes its parent first.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +40,13 @@ class Paths:
             root = Path(home).expanduser()
             return cls.under(root / "demo" if is_demo else root)
         name = "offramp-demo" if is_demo else "offramp"
+        with warnings.catch_warnings():
+            # Without XDG_RUNTIME_DIR platformdirs falls back to a good folder, and warns.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            return cls._of_the_system(name)
+
+    @classmethod
+    def _of_the_system(cls, name: str) -> Paths:
         folders = platformdirs.PlatformDirs(name, appauthor=False)
         return cls(
             config_dir=folders.user_config_path,

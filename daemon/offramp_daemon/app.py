@@ -24,6 +24,7 @@ from offramp_daemon.upstream import Upstream
 if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
     from offramp_core.paths import Paths
     from offramp_core.settings import Backend
@@ -64,7 +65,7 @@ class Daemon:
             return web.json_response({"status": "refused", "why": refusal}, status=403)
         records = self.recorder.state
         body = {
-            "status": "ok",
+            "status": "ok" if records.last_error is None else "degraded",
             "service": "offramp",
             "version": __version__,
             "pid": os.getpid(),
@@ -143,8 +144,15 @@ class _Running:
 async def _running(
     live: LiveSettings, paths: Paths, console: Console, listeners: list[socket.socket]
 ) -> AsyncIterator[_Running]:
-    recorder = Recorder(live.current.log_dir or paths.log_dir)
+    folder = live.current.log_dir or paths.log_dir
+    recorder = Recorder(folder)
     recorder.start()
+    problem = await asyncio.to_thread(_folder_problem, folder)
+    if problem is not None:
+        console.say(
+            f"Requests can't be recorded in {folder}: {problem}. "
+            "Mend the folder, or set another with LOG_DIR or log_dir in config.toml."
+        )
 
     def on_finish(exchange: Exchange) -> None:
         if not exchange.is_recorded:
@@ -184,6 +192,8 @@ async def _running(
     finally:
         # The writer thread's end may wait for a slow disk; the loop need not.
         await asyncio.get_running_loop().run_in_executor(None, recorder.close)
+        if recorder.state.lost:
+            console.say(f"Records lost: {recorder.state.lost} ({recorder.state.last_error}).")
 
 
 def http_server(in_flight: InFlight) -> web.Server:
@@ -218,7 +228,10 @@ def _leave_out_quotes(record: logging.LogRecord) -> bool:
 async def _watch_settings(live: LiveSettings) -> None:
     while True:
         await asyncio.sleep(_SETTINGS_EVERY_S)
-        await asyncio.to_thread(live.refresh)
+        try:
+            await asyncio.to_thread(live.refresh)
+        except Exception:  # noqa: BLE001 - whatever it is, requests go on by the old settings
+            _LOG.exception("The settings could not be looked at")
 
 
 async def _watch_records(recorder: Recorder, console: Console) -> None:
@@ -233,7 +246,16 @@ async def _watch_records(recorder: Recorder, console: Console) -> None:
         if trouble is None:
             console.say(f"Records are written again; {state.lost} were lost.")
         else:
-            console.say(f"Records wait, up to a limit: {trouble}")
+            console.say(f"Records can't be written and wait in memory: {trouble}")
+
+
+def _folder_problem(folder: Path) -> str | None:
+    """Why records can't be written into `folder`; None if they can."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        return error.strerror or str(error)
+    return None if os.access(folder, os.W_OK | os.X_OK) else "no permission to write"
 
 
 def _is_ready(backend: Backend) -> bool:

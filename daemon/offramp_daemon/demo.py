@@ -46,7 +46,7 @@ async def serve(paths: Paths, *, port: int, has_traffic: bool) -> None:
 
         await foreground.serve(
             paths,
-            load=lambda: _load(paths, port, addresses),
+            load=lambda _held: _load(paths, port, addresses),
             fingerprint=lambda: config.fingerprint(paths),
             beside=play if has_traffic else None,
         )

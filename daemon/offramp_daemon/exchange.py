@@ -34,6 +34,8 @@ class Exchange:
     meter: Meter | None = None
     reason: str | None = None
     """Overrides the decision's reason, where no decision was made or it was not the last word."""
+    cause: str | None = None
+    """Why it failed, in words without content, for the console."""
     prompt: str | None = None
     masked_key: str | None = None
     is_recorded: bool = True
@@ -100,7 +102,9 @@ class Exchange:
         return self.reason or (self.decision.reason if self.decision else None)
 
     def _notable_reason(self) -> str | None:
-        """The reason, unless it is only that the rules were followed."""
+        """Why it failed, else why it was routed so, unless the rules were simply followed."""
+        if self.cause is not None:
+            return self.cause
         is_ordinary = (
             self.reason is None and self.decision is not None and self.decision.is_ordinary
         )

@@ -122,9 +122,11 @@ def from_delegate(backend: str, status: int, error: ServiceError | None) -> Fail
         return Failure(status=400, message=said)
     if code in _SERVER:
         return Failure(status=500, message=said)
+    if status < 400:
+        return Failure(status=502, message=f"{said}, which is no answer to a message.")
     if status == 401:
         return _bad_key(backend, said)
-    return Failure(status=status if status >= 400 else 502, message=said)
+    return Failure(status=status, message=said)
 
 
 def _bad_key(backend: str, said: str) -> Failure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine, Hashable
+from collections.abc import Callable, Coroutine, Hashable, Mapping
 from typing import TYPE_CHECKING
 
 from offramp_core import __version__
@@ -12,7 +12,7 @@ from offramp_core.settings import ANTHROPIC, Settings
 from offramp_daemon import app, diagnostics, lifecycle, listening
 from offramp_daemon.console import Console
 from offramp_daemon.lifecycle import Shutdown
-from offramp_daemon.live_settings import LiveSettings
+from offramp_daemon.live_settings import LiveSettings, Load
 
 if TYPE_CHECKING:
     from offramp_core.config import LoadedSettings
@@ -24,20 +24,21 @@ Beside = Callable[[Shutdown], Coroutine[None, None, None]]
 async def serve(
     paths: Paths,
     *,
-    load: Callable[[], LoadedSettings],
+    load: Load,
     fingerprint: Callable[[], Hashable],
     beside: Beside | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM.
 
-    `beside` runs as a task next to the daemon and ends by itself when the daemon is asked to.
+    `load` takes variables that win over all others. `beside` runs as a task next to the daemon and
+    ends by itself when the daemon is asked to.
 
     Raises:
         OfframpError: the settings are wrong or the port is taken.
     """
     lifecycle.raise_descriptor_limit()
     lifecycle.tune_interpreter()
-    settings = load().settings
+    settings = load({}).settings
     listeners = listening.open_listeners(settings.host, settings.port)
     log = diagnostics.configure(
         paths.diagnostics_file, level=settings.log_level, log_format=settings.log_format
@@ -46,8 +47,8 @@ async def serve(
     console.start()
     try:
 
-        def load_and_apply() -> LoadedSettings:
-            loaded = load()
+        def load_and_apply(held: Mapping[str, str]) -> LoadedSettings:
+            loaded = load(held)
             for secret in loaded.settings.secrets():
                 log.hide(secret.reveal())
             log.set_level(loaded.settings.log_level)
@@ -93,7 +94,12 @@ def _routes(settings: Settings) -> list[str]:
     lines = []
     for route in settings.routes:
         backend = settings.backend(route.backend)
-        target = f"{backend.name} as {route.send_model}" if route.send_model else backend.name
+        if backend.auth != "client" and backend.key is None:
+            target = f"{ANTHROPIC}, as there is no key for {backend.name}"
+        elif route.send_model:
+            target = f"{backend.name} as {route.send_model}"
+        else:
+            target = backend.name
         lines.append(f"  {route.match} → {target}")
     lines.append(f"  everything else → {ANTHROPIC}, as it came")
     return lines

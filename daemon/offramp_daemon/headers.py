@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
-_ANY_BYTES = ("utf-8", "surrogateescape")
 
 HOP_HEADER = "x-offramp-hop"
 
@@ -78,15 +77,21 @@ def _end_to_end(raw: RawHeaders, excluded: frozenset[str]) -> CIMultiDict[str]:
     try:
         passed = CIMultiDict([(name.decode(), value.decode()) for name, value in raw])
     except UnicodeDecodeError:
-        passed = CIMultiDict(
-            [(name.decode(*_ANY_BYTES), value.decode(*_ANY_BYTES)) for name, value in raw]
-        )
+        # aiohttp writes UTF-8 alone: a value in another encoding keeps its characters so.
+        passed = CIMultiDict([(_text(name), _text(value)) for name, value in raw])
     for options in passed.getall("connection", ()):
         for option in options.split(","):
             passed.popall(option.strip(), None)
     for name in excluded:
         passed.popall(name, None)
     return passed
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
 def client_credential(headers: Mapping[str, str]) -> str | None:

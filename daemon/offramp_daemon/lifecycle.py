@@ -16,7 +16,7 @@ from aiohttp import web
 if TYPE_CHECKING:
     from types import FrameType
 
-_DESCRIPTORS = 16_384
+_DESCRIPTORS = (16_384, 10_240, 4_096)
 _GC_THRESHOLDS = (5_000, 20, 50)
 _SWITCH_INTERVAL_S = 0.001
 
@@ -28,11 +28,14 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 def raise_descriptor_limit() -> None:
     """Allow as many open files as the system lets this user have: each stream needs two."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
+    for wanted in _DESCRIPTORS:
+        if soft == resource.RLIM_INFINITY or soft >= wanted:
+            return
+        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         # macOS refuses more than the kernel's own limit, whatever the hard limit says.
         with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+            return
 
 
 def tune_interpreter() -> None:

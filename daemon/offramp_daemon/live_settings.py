@@ -1,12 +1,16 @@
 """The settings in force, taken anew when their files change.
 
 A bad edit keeps the old settings. Requests under way keep the settings that they began with, since
-settings are frozen.
+settings are frozen. What takes effect at the next start alone (the address, say) is held at its
+value: settings must fit the socket that is open, not the one that is wished for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+import dataclasses
+from collections.abc import Callable, Hashable, Mapping
+
+import msgspec
 
 from offramp_core.config import ConfigError, LoadedSettings
 from offramp_core.settings import Settings
@@ -14,6 +18,7 @@ from offramp_core.settings import Settings
 _NEEDS_RESTART = ("host", "port", "log_dir", "log_format")
 
 Say = Callable[[str], None]
+Load = Callable[[Mapping[str, str]], LoadedSettings]
 
 
 class LiveSettings:
@@ -21,11 +26,11 @@ class LiveSettings:
 
     def __init__(
         self,
-        load: Callable[[], LoadedSettings],
+        load: Load,
         fingerprint: Callable[[], Hashable],
         say: Say,
     ) -> None:
-        """Load once.
+        """Load once; `load` takes variables that win over all others.
 
         Raises:
             ConfigError: the settings are wrong from the start.
@@ -34,7 +39,7 @@ class LiveSettings:
         self._fingerprint = fingerprint
         self._say = say
         self._seen = fingerprint()
-        self._loaded = load()
+        self._wanted = self._loaded = load({})
 
     @property
     def current(self) -> Settings:
@@ -52,13 +57,18 @@ class LiveSettings:
         if seen == self._seen:
             return
         self._seen = seen
+        held = self.current
         try:
-            loaded = self._load()
+            wanted = self._load({})
+            loaded = self._load({"OFFRAMP_HOST": held.host, "OFFRAMP_PORT": str(held.port)})
         except ConfigError as error:
             self._say(f"Settings not taken, the old ones stay. {error}")
             return
-        before, self._loaded = self._loaded, loaded
-        self._say(_what_changed(before.settings, loaded.settings))
+        self._say(_what_changed(self._wanted.settings, wanted.settings))
+        before, self._wanted = self._loaded, wanted
+        kept = {name: getattr(held, name) for name in _NEEDS_RESTART}
+        settings = msgspec.structs.replace(loaded.settings, **kept)
+        self._loaded = dataclasses.replace(loaded, settings=settings)
         for note in loaded.notes:
             if note not in before.notes:
                 self._say(note)
@@ -70,6 +80,10 @@ def _what_changed(before: Settings, after: Settings) -> str:
     ]
     if not changed:
         return "Settings read again: nothing changed."
-    late = [name for name in changed if name in _NEEDS_RESTART]
-    text = f"Settings taken: {', '.join(changed)}."
-    return f"{text} After a restart: {', '.join(late)}." if late else text
+    now = ", ".join(name for name in changed if name not in _NEEDS_RESTART)
+    later = ", ".join(name for name in changed if name in _NEEDS_RESTART)
+    texts = (
+        f"Settings taken: {now}." if now else "",
+        f"Waiting for a restart: {later}." if later else "",
+    )
+    return " ".join(text for text in texts if text)

@@ -38,7 +38,7 @@ from offramp_daemon import (
 )
 from offramp_daemon.content_coding import ContentCodingError, decode_all
 from offramp_daemon.exchange import Exchange, Finished
-from offramp_daemon.failures import Failure, RequestFailedError, ServiceError
+from offramp_daemon.failures import Failure, RequestFailedError
 from offramp_daemon.streaming import ClientGoneError, CutStreamError
 
 if TYPE_CHECKING:
@@ -56,8 +56,12 @@ COUNT_TOKENS = "/v1/messages/count_tokens"
 T = TypeVar("T")
 
 _LARGE_BYTES = 512 * 1024
+_BETA = "beta=true"
+_LARGEST_GAIN = 20
+"""How many times its length a compressed body may well have, plain."""
 _ERROR_LIMIT_BYTES = 1024 * 1024
 _OFFICIAL = frozenset({ANTHROPIC_BASE_URL, ZAI_BASE_URL})
+_OK_STATUS = 200
 _ERROR_STATUS = 400
 _CLIENT_GONE = 499
 _CODING_STATUS = {"unknown": 415, "damaged": 400, "too large": 413}
@@ -147,16 +151,14 @@ class Proxy:
         encoded = await inbound.read_body(request, settings.max_body_bytes)
         if request.method != "POST" or path not in {MESSAGES, COUNT_TOKENS}:
             return await self._pass(request, settings, encoded)
-        incoming = await _aside(
-            len(encoded), lambda: self._read(request, settings, encoded, exchange)
-        )
+        incoming = await self._read(request, settings, encoded, exchange)
         if not incoming.decision.is_delegated:
             return await self._keep(incoming)
         if path == COUNT_TOKENS:
             return await self._count_tokens(incoming)
         return await self._delegate(incoming)
 
-    def _read(
+    async def _read(
         self,
         request: web.BaseRequest,
         settings: Settings,
@@ -165,19 +167,10 @@ class Proxy:
     ) -> _Incoming:
         """Look into the body, decide where it goes, and note both in the exchange."""
         coding = request.headers.get("Content-Encoding", "")
-        try:
-            plain = (
-                decode_all(encoded, coding, limit_bytes=settings.max_body_bytes)
-                if coding
-                else encoded
-            )
-            body = request_body.read(plain)
-        except ContentCodingError as error:
-            status = _CODING_STATUS.get(error.problem, 400)
-            raise RequestFailedError(Failure(status=status, message=f"Offramp: {error}")) from error
-        except request_body.MalformedBodyError as error:
-            failure = Failure(status=400, message=f"The request body is not valid JSON: {error}")
-            raise RequestFailedError(failure) from error
+        body = await _aside(
+            len(encoded) * (_LARGEST_GAIN if coding else 1),
+            lambda: _look_into(encoded, coding, settings.max_body_bytes),
+        )
         decision = routing.decide(body, settings)
         if exchange is not None:
             self._note(exchange, request, body, decision)
@@ -193,7 +186,7 @@ class Proxy:
     def _note(
         self, exchange: Exchange, request: web.BaseRequest, body: RequestBody, decision: Decision
     ) -> None:
-        exchange.model = body.model
+        exchange.model = body.surrogates.restore_text(body.model) if body.model else None
         exchange.decision = decision
         exchange.is_recorded = not routing.is_quota_probe(body)
         exchange.session_id = routing.session_id_of(
@@ -234,7 +227,11 @@ class Proxy:
         answer = await self._send(request, incoming.settings, backend, passed, body)
         head = b""
         if answer.status == _ERROR_STATUS and thinking.has_thinking(incoming.body):
-            head = await replies.read_start(answer, _ERROR_LIMIT_BYTES)
+            head = await replies.read_start(
+                answer,
+                _ERROR_LIMIT_BYTES,
+                silence_timeout_s=incoming.settings.silence_timeout_s,
+            )
             if signature_retry.is_wanted(head, answer.headers.get("Content-Encoding", "")):
                 answer.release()
                 head = b""
@@ -268,27 +265,37 @@ class Proxy:
         )
         passed = headers.to_delegate(request.raw_headers, decision.backend)
         passed.popall("Content-Encoding", None)
-        return await self._send(request, incoming.settings, decision.backend, passed, body)
+        return await self._send(
+            request, incoming.settings, decision.backend, passed, body, _without_secrets(request)
+        )
 
     async def _delegate(self, incoming: _Incoming) -> web.StreamResponse:
         """To another service: its errors come back in Anthropic's form, its answers as they are."""
         answer = await self._send_to_delegate(incoming)
-        head = b""
-        is_stream = answer.content_type == "text/event-stream"
-        if answer.status >= _ERROR_STATUS or not is_stream:
-            head = await replies.read_start(answer, replies.PLAIN_LIMIT_BYTES)
-            error = failures.read_error(replies.plain(head, answer))
-            if answer.status >= _ERROR_STATUS or error is not None:
-                answer.release()
-                raise RequestFailedError(_refusal(incoming.decision.backend, answer.status, error))
-        return await _relay(incoming, answer, head)
+        if answer.status == _OK_STATUS and answer.content_type == "text/event-stream":
+            return await _relay(incoming, answer, b"")
+        head = await replies.read_start(
+            answer,
+            replies.PLAIN_LIMIT_BYTES,
+            silence_timeout_s=incoming.settings.silence_timeout_s,
+        )
+        refusal = await _aside(len(head), lambda: _refusal(incoming.decision.backend, answer, head))
+        if refusal is None:
+            return await _relay(incoming, answer, head)
+        answer.release()
+        raise RequestFailedError(refusal)
 
     async def _count_tokens(self, incoming: _Incoming) -> web.StreamResponse:
         """The delegate's count if it is a real one, else an estimate: never a wrong zero."""
         count = 0
         try:
             answer = await self._send_to_delegate(incoming)
-            said = replies.plain(await replies.read_start(answer, _ERROR_LIMIT_BYTES), answer)
+            head = await replies.read_start(
+                answer,
+                _ERROR_LIMIT_BYTES,
+                silence_timeout_s=incoming.settings.silence_timeout_s,
+            )
+            said = replies.plain(head, answer)
             answer.release()
             if answer.status < _ERROR_STATUS:
                 count = _input_tokens(said)
@@ -310,6 +317,7 @@ class Proxy:
         backend: Backend,
         passed: CIMultiDict[str],
         body: bytes,
+        target: str | None = None,
     ) -> aiohttp.ClientResponse:
         if backend.base_url not in _OFFICIAL:
             # The services themselves lead nowhere else; any other address might lead back here.
@@ -318,11 +326,29 @@ class Proxy:
         return await self._upstream.send(
             request.method,
             backend.base_url,
-            request.raw_path,
+            target or request.raw_path,
             headers=passed,
             body=body,
             connect_timeout_s=settings.connect_timeout_s,
         )
+
+
+def _without_secrets(request: web.BaseRequest) -> str:
+    """The request's target for a delegate: of its query nothing but Claude Code's `beta=true`."""
+    path, _, query = request.raw_path.partition("?")
+    return f"{path}?{_BETA}" if _BETA in query.split("&") else path
+
+
+def _look_into(encoded: bytes, coding: str, limit_bytes: int) -> RequestBody:
+    try:
+        plain = decode_all(encoded, coding, limit_bytes=limit_bytes) if coding else encoded
+        return request_body.read(plain)
+    except ContentCodingError as error:
+        status = _CODING_STATUS.get(error.problem, 400)
+        raise RequestFailedError(Failure(status=status, message=f"Offramp: {error}")) from error
+    except request_body.MalformedBodyError as error:
+        failure = Failure(status=400, message=f"The request body is not valid JSON: {error}")
+        raise RequestFailedError(failure) from error
 
 
 async def _aside(length_bytes: int, work: Callable[[], T]) -> T:
@@ -342,15 +368,32 @@ async def _relay(
     )
 
 
-def _refusal(backend: Backend, status: int, error: ServiceError | None) -> Failure:
-    """What the client is told of a delegate's error, without the key, should that be quoted."""
-    if error is not None and backend.key is not None:
-        message = error.message.replace(backend.key.reveal(), backend.key.masked())
-        error = dataclasses.replace(error, message=message)
-    failure = failures.from_delegate(backend.name, status, error)
+def _refusal(backend: Backend, answer: aiohttp.ClientResponse, head: bytes) -> Failure | None:
+    """What the client is told of a delegate's answer `head` that is no message; None if it is one.
+
+    Should the service quote the key that it got, the mask stands in its place. A redirect is an
+    error too: a client that followed it would take its own key and the conversation along.
+    """
+    body = replies.plain(head, answer)
+    if backend.key is not None:
+        body = body.replace(backend.key.reveal().encode(), backend.key.masked().encode())
+    error = failures.read_error(body)
+    is_message = answer.status == _OK_STATUS and error is None and body.lstrip()[:1] == b"{"
+    if is_message:
+        return None
+    failure = failures.from_delegate(backend.name, answer.status, error)
     code = error.code if error else None
-    diagnostic = f"{backend.name} refused it with HTTP status {status}, code {code or 'none'}"
-    return dataclasses.replace(failure, diagnostic=diagnostic)
+    diagnostic = (
+        f"{backend.name} refused it with HTTP status {answer.status}, code {code or 'none'}"
+    )
+    return dataclasses.replace(
+        failure, diagnostic=diagnostic, headers={**_retry_after(answer), **failure.headers}
+    )
+
+
+def _retry_after(answer: aiohttp.ClientResponse) -> dict[str, str]:
+    value = answer.headers.get("Retry-After")
+    return {} if value is None else {"Retry-After": value}
 
 
 def _input_tokens(body: bytes) -> int:
@@ -359,4 +402,4 @@ def _input_tokens(body: bytes) -> int:
     except (msgspec.DecodeError, RecursionError, ValueError):
         return 0
     count = answer.get("input_tokens") if isinstance(answer, dict) else None
-    return count if isinstance(count, int) else 0
+    return count if isinstance(count, int) and not isinstance(count, bool) else 0

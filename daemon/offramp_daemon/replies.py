@@ -53,7 +53,8 @@ async def relay(
         )
     except BaseException:
         answer.close()
-        if exchange is not None and meter is not None and meter.is_complete:
+        if exchange is not None and meter is not None and meter.is_stream and meter.is_complete:
+            # The client had the end of the stream, and left before the connection's.
             exchange.finish(exchange.outcome())
         raise
     if exchange is None or meter is None:
@@ -82,6 +83,7 @@ def end_cut_stream(
     """Break off towards the client what the upstream broke off."""
     _LOG.warning("An answer was cut off", extra={"how": how})
     if exchange is not None:
+        exchange.cause = f"cut off: {how}"
         exchange.finish("error")
     streaming.cut_off(request)
     return web.Response(status=502)
@@ -91,12 +93,14 @@ def refuse(
     request: web.BaseRequest, exchange: Exchange | None, failure: Failure
 ) -> web.StreamResponse:
     """Answer with `failure`, or break off if the answer has already begun."""
+    why = (failure.diagnostic or failure.message).removeprefix("Offramp: ")
     if exchange is not None:
         exchange.http_status = failure.status
+        exchange.cause = why
         exchange.finish("error")
     _LOG.warning(
         "Request failed",
-        extra={"status": failure.status, "why": failure.diagnostic or failure.message},
+        extra={"status": failure.status, "why": why},
     )
     if streaming.has_begun(request):
         streaming.cut_off(request)
@@ -104,7 +108,7 @@ def refuse(
         status=failure.status,
         body=failure.body(),
         content_type="application/json",
-        headers=failure.headers,
+        headers={"Server": "Offramp", **failure.headers},
     )
     if not request.content.is_eof():
         response.force_close()
@@ -120,10 +124,12 @@ def finish_cancelled(exchange: Exchange | None, *, is_stopping: bool) -> None:
     exchange.finish("error" if is_stopping else "cancelled")
 
 
-async def read_start(answer: aiohttp.ClientResponse, limit_bytes: int) -> bytes:
+async def read_start(
+    answer: aiohttp.ClientResponse, limit_bytes: int, *, silence_timeout_s: float
+) -> bytes:
     """The body of `answer`, for a look at it before its head goes to the client."""
     try:
-        return await streaming.read_start(answer, limit_bytes)
+        return await streaming.read_start(answer, limit_bytes, silence_timeout_s=silence_timeout_s)
     except CutStreamError as error:
         answer.close()
         failure = Failure(status=502, message="Offramp: the backend broke off its answer.")

@@ -43,11 +43,11 @@ class Decision:
 def decide(body: RequestBody, settings: Settings) -> Decision:
     """The backend for `body`, by the first route whose text its model contains."""
     model = body.model
-    if model is None:
-        return _stay(settings, "no model" if body.view else "unreadable body")
+    if model is None or body.is_odd:
+        return _stay(settings, "no model" if body.view and not body.is_odd else "unreadable body")
     route = next((each for each in settings.routes if each.match.lower() in model.lower()), None)
     if route is None:
-        return Decision(backend=settings.backend(ANTHROPIC), reason="no route", is_ordinary=True)
+        return Decision(backend=settings.backend(ANTHROPIC), reason="default", is_ordinary=True)
     backend = settings.backend(route.backend)
     by_route = Decision(
         backend=backend, reason=f"route {route.match}", route=route, is_ordinary=True

@@ -147,7 +147,7 @@ def _record(arrival: datetime, session: str, age: timedelta, dice: random.Random
 
 def _reason(tier: _Tier, age: timedelta, dice: random.Random) -> str:
     if tier.route is None:
-        return "no route"
+        return "default"
     if age > timedelta(weeks=WEEKS - 2) and dice.random() < 0.7:
         return "no key for zai"  # the time before the second plan was bought
     return dice.choice(_KEPT) if dice.random() < 0.04 else f"route {tier.route}"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 from aiohttp import HttpVersion11, hdrs, web
+from aiohttp.http import HttpProcessingError
 
 from offramp_daemon import headers
 
@@ -78,8 +79,11 @@ async def pass_on(
             if meter is not None:
                 meter.feed(head)
             await response.write(head)
-        with _Silence(answer, silence_timeout_s) as silence:
-            await _copy(answer, response, meter, silence)
+        with _Source(answer, silence_timeout_s) as source:
+            while chunk := await source.read():
+                if meter is not None:
+                    meter.feed(chunk)
+                await response.write(chunk)
     except ConnectionResetError as error:
         raise ClientGoneError from error
     finally:
@@ -93,23 +97,20 @@ def has_begun(request: web.BaseRequest) -> bool:
     return _BEGUN in request
 
 
-async def read_start(answer: aiohttp.ClientResponse, limit_bytes: int) -> bytes:
+async def read_start(
+    answer: aiohttp.ClientResponse, limit_bytes: int, *, silence_timeout_s: float
+) -> bytes:
     """The body of `answer`, up to its end or to just over `limit_bytes`, whichever comes first.
 
     Raises:
-        CutStreamError: the upstream broke off.
+        CutStreamError: the upstream broke off, or was silent too long.
     """
     chunks: list[bytes] = []
     length = 0
-    while length <= limit_bytes:
-        try:
-            chunk = await answer.content.readany()
-        except aiohttp.ClientError as error:
-            raise CutStreamError("connection lost") from error
-        if not chunk:
-            break
-        chunks.append(chunk)
-        length += len(chunk)
+    with _Source(answer, silence_timeout_s) as source:
+        while length <= limit_bytes and (chunk := await source.read()):
+            chunks.append(chunk)
+            length += len(chunk)
     return b"".join(chunks)
 
 
@@ -127,62 +128,70 @@ def cut_off(request: web.BaseRequest) -> None:
     transport.close()
 
 
-async def _copy(
-    answer: aiohttp.ClientResponse,
-    response: web.StreamResponse,
-    meter: Meter | None,
-    silence: _Silence,
-) -> None:
-    content = answer.content
-    while True:
-        silence.is_awaited = True
-        try:
-            chunk = await content.readany()
-        except aiohttp.ClientError as error:
-            said = f"silent for {silence.limit_s:g} s" if silence.is_over else "connection lost"
-            raise CutStreamError(said) from error
-        if not chunk:
-            return
-        silence.broken()
-        if meter is not None:
-            meter.feed(chunk)
-        await response.write(chunk)
+class _Source:
+    """Reads an answer's body, and notices when no more of it will come.
 
+    That is: the upstream says nothing for too long (one timer serves the whole answer), or its
+    connection is gone without aiohttp's telling the reader, as after a chunk that breaks HTTP's
+    rules.
+    """
 
-class _Silence:
-    """Ends an answer that says nothing for too long, with one timer for the whole stream."""
-
-    def __init__(self, answer: aiohttp.ClientResponse, limit_s: float) -> None:
-        self.limit_s = limit_s
-        self.is_over = False
-        self.is_awaited = False
-        """False while it is the client that is waited for."""
+    def __init__(self, answer: aiohttp.ClientResponse, silence_limit_s: float) -> None:
         self._answer = answer
+        self._content = answer.content
+        self._limit_s = silence_limit_s
         self._loop = asyncio.get_running_loop()
-        self._since_s = 0.0
+        self._is_awaited = False
+        """False while it is the client that is waited for."""
+        self._is_silent = False
+        self._heard_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._closed: asyncio.Future[None] | None = None
 
-    def __enter__(self) -> _Silence:
+    def __enter__(self) -> _Source:
+        connection = self._answer.connection
+        if connection is not None and connection.protocol is not None:
+            self._closed = connection.protocol.closed
+            if self._closed is not None:
+                self._closed.add_done_callback(self._end_orphan)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        if self._closed is not None:
+            self._closed.remove_done_callback(self._end_orphan)
 
-    def broken(self) -> None:
-        """Note that a chunk came; the first one starts the watch."""
-        self.is_awaited = False
-        self._since_s = self._loop.time()
-        if self._timer is None and not self._answer.content.is_eof():
-            self._timer = self._loop.call_at(self._since_s + self.limit_s, self._check)
+    async def read(self) -> bytes:
+        """The next bytes, as soon as there are any; none at the end.
+
+        Raises:
+            CutStreamError: the upstream broke off, or was silent too long.
+        """
+        self._is_awaited = True
+        try:
+            chunk = await self._content.readany()
+        except (aiohttp.ClientError, HttpProcessingError) as error:
+            said = f"silent for {self._limit_s:g} s" if self._is_silent else "connection lost"
+            raise CutStreamError(said) from error
+        self._is_awaited = False
+        self._heard_s = self._loop.time()
+        if self._timer is None and not self._content.is_eof():
+            self._timer = self._loop.call_at(self._heard_s + self._limit_s, self._check)
+        return chunk
 
     def _check(self) -> None:
         now_s = self._loop.time()
-        if not self.is_awaited:
-            self._since_s = now_s
-        due_s = self._since_s + self.limit_s
+        if not self._is_awaited:
+            self._heard_s = now_s
+        due_s = self._heard_s + self._limit_s
         if now_s < due_s:
             self._timer = self._loop.call_at(due_s, self._check)
             return
-        self.is_over = True
+        self._is_silent = True
         self._answer.close()
+
+    def _end_orphan(self, _closed: asyncio.Future[None]) -> None:
+        """Tell the reader that the connection is gone, if nobody has."""
+        if not self._content.is_eof() and self._content.exception() is None:
+            self._content.set_exception(aiohttp.ClientPayloadError("the connection is gone"))

@@ -49,6 +49,12 @@ class Shield:
             pieces += (self._original(ord(piece[:3].decode())), piece[3:])
         return b"".join(pieces)
 
+    def restore_text(self, text: str) -> str:
+        """`text`, decoded from the shielded body, with a replacement character for each half."""
+        if not self.taken or self.marker not in text:
+            return text
+        return re.sub(f"{self.marker}.", "\N{REPLACEMENT CHARACTER}", text)
+
     def _original(self, number: int) -> bytes:
         return self.taken[number - _FIRST_NUMBER]
 

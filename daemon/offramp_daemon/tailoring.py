@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 BILLING_MARK = "x-anthropic-billing-header:"
 _PLACEHOLDER = b'{"type":"text","text":"(no content)"}'
+_NEVER_TO_DELEGATES = ("metadata", "mcp_servers")
+"""Whose account and device it is; addresses with the client's tokens."""
 _LONG_CONTEXT_SUFFIX = "[1m]"
 _DISABLED = b'{"type":"disabled"}'
 _CLEAR_THINKING = "clear_thinking"
@@ -86,7 +88,7 @@ def for_delegate(
     except SpliceError as error:
         failure = Failure(status=400, message=f"The request body can't be read: {error}")
         raise RequestFailedError(failure) from error
-    for name in backend.drop_fields:
+    for name in (*_NEVER_TO_DELEGATES, *backend.drop_fields):
         parts.pop(name, None)
     model = send_model or _plain_name(body.model)
     if model is not None and model != body.model:

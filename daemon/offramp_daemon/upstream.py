@@ -13,6 +13,7 @@ import functools
 import os
 import socket
 import ssl
+import time
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -42,6 +43,9 @@ _SLICE_BYTES = 128 * 1024
 _HEAD_LIMIT_BYTES = 64 * 1024
 _IDLE_KEEP_S = 30.0
 _DEAD_PEER_S = 30
+_STALLED_S = 120
+"""How long a peer may leave what was sent unread: longer than any upload waits for its turn."""
+_SLEPT_S = 5.0
 _PROBE_EVERY_S = 10
 _PROXY_SCHEMES = frozenset({"http", "https"})
 _BAD_PROXY = (
@@ -81,7 +85,15 @@ class _TrackedRequest(aiohttp.ClientRequest):
                 attempt.is_reused = protocol in self.used
             if attempt is None or not attempt.is_reused:
                 self.used.add(protocol)
+                if protocol.closed is not None:
+                    protocol.closed.add_done_callback(_note_end)
         return await super().send(conn)
+
+
+def _note_end(closed: asyncio.Future[None]) -> None:
+    """Look at how a connection ended, or asyncio would complain that nobody did."""
+    if not closed.cancelled():
+        closed.exception()
 
 
 class Upstream:
@@ -91,13 +103,17 @@ class Upstream:
         """Open nothing yet."""
         self._session: aiohttp.ClientSession | None = None
         self._fresh_session: aiohttp.ClientSession | None = None
+        self._left_sessions: list[aiohttp.ClientSession] = []
+        """With connections from before the machine slept: answers on them may still end."""
+        self._tls: ssl.SSLContext | None = None
+        self._clock_gap_s = _clock_gap_s()
         self._proxies: dict[str, _Proxy | None] = {}
         self._proxy_settings: dict[str, str] = {}
 
     async def __aenter__(self) -> Upstream:
         """Read the system's proxy settings and make the sessions."""
         self._proxy_settings = getproxies()
-        tls = await asyncio.to_thread(trust.client_context)
+        self._tls = tls = await asyncio.to_thread(trust.client_context)
         self._session = _open_session(tls, keeps_connections=True)
         self._fresh_session = _open_session(tls, keeps_connections=False)
         return self
@@ -109,7 +125,7 @@ class Upstream:
         traceback: TracebackType | None,
     ) -> None:
         """Close all connections."""
-        for session in (self._session, self._fresh_session):
+        for session in (self._session, self._fresh_session, *self._left_sessions):
             if session is not None:
                 await session.close()
 
@@ -133,8 +149,9 @@ class Upstream:
         """
         if self._session is None or self._fresh_session is None:
             raise RuntimeError("Upstream is not open")
+        self._leave_stale_connections()
         url = URL(base_url + target, encoded=True)
-        proxy = self._proxy_for(base_url)
+        proxy = await self._proxy_for(base_url)
         attempt = _Attempt()
         token = _attempt.set(attempt)
         limits = _limits(connect_timeout_s)
@@ -144,7 +161,7 @@ class Upstream:
             try:
                 return await _request(self._session, method, url, headers, body, proxy, limits)
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-                if isinstance(error, aiohttp.ClientConnectorError) or not attempt.is_reused:
+                if not attempt.is_reused or not _is_without_answer(error):
                     raise
             return await _request(self._fresh_session, method, url, headers, body, proxy, limits)
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -152,11 +169,37 @@ class Upstream:
         finally:
             _attempt.reset(token)
 
-    def _proxy_for(self, base_url: str) -> _Proxy | None:
+    async def _proxy_for(self, base_url: str) -> _Proxy | None:
         """The HTTP proxy between here and `base_url`, by the system's settings; None if direct."""
         if base_url not in self._proxies:
-            self._proxies[base_url] = _find_proxy(base_url, self._proxy_settings)
+            # macOS may look the host up for its list of exceptions.
+            found = await asyncio.to_thread(_find_proxy, base_url, self._proxy_settings)
+            self._proxies[base_url] = found
         return self._proxies[base_url]
+
+    def _leave_stale_connections(self) -> None:
+        """Trust no kept connection from before the machine slept: its peer may have forgotten it.
+
+        Wall time goes on in a sleep, the monotonic clock does not.
+        """
+        gap_s = _clock_gap_s()
+        has_slept = abs(gap_s - self._clock_gap_s) > _SLEPT_S
+        self._clock_gap_s = gap_s
+        if has_slept and self._session is not None and self._tls is not None:
+            self._left_sessions.append(self._session)
+            self._session = _open_session(self._tls, keeps_connections=True)
+
+
+def _clock_gap_s() -> float:
+    return time.time() - time.monotonic()
+
+
+def _is_without_answer(error: aiohttp.ClientError) -> bool:
+    """Whether the connection ended before a byte of the answer came."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return False
+    begun = error.message if isinstance(error, aiohttp.ServerDisconnectedError) else None
+    return begun is None or isinstance(begun, str)
 
 
 async def _request(
@@ -240,7 +283,7 @@ def _open_socket(address: AddrInfoType) -> socket.socket:
         "TCP_KEEPALIVE": _DEAD_PEER_S,
         "TCP_KEEPINTVL": _PROBE_EVERY_S,
         "TCP_KEEPCNT": 3,
-        "TCP_USER_TIMEOUT": _DEAD_PEER_S * 1000,
+        "TCP_USER_TIMEOUT": _STALLED_S * 1000,
         "TCP_NODELAY": 1,
     }
     for name, value in options.items():

@@ -140,3 +140,23 @@ def test_demo_ignores_keys_addresses_and_log_folder(tmp_path: Path) -> None:
     assert loaded.settings.log_dir is None
     assert loaded.settings.week_start_day == 1
     assert loaded.notes == ()
+
+
+def test_address_of_zai_for_claudes_login_is_passed_over(tmp_path: Path) -> None:
+    loaded = load_from(tmp_path, ANTHROPIC_BASE_URL="https://api.z.ai/api/anthropic")
+    assert loaded.settings.backend("anthropic").base_url == "https://api.anthropic.com"
+    assert any("must not get your Claude login" in note for note in loaded.notes)
+
+
+def test_address_of_anthropic_for_zais_key_is_passed_over(tmp_path: Path) -> None:
+    loaded = load_from(
+        tmp_path, f'zai_api_key = "{KEY}"', ZAI_BASE_URL="https://API.anthropic.com."
+    )
+    assert loaded.settings.backend("zai").base_url == "https://api.z.ai/api/anthropic"
+    assert any("must not get the key of zai" in note for note in loaded.notes)
+
+
+def test_address_of_anthropic_for_a_backend_of_ones_own_is_refused(tmp_path: Path) -> None:
+    text = f'[backend.mine]\nbase_url = "https://api.anthropic.com"\nkey = "{KEY}"'
+    with pytest.raises(ConfigError, match="must not get the key of mine"):
+        load_from(tmp_path, text)

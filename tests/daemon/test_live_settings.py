@@ -39,7 +39,7 @@ class Edited:
     def start(self) -> LiveSettings:
         self.paths.config_dir.mkdir(parents=True, exist_ok=True)
         return LiveSettings(
-            lambda: config.load(self.paths, {}),
+            lambda held: config.load(self.paths, held),
             lambda: config.fingerprint(self.paths),
             self.said.append,
         )
@@ -252,3 +252,23 @@ async def test_log_level_changes_without_a_restart(tmp_path, client):
                 await answered.read()
             assert await running.stop() == 0
     assert running.paths.diagnostics_file.read_text().count("passed") == 1
+
+
+def test_edit_can_not_open_a_daemon_that_others_reach(edited: Edited) -> None:
+    edited.write('host = "0.0.0.0"\nclient_token = "a-long-enough-client-token"')
+    live = edited.start()
+    edited.write("")
+    live.refresh()
+    assert live.current.client_token is not None
+    assert live.current.host == "0.0.0.0"
+    assert "the old ones stay" in edited.said[0]
+
+
+def test_edit_of_the_port_keeps_the_one_that_is_open_in_force(edited: Edited) -> None:
+    edited.write('anthropic_base_url = "http://localhost:3001"')
+    live = edited.start()
+    edited.write('anthropic_base_url = "http://localhost:3001"\nport = 3002')
+    live.refresh()
+    assert live.current.port == 3001
+    assert live.current.backend("anthropic").base_url == "https://api.anthropic.com"
+    assert edited.said == ["Waiting for a restart: port."]

@@ -177,7 +177,7 @@ async def test_refused_thinking_is_sent_again_without_it(client, proxy, sim, fau
     assert "context_management" not in second
     record = await proxy.only_record()
     assert record.status == "success"
-    assert record.reason == "no route, sent again without thinking"
+    assert record.reason == "default, sent again without thinking"
 
 
 async def test_anthropics_own_errors_pass_untouched(client, proxy):

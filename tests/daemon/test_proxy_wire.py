@@ -9,7 +9,7 @@ import socket
 
 import pytest
 from proxy_harness import CLAUDE_TOKEN, ZAI_KEY
-from raw_client import OPUS, SONNET, get, post, read_to_end
+from raw_client import OPUS, SONNET, connected, get, post, read_to_end
 from raw_upstream import (
     DELTA,
     END,
@@ -442,3 +442,132 @@ async def test_fault_of_the_proxy_itself_breaks_off_a_begun_answer(start_proxy, 
         assert b"HTTP/1.1 500" not in came
         assert not came.endswith(b"0\r\n\r\n")
         assert (await proxy.only_record()).status == "error"
+
+
+async def test_redirect_of_a_delegate_is_an_error_without_its_address(start_proxy):
+    async def answer(connection: Connection) -> None:
+        await connection.write(
+            b"HTTP/1.1 307 Temporary Redirect\r\nLocation: http://127.0.0.1:1/\r\n"
+            b"Content-Length: 0\r\n\r\n"
+        )
+
+    async with raw_upstream(answer) as upstream, start_proxy(upstream.url, upstream.url) as proxy:
+        came = await read_to_end(proxy.url, post(b"/v1/messages", SONNET))
+        assert came.startswith(b"HTTP/1.1 502 ")
+        assert b"127.0.0.1:1" not in came
+        assert (await proxy.only_record()).status == "error"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        (b"/v1/messages", SONNET, b"200 OK"),
+        (b"/v1/messages/count_tokens", SONNET, b"200 OK"),
+        (
+            b"/v1/messages",
+            OPUS.replace(b'"messages"', b'"thinking": {"type": "adaptive"}, "messages"'),
+            b"400 Bad Request",
+        ),
+    ],
+)
+async def test_silence_ends_an_answer_that_is_looked_at_first(start_proxy, path, body, status):
+    async def answer(connection: Connection) -> None:
+        await connection.write(
+            b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{" % status
+        )
+        await connection.reader.read()
+
+    async with (
+        raw_upstream(answer) as upstream,
+        start_proxy(upstream.url, upstream.url, silence_timeout_s=0.05) as proxy,
+    ):
+        came = await read_to_end(proxy.url, post(path, body))
+        assert came.startswith((b"HTTP/1.1 502 ", b"HTTP/1.1 200 "))
+        assert (b"input_tokens" in came) == (b"count_tokens" in path)
+
+
+async def test_chunk_that_breaks_the_rules_ends_the_answer(start_proxy):
+    async def answer(connection: Connection) -> None:
+        await connection.write(SSE_HEAD + chunk(START))
+        await read_first.wait()
+        await connection.write(b"ZZZ\r\nnot a chunk\r\n")
+        await connection.reader.read()
+
+    read_first = asyncio.Event()
+    async with (
+        raw_upstream(answer) as upstream,
+        start_proxy(upstream.url, upstream.url) as proxy,
+        connected(proxy.url) as (reader, writer),
+    ):
+        writer.write(post(b"/v1/messages", OPUS))
+        await reader.readuntil(b"message_start")
+        read_first.set()
+        async with asyncio.timeout(5):
+            assert not (await reader.read()).endswith(b"0\r\n\r\n")
+        record = await proxy.only_record()
+        assert (record.status, record.http_status, record.input_tokens) == ("error", 200, 12)
+
+
+async def test_answer_that_broke_off_in_its_head_is_not_asked_for_again(start_proxy, client):
+    async def answer(connection: Connection) -> None:
+        if len(upstream.heads) == 1:
+            await connection.write(json_answer(MESSAGE))
+            return
+        await connection.write(b"HTTP/1.1 200 OK\r\nContent-Ty")
+        connection.writer.close()
+
+    async with raw_upstream(answer) as upstream, start_proxy(upstream.url, upstream.url) as proxy:
+        for wanted in (200, 502):
+            async with client.post(proxy.url + "/v1/messages", data=OPUS) as answered:
+                assert answered.status == wanted
+                await answered.read()
+        assert len(upstream.heads) == 2
+
+
+async def test_page_in_place_of_a_message_is_an_error(start_proxy):
+    async def answer(connection: Connection) -> None:
+        await connection.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>"
+        )
+
+    async with raw_upstream(answer) as upstream, start_proxy(upstream.url, upstream.url) as proxy:
+        came = await read_to_end(proxy.url, post(b"/v1/messages", SONNET))
+        assert came.startswith(b"HTTP/1.1 502 ")
+
+
+async def test_delegate_sees_no_more_of_the_query_than_beta(start_proxy):
+    async with (
+        raw_upstream(answer_message) as upstream,
+        start_proxy(upstream.url, upstream.url) as proxy,
+    ):
+        await read_to_end(proxy.url, post(b"/v1/messages?key=sk-ant-x&beta=true", SONNET))
+        await read_to_end(proxy.url, post(b"/v1/messages?key=sk-ant-x", SONNET))
+        targets = [head.split(b" ")[1] for head in upstream.heads]
+        assert targets == [b"/v1/messages?beta=true", b"/v1/messages"]
+
+
+async def test_account_stays_here_whatever_the_settings_leave_out(start_proxy):
+    body = SONNET[:-1] + b', "metadata": {"user_id": "account-1"}}'
+    async with (
+        raw_upstream(answer_message) as upstream,
+        start_proxy(upstream.url, upstream.url) as proxy,
+    ):
+        proxy.change_backend("zai", drop_fields=())
+        await read_to_end(proxy.url, post(b"/v1/messages", body))
+        assert b"account-1" not in upstream.bodies[0]
+
+
+async def test_machine_that_slept_trusts_no_kept_connection(start_proxy, client, monkeypatch):
+    numbers: list[int] = []
+
+    async def answer(connection: Connection) -> None:
+        numbers.append(connection.number)
+        await connection.write(json_answer(MESSAGE))
+
+    async with raw_upstream(answer) as upstream, start_proxy(upstream.url, upstream.url) as proxy:
+        for gap_s in (0.0, 0.0, 3600.0):
+            monkeypatch.setattr("offramp_daemon.upstream._clock_gap_s", lambda gap_s=gap_s: gap_s)
+            async with client.post(proxy.url + "/v1/messages", data=OPUS) as answered:
+                await answered.read()
+        assert numbers[0] != numbers[2]
+        assert numbers[1] != numbers[2]

@@ -86,14 +86,14 @@ def test_default_routes_are_the_products_table(model, backend, send_model):
         (rb'{"model":"claude-\u0073onnet"}', "zai", "route sonnet"),
         (rb'{"mod\u0065l":"sonnet"}', "zai", "route sonnet"),
         (b'{"model":"opus","model":"sonnet"}', "zai", "route sonnet"),
-        (b'{"model":"sonnet","model":"opus"}', "anthropic", "no route"),
-        (b'{"model":"opus","x":{"model":"sonnet"}}', "anthropic", "no route"),
+        (b'{"model":"sonnet","model":"opus"}', "anthropic", "default"),
+        (b'{"model":"opus","x":{"model":"sonnet"}}', "anthropic", "default"),
         (rb'{"x":"\ud83d","model":"sonnet"}', "zai", "route sonnet"),
         (b'{"x":"\\"model\\":\\"sonnet\\""}', "anthropic", "no model"),
         (b"{}", "anthropic", "no model"),
         (b'["sonnet"]', "anthropic", "unreadable body"),
         (b'{"model":"sonnet","x":NaN}', "anthropic", "unreadable body"),
-        (b'{"model":"sonnet","messages":{"odd":1}}', "zai", "route sonnet"),
+        (b'{"model":"sonnet","messages":{"odd":1}}', "anthropic", "unreadable body"),
         (b'\xef\xbb\xbf{"model":"sonnet"}', "zai", "route sonnet"),
         ('{"model":"sonnet"}'.encode("utf-16"), "zai", "route sonnet"),
     ],
@@ -138,7 +138,7 @@ def test_first_matching_route_counts_and_routes_are_data():
     assert (kept.backend.name, kept.reason) == ("anthropic", "route sonnet-4")
     assert not kept.is_delegated
     assert decide(ask("claude-sonnet-5"), found).backend.name == "zai"
-    assert decide(ask("x"), settings_with_key(routes=())).reason == "no route"
+    assert decide(ask("x"), settings_with_key(routes=())).reason == "default"
 
 
 IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "x"}}

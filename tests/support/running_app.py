@@ -36,7 +36,7 @@ async def running_app(home: Path, settings: Settings) -> AsyncIterator[RunningAp
     console = Console(io.StringIO(), log_format="text")
     console.start()
     loaded = LoadedSettings(settings=settings, origins={}, notes=())
-    live = LiveSettings(lambda: loaded, lambda: None, console.say)
+    live = LiveSettings(lambda _held: loaded, lambda: None, console.say)
     listeners = listening.open_listeners("127.0.0.1", 0)
     host, port = listeners[0].getsockname()
     shutdown, ready = Shutdown(), asyncio.Event()

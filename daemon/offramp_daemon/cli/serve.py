@@ -28,7 +28,7 @@ def command(port: int | None) -> None:
     asyncio.run(
         foreground.serve(
             paths,
-            load=lambda: config.load(paths, environ),
+            load=lambda held: config.load(paths, {**environ, **held}),
             fingerprint=lambda: config.fingerprint(paths),
         )
     )
