@@ -8,7 +8,7 @@ value: settings must fit the socket that is open, not the one that is wished for
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 import msgspec
 
@@ -64,26 +64,26 @@ class LiveSettings:
         except ConfigError as error:
             self._say(f"Settings not taken, the old ones stay. {error}")
             return
-        self._say(_what_changed(self._wanted.settings, wanted.settings))
-        before, self._wanted = self._loaded, wanted
         kept = {name: getattr(held, name) for name in _NEEDS_RESTART}
         settings = msgspec.structs.replace(loaded.settings, **kept)
+        later = _changed(self._wanted.settings, wanted.settings, among=_NEEDS_RESTART)
+        self._say(_summary(_changed(held, settings), later))
+        before, self._wanted = self._loaded, wanted
         self._loaded = dataclasses.replace(loaded, settings=settings)
         for note in loaded.notes:
             if note not in before.notes:
                 self._say(note)
 
 
-def _what_changed(before: Settings, after: Settings) -> str:
-    changed = [
-        name for name in Settings.__struct_fields__ if getattr(before, name) != getattr(after, name)
-    ]
-    if not changed:
+def _changed(
+    before: Settings, after: Settings, *, among: Sequence[str] = Settings.__struct_fields__
+) -> list[str]:
+    return [name for name in among if getattr(before, name) != getattr(after, name)]
+
+
+def _summary(now: list[str], later: list[str]) -> str:
+    if not now and not later:
         return "Settings read again: nothing changed."
-    now = ", ".join(name for name in changed if name not in _NEEDS_RESTART)
-    later = ", ".join(name for name in changed if name in _NEEDS_RESTART)
-    texts = (
-        f"Settings taken: {now}." if now else "",
-        f"Waiting for a restart: {later}." if later else "",
-    )
-    return " ".join(text for text in texts if text)
+    taken = f"Settings taken: {', '.join(now)}. " if now else ""
+    waiting = f"Waiting for a restart: {', '.join(later)}." if later else ""
+    return (taken + waiting).strip()

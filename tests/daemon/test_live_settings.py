@@ -123,9 +123,7 @@ def test_what_needs_a_restart_is_said(edited: Edited, text: str) -> None:
     live = edited.start()
     edited.write(text)
     live.refresh()
-    assert edited.said == [
-        f"Settings taken: {text.split()[0]}. After a restart: {text.split()[0]}."
-    ]
+    assert edited.said == [f"Waiting for a restart: {text.split()[0]}."]
 
 
 def test_removed_file_brings_the_defaults_back(edited: Edited) -> None:
@@ -213,7 +211,9 @@ async def test_running_daemon_goes_by_its_edited_file(tmp_path, client):
                 _replace(
                     file, f'log_format = "json"\n[backend.anthropic]\nbase_url = "{two.url}"\n'
                 )
-                assert "After a restart: log_format" in await running.line_with("Settings taken")
+                assert "Waiting for a restart: log_format" in await running.line_with(
+                    "Settings taken"
+                )
                 async with client.post(messages, data=SONNET) as answered:
                     assert await answered.read() == MESSAGE
                 assert len(two.heads) == 2  # no key any more, so it stays on Anthropic
