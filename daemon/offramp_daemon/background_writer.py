@@ -45,7 +45,7 @@ class BackgroundWriter(Generic[T]):
         name: str,
         capacity: int,
         batch: int = 1000,
-        nap_s: float = 0.02,
+        nap_s: float = 0.05,
         first_retry_s: float = 1.0,
         last_retry_s: float = 30.0,
     ) -> None:

@@ -7,18 +7,18 @@ client sent can move the cursor or colour the terminal.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 import time
 import unicodedata
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from offramp_core import settings
-from offramp_core.records import format_timestamp
+from offramp_core.records import Status, format_timestamp
 from offramp_core.units import format_tokens
 from offramp_daemon.background_writer import BackgroundWriter
 from offramp_daemon.redaction import mask_credentials
@@ -27,7 +27,6 @@ from offramp_daemon.text_output import TextOutput, is_terminal
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from offramp_core.records import Status
     from offramp_core.settings import LogFormat
 
 _CAPACITY = 1000
@@ -45,8 +44,7 @@ _TERMINAL_ESCAPE = re.compile(
 _OBEYED = frozenset({"Cc", "Cf"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestLine:
+class RequestLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One finished request as the console shows it."""
 
     tier: str
@@ -129,7 +127,7 @@ class Console:
     def request(self, line: RequestLine) -> None:
         """Show `line`; from the event loop, never blocks, never raises."""
         if line.prompt is not None and len(line.prompt) > _LOOKED_AT_CHARACTERS:
-            line = dataclasses.replace(line, prompt=line.prompt[:_LOOKED_AT_CHARACTERS])
+            line = msgspec.structs.replace(line, prompt=line.prompt[:_LOOKED_AT_CHARACTERS])
         self._queue.put((time.time(), line))
 
     def say(self, message: str) -> None:

@@ -6,13 +6,14 @@ can't forge Host, Origin or Sec-Fetch-Site, so those tell.
 
 from __future__ import annotations
 
+import functools
 import hmac
 import ipaddress
 import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from offramp_core.settings import Settings
 
@@ -36,7 +37,7 @@ def refusal(headers: Mapping[str, str], settings: Settings) -> str | None:
             token.encode("utf-8", "surrogateescape"), settings.client_token.reveal().encode()
         ):
             return f"This Offramp wants its client token in the header {TOKEN_HEADER}."
-    allowed = {settings.host.lower(), *(name.lower() for name in settings.allowed_hosts)}
+    allowed = (settings.host, *settings.allowed_hosts)
     host = headers.get("Host")
     if host is not None and settings.client_token is None and not _is_local(host, allowed):
         return (
@@ -51,13 +52,16 @@ def refusal(headers: Mapping[str, str], settings: Settings) -> str | None:
     return None
 
 
-def _is_local(authority: str, allowed: Collection[str]) -> bool:
+@functools.lru_cache(maxsize=64)
+def _is_local(authority: str, allowed: tuple[str, ...]) -> bool:
     """Whether a URL's `authority` names this machine or one of the `allowed` names."""
     match = _AUTHORITY.fullmatch(authority)
     if match is None:
         return False
     name = (match["address"] or match["name"]).lower().rstrip(".")
-    if name == "localhost" or name.endswith(".localhost") or name in allowed:
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    if any(name == other.lower() for other in allowed):
         return True
     try:
         return ipaddress.ip_address(name).is_loopback

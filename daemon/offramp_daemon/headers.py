@@ -7,10 +7,11 @@ nobody thought of leaks. Names keep their case and their order.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from multidict import CIMultiDict
+from multidict import CIMultiDict, istr
 
 from offramp_daemon.guard import TOKEN_HEADER
 
@@ -75,16 +76,22 @@ def to_client(raw: RawHeaders) -> CIMultiDict[str]:
 def _end_to_end(raw: RawHeaders, excluded: frozenset[str]) -> CIMultiDict[str]:
     """`raw` without `excluded` and without what its Connection header names."""
     try:
-        passed = CIMultiDict([(name.decode(), value.decode()) for name, value in raw])
+        passed = CIMultiDict([(_name(name), value.decode()) for name, value in raw])
     except UnicodeDecodeError:
         # aiohttp writes UTF-8 alone: a value in another encoding keeps its characters so.
-        passed = CIMultiDict([(_text(name), _text(value)) for name, value in raw])
+        passed = CIMultiDict([(_name(name), _text(value)) for name, value in raw])
     for options in passed.getall("connection", ()):
         for option in options.split(","):
             passed.popall(option.strip(), None)
     for name in excluded:
         passed.popall(name, None)
     return passed
+
+
+@functools.lru_cache(maxsize=256)
+def _name(raw: bytes) -> istr:
+    """`raw` as text that compares without regard to case; the usual names come every time."""
+    return istr(_text(raw))
 
 
 def _text(raw: bytes) -> str:

@@ -114,10 +114,11 @@ class Meter:
         self._read: Callable[[bytes], None] = self._events.feed if self._events else self._collect
         self._feed: Callable[[bytes], None] = self._begin
         self._decoder = _IDENTITY
-        try:
-            self._decoder = Decoder(content_encoding, self._take_decoded)
-        except ContentCodingError:
-            self._give_up()
+        if content_encoding:
+            try:
+                self._decoder = Decoder(content_encoding, self._take_decoded)
+            except ContentCodingError:
+                self._give_up()
 
     def feed(self, chunk: bytes) -> None:
         """Read on; never raises."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import logging
 import secrets
 from dataclasses import dataclass
@@ -214,12 +215,14 @@ class Proxy:
         """To the backend that takes the client's own credentials, changed only if it must be."""
         request, backend = incoming.request, incoming.decision.backend
         passed = headers.to_client_backend(request.raw_headers)
-        body = await _aside(
-            len(incoming.body.raw),
-            lambda: tailoring.for_client_backend(
-                incoming.body, backend, strip_all=incoming.strips_thinking
-            ),
+        tailor = functools.partial(
+            tailoring.for_client_backend,
+            incoming.body,
+            backend,
+            strip_all=incoming.strips_thinking,
         )
+        is_large = len(incoming.body.raw) > _LARGE_BYTES
+        body = await asyncio.to_thread(tailor) if is_large else tailor()
         if body is incoming.body.raw:
             body = incoming.encoded
         else:

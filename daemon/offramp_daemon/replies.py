@@ -94,7 +94,7 @@ def refuse(
 ) -> web.StreamResponse:
     """Answer with `failure`, or break off if the answer has already begun."""
     why = (failure.diagnostic or failure.message).removeprefix("Offramp: ")
-    if exchange is not None:
+    if exchange is not None and exchange.status is None:
         exchange.http_status = failure.status
         exchange.cause = why
         exchange.finish("error")

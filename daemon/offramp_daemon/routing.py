@@ -45,7 +45,7 @@ def decide(body: RequestBody, settings: Settings) -> Decision:
     model = body.model
     if model is None or body.is_odd:
         return _stay(settings, "no model" if body.view and not body.is_odd else "unreadable body")
-    route = next((each for each in settings.routes if each.match.lower() in model.lower()), None)
+    route = _route_for(model.lower(), settings)
     if route is None:
         return Decision(backend=settings.backend(ANTHROPIC), reason="default", is_ordinary=True)
     backend = settings.backend(route.backend)
@@ -60,6 +60,13 @@ def decide(body: RequestBody, settings: Settings) -> Decision:
     if kept is not None:
         return _stay(settings, f"kept: {kept}")
     return by_route
+
+
+def _route_for(lowered_model: str, settings: Settings) -> Route | None:
+    for route in settings.routes:
+        if route.match.lower() in lowered_model:
+            return route
+    return None
 
 
 def tier_of(model: str | None, decision: Decision | None) -> str:

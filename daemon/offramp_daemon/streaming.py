@@ -43,7 +43,7 @@ class PassedResponse(web.StreamResponse):
     def __init__(self, answer: aiohttp.ClientResponse) -> None:
         """The head that passes `answer` on."""
         passed = headers.to_client(answer.raw_headers)
-        self._added = tuple(name for name in (hdrs.SERVER, hdrs.CONTENT_TYPE) if name not in passed)
+        self._added = [name for name in (hdrs.SERVER, hdrs.CONTENT_TYPE) if name not in passed]
         super().__init__(status=answer.status, reason=answer.reason or "", headers=passed)
         # With some of the body here already, head and body go out in one piece.
         self._send_headers_immediately = not answer.content.total_bytes

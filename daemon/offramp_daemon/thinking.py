@@ -75,6 +75,8 @@ def _foreign_blocks(
     is_assistant = message.role == "assistant"
     for index, block in enumerate(message.blocks):
         kind = block.type
+        if kind == "text" and block.tool_use_id is None:  # most blocks, and never foreign
+            continue
         if is_assistant and kind in _THINKING:
             if strip_all or not _is_own_thinking(block, own):
                 gone.add(index)

@@ -230,7 +230,7 @@ async def _request(
 
 def _spelled_alike(headers: CIMultiDict[str]) -> CIMultiDict[str]:
     """`headers` with repeated names spelled alike: aiohttp drops one that differs in case."""
-    if len(set(map(str.lower, headers))) == len(headers):
+    if len(headers.keys() & headers.keys()) == len(headers):  # a set, case ignored
         return headers
     spellings: dict[str, str] = {}
     return CIMultiDict(
