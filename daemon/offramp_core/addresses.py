@@ -94,6 +94,25 @@ def is_self(base_url: str, *, host: str, port: int) -> bool:
     )
 
 
+def leads_here(url: str, *, host: str, port: int) -> bool:
+    """Whether any `url`, however written, leads to a daemon that listens on `host` and `port`."""
+    if base_url_problem(url) is not None:
+        return False
+    return is_self(normal_base_url(url), host=host, port=port)
+
+
+def client_base_url(*, host: str, port: int) -> str:
+    """The base URL that a client on this machine is given for a daemon on `host` and `port`."""
+    address = _ip_address(host)
+    if host.lower() == "localhost" or host in {"127.0.0.1", "::1"}:
+        host = "localhost"
+    elif address is not None and address.is_unspecified:
+        host = "[::1]" if ":" in host else "localhost"
+    elif ":" in host:
+        host = f"[{host}]"
+    return f"http://{host}:{port}"
+
+
 def _is_port(text: str) -> bool:
     return re.fullmatch("[0-9]{1,5}", text) is not None and 1 <= int(text) <= _HIGHEST_PORT
 

@@ -76,6 +76,11 @@ class Paths:
         return self.config_dir / ".env"
 
     @property
+    def claude_code_file(self) -> Path:
+        """What `offramp connect` replaced in Claude Code's settings, for `disconnect`."""
+        return self.config_dir / "claude-code.json"
+
+    @property
     def log_dir(self) -> Path:
         """Where the request records go unless `log_dir` is set: the user's history."""
         return self.data_dir / "log"

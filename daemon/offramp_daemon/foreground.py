@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Hashable, Mapping
 from typing import TYPE_CHECKING
 
 from offramp_core import __version__
+from offramp_core.addresses import client_base_url
 from offramp_core.settings import ANTHROPIC, Settings
 from offramp_daemon import app, diagnostics, lifecycle, listening
 from offramp_daemon.console import Console
@@ -85,8 +86,7 @@ def _greet(console: Console, live: LiveSettings, paths: Paths) -> None:
 
 
 def _address(settings: Settings) -> str:
-    name = "localhost" if settings.host in {"127.0.0.1", "::1", "localhost"} else settings.host
-    return f"http://{name}:{settings.port}"
+    return client_base_url(host=settings.host, port=settings.port)
 
 
 def _routes(settings: Settings) -> list[str]:

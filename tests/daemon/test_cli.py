@@ -15,7 +15,7 @@ from offramp_core.errors import OfframpError
 from offramp_daemon.cli import exit_codes, main
 from offramp_daemon.listening import PortBusyError
 
-COMMANDS = ("config", "demo", "logs", "serve", "stats", "version")
+COMMANDS = ("config", "connect", "demo", "disconnect", "logs", "serve", "stats", "version")
 
 
 async def loaded_by(home, *arguments: str, **variables: str) -> set[str]:
@@ -40,7 +40,7 @@ async def test_help_lists_every_command_without_loading_any(tmp_path, option):
     assert ending.code == 0
     listed = [line.split()[0] for line in ending.out.partition("Commands:")[2].splitlines() if line]
     assert tuple(name for name in listed if name in COMMANDS) == COMMANDS
-    assert "ANTHROPIC_BASE_URL=http://localhost:3001" in ending.out
+    assert "offramp connect" in ending.out
     assert not await loaded_by(tmp_path, option) & {"aiohttp", "asyncio", "rich"}
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from daemon_process import run_command
 from proxy_harness import CLAUDE_TOKEN, RunningProxy, running_proxy, settings_for
 
 from offramp_daemon.simulator import Simulator
@@ -29,7 +30,7 @@ class ClaudeCode:
     """Claude Code with a home of its own, a fake subscription login, and no way out."""
 
     home: Path
-    base_url: str
+    base_url: str | None
 
     async def ask(self, prompt: str, model: str, *options: str) -> dict[str, object]:
         """Its JSON answer to `prompt`."""
@@ -45,7 +46,7 @@ class ClaudeCode:
                 "PATH": os.environ["PATH"],
                 "HOME": str(self.home),
                 "TERM": "xterm",
-                "ANTHROPIC_BASE_URL": self.base_url,
+                **({"ANTHROPIC_BASE_URL": self.base_url} if self.base_url else {}),
                 "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
                 "DISABLE_AUTOUPDATER": "1",
                 "HTTPS_PROXY": "http://127.0.0.1:9",
@@ -157,3 +158,17 @@ async def test_one_conversation_goes_through_all_three_models_and_back(claude, p
     for body in messages_to(sim, "zai"):
         assert b"sk-ant" not in body
         assert b"account_uuid" not in body
+
+
+async def test_connect_alone_points_claude_code_here_until_disconnect(claude, proxy, tmp_path):
+    own = {"HOME": str(tmp_path), "PORT": proxy.url.rpartition(":")[2]}
+    settings = tmp_path / ".claude" / "settings.json"
+    settings.write_text('{\n  "includeCoAuthoredBy": false\n}\n')
+    original = settings.read_bytes()
+    assert (await run_command(tmp_path, "connect", **own)).code == 0
+    claude.base_url = None
+    await claude.ask("say hi", "opus")
+    assert {record.status for record in proxy.records} == {"success"}
+    assert proxy.records
+    assert (await run_command(tmp_path, "disconnect", **own)).code == 0
+    assert settings.read_bytes() == original

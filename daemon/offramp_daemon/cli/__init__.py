@@ -17,10 +17,12 @@ from offramp_daemon.cli import exit_codes
 
 _COMMANDS = {
     "config": ("offramp_daemon.cli.config", "Show, locate or check the settings."),
+    "connect": ("offramp_daemon.cli.connect", "Point Claude Code at Offramp."),
     "demo": (
         "offramp_daemon.cli.demo",
         "Run the whole path against a built-in stand-in: no key, no network.",
     ),
+    "disconnect": ("offramp_daemon.cli.disconnect", "Let Claude Code go, as it was before."),
     "logs": ("offramp_daemon.cli.logs", "Show the latest requests, or follow them as they come."),
     "serve": ("offramp_daemon.cli.serve", "Run the daemon in the foreground."),
     "stats": ("offramp_daemon.cli.stats", "Show how requests and tokens split, from the log."),
@@ -57,7 +59,7 @@ def _offramp() -> None:
     """Keep Opus on your Claude plan; send Sonnet and Haiku to Z.ai's GLM models.
 
     Start with `offramp demo`, which needs no key. For real use, set ZAI_API_KEY, run
-    `offramp serve` and point Claude Code at it: export ANTHROPIC_BASE_URL=http://localhost:3001
+    `offramp serve` and, once, `offramp connect`, which points Claude Code at it.
     """
 
 

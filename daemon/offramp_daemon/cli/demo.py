@@ -8,12 +8,12 @@ import click
 
 from offramp_core.paths import Paths
 
-_PORT = 3101
+PORT = 3101
 
 
 @click.command("demo")
 @click.option(
-    "--port", type=click.IntRange(1, 65535), default=_PORT, show_default=True, help="Listen here."
+    "--port", type=click.IntRange(1, 65535), default=PORT, show_default=True, help="Listen here."
 )
 @click.option(
     "--traffic/--no-traffic",

@@ -12,6 +12,7 @@ import click
 from offramp_core import config
 from offramp_core.log_reader import log_files
 from offramp_core.paths import Paths
+from offramp_daemon.cli.demo import PORT as DEMO_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +32,7 @@ def load_settings(paths: Paths) -> Settings:
     Raises:
         ConfigError: a value can't be used, or a file can't be read.
     """
-    is_demo = paths == Paths.for_user(os.environ, is_demo=True)
-    return config.load(paths, os.environ, is_demo=is_demo).settings
+    return config.load(paths, os.environ, is_demo=_is_demo(paths)).settings
 
 
 def log_folder(paths: Paths, settings: Settings) -> Path:
@@ -81,9 +81,12 @@ def is_empty(folder: Path) -> bool:
     return not any(_size(path) for path in log_files(folder))
 
 
-def explain_empty(folder: Path, settings: Settings) -> None:
+def explain_empty(paths: Paths, settings: Settings) -> None:
     """Print that there is nothing yet, and what to do about it."""
-    click.echo(f"No requests recorded yet in {folder}.")
+    click.echo(f"No requests recorded yet in {log_folder(paths, settings)}.")
+    if _is_demo(paths):
+        click.echo(f"Run `offramp demo` (port {DEMO_PORT}).")
+        return
     click.echo("Run `offramp serve` and point Claude Code at it:")
     click.echo(f"  export ANTHROPIC_BASE_URL=http://localhost:{settings.port}")
     click.echo("or try `offramp demo`, which needs no key.")
@@ -94,6 +97,10 @@ def mention_skipped(count: int) -> None:
     if count:
         lines = "1 line" if count == 1 else f"{count} lines"
         click.echo(f"offramp: skipped {lines} of the log: torn, or no request record.", err=True)
+
+
+def _is_demo(paths: Paths) -> bool:
+    return paths == Paths.for_user(os.environ, is_demo=True)
 
 
 def _size(path: Path) -> int:

@@ -15,8 +15,6 @@ from offramp_daemon.cli import request_log, stats_report
 from offramp_daemon.cli.common import demo_option
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from offramp_core.paths import Paths
     from offramp_core.settings import Settings
     from offramp_daemon.cli.stats_report import Report
@@ -80,11 +78,12 @@ def command(
     elif is_csv:
         click.echo(stats_report.as_csv(report), nl=False)
     else:
-        _print_tables(report, folder, settings)
+        _print_tables(report, paths, settings)
     request_log.mention_skipped(report.skipped_lines)
 
 
-def _print_tables(report: Report, folder: Path, settings: Settings) -> None:
+def _print_tables(report: Report, paths: Paths, settings: Settings) -> None:
+    folder = request_log.log_folder(paths, settings)
     if any(bucket.usage.cells for bucket in (*report.weeks, *report.hours)):
         from offramp_daemon.cli import stats_view  # rich is slow to import
 
@@ -92,7 +91,7 @@ def _print_tables(report: Report, folder: Path, settings: Settings) -> None:
     elif report.filters.backends or report.filters.models:
         click.echo("No request matches. Leave out --backend and --model to see them all.")
     elif request_log.is_empty(folder):
-        request_log.explain_empty(folder, settings)
+        request_log.explain_empty(paths, settings)
     else:
         click.echo(f"No request in that time in {folder}.\nTry --all for the whole log.")
 
@@ -115,8 +114,8 @@ def _parse_since(text: str, now: datetime, zone: tzinfo) -> datetime:
         raise click.BadParameter(
             f"{text!r} is no time. Give a date (2026-02-07), an ISO time (2026-02-07T10:30), "
             "or how long ago: 3h, 2d, 1w.",
-            param_hint="--since",
+            param_hint="'--since'",
         ) from error
     if since > now:
-        raise click.BadParameter(f"{text!r} is still to come.", param_hint="--since")
+        raise click.BadParameter(f"{text!r} is still to come.", param_hint="'--since'")
     return since

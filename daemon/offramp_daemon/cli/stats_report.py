@@ -23,13 +23,14 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from offramp_core.log_reader import LogReader
+from offramp_core.settings import ANTHROPIC
 from offramp_core.units import share
 from offramp_core.usage import TimeGrid, by_backend, by_route, fold, select, series
 from offramp_core.weeks import Span, WeekBoundary
 from offramp_daemon.cli.request_log import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from offramp_core.usage import Counts, Totals, Usage
@@ -74,6 +75,8 @@ class Report:
     since: datetime | None
     filters: Filters
     skipped_lines: int
+    backends: tuple[str | None, ...]
+    """Every backend in what was read, filtered away or not, as they are listed everywhere."""
     period: Bucket
     recent: tuple[Bucket, ...]
     hours: tuple[Bucket, ...]
@@ -102,7 +105,8 @@ def gather(
     read_from = min(weeks[0].start, grid.hours[0].start) if weeks else since
     reader = LogReader(folder, since=read_from)
     records = chain.from_iterable(reader.read_usage())
-    usage = select(fold(records, grid), backends=filters.backends, models=filters.models)
+    everything = fold(records, grid)
+    usage = select(everything, backends=filters.backends, models=filters.models)
     weeks = weeks or _weeks_with_requests(usage, boundary, now)
     period = weeks[-1] if since is None else Span(since, grid.recent[-1].end)
     return Report(
@@ -111,6 +115,7 @@ def gather(
         since=since,
         filters=filters,
         skipped_lines=reader.skipped_lines,
+        backends=_in_order(key.backend for key in everything.cells),
         period=_buckets(usage, (period,))[0],
         recent=_buckets(usage, grid.recent),
         hours=_buckets(usage, grid.hours),
@@ -164,6 +169,13 @@ def _csv_rows(section: str, bucket: Bucket) -> Iterator[tuple[str | int, ...]]:
 def _weeks_with_requests(usage: Usage, boundary: WeekBoundary, now: datetime) -> tuple[Span, ...]:
     weeks = {boundary.week_of(key.start) for key in usage.cells} | {boundary.week_of(now)}
     return tuple(sorted(weeks, key=lambda week: week.start))
+
+
+def _in_order(backends: Iterable[str | None]) -> tuple[str | None, ...]:
+    """Anthropic, the others by name, and none last, so that no view depends on the numbers."""
+    return tuple(
+        sorted(set(backends), key=lambda name: (name is None, name != ANTHROPIC, name or ""))
+    )
 
 
 def _buckets(usage: Usage, spans: Sequence[Span]) -> tuple[Bucket, ...]:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from offramp_core.settings import ANTHROPIC
 from offramp_core.units import format_percent, format_tokens, share
 from offramp_core.usage import Totals, by_backend, by_model, merge
 from offramp_daemon.cli.request_log import printable
@@ -71,21 +72,21 @@ def show(report: Report) -> None:
 
 
 class _View:
-    """One report on one console; every backend has its colour and fill throughout."""
+    """One report on one console; every backend has its place, colour and fill throughout."""
 
     def __init__(self, report: Report, console: Console, glyphs: _Glyphs) -> None:
         self._report = report
         self._console = console
         self._glyphs = glyphs
         self._is_wide = console.width >= _WIDE
-        buckets = (report.period, *report.weeks, *report.hours)
-        self._backends = list(by_backend(merge(*(bucket.usage for bucket in buckets))))
+        self._backends = tuple(dict.fromkeys((ANTHROPIC, *report.backends)))
+        """Anthropic even where the log has none: the others keep their fills when it comes."""
 
     def show(self) -> None:
         """Print every part."""
         self._show_period()
         self._heading("Last 3 hours: tokens, a column for 3 minutes")
-        self._show_columns(self._report.recent, by_backend, self._style)
+        self._show_columns(self._report.recent, self._by_backend, self._style)
         self._heading("Last 24 hours: tokens by model, a column for an hour")
         self._show_columns(self._report.hours, by_model, lambda _name: "")
         self._show_weeks()
@@ -104,7 +105,7 @@ class _View:
         if not usage.cells:
             self._note("no requests")
             return
-        parts = by_backend(usage)
+        parts = self._by_backend(usage)
         width = max(10, min(_SPLIT_BAR_WIDTH, self._console.width - len("Requests  ")))
         bars = _table("", "")
         bars.show_header = False
@@ -169,12 +170,13 @@ class _View:
         used = [index for index, bucket in enumerate(buckets) if bucket.usage.cells]
         if not used:
             return
-        begin = self._local(buckets[-1].span.start)
-        self._heading(f"Weeks from {begin:%A %H:%M}, shares of tokens")
-        backends = self._backends[: len(self._glyphs.fills)]
+        backends = self._largest_backends(buckets)
         failures = ("Errors", "Cancelled") if self._is_wide else ()
         table = _table("From", "Requests", *failures, "Tokens", *map(printable, backends))
         bar_width = self._week_bar_width(backends)
+        begin = self._local(buckets[-1].span.start)
+        legend = ", bars as long as the week's total" if bar_width else ""
+        self._heading(f"Weeks from {begin:%A %H:%M}: shares of tokens{legend}")
         if bar_width:
             table.add_column("")
         most = max(bucket.usage.total().tokens for bucket in buckets)
@@ -190,6 +192,15 @@ class _View:
             bar = self._bar(tokens, round(share(total.tokens, most) * bar_width))
             table.add_row(*cells, *shares, *([bar] if bar_width else []))
         self._console.print(table)
+
+    def _by_backend(self, usage: Usage) -> _Names:
+        parts = by_backend(usage)
+        return {name: parts[name] for name in self._backends if name in parts}
+
+    def _largest_backends(self, buckets: Sequence[Bucket]) -> list[str | None]:
+        """As many as have a fill of their own, in the order that they have everywhere."""
+        most_first = list(by_backend(merge(*(bucket.usage for bucket in buckets))))
+        return sorted(most_first[: len(self._glyphs.fills)], key=self._backends.index)
 
     def _week_bar_width(self, backends: Sequence[str | None]) -> int:
         """What the columns leave for a bar; 0 where that is too little."""

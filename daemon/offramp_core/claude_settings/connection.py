@@ -1,0 +1,266 @@
+"""Points Claude Code at Offramp and away from it: what has to change, and the change itself.
+
+`plan_connect` and `plan_disconnect` only look; `apply` writes. Synchronous, and not for the loop.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from offramp_core.claude_settings import editing, memory, whole_file
+from offramp_core.claude_settings.jsonc import JsoncError, place
+from offramp_core.claude_settings.memory import Connection
+from offramp_core.config_values import shown
+from offramp_core.errors import OfframpError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from offramp_core.claude_settings.editing import Found
+
+_BACKUP_SUFFIX = ".offramp-backup"
+_NO_TEXT = "no text"
+
+
+class Outcome(Enum):
+    """What a plan comes to; the values are those of `--json`."""
+
+    CONNECTED = "connected"
+    ALREADY_CONNECTED = "already-connected"
+    FOREIGN = "foreign"
+    DISCONNECTED = "disconnected"
+    RESTORED = "restored"
+    NOT_CONNECTED = "not-connected"
+    CHANGED_MEANWHILE = "changed-meanwhile"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What would become of a settings file, and of what we remember of it.
+
+    `before` and `after` are whole files, None where there is none, equal where nothing is to do.
+    `old` and `new` are the values, fit to be shown, and `line` is where the value stands: before it
+    is taken out, after it was put in.
+    """
+
+    outcome: Outcome
+    file: Path
+    before: bytes | None
+    after: bytes | None
+    old: str | None
+    new: str | None
+    line: int | None
+    recalled: Connection | None
+    """What connect left behind earlier."""
+    connection: Connection | None
+    """What is to be remembered from now on."""
+
+    @property
+    def is_edit(self) -> bool:
+        """Whether the settings file changes."""
+        return self.before != self.after
+
+    @property
+    def previous(self) -> str | None:
+        """What connect replaced, fit to be shown."""
+        memory_of = self.connection or self.recalled
+        if memory_of is None or memory_of.previous is None:
+            return None
+        value = json.loads(memory_of.previous) if memory_of.previous.startswith('"') else None
+        return shown(value) if isinstance(value, str) else _NO_TEXT
+
+    @property
+    def backup(self) -> Path:
+        """Where the user's own original is kept while Offramp is connected."""
+        return self.file.with_name(self.file.name + _BACKUP_SUFFIX)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    """A settings file as it is, and what we remember of it."""
+
+    file: Path
+    before: bytes | None
+    text: str
+    found: Found | None
+    recalled: Connection | None
+
+    @property
+    def is_as_written(self) -> bool:
+        """Whether the value is the one that connect wrote."""
+        recalled = self.recalled
+        return bool(self.found and recalled and self.found.value == recalled.url)
+
+    def edited(self, outcome: Outcome, text: str | None, connection: Connection | None) -> Change:
+        """The plan that ends in `text`; None for no file."""
+        found = editing.find(text) if text else None
+        at_line = (text or "", found) if outcome is Outcome.CONNECTED else (self.text, self.found)
+        return Change(
+            outcome=outcome,
+            file=self.file,
+            before=self.before,
+            after=None if text is None else text.encode(),
+            old=_shown(self.found),
+            new=_shown(found),
+            line=_line(*at_line),
+            recalled=self.recalled,
+            connection=connection,
+        )
+
+    def untouched(self, outcome: Outcome, connection: Connection | None) -> Change:
+        """The plan that leaves the file alone."""
+        return Change(
+            outcome=outcome,
+            file=self.file,
+            before=self.before,
+            after=self.before,
+            old=_shown(self.found),
+            new=_shown(self.found),
+            line=_line(self.text, self.found),
+            recalled=self.recalled,
+            connection=connection,
+        )
+
+
+def plan_connect(
+    file: Path, memory_file: Path, url: str, *, is_own: Callable[[str], bool], force: bool = False
+) -> Change:
+    """What it takes to have Claude Code use `url`; FOREIGN where another value is in the way.
+
+    `is_own` tells whether an address leads to this Offramp; `force` replaces a foreign one.
+
+    Raises:
+        OfframpError: a file can't be read, or the settings are no JSON object.
+    """
+    state = _look(file, memory_file)
+    if state.found is None:
+        text, made = editing.insert(state.text, url)
+        if state.before is None:
+            made = "file"
+        connection = Connection(file=os.fspath(file), url=url, made=made)
+        return state.edited(Outcome.CONNECTED, text, connection)
+    if _is_own(state.found, is_own):
+        return state.untouched(Outcome.ALREADY_CONNECTED, state.recalled)
+    if state.recalled is not None and state.is_as_written:  # our port or host was changed
+        connection = msgspec.structs.replace(state.recalled, url=url)
+    elif force:
+        previous = state.found.raw
+        connection = Connection(file=os.fspath(file), url=url, made="value", previous=previous)
+    else:
+        return state.untouched(Outcome.FOREIGN, state.recalled)
+    text = editing.replace(state.text, editing.quoted(url))
+    return state.edited(Outcome.CONNECTED, text, connection)
+
+
+def plan_disconnect(file: Path, memory_file: Path, *, is_own: Callable[[str], bool]) -> Change:
+    """What it takes to let Claude Code go; another's value stays.
+
+    A value that connect did not write but that leads here goes too, for Claude Code must not be
+    left pointing at a closed port.
+
+    Raises:
+        OfframpError: a file can't be read, or the settings are no JSON object.
+    """
+    state = _look(file, memory_file)
+    recalled = state.recalled
+    if state.found is None:
+        return state.untouched(Outcome.NOT_CONNECTED, None)
+    if not state.is_as_written and not _is_own(state.found, is_own):
+        outcome = Outcome.CHANGED_MEANWHILE if recalled else Outcome.NOT_CONNECTED
+        return state.untouched(outcome, None)
+    if recalled is not None and recalled.previous is not None:
+        text = editing.replace(state.text, recalled.previous)
+        return state.edited(Outcome.RESTORED, text, None)
+    made = recalled.made if recalled else "member"
+    text = editing.remove(state.text, made)
+    is_gone = made == "file" and not text.strip()
+    return state.edited(Outcome.DISCONNECTED, None if is_gone else text, None)
+
+
+def apply(change: Change, memory_file: Path) -> bool:
+    """Do it; return whether a backup was made (connecting) or was removed as needless.
+
+    Raises:
+        OfframpError: a file can't be written; the settings are then as they were.
+    """
+    if change.outcome is not Outcome.CONNECTED:
+        if change.is_edit:
+            whole_file.write(change.file, change.after, before=change.before)
+        memory.remember(memory_file, change.file, change.connection)
+        return change.is_edit and _drop_backup(change)
+    # First, because a value that was replaced must not be lost to a crash in between.
+    memory.remember(memory_file, change.file, change.connection)
+    has_backup = False
+    try:
+        has_backup = change.recalled is None and _keep_backup(change)
+        whole_file.write(change.file, change.after, before=change.before)
+    except OfframpError:
+        memory.remember(memory_file, change.file, change.recalled)
+        if has_backup:
+            change.backup.unlink(missing_ok=True)
+        raise
+    return has_backup
+
+
+def _look(file: Path, memory_file: Path) -> _State:
+    before = whole_file.read(file)
+    recalled = memory.recall(memory_file, file)
+    text = _decoded(before or b"")
+    if text is None:
+        raise OfframpError(f"{file} is not UTF-8 text.", hint="Save it with the encoding UTF-8.")
+    try:
+        found = editing.find(text)
+    except JsoncError as error:
+        raise OfframpError(
+            f"{file}, line {error.line}, column {error.column}: {error.problem}.",
+            hint="Correct it by hand; nothing was changed.",
+        ) from error
+    return _State(file=file, before=before, text=text, found=found, recalled=recalled)
+
+
+def _decoded(data: bytes) -> str | None:
+    """None for bad bytes: the library's error would carry the whole file along."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _is_own(found: Found, is_own: Callable[[str], bool]) -> bool:
+    return isinstance(found.value, str) and is_own(found.value)
+
+
+def _shown(found: Found | None) -> str | None:
+    """A value without what may be a password in it."""
+    if found is None:
+        return None
+    return shown(found.value) if isinstance(found.value, str) else _NO_TEXT
+
+
+def _line(text: str, found: Found | None) -> int | None:
+    return place(text, found.start)[0] if found else None
+
+
+def _keep_backup(change: Change) -> bool:
+    """Copy the user's file, unless an earlier copy is there, which is nearer to their own."""
+    if change.before is None or os.path.lexists(change.backup):
+        return False
+    whole_file.write(change.backup, change.before, before=None, like=change.file)
+    return True
+
+
+def _drop_backup(change: Change) -> bool:
+    """Remove a backup that is no different from the file itself."""
+    if change.after is None or change.backup.is_symlink():
+        return False
+    if whole_file.read(change.backup) != change.after:
+        return False
+    whole_file.write(change.backup, None, before=change.after)
+    return True

@@ -1,0 +1,104 @@
+"""`offramp connect`: points Claude Code at Offramp, in Claude Code's own settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from offramp_core import health
+from offramp_core.claude_settings import connection, surroundings
+from offramp_core.claude_settings.connection import Change, Outcome
+from offramp_core.claude_settings.editing import BASE_URL
+from offramp_core.errors import OfframpError
+from offramp_daemon.cli import claude_code, exit_codes
+
+if TYPE_CHECKING:
+    from offramp_daemon.cli.claude_code import Setup
+
+_UNANSWERED = {
+    "none": "Nothing answers at {url} yet, and until it does Claude Code can't work. Start the "
+    "daemon: offramp serve",
+    "other": "Something answers at {url}, but it is not Offramp, or it refuses this request.",
+}
+
+
+@click.command("connect")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Replace an address that is not Offramp's; disconnect restores it.",
+)
+@claude_code.output_options
+@click.pass_context
+def command(context: click.Context, force: bool, is_dry: bool, is_json: bool) -> None:
+    """Point Claude Code at Offramp.
+
+    Puts ANTHROPIC_BASE_URL into the env block of Claude Code's settings.json (below
+    $CLAUDE_CONFIG_DIR, else ~/.claude) and changes nothing else in it. A backup stays beside the
+    file until `offramp disconnect`.
+    """
+    setup = claude_code.find_setup()
+    file = setup.places.user
+    change = connection.plan_connect(
+        file, setup.memory_file, setup.url, is_own=setup.is_own, force=force
+    )
+    is_foreign = change.outcome is Outcome.FOREIGN
+    if is_foreign and not is_json:
+        raise _foreign_value(change)
+    has_backup = False
+    if not is_dry and not is_foreign:
+        has_backup = connection.apply(change, setup.memory_file)
+    warnings = _warnings(change, setup)
+    if is_json:
+        claude_code.print_json(change, setup, warnings, is_dry=is_dry, has_backup=has_backup)
+        context.exit(exit_codes.FAILURE if is_foreign else 0)
+    if is_dry:
+        click.echo(claude_code.difference_of(change), nl=False)
+    if is_dry and change.is_edit:
+        click.echo("Nothing was written.", err=True)
+    else:
+        _report(change, setup, has_backup=has_backup)
+    claude_code.print_warnings(warnings)
+
+
+def _foreign_value(change: Change) -> OfframpError:
+    return OfframpError(
+        f"{change.file}, line {change.line}: {BASE_URL} is {change.old}, which is not Offramp's.",
+        hint="Nothing was changed. --force replaces it, and offramp disconnect puts it back.",
+    )
+
+
+def _report(change: Change, setup: Setup, *, has_backup: bool) -> None:
+    place = f"  {change.file}, line {change.line}: {BASE_URL} in env"
+    if change.outcome is Outcome.ALREADY_CONNECTED:
+        click.echo(f"Claude Code uses Offramp already: nothing was changed.\n{place}, {change.old}")
+        return
+    click.echo(f"Claude Code now uses {setup.url}.\n{place}")
+    if change.old is not None:
+        click.echo(f"  It was {change.old} before.")
+    if change.previous is not None:
+        click.echo(f"  offramp disconnect will put {change.previous} back.")
+    if has_backup:
+        click.echo(f"  The file as it was: {change.backup}")
+    click.echo(claude_code.OLD_SESSIONS)
+
+
+def _warnings(change: Change, setup: Setup) -> list[str]:
+    found = surroundings.warnings(
+        setup.places,
+        (change.after or b"").decode(),
+        setup.environ,
+        url=setup.url,
+        is_own=setup.is_own,
+    )
+    if setup.settings.client_token is not None:
+        found.append(
+            "Offramp wants its client_token: Claude Code must send it as x-offramp-token "
+            "(ANTHROPIC_CUSTOM_HEADERS)."
+        )
+        return found  # without the token nobody can tell who answers
+    answer = health.who_answers(setup.url)
+    if answer != "offramp":
+        found.append(_UNANSWERED[answer].format(url=setup.url))
+    return found
