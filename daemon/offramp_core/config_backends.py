@@ -109,15 +109,16 @@ def keyless_notes(
     for backend in backends:
         if backend.name not in routed or backend.auth == "client" or backend.key is not None:
             continue
+        table = f"[backend.{backend.name}] of config.toml"
         if backend.name in unset:
-            cure = f"Set {shown_key(unset[backend.name])}, which its key_env names"
+            name = shown_key(unset[backend.name])
+            cure = f"Set {name}, which its key_env names, in the environment or in {env_file}, "
+            cure += f"or set key instead in {table}"
         elif backend.name == ZAI:
-            cure = "Set ZAI_API_KEY"
+            cure = f"Set ZAI_API_KEY in the environment or in {env_file}, "
+            cure += "or zai_api_key in config.toml"
         else:
-            cure = f"Set key or key_env in [backend.{backend.name}]"
-            env_file = ""
-        where = f", in the environment or in {env_file}" if env_file else ""
-        notes.append(
-            f"There is no key for {backend.name}: its requests go to Anthropic. {cure}{where}."
-        )
+            cure = f"Set key in {table}, or key_env there to the name of a variable "
+            cure += f"in the environment or in {env_file}"
+        notes.append(f"There is no key for {backend.name}: its requests go to Anthropic. {cure}.")
     return tuple(notes)

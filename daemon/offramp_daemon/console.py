@@ -33,6 +33,7 @@ _CAPACITY = 1000
 _CLOSE_TIMEOUT_S = 1.0
 _PROMPT_CHARACTERS = 40
 _LABEL_CHARACTERS = 60
+_REASON_CHARACTERS = 200
 _LOOKED_AT_CHARACTERS = 400
 """What is kept of a prompt at all: its start, with room for escapes that are taken out."""
 
@@ -70,19 +71,20 @@ _Item = tuple[float, RequestLine | str]
 def format_line(line: RequestLine, *, is_private: bool) -> str:
     """The line as text, without a newline.
 
-    `is_private` says that only the user can see it: the prompt's start and the masked key may be
-    in it.
+    `is_private` says that only the user can see it: the latency, the prompt's start and the masked
+    key may be in it.
     """
     is_delegated = line.backend != settings.ANTHROPIC
     parts = [
         f"[{_label(line.tier)}|{_label(line.backend)}]",
         f"{format_tokens(line.input_tokens)}→{format_tokens(line.output_tokens)}",
-        f"{line.elapsed_ms}ms",
     ]
+    if is_private:
+        parts.append(f"{line.elapsed_ms}ms")
     if line.status != "success":
         parts.append(_outcome(line))
     if line.reason:
-        parts.append(f"({_label(line.reason)})")
+        parts.append(f"({_visible(line.reason[:_REASON_CHARACTERS])})")
     if is_private and line.masked_key and not is_delegated:
         parts.append(mask_credentials(_label(line.masked_key)))
     if is_private and line.prompt and (start := _start_of(line.prompt)):
@@ -176,7 +178,6 @@ def _to_json(moment: float, item: RequestLine | str) -> str:
             "backend": item.backend,
             "input_tokens": item.input_tokens,
             "output_tokens": item.output_tokens,
-            "elapsed_ms": item.elapsed_ms,
             "status": item.status,
             "http_status": item.http_status,
             "reason": item.reason,

@@ -63,7 +63,35 @@ def test_nothing_set_gives_the_defaults(home: Home) -> None:
     assert set(loaded.origins.values()) == {"default"}
     assert len(loaded.notes) == 1
     assert "no key for zai" in loaded.notes[0]
-    assert "ZAI_API_KEY" in loaded.notes[0]
+    assert "ZAI_API_KEY in the environment" in loaded.notes[0]
+    assert str(home.paths.env_file) in loaded.notes[0]
+    assert "zai_api_key in config.toml" in loaded.notes[0]
+
+
+def test_each_backend_without_a_key_is_told_every_place_for_one(home: Home) -> None:
+    home.write(
+        """
+        zai_api_key = "0123456789abcdef"
+        [backend.first]
+        base_url = "https://first.example"
+        [backend.second]
+        base_url = "https://second.example"
+        key_env = "SECOND_API_KEY"
+        [[route]]
+        match = "sonnet"
+        backend = "first"
+        [[route]]
+        match = "haiku"
+        backend = "second"
+        """
+    )
+    first, second = home.load().notes
+    assert "key in [backend.first] of config.toml" in first
+    assert "Set SECOND_API_KEY" in second
+    assert "[backend.second] of config.toml" in second
+    for note in (first, second):
+        assert "in the environment" in note
+        assert str(home.paths.env_file) in note
 
 
 def test_schema_names_every_field_of_the_settings() -> None:

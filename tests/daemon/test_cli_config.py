@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+from log_samples import OFFRAMP, environ_for
+from terminal import output_on_a_terminal
 
 from offramp_core.config import load
 from offramp_core.paths import Paths
@@ -56,20 +58,55 @@ def write(root: Path, toml: str, *, is_demo: bool = False) -> Path:
     return file
 
 
-def test_path_prints_the_file_alone(run: Run, tmp_path: Path) -> None:
-    assert run("path") == Ending(0, f"{tmp_path / 'config' / 'config.toml'}\n", "")
-    assert run("path", "--demo").out == f"{tmp_path / 'demo' / 'config' / 'config.toml'}\n"
+def test_path_names_every_file(run: Run, tmp_path: Path) -> None:
+    lines = [
+        f"settings     {tmp_path}/config/config.toml",
+        f".env         {tmp_path}/config/.env",
+        f"records      {tmp_path}/data/log",
+        f"diagnostics  {tmp_path}/diagnostics/daemon.log",
+    ]
+    assert run("path") == Ending(0, "\n".join(lines) + "\n", "")
+    assert run("path", "--demo").out.splitlines()[0].endswith("/demo/config/config.toml")
+
+
+def test_path_names_the_log_folder_in_force(run: Run, tmp_path: Path) -> None:
+    file = write(tmp_path, 'log_dir = "/a/my log"')
+    assert "records      /a/my log" in run("path").out.splitlines()
+    assert json.loads(run("path", "--json").out) == {
+        "settings": str(file),
+        "env": str(file.with_name(".env")),
+        "records": "/a/my log",
+        "diagnostics": str(tmp_path / "diagnostics" / "daemon.log"),
+    }
+
+
+def test_path_names_what_it_can_though_a_setting_is_refused(run: Run, tmp_path: Path) -> None:
+    file = write(tmp_path, "prot = 1")
+    ending = run("path")
+    assert ending.code == 0
+    labels = [line.split()[0] for line in ending.out.splitlines()]
+    assert labels == ["settings", ".env", "diagnostics"]
+    assert f"{file}: unknown key prot." in ending.err
+    assert json.loads(run("path", "--json").out)["records"] is None
 
 
 def test_check_of_good_settings_ends_with_0(run: Run, tmp_path: Path) -> None:
     file = write(tmp_path, f'zai_api_key = "{KEY}"')
-    assert run("check") == Ending(0, f"The settings are good: {file}\n", "")
+    lines = ["The settings are good.", f"read       {file}", f"not there  {file.parent}/.env"]
+    assert run("check") == Ending(0, "\n".join(lines) + "\n", "")
 
 
-def test_check_without_a_file_says_that_these_are_defaults(run: Run) -> None:
+def test_check_names_the_files_that_it_read(run: Run, tmp_path: Path) -> None:
+    env_file = write(tmp_path, "").replace(tmp_path / "config" / ".env")
+    env_file.write_text(f"ZAI_API_KEY={KEY}\n")
+    shown = run("check").out.splitlines()
+    assert shown[1:] == [f"not there  {env_file.parent}/config.toml", f"read       {env_file}"]
+
+
+def test_check_without_a_file_says_so_and_that_a_key_is_missing(run: Run) -> None:
     ending = run("check")
     assert ending.code == 0
-    assert "not there: defaults" in ending.out
+    assert ending.out.count("not there") == 2
     assert "Note: There is no key for zai" in ending.err
 
 
@@ -104,7 +141,36 @@ def test_show_lists_every_setting_with_its_origin(
     assert "haiku → zai as GLM-4.5-Air, up to 128,000 tokens" in ending.out
     assert KEY not in ending.out
     shown = {row[0] for row in rows}
-    assert set(load(Paths.under(tmp_path), {}).origins) <= shown
+    names = set(load(Paths.under(tmp_path), {}).origins)
+    assert {name for name in names if not name.startswith("backend.anthropic.")} <= shown
+    assert not any(line.endswith(" ") for line in ending.out.splitlines())
+
+
+def test_show_leaves_out_what_does_not_apply_to_unchanged_requests(
+    run: Run, tmp_path: Path
+) -> None:
+    write(tmp_path, '[backend.mine]\nbase_url = "https://mine.example"\nauth = "client"')
+    names = [line.split()[0] for line in run("show").out.splitlines()]
+    for backend in ("anthropic", "mine"):
+        shown = {name for name in names if name.startswith(f"backend.{backend}.")}
+        assert shown == {f"backend.{backend}.{key}" for key in ("base_url", "auth", "own_thinking")}
+    assert "backend.zai.headers" in names
+    assert "backend.mine.headers" in json.loads(run("show", "--json").out)["settings"]
+
+
+def test_show_on_a_narrow_terminal_breaks_no_word(tmp_path: Path) -> None:
+    folder = tmp_path / "Application Support" / ("x" * 60)
+    url = "https://a-very-long-name-of-a-gateway.example/with/a/long/path"
+    write(tmp_path, f'log_dir = "{folder}"\nzai_base_url = "{url}"')
+    environ = environ_for(tmp_path, COLUMNS="80", TERM="xterm", NO_COLOR="1", LC_ALL="C.UTF-8")
+    shown = output_on_a_terminal([*OFFRAMP, "config", "show"], environ).splitlines()
+    assert any(str(folder) in line for line in shown)
+    assert any(url in line for line in shown)
+    usual = [line for line in shown if str(folder) not in line and url not in line]
+    assert max(map(len, usual)) <= 80
+    words = " ".join(usual).replace(",", " ").split()
+    assert {"interleaved-thinking-2025-05-14", "context_management", "GLM-4.5-Air"} <= set(words)
+    assert not any(line.endswith(" ") for line in shown)
 
 
 def test_show_as_json_holds_values_origins_and_notes(

@@ -11,16 +11,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 from log_samples import OFFRAMP, SETTINGS_VARIABLES, environ_for, log_file, sample_line
 
 from offramp_daemon.cli import main
+from offramp_daemon.cli.logs import short_time
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-MOMENT = datetime(2026, 2, 7, 10, 30, tzinfo=UTC)
+MOMENT = datetime(2021, 2, 7, 10, 30, tzinfo=UTC)
+KATHMANDU = ZoneInfo("Asia/Kathmandu")
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
     return run
 
 
-def at(seconds: int, **fields: object) -> bytes:
-    return sample_line(MOMENT + timedelta(seconds=seconds), **fields)
+def at(minutes: int, **fields: object) -> bytes:
+    return sample_line(MOMENT + timedelta(minutes=minutes), **fields)
 
 
 def test_line_tells_time_model_backend_tokens_status_and_reason(run: Run, tmp_path: Path) -> None:
@@ -72,19 +75,71 @@ def test_line_tells_time_model_backend_tokens_status_and_reason(run: Run, tmp_pa
         + at(4, status="cancelled")
     )
     assert run().texts == [
-        "2026-02-07 16:15:00 claude-sonnet-4-5 zai 1.3k→890 success (route sonnet)",
-        "2026-02-07 16:15:01 claude-sonnet-4-5 zai 1.3k→890 +45.0k cached success (route sonnet)",
-        "2026-02-07 16:15:02 claude-sonnet-4-5 zai 1.3k→0 error 429",
-        "2026-02-07 16:15:03 (none) (none) 1.3k→890 error (route sonnet)",
-        "2026-02-07 16:15:04 claude-sonnet-4-5 zai 1.3k→890 cancelled (route sonnet)",
+        "2021-02-07 16:15 sonnet-4-5 zai 1.3k→890 ok route sonnet",
+        "2021-02-07 16:16 sonnet-4-5 zai 1.3k→890 +45.0k ok route sonnet",
+        "2021-02-07 16:17 sonnet-4-5 zai 1.3k→0 error 429",
+        "2021-02-07 16:18 (none) (none) 1.3k→890 error route sonnet",
+        "2021-02-07 16:19 sonnet-4-5 zai 1.3k→890 cancelled route sonnet",
     ]
+
+
+def test_columns_are_as_wide_as_their_cells(run: Run, tmp_path: Path) -> None:
+    log_file(tmp_path).write_bytes(
+        at(0, model="claude-haiku-4-5-20251001", reason=None)
+        + at(1, model="claude-sonnet-4-5-20250929[1m]", cache_read_input_tokens=45_000)
+        + at(2, model="m" * 100, backend="b" * 100)
+    )
+    assert run().out.splitlines() == [
+        f"2021-02-07 16:15  haiku-4-5{' ' * 15}  zai{' ' * 21}  1.3k→890         ok",
+        f"2021-02-07 16:16  sonnet-4-5[1m]{' ' * 10}  zai{' ' * 21}  1.3k→890 +45.0k  "
+        "ok  route sonnet",
+        f"2021-02-07 16:17  {'m' * 100}  {'b' * 100}  1.3k→890         ok  route sonnet",
+    ]
+
+
+def test_usual_lines_of_this_year_fit_80_columns(run: Run, tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    tokens = {
+        "input_tokens": 12_300,
+        "output_tokens": 12_300,
+        "cache_creation_input_tokens": 145_000,
+    }
+    models = ("claude-sonnet-4-5-20250929[1m]", "claude-haiku-4-5-20251001", "claude-opus-4-6")
+    endings = (
+        {"reason": "kept: context_size", "backend": "anthropic"},
+        {"reason": "route sonnet", "status": "error", "http_status": 429},
+        {"reason": "no key for zai", "status": "cancelled", "backend": "anthropic"},
+    )
+    lines = [
+        sample_line(now, model=model, **tokens, **ending) for model in models for ending in endings
+    ]
+    log_file(tmp_path).write_bytes(b"".join(lines))
+    shown = run().out.splitlines()
+    assert len(shown) == len(lines)
+    # Three characters to spare: what the date of an earlier day takes beyond the seconds.
+    assert max(map(len, shown)) <= 80 - 3
+
+
+@pytest.mark.parametrize(
+    ("ts", "shown"),
+    [
+        ("2026-02-07T10:30:05.000Z", "16:15:05"),
+        ("2026-02-06T18:14:59.000Z", "02-06 23:59"),
+        ("2026-02-06T18:15:00.000Z", "00:00:00"),
+        ("2026-02-07T18:15:00.000Z", "02-08 00:00"),
+        ("2025-12-31T10:30:05.000Z", "2025-12-31 16:15"),
+        ("soon\x1b", "soon?"),
+    ],
+)
+def test_time_is_the_shorter_the_nearer(ts: str, shown: str) -> None:
+    assert short_time(ts, datetime(2026, 2, 7, 12, tzinfo=KATHMANDU)) == shown
 
 
 def test_latest_come_last_and_span_months(run: Run, tmp_path: Path) -> None:
     first = log_file(tmp_path)
-    first.write_bytes(b"".join(at(second) for second in range(30)))
+    first.write_bytes(b"".join(at(minute) for minute in range(30)))
     first.with_name("requests-2026-03.jsonl").write_bytes(at(50) + at(51))
-    assert run("-n", "4").times == ["16:15:28", "16:15:29", "16:15:50", "16:15:51"]
+    assert run("-n", "4").times == ["16:43", "16:44", "17:05", "17:06"]
     assert len(run().texts) == 20
     assert run("-n", "0").out == ""
 
@@ -96,9 +151,9 @@ def test_json_passes_the_lines_as_they_stand(run: Run, tmp_path: Path) -> None:
 
 
 def test_filters_reach_back_until_enough_is_found(run: Run, tmp_path: Path) -> None:
-    opus = [at(second, model="claude-opus-4-6", backend="anthropic") for second in range(3)]
+    opus = [at(minute, model="claude-opus-4-6", backend="anthropic") for minute in range(3)]
     log_file(tmp_path).write_bytes(b"".join(opus) + at(9) * 3000)
-    assert run("--model", "OPUS", "-n", "2").times == ["16:15:01", "16:15:02"]
+    assert run("--model", "OPUS", "-n", "2").times == ["16:16", "16:17"]
     assert len(run("--backend", "anthr", "--backend", "zai", "-n", "3001").texts) == 3001
 
 
@@ -119,11 +174,11 @@ def test_names_from_a_client_can_not_steer_the_terminal(run: Run, tmp_path: Path
 
 @pytest.mark.parametrize("ts", ["soon", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
 def test_time_that_no_clock_shows_stands_as_it_is(run: Run, tmp_path: Path, ts: str) -> None:
-    line = at(0).replace(b"2026-02-07T10:30:00.000Z", ts.encode())
+    line = at(0).replace(b"2021-02-07T10:30:00.000Z", ts.encode())
     log_file(tmp_path).write_bytes(line)
     ending = run()
     assert ending.code == 0
-    assert "success" in ending.out
+    assert "ok  route sonnet" in ending.out
 
 
 def test_empty_log_says_what_to_do(run: Run) -> None:
@@ -139,19 +194,27 @@ def test_demo_log_is_the_demos(run: Run, tmp_path: Path) -> None:
     assert "No requests" in run().out
 
 
+def test_empty_demo_log_points_to_the_demo_alone(run: Run, tmp_path: Path) -> None:
+    shown = run("--demo").out.splitlines()
+    assert shown == [
+        f"No requests recorded yet in {tmp_path / 'demo' / 'data' / 'log'}.",
+        "Run `offramp demo` (port 3101).",
+    ]
+
+
 def test_following_shows_what_comes_and_ends_well_on_ctrl_c(tmp_path: Path) -> None:
     file = log_file(tmp_path)
     file.write_bytes(at(0))
     with following(tmp_path) as process:
-        assert b"10:30:00" in read_line(process)
+        assert b"10:30" in read_line(process)
         with file.open("ab") as log:
             log.write(at(1)[:20])
             log.flush()
             log.write(at(1)[20:] + at(2, model="claude-opus-4-6"))
-        assert b"10:30:01" in read_line(process)
+        assert b"10:31" in read_line(process)
         assert b"opus" in read_line(process)
         file.with_name("requests-2026-03.jsonl").write_bytes(at(3))
-        assert b"10:30:03" in read_line(process)
+        assert b"10:33" in read_line(process)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
         assert (process.returncode, out, err) == (0, b"", b"")
@@ -173,7 +236,7 @@ def test_following_an_empty_log_says_that_it_waits(tmp_path: Path) -> None:
         assert process.stderr is not None
         assert b"Waiting for requests" in process.stderr.readline()
         file.write_bytes(at(0))
-        assert b"10:30:00" in read_line(process)
+        assert b"10:30" in read_line(process)
 
 
 def test_following_ends_quietly_when_its_reader_leaves_though_nothing_comes(tmp_path: Path) -> None:

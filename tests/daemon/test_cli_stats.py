@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from log_samples import OFFRAMP, SETTINGS_VARIABLES, environ_for, log_file, sample_line
+from terminal import output_on_a_terminal
 
 from offramp_daemon.cli import main
 
@@ -113,7 +113,7 @@ def test_since_without_offset_is_local_time(run: Run, tmp_path: Path) -> None:
 def test_since_that_is_no_past_time_is_refused(run: Run, since: str) -> None:
     ending = run("--since", since)
     assert ending.code == 2
-    assert "--since" in ending.err
+    assert "Invalid value for '--since':" in ending.err
 
 
 @pytest.mark.parametrize(
@@ -132,6 +132,12 @@ def test_empty_log_says_what_to_do(run: Run, tmp_path: Path) -> None:
     assert "export ANTHROPIC_BASE_URL=http://localhost:3001" in ending.out
     shown = json.loads(run("--json").out)
     assert (shown["period"]["requests"], len(shown["weeks"])) == (0, 8)
+
+
+def test_empty_demo_log_points_to_the_demo_alone(run: Run) -> None:
+    ending = run("--demo")
+    assert ending.code == 0
+    assert ending.out.splitlines()[1:] == ["Run `offramp demo` (port 3101)."]
 
 
 def test_log_without_anything_recent_points_to_all(run: Run, tmp_path: Path) -> None:
@@ -172,7 +178,7 @@ def test_output_that_knows_no_blocks_gets_ascii(tmp_path: Path) -> None:
         timeout=30,
         check=True,
     )
-    assert b"# zai" in done.stdout
+    assert b"- zai" in done.stdout
     assert b"mod?le-?" in done.stdout
 
 
@@ -183,7 +189,7 @@ def test_terminal_gets_colours_unless_refused(tmp_path: Path, *, no_color: bool)
     if no_color:
         environ["NO_COLOR"] = "1"
     shown = output_on_a_terminal([*OFFRAMP, "stats", "--since", "1h"], environ)
-    assert "█ zai" in shown
+    assert "░ zai" in shown
     assert (ESCAPE in shown) is not no_color
 
 
@@ -217,20 +223,3 @@ def test_json_does_not_import_the_table_library(tmp_path: Path) -> None:
     assert b"offramp_daemon.cli.stats" in done.stderr
     for heavy in (b"rich", b"aiohttp", b"asyncio"):
         assert b" " + heavy + b"\n" not in done.stderr
-
-
-def output_on_a_terminal(command: list[str], environ: dict[str, str]) -> str:
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(command, env=environ, stdin=theirs, stdout=theirs) as process:
-        os.close(theirs)
-        shown = b""
-        try:
-            while piece := os.read(ours, 65536):
-                shown += piece
-        except OSError:
-            # Linux's way of saying that the other end was closed.
-            pass
-        finally:
-            os.close(ours)
-        assert process.wait(timeout=30) == 0
-    return shown.decode()

@@ -120,9 +120,9 @@ def test_key_that_was_not_masked_is_not_shown() -> None:
     assert "aaaa" not in line
 
 
-def test_line_that_others_may_see_has_neither_prompt_nor_key() -> None:
+def test_line_that_others_may_see_has_no_prompt_key_or_latency() -> None:
     line = a_line(backend="anthropic", masked_key=MASKED_KEY)
-    assert format_line(line, is_private=False) == "[sonnet|anthropic] 1.3k→890 3421ms"
+    assert format_line(line, is_private=False) == "[sonnet|anthropic] 1.3k→890"
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_pipe_gets_the_line_without_prompt_and_key() -> None:
     console.say("Delegation is paused.\nEverything goes to Anthropic.")
     console.close()
     assert pipe.read_to_end() == (
-        "[sonnet|anthropic] 1.3k→890 3421ms\nDelegation is paused.\nEverything goes to Anthropic.\n"
+        "[sonnet|anthropic] 1.3k→890\nDelegation is paused.\nEverything goes to Anthropic.\n"
     )
 
 
@@ -197,7 +197,6 @@ def test_json_has_one_object_a_line_and_no_prompt_even_on_a_terminal(
         "backend": "anthropic",
         "input_tokens": 1250,
         "output_tokens": 890,
-        "elapsed_ms": 3421,
         "status": "success",
         "http_status": 200,
         "reason": "images",
@@ -211,7 +210,7 @@ def test_stream_in_memory_is_written_to() -> None:
     console.start()
     console.request(a_line())
     console.close()
-    assert stream.getvalue() == "[sonnet|zai] 1.3k→890 3421ms\n"
+    assert stream.getvalue() == "[sonnet|zai] 1.3k→890\n"
 
 
 @pytest.mark.parametrize(

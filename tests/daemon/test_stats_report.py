@@ -179,12 +179,63 @@ def test_tables_say_the_numbers(sample: Path, capsys: pytest.CaptureFixture[str]
     stats_view.show(report_at_now(sample))
     shown = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert shown[0].startswith("This week: Thu 2026-03-26 22:00 \N{EN DASH} Thu 2026-04-02 22:00")
-    assert "█ zai 3 60% 1 1 15.5k 78% 3.8k 1.8k 10.0k" in shown
+    assert "░ zai 3 60% 1 1 15.5k 78% 3.8k 1.8k 10.0k" in shown
     assert "all 5 100% 2 1 19.8k 100% 6.3k 3.6k 10.0k" in shown
-    assert any(line.startswith("2026-03-26 5 2 1 19.8k 78% 11% 11% █") for line in shown)
+    assert any(line.startswith("2026-03-26 5 2 1 19.8k 11% 78% 11% █") for line in shown)
     assert any(line.startswith("claude-haiku-4-5 ··················█·····") for line in shown)
     zai = next(line for line in shown if line.startswith("zai ···"))
     assert zai.split()[1] == "·" * 59 + zai.split()[1][-1]
+
+
+def test_backends_come_in_one_order_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ["zai", None, "acme", "anthropic"]
+    moment = NOW - timedelta(minutes=1)
+    lines = [
+        sample_line(moment, backend=name, input_tokens=1000 * more)
+        for more, name in enumerate(names)
+    ]
+    log_file(tmp_path).write_bytes(b"".join(lines))
+    monkeypatch.setenv("COLUMNS", "120")
+    stats_view.show(report_at_now(tmp_path))
+    parts = capsys.readouterr().out.split("\n\n")
+    rows = [line for line in parts[0].splitlines() if line[:1] in set("█░▓▒")]
+    assert [row.split()[:2] for row in rows] == [
+        ["█", "anthropic"],
+        ["░", "acme"],
+        ["▓", "zai"],
+        ["▒", "(none)"],
+    ]
+    assert [line.split()[0] for line in parts[1].splitlines()[2:]] == [
+        "anthropic",
+        "acme",
+        "zai",
+        "(none)",
+    ]
+    weeks = parts[3].splitlines()
+    assert weeks[0] == "Weeks from Thursday 22:00: shares of tokens; a bar's length shows the total"
+    assert weeks[1].split()[-4:] == ["anthropic", "acme", "zai", "(none)"]
+    for bar in (*parts[0].splitlines()[1:3], weeks[2]):
+        cells = bar.split()[-1]
+        assert list(dict.fromkeys(cells)) == list("█░▓▒")
+
+
+@pytest.mark.parametrize("filters", [Filters(), Filters(backends=["zai"]), Filters(models=["son"])])
+def test_backend_keeps_its_fill_whatever_is_filtered_away(
+    sample: Path, filters: Filters, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stats_view.show(report_at_now(sample, filters=filters))
+    assert "░ zai" in capsys.readouterr().out
+
+
+def test_weeks_without_room_for_bars_explain_none(
+    sample: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "79")
+    stats_view.show(report_at_now(sample))
+    shown = capsys.readouterr().out
+    assert "Weeks from Thursday 22:00: shares of tokens\n" in shown
 
 
 def test_names_from_a_client_can_not_steer_the_terminal(

@@ -66,7 +66,7 @@ def _offramp() -> None:
 def main() -> None:
     """Run the command line; the process's exit code says how it went (see `exit_codes`)."""
     try:
-        _offramp(prog_name="offramp")
+        _offramp(sys.argv[1:] or ["--help"], prog_name="offramp")
     except OfframpError as error:
         click.echo(f"offramp: {error.title}", err=True)
         if error.hint:

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import sys
+import textwrap
+from itertools import chain, zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from offramp_core.config import LoadedSettings, load
+from offramp_core.config import ConfigError, LoadedSettings, load
 from offramp_core.config_schema import SHORTHANDS
 from offramp_core.paths import Paths
 from offramp_core.settings import Secret
 from offramp_daemon.cli.common import demo_option
 
-if TYPE_CHECKING:
-    from rich.console import Console
+_Cells = tuple[list[str], list[str], list[str]]
+"""The lines of a setting's name, value and origin."""
 
-_MIN_PIPE_WIDTH = 400
-"""Columns where there is no terminal: no line of a file or pipe is folded."""
+_WIDEST_VALUES = 40
+"""Characters up to which the column of values is made as wide as its longest line."""
+_NARROWEST_VALUES = 20
+_FOR_CLIENT_AUTH = frozenset({"base_url", "auth", "own_thinking"})
+"""The keys of a backend that apply where requests pass with the client's own credentials."""
 
 
 @click.group("config")
@@ -34,7 +40,8 @@ def command() -> None:
 def _show(paths: Paths, as_json: bool) -> None:
     """Show every setting, its value and where it comes from.
 
-    Keys are masked. The environment wins over .env, and .env over config.toml.
+    Keys are masked. The environment wins over .env, and .env over config.toml. What has no effect
+    on a backend with auth = "client", which gets requests as they came, is in the JSON alone.
     """
     loaded = _load(paths)
     values = _values(loaded, paths)
@@ -50,9 +57,35 @@ def _show(paths: Paths, as_json: bool) -> None:
 
 @command.command("path")
 @demo_option
-def _path(paths: Paths) -> None:
-    """Print where config.toml is, or would be."""
-    click.echo(os.fspath(paths.config_file))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def _path(paths: Paths, as_json: bool) -> None:
+    """Print where the files are, or would be.
+
+    settings is config.toml, and .env the variables beside it; records is the folder of the request
+    log, and diagnostics the log of the daemon's own messages.
+    """
+    records = _records(paths)
+    files = {
+        "settings": paths.config_file,
+        "env": paths.env_file,
+        "records": records,
+        "diagnostics": paths.diagnostics_file,
+    }
+    if as_json:
+        click.echo(json.dumps({name: _plain(path) for name, path in files.items()}, indent=2))
+        return
+    for name, path in files.items():
+        if path is not None:
+            click.echo(f"{'.env' if name == 'env' else name:<11}  {path}")
+
+
+def _records(paths: Paths) -> Path | None:
+    """The folder of the request log; None, and a note, where the settings can't say which."""
+    try:
+        return _load(paths).settings.log_dir or paths.log_dir
+    except ConfigError as error:
+        click.echo(f"Note: Where the records are can't be said: {error.title}", err=True)
+        return None
 
 
 @command.command("check")
@@ -64,8 +97,9 @@ def _check(paths: Paths) -> None:
     """
     loaded = _load(paths)
     _print_notes(loaded)
-    found = "" if paths.config_file.exists() else " (not there: defaults)"
-    click.echo(f"The settings are good: {paths.config_file}{found}")
+    click.echo("The settings are good.")
+    for file in (paths.config_file, paths.env_file):
+        click.echo(f"{'read' if file.exists() else 'not there':<9}  {file}")
 
 
 def _load(paths: Paths) -> LoadedSettings:
@@ -113,41 +147,68 @@ def _plain(value: object) -> object:
 
 
 def _print_table(values: dict[str, object], loaded: LoadedSettings) -> None:
-    # Here and not above: rich takes longer to import than the rest together.
-    from rich.table import Table
-    from rich.text import Text
+    """A row per setting. What has no blank in it is never broken, so that it can be copied."""
+    names = [name for name in values if _applies(name, loaded)]
+    is_terminal = sys.stdout.isatty()
+    origins = [
+        loaded.origins[name].split(" ") if is_terminal else [loaded.origins[name]] for name in names
+    ]
+    name_width = max(map(len, names))
+    room = None
+    if is_terminal:
+        origin_width = max(map(len, chain.from_iterable(origins)))
+        columns = shutil.get_terminal_size().columns
+        room = max(_NARROWEST_VALUES, columns - name_width - origin_width - 4)
+    rows: list[_Cells] = [
+        ([name], _lines(values[name], room), origin)
+        for name, origin in zip(names, origins, strict=True)
+    ]
+    longest = max(len(line) for _, lines, _ in rows for line in lines)
+    widths = (name_width, min(longest, room or _WIDEST_VALUES))
+    _print_row((["setting"], ["value"], ["from"]), widths, is_bold=True)
+    for row in rows:
+        _print_row(row, widths, is_dim=row[2] == ["default"])
 
-    table = Table("setting", "value", "from", box=None, pad_edge=False, header_style="bold")
-    table.columns[0].no_wrap = True
-    table.columns[1].overflow = "fold"
-    for name, value in values.items():
-        origin = loaded.origins[name]
-        style = "dim" if origin == "default" else ""
-        # Text, because values may hold the brackets of rich's markup.
-        table.add_row(*(Text(cell, style) for cell in (name, _as_text(value), origin)))
-    _console().print(table)
+
+def _applies(name: str, loaded: LoadedSettings) -> bool:
+    match name.split("."):
+        case ["backend", backend, key] if loaded.settings.backend(backend).auth == "client":
+            return key in _FOR_CLIENT_AUTH
+        case _:
+            return True
 
 
-def _console() -> Console:
-    from rich.console import Console
+def _print_row(
+    cells: _Cells, widths: tuple[int, int], *, is_bold: bool = False, is_dim: bool = False
+) -> None:
+    for name, value, origin in zip_longest(*cells, fillvalue=""):
+        line = f"{name:<{widths[0]}}  {value:<{widths[1]}}  {origin}".rstrip()
+        if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
+            line = click.style(line, bold=is_bold or None, dim=is_dim or None)
+        click.echo(line)
 
-    console = Console(highlight=False, soft_wrap=False)
-    return console if console.is_terminal else Console(width=_MIN_PIPE_WIDTH, highlight=False)
 
-
-def _as_text(value: object) -> str:
-    """A value as one line: routes one under the other, lists with commas."""
+def _lines(value: object, room: int | None) -> list[str]:
+    """A value as text: routes one under the other, lists with commas, both folded to `room`."""
     match value:
         case None:
-            return "(not set)"
+            return ["(not set)"]
         case bool():
-            return str(value).lower()
+            return [str(value).lower()]
         case list() if value and isinstance(value[0], dict):
-            return "\n".join(_route_text(route) for route in value)
+            return [line for route in value for line in _folded(_route_text(route), room)]
         case list():
-            return ", ".join(str(item) for item in value) or "(none)"
+            return _folded(", ".join(map(str, value)) or "(none)", room)
         case _:
-            return str(value)
+            return [str(value)]
+
+
+def _folded(text: str, room: int | None) -> list[str]:
+    if room is None:
+        return [text]
+    return textwrap.wrap(
+        text, room, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _route_text(route: dict[str, object]) -> str:

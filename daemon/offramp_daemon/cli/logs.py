@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import stat
 import sys
 import time
-from datetime import datetime, tzinfo
+from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
@@ -21,7 +23,7 @@ from offramp_daemon.cli import request_log
 from offramp_daemon.cli.common import demo_option
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from offramp_core.paths import Paths
     from offramp_core.records import RequestRecord
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
 _DEFAULT_COUNT = 20
 _MOST_COUNT = 100_000
 _POLL_S = 0.2
+_WIDEST_COLUMN = 24
+"""Characters up to which a column is made as wide as its longest cell."""
+_NEEDLESS_IN_MODELS = re.compile(r"^claude-(?=.)|-20\d{6}(?=$|\[)")
+"""The maker's name and the date of the snapshot, `-20250929`."""
 _STATUS_COLOURS = {"success": "green", "error": "red", "cancelled": "yellow"}
 
 
@@ -55,7 +61,9 @@ def command(
 ) -> None:
     """Show the latest requests: local time, model, backend, tokens in and out, status, reason.
 
-    `+45.0k cached` counts the prompt's tokens that were written to or read from the cache.
+    In the tokens `1.3k→890 +45.0k` the last number is the part of the prompt that was written to or
+    read from the cache. Today's date is left out, and so are `claude-` and the date of a snapshot in
+    the names of models; --json shows all in full.
     """
     settings = request_log.load_settings(paths)
     folder = request_log.log_folder(paths, settings)
@@ -68,14 +76,10 @@ def command(
             if is_following:
                 click.echo(f"Waiting for requests in {folder}.", err=True)
             else:
-                request_log.explain_empty(folder, settings)
-        for line in printer.latest(reader, count):
-            click.echo(line)
+                request_log.explain_empty(paths, settings)
+        printer.print(printer.latest(reader, count))
         while is_following:
-            for raw in reader.read_lines():
-                new_line = printer.format(raw)
-                if new_line is not None:
-                    click.echo(new_line)
+            printer.print(list(printer.read(reader.read_lines())))
             if _is_output_gone(_POLL_S):
                 break
     except KeyboardInterrupt:
@@ -87,8 +91,15 @@ def command(
     request_log.mention_skipped(printer.skipped_lines)
 
 
+_Row = tuple[str, ...]
+"""The cells of one request; the last, status and reason, may be of any length."""
+
+
 class _Printer:
-    """Makes lines to print of the log's lines, and leaves out what the user filtered away."""
+    """Makes rows of the log's lines, leaves out what the user filtered away, and prints them.
+
+    Its columns grow with what they hold and never shrink, so that they stay put while following.
+    """
 
     def __init__(self, backends: Sequence[str], models: Sequence[str], *, is_json: bool) -> None:
         self.skipped_lines = 0
@@ -98,60 +109,72 @@ class _Printer:
         self._zone = system_zone(os.environ)
         self._arrow = "→" if sys.stdout.encoding.lower().startswith("utf") else "->"
         self._is_coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        self._widths = [0, 0, 0, 0]
 
-    def latest(self, reader: LogReader, count: int) -> list[str | bytes]:
+    def latest(self, reader: LogReader, count: int) -> list[_Row | bytes]:
         """The last `count` lines before the reader's cursor that pass the filters, oldest first."""
-        found: list[str | bytes] = []
         lines = reader.consumed_lines_backwards() if count else iter(())
+        return list(islice(self.read(lines), count))[::-1]
+
+    def read(self, lines: Iterable[bytes]) -> Iterator[_Row | bytes]:
+        """What is to be printed of `lines`: not what the filters or its being torn keep out."""
         for raw in lines:
-            line = self.format(raw)
-            if line is not None:
-                found.append(line)
-                if len(found) == count:
-                    break
-        return found[::-1]
+            try:
+                record = records.decode(raw)
+            except records.UNREADABLE:
+                self.skipped_lines += 1
+                continue
+            if contains_any(record.backend, self._backends) and contains_any(
+                record.model, self._models
+            ):
+                yield raw if self._is_json else self._row(record)
 
-    def format(self, raw: bytes) -> str | bytes | None:
-        """`raw` as it is to be printed; None if the filters or its being torn keep it out."""
-        try:
-            record = records.decode(raw)
-        except records.UNREADABLE:
-            self.skipped_lines += 1
-            return None
-        if not contains_any(record.backend, self._backends):
-            return None
-        if not contains_any(record.model, self._models):
-            return None
-        return raw if self._is_json else self._line(record)
+    def print(self, found: Sequence[_Row | bytes]) -> None:
+        """Print what `read` or `latest` gave."""
+        for row in found:
+            if isinstance(row, tuple):
+                lengths = (min(len(cell), _WIDEST_COLUMN) for cell in row[:-1])
+                self._widths = list(map(max, self._widths, lengths))
+        for row in found:
+            click.echo(self._aligned(row) if isinstance(row, tuple) else row)
 
-    def _line(self, record: RequestRecord) -> str:
-        status: str = record.status
-        if status == "error" and record.http_status not in (None, 200):
+    def _aligned(self, row: _Row) -> str:
+        *cells, last = row
+        return "  ".join([*map(str.ljust, cells, self._widths), last])
+
+    def _row(self, record: RequestRecord) -> _Row:
+        return (
+            short_time(record.ts, datetime.now(self._zone)),
+            _NEEDLESS_IN_MODELS.sub("", request_log.printable(record.model)),
+            request_log.printable(record.backend),
+            self._tokens(record),
+            self._outcome(record),
+        )
+
+    def _outcome(self, record: RequestRecord) -> str:
+        status: str = "ok" if record.status == "success" else record.status
+        if record.status == "error" and record.http_status not in (None, 200):
             status = f"error {record.http_status}"
-        parts = [
-            _local_time(record.ts, self._zone),
-            f"{request_log.printable(record.model):<27}",
-            f"{request_log.printable(record.backend):<9}",
-            f"{self._tokens(record):<27}",
-        ]
         if self._is_coloured:
             status = click.style(status, fg=_STATUS_COLOURS[record.status])
-        reason = f"({request_log.printable(record.reason)})" if record.reason else ""
-        return "  ".join([*parts, f"{status} {reason}"]).rstrip()
+        return f"{status}  {request_log.printable(record.reason)}" if record.reason else status
 
     def _tokens(self, record: RequestRecord) -> str:
         text = f"{format_tokens(record.input_tokens)}{self._arrow}"
         text += format_tokens(record.output_tokens)
         cache = record.cache_creation_input_tokens + record.cache_read_input_tokens
-        return f"{text} +{format_tokens(cache)} cached" if cache else text
+        return f"{text} +{format_tokens(cache)}" if cache else text
 
 
-def _local_time(ts: str, zone: tzinfo) -> str:
-    """`ts` on the user's clock, to the second; as it stands if it is no time."""
+def short_time(ts: str, now: datetime) -> str:
+    """`ts` on the clock of `now`: the time alone today, with the date before; else as it stands."""
     try:
-        return f"{datetime.fromisoformat(ts).astimezone(zone):%Y-%m-%d %H:%M:%S}"
+        moment = datetime.fromisoformat(ts).astimezone(now.tzinfo)
     except (ValueError, OverflowError):
         return request_log.printable(ts)
+    if moment.date() == now.date():
+        return f"{moment:%H:%M:%S}"
+    return f"{moment:%m-%d %H:%M}" if moment.year == now.year else f"{moment:%Y-%m-%d %H:%M}"
 
 
 def _is_output_gone(timeout_s: float) -> bool:

@@ -86,7 +86,7 @@ class _View:
         """Print every part."""
         self._show_period()
         self._heading("Last 3 hours: tokens, a column for 3 minutes")
-        self._show_columns(self._report.recent, self._by_backend, self._style)
+        self._show_columns(self._report.recent, by_backend, self._style, order=self._backends)
         self._heading("Last 24 hours: tokens by model, a column for an hour")
         self._show_columns(self._report.hours, by_model, lambda _name: "")
         self._show_weeks()
@@ -146,10 +146,15 @@ class _View:
         buckets: Sequence[Bucket],
         group: Callable[[Usage], _Names],
         style: Callable[[str | None], str],
+        *,
+        order: Sequence[str | None] = (),
     ) -> None:
-        """A row of columns per name, all on one scale; the last column is now."""
+        """A row of columns per name, all on one scale; the last column is now.
+
+        Names of `order` come in that order, others after them with the most tokens first.
+        """
         parts = [group(bucket.usage) for bucket in buckets]
-        sums = _tokens_by_name(parts)
+        sums = _tokens_by_name(parts, order)
         if not sums:
             self._note("no requests")
             return
@@ -175,7 +180,7 @@ class _View:
         table = _table("From", "Requests", *failures, "Tokens", *map(printable, backends))
         bar_width = self._week_bar_width(backends)
         begin = self._local(buckets[-1].span.start)
-        legend = ", bars as long as the week's total" if bar_width else ""
+        legend = "; a bar's length shows the total" if bar_width else ""
         self._heading(f"Weeks from {begin:%A %H:%M}: shares of tokens{legend}")
         if bar_width:
             table.add_column("")
@@ -263,13 +268,14 @@ def _table(*titles: str) -> Table:
     return table
 
 
-def _tokens_by_name(parts: Sequence[_Names]) -> dict[str | None, int]:
-    """Tokens per name over all `parts`, the most first."""
+def _tokens_by_name(parts: Sequence[_Names], order: Sequence[str | None]) -> dict[str | None, int]:
+    """Tokens per name over all `parts`: the names of `order` first, then the most first."""
     sums: dict[str | None, int] = {}
     for part in parts:
         for name, totals in part.items():
             sums[name] = sums.get(name, 0) + totals.tokens
-    return dict(sorted(sums.items(), key=lambda item: (-item[1], str(item[0]))))
+    most_first = sorted(sums, key=lambda name: (-sums[name], str(name)))
+    return {name: sums[name] for name in dict.fromkeys((*order, *most_first)) if name in sums}
 
 
 def _columns_per_line(count: int, room: int) -> int:
