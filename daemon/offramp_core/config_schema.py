@@ -89,9 +89,12 @@ def _seconds(given: Given) -> float:
 
 
 def _flag(given: Given) -> bool:
-    if not isinstance(given.value, bool):
+    value = given.value
+    if given.is_text and isinstance(value, str):
+        value = {"true": True, "false": False}.get(value.strip().lower())
+    if not isinstance(value, bool):
         raise given.refused("is not true or false", hint="Use true or false, without quotes.")
-    return given.value
+    return value
 
 
 def _texts(given: Given) -> tuple[str, ...]:
@@ -213,6 +216,7 @@ SETTINGS: Mapping[str, Reader] = {
     "week_start_day": _whole_number(0, 6, meaning=" (0 is Sunday)"),
     "week_start_hour": _whole_number(0, 23),
     "thinking": _choice(Thinking),
+    "let_conversations_finish": _flag,
     "max_body_bytes": _whole_number(1, _MAX_BODY_BYTES),
     "connect_timeout_s": _seconds,
     "silence_timeout_s": _seconds,

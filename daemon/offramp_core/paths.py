@@ -5,6 +5,8 @@ It creates no folder: whoever writes a file makes its parent first.
 
 from __future__ import annotations
 
+import hashlib
+import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 
 HOME_VARIABLE = "OFFRAMP_HOME"
 """Environment variable that puts every folder under one root (tests, portable set-ups)."""
+
+_SOCKET_PATH_BYTES = 100
+"""The longest path that a Unix socket has on every system (macOS: 104 bytes with its end)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,3 +94,21 @@ class Paths:
     def diagnostics_file(self) -> Path:
         """The daemon's own messages: no content, no keys, rotated by size."""
         return self.diagnostics_dir / "daemon.log"
+
+    @property
+    def delegation_file(self) -> Path:
+        """Whether delegation is paused: what outlives the daemon."""
+        return self.data_dir / "delegation.json"
+
+    @property
+    def control_socket(self) -> Path:
+        """Where the daemon takes commands; the same for every process of this user.
+
+        Below a folder whose path is too long for a socket, a short one in `/tmp` stands for it.
+        """
+        socket = self.runtime_dir / "control.sock"
+        name = os.fsencode(socket)
+        if len(name) <= _SOCKET_PATH_BYTES:
+            return socket
+        digest = hashlib.sha256(name).hexdigest()[:16]
+        return Path("/tmp") / f"offramp-{os.geteuid()}" / f"{digest}.sock"

@@ -140,6 +140,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     week_start_hour: int = 22
     thinking: Thinking = "own"
     """`own`: each backend gets its own thinking blocks back. `strip`: none gets any."""
+    let_conversations_finish: bool = False
+    """A pause leaves conversations where they are that were delegated in the last 5 minutes."""
     max_body_bytes: int = 64 * MIB
     connect_timeout_s: float = 30.0
     silence_timeout_s: float = 600.0

@@ -1,6 +1,12 @@
-"""Tokens, shares and durations as short text: one wording for terminal, menu and charts."""
+"""Tokens, shares, durations, moments as short text: one wording for terminal, menu and charts."""
 
 from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime, tzinfo
 
 _TOKEN_UNITS = ((1_000, "k"), (1_000_000, "M"), (1_000_000_000, "G"), (1_000_000_000_000, "T"))
 _ONE_DECIMAL_BELOW = 100
@@ -54,6 +60,19 @@ def format_duration(seconds: float) -> str:
     if whole < _DAY_S:
         return _two_units(whole // _MINUTE_S, 60, "h", "min")
     return _two_units(whole // _HOUR_S, 24, "d", "h")
+
+
+def format_moment(moment: datetime, now: datetime, zone: tzinfo) -> str:
+    """`moment` on the clocks of `zone`, with as much of the date as tells it from others.
+
+    `22:00` today, `Thu 22:00` within six days, else `2026-11-26 22:00`. Both are aware.
+    """
+    local, today = moment.astimezone(zone), now.astimezone(zone).date()
+    if local.date() == today:
+        return f"{local:%H:%M}"
+    if abs(local.date() - today) <= timedelta(days=6):
+        return f"{local:%a %H:%M}"
+    return f"{local:%Y-%m-%d %H:%M}"
 
 
 def share(part: int, whole: int) -> float:

@@ -15,10 +15,13 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from offramp_core import __version__
+from offramp_core.addresses import client_base_url
 from offramp_daemon import guard, lifecycle, streaming
+from offramp_daemon.control import Control
 from offramp_daemon.lifecycle import InFlight, Shutdown
 from offramp_daemon.proxy import Proxy
 from offramp_daemon.recorder import Recorder
+from offramp_daemon.state import DaemonState
 from offramp_daemon.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from offramp_core.control_api import Status
     from offramp_core.paths import Paths
     from offramp_core.settings import Backend
     from offramp_daemon.console import Console
@@ -50,6 +54,7 @@ class Daemon:
     console: Console
     recorder: Recorder
     proxy: Proxy
+    state: DaemonState
     started_s: float
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -57,7 +62,11 @@ class Daemon:
         is_health = request.raw_path.partition("?")[0] == HEALTH
         if is_health and request.method in {"GET", "HEAD"}:
             return self._health(request)
-        return await self.proxy.handle(request)
+        self.state.changes.notify()
+        try:
+            return await self.proxy.handle(request)
+        finally:
+            self.state.changes.notify()
 
     def _health(self, request: web.BaseRequest) -> web.Response:
         refusal = guard.refusal(request.headers, self.live.current)
@@ -98,11 +107,18 @@ async def serve(
     `on_ready` is called when requests are being taken.
     """
     async with _running(live, paths, console, listeners) as running:
+        state = running.daemon.state
         on_ready()
+        state.say_pause()
+        control = Control(
+            paths.control_socket, state, shutdown, status=running.status, say=console.say
+        )
         async with asyncio.TaskGroup() as group:
             watches = [
-                group.create_task(_watch_settings(live), name="settings"),
+                group.create_task(_watch_settings(state), name="settings"),
                 group.create_task(_watch_records(running.daemon.recorder, console), name="records"),
+                group.create_task(state.watch(), name="pause"),
+                group.create_task(control.run(), name="control"),
             ]
             await shutdown.asked.wait()
             for watch in watches:
@@ -122,6 +138,12 @@ class _Running:
     in_flight: InFlight
     server: web.Server
     sites: tuple[web.BaseSite, ...]
+
+    def status(self) -> Status:
+        """The daemon at this moment."""
+        return self.daemon.state.status(
+            in_flight=self.in_flight.count, records=self.daemon.recorder.state
+        )
 
     async def stop_listening(self) -> None:
         """Take no more connections, and close those that nobody uses."""
@@ -145,7 +167,9 @@ async def _running(
     live: LiveSettings, paths: Paths, console: Console, listeners: list[socket.socket]
 ) -> AsyncIterator[_Running]:
     folder = live.current.log_dir or paths.log_dir
-    recorder = Recorder(folder)
+    address = client_base_url(host=live.current.host, port=listeners[0].getsockname()[1])
+    state = DaemonState(live, paths, console, address=address)
+    recorder = Recorder(folder, on_change=state.changes.notify_from_thread)
     recorder.start()
     problem = await asyncio.to_thread(_folder_problem, folder)
     if problem is not None:
@@ -162,18 +186,21 @@ async def _running(
         console.request(exchange.line())
 
     try:
+        await state.start()
         async with Upstream() as upstream:
             proxy = Proxy(
                 settings=lambda: live.current,
                 upstream=upstream,
                 on_finish=on_finish,
                 is_private=console.is_private,
+                delegation=state.delegation,
             )
             daemon = Daemon(
                 live=live,
                 console=console,
                 recorder=recorder,
                 proxy=proxy,
+                state=state,
                 started_s=time.monotonic(),
             )
             in_flight = InFlight(daemon.handle)
@@ -190,8 +217,9 @@ async def _running(
                 await runner.cleanup()
                 await in_flight.drain(_LAST_WORDS_S, asyncio.Event())
     finally:
-        # The writer thread's end may wait for a slow disk; the loop need not.
-        await asyncio.get_running_loop().run_in_executor(None, recorder.close)
+        # The writer threads' end may wait for a slow disk; the loop need not.
+        await asyncio.to_thread(recorder.close)
+        await asyncio.to_thread(state.close)
         if recorder.state.lost:
             console.say(f"Records lost: {recorder.state.lost} ({recorder.state.last_error}).")
 
@@ -225,11 +253,11 @@ def _leave_out_quotes(record: logging.LogRecord) -> bool:
     return True
 
 
-async def _watch_settings(live: LiveSettings) -> None:
+async def _watch_settings(state: DaemonState) -> None:
     while True:
         await asyncio.sleep(_SETTINGS_EVERY_S)
         try:
-            await asyncio.to_thread(live.refresh)
+            await state.refresh()
         except Exception:  # noqa: BLE001 - whatever it is, requests go on by the old settings
             _LOG.exception("The settings could not be looked at")
 

@@ -8,11 +8,13 @@ value: settings must fit the socket that is open, not the one that is wished for
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
 import msgspec
 
 from offramp_core.config import ConfigError, LoadedSettings
+from offramp_core.control_api import ReloadAnswer
 from offramp_core.settings import Settings
 
 _NEEDS_RESTART = ("host", "port", "log_dir", "log_format")
@@ -38,6 +40,7 @@ class LiveSettings:
         self._load = load
         self._fingerprint = fingerprint
         self._say = say
+        self._lock = threading.Lock()
         self._seen = fingerprint()
         self._wanted = self._loaded = load({})
 
@@ -53,26 +56,30 @@ class LiveSettings:
 
     def refresh(self) -> None:
         """Take the files' settings if they changed; say what came of it."""
-        seen = self._fingerprint()
-        if seen == self._seen:
-            return
-        self._seen = seen
-        held = self.current
-        try:
-            wanted = self._load({})
-            loaded = self._load({"OFFRAMP_HOST": held.host, "OFFRAMP_PORT": str(held.port)})
-        except ConfigError as error:
-            self._say(f"Settings not taken, the old ones stay. {error}")
-            return
-        kept = {name: getattr(held, name) for name in _NEEDS_RESTART}
-        settings = msgspec.structs.replace(loaded.settings, **kept)
-        later = _changed(self._wanted.settings, wanted.settings, among=_NEEDS_RESTART)
-        self._say(_summary(_changed(held, settings), later))
-        before, self._wanted = self._loaded, wanted
-        self._loaded = dataclasses.replace(loaded, settings=settings)
+        if self._fingerprint() != self._seen:
+            self.reload()
+
+    def reload(self) -> ReloadAnswer:
+        """Take the files' settings, changed or not; say what came of it, and return it."""
+        with self._lock:  # a command may ask while the files are looked at
+            self._seen = self._fingerprint()
+            held, before = self.current, self._loaded
+            try:
+                wanted = self._load({})
+                loaded = self._load({"OFFRAMP_HOST": held.host, "OFFRAMP_PORT": str(held.port)})
+            except ConfigError as error:
+                self._say(f"Settings not taken, the old ones stay. {error}")
+                return ReloadAnswer(problem=str(error))
+            kept = {name: getattr(held, name) for name in _NEEDS_RESTART}
+            settings = msgspec.structs.replace(loaded.settings, **kept)
+            later = _changed(self._wanted.settings, wanted.settings, among=_NEEDS_RESTART)
+            now, self._wanted = _changed(held, settings), wanted
+            self._loaded = dataclasses.replace(loaded, settings=settings)
+        self._say(_summary(now, later))
         for note in loaded.notes:
             if note not in before.notes:
                 self._say(note)
+        return ReloadAnswer(changed=tuple(now), after_restart=tuple(later))
 
 
 def _changed(

@@ -38,6 +38,7 @@ from offramp_daemon import (
     thinking,
 )
 from offramp_daemon.content_coding import ContentCodingError, decode_all
+from offramp_daemon.delegation import Delegation
 from offramp_daemon.exchange import Exchange, Finished
 from offramp_daemon.failures import Failure, RequestFailedError
 from offramp_daemon.streaming import ClientGoneError, CutStreamError
@@ -100,12 +101,14 @@ class Proxy:
         upstream: Upstream,
         on_finish: Finished,
         is_private: bool = False,
+        delegation: Delegation | None = None,
     ) -> None:
-        """Serve by what `settings` returns at the moment that a request arrives."""
+        """Serve by what `settings` and `delegation` say at the moment that a request arrives."""
         self._settings = settings
         self._upstream = upstream
         self._on_finish = on_finish
         self._is_private = is_private
+        self._delegation = delegation or Delegation()
         self._hop = secrets.token_hex(8)
         self.is_stopping = False
         """Set before requests in flight are ended, which then count as errors of the daemon."""
@@ -172,9 +175,19 @@ class Proxy:
             len(encoded) * (_LARGEST_GAIN if coding else 1),
             lambda: _look_into(encoded, coding, settings.max_body_bytes),
         )
-        decision = routing.decide(body, settings)
+        session_id = routing.session_id_of(request.headers.get("x-claude-code-session-id"), body)
+        conversations = self._delegation.conversations
+        decision = routing.decide(
+            body,
+            settings,
+            is_paused=self._delegation.pause is not None,
+            is_warm=lambda backend: conversations.is_warm(session_id, backend.name),
+        )
         if exchange is not None:
+            exchange.session_id = session_id
             self._note(exchange, request, body, decision)
+            if decision.is_delegated:
+                conversations.note(session_id, decision.backend.name)
         return _Incoming(
             request=request,
             settings=settings,
@@ -190,9 +203,6 @@ class Proxy:
         exchange.model = body.surrogates.restore_text(body.model) if body.model else None
         exchange.decision = decision
         exchange.is_recorded = not routing.is_quota_probe(body)
-        exchange.session_id = routing.session_id_of(
-            request.headers.get("x-claude-code-session-id"), body
-        )
         if self._is_private:
             exchange.prompt = request_body.last_prompt(body)
             credential = headers.client_credential(request.headers)

@@ -18,7 +18,7 @@ from offramp_daemon.background_writer import BackgroundWriter
 from offramp_daemon.locked_file import open_locked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from offramp_core.records import RequestRecord
@@ -54,10 +54,19 @@ class Recorder:
     """The request log's only writer in this process; any number of processes may share a folder."""
 
     def __init__(
-        self, folder: Path, *, capacity: int = 100_000, first_retry_s: float = 1.0
+        self,
+        folder: Path,
+        *,
+        capacity: int = 100_000,
+        first_retry_s: float = 1.0,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
-        """Record into `folder` (made when needed), keeping at most `capacity` records in memory."""
+        """Record into `folder` (made when needed), keeping at most `capacity` records in memory.
+
+        `on_change` is called when records were written or could not be, from the thread that does.
+        """
         self._folder = folder
+        self._on_change = on_change
         self._written = 0
         self._unfit = 0
         self._lost_said = 0
@@ -121,6 +130,7 @@ class Recorder:
                 self._written += len(lines)
         if fit:
             self._report(failure)
+            self._on_change()
         return [record for record, _ in fit if records.file_name(record.ts) in failed]
 
     def _append(self, path: Path, lines: Sequence[bytes]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from offramp_daemon.request_body import Block, RequestBody, text_of
 from offramp_daemon.tailoring import without_billing_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 BYTES_PER_TOKEN = 3.5
 """For estimates from the length of a JSON body: code and prose, with their escapes, hold 3.3 to 4
@@ -40,8 +41,18 @@ class Decision:
         return self.backend.auth != "client"
 
 
-def decide(body: RequestBody, settings: Settings) -> Decision:
-    """The backend for `body`, by the first route whose text its model contains."""
+def decide(
+    body: RequestBody,
+    settings: Settings,
+    *,
+    is_paused: bool = False,
+    is_warm: Callable[[Backend], bool] = lambda _backend: False,
+) -> Decision:
+    """The backend for `body`, by the first route whose text its model contains.
+
+    `is_paused` keeps it from being delegated, unless the settings let conversations finish and
+    `is_warm` says that this one was at that backend of late.
+    """
     model = body.model
     if model is None or body.is_odd:
         return _stay(settings, "no model" if body.view and not body.is_odd else "unreadable body")
@@ -54,11 +65,18 @@ def decide(body: RequestBody, settings: Settings) -> Decision:
     )
     if not by_route.is_delegated:
         return by_route
+    goes_on = is_paused and settings.let_conversations_finish and is_warm(backend)
+    if is_paused and not goes_on:
+        return _stay(settings, "paused")
     if backend.key is None:
         return _stay(settings, f"no key for {backend.name}")
     kept = next(reasons_to_keep(body, backend, route, settings.keep_on_anthropic), None)
     if kept is not None:
         return _stay(settings, f"kept: {kept}")
+    if goes_on:
+        return dataclasses.replace(
+            by_route, reason="paused, conversation goes on", is_ordinary=False
+        )
     return by_route
 
 

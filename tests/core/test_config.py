@@ -117,6 +117,7 @@ def test_every_top_level_key_in_the_file_is_taken(home: Home, tmp_path: Path) ->
         week_start_day = 0
         week_start_hour = 0
         thinking = "strip"
+        let_conversations_finish = true
         max_body_bytes = 1024
         connect_timeout_s = 5
         silence_timeout_s = 0.5
@@ -139,6 +140,7 @@ def test_every_top_level_key_in_the_file_is_taken(home: Home, tmp_path: Path) ->
         week_start_day=0,
         week_start_hour=0,
         thinking="strip",
+        let_conversations_finish=True,
         max_body_bytes=1024,
         connect_timeout_s=5.0,
         silence_timeout_s=0.5,

@@ -47,6 +47,7 @@ BACKEND = '[backend.mine]\nbase_url = "https://x.example"\n'
         ("[backend.zai]\nbase_ur = 1", "unknown key base_ur in backend.zai", "mean base_url?"),
         ('[[route]]\nmatsh = "x"', "unknown key matsh in [[route]] number 1", "mean match?"),
         ('port = "3001"', "port = '3001' is not a whole number", "1 to 65535"),
+        ("let_conversations_finish = 1", "let_conversations_finish = 1 is not true", "or false"),
         ("port = true", "port = true is not a whole number", "1 to 65535"),
         ("port = 3001.0", "port = 3001.0 is not a whole number", "1 to 65535"),
         ("port = 0", "port = 0 is out of range", "1 to 65535"),

@@ -55,5 +55,5 @@ async def test_ordinary_traffic_never_blocks_the_event_loop(tmp_path, sim, clien
     with blockbuster_ctx(scanned_modules=WATCHED):
         async with running_app(tmp_path, settings) as running:
             await send_ordinary_traffic(client, running.url, model)
-    (file,) = (tmp_path / "data" / "log").iterdir()
+    (file,) = (tmp_path / "data" / "log").glob("requests-*")
     assert len(file.read_bytes().splitlines()) == 9

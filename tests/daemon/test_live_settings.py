@@ -22,6 +22,7 @@ from raw_upstream import (
 
 from offramp_core import config
 from offramp_core.config import ConfigError
+from offramp_core.control_api import ReloadAnswer
 from offramp_core.paths import Paths
 from offramp_daemon.live_settings import LiveSettings
 
@@ -62,6 +63,20 @@ def _replace(file: Path, text: str) -> None:
 @pytest.fixture
 def edited(tmp_path: Path) -> Edited:
     return Edited(Paths.under(tmp_path))
+
+
+def test_reload_answers_what_changed_what_waits_and_why_not(edited: Edited) -> None:
+    edited.write("silence_timeout_s = 5.0")
+    live = edited.start()
+    assert live.reload() == ReloadAnswer()
+    edited.write("silence_timeout_s = 6.0\nport = 4000")
+    answer = live.reload()
+    assert (answer.changed, answer.after_restart) == (("silence_timeout_s",), ("port",))
+    edited.write("silence_timeout_s = 0")
+    problem = live.reload().problem
+    assert problem is not None
+    assert "silence_timeout_s" in problem
+    assert live.current.silence_timeout_s == 6.0
 
 
 def test_unchanged_files_are_not_read_again(edited: Edited) -> None:

@@ -123,6 +123,38 @@ def test_without_a_key_everything_stays_and_says_so():
     assert decision.reason == "no key for zai"
 
 
+def test_paused_requests_stay_that_would_have_been_delegated():
+    decision = routing.decide(read(ask()), DEFAULTS, is_paused=True)
+    assert (decision.backend.name, decision.reason) == ("anthropic", "paused")
+    assert not decision.is_ordinary
+    opus = read(ask("claude-opus-4-6"))
+    assert routing.decide(opus, DEFAULTS, is_paused=True) == routing.decide(opus, DEFAULTS)
+
+
+@pytest.mark.parametrize(
+    ("lets_finish", "is_warm", "body", "reason"),
+    [
+        (True, True, ask(), "paused, conversation goes on"),
+        (True, False, ask(), "paused"),
+        (False, True, ask(), "paused"),
+        (True, True, ask(safeguards={}), "kept: safety_check"),
+    ],
+)
+def test_paused_conversation_goes_on_only_if_warm_and_wanted(lets_finish, is_warm, body, reason):
+    found = settings_with_key(let_conversations_finish=lets_finish)
+    asked = []
+
+    def warm(backend):
+        asked.append(backend.name)
+        return is_warm
+
+    decision = routing.decide(read(body), found, is_paused=True, is_warm=warm)
+    assert decision.reason == reason
+    assert decision.is_delegated is (reason == "paused, conversation goes on")
+    assert not decision.is_ordinary
+    assert asked == (["zai"] if lets_finish else [])
+
+
 def test_first_matching_route_counts_and_routes_are_data():
     other = Backend(name="other", base_url="http://127.0.0.1:1", key=Secret("k" * 20))
     found = settings_with_key(

@@ -16,8 +16,10 @@ from proxy_harness import ZAI_KEY
 from raw_client import post, read_to_end
 from raw_upstream import Connection, json_answer, raw_upstream
 
+from offramp_core import events
+from offramp_core.events import StateEvent
 from offramp_core.paths import Paths
-from offramp_core.records import RequestRecord
+from offramp_core.records import FILE_PATTERN, RequestRecord
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -208,7 +210,9 @@ def _check_records(records: list[RequestRecord], folder: Path) -> None:
     assert {200, 400, 403, 413, 415, 429, 500, 502, 529} <= statuses
     assert {record.status for record in records} >= {"success", "error"}
     fields = set(RequestRecord.__struct_fields__)
-    for file in folder.iterdir():
+    for line in (folder / events.FILE_NAME).read_bytes().splitlines():
+        assert msgspec.json.decode(line).keys() <= set(StateEvent.__struct_fields__)
+    for file in folder.glob(FILE_PATTERN):
         for line in file.read_bytes().splitlines():
             record = msgspec.json.decode(line)
             assert record.keys() == fields

@@ -27,6 +27,8 @@ class RunningApp:
     """Where it listens, how to ask it to end, and the task that is done when it has."""
 
     url: str
+    paths: Paths
+    live: LiveSettings
     shutdown: Shutdown
     task: asyncio.Task[None]
 
@@ -39,14 +41,15 @@ async def running_app(home: Path, settings: Settings) -> AsyncIterator[RunningAp
     live = LiveSettings(lambda _held: loaded, lambda: None, console.say)
     listeners = listening.open_listeners("127.0.0.1", 0)
     host, port = listeners[0].getsockname()
+    paths = Paths.under(home)
     shutdown, ready = Shutdown(), asyncio.Event()
     try:
         async with asyncio.TaskGroup() as group:
             task = group.create_task(
-                app.serve(live, Paths.under(home), console, listeners, shutdown, on_ready=ready.set)
+                app.serve(live, paths, console, listeners, shutdown, on_ready=ready.set)
             )
             await ready.wait()
-            yield RunningApp(f"http://{host}:{port}", shutdown, task)
+            yield RunningApp(f"http://{host}:{port}", paths, live, shutdown, task)
             shutdown.ask()
     finally:
         await asyncio.to_thread(console.close)

@@ -24,8 +24,11 @@ _COMMANDS = {
     ),
     "disconnect": ("offramp_daemon.cli.disconnect", "Let Claude Code go, as it was before."),
     "logs": ("offramp_daemon.cli.logs", "Show the latest requests, or follow them as they come."),
+    "pause": ("offramp_daemon.cli.pause", "Send everything to Anthropic, for a time or for good."),
+    "resume": ("offramp_daemon.cli.resume", "Let delegation go on after a pause."),
     "serve": ("offramp_daemon.cli.serve", "Run the daemon in the foreground."),
     "stats": ("offramp_daemon.cli.stats", "Show how requests and tokens split, from the log."),
+    "status": ("offramp_daemon.cli.status", "Show whether the daemon runs, and how it is doing."),
     "version": ("offramp_daemon.cli.version", "Show the versions of Offramp and its parts."),
 }
 

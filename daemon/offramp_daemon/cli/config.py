@@ -18,6 +18,7 @@ from offramp_core.config_schema import SHORTHANDS
 from offramp_core.paths import Paths
 from offramp_core.settings import Secret
 from offramp_daemon.cli.common import demo_option
+from offramp_daemon.cli.request_log import tolerate_encoding
 
 _Cells = tuple[list[str], list[str], list[str]]
 """The lines of a setting's name, value and origin."""
@@ -51,6 +52,7 @@ def _show(paths: Paths, as_json: bool) -> None:
         }
         click.echo(json.dumps({"settings": rows, "notes": loaded.notes}, indent=2))
         return
+    tolerate_encoding()
     _print_table(values, loaded)
     _print_notes(loaded)
 
@@ -148,20 +150,17 @@ def _plain(value: object) -> object:
 
 def _print_table(values: dict[str, object], loaded: LoadedSettings) -> None:
     """A row per setting. What has no blank in it is never broken, so that it can be copied."""
-    names = [name for name in values if _applies(name, loaded)]
-    is_terminal = sys.stdout.isatty()
-    origins = [
-        loaded.origins[name].split(" ") if is_terminal else [loaded.origins[name]] for name in names
-    ]
-    name_width = max(map(len, names))
+    shown = {name: value for name, value in values.items() if _applies(name, loaded)}
+    origins = {name: [loaded.origins[name]] for name in shown}
+    name_width = max(map(len, shown))
     room = None
-    if is_terminal:
-        origin_width = max(map(len, chain.from_iterable(origins)))
+    if sys.stdout.isatty():
+        origins = {name: origin.split() for name, (origin,) in origins.items()}
+        origin_width = max(map(len, chain.from_iterable(origins.values())))
         columns = shutil.get_terminal_size().columns
         room = max(_NARROWEST_VALUES, columns - name_width - origin_width - 4)
     rows: list[_Cells] = [
-        ([name], _lines(values[name], room), origin)
-        for name, origin in zip(names, origins, strict=True)
+        ([name], _lines(value, room), origins[name]) for name, value in shown.items()
     ]
     longest = max(len(line) for _, lines, _ in rows for line in lines)
     widths = (name_width, min(longest, room or _WIDEST_VALUES))

@@ -62,8 +62,8 @@ def command(
     """Show the latest requests: local time, model, backend, tokens in and out, status, reason.
 
     In the tokens `1.3k→890 +45.0k` the last number is the part of the prompt that was written to or
-    read from the cache. Today's date is left out, and so are `claude-` and the date of a snapshot in
-    the names of models; --json shows all in full.
+    read from the cache. Today's date is left out, and so are `claude-` and a snapshot's date in the
+    names of models; --json shows all in full.
     """
     settings = request_log.load_settings(paths)
     folder = request_log.log_folder(paths, settings)
@@ -140,7 +140,7 @@ class _Printer:
 
     def _aligned(self, row: _Row) -> str:
         *cells, last = row
-        return "  ".join([*map(str.ljust, cells, self._widths), last])
+        return f"{' '.join(map(str.ljust, cells, self._widths))}  {last}"
 
     def _row(self, record: RequestRecord) -> _Row:
         return (

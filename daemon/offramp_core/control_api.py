@@ -1,0 +1,175 @@
+"""The control contract: what goes over the daemon's Unix socket, and what comes back.
+
+Requests and answers are JSON over HTTP. Within one `PROTOCOL` fields and routes are only ever
+added, with a default; whatever would be misread by the other side makes a new number. Two things
+hold for every number, so that the two sides can always say what is wrong: an answer begins as
+`Answer` does, and what is refused is a `Refusal`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+
+from offramp_core import __version__
+
+PROTOCOL = 1
+
+PROTOCOL_HEADER = "Offramp-Protocol"
+"""Names the client's number in each request; without it the daemon's own is assumed."""
+
+STATUS = "/status"
+PAUSE = "/pause"
+RESUME = "/resume"
+RELOAD = "/reload"
+DRAIN = "/drain"
+EVENTS = "/events"
+
+LONGEST_PAUSE = timedelta(days=366)
+MOST_BYTES = 1024 * 1024
+"""More than any request, answer or line of the event stream holds."""
+
+KEEP_ALIVE_S = 15.0
+"""An event stream is never silent for longer: with nothing to tell, it holds an empty line."""
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+Key = Literal["not needed", "present", "missing"]
+
+A = TypeVar("A", bound="Answer")
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What every answer begins with: who speaks."""
+
+    protocol: int = PROTOCOL
+    version: str = __version__
+
+
+class Refusal(Answer, frozen=True, kw_only=True):
+    """Why the daemon did not do it; fit to be shown."""
+
+    title: str
+    hint: str = ""
+
+
+class Pause(msgspec.Struct, frozen=True, kw_only=True):
+    """Delegation rests: since when, and until when (None: until somebody resumes it)."""
+
+    since: Moment
+    until: Moment | None = None
+
+
+class BackendStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One backend, and whether the credential that it needs is there."""
+
+    name: str
+    key: Key
+
+
+class RecordsStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How the request log is doing: numbers of records since the daemon's start."""
+
+    written: int
+    waiting: int
+    lost: int
+    last_error: str | None = None
+    """Why records cannot be written at present; None while they can."""
+
+
+class Status(Answer, frozen=True, kw_only=True):
+    """The daemon at one moment; also each line of the event stream."""
+
+    pid: int
+    started: Moment
+    uptime_s: int
+    address: str
+    """What to give to Claude Code as its base URL."""
+    pause: Pause | None = None
+    """None while delegation goes on."""
+    backends: tuple[BackendStatus, ...] = ()
+    in_flight: int = 0
+    records: RecordsStatus
+    settings_file: str
+    is_stopping: bool = False
+
+
+class PauseCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Pause until then. A condition that this version doesn't know must not go unnoticed."""
+
+    until: Moment | None = None
+
+
+class CommandAnswer(Answer, frozen=True, kw_only=True):
+    """It was done; `notes` are sentences that the user should read."""
+
+    status: Status
+    notes: tuple[str, ...] = ()
+
+
+class ReloadAnswer(Answer, frozen=True, kw_only=True):
+    """What reading the settings anew has come to."""
+
+    problem: str | None = None
+    """Why they were not taken, so that the old ones stay; None if they were."""
+    changed: tuple[str, ...] = ()
+    """What is in force now."""
+    after_restart: tuple[str, ...] = ()
+    """Changed too, but not before the daemon's next start."""
+
+
+class UnreadableError(Exception):
+    """Bytes that are no payload of this contract."""
+
+
+class OtherProtocolError(Exception):
+    """An answer by a daemon that speaks another protocol."""
+
+    def __init__(self, head: Answer) -> None:
+        """Keep who speaks."""
+        super().__init__(f"protocol {head.protocol}")
+        self.head = head
+
+
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def encode(payload: msgspec.Struct) -> bytes:
+    """`payload` as one line of JSON, without a newline."""
+    return msgspec.json.encode(payload)
+
+
+def decode_answer(data: bytes, kind: type[A]) -> A:
+    """The answer in `data`, which is to be of `kind`.
+
+    Raises:
+        OtherProtocolError: its protocol is another, so that nothing else in it counts.
+        UnreadableError: it is no such answer.
+    """
+    try:
+        head = msgspec.json.decode(data, type=_Head)
+        if head.protocol != PROTOCOL:
+            raise OtherProtocolError(Answer(protocol=head.protocol, version=head.version))
+        return msgspec.json.decode(data, type=kind)
+    except _UNREADABLE as error:
+        raise UnreadableError(str(error)) from error
+
+
+def decode_pause(data: bytes) -> PauseCommand:
+    """The command in `data`; none at all is a pause without an end.
+
+    Raises:
+        UnreadableError: it is no such command, or holds more than this version knows.
+    """
+    try:
+        return msgspec.json.decode(data, type=PauseCommand) if data.strip() else PauseCommand()
+    except _UNREADABLE as error:
+        raise UnreadableError(str(error)) from error
+
+
+class _Head(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer's beginning without our own defaults: a foreign answer must not pass for ours."""
+
+    protocol: int
+    version: str = "of unknown version"

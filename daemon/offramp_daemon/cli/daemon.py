@@ -1,0 +1,42 @@
+"""What the commands that talk to the daemon share: the client, and how a pause is worded."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from offramp_core.control_client import ControlClient
+from offramp_core.units import format_moment
+from offramp_core.weeks import system_zone
+
+if TYPE_CHECKING:
+    from offramp_core.control_api import CommandAnswer, Status
+    from offramp_core.paths import Paths
+
+
+def client_for(paths: Paths) -> ControlClient:
+    """The client of the daemon that has these folders."""
+    return ControlClient(paths.control_socket)
+
+
+def delegation_text(status: Status) -> str:
+    """Whether requests are delegated, and until when not, on the user's clocks."""
+    if status.pause is not None:
+        until = status.pause.until
+        return f"paused until {local_text(until)}" if until else "paused until you resume it"
+    missing = [backend.name for backend in status.backends if backend.key == "missing"]
+    return f"on, but no key for {', '.join(missing)}" if missing else "on"
+
+
+def local_text(moment: datetime) -> str:
+    """`moment` on the user's clocks."""
+    return format_moment(moment, datetime.now(UTC), system_zone(os.environ))
+
+
+def show_notes(answer: CommandAnswer) -> None:
+    """Print what the user should know besides, on standard error."""
+    for note in answer.notes:
+        click.echo(f"Note: {note}", err=True)

@@ -1,0 +1,78 @@
+"""`offramp status`: whether the daemon runs, and how it is doing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from offramp_core.control_client import NotRunningError
+from offramp_core.units import format_duration
+from offramp_daemon.cli import exit_codes
+from offramp_daemon.cli.common import demo_option
+from offramp_daemon.cli.daemon import client_for, delegation_text, local_text
+
+if TYPE_CHECKING:
+    from offramp_core.control_api import Status
+    from offramp_core.errors import OfframpError
+    from offramp_core.paths import Paths
+
+
+@click.command("status")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; times are UTC.")
+@demo_option
+def command(paths: Paths, as_json: bool) -> None:
+    """Show whether the daemon runs, its address, delegation, keys and records.
+
+    Ends with 0 if the daemon runs and with 1 if it does not, or can't be asked.
+    """
+    try:
+        status = client_for(paths).status()
+    except NotRunningError as error:
+        _print_not_running(error, as_json=as_json)
+        sys.exit(exit_codes.FAILURE)
+    if as_json:
+        click.echo(json.dumps({"running": True, **msgspec.to_builtins(status)}))
+        return
+    for name, text in _rows(status):
+        click.echo(f"{name:<12}{text}")
+
+
+def _print_not_running(error: OfframpError, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"running": False, "problem": error.title}))
+        return
+    click.echo(error.title)
+    click.echo(f"  {error.hint}")
+
+
+def _rows(status: Status) -> list[tuple[str, str]]:
+    """What there is to say, as name and text."""
+    state = "stopping" if status.is_stopping else "running"
+    records = status.records
+    rows = [
+        (
+            "daemon",
+            f"{state}, Offramp {status.version}, pid {status.pid}, "
+            f"since {local_text(status.started)} ({format_duration(status.uptime_s)})",
+        ),
+        ("address", status.address),
+        ("delegation", delegation_text(status)),
+        *(
+            (f"key {backend.name}", backend.key)
+            for backend in status.backends
+            if backend.key != "not needed"
+        ),
+        ("in flight", "1 request" if status.in_flight == 1 else f"{status.in_flight} requests"),
+        (
+            "records",
+            f"{records.written} written, {records.waiting} waiting, {records.lost} lost",
+        ),
+        ("settings", status.settings_file),
+    ]
+    if records.last_error:
+        rows.append(("trouble", f"Records can't be written: {records.last_error}"))
+    return rows

@@ -1,0 +1,253 @@
+"""The daemon's own state, and the one place through which each change of it goes.
+
+A change takes effect first. Then it is told: to the console, to `events.jsonl`, to whoever
+follows, and, for a pause, to the file by which it outlives the daemon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+import time
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+from offramp_core import __version__, events
+from offramp_core.control_api import BackendStatus, Key, Pause, RecordsStatus, ReloadAnswer, Status
+from offramp_core.errors import OfframpError
+from offramp_core.events import StateEvent
+from offramp_core.records import format_timestamp
+from offramp_core.units import format_moment
+from offramp_core.weeks import system_zone
+from offramp_daemon import delegation
+from offramp_daemon.changes import Changes
+from offramp_daemon.delegation import Clock, Delegation, utc_now
+from offramp_daemon.event_log import EventLog
+
+if TYPE_CHECKING:
+    from datetime import datetime, tzinfo
+
+    from offramp_core.paths import Paths
+    from offramp_core.settings import Backend, Settings
+    from offramp_daemon.console import Console
+    from offramp_daemon.live_settings import LiveSettings
+    from offramp_daemon.recorder import RecorderState
+
+_LONGEST_SLEEP_S = 60.0
+"""While a timed pause runs: a machine that slept, or a clock that was set, is noticed by then."""
+
+_SHORTEST_SLEEP_S = 0.01
+
+
+class DaemonState:
+    """Paused or not, which keys are there, and who is told. Changed from the event loop alone."""
+
+    def __init__(
+        self,
+        live: LiveSettings,
+        paths: Paths,
+        console: Console,
+        *,
+        address: str,
+        clock: Clock = utc_now,
+    ) -> None:
+        """Hold the state of a daemon that clients reach at `address`."""
+        self.delegation = Delegation(clock=clock)
+        self.changes = Changes()
+        self.is_stopping = False
+        self._live = live
+        self._paths = paths
+        self._console = console
+        self._address = address
+        self._clock = clock
+        self._zone: tzinfo = UTC
+        self._started = clock()
+        self._started_s = time.monotonic()
+        self._events = EventLog(live.current.log_dir or paths.log_dir)
+        self._keyless: frozenset[str] = frozenset()
+        self._is_due_new = asyncio.Event()
+        self._saving = threading.Lock()
+
+    async def start(self) -> None:
+        """Take up the pause that the last daemon left, before the first request."""
+        self._events.start()
+        self._zone = await asyncio.to_thread(system_zone, os.environ)
+        try:
+            pause = await asyncio.to_thread(delegation.load, self._paths.delegation_file)
+        except OfframpError as error:
+            self._console.say(str(error))
+            pause = None
+        self.delegation.set(pause)
+        await self._settle()
+        self._tell(events.STARTED, pid=os.getpid(), version=__version__)
+        self._note_keys(self._live.current)
+
+    def say_pause(self) -> None:
+        """Say on the console that delegation is paused, if it is."""
+        if pause := self.delegation.pause:
+            self._console.say(f"  {self._pause_text(pause)}")
+
+    async def watch(self) -> None:
+        """End timed pauses when they are due; for as long as the daemon runs."""
+        while True:
+            self._is_due_new.clear()
+            await self._settle()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._sleep_s()):
+                    await self._is_due_new.wait()
+
+    async def pause(self, until: datetime | None) -> tuple[str, ...]:
+        """Pause from the next request on; what the user should know of it."""
+        await self._settle()
+        before, now = self.delegation.pause, self._clock()
+        if before is not None and before.until == until:
+            return ("It was paused already.", *await self._save())
+        pause = Pause(since=before.since if before else now, until=until)
+        self.delegation.set(pause)
+        self._tell(events.PAUSED, until=format_timestamp(until) if until else None)
+        self._console.say(self._pause_text(pause))
+        self._is_due_new.set()
+        return await self._save()
+
+    async def resume(self) -> tuple[str, ...]:
+        """Have delegation go on from the next request on; what the user should know of it."""
+        await self._settle()
+        if self.delegation.pause is None:
+            return ("It was not paused.", *await self._save())
+        self.delegation.set(None)
+        self._tell(events.RESUMED, why=events.ASKED)
+        self._console.say("Resumed: delegation goes on.")
+        self._is_due_new.set()
+        return await self._save()
+
+    async def refresh(self) -> None:
+        """Take the settings' files into account if they changed."""
+        before = self._live.current
+        await asyncio.to_thread(self._live.refresh)
+        if self._live.current is not before:
+            self._note_keys(self._live.current)
+
+    async def reload(self) -> ReloadAnswer:
+        """Read the settings now."""
+        answer = await asyncio.to_thread(self._live.reload)
+        self._note_keys(self._live.current)
+        return answer
+
+    def status(self, *, in_flight: int, records: RecorderState) -> Status:
+        """All of it, at this moment."""
+        return Status(
+            pid=os.getpid(),
+            started=self._started,
+            uptime_s=round(time.monotonic() - self._started_s),
+            address=self._address,
+            pause=self.delegation.pause,
+            backends=tuple(
+                BackendStatus(name=backend.name, key=_key(backend))
+                for backend in self._live.current.backends
+            ),
+            in_flight=in_flight,
+            records=RecordsStatus(
+                written=records.written,
+                waiting=records.waiting,
+                lost=records.lost,
+                last_error=records.last_error,
+            ),
+            settings_file=str(self._paths.config_file),
+            is_stopping=self.is_stopping,
+        )
+
+    def close(self) -> None:
+        """Write down that the daemon ends. Blocks, for seconds at most."""
+        self._tell(events.STOPPED, pid=os.getpid())
+        self._events.close()
+
+    async def _settle(self) -> None:
+        """Take note of a pause whose time is over, whenever that was."""
+        ended = self.delegation.settle()
+        if ended is None or ended.until is None:
+            return
+        self._tell(events.RESUMED, moment=ended.until, why=events.TIME_OVER)
+        self._console.say("The pause's time is over: delegation goes on.")
+        await self._save()
+
+    async def _save(self) -> tuple[str, ...]:
+        """Write the pause down; a sentence for the user if that fails."""
+        try:
+            await asyncio.to_thread(self._save_now)
+        except OSError as error:
+            note = (
+                f"It could not be saved ({error.strerror or error}: "
+                f"{self._paths.delegation_file}), so it is forgotten when the daemon ends."
+            )
+            self._console.say(note)
+            return (note,)
+        return ()
+
+    def _save_now(self) -> None:
+        # What holds is looked up here: of two that save at once the later writes what is newest.
+        with self._saving:
+            delegation.save(self._paths.delegation_file, self.delegation.pause)
+
+    def _note_keys(self, settings: Settings) -> None:
+        """Tell of keys that went missing or came, of those backends that a route leads to."""
+        keyless = _keyless(settings)
+        for name in sorted(keyless - self._keyless):
+            self._tell(events.KEY_MISSING, backend=name)
+        for name in sorted(self._keyless - keyless):
+            self._tell(events.KEY_FOUND, backend=name)
+        self._keyless = keyless
+        self.changes.notify()
+
+    def _tell(
+        self,
+        event: str,
+        *,
+        moment: datetime | None = None,
+        pid: int | None = None,
+        version: str | None = None,
+        until: str | None = None,
+        why: str | None = None,
+        backend: str | None = None,
+    ) -> None:
+        self._events.append(
+            StateEvent(
+                ts=format_timestamp(moment or self._clock()),
+                event=event,
+                pid=pid,
+                version=version,
+                until=until,
+                why=why,
+                backend=backend,
+            )
+        )
+        self.changes.notify()
+
+    def _sleep_s(self) -> float | None:
+        due = self.delegation.due
+        if due is None:
+            return None
+        left_s = (due - self._clock()).total_seconds()
+        return min(max(left_s, _SHORTEST_SLEEP_S), _LONGEST_SLEEP_S)
+
+    def _pause_text(self, pause: Pause) -> str:
+        if pause.until is None:
+            return "Paused: everything goes to Anthropic until you resume."
+        until = format_moment(pause.until, self._clock(), self._zone)
+        return f"Paused until {until}: everything goes to Anthropic."
+
+
+def _key(backend: Backend) -> Key:
+    if backend.auth == "client":
+        return "not needed"
+    return "missing" if backend.key is None else "present"
+
+
+def _keyless(settings: Settings) -> frozenset[str]:
+    routed = {route.backend for route in settings.routes}
+    return frozenset(
+        backend.name
+        for backend in settings.backends
+        if backend.name in routed and _key(backend) == "missing"
+    )
