@@ -57,7 +57,7 @@ COUNT_TOKENS = "/v1/messages/count_tokens"
 
 T = TypeVar("T")
 
-_LARGE_BYTES = 512 * 1024
+_LARGE_BYTES = 2 * 1024 * 1024
 _BETA = "beta=true"
 _LARGEST_GAIN = 20
 """How many times its length a compressed body may well have, plain."""
