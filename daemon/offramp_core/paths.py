@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,19 +45,12 @@ class Paths:
             root = Path(home).expanduser()
             return cls.under(root / "demo" if is_demo else root)
         name = "offramp-demo" if is_demo else "offramp"
-        with warnings.catch_warnings():
-            # Without XDG_RUNTIME_DIR platformdirs falls back to a good folder, and warns.
-            warnings.simplefilter("ignore", RuntimeWarning)
-            return cls._of_the_system(name)
-
-    @classmethod
-    def _of_the_system(cls, name: str) -> Paths:
         folders = platformdirs.PlatformDirs(name, appauthor=False)
         return cls(
             config_dir=folders.user_config_path,
             data_dir=folders.user_data_path,
             diagnostics_dir=folders.user_log_path,
-            runtime_dir=folders.user_runtime_path,
+            runtime_dir=_runtime_dir(environ, name, folders.user_data_path),
         )
 
     @classmethod
@@ -112,3 +105,22 @@ class Paths:
             return socket
         digest = hashlib.sha256(name).hexdigest()[:16]
         return Path("/tmp") / f"offramp-{os.geteuid()}" / f"{digest}.sock"
+
+
+def _runtime_dir(environ: Mapping[str, str], name: str, data_dir: Path) -> Path:
+    """Below the session's private folder if there is a good one, else below our own data.
+
+    Never below a shared one such as /tmp, where another user could stand in the way.
+    """
+    session = environ.get("XDG_RUNTIME_DIR")
+    try:
+        found = os.stat(session) if session else None  # noqa: PTH116 - may be no path at all
+    except (OSError, ValueError):
+        found = None
+    is_private = (
+        found is not None
+        and stat.S_ISDIR(found.st_mode)
+        and found.st_uid == os.geteuid()
+        and not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+    )
+    return Path(session) / name if session and is_private else data_dir / "run"

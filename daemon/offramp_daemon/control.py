@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from offramp_daemon.state import DaemonState
 
 _LAST_WORDS_S = 0.5
+_LOOK_EVERY_S = 30.0
 _AGAIN_S = 0.2
 """Between two tries to take over from another daemon."""
 _MOST_FOLLOWERS = 32
@@ -86,8 +87,8 @@ class Control:
     async def run(self) -> None:
         """Serve until cancelled. Where another daemon has the socket, take it when that ends."""
         try:
-            claimed = await self._claim()
-            if claimed is not None:
+            while (claimed := await self._claim()) is not None:
+                await self._state.take_up()
                 await self._serve(claimed)
         except Exception:  # noqa: BLE001 - the daemon serves without it
             _LOG.exception("The control socket failed")
@@ -117,12 +118,15 @@ class Control:
             logger=logging.getLogger("aiohttp.offramp.control"),
         )
         runner = web.ServerRunner(server, shutdown_timeout=_LAST_WORDS_S)
+        self._is_closing = asyncio.Event()
+        is_lost = False
         try:
             await runner.setup()
             await web.SockSite(runner, claimed.listener).start()
-            await asyncio.Event().wait()  # until cancelled
+            await _until_replaced(self._path)
+            is_lost = True
         finally:
-            self._state.is_stopping = True
+            self._state.is_stopping = not is_lost
             self._is_closing.set()
             self._state.changes.notify()
             # The socket first: whoever waits for the end of this daemon may then have its place.
@@ -237,6 +241,21 @@ async def _claimed(path: Path) -> ControlSocket:
             claimed = await made
             await asyncio.to_thread(claimed.release)
         raise
+
+
+async def _until_replaced(path: Path) -> None:
+    """Wait until `path` is another file or none: with the last session its folder may go."""
+    mark = await asyncio.to_thread(_mark, path)
+    while mark is not None and await asyncio.to_thread(_mark, path) == mark:  # noqa: ASYNC110 - nothing tells of it
+        await asyncio.sleep(_LOOK_EVERY_S)
+
+
+def _mark(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 async def _until_gone(path: Path) -> None:

@@ -72,7 +72,9 @@ def claim(path: Path) -> ControlSocket:
 
 def _make_folder(folder: Path) -> None:
     make_private_folder(folder)
-    found = folder.stat()
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, "its folder is a link or a file")
     if found.st_uid != os.geteuid():
         raise PermissionError(errno.EPERM, "its folder belongs to another user")
     if found.st_mode & _OTHERS:

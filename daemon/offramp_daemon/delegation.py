@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from offramp_daemon.locked_file import make_private_folder
 Clock = Callable[[], datetime]
 """Tells the time, aware."""
 
+_MAX_BYTES = 64 * 1024
 _LAST_YEAR = 9998
 """The calendar's very last days can't be told in every zone."""
 
@@ -86,7 +88,11 @@ def load(file: Path) -> Pause | None:
         OfframpError: it can't be read, or holds something else.
     """
     try:
-        data = file.read_bytes()
+        # A pipe or device would block, or never end.
+        if not stat.S_ISREG(file.stat().st_mode):
+            raise _unreadable(file, "it is no file")
+        with file.open("rb") as opened:
+            data = opened.read(_MAX_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

@@ -63,7 +63,7 @@ _LARGEST_GAIN = 20
 """How many times its length a compressed body may well have, plain."""
 _ERROR_LIMIT_BYTES = 1024 * 1024
 _OFFICIAL = frozenset({ANTHROPIC_BASE_URL, ZAI_BASE_URL})
-_OK_STATUS = 200
+_REDIRECT = 300
 _ERROR_STATUS = 400
 _CLIENT_GONE = 499
 _CODING_STATUS = {"unknown": 415, "damaged": 400, "too large": 413}
@@ -285,7 +285,7 @@ class Proxy:
     async def _delegate(self, incoming: _Incoming) -> web.StreamResponse:
         """To another service: its errors come back in Anthropic's form, its answers as they are."""
         answer = await self._send_to_delegate(incoming)
-        if answer.status == _OK_STATUS and answer.content_type == "text/event-stream":
+        if answer.status < _REDIRECT and answer.content_type == "text/event-stream":
             return await _relay(incoming, answer, b"")
         head = await replies.read_start(
             answer,
@@ -391,7 +391,7 @@ def _refusal(backend: Backend, answer: aiohttp.ClientResponse, head: bytes) -> F
     if backend.key is not None:
         body = body.replace(backend.key.reveal().encode(), backend.key.masked().encode())
     error = failures.read_error(body)
-    is_message = answer.status == _OK_STATUS and error is None and body.lstrip()[:1] == b"{"
+    is_message = answer.status < _REDIRECT and error is None and body.lstrip()[:1] == b"{"
     if is_message:
         return None
     failure = failures.from_delegate(backend.name, answer.status, error)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import threading
 import time
@@ -40,6 +41,8 @@ _LONGEST_SLEEP_S = 60.0
 
 _SHORTEST_SLEEP_S = 0.01
 
+_LOG = logging.getLogger(__name__)
+
 
 class DaemonState:
     """Paused or not, which keys are there, and who is told. Changed from the event loop alone."""
@@ -69,6 +72,7 @@ class DaemonState:
         self._keyless: frozenset[str] = frozenset()
         self._is_due_new = asyncio.Event()
         self._saving = threading.Lock()
+        self._holds_file = False
 
     async def start(self) -> None:
         """Take up the pause that the last daemon left, before the first request."""
@@ -84,6 +88,27 @@ class DaemonState:
         self._tell(events.STARTED, pid=os.getpid(), version=__version__)
         self._note_keys(self._live.current)
 
+    async def take_up(self) -> None:
+        """Become the one that writes the pause down, beginning with what the file holds by now.
+
+        To be called once this daemon has the control socket: until then another one may take the
+        commands, and its word is the newer.
+        """
+        self._holds_file = True
+        try:
+            pause = await asyncio.to_thread(delegation.load, self._paths.delegation_file)
+        except OfframpError:
+            return  # said at the start
+        if pause is not None and pause.until is not None and self._clock() >= pause.until:
+            self.delegation.set(None)
+            await self._save()
+        elif pause != self.delegation.pause:
+            self.delegation.set(pause)
+            text = self._pause_text(pause) if pause else "Resumed: delegation goes on."
+            self._console.say(text)
+            self._is_due_new.set()
+            self.changes.notify()
+
     def say_pause(self) -> None:
         """Say on the console that delegation is paused, if it is."""
         if pause := self.delegation.pause:
@@ -93,7 +118,10 @@ class DaemonState:
         """End timed pauses when they are due; for as long as the daemon runs."""
         while True:
             self._is_due_new.clear()
-            await self._settle()
+            try:
+                await self._settle()
+            except Exception:  # noqa: BLE001 - requests go on, whatever it is
+                _LOG.exception("The end of a pause could not be noted")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._sleep_s()):
                     await self._is_due_new.wait()
@@ -174,11 +202,14 @@ class DaemonState:
 
     async def _save(self) -> tuple[str, ...]:
         """Write the pause down; a sentence for the user if that fails."""
+        if not self._holds_file:
+            return ()
         try:
             await asyncio.to_thread(self._save_now)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # RuntimeError: no thread can be started
+            why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             note = (
-                f"It could not be saved ({error.strerror or error}: "
+                f"It could not be saved ({why}: "
                 f"{self._paths.delegation_file}), so it is forgotten when the daemon ends."
             )
             self._console.say(note)

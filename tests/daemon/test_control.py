@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import select
+import shutil
 import socket
 import time
 from datetime import UTC, datetime, timedelta
@@ -326,10 +327,21 @@ async def test_second_daemon_serves_without_and_takes_over_when_the_first_ends(t
             await ask(second.url)
             status = await commands.status()
             assert status.address.endswith(first.url.rpartition(":")[2])
+            await commands.pause()
             first.shutdown.ask()
             await first.task
             port = second.url.rpartition(":")[2]
-            await commands.until(lambda status: status.address.endswith(port))
+            status = await commands.until(lambda status: status.address.endswith(port))
+            assert status.pause is not None
+
+
+async def test_socket_whose_folder_went_is_made_anew(tmp_path, two, monkeypatch):
+    monkeypatch.setattr("offramp_daemon.control._LOOK_EVERY_S", 0.02)
+    async with running(tmp_path, *two) as (_, commands):
+        await commands.until_there()
+        shutil.rmtree(tmp_path / "run")
+        (tmp_path / "run").mkdir()
+        await commands.until_there()
 
 
 async def test_socket_that_cannot_be_made_keeps_nobody_from_being_served(tmp_path, two):

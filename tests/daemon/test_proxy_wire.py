@@ -571,3 +571,15 @@ async def test_machine_that_slept_trusts_no_kept_connection(start_proxy, client,
                 await answered.read()
         assert numbers[0] != numbers[2]
         assert numbers[1] != numbers[2]
+
+
+async def test_stream_of_a_delegate_with_another_good_status_is_passed_and_metered(start_proxy):
+    async def answer(connection: Connection) -> None:
+        head = SSE_HEAD.replace(b"200 OK", b"201 Created")
+        await connection.write(head + chunk(START) + chunk(END) + b"0\r\n\r\n")
+
+    async with raw_upstream(answer) as upstream, start_proxy(upstream.url, upstream.url) as proxy:
+        came = await read_to_end(proxy.url, post(b"/v1/messages", SONNET))
+        assert came.startswith(b"HTTP/1.1 201 ")
+        record = await proxy.only_record()
+        assert (record.status, record.output_tokens) == ("success", 34)

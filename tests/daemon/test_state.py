@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,7 @@ class World:
         self.settings = settings_for("http://127.0.0.1:9", "http://127.0.0.1:9")
         self.shown = io.StringIO()
 
-    async def start(self) -> DaemonState:
+    async def start(self, *, has_socket: bool = True) -> DaemonState:
         self.console = Console(self.shown, log_format="text")
         self.console.start()
         live = LiveSettings(self._load, lambda: self.settings, self.console.say)
@@ -49,6 +50,8 @@ class World:
             live, self.paths, self.console, address="http://localhost:1", clock=lambda: self.now
         )
         await state.start()
+        if has_socket:
+            await state.take_up()
         return state
 
     def stop(self, state: DaemonState) -> None:
@@ -157,6 +160,29 @@ async def test_timed_pause_ends_though_no_daemon_ran_then(world):
     ]
     resumed = world.told[3]
     assert (resumed["ts"], resumed["why"]) == ("2026-11-26T13:00:00.000Z", "time over")
+
+
+async def test_daemon_without_the_socket_leaves_the_file_to_the_one_that_has_it(world):
+    first = await world.start()
+    await first.pause(NOW + HOUR)
+    second = await world.start(has_socket=False)
+    await first.pause(None)
+    world.now += 2 * HOUR
+    await second._settle()
+    assert delegation.load(world.paths.delegation_file) == Pause(since=NOW)
+    await second.take_up()
+    assert second.delegation.pause == Pause(since=NOW)
+    world.stop(second)
+    first.close()
+
+
+async def test_pipe_in_place_of_the_file_does_not_hold_the_start_up(world):
+    world.paths.data_dir.mkdir(parents=True)
+    os.mkfifo(world.paths.delegation_file)
+    async with asyncio.timeout(5):
+        state = await world.start()
+    assert state.delegation.pause is None
+    world.stop(state)
 
 
 async def test_watch_ends_a_timed_pause_and_wakes_who_follows(world):

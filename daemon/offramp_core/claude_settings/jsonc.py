@@ -86,7 +86,12 @@ class Document:
     def decoded(self, value: Value) -> object:
         """A string's text or a plain value; None also for objects and arrays."""
         raw = self.text[value.start : value.end]
-        return json.loads(raw) if value.kind in {"string", "other"} else None
+        if value.kind not in {"string", "other"}:
+            return None
+        try:
+            return json.loads(raw)
+        except ValueError:  # a number of thousands of digits
+            return None
 
 
 @dataclass(frozen=True, slots=True)
