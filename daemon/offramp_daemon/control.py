@@ -88,7 +88,6 @@ class Control:
         """Serve until cancelled. Where another daemon has the socket, take it when that ends."""
         try:
             while (claimed := await self._claim()) is not None:
-                await self._state.take_up()
                 await self._serve(claimed)
         except Exception:  # noqa: BLE001 - the daemon serves without it
             _LOG.exception("The control socket failed")
@@ -121,6 +120,7 @@ class Control:
         self._is_closing = asyncio.Event()
         is_lost = False
         try:
+            await self._state.take_up()
             await runner.setup()
             await web.SockSite(runner, claimed.listener).start()
             await _until_replaced(self._path)
