@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from daemon_process import run_command
-from proxy_harness import CLAUDE_TOKEN, RunningProxy, running_proxy, settings_for
-
-from offramp_daemon.simulator import Simulator
+from proxy_harness import CLAUDE_TOKEN, RunningProxy
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from offramp_daemon.simulator import Simulator
 
 CLAUDE = Path(__file__).parents[2] / ".cache/claude-code/node_modules/.bin/claude"
 MODELS = ("opus", "sonnet", "haiku")
@@ -66,19 +64,6 @@ class ClaudeCode:
         answer: dict[str, object] = json.loads(out)
         assert not answer["is_error"], answer
         return answer
-
-
-@pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator.start() as simulator:
-        yield simulator
-        assert not simulator.leaks
-
-
-@pytest.fixture
-async def proxy(sim: Simulator) -> AsyncIterator[RunningProxy]:
-    async with running_proxy(settings_for(sim.anthropic_url, sim.zai_url)) as running:
-        yield running
 
 
 @pytest.fixture

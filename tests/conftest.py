@@ -1,4 +1,4 @@
-"""Fixtures of the daemon's tests: a proxy on a free port, the simulator behind it, a client."""
+"""What the tests share: a proxy on a free port, the simulator behind it, a client."""
 
 from __future__ import annotations
 
