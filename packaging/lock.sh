@@ -40,6 +40,6 @@ compile() {
 
 mkdir -p constraints
 compile constraints/build.txt packaging/build-tools.in "$@"
-compile constraints/all.txt pyproject.toml --extra dev --constraints constraints/build.txt "$@"
+compile constraints/all.txt pyproject.toml --extra charts --extra dev --constraints constraints/build.txt "$@"
 sh packaging/check-tree.sh
 grep -c '==' constraints/*.txt
