@@ -1,0 +1,216 @@
+"""What the window shows at one moment, as plain data: the border between numbers and drawing.
+
+`feed` and the models make a `Picture` from the log, by `offramp_core`'s folding alone; the views
+draw it and count nothing. All times are aware, in the user's zone. All values are requests or
+tokens, as `measure` says, never rounded here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import date, datetime, tzinfo
+
+
+class Measure(Enum):
+    """What bars count."""
+
+    REQUESTS = "requests"
+    TOKENS = "tokens"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """One part of stacked bars. `key` keeps its colour wherever it appears."""
+
+    key: str
+    name: str
+    backend: str | None
+    model: str | None = None
+    values: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bars:
+    """Stacked bars over time: bar `i` reaches from `edges[i]` to `edges[i + 1]`."""
+
+    measure: Measure
+    edges: tuple[datetime, ...]
+    series: tuple[Series, ...]
+    now: datetime
+    is_complete: bool = True
+    """False while older history is still being read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Week:
+    """One week of the user's; the running one ends in the future."""
+
+    start: datetime
+    end: datetime
+    values: tuple[tuple[str | None, int], ...]
+    """Per backend, in the order of `Weeks.backends`."""
+    is_current: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weeks:
+    """Weeks side by side, the oldest first."""
+
+    measure: Measure
+    backends: tuple[str | None, ...]
+    weeks: tuple[Week, ...]
+    pace: int | None = None
+    """What the running week comes to if it goes on as it did; None while that can't be told."""
+    is_complete: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseMark:
+    """Delegation was paused from `start` to `end` (None: it still is)."""
+
+    start: datetime
+    end: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """Each backend's part of each bar of time, and when delegation was paused."""
+
+    bars: Bars
+    pauses: tuple[PauseMark, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenKinds:
+    """One backend's tokens by kind, of the span that `Tokens` names."""
+
+    backend: str | None
+    input: int
+    output: int
+    cache_read: int
+    cache_write: int
+    cache_hit_rate: float | None
+    """Cache reads in all input (0 to 1); None without any input."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """Tokens by kind and backend since `start`."""
+
+    start: datetime
+    end: datetime
+    kinds: tuple[TokenKinds, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One backend's part of the week so far."""
+
+    backend: str | None
+    requests: int
+    tokens: int
+    errors: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Savings:
+    """An estimate: the delegated tokens at Anthropic's list prices, in US dollars."""
+
+    usd: float
+    priced_on: date
+    unpriced_tokens: int = 0
+    """Of models that the price list does not know; they are not in `usd`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headline:
+    """This week in figures, beside last week's up to the same hour of it."""
+
+    start: datetime
+    end: datetime
+    parts: tuple[Part, ...]
+    last_week_parts: tuple[Part, ...] | None
+    """None while there is no last week in the log, or it is not read yet."""
+    savings: Savings | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A provider or model that can be shown or hidden."""
+
+    key: str
+    name: str
+    backend: str | None
+    is_on: bool
+
+
+class FeedState(Enum):
+    """How the history is doing."""
+
+    LOADING = "loading"
+    READY = "ready"
+    EMPTY = "empty"
+    """There is no record yet."""
+    MISSING = "missing"
+    """There is no log folder."""
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """How far the log is read, and what is wrong with it."""
+
+    state: FeedState
+    log_dir: str
+    progress: float = 1.0
+    """0 to 1 while loading."""
+    problem: str = ""
+    torn_lines: int = 0
+
+
+class DaemonState(Enum):
+    """What the toolbar says of the daemon."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    NO_KEY = "no key"
+    STOPPED = "not running"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Daemon:
+    """The daemon, in the toolbar."""
+
+    state: DaemonState
+    text: str
+    """One line in words, with the cure where something is wrong."""
+    paused_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """All that the charts show; the table of requests has a model of its own."""
+
+    taken: datetime
+    zone: tzinfo
+    measure: Measure
+    history: History
+    headline: Headline
+    recent: Bars
+    """The last 3 hours in 3 minutes each."""
+    day: Bars
+    """The last 24 hours by the hour, by model."""
+    weeks: Weeks
+    split: Split
+    tokens: Tokens
+    chosen: Bars | None = None
+    """A range of the user's own, where one was dragged."""
+    providers: tuple[Choice, ...] = ()
+    models: tuple[Choice, ...] = ()
+    hides_everything: bool = False
+    """There are records, but the filters leave none."""
