@@ -1,8 +1,9 @@
 """Loads the settings: defaults, `config.toml`, `.env` and environment, each over the one before.
 
-It reads files and writes none. What the parts know: `config_values` one value and its refusal,
-`config_schema` every key, `config_file` and `config_variables` the sources, `config_backends` what
-joins backends and routes. Another store for keys would be one more source in `_candidates`.
+It reads files and writes none (save that it mends the key file's permissions). What the parts know:
+`config_values` one value and its refusal, `config_schema` every key, `config_file` and
+`config_variables` the sources, `config_backends` what joins backends and routes, `config_keys` the
+keys that are stored, which count where no setting gives one.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from offramp_core import config_keys, key_file
 from offramp_core.addresses import host_of, is_loopback, is_self
 from offramp_core.config_backends import BUILT_IN, build_backends, build_routes, keyless_notes
 from offramp_core.config_file import FileValues, read_values
@@ -26,6 +28,7 @@ from offramp_core.config_schema import (
 )
 from offramp_core.config_values import ConfigError, Given
 from offramp_core.config_variables import Variables
+from offramp_core.key_file import KeyFile
 from offramp_core.settings import (
     ANTHROPIC,
     ANTHROPIC_BASE_URL,
@@ -38,7 +41,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from offramp_core.config_keys import KeyMark
     from offramp_core.paths import Paths
+    from offramp_core.settings import Secret
 
 __all__ = ["ConfigError", "FileMark", "LoadedSettings", "fingerprint", "load"]
 
@@ -56,12 +61,20 @@ class LoadedSettings:
 
     `origins` maps every setting's full name (`port`, `keep_on_anthropic.images`,
     `backend.zai.base_url`, `route`, and the shorthands such as `zai_api_key`) to `default`, `file`,
-    `environment NAME` or `.env NAME`. `notes` are whole sentences.
+    `environment NAME`, `.env NAME` or, for keys, `keyring` or `key file`. `notes` are whole
+    sentences. `keyring_marks` are the keys that are the keyring's to give, given or not.
     """
 
     settings: Settings
     origins: Mapping[str, str]
     notes: tuple[str, ...]
+    keyring_marks: tuple[KeyMark, ...] = ()
+
+    @property
+    def awaited_keys(self) -> tuple[str, ...]:
+        """The backends whose key the keyring has not given yet."""
+        names = (mark.backend for mark in self.keyring_marks)
+        return tuple(name for name in names if self.settings.backend(name).key is None)
 
 
 @dataclass(slots=True)
@@ -76,10 +89,17 @@ class _Chosen:
         self.sources[name] = given
 
 
-def load(paths: Paths, environ: Mapping[str, str], *, is_demo: bool = False) -> LoadedSettings:
-    """The settings from the two files in `paths` and from `environ`.
+def load(
+    paths: Paths,
+    environ: Mapping[str, str],
+    *,
+    is_demo: bool = False,
+    from_keyring: Mapping[KeyMark, Secret] = MappingProxyType({}),
+) -> LoadedSettings:
+    """The settings from the files in `paths` and from `environ`.
 
-    The demo takes no key, no base URL and no log folder from anywhere.
+    `from_keyring` holds the keys that the caller has got from the keyring, which may take long and
+    is not asked here. The demo takes no key, no base URL and no log folder from anywhere.
 
     Raises:
         ConfigError: a value can't be used, or a file can't be read.
@@ -100,8 +120,15 @@ def load(paths: Paths, environ: Mapping[str, str], *, is_demo: bool = False) -> 
         }
     backends = build_backends(from_file.backend_names, chosen.values, chosen.sources, place=place)
     routes = build_routes(from_file.routes, backends)
+    stored = KeyFile() if is_demo else key_file.read(paths.keys_file)
+    filled = config_keys.fill(backends, stored, from_keyring, place=str(paths.keys_file))
+    backends = filled.backends
     if not is_demo:
-        notes += keyless_notes(backends, routes, unset_key_variables, env_file=str(paths.env_file))
+        awaited = {mark.backend for mark in filled.marks}
+        notes += filled.notes
+        notes += keyless_notes(
+            backends, routes, unset_key_variables, awaited, env_file=str(paths.env_file)
+        )
     settings = msgspec.structs.replace(
         Settings(),
         keep_on_anthropic=KeepRules(**_below(_KEEP_PREFIX, chosen.values)),
@@ -109,13 +136,20 @@ def load(paths: Paths, environ: Mapping[str, str], *, is_demo: bool = False) -> 
         routes=routes,
         **{name: chosen.values[name] for name in SETTINGS if name in chosen.values},
     )
-    origins = _origins(settings, chosen.sources, has_routes=from_file.routes is not None)
-    return LoadedSettings(settings=settings, origins=origins, notes=tuple(notes))
+    origins = _origins(
+        settings, chosen.sources, filled.origins, has_routes=from_file.routes is not None
+    )
+    return LoadedSettings(
+        settings=settings,
+        origins=origins,
+        notes=tuple(notes),
+        keyring_marks=tuple(filled.marks),
+    )
 
 
-def fingerprint(paths: Paths) -> tuple[FileMark | None, FileMark | None]:
-    """Marks of `config.toml` and `.env` that differ once a file does; None where there is none."""
-    return _mark(paths.config_file), _mark(paths.env_file)
+def fingerprint(paths: Paths) -> tuple[FileMark | None, ...]:
+    """A mark of each settings file that differs once the file does; None where there is none."""
+    return tuple(map(_mark, (paths.config_file, paths.env_file, paths.keys_file)))
 
 
 def _mark(path: Path) -> FileMark | None:
@@ -233,7 +267,11 @@ def _below(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _origins(
-    settings: Settings, sources: Mapping[str, Given], *, has_routes: bool
+    settings: Settings,
+    sources: Mapping[str, Given],
+    of_stored_keys: Mapping[str, str],
+    *,
+    has_routes: bool,
 ) -> Mapping[str, str]:
     names = [
         *SETTINGS,
@@ -243,7 +281,8 @@ def _origins(
     ]
     origins = {}
     for name in names:
-        source = sources.get(SHORTHANDS.get(name, name))
-        origins[name] = source.origin if source else "default"
+        full_name = SHORTHANDS.get(name, name)
+        source = sources.get(full_name)
+        origins[name] = source.origin if source else of_stored_keys.get(full_name, "default")
     origins["route"] = "file" if has_routes else "default"
     return MappingProxyType(origins)

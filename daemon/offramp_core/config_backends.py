@@ -18,7 +18,7 @@ from offramp_core.settings import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 BUILT_IN: Mapping[str, Backend] = {backend.name: backend for backend in default_backends()}
 
@@ -98,27 +98,42 @@ def _route(table: Mapping[str, Given], backends: Mapping[str, Backend]) -> Route
 
 
 def keyless_notes(
-    backends: Iterable[Backend], routes: Sequence[Route], unset: Mapping[str, str], *, env_file: str
+    backends: Iterable[Backend],
+    routes: Sequence[Route],
+    unset: Mapping[str, str],
+    awaited: Collection[str],
+    *,
+    env_file: str,
 ) -> tuple[str, ...]:
     """One sentence for each backend that a route names and that can't be used without a key.
 
-    `unset` holds, by backend, the variable that its `key_env` names in vain.
+    `unset` holds, by backend, the variable that its `key_env` names in vain; `awaited` names those
+    whose key the keyring holds.
     """
     routed = {route.backend for route in routes}
     notes = []
     for backend in backends:
         if backend.name not in routed or backend.auth == "client" or backend.key is not None:
             continue
+        if backend.name in awaited:
+            notes.append(
+                f"The key for {backend.name} is in the system keyring: until the daemon has it "
+                "from there, its requests go to Anthropic."
+            )
+            continue
         table = f"[backend.{backend.name}] of config.toml"
         if backend.name in unset:
             name = shown_key(unset[backend.name])
-            cure = f"Set {name}, which its key_env names, in the environment or in {env_file}, "
+            cure = f"set {name}, which its key_env names, in the environment or in {env_file}, "
             cure += f"or set key instead in {table}"
         elif backend.name == ZAI:
-            cure = f"Set ZAI_API_KEY in the environment or in {env_file}, "
+            cure = f"set ZAI_API_KEY in the environment or in {env_file}, "
             cure += "or zai_api_key in config.toml"
         else:
-            cure = f"Set key in {table}, or key_env there to the name of a variable "
+            cure = f"set key in {table}, or key_env there to the name of a variable "
             cure += f"in the environment or in {env_file}"
-        notes.append(f"There is no key for {backend.name}: its requests go to Anthropic. {cure}.")
+        notes.append(
+            f"There is no key for {backend.name}: its requests go to Anthropic. "
+            f"Store one: offramp key set {backend.name}. Or {cure}."
+        )
     return tuple(notes)

@@ -66,6 +66,8 @@ class BackendStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     key: Key
+    key_note: str | None = None
+    """Why a missing key is missing, where more can be said: what the keyring does, say."""
 
 
 class RecordsStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -74,6 +74,11 @@ class Paths:
         return self.config_dir / ".env"
 
     @property
+    def keys_file(self) -> Path:
+        """What `offramp key set` stored: keys, or that the system keyring holds them."""
+        return self.config_dir / "keys.json"
+
+    @property
     def claude_code_file(self) -> Path:
         """What `offramp connect` replaced in Claude Code's settings, for `disconnect`."""
         return self.config_dir / "claude-code.json"

@@ -118,6 +118,7 @@ async def serve(
                 group.create_task(_watch_settings(state), name="settings"),
                 group.create_task(_watch_records(running.daemon.recorder, console), name="records"),
                 group.create_task(state.watch(), name="pause"),
+                group.create_task(state.watch_keyring(), name="keyring"),
                 group.create_task(control.run(), name="control"),
             ]
             await shutdown.asked.wait()

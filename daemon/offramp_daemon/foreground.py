@@ -18,6 +18,7 @@ from offramp_daemon.live_settings import LiveSettings, Load
 if TYPE_CHECKING:
     from offramp_core.config import LoadedSettings
     from offramp_core.paths import Paths
+    from offramp_daemon.keyring_keys import KeyringKeys
 
 Beside = Callable[[Shutdown], Coroutine[None, None, None]]
 
@@ -28,11 +29,12 @@ async def serve(
     load: Load,
     fingerprint: Callable[[], Hashable],
     beside: Beside | None = None,
+    keyring: KeyringKeys | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM.
 
-    `load` takes variables that win over all others. `beside` runs as a task next to the daemon and
-    ends by itself when the daemon is asked to.
+    `load` takes variables that win over all others, and keys from `keyring`. `beside` runs as a
+    task next to the daemon and ends by itself when the daemon is asked to.
 
     Raises:
         OfframpError: the settings are wrong or the port is taken.
@@ -55,7 +57,7 @@ async def serve(
             log.set_level(loaded.settings.log_level)
             return loaded
 
-        live = LiveSettings(load_and_apply, fingerprint, console.say)
+        live = LiveSettings(load_and_apply, fingerprint, console.say, keyring)
         shutdown = Shutdown()
         with shutdown.on_signals():
             async with asyncio.TaskGroup() as group:
@@ -77,7 +79,7 @@ async def serve(
 def _greet(console: Console, live: LiveSettings, paths: Paths) -> None:
     settings = live.current
     console.say(f"Offramp {__version__} listens on {_address(settings)}")
-    for text in _routes(settings):
+    for text in _routes(settings, live.awaited_keys):
         console.say(text)
     for note in live.notes:
         console.say(note)
@@ -89,12 +91,14 @@ def _address(settings: Settings) -> str:
     return client_base_url(host=settings.host, port=settings.port)
 
 
-def _routes(settings: Settings) -> list[str]:
+def _routes(settings: Settings, awaited: tuple[str, ...]) -> list[str]:
     """Where each model goes."""
     lines = []
     for route in settings.routes:
         backend = settings.backend(route.backend)
-        if backend.auth != "client" and backend.key is None:
+        if backend.name in awaited:
+            target = f"{backend.name}, and {ANTHROPIC} while its key waits for the keyring"
+        elif backend.auth != "client" and backend.key is None:
             target = f"{ANTHROPIC}, as there is no key for {backend.name}"
         elif route.send_model:
             target = f"{backend.name} as {route.send_model}"

@@ -10,12 +10,17 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from offramp_core.config import ConfigError, LoadedSettings
 from offramp_core.control_api import ReloadAnswer
 from offramp_core.settings import Settings
+from offramp_daemon.keyring_keys import KeyringKeys
+
+if TYPE_CHECKING:
+    from offramp_core.config_keys import KeyMark
 
 _NEEDS_RESTART = ("host", "port", "log_dir", "log_format")
 
@@ -31,8 +36,9 @@ class LiveSettings:
         load: Load,
         fingerprint: Callable[[], Hashable],
         say: Say,
+        keyring: KeyringKeys | None = None,
     ) -> None:
-        """Load once; `load` takes variables that win over all others.
+        """Load once; `load` takes variables that win over all others, and keys from `keyring`.
 
         Raises:
             ConfigError: the settings are wrong from the start.
@@ -40,6 +46,7 @@ class LiveSettings:
         self._load = load
         self._fingerprint = fingerprint
         self._say = say
+        self.keyring = keyring or KeyringKeys()
         self._lock = threading.Lock()
         self._seen = fingerprint()
         self._wanted = self._loaded = load({})
@@ -53,6 +60,16 @@ class LiveSettings:
     def notes(self) -> tuple[str, ...]:
         """What the user should know about them."""
         return self._loaded.notes
+
+    @property
+    def keyring_marks(self) -> tuple[KeyMark, ...]:
+        """The keys that are the keyring's to give, given or not."""
+        return self._loaded.keyring_marks
+
+    @property
+    def awaited_keys(self) -> tuple[str, ...]:
+        """The backends whose key the keyring has not given yet."""
+        return self._loaded.awaited_keys
 
     def refresh(self) -> None:
         """Take the files' settings if they changed; say what came of it."""

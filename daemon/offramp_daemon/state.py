@@ -156,15 +156,35 @@ class DaemonState:
         await asyncio.to_thread(self._live.refresh)
         if self._live.current is not before:
             self._note_keys(self._live.current)
+            self._live.keyring.look_again()
 
     async def reload(self) -> ReloadAnswer:
-        """Read the settings now."""
+        """Read the settings now, and ask the keyring anew for what it holds."""
+        answer = await self._read_again()
+        self._live.keyring.look_again(for_all=True)
+        return answer
+
+    async def watch_keyring(self) -> None:
+        """Get the keys that the keyring holds, and take each; for as long as the daemon runs."""
+        await self._live.keyring.watch(
+            lambda: self._live.keyring_marks, on_news=self._take_keys, say=self._console.say
+        )
+
+    async def _take_keys(self, *, is_new: bool) -> None:
+        """Settings are read anew for keys that are new; else there is a change to tell of."""
+        if is_new:
+            await self._read_again()
+        else:
+            self._note_keys(self._live.current)
+
+    async def _read_again(self) -> ReloadAnswer:
         answer = await asyncio.to_thread(self._live.reload)
         self._note_keys(self._live.current)
         return answer
 
     def status(self, *, in_flight: int, records: RecorderState) -> Status:
         """All of it, at this moment."""
+        awaited = self._live.awaited_keys
         return Status(
             pid=os.getpid(),
             started=self._started,
@@ -172,7 +192,11 @@ class DaemonState:
             address=self._address,
             pause=self.delegation.pause,
             backends=tuple(
-                BackendStatus(name=backend.name, key=_key(backend))
+                BackendStatus(
+                    name=backend.name,
+                    key=_key(backend),
+                    key_note=self._live.keyring.note if backend.name in awaited else None,
+                )
                 for backend in self._live.current.backends
             ),
             in_flight=in_flight,
@@ -222,8 +246,13 @@ class DaemonState:
             delegation.save(self._paths.delegation_file, self.delegation.pause)
 
     def _note_keys(self, settings: Settings) -> None:
-        """Tell of keys that went missing or came, of those backends that a route leads to."""
+        """Tell of keys that went missing or came, of those backends that a route leads to.
+
+        A key that the keyring is still being asked for for the first time is no news yet.
+        """
         keyless = _keyless(settings)
+        if self._live.keyring.is_first_try:
+            keyless -= set(self._live.awaited_keys) - self._keyless
         for name in sorted(keyless - self._keyless):
             self._tell(events.KEY_MISSING, backend=name)
         for name in sorted(self._keyless - keyless):

@@ -87,7 +87,7 @@ def test_each_backend_without_a_key_is_told_every_place_for_one(home: Home) -> N
     )
     first, second = home.load().notes
     assert "key in [backend.first] of config.toml" in first
-    assert "Set SECOND_API_KEY" in second
+    assert "set SECOND_API_KEY" in second
     assert "[backend.second] of config.toml" in second
     for note in (first, second):
         assert "in the environment" in note
@@ -345,7 +345,7 @@ def test_loaded_settings_never_show_a_secret(home: Home) -> None:
 
 def test_fingerprint_changes_with_each_file(home: Home) -> None:
     seen = [fingerprint(home.paths)]
-    assert seen == [(None, None)]
+    assert seen == [(None, None, None)]
     home.write("port = 1")
     seen.append(fingerprint(home.paths))
     home.write(env="PORT=1")

@@ -6,8 +6,10 @@ import os
 
 import click
 
-from offramp_core import config
+from offramp_core import config, system_variables
+from offramp_core.key_store import service_name
 from offramp_core.paths import Paths
+from offramp_core.system_keyring import SystemKeyring
 
 
 @click.command("serve")
@@ -20,15 +22,20 @@ def command(port: int | None) -> None:
     import asyncio
 
     from offramp_daemon import foreground
+    from offramp_daemon.keyring_keys import KeyringKeys
 
     environ = dict(os.environ)
     if port is not None:
         environ["OFFRAMP_PORT"] = str(port)
     paths = Paths.for_user(environ)
+    # Python's and OpenSSL's own functions look for these in the process's environment alone.
+    os.environ.update(system_variables.from_file(paths.env_file, environ))
+    keyring = KeyringKeys(SystemKeyring(service_name(paths)))
     asyncio.run(
         foreground.serve(
             paths,
-            load=lambda held: config.load(paths, {**environ, **held}),
+            load=lambda held: config.load(paths, {**environ, **held}, from_keyring=keyring.held),
             fingerprint=lambda: config.fingerprint(paths),
+            keyring=keyring,
         )
     )

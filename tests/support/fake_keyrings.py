@@ -1,0 +1,66 @@
+"""Keyrings for tests, named by PYTHON_KEYRING_BACKEND; kept in the file FAKE_KEYRING names.
+
+That file is JSON of the form {"service/user": "key"}. Whether it can be had is said by a second
+file beside it: `locked` or `blocked`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from pathlib import Path
+
+from keyring.backend import KeyringBackend
+from keyring.errors import KeyringError, KeyringLocked, PasswordDeleteError
+
+FILE = "FAKE_KEYRING"
+
+
+class FakeKeyring(KeyringBackend):
+    """A keyring in good order, unless told otherwise."""
+
+    priority = 1  # type: ignore[assignment] - keyring declares a property of the class
+    name = "Test keyring"
+
+    @property
+    def file(self) -> Path:
+        return Path(os.environ[FILE])
+
+    def _entries(self) -> dict[str, str]:
+        state = self.file.with_name("state")
+        match state.read_text() if state.exists() else "":
+            case "locked":
+                raise KeyringLocked("Failed to unlock the collection!")
+            case "blocked":
+                threading.Event().wait()
+            case "failing":
+                raise KeyringError("it burnt down")
+        entries: dict[str, str] = json.loads(self.file.read_text()) if self.file.exists() else {}
+        return entries
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return self._entries().get(f"{service}/{username}")
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self.file.write_text(json.dumps(self._entries() | {f"{service}/{username}": password}))
+
+    def delete_password(self, service: str, username: str) -> None:
+        entries = self._entries()
+        if entries.pop(f"{service}/{username}", None) is None:
+            raise PasswordDeleteError("No such password!")
+        self.file.write_text(json.dumps(entries))
+
+
+class ForgetfulKeyring(FakeKeyring):
+    """Takes everything and keeps nothing."""
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        del service, username, password
+
+
+class TalkativeKeyring(FakeKeyring):
+    """Fails, and repeats what it was given."""
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        raise ValueError(f"can't store {service} {username} {password}")
