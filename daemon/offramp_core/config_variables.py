@@ -85,6 +85,11 @@ class Variables:
             )
 
 
+def setting_variables() -> frozenset[str]:
+    """Every variable that holds a setting."""
+    return frozenset(_VARIABLES) | {key.upper() for key in PLAIN_VARIABLES}
+
+
 def _given(name: str, strongest: str, value: str, place: str, *, is_secret: bool) -> Given:
     kind = "environment" if place == ENVIRONMENT else ".env"
     return Given(

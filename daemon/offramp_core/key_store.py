@@ -29,10 +29,15 @@ def service_name(paths: Paths) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """Where a key went; `obstacle` is why not into the keyring, where that was tried."""
+    """Where a key went, and what was in the way.
+
+    `obstacle` is why it is not in the keyring or, where an older one `was_in_keyring`, why that
+    may still be there.
+    """
 
     place: Place
     where: str
+    was_in_keyring: bool = False
     obstacle: KeyringError | None = None
 
 
@@ -80,9 +85,15 @@ class KeyStore:
                 key_file.put(self._file, backend, place="keyring")
                 return Kept(place="keyring", where=name)
         key_file.put(self._file, backend, place="file", key=key)
-        if before is not None and before.place == "keyring":
-            obstacle = self._forget(backend) or obstacle
-        return Kept(place="file", where=str(self._file), obstacle=obstacle)
+        was_in_keyring = before is not None and before.place == "keyring"
+        if was_in_keyring and obstacle is None:
+            obstacle = self._forget(backend)
+        return Kept(
+            place="file",
+            where=str(self._file),
+            was_in_keyring=was_in_keyring,
+            obstacle=obstacle,
+        )
 
     def get(self, backend: str) -> Secret | None:
         """The stored key of `backend`; None if there is none.

@@ -129,6 +129,17 @@ def from_delegate(backend: str, status: int, error: ServiceError | None) -> Fail
     return Failure(status=status, message=said)
 
 
+def refuses_key(status: int, error: ServiceError | None) -> bool:
+    """Whether an answer with HTTP `status` means that the key is wrong."""
+    code = error.code if error else None
+    return code in _KEY or (status in (401, 403) and not knows_key(error))
+
+
+def knows_key(error: ServiceError | None) -> bool:
+    """Whether `error` tells of the plan or account behind the key, which is right then."""
+    return error is not None and error.code in _QUOTA | _TRANSIENT | _ACCOUNT
+
+
 def _bad_key(backend: str, said: str) -> Failure:
     hint = f"{backend} refused the key that Offramp sends. Check it with `offramp config show`."
     return Failure(status=403, message=f"{hint} {said}", headers=_FINAL)

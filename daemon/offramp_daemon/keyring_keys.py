@@ -78,6 +78,7 @@ class KeyringKeys:
         From the event loop alone.
         """
         self._is_for_all |= for_all
+        self.note = WAITING
         self._wake.set()
 
     async def watch(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import ssl
 import sys
 from pathlib import Path
@@ -28,8 +29,17 @@ def client_context() -> ssl.SSLContext:
         # up the event loop, and so every stream, for some 40 ms.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         _load_system_store(context)
+    _add_users_own(context)
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+def _add_users_own(context: ssl.SSLContext) -> None:
+    """Trust a company's authority that Claude Code, which runs on Node, was told of."""
+    extra = os.environ.get("NODE_EXTRA_CA_CERTS")
+    if extra:
+        with contextlib.suppress(OSError):  # as with Node: it is passed over
+            context.load_verify_locations(extra)
 
 
 def _load_system_store(context: ssl.SSLContext) -> None:

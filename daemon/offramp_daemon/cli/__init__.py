@@ -23,8 +23,10 @@ _COMMANDS = {
         "Run the whole path against a built-in stand-in: no key, no network.",
     ),
     "disconnect": ("offramp_daemon.cli.disconnect", "Let Claude Code go, as it was before."),
+    "key": ("offramp_daemon.cli.key", "Store, show or delete the key of a backend."),
     "logs": ("offramp_daemon.cli.logs", "Show the latest requests, or follow them as they come."),
     "pause": ("offramp_daemon.cli.pause", "Send everything to Anthropic, for a time or for good."),
+    "reload": ("offramp_daemon.cli.reload", "Have the running daemon read its settings now."),
     "resume": ("offramp_daemon.cli.resume", "Let delegation go on after a pause."),
     "serve": ("offramp_daemon.cli.serve", "Run the daemon in the foreground."),
     "stats": ("offramp_daemon.cli.stats", "Show how requests and tokens split, from the log."),
@@ -61,8 +63,9 @@ class _LazyGroup(click.Group):
 def _offramp() -> None:
     """Keep Opus on your Claude plan; send Sonnet and Haiku to Z.ai's GLM models.
 
-    Start with `offramp demo`, which needs no key. For real use, set ZAI_API_KEY, run
-    `offramp serve` and, once, `offramp connect`, which points Claude Code at it.
+    Start with `offramp demo`, which needs no key. For real use, store your key once with
+    `offramp key set`, run `offramp serve` and, once, `offramp connect`, which points Claude Code
+    at it.
     """
 
 

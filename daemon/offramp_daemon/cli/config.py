@@ -14,6 +14,7 @@ import click
 import msgspec
 
 from offramp_core.config import ConfigError, LoadedSettings, load
+from offramp_core.config_keys import FROM_KEYRING
 from offramp_core.config_schema import SHORTHANDS
 from offramp_core.paths import Paths
 from offramp_core.settings import Secret
@@ -26,6 +27,8 @@ _Cells = tuple[list[str], list[str], list[str]]
 _WIDEST_VALUES = 40
 """Characters up to which the column of values is made as wide as its longest line."""
 _NARROWEST_VALUES = 20
+_IN_KEYRING = "(offramp key show)"
+"""Stands for a key that only the keyring knows, which is not asked here: it may take long."""
 _FOR_CLIENT_AUTH = frozenset({"base_url", "auth", "own_thinking"})
 """The keys of a backend that apply where requests pass with the client's own credentials."""
 
@@ -41,7 +44,8 @@ def command() -> None:
 def _show(paths: Paths, as_json: bool) -> None:
     """Show every setting, its value and where it comes from.
 
-    Keys are masked. The environment wins over .env, and .env over config.toml. What has no effect
+    Keys are masked. The environment wins over .env, .env over config.toml, and that over a key
+    stored by offramp key set. What has no effect
     on a backend with auth = "client", which gets requests as they came, is in the JSON alone.
     """
     loaded = _load(paths)
@@ -63,13 +67,15 @@ def _show(paths: Paths, as_json: bool) -> None:
 def _path(paths: Paths, as_json: bool) -> None:
     """Print where the files are, or would be.
 
-    settings is config.toml, and .env the variables beside it; records is the folder of the request
+    settings is config.toml, .env the variables beside it, and keys what offramp key set stored;
+    records is the folder of the request
     log, and diagnostics the log of the daemon's own messages.
     """
     records = _records(paths)
     files = {
         "settings": paths.config_file,
         "env": paths.env_file,
+        "keys": paths.keys_file,
         "records": records,
         "diagnostics": paths.diagnostics_file,
     }
@@ -93,14 +99,14 @@ def _records(paths: Paths) -> Path | None:
 @command.command("check")
 @demo_option
 def _check(paths: Paths) -> None:
-    """Check config.toml, .env and the environment.
+    """Check config.toml, .env, keys.json and the environment.
 
     Ends with 0 if all is well and with 3 if a setting is refused.
     """
     loaded = _load(paths)
     _print_notes(loaded)
     click.echo("The settings are good.")
-    for file in (paths.config_file, paths.env_file):
+    for file in (paths.config_file, paths.env_file, paths.keys_file):
         click.echo(f"{'read' if file.exists() else 'not there':<9}  {file}")
 
 
@@ -116,7 +122,9 @@ def _print_notes(loaded: LoadedSettings) -> None:
 
 def _values(loaded: LoadedSettings, paths: Paths) -> dict[str, object]:
     """The value of each setting in `origins`, fit for JSON."""
-    return {name: _plain(_value(name, loaded, paths)) for name in loaded.origins}
+    values = {name: _plain(_value(name, loaded, paths)) for name in loaded.origins}
+    in_keyring = {name: _IN_KEYRING for name in values if loaded.origins[name] == FROM_KEYRING}
+    return values | in_keyring
 
 
 def _value(name: str, loaded: LoadedSettings, paths: Paths) -> object:

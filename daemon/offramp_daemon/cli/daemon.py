@@ -13,7 +13,7 @@ from offramp_core.units import format_moment
 from offramp_core.weeks import system_zone
 
 if TYPE_CHECKING:
-    from offramp_core.control_api import CommandAnswer, Status
+    from offramp_core.control_api import BackendStatus, CommandAnswer, Status
     from offramp_core.paths import Paths
 
 
@@ -29,6 +29,11 @@ def delegation_text(status: Status) -> str:
         return f"paused until {local_text(until)}" if until else "paused until you resume it"
     missing = [backend.name for backend in status.backends if backend.key == "missing"]
     return f"on, but no key for {', '.join(missing)}" if missing else "on"
+
+
+def key_text(backend: BackendStatus) -> str:
+    """Whether the backend's key is there, and what is known of why not."""
+    return f"{backend.key} ({backend.key_note})" if backend.key_note else backend.key
 
 
 def local_text(moment: datetime) -> str:

@@ -13,7 +13,7 @@ from offramp_core.control_client import NotRunningError
 from offramp_core.units import format_duration
 from offramp_daemon.cli import exit_codes
 from offramp_daemon.cli.common import demo_option
-from offramp_daemon.cli.daemon import client_for, delegation_text, local_text
+from offramp_daemon.cli.daemon import client_for, delegation_text, key_text, local_text
 
 if TYPE_CHECKING:
     from offramp_core.control_api import Status
@@ -62,7 +62,7 @@ def _rows(status: Status) -> list[tuple[str, str]]:
         ("address", status.address),
         ("delegation", delegation_text(status)),
         *(
-            (f"key {backend.name}", backend.key)
+            (f"key {backend.name}", key_text(backend))
             for backend in status.backends
             if backend.key != "not needed"
         ),

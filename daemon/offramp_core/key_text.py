@@ -1,0 +1,86 @@
+"""Reads a key that somebody typed or pasted, and refuses what is plainly none.
+
+No message shows what was typed: it may be a key all the same.
+"""
+
+from __future__ import annotations
+
+import re
+
+from offramp_core.errors import OfframpError
+from offramp_core.settings import ZAI, Backend, Secret
+
+_VISIBLE_ASCII = re.compile(r"[!-~]+")
+_ASSIGNMENT = re.compile(r"(?:export\s+)?[A-Za-z_][A-Za-z0-9_]*\s*=")
+_SCHEME = re.compile(r"bearer\s|authorization|x-api-key", re.IGNORECASE)
+_ADDRESS = re.compile(r"[a-z]+://", re.IGNORECASE)
+_ZAI_SHAPE = re.compile(r"[0-9A-Fa-f]{32}\.[\w-]{8,}")
+_ANTHROPIC = "sk-ant-"
+_LONGEST = 4096
+
+
+class KeyTextError(OfframpError):
+    """What was given is no key."""
+
+
+def parse(text: str, backend: str) -> Secret:
+    """The key for `backend` in `text`, without blanks and line ends around it.
+
+    Raises:
+        KeyTextError: there is none, or it is plainly something else.
+    """
+    key = text.strip().removeprefix("\ufeff").strip()
+    if not key:
+        raise KeyTextError(
+            "No key was given.",
+            hint=f"Type it at the prompt, or pipe it in: offramp key set {backend} < FILE",
+        )
+    problem = _problem(key, backend)
+    if problem:
+        raise KeyTextError(
+            f"This is no key for {backend}: it {problem[0]}.",
+            hint=f"{problem[1]} Nothing was stored.",
+        )
+    return Secret(key)
+
+
+def has_usual_shape(key: Secret, backend: str) -> bool:
+    """Whether `key` looks as this backend's keys do; True where that is not known."""
+    return backend != ZAI or _ZAI_SHAPE.fullmatch(key.reveal()) is not None
+
+
+def takes_key(backend: Backend) -> bool:
+    """Whether this backend gets a key of its own, not the client's credentials."""
+    return backend.auth != "client"
+
+
+def _problem(key: str, backend: str) -> tuple[str, str] | None:
+    """What is wrong with `key`, and the cure."""
+    alone = "Give the key alone."
+    if key.startswith(_ANTHROPIC):
+        where = "https://z.ai, under API keys" if backend == ZAI else "its service"
+        return (
+            "is a credential for Anthropic, which must never go to another service",
+            f"Use the key for {backend} from {where}.",
+        )
+    if _SCHEME.match(key):
+        return "begins with the name of a header or with Bearer", alone
+    if _ASSIGNMENT.match(key):
+        return "is an assignment, NAME=value", f"{alone} It stands behind the = sign."
+    if key[0] in "\"'" or key[-1] in "\"'":
+        return "stands in quotes", f"{alone} Leave the quotes out."
+    if _ADDRESS.match(key):
+        return (
+            "is an address",
+            "A key is not an address; copy it from the service's page for API keys.",
+        )
+    if len(key.splitlines()) > 1:
+        return "is more than one line", alone
+    if not _VISIBLE_ASCII.fullmatch(key):
+        return (
+            "contains a space, a control character or a letter that no key has",
+            "Copy it again: the key alone, on one line.",
+        )
+    if len(key) > _LONGEST:
+        return f"is longer than {_LONGEST} characters", alone
+    return None
