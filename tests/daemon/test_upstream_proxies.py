@@ -215,3 +215,32 @@ async def test_untrusted_upstream_behind_the_proxy_is_said(
                 status, body = await ask(client, proxy)
     assert status == 502
     assert f"certificate of {HOST}" in message_of(body)
+
+
+async def test_authority_that_node_was_told_of_is_trusted_beside_the_systems(
+    start_proxy, client, tmp_path, monkeypatch
+):
+    companys = make_certificates(tmp_path, f"DNS:{HOST}")
+    monkeypatch.setenv("NODE_EXTRA_CA_CERTS", str(companys.authority))
+    async with raw_upstream(answer_message, tls=companys.server_context()) as upstream:
+        host, port = address_of(upstream.url)
+        url = f"https://{HOST}:{port}"
+        async with http_proxy((host, port)) as corporate:
+            monkeypatch.setenv("HTTPS_PROXY", corporate.url)
+            async with start_proxy(url, url) as proxy:
+                assert await ask(client, proxy) == (200, MESSAGE)
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+async def test_authority_that_can_not_be_read_is_passed_over(
+    start_proxy, client, upstream, tmp_path, monkeypatch, content
+):
+    if content is not None:
+        (tmp_path / "extra.pem").write_text(content)
+    monkeypatch.setenv("NODE_EXTRA_CA_CERTS", str(tmp_path / "extra.pem"))
+    host, port = address_of(upstream.url)
+    url = f"https://{HOST}:{port}"
+    async with http_proxy((host, port)) as corporate:
+        monkeypatch.setenv("HTTPS_PROXY", corporate.url)
+        async with start_proxy(url, url) as proxy:
+            assert await ask(client, proxy) == (200, MESSAGE)

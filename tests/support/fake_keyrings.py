@@ -1,14 +1,14 @@
 """Keyrings for tests, named by PYTHON_KEYRING_BACKEND; kept in the file FAKE_KEYRING names.
 
-That file is JSON of the form {"service/user": "key"}. Whether it can be had is said by a second
-file beside it: `locked` or `blocked`.
+That file is JSON of the form {"service/user": "key"}. A second one beside it, `state`, says whether
+it can be had: `locked`, `failing` or `blocked` (for as long as it says so).
 """
 
 from __future__ import annotations
 
 import json
 import os
-import threading
+import time
 from pathlib import Path
 
 from keyring.backend import KeyringBackend
@@ -27,15 +27,17 @@ class FakeKeyring(KeyringBackend):
     def file(self) -> Path:
         return Path(os.environ[FILE])
 
+    def _state(self) -> str:
+        file = self.file.with_name("state")
+        return file.read_text() if file.exists() else ""
+
     def _entries(self) -> dict[str, str]:
-        state = self.file.with_name("state")
-        match state.read_text() if state.exists() else "":
-            case "locked":
-                raise KeyringLocked("Failed to unlock the collection!")
-            case "blocked":
-                threading.Event().wait()
-            case "failing":
-                raise KeyringError("it burnt down")
+        while self._state() == "blocked":
+            time.sleep(0.02)
+        if self._state() == "locked":
+            raise KeyringLocked("Failed to unlock the collection!")
+        if self._state() == "failing":
+            raise KeyringError("it burnt down")
         entries: dict[str, str] = json.loads(self.file.read_text()) if self.file.exists() else {}
         return entries
 
