@@ -62,6 +62,7 @@ def test_path_names_every_file(run: Run, tmp_path: Path) -> None:
     lines = [
         f"settings     {tmp_path}/config/config.toml",
         f".env         {tmp_path}/config/.env",
+        f"keys         {tmp_path}/config/keys.json",
         f"records      {tmp_path}/data/log",
         f"diagnostics  {tmp_path}/diagnostics/daemon.log",
     ]
@@ -75,6 +76,7 @@ def test_path_names_the_log_folder_in_force(run: Run, tmp_path: Path) -> None:
     assert json.loads(run("path", "--json").out) == {
         "settings": str(file),
         "env": str(file.with_name(".env")),
+        "keys": str(file.with_name("keys.json")),
         "records": "/a/my log",
         "diagnostics": str(tmp_path / "diagnostics" / "daemon.log"),
     }
@@ -85,7 +87,7 @@ def test_path_names_what_it_can_though_a_setting_is_refused(run: Run, tmp_path: 
     ending = run("path")
     assert ending.code == 0
     labels = [line.split()[0] for line in ending.out.splitlines()]
-    assert labels == ["settings", ".env", "diagnostics"]
+    assert labels == ["settings", ".env", "keys", "diagnostics"]
     assert f"{file}: unknown key prot." in ending.err
     assert json.loads(run("path", "--json").out)["records"] is None
 

@@ -63,8 +63,8 @@ class _LazyGroup(click.Group):
 def _offramp() -> None:
     """Keep Opus on your Claude plan; send Sonnet and Haiku to Z.ai's GLM models.
 
-    Start with `offramp demo`, which needs no key. For real use, store your key once with
-    `offramp key set`, run `offramp serve` and, once, `offramp connect`, which points Claude Code
+    Start with `offramp demo`, which needs no key. For real use, store your Z.ai key
+    (`offramp key set`), run `offramp serve` and, once, `offramp connect`, which points Claude Code
     at it.
     """
 

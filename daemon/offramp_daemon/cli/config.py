@@ -106,7 +106,8 @@ def _check(paths: Paths) -> None:
     loaded = _load(paths)
     _print_notes(loaded)
     click.echo("The settings are good.")
-    for file in (paths.config_file, paths.env_file, paths.keys_file):
+    stored = (paths.keys_file,) if paths.keys_file.exists() else ()  # it is not the user's to write
+    for file in (paths.config_file, paths.env_file, *stored):
         click.echo(f"{'read' if file.exists() else 'not there':<9}  {file}")
 
 
