@@ -195,6 +195,7 @@ def test_real_keyring_keeps_a_key_and_never_prompts_once_locked(real) -> None:
         with pytest.raises(KeyringError) as caught:
             call()
         assert caught.value.trouble == "locked"
+        assert "it waits for its password" in caught.value.title  # seen, not tried
     assert time.monotonic() - started_s < 4  # at once, not by a time limit
     # With somebody there it may ask, but not for ever.
     with pytest.raises(KeyringError):

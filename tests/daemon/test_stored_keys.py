@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import subprocess
+import tempfile
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from control_harness import Commands
-from daemon_process import daemon_process, run_command
+from daemon_process import OFFRAMP, daemon_process, environment, run_command
 from http_proxy import http_proxy
-from keyring_harness import FakeKeyring
+from keyring_harness import FakeKeyring, has_real_keyring, lock, real_keyring
 from proxy_harness import ZAI_KEY
 from raw_client import OPUS, SONNET
 from raw_upstream import MESSAGE, Connection, json_answer, raw_upstream
@@ -19,9 +22,6 @@ from offramp_core import key_file
 from offramp_core.key_store import KeyStore
 from offramp_core.paths import Paths
 from offramp_core.settings import Secret
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 KEY = Secret(ZAI_KEY)
 OTHER = "fedcba98765432100123456789abcdef.HgFeDcBa87654321"
@@ -113,6 +113,50 @@ async def test_locked_keyring_is_said_once_and_asked_again_on_reload(
     assert running.said.count("is locked") == 1
     assert [record.backend for record in running.records] == ["anthropic", "zai"]
     assert key_events(commands) == ["key missing", "key found", "key missing"]
+
+
+@pytest.mark.skipif(
+    not has_real_keyring(), reason="gnome-keyring-daemon or dbus-daemon is not here"
+)
+async def test_real_keyring_from_key_set_to_a_delegated_request(tmp_path, sim, client):
+    Paths.under(tmp_path).config_dir.mkdir()
+    write_addresses(tmp_path, sim.anthropic_url, sim.zai_url)
+    with (
+        tempfile.TemporaryDirectory(prefix="kr") as folder,
+        real_keyring(Path(folder)) as variables,
+    ):
+        async with daemon_process(tmp_path, **variables) as running:
+            commands = Commands(running.paths)
+            await commands.until_there()
+            code, said = await asyncio.to_thread(set_key, tmp_path, variables)
+            assert code == 0
+            assert "is in the system keyring (SecretService Keyring)" in said
+            assert "The running daemon has a key for zai." in said
+            await ask(client, running.url)
+            assert await running.stop() == 0
+        lock(variables)
+        async with daemon_process(tmp_path, **variables) as locked:
+            await locked.line_with("The system keyring is locked")
+            await ask(client, locked.url)
+            assert await locked.stop() == 0
+    assert [record.backend for record in locked.records] == ["zai", "anthropic"]
+    everything = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+    assert ZAI_KEY.encode() not in everything
+    assert ZAI_KEY not in said + running.said + locked.said
+
+
+def set_key(home: Path, variables: dict[str, str]) -> tuple[int, str]:
+    """Pipe the key into `offramp key set`; its exit code and what it said."""
+    ended = subprocess.run(
+        [*OFFRAMP, "key", "set"],
+        input=ZAI_KEY,
+        env=environment(home, **variables),
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=30,
+    )
+    return ended.returncode, ended.stdout + ended.stderr
 
 
 async def test_daemon_ends_at_once_while_the_keyring_blocks(tmp_path, monkeypatch):
