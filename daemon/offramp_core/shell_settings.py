@@ -77,7 +77,7 @@ class Plan:
         )
         variables = (
             f"{move.name} ({shown(move.value)}), which only this shell knows, goes into "
-            f"{self.paths.env_file}, which becomes yours alone to read."
+            f"{self.paths.env_file} (mode 0600)."
             for move in self.variables
         )
         return (*keys, *variables, *self.remarks)

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
 _MOST_BYTES = 64 * 1024
 _LOOK_EVERY_S = 0.1
+_WAITING = (
+    "Waiting for the system keyring, which may be asking for its password elsewhere on the screen. "
+    "To do without it: Ctrl-C, then offramp key set --file"
+)
 
 _backend_argument = click.argument("names", nargs=-1, metavar="[BACKEND]")
 
@@ -262,7 +266,7 @@ def _keyring(paths: Paths) -> SystemKeyring:
         service_name(paths),
         limit_s=PROMPT_LIMIT_S if may_prompt else QUIET_LIMIT_S,
         may_prompt=may_prompt,
-        on_wait=lambda: click.echo("Waiting for the system keyring ...", err=True),
+        on_wait=lambda: click.echo(_WAITING, err=True),
     )
 
 
