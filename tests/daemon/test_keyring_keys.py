@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
+from blockbuster import blockbuster_ctx
+from keyring_harness import FakeKeyring
 
 from offramp_core.config_keys import KeyMark
 from offramp_core.settings import Secret
-from offramp_core.system_keyring import KeyringError
-from offramp_daemon.keyring_keys import WAITING, KeyringKeys
+from offramp_core.system_keyring import KeyringError, SystemKeyring
+from offramp_daemon.keyring_keys import WAITING, Keyring, KeyringKeys
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
@@ -63,7 +65,7 @@ class Watched:
 
 @contextlib.asynccontextmanager
 async def watched(
-    drawer: Drawer, *marks: KeyMark, first_retry_s: float = 60.0
+    drawer: Keyring, *marks: KeyMark, first_retry_s: float = 60.0
 ) -> AsyncIterator[Watched]:
     keys = KeyringKeys(drawer, first_retry_s=first_retry_s, last_retry_s=4 * first_retry_s)
     watch = Watched(keys, list(marks))
@@ -225,3 +227,14 @@ async def test_error_of_another_kind_does_not_end_the_watch() -> None:
 
     async with watched(Odd({"zai": KEY}), FIRST, first_retry_s=0.01) as watch:
         assert await watch.next_news() is True
+
+
+async def test_real_call_blocks_no_event_loop(tmp_path, monkeypatch) -> None:
+    for name, value in FakeKeyring(tmp_path).variables.items():
+        monkeypatch.setenv(name, value)
+    keyring = SystemKeyring("offramp-test")
+    await asyncio.to_thread(keyring.set, "zai", KEY)
+    with blockbuster_ctx(scanned_modules=["offramp_daemon", "offramp_core"]):
+        async with watched(keyring, FIRST) as watch:
+            assert await watch.next_news() is True
+    assert watch.keys.held == {FIRST: KEY}

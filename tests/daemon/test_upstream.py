@@ -196,6 +196,7 @@ async def test_connection_out_notices_a_dead_peer(start_proxy, client, monkeypat
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS asks its keychain each time")
 def test_trust_store_is_read_once_and_not_for_every_connection(certificates, monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))
+    monkeypatch.delenv("NODE_EXTRA_CA_CERTS", raising=False)
     context = trust.client_context()
     assert len(context.get_ca_certs()) == 1
     monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file")

@@ -40,6 +40,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, certificates: Certificates
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))
+    monkeypatch.delenv("NODE_EXTRA_CA_CERTS", raising=False)
 
 
 @pytest.fixture
