@@ -7,7 +7,7 @@ import json
 
 import aiohttp
 import pytest
-from blockbuster import blockbuster_ctx
+from loop_guard import no_blocking
 from proxy_harness import settings_for
 from running_app import running_app
 
@@ -52,7 +52,7 @@ async def send_ordinary_traffic(client: aiohttp.ClientSession, url: str, model: 
 @pytest.mark.parametrize("model", ["claude-opus-4-6", "claude-sonnet-4-5"])
 async def test_ordinary_traffic_never_blocks_the_event_loop(tmp_path, sim, client, model):
     settings = settings_for(sim.anthropic_url, sim.zai_url, max_body_bytes=12 * MIB)
-    with blockbuster_ctx(scanned_modules=WATCHED):
+    with no_blocking(*WATCHED):
         async with running_app(tmp_path, settings) as running:
             await send_ordinary_traffic(client, running.url, model)
     (file,) = (tmp_path / "data" / "log").glob("requests-*")

@@ -11,9 +11,9 @@ import time
 from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
-from blockbuster import blockbuster_ctx
 from hypothesis import given
 from hypothesis import strategies as st
+from loop_guard import no_blocking
 
 from offramp_daemon.console import Console, RequestLine, format_line
 
@@ -299,7 +299,7 @@ async def test_showing_on_the_event_loop_blocks_nothing() -> None:
     stream = io.StringIO()
     console = Console(stream, log_format="text")
     console.start()
-    with blockbuster_ctx():
+    with no_blocking():
         for _ in range(100):
             console.request(a_line(prompt="x" * 5000))
         console.say("done")

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
-from blockbuster import blockbuster_ctx
 from control_harness import Commands, next_of
 from daemon_process import read_records
+from loop_guard import no_blocking
 from proxy_harness import settings_for
 from raw_client import OPUS, SONNET, get, post, read_to_end
 from raw_upstream import END, MESSAGE, SSE_HEAD, START, Connection, chunk, json_answer, raw_upstream
@@ -294,7 +294,7 @@ async def test_paused_request_is_rid_of_foreign_thinking_and_else_as_it_came(tmp
 
 
 async def test_commands_never_block_the_event_loop(tmp_path, two):
-    with blockbuster_ctx(scanned_modules=["offramp_daemon", "offramp_core", "aiohttp"]):
+    with no_blocking("offramp_daemon", "offramp_core", "aiohttp"):
         async with running(tmp_path, *two) as (_, commands):
             with contextlib.closing(await commands.events()) as stream:
                 await commands.pause(datetime.now(UTC) + HOUR)

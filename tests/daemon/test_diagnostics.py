@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from blockbuster import blockbuster_ctx
+from loop_guard import no_blocking
 
 from offramp_core.settings import Secret
 from offramp_daemon import diagnostics
@@ -322,7 +322,7 @@ def test_close_gives_the_loggers_back(file: Path) -> None:
 
 
 async def test_logging_on_the_event_loop_blocks_nothing(file: Path) -> None:
-    with configured(file), blockbuster_ctx():
+    with configured(file), no_blocking():
         for number in range(100):
             log.info("Message", extra={"number": number})
         try:

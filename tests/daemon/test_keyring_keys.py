@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
-from blockbuster import blockbuster_ctx
 from keyring_harness import FakeKeyring
+from loop_guard import no_blocking
 
 from offramp_core.config_keys import KeyMark
 from offramp_core.settings import Secret
@@ -234,7 +234,7 @@ async def test_real_call_blocks_no_event_loop(tmp_path, monkeypatch) -> None:
         monkeypatch.setenv(name, value)
     keyring = SystemKeyring("offramp-test")
     await asyncio.to_thread(keyring.set, "zai", KEY)
-    with blockbuster_ctx(scanned_modules=["offramp_daemon", "offramp_core"]):
+    with no_blocking("offramp_daemon", "offramp_core"):
         async with watched(keyring, FIRST) as watch:
             assert await watch.next_news() is True
     assert watch.keys.held == {FIRST: KEY}

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from blockbuster import blockbuster_ctx
 from hypothesis import given
 from hypothesis import strategies as st
+from loop_guard import no_blocking
 
 from offramp_core import records
 from offramp_core.records import RequestRecord
@@ -338,7 +338,7 @@ def test_close_without_start_counts_what_waited(tmp_path: Path) -> None:
 async def test_recording_on_the_event_loop_blocks_nothing(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path)
     recorder.start()
-    with blockbuster_ctx():
+    with no_blocking():
         for number in range(100):
             recorder.record(a_record(number))
     recorder.close()

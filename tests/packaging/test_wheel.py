@@ -21,7 +21,7 @@ import pytest
 from offramp_core import __version__
 
 CHECKOUT = Path(__file__).parents[2]
-PACKAGES = {"offramp_core", "offramp_daemon"}
+PACKAGES = {"offramp_core", "offramp_daemon", "offramp_tray", "offramp_dashboard"}
 
 pytestmark = pytest.mark.timeout(240)
 
