@@ -1,0 +1,137 @@
+"""The tray's host on a thread of its own, and everything that it called back."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from offramp_tray.face import Face, IconImages, Row, RowKind
+from offramp_tray.host import Host
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from offramp_tray.backend import Backend
+
+import asyncio
+
+_PATIENCE_S = 10.0
+
+
+@dataclass
+class RunningHost:
+    """A host under way. The queues hold what it called back, oldest first."""
+
+    host: Host
+    thread: threading.Thread
+    clicks: queue.Queue[str] = field(default_factory=queue.Queue)
+    opened: queue.Queue[None] = field(default_factory=queue.Queue)
+    presence: queue.Queue[bool] = field(default_factory=queue.Queue)
+
+    async def next_click(self) -> str:
+        """The key of the next row that was clicked, waited for."""
+        return await asyncio.to_thread(self.clicks.get, timeout=_PATIENCE_S)
+
+    async def next_presence(self) -> bool:
+        """What it says next of whether the icon is shown."""
+        return await asyncio.to_thread(self.presence.get, timeout=_PATIENCE_S)
+
+    async def next_open(self) -> None:
+        """Wait for the menu to be opened."""
+        await asyncio.to_thread(self.opened.get, timeout=_PATIENCE_S)
+
+    async def settle(self) -> None:
+        """Wait until the main loop has done all that was asked of it so far."""
+        done = threading.Event()
+        self.host.on_main_thread(done.set)
+        assert await asyncio.to_thread(done.wait, _PATIENCE_S)
+
+
+@contextlib.asynccontextmanager
+async def running_host(backend: Backend, face: Face) -> AsyncIterator[RunningHost]:
+    """Run a host until the context ends; entered once its loop runs."""
+    ready = threading.Event()
+    failures: list[BaseException] = []
+    host = Host(backend)
+
+    def run() -> None:
+        try:
+            host.run(
+                face,
+                on_click=running.clicks.put,
+                on_ready=ready.set,
+                on_open=lambda: running.opened.put(None),
+                on_presence=running.presence.put,
+            )
+        except BaseException as error:
+            failures.append(error)
+            raise
+        finally:
+            ready.set()
+
+    running = RunningHost(host, threading.Thread(target=run, name="tray"))
+    running.thread.start()
+    try:
+        assert await asyncio.to_thread(ready.wait, _PATIENCE_S)
+        yield running
+    finally:
+        host.stop()
+        await asyncio.to_thread(running.thread.join, _PATIENCE_S)
+        assert not running.thread.is_alive()
+        assert not failures
+
+
+def icon_of(*sizes: int, color: tuple[int, int, int, int] = (200, 30, 60, 255)) -> IconImages:
+    """An icon of one colour."""
+    return IconImages(
+        by_size_px=tuple((size, Image.new("RGBA", (size, size), color)) for size in sizes)
+    )
+
+
+def sample_rows(
+    *, is_paused: bool = False, headline: str = "Z.ai 68 %, Claude 32 %"
+) -> tuple[Row, ...]:
+    """A menu with a row of each kind."""
+    return (
+        Row(key="headline", kind=RowKind.TEXT, text=headline),
+        Row(key="line", kind=RowKind.SEPARATOR),
+        Row(key="pause", kind=RowKind.CHECK, text="Pause delegation", is_checked=is_paused),
+        Row(
+            key="pause-for",
+            kind=RowKind.SUBMENU,
+            text="Pause for",
+            rows=(
+                Row(key="hour", kind=RowKind.ACTION, text="1 hour"),
+                Row(key="tomorrow", kind=RowKind.ACTION, text="Until tomorrow"),
+            ),
+        ),
+        Row(key="charts", kind=RowKind.ACTION, text="Open charts…"),
+        Row(key="config", kind=RowKind.ACTION, text="Open config_file", is_enabled=False),
+        Row(key="line-2", kind=RowKind.SEPARATOR),
+        Row(key="hidden", kind=RowKind.ACTION, text="Start daemon", is_visible=False),
+        Row(key="quit", kind=RowKind.ACTION, text="Quit tray (the daemon runs on)"),
+    )
+
+
+def sample_face(
+    *,
+    icon: IconImages | None = None,
+    title: str = "Z.ai 68 %, Claude 32 % this week",
+    label: str = "",
+    rows: tuple[Row, ...] | None = None,
+    needs_attention: bool = False,
+) -> Face:
+    """A face as the tray shows one."""
+    return Face(
+        icon=icon or icon_of(16, 22, 48),
+        title=title,
+        tooltip=title,
+        label=label,
+        rows=sample_rows() if rows is None else rows,
+        needs_attention=needs_attention,
+    )
