@@ -29,8 +29,18 @@ _CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configura
 class PrivateBus:
     """dbus-daemon at a path of its own, which stays the same when it is started again."""
 
-    def __init__(self, folder: Path, *, services: Mapping[str, str] | None = None) -> None:
-        """Keep everything in `folder`; `services` can be started: name → command."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        services: Mapping[str, str] | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        """Keep everything in `folder`.
+
+        `services` can be started: name → command. `environ` is what they get; None for the test's.
+        """
+        self._environ = environ
         self.socket = folder / "bus"
         self.address = f"unix:path={self.socket}"
         self._config = folder / "bus.conf"
@@ -62,6 +72,7 @@ class PrivateBus:
             ],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            env=None if self._environ is None else dict(self._environ),
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
@@ -77,9 +88,14 @@ class PrivateBus:
 
 
 @contextlib.contextmanager
-def private_bus(folder: Path, *, services: Mapping[str, str] | None = None) -> Iterator[PrivateBus]:
+def private_bus(
+    folder: Path,
+    *,
+    services: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Iterator[PrivateBus]:
     """A bus that runs."""
-    bus = PrivateBus(folder, services=services)
+    bus = PrivateBus(folder, services=services, environ=environ)
     bus.start()
     try:
         yield bus

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from dbus_fast.signature import Variant
 
 from offramp_tray.bus_object import BusObject, Method, Signals, refused
-from offramp_tray.menu_layout import LAYOUT, ROOT, Layout, RowNumbers, chosen
+from offramp_tray.menu_layout import LAYOUT, ROOT, Layout, chosen
+from offramp_tray.rows import RowNumbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
 MENU_PATH: Final = "/StatusNotifierItem/menu"
 MENU_INTERFACE: Final = "com.canonical.dbusmenu"
 
-_LONGEST_WAIT_S = 60.0
-"""How long a change of structure waits for a menu that was opened and never said to be closed."""
+_OPEN_S = 60.0
+"""How long after its last sign of life a menu counts as open, if its end is never told."""
+_ASKED_FOR_S = 15.0
+"""The same if only its beginning was: libdbusmenu, hence Xfce, tells of no opening or closing."""
 
 _VERSION = 3
 _EVENT = (("id", "i"), ("eventId", "s"), ("data", "v"), ("timestamp", "u"))
@@ -48,12 +51,14 @@ class DBusMenu:
         send: Callable[[Message], None],
         on_click: Callable[[str], None],
         on_open: Callable[[], None],
-        longest_wait_s: float = _LONGEST_WAIT_S,
+        open_s: float = _OPEN_S,
+        asked_for_s: float = _ASKED_FOR_S,
     ) -> None:
         """Have no rows until `show`. `on_open` is called once each time the menu is opened."""
         self._on_click = on_click
         self._on_open = on_open
-        self._longest_wait_s = longest_wait_s
+        self._open_s = open_s
+        self._asked_for_s = asked_for_s
         self._numbers = RowNumbers()
         self._shown = Layout.of((), self._numbers)
         self._before = self._shown
@@ -61,7 +66,8 @@ class DBusMenu:
         self._waiting: Layout | None = None
         self._patience: asyncio.TimerHandle | None = None
         self._revision = 1
-        self._open: set[int] = set()
+        self._open_until_s = 0.0
+        """By the loop's clock; in the past while it is closed."""
         self._is_announced = False
         self.bus_object = BusObject(
             MENU_PATH,
@@ -78,18 +84,17 @@ class DBusMenu:
         if wanted.structure == self._shown.structure:
             self._forget_waiting()
             self._repaint(wanted)
-        elif self._open:
+        elif self._open_for_s() > 0:
             self._repaint(self._shown.repainted(wanted))
             self._waiting = wanted
-            if self._patience is None:
-                loop = asyncio.get_running_loop()
-                self._patience = loop.call_later(self._longest_wait_s, self._close, ROOT)
+            self._wait()
         else:
+            self._forget_waiting()
             self._replace(wanted)
 
     def forget_panel(self) -> None:
         """The panel is gone, and with it the menu that it may have had open."""
-        self._close(ROOT)
+        self._close()
 
     def _repaint(self, layout: Layout) -> None:
         changes = layout.changes_from(self._shown)
@@ -108,14 +113,29 @@ class DBusMenu:
             self._patience.cancel()
             self._patience = None
 
-    def _close(self, number: int) -> None:
-        """That menu is closed; the whole one's end is that of all."""
-        self._open.discard(number)
-        if number == ROOT:
-            self._open.clear()
-        if not self._open and self._waiting is not None:
-            waiting = self._waiting
-            self._forget_waiting()
+    def _wait(self) -> None:
+        """Do what waits once the menu counts as closed."""
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        open_for_s = self._open_for_s()
+        if open_for_s > 0:
+            self._patience = asyncio.get_running_loop().call_later(open_for_s, self._wait)
+        else:
+            self._close()
+
+    def _open_for_s(self) -> float:
+        return self._open_until_s - asyncio.get_running_loop().time()
+
+    def _stay_open(self, for_s: float) -> None:
+        self._open_until_s = asyncio.get_running_loop().time() + for_s
+
+    def _close(self) -> None:
+        """The menu is closed: what has waited for that can be done."""
+        self._open_until_s = 0.0
+        waiting = self._waiting
+        self._forget_waiting()
+        if waiting is not None:
             self._replace(waiting)
 
     def _methods(self) -> dict[str, Method]:
@@ -178,17 +198,20 @@ class DBusMenu:
         match event:
             case "clicked":
                 if entry.row is not None and entry.can_be_clicked:
-                    # After the answer, and after a row's own consequences.
+                    # After the answer.
                     asyncio.get_running_loop().call_soon(self._on_click, entry.row.key)
+                    self._close()  # every panel closes it then, and not every one says so
             case "opened":
-                self._open.add(number)
+                self._stay_open(self._open_s)
                 if number == ROOT and not self._is_announced:
                     self._on_open()
                 self._is_announced = False
             case "closed":
-                self._close(number)
-            case _:
-                pass  # hovered, and what a panel may think of
+                if number == ROOT:
+                    self._close()
+            case _:  # hovered, and what a panel may think of
+                if self._open_for_s() > 0:
+                    self._stay_open(self._open_s)
 
     def _about_to_show(self, number: int) -> list[Any]:
         self._known(number)
@@ -209,7 +232,8 @@ class DBusMenu:
             return False
         # It can't be open and about to be: the panel did not say when it closed it.
         has_waited = self._waiting is not None
-        self._close(ROOT)
+        self._close()
+        self._stay_open(self._asked_for_s)
         self._is_announced = True
         self._on_open()
         return has_waited

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, ParamSpec
 
 from offramp_core.errors import OfframpError
 from offramp_tray.backend import Callbacks
+from offramp_tray.rows import all_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from offramp_tray.backend import Backend
-    from offramp_tray.face import Face, Notification, Row
+    from offramp_tray.face import Face, Notification
 
 P = ParamSpec("P")
 
@@ -166,16 +167,10 @@ def _backend(module: str, name: str, *arguments: str) -> Backend:
 def _check(face: Face) -> None:
     """A click names a row by its key alone."""
     seen: set[str] = set()
-    for row in _all_rows(face.rows):
+    for row in all_rows(face.rows):
         if row.key in seen:
             raise ValueError(f"Two rows of the menu have the key {row.key!r}.")
         seen.add(row.key)
-
-
-def _all_rows(rows: tuple[Row, ...]) -> Iterator[Row]:
-    for row in rows:
-        yield row
-        yield from _all_rows(row.rows)
 
 
 def _guarded(call: Callable[P, None]) -> Callable[P, None]:

@@ -13,6 +13,7 @@ from dbus_fast.signature import Variant
 
 from offramp_tray.bus_object import plain_text
 from offramp_tray.face import Row, RowKind
+from offramp_tray.rows import RowNumbers, can_be_chosen, visible_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,18 +24,6 @@ ROOT = 0
 LAYOUT = "(ia{sv}av)"
 
 Properties = dict[str, Variant]
-
-
-class RowNumbers:
-    """Gives each key its number, for good."""
-
-    def __init__(self) -> None:
-        """No key has one yet."""
-        self._numbers: dict[str, int] = {}
-
-    def of(self, key: str) -> int:
-        """The number of `key`, from 1 on."""
-        return self._numbers.setdefault(key, len(self._numbers) + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +39,7 @@ class Entry:
     def can_be_clicked(self) -> bool:
         """Whether a click on it means something."""
         row = self.row
-        return (
-            row is not None
-            and row.kind in {RowKind.ACTION, RowKind.CHECK}
-            and row.is_enabled
-            and row.is_visible
-        )
+        return row is not None and row.kind is not RowKind.SUBMENU and can_be_chosen(row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,33 +106,12 @@ def chosen(properties: Properties, names: Iterable[str]) -> Properties:
 
 
 def _add(rows: tuple[Row, ...], numbers: RowNumbers, entries: dict[int, Entry]) -> tuple[int, ...]:
-    visible_lines = _visible_lines(rows)
+    visible = visible_keys(rows)
     for row in rows:
-        is_visible = row.is_visible and (
-            row.kind is not RowKind.SEPARATOR or row.key in visible_lines
-        )
         entries[numbers.of(row.key)] = Entry(
-            row, _properties(row, is_visible=is_visible), _add(row.rows, numbers, entries)
+            row, _properties(row, is_visible=row.key in visible), _add(row.rows, numbers, entries)
         )
     return tuple(numbers.of(row.key) for row in rows)
-
-
-def _visible_lines(rows: tuple[Row, ...]) -> set[str]:
-    """The separators with something to separate: none first, none last, no two together."""
-    lines = set()
-    waiting: str | None = None
-    is_something_above = False
-    for row in rows:
-        if not row.is_visible:
-            continue
-        if row.kind is RowKind.SEPARATOR:
-            waiting = waiting or (row.key if is_something_above else None)
-        else:
-            is_something_above = True
-            if waiting:
-                lines.add(waiting)
-            waiting = None
-    return lines
 
 
 def _properties(row: Row, *, is_visible: bool) -> Properties:

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 ITEM_PATH: Final = "/StatusNotifierItem"
 ITEM_INTERFACE: Final = "org.kde.StatusNotifierItem"
 
+PASSIVE: Final = "Passive"
+"""Not to be seen."""
+ACTIVE: Final = "Active"
+NEEDS_ATTENTION: Final = "NeedsAttention"
+
 Pixmap = tuple[int, int, bytes]
 
 _PIXMAPS = "a(iiay)"
@@ -53,8 +58,7 @@ class ItemLook:
     title: str = ""
     tooltip: str = ""
     label: str = ""
-    status: str = "Passive"
-    """Passive (hidden), Active or NeedsAttention."""
+    status: str = PASSIVE
     pixmaps: tuple[Pixmap, ...] = field(default=(), repr=False)
 
 
@@ -88,8 +92,8 @@ class NotifierItem:
         before, self._look = self._look, look
         emit = self.bus_object.emit
         if look.pixmaps != before.pixmaps:
-            emit("NewIcon")
-            emit("NewAttentionIcon")
+            # A panel reads everything anew for each of these, so none is sent in vain.
+            emit("NewAttentionIcon" if look.status == NEEDS_ATTENTION else "NewIcon")
         if look.title != before.title:
             emit("NewTitle")
         if look.tooltip != before.tooltip:

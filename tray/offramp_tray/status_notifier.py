@@ -19,7 +19,14 @@ from offramp_tray.backend import APP_ID
 from offramp_tray.dbus_menu import MENU_PATH, DBusMenu
 from offramp_tray.face import Notification
 from offramp_tray.notifications import DesktopNotifier
-from offramp_tray.notifier_item import ItemLook, NotifierItem, pixmap_of
+from offramp_tray.notifier_item import (
+    ACTIVE,
+    NEEDS_ATTENTION,
+    PASSIVE,
+    ItemLook,
+    NotifierItem,
+    pixmap_of,
+)
 from offramp_tray.notifier_registration import NotifierRegistration
 from offramp_tray.row_menu import RowMenu, pystray_base
 from offramp_tray.session_bus import SessionBus
@@ -139,13 +146,13 @@ class StatusNotifierIcon(pystray_base.Icon):  # type: ignore[misc]  # pystray ha
     def _show_look(self) -> None:
         if self._desktop is None:
             return
-        status = "NeedsAttention" if self._face.needs_attention else "Active"
+        status = NEEDS_ATTENTION if self._face.needs_attention else ACTIVE
         self._desktop.item.show(
             ItemLook(
                 title=self.title,
                 tooltip=self._face.tooltip,
                 label=self._face.label,
-                status=status if self._is_shown else "Passive",
+                status=status if self._is_shown else PASSIVE,
                 pixmaps=self._pixmaps,
             )
         )
