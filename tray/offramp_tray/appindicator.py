@@ -6,13 +6,11 @@ anew at each change, which closes one that is open, and does not tell when it is
 
 from __future__ import annotations
 
-import logging
 import signal
-import subprocess
-import threading
 from typing import TYPE_CHECKING
 
 from offramp_tray.backend import APP_ID, APP_NAME
+from offramp_tray.notify_command import show_by
 from offramp_tray.row_menu import RowMenu
 
 # After row_menu, which sees to it that pystray can be imported.
@@ -27,12 +25,10 @@ if TYPE_CHECKING:
     from offramp_tray.backend import Callbacks
     from offramp_tray.face import Face, Notification
 
-logger = logging.getLogger(__name__)
-
 _PANEL_PX = 24
 """The library takes one picture; most panels want about this size."""
 
-_NOTIFY_TIMEOUT_S = 10.0
+_NOTIFY = ("notify-send", f"--app-name={APP_NAME}", "--")
 
 
 class AppIndicatorIcon(_appindicator.Icon):  # type: ignore[misc]  # pystray has no types
@@ -82,21 +78,6 @@ def _picture_of(face: Face) -> Image | None:
     return large[0] if large else pictures[-1][1]
 
 
-def _notify(title: str, body: str) -> None:
-    try:
-        subprocess.run(
-            ["notify-send", f"--app-name={APP_NAME}", "--", title, body],
-            check=True,
-            capture_output=True,
-            timeout=_NOTIFY_TIMEOUT_S,
-        )
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
-        logger.warning(
-            "A message to the user could not be shown.",
-            extra={"title": title, "body": body, "reason": type(error).__name__},
-        )
-
-
 def _no_setup(_icon: object) -> None:
     """What there is to set up belongs on the loop, not in the thread that pystray makes for it."""
 
@@ -124,9 +105,7 @@ class AppIndicatorBackend:
 
     def notify(self, message: Notification) -> None:
         """See `backend.Backend`."""
-        threading.Thread(
-            target=_notify, args=(message.title, message.body), name="notify", daemon=True
-        ).start()
+        show_by(_NOTIFY, message)
 
     def stop(self) -> None:
         """See `backend.Backend`."""

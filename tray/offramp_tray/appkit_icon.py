@@ -9,10 +9,7 @@ which the system colours, and a menu that is open keeps its rows in place.
 from __future__ import annotations
 
 import io
-import logging
 import signal
-import subprocess
-import threading
 from typing import TYPE_CHECKING, Any
 
 import AppKit
@@ -20,7 +17,8 @@ import Foundation
 from PyObjCTools import AppHelper, MachSignals
 
 from offramp_tray.backend import APP_ID
-from offramp_tray.face import RowKind
+from offramp_tray.face import Notification, RowKind
+from offramp_tray.notify_command import show_by
 from offramp_tray.row_menu import RowMenu
 from offramp_tray.rows import RowNumbers, can_be_chosen, structure_of, visible_keys
 
@@ -33,16 +31,23 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from offramp_tray.backend import Callbacks
-    from offramp_tray.face import Face, IconImages, Notification, Row
+    from offramp_tray.face import Face, IconImages, Row
     from offramp_tray.rows import Structure
-
-logger = logging.getLogger(__name__)
 
 _HEIGHT_PT = 18
 """Of an icon in the menu bar, in points; a Retina screen has two pixels to a point."""
 
-_NOTIFY = "on run argv\ndisplay notification (item 2 of argv) with title (item 1 of argv)\nend run"
-_NOTIFY_TIMEOUT_S = 10.0
+# What macOS has of its own for messages is for signed bundles alone; this works for every process.
+# The texts are arguments, never part of the script.
+_NOTIFY = (
+    "/usr/bin/osascript",
+    "-e",
+    "on run argv",
+    "-e",
+    "display notification (item 2 of argv) with title (item 1 of argv)",
+    "-e",
+    "end run",
+)
 
 
 class MenuDelegate(Foundation.NSObject):  # type: ignore[misc]  # pyobjc has no types
@@ -179,7 +184,7 @@ class AppKitIcon(_darwin.Icon):  # type: ignore[misc]  # pystray has no types
             self._refresh(row.rows)
 
     def _notify(self, message: str, title: str | None = None) -> None:
-        notify(title or self.title, message)
+        show_by(_NOTIFY, Notification(key="pystray", title=title or self.title, body=message))
 
 
 def _image_of(icon: IconImages) -> Any:
@@ -201,30 +206,6 @@ def _png(image: Image) -> tuple[bytes, int]:
     file = io.BytesIO()
     image.save(file, "png")
     return file.getvalue(), len(file.getvalue())
-
-
-def notify(title: str, body: str) -> None:
-    """Show a message, by a process that the main thread does not wait for.
-
-    macOS has its own calls for that only for signed bundles, and what it had for others before is
-    gone; `display notification` works for all. The texts are arguments, never part of the script.
-    """
-    threading.Thread(target=_notify_now, args=(title, body), name="notify", daemon=True).start()
-
-
-def _notify_now(title: str, body: str) -> None:
-    try:
-        subprocess.run(
-            ["/usr/bin/osascript", "-e", _NOTIFY, title, body],
-            check=True,
-            capture_output=True,
-            timeout=_NOTIFY_TIMEOUT_S,
-        )
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
-        logger.warning(
-            "A message to the user could not be shown.",
-            extra={"title": title, "body": body, "reason": type(error).__name__},
-        )
 
 
 def _no_setup(_icon: object) -> None:
@@ -254,7 +235,7 @@ class AppKitBackend:
 
     def notify(self, message: Notification) -> None:
         """See `backend.Backend`."""
-        notify(message.title, message.body)
+        show_by(_NOTIFY, message)
 
     def stop(self) -> None:
         """See `backend.Backend`."""
