@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from dbus_fast.aio import MessageBus
 from dbus_fast.annotations import DBusBool, DBusSignature, DBusStr
 from dbus_fast.constants import MessageType, PropertyAccess, RequestNameReply
+from dbus_fast.errors import DBusError
 from dbus_fast.message import Message
 from dbus_fast.service import ServiceInterface, dbus_method, dbus_property, dbus_signal
 from dbus_fast.signature import Variant
@@ -33,13 +34,17 @@ Nothing = Annotated[None, DBusSignature("")]
 class _Watcher(ServiceInterface):
     """What icons register with."""
 
-    def __init__(self, *, has_host: bool, on_item: Callable[[str], None]) -> None:
+    def __init__(self, *, has_host: bool, refusals: int, on_item: Callable[[str], None]) -> None:
         super().__init__(WATCHER)
         self.has_host = has_host
+        self._refusals = refusals
         self._on_item = on_item
 
     @dbus_method()
     def RegisterStatusNotifierItem(self, service: DBusStr) -> Nothing:  # noqa: N802 - D-Bus's name
+        if self._refusals:
+            self._refusals -= 1
+            raise DBusError("org.example.Error.Busy", "not now")
         self._on_item(service)
 
     @dbus_property(access=PropertyAccess.READ)
@@ -200,8 +205,11 @@ def _row(tree: Any) -> ShownRow:
 
 
 @contextlib.asynccontextmanager
-async def panel(address: str, *, has_host: bool = True) -> AsyncIterator[Panel]:
-    """A panel on the bus at `address`; it leaves the bus at the end."""
+async def panel(address: str, *, has_host: bool = True, refusals: int = 0) -> AsyncIterator[Panel]:
+    """A panel on the bus at `address`; it leaves the bus at the end.
+
+    Its watcher refuses the first `refusals` icons.
+    """
     bus = await MessageBus(address).connect()
     tellers: set[asyncio.Task[None]] = set()
 
@@ -219,7 +227,7 @@ async def panel(address: str, *, has_host: bool = True) -> AsyncIterator[Panel]:
             made.signals.append(message)
             tell()
 
-    made = Panel(bus, _Watcher(has_host=has_host, on_item=add_item))
+    made = Panel(bus, _Watcher(has_host=has_host, refusals=refusals, on_item=add_item))
     bus.add_message_handler(hear)
     bus.export("/StatusNotifierWatcher", made.watcher)
     for interface in (ITEM, MENU):

@@ -74,7 +74,7 @@ class Desktop:
             "/StatusNotifierWatcher org.freedesktop.DBus.Properties.Get "
             "string:org.kde.StatusNotifierWatcher string:RegisteredStatusNotifierItems"
         )
-        while b"StatusNotifierItem" not in self._output(asked.split()):
+        while b'string "' not in self._output(asked.split()):
             if time.monotonic() > deadline_s:
                 raise TimeoutError("No icon came to the panel.")
             time.sleep(0.05)

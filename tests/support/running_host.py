@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import queue
 import threading
@@ -14,11 +15,9 @@ from offramp_tray.face import Face, IconImages, Row, RowKind
 from offramp_tray.host import Host
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from offramp_tray.backend import Backend
-
-import asyncio
 
 _PATIENCE_S = 10.0
 
@@ -32,6 +31,14 @@ class RunningHost:
     clicks: queue.Queue[str] = field(default_factory=queue.Queue)
     opened: queue.Queue[None] = field(default_factory=queue.Queue)
     presence: queue.Queue[bool] = field(default_factory=queue.Queue)
+    on_click: Callable[[str], None] | None = None
+    """Called with each key before it is queued."""
+
+    def click(self, key: str) -> None:
+        """What the host calls."""
+        if self.on_click is not None:
+            self.on_click(key)
+        self.clicks.put(key)
 
     async def next_click(self) -> str:
         """The key of the next row that was clicked, waited for."""
@@ -63,7 +70,7 @@ async def running_host(backend: Backend, face: Face) -> AsyncIterator[RunningHos
         try:
             host.run(
                 face,
-                on_click=running.clicks.put,
+                on_click=running.click,
                 on_ready=ready.set,
                 on_open=lambda: running.opened.put(None),
                 on_presence=running.presence.put,

@@ -45,11 +45,14 @@ class NotifierRegistration:
         bus: SessionBus,
         on_presence: Callable[[bool], None],
         on_watcher_gone: Callable[[], None],
+        *,
+        first_retry_s: float = _FIRST_RETRY_S,
     ) -> None:
         """Say by `on_presence` whether the icon is shown: at first, and at each change."""
         self._bus = bus
         self._on_presence = on_presence
         self._on_watcher_gone = on_watcher_gone
+        self._first_retry_s = first_retry_s
         self._changed = asyncio.Event()
         self._registered_with = ""
         self._is_present: bool | None = None
@@ -68,7 +71,7 @@ class NotifierRegistration:
         )
         for member in _HOST_SIGNALS:
             await bus.match(sender=WATCHER, interface=WATCHER, member=member)
-        retry_s = _FIRST_RETRY_S
+        retry_s = self._first_retry_s
         while True:
             self._changed.clear()
             try:
@@ -81,7 +84,7 @@ class NotifierRegistration:
                         await self._changed.wait()
                 retry_s = min(2 * retry_s, _LONGEST_RETRY_S)
             else:
-                retry_s = _FIRST_RETRY_S
+                retry_s = self._first_retry_s
                 await self._changed.wait()
 
     def _heard(self, signal: Message) -> None:

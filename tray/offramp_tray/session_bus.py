@@ -95,7 +95,7 @@ class SessionBus:
         self._listeners: list[Callable[[Message], None]] = []
         self._first_pause_s = first_pause_s
         self._longest_pause_s = longest_pause_s
-        self._bus: MessageBus | None = None
+        self._bus: _Connection | None = None
         self._closing = asyncio.Event()
         self._is_told = False
 
@@ -140,7 +140,7 @@ class SessionBus:
     def send(self, message: Message) -> None:
         """Send a signal or an answer; dropped while there is no connection."""
         if self._bus is not None and self._bus.connected:
-            self._bus.send(message).add_done_callback(_forget)
+            self._bus.send(message)
 
     async def call(
         self,
@@ -197,7 +197,7 @@ class SessionBus:
         await self.call(BUS, BUS_PATH, f"{BUS}.AddMatch", "s", text)
 
     async def _serve_once(self, speak: Callable[[], Awaitable[None]]) -> None:
-        bus = MessageBus(self._address, auth_timeout=_CONNECT_TIMEOUT_S)
+        bus = _Connection(self._address, auth_timeout=_CONNECT_TIMEOUT_S)
         bus.add_message_handler(self._on_message)
         async with asyncio.timeout(_CONNECT_TIMEOUT_S):
             await bus.connect()
@@ -220,6 +220,8 @@ class SessionBus:
                 speaking = group.create_task(speak_on(), name="session bus")
                 with contextlib.suppress(*_LOST):
                     await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]  # it has none
+                # Calls under way have failed by now; let them see why before they are cancelled.
+                await asyncio.sleep(0)
                 speaking.cancel()
         finally:
             self._bus = None
@@ -254,7 +256,19 @@ class SessionBus:
         return True
 
 
-def _forget(sent: asyncio.Future[None]) -> None:
-    """A message that did not go out is lost with its connection, which is noticed elsewhere."""
+class _Connection(MessageBus):
+    """dbus-fast's, whose own calls and answers leave futures behind that nobody looks at."""
+
+    def send(  # type: ignore[override]  # as it is in the class between
+        self, msg: Message
+    ) -> asyncio.Future[None]:
+        """Send `msg`; if it does not go out, the connection is lost, which is noticed elsewhere."""
+        sent: asyncio.Future[None] = super().send(msg)
+        sent.add_done_callback(_look_at)
+        return sent
+
+
+def _look_at(sent: asyncio.Future[None]) -> None:
+    """Keep asyncio from reporting it as a mistake."""
     if not sent.cancelled():
         sent.exception()
