@@ -79,6 +79,21 @@ def address_in(environ: Mapping[str, str]) -> str:
     )
 
 
+def overlook_lost_sends(loop: asyncio.AbstractEventLoop) -> None:
+    """Keep `loop` from reporting each message that was on its way out when the connection broke.
+
+    dbus-fast gives it a future that nobody waits for; that the connection broke is noticed anyway.
+    """
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if "future" in context and isinstance(context.get("exception"), OSError):
+            logger.debug("A message was lost with the session bus.")
+        else:
+            loop.default_exception_handler(context)
+
+    loop.set_exception_handler(handle)
+
+
 class SessionBus:
     """One connection at a time; while there is none, messages are dropped and calls fail."""
 
@@ -95,7 +110,7 @@ class SessionBus:
         self._listeners: list[Callable[[Message], None]] = []
         self._first_pause_s = first_pause_s
         self._longest_pause_s = longest_pause_s
-        self._bus: _Connection | None = None
+        self._bus: MessageBus | None = None
         self._closing = asyncio.Event()
         self._is_told = False
 
@@ -197,7 +212,7 @@ class SessionBus:
         await self.call(BUS, BUS_PATH, f"{BUS}.AddMatch", "s", text)
 
     async def _serve_once(self, speak: Callable[[], Awaitable[None]]) -> None:
-        bus = _Connection(self._address, auth_timeout=_CONNECT_TIMEOUT_S)
+        bus = MessageBus(self._address, auth_timeout=_CONNECT_TIMEOUT_S)
         bus.add_message_handler(self._on_message)
         async with asyncio.timeout(_CONNECT_TIMEOUT_S):
             await bus.connect()
@@ -254,21 +269,3 @@ class SessionBus:
         if not message.flags & MessageFlag.NO_REPLY_EXPECTED:
             self.send(answer)
         return True
-
-
-class _Connection(MessageBus):
-    """dbus-fast's, whose own calls and answers leave futures behind that nobody looks at."""
-
-    def send(  # type: ignore[override]  # as it is in the class between
-        self, msg: Message
-    ) -> asyncio.Future[None]:
-        """Send `msg`; if it does not go out, the connection is lost, which is noticed elsewhere."""
-        sent: asyncio.Future[None] = super().send(msg)
-        sent.add_done_callback(_look_at)
-        return sent
-
-
-def _look_at(sent: asyncio.Future[None]) -> None:
-    """Keep asyncio from reporting it as a mistake."""
-    if not sent.cancelled():
-        sent.exception()

@@ -29,7 +29,7 @@ from offramp_tray.notifier_item import (
 )
 from offramp_tray.notifier_registration import NotifierRegistration
 from offramp_tray.row_menu import RowMenu, pystray_base
-from offramp_tray.session_bus import SessionBus
+from offramp_tray.session_bus import SessionBus, overlook_lost_sends
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -117,6 +117,7 @@ class StatusNotifierIcon(pystray_base.Icon):  # type: ignore[misc]  # pystray ha
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
+        overlook_lost_sends(self._loop)
         self._desktop = _Desktop(self._address, self._callbacks, self._notification_image)
         self._mark_ready()
         self.visible = True
