@@ -10,6 +10,8 @@ from dbus_fast.constants import MessageType
 from dbus_fast.message import Message
 from dbus_fast.signature import Variant
 from dbus_fast.unpack import unpack_variants
+from hypothesis import given
+from hypothesis import strategies as st
 from running_host import sample_rows
 
 from offramp_tray.dbus_menu import MENU_INTERFACE, MENU_PATH, DBusMenu
@@ -272,3 +274,35 @@ async def test_call_that_makes_no_sense_is_refused(
 async def test_single_property_is_given() -> None:
     panel = _Panel()
     assert unpack_variants(panel.call("GetProperty", "is", 3, "label").body) == ["Pause delegation"]
+
+
+_MENUS = st.lists(st.sampled_from("abcdef"), unique=True, max_size=5)
+_STEPS = st.lists(st.one_of(_MENUS, st.sampled_from(["open", "close", "ask"])), max_size=12)
+
+
+@given(_STEPS)
+async def test_whatever_happens_an_open_menu_stands_still_and_a_closed_one_is_new(
+    steps: list[list[str] | str],
+) -> None:
+    panel = _Panel()
+    panel.menu.show(())
+    wanted: list[str] = []
+    seen: list[str] | None = None
+    for step in steps:
+        match step:
+            case "open" | "ask":
+                panel.call("AboutToShow", "i", 0)
+                if step == "open":
+                    panel.event(0, "opened")
+                seen = panel.labels()
+            case "close":
+                panel.event(0, "closed")
+                seen = None
+            case [*names]:
+                wanted = names
+                panel.menu.show(
+                    tuple(Row(key=name, kind=RowKind.ACTION, text=name) for name in names)
+                )
+        assert panel.labels() == (wanted if seen is None else seen)
+    panel.menu.forget_panel()
+    assert panel.labels() == wanted

@@ -12,7 +12,6 @@ from running_host import icon_of, sample_face, sample_rows
 from offramp_tray import host as host_module
 from offramp_tray.face import Notification, Row, RowKind
 from offramp_tray.host import Host, HostError, open_host
-from offramp_tray.status_notifier import StatusNotifierBackend
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,7 +165,7 @@ def test_faces_may_come_from_many_threads() -> None:
 @_ON_LINUX
 def test_linux_with_a_session_bus_speaks_to_it() -> None:
     host = open_host({"DBUS_SESSION_BUS_ADDRESS": "unix:path=/run/bus"})
-    assert isinstance(vars(host)["_backend"], StatusNotifierBackend)
+    assert type(vars(host)["_backend"]).__name__ == "StatusNotifierBackend"
 
 
 @_ON_LINUX

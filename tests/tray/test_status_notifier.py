@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import queue
+import signal
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -331,3 +334,43 @@ async def test_many_faces_in_a_row_show_the_last(bus: PrivateBus) -> None:
 
 def _fail(_key: str) -> None:
     raise RuntimeError("deliberate")
+
+
+_PROGRAM = """
+import os
+from running_host import sample_face
+from offramp_tray.host import open_host
+
+open_host(os.environ).run(sample_face(), on_click=print, on_ready=lambda: None)
+print("ended in order")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_signal_ends_a_process_in_order(bus: PrivateBus, number: signal.Signals) -> None:
+    environ = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        **bus.environ,
+    }
+    async with panel(bus.address) as there:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-W",
+            "error",
+            "-c",
+            _PROGRAM,
+            env=environ,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            await there.item()
+            process.send_signal(number)
+            async with asyncio.timeout(10):
+                out, err = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.communicate()
+    assert (process.returncode, out, err) == (0, b"ended in order\n", b"")
