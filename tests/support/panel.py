@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,7 +26,7 @@ from private_bus import private_bus
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NEEDED = ("Xvfb", "xfce4-panel", "dbus-daemon", "xdotool", "import")
+NEEDED = ("Xvfb", "xfce4-panel", "dbus-daemon", "dbus-send", "xdotool", "import")
 PATIENCE_S = 15.0
 
 _XFCONF = "/usr/share/dbus-1/services/org.xfce.Xfconf.service"
@@ -112,7 +113,14 @@ class Desktop:
 
 @contextlib.contextmanager
 def desktop(folder: Path, *, is_dark: bool = False, icon_size_px: int = 22) -> Iterator[Desktop]:
-    """A panel under way, with everything below `folder`."""
+    """A panel under way, with everything below `folder`.
+
+    Raises:
+        FileNotFoundError: a program that it takes is not installed.
+    """
+    missing = [name for name in NEEDED if shutil.which(name) is None]
+    if missing:
+        raise FileNotFoundError(f"Not installed: {', '.join(missing)}.")
     xfconfd = _exec_of(Path(_XFCONF))
     _write_panel(folder, is_dark=is_dark, icon_size_px=icon_size_px)
     own = _environ(folder)

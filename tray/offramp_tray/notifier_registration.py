@@ -13,7 +13,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from offramp_tray.bus_object import PROPERTIES
-from offramp_tray.session_bus import BUS, BUS_PATH, BusError
+from offramp_tray.session_bus import BUS, BUS_PATH, BusError, BusGoneError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,6 +76,8 @@ class NotifierRegistration:
             self._changed.clear()
             try:
                 await self._look(bus, name)
+            except BusGoneError:
+                raise
             except BusError as error:
                 logger.warning("The panel did not take the icon.", extra={"error": str(error)})
                 self._say(is_present=False)
@@ -165,6 +167,8 @@ async def _has_host(bus: SessionBus) -> bool:
             WATCHER,
             "IsStatusNotifierHostRegistered",
         )
+    except BusGoneError:
+        raise
     except BusError:
         return True
     return bool(value.value)

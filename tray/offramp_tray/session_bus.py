@@ -54,6 +54,10 @@ class BusError(OfframpError):
         self.name = name
 
 
+class BusGoneError(BusError):
+    """There is no connection, or none any more; there will be another one."""
+
+
 def address_in(environ: Mapping[str, str]) -> str:
     """Where the session bus is, which need not be there yet.
 
@@ -172,7 +176,8 @@ class SessionBus:
         `may_start`: the bus may start the service that has the name.
 
         Raises:
-            BusError: it was refused, or not answered in `timeout_s`, or there is no connection.
+            BusGoneError: there is no connection.
+            BusError: the call was refused, or not answered in `timeout_s`.
         """
         interface, _, name = member.rpartition(".")
         message = Message(
@@ -186,16 +191,16 @@ class SessionBus:
         )
         bus = self._bus
         if bus is None or not bus.connected:
-            raise BusError(f"{name}: no session bus.")
+            raise BusGoneError(f"{name}: no session bus.")
         try:
             async with asyncio.timeout(timeout_s):
                 reply: Message | None = await bus.call(message)
         except TimeoutError as error:
             raise BusError(f"{destination} does not answer {name} in {timeout_s:g} s.") from error
         except _LOST as error:
-            raise BusError(f"{name}: the session bus went away.") from error
+            raise BusGoneError(f"{name}: the session bus went away.") from error
         if reply is None:
-            raise BusError(f"{name}: the session bus went away.")
+            raise BusGoneError(f"{name}: the session bus went away.")
         if reply.message_type is MessageType.ERROR:
             raise BusError(
                 f"{destination} refused {name}: {reply.body}", name=reply.error_name or ""
@@ -224,6 +229,8 @@ class SessionBus:
         async def speak_on() -> None:
             try:
                 await speak()
+            except* BusGoneError:
+                pass  # what follows is the same as if nothing had been under way
             except* BusError as errors:
                 logger.warning(
                     "The session bus refused the tray.", extra={"errors": str(errors.exceptions)}
