@@ -50,8 +50,11 @@ _NOTIFY = (
 )
 
 
-class MenuDelegate(Foundation.NSObject):  # type: ignore[misc]  # pyobjc has no types
-    """Hears from AppKit when the menu is opened and closed."""
+class OfframpMenuDelegate(Foundation.NSObject):  # type: ignore[misc]  # pyobjc has no types
+    """Hears from AppKit when the menu is opened and closed.
+
+    Objective-C's classes have one namespace for the whole process, hence the long name.
+    """
 
     icon: AppKitIcon
 
@@ -81,7 +84,7 @@ class AppKitIcon(_darwin.Icon):  # type: ignore[misc]  # pystray has no types
         self._menu_items: dict[str, Any] = {}
         self._structure: Structure | None = None
         self._is_open = False
-        self._menu_delegate = MenuDelegate.alloc().init()
+        self._menu_delegate = OfframpMenuDelegate.alloc().init()
         self._menu_delegate.icon = self
 
     def show_face(self, face: Face) -> None:
