@@ -25,7 +25,11 @@ PAUSE = "/pause"
 RESUME = "/resume"
 RELOAD = "/reload"
 DRAIN = "/drain"
+RESTART = "/restart"
 EVENTS = "/events"
+
+RESTART_LIMIT_S = 70.0
+"""A restart is done by then, or has failed: longer than a worker may take to be ready."""
 
 LONGEST_PAUSE = timedelta(days=366)
 MOST_BYTES = 1024 * 1024
@@ -95,6 +99,10 @@ class Status(Answer, frozen=True, kw_only=True):
     records: RecordsStatus
     settings_file: str
     is_stopping: bool = False
+    supervisor_pid: int | None = None
+    """The process that would replace this one; None in the foreground."""
+    settings_problem: str | None = None
+    """Why the settings in force are not those of the files; None while they are."""
 
 
 class PauseCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

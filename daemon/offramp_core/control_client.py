@@ -96,6 +96,18 @@ class ControlClient:
         """Have the daemon end as it does when told to stop: streams in flight may end first."""
         return self._ask("POST", control_api.DRAIN, CommandAnswer)
 
+    def restart(self) -> CommandAnswer:
+        """Have another daemon take this one's place, while this one finishes its streams.
+
+        It returns once the other one serves; the answer is the last of the one that leaves.
+
+        Raises:
+            ControlError: as ever; or none could take its place, and it stays.
+        """
+        return self._ask(
+            "POST", control_api.RESTART, CommandAnswer, timeout_s=control_api.RESTART_LIMIT_S
+        )
+
     def events(self) -> EventStream:
         """Follow the daemon: its full status now and after each change.
 
@@ -112,9 +124,15 @@ class ControlClient:
             raise
 
     def _ask(
-        self, method: str, route: str, kind: type[A], command: msgspec.Struct | None = None
+        self,
+        method: str,
+        route: str,
+        kind: type[A],
+        command: msgspec.Struct | None = None,
+        *,
+        timeout_s: float | None = None,
     ) -> A:
-        connection = _UnixConnection(self._path, self._timeout_s)
+        connection = _UnixConnection(self._path, timeout_s or self._timeout_s)
         try:
             response = self._answer(connection, method, route, command)
             data = self._read(response)

@@ -15,18 +15,20 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from offramp_core import __version__
-from offramp_core.addresses import client_base_url
-from offramp_daemon import guard, lifecycle, streaming
+from offramp_core.addresses import client_base_url, is_loopback
+from offramp_daemon import guard, lifecycle, service_notify, streaming
 from offramp_daemon.control import Control
+from offramp_daemon.failures import Failure
 from offramp_daemon.lifecycle import InFlight, Shutdown
 from offramp_daemon.proxy import Proxy
 from offramp_daemon.recorder import Recorder
 from offramp_daemon.state import DaemonState
+from offramp_daemon.supervision import Supervision
 from offramp_daemon.upstream import Upstream
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
     from offramp_core.control_api import Status
@@ -55,13 +57,29 @@ class Daemon:
     recorder: Recorder
     proxy: Proxy
     state: DaemonState
+    leaving: asyncio.Event
+    """Set once another process serves in this one's place."""
     started_s: float
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer `request`; while leaving, as the last one on its connection."""
+        is_last = self.leaving.is_set()
+        if is_last:
+            streaming.end_connection_after(request)
+        response = await self._handle(request)
+        if is_last and not response.prepared:
+            response.force_close()
+        return response
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer the daemon's own path here, and give all others to the proxy."""
+        if self.live.is_fallback and not is_loopback(request.remote or ""):
+            return _refuse_stranger()
         is_health = request.raw_path.partition("?")[0] == HEALTH
         if is_health and request.method in {"GET", "HEAD"}:
             return self._health(request)
+        if self.state.is_follower:
+            await self.state.catch_up()
         self.state.changes.notify()
         try:
             return await self.proxy.handle(request)
@@ -97,38 +115,62 @@ async def serve(
     live: LiveSettings,
     paths: Paths,
     console: Console,
-    listeners: list[socket.socket],
+    listeners: Sequence[socket.socket],
     shutdown: Shutdown,
     *,
     on_ready: Callable[[], None],
+    supervision: Supervision | None = None,
 ) -> None:
     """Serve on `listeners` until `shutdown` is asked for, then drain and close everything.
 
-    `on_ready` is called when requests are being taken.
+    `on_ready` is called when requests are being taken; `supervision` is told how it goes.
     """
-    async with _running(live, paths, console, listeners) as running:
-        state = running.daemon.state
-        on_ready()
-        state.say_pause()
-        control = Control(
-            paths.control_socket, state, shutdown, status=running.status, say=console.say
-        )
-        async with asyncio.TaskGroup() as group:
-            watches = [
-                group.create_task(_watch_settings(state), name="settings"),
-                group.create_task(_watch_records(running.daemon.recorder, console), name="records"),
-                group.create_task(state.watch(), name="pause"),
-                group.create_task(state.watch_keyring(), name="keyring"),
-                group.create_task(control.run(), name="control"),
-            ]
-            await shutdown.asked.wait()
-            for watch in watches:
-                watch.cancel()
+    supervision = supervision or Supervision()
+    async with asyncio.TaskGroup() as group:
+        signs = group.create_task(supervision.give_signs_of_life(), name="signs of life")
+        async with _running(live, paths, console, listeners, shutdown, supervision) as running:
+            on_ready()
+            running.daemon.state.say_pause()
+            await _serve_until_told(running, paths, console, shutdown, supervision)
+            if not shutdown.asked.is_set():
+                running.daemon.state.hand_over()
+                await running.leave(shutdown.asked, console)
+            if shutdown.asked.is_set():
+                await running.stop(live.current.drain_timeout_s, shutdown.hurried, console)
+        signs.cancel()
+
+
+async def _serve_until_told(
+    running: _Running,
+    paths: Paths,
+    console: Console,
+    shutdown: Shutdown,
+    supervision: Supervision,
+) -> None:
+    """Take commands and see to what is due, until told to stop or to leave."""
+    state = running.daemon.state
+    control = Control(
+        paths.control_socket,
+        state,
+        shutdown,
+        status=running.status,
+        say=console.say,
+        restart=supervision.restart if supervision.has_supervisor else None,
+    )
+    async with asyncio.TaskGroup() as group:
+        watches = [
+            group.create_task(_watch_settings(state), name="settings"),
+            group.create_task(_watch_records(running.daemon.recorder, console), name="records"),
+            group.create_task(state.watch(), name="pause"),
+            group.create_task(state.watch_keyring(), name="keyring"),
+            group.create_task(control.run(), name="control"),
+        ]
+        await shutdown.told.wait()
+        if shutdown.asked.is_set():
+            supervision.tell(service_notify.STOPPING)
         await running.stop_listening()
-        if count := running.in_flight.count:
-            requests = "1 request" if count == 1 else f"{count} requests"
-            console.say(f"Stopping; {requests} in flight may end first.")
-        await running.drain(live.current.drain_timeout_s, shutdown.hurried)
+        for watch in watches:
+            watch.cancel()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +180,7 @@ class _Running:
     daemon: Daemon
     in_flight: InFlight
     server: web.Server
+    listeners: tuple[socket.socket, ...]
     sites: tuple[web.BaseSite, ...]
 
     def status(self) -> Status:
@@ -147,13 +190,20 @@ class _Running:
         )
 
     async def stop_listening(self) -> None:
-        """Take no more connections, and close those that nobody uses."""
-        for site in self.sites:
-            await site.stop()
-        self.server.pre_shutdown()
+        """Take no more connections; another process that holds the sockets goes on."""
+        await lifecycle.stop_accepting(self.listeners, self.sites)
 
-    async def drain(self, timeout_s: float, hurried: asyncio.Event) -> None:
+    async def leave(self, asked: asyncio.Event, console: Console) -> None:
+        """Serve the connections that there are until they end by themselves, or until `asked`."""
+        if count := self.in_flight.count:
+            console.say(f"Another worker serves; {_requests(count)} in flight may end first.")
+        await lifecycle.until_left(self.server, self.in_flight, asked)
+
+    async def stop(self, timeout_s: float, hurried: asyncio.Event, console: Console) -> None:
         """Let answers reach their clients, in `timeout_s` at most; break off what is left."""
+        self.server.pre_shutdown()  # closes the connections that nobody uses
+        if count := self.in_flight.count:
+            console.say(f"Stopping; {_requests(count)} in flight may end first.")
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + timeout_s
         if await self.in_flight.drain(timeout_s, hurried):
@@ -163,13 +213,22 @@ class _Running:
             streaming.cut_off(request)
 
 
+def _requests(count: int) -> str:
+    return "1 request" if count == 1 else f"{count} requests"
+
+
 @contextlib.asynccontextmanager
 async def _running(
-    live: LiveSettings, paths: Paths, console: Console, listeners: list[socket.socket]
+    live: LiveSettings,
+    paths: Paths,
+    console: Console,
+    listeners: Sequence[socket.socket],
+    shutdown: Shutdown,
+    supervision: Supervision,
 ) -> AsyncIterator[_Running]:
     folder = live.current.log_dir or paths.log_dir
     address = client_base_url(host=live.current.host, port=listeners[0].getsockname()[1])
-    state = DaemonState(live, paths, console, address=address)
+    state = DaemonState(live, paths, console, address=address, supervisor_pid=supervision.pid)
     recorder = Recorder(folder, on_change=state.changes.notify_from_thread)
     recorder.start()
     problem = await asyncio.to_thread(_folder_problem, folder)
@@ -202,6 +261,7 @@ async def _running(
                 recorder=recorder,
                 proxy=proxy,
                 state=state,
+                leaving=shutdown.leaving,
                 started_s=time.monotonic(),
             )
             in_flight = InFlight(daemon.handle)
@@ -213,7 +273,13 @@ async def _running(
                 await site.start()
 
             try:
-                yield _Running(daemon=daemon, in_flight=in_flight, server=server, sites=sites)
+                yield _Running(
+                    daemon=daemon,
+                    in_flight=in_flight,
+                    server=server,
+                    listeners=tuple(listeners),
+                    sites=sites,
+                )
             finally:
                 await runner.cleanup()
                 await in_flight.drain(_LAST_WORDS_S, asyncio.Event())
@@ -223,6 +289,16 @@ async def _running(
         await asyncio.to_thread(state.close)
         if recorder.state.lost:
             console.say(f"Records lost: {recorder.state.lost} ({recorder.state.last_error}).")
+
+
+def _refuse_stranger() -> web.Response:
+    """For another machine's client, while the token that it would need can't be read."""
+    failure = Failure(
+        status=403,
+        message="Offramp: its settings can't be read, so only its own machine is served for now. "
+        "There, `offramp config check` says what is wrong.",
+    )
+    return web.Response(status=403, body=failure.body(), content_type="application/json")
 
 
 def http_server(in_flight: InFlight) -> web.Server:

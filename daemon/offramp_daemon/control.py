@@ -19,7 +19,7 @@ from aiohttp import web
 from offramp_core import __version__, control_api
 from offramp_core.control_api import CommandAnswer, Refusal, UnreadableError
 from offramp_core.errors import OfframpError
-from offramp_daemon import control_socket
+from offramp_daemon import control_socket, lifecycle
 from offramp_daemon.control_socket import SocketBusyError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _LAST_WORDS_S = 0.5
 _LOOK_EVERY_S = 30.0
-_AGAIN_S = 0.2
+_AGAIN_S = 0.05
 """Between two tries to take over from another daemon."""
 _MOST_FOLLOWERS = 32
 _SHOWN_CHARACTERS = 60
@@ -65,14 +65,21 @@ class Control:
         *,
         status: Callable[[], Status],
         say: Callable[[str], None],
+        restart: Callable[[], Awaitable[str]] | None = None,
         pace: Pace | None = None,
     ) -> None:
-        """Serve at `path`; `status` gives the full status of any moment."""
+        """Serve at `path`; `status` gives the full status of any moment.
+
+        `restart` has another daemon take this one's place and returns why it could not; None where
+        nobody could do that. Where somebody can, it is no news that another daemon still has the
+        socket.
+        """
         self._path = path
         self._state = state
         self._shutdown = shutdown
         self._status = status
         self._say = say
+        self._restart_daemon = restart
         self._pace = pace or Pace()
         self._is_closing = asyncio.Event()
         self._handlers: dict[tuple[str, str], Handler] = {
@@ -81,6 +88,7 @@ class Control:
             ("POST", control_api.RESUME): self._resume,
             ("POST", control_api.RELOAD): self._reload,
             ("POST", control_api.DRAIN): self._drain,
+            ("POST", control_api.RESTART): self._restart,
             ("GET", control_api.EVENTS): self._follow,
         }
 
@@ -95,7 +103,7 @@ class Control:
 
     async def _claim(self) -> ControlSocket | None:
         """The socket, waited for where another daemon has it; None where there can be none."""
-        is_said = False
+        is_said = self._restart_daemon is not None
         while True:
             try:
                 return await _claimed(self._path)
@@ -130,9 +138,10 @@ class Control:
             self._is_closing.set()
             self._state.changes.notify()
             # The socket first: whoever waits for the end of this daemon may then have its place.
-            for site in tuple(runner.sites):
-                await site.stop()
-            await asyncio.to_thread(claimed.release)
+            await lifecycle.stop_accepting([claimed.listener], tuple(runner.sites))
+            is_handed_over = self._shutdown.leaving.is_set() and not self._shutdown.asked.is_set()
+            let_go = claimed.abandon if is_handed_over else claimed.release
+            await asyncio.to_thread(let_go)
             await runner.cleanup()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -148,6 +157,7 @@ class Control:
         if asked != str(control_api.PROTOCOL) and path not in {
             control_api.STATUS,  # tells a client of any version whom it talks to
             control_api.DRAIN,  # has no parts that could be misread, and an upgrade needs it
+            control_api.RESTART,  # likewise
         }:
             return _refuse(
                 HTTPStatus.CONFLICT,
@@ -196,6 +206,22 @@ class Control:
         self._shutdown.ask()
         self._state.is_stopping = True
         self._say("Asked to stop over the control socket.")
+        return _answer(CommandAnswer(status=self._status()))
+
+    async def _restart(self, _request: web.BaseRequest) -> web.Response:
+        if self._restart_daemon is None:
+            return _refuse(
+                HTTPStatus.CONFLICT,
+                "The daemon runs in the foreground: nobody would start it anew.",
+                hint="End it (Ctrl-C) and start it again: offramp serve",
+            )
+        self._say("Asked to restart over the control socket.")
+        if problem := await self._restart_daemon():
+            return _refuse(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                f"The daemon was not restarted; the one that runs stays. {problem}",
+                hint="Its log may say more. Mend that, and restart it again.",
+            )
         return _answer(CommandAnswer(status=self._status()))
 
     async def _follow(self, request: web.BaseRequest) -> web.StreamResponse:

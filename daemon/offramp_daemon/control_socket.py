@@ -36,6 +36,10 @@ class ControlSocket:
     path: Path
     listener: socket.socket
 
+    def abandon(self) -> None:
+        """Close it, and leave its name: whoever finds nobody there knows that one is to come."""
+        self.listener.close()
+
     def release(self) -> None:
         """Close it, and remove its name unless that is another daemon's by now."""
         self.listener.close()
@@ -61,7 +65,6 @@ def claim(path: Path) -> ControlSocket:
                     f"Another Offramp takes its commands at {path}.",
                     hint="This daemon serves all the same; commands reach the other one.",
                 )
-            path.unlink(missing_ok=True)
             return _listen(path)
     except OSError as error:
         raise OfframpError(
@@ -103,13 +106,17 @@ def _is_live(path: Path) -> bool:
 
 
 def _listen(path: Path) -> ControlSocket:
+    """Listen, and only then put the socket in the place of one that a dead daemon left."""
+    new = path.with_name(f"{path.name}.n")
+    new.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        listener.bind(os.fspath(path))
+        listener.bind(os.fspath(new))
         # Before it listens, so that there is no moment at which others could connect.
-        path.chmod(0o600)
+        new.chmod(0o600)
         listener.listen(_BACKLOG)
         listener.setblocking(False)
+        new.replace(path)
     except BaseException:
         listener.close()
         raise

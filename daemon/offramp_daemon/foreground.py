@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine, Hashable, Mapping
+from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from offramp_core import __version__
 from offramp_core.addresses import client_base_url
+from offramp_core.errors import OfframpError
 from offramp_core.settings import ANTHROPIC, Settings
-from offramp_daemon import app, diagnostics, lifecycle, listening
+from offramp_daemon import (
+    app,
+    diagnostics,
+    lifecycle,
+    listening,
+    live_settings,
+    service_notify,
+)
 from offramp_daemon.console import Console
 from offramp_daemon.lifecycle import Shutdown
 from offramp_daemon.live_settings import LiveSettings, Load
+from offramp_daemon.supervision import Supervision
 
 if TYPE_CHECKING:
+    import socket
+
     from offramp_core.config import LoadedSettings
     from offramp_core.paths import Paths
     from offramp_daemon.keyring_keys import KeyringKeys
@@ -30,19 +41,42 @@ async def serve(
     fingerprint: Callable[[], Hashable],
     beside: Beside | None = None,
     keyring: KeyringKeys | None = None,
+    listeners: Sequence[socket.socket] = (),
+    supervision: Supervision | None = None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM.
+    """Serve until SIGINT or SIGTERM, or until the supervisor has another take over.
 
     `load` takes variables that win over all others, and keys from `keyring`. `beside` runs as a
-    task next to the daemon and ends by itself when the daemon is asked to.
+    task next to the daemon and ends by itself when the daemon is asked to. `listeners` are those
+    that somebody else opened: the settings' address then counts for nothing, and wrong settings are
+    no reason not to serve.
 
     Raises:
         OfframpError: the settings are wrong or the port is taken.
     """
+    supervision = supervision or Supervision()
     lifecycle.raise_descriptor_limit()
     lifecycle.tune_interpreter()
-    settings = load({}).settings
-    listeners = listening.open_listeners(settings.host, settings.port)
+    if supervision.is_watched:
+        lifecycle.show_hangs()
+    try:
+        await _serve(paths, load, fingerprint, beside, keyring, listeners, supervision)
+    except OfframpError as error:
+        supervision.tell(service_notify.status(str(error)))
+        raise
+
+
+async def _serve(
+    paths: Paths,
+    load: Load,
+    fingerprint: Callable[[], Hashable],
+    beside: Beside | None,
+    keyring: KeyringKeys | None,
+    inherited: Sequence[socket.socket],
+    supervision: Supervision,
+) -> None:
+    settings = live_settings.first_settings(load, is_activated=bool(inherited))
+    listeners = inherited or listening.open_listeners(settings.host, settings.port)
     log = diagnostics.configure(
         paths.diagnostics_file, level=settings.log_level, log_format=settings.log_format
     )
@@ -57,9 +91,23 @@ async def serve(
             log.set_level(loaded.settings.log_level)
             return loaded
 
-        live = LiveSettings(load_and_apply, fingerprint, console.say, keyring)
+        live = LiveSettings(
+            load_and_apply,
+            fingerprint,
+            console.say,
+            keyring,
+            address=inherited[0].getsockname()[:2] if inherited else None,
+        )
         shutdown = Shutdown()
-        with shutdown.on_signals():
+
+        def greet() -> None:
+            _greet(console, live, paths)
+            supervision.tell(service_notify.READY, service_notify.status("Serving"))
+
+        with (
+            shutdown.on_signals(is_supervised=supervision.has_supervisor),
+            supervision.listening(on_leave=shutdown.leave, on_loss=shutdown.ask),
+        ):
             async with asyncio.TaskGroup() as group:
                 if beside is not None:
                     group.create_task(beside(shutdown), name="beside")
@@ -69,7 +117,8 @@ async def serve(
                     console,
                     listeners,
                     shutdown,
-                    on_ready=lambda: _greet(console, live, paths),
+                    on_ready=greet,
+                    supervision=supervision,
                 )
     finally:
         console.close()
@@ -81,6 +130,11 @@ def _greet(console: Console, live: LiveSettings, paths: Paths) -> None:
     console.say(f"Offramp {__version__} listens on {_address(settings)}")
     for text in _routes(settings, live.awaited_keys):
         console.say(text)
+    if live.problem:
+        console.say(
+            "The settings can't be used, so everything goes to Anthropic as it came until they "
+            f"are right. {live.problem}"
+        )
     for note in live.notes:
         console.say(note)
     console.say(f"  Log: {settings.log_dir or paths.log_dir}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import gc
 import resource
 import signal
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterable
     from types import FrameType
 
 _DESCRIPTORS = (16_384, 10_240, 4_096)
@@ -21,6 +24,9 @@ _GC_THRESHOLDS = (5_000, 20, 50)
 _SWITCH_INTERVAL_S = 0.001
 
 _FLUSH_POLL_S = 0.02
+_LEAVE_POLL_S = 0.25
+_IDLE_S = 10.0
+"""Clients drop an idle connection after 4 or 5 s themselves: by then none sends on it any more."""
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -50,27 +56,57 @@ def tune_interpreter() -> None:
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
 
 
+def show_hangs() -> None:
+    """Have a process that is ended because it hangs say where, and leave no image of its memory.
+
+    Such an image would hold keys and conversations.
+    """
+    with contextlib.suppress(OSError, ValueError, RuntimeError):  # no standard error to say it on
+        faulthandler.enable()
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+
+
 class Shutdown:
-    """The wish to end: once asked, in order; asked again, at once."""
+    """The wish to end: once asked, in order; asked again, at once.
+
+    Or to leave, since another process serves: then streams in flight have all the time they need.
+    """
 
     def __init__(self) -> None:
         """Nothing is asked yet."""
         self.asked = asyncio.Event()
         self.hurried = asyncio.Event()
+        self.leaving = asyncio.Event()
+        self.told = asyncio.Event()
+        """Set with either wish."""
 
     def ask(self) -> None:
         """Ask to end; the second call ends the wait for requests in flight."""
         if self.asked.is_set():
             self.hurried.set()
         self.asked.set()
+        self.told.set()
+
+    def leave(self) -> None:
+        """Ask to leave; `ask` may follow."""
+        self.leaving.set()
+        self.told.set()
 
     @contextlib.contextmanager
-    def on_signals(self) -> Iterator[None]:
-        """Let SIGINT and SIGTERM ask, for as long as the context lasts."""
+    def on_signals(self, *, is_supervised: bool = False) -> Iterator[None]:
+        """Let SIGINT and SIGTERM ask, for as long as the context lasts.
+
+        A supervisor passes on what is meant for its workers: of the signals that a terminal sends
+        to all of them, they take none themselves.
+        """
         loop = asyncio.get_running_loop()
-        numbers = (signal.SIGINT, signal.SIGTERM)
+        numbers = [signal.SIGTERM] if is_supervised else [signal.SIGINT, signal.SIGTERM]
         for number in numbers:
             loop.add_signal_handler(number, self.ask)
+        if is_supervised:
+            for number in (signal.SIGINT, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
         try:
             yield
         finally:
@@ -128,6 +164,42 @@ class InFlight:
                 for wait in waits:
                     wait.cancel()
         return not self._requests
+
+
+async def stop_accepting(listeners: Iterable[socket.socket], sites: Iterable[web.BaseSite]) -> None:
+    """Close `listeners`, on which the `sites` serve, for this process alone.
+
+    asyncio breaks off connections that it has accepted and not yet set up when a server is closed
+    (and complains); so first it accepts none any more, and those that it has are set up.
+    """
+    loop = asyncio.get_running_loop()
+    for listener in listeners:
+        if listener.fileno() >= 0:
+            loop.remove_reader(listener)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    for site in sites:
+        await site.stop()
+
+
+async def until_left(server: web.Server, in_flight: InFlight, asked: asyncio.Event) -> None:
+    """Wait until every connection has ended, or until `asked`; close those that idle for long."""
+    loop = asyncio.get_running_loop()
+    idle_since_s: dict[web.RequestHandler, float] = {}
+    while server.connections and not asked.is_set():
+        now_s = loop.time()
+        busy = {request.protocol for request in in_flight.requests}
+        idle_since_s = {
+            connection: idle_since_s.get(connection, now_s)
+            for connection in server.connections
+            if connection not in busy and not _has_unsent(connection)
+        }
+        for connection, since_s in idle_since_s.items():
+            if now_s - since_s >= _IDLE_S:
+                connection.force_close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LEAVE_POLL_S):
+                await asked.wait()
 
 
 async def flush(server: web.Server, timeout_s: float, hurried: asyncio.Event) -> None:

@@ -54,10 +54,17 @@ class DaemonState:
         console: Console,
         *,
         address: str,
+        supervisor_pid: int | None = None,
         clock: Clock = utc_now,
     ) -> None:
-        """Hold the state of a daemon that clients reach at `address`."""
+        """Hold the state of a daemon that clients reach at `address`.
+
+        One with a supervisor may serve beside another daemon for a while, which takes the commands.
+        """
         self.delegation = Delegation(clock=clock)
+        self.is_follower = supervisor_pid is not None
+        """Whether another daemon may be taking the commands, so that `catch_up` is needed."""
+        self._supervisor_pid = supervisor_pid
         self.changes = Changes()
         self.is_stopping = False
         self._live = live
@@ -95,6 +102,7 @@ class DaemonState:
         commands, and its word is the newer.
         """
         self._holds_file = True
+        self.is_follower = False
         try:
             pause = await asyncio.to_thread(delegation.load, self._paths.delegation_file)
         except OfframpError:
@@ -108,6 +116,19 @@ class DaemonState:
             self._console.say(text)
             self._is_due_new.set()
             self.changes.notify()
+
+    def hand_over(self) -> None:
+        """Follow the daemon that takes this one's place: its word is the newer from now on."""
+        self._holds_file = False
+        self.is_follower = True
+
+    async def catch_up(self) -> None:
+        """Take over what another daemon was told since: a pause, a resume, other settings."""
+        with contextlib.suppress(OfframpError):  # what can't be read is the other one's to say
+            pause = await asyncio.to_thread(delegation.load, self._paths.delegation_file)
+            if self.is_follower:
+                self.delegation.set(pause)
+        await self.refresh()
 
     def say_pause(self) -> None:
         """Say on the console that delegation is paused, if it is."""
@@ -208,6 +229,8 @@ class DaemonState:
             ),
             settings_file=str(self._paths.config_file),
             is_stopping=self.is_stopping,
+            supervisor_pid=self._supervisor_pid,
+            settings_problem=self._live.problem,
         )
 
     def close(self) -> None:

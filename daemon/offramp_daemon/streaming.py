@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 _BEGUN = web.RequestKey("offramp_answer_begun", bool)
+_LAST = web.RequestKey("offramp_last_on_connection", bool)
 
 
 class CutStreamError(Exception):
@@ -73,6 +74,8 @@ async def pass_on(
     """
     response = PassedResponse(answer)
     request[_BEGUN] = True
+    if _LAST in request:
+        response.force_close()
     try:
         await response.prepare(request)
         if head:
@@ -90,6 +93,11 @@ async def pass_on(
         if meter is not None:
             meter.finish()
     return response
+
+
+def end_connection_after(request: web.BaseRequest) -> None:
+    """Have the answer that `pass_on` gives to `request` say that its connection ends with it."""
+    request[_LAST] = True
 
 
 def has_begun(request: web.BaseRequest) -> bool:

@@ -57,6 +57,9 @@ class Commands:
     async def drain(self) -> CommandAnswer:
         return await asyncio.to_thread(self.client.drain)
 
+    async def restart(self) -> CommandAnswer:
+        return await asyncio.to_thread(self.client.restart)
+
     async def events(self) -> EventStream:
         return await asyncio.to_thread(self.client.events)
 

@@ -17,13 +17,17 @@ from offramp_core.system_keyring import SystemKeyring
 def command(port: int | None) -> None:
     """Run the daemon in the foreground until Ctrl-C.
 
+    Sockets that a service manager passes on (LISTEN_FDS) win over the set address.
     Settings come from config.toml and the environment; `offramp config show` lists them.
     """
     import asyncio
 
-    from offramp_daemon import foreground
+    from offramp_daemon import activation, foreground
     from offramp_daemon.keyring_keys import KeyringKeys
+    from offramp_daemon.supervision import Supervision
 
+    listeners = activation.inherited(os.environ, os.getpid())
+    supervision = Supervision.taken_from(os.environ)
     environ = dict(os.environ)
     if port is not None:
         environ["OFFRAMP_PORT"] = str(port)
@@ -37,5 +41,7 @@ def command(port: int | None) -> None:
             load=lambda held: config.load(paths, {**environ, **held}, from_keyring=keyring.held),
             fingerprint=lambda: config.fingerprint(paths),
             keyring=keyring,
+            listeners=listeners,
+            supervision=supervision,
         )
     )
