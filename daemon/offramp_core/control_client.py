@@ -1,7 +1,9 @@
 """The one client of the daemon's control socket: for the command line, the tray and the window.
 
 It is synchronous, keeps no connection and no state, and may be used from any thread. It never
-starts a daemon and never reconnects: both are the caller's to decide.
+starts a daemon and never reconnects: both are the caller's to decide. But where one daemon takes
+over from another, or replaces one that crashed, it waits out the moment in which nobody answers: a
+socket is there then, and nobody behind it. Where there is no socket at all, it does not wait.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import contextlib
 import http.client
 import os
 import socket
+import time
 from typing import TYPE_CHECKING, TypeVar
 
 from offramp_core import __version__, control_api
@@ -36,6 +39,9 @@ if TYPE_CHECKING:
 A = TypeVar("A", bound=Answer)
 
 _TIMEOUT_S = 5.0
+_GAP_S = 2.0
+"""For a daemon to take the place of the last one."""
+_GAP_POLL_S = 0.05
 _SILENCE_S = 3 * control_api.KEEP_ALIVE_S
 
 
@@ -66,10 +72,16 @@ class OtherVersionError(ControlError):
 class ControlClient:
     """Asks the daemon whose control socket is at `path`; each call is a connection of its own."""
 
-    def __init__(self, path: Path, *, timeout_s: float = _TIMEOUT_S) -> None:
-        """Wait for `timeout_s` at most, each time that the daemon is waited for."""
+    def __init__(
+        self, path: Path, *, timeout_s: float = _TIMEOUT_S, gap_s: float = _GAP_S
+    ) -> None:
+        """Wait for `timeout_s` at most, each time that the daemon is waited for.
+
+        `gap_s` is how long one may take to follow on another.
+        """
         self._path = path
         self._timeout_s = timeout_s
+        self._gap_s = gap_s
 
     def status(self) -> Status:
         """The daemon at this moment.
@@ -94,7 +106,8 @@ class ControlClient:
 
     def drain(self) -> CommandAnswer:
         """Have the daemon end as it does when told to stop: streams in flight may end first."""
-        return self._ask("POST", control_api.DRAIN, CommandAnswer)
+        # Done twice, it might end the successor of the one that was meant.
+        return self._ask("POST", control_api.DRAIN, CommandAnswer, is_repeatable=False)
 
     def restart(self) -> CommandAnswer:
         """Have another daemon take this one's place, while this one finishes its streams.
@@ -113,9 +126,8 @@ class ControlClient:
 
         Close it, best with `contextlib.closing`.
         """
-        connection = _UnixConnection(self._path, self._timeout_s)
+        connection, response = self._connect("GET", control_api.EVENTS)
         try:
-            response = self._answer(connection, "GET", control_api.EVENTS, None)
             if response.status != http.client.OK:
                 raise _refused(self._read(response))
             return EventStream(connection, response)
@@ -131,16 +143,43 @@ class ControlClient:
         command: msgspec.Struct | None = None,
         *,
         timeout_s: float | None = None,
+        is_repeatable: bool = True,
     ) -> A:
-        connection = _UnixConnection(self._path, timeout_s or self._timeout_s)
+        connection, response = self._connect(
+            method, route, command, timeout_s=timeout_s, is_repeatable=is_repeatable
+        )
         try:
-            response = self._answer(connection, method, route, command)
             data = self._read(response)
         finally:
             connection.close()
         if response.status != http.client.OK:
             raise _refused(data)
         return _decoded(data, kind)
+
+    def _connect(
+        self,
+        method: str,
+        route: str,
+        command: msgspec.Struct | None = None,
+        *,
+        timeout_s: float | None = None,
+        is_repeatable: bool = True,
+    ) -> tuple[_UnixConnection, http.client.HTTPResponse]:
+        """Send the request to whoever listens, now or in a moment; the answer has begun."""
+        deadline_s = time.monotonic() + self._gap_s
+        while True:
+            connection = _UnixConnection(self._path, timeout_s or self._timeout_s)
+            try:
+                return connection, self._answer(connection, method, route, command)
+            except ControlError as error:
+                connection.close()
+                is_gap = _is_gap(error.__cause__, is_repeatable=is_repeatable)
+                if not is_gap or time.monotonic() >= deadline_s:
+                    raise
+            except BaseException:
+                connection.close()
+                raise
+            time.sleep(_GAP_POLL_S)
 
     def _answer(
         self, connection: _UnixConnection, method: str, route: str, command: msgspec.Struct | None
@@ -249,6 +288,16 @@ class _UnixConnection(http.client.HTTPConnection):
         """Close, connected or not."""
         super().close()
         self.opened.close()
+
+
+def _is_gap(cause: BaseException | None, *, is_repeatable: bool) -> bool:
+    """Whether nobody was there though somebody had been, as where one daemon follows on another.
+
+    A connection that broke off before the answer may have been in the queue of one that ended.
+    """
+    if isinstance(cause, ConnectionRefusedError):
+        return True
+    return is_repeatable and isinstance(cause, (ConnectionResetError, BrokenPipeError))
 
 
 def _decoded(data: bytes, kind: type[A]) -> A:
