@@ -72,9 +72,7 @@ class OtherVersionError(ControlError):
 class ControlClient:
     """Asks the daemon whose control socket is at `path`; each call is a connection of its own."""
 
-    def __init__(
-        self, path: Path, *, timeout_s: float = _TIMEOUT_S, gap_s: float = _GAP_S
-    ) -> None:
+    def __init__(self, path: Path, *, timeout_s: float = _TIMEOUT_S, gap_s: float = _GAP_S) -> None:
         """Wait for `timeout_s` at most, each time that the daemon is waited for.
 
         `gap_s` is how long one may take to follow on another.

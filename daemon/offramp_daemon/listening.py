@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
+from datetime import UTC, datetime
 
+from offramp_core import port_holder
 from offramp_core.errors import OfframpError
+from offramp_core.units import format_moment
+from offramp_core.weeks import system_zone
 
 _BACKLOG = 1024
 _HIGHEST_PORT = 65535
@@ -58,13 +63,33 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
-            raise PortBusyError(
-                f"Port {port} on {host} is in use.",
-                hint="Another Offramp may be running; end it, or choose a port: "
-                f"offramp serve --port {port + 1 if port < _HIGHEST_PORT else port - 1}",
-            ) from error
+            raise _busy(host, port) from error
         raise OfframpError(
             f"Can't listen on {host}, port {port}: {error.strerror}.",
             hint=_HINTS.get(error.errno or 0, ""),
         ) from error
     return listener
+
+
+def _busy(host: str, port: int) -> PortBusyError:
+    """Says who has the port, as far as that can be found out."""
+    holder = port_holder.find(host, port)
+    other = f"offramp serve --port {port + 1 if port < _HIGHEST_PORT else port - 1}"
+    if holder is None:
+        return PortBusyError(
+            f"Port {port} on {host} is in use.",
+            hint="Which program has it can't be seen: another user's, perhaps. End it, or choose "
+            f"a port: {other}",
+        )
+    if holder.is_offramp:
+        now = datetime.now(UTC)
+        since = format_moment(holder.since or now, now, system_zone(os.environ))
+        return PortBusyError(
+            f"Port {port} on {host} is in use by another Offramp (pid {holder.pid}, "
+            f"since {since}).",
+            hint=f"It serves already: use it, or end it first. On another port: {other}",
+        )
+    return PortBusyError(
+        f"Port {port} on {host} is in use by {holder.name} (pid {holder.pid}).",
+        hint=f"End it, or choose a port: {other}",
+    )

@@ -28,6 +28,7 @@ from yarl import URL
 from offramp_core.addresses import is_loopback
 from offramp_daemon import trust
 from offramp_daemon.failures import Failure, RequestFailedError
+from offramp_daemon.network_watch import NetworkWatch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -54,10 +55,27 @@ _BAD_PROXY = (
 )
 
 
+@dataclass(slots=True, eq=False)
+class _Pool:
+    """A session, and how many requests on it, or answers, have not ended."""
+
+    session: aiohttp.ClientSession
+    in_use: int = 0
+
+    def take(self, connection: Connection) -> None:
+        """Count `connection` as in use until it is given back or closed."""
+        self.in_use += 1
+        connection.add_callback(self._give_back)
+
+    def _give_back(self) -> None:
+        self.in_use -= 1
+
+
 @dataclass(slots=True)
 class _Attempt:
     """Whether the connection that a request went out on had served another before."""
 
+    pool: _Pool
     is_reused: bool = False
 
 
@@ -83,6 +101,7 @@ class _TrackedRequest(aiohttp.ClientRequest):
             attempt = _attempt.get()
             if attempt is not None:
                 attempt.is_reused = protocol in self.used
+                attempt.pool.take(conn)
             if attempt is None or not attempt.is_reused:
                 self.used.add(protocol)
                 if protocol.closed is not None:
@@ -101,10 +120,11 @@ class Upstream:
 
     def __init__(self) -> None:
         """Open nothing yet."""
-        self._session: aiohttp.ClientSession | None = None
-        self._fresh_session: aiohttp.ClientSession | None = None
-        self._left_sessions: list[aiohttp.ClientSession] = []
-        """With connections from before the machine slept: answers on them may still end."""
+        self._kept: _Pool | None = None
+        self._fresh: _Pool | None = None
+        self._left: list[_Pool] = []
+        """With connections that are not trusted any more: answers on them may still end."""
+        self._network = NetworkWatch()
         self._tls: ssl.SSLContext | None = None
         self._clock_gap_s = _clock_gap_s()
         self._proxies: dict[str, _Proxy | None] = {}
@@ -114,8 +134,9 @@ class Upstream:
         """Read the system's proxy settings and make the sessions."""
         self._proxy_settings = getproxies()
         self._tls = tls = await asyncio.to_thread(trust.client_context)
-        self._session = _open_session(tls, keeps_connections=True)
-        self._fresh_session = _open_session(tls, keeps_connections=False)
+        self._kept = _Pool(_open_session(tls, keeps_connections=True))
+        self._fresh = _Pool(_open_session(tls, keeps_connections=False))
+        self._network.open()
         return self
 
     async def __aexit__(
@@ -125,9 +146,10 @@ class Upstream:
         traceback: TracebackType | None,
     ) -> None:
         """Close all connections."""
-        for session in (self._session, self._fresh_session, *self._left_sessions):
-            if session is not None:
-                await session.close()
+        self._network.close()
+        for pool in (self._kept, self._fresh, *self._left):
+            if pool is not None:
+                await pool.session.close()
 
     async def send(
         self,
@@ -147,26 +169,29 @@ class Upstream:
         Raises:
             RequestFailedError: no answer; the failure says why, in words for the client.
         """
-        if self._session is None or self._fresh_session is None:
+        if self._kept is None or self._fresh is None:
             raise RuntimeError("Upstream is not open")
-        self._leave_stale_connections()
+        kept = await self._trusted(self._kept)
         url = URL(base_url + target, encoded=True)
         proxy = await self._proxy_for(base_url)
-        attempt = _Attempt()
+        attempt = _Attempt(kept)
         token = _attempt.set(attempt)
         limits = _limits(connect_timeout_s)
         if body:
             headers["Content-Length"] = str(len(body))
+        kept.in_use += 1  # until there is a connection to be counted by
         try:
             try:
-                return await _request(self._session, method, url, headers, body, proxy, limits)
+                return await _request(kept.session, method, url, headers, body, proxy, limits)
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
                 if not attempt.is_reused or not _is_without_answer(error):
                     raise
-            return await _request(self._fresh_session, method, url, headers, body, proxy, limits)
+            attempt.pool = self._fresh
+            return await _request(self._fresh.session, method, url, headers, body, proxy, limits)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise RequestFailedError(_failure(error, base_url)) from error
         finally:
+            kept.in_use -= 1
             _attempt.reset(token)
 
     async def _proxy_for(self, base_url: str) -> _Proxy | None:
@@ -177,17 +202,24 @@ class Upstream:
             self._proxies[base_url] = found
         return self._proxies[base_url]
 
-    def _leave_stale_connections(self) -> None:
-        """Trust no kept connection from before the machine slept: its peer may have forgotten it.
+    async def _trusted(self, kept: _Pool) -> _Pool:
+        """`kept`, or a new one if its idle connections may lead nowhere.
 
-        Wall time goes on in a sleep, the monotonic clock does not.
+        That is so after the machine slept, since the other side may have forgotten them, and once
+        an address of this machine has gone. Wall time goes on in a sleep, the monotonic clock does
+        not. A session that was left is closed when the last answer on it has ended.
         """
         gap_s = _clock_gap_s()
         has_slept = abs(gap_s - self._clock_gap_s) > _SLEPT_S
         self._clock_gap_s = gap_s
-        if has_slept and self._session is not None and self._tls is not None:
-            self._left_sessions.append(self._session)
-            self._session = _open_session(self._tls, keeps_connections=True)
+        if (has_slept or self._network.has_changed()) and self._tls is not None:
+            self._left.append(kept)
+            self._kept = kept = _Pool(_open_session(self._tls, keeps_connections=True))
+        ended = [pool for pool in self._left if not pool.in_use]
+        self._left = [pool for pool in self._left if pool.in_use]
+        for pool in ended:
+            await pool.session.close()
+        return kept
 
 
 def _clock_gap_s() -> float:

@@ -76,7 +76,9 @@ class StreamLoad:
             self._has_news.clear()
             await self._has_news.wait()
 
-    async def _run_lane(self, session: aiohttp.ClientSession, lane: int, end: asyncio.Event) -> None:
+    async def _run_lane(
+        self, session: aiohttp.ClientSession, lane: int, end: asyncio.Event
+    ) -> None:
         # The lanes begin one after the other, so that something is always under way.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.stream_s * lane / self.lanes):

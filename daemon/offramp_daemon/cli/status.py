@@ -59,6 +59,7 @@ def _rows(status: Status) -> list[tuple[str, str]]:
             f"{state}, Offramp {status.version}, pid {status.pid}, "
             f"since {local_text(status.started)} ({format_duration(status.uptime_s)})",
         ),
+        *_supervisor_rows(status),
         ("address", status.address),
         ("delegation", delegation_text(status)),
         *(
@@ -73,6 +74,14 @@ def _rows(status: Status) -> list[tuple[str, str]]:
         ),
         ("settings", status.settings_file),
     ]
+    if status.settings_problem:
+        rows.append(("trouble", f"The settings can't be used: {status.settings_problem}"))
     if records.last_error:
         rows.append(("trouble", f"Records can't be written: {records.last_error}"))
     return rows
+
+
+def _supervisor_rows(status: Status) -> list[tuple[str, str]]:
+    if status.supervisor_pid is None:
+        return []
+    return [("supervisor", f"pid {status.supervisor_pid}, keeps the daemon running")]
