@@ -23,7 +23,8 @@ from offramp_daemon.keyring_keys import KeyringKeys
 if TYPE_CHECKING:
     from offramp_core.config_keys import KeyMark
 
-_NEEDS_RESTART = ("host", "port", "log_dir", "log_format")
+_ADDRESS = ("host", "port")
+_NEEDS_RESTART = (*_ADDRESS, "log_dir", "log_format")
 
 Say = Callable[[str], None]
 Address = tuple[str, int]
@@ -56,6 +57,7 @@ class LiveSettings:
         self._fingerprint = fingerprint
         self._say = say
         self.keyring = keyring or KeyringKeys()
+        self._address = address
         self._lock = threading.Lock()
         self._seen = fingerprint()
         self.problem: str | None = None
@@ -112,6 +114,10 @@ class LiveSettings:
             kept = {name: getattr(held, name) for name in _NEEDS_RESTART}
             settings = msgspec.structs.replace(loaded.settings, **kept)
             later = _changed(self._wanted.settings, wanted.settings, among=_NEEDS_RESTART)
+            if self._address is not None:
+                # No restart moves sockets that somebody else opened; a note says what does.
+                later = [name for name in later if name not in _ADDRESS]
+                loaded = _moved(loaded, wanted.settings, self._address)
             now, self._wanted = _changed(held, settings), wanted
             self._loaded = dataclasses.replace(loaded, settings=settings)
             self.problem, self.is_fallback = None, False

@@ -287,3 +287,74 @@ def test_edit_of_the_port_keeps_the_one_that_is_open_in_force(edited: Edited) ->
     assert live.current.port == 3001
     assert live.current.backend("anthropic").base_url == "https://api.anthropic.com"
     assert edited.said == ["Waiting for a restart: port."]
+
+
+def activated(edited: Edited, host: str = "127.0.0.1", port: int = 3001) -> LiveSettings:
+    """With sockets that somebody else opened."""
+    edited.paths.config_dir.mkdir(parents=True, exist_ok=True)
+    return LiveSettings(
+        lambda held: config.load(edited.paths, held),
+        lambda: config.fingerprint(edited.paths),
+        edited.said.append,
+        address=(host, port),
+    )
+
+
+def test_wrong_settings_leave_the_defaults_in_force_where_sockets_are_open(tmp_path):
+    edited = Edited(Paths.under(tmp_path))
+    edited.write("port = 70000\nclient_token = 'a-token-of-some-length-0123456789'\n")
+    live = activated(edited, port=4004)
+    assert live.is_fallback
+    assert "70000" in (live.problem or "")
+    assert (live.current.host, live.current.port) == ("127.0.0.1", 4004)
+    assert [backend.key for backend in live.current.backends] == [None, None]
+    edited.write("log_level = 'noisy'\n")
+    live.refresh()
+    assert live.is_fallback
+    assert "noisy" in (live.problem or "")
+    edited.write("port = 4004\nlog_level = 'debug'\n")
+    live.refresh()
+    assert not live.is_fallback
+    assert (live.problem, live.current.log_level) == (None, "debug")
+    assert "Settings taken: log_level." in edited.said
+
+
+def test_bad_edit_is_a_problem_until_it_is_mended(tmp_path):
+    edited = Edited(Paths.under(tmp_path))
+    edited.write("log_level = 'debug'\n")
+    live = edited.start()
+    assert live.problem is None
+    edited.write("log_level = 'noisy'\n")
+    live.refresh()
+    assert "noisy" in (live.problem or "")
+    assert (live.is_fallback, live.current.log_level) == (False, "debug")
+    edited.write("log_level = 'warn'\n")
+    live.refresh()
+    assert live.problem is None
+
+
+def test_settings_of_another_address_are_pointed_out_and_change_nothing(tmp_path):
+    edited = Edited(Paths.under(tmp_path))
+    edited.write("port = 3005\n")
+    live = activated(edited, port=3001)
+    assert live.current.port == 3001
+    (note,) = [note for note in live.notes if "offramp install" in note]
+    assert "port 3005" in note
+    assert "port 3001" in note
+    edited.write("port = 3001\nhost = 'localhost'\n")
+    live.refresh()
+    assert not [note for note in live.notes if "offramp install" in note]
+    edited.write("port = 3006\n")
+    live.refresh()
+    assert "port 3006" in edited.said[-1]
+    assert "restart" not in " ".join(edited.said)
+
+
+def test_socket_that_others_can_reach_wants_a_token_whatever_the_file_says_of_hosts(tmp_path):
+    edited = Edited(Paths.under(tmp_path))
+    edited.write("host = '127.0.0.1'\n")
+    assert activated(edited, host="0.0.0.0").is_fallback
+    edited.write("host = '127.0.0.1'\nclient_token = 'a-token-of-some-length-0123456789'\n")
+    live = activated(edited, host="0.0.0.0")
+    assert not live.is_fallback
+    assert live.current.client_token is not None

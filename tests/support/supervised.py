@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from control_harness import Commands
@@ -20,7 +20,6 @@ from offramp_core.paths import Paths
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
-    from pathlib import Path
 
     from offramp_core.control_api import Status
     from offramp_core.records import RequestRecord
@@ -166,9 +165,14 @@ async def _end(running: Supervised) -> None:
 
 def children_of(pid: int) -> list[int]:
     """The processes that `pid` has started and that run, the oldest first (Linux alone)."""
-    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:  # noqa: PTH123 - /proc
-        return sorted(int(each) for each in file.read().split())
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+    return sorted(int(each) for each in text.split())
+
+
+def descriptors_of(pid: int) -> int:
+    """How many files `pid` has open (Linux alone)."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 def has_proc() -> bool:
-    return os.path.exists("/proc/self/task")  # noqa: PTH110 - /proc
+    return Path("/proc/self/fd").exists()
