@@ -13,7 +13,7 @@ import pytest
 from privileges import without_root
 
 from offramp_core import control_api
-from offramp_core.control_api import Answer, RecordsStatus, Refusal, Status
+from offramp_core.control_api import Answer, CommandAnswer, RecordsStatus, Refusal, Status
 from offramp_core.control_client import (
     ControlClient,
     ControlError,
@@ -48,7 +48,8 @@ def daemon(path: Path, serve: Callable[[socket.socket], None]) -> Iterator[Contr
                     ending, request = b"\r\n\r\n", b""
                     while not request.endswith(ending):
                         request += connection.recv(65536)
-                        ending = b"}" if request.startswith(b"POST") else ending
+                        has_body = b"Content-Length: 0" not in request
+                        ending = b"}" if has_body and request.startswith(b"POST") else ending
                     serve(connection)
 
     with socket.socket(socket.AF_UNIX) as listener:
@@ -82,9 +83,47 @@ def test_no_socket_means_not_running(path):
 def test_socket_of_a_dead_daemon_means_not_running(path):
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(os.fspath(path))
-    for ask in (ControlClient(path).status, ControlClient(path).events):
+    client = ControlClient(path, gap_s=0.1)
+    for ask in (client.status, client.events):
         with pytest.raises(NotRunningError):
             ask()
+
+
+def test_daemon_that_takes_a_dead_ones_place_is_waited_for(path):
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(os.fspath(path))
+    got: list[Status] = []
+    asking = threading.Thread(target=lambda: got.append(ControlClient(path, gap_s=20).status()))
+    asking.start()
+    successor = path.with_name("t")
+    with daemon(successor, answer(control_api.encode(STATUS))):
+        successor.replace(path)
+        asking.join(20)
+    assert got == [STATUS]
+
+
+def test_request_that_a_leaving_daemon_did_not_answer_is_asked_of_the_next(path):
+    asked: list[socket.socket] = []
+    answer_well = answer(control_api.encode(CommandAnswer(status=STATUS)))
+
+    def answer_the_second(connection: socket.socket) -> None:
+        asked.append(connection)
+        if len(asked) > 1:
+            answer_well(connection)
+
+    with daemon(path, answer_the_second) as client:
+        assert client.pause().status == STATUS
+    assert len(asked) == 2
+
+
+def test_drain_is_never_asked_twice(path):
+    asked: list[socket.socket] = []
+    with (
+        daemon(path, asked.append) as client,
+        pytest.raises(ControlError, match="broke off"),
+    ):
+        client.drain()
+    assert len(asked) == 1
 
 
 def test_folder_that_is_closed_to_us_is_no_permission(tmp_path, path):
@@ -118,10 +157,10 @@ def test_daemon_that_does_not_answer_is_given_up(path):
 
 def test_connection_that_breaks_off_is_said(path):
     with (
-        daemon(path, lambda _connection: None) as client,
+        daemon(path, lambda _connection: None),
         pytest.raises(ControlError, match="broke off"),
     ):
-        client.status()
+        ControlClient(path, gap_s=0.1).status()
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"protocol":1}', b'{"pid":1}'])

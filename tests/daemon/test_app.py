@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import dataclass
+from pathlib import Path
+from unittest.mock import Mock
 
+import pytest
+from aiohttp.test_utils import make_mocked_request
 from proxy_harness import settings_for
-from raw_client import OPUS, connected, post
+from raw_client import OPUS, connected, get, post
+from raw_upstream import MESSAGE as SMALL
 from raw_upstream import Connection, json_answer, raw_upstream
 from running_app import running_app
 
+from offramp_core.settings import Settings
+from offramp_daemon import app
+from offramp_daemon.recorder import Recorder
+
 WHOLE = json.dumps({"text": "x" * (12 * 1024 * 1024)}).encode()
+
+
+async def answer_small(connection: Connection) -> None:
+    await connection.write(json_answer(SMALL))
 
 
 async def answer_whole(connection: Connection) -> None:
@@ -47,3 +61,72 @@ async def test_reader_that_never_reads_does_not_hold_up_a_hurried_end(tmp_path):
         running.shutdown.ask()
         async with asyncio.timeout(2):
             await running.task
+
+
+@dataclass
+class Unreadable:
+    """Live settings that could not be read at the start."""
+
+    current: Settings
+    is_fallback: bool = True
+
+
+class AnyState:
+    is_follower = False
+
+
+@pytest.mark.parametrize(
+    ("remote", "status"),
+    [("127.0.0.1", 200), ("::1", 200), ("::ffff:127.0.0.1", 200), ("192.0.2.7", 403), ("", 403)],
+)
+async def test_without_readable_settings_only_this_machine_is_served(remote, status):
+    """A token that the file may hold would have to be sent by all others."""
+    daemon = app.Daemon(
+        live=Unreadable(Settings()),
+        console=None,
+        recorder=Recorder(Path("unused")),
+        proxy=None,
+        state=AnyState(),
+        leaving=asyncio.Event(),
+        started_s=0.0,
+    )
+    transport = Mock(get_extra_info=lambda _name, default=None: (remote, 1) if remote else default)
+    request = make_mocked_request("GET", "/health", transport=transport)
+    answer = await daemon.handle(request)
+    assert answer.status == status
+    if status == 403:
+        assert json.loads(answer.body)["type"] == "error"
+        assert "offramp config check" in answer.text
+
+
+async def test_daemon_that_leaves_serves_on_and_ends_by_itself(tmp_path):
+    async with (
+        raw_upstream(answer_small) as upstream,
+        running_app(tmp_path, settings_for(upstream.url, upstream.url)) as running,
+    ):
+        async with connected(running.url) as (reader, writer):
+            writer.write(post(b"/v1/messages", OPUS, b""))
+            await reader.readuntil(SMALL)
+            running.shutdown.leave()
+            writer.write(post(b"/v1/messages", OPUS, b""))
+            last = await reader.read()
+            assert last.endswith(SMALL)
+            assert b"connection: close" in last.lower()
+        async with asyncio.timeout(5):
+            await running.task
+
+
+async def test_health_of_a_daemon_that_leaves_ends_the_connection_too(tmp_path):
+    async with (
+        raw_upstream(answer_small) as upstream,
+        running_app(tmp_path, settings_for(upstream.url, upstream.url)) as running,
+        connected(running.url) as (reader, writer),
+    ):
+        request = get(b"/health").replace(b"Connection: close\r\n", b"")
+        writer.write(request)
+        await reader.readuntil(b"}}")
+        running.shutdown.leave()
+        writer.write(request)
+        last = await reader.read()
+        assert b"200 OK" in last
+        assert b"connection: close" in last.lower()

@@ -82,3 +82,22 @@ def test_socket_that_cannot_be_made_is_said(tmp_path):
     with pytest.raises(OfframpError, match="can't be made") as caught:
         control_socket.claim(tmp_path / "file" / "control.sock")
     assert "Requests are served" in caught.value.hint
+
+
+def test_socket_that_is_handed_over_keeps_its_name_until_the_next_daemon_has_it(tmp_path):
+    """So that a client knows that one is to come."""
+    path = tmp_path / "control.sock"
+    control_socket.claim(path).abandon()
+    assert path.exists()
+    with socket.socket(socket.AF_UNIX) as client, pytest.raises(ConnectionRefusedError):
+        client.connect(os.fspath(path))
+    with control_socket.claim(path).listener, socket.socket(socket.AF_UNIX) as client:
+        client.connect(os.fspath(path))
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["control.lock", "control.sock"]
+
+
+def test_rest_of_a_claim_that_died_half_way_is_no_hindrance(tmp_path):
+    path = tmp_path / "control.sock"
+    path.with_name("control.sock.n").write_text("")
+    with control_socket.claim(path).listener:
+        assert path.is_socket()

@@ -348,3 +348,32 @@ class Watched(io.StringIO):
     def wait_for(self, part: str) -> None:
         with self._changed:
             assert self._changed.wait_for(lambda: part in self.getvalue(), 20.0), part
+
+
+def test_two_that_write_and_rotate_the_same_file_lose_nothing(file, monkeypatch):
+    """As two daemons do while one takes over from the other."""
+    monkeypatch.setattr(diagnostics, "MAX_FILE_BYTES", 20_000)
+    monkeypatch.setattr(diagnostics, "MAX_FILES", 20)
+    fallbacks = [io.StringIO(), io.StringIO()]
+    writers = [
+        Diagnostics(file, level="info", log_format="text", fallback=fallback)
+        for fallback in fallbacks
+    ]
+    file.parent.mkdir()
+
+    def write(writer: Diagnostics, name: str) -> None:
+        for number in range(300):
+            writer._append([f"{name} {number} {'x' * 200}"])
+
+    threads = [
+        threading.Thread(target=write, args=(writer, name))
+        for writer, name in zip(writers, "ab", strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    lines = [line for each in file.parent.iterdir() for line in each.read_text().splitlines()]
+    assert len(lines) == 600
+    assert len({tuple(line.split()[:2]) for line in lines}) == 600
+    assert [each.getvalue() for each in fallbacks] == ["", ""]

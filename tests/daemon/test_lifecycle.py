@@ -6,14 +6,19 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
-from raw_client import connected, get
+from daemon_process import SOURCES
+from raw_client import address_of, connected, get
 
-from offramp_daemon.lifecycle import InFlight, Shutdown, flush
+from offramp_daemon.lifecycle import InFlight, Shutdown, flush, stop_accepting, until_left
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -158,3 +163,119 @@ async def test_flush_ends_with_its_time_and_when_it_is_hurried():
         await flush(server, 0.05, hurried)
         hurried.set()
         await flush(server, 300, hurried)
+
+
+@dataclass
+class Listening:
+    """A server that holds every request until the test lets them go."""
+
+    handler: Handler
+    server: web.Server
+    listener: socket.socket
+    site: web.SockSite
+    url: str
+
+
+@contextlib.asynccontextmanager
+async def listening_server() -> AsyncIterator[Listening]:
+    handler = Handler()
+    server = web.Server(handler.in_flight.handle)
+    runner = web.ServerRunner(server)
+    await runner.setup()
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setblocking(False)
+    site = web.SockSite(runner, listener)
+    await site.start()
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    try:
+        yield Listening(handler, server, listener, site, url)
+    finally:
+        await runner.cleanup()
+
+
+async def test_connections_accepted_in_the_last_moment_are_served():
+    """Closing a server drops what it has accepted and not yet set up, unless it is given time."""
+    async with listening_server() as at, contextlib.AsyncExitStack() as stack:
+        for _ in range(20):
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                client.connect(at.listener.getsockname())
+        for _ in range(2):  # by then the loop has accepted all of them, and set none up
+            await asyncio.sleep(0)
+        await stop_accepting([at.listener], [at.site])
+        assert at.listener.fileno() < 0
+        assert len(at.server.connections) == 20
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection(*address_of(at.url))
+
+
+def kept(request: bytes) -> bytes:
+    return request.replace(b"Connection: close\r\n", b"")
+
+
+async def test_leaving_closes_connections_once_they_have_idled(monkeypatch):
+    monkeypatch.setattr("offramp_daemon.lifecycle._IDLE_S", 0.2)
+    monkeypatch.setattr("offramp_daemon.lifecycle._LEAVE_POLL_S", 0.01)
+    async with (
+        listening_server() as at,
+        connected(at.url) as (idle, _),
+        connected(at.url) as (reader, writer),
+    ):
+        writer.write(kept(get(b"/")))
+        await at.handler.entered.wait()
+        await stop_accepting([at.listener], [at.site])
+        async with asyncio.TaskGroup() as group, asyncio.timeout(10):
+            left = group.create_task(until_left(at.server, at.handler.in_flight, asyncio.Event()))
+            assert await idle.read() == b""  # closed, while the busy one goes on
+            assert not left.done()
+            at.handler.go_on.set()
+            assert b"200 OK" in await reader.read()
+        assert not at.server.connections
+
+
+async def test_leaving_is_over_at_once_when_it_is_asked_to_end():
+    asked = asyncio.Event()
+    async with listening_server() as at, connected(at.url) as (_, writer):
+        writer.write(kept(get(b"/")))
+        await at.handler.entered.wait()
+        async with asyncio.TaskGroup() as group, asyncio.timeout(5):
+            left = group.create_task(until_left(at.server, at.handler.in_flight, asked))
+            await asyncio.sleep(0)
+            assert not left.done()
+            asked.set()
+        at.handler.go_on.set()
+
+
+async def test_leave_and_ask_are_both_told():
+    shutdown = Shutdown()
+    shutdown.leave()
+    assert shutdown.told.is_set()
+    assert not shutdown.asked.is_set()
+    shutdown.ask()
+    assert shutdown.asked.is_set()
+    assert not shutdown.hurried.is_set()
+
+
+def test_process_that_is_ended_for_hanging_says_where_and_leaves_no_image(tmp_path):
+    code = (
+        "import os, resource, signal\n"
+        "from offramp_daemon import lifecycle\n"
+        "def hang_here():\n"
+        "    os.kill(os.getpid(), signal.SIGABRT)\n"
+        "lifecycle.show_hangs()\n"
+        "assert resource.getrlimit(resource.RLIMIT_CORE)[0] == 0\n"
+        "hang_here()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": SOURCES},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGABRT
+    assert "hang_here" in done.stderr
+    assert not list(tmp_path.iterdir())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from daemon_process import free_port
 
+from offramp_core import port_holder
 from offramp_core.errors import OfframpError
 from offramp_daemon.listening import PortBusyError, open_listeners
 
@@ -104,3 +107,18 @@ def test_port_of_a_daemon_that_just_ended_can_be_taken_again(opened):
     for each in first:
         each.close()
     opened += open_listeners("127.0.0.1", address[1])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /proc")
+def test_port_in_use_names_the_program_that_has_it(opened):
+    opened.append(socket.create_server(("127.0.0.1", 0)))
+    with pytest.raises(PortBusyError, match=rf"in use by [\w.-]+ \(pid {os.getpid()}\)"):
+        open_listeners("127.0.0.1", opened[0].getsockname()[1])
+
+
+def test_port_that_nobody_is_seen_to_have_is_said_so(opened, monkeypatch):
+    monkeypatch.setattr(port_holder, "find", lambda _host, _port: None)
+    opened.append(socket.create_server(("127.0.0.1", 0)))
+    with pytest.raises(PortBusyError, match="is in use") as caught:
+        open_listeners("127.0.0.1", opened[0].getsockname()[1])
+    assert "can't be seen" in caught.value.hint

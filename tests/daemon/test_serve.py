@@ -185,6 +185,14 @@ async def test_port_in_use_is_said_with_its_own_exit_code(tmp_path):
     assert "Traceback" not in ending.err
 
 
+async def test_second_daemon_is_told_who_has_the_port_and_since_when(tmp_path):
+    async with daemon_process(tmp_path) as running:
+        ending = await run_command(tmp_path / "other", "serve", "--port", str(running.port))
+        assert ending.code == exit_codes.PORT_BUSY
+        assert f"another Offramp (pid {running.process.pid}, since " in ending.err
+        assert await running.stop() == 0
+
+
 async def test_wrong_settings_are_refused_with_their_own_exit_code(tmp_path):
     file = Paths.under(tmp_path).config_file
     file.parent.mkdir(parents=True)

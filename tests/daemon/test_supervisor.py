@@ -14,7 +14,7 @@ import time
 from collections import Counter
 
 import pytest
-from daemon_process import OFFRAMP, SOURCES, environment, write_config
+from daemon_process import OFFRAMP, SOURCES, environment, run_command, write_config
 from raw_client import OPUS, SONNET, connected, get, post, read_to_end
 from raw_upstream import (
     DELTA,
@@ -488,13 +488,25 @@ async def test_other_port_in_the_settings_is_pointed_out(tmp_path):
         assert await running.stop() == 0
 
 
+async def test_status_shows_the_supervisor_and_what_is_wrong_with_the_settings(tmp_path):
+    file = write_config(tmp_path, "http://127.0.0.1:9", "http://127.0.0.1:9")
+    file.write_text("port = 70000\n")
+    async with supervised(tmp_path) as running:
+        ending = await run_command(tmp_path, "status")
+        assert ending.code == 0
+        assert f"supervisor  pid {running.process.pid}" in ending.out
+        assert "The settings can't be used" in ending.out
+        assert "70000" in ending.out
+        assert await running.stop() == 0
+
+
 @needs_proc
 async def test_nothing_leaks_from_one_worker_to_the_next(tmp_path):
     async with supervised(tmp_path) as running:
         counts = []
         for _ in range(3):
             status = await running.commands.status()
-            counts.append((descriptors_of(running.process.pid), descriptors_of(status.pid)))
+            counts.append(descriptors_of(running.process.pid))
             await running.commands.restart()
             await until_gone(status.pid)
         assert len(set(counts)) == 1

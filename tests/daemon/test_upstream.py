@@ -13,11 +13,21 @@ import sys
 import pytest
 from daemon_process import free_port
 from raw_client import OPUS
-from raw_upstream import MESSAGE, Connection, json_answer, raw_upstream
+from raw_upstream import (
+    END,
+    MESSAGE,
+    SSE_HEAD,
+    START,
+    Connection,
+    chunk,
+    json_answer,
+    raw_upstream,
+)
 from tls import Certificates, has_openssl, make_certificates
 
 from offramp_daemon import trust
 from offramp_daemon import upstream as upstream_module
+from offramp_daemon.network_watch import NetworkWatch
 
 needs_openssl = pytest.mark.skipif(not has_openssl(), reason="the openssl command is not here")
 
@@ -204,3 +214,51 @@ def test_trust_store_is_read_once_and_not_for_every_connection(certificates, mon
     assert len(context.get_ca_certs()) == 1
     assert context.verify_mode == ssl.CERT_REQUIRED
     assert context.check_hostname
+
+
+async def test_session_that_was_left_is_closed_once_its_last_answer_has_ended(
+    start_proxy, client, monkeypatch
+):
+    go_on = asyncio.Event()
+
+    async def answer(connection: Connection) -> None:
+        if connection.number == 0:
+            await connection.write(SSE_HEAD + chunk(START))
+            await go_on.wait()
+            await connection.write(chunk(END) + b"0\r\n\r\n")
+        else:
+            await answer_message(connection)
+
+    async with raw_upstream(answer) as upstream, start_proxy(upstream.url, upstream.url) as proxy:
+        async with client.post(proxy.url + "/v1/messages", data=OPUS) as answered:
+            assert await answered.content.readany() == START
+            for gap_s in (3600.0, 7200.0, 7200.0):
+                monkeypatch.setattr(upstream_module, "_clock_gap_s", lambda gap_s=gap_s: gap_s)
+                assert (await ask(client, proxy))[0] == 200
+                pools = proxy.proxy._upstream._left
+                assert len(pools) == 1  # the one with the stream, however often it slept
+            left = pools[0].session
+            go_on.set()
+            assert await answered.content.read() == END
+        await proxy.in_flight.drain(5, asyncio.Event())
+        assert (await ask(client, proxy))[0] == 200
+        assert left.closed
+        assert proxy.proxy._upstream._left == []
+        assert {record.status for record in proxy.records} == {"success"}
+
+
+async def test_connections_of_an_address_that_went_are_not_trusted(
+    start_proxy, client, monkeypatch
+):
+    numbers: list[int] = []
+
+    async def answer(connection: Connection) -> None:
+        numbers.append(connection.number)
+        await answer_message(connection)
+
+    changes = [False, False, True, False]
+    monkeypatch.setattr(NetworkWatch, "has_changed", lambda _self: changes.pop(0))
+    async with raw_upstream(answer) as upstream, start_proxy(upstream.url, upstream.url) as proxy:
+        for _ in range(4):
+            await ask(client, proxy)
+    assert numbers == [0, 0, 1, 1]
