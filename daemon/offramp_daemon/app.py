@@ -28,7 +28,7 @@ from offramp_daemon.upstream import Upstream
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
     from pathlib import Path
 
     from offramp_core.control_api import Status
@@ -42,6 +42,9 @@ HEALTH = "/health"
 
 _SETTINGS_EVERY_S = 2.0
 _RECORDS_EVERY_S = 2.0
+_KEYRING_S = 5.0
+"""For the keyring to give its keys before a successor serves: else what the one before it delegated
+would go to Anthropic for a moment. The one before it serves meanwhile."""
 _HEAD_LIMIT_BYTES = 64 * 1024
 _LAST_WORDS_S = 0.1
 """For handlers to notice that they end, once the time for streams in flight is over."""
@@ -162,7 +165,6 @@ async def _serve_until_told(
             group.create_task(_watch_settings(state), name="settings"),
             group.create_task(_watch_records(running.daemon.recorder, console), name="records"),
             group.create_task(state.watch(), name="pause"),
-            group.create_task(state.watch_keyring(), name="keyring"),
             group.create_task(control.run(), name="control"),
         ]
         await shutdown.told.wait()
@@ -213,6 +215,15 @@ class _Running:
             streaming.cut_off(request)
 
 
+@contextlib.asynccontextmanager
+async def _task(work: Coroutine[None, None, None], *, name: str) -> AsyncIterator[None]:
+    """Have `work` go on meanwhile."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(work, name=name)
+        yield
+        task.cancel()
+
+
 def _requests(count: int) -> str:
     return "1 request" if count == 1 else f"{count} requests"
 
@@ -247,7 +258,7 @@ async def _running(
 
     try:
         await state.start()
-        async with Upstream() as upstream:
+        async with Upstream() as upstream, _task(state.watch_keyring(), name="keyring"):
             proxy = Proxy(
                 settings=lambda: live.current,
                 upstream=upstream,
@@ -268,6 +279,8 @@ async def _running(
             server = http_server(in_flight)
             runner = web.ServerRunner(server, shutdown_timeout=_LAST_WORDS_S)
             await runner.setup()
+            if supervision.is_successor:
+                await state.until_keys(_KEYRING_S)
             sites = tuple(web.SockSite(runner, listener, backlog=1024) for listener in listeners)
             for site in sites:
                 await site.start()

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 CHANNEL_VARIABLE = "OFFRAMP_SUPERVISOR_FD"
 """Names the descriptor to talk over, in a worker's environment."""
 
+SUCCESSOR_VARIABLE = "OFFRAMP_SUPERVISOR_SERVED"
+"""Set for a worker that takes over from one that serves, so that it need not hurry."""
+
 _NOT_EXECUTED = 127
 _USEC = 1_000_000
 
@@ -42,6 +45,7 @@ def start_worker(
     environ: Mapping[str, str],
     *,
     watchdog_s: float,
+    is_successor: bool,
 ) -> tuple[int, Channel]:
     """Start `command` with `listeners`, to be heard of every `watchdog_s` at least.
 
@@ -55,6 +59,8 @@ def start_worker(
         try:
             pid = os.fork()
             if pid == 0:
+                if is_successor:
+                    environ = {**environ, SUCCESSOR_VARIABLE: "1"}
                 _become(command, listeners, theirs, environ, watchdog_s)
         except OSError:
             ours.close()

@@ -26,6 +26,7 @@ from offramp_daemon import delegation
 from offramp_daemon.changes import Changes
 from offramp_daemon.delegation import Clock, Delegation, utc_now
 from offramp_daemon.event_log import EventLog
+from offramp_daemon.keyring_keys import WAITING
 
 if TYPE_CHECKING:
     from datetime import datetime, tzinfo
@@ -190,6 +191,15 @@ class DaemonState:
         await self._live.keyring.watch(
             lambda: self._live.keyring_marks, on_news=self._take_keys, say=self._console.say
         )
+
+    async def until_keys(self, limit_s: float) -> None:
+        """Wait until the keyring has given its keys or failed to, for `limit_s` at most."""
+        live = self._live
+        with self.changes.follow() as changed, contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                while live.awaited_keys and live.keyring.note == WAITING:
+                    changed.clear()
+                    await changed.wait()
 
     async def _take_keys(self, *, is_new: bool) -> None:
         """Settings are read anew for keys that are new; else there is a change to tell of."""

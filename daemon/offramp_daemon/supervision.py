@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from offramp_daemon import service_notify, workers
 from offramp_daemon.service_notify import Channel, ServiceManager
-from offramp_daemon.spawning import CHANNEL_VARIABLE
+from offramp_daemon.spawning import CHANNEL_VARIABLE, SUCCESSOR_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, MutableMapping
@@ -32,8 +32,11 @@ class Supervision:
         channel: Channel | None = None,
         *,
         limit_s: float | None = None,
+        is_successor: bool = False,
     ) -> None:
         """Talk to `channel`'s other end if there is one, else to `manager`."""
+        self.is_successor = is_successor
+        """Whether another process serves until this one does."""
         self._manager = manager
         self._channel = channel
         self._limit_s = limit_s
@@ -50,7 +53,8 @@ class Supervision:
         channel = None
         with contextlib.suppress(OSError, ValueError):  # the variable of somebody else's process
             channel = Channel(socket.socket(fileno=int(number))) if number else None
-        return cls(ServiceManager(told), channel, limit_s=limit_s)
+        is_successor = environ.pop(SUCCESSOR_VARIABLE, "") != ""
+        return cls(ServiceManager(told), channel, limit_s=limit_s, is_successor=is_successor)
 
     @property
     def has_supervisor(self) -> bool:

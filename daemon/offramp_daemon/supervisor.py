@@ -98,6 +98,7 @@ class Supervisor:
                 self._listeners,
                 self._environ,
                 watchdog_s=self._limits.hang_s,
+                is_successor=self._crew.serving is not None,
             )
         except OSError as error:
             self.say(f"No worker can be started: {error.strerror or error}.")
