@@ -42,7 +42,7 @@ HEALTH = "/health"
 
 _SETTINGS_EVERY_S = 2.0
 _RECORDS_EVERY_S = 2.0
-_KEYRING_S = 5.0
+_KEYRING_S = 6.0
 """For the keyring to give its keys before a successor serves: else what the one before it delegated
 would go to Anthropic for a moment. The one before it serves meanwhile."""
 _HEAD_LIMIT_BYTES = 64 * 1024

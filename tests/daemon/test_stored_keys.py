@@ -17,6 +17,7 @@ from keyring_harness import FakeKeyring, has_real_keyring, lock, real_keyring
 from proxy_harness import ZAI_KEY
 from raw_client import OPUS, SONNET
 from raw_upstream import MESSAGE, Connection, json_answer, raw_upstream
+from supervised import supervised
 
 from offramp_core import key_file
 from offramp_core.key_store import KeyStore
@@ -52,6 +53,45 @@ async def ask(client, url: str) -> None:
 
 def key_events(commands: Commands) -> list[str]:
     return [each["event"] for each in commands.told() if each["event"].startswith("key")]
+
+
+async def test_hand_over_never_lets_go_of_a_key_that_the_keyring_gave(
+    tmp_path, sim, client, monkeypatch
+):
+    keyring = keep_key(tmp_path, monkeypatch)
+    write_addresses(tmp_path, sim.anthropic_url, sim.zai_url)
+    async with supervised(tmp_path, **keyring.variables) as running:
+        await running.until(lambda s: all(b.key != "missing" for b in s.backends))
+        is_over = asyncio.Event()
+
+        async def keep_asking() -> None:
+            while not is_over.is_set():
+                await ask(client, running.url)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(keep_asking())
+            for _ in range(3):
+                await running.commands.restart()
+            is_over.set()
+        assert await running.stop() == 0
+    assert len(running.records) > 3
+    assert {record.backend for record in running.records} == {"zai"}
+
+
+async def test_blocking_keyring_keeps_no_successor_from_serving(tmp_path, monkeypatch):
+    keyring = keep_key(tmp_path, monkeypatch)
+    async with supervised(tmp_path, **keyring.variables) as running:
+        before = await running.until(lambda s: all(b.key != "missing" for b in s.backends))
+        keyring.be("blocked")
+        await running.commands.restart()
+        after = await running.until_serving(other_than=before.pid)
+        (zai,) = (each for each in after.backends if each.name == "zai")
+        assert zai.key == "missing"
+        assert (zai.key_note or "").startswith("waiting for the keyring")
+        keyring.be("")
+        await running.commands.reload()  # which asks it at once
+        await running.until(lambda s: all(b.key != "missing" for b in s.backends))
+        assert await running.stop() == 0
 
 
 async def test_blocking_keyring_delays_no_start_and_its_key_is_taken_later(
