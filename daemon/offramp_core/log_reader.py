@@ -36,7 +36,29 @@ _HEAD_BYTES = 48  # reaches past the first record's time stamp
 _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # never waits, even on a pipe
 _MONTH = re.compile(r"\d{4}-\d{2}")
 
-_FileId = tuple[int, int]
+FileId = tuple[int, int]
+"""Device and inode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Records that were read together, and the file that held them."""
+
+    path: Path
+    identity: FileId
+    records: list[records.UsageRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class FileStatus:
+    """What tells a log file, as it is now, from another or from itself at another time."""
+
+    path: Path
+    identity: FileId
+    size: int
+    modified_ns: int
+    head: bytes
+    """How it begins; a few dozen bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +75,9 @@ class _LogFile:
 
     path: Path
     descriptor: int
-    identity: _FileId
+    identity: FileId
     size: int
+    modified_ns: int
 
 
 class LogReader:
@@ -80,7 +103,60 @@ class LogReader:
         """How often a file turned out truncated, replaced or gone: totals so far are stale then."""
         self._since = since
         self._block_bytes = block_bytes
-        self._positions: dict[_FileId, _Position] = {}
+        self._positions: dict[FileId, _Position] = {}
+        self._begins: dict[FileId, int] = {}
+
+    def files(self) -> tuple[FileStatus, ...]:
+        """The log's files as they are now, the oldest month first.
+
+        Raises:
+            OfframpError: a file or the folder is there but can't be read.
+        """
+        found: list[FileStatus] = []
+        for path in log_files(self.folder):
+            with self._opened(path) as file:
+                if file is not None:
+                    head = self._head(file)
+                    found.append(FileStatus(path, file.identity, file.size, file.modified_ns, head))
+        return tuple(found)
+
+    def take_as_read(self, file: FileStatus) -> None:
+        """Stand at the end of what `file` held, for what it holds is known from elsewhere."""
+        self._positions[file.identity] = _Position(file.size, file.head)
+
+    def passed_over(self, file: FileStatus) -> int:
+        """How many bytes at the beginning of `file` were passed over because of `since`."""
+        return self._begins.get(file.identity, 0)
+
+    def read_passed_over(self, file: FileStatus) -> Iterator[list[records.UsageRecord]]:
+        """The records that `since` had passed over in `file`, in lists of bounded size.
+
+        They end early, without an error, where the file is gone or another has its place.
+
+        Raises:
+            OfframpError: the file is there but can't be read.
+        """
+        offset, end = 0, self.passed_over(file)
+        while offset < end:
+            with self._opened(file.path) as opened:
+                if opened is None or opened.identity != file.identity:
+                    return
+                block = self._pread(opened, min(self._block_bytes, end - offset), offset)
+            whole = block.rfind(b"\n") + 1
+            if not block:
+                return
+            offset += whole or len(block)
+            if whole:
+                yield self._decode(block[:whole])
+
+    def read_parts(self) -> Iterator[Part]:
+        """As `read_usage`, with the file that each list came from.
+
+        Raises:
+            OfframpError: a file or the folder is there but can't be read.
+        """
+        for file, block in self._read_blocks():
+            yield Part(file.path, file.identity, self._decode(block))
 
     def read_usage(self) -> Iterator[list[records.UsageRecord]]:
         """What is new, in lists of bounded size.
@@ -88,7 +164,7 @@ class LogReader:
         Raises:
             OfframpError: a file or the folder is there but can't be read.
         """
-        for block in self._read_blocks():
+        for _, block in self._read_blocks():
             yield self._decode(block)
 
     def read_lines(self) -> Iterator[bytes]:
@@ -97,7 +173,7 @@ class LogReader:
         Raises:
             OfframpError: a file or the folder is there but can't be read.
         """
-        for block in self._read_blocks():
+        for _, block in self._read_blocks():
             yield from filter(None, map(bytes.strip, block.split(b"\n")))
 
     def skip_to_end(self) -> None:
@@ -122,14 +198,15 @@ class LogReader:
                 if file is not None and file.identity in self._positions:
                     yield from self._lines_backwards(file, self._positions[file.identity].offset)
 
-    def _read_blocks(self) -> Iterator[bytes]:
-        seen: set[_FileId] = set()
+    def _read_blocks(self) -> Iterator[tuple[_LogFile, bytes]]:
+        seen: set[FileId] = set()
         for path in log_files(self.folder):
             with self._opened(path) as file:
                 if file is None:
                     continue
                 seen.add(file.identity)
-                yield from self._file_blocks(file)
+                for block in self._file_blocks(file):
+                    yield file, block
         gone = self._positions.keys() - seen
         for identity in gone:
             del self._positions[identity]
@@ -158,6 +235,7 @@ class LogReader:
         if position is None:
             offset = 0 if self._since is None else self._find_start(file, self._since - SLACK)
             self._advance(file, offset)
+            self._begins[file.identity] = offset
             return offset
         if position.offset == file.size:
             return file.size
@@ -260,7 +338,8 @@ class LogReader:
         try:
             status = os.fstat(descriptor)
             if stat.S_ISREG(status.st_mode):
-                yield _LogFile(path, descriptor, (status.st_dev, status.st_ino), status.st_size)
+                identity = status.st_dev, status.st_ino
+                yield _LogFile(path, descriptor, identity, status.st_size, status.st_mtime_ns)
             else:
                 yield None
         finally:

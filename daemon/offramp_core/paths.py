@@ -26,12 +26,14 @@ _SOCKET_PATH_BYTES = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paths:
-    """The four folders that Offramp uses, and the files in them."""
+    """The folders that Offramp uses, and the files in them."""
 
     config_dir: Path
     data_dir: Path
     diagnostics_dir: Path
     runtime_dir: Path
+    cache_dir: Path
+    """For what can be made again at any time."""
 
     @classmethod
     def for_user(cls, environ: Mapping[str, str], *, is_demo: bool = False) -> Paths:
@@ -51,16 +53,18 @@ class Paths:
             data_dir=folders.user_data_path,
             diagnostics_dir=folders.user_log_path,
             runtime_dir=_runtime_dir(environ, name, folders.user_data_path),
+            cache_dir=folders.user_cache_path,
         )
 
     @classmethod
     def under(cls, root: Path) -> Paths:
-        """All four folders below `root`."""
+        """All folders below `root`."""
         return cls(
             config_dir=root / "config",
             data_dir=root / "data",
             diagnostics_dir=root / "diagnostics",
             runtime_dir=root / "run",
+            cache_dir=root / "cache",
         )
 
     @property
@@ -97,6 +101,16 @@ class Paths:
     def delegation_file(self) -> Path:
         """Whether delegation is paused: what outlives the daemon."""
         return self.data_dir / "delegation.json"
+
+    @property
+    def folded_months(self) -> Path:
+        """Folder of the months that the charts have counted already."""
+        return self.cache_dir / "months"
+
+    @property
+    def charts_selection_file(self) -> Path:
+        """What the charts show and hide, as the user left it."""
+        return self.data_dir / "charts-selection.json"
 
     @property
     def control_socket(self) -> Path:

@@ -1,7 +1,8 @@
-"""Tokens, shares, durations, moments as short text: one wording for terminal, menu and charts."""
+"""Tokens, shares, durations, moments, names as short text: one wording for all who show them."""
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,12 @@ _ONE_DECIMAL_BELOW = 100
 _MINUTE_S = 60
 _HOUR_S = 60 * _MINUTE_S
 _DAY_S = 24 * _HOUR_S
+
+NO_NAME = "(none)"
+"""Stands for a backend or model that a record does not have."""
+
+_NEEDLESS_IN_MODELS = re.compile(r"^claude-(?=.)|-20\d{6}(?=$|\[)")
+"""The maker's name and the date of the snapshot, `-20250929`."""
 
 
 def format_tokens(count: int) -> str:
@@ -73,6 +80,18 @@ def format_moment(moment: datetime, now: datetime, zone: tzinfo) -> str:
     if abs(local.date() - today) <= timedelta(days=6):
         return f"{local:%a %H:%M}"
     return f"{local:%Y-%m-%d %H:%M}"
+
+
+def printable(name: str | None) -> str:
+    """`name` with nothing in it that could move a cursor, break a line or colour a terminal."""
+    if name is None:
+        return NO_NAME
+    return name if name.isprintable() else "".join(c if c.isprintable() else "?" for c in name)
+
+
+def short_model(model: str | None) -> str:
+    """A model's name, printable, without its maker's and the date of its snapshot."""
+    return _NEEDLESS_IN_MODELS.sub("", printable(model))
 
 
 def share(part: int, whole: int) -> float:

@@ -11,12 +11,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from offramp_core.weeks import Span, WeekBoundary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from offramp_core.records import Status, UsageRecord
 
@@ -107,6 +107,34 @@ class Usage:
         return _total(self.cells.items())
 
 
+class Grid(Protocol):
+    """How time is cut."""
+
+    def slot(self, instant: datetime) -> Span | None:
+        """The slot that holds `instant`; None where there is none for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvenGrid:
+    """Time cut in slots of `width` each, counted from 1970, UTC; none before `since`.
+
+    Slots stay what they are as time goes by, so that usage in them can be kept for good. With a
+    quarter of an hour, every hour, day and week in every zone of today is made of whole ones.
+    """
+
+    width: timedelta
+    since: datetime | None = None
+
+    def slot(self, instant: datetime) -> Span | None:
+        """The slot that holds `instant`."""
+        if not _FIRST_INSTANT <= instant < _LAST_INSTANT:
+            return None
+        if self.since is not None and instant < self.since:
+            return None
+        start = (instant - (instant - _EPOCH) % self.width).astimezone(UTC)
+        return Span(start, start + self.width)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeGrid:
     """How time is cut: in weeks, the last 24 hours also in hours, the last 3 also in 3 minutes.
@@ -144,7 +172,7 @@ class TimeGrid:
         return Span(start, end)
 
 
-def fold(records: Iterable[UsageRecord], grid: TimeGrid) -> Usage:
+def fold(records: Iterable[UsageRecord], grid: Grid) -> Usage:
     """Count `records` per slot of `grid`; their order is free, but nearly sorted is fastest."""
     sums: dict[datetime, dict[tuple[str | None, str | None, Status], list[int]]] = {}
     cells: dict[tuple[str | None, str | None, Status], list[int]] = {}
@@ -201,6 +229,19 @@ def select(usage: Usage, *, backends: Sequence[str] = (), models: Sequence[str] 
             key: counts
             for key, counts in usage.cells.items()
             if contains_any(key.backend, backends) and contains_any(key.model, models)
+        }
+    )
+
+
+def without(
+    usage: Usage, *, backends: Collection[str | None] = (), models: Collection[str | None] = ()
+) -> Usage:
+    """The cells that are neither of these backends nor of these models, by their exact names."""
+    return Usage(
+        {
+            key: counts
+            for key, counts in usage.cells.items()
+            if key.backend not in backends and key.model not in models
         }
     )
 

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_DAY = timedelta(days=1)
 _WEEK = timedelta(days=7)
 _LOCALTIME = Path("/etc/localtime")
 
@@ -62,6 +63,33 @@ class WeekBoundary:
     def _boundary(self, day: date) -> datetime:
         # fold=0, the default, is the offset before a change: that makes the rules stated above.
         return datetime.combine(day, time(self.hour), tzinfo=self.zone).astimezone(UTC)
+
+
+def days(start: datetime, end: datetime, zone: tzinfo) -> tuple[Span, ...]:
+    """The days on the clocks of `zone` that hold the time from `start` up to, but without, `end`.
+
+    A day lasts from midnight to midnight, so it may have 23 or 25 hours.
+    """
+    found: list[Span] = []
+    day = start.astimezone(zone).date()
+    # Clocks that go back over midnight show yesterday's date after today has begun.
+    if _midnight(day + _DAY, zone) <= start:
+        day += _DAY
+    while (begin := _midnight(day, zone)) < end:
+        day += _DAY
+        found.append(Span(begin, _midnight(day, zone)))
+    return tuple(found)
+
+
+def a_week_before(instant: datetime, zone: tzinfo) -> datetime:
+    """When the clocks of `zone` showed the same time seven days before, UTC."""
+    local = instant.astimezone(zone)
+    return (local - _WEEK).replace(fold=0).astimezone(UTC)
+
+
+def _midnight(day: date, zone: tzinfo) -> datetime:
+    # As for weeks: a midnight that is skipped lies as long after the jump as without it.
+    return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)
 
 
 def system_zone(environ: Mapping[str, str], localtime: Path = _LOCALTIME) -> tzinfo:

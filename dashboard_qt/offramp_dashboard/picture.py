@@ -124,6 +124,8 @@ class Savings:
     priced_on: date
     unpriced_tokens: int = 0
     """Of models that the price list does not know; they are not in `usd`."""
+    source: str = ""
+    """Where the prices are from, with its version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +137,8 @@ class Headline:
     parts: tuple[Part, ...]
     last_week_parts: tuple[Part, ...] | None
     """None while there is no last week in the log, or it is not read yet."""
+    last_week_end: datetime | None = None
+    """The same hour of last week, up to which `last_week_parts` counts."""
     savings: Savings | None
 
 
@@ -214,3 +218,5 @@ class Picture:
     models: tuple[Choice, ...] = ()
     hides_everything: bool = False
     """There are records, but the filters leave none."""
+    first: datetime | None = None
+    """When the earliest record that is read so far arrived, to a quarter of an hour."""

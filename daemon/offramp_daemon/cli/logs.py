@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import select
 import stat
 import sys
@@ -16,7 +15,7 @@ import click
 
 from offramp_core import records
 from offramp_core.log_reader import LogReader
-from offramp_core.units import format_tokens
+from offramp_core.units import format_tokens, printable, short_model
 from offramp_core.usage import contains_any
 from offramp_core.weeks import system_zone
 from offramp_daemon.cli import request_log
@@ -33,8 +32,6 @@ _MOST_COUNT = 100_000
 _POLL_S = 0.2
 _WIDEST_COLUMN = 24
 """Characters up to which a column is made as wide as its longest cell."""
-_NEEDLESS_IN_MODELS = re.compile(r"^claude-(?=.)|-20\d{6}(?=$|\[)")
-"""The maker's name and the date of the snapshot, `-20250929`."""
 _STATUS_COLOURS = {"success": "green", "error": "red", "cancelled": "yellow"}
 
 
@@ -145,8 +142,8 @@ class _Printer:
     def _row(self, record: RequestRecord) -> _Row:
         return (
             short_time(record.ts, datetime.now(self._zone)),
-            _NEEDLESS_IN_MODELS.sub("", request_log.printable(record.model)),
-            request_log.printable(record.backend),
+            short_model(record.model),
+            printable(record.backend),
             self._tokens(record),
             self._outcome(record),
         )
@@ -157,7 +154,7 @@ class _Printer:
             status = f"error {record.http_status}"
         if self._is_coloured:
             status = click.style(status, fg=_STATUS_COLOURS[record.status])
-        return f"{status}  {request_log.printable(record.reason)}" if record.reason else status
+        return f"{status}  {printable(record.reason)}" if record.reason else status
 
     def _tokens(self, record: RequestRecord) -> str:
         text = f"{format_tokens(record.input_tokens)}{self._arrow}"
@@ -171,7 +168,7 @@ def short_time(ts: str, now: datetime) -> str:
     try:
         moment = datetime.fromisoformat(ts).astimezone(now.tzinfo)
     except (ValueError, OverflowError):
-        return request_log.printable(ts)
+        return printable(ts)
     if moment.date() == now.date():
         return f"{moment:%H:%M:%S}"
     return f"{moment:%m-%d %H:%M}" if moment.year == now.year else f"{moment:%Y-%m-%d %H:%M}"

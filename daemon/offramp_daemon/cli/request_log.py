@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
-NO_NAME = "(none)"
-"""Stands for a backend or model that a record does not have."""
-
 
 def load_settings(paths: Paths) -> Settings:
     """The settings that go with `paths`, the user's or the demo's.
@@ -63,13 +60,6 @@ def tolerate_encoding() -> None:
     """Let standard output replace what its encoding can't hold, rather than fail."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
-
-
-def printable(name: str | None) -> str:
-    """`name` with nothing in it that could move the cursor or colour the terminal."""
-    if name is None:
-        return NO_NAME
-    return name if name.isprintable() else "".join(c if c.isprintable() else "?" for c in name)
 
 
 def is_empty(folder: Path) -> bool:

@@ -24,10 +24,9 @@ from typing import TYPE_CHECKING, Any
 
 from offramp_core.log_reader import LogReader
 from offramp_core.settings import ANTHROPIC
-from offramp_core.units import share
+from offramp_core.units import printable, share
 from offramp_core.usage import TimeGrid, by_backend, by_route, fold, select, series
 from offramp_core.weeks import Span, WeekBoundary
-from offramp_daemon.cli.request_log import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -16,9 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from offramp_core.settings import ANTHROPIC
-from offramp_core.units import format_percent, format_tokens, share
+from offramp_core.units import format_percent, format_tokens, printable, share
 from offramp_core.usage import Totals, by_backend, by_model, merge
-from offramp_daemon.cli.request_log import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

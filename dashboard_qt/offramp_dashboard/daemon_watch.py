@@ -1,0 +1,192 @@
+"""Follows the daemon over its control socket, and pauses and resumes delegation for the toolbar.
+
+All waiting happens in threads of its own; the window's thread never asks the daemon anything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING, Final
+
+from PySide6.QtCore import QObject, Signal, SignalInstance
+
+from offramp_core.control_client import ControlClient, ControlError, NotRunningError
+from offramp_core.errors import OfframpError
+from offramp_core.units import format_moment
+from offramp_dashboard.picture import Daemon, DaemonState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime, tzinfo
+
+    from offramp_core.control_api import CommandAnswer, Status
+    from offramp_core.control_client import EventStream
+
+_FIRST_DELAY_S: Final = 0.25
+_LONGEST_DELAY_S: Final = 5.0
+_JOIN_S: Final = 1.0
+
+UNKNOWN = Daemon(state=DaemonState.UNKNOWN, text="Asking the daemon …")
+"""What is known before the first answer."""
+
+
+class DaemonWatch(QObject):
+    """Tells how the daemon is, and has it pause and resume.
+
+    Signals:
+        changed(Daemon): the daemon is like that from now on.
+        answered(str): a command was done; the text holds what the user should know besides, if
+            anything.
+        refused(str, str): a command was not done: why (title), and what to do (hint).
+        busy_changed(bool): a command is under way, or no longer.
+    """
+
+    changed = Signal(object)
+    answered = Signal(str)
+    refused = Signal(str, str)
+    busy_changed = Signal(bool)
+
+    def __init__(
+        self,
+        client: ControlClient,
+        zone: tzinfo,
+        now: Callable[[], datetime],
+        parent: QObject | None = None,
+    ) -> None:
+        """Watch the daemon that `client` asks, from `start` on; times are worded in `zone`."""
+        super().__init__(parent)
+        self.current = UNKNOWN
+        """As last told; for the window's thread."""
+        self._client = client
+        self._zone = zone
+        self._now = now
+        self._ending = threading.Event()
+        self._stream: EventStream | None = None
+        self._guard = threading.Lock()
+        self._watcher = threading.Thread(
+            target=self._watch, name="offramp-daemon-watch", daemon=True
+        )
+        self._command: threading.Thread | None = None
+        self._told = UNKNOWN
+        self.changed.connect(self._keep)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._watcher.start()
+
+    def stop(self) -> None:
+        """Let go of the daemon; returns within a second or two."""
+        self._ending.set()
+        with self._guard:
+            if self._stream is not None:
+                self._stream.close()
+        if self._watcher.is_alive():
+            self._watcher.join(_JOIN_S)
+        if self._command is not None:
+            self._command.join(_JOIN_S)
+
+    def pause(self, until: datetime | None = None) -> None:
+        """Have delegation rest until then (aware), or until `resume`; the answer is a signal."""
+        self._run(lambda: self._client.pause(until))
+
+    def resume(self) -> None:
+        """Have delegation go on; the answer is a signal."""
+        self._run(self._client.resume)
+
+    def _run(self, command: Callable[[], CommandAnswer]) -> None:
+        if self._command is not None and self._command.is_alive():
+            self.refused.emit(
+                "The daemon has not answered the last command yet.",
+                "Wait a moment, then try again.",
+            )
+            return
+        self.busy_changed.emit(True)
+        self._command = threading.Thread(
+            target=self._do, args=(command,), name="offramp-daemon-command", daemon=True
+        )
+        self._command.start()
+
+    def _do(self, command: Callable[[], CommandAnswer]) -> None:
+        try:
+            answer = command()
+        except OfframpError as error:
+            self._emit(self.busy_changed, False)
+            self._emit(self.refused, error.title, error.hint)
+            return
+        self._emit(self.busy_changed, False)
+        # The event stream tells it as well, but a click's effect should not wait for that.
+        self._tell(self._seen(answer.status))
+        self._emit(self.answered, " ".join(answer.notes))
+
+    def _watch(self) -> None:
+        delay_s = _FIRST_DELAY_S
+        while not self._ending.is_set():
+            try:
+                self._follow()
+                delay_s = _FIRST_DELAY_S
+            except NotRunningError as error:
+                self._tell(Daemon(state=DaemonState.STOPPED, text=str(error)))
+                delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
+            except ControlError as error:
+                self._tell(Daemon(state=DaemonState.UNKNOWN, text=str(error)))
+                delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
+            self._ending.wait(delay_s)
+
+    def _follow(self) -> None:
+        """Tell of each status until the daemon ends or falls silent."""
+        stream = self._client.events()
+        with contextlib.closing(stream):
+            with self._guard:
+                self._stream = stream
+            try:
+                if self._ending.is_set():
+                    return
+                for status in stream:
+                    self._tell(self._seen(status))
+            finally:
+                with self._guard:
+                    self._stream = None
+
+    def _seen(self, status: Status) -> Daemon:
+        return seen(status, self._now(), self._zone)
+
+    def _tell(self, daemon: Daemon) -> None:
+        with self._guard:
+            if daemon == self._told:
+                return
+            self._told = daemon
+        self._emit(self.changed, daemon)
+
+    def _emit(self, signal: SignalInstance, *values: object) -> None:
+        """Emit from a thread of ours; at the very end the object may be gone already."""
+        if not self._ending.is_set():
+            with contextlib.suppress(RuntimeError):
+                signal.emit(*values)
+
+    def _keep(self, daemon: Daemon) -> None:
+        self.current = daemon
+
+
+def seen(status: Status, now: datetime, zone: tzinfo) -> Daemon:
+    """`status` as the toolbar says it at `now`."""
+    if status.is_stopping:
+        return Daemon(state=DaemonState.STOPPED, text="The daemon is stopping.")
+    if status.records.last_error:
+        trouble = f" Records can't be written: {status.records.last_error}"
+    else:
+        trouble = ""
+    if (pause := status.pause) is not None:
+        text = "Paused until you resume it: everything goes to Anthropic."
+        if pause.until is not None:
+            until = format_moment(pause.until, now, zone)
+            text = f"Paused until {until}: everything goes to Anthropic."
+        return Daemon(state=DaemonState.PAUSED, text=text + trouble, paused_until=pause.until)
+    missing = [backend.name for backend in status.backends if backend.key == "missing"]
+    if missing:
+        return Daemon(
+            state=DaemonState.NO_KEY,
+            text=f"No key for {', '.join(missing)}: what is routed there goes to Anthropic. "
+            f"Set it in the settings.{trouble}",
+        )
+    return Daemon(state=DaemonState.RUNNING, text=f"Running: delegation is on.{trouble}")

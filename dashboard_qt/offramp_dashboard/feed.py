@@ -1,0 +1,112 @@
+"""Brings the log to the window: pictures for the charts and rows for the table, as signals.
+
+Everything that reads or counts happens in the worker's thread; what the signals carry never
+changes. Nothing here blocks, save `stop`, which waits for a second at most.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal, SignalInstance, Slot
+
+from offramp_dashboard.feed_worker import FeedWorker, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from offramp_dashboard.models.requests import RequestsModel
+    from offramp_dashboard.picture import Picture
+    from offramp_dashboard.request_rows import RequestRow
+    from offramp_dashboard.selection import Selection
+
+
+class Feed(QObject):
+    """The log, from `start` on and while shown.
+
+    Connect its signals to methods of QObjects alone: those are called on their own thread, while a
+    bare function or a lambda would be called on the worker's.
+
+    Signals:
+        pictured(Picture): draw that; at most five in a second, but for answers to `select`.
+        rows_reset(tuple[RequestRow], bool): the table begins anew; whether there is more.
+        rows_added(tuple[RequestRow]): requests came.
+        rows_earlier(tuple[RequestRow], bool): what `want_rows` asked for; whether there is more.
+    """
+
+    pictured = Signal(object)
+    rows_reset = Signal(object, bool)
+    rows_added = Signal(object)
+    rows_earlier = Signal(object, bool)
+
+    def __init__(
+        self,
+        place: Place,
+        selection: Selection,
+        now: Callable[[], datetime],
+        parent: QObject | None = None,
+    ) -> None:
+        """Read from `place`; `now` (aware) may be called from the worker's thread."""
+        super().__init__(parent)
+        self._is_stopped = False
+        self._worker = FeedWorker(place, selection, self, now)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._worker.start()
+
+    def stop(self) -> None:
+        """End the thread. Nothing is emitted once this has returned."""
+        self._is_stopped = True
+        self._worker.stop()
+
+    @Slot(bool)
+    def set_shown(self, is_shown: bool) -> None:
+        """Do nothing at all while the window is hidden; catch up when it is shown again."""
+        self._worker.set_shown(is_shown)
+
+    def select(self, selection: Selection) -> None:
+        """Make pictures of that from now on; the first comes at once."""
+        self._worker.select(selection)
+
+    def reopen(self, place: Place | None = None) -> None:
+        """Read everything anew, after the settings changed, or because the user wants it."""
+        self._worker.reopen(place)
+
+    @Slot(int)
+    def want_rows(self, count: int) -> None:
+        """Have so many earlier requests brought by `rows_earlier`."""
+        self._worker.want_rows(count)
+
+    def fill(self, model: RequestsModel) -> None:
+        """Keep `model` filled, and bring it more when it is scrolled to its end."""
+        self.rows_reset.connect(model.reset)
+        self.rows_added.connect(model.add)
+        self.rows_earlier.connect(model.append)
+        model.more_wanted.connect(self.want_rows)
+
+    # For the worker, on its thread.
+
+    def on_picture(self, picture: Picture) -> None:
+        """Pass it on."""
+        self._emit(self.pictured, picture)
+
+    def on_rows_reset(self, rows: Sequence[RequestRow], *, has_more: bool) -> None:
+        """Pass them on."""
+        self._emit(self.rows_reset, tuple(rows), has_more)
+
+    def on_rows_added(self, rows: Sequence[RequestRow]) -> None:
+        """Pass them on."""
+        self._emit(self.rows_added, tuple(rows))
+
+    def on_rows_earlier(self, rows: Sequence[RequestRow], *, has_more: bool) -> None:
+        """Pass them on."""
+        self._emit(self.rows_earlier, tuple(rows), has_more)
+
+    def _emit(self, signal: SignalInstance, *values: object) -> None:
+        if not self._is_stopped:
+            # At the very end the object may be gone already.
+            with contextlib.suppress(RuntimeError):
+                signal.emit(*values)
