@@ -94,6 +94,9 @@ class DaemonState:
         self.delegation.set(pause)
         await self._settle()
         self._tell(events.STARTED, pid=os.getpid(), version=__version__)
+        if pause := self.delegation.pause:
+            # Alone, the line before this one would say that delegation goes on.
+            self._tell_of_pause(pause)
         self._note_keys(self._live.current)
 
     async def take_up(self) -> None:
@@ -156,7 +159,7 @@ class DaemonState:
             return ("It was paused already.", *await self._save())
         pause = Pause(since=before.since if before else now, until=until)
         self.delegation.set(pause)
-        self._tell(events.PAUSED, until=format_timestamp(until) if until else None)
+        self._tell_of_pause(pause)
         self._console.say(self._pause_text(pause))
         self._is_due_new.set()
         return await self._save()
@@ -292,6 +295,9 @@ class DaemonState:
             self._tell(events.KEY_FOUND, backend=name)
         self._keyless = keyless
         self.changes.notify()
+
+    def _tell_of_pause(self, pause: Pause) -> None:
+        self._tell(events.PAUSED, until=format_timestamp(pause.until) if pause.until else None)
 
     def _tell(
         self,

@@ -78,7 +78,8 @@ class _Composer:
         self._past = source.past
         self._boundary = source.boundary
         self._zone = source.boundary.zone
-        self._now = now
+        # Python compares two times of one zone by their wall clocks: wrong where these are changed.
+        self._now = now.astimezone(UTC)
         self._selection = selection
         self._measure = selection.measure
         self._grid = TimeGrid.at(now, source.boundary)
@@ -183,8 +184,9 @@ class _Composer:
         span = self._selection.span
         if span is None:
             return None
-        start = max(span.start, self._past.first() or span.start).astimezone(UTC)
-        end = min(span.end, self._grid.recent[-1].end).astimezone(UTC)
+        start, end = span.start.astimezone(UTC), span.end.astimezone(UTC)
+        start = max(start, self._past.first() or start)
+        end = min(end, self._grid.recent[-1].end)
         return Span(start, end) if start < end else None
 
     def _chosen(self, span: Span) -> Bars:
@@ -290,7 +292,9 @@ class _Composer:
         home: dict[str | None, tuple[int, str | None]] = {key or None: (0, None) for key in hidden}
         for (backend, model), requests in self._routes.items():
             home[model] = max(
-                home.get(model, (-1, None)), (requests, backend), key=lambda one: one[0]
+                home.get(model, (-1, None)),
+                (requests, backend),
+                key=lambda one: (one[0], one[1] or ""),
             )
         routes = names.routes_in_order((backend, model) for model, (_, backend) in home.items())
         titles = _unique([model for _, model in routes])

@@ -5,6 +5,7 @@ No Qt: it speaks through a `Listener`, whose methods are called on this thread.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -41,10 +42,15 @@ POLL_S: Final = 0.2
 """How often the folder is looked at; that costs some 0.1 ms, and works on every file system."""
 REDRAW_S: Final = 0.2
 """Pictures come no faster, but for one that answers the user."""
+_RETRY_S: Final = 1.0
+"""How often it is tried again where the log can't be read."""
 _CLOCK_S: Final = 30.0
 """Without anything new, a picture is no older: bars move on with the time."""
 _STEP_S: Final = 0.01
 """Reading goes on for so long before it is looked whether the user wants something."""
+
+
+_LOG = logging.getLogger(__name__)
 
 
 class Listener(Protocol):
@@ -170,9 +176,12 @@ class FeedWorker:
         while self._wait():
             try:
                 self._work()
+                self._draw_if_due()
             except OfframpError as error:
                 self._fail(FeedState.UNREADABLE, str(error))
-            self._draw_if_due()
+            except Exception as error:  # noqa: BLE001 - else the window would wait for good
+                _LOG.exception("The log could not be counted")
+                self._fail(FeedState.UNREADABLE, _unforeseen(error))
 
     def _wait(self) -> bool:
         """Wait until there is something to do; False once it is time to end."""
@@ -197,7 +206,10 @@ class FeedWorker:
             return 0.0
         now_s = time.monotonic()
         redraw_s = REDRAW_S if self._is_dirty else _CLOCK_S
-        return min(self._polled_s + POLL_S, self._drawn_s + redraw_s) - now_s
+        return min(self._polled_s + self._poll_s(), self._drawn_s + redraw_s) - now_s
+
+    def _poll_s(self) -> float:
+        return POLL_S if self._problem is None else _RETRY_S
 
     def _forget(self) -> None:
         self._log = None
@@ -208,7 +220,7 @@ class FeedWorker:
     def _work(self) -> None:
         if self._log is not None and self._log.steps is not None:
             self._load(self._log)
-        elif time.monotonic() - self._polled_s >= POLL_S:
+        elif time.monotonic() - self._polled_s >= self._poll_s():
             self._polled_s = time.monotonic()
             self._look()
         self._hand_out_rows()
@@ -240,11 +252,15 @@ class FeedWorker:
     def _load(self, log: _Log) -> None:
         end_s = time.monotonic() + _STEP_S
         while log.steps is not None and time.monotonic() < end_s:
+            was_presentable = log.is_presentable
             try:
-                log.is_presentable = next(log.steps) or log.is_presentable
+                log.is_presentable = next(log.steps) or was_presentable
             except StopIteration:
                 log.steps = None
             self._is_dirty = True
+            if log.steps is None or log.is_presentable != was_presentable:
+                self._drawn_s = float("-inf")
+                break
         if log.reading.is_stale:
             self._forget()
 
@@ -268,11 +284,12 @@ class FeedWorker:
 
     def _fail(self, state: FeedState, problem: str) -> None:
         """Note why there is no history, and try again at the next look."""
-        if self._problem != (state, problem):
-            self._listener.on_rows_reset((), has_more=False)
-            self._is_dirty = True
+        is_news = self._problem != (state, problem)
         self._problem = state, problem
         self._log = None
+        if is_news:
+            self._is_dirty = True
+            self._listener.on_rows_reset((), has_more=False)
 
     def _draw_if_due(self) -> None:
         now_s = time.monotonic()
@@ -284,9 +301,8 @@ class FeedWorker:
         redraw_s = REDRAW_S if self._is_dirty else _CLOCK_S
         if is_answer or now_s - self._drawn_s >= redraw_s:
             self._is_dirty = False
-            picture = compose(self._source(place), self._now(), selection)
-            self._drawn_s = time.monotonic()
-            self._listener.on_picture(picture)
+            self._drawn_s = now_s
+            self._listener.on_picture(compose(self._source(place), self._now(), selection))
             self._price_from_now_on()
 
     def _source(self, place: Place) -> Source:
@@ -319,6 +335,13 @@ class FeedWorker:
             self._prices.priced_on()
             self._may_price = True
             self._is_dirty = True
+
+
+def _unforeseen(error: Exception) -> str:
+    return (
+        f"The log could not be counted, by a mistake of Offramp's own ({type(error).__name__}: "
+        f"{error}). It tries again; `offramp stats` may show the numbers meanwhile."
+    )
 
 
 def _looks(folder: Path) -> object:

@@ -1,8 +1,9 @@
 """What the window shows at one moment, as plain data: the border between numbers and drawing.
 
 `feed` and the models make a `Picture` from the log, by `offramp_core`'s folding alone; the views
-draw it and count nothing. All times are aware, in the user's zone. All values are requests or
-tokens, as `measure` says, never rounded here.
+draw it and count nothing. All times are aware, in the user's zone; compare and subtract them by
+`timestamp()`, for Python does both by the wall clock within one zone, which is wrong where clocks
+are changed. All values are requests or tokens, as `measure` says, never rounded here.
 """
 
 from __future__ import annotations

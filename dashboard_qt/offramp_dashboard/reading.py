@@ -158,8 +158,8 @@ class LogReading:
             skipped_lines = counting.skipped_lines + self._reader.skipped_lines - skipped
             self._cache.store(file, Folded(join(columns, *counting.parts), skipped_lines))
 
-    def _advance(self, count: int, whole: int) -> None:
-        self.progress = min(1.0, self.progress + count / max(1))
+    def _advance(self, count: int) -> None:
+        self.progress = min(1.0, self.progress + count / max(1, self._whole))
 
 
 def _month_of(file: FileStatus) -> datetime | None:

@@ -139,6 +139,10 @@ async def test_pause_holds_in_the_next_daemon(world, is_killed):
         state.close()
     assert "  Paused until 18:45" in world.shown.getvalue()
     assert "resumed" not in world.names
+    again = [each for each in world.told if each["event"] == "paused"]
+    assert [each["until"] for each in again] == ["2026-11-26T13:00:00.000Z"] * 2
+    last_start = len(world.names) - 1 - world.names[::-1].index("started")
+    assert world.names[last_start + 1] == "paused"
 
 
 async def test_timed_pause_ends_though_no_daemon_ran_then(world):
