@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _FIRST_DELAY_S: Final = 0.25
 _LONGEST_DELAY_S: Final = 5.0
-_JOIN_S: Final = 1.0
+_JOIN_S: Final = 0.4
 
 UNKNOWN = Daemon(state=DaemonState.UNKNOWN, text="Asking the daemon …")
 """What is known before the first answer."""
@@ -76,7 +76,7 @@ class DaemonWatch(QObject):
         self._watcher.start()
 
     def stop(self) -> None:
-        """Let go of the daemon; returns within a second or two."""
+        """Let go of the daemon; returns within a second."""
         self._ending.set()
         with self._guard:
             if self._stream is not None:

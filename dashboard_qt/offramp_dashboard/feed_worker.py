@@ -350,8 +350,12 @@ def _looks(folder: Path) -> object:
     Raises:
         OfframpError: the folder is there but can't be listed.
     """
-    if not folder.exists():
+    try:
+        os.stat(folder)  # noqa: PTH116 - as below
+    except FileNotFoundError:
         return None
+    except OSError:
+        pass  # listing it will say why
     return tuple(_stat(path) for path in (*log_files(folder), folder / events.FILE_NAME))
 
 

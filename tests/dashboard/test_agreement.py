@@ -1,0 +1,128 @@
+"""The window and `offramp stats` never disagree: one log, the same numbers."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from log_samples import OFFRAMP, environ_for
+
+from offramp_core.paths import Paths
+from offramp_core.weeks import WeekBoundary
+from offramp_daemon.sample_history import write_history
+from offramp_dashboard.cache import MonthCache
+from offramp_dashboard.composition import Source, compose
+from offramp_dashboard.picture import Bars, FeedState, History, Measure, Picture
+from offramp_dashboard.reading import LogReading
+from offramp_dashboard.selection import Selection
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(params=["Europe/Berlin", "Asia/Kathmandu", "America/New_York"])
+def zone(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def stats(home: Path, zone: str, *arguments: str) -> dict[str, Any]:
+    told = subprocess.run(
+        [*OFFRAMP, "stats", "--json", *arguments],
+        env=environ_for(home, TZ=zone, WEEK_START_DAY="1", WEEK_START_HOUR="9"),
+        capture_output=True,
+        check=True,
+    )
+    return json.loads(told.stdout)
+
+
+def picture(home: Path, now: datetime, zone: str, selection: Selection) -> Picture:
+    boundary = WeekBoundary(day=1, hour=9, zone=ZoneInfo(zone))
+    paths = Paths.under(home)
+    reading = LogReading(paths.log_dir, boundary, MonthCache(paths.folded_months), lambda: now)
+    list(reading.load())
+    history = History(state=FeedState.READY, log_dir=str(paths.log_dir))
+    return compose(Source(past=reading.past, boundary=boundary, history=history), now, selection)
+
+
+def instant(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+def assert_same_bars(bars: Bars, buckets: list[dict[str, Any]], field: str) -> None:
+    spans = [(start.timestamp(), end.timestamp()) for start, end in pairwise(bars.edges)]
+    assert spans == [(instant(one["start"]), instant(one["end"])) for one in buckets]
+    for place, bucket in enumerate(buckets):
+        drawn = {
+            (one.backend, one.model): one.values[place] for one in bars.series if one.values[place]
+        }
+        told: dict[tuple[str | None, str | None], int] = {}
+        for part in bucket["split"]:
+            name = (part["backend"], part["model"] if bars.series[0].model else None)
+            told[name] = told.get(name, 0) + part[field]
+        assert drawn == {name: value for name, value in told.items() if value}
+
+
+@pytest.mark.parametrize("measure", list(Measure))
+def test_window_and_command_tell_the_same_of_one_log(
+    tmp_path: Path, zone: str, measure: Measure
+) -> None:
+    write_history(Paths.under(tmp_path).log_dir, datetime.now(UTC), seed=7)
+    told = stats(tmp_path, zone)
+    # Both must stand at one moment, or a bar that ends in between would differ.
+    now = datetime.fromisoformat(told["generated_at"])
+    for _ in range(2):  # from the log, then from the cache
+        seen = picture(tmp_path, now, zone, Selection(measure=measure))
+        assert_same_bars(seen.recent, told["last_3_hours"], measure.value)
+        assert_same_bars(seen.day, told["last_24_hours"], measure.value)
+        weeks = seen.weeks.weeks
+        assert [week.start.timestamp() for week in weeks] == [
+            instant(week["start"]) for week in told["weeks"]
+        ]
+        assert [sum(value for _, value in week.values) for week in weeks] == [
+            week[measure.value] for week in told["weeks"]
+        ]
+        parts = {one.backend: (one.requests, one.tokens, one.errors) for one in seen.headline.parts}
+        assert parts == {
+            one["backend"]: (one["requests"], one["tokens"], one["errors"])
+            for one in told["period"]["backends"]
+        }
+        kinds = {
+            one.backend: (one.input, one.output, one.cache_write, one.cache_read)
+            for one in seen.tokens.kinds
+        }
+        assert kinds == {
+            one["backend"]: (
+                *(one["input_tokens"], one["output_tokens"]),
+                *(one["cache_creation_input_tokens"], one["cache_read_input_tokens"]),
+            )
+            for one in told["period"]["backends"]
+        }
+
+
+def test_filters_agree_as_well(tmp_path: Path) -> None:
+    write_history(Paths.under(tmp_path).log_dir, datetime.now(UTC), seed=7)
+    told = stats(tmp_path, "UTC", "--backend", "zai", "--model", "sonnet")
+    now = datetime.fromisoformat(told["generated_at"])
+    hidden = Selection(
+        hidden_providers=frozenset({"anthropic"}), hidden_models=frozenset({"claude-haiku-4-5"})
+    )
+    seen = picture(tmp_path, now, "UTC", hidden)
+    assert_same_bars(seen.day, told["last_24_hours"], "tokens")
+    assert [sum(value for _, value in week.values) for week in seen.weeks.weeks] == [
+        week["tokens"] for week in told["weeks"]
+    ]
+
+
+def test_week_of_the_command_is_the_week_of_the_window(tmp_path: Path) -> None:
+    write_history(Paths.under(tmp_path).log_dir, datetime.now(UTC), seed=7)
+    told = stats(tmp_path, "Europe/Berlin")
+    now = datetime.fromisoformat(told["generated_at"])
+    headline = picture(tmp_path, now, "Europe/Berlin", Selection()).headline
+    assert headline.start.timestamp() == instant(told["period"]["start"])
+    assert headline.end.timestamp() == instant(told["period"]["end"])
+    assert timedelta(0) <= now - headline.start < timedelta(days=7, hours=1)

@@ -1,0 +1,219 @@
+"""The daemon in the toolbar: followed live, paused and resumed, and waited for when it is gone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import tempfile
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from app_thread import NOWHERE, app_in_thread
+from proxy_harness import settings_for
+
+from offramp_core.control_api import BackendStatus, Pause, RecordsStatus, Status
+from offramp_core.control_client import ControlClient
+from offramp_core.paths import Paths
+from offramp_dashboard.daemon_watch import UNKNOWN, DaemonWatch, seen
+from offramp_dashboard.picture import Daemon, DaemonState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pytestqt.qtbot import QtBot
+
+NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
+PATIENCE_MS = 15_000
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """Short enough for a socket below it."""
+    folder = Path(tempfile.mkdtemp(prefix="offramp-"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def watch(home: Path) -> Iterator[DaemonWatch]:
+    made = DaemonWatch(ControlClient(Paths.under(home).control_socket), UTC, lambda: NOW)
+    yield made
+    begin = time.monotonic()
+    made.stop()
+    assert time.monotonic() - begin < 1
+    assert not [one for one in threading.enumerate() if one.name.startswith("offramp-daemon-")]
+
+
+def status(**fields: object) -> Status:
+    plain = Status(
+        pid=1,
+        started=NOW,
+        uptime_s=1,
+        address="http://localhost:3001",
+        records=RecordsStatus(written=0, waiting=0, lost=0),
+        settings_file="config.toml",
+    )
+    return msgspec.structs.replace(plain, **fields)
+
+
+def is_in(watch: DaemonWatch, state: DaemonState) -> Callable[[], bool]:
+    return lambda: watch.current.state is state
+
+
+@pytest.mark.parametrize(
+    ("told", "state", "words"),
+    [
+        (status(), DaemonState.RUNNING, "delegation is on"),
+        (status(pause=Pause(since=NOW)), DaemonState.PAUSED, "until you resume it"),
+        (
+            status(pause=Pause(since=NOW, until=NOW + timedelta(hours=10))),
+            DaemonState.PAUSED,
+            "Paused until 22:00",
+        ),
+        (
+            status(backends=(BackendStatus(name="zai", key="missing"),)),
+            DaemonState.NO_KEY,
+            "No key for zai",
+        ),
+        (
+            status(backends=(BackendStatus(name="zai", key="present"),)),
+            DaemonState.RUNNING,
+            "delegation is on",
+        ),
+        (status(is_stopping=True), DaemonState.STOPPED, "stopping"),
+        (
+            status(records=RecordsStatus(written=1, waiting=5, lost=0, last_error="disk full")),
+            DaemonState.RUNNING,
+            "Records can't be written: disk full",
+        ),
+    ],
+)
+def test_status_is_put_into_words(told: Status, state: DaemonState, words: str) -> None:
+    found = seen(told, NOW, UTC)
+    assert found.state is state
+    assert words in found.text
+    assert (found.paused_until is None) == (told.pause is None or told.pause.until is None)
+
+
+def test_daemon_is_followed_paused_and_resumed(
+    watch: DaemonWatch, home: Path, qtbot: QtBot
+) -> None:
+    busy: list[bool] = []
+    watch.busy_changed.connect(busy.append)
+    assert watch.current is UNKNOWN
+    with app_in_thread(home):
+        with qtbot.waitSignal(watch.changed, timeout=PATIENCE_MS) as told:
+            watch.start()
+        assert told.args[0].state is DaemonState.RUNNING
+        until = datetime.now(UTC) + timedelta(hours=1)
+        with qtbot.waitSignal(watch.answered, timeout=PATIENCE_MS) as answer:
+            watch.pause(until)
+        assert answer.args == [""]
+        assert watch.current.state is DaemonState.PAUSED
+        assert watch.current.paused_until is not None
+        assert abs(watch.current.paused_until - until) < timedelta(seconds=1)
+        with qtbot.waitSignal(watch.answered, timeout=PATIENCE_MS):
+            watch.resume()
+        qtbot.waitUntil(is_in(watch, DaemonState.RUNNING), timeout=PATIENCE_MS)
+    assert busy == [True, False, True, False]
+
+
+def test_change_that_somebody_else_made_is_seen(
+    watch: DaemonWatch, home: Path, qtbot: QtBot
+) -> None:
+    with app_in_thread(home) as app:
+        watch.start()
+        qtbot.waitUntil(is_in(watch, DaemonState.RUNNING), timeout=PATIENCE_MS)
+        ControlClient(app.paths.control_socket).pause()
+        qtbot.waitUntil(is_in(watch, DaemonState.PAUSED), timeout=PATIENCE_MS)
+
+
+def test_missing_key_is_told(watch: DaemonWatch, home: Path, qtbot: QtBot) -> None:
+    keyed = settings_for(NOWHERE, NOWHERE)
+    backends = tuple(msgspec.structs.replace(one, key=None) for one in keyed.backends)
+    with app_in_thread(home, msgspec.structs.replace(keyed, backends=backends)):
+        watch.start()
+        qtbot.waitUntil(is_in(watch, DaemonState.NO_KEY), timeout=PATIENCE_MS)
+
+
+def test_daemon_that_goes_and_comes_back_is_noticed(
+    watch: DaemonWatch, home: Path, qtbot: QtBot
+) -> None:
+    watch.start()
+    qtbot.waitUntil(is_in(watch, DaemonState.STOPPED), timeout=PATIENCE_MS)
+    assert "offramp serve" in watch.current.text
+    for _ in range(2):
+        with app_in_thread(home):
+            qtbot.waitUntil(is_in(watch, DaemonState.RUNNING), timeout=PATIENCE_MS)
+        qtbot.waitUntil(is_in(watch, DaemonState.STOPPED), timeout=PATIENCE_MS)
+
+
+def test_command_without_a_daemon_is_refused_with_its_cure(
+    watch: DaemonWatch, qtbot: QtBot
+) -> None:
+    with qtbot.waitSignal(watch.refused, timeout=PATIENCE_MS) as told:
+        watch.pause()
+    title, hint = told.args
+    assert "not running" in title
+    assert "offramp serve" in hint
+
+
+class DeafDaemon:
+    """Takes connections and never answers."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True)
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(os.fspath(path))
+        self.listener.listen(8)
+
+    def close(self) -> None:
+        self.listener.close()
+
+
+def test_deaf_daemon_blocks_nobody_and_a_second_command_is_refused(
+    home: Path, qtbot: QtBot
+) -> None:
+    path = Paths.under(home).control_socket
+    deaf = DeafDaemon(path)
+    watch = DaemonWatch(ControlClient(path, timeout_s=0.5), UTC, lambda: NOW)
+    try:
+        begin = time.monotonic()
+        watch.start()
+        watch.pause()
+        with qtbot.waitSignal(watch.refused, timeout=PATIENCE_MS) as told:
+            watch.pause()
+        assert time.monotonic() - begin < 0.3
+        assert "has not answered the last command" in told.args[0]
+        with qtbot.waitSignal(watch.refused, timeout=PATIENCE_MS) as told:
+            pass
+        assert "does not answer within" in told.args[0]
+        qtbot.waitUntil(lambda: "does not answer" in watch.current.text, timeout=PATIENCE_MS)
+        assert watch.current.state is DaemonState.UNKNOWN
+    finally:
+        watch.stop()
+        deaf.close()
+
+
+def test_same_state_is_told_once(watch: DaemonWatch, qtbot: QtBot) -> None:
+    told: list[Daemon] = []
+    watch.changed.connect(told.append)
+    watch.start()
+    qtbot.waitUntil(lambda: len(told) == 1, timeout=PATIENCE_MS)
+    attempts = threading.Event()
+    real = watch._client.events
+
+    def count() -> object:
+        attempts.set()
+        return real()
+
+    watch._client.events = count  # type: ignore[method-assign, assignment]
+    assert attempts.wait(PATIENCE_MS / 1000)
+    watch.stop()
+    assert len(told) == 1

@@ -1,0 +1,384 @@
+"""The feed under Qt: pictures and rows as signals, from a thread that ends when it is told to."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import pytest
+from PySide6.QtCore import QCoreApplication, QModelIndex, QObject, QThread
+from request_logs import write_log
+from usage_samples import record
+
+from offramp_core import events
+from offramp_core.events import StateEvent
+from offramp_core.records import format_timestamp
+from offramp_core.weeks import Span, WeekBoundary
+from offramp_dashboard import feed_worker
+from offramp_dashboard.feed import Feed
+from offramp_dashboard.feed_worker import Place
+from offramp_dashboard.models.requests import RequestsModel
+from offramp_dashboard.picture import FeedState, Measure, Picture
+from offramp_dashboard.selection import Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from pytestqt.qtbot import QtBot
+
+NOW = datetime(2026, 11, 28, 9, 41, 17, tzinfo=UTC)
+BERLIN = WeekBoundary(day=4, hour=22, zone=ZoneInfo("Europe/Berlin"))
+REQUESTS = Selection(measure=Measure.REQUESTS)
+PATIENCE_MS = 10_000
+
+
+class Seen(QObject):
+    """Keeps the pictures that came, and on which thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pictures: list[Picture] = []
+        self.times: list[float] = []
+        self.threads: set[bool] = set()
+
+    def take(self, picture: Picture) -> None:
+        self.pictures.append(picture)
+        self.times.append(time.monotonic())
+        self.threads.add(QThread.currentThread() is QCoreApplication.instance().thread())
+
+    @property
+    def last(self) -> Picture:
+        return self.pictures[-1]
+
+
+class Watched:
+    """A feed, what it has brought, and ways to wait for more."""
+
+    def __init__(self, feed: Feed, seen: Seen, qtbot: QtBot) -> None:
+        self.feed = feed
+        self.seen = seen
+        self._qtbot = qtbot
+
+    def until(self, is_so: Callable[[Picture], bool]) -> Picture:
+        """The newest picture once it is as wanted."""
+        self._qtbot.waitUntil(
+            lambda: bool(self.seen.pictures) and is_so(self.seen.last), timeout=PATIENCE_MS
+        )
+        return self.seen.last
+
+    def until_ready(self) -> Picture:
+        return self.until(lambda picture: picture.history.state is FeedState.READY)
+
+
+@pytest.fixture
+def watch(qtbot: QtBot, log_dir: Path) -> Iterator[Callable[..., Watched]]:
+    """Start a feed on the log folder; each is stopped in the end, within a second."""
+    feeds: list[Feed] = []
+
+    def start(selection: Selection = REQUESTS, *, is_started: bool = True) -> Watched:
+        place = Place(log_dir=log_dir, cache_dir=log_dir.parent / "cache", boundary=BERLIN)
+        feed, seen = Feed(place, selection, lambda: NOW), Seen()
+        feed.pictured.connect(seen.take)
+        feeds.append(feed)
+        if is_started:
+            feed.start()
+        return Watched(feed, seen, qtbot)
+
+    yield start
+    for feed in feeds:
+        begin = time.monotonic()
+        feed.stop()
+        assert time.monotonic() - begin < 1
+    assert not [one for one in threading.enumerate() if one.name == "offramp-feed"]
+
+
+def in_week(picture: Picture) -> int:
+    return sum(part.requests for part in picture.headline.parts)
+
+
+@contextmanager
+def unreadable(path: Path) -> Iterator[None]:
+    """`path` can't be read meanwhile, not even by a superuser: it leads to itself."""
+    aside = path.with_name("aside")
+    path.rename(aside)
+    path.symlink_to(path)
+    yield
+    aside.replace(path)
+
+
+def test_picture_of_the_log_comes_on_the_windows_thread(
+    watch: Callable[..., Watched], log_dir: Path
+) -> None:
+    write_log(log_dir, [record(NOW - timedelta(minutes=number)) for number in range(50)])
+    watched = watch()
+    picture = watched.until_ready()
+    assert in_week(picture) == 50
+    assert (picture.taken, str(picture.zone)) == (NOW, "Europe/Berlin")
+    assert picture.history.log_dir == str(log_dir)
+    assert watched.seen.threads == {True}
+    assert watched.seen.pictures[0].history.state is FeedState.LOADING
+
+
+def test_savings_come_after_the_first_picture(watch: Callable[..., Watched], log_dir: Path) -> None:
+    write_log(log_dir, [record(NOW)])
+    watched = watch()
+    picture = watched.until(lambda picture: picture.headline.savings is not None)
+    assert picture.headline.savings is not None
+    assert picture.headline.savings.usd > 0
+    assert watched.seen.pictures[0].headline.savings is None
+
+
+def test_new_request_shows_within_half_a_second(
+    watch: Callable[..., Watched], log_dir: Path
+) -> None:
+    write_log(log_dir, [record(NOW)])
+    watched = watch()
+    watched.until_ready()
+    for count in range(2, 5):
+        write_log(log_dir, [record(NOW)])
+        begin = time.monotonic()
+        watched.until(lambda picture, count=count: in_week(picture) == count)
+        assert time.monotonic() - begin < 0.5
+
+
+def test_first_request_of_a_new_month_shows_too(
+    watch: Callable[..., Watched], log_dir: Path
+) -> None:
+    write_log(log_dir, [record(NOW)])
+    watched = watch()
+    watched.until_ready()
+    write_log(log_dir, [record(NOW + timedelta(days=4))])
+    assert watched.until(
+        lambda picture: len(list(log_dir.iterdir())) == 2 and in_week(picture) == 2
+    )
+
+
+def test_many_new_requests_make_few_pictures(
+    watch: Callable[..., Watched], log_dir: Path, qtbot: QtBot
+) -> None:
+    write_log(log_dir, [record(NOW)])
+    watched = watch()
+    watched.until(lambda picture: picture.headline.savings is not None)
+    watched.seen.pictures.clear()
+    watched.seen.times.clear()
+    ending = threading.Event()
+
+    def write() -> None:
+        while not ending.wait(0.005):
+            write_log(log_dir, [record(NOW)])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        qtbot.waitUntil(lambda: len(watched.seen.pictures) >= 6, timeout=PATIENCE_MS)
+    finally:
+        ending.set()
+        writer.join()
+    assert watched.seen.times[5] - watched.seen.times[0] > 5 * 0.15
+
+
+def test_selection_is_answered_at_once_and_leaves_the_rest_alone(
+    watch: Callable[..., Watched], log_dir: Path
+) -> None:
+    write_log(log_dir, [record(NOW), record(NOW, backend="anthropic")])
+    watched = watch()
+    watched.until_ready()
+    watched.feed.select(REQUESTS.with_provider("zai", is_on=False))
+    picture = watched.until(lambda picture: in_week(picture) == 1)
+    assert [part.backend for part in picture.headline.parts] == ["anthropic"]
+    span = Span(NOW - timedelta(hours=5), NOW)
+    watched.feed.select(Selection(span=span))
+    assert watched.until(lambda picture: picture.chosen is not None).measure is Measure.TOKENS
+
+
+class Bell(threading.Condition):
+    """Tells when the worker has gone to sleep with nothing to wake it but a ring."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_resting = threading.Event()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if timeout is None:
+            self.is_resting.set()
+        return super().wait(timeout)
+
+
+def test_hidden_window_does_nothing_and_catches_up(
+    watch: Callable[..., Watched], log_dir: Path, qtbot: QtBot
+) -> None:
+    write_log(log_dir, [record(NOW)])
+    watched = watch(is_started=False)
+    bell = watched.feed._worker._wishes.changed = Bell()
+    watched.feed.start()
+    watched.until(lambda picture: picture.headline.savings is not None)
+    assert not bell.is_resting.is_set()
+    watched.feed.set_shown(False)
+    assert bell.is_resting.wait(PATIENCE_MS / 1000)
+    write_log(log_dir, [record(NOW)])
+    with qtbot.assertNotEmitted(watched.feed.pictured):
+        watched.feed.select(Selection())  # not even a wish wakes it
+    watched.feed.set_shown(True)
+    assert watched.until(lambda picture: in_week(picture) == 2).measure is Measure.TOKENS
+
+
+def test_missing_folder_is_said_and_found_when_it_appears(
+    watch: Callable[..., Watched], log_dir: Path
+) -> None:
+    log_dir.rmdir()
+    watched = watch()
+    picture = watched.until(lambda picture: picture.history.state is FeedState.MISSING)
+    assert picture.history.log_dir == str(log_dir)
+    write_log(log_dir, [record(NOW)])
+    assert in_week(watched.until_ready()) == 1
+
+
+def test_empty_log_is_said_until_the_first_request(
+    watch: Callable[..., Watched], log_dir: Path
+) -> None:
+    watched = watch()
+    watched.until(lambda picture: picture.history.state is FeedState.EMPTY)
+    write_log(log_dir, [record(NOW)])
+    assert in_week(watched.until_ready()) == 1
+
+
+def test_unreadable_log_is_said_with_its_cure_and_read_when_it_can_be(
+    watch: Callable[..., Watched], log_dir: Path
+) -> None:
+    write_log(log_dir, [record(NOW)])
+    watched = watch(is_started=False)
+    with unreadable(log_dir / "requests-2026-11.jsonl"):
+        watched.feed.start()
+        picture = watched.until(lambda picture: picture.history.state is FeedState.UNREADABLE)
+    assert "can't be read" in picture.history.problem
+    assert "Make it readable" in picture.history.problem
+    assert in_week(watched.until_ready()) == 1
+
+
+def test_deleted_folder_is_said_and_numbers_go(
+    watch: Callable[..., Watched], log_dir: Path
+) -> None:
+    write_log(log_dir, [record(NOW)])
+    watched = watch()
+    watched.until_ready()
+    for path in log_dir.iterdir():
+        path.unlink()
+    log_dir.rmdir()
+    picture = watched.until(lambda picture: picture.history.state is FeedState.MISSING)
+    assert in_week(picture) == 0
+
+
+def test_truncated_log_is_counted_anew(watch: Callable[..., Watched], log_dir: Path) -> None:
+    write_log(log_dir, [record(NOW) for _ in range(10)])
+    watched = watch()
+    assert in_week(watched.until_ready()) == 10
+    file = log_dir / "requests-2026-11.jsonl"
+    os.truncate(file, 3 * file.stat().st_size // 10)
+    picture = watched.until(
+        lambda picture: picture.history.state is FeedState.READY and in_week(picture) == 3
+    )
+    assert picture.history.torn_lines == 0
+
+
+def test_torn_lines_are_told(watch: Callable[..., Watched], log_dir: Path) -> None:
+    write_log(log_dir, [record(NOW)])
+    with (log_dir / "requests-2026-11.jsonl").open("ab") as file:
+        file.write(b"{\n{\n")
+    assert watch().until_ready().history.torn_lines == 2
+
+
+def test_pause_is_marked_as_soon_as_it_is_told(
+    watch: Callable[..., Watched], log_dir: Path
+) -> None:
+    write_log(log_dir, [record(NOW)])
+    watched = watch()
+    watched.until_ready()
+    told = StateEvent(ts=format_timestamp(NOW - timedelta(hours=1)), event=events.PAUSED)
+    (log_dir / events.FILE_NAME).write_bytes(events.encode(told))
+    picture = watched.until(lambda picture: bool(picture.split.pauses))
+    assert picture.split.pauses[0].start == NOW - timedelta(hours=1)
+    assert picture.split.pauses[0].end is None
+
+
+def test_reopening_reads_another_place(
+    watch: Callable[..., Watched], log_dir: Path, tmp_path: Path
+) -> None:
+    write_log(log_dir, [record(NOW)])
+    write_log(tmp_path / "other", [record(NOW), record(NOW)])
+    watched = watch()
+    assert in_week(watched.until_ready()) == 1
+    boundary = WeekBoundary(day=1, hour=0, zone=UTC)
+    watched.feed.reopen(
+        Place(log_dir=tmp_path / "other", cache_dir=tmp_path / "cache", boundary=boundary)
+    )
+    picture = watched.until(lambda picture: in_week(picture) == 2)
+    assert picture.headline.start == datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def test_mistake_of_our_own_is_said_instead_of_waiting_for_good(
+    watch: Callable[..., Watched],
+    log_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(_folder: Path) -> object:
+        raise ZeroDivisionError("the proof")
+
+    write_log(log_dir, [record(NOW)])
+    with monkeypatch.context() as patched:
+        patched.setattr(feed_worker, "_looks", fail)
+        watched = watch()
+        picture = watched.until(lambda picture: picture.history.state is FeedState.UNREADABLE)
+    assert "ZeroDivisionError: the proof" in picture.history.problem
+    assert "could not be counted" in caplog.text
+    assert in_week(watched.until_ready()) == 1
+
+
+def test_table_is_filled_followed_and_scrolled(
+    watch: Callable[..., Watched], log_dir: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_worker, "FIRST_ROWS", 20)
+    write_log(log_dir, [record(NOW - timedelta(hours=number)) for number in range(1, 51)])
+    watched = watch(is_started=False)
+    model = RequestsModel(UTC, lambda: NOW, page=20)
+    watched.feed.fill(model)
+    with qtbot.waitSignal(watched.feed.rows_reset, timeout=PATIENCE_MS):
+        watched.feed.start()
+    assert model.rowCount() == 20
+    for expected in (40, 50):
+        with qtbot.waitSignal(watched.feed.rows_earlier, timeout=PATIENCE_MS):
+            model.fetchMore(QModelIndex())
+        assert model.rowCount() == expected
+    assert not model.canFetchMore(QModelIndex())
+    watched.until_ready()
+    with qtbot.waitSignal(watched.feed.rows_added, timeout=PATIENCE_MS):
+        write_log(log_dir, [record(NOW, model="claude-opus-4-6")])
+    assert model.rowCount() == 51
+    moments = [row.moment for row in model.rows()]
+    assert moments == sorted(moments, reverse=True)
+    assert model.index(0, 1).data() == "opus-4-6"
+
+
+def test_feed_stops_in_the_midst_of_reading(watch: Callable[..., Watched], log_dir: Path) -> None:
+    line = b'{"ts":"2026-11-20T10:00:00.000Z","model":"m","backend":"zai","status":"success"}\n'
+    (log_dir / "requests-2026-11.jsonl").write_bytes(line * 200_000)
+    watched = watch()
+    watched.until(lambda picture: picture.history.state is FeedState.LOADING)
+    watched.feed.stop()
+    count = len(watched.seen.pictures)
+    QCoreApplication.processEvents()
+    assert len(watched.seen.pictures) <= count + 1
+
+
+def test_feed_that_was_never_started_stops(tmp_path: Path) -> None:
+    boundary = WeekBoundary(day=1, hour=0, zone=UTC)
+    place = Place(log_dir=tmp_path, cache_dir=tmp_path, boundary=boundary)
+    feed = Feed(place, REQUESTS, lambda: NOW)
+    feed.stop()
+    assert not [one for one in threading.enumerate() if one.name == "offramp-feed"]
