@@ -116,7 +116,7 @@ class Grid(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvenGrid:
-    """Time cut in slots of `width` each, counted from 1970, UTC; none before `since`.
+    """Time cut in slots of `width` each, counted from 1970, UTC; none that begins before `since`.
 
     Slots stay what they are as time goes by, so that usage in them can be kept for good. With a
     quarter of an hour, every hour, day and week in every zone of today is made of whole ones.
@@ -129,9 +129,9 @@ class EvenGrid:
         """The slot that holds `instant`."""
         if not _FIRST_INSTANT <= instant < _LAST_INSTANT:
             return None
-        if self.since is not None and instant < self.since:
-            return None
         start = (instant - (instant - _EPOCH) % self.width).astimezone(UTC)
+        if self.since is not None and start < self.since:
+            return None
         return Span(start, start + self.width)
 
 

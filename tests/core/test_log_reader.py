@@ -348,3 +348,87 @@ def test_file_that_vanishes_while_others_are_read_is_no_error(log: Path) -> None
     assert [record.input_tokens for record in next(blocks)] == [1]
     shutil.move(later, log.with_name("elsewhere"))
     assert list(blocks) == []
+
+
+def months(folder: Path, count: int = 3, per_month: int = 200) -> list[int]:
+    """Fill `folder` with `count` months; the numbers of their records."""
+    for month in range(count):
+        moment = START + timedelta(days=31 * month)
+        first = month * per_month
+        append(
+            folder / f"requests-{moment:%Y-%m}.jsonl",
+            b"".join(
+                line(first + number, ts=moment + timedelta(minutes=number))
+                for number in range(per_month)
+            ),
+        )
+    return list(range(count * per_month))
+
+
+def test_parts_name_the_file_that_held_them(tmp_path: Path) -> None:
+    months(tmp_path)
+    found: dict[str, int] = {}
+    for part in LogReader(tmp_path, block_bytes=8192).read_parts():
+        found[part.path.name] = found.get(part.path.name, 0) + len(part.records)
+        assert part.identity[1] == part.path.stat().st_ino
+    assert found == {path.name: 200 for path in log_files(tmp_path)}
+
+
+def test_what_since_passed_over_can_be_read_later_and_nothing_is_read_twice(
+    tmp_path: Path,
+) -> None:
+    everything = months(tmp_path)
+    reader = LogReader(tmp_path, since=START + timedelta(days=62, minutes=150), block_bytes=8192)
+    files = reader.files()
+    assert [reader.passed_over(file) for file in files] == [0, 0, 0]
+    recent = read(reader)
+    earlier = [
+        record.input_tokens
+        for file in files
+        for block in reader.read_passed_over(file)
+        for record in block
+    ]
+    assert len(recent) < 300
+    assert sorted(recent + earlier) == everything
+    assert sum(map(reader.passed_over, files)) > 2 * 200 * 100
+    assert read(reader) == []
+
+
+def test_file_that_is_known_from_elsewhere_is_only_followed(tmp_path: Path) -> None:
+    months(tmp_path)
+    reader = LogReader(tmp_path)
+    known = reader.files()[0]
+    reader.take_as_read(known)
+    assert read(reader) == list(range(200, 600))
+    append(known.path, line(7))
+    assert read(reader) == [7]
+    os.truncate(known.path, 100)
+    read(reader)
+    assert reader.restarts == 1
+
+
+def test_passed_over_part_of_a_file_that_went_is_nothing(tmp_path: Path) -> None:
+    months(tmp_path)
+    reader = LogReader(tmp_path, since=START + timedelta(days=62), block_bytes=8192)
+    files = reader.files()
+    read(reader)
+    blocks = reader.read_passed_over(files[0])
+    next(blocks)
+    files[0].path.unlink()
+    assert list(blocks) == []
+    files[1].path.rename(tmp_path / "aside")
+    append(files[1].path, line(1))
+    assert list(reader.read_passed_over(files[1])) == []
+
+
+def test_files_tell_what_changes_when_they_do(tmp_path: Path) -> None:
+    months(tmp_path, count=1)
+    reader = LogReader(tmp_path)
+    (before,) = reader.files()
+    assert before.size == before.path.stat().st_size
+    assert before.head.startswith(b'{"ts":"2026-02-07')
+    append(before.path, line())
+    (after,) = reader.files()
+    assert after.size > before.size
+    assert after.modified_ns >= before.modified_ns
+    assert (after.identity, after.head) == (before.identity, before.head)

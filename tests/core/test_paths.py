@@ -37,6 +37,17 @@ def test_session_folder_that_others_can_enter_is_left_alone(tmp_path: Path, mode
 
 def test_home_variable_puts_all_folders_below_it(tmp_path: Path) -> None:
     paths = Paths.for_user({"OFFRAMP_HOME": str(tmp_path)}, is_demo=True)
-    for folder in (paths.config_dir, paths.data_dir, paths.diagnostics_dir, paths.runtime_dir):
+    for folder in (
+        *(paths.config_dir, paths.data_dir, paths.diagnostics_dir),
+        *(paths.runtime_dir, paths.cache_dir),
+    ):
         assert folder.parent == tmp_path / "demo"
     assert os.fspath(paths.control_socket).endswith(".sock")
+
+
+def test_what_can_be_made_again_is_in_the_systems_cache_folder_and_not_with_the_history() -> None:
+    paths, demo = Paths.for_user({}), Paths.for_user({}, is_demo=True)
+    assert paths.cache_dir in paths.folded_months.parents
+    assert not paths.folded_months.is_relative_to(paths.data_dir)
+    assert paths.folded_months != demo.folded_months
+    assert paths.charts_selection_file.parent == paths.data_dir

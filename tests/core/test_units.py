@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from offramp_core.units import format_duration, format_percent, format_tokens, share
+from offramp_core.units import (
+    format_duration,
+    format_percent,
+    format_tokens,
+    printable,
+    share,
+    short_model,
+)
 
 
 @pytest.mark.parametrize(
@@ -97,3 +104,26 @@ def test_duration_is_its_largest_units(seconds: float, text: str) -> None:
 def test_share_of_nothing_is_nothing() -> None:
     assert share(0, 0) == 0.0
     assert share(1, 4) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("claude-sonnet-4-5-20250929", "sonnet-4-5"),
+        ("claude-sonnet-4-5-20250929[1m]", "sonnet-4-5[1m]"),
+        ("claude-opus-4-6", "opus-4-6"),
+        ("claude-3-5-haiku", "3-5-haiku"),
+        ("claude-", "claude-"),
+        ("glm-4.7", "glm-4.7"),
+        (None, "(none)"),
+        ("a\x1b[2J\n", "a?[2J?"),
+    ],
+)
+def test_model_is_named_without_what_all_have_in_common(name: str | None, short: str) -> None:
+    assert short_model(name) == short
+
+
+@given(st.text())
+def test_shown_name_is_printable_and_no_longer(name: str) -> None:
+    assert printable(name).isprintable()
+    assert len(printable(name)) == len(name)

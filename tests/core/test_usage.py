@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from offramp_core.records import UsageRecord
 from offramp_core.usage import (
     Counts,
+    EvenGrid,
     TimeGrid,
     Usage,
     by_backend,
@@ -23,6 +24,7 @@ from offramp_core.usage import (
     regroup,
     select,
     series,
+    without,
 )
 from offramp_core.weeks import WeekBoundary
 
@@ -231,3 +233,54 @@ def test_record_from_the_near_future_is_counted_in_its_week() -> None:
 def test_empty_usage_has_empty_totals() -> None:
     assert fold([], GRID) == Usage({}) == merge()
     assert Usage({}).total().counts == Counts()
+
+
+QUARTERS = EvenGrid(width=timedelta(minutes=15))
+
+
+@given(times)
+def test_even_slots_hold_their_instant_and_stay_what_they_are(instant: datetime) -> None:
+    slot = QUARTERS.slot(instant)
+    assert slot is not None
+    assert slot.start <= instant < slot.end == slot.start + QUARTERS.width
+    assert slot.start.minute % 15 == slot.start.second == 0
+    assert QUARTERS.slot(slot.start) == slot
+
+
+@settings(deadline=None)
+@given(logs, st.sampled_from([BERLIN, KATHMANDU]))
+def test_quarters_make_the_same_hours_and_weeks_as_the_grid_itself(
+    log: list[UsageRecord], boundary: WeekBoundary
+) -> None:
+    grid = TimeGrid.at(NOW, boundary)
+    for spans in (grid.hours, boundary.latest_weeks(NOW, 60)):
+        assert series(fold(log, QUARTERS), spans) == series(fold(log, grid), spans)
+
+
+@settings(deadline=None)
+@given(logs, times, st.randoms())
+def test_even_grid_leaves_out_whole_slots_in_whatever_order(
+    log: list[UsageRecord], since: datetime, random: object
+) -> None:
+    grid = EvenGrid(width=timedelta(minutes=15), since=since)
+    shuffled = list(log)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    usage = fold(shuffled, grid)
+    kept = {key: one for key, one in fold(log, QUARTERS).cells.items() if key.start >= since}
+    assert usage == Usage(kept)
+
+
+@pytest.mark.parametrize("year", [1, 1969, 9999])
+def test_even_grid_has_no_slot_beyond_any_calendar(year: int) -> None:
+    assert QUARTERS.slot(datetime(year, 6, 1, tzinfo=UTC)) is None
+
+
+def test_without_leaves_out_exact_names_alone() -> None:
+    usage = fold(
+        [record(), record(backend="zai-2"), record(backend=None, model=None), record(model="m")],
+        GRID,
+    )
+    assert without(usage) == usage
+    assert set(by_backend(without(usage, backends={"zai"}))) == {"zai-2", None}
+    assert set(by_backend(without(usage, backends={None}))) == {"zai", "zai-2"}
+    assert set(by_model(without(usage, models={"m", None}))) == {"claude-sonnet-4-5"}

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from offramp_core.weeks import WeekBoundary, system_zone
+from offramp_core.weeks import WeekBoundary, a_week_before, days, system_zone
 
 ZONES = sorted(name for name in zoneinfo.available_timezones() if not name.startswith("right/"))
 
@@ -198,3 +198,49 @@ def offset_minutes(zone: tzinfo, instant: datetime) -> float:
     offset = instant.astimezone(zone).utcoffset()
     assert offset is not None
     return offset.total_seconds() / 60
+
+
+@settings(deadline=None)
+@given(zones, instants, st.timedeltas(timedelta(microseconds=1), timedelta(days=40)))
+def test_days_hold_the_whole_range_without_gap_or_overlap(
+    zone: ZoneInfo, start: datetime, length: timedelta
+) -> None:
+    found = days(start, start + length, zone)
+    assert found[0].start <= start < found[0].end
+    assert found[-1].start < start + length <= found[-1].end
+    for one, following in itertools.pairwise(found):
+        assert one.end == following.start
+    for day in found:
+        # A date that a zone left out (Samoa's 2011-12-30) leaves no day of no length behind.
+        assert timedelta(hours=12) <= day.end - day.start <= timedelta(hours=36)
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "hours"),
+    [
+        ("Europe/Berlin", "2026-03-29", 23),
+        ("Europe/Berlin", "2026-10-25", 25),
+        ("America/New_York", "2026-03-08", 23),
+        ("America/New_York", "2026-11-01", 25),
+        ("Australia/Lord_Howe", "2026-04-05", 24.5),
+        ("Australia/Lord_Howe", "2026-10-04", 23.5),
+        ("Asia/Kathmandu", "2026-03-29", 24),
+    ],
+)
+def test_day_is_as_long_as_its_clocks_make_it(zone: str, day: str, hours: float) -> None:
+    noon = datetime.fromisoformat(f"{day}T12:00").replace(tzinfo=ZoneInfo(zone))
+    (found,) = days(noon, noon + timedelta(minutes=1), ZoneInfo(zone))
+    assert found.end - found.start == timedelta(hours=hours)
+    assert found.start.astimezone(ZoneInfo(zone)).hour == 0
+
+
+@pytest.mark.parametrize(
+    ("now", "before"),
+    [
+        ("2026-10-20T08:00", "2026-10-13T08:00"),
+        ("2026-10-26T09:00", "2026-10-19T08:00"),
+        ("2026-03-30T08:00", "2026-03-23T09:00"),
+    ],
+)
+def test_a_week_before_is_by_the_clock(now: str, before: str) -> None:
+    assert a_week_before(utc(now), ZoneInfo("Europe/Berlin")) == utc(before)
