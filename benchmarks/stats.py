@@ -51,15 +51,17 @@ class Run:
     peak_mib: float
 
 
-def write_log(folder: Path, count: int, end: datetime) -> int:
-    """Write `count` records over the year before `end`, a file a month; returns their bytes.
+def write_log(folder: Path, count: int, end: datetime, length: timedelta = _YEAR) -> int:
+    """Write `count` records over the year (or `length`) before `end`; returns their bytes.
+
+    A file a month, as the daemon writes them.
 
     One record at a time: a process's peak memory, as the system tells it, is at least what its
     parent held when it was started, so this one has to stay small.
     """
     rng = random.Random(_SEED)
     folder.mkdir(parents=True)
-    moments = (end - _YEAR * (1 - (index + rng.random()) / count) for index in range(count))
+    moments = (end - length * (1 - (index + rng.random()) / count) for index in range(count))
     for name, month in itertools.groupby(map(records.format_timestamp, moments), records.file_name):
         with (folder / name).open("wb") as file:
             file.writelines(records.encode(_record(rng, ts)) for ts in month)

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - these too
 
-Cell = str | int | float | None
-
 _REQUEST_COLUMNS = (
     "time",
     "model",
@@ -128,7 +126,7 @@ def save(file: Path, text: str) -> None:
         ) from error
 
 
-def _csv(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
+def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(map(_safe, header))
@@ -136,7 +134,7 @@ def _csv(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     return text.getvalue()
 
 
-def _safe(cell: Cell) -> Cell:
+def _safe(cell: object) -> object:
     """A text that no spreadsheet takes for a formula; numbers as they are."""
     if isinstance(cell, str) and cell.lstrip(" '\"").startswith(_FORMULA_STARTS):
         return f"'{cell}"

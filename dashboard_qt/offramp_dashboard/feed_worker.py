@@ -46,6 +46,9 @@ _RETRY_S: Final = 1.0
 """How often it is tried again where the log can't be read."""
 _CLOCK_S: Final = 30.0
 """Without anything new, a picture is no older: bars move on with the time."""
+_PRICES_AFTER_S: Final = 0.5
+"""The price list, which takes 0.3 s, is imported so long after the first picture, or when all is
+read: a short log is there before it, and a long one does not keep it waiting."""
 _STEP_S: Final = 0.01
 """Reading goes on for so long before it is looked whether the user wants something."""
 
@@ -124,6 +127,7 @@ class FeedWorker:
         self._thread = threading.Thread(target=self._run, name="offramp-feed", daemon=True)
         self._prices = PriceList()
         self._may_price = False
+        self._presented_s = float("inf")
         self._log: _Log | None = None
         self._problem: tuple[FeedState, str] | None = None
         self._is_dirty = True
@@ -331,7 +335,11 @@ class FeedWorker:
 
     def _price_from_now_on(self) -> None:
         """Import the price list once there is a picture to look at meanwhile."""
-        if not self._may_price and self._log is not None and self._log.is_presentable:
+        log, now_s = self._log, time.monotonic()
+        if self._may_price or log is None or not log.is_presentable:
+            return
+        self._presented_s = min(self._presented_s, now_s)
+        if log.steps is None or now_s - self._presented_s >= _PRICES_AFTER_S:
             self._prices.priced_on()
             self._may_price = True
             self._is_dirty = True
