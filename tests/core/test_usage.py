@@ -238,6 +238,7 @@ def test_empty_usage_has_empty_totals() -> None:
 QUARTERS = EvenGrid(width=timedelta(minutes=15))
 
 
+@settings(deadline=None)
 @given(times)
 def test_even_slots_hold_their_instant_and_stay_what_they_are(instant: datetime) -> None:
     slot = QUARTERS.slot(instant)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from usage_samples import boundaries, logs_before, nows, record
 
@@ -74,6 +74,7 @@ def situations(draw: st.DrawFn) -> tuple[list[UsageRecord], datetime, WeekBounda
     return draw(logs_before(now)), now, draw(boundaries)
 
 
+@settings(deadline=None)
 @given(situations())
 def test_bars_and_weeks_count_what_arrived_in_them(
     situation: tuple[list[UsageRecord], datetime, WeekBoundary],
@@ -92,6 +93,7 @@ def test_bars_and_weeks_count_what_arrived_in_them(
     )
 
 
+@settings(deadline=None)
 @given(situations())
 def test_bars_follow_each_other_without_gap_or_overlap(
     situation: tuple[list[UsageRecord], datetime, WeekBoundary],
@@ -113,6 +115,7 @@ def _changes_by_half(boundary: WeekBoundary) -> bool:
     return str(boundary.zone) == "Australia/Lord_Howe"
 
 
+@settings(deadline=None)
 @given(situations(), st.randoms(), st.integers(0, 40))
 def test_order_of_reading_changes_nothing(
     situation: tuple[list[UsageRecord], datetime, WeekBoundary], dice: object, cut: int
@@ -133,6 +136,7 @@ def test_order_of_reading_changes_nothing(
     assert compose(source, now, REQUESTS) == picture_of(shuffled, now=now, boundary=boundary)
 
 
+@settings(deadline=None)
 @given(situations(), st.sets(st.sampled_from(["anthropic", "zai", ""])))
 def test_hidden_and_shown_providers_add_up(
     situation: tuple[list[UsageRecord], datetime, WeekBoundary], hidden: set[str]
@@ -153,6 +157,7 @@ def test_hidden_and_shown_providers_add_up(
     assert {choice.key for choice in shown.providers if not choice.is_on} == hidden
 
 
+@settings(deadline=None)
 @given(situations(), st.sets(st.sampled_from(["claude-sonnet-4-5", "claude-opus-4-6", ""])))
 def test_hidden_models_are_in_no_number(
     situation: tuple[list[UsageRecord], datetime, WeekBoundary], hidden: set[str]
@@ -169,6 +174,7 @@ def test_hidden_models_are_in_no_number(
     assert filtered.tokens == alone.tokens
 
 
+@settings(deadline=None)
 @given(
     situations(),
     st.timedeltas(timedelta(0), timedelta(days=80)),

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+import statistics
+import tempfile
 import threading
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
+from app_thread import app_in_thread
 from PySide6.QtCore import QCoreApplication, QModelIndex, QObject, QThread
 from request_logs import write_log
 from usage_samples import record
 
 from offramp_core import events
+from offramp_core.control_client import ControlClient
 from offramp_core.events import StateEvent
 from offramp_core.records import format_timestamp
 from offramp_core.weeks import Span, WeekBoundary
@@ -28,7 +33,6 @@ from offramp_dashboard.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from pytestqt.qtbot import QtBot
 
@@ -140,11 +144,13 @@ def test_new_request_shows_within_half_a_second(
     write_log(log_dir, [record(NOW)])
     watched = watch()
     watched.until_ready()
-    for count in range(2, 5):
+    delays: list[float] = []
+    for count in range(2, 7):
         write_log(log_dir, [record(NOW)])
         begin = time.monotonic()
         watched.until(lambda picture, count=count: in_week(picture) == count)
-        assert time.monotonic() - begin < 0.5
+        delays.append(time.monotonic() - begin)
+    assert statistics.median(delays) < 0.5
 
 
 def test_first_request_of_a_new_month_shows_too(
@@ -304,6 +310,29 @@ def test_pause_is_marked_as_soon_as_it_is_told(
     picture = watched.until(lambda picture: bool(picture.split.pauses))
     assert picture.split.pauses[0].start == NOW - timedelta(hours=1)
     assert picture.split.pauses[0].end is None
+
+
+def test_pause_of_a_real_daemon_is_marked_from_its_beginning_to_its_end(qtbot: QtBot) -> None:
+    with tempfile.TemporaryDirectory(prefix="offramp-") as name, app_in_thread(Path(name)) as app:
+        paths = app.paths
+        write_log(paths.log_dir, [record(datetime.now(UTC))])
+        place = Place(log_dir=paths.log_dir, cache_dir=paths.folded_months, boundary=BERLIN)
+        feed, seen = Feed(place, REQUESTS, lambda: datetime.now(UTC)), Seen()
+        feed.pictured.connect(seen.take)
+        feed.start()
+        watched = Watched(feed, seen, qtbot)
+        try:
+            watched.until_ready()
+            begin = datetime.now(UTC) - timedelta(milliseconds=1)  # the log's times are cut there
+            ControlClient(paths.control_socket).pause()
+            (mark,) = watched.until(lambda picture: bool(picture.split.pauses)).split.pauses
+            assert begin <= mark.start <= datetime.now(UTC)
+            assert mark.end is None
+            ControlClient(paths.control_socket).resume()
+            picture = watched.until(lambda picture: picture.split.pauses[0].end is not None)
+            assert len(picture.split.pauses) == 1
+        finally:
+            feed.stop()
 
 
 def test_reopening_reads_another_place(

@@ -6,7 +6,7 @@ import itertools
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from usage_samples import logs_before, record
 
@@ -55,12 +55,14 @@ def _moment(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
+@settings(deadline=None)
 @given(logs)
 def test_packed_usage_is_the_same_usage(log: list[UsageRecord]) -> None:
     usage = fold(log, GRID)
     assert unpacked(pack(usage)) == usage
 
 
+@settings(deadline=None)
 @given(logs, logs)
 def test_joined_columns_are_the_merged_usage(
     one: list[UsageRecord], other: list[UsageRecord]
@@ -72,6 +74,7 @@ def test_joined_columns_are_the_merged_usage(
     assert cells == sorted(cells)
 
 
+@settings(deadline=None)
 @given(st.lists(logs, max_size=4), logs, spans())
 def test_series_is_that_of_the_core(
     packed: list[list[UsageRecord]], live: list[UsageRecord], wanted: tuple[Span, ...]
@@ -86,6 +89,7 @@ def test_series_is_that_of_the_core(
     assert kept.series(wanted) == series(everything, wanted)
 
 
+@settings(deadline=None)
 @given(logs)
 def test_routes_and_first_slot_are_those_of_the_records(log: list[UsageRecord]) -> None:
     kept = Ledger()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PySide6.QtCore import QItemSelectionModel, QLocale, QModelIndex, QPersistentModelIndex, Qt
 
@@ -240,6 +240,7 @@ rows = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(rows, st.lists(rows, max_size=4), st.sampled_from(list(Column)), st.sampled_from([UP, DOWN]))
 def test_rows_that_come_later_stand_where_sorting_would_put_them(
     first: list[RequestRow], later: list[list[RequestRow]], column: Column, order: Qt.SortOrder

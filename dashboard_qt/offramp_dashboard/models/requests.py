@@ -299,10 +299,9 @@ class RequestsModel(QAbstractTableModel):
 
         Each place holds for what is shown now, and still does once later stretches are in.
         """
-        keys = [self._rank(row) for row in self._shown]
         found: list[tuple[int, list[RequestRow]]] = []
         for row in rows:
-            place = bisect_right(keys, self._rank(row))
+            place = bisect_right(self._shown, self._rank(row), key=self._rank)
             if found and found[-1][0] == place:
                 found[-1][1].append(row)
             else:
