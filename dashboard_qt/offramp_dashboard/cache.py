@@ -143,6 +143,7 @@ def _decode(data: bytes, file: FileStatus) -> Folded | None:
     columns = Columns(
         np.frombuffer(rest, "<i8", count).astype(np.int64),
         np.frombuffer(rest, "<i4", count, 8 * count).astype(np.int32),
+        # A copy, or the whole entry would stay in memory.
         np.frombuffer(rest, "<i8", count * len(COUNT_FIELDS), 12 * count)
         .astype(np.int64)
         .reshape(-1, len(COUNT_FIELDS)),

@@ -1,13 +1,13 @@
 """Keeps folded usage of any length in little room: columns of numbers instead of objects. No Qt.
 
 It counts nothing by itself: what goes in was folded by `offramp_core.usage`, and what comes out is
-`Usage` again, as `usage.series` would have made it from the same cells. A cell takes 52 bytes
-here and about 450 as an object, and three busy years have some 300,000 of them.
+`Usage` again, as `usage.series` would have made it from the same cells. A cell takes 32 bytes
+here and about 450 as an object, and three busy years have 300,000 to 600,000 of them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -37,8 +37,11 @@ COUNT_FIELDS = (
 )
 """The columns of `Columns.counts`."""
 
-_MOST_BLOCKS = 8
+_SMALL_CELLS = 8_000
+"""Blocks that are smaller are joined with the next; larger ones stay as they are, about a month
+each, for joining copies them several times over."""
 _MOST_LIVE_CELLS = 1000
+_NARROW = 2**32
 
 Kind = tuple[str | None, str | None, "Status"]
 """Backend, model and status."""
@@ -52,8 +55,8 @@ class Columns:
     """Seconds since 1970, UTC."""
     kinds: NDArray[np.int32]
     """Places in `names`."""
-    counts: NDArray[np.int64]
-    """One row per cell, one column per `COUNT_FIELDS`."""
+    counts: NDArray[np.int64] | NDArray[np.uint32]
+    """One row per cell, one column per `COUNT_FIELDS`; narrow where all of them are small."""
     names: tuple[Kind, ...]
 
     def __len__(self) -> int:
@@ -76,13 +79,21 @@ def pack(usage: Usage) -> Columns:
     )
 
 
+def narrowed(columns: Columns) -> Columns:
+    """The same in less room, if no count of a quarter of an hour is beyond all measure."""
+    counts = columns.counts
+    if counts.dtype == np.uint32 or (len(counts) and counts.max() >= _NARROW):
+        return columns
+    return replace(columns, counts=counts.astype(np.uint32))
+
+
 def join(*parts: Columns) -> Columns:
     """The columns of all `parts` together; they count different records."""
     names = tuple(dict.fromkeys(name for part in parts for name in part.names))
     places = {name: place for place, name in enumerate(names)}
     starts = np.concatenate([_NO_STARTS, *(part.starts for part in parts)])
     kinds = np.concatenate([_NO_KINDS, *(_renamed(part, places) for part in parts)])
-    counts = np.concatenate([_NO_COUNTS, *(part.counts for part in parts)])
+    counts: NDArray[np.int64] = np.concatenate([_NO_COUNTS, *(part.counts for part in parts)])
     order = np.lexsort((kinds, starts))
     starts, kinds, counts = starts[order], kinds[order], counts[order]
     is_new = np.ones(len(starts), np.bool_)
@@ -115,14 +126,15 @@ class Ledger:
 
     def add_columns(self, columns: Columns) -> None:
         """Add what was folded on `GRID` and packed."""
-        if len(columns):
-            self._blocks.append(columns)
-        if len(self._blocks) > _MOST_BLOCKS:
-            self._blocks = [join(*self._blocks)]
+        if not len(columns):
+            return
+        if self._blocks and len(self._blocks[-1]) < _SMALL_CELLS:
+            columns = join(self._blocks.pop(), columns)
+        self._blocks.append(narrowed(columns))
 
     def settle(self) -> None:
-        """Bring it all together, once much has been added."""
-        self._blocks = [join(*self._blocks, pack(self._live))]
+        """Pack what came last, once much has been added."""
+        self.add_columns(pack(self._live))
         self._live = Usage({})
 
     def series(self, spans: Sequence[Span]) -> tuple[Usage, ...]:
@@ -132,7 +144,12 @@ class Ledger:
         """
         if not spans:
             return ()
-        parts = [_series(block, spans) for block in self._blocks]
+        begin, end = _seconds([spans[0].start, spans[-1].end])
+        parts = [
+            _series(block, spans)
+            for block in self._blocks
+            if block.starts[0] < end and block.starts[-1] >= begin
+        ]
         parts.append(series(self._live, spans))
         return tuple(merge(*usages) for usages in zip(*parts, strict=True))
 

@@ -16,6 +16,8 @@ from offramp_dashboard import ledger
 from offramp_dashboard.ledger import GRID, SLOT, Columns, Ledger, join, pack
 
 if TYPE_CHECKING:
+    import pytest
+
     from offramp_core.records import UsageRecord
 
 NOW = datetime(2026, 3, 30, 9, 41, 17, tzinfo=UTC)
@@ -106,17 +108,36 @@ def test_routes_and_first_slot_are_those_of_the_records(log: list[UsageRecord]) 
     )
 
 
-def test_many_live_cells_and_blocks_are_packed_together(monkeypatch) -> None:
+def test_live_cells_and_small_blocks_are_packed_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(ledger, "_MOST_LIVE_CELLS", 10)
+    monkeypatch.setattr(ledger, "_SMALL_CELLS", 50)
     kept = Ledger()
-    log = [record(NOW - number * SLOT) for number in range(200)]
-    for one in log:
-        kept.add(fold([one], GRID))
+    for number in range(200):
+        kept.add(fold([record(NOW - number * SLOT)], GRID))
     assert len(kept._live.cells) <= 11
-    assert len(kept._blocks) <= 9
+    assert 3 <= len(kept._blocks) <= 4
     assert len(kept) == 200
     whole = (Span(NOW - timedelta(days=9), NOW + SLOT),)
     assert kept.series(whole)[0].total().requests == 200
+
+
+def test_ordinary_cells_take_little_room() -> None:
+    log = [record(NOW - number * SLOT, tokens=(2**31, 1, 1, 1)) for number in range(9000)]
+    kept = Ledger()
+    kept.add_columns(pack(fold(log, GRID)))
+    (block,) = kept._blocks
+    assert block.starts.nbytes + block.kinds.nbytes + block.counts.nbytes == 32 * len(kept)
+
+
+def test_narrow_and_wide_cells_add_up_exactly() -> None:
+    kept = Ledger()
+    for tokens in (2**32 - 1, 2**32, 2**32 - 1, 2**40):
+        kept.add_columns(pack(fold([record(NOW, tokens=(tokens, 0, 0, 0))], GRID)))
+    found = kept.series((Span(NOW - SLOT, NOW + SLOT),))[0].total().counts
+    assert found.input_tokens == 3 * 2**32 - 2 + 2**40
+    assert found.requests == 4
 
 
 def test_large_counts_are_exact() -> None:
