@@ -68,6 +68,7 @@ class DaemonWatch(QObject):
             target=self._watch, name="offramp-daemon-watch", daemon=True
         )
         self._command: threading.Thread | None = None
+        self._is_busy = False
         self._told = UNKNOWN
         self.changed.connect(self._keep)
 
@@ -95,12 +96,13 @@ class DaemonWatch(QObject):
         self._run(self._client.resume)
 
     def _run(self, command: Callable[[], CommandAnswer]) -> None:
-        if self._command is not None and self._command.is_alive():
+        if self._is_busy:
             self.refused.emit(
                 "The daemon has not answered the last command yet.",
                 "Wait a moment, then try again.",
             )
             return
+        self._is_busy = True
         self.busy_changed.emit(True)
         self._command = threading.Thread(
             target=self._do, args=(command,), name="offramp-daemon-command", daemon=True
@@ -111,13 +113,18 @@ class DaemonWatch(QObject):
         try:
             answer = command()
         except OfframpError as error:
-            self._emit(self.busy_changed, False)
+            self._be_free()
             self._emit(self.refused, error.title, error.hint)
             return
-        self._emit(self.busy_changed, False)
+        self._be_free()
         # The event stream tells it as well, but a click's effect should not wait for that.
         self._tell(self._seen(answer.status))
         self._emit(self.answered, " ".join(answer.notes))
+
+    def _be_free(self) -> None:
+        # Before anything is told: whoever hears of the answer may give the next command.
+        self._is_busy = False
+        self._emit(self.busy_changed, False)
 
     def _watch(self) -> None:
         delay_s = _FIRST_DELAY_S

