@@ -20,10 +20,10 @@ from offramp_dashboard import pauses
 from offramp_dashboard.cache import MonthCache
 from offramp_dashboard.composition import Source, compose
 from offramp_dashboard.history import UsageHistory
-from offramp_dashboard.latest import LatestRequests
 from offramp_dashboard.picture import FeedState, History
 from offramp_dashboard.prices import PriceList
 from offramp_dashboard.reading import LogReading
+from offramp_dashboard.request_tail import LatestRequests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

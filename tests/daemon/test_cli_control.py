@@ -91,7 +91,8 @@ async def test_pause_outlives_a_kill_and_resume_ends_it(tmp_path, sim, client):
     told = [(record.backend, record.reason) for record in running.records]
     assert told == [("anthropic", "paused"), ("zai", "route sonnet")]
     events = [each["event"] for each in commands.told()]
-    assert events == ["started", "paused", "started", "resumed", "stopped"]
+    # A start alone would say that delegation goes on, so the pause is told anew.
+    assert events == ["started", "paused", "started", "paused", "resumed", "stopped"]
     assert "Resumed" in running.said
 
 
