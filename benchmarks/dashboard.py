@@ -107,7 +107,7 @@ class Session:
         self.feed.pictured.connect(watcher.take)
         self.feed.start()
         while "full_s" not in figures:
-            self.application.processEvents()
+            self._turn()
         figures["open_mib"] = _resident_mib()
         self._settle()
         timer.stop()
@@ -115,12 +115,18 @@ class Session:
         figures["gui_p99_ms"] = 1000 * gaps[len(gaps) * 99 // 100]
         figures["gui_worst_ms"] = 1000 * gaps[-1]
 
+    def _turn(self) -> None:
+        """Wait for events as a window does; asking in a circle would keep the feed waiting."""
+        from PySide6.QtCore import QEventLoop
+
+        self.application.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents)
+
     def _settle(self) -> None:
         """Wait until the price list is in, and nothing more comes."""
         priced: list[Picture] = []
         self.feed.pictured.connect(priced.append)
         while not priced or priced[-1].headline.savings is None:
-            self.application.processEvents()
+            self._turn()
 
     def _draw(self, place: Any) -> None:
         """How long one picture takes, with all of the history in."""
@@ -157,7 +163,7 @@ class Session:
             with (self.folder / "log" / records.file_name(record.ts)).open("ab") as file:
                 file.write(records.encode(record))
             while not rows or not seen:
-                self.application.processEvents()
+                self._turn()
             delays.append(seen[-1] - begin)
         self.figures["follow_ms"] = 1000 * statistics.median(delays)
         self.figures["follow_worst_ms"] = 1000 * max(delays)
