@@ -9,7 +9,7 @@ hold for every number, so that the two sides can always say what is wrong: an an
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 
@@ -65,13 +65,41 @@ class Pause(msgspec.Struct, frozen=True, kw_only=True):
     until: Moment | None = None
 
 
+class BackendError(msgspec.Struct, frozen=True, kw_only=True):
+    """The latest failure of a backend that no answer has come after; no content, no key.
+
+    `kind` is one of the words below, or one that a newer daemon knows.
+    """
+
+    at: Moment
+    kind: str
+    why: str
+    """One short sentence."""
+    http_status: int | None = None
+    """What the client was answered; None where its answer broke off."""
+    count: int = 1
+    """How many requests have failed one after the other, this one included."""
+
+
+KEY_REFUSED: Final = "key refused"
+LIMIT: Final = "limit"
+"""A quota is spent, or the plan's limit is reached."""
+ACCOUNT: Final = "account"
+"""The account may not do it, or has no plan that could."""
+OVERLOADED: Final = "overloaded"
+UNREACHABLE: Final = "unreachable"
+FAILING: Final = "failing"
+"""It answered with an error of its own, or broke off."""
+
+
 class BackendStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One backend, and whether the credential that it needs is there."""
+    """One backend, whether the credential that it needs is there, and whether it fails."""
 
     name: str
     key: Key
     key_note: str | None = None
     """Why a missing key is missing, where more can be said: what the keyring does, say."""
+    last_error: BackendError | None = None
 
 
 class RecordsStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -250,6 +250,7 @@ async def _running(
         )
 
     def on_finish(exchange: Exchange) -> None:
+        state.backend_errors.note(exchange)
         if not exchange.is_recorded:
             _LOG.info("probe", extra={"status": exchange.http_status})
             return

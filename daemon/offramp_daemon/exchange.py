@@ -36,6 +36,8 @@ class Exchange:
     """Overrides the decision's reason, where no decision was made or it was not the last word."""
     cause: str | None = None
     """Why it failed, in words without content, for the console."""
+    trouble: str | None = None
+    """What the failure says of the backend, where it says something."""
     prompt: str | None = None
     masked_key: str | None = None
     is_recorded: bool = True

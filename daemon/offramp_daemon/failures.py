@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from offramp_core import control_api
 from offramp_daemon.redaction import mask_credentials
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Failure:
     headers: Mapping[str, str] = field(default_factory=dict)
     diagnostic: str = ""
     """What the diagnostics say where `message` quotes a service, which may quote the prompt."""
+    trouble: str | None = None
+    """What it says of the backend (a `BackendError.kind`); None where the request is at fault."""
 
     @property
     def error_type(self) -> str:
@@ -108,25 +111,37 @@ def from_delegate(backend: str, status: int, error: ServiceError | None) -> Fail
     said += f" (code {code})" if code else f" (HTTP {status})"
     if code in _QUOTA:
         hint = f"The {backend} quota is spent. Choose a model that stays on Claude, or wait."
-        return Failure(status=429, message=f"{hint} {said}", headers=_FINAL)
+        return Failure(
+            status=429, message=f"{hint} {said}", headers=_FINAL, trouble=control_api.LIMIT
+        )
     if code in _TRANSIENT:
-        return Failure(status=429, message=said)
+        return Failure(status=429, message=said, trouble=control_api.OVERLOADED)
     if code in _KEY or (code is None and status == 403):
         return _bad_key(backend, said)
     if code in _ACCOUNT:
-        return Failure(status=403, message=said, headers=_FINAL)
+        return Failure(status=403, message=said, headers=_FINAL, trouble=control_api.ACCOUNT)
     if code == _TOO_LONG:
         # Claude Code compacts the conversation when it reads these words.
         return Failure(status=400, message=f"prompt is too long: {said}")
     if code in _INVALID or status == 422:  # FastAPI's status for a bad body
         return Failure(status=400, message=said)
     if code in _SERVER:
-        return Failure(status=500, message=said)
+        return Failure(status=500, message=said, trouble=control_api.FAILING)
     if status < 400:
-        return Failure(status=502, message=f"{said}, which is no answer to a message.")
+        message = f"{said}, which is no answer to a message."
+        return Failure(status=502, message=message, trouble=control_api.FAILING)
     if status == 401:
         return _bad_key(backend, said)
-    return Failure(status=status, message=said)
+    # 404 is what a wrong address gives; a delegate's own message would have come with a code.
+    trouble = control_api.FAILING if status == 404 else trouble_of(status)
+    return Failure(status=status, message=said, trouble=trouble)
+
+
+def trouble_of(status: int) -> str | None:
+    """What a bare HTTP `status` says of the backend; None where the request may be at fault."""
+    if status in {429, 529}:
+        return control_api.OVERLOADED
+    return control_api.FAILING if status >= 500 else None
 
 
 def refuses_key(status: int, error: ServiceError | None) -> bool:
@@ -142,7 +157,8 @@ def knows_key(error: ServiceError | None) -> bool:
 
 def _bad_key(backend: str, said: str) -> Failure:
     hint = f"{backend} refused the key that Offramp sends. Check it with `offramp config show`."
-    return Failure(status=403, message=f"{hint} {said}", headers=_FINAL)
+    message = f"{hint} {said}"
+    return Failure(status=403, message=message, headers=_FINAL, trouble=control_api.KEY_REFUSED)
 
 
 def _decode(body: bytes) -> Any:

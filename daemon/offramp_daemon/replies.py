@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from offramp_core import control_api
 from offramp_daemon import streaming
 from offramp_daemon.content_coding import ContentCodingError, decode_all
 from offramp_daemon.failures import Failure, RequestFailedError
@@ -84,6 +85,7 @@ def end_cut_stream(
     _LOG.warning("An answer was cut off", extra={"how": how})
     if exchange is not None:
         exchange.cause = f"cut off: {how}"
+        exchange.trouble = control_api.FAILING
         exchange.finish("error")
     streaming.cut_off(request)
     return web.Response(status=502)
@@ -97,6 +99,7 @@ def refuse(
     if exchange is not None and exchange.status is None:
         exchange.http_status = failure.status
         exchange.cause = why
+        exchange.trouble = failure.trouble
         exchange.finish("error")
     _LOG.warning(
         "Request failed",
@@ -132,7 +135,11 @@ async def read_start(
         return await streaming.read_start(answer, limit_bytes, silence_timeout_s=silence_timeout_s)
     except CutStreamError as error:
         answer.close()
-        failure = Failure(status=502, message="Offramp: the backend broke off its answer.")
+        failure = Failure(
+            status=502,
+            message="Offramp: the backend broke off its answer.",
+            trouble=control_api.FAILING,
+        )
         raise RequestFailedError(failure) from error
     except BaseException:
         answer.close()

@@ -23,6 +23,7 @@ from offramp_core.records import format_timestamp
 from offramp_core.units import format_moment
 from offramp_core.weeks import system_zone
 from offramp_daemon import delegation
+from offramp_daemon.backend_errors import BackendErrors
 from offramp_daemon.changes import Changes
 from offramp_daemon.delegation import Clock, Delegation, utc_now
 from offramp_daemon.event_log import EventLog
@@ -67,6 +68,7 @@ class DaemonState:
         """Whether another daemon may be taking the commands, so that `catch_up` is needed."""
         self._supervisor_pid = supervisor_pid
         self.changes = Changes()
+        self.backend_errors = BackendErrors(clock)
         self.is_stopping = False
         self._live = live
         self._paths = paths
@@ -230,6 +232,7 @@ class DaemonState:
                     name=backend.name,
                     key=_key(backend),
                     key_note=self._live.keyring.note if backend.name in awaited else None,
+                    last_error=self.backend_errors.of(backend),
                 )
                 for backend in self._live.current.backends
             ),

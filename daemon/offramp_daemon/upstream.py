@@ -25,6 +25,7 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
+from offramp_core import control_api
 from offramp_core.addresses import is_loopback
 from offramp_daemon import trust
 from offramp_daemon.failures import Failure, RequestFailedError
@@ -342,7 +343,7 @@ def _find_proxy(base_url: str, settings: dict[str, str]) -> _Proxy | None:
             raise ValueError(url.scheme)
     except ValueError:
         # Not chained: the error repeats the address.
-        failure = Failure(status=502, message=f"Offramp: {_BAD_PROXY}")
+        failure = _unreachable(502, _BAD_PROXY)
         raise RequestFailedError(failure) from None
     if not url.user:
         return _Proxy(url, None)
@@ -366,7 +367,7 @@ def _failure(error: Exception, base_url: str) -> Failure:
             text = f"The HTTP proxy on the way to {host} refused with status {error.status}."
         case asyncio.TimeoutError():
             text = f"{host} did not accept a connection in time."
-            return Failure(status=504, message=f"Offramp: {text}")
+            return _unreachable(504, text)
         case aiohttp.ClientConnectorError():
             number = error.os_error.errno
             why = os.strerror(number) if number else "connection failed"
@@ -375,7 +376,11 @@ def _failure(error: Exception, base_url: str) -> Failure:
             text = f"{host} closed the connection before it answered."
         case _:
             text = f"{host} gave no usable answer: {type(error).__name__}."
-    return Failure(status=502, message=f"Offramp: {text}")
+    return _unreachable(502, text)
+
+
+def _unreachable(status: int, text: str) -> Failure:
+    return Failure(status=status, message=f"Offramp: {text}", trouble=control_api.UNREACHABLE)
 
 
 def _tls_detail(

@@ -355,3 +355,44 @@ async def test_socket_that_cannot_be_made_keeps_nobody_from_being_served(tmp_pat
 async def test_home_deep_in_the_tree_is_commanded_all_the_same(tmp_path, two):
     async with running(tmp_path / ("deep" * 30), *two) as (_, commands):
         assert (await commands.pause()).status.pause is not None
+
+
+async def test_a_failing_backend_shows_in_the_status_until_it_answers_again(tmp_path):
+    is_down = True
+
+    async def answer(connection: Connection) -> None:
+        refusal = b'{"error":{"code":"1308","message":"Usage limit reached"}}'
+        if is_down:
+            await connection.write(
+                b"HTTP/1.1 429 X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
+                % (len(refusal), refusal)
+            )
+        else:
+            await connection.write(json_answer(MESSAGE))
+
+    async with (
+        raw_upstream(message) as anthropic,
+        raw_upstream(answer) as zai,
+        running(tmp_path, anthropic, zai) as (app, commands),
+    ):
+        headers = b"Connection: close\r\n"
+        refused = await read_to_end(app.url, post(b"/v1/messages", SONNET, headers))
+        assert b" 429 " in refused
+        error = (await commands.status()).backends[1].last_error
+        assert error is not None
+        assert (error.kind, error.http_status, error.count) == (control_api.LIMIT, 429, 1)
+        assert error.why == "zai refused it with HTTP status 429, code 1308"
+        is_down = False
+        await ask(app.url)
+        assert (await commands.status()).backends[1].last_error is None
+
+
+async def test_a_backend_that_cannot_be_reached_shows_in_the_status(tmp_path):
+    async with raw_upstream(message) as anthropic, raw_upstream(message) as zai:
+        pass  # both have ended, so nobody answers there
+    async with running(tmp_path, anthropic, zai) as (app, commands):
+        for body in (SONNET, OPUS):
+            headers = b"Connection: close\r\n"
+            await read_to_end(app.url, post(b"/v1/messages", body, headers))
+        errors = [backend.last_error for backend in (await commands.status()).backends]
+        assert [error.kind for error in errors if error] == [control_api.UNREACHABLE] * 2
