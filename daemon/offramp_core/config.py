@@ -24,6 +24,7 @@ from offramp_core.config_schema import (
     MIN_TOKEN_LENGTH,
     SETTINGS,
     SHORTHANDS,
+    TRAY,
     reader_for,
 )
 from offramp_core.config_values import ConfigError, Given
@@ -35,6 +36,7 @@ from offramp_core.settings import (
     ZAI_BASE_URL,
     KeepRules,
     Settings,
+    TraySettings,
 )
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ FileMark = tuple[int, int, int]
 """Time of change (ns), size (bytes) and inode of a file."""
 
 _KEEP_PREFIX = "keep_on_anthropic."
+_TRAY_PREFIX = "tray."
 _NOBODY = "http://127.0.0.1:9"
 """Stands for a backend of the user's in the demo, until the demo puts its simulator there."""
 
@@ -132,6 +135,7 @@ def load(
     settings = msgspec.structs.replace(
         Settings(),
         keep_on_anthropic=KeepRules(**_below(_KEEP_PREFIX, chosen.values)),
+        tray=TraySettings(**_below(_TRAY_PREFIX, chosen.values)),
         backends=backends,
         routes=routes,
         **{name: chosen.values[name] for name in SETTINGS if name in chosen.values},
@@ -277,6 +281,7 @@ def _origins(
         *SETTINGS,
         *SHORTHANDS,
         *(_KEEP_PREFIX + key for key in KEEP),
+        *(_TRAY_PREFIX + key for key in TRAY),
         *(f"backend.{backend.name}.{key}" for backend in settings.backends for key in BACKEND),
     ]
     origins = {}

@@ -7,7 +7,7 @@ import tomllib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from offramp_core.config_schema import BACKEND, KEEP, ROUTE, SECRETS, SETTINGS, SHORTHANDS
+from offramp_core.config_schema import BACKEND, KEEP, ROUTE, SECRETS, SETTINGS, SHORTHANDS, TRAY
 from offramp_core.config_values import ConfigError, Given, did_you_mean, listed, shown_key
 from offramp_core.text_file import read_text
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 KEY_ENV = "key_env"
 
 _ORIGIN = "file"
-_TABLES = ("keep_on_anthropic", "backend", "route")
+_FLAT_TABLES = {"keep_on_anthropic": KEEP, "tray": TRAY}
+"""The tables that hold plain values, with their keys."""
+_TABLES = (*_FLAT_TABLES, "backend", "route")
 _BACKEND_NAME = re.compile(r"[a-z0-9_-]+")
 _POSITION = re.compile(r"\(at (line \d+, column \d+)\)")
 
@@ -55,11 +57,12 @@ def collect(document: Mapping[str, Any], place: str) -> FileValues:
     for key, value in document.items():
         if key not in _TABLES:
             found.values[SHORTHANDS.get(key, key)] = _given(key, key, value, place)
-    keep = _table(document.get("keep_on_anthropic", {}), "keep_on_anthropic", place)
-    _refuse_unknown(keep, KEEP, table="keep_on_anthropic", place=place)
-    for key, value in keep.items():
-        name = f"keep_on_anthropic.{key}"
-        found.values[name] = _given(name, name, value, place)
+    for table, keys in _FLAT_TABLES.items():
+        content = _table(document.get(table, {}), table, place)
+        _refuse_unknown(content, keys, table=table, place=place)
+        for key, value in content.items():
+            name = f"{table}.{key}"
+            found.values[name] = _given(name, name, value, place)
     for name, table in _table(document.get("backend", {}), "backend", place).items():
         _collect_backend(found, name, table, place)
     if "route" in document:

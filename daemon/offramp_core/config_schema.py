@@ -9,7 +9,18 @@ from typing import Any, get_args
 
 from offramp_core.addresses import base_url_problem, is_usable_host, normal_base_url
 from offramp_core.config_values import Given, did_you_mean, listed, shown
-from offramp_core.settings import MIB, Auth, LogFormat, LogLevel, OwnThinking, Secret, Thinking
+from offramp_core.settings import (
+    MIB,
+    Auth,
+    LogFormat,
+    LogLevel,
+    OwnThinking,
+    Secret,
+    Thinking,
+    TrayCount,
+    TrayIcon,
+    TrayText,
+)
 
 Reader = Callable[[Given], Any]
 """Turns a found value into the setting's own type, or raises its refusal."""
@@ -236,6 +247,18 @@ KEEP: Mapping[str, Reader] = dict.fromkeys(
 )
 """The keys of `[keep_on_anthropic]`."""
 
+TRAY: Mapping[str, Reader] = {
+    "count": _choice(TrayCount),
+    "text": _choice(TrayText),
+    "icon": _choice(TrayIcon),
+    "quota_percent": _whole_number(1, 100),
+    "notify_delegation": _flag,
+    "notify_key": _flag,
+    "notify_daemon": _flag,
+    "notify_quota": _flag,
+}
+"""The keys of `[tray]`."""
+
 BACKEND: Mapping[str, Reader] = {
     "base_url": _base_url,
     "key": _secret,
@@ -286,5 +309,5 @@ def reader_for(name: str) -> Reader:
     """The reader of a setting by its full name: `port`, `backend.zai.key`."""
     if name in SETTINGS:
         return SETTINGS[name]
-    group = KEEP if name.startswith("keep_on_anthropic.") else BACKEND
-    return group[name.rpartition(".")[2]]
+    table, _, key = name.rpartition(".")
+    return {"keep_on_anthropic": KEEP, "tray": TRAY}.get(table, BACKEND)[key]

@@ -15,6 +15,9 @@ LogLevel = Literal["debug", "info", "warn", "error"]
 LogFormat = Literal["text", "json"]
 Thinking = Literal["own", "strip"]
 OwnThinking = Literal["anthropic", "not-anthropic", "none"]
+TrayCount = Literal["requests", "tokens"]
+TrayText = Literal["none", "share", "requests", "tokens"]
+TrayIcon = Literal["auto", "color", "template"]
 
 ANTHROPIC = "anthropic"
 """The backend that always exists: where everything goes that no route sends elsewhere."""
@@ -122,6 +125,27 @@ class KeepRules(msgspec.Struct, frozen=True, kw_only=True):
     quota_probe: bool = True
 
 
+class TraySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the tray shows, and which notifications it sends."""
+
+    count: TrayCount = "requests"
+    """By what the week is split."""
+    text: TrayText = "none"
+    """Beside the icon: the delegated share, or the week's requests or tokens."""
+    icon: TrayIcon = "auto"
+    """`template` is monochrome, coloured by the system (macOS alone); `auto` is that on macOS."""
+    quota_percent: int = 90
+    """From here on a quota counts as nearly spent."""
+    notify_delegation: bool = True
+    """Delegation stopped working, and why."""
+    notify_key: bool = True
+    """The key was refused."""
+    notify_daemon: bool = True
+    """The daemon does not come back."""
+    notify_quota: bool = True
+    """A quota is nearly spent."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that one run of the daemon, or of a command, works by."""
 
@@ -149,6 +173,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     drain_timeout_s: float = 20.0
     """How long streams in flight may go on after the daemon was told to stop."""
     keep_on_anthropic: KeepRules = KeepRules()
+    tray: TraySettings = TraySettings()
     backends: tuple[Backend, ...] = ()
     routes: tuple[Route, ...] = ()
 

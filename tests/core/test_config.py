@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from offramp_core.config import LoadedSettings, fingerprint, load
-from offramp_core.config_schema import BACKEND, KEEP, ROUTE, SETTINGS
+from offramp_core.config import ConfigError, LoadedSettings, fingerprint, load
+from offramp_core.config_schema import BACKEND, KEEP, ROUTE, SETTINGS, TRAY
 from offramp_core.paths import Paths
 from offramp_core.settings import (
     Backend,
@@ -19,11 +19,12 @@ from offramp_core.settings import (
     Route,
     Secret,
     Settings,
+    TraySettings,
     default_backends,
     default_routes,
 )
 
-EXAMPLE = Path(__file__).parents[2] / "packaging" / "config.example.toml"
+EXAMPLE = Path(__file__).parents[2] / "daemon" / "offramp_core" / "config.example.toml"
 KEY = "0123456789abcdef0123456789abcdef.AbCdEfGh12345678"
 TOKEN = "a-long-enough-client-token"
 
@@ -98,9 +99,10 @@ def test_schema_names_every_field_of_the_settings() -> None:
     def fields(struct: type[msgspec.Struct]) -> set[str]:
         return {field.name for field in msgspec.structs.fields(struct)}
 
-    assert set(SETTINGS) == fields(Settings) - {"keep_on_anthropic", "backends", "routes"}
+    assert set(SETTINGS) == fields(Settings) - {"keep_on_anthropic", "tray", "backends", "routes"}
     assert set(BACKEND) == fields(Backend) - {"name"}
     assert set(KEEP) == fields(KeepRules)
+    assert set(TRAY) == fields(TraySettings)
     assert set(ROUTE) == fields(Route)
 
 
@@ -389,3 +391,21 @@ def test_example_uncommented_loads_and_shows_the_defaults(home: Home) -> None:
         if origin == "default" and not name.startswith(("backend.anthropic.", "backend.example."))
     }
     assert untouched == set(), "the example leaves a setting out"
+
+
+def test_tray_settings_come_from_their_table(home: Home) -> None:
+    home.write('[tray]\ncount = "tokens"\nnotify_quota = false\nquota_percent = 75\n')
+    loaded = home.load()
+    assert loaded.settings.tray == TraySettings(
+        count="tokens", notify_quota=False, quota_percent=75
+    )
+    assert loaded.origins["tray.count"] == "file"
+    assert loaded.origins["tray.icon"] == "default"
+
+
+def test_unknown_word_for_the_tray_is_refused_with_what_would_do(home: Home) -> None:
+    home.write('[tray]\ntext = "shares"\n')
+    with pytest.raises(ConfigError) as raised:
+        home.load()
+    assert "tray.text = 'shares'" in raised.value.title
+    assert "none, share, requests or tokens" in raised.value.hint

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from offramp_core.config import ConfigError, load
 from offramp_core.config_file import KEY_ENV
-from offramp_core.config_schema import BACKEND, KEEP, ROUTE, SETTINGS, SHORTHANDS
+from offramp_core.config_schema import BACKEND, KEEP, ROUTE, SETTINGS, SHORTHANDS, TRAY
 from offramp_core.paths import Paths
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ documents = st.builds(
         {},
         optional={
             "keep_on_anthropic": tables(list(KEEP)) | values,
+            "tray": tables(list(TRAY)) | values,
             "backend": st.dictionaries(
                 st.sampled_from(["anthropic", "zai", "mine"]) | texts,
                 backend_tables | values,

@@ -133,8 +133,8 @@ def _value(name: str, loaded: LoadedSettings, paths: Paths) -> object:
     match SHORTHANDS.get(name, name).split("."):
         case ["backend", backend, key]:
             return getattr(settings.backend(backend), key)
-        case ["keep_on_anthropic", key]:
-            return getattr(settings.keep_on_anthropic, key)
+        case ["keep_on_anthropic" | "tray" as table, key]:
+            return getattr(getattr(settings, table), key)
         case ["route"]:
             return settings.routes
         case ["log_dir"]:
