@@ -5,7 +5,6 @@ It creates no folder: whoever writes a file makes its parent first.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from dataclasses import dataclass
@@ -122,6 +121,8 @@ class Paths:
         name = os.fsencode(socket)
         if len(name) <= _SOCKET_PATH_BYTES:
             return socket
+        import hashlib  # loads OpenSSL, which is most of a small command's start
+
         digest = hashlib.sha256(name).hexdigest()[:16]
         return Path("/tmp") / f"offramp-{os.geteuid()}" / f"{digest}.sock"
 
