@@ -92,6 +92,10 @@ FAILING: Final = "failing"
 """It answered with an error of its own, or broke off."""
 
 
+KEY_AWAITED: Final = "waiting for the keyring"
+"""The `key_note` of a key that is likely to be there in a moment."""
+
+
 class BackendStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One backend, whether the credential that it needs is there, and whether it fails."""
 

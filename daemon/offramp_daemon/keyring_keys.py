@@ -13,6 +13,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from offramp_core import control_api
 from offramp_core.system_keyring import KeyringError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from offramp_core.config_keys import KeyMark
     from offramp_core.settings import Secret
 
-WAITING = "waiting for the keyring"
+WAITING = control_api.KEY_AWAITED
 
 _FIRST_RETRY_S = 30.0
 _LAST_RETRY_S = 300.0

@@ -1,0 +1,193 @@
+"""States of the tray for the tests, and a host and a desktop that only remember."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from offramp_core.control_api import BackendError, BackendStatus, Pause, RecordsStatus, Status
+from offramp_core.usage import Counts, Totals
+from offramp_core.weeks import WeekBoundary
+from offramp_tray.state import Presence, State, WeekTotals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from offramp_core.errors import OfframpError
+    from offramp_tray.face import Face, Notification, Row
+
+NOW = datetime(2026, 11, 25, 13, 0, tzinfo=UTC)
+"""A Wednesday, 14:00 in Berlin."""
+BOUNDARY = WeekBoundary(day=4, hour=22, zone=ZoneInfo("Europe/Berlin"))
+PATIENCE_S = 10.0
+
+
+def status_of(
+    *,
+    pause: Pause | None = None,
+    zai_key: str = "present",
+    errors: dict[str, BackendError] | None = None,
+    records: RecordsStatus | None = None,
+    key_note: str | None = None,
+    **fields: Any,
+) -> Status:
+    """A daemon that runs, with the two usual backends."""
+    found = errors or {}
+    values: dict[str, Any] = {
+        "pid": 4711,
+        "started": NOW - timedelta(hours=3),
+        "uptime_s": 10800,
+        "address": "http://localhost:3001",
+        "settings_file": "config.toml",
+        **fields,
+    }
+    return Status(
+        pause=pause,
+        backends=(
+            BackendStatus(name="anthropic", key="not needed", last_error=found.get("anthropic")),
+            BackendStatus(
+                name="zai",
+                key="missing" if zai_key == "missing" else "present",
+                key_note=key_note,
+                last_error=found.get("zai"),
+            ),
+        ),
+        records=records or RecordsStatus(written=5, waiting=0, lost=0),
+        **values,
+    )
+
+
+def error_of(kind: str, *, count: int = 1, **fields: Any) -> BackendError:
+    """A backend's error, of a few minutes ago."""
+    values = {"at": NOW - timedelta(minutes=5), "why": "zai refused it", "http_status": 429}
+    return BackendError(kind=kind, count=count, **{**values, **fields})
+
+
+def totals_of(requests: int, tokens: int = 0) -> Totals:
+    """So many requests, with so many tokens in all."""
+    return Totals(Counts(requests=requests, input_tokens=tokens))
+
+
+def week_of(**by_backend: tuple[int, int]) -> WeekTotals:
+    """The running week: backend=(requests, tokens)."""
+    return WeekTotals(
+        span=BOUNDARY.week_of(NOW),
+        by_backend={name: totals_of(*counts) for name, counts in by_backend.items()},
+    )
+
+
+def running(status: Status | None = None, **fields: Any) -> State:
+    """All is well: two thirds delegated."""
+    values: dict[str, Any] = {
+        "now": NOW,
+        "boundary": BOUNDARY,
+        "presence": Presence.RUNNING,
+        "status": status or status_of(),
+        "address": "http://localhost:3001",
+        "week": week_of(zai=(68, 1_234_000), anthropic=(32, 3_000_000)),
+        **fields,
+    }
+    return State(**values)
+
+
+def row(rows: tuple[Row, ...], key: str) -> Row:
+    """The row of that key, however deep."""
+    for each in rows:
+        if each.key == key:
+            return each
+        for below in each.rows:
+            if below.key == key:
+                return below
+    raise LookupError(key)
+
+
+class FakeHost:
+    """Shows nothing, and remembers all."""
+
+    def __init__(self) -> None:
+        self.faces: list[Face] = []
+        self.messages: list[Notification] = []
+        self.changed = threading.Condition()
+        self.over = threading.Event()
+        self.ready = threading.Event()
+        self.on_click: Callable[[str], None] = lambda _key: None
+        self.on_open: Callable[[], None] | None = None
+        self.on_presence: Callable[[bool], None] | None = None
+
+    def run(
+        self,
+        face: Face,
+        *,
+        on_click: Callable[[str], None],
+        on_ready: Callable[[], None],
+        on_open: Callable[[], None] | None = None,
+        on_presence: Callable[[bool], None] | None = None,
+    ) -> None:
+        self.on_click, self.on_open, self.on_presence = on_click, on_open, on_presence
+        self.show(face)
+        on_ready()
+        self.ready.set()
+        self.over.wait()
+
+    def show(self, face: Face) -> None:
+        with self.changed:
+            self.faces.append(face)
+            self.changed.notify_all()
+
+    def notify(self, message: Notification) -> None:
+        with self.changed:
+            self.messages.append(message)
+            self.changed.notify_all()
+
+    def stop(self) -> None:
+        self.over.set()
+
+    @property
+    def face(self) -> Face:
+        return self.faces[-1]
+
+    def row(self, key: str) -> Row:
+        return row(self.face.rows, key)
+
+    def until(self, is_so: Callable[[], bool]) -> None:
+        """Wait until what was shown or said makes it so."""
+        with self.changed:
+            assert self.changed.wait_for(is_so, PATIENCE_S), [
+                each.text for each in self.face.rows if each.is_visible
+            ]
+
+
+class FakeDesktop:
+    """Remembers what it was asked for, and refuses what it is told to refuse."""
+
+    def __init__(self, *, can_copy: bool = True) -> None:
+        self.can_copy = can_copy
+        self.opened: list[Path] = []
+        self.copied: list[str] = []
+        self.commands: list[tuple[str, ...]] = []
+        self.launched: list[tuple[str, ...]] = []
+        self.refusal: OfframpError | None = None
+
+    def open_path(self, path: Path, *, is_text: bool = False) -> None:
+        del is_text
+        self.opened.append(path)
+        self._refuse()
+
+    def copy(self, text: str) -> bool:
+        self.copied.append(text)
+        return self.can_copy
+
+    def command(self, *arguments: str) -> None:
+        self.commands.append(arguments)
+        self._refuse()
+
+    def launch(self, *arguments: str) -> None:
+        self.launched.append(arguments)
+        self._refuse()
+
+    def _refuse(self) -> None:
+        if self.refusal is not None:
+            raise self.refusal

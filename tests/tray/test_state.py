@@ -1,0 +1,108 @@
+"""What a state amounts to: the condition, the shares, whether the numbers are of today."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tray_states import NOW, error_of, running, status_of, week_of
+
+from offramp_core import control_api
+from offramp_core.control_api import Pause, RecordsStatus
+from offramp_core.settings import TraySettings
+from offramp_tray import state as states
+from offramp_tray.state import Condition, Presence, Quota
+
+PAUSE = Pause(since=NOW)
+SPENT = (Quota(backend="zai", span="5 hours", used=0.93),)
+
+
+@pytest.mark.parametrize(
+    ("state", "condition"),
+    [
+        (running(), Condition.RUNNING),
+        (running(status_of(pause=PAUSE)), Condition.PAUSED),
+        (running(status_of(zai_key="missing")), Condition.NO_KEY),
+        (running(status_of(zai_key="missing", pause=PAUSE)), Condition.PAUSED),
+        (
+            running(status_of(zai_key="missing", key_note=control_api.KEY_AWAITED)),
+            Condition.RUNNING,
+        ),
+        (
+            running(status_of(zai_key="missing", key_note="waiting for the keyring: locked")),
+            Condition.NO_KEY,
+        ),
+        (running(status_of(errors={"zai": error_of(control_api.LIMIT)})), Condition.TROUBLE),
+        (running(status_of(errors={"zai": error_of(control_api.OVERLOADED)})), Condition.RUNNING),
+        (
+            running(status_of(errors={"zai": error_of(control_api.OVERLOADED, count=3)})),
+            Condition.TROUBLE,
+        ),
+        (
+            running(status_of(pause=PAUSE, errors={"zai": error_of(control_api.LIMIT)})),
+            Condition.PAUSED,
+        ),
+        (
+            running(status_of(pause=PAUSE, errors={"anthropic": error_of(control_api.LIMIT)})),
+            Condition.TROUBLE,
+        ),
+        (running(quotas=SPENT), Condition.QUOTA),
+        (running(quotas=SPENT, settings=TraySettings(quota_percent=95)), Condition.RUNNING),
+        (running(quotas=(Quota(backend="zai", span="week"),)), Condition.RUNNING),
+        (running(presence=Presence.NOT_RUNNING), Condition.NOT_RUNNING),
+        (
+            running(status_of(pause=PAUSE), presence=Presence.NOT_RUNNING),
+            Condition.NOT_RUNNING,
+        ),
+        (running(presence=Presence.UNREACHABLE), Condition.TROUBLE),
+        (running(presence=Presence.UNKNOWN), Condition.RUNNING),
+    ],
+)
+def test_of_several_conditions_the_one_that_matters_most_holds(state, condition):
+    assert states.condition(state) is condition
+
+
+def test_shares_are_of_requests_with_delegates_first():
+    assert states.shares(running()) == (("zai", 0.68), ("anthropic", 0.32))
+
+
+def test_shares_are_of_tokens_where_the_settings_say_so():
+    state = running(
+        settings=TraySettings(count="tokens"), week=week_of(zai=(9, 100), anthropic=(1, 300))
+    )
+    assert states.shares(state) == (("zai", 0.25), ("anthropic", 0.75))
+
+
+def test_shares_are_unknown_before_the_log_was_read_and_empty_in_an_empty_week():
+    assert states.shares(running(week=None)) is None
+    assert states.shares(running(week=week_of())) == ()
+
+
+def test_what_had_no_backend_has_no_share():
+    week = week_of(zai=(1, 1))
+    week = replace(week, by_backend={**week.by_backend, None: states.NOTHING})
+    assert states.shares(running(week=week)) == (("zai", 1.0),)
+
+
+def test_backends_of_old_records_come_after_those_of_the_settings():
+    state = running(backends=("anthropic", "mine", "zai"), week=week_of(zai=(1, 1), gone=(1, 1)))
+    assert states.shown_backends(state) == ("mine", "zai", "anthropic", "gone")
+
+
+@pytest.mark.parametrize(
+    ("state", "is_stale"),
+    [
+        (running(), False),
+        (running(presence=Presence.NOT_RUNNING), False),
+        (running(presence=Presence.UNREACHABLE), True),
+        (running(week_problem="The request log can't be read."), True),
+        (
+            running(
+                status_of(records=RecordsStatus(written=1, waiting=2, lost=0, last_error="full"))
+            ),
+            True,
+        ),
+    ],
+)
+def test_numbers_are_stale_where_something_keeps_them_back(state, is_stale):
+    assert states.is_stale(state) is is_stale
