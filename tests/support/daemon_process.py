@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from offramp_core.records import RequestRecord
 
-SOURCES = str(Path(offramp_daemon.__file__).parents[1])
+_ROOT = Path(offramp_daemon.__file__).parents[2]
+SOURCES = os.pathsep.join(str(_ROOT / name) for name in ("daemon", "tray", "dashboard_qt"))
 OFFRAMP = (sys.executable, "-W", "error", "-m", "offramp_daemon")
 _INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR")
 _PATIENCE_S = 20.0

@@ -31,6 +31,7 @@ _COMMANDS = {
     "serve": ("offramp_daemon.cli.serve", "Run the daemon in the foreground."),
     "stats": ("offramp_daemon.cli.stats", "Show how requests and tokens split, from the log."),
     "status": ("offramp_daemon.cli.status", "Show whether the daemon runs, and how it is doing."),
+    "tray": ("offramp_tray.command", "Show the week's split as an icon, with a menu to pause."),
     "version": ("offramp_daemon.cli.version", "Show the versions of Offramp and its parts."),
 }
 

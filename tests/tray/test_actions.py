@@ -1,0 +1,274 @@
+"""What a click does: at once, in its own thread, with its outcome shown."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import pytest
+from tray_states import NOW, PATIENCE_S, FakeDesktop, FakeHost, running, status_of
+
+from offramp_core.control_api import CommandAnswer, Pause
+from offramp_core.control_client import NotRunningError
+from offramp_core.errors import OfframpError
+from offramp_core.paths import Paths
+from offramp_tray import menu
+from offramp_tray.actions import Actions
+from offramp_tray.model import Model
+from offramp_tray.state import Presence
+
+FOREVER = status_of(pause=Pause(since=NOW))
+
+
+class FakeCommands:
+    """A daemon that does what it is asked, once it is let."""
+
+    def __init__(self):
+        self.asked = []
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+        self.refusal = None
+        self.notes = ()
+
+    def pause(self, until=None):
+        return self._answer(("pause", until), status_of(pause=Pause(since=NOW, until=until)))
+
+    def resume(self):
+        return self._answer(("resume",), status_of())
+
+    def _answer(self, asked, status):
+        self.asked.append(asked)
+        assert self.may_answer.wait(PATIENCE_S)
+        if self.refusal is not None:
+            raise self.refusal
+        return CommandAnswer(status=status, notes=self.notes)
+
+
+class FakeLogin:
+    def __init__(self):
+        self.value: bool | None = False
+        self.refusal = None
+
+    def is_on(self):
+        if self.refusal is not None:
+            raise self.refusal
+        return self.value
+
+    def switch(self, *, on):
+        if self.refusal is not None:
+            raise self.refusal
+        self.value = on
+
+
+class World:
+    def __init__(self, home, *, is_demo=False, state=None, can_copy=True):
+        self.paths = Paths.under(home)
+        self.host = FakeHost()
+        self.commands = FakeCommands()
+        self.desktop = FakeDesktop(can_copy=can_copy)
+        self.login = FakeLogin()
+        self.wanted = threading.Event()
+        self.quit = threading.Event()
+        self.model = Model(
+            state or running(), clock=lambda: NOW, show=self.host.show, notify=self.host.notify
+        )
+        self.host.show(self.model.face)
+        self.actions = Actions(
+            self.model,
+            self.commands,
+            self.desktop,
+            self.paths,
+            is_demo=is_demo,
+            login_item=self.login,
+            notify=self.host.notify,
+            on_daemon_wanted=self.wanted.set,
+            quit_tray=self.quit.set,
+        )
+
+    def click(self, key):
+        """Click, and wait until it is done."""
+        self.actions.click(key)
+        self.host.until(lambda: key not in self.model.state.pending)
+
+
+@pytest.fixture
+def world(tmp_path):
+    return World(tmp_path)
+
+
+def test_a_click_is_seen_at_once_and_its_outcome_when_it_is_there(world):
+    world.commands.may_answer.clear()
+    world.actions.click(menu.PAUSE)
+    assert world.host.row(menu.PAUSE).text == "Pause delegation…"
+    assert not world.host.row(menu.PAUSE).is_checked
+    world.commands.may_answer.set()
+    world.host.until(lambda: world.host.row(menu.PAUSE).is_checked)
+    world.host.until(lambda: world.host.row(menu.PAUSE).text == "Pause delegation")
+    assert world.host.row("headline").text.startswith("Delegation paused until you resume it")
+
+
+def test_a_second_click_meanwhile_is_none(world):
+    world.commands.may_answer.clear()
+    for _ in range(5):
+        world.actions.click(menu.PAUSE)
+    world.commands.may_answer.set()
+    world.host.until(lambda: not world.model.state.pending)
+    assert world.commands.asked == [("pause", None)]
+
+
+def test_a_click_while_paused_resumes(tmp_path):
+    world = World(tmp_path, state=running(FOREVER))
+    world.click(menu.PAUSE)
+    assert world.commands.asked == [("resume",)]
+    assert not world.host.row(menu.PAUSE).is_checked
+
+
+@pytest.mark.parametrize(
+    ("key", "length"),
+    [
+        (menu.PAUSE_HOUR, timedelta(hours=1)),
+        (menu.PAUSE_TOMORROW, timedelta(hours=18)),
+        (menu.PAUSE_RESET, timedelta(hours=32)),
+    ],
+)
+def test_pause_for_ends_when_its_row_says(world, key, length):
+    world.click(key)
+    assert world.commands.asked == [("pause", NOW + length)]
+
+
+def test_a_refusal_is_shown_and_said_with_its_cure(world):
+    world.commands.refusal = NotRunningError("It is not running.", hint="Start it.")
+    world.click(menu.PAUSE)
+    refusal = world.host.row("refusal")
+    assert (refusal.text, refusal.is_visible) == ("It is not running.", True)
+    [message] = world.host.messages
+    assert (message.title, message.body) == ("It is not running.", "Start it.")
+
+
+def test_the_next_action_takes_the_refusal_away(world):
+    world.commands.refusal = NotRunningError("It is not running.")
+    world.click(menu.PAUSE)
+    world.commands.refusal = None
+    world.click(menu.PAUSE)
+    assert not world.host.row("refusal").is_visible
+
+
+def test_the_daemons_notes_are_said(world):
+    world.commands.notes = ("It could not be saved.",)
+    world.click(menu.PAUSE)
+    assert [message.body for message in world.host.messages] == ["It could not be saved."]
+
+
+def test_an_action_that_breaks_is_logged_and_done_with(world, caplog):
+    world.commands.refusal = RuntimeError("a mistake")
+    world.click(menu.PAUSE)
+    assert "log folder" in world.host.row("refusal").text
+    assert "An action failed" in caplog.text
+
+
+def test_charts_are_a_process_of_their_own(world):
+    world.click(menu.CHARTS)
+    assert world.desktop.launched == [("charts",)]
+
+
+def test_the_demos_charts_are_the_demos(tmp_path):
+    world = World(tmp_path, is_demo=True)
+    world.click(menu.CHARTS)
+    assert world.desktop.launched == [("charts", "--demo")]
+
+
+def test_charts_that_cannot_be_shown_say_what_to_install(world):
+    world.desktop.refusal = OfframpError("PySide6 is missing.", hint="pip install it")
+    world.click(menu.CHARTS)
+    assert world.host.row("refusal").text == "PySide6 is missing."
+    assert world.host.messages[0].body == "pip install it"
+
+
+def test_the_line_for_claude_code_is_copied(world):
+    world.click(menu.COPY)
+    assert world.desktop.copied == ["export ANTHROPIC_BASE_URL=http://localhost:3001"]
+    assert world.host.row(menu.COPY).text == "Copy the Claude Code line (copied)"
+    assert not world.host.messages
+
+
+def test_without_a_clipboard_the_line_is_shown(tmp_path):
+    world = World(tmp_path, can_copy=False)
+    world.click(menu.COPY)
+    assert world.host.messages[0].body == "export ANTHROPIC_BASE_URL=http://localhost:3001"
+    assert world.host.row(menu.COPY).text == "Copy the Claude Code line"
+
+
+def test_settings_are_made_where_there_are_none_and_opened(world):
+    world.click(menu.SETTINGS)
+    file = world.paths.config_file
+    assert world.desktop.opened == [file]
+    assert "#zai_api_key" in file.read_text(encoding="utf-8")
+
+
+def test_settings_that_are_there_are_opened_as_they_are(world):
+    world.paths.config_file.parent.mkdir(parents=True)
+    world.paths.config_file.write_text("port = 4001\n", encoding="utf-8")
+    world.click(menu.SETTINGS)
+    assert world.paths.config_file.read_text(encoding="utf-8") == "port = 4001\n"
+
+
+def test_the_log_folder_is_opened(world):
+    world.click(menu.LOGS)
+    assert world.desktop.opened == [world.paths.diagnostics_dir]
+    assert world.paths.diagnostics_dir.is_dir()
+
+
+def test_a_folder_that_cannot_be_made_is_named(world):
+    world.paths.diagnostics_dir.write_bytes(b"")
+    world.click(menu.LOGS)
+    assert "can't be made" in world.host.row("refusal").text
+
+
+def test_start_at_login_is_switched_and_shown(world):
+    world.actions.look_around()
+    assert not world.host.row(menu.LOGIN).is_checked
+    world.click(menu.LOGIN)
+    assert world.login.value is True
+    assert world.host.row(menu.LOGIN).is_checked
+    world.click(menu.LOGIN)
+    assert world.login.value is False
+
+
+def test_a_login_item_that_cannot_be_read_has_no_row(world):
+    world.login.refusal = OfframpError("It can't be read.")
+    world.actions.look_around()
+    assert not world.host.row(menu.LOGIN).is_visible
+
+
+@pytest.mark.parametrize(
+    ("presence", "command"), [(Presence.RUNNING, "restart"), (Presence.NOT_RUNNING, "start")]
+)
+def test_the_daemon_is_restarted_or_started_by_its_own_command(tmp_path, presence, command):
+    world = World(tmp_path, state=running(presence=presence))
+    world.click(menu.DAEMON)
+    assert world.desktop.commands == [(command,)]
+    assert world.wanted.is_set()
+
+
+def test_a_restart_that_fails_says_why(world):
+    world.desktop.refusal = OfframpError("This daemon runs in the foreground.", hint="End it.")
+    world.click(menu.DAEMON)
+    assert world.host.row("refusal").text == "This daemon runs in the foreground."
+    assert not world.wanted.is_set()
+
+
+def test_the_demos_daemon_is_not_restarted(tmp_path):
+    world = World(tmp_path, is_demo=True)
+    world.click(menu.DAEMON)
+    assert not world.desktop.commands
+    assert "demo" in world.host.row("refusal").text
+
+
+def test_quit_ends_the_tray(world):
+    world.actions.click(menu.QUIT)
+    assert world.quit.is_set()
+
+
+def test_a_click_on_what_only_tells_does_nothing(world):
+    world.actions.click("headline")
+    assert not world.model.state.pending

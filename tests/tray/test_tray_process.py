@@ -1,0 +1,139 @@
+"""The tray as its user has it: a process, a bus, a panel, and a daemon with the simulator."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from control_harness import Commands
+from daemon_process import OFFRAMP, daemon_process, environment
+from notifier_watcher import panel
+from tray_process import tray_process
+
+from offramp_core.paths import Paths
+
+if TYPE_CHECKING:
+    import aiohttp
+    from notifier_watcher import Panel, PanelItem, ShownRow
+
+PATIENCE_S = 20.0
+
+
+async def menu_until(shown: Panel, item: PanelItem, headline: str) -> ShownRow:
+    """The menu, once its headline begins so; waited for by the panel's own signals."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            seen = len(shown.signals)
+            layout = await item.layout()
+            if layout.words[0].startswith(headline):
+                return layout
+            await shown.until(lambda seen=seen: len(shown.signals) > seen)
+
+
+async def ask_for_sonnet(client: aiohttp.ClientSession, url: str) -> None:
+    body = {
+        "model": "claude-sonnet-4-5",
+        "max_tokens": 20,
+        "messages": [{"role": "user", "content": "Hello"}],
+    }
+    async with client.post(f"{url}/v1/messages", json=body) as answered:
+        assert answered.status == 200
+        await answered.read()
+
+
+async def test_the_icon_registers_with_its_pixels_and_the_menu_reads_as_designed(tmp_path, bus):
+    async with (
+        daemon_process(tmp_path, "--no-traffic", is_demo=True) as daemon,
+        panel(bus.address) as shown,
+        tray_process(tmp_path, bus, "--demo"),
+    ):
+        item = await shown.item()
+        layout = await menu_until(shown, item, "Delegation on · Z.ai")
+        words = layout.words
+        assert words[0].endswith("this week")
+        assert words[1].startswith("Z.ai: ")
+        assert words[2].startswith("Claude: ")
+        assert words[5:] == [
+            "---",
+            "Pause delegation",
+            "Pause for",
+            "---",
+            "Open charts…",
+            "Copy the Claude Code line",
+            "Open settings",
+            "Open log folder",
+            "---",
+            *[word for word in words if word == "Start the tray at login"],
+            "Restart daemon",
+            "---",
+            "About",
+            "Quit tray (the daemon runs on)",
+        ]
+        properties = await item.properties()
+        sizes = [width for width, _height, _pixels in properties["IconPixmap"]]
+        assert {16, 22, 24, 44, 48, 72} <= set(sizes)
+        assert properties["Title"].startswith("Z.ai ")
+        assert daemon.paths == Paths.under(tmp_path / "demo")
+
+
+async def test_a_click_on_pause_reaches_the_daemon_and_the_next_sonnet_goes_to_anthropic(
+    tmp_path, bus, client
+):
+    async with (
+        daemon_process(tmp_path, "--no-traffic", is_demo=True) as daemon,
+        panel(bus.address) as shown,
+        tray_process(tmp_path, bus, "--demo"),
+    ):
+        item = await shown.item()
+        await menu_until(shown, item, "Delegation on")
+        await ask_for_sonnet(client, daemon.url)
+        await item.open()
+        await item.click("Pause delegation")
+        await item.event(0, "closed")
+        layout = await menu_until(shown, item, "Delegation paused until you resume it")
+        assert layout.find("Pause delegation").properties["toggle-state"] == 1
+        await ask_for_sonnet(client, daemon.url)
+        await item.click("Pause delegation")
+        await menu_until(shown, item, "Delegation on")
+        await Commands(daemon.paths).until(lambda status: status.records.written >= 2)
+        latest = [(record.backend, record.reason) for record in daemon.records[-2:]]
+        assert latest == [("zai", "route sonnet"), ("anthropic", "paused")]
+
+
+async def test_a_daemon_that_is_killed_and_comes_back_is_shown(tmp_path, bus):
+    async with panel(bus.address) as shown, tray_process(tmp_path, bus, "--demo"):
+        item = await shown.item()
+        await menu_until(shown, item, "Daemon not running")
+        async with daemon_process(tmp_path, "--no-traffic", is_demo=True) as daemon:
+            await menu_until(shown, item, "Delegation on")
+            began_s = time.monotonic()
+            daemon.process.kill()
+            layout = await menu_until(shown, item, "Daemon not running")
+            assert time.monotonic() - began_s < 1
+            assert "Start daemon" in layout.words
+        async with daemon_process(tmp_path, "--no-traffic", is_demo=True):
+            await menu_until(shown, item, "Delegation on")
+
+
+async def test_a_panel_that_ends_and_comes_again_gets_the_icon_again(tmp_path, bus):
+    async with tray_process(tmp_path, bus, "--demo"):
+        for _ in range(2):
+            async with panel(bus.address) as shown:
+                await menu_until(shown, await shown.item(), "Daemon not running")
+
+
+async def test_a_second_start_says_so_and_ends_well(tmp_path, bus):
+    async with panel(bus.address) as shown, tray_process(tmp_path, bus, "--demo"):
+        await shown.item()
+        second = await asyncio.create_subprocess_exec(
+            *OFFRAMP,
+            "tray",
+            "--demo",
+            env=environment(tmp_path, **bus.environ),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(PATIENCE_S):
+            said, _ = await second.communicate()
+        assert (second.returncode, said.decode()) == (0, "The tray is running already.\n")
+        assert len(shown.items) == 1

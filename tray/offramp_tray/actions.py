@@ -1,0 +1,204 @@
+"""Does what a click asks for, each in a thread of its own, and shows what came of it.
+
+A click is taken note of at once (its row says `…`); what goes wrong is a row of the menu, and a
+notification with what to do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import logging
+import threading
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from offramp_core import config_example
+from offramp_core.errors import OfframpError
+from offramp_tray import menu, wording
+from offramp_tray import state as states
+from offramp_tray.face import Notification
+from offramp_tray.state import Presence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from offramp_core.control_api import CommandAnswer
+    from offramp_core.paths import Paths
+    from offramp_tray.model import Model
+    from offramp_tray.state import State
+
+_LOG = logging.getLogger(__name__)
+
+
+class Commands(Protocol):
+    """What the daemon is asked to do: `ControlClient`."""
+
+    def pause(self, until: datetime | None = None) -> CommandAnswer:
+        """Pause delegation until then."""
+
+    def resume(self) -> CommandAnswer:
+        """Have it go on."""
+
+
+class Desktop(Protocol):
+    """What the desktop is asked to do: `desktop.Desktop`."""
+
+    def open_path(self, path: Path, *, is_text: bool = False) -> None:
+        """Open a file or folder."""
+
+    def copy(self, text: str) -> bool:
+        """Put it on the clipboard; whether there is a way to."""
+
+    def command(self, *arguments: str) -> None:
+        """Run one of Offramp's commands to its end."""
+
+    def launch(self, *arguments: str) -> None:
+        """Start one of Offramp's commands as a process of its own."""
+
+
+class LoginItem(Protocol):
+    """Whether the tray starts at login."""
+
+    def is_on(self) -> bool | None:
+        """None where that can't be told."""
+
+    def switch(self, *, on: bool) -> None:
+        """Have it start at login, or not."""
+
+
+class Actions:
+    """Everything that the menu can do."""
+
+    def __init__(
+        self,
+        model: Model,
+        commands: Commands,
+        desktop: Desktop,
+        paths: Paths,
+        *,
+        is_demo: bool = False,
+        login_item: LoginItem | None,
+        notify: Callable[[Notification], None],
+        on_daemon_wanted: Callable[[], None],
+        quit_tray: Callable[[], None],
+    ) -> None:
+        """Act for the daemon of `paths`; `on_daemon_wanted` is told when one was started."""
+        self._model = model
+        self._commands = commands
+        self._desktop = desktop
+        self._paths = paths
+        self._demo = ("--demo",) if is_demo else ()
+        self._login_item = login_item
+        self._notify = notify
+        self._on_daemon_wanted = on_daemon_wanted
+        self._quit = quit_tray
+        self._lock = threading.Lock()
+        self._work: dict[str, Callable[[State], None]] = {
+            menu.PAUSE: self._toggle_pause,
+            menu.PAUSE_HOUR: lambda state: self._pause(state.now + timedelta(hours=1)),
+            menu.PAUSE_TOMORROW: lambda state: self._pause(wording.tomorrow(state)),
+            menu.PAUSE_RESET: lambda state: self._pause(state.boundary.week_of(state.now).end),
+            menu.CHARTS: lambda _state: self._desktop.launch("charts", *self._demo),
+            menu.COPY: self._copy,
+            menu.SETTINGS: lambda _state: self._open_settings(),
+            menu.LOGS: lambda _state: self._open_logs(),
+            menu.LOGIN: self._toggle_login,
+            menu.DAEMON: self._start_or_restart,
+        }
+
+    def click(self, key: str) -> None:
+        """Act on a click on the row `key`; never waits. A second click meanwhile is none."""
+        if key == menu.QUIT:
+            self._quit()
+            return
+        work = self._work.get(key)
+        if work is None:
+            return
+        with self._lock:
+            if key in self._model.state.pending:
+                return
+            self._model.update(
+                lambda state: dataclasses.replace(
+                    state, pending=state.pending | {key}, refusal="", is_copied=False
+                )
+            )
+        threading.Thread(target=self._do, args=(key, work), name=f"do {key}", daemon=True).start()
+
+    def look_around(self) -> None:
+        """Look at what only the menu shows and nobody tells of: the login item, the charts."""
+        has_charts = importlib.util.find_spec("PySide6") is not None
+        is_on = None
+        if self._login_item is not None:
+            try:
+                is_on = self._login_item.is_on()
+            except OfframpError as error:
+                _LOG.warning("The login item can't be read", extra={"why": str(error)})
+        self._model.change(has_charts=has_charts, is_login_item=is_on)
+
+    def _do(self, key: str, work: Callable[[State], None]) -> None:
+        refusal = ""
+        try:
+            work(self._model.state)
+        except OfframpError as error:
+            refusal = error.title
+            self._notify(Notification(key="refusal", title=error.title, body=error.hint))
+        except Exception:  # noqa: BLE001 - the row must not say for good that it is being done
+            _LOG.exception("An action failed", extra={"key": key})
+            refusal = "That failed; the log folder says why."
+        self._model.update(
+            lambda state: dataclasses.replace(state, pending=state.pending - {key}, refusal=refusal)
+        )
+
+    def _toggle_pause(self, state: State) -> None:
+        if states.is_paused(state):
+            self._take(self._commands.resume())
+        else:
+            self._pause(None)
+
+    def _pause(self, until: datetime | None) -> None:
+        self._take(self._commands.pause(until))
+
+    def _take(self, answer: CommandAnswer) -> None:
+        """Show the daemon's answer, which is there before its next event; say its notes."""
+        self._model.change(status=answer.status)
+        for note in answer.notes:
+            self._notify(Notification(key="note", title="Offramp", body=note))
+
+    def _copy(self, state: State) -> None:
+        line = f"export ANTHROPIC_BASE_URL={state.address}"
+        is_copied = self._desktop.copy(line)
+        self._model.change(is_copied=is_copied)
+        if not is_copied:
+            self._notify(Notification(key="line", title="For Claude Code's terminal", body=line))
+
+    def _open_settings(self) -> None:
+        config_example.create_if_missing(self._paths.config_file)
+        self._desktop.open_path(self._paths.config_file, is_text=True)
+
+    def _open_logs(self) -> None:
+        folder = self._paths.diagnostics_dir
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise OfframpError(
+                f"The folder {folder} can't be made: {error.strerror or error}.",
+                hint="Make the folder above it writable for your user.",
+            ) from error
+        self._desktop.open_path(folder)
+
+    def _toggle_login(self, state: State) -> None:
+        if self._login_item is None:
+            return
+        self._login_item.switch(on=not state.is_login_item)
+        self._model.change(is_login_item=self._login_item.is_on())
+
+    def _start_or_restart(self, state: State) -> None:
+        if self._demo:
+            raise OfframpError(
+                "The demo runs in a terminal.", hint="End it there and start it anew: offramp demo"
+            )
+        is_gone = state.presence is Presence.NOT_RUNNING
+        self._desktop.command("start" if is_gone else "restart")
+        self._on_daemon_wanted()

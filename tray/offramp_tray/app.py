@@ -1,0 +1,231 @@
+"""Puts the tray together and runs it: the only module that knows all the others.
+
+Three threads: the host's main one, the watcher of the daemon, the follower of the log. All of
+them change the one model, which has the host show what came of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from offramp_core.control_client import ControlClient
+from offramp_core.errors import OfframpError
+from offramp_tray import no_place
+from offramp_tray.actions import Actions
+from offramp_tray.desktop import Desktop
+from offramp_tray.folder_watch import FolderWatch
+from offramp_tray.model import Model
+from offramp_tray.one_instance import only_one
+from offramp_tray.preferences import Preferences
+from offramp_tray.state import Presence, State
+from offramp_tray.tray_log import logging_to
+from offramp_tray.watcher import Watcher
+from offramp_tray.week import WeekFollower, WeekLog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from offramp_core.control_api import Status
+    from offramp_core.paths import Paths
+    from offramp_tray import actions
+    from offramp_tray.face import Face, Notification
+    from offramp_tray.state import Clock
+    from offramp_tray.watcher import Patience
+
+LOCK_FILE = "tray.lock"
+
+_LOG = logging.getLogger(__name__)
+
+
+class Host(Protocol):
+    """What shows the tray: `host.Host`."""
+
+    def run(
+        self,
+        face: Face,
+        *,
+        on_click: Callable[[str], None],
+        on_ready: Callable[[], None],
+        on_open: Callable[[], None] | None = None,
+        on_presence: Callable[[bool], None] | None = None,
+    ) -> None:
+        """Show it until `stop`, on the main thread."""
+
+    def show(self, face: Face) -> None:
+        """Show another face; from any thread."""
+
+    def notify(self, message: Notification) -> None:
+        """Show a message; from any thread."""
+
+    def stop(self) -> None:
+        """End `run`; from any thread."""
+
+
+def utc_now() -> datetime:
+    """This moment."""
+    return datetime.now(UTC)
+
+
+def run(
+    paths: Paths,
+    environ: Mapping[str, str],
+    open_host: Callable[[Mapping[str, str]], Host],
+    *,
+    is_demo: bool = False,
+    login_item: actions.LoginItem | None = None,
+) -> None:
+    """Run the tray of these folders until its user, or a signal, ends it. On the main thread.
+
+    Raises:
+        AlreadyRunningError: it runs already.
+        OfframpError: nothing on this system can show an icon.
+    """
+    with only_one(paths.runtime_dir / LOCK_FILE), logging_to(paths.diagnostics_dir):
+        try:
+            host = open_host(environ)
+        except OfframpError as error:
+            _LOG.error("No icon can be shown", extra={"why": str(error)})
+            raise
+        tray = Tray(
+            paths,
+            environ,
+            host,
+            desktop=Desktop(environ),
+            is_demo=is_demo,
+            login_item=login_item,
+        )
+        tray.run()
+
+
+class Tray:
+    """The tray, with a host and a desktop of the caller's choice."""
+
+    def __init__(
+        self,
+        paths: Paths,
+        environ: Mapping[str, str],
+        host: Host,
+        *,
+        desktop: actions.Desktop,
+        is_demo: bool = False,
+        login_item: actions.LoginItem | None = None,
+        clock: Clock = utc_now,
+        patience: Patience | None = None,
+        no_place_after_s: float = no_place.AFTER_S,
+    ) -> None:
+        """Make everything; nothing runs yet."""
+        self._clock = clock
+        self._host = host
+        self._preferences = preferences = Preferences(paths, environ, is_demo=is_demo)
+        self._week_log = WeekLog(preferences.log_folder, preferences.boundary, clock)
+        state = State(now=clock(), boundary=preferences.boundary, **self._preferred())
+        self.model = Model(state, clock=clock, show=host.show, notify=host.notify)
+        client = ControlClient(paths.control_socket)
+        self._watch = FolderWatch(paths.control_socket.parent)
+        self._watcher = Watcher(client, self._watch, self, patience=patience)
+        self._actions = Actions(
+            self.model,
+            client,
+            desktop,
+            paths,
+            is_demo=is_demo,
+            login_item=login_item,
+            notify=host.notify,
+            on_daemon_wanted=self._watcher.look_now,
+            quit_tray=host.stop,
+        )
+        self._follower = WeekFollower(self._look)
+        self._is_looked_around = threading.Event()
+        self._no_place = no_place.NoPlace(
+            paths.runtime_dir, environ, notify=host.notify, after_s=no_place_after_s
+        )
+
+    def run(self) -> None:
+        """Show the icon until the host is told to stop."""
+        try:
+            self._host.run(
+                self.model.face,
+                on_click=self._actions.click,
+                on_ready=self._start,
+                on_open=self._on_open,
+                on_presence=self._no_place.on_presence,
+            )
+        finally:
+            self._no_place.close()
+            self._watcher.stop()
+            self._follower.stop()
+            _LOG.info("The tray has ended")
+
+    def on_status(self, status: Status) -> None:
+        """The daemon is there."""
+        self.model.change(
+            presence=Presence.RUNNING,
+            status=status,
+            problem="",
+            is_missed=False,
+            address=status.address,
+        )
+        self._follower.nudge()
+
+    def on_gone(self) -> None:
+        """There is no daemon."""
+        _LOG.info("There is no daemon")
+        self.model.change(presence=Presence.NOT_RUNNING)
+        self._follower.nudge()
+
+    def on_missed(self) -> None:
+        """It does not come back."""
+        _LOG.warning("The daemon does not come back")
+        self.model.change(is_missed=True)
+
+    def on_unreachable(self, error: OfframpError) -> None:
+        """There is one that can't be asked."""
+        _LOG.warning("The daemon can't be asked", extra={"why": str(error)})
+        self.model.change(presence=Presence.UNREACHABLE, problem=str(error))
+
+    def _start(self) -> None:
+        _LOG.info("The tray is there")
+        self._watcher.start()
+        self._follower.start()
+
+    def _on_open(self) -> None:
+        """Have the menu show times as of now; the rest comes from the follower's thread."""
+        self.model.change()
+        self._is_looked_around.clear()
+        self._follower.nudge()
+
+    def _look(self) -> float | None:
+        """Take in settings, log and surroundings; in how many seconds the week is over."""
+        if self._preferences.refresh():
+            self._take_preferences()
+        if not self._is_looked_around.is_set():
+            self._is_looked_around.set()
+            self._actions.look_around()
+        try:
+            week = self._week_log.totals()
+        except OfframpError as error:
+            self.model.change(week_problem=str(error))
+            return None
+        self.model.change(week=week, week_problem="")
+        return (week.span.end - self._clock()).total_seconds()
+
+    def _take_preferences(self) -> None:
+        preferences, log = self._preferences, self._week_log
+        if (preferences.log_folder, preferences.boundary) != (log.folder, log.boundary):
+            self._week_log = WeekLog(preferences.log_folder, preferences.boundary, self._clock)
+        fields = self._preferred()
+        if self.model.state.presence is Presence.RUNNING:
+            del fields["address"]  # the daemon knows better
+        self.model.change(boundary=preferences.boundary, **fields)
+
+    def _preferred(self) -> dict[str, Any]:
+        preferences = self._preferences
+        return {
+            "settings": preferences.settings.tray,
+            "settings_problem": preferences.problem,
+            "backends": tuple(backend.name for backend in preferences.settings.backends),
+            "address": preferences.address,
+        }

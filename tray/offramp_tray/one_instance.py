@@ -1,0 +1,44 @@
+"""Lets one tray run for each user: whoever holds the lock is the one."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from typing import TYPE_CHECKING
+
+from offramp_core.errors import OfframpError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class AlreadyRunningError(OfframpError):
+    """Another tray has the lock."""
+
+
+@contextlib.contextmanager
+def only_one(file: Path) -> Iterator[None]:
+    """Hold the lock on `file` meanwhile; the system lets go of it however this process ends.
+
+    Raises:
+        AlreadyRunningError: another process holds it.
+        OfframpError: the file can't be made.
+    """
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise OfframpError(
+            f"The file {file} can't be made: {error.strerror or error}.",
+            hint="Make its folder writable for your user.",
+        ) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise AlreadyRunningError("The tray is running already.") from error
+        yield
+    finally:
+        os.close(descriptor)
