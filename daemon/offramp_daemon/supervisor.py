@@ -36,6 +36,8 @@ Serves Claude Code on sockets that systemd or launchd hold open. It is what the 
 which `offramp install` writes. To run the daemon by hand: offramp serve
 """
 _USAGE_ERROR = 2
+_MOST_MISHAPS = 10
+_BREATH_S = 0.2
 _LONGER_USEC = 30_000_000
 """By how much the manager waits longer for the end, each time that it is told so."""
 
@@ -74,19 +76,37 @@ class Supervisor:
             if handed is not None:
                 self._take_up(handed)
             self._crew.tick()
+            mishaps = 0
             while not self._crew.is_over:
-                self._pet()
-                events = self._selector.select(self._nap_s())
-                channels = [key.data for key, _ in events if key.data is not None]
-                for pid in channels:
-                    self._listen_to(pid)
-                self._obey(_drained(signals))
-                self._reap()
-                self._crew.tick()
-                self._renew_if_changed()
+                try:
+                    self._turn(signals)
+                    mishaps = 0
+                except Exception:
+                    # Its end would cut every stream: a mishap that passes is better lived through.
+                    mishaps += 1
+                    if mishaps > _MOST_MISHAPS:
+                        raise
+                    self._say_mishap()
+                    time.sleep(_BREATH_S)
         self._selector.close()
         for listener in self._listeners:
             listener.close()
+
+    def _turn(self, signals: socket.socket) -> None:
+        """Wait for whatever comes next, and do what it asks for."""
+        self._pet()
+        events = self._selector.select(self._nap_s())
+        for pid in [key.data for key, _ in events if key.data is not None]:
+            self._listen_to(pid)
+        self._obey(_drained(signals))
+        self._reap()
+        self._crew.tick()
+        self._renew_if_changed(signals)
+
+    def _say_mishap(self) -> None:
+        import traceback  # costs memory that is better saved as long as all is well
+
+        self.say(f"A mishap inside the supervisor, which goes on:\n{traceback.format_exc()}")
 
     # What the crew's decisions need.
 
@@ -154,9 +174,8 @@ class Supervisor:
 
     def _reap(self) -> None:
         for pid, how in spawning.ended_children():
-            if pid in self._channels:
-                self._listen_to(pid)  # its last words
-                self._forget(pid)
+            self._listen_to(pid)  # its last words
+            self._forget(pid)
             self._crew.ended(pid, how)
 
     # Its own upkeep.
@@ -180,9 +199,10 @@ class Supervisor:
         self._selector.register(channel, selectors.EVENT_READ, pid)
 
     def _forget(self, pid: int) -> None:
-        channel = self._channels.pop(pid)
-        self._selector.unregister(channel)
-        channel.close()
+        channel = self._channels.pop(pid, None)
+        if channel is not None:
+            self._selector.unregister(channel)
+            channel.close()
 
     def _take_up(self, handed: Handed) -> None:
         self._has_served = handed.has_served
@@ -191,12 +211,12 @@ class Supervisor:
         self._crew.take_up((worker.pid, worker.phase) for worker in handed.workers)
         self.say(f"Renewed: Offramp {__version__}, pid {os.getpid()}.")
 
-    def _renew_if_changed(self) -> None:
+    def _renew_if_changed(self, signals: socket.socket) -> None:
         """Run the code that an upgrade has put in this one's place, as this very process.
 
         Only once a worker of the new code has proved, by serving, that it works.
         """
-        if not self._crew.has_changed_hands or not self._crew.is_settled:
+        if not self._crew.has_changed_hands or not self._crew.is_settled():
             return
         self._crew.has_changed_hands = False
         if renewal.mark() == self._mark:
@@ -204,7 +224,11 @@ class Supervisor:
         handed = Handed.of(
             self._listeners, self._channels, self._crew.workers, has_served=self._has_served
         )
-        with _blocked_signals():  # those that come meanwhile are the new code's to obey
+        with _blocked_signals():  # those that come from here on are the new code's to obey
+            self._obey(_drained(signals))
+            if not self._crew.is_settled():  # told to stop, or to restart, a moment ago
+                self._crew.has_changed_hands = True
+                return
             try:
                 renewal.run_anew(sys.argv, handed)
             except OSError as error:

@@ -103,7 +103,6 @@ class Crew:
         """The one that takes connections."""
         return self._only("serving")
 
-    @property
     def is_settled(self) -> bool:
         """Whether one serves, none is to come, and it is to stay so."""
         has_odd = any(worker.phase in {"coming", "ending"} for worker in self.workers)

@@ -514,6 +514,54 @@ async def test_nothing_leaks_from_one_worker_to_the_next(tmp_path):
         assert await running.stop() == 0
 
 
+ALONE = """
+import os, socket, sys
+from offramp_daemon import supervisor
+
+with socket.create_server(("127.0.0.1", 0)) as listener:
+    sys.argv = [sys.argv[1]]
+    alone = supervisor.Supervisor([listener], os.environ)
+    {act}
+"""
+
+
+def run_alone(folder, act: str) -> subprocess.CompletedProcess[str]:
+    """Do `act` with a supervisor, in a process of its own, whose workers end at once."""
+    program = folder / "offramp"
+    program.write_text("#!/bin/sh\nexit 3\n")
+    program.chmod(0o755)
+    return subprocess.run(
+        [sys.executable, "-c", ALONE.format(act=act), str(folder / "offramp-daemon")],
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def test_worker_that_is_gone_before_it_was_listened_to_is_forgotten(tmp_path):
+    act = "alone.start(); os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT); alone._reap()"
+    done = run_alone(tmp_path, act + "; print(alone._channels)")
+    assert (done.stdout, done.stderr) == ("{}\n", "")
+
+
+@pytest.mark.parametrize(("mishaps", "code"), [(3, 0), (100, 1)])
+def test_mishap_that_passes_is_lived_through(tmp_path, mishaps, code):
+    act = (
+        "supervisor._BREATH_S, turn = 0.0, alone._turn\n"
+        f"    left = list(range({mishaps}))\n"
+        "    def fail(signals):\n"
+        "        if left: left.pop(); raise KeyError('odd')\n"
+        "        alone._stop(); turn(signals)\n"
+        "    alone._turn = fail; alone.run()"
+    )
+    done = run_alone(tmp_path, act)
+    assert done.returncode == code
+    assert "A mishap inside the supervisor" in done.stderr
+    assert "KeyError: 'odd'" in done.stderr
+
+
 def test_without_sockets_it_says_how_to_serve(tmp_path):
     done = run_supervisor(tmp_path)
     assert done.returncode == 1

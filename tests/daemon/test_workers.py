@@ -290,6 +290,6 @@ def test_workers_of_the_supervisor_before_are_kept(played):
     crew.take_up([(41, "serving"), (40, "leaving")])
     crew.tick()
     assert len(played.hands.started) == 1
-    assert crew.is_settled
+    assert crew.is_settled()
     crew.ended(41, "was ended by SIGKILL")
     assert len(played.hands.started) == 2
