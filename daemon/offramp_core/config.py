@@ -98,17 +98,19 @@ def load(
     *,
     is_demo: bool = False,
     from_keyring: Mapping[KeyMark, Secret] = MappingProxyType({}),
+    file_text: str | None = None,
 ) -> LoadedSettings:
     """The settings from the files in `paths` and from `environ`.
 
     `from_keyring` holds the keys that the caller has got from the keyring, which may take long and
-    is not asked here. The demo takes no key, no base URL and no log folder from anywhere.
+    is not asked here. The demo takes no key, no base URL and no log folder from anywhere. With
+    `file_text` it is as if that were in `config.toml`.
 
     Raises:
         ConfigError: a value can't be used, or a file can't be read.
     """
     variables = Variables(environ, paths.env_file)
-    from_file = read_values(paths.config_file)
+    from_file = read_values(paths.config_file, file_text)
     place = str(paths.config_file)
     unset_key_variables = {} if is_demo else _follow_key_env(from_file, variables)
     candidates = _candidates(from_file, variables, is_demo=is_demo)

@@ -38,14 +38,15 @@ class FileValues:
     routes: list[dict[str, Given]] | None = None
 
 
-def read_values(path: Path) -> FileValues:
-    """What `path` sets; nothing if there is no such file.
+def read_values(path: Path, text: str | None = None) -> FileValues:
+    """What `path` sets, or would set with `text` in it; nothing if there is no such file.
 
     Raises:
         ConfigError: unreadable, no TOML, an unknown key, a table where a value belongs or the other
             way round, or one setting given twice.
     """
-    text = read_text(path)
+    if text is None:
+        text = read_text(path)
     return collect({} if text is None else _parse(text, path), str(path))
 
 

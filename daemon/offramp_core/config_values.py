@@ -24,7 +24,17 @@ _HIDDEN = "***"
 
 
 class ConfigError(OfframpError):
-    """Settings that can't be used: the title says where, key and value; the hint what would do."""
+    """Settings that can't be used: the title says where, key and value; the hint what would do.
+
+    Where one value is to blame, `label` is its key as its author wrote it, and `problem` the part
+    of the title that says what is wrong with it, for a form that shows it beside the value.
+    """
+
+    def __init__(self, title: str, *, hint: str = "", label: str = "", problem: str = "") -> None:
+        """Keep what an error has, and which value is to blame."""
+        super().__init__(title, hint=hint)
+        self.label = label
+        self.problem = problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +60,8 @@ class Given:
         value = "" if self.is_secret else _equals(self.value)
         if self.rival:
             hint += f" If {self.label} is meant for another program, set {self.rival}: it wins."
-        return ConfigError(f"{self.place}: {self.label}{value} {problem}.", hint=hint)
+        title = f"{self.place}: {self.label}{value} {problem}."
+        return ConfigError(title, hint=hint, label=self.label, problem=problem)
 
 
 def shown(value: object) -> str:
