@@ -201,7 +201,7 @@ class ControlClient:
             case FileNotFoundError() | NotADirectoryError() | ConnectionRefusedError():
                 return NotRunningError(
                     f"The daemon is not running: nobody answers at {self._path}.",
-                    hint="Start it: offramp serve",
+                    hint="Start it: offramp start; without a login item: offramp serve",
                 )
             case PermissionError():
                 return ControlError(

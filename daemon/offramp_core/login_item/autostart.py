@@ -1,0 +1,221 @@
+"""Starts the tray at login: an XDG autostart entry on Linux, a LaunchAgent on macOS.
+
+Whoever switched it off keeps it off: the entry stays, marked as such, until it is asked for again.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from offramp_core.login_item import (
+    environment,
+    executables,
+    launchd,
+    launchd_agents,
+    planned_files,
+    steps,
+)
+from offramp_core.login_item.launchd_agents import TRAY_LABEL
+from offramp_core.login_item.runner import SystemRunner
+from offramp_core.login_item.service import Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from offramp_core.login_item.runner import Command, Run
+
+Choice = Literal["on", "off", "never set"]
+
+ENTRY = "offramp-tray.desktop"
+
+_ENTRY = """\
+[Desktop Entry]
+Type=Application
+Version=1.0
+Name=Offramp
+Comment=How Claude Code's traffic splits, and a pause button
+Exec={command}
+Terminal=false
+StartupNotify=false
+NoDisplay=true
+Hidden={hidden}
+X-GNOME-Autostart-enabled={enabled}
+"""
+_SWITCHED_OFF = re.compile(
+    rb"^\s*(Hidden\s*=\s*true|X-GNOME-Autostart-enabled\s*=\s*false)\s*$", re.MULTILINE
+)
+_RESERVED = re.compile(r'(["`$\\])')
+
+
+class TrayAutostart(Protocol):
+    """Whether the tray starts at login. Everything blocks; only `carry_out` changes anything."""
+
+    def choice(self) -> Choice:
+        """What the user has chosen so far."""
+
+    def plan_on(self, program: Path, variables: Mapping[str, str]) -> Plan:
+        """What has it start at login: `program`, which is `offramp`, by a path that lasts."""
+
+    def plan_off(self) -> Plan:
+        """What keeps it from starting at login; one that runs now runs on."""
+
+    def plan_removal(self) -> Plan:
+        """What takes every trace of it away."""
+
+    def carry_out(self, plan: Plan) -> Iterator[str]:
+        """Do it, step by step; yields what was done after each, as the user reads it."""
+
+
+class XdgAutostart:
+    """An entry in the desktop's autostart folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """The entry belongs in `folder`."""
+        self._file = folder / ENTRY
+
+    def choice(self) -> Choice:
+        """Read the entry, which the desktop's own settings may have changed."""
+        text = planned_files.plan(self._file, None).before
+        if text is None:
+            return "never set"
+        return "off" if _SWITCHED_OFF.search(text) else "on"
+
+    def plan_on(self, program: Path, variables: Mapping[str, str]) -> Plan:
+        """Write the entry."""
+        words = [str(program), "tray"]
+        if variables:
+            words = ["env", *(f"{name}={value}" for name, value in variables.items()), *words]
+        text = render_entry(words, is_on=True)
+        return Plan(files=(planned_files.plan(self._file, text.encode()),))
+
+    def plan_off(self) -> Plan:
+        """Mark the entry as taken away by the user, which every desktop honours."""
+        text = render_entry(["offramp", "tray"], is_on=False)
+        return Plan(files=(planned_files.plan(self._file, text.encode()),))
+
+    def plan_removal(self) -> Plan:
+        """Remove the entry."""
+        return Plan(files=(planned_files.plan(self._file, None),))
+
+    def carry_out(self, plan: Plan) -> Iterator[str]:
+        """Write or remove the entry."""
+        return steps.carried_out(plan, _nothing)
+
+
+class LaunchAgentAutostart:
+    """A LaunchAgent of the graphical session."""
+
+    def __init__(self, agents: launchd.Agents, folder: Path) -> None:
+        """The agent's property list belongs in `folder`."""
+        self._agents = agents
+        self._file = folder / f"{TRAY_LABEL}.plist"
+
+    def choice(self) -> Choice:
+        """Look at the file, and at launchd's own memory of what is switched off."""
+        if self._agents.is_disabled(TRAY_LABEL):
+            return "off"
+        is_there = planned_files.plan(self._file, None).before is not None
+        return "on" if is_there else "never set"
+
+    def plan_on(self, program: Path, variables: Mapping[str, str]) -> Plan:
+        """Write the agent, and have it run from now on."""
+        agent = launchd_agents.render_tray(program, variables)
+        file = planned_files.plan(self._file, agent)
+        is_loaded = self._agents.facts(TRAY_LABEL) is not None
+        loading = self._agents.loading(TRAY_LABEL, self._file)
+        if not is_loaded:
+            return Plan(files=(file,), then=loading)
+        if file.is_change:
+            return Plan(files=(file,), then=(self._agents.unloading(TRAY_LABEL), *loading))
+        enabling = loading[:1] if self._agents.is_disabled(TRAY_LABEL) else ()
+        return Plan(files=(file,), then=enabling)
+
+    def plan_off(self) -> Plan:
+        """Switch it off for the logins to come."""
+        return Plan(then=(self._agents.disabling(TRAY_LABEL),))
+
+    def plan_removal(self) -> Plan:
+        """Unload the agent and remove its file."""
+        is_loaded = self._agents.facts(TRAY_LABEL) is not None
+        first = (self._agents.unloading(TRAY_LABEL),) if is_loaded else ()
+        return Plan(first=first, files=(planned_files.plan(self._file, None),))
+
+    def carry_out(self, plan: Plan) -> Iterator[str]:
+        """Do it, step by step."""
+        return steps.carried_out(plan, self._agents.carry_out)
+
+
+class TraySwitch:
+    """The tray's own check mark: starts at login, or not. Everything blocks for a moment."""
+
+    def __init__(self, item: TrayAutostart, program: Path, variables: Mapping[str, str]) -> None:
+        """Have `item` start `program`, which is `offramp`, with these `variables`."""
+        self._item = item
+        self._program = program
+        self._variables = variables
+
+    def is_on(self) -> bool:
+        """Whether the tray starts at login."""
+        return self._item.choice() == "on"
+
+    def switch(self, *, on: bool) -> None:
+        """Have it start at login, or no longer; a tray that runs runs on.
+
+        Raises:
+            OfframpError: the files can't be written, or the service manager fails.
+        """
+        plan = self._item.plan_on(self._program, self._variables) if on else self._item.plan_off()
+        for _ in self._item.carry_out(plan):
+            pass
+
+
+def switch_for(environ: Mapping[str, str]) -> TraySwitch:
+    """The check mark of the tray that runs in this process.
+
+    Raises:
+        OfframpError: `offramp` is not installed, so nothing could be started at login.
+    """
+    home = Path.home()
+    program = executables.find(environ, home).command_line
+    kept = environment.needed(environ, home, Path.cwd())
+    return TraySwitch(find(environ, home=home), program, kept)
+
+
+def find(
+    environ: Mapping[str, str],
+    *,
+    run: Run | None = None,
+    home: Path | None = None,
+    platform: str = sys.platform,
+) -> TrayAutostart:
+    """What starts the tray on this system."""
+    home = home or Path.home()
+    if platform == "darwin":
+        agents = launchd.Agents(run or SystemRunner(environ), os.getuid())
+        return LaunchAgentAutostart(agents, home / launchd.AGENTS)
+    configured = Path(environ.get("XDG_CONFIG_HOME", ""))
+    root = configured if configured.is_absolute() else home / ".config"
+    return XdgAutostart(root / "autostart")
+
+
+def render_entry(words: list[str], *, is_on: bool) -> str:
+    """The desktop entry that starts a command of these `words`."""
+    return _ENTRY.format(
+        command=" ".join(map(_word, words)),
+        hidden="false" if is_on else "true",
+        enabled="true" if is_on else "false",
+    )
+
+
+def _word(text: str) -> str:
+    """One word of `Exec`: quoted as a command's, then escaped as any text of an entry."""
+    escaped = _RESERVED.sub(r"\\\1", text).replace("\\", "\\\\")
+    return f'"{escaped.replace("%", "%%")}"'
+
+
+def _nothing(_command: Command) -> None:
+    """An XDG entry needs no command."""

@@ -1,0 +1,55 @@
+"""The few variables that a login item hands to the daemon: where its folders are, nothing secret.
+
+A service manager's own environment is not the shell's, so a folder that was moved by a variable
+would not be found there.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from offramp_core.errors import OfframpError
+from offramp_core.paths import HOME_VARIABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_DEFAULTS = {
+    HOME_VARIABLE: None,
+    "CLAUDE_CONFIG_DIR": ".claude",
+    "XDG_CONFIG_HOME": ".config",
+    "XDG_DATA_HOME": ".local/share",
+    "XDG_STATE_HOME": ".local/state",
+}
+"""What it may need, and where each stands below the home folder if nobody sets it."""
+
+
+def needed(environ: Mapping[str, str], home: Path, folder: Path) -> dict[str, str]:
+    """The variables of `environ` that move a folder from its default, as absolute paths.
+
+    `folder` is the one from which a relative path counts.
+
+    Raises:
+        OfframpError: a value can't stand in any login item's file.
+    """
+    kept = {}
+    for name, default in _DEFAULTS.items():
+        value = environ.get(name)
+        if not value:
+            continue
+        if not value.isprintable():
+            raise OfframpError(
+                f"{name} holds a character that no login item can: {value!r}.",
+                hint="Name the folder without line ends and the like.",
+            )
+        path = folder / Path(value).expanduser()
+        if default is None or path != home / default:
+            kept[name] = str(path)
+    return kept
+
+
+def seen_by_daemon(environ: Mapping[str, str], kept: Mapping[str, str]) -> dict[str, str]:
+    """What of the shell's environment the daemon will have, for reading the settings as it will."""
+    system = {name: environ[name] for name in ("HOME", "XDG_RUNTIME_DIR") if name in environ}
+    return {**system, **kept}

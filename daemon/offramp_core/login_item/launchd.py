@@ -1,0 +1,234 @@
+"""The daemon as a LaunchAgent of the user's launchd, which keeps its port open."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+from offramp_core.login_item import launchd_agents, planned_files, steps
+from offramp_core.login_item.launchd_agents import DAEMON_LABEL
+from offramp_core.login_item.runner import TIMEOUT_S, CommandFailedError, must, shown
+from offramp_core.login_item.service import NoServiceManagerError, Plan, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from offramp_core.login_item.runner import Command, Run
+    from offramp_core.login_item.service import Setup
+
+AGENTS = "Library/LaunchAgents"
+_LAUNCHCTL = "launchctl"
+_ENDING_TIMEOUT_S = 900.0
+_POLL_S = 0.2
+_BOOTSTRAP_TRIES = 50
+_STILL_BUSY = frozenset({5, 36, 37})
+"""EIO, EINPROGRESS and EALREADY: what `bootstrap` says while the one before is on its way out."""
+_NOT_LOADED = frozenset({3, 113})
+_FACT = re.compile(r"^\t(\w[\w ]*) = (.*)$", re.MULTILINE)
+"""One fact about the agent itself in what `launchctl print` says; deeper ones have more tabs."""
+
+
+class Agents:
+    """The agents of one user's graphical session."""
+
+    def __init__(self, run: Run, uid: int, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Speak to launchd by `run`, about the session of `uid`."""
+        self._run = run
+        self._domain = f"gui/{uid}"
+        self._sleep = sleep
+
+    def facts(self, label: str) -> dict[str, str] | None:
+        """What launchd knows of an agent; None if it is not loaded."""
+        ran = self._run((_LAUNCHCTL, "print", self._target(label)))
+        return dict(_FACT.findall(ran.out)) if ran.is_ok else None
+
+    def is_disabled(self, label: str) -> bool:
+        """Whether somebody switched it off for good; newer systems write `disabled`."""
+        ran = self._run((_LAUNCHCTL, "print-disabled", self._domain))
+        return re.search(rf'"{re.escape(label)}" => (true|disabled)', ran.out) is not None
+
+    def loading(self, label: str, file: Path) -> tuple[Command, ...]:
+        """The commands that load it; one that is switched off could not be loaded."""
+        return (
+            (_LAUNCHCTL, "enable", self._target(label)),
+            (_LAUNCHCTL, "bootstrap", self._domain, str(file)),
+        )
+
+    def unloading(self, label: str) -> Command:
+        """The command that ends it and closes its sockets."""
+        return (_LAUNCHCTL, "bootout", self._target(label))
+
+    def disabling(self, label: str) -> Command:
+        """The command after which it is not loaded at login any more; a running one runs on."""
+        return (_LAUNCHCTL, "disable", self._target(label))
+
+    def kickstarting(self, label: str, *, anew: bool) -> Command:
+        """The command that starts it, `anew` after killing what runs."""
+        return (_LAUNCHCTL, "kickstart", *(("-k",) if anew else ()), self._target(label))
+
+    def signalling(self, label: str, signal: str) -> Command:
+        """The command that sends the program a signal."""
+        return (_LAUNCHCTL, "kill", signal, self._target(label))
+
+    def carry_out(self, command: Command) -> None:
+        """Run one of these commands, and wait until it is true.
+
+        Raises:
+            CommandFailedError: it failed, for good.
+        """
+        match command[1]:
+            case "bootstrap":
+                self._bootstrap(command)
+            case "bootout":
+                self._bootout(command)
+            case _:
+                must(self._run, command)
+
+    def _bootstrap(self, command: Command) -> None:
+        """Try again while launchd is still busy with the end of the agent that was there."""
+        for _ in range(_BOOTSTRAP_TRIES - 1):
+            ran = self._run(command, timeout_s=TIMEOUT_S)
+            if ran.is_ok:
+                return
+            if ran.code not in _STILL_BUSY:
+                break
+            self._sleep(_POLL_S)
+        must(self._run, command, hint="Try again in a minute, or log out and in again.")
+
+    def _bootout(self, command: Command) -> None:
+        """Wait for its end: `bootout` may come back before that."""
+        target = command[-1]
+        ran = self._run(command, timeout_s=_ENDING_TIMEOUT_S)
+        if ran.code in _NOT_LOADED:
+            return
+        if not ran.is_ok and ran.code not in _STILL_BUSY:
+            raise CommandFailedError(f"`{shown(command)}` failed ({ran.code}): {ran.said}")
+        for _ in range(round(_ENDING_TIMEOUT_S / _POLL_S)):
+            if not self._run((_LAUNCHCTL, "print", target)).is_ok:
+                return
+            self._sleep(_POLL_S)
+        raise CommandFailedError(
+            f"{target} does not end.", hint=f"Look at it: launchctl print {target}"
+        )
+
+    def _target(self, label: str) -> str:
+        return f"{self._domain}/{label}"
+
+
+class LaunchdManager:
+    """The user's own launchd."""
+
+    name = "launchd"
+
+    def __init__(self, agents: Agents, agents_dir: Path) -> None:
+        """Speak to it by `agents`; property lists belong in `agents_dir`."""
+        self._agents = agents
+        self._file = agents_dir / f"{DAEMON_LABEL}.plist"
+
+    def state(self) -> State:
+        """How the agent is now."""
+        present = planned_files.plan(self._file, None).before
+        facts = self._agents.facts(DAEMON_LABEL)
+        pid = (facts or {}).get("pid", "")
+        return State(
+            manager=self.name,
+            files=() if present is None else (self._file,),
+            is_installed=present is not None,
+            is_enabled=present is not None and not self._agents.is_disabled(DAEMON_LABEL),
+            is_listening=facts is not None,
+            is_running=pid.isdigit(),
+            pid=int(pid) if pid.isdigit() else None,
+            program=launchd_agents.program_of(present or b""),
+            listens_on=launchd_agents.listens_on(present or b""),
+            detail=(facts or {}).get("state", "not loaded"),
+        )
+
+    def plan_install(self, setup: Setup) -> Plan:
+        """Write the agent and load it; a changed one has to be unloaded first."""
+        agent = launchd_agents.render_daemon(
+            setup.program,
+            setup.addresses,
+            setup.environment,
+            drain_timeout_s=setup.drain_timeout_s,
+            error_file=setup.diagnostics_dir / "launchd.log",
+        )
+        file = planned_files.plan(self._file, agent)
+        facts = self._agents.facts(DAEMON_LABEL)
+        folders = (setup.diagnostics_dir,)
+        loading = self._agents.loading(DAEMON_LABEL, self._file)
+        if facts is None:
+            return Plan(folders=folders, files=(file,), then=loading)
+        if not file.is_change:
+            return Plan(folders=folders, files=(file,), then=self._ensuring(facts))
+        return Plan(
+            folders=folders,
+            files=(file,),
+            then=(self._agents.unloading(DAEMON_LABEL), *loading),
+            interrupts="The port is closed for a moment: launchd takes a changed agent up only "
+            "after the old one has ended.",
+        )
+
+    def plan_uninstall(self) -> Plan:
+        """Unload it, which closes its port, and take it away."""
+        file = planned_files.plan(self._file, None)
+        is_loaded = self._agents.facts(DAEMON_LABEL) is not None
+        first = (self._agents.unloading(DAEMON_LABEL),) if is_loaded else ()
+        return Plan(first=first, files=(file,))
+
+    def plan_start(self) -> Plan:
+        """Load it, or start the program of a loaded one."""
+        facts = self._agents.facts(DAEMON_LABEL)
+        if facts is None:
+            return Plan(then=self._agents.loading(DAEMON_LABEL, self._file))
+        return Plan(then=self._ensuring(facts))
+
+    def plan_stop(self) -> Plan:
+        """Unload it: as long as it is loaded, launchd keeps its program running."""
+        if self._agents.facts(DAEMON_LABEL) is None:
+            return Plan()
+        return Plan(then=(self._agents.unloading(DAEMON_LABEL),))
+
+    def plan_hand_over(self) -> Plan:
+        """Signal the first process."""
+        return Plan(then=(self._agents.signalling(DAEMON_LABEL, "SIGHUP"),))
+
+    def plan_restart(self) -> Plan:
+        """Kill the program and start it; connections wait in launchd's sockets meanwhile."""
+        if self._agents.facts(DAEMON_LABEL) is None:
+            return self.plan_start()
+        return Plan(
+            then=(self._agents.kickstarting(DAEMON_LABEL, anew=True),),
+            interrupts="Streams in flight are cut, and new requests wait until another daemon "
+            "serves.",
+        )
+
+    def carry_out(self, plan: Plan) -> Iterator[str]:
+        """Do it, step by step."""
+        return steps.carried_out(plan, self._agents.carry_out)
+
+    def last_words(self) -> str:
+        """How launchd says that the program ended."""
+        facts = self._agents.facts(DAEMON_LABEL) or {}
+        names = ("state", "last exit code", "runs")
+        return "\n".join(f"{name}: {facts[name]}" for name in names if name in facts)
+
+    def _ensuring(self, facts: dict[str, str]) -> tuple[Command, ...]:
+        if "pid" in facts:
+            return ()
+        return (self._agents.kickstarting(DAEMON_LABEL, anew=False),)
+
+
+def detect(run: Run, home: Path, *, uid: int) -> LaunchdManager:
+    """The launchd of the session at the screen.
+
+    Raises:
+        NoServiceManagerError: nobody is logged in there.
+    """
+    if not run((_LAUNCHCTL, "print", f"gui/{uid}")).is_ok:
+        raise NoServiceManagerError(
+            "No login item is possible here. This user is not logged in at the screen.",
+            hint="Log in there and run this again, or run the daemon in a terminal: offramp serve",
+        )
+    return LaunchdManager(Agents(run, uid), home / AGENTS)

@@ -1,0 +1,103 @@
+"""The two LaunchAgents of macOS, daemon and tray, as property lists; pure."""
+
+from __future__ import annotations
+
+import math
+import plistlib
+from typing import TYPE_CHECKING, Any
+from xml.parsers.expat import ExpatError
+
+from offramp_core.login_item.sockets import Address
+from offramp_core.login_item.systemd_units import STOP_MARGIN_S
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+DAEMON_LABEL = "local.offramp.daemon"
+TRAY_LABEL = "local.offramp.tray"
+
+SOCKETS_NAME = "Listeners"
+"""By which the daemon asks launchd for its listening sockets."""
+
+_DESCRIPTORS = 16_384
+_PRIVATE_UMASK = 0o077
+_THROTTLE_S = 1
+_TRAY_THROTTLE_S = 10
+
+
+# What plistlib raises for what is no property list, and for one that is not of ours.
+_UNREADABLE = (plistlib.InvalidFileException, ExpatError, ValueError, LookupError, TypeError)
+
+
+def render_daemon(
+    program: Path,
+    addresses: Sequence[Address],
+    environment: Mapping[str, str],
+    *,
+    drain_timeout_s: float,
+    error_file: Path,
+) -> bytes:
+    """The daemon's agent: launchd keeps the port open and the program running."""
+    agent: dict[str, Any] = {
+        "Label": DAEMON_LABEL,
+        "ProgramArguments": [str(program)],
+        "Sockets": {SOCKETS_NAME: [_socket(address) for address in addresses]},
+        "RunAtLoad": True,
+        "KeepAlive": True,
+        # launchd waits ten seconds by default, and connections with it.
+        "ThrottleInterval": _THROTTLE_S,
+        # What a person waits for; any other type has its timers and its disk held back.
+        "ProcessType": "Interactive",
+        "ExitTimeOut": math.ceil(drain_timeout_s) + STOP_MARGIN_S,
+        "SoftResourceLimits": {"NumberOfFiles": _DESCRIPTORS},
+        "Umask": _PRIVATE_UMASK,
+        "StandardErrorPath": str(error_file),
+    }
+    if environment:
+        agent["EnvironmentVariables"] = dict(environment)
+    return plistlib.dumps(agent, sort_keys=False)
+
+
+def render_tray(program: Path, environment: Mapping[str, str]) -> bytes:
+    """The tray's agent: in graphical sessions alone, back after a crash, gone after a quit."""
+    agent: dict[str, Any] = {
+        "Label": TRAY_LABEL,
+        "ProgramArguments": [str(program), "tray"],
+        "RunAtLoad": True,
+        "KeepAlive": {"SuccessfulExit": False},
+        "ThrottleInterval": _TRAY_THROTTLE_S,
+        "LimitLoadToSessionType": "Aqua",
+        "ProcessType": "Interactive",
+        "Umask": _PRIVATE_UMASK,
+    }
+    if environment:
+        agent["EnvironmentVariables"] = dict(environment)
+    return plistlib.dumps(agent, sort_keys=False)
+
+
+def program_of(agent: bytes) -> str | None:
+    """The program that an agent runs; None where that can't be read."""
+    try:
+        return str(plistlib.loads(agent)["ProgramArguments"][0])
+    except _UNREADABLE:
+        return None
+
+
+def listens_on(agent: bytes) -> tuple[str, ...]:
+    """The addresses of a daemon's agent, in order; none where they can't be read."""
+    try:
+        sockets = plistlib.loads(agent)["Sockets"][SOCKETS_NAME]
+        pairs = [(each["SockNodeName"], int(each["SockServiceName"])) for each in sockets]
+    except _UNREADABLE:
+        return ()
+    return tuple(str(Address(host, port)) for host, port in pairs)
+
+
+def _socket(address: Address) -> dict[str, str]:
+    return {
+        "SockNodeName": address.host,
+        "SockServiceName": str(address.port),
+        "SockFamily": "IPv6" if address.is_ipv6 else "IPv4",
+        "SockType": "stream",
+    }

@@ -1,0 +1,15 @@
+"""Lingering: whether systemd runs a user's services while that user is not logged in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+COMMAND = ("loginctl", "enable-linger")
+UNDO = "loginctl disable-linger"
+
+_FOLDER = Path("/var/lib/systemd/linger")
+
+
+def is_on(user: str, *, folder: Path = _FOLDER) -> bool:
+    """Whether `user`'s services outlive the last session."""
+    return bool(user) and (folder / user).exists()

@@ -1,0 +1,56 @@
+"""How this Offramp came here, and so how it goes: the folder of `make install`, or another's."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from offramp_core.errors import OfframpError
+from offramp_core.login_item.executables import COMMAND_LINE, DAEMON, app_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_OTHERS = {
+    "/pipx/venvs/": "pipx uninstall offramp",
+    "/uv/tools/": "uv tool uninstall offramp",
+    "/Cellar/": "brew uninstall offramp",
+}
+
+
+def removable(environ: Mapping[str, str], home: Path) -> Iterator[Path]:
+    """What `make install` made and what is there now: the links on the path, then the folder."""
+    folder = app_folder(environ, home)
+    for name in (COMMAND_LINE, DAEMON):
+        link = home / ".local" / "bin" / name
+        if link.is_symlink() and link.parent.joinpath(link.readlink()).is_relative_to(folder):
+            yield link
+    if folder.is_dir() and not folder.is_symlink():
+        yield folder
+
+
+def remove(path: Path) -> None:
+    """Remove one of these; a running program keeps what it has loaded.
+
+    Raises:
+        OfframpError: it can't be removed, or not all of it.
+    """
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OfframpError(
+            f"{path} can't be removed: {error.strerror}.", hint="Remove it by hand."
+        ) from error
+
+
+def other_removal(prefix: str = sys.prefix) -> str | None:
+    """The command that removes an Offramp that somebody else installed; None if that is unknown."""
+    for part, command in _OTHERS.items():
+        if part in f"{Path(prefix).resolve()}/":
+            return command
+    return None

@@ -1,0 +1,239 @@
+"""The daemon as units of the user's systemd: a socket that stays open, and a service behind it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from offramp_core.login_item import planned_files, steps, systemd_units
+from offramp_core.login_item.runner import NOT_FOUND, must, shown
+from offramp_core.login_item.service import NoServiceManagerError, Plan, State
+from offramp_core.login_item.systemd_units import SERVICE, SOCKET
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from offramp_core.login_item.planned_files import PlannedFile
+    from offramp_core.login_item.runner import Command, Run
+    from offramp_core.login_item.service import Setup
+
+_SYSTEMCTL = ("systemctl", "--user")
+_ENDING_TIMEOUT_S = 900.0
+"""For commands that wait for the daemon's end, to which systemd sets the limit."""
+_PROPERTIES = "Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,NeedDaemonReload,Result"
+_HINT = f"Look at: systemctl --user status {SOCKET} {SERVICE}"
+_LAST_LINES = "12"
+
+
+class SystemdManager:
+    """The user's own systemd."""
+
+    name = "systemd"
+
+    def __init__(self, run: Run, units_dir: Path) -> None:
+        """Speak to it by `run`; units belong in `units_dir`."""
+        self._run = run
+        self._socket_file = units_dir / SOCKET
+        self._service_file = units_dir / SERVICE
+
+    def state(self) -> State:
+        """How the two units are now."""
+        units = self._units()
+        service = units[SERVICE]
+        files = tuple(file for file in (self._socket_file, self._service_file) if _is_file(file))
+        return State(
+            manager=self.name,
+            files=files,
+            is_installed=len(files) == len(units),
+            is_enabled=all(unit["UnitFileState"] == "enabled" for unit in units.values()),
+            is_listening=_is_listening(units),
+            is_running=service["ActiveState"] in {"active", "reloading"},
+            pid=int(service["MainPID"]) or None,
+            program=systemd_units.program_of(_text(self._service_file)),
+            listens_on=systemd_units.listens_on(_text(self._socket_file)),
+            detail=f"{service['ActiveState']} ({service['SubState']})",
+        )
+
+    def plan_install(self, setup: Setup) -> Plan:
+        """Write what differs, and have systemd take it up with as little pause as can be."""
+        files = self._files(setup)
+        units = self._units()
+        commands: list[Command] = []
+        if any(file.is_change for file in files) or _is_stale(units):
+            commands.append((*_SYSTEMCTL, "daemon-reload"))
+        if any(unit["UnitFileState"] != "enabled" for unit in units.values()) or any(
+            file.before is None for file in files
+        ):
+            commands.append((*_SYSTEMCTL, "enable", SOCKET, SERVICE))
+        starting, interrupts = self._starting(files, units)
+        return Plan(files=files, then=(*commands, *starting), interrupts=interrupts)
+
+    def plan_uninstall(self) -> Plan:
+        """Stop and disable both at once, so that the one can't start the other."""
+        files = tuple(
+            planned_files.plan(file, None) for file in (self._service_file, self._socket_file)
+        )
+        units = self._units()
+        is_known = any(unit["LoadState"] != "not-found" for unit in units.values())
+        if not is_known and not any(file.is_change for file in files):
+            return Plan(files=files)
+        first: tuple[Command, ...] = ()
+        if is_known:
+            first = ((*_SYSTEMCTL, "disable", "--now", SERVICE, SOCKET),)
+        return Plan(first=first, files=files, then=((*_SYSTEMCTL, "daemon-reload"),))
+
+    def plan_start(self) -> Plan:
+        """Open the port, then start what serves there."""
+        units = self._units()
+        if _is_listening(units):
+            if units[SERVICE]["ActiveState"] in {"active", "reloading", "activating"}:
+                return Plan()
+            return Plan(then=((*_SYSTEMCTL, "start", "--no-block", SERVICE),))
+        return Plan(then=_OPENING)
+
+    def plan_stop(self) -> Plan:
+        """Stop both at once; the service alone would be started by the next connection."""
+        units = self._units()
+        if all(unit["ActiveState"] in {"inactive", "failed"} for unit in units.values()):
+            return Plan()
+        return Plan(then=((*_SYSTEMCTL, "stop", SERVICE, SOCKET),))
+
+    def plan_hand_over(self) -> Plan:
+        """Signal the first process, as the unit says."""
+        return Plan(then=((*_SYSTEMCTL, "reload", SERVICE),))
+
+    def plan_restart(self) -> Plan:
+        """End the service's processes and start it; connections wait in the socket meanwhile."""
+        if not _is_listening(self._units()):
+            return Plan(then=_OPENING)
+        return Plan(
+            then=((*_SYSTEMCTL, "restart", "--no-block", SERVICE),),
+            interrupts="New requests wait until the daemon has ended and another one serves.",
+        )
+
+    def carry_out(self, plan: Plan) -> Iterator[str]:
+        """Do it, step by step."""
+        return steps.carried_out(plan, self._do)
+
+    def last_words(self) -> str:
+        """The last lines that systemd has of the service."""
+        ran = self._run(
+            (
+                "systemctl",
+                "--user",
+                "status",
+                "--no-pager",
+                "--full",
+                "--lines",
+                _LAST_LINES,
+                SERVICE,
+            )
+        )
+        return ran.out.strip()
+
+    def _do(self, command: Command) -> None:
+        must(self._run, command, timeout_s=_ENDING_TIMEOUT_S, hint=_HINT)
+
+    def _files(self, setup: Setup) -> tuple[PlannedFile, PlannedFile]:
+        socket = systemd_units.render_socket(setup.addresses)
+        service = systemd_units.render_service(
+            setup.program, setup.environment, drain_timeout_s=setup.drain_timeout_s
+        )
+        return (
+            planned_files.plan(self._socket_file, socket.encode()),
+            planned_files.plan(self._service_file, service.encode()),
+        )
+
+    def _starting(
+        self, files: tuple[PlannedFile, PlannedFile], units: Mapping[str, Mapping[str, str]]
+    ) -> tuple[tuple[Command, ...], str | None]:
+        """What has the units run as the files will say, and why that is felt, if it is."""
+        socket, service = files
+        is_up = any(unit["ActiveState"] not in {"inactive", "failed"} for unit in units.values())
+        if _is_listening(units) and _keeps(socket, systemd_units.listens_on):
+            if units[SERVICE]["ActiveState"] in {"inactive", "failed"}:
+                return ((*_SYSTEMCTL, "start", "--no-block", SERVICE),), None
+            if _keeps(service, systemd_units.start_lines):
+                return (), None
+            return ((*_SYSTEMCTL, "restart", "--no-block", SERVICE),), (
+                "The daemon's program or folders have changed: it ends and another one starts. "
+                "New requests wait meanwhile."
+            )
+        if not is_up:
+            return _OPENING, None
+        return ((*_SYSTEMCTL, "stop", SERVICE, SOCKET), *_OPENING), (
+            "The port is closed for a moment, until the daemon listens where it should."
+        )
+
+    def _units(self) -> dict[str, dict[str, str]]:
+        """What systemd knows of each of the two."""
+        command = (*_SYSTEMCTL, "show", "--property", _PROPERTIES, SOCKET, SERVICE)
+        found = {}
+        for block in must(self._run, command, hint=_HINT).out.strip().split("\n\n"):
+            unit = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+            found[unit.get("Id", "")] = {"MainPID": "0", **unit}
+        return {name: found[name] for name in (SOCKET, SERVICE)}
+
+
+_OPENING = (
+    (*_SYSTEMCTL, "start", SOCKET),
+    (*_SYSTEMCTL, "start", "--no-block", SERVICE),
+)
+
+
+def detect(run: Run, environ: Mapping[str, str], home: Path) -> SystemdManager:
+    """The user's systemd, if it really answers.
+
+    Raises:
+        NoServiceManagerError: there is none, or it can't be reached from here.
+    """
+    ran = run((*_SYSTEMCTL, "show", "--property", "UnitPath", "--value"))
+    if ran.is_ok and ran.out.strip():
+        return SystemdManager(run, _units_dir(environ, home, ran.out))
+    if ran.code == NOT_FOUND:
+        reason = "There is no systemd on this machine."
+    elif environ.get("SUDO_USER"):
+        reason = "This is root by way of sudo, which has no service manager of its own."
+    elif not environ.get("XDG_RUNTIME_DIR"):
+        reason = "This is no session of a user who logged in (XDG_RUNTIME_DIR is not set)."
+    else:
+        reason = f"The user's systemd can't be reached: {ran.said or shown(_SYSTEMCTL)}."
+    raise NoServiceManagerError(f"No login item is possible here. {reason}", hint=_WITHOUT)
+
+
+_WITHOUT = (
+    "Without one, run the daemon in a terminal: offramp serve\n"
+    "  In a container, have that be what the container starts. With sudo or su: log in as yourself."
+)
+
+
+def _units_dir(environ: Mapping[str, str], home: Path, unit_path: str) -> Path:
+    """Where this user's units belong: where the manager looks, whatever the shell's variable is."""
+    configured = environ.get("XDG_CONFIG_HOME")
+    if configured and f"{configured}/systemd/user" in unit_path:
+        return Path(configured) / "systemd" / "user"
+    return home / ".config" / "systemd" / "user"
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
+
+
+def _text(path: Path) -> str:
+    return (planned_files.plan(path, None).before or b"").decode(errors="replace")
+
+
+def _is_listening(units: Mapping[str, Mapping[str, str]]) -> bool:
+    return units[SOCKET]["ActiveState"] == "active"
+
+
+def _is_stale(units: Mapping[str, Mapping[str, str]]) -> bool:
+    return any(unit.get("NeedDaemonReload") == "yes" for unit in units.values())
+
+
+def _keeps(file: PlannedFile, part: Callable[[str], tuple[str, ...]]) -> bool:
+    """Whether that part of a unit stays as it was."""
+    before, after = (
+        part((text or b"").decode(errors="replace")) for text in (file.before, file.after)
+    )
+    return before == after

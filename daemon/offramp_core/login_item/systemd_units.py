@@ -1,0 +1,163 @@
+"""The text of the two systemd user units, service and socket; pure.
+
+Whatever needs a namespace of its own (PrivateTmp, ProtectSystem, ...) is left out: a user manager
+may not make one everywhere, and the unit would then not start. What is there works by seccomp and
+prctl alone. Keys that an older systemd does not know it passes over.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from offramp_core.login_item.sockets import Address
+
+SERVICE = "offramp.service"
+SOCKET = "offramp.socket"
+
+STOP_MARGIN_S = 15
+"""How much longer than its drain the daemon may take to end."""
+
+_NO_PROGRAM = re.compile(r"""["'\\]""")
+"""What systemd does not allow in the path of a program, quoted or not."""
+
+_BY_SHELL = """/bin/sh -c 'exec "$$0"' """
+
+_ORIGIN = "# Written by `offramp install`, which mends it. Your own lines belong in a drop-in:\n"
+
+_SOCKET = """\
+{origin}# systemctl --user edit offramp.socket
+[Unit]
+Description=Offramp, where Claude Code connects
+
+[Socket]
+{streams}
+BindIPv6Only=ipv6-only
+# Come up even while the address does not, as where IPv6 is switched off later.
+FreeBind=yes
+Backlog=1024
+FileDescriptorName=offramp
+# Never close the port because the service was started too often.
+TriggerLimitIntervalSec=0
+
+[Install]
+WantedBy=sockets.target
+"""
+
+_SERVICE = """\
+{origin}# systemctl --user edit offramp.service
+[Unit]
+Description=Offramp, a local proxy that delegates Claude Code's execution work
+Requires={socket}
+After={socket}
+# Never give up.
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+NotifyAccess=main
+ExecStart={program}
+# A successor takes over while this process finishes its streams.
+ExecReload=kill -HUP $MAINPID
+{environment}Restart=always
+RestartSec=1
+TimeoutStartSec=120
+# Streams in flight get {drain} s (drain_timeout_s); then they are ended so that the client sees it.
+TimeoutStopSec={stop}
+WatchdogSec=60
+# The first process asks its workers to end; what is left after the time-out is killed.
+KillMode=mixed
+# A worker that ran out of memory is replaced; the streams of the others go on.
+OOMPolicy=continue
+LimitNOFILE=65536
+# Several processes may still finish streams: no TasksMax or MemoryMax below the system's own.
+UMask=0077
+
+NoNewPrivileges=yes
+LockPersonality=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+RestrictNamespaces=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+# As an older kernel would answer: libraries know what to do then.
+SystemCallErrorNumber=ENOSYS
+
+[Install]
+WantedBy=default.target
+"""
+
+
+def render_socket(addresses: Sequence[Address]) -> str:
+    """`offramp.socket`, listening on `addresses`."""
+    streams = "\n".join(f"ListenStream={_escaped(str(address))}" for address in addresses)
+    return _SOCKET.format(origin=_ORIGIN, streams=streams)
+
+
+def render_service(program: Path, environment: Mapping[str, str], *, drain_timeout_s: float) -> str:
+    """`offramp.service`, running `program` with `environment` besides the manager's own."""
+    lines = [f"Environment={_quoted(f'{name}={value}')}\n" for name, value in environment.items()]
+    return _SERVICE.format(
+        origin=_ORIGIN,
+        socket=SOCKET,
+        program=_command(str(program)),
+        environment="".join(lines),
+        drain=f"{drain_timeout_s:g}",
+        stop=math.ceil(drain_timeout_s) + STOP_MARGIN_S,
+    )
+
+
+def listens_on(unit: str) -> tuple[str, ...]:
+    """The addresses in the text of a socket unit, in order."""
+    return tuple(_values(unit, "ListenStream"))
+
+
+def start_lines(unit: str) -> tuple[str, ...]:
+    """What of a service unit a running daemon can't take up without being started anew."""
+    return (*_values(unit, "ExecStart"), *_values(unit, "Environment"))
+
+
+def program_of(unit: str) -> str | None:
+    """The program in the text of a service unit of ours; None where there is none."""
+    command = next(iter(_values(unit, "ExecStart")), None)
+    if command is None:
+        return None
+    if command.startswith(_BY_SHELL):
+        return _unquoted(command.removeprefix(_BY_SHELL)).replace("$$", "$")
+    return _unquoted(command)
+
+
+def _values(unit: str, key: str) -> Iterable[str]:
+    prefix = f"{key}="
+    return (line.removeprefix(prefix) for line in unit.splitlines() if line.startswith(prefix))
+
+
+def _command(program: str) -> str:
+    """What starts `program`: the path itself where systemd takes it as one."""
+    if not _NO_PROGRAM.search(program):
+        # A $ needs no care here: variables are looked for in a command's arguments alone.
+        return _quoted(program)
+    return _BY_SHELL + _quoted(program).replace("$", "$$")
+
+
+def _quoted(text: str) -> str:
+    """`text` as one word, whatever is in it."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{_escaped(escaped)}"'
+
+
+def _unquoted(word: str) -> str:
+    """The text behind what `_quoted` made of it."""
+    inner = word.strip().removeprefix('"').removesuffix('"').replace("%%", "%")
+    return re.sub(r"\\(.)", r"\1", inner)
+
+
+def _escaped(text: str) -> str:
+    """`text` with what systemd would take for a specifier."""
+    return text.replace("%", "%%")
