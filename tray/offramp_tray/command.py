@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from offramp_core.errors import OfframpError
+
+if TYPE_CHECKING:
+    from offramp_tray.actions import LoginItem
 
 
 @click.command("tray")
@@ -40,10 +44,21 @@ def command(is_demo: bool, sheet: Path | None) -> None:
             os.environ,
             open_host,
             is_demo=is_demo,
+            login_item=None if is_demo else _login_item(),
         )
     except AlreadyRunningError as error:
         click.echo(error.title)
         sys.exit(0)
+
+
+def _login_item() -> LoginItem | None:
+    """Whether the tray starts at login; None where only the source is run."""
+    from offramp_core.login_item import autostart
+
+    try:
+        return autostart.switch_for(os.environ)
+    except OfframpError:
+        return None
 
 
 def _leave_out_openssl() -> None:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 OLD_SESSIONS = "Claude Code sessions that already run keep the old address: start them again."
+RUNNING_SESSIONS = (
+    "Claude Code sessions that already run keep this address, and fail until the daemon is back."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _UNANSWERED = {
     "none": "Nothing answers at {url} yet, and until it does Claude Code can't work. Start the "
-    "daemon: offramp serve",
+    "daemon: offramp start, or offramp serve",
     "other": "Something answers at {url}, but it is not Offramp, or it refuses this request.",
 }
 
@@ -49,17 +49,17 @@ def command(context: click.Context, force: bool, is_dry: bool, is_json: bool) ->
     has_backup = False
     if not is_dry and not is_foreign:
         has_backup = connection.apply(change, setup.memory_file)
-    warnings = _warnings(change, setup)
+    found = warnings(change, setup)
     if is_json:
-        claude_code.print_json(change, setup, warnings, is_dry=is_dry, has_backup=has_backup)
+        claude_code.print_json(change, setup, found, is_dry=is_dry, has_backup=has_backup)
         context.exit(exit_codes.FAILURE if is_foreign else 0)
     if is_dry:
         click.echo(claude_code.difference_of(change), nl=False)
     if is_dry and change.is_edit:
         click.echo("Nothing was written.", err=True)
     else:
-        _report(change, setup, has_backup=has_backup)
-    claude_code.print_warnings(warnings)
+        report(change, setup, has_backup=has_backup)
+    claude_code.print_warnings(found)
 
 
 def _foreign_value(change: Change) -> OfframpError:
@@ -69,7 +69,8 @@ def _foreign_value(change: Change) -> OfframpError:
     )
 
 
-def _report(change: Change, setup: Setup, *, has_backup: bool) -> None:
+def report(change: Change, setup: Setup, *, has_backup: bool) -> None:
+    """Say what connecting came to."""
     place = f"  {change.file}, line {change.line}: {BASE_URL} in env"
     if change.outcome is Outcome.ALREADY_CONNECTED:
         click.echo(f"Claude Code uses Offramp already: nothing was changed.\n{place}, {change.old}")
@@ -84,7 +85,8 @@ def _report(change: Change, setup: Setup, *, has_backup: bool) -> None:
     click.echo(claude_code.OLD_SESSIONS)
 
 
-def _warnings(change: Change, setup: Setup) -> list[str]:
+def warnings(change: Change, setup: Setup) -> list[str]:
+    """What stands between Claude Code and Offramp once `change` is applied."""
     found = surroundings.warnings(
         setup.places,
         (change.after or b"").decode(),

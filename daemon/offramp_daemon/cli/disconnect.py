@@ -38,11 +38,12 @@ def command(is_dry: bool, is_json: bool) -> None:
     if is_dry and change.is_edit:
         click.echo("Nothing was written.", err=True)
     else:
-        _report(change, dropped_backup=dropped_backup)
+        report(change, dropped_backup=dropped_backup)
     claude_code.print_warnings(warnings)
 
 
-def _report(change: Change, *, dropped_backup: bool) -> None:
+def report(change: Change, *, dropped_backup: bool) -> None:
+    """Say what disconnecting came to."""
     click.echo("\n".join(_sentences(change)))
     if dropped_backup:
         click.echo("  The file is as it was before connect; its backup was removed.")

@@ -11,7 +11,7 @@ import msgspec
 
 from offramp_core.control_client import NotRunningError
 from offramp_core.units import format_duration
-from offramp_daemon.cli import exit_codes
+from offramp_daemon.cli import exit_codes, login_item
 from offramp_daemon.cli.common import demo_option
 from offramp_daemon.cli.daemon import client_for, delegation_text, key_text, local_text
 
@@ -35,18 +35,40 @@ def command(paths: Paths, as_json: bool) -> None:
         _print_not_running(error, as_json=as_json)
         sys.exit(exit_codes.FAILURE)
     if as_json:
-        click.echo(json.dumps({"running": True, **msgspec.to_builtins(status)}))
+        click.echo(json.dumps({"running": True, **msgspec.to_builtins(status), **_item_json()}))
         return
-    for name, text in _rows(status):
+    for name, text in (*_rows(status), ("login item", login_item.state_here()[1])):
         click.echo(f"{name:<12}{text}")
 
 
 def _print_not_running(error: OfframpError, *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"running": False, "problem": error.title}))
+        click.echo(json.dumps({"running": False, "problem": error.title, **_item_json()}))
         return
     click.echo(error.title)
-    click.echo(f"  {error.hint}")
+    state, text = login_item.state_here()
+    has_item = state is not None and state.is_installed
+    without_item = "Start it: offramp serve; to have it run from login on: offramp install"
+    click.echo(f"  {'Start it: offramp start' if has_item else without_item}")
+    click.echo(f"  Login item: {text}")
+
+
+def _item_json() -> dict[str, object]:
+    """The login item for a script; null where no service manager says."""
+    state, text = login_item.state_here()
+    if state is None:
+        return {"login_item": None}
+    return {
+        "login_item": {
+            "manager": state.manager,
+            "installed": state.is_installed,
+            "enabled": state.is_enabled,
+            "listening": state.is_listening,
+            "running": state.is_running,
+            "pid": state.pid,
+            "text": text,
+        }
+    }
 
 
 def _rows(status: Status) -> list[tuple[str, str]]:

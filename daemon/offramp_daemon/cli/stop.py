@@ -1,0 +1,47 @@
+"""`offramp stop`: ends the daemon and closes its port, until it is started or the next login."""
+
+from __future__ import annotations
+
+import click
+
+from offramp_core.claude_settings import connection
+from offramp_core.claude_settings.connection import Outcome
+from offramp_core.errors import OfframpError
+from offramp_daemon.cli import claude_code, login_item
+
+
+@click.command("stop")
+def command() -> None:
+    """Stop the daemon and close its port, until `offramp start` or your next login.
+
+    Claude Code can't work meanwhile where it is pointed at Offramp. To have everything go to
+    Anthropic for a while, use `offramp pause` instead.
+    """
+    manager, _state = login_item.installed_manager("stop")
+    plan = manager.plan_stop()
+    if not plan.is_change:
+        click.echo("The daemon is stopped already.")
+        return
+    click.echo("Streams in flight may end first; that can take a while.", err=True)
+    login_item.carry_out(manager, plan)
+    click.echo("The daemon is stopped and its port is closed. offramp start opens it again.")
+    for warning in (*_of_connection(), claude_code.RUNNING_SESSIONS):
+        click.echo(f"Warning: {warning}", err=True)
+
+
+def _of_connection() -> list[str]:
+    """That Claude Code is still pointed here, if it is."""
+    setup = claude_code.find_setup(tolerant=True)
+    try:
+        change = connection.plan_disconnect(
+            setup.places.user, setup.memory_file, is_own=setup.is_own
+        )
+    except OfframpError:
+        return []
+    if change.outcome not in {Outcome.DISCONNECTED, Outcome.RESTORED}:
+        return []
+    return [
+        f"Claude Code is pointed at {change.old} and can't work until offramp start. offramp "
+        "disconnect lets it go. If all is to go to Anthropic for a while, that is offramp pause, "
+        "with the daemon running."
+    ]
