@@ -1,16 +1,22 @@
 # Everything is done from here; each target sets up what it needs first. `make` lists them.
 # ARGS= passes arguments on (make run ARGS="--port 3002"); PYTHON= chooses the Python to set up with.
 
-.PHONY: help setup run demo dev test check e2e bench build lock clean
+.PHONY: help setup install uninstall run demo dev test check e2e bench build lock clean
 
 BIN := .venv/bin
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 	@echo '  ARGS="..." passes arguments on; PYTHON=python3.12 chooses the Python of make setup.'
 
 setup: ## Make .venv with everything in it (PYTHON=python3.12 to choose the Python)
 	@sh packaging/setup.sh
+
+install: ## Install Offramp for yourself, and have it run from login on; again: upgrade (ARGS="--yes")
+	@sh packaging/install.sh $(ARGS)
+
+uninstall: ## Take all of that away again; your history stays (ARGS="--purge" for that too)
+	@sh packaging/uninstall.sh $(ARGS)
 
 run: setup ## Run the daemon in the foreground (ARGS="--port 3002")
 	@$(BIN)/offramp serve $(ARGS)

@@ -41,5 +41,7 @@ compile() {
 mkdir -p constraints
 compile constraints/build.txt packaging/build-tools.in "$@"
 compile constraints/all.txt pyproject.toml --extra charts --extra dev --constraints constraints/build.txt "$@"
+# What `make install` installs: the same pins, without the tools of development.
+compile constraints/app.txt pyproject.toml --extra charts --constraints constraints/all.txt "$@"
 sh packaging/check-tree.sh
 grep -c '==' constraints/*.txt

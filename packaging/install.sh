@@ -1,0 +1,137 @@
+#!/bin/sh
+# Installs Offramp for this user into a place of its own, which the checkout is not needed for, and
+# runs `offramp install` with the arguments given. Run again, it upgrades.
+#
+# Usage: install.sh [ARGUMENT...], as `offramp install` takes them.
+# The place: ${XDG_DATA_HOME:-~/.local/share}/offramp-app, on macOS too (below ~/Library/Application
+# Support every script would have to begin with a path that holds a space, which it can't). In it
+# each version has an environment of its own, env-DATE-TIME-PID; `current` leads to the one in use,
+# and changes over at once, only after that one was finished. The one before stays, for a process
+# that still finishes streams may yet load from it. ~/.local/bin/offramp and offramp-daemon lead
+# there. PYTHON, where set, names the Python to use.
+set -eu
+cd "$(dirname "$0")/.."
+
+stop() {
+    printf '%s\n' "$@" >&2
+    exit 1
+}
+
+[ -n "${HOME:-}" ] && [ -d "$HOME" ] || stop "HOME names no folder: there is no place to install to."
+if [ "$(id -u)" -eq 0 ] && [ -n "${SUDO_USER:-}" ]; then
+    stop "Offramp is installed for one user, so not with sudo: type make install as $SUDO_USER."
+fi
+
+case "${XDG_DATA_HOME:-}" in
+    /*) app=$XDG_DATA_HOME/offramp-app ;;
+    *) app=$HOME/.local/share/offramp-app ;;
+esac
+programs=$HOME/.local/bin
+log=$app/install.log
+again="make install"
+. packaging/environment.sh
+
+# Everything that ends up in an environment. It notices changes and guards nothing.
+sources_key() {
+    printf '%s %s\n' "$1" "$({
+        find daemon tray dashboard_qt -type f ! -name '*.pyc' | LC_ALL=C sort |
+            while IFS= read -r file; do cat "$file"; done
+        cat pyproject.toml README.md constraints/build.txt constraints/app.txt \
+            packaging/install.sh packaging/environment.sh
+    } | cksum)"
+}
+
+# names PINS: the packages in a file of pins.
+names() {
+    sed -n 's/^\([A-Za-z0-9][A-Za-z0-9._-]*\)==.*/\1/p' "$1" | LC_ALL=C sort
+}
+
+# refuse_strangers: a link or program of another installation would go on being the one that runs.
+refuse_strangers() {
+    for name in offramp offramp-daemon; do
+        link=$programs/$name
+        if [ -e "$link" ] || [ -L "$link" ]; then
+            case "$(readlink "$link" || true)" in
+                "$app"/*) ;;
+                *) stop "$link is there already, and make install did not make it." \
+                    "Remove that Offramp first (pipx uninstall offramp, say), then type make install again." ;;
+            esac
+        fi
+    done
+}
+
+# Two at a time would remove each other's work.
+take_turn() {
+    if ! mkdir "$app/.installing" 2>/dev/null; then
+        other=$(cat "$app/.installing/pid" 2>/dev/null || true)
+        if [ -n "$other" ] && kill -0 "$other" 2>/dev/null; then
+            stop "Another make install is at work (process $other): let it end first."
+        fi
+    fi
+    echo $$ >"$app/.installing/pid"
+    half_made=''
+    trap 'rm -rf "$app/.installing"; [ -z "$half_made" ] || rm -rf "$half_made"' EXIT
+    trap 'exit 130' HUP INT TERM
+}
+
+# make_new: sets env to a finished environment.
+make_new() {
+    env=$app/env-$(date +%Y%m%d-%H%M%S)-$$
+    half_made=$env
+    choose_pip_cache
+    echo "Installing Offramp into $app with Python $wanted ($python): a minute or so."
+    make_environment "$env"
+    install_packages "$env" constraints/app.txt
+    install_offramp "$env" .
+    names constraints/app.txt >"$env/needed"
+    extra=$(names constraints/build.txt | LC_ALL=C comm -23 - "$env/needed" | grep -vx pip || true)
+    # shellcheck disable=SC2086 # names of packages hold no blanks
+    [ -z "$extra" ] || logged "removing the build tools" "$env/bin/python" -m pip uninstall --yes $extra
+    rm -f "$env/needed"
+    "$env/bin/offramp" --version >>"$log" 2>&1 || stop "The new Offramp does not run: see $log."
+    sources_key "$wanted" >"$env/offramp-stamp"
+    half_made=''
+}
+
+# link TARGET PATH: at once, whatever stood there.
+link() {
+    ln -s "$1" "$2.new.$$"
+    "$env/bin/python" -c 'import os, sys; os.replace(*sys.argv[1:])' "$2.new.$$" "$2"
+}
+
+remove_older() {
+    for folder in "$app"/env-*; do
+        if [ -d "$folder" ] && [ "$folder" != "$env" ] && [ "$folder" != "$previous" ]; then
+            rm -rf "$folder"
+        fi
+    done
+}
+
+refuse_strangers
+find_python
+wanted=$(version_of "$python")
+mkdir -p "$app" "$programs"
+take_turn
+: >"$log"
+
+previous=$(readlink "$app/current" || true)
+if [ -n "$previous" ] && [ "$(cat "$previous/offramp-stamp" 2>/dev/null)" = "$(sources_key "$wanted")" ] &&
+    "$previous/bin/offramp" --version >>"$log" 2>&1; then
+    env=$previous
+    echo "Offramp is installed in $app, and up to date."
+else
+    make_new
+    link "$env" "$app/current"
+    remove_older
+    # A daemon that runs is to be one of the new environment, be its version's number the same.
+    set -- --restart "$@"
+fi
+for name in offramp offramp-daemon; do
+    link "$app/current/bin/$name" "$programs/$name"
+done
+
+case ":$PATH:" in
+    *":$programs:"*) ;;
+    *) echo "$programs is not on your PATH: add it in your shell's start-up file to type just offramp." ;;
+esac
+"$app/current/bin/offramp" install "$@"

@@ -1,0 +1,179 @@
+"""`make install`, its upgrade and `make uninstall` in a real `systemd --user`, without network.
+
+The checkout is a copy whose pins name nothing: the packages are those of the environment that runs
+the tests, seen by PYTHONPATH. All else is as it is for a user, pip and the build included.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from daemon_process import free_port
+from user_systemd import Ending, UserSystemd, user_systemd
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+CHECKOUT = Path(__file__).parents[2]
+_COPIED = ("daemon", "tray", "dashboard_qt", "packaging", "constraints")
+_FILES = ("pyproject.toml", "README.md", "LICENSE", "Makefile")
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@dataclass
+class Desk:
+    """A user with a checkout."""
+
+    systemd: UserSystemd
+    checkout: Path
+
+    @property
+    def home(self) -> Path:
+        return self.systemd.home
+
+    @property
+    def app(self) -> Path:
+        return self.home / ".local" / "share" / "offramp-app"
+
+    @property
+    def environments(self) -> list[Path]:
+        return sorted(self.app.glob("env-*"))
+
+    @property
+    def current(self) -> Path:
+        return self.app.joinpath("current").readlink()
+
+    @property
+    def link(self) -> Path:
+        return self.home / ".local" / "bin" / "offramp"
+
+    async def make(self, target: str, arguments: str = "", **variables: str) -> Ending:
+        return await self.systemd.run(
+            *("make", "-C", str(self.checkout), target),
+            f"PYTHON={sys.executable}",
+            f"ARGS={arguments}",
+            limit_s=200,
+            **variables,
+        )
+
+    async def offramp(self, *arguments: str) -> Ending:
+        return await self.systemd.run(str(self.link), *arguments)
+
+    async def daemon_sees(self, text: str) -> bool:
+        """Whether every process of the service runs from there."""
+        pids = await self.systemd.pids("offramp.service")
+        return bool(pids) and all(text in _command_line(pid) for pid in pids)
+
+    def take_turn(self, *, pid: int) -> None:
+        """Be another `make install`, of that process."""
+        turn = self.app / ".installing"
+        turn.mkdir(parents=True)
+        (turn / "pid").write_text(f"{pid}\n")
+
+    def change_source(self) -> None:
+        module = self.checkout / "daemon" / "offramp_core" / "units.py"
+        module.write_text(module.read_text() + "\n# Another one.\n")
+
+
+def _command_line(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text()
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    if shutil.which("make") is None:
+        pytest.skip("this machine has no make")
+    checkout = tmp_path / "a checkout"
+    checkout.mkdir()
+    for folder in _COPIED:
+        shutil.copytree(
+            CHECKOUT / folder, checkout / folder, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    for file in _FILES:
+        shutil.copy(CHECKOUT / file, checkout / file)
+    for pins in checkout.glob("constraints/*.txt"):
+        pins.write_text("# Nothing: this environment has it all.\n")
+    variables = {
+        "PYTHONPATH": sysconfig.get_path("purelib"),
+        "PIP_NO_INDEX": "1",
+        "PIP_CONFIG_FILE": os.devnull,
+    }
+    home = tmp_path / "home"
+    config = home / ".config" / "offramp" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text(f"port = {free_port()}\n")
+    async with user_systemd(home, **variables) as systemd:
+        yield Desk(systemd, checkout)
+
+
+async def test_install_outlives_a_failed_upgrade_and_its_checkout(desk: Desk) -> None:
+    desk.take_turn(pid=999_999_999)  # of one that was killed
+    ending = await desk.make("install", "--yes --no-connect")
+    assert ending.code == 0, ending
+    assert "The daemon serves at" in ending.out
+    assert ".local/bin is not on your PATH" in ending.out
+    installed = desk.current
+    assert desk.link.resolve().is_relative_to(installed)
+    same = await desk.make("install", "--yes --no-connect")
+    assert same.code == 0
+    assert "up to date" in same.out
+    desk.change_source()
+    (desk.checkout / "constraints" / "app.txt").write_text("no-such-package==1 --hash=sha256:00\n")
+    failed = await desk.make("install", "--yes --no-connect")
+    assert failed.code != 0
+    assert "installing the pinned packages failed" in failed.err
+    assert desk.environments == [installed]
+    assert desk.current == installed
+    shutil.rmtree(desk.checkout)
+    assert await desk.daemon_sees(str(installed))
+    assert (await desk.offramp("restart")).code == 0
+    assert (await desk.offramp("status")).code == 0
+    gone = await desk.offramp("uninstall")
+    assert gone.code == 0, gone
+    assert not desk.app.exists()
+    assert not desk.link.is_symlink()
+    assert not list(desk.systemd.units_dir.glob("offramp*"))
+
+
+async def test_another_install_upgrades_and_keeps_one_environment_back(desk: Desk) -> None:
+    assert (await desk.make("install", "--yes")).code == 0
+    (first,) = desk.environments
+    for _ in range(2):
+        before = desk.current
+        desk.change_source()
+        upgraded = await desk.make("install", "--yes")
+        assert upgraded.code == 0, upgraded
+        assert "restarted" in upgraded.out
+        assert sorted([before, desk.current]) == desk.environments
+        assert desk.current != before
+    assert first not in desk.environments
+    said = await desk.make("uninstall", "--purge --yes")
+    assert said.code == 0, said
+    assert not desk.app.exists()
+
+
+async def test_install_that_would_do_harm_is_refused(desk: Desk) -> None:
+    refused = await desk.make("install", "--yes", SUDO_USER="somebody")
+    assert refused.code != 0
+    assert "as somebody" in refused.err
+    refused = await desk.make("uninstall")
+    assert refused.code != 0
+    assert "has not installed anything" in refused.err
+    desk.take_turn(pid=1)
+    refused = await desk.make("install", "--yes")
+    assert refused.code != 0
+    assert "Another make install is at work" in refused.err
+    desk.link.parent.mkdir(parents=True, exist_ok=True)
+    desk.link.symlink_to("/somewhere/pipx/venvs/offramp/bin/offramp")
+    refused = await desk.make("install", "--yes")
+    assert refused.code != 0
+    assert "make install did not make it" in refused.err
+    assert desk.environments == []
