@@ -97,14 +97,14 @@ def load(
     environ: Mapping[str, str],
     *,
     is_demo: bool = False,
-    from_keyring: Mapping[KeyMark, Secret] = MappingProxyType({}),
     file_text: str | None = None,
+    from_keyring: Mapping[KeyMark, Secret] = MappingProxyType({}),
 ) -> LoadedSettings:
     """The settings from the files in `paths` and from `environ`.
 
-    `from_keyring` holds the keys that the caller has got from the keyring, which may take long and
-    is not asked here. The demo takes no key, no base URL and no log folder from anywhere. With
-    `file_text` it is as if that were in `config.toml`.
+    With `file_text` it is as if that were in `config.toml`. `from_keyring` holds the keys that the
+    caller has got from the keyring, which may take long and is not asked here. The demo takes no
+    key, no base URL and no log folder from anywhere.
 
     Raises:
         ConfigError: a value can't be used, or a file can't be read.

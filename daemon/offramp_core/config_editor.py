@@ -47,27 +47,21 @@ def edited(text: str, changes: Changes) -> str:
     return text
 
 
-def check(paths: Paths, environ: Mapping[str, str], text: str) -> LoadedSettings:
-    """What the settings would be if `text` were in the file.
-
-    Raises:
-        ConfigError: they would be refused; its `label` says which setting is to blame.
-    """
-    return config.load(paths, environ, file_text=text)
-
-
-def save(paths: Paths, environ: Mapping[str, str], changes: Changes) -> LoadedSettings:
+def save(
+    paths: Paths, environ: Mapping[str, str], changes: Changes, *, is_demo: bool = False
+) -> LoadedSettings:
     """Change the file, all at once; return the settings as they are from now on.
 
     Raises:
-        ConfigError: they would be refused. The file is as it was.
+        ConfigError: they would be refused; its `label` says which is to blame, if it is one. The
+            file is as it was.
         OfframpError: the file can't be read or written, or was changed meanwhile; the same holds.
     """
     file = paths.config_file
     before = whole_file.read(file)
     text = read_text(file) or ""
     new = edited(text, changes)
-    loaded = check(paths, environ, new)
+    loaded = config.load(paths, environ, is_demo=is_demo, file_text=new)
     if new != text:
         whole_file.write(file, _as_in(before or b"", new), before=before)
     return loaded

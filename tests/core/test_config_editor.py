@@ -16,7 +16,7 @@ from offramp_core.config_values import ConfigError
 from offramp_core.errors import OfframpError
 from offramp_core.paths import Paths
 
-EXAMPLE = Path(__file__).parents[2] / "packaging" / "config.example.toml"
+EXAMPLE = Path(config.__file__).parent / "config.example.toml"
 OWN = """\
 # mine
 port = 3002  # beside another one
