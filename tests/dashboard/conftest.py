@@ -6,13 +6,26 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+import sample_pictures
+from PySide6.QtCore import QLocale
+
+from offramp_dashboard.models.requests import RequestsModel
+from offramp_dashboard.styling import Styling
+from offramp_dashboard.theme import LIGHT, Theme, ThemeChoice
+from offramp_dashboard.window import Window
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from PySide6.QtWidgets import QApplication
+    from pytestqt.qtbot import QtBot
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 _HERE = "tests/dashboard"
+_OFFSCREEN = "This plugin does not support propagateSizeHints"
+"""What Qt says of windows without a display, whatever they do."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -20,6 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _HERE in item.path.as_posix():
             item.add_marker(pytest.mark.qt_log_level_fail("WARNING"))
+            item.add_marker(pytest.mark.qt_log_ignore(_OFFSCREEN, extend=True))
 
 
 @pytest.fixture
@@ -28,3 +42,45 @@ def log_dir(tmp_path: Path) -> Path:
     folder = tmp_path / "log"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def theme() -> Theme:
+    """The window's colours on light ground."""
+    return LIGHT
+
+
+@pytest.fixture(autouse=True)
+def _british_locale() -> Iterator[None]:
+    """The same words and numbers on every machine."""
+    before = QLocale()
+    QLocale.setDefault(QLocale(QLocale.Language.English, QLocale.Country.UnitedKingdom))
+    yield
+    QLocale.setDefault(before)
+
+
+@pytest.fixture
+def styling(qapp: QApplication) -> Iterator[Styling]:
+    """The window's style, on the application while a test runs."""
+    dressed = Styling(qapp, ThemeChoice.LIGHT)
+    yield dressed
+    qapp.setStyleSheet("")
+    dressed.deleteLater()
+
+
+@pytest.fixture
+def requests_model() -> RequestsModel:
+    """An empty table at the time of the sample pictures."""
+    return RequestsModel(sample_pictures.ZONE, lambda: sample_pictures.NOW)
+
+
+@pytest.fixture
+def window(qtbot: QtBot, styling: Styling, requests_model: RequestsModel) -> Window:
+    """The window, shown, with nothing in it yet."""
+    made = Window(requests_model, styling.theme)
+    styling.changed.connect(made.set_theme)
+    qtbot.addWidget(made)
+    made.resize(1280, 800)
+    made.show()
+    qtbot.waitExposed(made)
+    return made

@@ -1,0 +1,216 @@
+"""The pages of charts: which charts they hold, and what each chart is told of a `Picture`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QGridLayout, QWidget
+
+from offramp_dashboard.names import backend_name
+from offramp_dashboard.theme import GRID_PX
+from offramp_dashboard.views import words
+from offramp_dashboard.views.bars_chart import BarsChart
+from offramp_dashboard.views.card import Card
+from offramp_dashboard.views.headline_view import HeadlineView
+from offramp_dashboard.views.shades import Shades
+from offramp_dashboard.views.split_chart import SplitChart
+from offramp_dashboard.views.tokens_view import TokensView
+from offramp_dashboard.views.weeks_chart import WeeksChart
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from offramp_dashboard.picture import Bars, Picture
+    from offramp_dashboard.theme import Theme
+    from offramp_dashboard.views.chart import Chart
+
+_LOWEST_CHART_PX = 96
+_STILL_READING = "older history is still being read"
+
+
+class ChartPage(QWidget):
+    """A page of cards.
+
+    Signals:
+        span_dragged(datetime, datetime): a range of time was chosen in one of its charts.
+        back_asked(): out of that range again.
+    """
+
+    span_dragged = Signal(object, object)
+    back_asked = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        """An empty page."""
+        super().__init__(parent)
+        self.setObjectName("page")
+        self.grid = QGridLayout(self)
+        self.grid.setContentsMargins(0, 0, 0, 0)
+        self.grid.setSpacing(GRID_PX + 4)
+        self._charts: list[Chart] = []
+
+    def show_picture(self, picture: Picture) -> None:
+        """Draw it."""
+        raise NotImplementedError
+
+    def set_theme(self, theme: Theme) -> None:
+        """Colours follow."""
+        for chart in self._charts:
+            chart.set_theme(theme)
+
+    @property
+    def charts(self) -> Sequence[Chart]:
+        """All its charts."""
+        return tuple(self._charts)
+
+    def _card(self, title: str, chart: Chart) -> Card:
+        chart.setMinimumHeight(_LOWEST_CHART_PX)
+        chart.setMinimumWidth(160)
+        chart.range_dragged.connect(lambda first, last: self._tell_range(chart, first, last))
+        chart.back_asked.connect(self.back_asked)
+        self._charts.append(chart)
+        return Card(title, chart)
+
+    def _tell_range(self, chart: Chart, first: int, last: int) -> None:
+        span = _span(chart, first, last)
+        if span is not None:
+            self.span_dragged.emit(*span)
+
+
+class Overview(ChartPage):
+    """The week in figures, and the four windows of time."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        """Empty charts."""
+        super().__init__(parent)
+        self.headline = HeadlineView()
+        self.day = BarsChart("Last 24 hours by hour and model", empty_text="Nothing in 24 hours")
+        self.recent = BarsChart("Last 3 hours in 3 minutes each", empty_text="Nothing in 3 hours")
+        self.weeks = WeeksChart("Weeks side by side")
+        self.split = SplitChart("Split between the providers over time")
+        self.day_card = self._card("Last 24 hours", self.day)
+        self.weeks_card = self._card("Weeks", self.weeks)
+        self.recent_card = self._card("Last 3 hours", self.recent)
+        self.split_card = self._card("Split over time", self.split)
+        self.grid.addWidget(self.headline, 0, 0, 1, 2)
+        self.grid.addWidget(self.day_card, 1, 0)
+        self.grid.addWidget(self.weeks_card, 1, 1)
+        self.grid.addWidget(self.recent_card, 2, 0)
+        self.grid.addWidget(self.split_card, 2, 1)
+        self.grid.setColumnStretch(0, 3)
+        self.grid.setColumnStretch(1, 2)
+        self.grid.setRowStretch(1, 1)
+        self.grid.setRowStretch(2, 1)
+
+    def show_picture(self, picture: Picture) -> None:
+        """Draw it; a range of the user's own takes the place of the last 24 hours."""
+        shades = Shades.of(picture)
+        self.headline.show_picture(picture)
+        day = picture.chosen or picture.day
+        self.day.show_bars(day, shades)
+        self.day_card.set_title("Your range" if picture.chosen else "Last 24 hours")
+        self.day_card.set_note(_note(day, "by model"))
+        if picture.chosen:
+            when = words.span_text(day.edges[0], day.edges[-1], picture.taken)
+            self.day_card.set_note(f"{when}  ·  {_note(day, 'by model')}")
+        self.recent.show_bars(picture.recent, shades)
+        self.recent_card.set_note(_note(picture.recent, "3 minutes a bar"))
+        self.weeks.show_weeks(picture.weeks, shades, picture.taken)
+        self.weeks_card.set_note(weeks_note(picture))
+        self.split.show_split(picture.split, shades)
+        self.split_card.set_note(split_note(picture))
+
+    def set_theme(self, theme: Theme) -> None:
+        """Colours follow."""
+        super().set_theme(theme)
+        self.headline.set_theme(theme)
+
+
+class HistoryPage(ChartPage):
+    """The longer view: the split over time, weeks, and tokens by kind."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        """Empty charts."""
+        super().__init__(parent)
+        self.split = SplitChart("Split between the providers over time")
+        self.weeks = WeeksChart("Weeks side by side")
+        self.tokens = TokensView()
+        self.split_card = self._card("Split over time", self.split)
+        self.weeks_card = self._card("Weeks", self.weeks)
+        self.tokens_card = Card("Tokens by kind", self.tokens)
+        self.grid.addWidget(self.split_card, 0, 0, 1, 2)
+        self.grid.addWidget(self.weeks_card, 1, 0)
+        self.grid.addWidget(self.tokens_card, 1, 1)
+        self.grid.setColumnStretch(0, 1)
+        self.grid.setColumnStretch(1, 1)
+        self.grid.setRowStretch(0, 1)
+        self.grid.setRowStretch(1, 1)
+
+    def show_picture(self, picture: Picture) -> None:
+        """Draw it."""
+        shades = Shades.of(picture)
+        self.split.show_split(picture.split, shades)
+        self.split_card.set_note(split_note(picture))
+        self.weeks.show_weeks(picture.weeks, shades, picture.taken)
+        self.weeks_card.set_note(weeks_note(picture))
+        self.tokens.show_tokens(picture.tokens, shades.backends)
+        tokens = picture.tokens
+        when = f"since {words.moment_text(tokens.start, picture.taken)}"
+        if picture.chosen is not None:
+            when = words.span_text(tokens.start, tokens.end, picture.taken)
+        self.tokens_card.set_note(when)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Colours follow."""
+        super().set_theme(theme)
+        self.tokens.set_theme(theme)
+
+
+def weeks_note(picture: Picture) -> str:
+    """Where the running week goes."""
+    weeks = picture.weeks
+    if not weeks.is_complete:
+        return _STILL_READING
+    if weeks.pace is None:
+        return ""
+    end = words.day_and_clock(picture.headline.end)
+    return f"≈ {words.short(weeks.pace)} by {end} at this pace"
+
+
+def split_note(picture: Picture) -> str:
+    """From when on, of what, and how pauses are shown."""
+    bars = picture.split.bars
+    notes = [f"share of {bars.measure.value}"]
+    if picture.split.pauses:
+        notes.append("dimmed while paused")
+    if not bars.is_complete:
+        notes.append(_STILL_READING)
+    return "  ·  ".join(notes)
+
+
+def _note(bars: Bars, how: str) -> str:
+    total = sum(sum(each.values) for each in bars.series)
+    text = f"{words.short(total)} {bars.measure.value}, {how}"
+    return text if bars.is_complete else f"{text}  ·  {_STILL_READING}"
+
+
+def _span(chart: Chart, first: int, last: int) -> tuple[datetime, datetime] | None:
+    if isinstance(chart, WeeksChart):
+        weeks = chart.shown.weeks if chart.shown else ()
+        return (weeks[first].start, weeks[last].end) if weeks else None
+    bars: Bars | None = None
+    if isinstance(chart, SplitChart):
+        bars = chart.shown.bars if chart.shown else None
+    elif isinstance(chart, BarsChart):
+        bars = chart.shown
+    return (bars.edges[first], bars.edges[last + 1]) if bars else None
+
+
+def summary_of(picture: Picture) -> str:
+    """The week in one sentence, for people who can't see the charts."""
+    parts = [
+        f"{backend_name(part.backend)} {words.exact(part.requests)} requests"
+        for part in picture.headline.parts
+    ]
+    return f"This week: {', '.join(parts)}" if parts else "Nothing this week yet"

@@ -1,0 +1,201 @@
+"""The row on top: how the daemon is, pausing, what is counted, export and settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QAction, QColor, QPainter, QPen
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QHBoxLayout,
+    QMenu,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QWidget,
+)
+
+from offramp_dashboard.picture import Daemon, DaemonState, Measure
+from offramp_dashboard.theme import GRID_PX, LIGHT
+from offramp_dashboard.views.card import ElidedLabel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PySide6.QtGui import QPaintEvent
+
+    from offramp_dashboard.theme import Theme
+
+_DOT_PX = 12
+_WORDS = {
+    DaemonState.RUNNING: "Delegating",
+    DaemonState.PAUSED: "Paused",
+    DaemonState.NO_KEY: "No key",
+    DaemonState.STOPPED: "Not running",
+    DaemonState.UNKNOWN: "Unknown",
+}
+
+
+class StateDot(QWidget):
+    """The daemon's state as a sign: each has its own shape, not its colour alone."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        """Unknown at first."""
+        super().__init__(parent)
+        self._state = DaemonState.UNKNOWN
+        self._theme: Theme = LIGHT
+        self.setFixedSize(QSize(_DOT_PX, _DOT_PX))
+
+    def show_state(self, state: DaemonState, theme: Theme) -> None:
+        """Draw this one."""
+        self._state, self._theme = state, theme
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        """A disc, two strokes, or a ring."""
+        del event
+        theme = self._theme
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        area = QRectF(1, 1, _DOT_PX - 2, _DOT_PX - 2)
+        match self._state:
+            case DaemonState.RUNNING:
+                painter.setPen(Qt.PenStyle.NoPen)
+                painter.setBrush(QColor(theme.good))
+                painter.drawEllipse(area)
+            case DaemonState.PAUSED:
+                painter.setPen(Qt.PenStyle.NoPen)
+                painter.setBrush(QColor(theme.warning))
+                painter.drawRect(QRectF(2, 1, 3, 10))
+                painter.drawRect(QRectF(7, 1, 3, 10))
+            case DaemonState.NO_KEY | DaemonState.STOPPED | DaemonState.UNKNOWN:
+                colours = {
+                    DaemonState.NO_KEY: theme.warning,
+                    DaemonState.STOPPED: theme.danger,
+                    DaemonState.UNKNOWN: theme.muted,
+                }
+                painter.setPen(QPen(QColor(colours[self._state]), 2))
+                painter.setBrush(Qt.BrushStyle.NoBrush)
+                painter.drawEllipse(area.adjusted(1, 1, -1, -1))
+        painter.end()
+
+
+class MeasureSwitch(QWidget):
+    """Requests or tokens.
+
+    Signals:
+        chosen(Measure): by the user.
+    """
+
+    chosen = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        """Two buttons of which one is down."""
+        super().__init__(parent)
+        self._group = QButtonGroup(self)
+        self.buttons: dict[Measure, QPushButton] = {}
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        for measure, end in ((Measure.TOKENS, "first"), (Measure.REQUESTS, "last")):
+            button = QPushButton(measure.value.capitalize())
+            button.setCheckable(True)
+            button.setProperty("look", "segment")
+            button.setProperty("end", end)
+            button.setAccessibleName(f"Count {measure.value}")
+            button.clicked.connect(lambda _, m=measure: self.chosen.emit(m))
+            self._group.addButton(button)
+            self.buttons[measure] = button
+            row.addWidget(button)
+
+    def show_measure(self, measure: Measure) -> None:
+        """Have that one down."""
+        self.buttons[measure].setChecked(True)
+
+
+class Toolbar(QWidget):
+    """The row itself. Its menus are the window's own actions.
+
+    Signals:
+        measure_chosen(Measure): count these.
+        resume_asked(): let delegation go on.
+    """
+
+    measure_chosen = Signal(object)
+    resume_asked = Signal()
+
+    def __init__(
+        self, pause: Sequence[QAction], export: Sequence[QAction], parent: QWidget | None = None
+    ) -> None:
+        """`pause` and `export` fill their menus."""
+        super().__init__(parent)
+        self._theme: Theme = LIGHT
+        self._daemon = Daemon(state=DaemonState.UNKNOWN, text="")
+        self.dot = StateDot()
+        self.state = ElidedLabel()
+        self.pause_button = _menu_button("Pause", pause, "Pause delegation")
+        self.resume_button = QPushButton("Resume")
+        self.resume_button.setAccessibleName("Resume delegation")
+        self.resume_button.clicked.connect(self.resume_asked)
+        self.measure = MeasureSwitch()
+        self.measure.chosen.connect(self.measure_chosen)
+        self.export_button = _menu_button("Export", export, "Export what is seen")
+        self.settings_button = QPushButton("Settings")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(GRID_PX)
+        row.addWidget(self.dot)
+        row.addWidget(self.state, 1)
+        for widget in (
+            self.resume_button,
+            self.pause_button,
+            self.measure,
+            self.export_button,
+            self.settings_button,
+        ):
+            widget.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+            row.addWidget(widget)
+        self.show_daemon(self._daemon)
+
+    def show_daemon(self, daemon: Daemon) -> None:
+        """Say how the daemon is."""
+        self._daemon = daemon
+        name = _WORDS[daemon.state]
+        text = daemon.text
+        if daemon.state is DaemonState.STOPPED and ":" in text:
+            # In full it names the socket, which has room in the tip alone.
+            text = f"{text.partition(':')[0]}. Start it: {text.rpartition(': ')[2]}"
+        self.state.set_full_text(text or name)
+        self.state.setToolTip(daemon.text)
+        self.state.setAccessibleName(f"Daemon: {name}. {daemon.text}")
+        self.dot.show_state(daemon.state, self._theme)
+        can_pause = daemon.state in (DaemonState.RUNNING, DaemonState.NO_KEY)
+        self.resume_button.setVisible(daemon.state is DaemonState.PAUSED)
+        self.pause_button.setVisible(daemon.state is not DaemonState.PAUSED)
+        self.pause_button.setEnabled(can_pause)
+
+    def set_busy(self, is_busy: bool) -> None:
+        """A command is under way: no second one until it is answered."""
+        can_pause = self._daemon.state in (DaemonState.RUNNING, DaemonState.NO_KEY)
+        self.resume_button.setEnabled(not is_busy)
+        self.pause_button.setEnabled(can_pause and not is_busy)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Colours follow."""
+        self._theme = theme
+        self.dot.show_state(self._daemon.state, theme)
+
+
+def _menu_button(text: str, actions: Sequence[QAction], name: str) -> QToolButton:
+    button = QToolButton()
+    button.setText(text)
+    button.setProperty("look", "button")
+    button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+    button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    button.setAccessibleName(name)
+    button.setToolTip(name)
+    menu = QMenu(button)
+    menu.addActions(actions)
+    button.setMenu(menu)
+    return button

@@ -1,0 +1,131 @@
+"""Weeks side by side, stacked by backend; the running one with what it is expected to come to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtGui import QFontMetricsF
+
+from offramp_core.units import format_percent, share
+from offramp_dashboard.names import backend_name
+from offramp_dashboard.views import words
+from offramp_dashboard.views.bars_item import Bar, BarsItem, Block
+from offramp_dashboard.views.chart import Chart
+from offramp_dashboard.views.hover_panel import Readout, Row
+from offramp_dashboard.views.ticks import Tick
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from PySide6.QtWidgets import QWidget
+
+    from offramp_dashboard.picture import Week, Weeks
+    from offramp_dashboard.theme import Theme
+    from offramp_dashboard.views.shades import Shades
+
+_GAP = 0.34
+
+
+class WeeksChart(Chart):
+    """Draws `Weeks`; a click-drag over weeks chooses them as a range."""
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        """Nothing is drawn yet."""
+        super().__init__(name, parent)
+        self._weeks: Weeks | None = None
+        self._shades: Shades | None = None
+        self._now: datetime | None = None
+        self._item = BarsItem(gap=_GAP)
+        self.addItem(self._item)
+        self.empty_text = "Nothing in these weeks"
+
+    def show_weeks(self, weeks: Weeks, shades: Shades, now: datetime) -> None:
+        """Draw these from now on."""
+        self._weeks, self._shades, self._now = weeks, shades, now
+        self._redraw()
+        highest = max([_total(week) for week in weeks.weeks] + [weeks.pace or 0], default=0)
+        self.set_extent(len(weeks.weeks), highest)
+        current = next((week for week in weeks.weeks if week.is_current), None)
+        so_far = words.exact(_total(current)) if current else "0"
+        self.setAccessibleDescription(
+            f"{len(weeks.weeks)} weeks; this week {so_far} {weeks.measure.value}"
+        )
+
+    def set_theme(self, theme: Theme) -> None:
+        """Colours follow."""
+        super().set_theme(theme)
+        font = self.caption_font()
+        self._item.set_look(font, theme.text)
+        self.head_px = QFontMetricsF(font).height() + 2
+        self.set_extent(self.bar_count, self.highest)
+        self._redraw()
+
+    @property
+    def shown(self) -> Weeks | None:
+        """What is drawn."""
+        return self._weeks
+
+    def widest_tick(self) -> str:
+        """A date, or the running week's name."""
+        return "This week"
+
+    def ticks(self, most: int) -> Sequence[Tick]:
+        """Each week's first day, or each second, third, ... week's, counted from the last."""
+        weeks = self._weeks.weeks if self._weeks else ()
+        step = -(-len(weeks) // most) if most else 1
+        chosen = [i for i in range(len(weeks)) if (len(weeks) - 1 - i) % step == 0]
+        return [Tick(i + 0.5, _week_name(weeks[i])) for i in chosen]
+
+    def readout(self, bar: int) -> Readout:
+        """The week's parts, its whole and, of the running one, its pace."""
+        weeks, shades, now = self._weeks, self._shades, self._now
+        assert weeks is not None
+        assert shades is not None
+        assert now is not None
+        week = weeks.weeks[bar]
+        total = _total(week)
+        rows = [
+            Row(
+                name=backend_name(backend),
+                value=f"{words.exact(value)}  {format_percent(share(value, total))}",
+                fill=shades.fill(self.theme, backend),
+            )
+            for backend, value in reversed(week.values)
+            if value
+        ]
+        rows.append(Row(name=weeks.measure.value, value=words.exact(total)))
+        if week.is_current and weeks.pace is not None:
+            rows.append(Row(name="at this pace", value=words.exact(weeks.pace)))
+        title = f"{words.day_of_month(week.start)} {words.DASH} {words.day_of_month(week.end)}"
+        note = f"since {words.day_and_clock(week.start)}" if week.is_current else ""
+        return Readout(title=title, rows=tuple(rows), note=note)
+
+    def _redraw(self) -> None:
+        weeks, shades = self._weeks, self._shades
+        if weeks is None or shades is None:
+            return
+        self._item.set_bars([self._bar(week, weeks, shades) for week in weeks.weeks])
+
+    def _bar(self, week: Week, weeks: Weeks, shades: Shades) -> Bar:
+        blocks = []
+        level = 0
+        for backend, value in week.values:
+            if value:
+                fill = shades.fill(self.theme, backend)
+                blocks.append(Block(level, level + value, fill))
+                level += value
+        label = words.short(level) if level else ""
+        if week.is_current and weeks.pace is not None and weeks.pace > level:
+            fill = self.theme.fill(None)
+            blocks.append(Block(level, weeks.pace, fill, is_expected=True))
+            label = f"≈ {words.short(weeks.pace)}"
+        return Bar(tuple(blocks), label)
+
+
+def _total(week: Week) -> int:
+    return sum(value for _, value in week.values)
+
+
+def _week_name(week: Week) -> str:
+    return "This week" if week.is_current else words.day_of_month(week.start)

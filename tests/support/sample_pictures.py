@@ -1,0 +1,287 @@
+"""Pictures for the window's tests: a busy week, a first request, nothing at all."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
+
+from offramp_dashboard.picture import (
+    Bars,
+    Choice,
+    Daemon,
+    DaemonState,
+    FeedState,
+    Headline,
+    History,
+    Measure,
+    Part,
+    PauseMark,
+    Picture,
+    Savings,
+    Series,
+    Split,
+    TokenKinds,
+    Tokens,
+    Week,
+    Weeks,
+)
+
+ZONE: tzinfo = ZoneInfo("Europe/Berlin")
+NOW = datetime(2026, 2, 10, 15, 26, tzinfo=ZONE)
+WEEK_START = datetime(2026, 2, 5, 22, 0, tzinfo=ZONE)
+
+_MODELS = (
+    ("anthropic", "claude-opus-4-6", "opus-4-6", 5),
+    ("anthropic", "claude-sonnet-4-5", "sonnet-4-5", 1),
+    ("zai", "claude-sonnet-4-5", "sonnet-4-5", 14),
+    ("zai", "claude-haiku-4-5", "haiku-4-5", 8),
+)
+
+RUNNING = Daemon(state=DaemonState.RUNNING, text="Running: delegation is on.")
+PAUSED = Daemon(
+    state=DaemonState.PAUSED,
+    text="Paused until 16:26: everything goes to Anthropic.",
+    paused_until=NOW + timedelta(hours=1),
+)
+STOPPED = Daemon(
+    state=DaemonState.STOPPED,
+    text="The daemon is not running: nobody answers at /run/user/1000/offramp/control.sock. "
+    "Start it: offramp serve",
+)
+
+
+def full_picture(measure: Measure = Measure.TOKENS, *, scale: float = 1.0) -> Picture:
+    """A week of work: everything has something to show."""
+    factor = scale * (4_100 if measure is Measure.TOKENS else 1)
+    return Picture(
+        taken=NOW,
+        zone=ZONE,
+        measure=measure,
+        history=History(state=FeedState.READY, log_dir="/home/ada/.local/share/offramp/log"),
+        headline=_headline(),
+        recent=_by_backend(
+            NOW - timedelta(minutes=176), timedelta(minutes=3), 60, factor / 9, measure
+        ),
+        day=_by_model(
+            NOW.replace(minute=0) - timedelta(hours=23), timedelta(hours=1), 24, factor, measure
+        ),
+        weeks=_weeks(factor, measure),
+        split=Split(
+            bars=_by_backend(WEEK_START, timedelta(hours=2), 57, factor, measure),
+            pauses=(
+                PauseMark(
+                    start=WEEK_START + timedelta(hours=31), end=WEEK_START + timedelta(hours=37)
+                ),
+                PauseMark(
+                    start=WEEK_START + timedelta(hours=82), end=WEEK_START + timedelta(hours=83)
+                ),
+            ),
+        ),
+        tokens=Tokens(
+            start=WEEK_START,
+            end=NOW,
+            kinds=(
+                _kinds("anthropic", 1_240_000, 610_400, 18_200_500, 2_150_000, 0.84),
+                _kinds("zai", 3_820_000, 1_390_800, 41_650_300, 0, 0.92),
+            ),
+        ),
+        providers=(
+            Choice(key="anthropic", name="Anthropic", backend="anthropic", is_on=True),
+            Choice(key="zai", name="Z.ai", backend="zai", is_on=True),
+        ),
+        models=(
+            Choice(key="claude-opus-4-6", name="opus-4-6", backend="anthropic", is_on=True),
+            Choice(key="claude-sonnet-4-5", name="sonnet-4-5", backend="zai", is_on=True),
+            Choice(key="claude-haiku-4-5", name="haiku-4-5", backend="zai", is_on=True),
+        ),
+    )
+
+
+def empty_picture(state: FeedState = FeedState.EMPTY, problem: str = "") -> Picture:
+    """No record yet, or no log that could be read."""
+    full = full_picture()
+    nothing = Headline(
+        start=full.headline.start,
+        end=full.headline.end,
+        parts=(),
+        last_week_parts=None,
+        savings=None,
+    )
+    return replace(
+        full,
+        history=replace(full.history, state=state, problem=problem),
+        headline=nothing,
+        recent=_without_series(full.recent),
+        day=_without_series(full.day),
+        weeks=replace(full.weeks, backends=(), weeks=_empty_weeks(full.weeks), pace=None),
+        split=Split(bars=_without_series(full.split.bars)),
+        tokens=Tokens(start=WEEK_START, end=NOW, kinds=()),
+        providers=(),
+        models=(),
+    )
+
+
+def single_picture() -> Picture:
+    """One request, ten minutes ago."""
+    empty = empty_picture(FeedState.READY)
+    full = full_picture()
+    last = len(full.recent.edges) - 2
+    recent = _with_one(full.recent, last - 3, "zai", None)
+    day = _with_one(full.day, 23, "zai", "claude-sonnet-4-5")
+    weeks = tuple(
+        replace(week, values=(("zai", 2140),)) if week.is_current else week
+        for week in empty.weeks.weeks
+    )
+    return replace(
+        empty,
+        headline=replace(
+            empty.headline, parts=(Part(backend="zai", requests=1, tokens=2140, errors=0),)
+        ),
+        recent=recent,
+        day=day,
+        weeks=replace(empty.weeks, backends=("zai",), weeks=weeks),
+        split=Split(bars=_with_one(full.split.bars, len(full.split.bars.edges) - 2, "zai", None)),
+        tokens=Tokens(start=WEEK_START, end=NOW, kinds=(_kinds("zai", 1250, 890, 0, 0, 0.0),)),
+        providers=full.providers[1:],
+        models=full.models[1:2],
+    )
+
+
+def loading_picture(progress: float = 0.42) -> Picture:
+    """The recent windows are there, older months are still being read."""
+    full = full_picture()
+    return replace(
+        full,
+        history=replace(full.history, state=FeedState.LOADING, progress=progress),
+        headline=replace(full.headline, last_week_parts=None, savings=None),
+        weeks=replace(full.weeks, is_complete=False, pace=None),
+        split=replace(full.split, bars=replace(full.split.bars, is_complete=False)),
+    )
+
+
+def filtered_picture() -> Picture:
+    """All that there is, is hidden."""
+    full = full_picture()
+    empty = empty_picture(FeedState.READY)
+    return replace(
+        empty,
+        providers=tuple(replace(choice, is_on=False) for choice in full.providers),
+        models=full.models,
+        hides_everything=True,
+    )
+
+
+def chosen_picture() -> Picture:
+    """A range of the user's own."""
+    chosen = _by_model(NOW - timedelta(hours=9), timedelta(minutes=15), 24, 1000, Measure.TOKENS)
+    return replace(full_picture(), chosen=chosen)
+
+
+def _headline() -> Headline:
+    return Headline(
+        start=WEEK_START,
+        end=WEEK_START + timedelta(days=7),
+        parts=(
+            Part(backend="anthropic", requests=412, tokens=22_200_900, errors=3),
+            Part(backend="zai", requests=1_846, tokens=46_861_100, errors=9),
+        ),
+        last_week_parts=(
+            Part(backend="anthropic", requests=489, tokens=25_100_000, errors=1),
+            Part(backend="zai", requests=1_502, tokens=36_900_000, errors=4),
+        ),
+        savings=Savings(usd=84.31, priced_on=date(2026, 1, 28)),
+    )
+
+
+def _busy(moment: datetime, seed: int) -> float:
+    """How much is done at `moment`, 0 to about 1: days more than nights, and never quite even."""
+    hour = moment.hour + moment.minute / 60
+    day = max(0.0, math.sin((hour - 7.5) / 14 * math.pi)) if 7.5 <= hour <= 21.5 else 0.0
+    wobble = 0.55 + 0.45 * math.sin(moment.timestamp() / 1700 + seed * 1.7)
+    spike = 0.35 * (int(moment.timestamp() / 180 + 13 * seed) * 7919 % 11) / 10
+    return day * wobble + day * spike
+
+
+def _edges(start: datetime, step: timedelta, count: int) -> tuple[datetime, ...]:
+    first = start.astimezone(UTC)
+    return tuple((first + step * i).astimezone(ZONE) for i in range(count + 1))
+
+
+def _by_backend(
+    start: datetime, step: timedelta, count: int, factor: float, measure: Measure
+) -> Bars:
+    by_model = _by_model(start, step, count, factor, measure)
+    series = []
+    for backend, name in (("anthropic", "Anthropic"), ("zai", "Z.ai")):
+        parts = [each.values for each in by_model.series if each.backend == backend]
+        values = tuple(sum(column) for column in zip(*parts, strict=True))
+        series.append(Series(key=backend, name=name, backend=backend, values=values))
+    return replace(by_model, series=tuple(series))
+
+
+def _by_model(
+    start: datetime, step: timedelta, count: int, factor: float, measure: Measure
+) -> Bars:
+    edges = _edges(start, step, count)
+    series = tuple(
+        Series(
+            key=f"{backend}/{model}",
+            name=f"{name} · {'Z.ai' if backend == 'zai' else 'Anthropic'}",
+            backend=backend,
+            model=model,
+            values=tuple(
+                int(factor * weight * 12 * _busy(edge, seed)) if edge <= NOW else 0
+                for edge in edges[:-1]
+            ),
+        )
+        for seed, (backend, model, name, weight) in enumerate(_MODELS)
+    )
+    return Bars(measure=measure, edges=edges, series=series, now=NOW)
+
+
+def _weeks(factor: float, measure: Measure) -> Weeks:
+    weeks = []
+    for ago in range(7, -1, -1):
+        start = WEEK_START - timedelta(days=7 * ago)
+        part = 0.68 if ago == 0 else 0.75 + 0.25 * math.sin(ago * 2.1)
+        values = (
+            ("anthropic", int(5400 * factor * part)),
+            ("zai", int((14_000 - 900 * ago) * factor * part)),
+        )
+        weeks.append(
+            Week(start=start, end=start + timedelta(days=7), values=values, is_current=ago == 0)
+        )
+    now = sum(value for _, value in weeks[-1].values)
+    return Weeks(
+        measure=measure, backends=("anthropic", "zai"), weeks=tuple(weeks), pace=int(now * 1.44)
+    )
+
+
+def _kinds(
+    backend: str, fresh: int, output: int, read: int, written: int, rate: float
+) -> TokenKinds:
+    return TokenKinds(
+        backend=backend,
+        input=fresh,
+        output=output,
+        cache_read=read,
+        cache_write=written,
+        cache_hit_rate=rate,
+    )
+
+
+def _without_series(bars: Bars) -> Bars:
+    return replace(bars, series=())
+
+
+def _empty_weeks(weeks: Weeks) -> tuple[Week, ...]:
+    return tuple(replace(week, values=()) for week in weeks.weeks)
+
+
+def _with_one(bars: Bars, place: int, backend: str, model: str | None) -> Bars:
+    values = tuple(2140 if i == place else 0 for i in range(len(bars.edges) - 1))
+    name = "Z.ai" if model is None else "sonnet-4-5 · Z.ai"
+    one = Series(key=f"{backend}/{model}", name=name, backend=backend, model=model, values=values)
+    return replace(bars, series=(one,))
