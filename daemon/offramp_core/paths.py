@@ -117,14 +117,27 @@ class Paths:
 
         Below a folder whose path is too long for a socket, a short one in `/tmp` stands for it.
         """
-        socket = self.runtime_dir / "control.sock"
-        name = os.fsencode(socket)
-        if len(name) <= _SOCKET_PATH_BYTES:
-            return socket
-        import hashlib  # loads OpenSSL, which is most of a small command's start
+        return _short(self.runtime_dir / "control.sock")
 
-        digest = hashlib.sha256(name).hexdigest()[:16]
-        return Path("/tmp") / f"offramp-{os.geteuid()}" / f"{digest}.sock"
+    @property
+    def charts_socket(self) -> Path:
+        """Where the charts window hears that it was opened again; as short as the daemon's."""
+        return _short(self.runtime_dir / "charts.sock")
+
+    @property
+    def charts_window_file(self) -> Path:
+        """Where the charts window stood, and how large it was."""
+        return self.data_dir / "charts-window.json"
+
+
+def _short(socket: Path) -> Path:
+    name = os.fsencode(socket)
+    if len(name) <= _SOCKET_PATH_BYTES:
+        return socket
+    import hashlib  # loads OpenSSL, which is most of a small command's start
+
+    digest = hashlib.sha256(name).hexdigest()[:16]
+    return Path("/tmp") / f"offramp-{os.geteuid()}" / f"{digest}.sock"
 
 
 def _runtime_dir(environ: Mapping[str, str], name: str, data_dir: Path) -> Path:

@@ -16,6 +16,7 @@ from offramp_core.errors import OfframpError
 from offramp_daemon.cli import exit_codes
 
 _COMMANDS = {
+    "charts": ("offramp_dashboard.command", "Open the charts window."),
     "config": ("offramp_daemon.cli.config", "Show, locate or check the settings."),
     "connect": ("offramp_daemon.cli.connect", "Point Claude Code at Offramp."),
     "demo": (

@@ -1,0 +1,157 @@
+"""`offramp charts`: opens the charts window, or draws it to a file.
+
+Qt is imported when it is needed: help and completion are fast, and without it the rest of Offramp
+works as well.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from offramp_core.errors import OfframpError
+from offramp_core.paths import Paths
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import ModuleType
+
+_SIZE = re.compile(r"(\d{3,5})x(\d{3,5})")
+_PAGES = ("overview", "history", "requests")
+_LIBRARIES = (
+    "libegl1 libfontconfig1 libgl1 libglib2.0-0 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 "
+    "libxcb-shape0 libxkbcommon-x11-0"
+)
+
+
+def _to_size(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[int, int]:
+    found = _SIZE.fullmatch(value.strip().lower())
+    if not found or not all(300 <= int(part) <= 10_000 for part in found.groups()):
+        raise click.BadParameter(
+            f"{value!r} is no size. Give width and height in pixels, 300 to 10000: 1280x800."
+        )
+    return int(found[1]), int(found[2])
+
+
+@click.command("charts")
+@click.option(
+    "--screenshot",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Draw the window to FILE (PNG) and exit; needs no display.",
+)
+@click.option(
+    "--size",
+    default="1280x800",
+    callback=_to_size,
+    metavar="WxH",
+    help="Of the screenshot.",
+    show_default=True,
+)
+@click.option(
+    "--theme",
+    type=click.Choice(["system", "light", "dark"]),
+    help="Colours.  [default: as the system, or as chosen in the window]",
+)
+@click.option(
+    "--page",
+    type=click.Choice(_PAGES),
+    default="overview",
+    help="Of the screenshot.",
+    show_default=True,
+)
+@click.option("--demo", "is_demo", is_flag=True, help="Use the demo's folders instead of your own.")
+def command(
+    file: Path | None, size: tuple[int, int], theme: str | None, page: str, is_demo: bool
+) -> None:
+    """Open the charts window.
+
+    Where the week went, what it would have cost, and what happens next, from the request log. A
+    second start brings the open window to the front.
+    """
+    paths = Paths.for_user(os.environ, is_demo=is_demo)
+    if file is None:
+        _open(paths, theme, is_demo=is_demo)
+        return
+    if not _has_display(os.environ):
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    app = _import_app()
+    from PySide6.QtCore import QSize
+
+    from offramp_dashboard.theme import ThemeChoice
+
+    app.save_screenshot(
+        paths,
+        os.environ,
+        file,
+        is_demo=is_demo,
+        theme=ThemeChoice(theme or "light"),
+        size=QSize(*size),
+        page=_PAGES.index(page),
+    )
+
+
+def _open(paths: Paths, theme: str | None, *, is_demo: bool) -> None:
+    if not _has_display(os.environ):
+        raise OfframpError(
+            "There is no display to open the charts window on.",
+            hint="Type it in a desktop session, or draw the window to a file: "
+            "offramp charts --screenshot offramp.png",
+        )
+    _check_x11(os.environ)
+    app = _import_app()
+    from offramp_dashboard.theme import ThemeChoice
+
+    is_first = app.open_window(
+        paths, os.environ, is_demo=is_demo, theme=ThemeChoice(theme) if theme else None
+    )
+    if not is_first:
+        click.echo("The charts window is open already: it has come to the front.")
+
+
+def _import_app() -> ModuleType:
+    """The window's code.
+
+    Raises:
+        OfframpError: Qt, or a library that it needs, is not there.
+    """
+    try:
+        from offramp_dashboard import app
+    except ModuleNotFoundError as error:
+        raise OfframpError(
+            f"The charts need {error.name}, which is not installed.",
+            hint="Install Offramp with its charts: pip install 'offramp[charts]'",
+        ) from error
+    except ImportError as error:  # a shared library that Qt needs, named in the text
+        raise OfframpError(f"Qt can't be loaded: {error}.", hint=_library_hint()) from error
+    return app
+
+
+def _has_display(environ: Mapping[str, str]) -> bool:
+    if sys.platform != "linux" or environ.get("QT_QPA_PLATFORM"):
+        return True
+    return bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))
+
+
+def _check_x11(environ: Mapping[str, str]) -> None:
+    """Say what X11 lacks: Qt itself would abort the process."""
+    if sys.platform != "linux" or environ.get("WAYLAND_DISPLAY") or not environ.get("DISPLAY"):
+        return
+    for library in ("libxcb-cursor.so.0", "libxkbcommon-x11.so.0", "libxcb-icccm.so.4"):
+        try:
+            ctypes.CDLL(library)
+        except OSError as error:
+            raise OfframpError(
+                f"Qt can't open a window here without {library}.", hint=_library_hint()
+            ) from error
+
+
+def _library_hint() -> str:
+    return f"On Debian and its kin: apt-get install {_LIBRARIES}"

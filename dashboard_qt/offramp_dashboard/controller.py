@@ -1,0 +1,312 @@
+"""Joins the window with what it shows and what it asks for: the log, the daemon, the settings."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Slot
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QFileDialog
+
+from offramp_core import config
+from offramp_core.control_client import ControlClient
+from offramp_core.errors import OfframpError
+from offramp_core.settings import Settings
+from offramp_core.weeks import Span, WeekBoundary, system_zone
+from offramp_dashboard import export, pause_choices, selection, window_memory
+from offramp_dashboard.daemon_watch import DaemonWatch
+from offramp_dashboard.feed import Feed
+from offramp_dashboard.feed_worker import Place
+from offramp_dashboard.menus import Table
+from offramp_dashboard.models.requests import RequestsModel
+from offramp_dashboard.window import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from PySide6.QtWidgets import QWidget
+
+    from offramp_core.paths import Paths
+    from offramp_dashboard.pause_choices import PauseChoice
+    from offramp_dashboard.picture import Daemon, Measure, Picture
+    from offramp_dashboard.selection import Selection
+    from offramp_dashboard.settings_page.form import LoginItem
+    from offramp_dashboard.styling import Styling
+    from offramp_dashboard.theme import ThemeChoice
+    from offramp_dashboard.window_memory import WindowMemory
+
+
+class Controller(QObject):
+    """One window at work."""
+
+    def __init__(
+        self,
+        paths: Paths,
+        environ: Mapping[str, str],
+        styling: Styling,
+        *,
+        is_demo: bool,
+        login_item: LoginItem | None = None,
+    ) -> None:
+        """Make everything; nothing is read or asked before `start`.
+
+        Without `login_item` the settings don't offer to start at login.
+        """
+        super().__init__()
+        self._paths = paths
+        self._environ = environ
+        self._is_demo = is_demo
+        self._login_item = login_item
+        self._styling = styling
+        self._zone = system_zone(environ)
+        self._selection = selection.load(paths.charts_selection_file)
+        self._table = RequestsModel(self._zone, _now, self)
+        self.window = Window(self._table, styling.theme)
+        self.window.setWindowTitle("Offramp (demo)" if is_demo else "Offramp")
+        settings = self._load_settings()
+        self.feed = Feed(self._place(settings), self._selection, _now, self)
+        client = ControlClient(paths.control_socket)
+        self.watch = DaemonWatch(client, self._zone, _now, self)
+        self._connect()
+
+    def start(self) -> None:
+        """Begin to read and to watch."""
+        self.feed.start()
+        self.watch.start()
+
+    def stop(self) -> None:
+        """End both; returns within seconds."""
+        self.feed.stop()
+        self.watch.stop()
+
+    def restore(self, memory: WindowMemory) -> None:
+        """Put the window where it was, as far as there is a screen."""
+        window = self.window
+        window.resize(memory.width, memory.height)
+        if memory.x is not None and memory.y is not None:
+            frame = window.frameGeometry().translated(memory.x, memory.y)
+            if any(s.availableGeometry().intersects(frame) for s in QGuiApplication.screens()):
+                window.move(memory.x, memory.y)
+        window.show_page(memory.page)
+        window.menus.show_theme(self._styling.choice)
+        if memory.is_maximized:
+            window.showMaximized()
+
+    @Slot()
+    def remember(self) -> None:
+        """Keep where the window is; where that is not possible, it just isn't remembered."""
+        window = self.window
+        usual = window.normalGeometry() if window.isMaximized() else window.geometry()
+        memory = window_memory.WindowMemory(
+            x=usual.x() if window.isMaximized() else window.x(),
+            y=usual.y() if window.isMaximized() else window.y(),
+            width=usual.width(),
+            height=usual.height(),
+            is_maximized=window.isMaximized(),
+            page=window.page,
+            theme=self._styling.choice,
+        )
+        try:
+            window_memory.save(self._paths.charts_window_file, memory)
+        except OSError:
+            return
+
+    def export_table(self, table: Table, file: Path) -> None:
+        """Write what is seen of `table`.
+
+        Raises:
+            OfframpError: it can't be written.
+        """
+        picture = self.window.picture
+        if picture is not None:
+            export.save(file, self._csv(table, picture))
+
+    def export_image(self, file: Path) -> None:
+        """Write what is seen of the page.
+
+        Raises:
+            OfframpError: it can't be written.
+        """
+        if not self.window.page_area().grab().save(str(file)):
+            raise OfframpError(
+                f"{file} can't be written as an image.",
+                hint="Choose a name that ends in .png, in a folder that is yours.",
+            )
+
+    @Slot()
+    def bring_to_front(self) -> None:
+        """Show the window over the others."""
+        self.window.showNormal() if self.window.isMinimized() else self.window.show()
+        self.window.raise_()
+        self.window.activateWindow()
+
+    def _connect(self) -> None:
+        window, feed, watch = self.window, self.feed, self.watch
+        feed.pictured.connect(window.show_picture)
+        feed.fill(self._table)
+        watch.changed.connect(self._show_daemon)
+        watch.refused.connect(self._refuse)
+        watch.answered.connect(window.say)
+        watch.busy_changed.connect(window.set_busy)
+        self._styling.changed.connect(window.set_theme)
+        window.shown_changed.connect(feed.set_shown)
+        window.measure_chosen.connect(self._choose_measure)
+        window.provider_toggled.connect(self._toggle_provider)
+        window.model_toggled.connect(self._toggle_model)
+        window.show_all_asked.connect(self._show_all)
+        window.span_chosen.connect(self._choose_span)
+        window.refresh_asked.connect(self.refresh)
+        window.pause_asked.connect(self._pause)
+        window.resume_asked.connect(watch.resume)
+        window.theme_chosen.connect(self._choose_theme)
+        window.image_asked.connect(self._ask_image)
+        window.table_asked.connect(self._ask_table)
+        window.settings_asked.connect(self._open_settings)
+        window.closing.connect(self.remember)
+
+    # What the user wants to see.
+
+    @Slot()
+    def refresh(self) -> None:
+        """Read settings and log anew."""
+        self.feed.reopen(self._place(self._load_settings()))
+
+    def _select(self, wanted: Selection) -> None:
+        self._selection = wanted
+        self.feed.select(wanted)
+        try:
+            selection.save(self._paths.charts_selection_file, wanted)
+        except OfframpError as error:
+            self.window.say(str(error), is_problem=True)
+
+    @Slot(object)
+    def _choose_measure(self, measure: Measure) -> None:
+        self._select(replace(self._selection, measure=measure))
+
+    @Slot(str, bool)
+    def _toggle_provider(self, key: str, is_on: bool) -> None:
+        self._select(self._selection.with_provider(key, is_on=is_on))
+
+    @Slot(str, bool)
+    def _toggle_model(self, key: str, is_on: bool) -> None:
+        self._select(self._selection.with_model(key, is_on=is_on))
+
+    @Slot()
+    def _show_all(self) -> None:
+        nothing: frozenset[str] = frozenset()
+        self._select(replace(self._selection, hidden_providers=nothing, hidden_models=nothing))
+
+    @Slot(object, object)
+    def _choose_span(self, start: datetime | None, end: datetime | None) -> None:
+        span = None if start is None or end is None else Span(start, end)
+        self._select(replace(self._selection, span=span))
+
+    @Slot(object)
+    def _choose_theme(self, choice: ThemeChoice) -> None:
+        self._styling.choose(choice)
+        self.remember()
+
+    # What the user wants of the daemon.
+
+    @Slot(object)
+    def _show_daemon(self, daemon: Daemon) -> None:
+        self.window.show_daemon(daemon)
+
+    @Slot(str, str)
+    def _refuse(self, title: str, hint: str) -> None:
+        self.window.say(f"{title} {hint}", is_problem=True)
+
+    @Slot(object)
+    def _pause(self, choice: PauseChoice) -> None:
+        now = _now()
+        week_end = self._boundary(self._load_settings()).week_of(now).end
+        self.watch.pause(pause_choices.end_of(choice, now, self._zone, week_end))
+
+    # What the user wants to keep.
+
+    @Slot()
+    def _ask_image(self) -> None:
+        file = _ask_file(self.window, "Export as Image", "offramp.png", "PNG image (*.png)")
+        if file is not None:
+            self._try(lambda: self.export_image(file), file)
+
+    @Slot(object)
+    def _ask_table(self, table: Table) -> None:
+        name = f"offramp-{table.name.lower()}.csv"
+        file = _ask_file(self.window, "Export as CSV", name, "CSV table (*.csv)")
+        if file is not None:
+            self._try(lambda: self.export_table(table, file), file)
+
+    def _try(self, do: object, file: Path) -> None:
+        assert callable(do)
+        try:
+            do()
+        except OfframpError as error:
+            self.window.say(str(error), is_problem=True)
+        else:
+            self.window.say(f"Exported to {file}.")
+
+    def _csv(self, table: Table, picture: Picture) -> str:
+        match table:
+            case Table.BARS:
+                return export.bars_csv(picture.chosen or picture.day)
+            case Table.RECENT:
+                return export.bars_csv(picture.recent)
+            case Table.WEEKS:
+                return export.weeks_csv(picture.weeks)
+            case Table.SPLIT:
+                return export.bars_csv(picture.split.bars)
+            case Table.TOKENS:
+                return export.tokens_csv(picture.tokens)
+            case Table.REQUESTS:
+                return export.requests_csv(self._table.rows(), self._zone)
+
+    # Settings.
+
+    @Slot()
+    def _open_settings(self) -> None:
+        from offramp_dashboard.settings_page.dialog import SettingsDialog  # opened rarely
+
+        dialog = SettingsDialog(
+            self._paths,
+            self._environ,
+            self.window,
+            is_demo=self._is_demo,
+            login_item=self._login_item,
+        )
+        dialog.saved.connect(self.refresh)
+        dialog.open()
+
+    def _load_settings(self) -> Settings:
+        """As they are now; the default ones, and a word about it, where they are refused."""
+        try:
+            return config.load(self._paths, self._environ, is_demo=self._is_demo).settings
+        except config.ConfigError as error:
+            self.window.say(f"{error} Until then the defaults count here.", is_problem=True)
+            return Settings()
+
+    def _boundary(self, settings: Settings) -> WeekBoundary:
+        return WeekBoundary(
+            day=settings.week_start_day, hour=settings.week_start_hour, zone=self._zone
+        )
+
+    def _place(self, settings: Settings) -> Place:
+        return Place(
+            log_dir=settings.log_dir or self._paths.log_dir,
+            cache_dir=self._paths.folded_months,
+            boundary=self._boundary(settings),
+        )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _ask_file(parent: QWidget, title: str, name: str, kinds: str) -> Path | None:
+    start = os.fspath(Path.home() / name)
+    chosen, _ = QFileDialog.getSaveFileName(parent, title, start, kinds)
+    return Path(chosen) if chosen else None

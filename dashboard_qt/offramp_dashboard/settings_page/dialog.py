@@ -1,0 +1,307 @@
+"""The settings page: the form, its checks, and saving."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QLocale, Qt, Signal, Slot
+from PySide6.QtWidgets import (
+    QDialog,
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from offramp_core import config_editor, key_text
+from offramp_core.config_values import ConfigError
+from offramp_core.control_client import ControlClient
+from offramp_core.errors import OfframpError
+from offramp_core.key_store import KeyStore
+from offramp_core.settings import ZAI
+from offramp_dashboard.settings_page import form
+from offramp_dashboard.settings_page.fields import Field
+from offramp_dashboard.settings_page.key_writer import KeyWriter
+from offramp_dashboard.settings_page.routes_editor import RoutesEditor
+from offramp_dashboard.theme import GRID_PX, HEADING
+from offramp_dashboard.views.choice_box import ChoiceBox
+from offramp_dashboard.views.fonts import scaled
+from offramp_dashboard.views.tick_box import TickBox
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from offramp_core.paths import Paths
+    from offramp_core.settings import Secret
+    from offramp_dashboard.settings_page.form import FormValues, LoginItem
+    from offramp_dashboard.settings_page.key_writer import Store
+
+_THINKING = (
+    ("own", "Each service gets its own thinking blocks back"),
+    ("strip", "No service gets any thinking blocks back"),
+)
+_FLAGS = (
+    ("tray.notify_delegation", "When delegation stops working"),
+    ("tray.notify_key", "When a key is refused"),
+    ("tray.notify_daemon", "When the daemon does not come back"),
+    ("tray.notify_quota", "When a quota is nearly spent"),
+)
+_LOGIN = "login item"
+
+
+class SettingsDialog(QDialog):
+    """Shows the settings and changes them.
+
+    Signals:
+        saved(): the file, or the stored key, is another now.
+    """
+
+    saved = Signal()
+
+    def __init__(
+        self,
+        paths: Paths,
+        environ: Mapping[str, str],
+        parent: QWidget | None = None,
+        *,
+        is_demo: bool = False,
+        login_item: LoginItem | None = None,
+        store: Store | None = None,
+    ) -> None:
+        """Read the settings; where they are refused as they stand, say so and offer nothing."""
+        super().__init__(parent)
+        self.setWindowTitle("Settings")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._paths = paths
+        self._environ = environ
+        self._is_demo = is_demo
+        self._login_item = login_item
+        self._writer = KeyWriter(
+            store or KeyStore(paths), ControlClient(paths.control_socket), self
+        )
+        self._writer.done.connect(self._finish)
+        self.fields: dict[str, Field] = {}
+        self._form = QFormLayout()
+        self._form.setHorizontalSpacing(3 * GRID_PX)
+        self._form.setVerticalSpacing(GRID_PX + 4)
+        self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self._form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+        self.problem = QLabel()
+        self.problem.setProperty("rank", "danger")
+        self.problem.setWordWrap(True)
+        self.problem.hide()
+        self.save_button = QPushButton("Save")
+        self.save_button.setProperty("look", "main")
+        self.save_button.setDefault(True)
+        self.save_button.clicked.connect(self.save)
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.clicked.connect(self.reject)
+        self._lay_out()
+        self._before = self._read()
+        if self._before is not None:
+            self._fill(self._before)
+        self.resize(660, 640)
+
+    @Slot()
+    def save(self) -> None:
+        """Check everything, write the file, then the key; close once all is done."""
+        if self._before is None:
+            return
+        self._clear_errors()
+        key = self._typed_key()
+        if key is None and self.fields[form.KEY].error:
+            return
+        changes = self._before.changes_to(self._shown_values())
+        try:
+            if changes:
+                config_editor.save(self._paths, self._environ, changes, is_demo=self._is_demo)
+            self._switch_login_item()
+        except ConfigError as error:
+            self._blame(error)
+            return
+        except OfframpError as error:
+            self._say(str(error))
+            return
+        self.save_button.setEnabled(False)
+        self._writer.write(ZAI, key)
+
+    # How it is filled.
+
+    def _lay_out(self) -> None:
+        content = QWidget()
+        content.setObjectName("page")
+        inner = QVBoxLayout(content)
+        inner.setContentsMargins(3 * GRID_PX, 2 * GRID_PX, 3 * GRID_PX, 2 * GRID_PX)
+        inner.addLayout(self._form)
+        inner.addStretch(1)
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        area.setWidget(content)
+        foot = QHBoxLayout()
+        foot.setContentsMargins(3 * GRID_PX, 0, 3 * GRID_PX, 2 * GRID_PX)
+        foot.addWidget(self.problem, 1)
+        foot.addStretch(0)
+        foot.addWidget(self.cancel_button)
+        foot.addWidget(self.save_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(area, 1)
+        layout.addLayout(foot)
+
+    def _read(self) -> FormValues | None:
+        try:
+            return form.read(self._paths, self._environ, is_demo=self._is_demo)
+        except ConfigError as error:
+            self._say(f"{error} Until then nothing can be changed here.")
+            self.save_button.setEnabled(False)
+            return None
+
+    def _fill(self, found: FormValues) -> None:
+        values = found.values
+        self._add_heading("Z.ai")
+        key = QLineEdit()
+        key.setEchoMode(QLineEdit.EchoMode.Password)
+        key.setPlaceholderText("Type or paste a new key")
+        self._add("Key", form.KEY, Field("Z.ai key", key, found.key_note))
+        if self._is_demo:
+            key.setEnabled(False)
+            self.fields[form.KEY].set_note("The demo has a key of its own.")
+        self._add_heading("Routing")
+        routes = RoutesEditor(found.backends, values[form.ROUTES])
+        note = "The first route that matches decides; what none matches goes to Anthropic."
+        self._add("Routes", form.ROUTES, Field("Routes", routes, note))
+        self._add("Thinking", "thinking", Field("Thinking blocks", _combo(_THINKING)))
+        finish = TickBox("Conversations finish where they are")
+        self._add("On pause", "let_conversations_finish", Field(finish.text(), finish))
+        self._add_heading("Week")
+        self._add("Begins on", "week_start_day", Field("Week begins on", _combo(_days())))
+        hours = tuple((hour, f"{hour:02}:00") for hour in range(24))
+        self._add("At", "week_start_hour", Field("Week begins at", _combo(hours)))
+        self._add_heading("Notifications")
+        for name, text in _FLAGS:
+            self._add("", name, Field(text, TickBox(text)))
+        self._add_login_item()
+        for name, field in self.fields.items():
+            if name in values:
+                _show(field.editor, values[name])
+            if name in found.forced and name != form.KEY:
+                field.force(found.forced[name])
+
+    def _add_login_item(self) -> None:
+        is_on = self._login_item.is_on() if self._login_item else None
+        if is_on is not None:
+            self._add_heading("Login")
+            box = TickBox("Start Offramp at login")
+            box.setChecked(is_on)
+            self._add("", _LOGIN, Field(box.text(), box))
+        self._was_at_login = is_on
+
+    def _add_heading(self, text: str) -> None:
+        label = QLabel(text)
+        label.setFont(scaled(self.font(), HEADING, is_bold=True))
+        label.setContentsMargins(0, GRID_PX if self.fields else 0, 0, 0)
+        self._form.addRow(label)
+
+    def _add(self, name: str, key: str, field: Field) -> None:
+        self.fields[key] = field
+        label = QLabel(name)
+        label.setBuddy(field.editor)
+        label.setContentsMargins(0, 6, 0, 0)
+        self._form.addRow(label, field)
+
+    # How it is read.
+
+    def _shown_values(self) -> dict[str, Any]:
+        assert self._before is not None
+        return {name: _value(self.fields[name].editor) for name in self._before.values}
+
+    def _typed_key(self) -> Secret | None:
+        """The new key; None, with an error at its field, where it can't be one."""
+        editor = self.fields[form.KEY].editor
+        assert isinstance(editor, QLineEdit)
+        if not editor.text().strip():
+            return None
+        try:
+            return key_text.parse(editor.text(), ZAI)
+        except OfframpError as error:
+            self.fields[form.KEY].set_error(str(error))
+            editor.setFocus()
+            return None
+
+    def _switch_login_item(self) -> None:
+        field = self.fields.get(_LOGIN)
+        if self._login_item is not None and field is not None:
+            is_on = _value(field.editor)
+            if is_on != self._was_at_login:
+                self._login_item.switch(on=is_on)
+
+    # What is wrong.
+
+    def _blame(self, error: ConfigError) -> None:
+        name, row, key = form.place_of(error)
+        field = self.fields.get(name)
+        if field is None:
+            self._say(str(error))
+            return
+        field.set_error(form.told(error))
+        if isinstance(field.editor, RoutesEditor):
+            field.editor.mark(row, key)
+        else:
+            field.editor.setFocus()
+
+    def _say(self, text: str) -> None:
+        self.problem.setText(text)
+        self.problem.setVisible(bool(text))
+
+    def _clear_errors(self) -> None:
+        self._say("")
+        for field in self.fields.values():
+            field.set_error("")
+            if isinstance(field.editor, RoutesEditor):
+                field.editor.mark(-1, "")
+
+    @Slot(str)
+    def _finish(self, problem: str) -> None:
+        self.save_button.setEnabled(True)
+        self.saved.emit()
+        if problem:
+            self.fields[form.KEY].set_error(problem)
+            return
+        self.accept()
+
+
+def _combo(choices: tuple[tuple[Any, str], ...]) -> ChoiceBox:
+    box = ChoiceBox()
+    for value, text in choices:
+        box.addItem(text, value)
+    return box
+
+
+def _days() -> tuple[tuple[int, str], ...]:
+    """The week's days as the system calls them; 0 is Sunday, which Qt counts as the seventh."""
+    return tuple((day, QLocale().dayName(day or 7)) for day in range(7))
+
+
+def _show(editor: QWidget, value: Any) -> None:
+    match editor:
+        case ChoiceBox():
+            editor.setCurrentIndex(editor.findData(value))
+        case TickBox():
+            editor.setChecked(value)
+
+
+def _value(editor: QWidget) -> Any:
+    match editor:
+        case ChoiceBox():
+            return editor.currentData()
+        case TickBox():
+            return editor.isChecked()
+        case RoutesEditor():
+            return editor.routes()

@@ -1,0 +1,68 @@
+"""One row of the form: a name, an editor, and below it why a value can't be taken."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel, QLineEdit, QVBoxLayout, QWidget
+
+from offramp_dashboard.theme import CAPTION
+from offramp_dashboard.views.fonts import scaled
+
+
+class Field(QWidget):
+    """An editor with its note and its error."""
+
+    def __init__(self, name: str, editor: QWidget, note: str = "") -> None:
+        """`name` is what a screen reader calls the editor."""
+        super().__init__()
+        self.editor = editor
+        editor.setAccessibleName(name)
+        self._note = QLabel(note)
+        self._error = QLabel()
+        for label, rank in ((self._note, "muted"), (self._error, "danger")):
+            label.setProperty("rank", rank)
+            label.setFont(scaled(self.font(), CAPTION))
+            label.setWordWrap(True)
+        self._note.setVisible(bool(note))
+        self._error.hide()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        is_wide = isinstance(editor, QLineEdit) or editor.layout() is not None
+        layout.addWidget(editor, 0, Qt.AlignmentFlag(0) if is_wide else Qt.AlignmentFlag.AlignLeft)
+        layout.addWidget(self._note)
+        layout.addWidget(self._error)
+
+    def set_note(self, note: str) -> None:
+        """Say a line below."""
+        self._note.setText(note)
+        self._note.setVisible(bool(note))
+
+    def force(self, variable: str) -> None:
+        """Show that `variable` of the environment sets this, so that it can't be edited here."""
+        self.editor.setEnabled(False)
+        self.set_note(f"Set by {variable} in the environment, which wins over this form.")
+
+    def set_error(self, text: str) -> None:
+        """Say what is wrong; nothing takes it back."""
+        self._error.setText(text)
+        self._error.setVisible(bool(text))
+        mark_wrong(self.editor, is_wrong=bool(text))
+        self.editor.setAccessibleDescription(text)
+
+    @property
+    def error(self) -> str:
+        """What is said to be wrong."""
+        return self._error.text()
+
+    @property
+    def note(self) -> str:
+        """The line below."""
+        return self._note.text()
+
+
+def mark_wrong(editor: QWidget, *, is_wrong: bool) -> None:
+    """Give an editor the border of a wrong value, or take it away."""
+    editor.setProperty("is_wrong", "true" if is_wrong else "false")
+    editor.style().unpolish(editor)
+    editor.style().polish(editor)

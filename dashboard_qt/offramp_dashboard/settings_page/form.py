@@ -1,0 +1,132 @@
+"""What the form shows and what it changes, without a toolkit: values, who set them, refusals."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from offramp_core import config
+from offramp_core.settings import ZAI
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from offramp_core.config import LoadedSettings
+    from offramp_core.config_values import ConfigError
+    from offramp_core.paths import Paths
+    from offramp_core.settings import Route, Settings
+
+ROUTES = "route"
+KEY = f"backend.{ZAI}.key"
+ROUTE_KEYS = ("match", "backend", "send_model", "context_tokens")
+
+_ROUTE_LABEL = re.compile(r"\[\[route\]\] number (\d+)(?:: (\w+))?")
+_FORCED = ("environment ", ".env ")
+
+
+class LoginItem(Protocol):
+    """Whether Offramp starts at login. Both may take a moment, and raise OfframpError."""
+
+    def is_on(self) -> bool | None:
+        """None where that can't be told."""
+
+    def switch(self, *, on: bool) -> None:
+        """Have it start at login, or not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormValues:
+    """The settings of the form by full name, and the variable that sets each that one does."""
+
+    values: Mapping[str, Any]
+    forced: Mapping[str, str]
+    backends: tuple[str, ...]
+    key_note: str
+    """Whether there is a key for Z.ai, and where it comes from; the key itself is nowhere here."""
+
+    def changes_to(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """What of `values` is another than it was, and may be changed."""
+        return {
+            name: value
+            for name, value in values.items()
+            if value != self.values[name] and name not in self.forced
+        }
+
+
+def read(paths: Paths, environ: Mapping[str, str], *, is_demo: bool = False) -> FormValues:
+    """The settings as they are.
+
+    Raises:
+        ConfigError: the file is wrong as it stands, so that a form can't show it.
+    """
+    return of(config.load(paths, environ, is_demo=is_demo))
+
+
+def of(loaded: LoadedSettings) -> FormValues:
+    """The form's part of `loaded`."""
+    settings = loaded.settings
+    forced = {
+        name: origin.partition(" ")[2]
+        for name, origin in loaded.origins.items()
+        if origin.startswith(_FORCED)
+    }
+    return FormValues(
+        values=_values(settings),
+        forced=forced,
+        backends=tuple(backend.name for backend in settings.backends),
+        key_note=_key_note(loaded),
+    )
+
+
+def place_of(error: ConfigError) -> tuple[str, int, str]:
+    """The field that `error` blames: its full name; for routes also the row, from 0, and the key.
+
+    Nothing ("", -1, "") where it blames none of the form.
+    """
+    if found := _ROUTE_LABEL.fullmatch(error.label):
+        return ROUTES, int(found[1]) - 1, found[2] or ""
+    return (error.label, -1, "") if error.label else ("", -1, "")
+
+
+def told(error: ConfigError) -> str:
+    """`error` as it is said beside its field: without the file and the key, which are seen."""
+    if not error.problem:
+        return str(error)
+    return f"This {error.problem}. {error.hint}".strip()
+
+
+def _values(settings: Settings) -> dict[str, Any]:
+    tray = settings.tray
+    return {
+        "week_start_day": settings.week_start_day,
+        "week_start_hour": settings.week_start_hour,
+        "thinking": settings.thinking,
+        "let_conversations_finish": settings.let_conversations_finish,
+        "tray.notify_delegation": tray.notify_delegation,
+        "tray.notify_key": tray.notify_key,
+        "tray.notify_daemon": tray.notify_daemon,
+        "tray.notify_quota": tray.notify_quota,
+        ROUTES: tuple(_table(route) for route in settings.routes),
+    }
+
+
+def _table(route: Route) -> dict[str, Any]:
+    """The route as the file holds it."""
+    found = {key: getattr(route, key) for key in ROUTE_KEYS}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _key_note(loaded: LoadedSettings) -> str:
+    origin = loaded.origins[KEY]
+    if origin.startswith(_FORCED):
+        return f"Set by {origin}, which wins over a key that is stored here."
+    match origin:
+        case "keyring":
+            return "A key is in the system keyring. A new one takes its place."
+        case "key file":
+            return "A key is in Offramp's key file. A new one takes its place."
+        case "file":
+            return "Set in config.toml, which wins over a key that is stored here."
+        case _:
+            return "There is none yet: everything goes to Anthropic."

@@ -1,0 +1,103 @@
+"""One window for each user: a second start shows the first one's window instead."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QLockFile, QObject, Signal
+from PySide6.QtNetwork import QLocalServer, QLocalSocket
+
+from offramp_core.errors import OfframpError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_PATIENCE_MS = 2000
+_RAISE = b"raise\n"
+
+
+class SingleInstance(QObject):
+    """Listens at a socket in a folder that only its user can open.
+
+    Signals:
+        raise_asked(): somebody started the window again.
+    """
+
+    raise_asked = Signal()
+
+    def __init__(self, socket: Path, parent: QObject | None = None) -> None:
+        """Use `socket`; nothing happens before `claim`."""
+        super().__init__(parent)
+        self._socket = socket
+        self._lock = QLockFile(str(socket.with_suffix(".lock")))
+        self._lock.setStaleLockTime(0)
+        self._server = QLocalServer(self)
+        self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
+        self._server.newConnection.connect(self._accept)
+
+    def claim(self) -> bool:
+        """Become the one window; False if there is one already, which shows itself then.
+
+        Raises:
+            OfframpError: the folder can't be used, or the other window doesn't answer.
+        """
+        _make_private(self._socket.parent)
+        if not self._lock.tryLock(0):
+            if self._lock.error() != QLockFile.LockError.LockFailedError:
+                raise OfframpError(
+                    f"The folder {self._socket.parent} can't be written.",
+                    hint="Make it yours: offramp keeps its sockets there.",
+                )
+            self._ask_other()
+            return False
+        QLocalServer.removeServer(str(self._socket))
+        if not self._server.listen(str(self._socket)):
+            raise OfframpError(
+                f"The window can't listen at {self._socket}: {self._server.errorString()}.",
+                hint="Make its folder writable for your user.",
+            )
+        return True
+
+    def release(self) -> None:
+        """Let the next one be first."""
+        self._server.close()
+        self._lock.unlock()
+
+    def _ask_other(self) -> None:
+        socket = QLocalSocket()
+        socket.connectToServer(str(self._socket))
+        if socket.waitForConnected(_PATIENCE_MS):
+            socket.write(_RAISE)
+            if socket.waitForBytesWritten(_PATIENCE_MS):
+                socket.disconnectFromServer()
+                return
+        raise OfframpError(
+            "The charts window is open already, but does not answer.",
+            hint="Close it, or end its process, and try again.",
+        )
+
+    def _accept(self) -> None:
+        while (connection := self._server.nextPendingConnection()) is not None:
+            connection.disconnected.connect(connection.deleteLater)
+            self.raise_asked.emit()
+
+
+def _make_private(folder: Path) -> None:
+    """Make `folder` if it is missing, and see that nobody else can open it."""
+    try:
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700, parents=True)
+        found = folder.stat()
+    except OSError as error:
+        raise OfframpError(
+            f"The folder {folder} can't be made: {error.strerror}.",
+            hint="offramp keeps its sockets there; make its parent writable for your user.",
+        ) from error
+    if found.st_uid != os.geteuid() or found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise OfframpError(
+            f"The folder {folder} can be opened by other users.",
+            hint=f"Type: chmod 700 {folder}",
+        )

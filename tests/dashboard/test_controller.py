@@ -1,0 +1,174 @@
+"""The window with its log and its files: what is chosen holds, what is seen can be kept."""
+
+from __future__ import annotations
+
+import csv
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PySide6.QtGui import QImage
+
+from offramp_core.errors import OfframpError
+from offramp_core.paths import Paths
+from offramp_daemon.sample_history import write_history
+from offramp_dashboard import selection, window_memory
+from offramp_dashboard.controller import Controller
+from offramp_dashboard.menus import Table
+from offramp_dashboard.picture import FeedState, Measure
+from offramp_dashboard.theme import ThemeChoice
+from offramp_dashboard.window_memory import WindowMemory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from pytestqt.qtbot import QtBot
+
+    from offramp_dashboard.styling import Styling
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    found = Paths.under(tmp_path)
+    found.log_dir.mkdir(parents=True)
+    write_history(found.log_dir, datetime.now(UTC), 5)
+    return found
+
+
+@pytest.fixture
+def start(paths: Paths, styling: Styling, qtbot: QtBot) -> Iterator[Callable[..., Controller]]:
+    """Open a window over the log and wait until that is read."""
+    started: list[Controller] = []
+
+    def open_one(**environ: str) -> Controller:
+        controller = Controller(paths, {"TZ": "Europe/Berlin", **environ}, styling, is_demo=False)
+        qtbot.addWidget(controller.window)
+        controller.start()
+        started.append(controller)
+        controller.window.show()
+        qtbot.waitUntil(lambda: _state(controller) is FeedState.READY, timeout=10_000)
+        return controller
+
+    yield open_one
+    for controller in started:
+        controller.stop()
+
+
+def _state(controller: Controller) -> FeedState | None:
+    picture = controller.window.picture
+    return picture.history.state if picture else None
+
+
+def _picture(controller: Controller) -> Any:
+    assert controller.window.picture is not None
+    return controller.window.picture
+
+
+def test_toggles_act_on_the_charts_and_are_remembered(
+    start: Callable[..., Controller], paths: Paths, qtbot: QtBot
+) -> None:
+    controller = start()
+    controller.window.provider_toggled.emit("zai", False)
+    controller.window.measure_chosen.emit(Measure.REQUESTS)
+
+    qtbot.waitUntil(lambda: _picture(controller).measure is Measure.REQUESTS)
+    assert [each.key for each in _picture(controller).providers if not each.is_on] == ["zai"]
+    assert {part.backend for part in _picture(controller).headline.parts} == {"anthropic"}
+    kept = selection.load(paths.charts_selection_file)
+    assert kept.hidden_providers == {"zai"}
+    assert kept.measure is Measure.REQUESTS
+
+    controller.window.show_all_asked.emit()
+    qtbot.waitUntil(lambda: all(each.is_on for each in _picture(controller).providers))
+
+
+def test_range_is_shown_and_left(start: Callable[..., Controller], qtbot: QtBot) -> None:
+    controller = start()
+    end = datetime.now(UTC)
+
+    controller.window.choose_span(end - timedelta(hours=2), end)
+    qtbot.waitUntil(lambda: _picture(controller).chosen is not None)
+
+    controller.window.go_back()
+    qtbot.waitUntil(lambda: _picture(controller).chosen is None)
+
+
+@pytest.mark.parametrize("table", list(Table))
+def test_every_table_can_be_exported(
+    start: Callable[..., Controller], tmp_path: Path, table: Table, qtbot: QtBot
+) -> None:
+    controller = start()
+    qtbot.waitUntil(lambda: controller.window.requests.table.model().rowCount() > 0)
+    file = tmp_path / "out.csv"
+
+    controller.export_table(table, file)
+
+    with file.open(newline="", encoding="utf-8") as opened:
+        header, *rows = csv.reader(opened)
+    assert header
+    assert rows
+    assert all(len(row) == len(header) for row in rows)
+
+
+def test_page_can_be_exported_as_an_image(start: Callable[..., Controller], tmp_path: Path) -> None:
+    controller = start()
+    controller.export_image(tmp_path / "out.png")
+
+    assert not QImage(str(tmp_path / "out.png")).isNull()
+    with pytest.raises(OfframpError, match="can't be written"):
+        controller.export_image(tmp_path / "nowhere" / "out.png")
+
+
+def test_place_size_page_and_theme_are_remembered(
+    start: Callable[..., Controller], paths: Paths
+) -> None:
+    controller = start()
+    controller.restore(WindowMemory(x=30, y=20, width=1010, height=710, page=1))
+    controller.window.theme_chosen.emit(ThemeChoice.DARK)
+    controller.window.close()
+
+    memory = window_memory.load(paths.charts_window_file)
+    assert (memory.width, memory.height, memory.page) == (1010, 710, 1)
+    assert (memory.x, memory.y) == (30, 20)
+    assert memory.theme is ThemeChoice.DARK
+
+
+def test_place_on_a_screen_that_is_gone_is_not_taken(start: Callable[..., Controller]) -> None:
+    controller = start()
+    controller.restore(WindowMemory(x=50_000, y=50_000, width=900, height=600))
+
+    assert controller.window.x() < 50_000
+
+
+def test_settings_that_are_refused_are_said_and_the_charts_come_all_the_same(
+    start: Callable[..., Controller],
+) -> None:
+    controller = start(WEEK_START_DAY="9")
+
+    assert "WEEK_START_DAY = '9' is out of range" in controller.window.banner.text
+    assert _picture(controller).headline.parts
+
+
+def test_pause_without_a_daemon_is_refused_in_words(
+    start: Callable[..., Controller], qtbot: QtBot
+) -> None:
+    controller = start()
+
+    controller.window.resume_asked.emit()
+
+    qtbot.waitUntil(lambda: "not running" in controller.window.banner.text)
+
+
+def test_new_request_is_seen_soon(
+    start: Callable[..., Controller], paths: Paths, qtbot: QtBot
+) -> None:
+    controller = start()
+    before = _picture(controller).headline.parts
+    log = max(paths.log_dir.glob("requests-*.jsonl"))
+    line = log.read_bytes().splitlines()[-1]
+
+    with log.open("ab") as file:
+        file.write(line + b"\n")
+
+    qtbot.waitUntil(lambda: _picture(controller).headline.parts != before, timeout=2000)
