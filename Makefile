@@ -1,12 +1,12 @@
 # Everything is done from here; each target sets up what it needs first. `make` lists them.
 # ARGS= passes arguments on (make run ARGS="--port 3002"); PYTHON= chooses the Python to set up with.
 
-.PHONY: help setup install uninstall run demo dev test check e2e bench build lock clean
+.PHONY: help setup install uninstall run demo dev test check e2e bench screenshots build lock clean
 
 BIN := .venv/bin
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo '  ARGS="..." passes arguments on; PYTHON=python3.12 chooses the Python of make setup.'
 
 setup: ## Make .venv with everything in it (PYTHON=python3.12 to choose the Python)
@@ -44,6 +44,9 @@ e2e: setup ## Drive the real Claude Code against the stand-in (needs npm and Nod
 bench: setup ## Measure the daemon beside a bare aiohttp pass-through and nginx
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
+screenshots: setup ## Draw the README's pictures of the charts window into docs/images/
+	@sh packaging/screenshots.sh
+
 build: setup ## Build the wheel and the sdist into dist/
 	@rm -rf dist
 	@$(BIN)/python -m build --no-isolation --outdir dist
@@ -53,4 +56,4 @@ lock: ## Re-make constraints/ from pyproject.toml (ARGS=--upgrade takes the newe
 
 clean: ## Remove .venv and everything else that was made here
 	rm -rf .venv .cache build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	find daemon tests benchmarks packaging -name __pycache__ -type d -prune -exec rm -rf {} +
+	find daemon tray dashboard_qt tests benchmarks packaging -name __pycache__ -type d -prune -exec rm -rf {} +

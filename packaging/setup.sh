@@ -48,6 +48,7 @@ else
     mkdir -p .cache
     : >"$log"
     choose_pip_cache
+    sh packaging/system-packages.sh desktop
     echo "Setting Offramp up in .venv with Python $wanted ($python)."
     make_environment "$venv"
     echo "Installing $(grep -c '==' constraints/all.txt) pinned packages; half a minute or so."

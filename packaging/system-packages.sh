@@ -1,10 +1,11 @@
 #!/bin/sh
-# Gets what only the system's package manager can give: a Python, or the part of it that makes
-# virtual environments.
+# Gets what only the system's package manager can give: a Python, the part of it that makes virtual
+# environments, or what the charts window and its tests need of a desktop.
 #
-# Usage: system-packages.sh python | venv MAJOR.MINOR
+# Usage: system-packages.sh python | venv MAJOR.MINOR | desktop
 # Debian and its kin: installs it when run by root or with a sudo that asks for no password.
-# Everywhere else, and where that fails, it prints the command to type and exits 1.
+# Everywhere else, and where that fails, it prints the command to type and exits 1; what is missing
+# of a desktop is only named, for all but the charts works without.
 set -eu
 
 # stop_with INTRODUCTION COMMAND
@@ -107,11 +108,68 @@ install_venv() {
     fi
 }
 
+# What Qt loads and does not bring along, each with Debian's package: without a display, then for
+# X11. A desktop has them all.
+desktop_libraries='
+libglib-2.0.so.0 libglib2.0-0
+libGL.so.1 libgl1
+libEGL.so.1 libegl1
+libfontconfig.so.1 libfontconfig1
+libxkbcommon.so.0 libxkbcommon0
+libdbus-1.so.3 libdbus-1-3
+libxkbcommon-x11.so.0 libxkbcommon-x11-0
+libxcb-cursor.so.0 libxcb-cursor0
+libxcb-icccm.so.4 libxcb-icccm4
+libxcb-image.so.0 libxcb-image0
+libxcb-keysyms.so.1 libxcb-keysyms1
+libxcb-render-util.so.0 libxcb-render-util0
+libxcb-shape.so.0 libxcb-shape0
+'
+# Programs by which the tests open a window where there is no display.
+desktop_programs='
+Xvfb xvfb
+xauth xauth
+'
+
+# missing_of_desktop: the packages that hold what is not there.
+missing_of_desktop() {
+    present=$(PATH="$PATH:/sbin:/usr/sbin" ldconfig -p 2>/dev/null || true)
+    printf '%s' "$desktop_libraries" | while read -r library package; do
+        case "$present" in
+            *"$library "*) ;;
+            *) [ -z "$library" ] || echo "$package" ;;
+        esac
+    done
+    printf '%s' "$desktop_programs" | while read -r program package; do
+        [ -z "$program" ] || have "$program" || echo "$package"
+    done
+    if ! find /usr/share/fonts /usr/local/share/fonts "${HOME:-/nonexistent}/.local/share/fonts" \
+        -name '*.[ot]tf' 2>/dev/null | grep -q .; then
+        echo fonts-dejavu-core
+    fi
+}
+
+# install_desktop: never fails, for the daemon and the command line need nothing of it.
+install_desktop() {
+    [ "$(uname -s)" = Linux ] || return 0
+    missing=$(missing_of_desktop | tr '\n' ' ')
+    [ -n "$missing" ] || return 0
+    if have apt-get; then
+        # shellcheck disable=SC2086 - one argument per package
+        (apt_install $missing) && return 0
+        echo "Only the charts window and the tests need them." >&2
+    else
+        echo "The charts window and the tests need what Debian calls $missing" >&2
+        echo "Install it under the names that it has here." >&2
+    fi
+}
+
 case "${1:-}" in
+    desktop) install_desktop ;;
     python) install_python ;;
     venv) install_venv "$2" ;;
     *)
-        echo "Usage: $0 python | venv MAJOR.MINOR" >&2
+        echo "Usage: $0 python | venv MAJOR.MINOR | desktop" >&2
         exit 2
         ;;
 esac

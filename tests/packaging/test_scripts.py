@@ -104,3 +104,57 @@ def test_tree_with_something_of_one_machine_is_refused(
     done = _check_tree(checkout)
     assert done.returncode == 1
     assert name in done.stderr
+
+
+def _desktop(tmp_path: Path, ldconfig: str, **programs: str) -> subprocess.CompletedProcess[str]:
+    """What `system-packages.sh desktop` says where only these programs are."""
+    tools = tmp_path / "tools"
+    for name in ("tr", "find", "grep", "mkdir", "env", "id", "cat", "tail"):
+        found = shutil.which(name)
+        assert found is not None
+        tools.mkdir(exist_ok=True)
+        if name not in programs:
+            (tools / name).symlink_to(found)
+    _program(tools, "uname", "#!/bin/sh\necho Linux\n")
+    _program(tools, "ldconfig", f"#!/bin/sh\nprintf '{ldconfig}'\n")
+    for name, text in programs.items():
+        _program(tools, name.replace("_", "-"), text)
+    return subprocess.run(
+        ["/bin/sh", str(SCRIPTS / "system-packages.sh"), "desktop"],
+        env={"PATH": str(tools), "HOME": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_libraries_that_qt_lacks_are_installed_where_that_is_allowed(tmp_path: Path) -> None:
+    done = _desktop(
+        tmp_path,
+        "\\tlibEGL.so.1 (libc6) => /x\\n",
+        id="#!/bin/sh\necho 0\n",
+        apt_get='#!/bin/sh\necho "$@" >>"$HOME/asked"\n',
+    )
+
+    asked = (tmp_path / "asked").read_text()
+    assert done.returncode == 0
+    assert "libxcb-cursor0" in asked
+    assert "xvfb" in asked
+    assert "libegl1" not in asked
+
+
+def test_missing_libraries_are_named_and_stop_nothing(tmp_path: Path) -> None:
+    done = _desktop(tmp_path, "", id="#!/bin/sh\necho 1000\n", apt_get="#!/bin/sh\nexit 1\n")
+
+    assert done.returncode == 0
+    assert "sudo apt-get install -y --no-install-recommends" in done.stderr
+    assert "libegl1" in done.stderr
+    assert "Only the charts window and the tests need them." in done.stderr
+
+
+def test_other_systems_are_told_what_is_missing(tmp_path: Path) -> None:
+    done = _desktop(tmp_path, "")
+
+    assert done.returncode == 0
+    assert "libfontconfig1" in done.stderr
