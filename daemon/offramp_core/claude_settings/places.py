@@ -44,11 +44,20 @@ class Places:
     def stronger(self) -> tuple[tuple[str, Path], ...]:
         """What wins over the user's file, the strongest first, with what to call it."""
         named = (
+            *(("managed settings", path) for path in self._managed_drop_ins()),
             ("managed settings", self.managed),
             ("this folder's local settings", self.local),
             ("this folder's project settings", self.project),
         )
         return tuple((name, path) for name, path in named if path != self.user)
+
+    def _managed_drop_ins(self) -> list[Path]:
+        """The files in the folder beside the managed one, of which the last by name wins."""
+        folder = self.managed.with_suffix(".d")
+        try:
+            return sorted(folder.glob("*.json"), reverse=True)
+        except OSError:
+            return []
 
 
 def managed_file(platform: str) -> Path:

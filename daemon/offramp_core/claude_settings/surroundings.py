@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from offramp_core.claude_settings import whole_file
+from offramp_core.claude_settings import detours, scopes, whole_file
 from offramp_core.claude_settings.editing import BASE_URL, ENV
 from offramp_core.claude_settings.jsonc import Document, JsoncError, Value, parse, place
 from offramp_core.config_values import shown
@@ -52,6 +52,8 @@ def warnings(
             f"{BASE_URL} is {shown(exported)} in this environment. Claude Code goes by its settings"
             f" file, so by {url}; other programs go by the environment."
         )
+    beside = scopes.read(places, environ)
+    found += [f"{detour.saw} {detour.cure}" for detour in detours.find(beside, url)]
     return found
 
 

@@ -24,6 +24,10 @@ _COMMANDS = {
         "Run the whole path against a built-in stand-in: no key, no network.",
     ),
     "disconnect": ("offramp_daemon.cli.disconnect", "Let Claude Code go, as it was before."),
+    "doctor": (
+        "offramp_daemon.cli.doctor",
+        "Look at each link of the chain, and name the cure.",
+    ),
     "install": ("offramp_daemon.cli.install", "Have the daemon run from login on; mend, upgrade."),
     "key": ("offramp_daemon.cli.key", "Store, show or delete the key of a backend."),
     "logs": ("offramp_daemon.cli.logs", "Show the latest requests, or follow them as they come."),
