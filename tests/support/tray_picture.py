@@ -1,0 +1,82 @@
+"""Takes the README's pictures of the tray: its menu in a real panel, and the sheet of its icons.
+
+    python tests/support/tray_picture.py [FOLDER]
+
+The tray follows a demo of its own, so the numbers are made up. It needs what `panel` needs. The
+default folder is docs/images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+_ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(_ROOT / name) for name in ("daemon", "tray", "dashboard_qt")]
+
+from control_harness import Commands  # noqa: E402 - found by the line above
+from daemon_process import OFFRAMP, daemon_process, environment  # noqa: E402 - the same
+from panel import Desktop, desktop  # noqa: E402 - the same
+from PIL import Image  # noqa: E402 - the same
+
+from offramp_tray import icon_sheet  # noqa: E402 - the same
+
+_PAUSE_FOR = (90, 199)
+"""Where the row of the submenu is, under the only icon of the panel."""
+_MARGIN_PX = 12
+
+
+async def _take(file: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder) / "home"
+        home.mkdir()
+        async with daemon_process(home, "--no-traffic", is_demo=True) as daemon:
+            await Commands(daemon.paths).until_there()
+            await asyncio.to_thread(_show, Path(folder), home, file)
+    _crop(file)
+
+
+def _show(folder: Path, home: Path, file: Path) -> None:
+    (folder / "panel").mkdir()
+    with desktop(folder / "panel", is_dark=True) as shown:
+        environ = {**shown.environ, **environment(home), "TZ": "Europe/Berlin"}
+        environ |= {name: shown.environ[name] for name in ("DBUS_SESSION_BUS_ADDRESS", "DISPLAY")}
+        with subprocess.Popen([*OFFRAMP, "tray", "--demo"], env=environ) as tray:
+            try:
+                _open_menu(shown)
+                shown.picture(file)
+            finally:
+                tray.terminate()
+
+
+def _open_menu(shown: Desktop) -> None:
+    shown.wait_for_icon()
+    shown.click_icon()
+    shown.move(*_PAUSE_FOR)
+
+
+def _crop(file: Path) -> None:
+    """Cut off the empty screen around panel and menu."""
+    with Image.open(file) as whole:
+        picture = whole.convert("RGB")
+    panel_px = 34
+    _, _, right, bottom = picture.crop((0, panel_px, *picture.size)).getbbox() or (0, 0, 400, 400)
+    cut = picture.crop((0, 0, right + _MARGIN_PX, panel_px + bottom + _MARGIN_PX))
+    cut.save(file, optimize=True)
+
+
+def main() -> None:
+    """Take both."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", default=_ROOT / "docs" / "images")
+    folder = parser.parse_args().folder
+    asyncio.run(_take(folder / "tray.png"))
+    icon_sheet.save(folder / "tray-icons.png")
+
+
+if __name__ == "__main__":
+    main()
