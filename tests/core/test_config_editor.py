@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from offramp_core import config
@@ -179,6 +179,7 @@ _CHANGES = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None, max_examples=50)  # each change parses the whole example
 @given(st.lists(_CHANGES, max_size=3), st.sampled_from(["", OWN, EXAMPLE.read_text()]))
 def test_edits_set_what_they_name_and_nothing_else(
     edits: list[dict[str, object]], text: str
