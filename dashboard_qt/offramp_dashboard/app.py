@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication
 
 from offramp_core import __version__
 from offramp_core.errors import OfframpError
+from offramp_core.login_item import autostart
 from offramp_dashboard import window_memory
 from offramp_dashboard.controller import Controller
 from offramp_dashboard.picture import DaemonState, FeedState
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from offramp_core.paths import Paths
     from offramp_dashboard.picture import Daemon, Picture
+    from offramp_dashboard.settings_page.form import LoginItem
     from offramp_dashboard.theme import ThemeChoice
 
 _DAEMON_PATIENCE_MS = 1500
@@ -45,7 +47,13 @@ def open_window(
         return False
     memory = window_memory.load(paths.charts_window_file)
     styling = Styling(application, theme or memory.theme)
-    controller = Controller(paths, environ, styling, is_demo=is_demo)
+    controller = Controller(
+        paths,
+        environ,
+        styling,
+        is_demo=is_demo,
+        login_item=None if is_demo else _login_item(environ),
+    )
     instance.raise_asked.connect(controller.bring_to_front)
     controller.restore(memory)
     controller.start()
@@ -88,6 +96,14 @@ def save_screenshot(
         raise OfframpError(
             f"{file} can't be written.", hint="Choose a file in a folder that is yours."
         )
+
+
+def _login_item(environ: Mapping[str, str]) -> LoginItem | None:
+    """Whether the tray starts at login; None where only the source is run."""
+    try:
+        return autostart.switch_for(environ)
+    except OfframpError:
+        return None
 
 
 def _application() -> QApplication:

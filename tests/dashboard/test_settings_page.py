@@ -43,12 +43,15 @@ class FakeStore:
 
 
 class FakeLoginItem:
-    """A login item that is a flag."""
+    """A login item that is a flag, or can't be told of."""
 
     def __init__(self) -> None:
         self.is_at_login: bool | None = False
+        self.is_broken = False
 
     def is_on(self) -> bool | None:
+        if self.is_broken:
+            raise OfframpError("The folder can't be read.")
         return self.is_at_login
 
     def switch(self, *, on: bool) -> None:
@@ -278,12 +281,16 @@ def test_login_item_is_switched(open_page: Callable[..., SettingsDialog], qtbot:
     _save(dialog, qtbot)
 
     assert item.is_at_login is True
+    _save(open_page(login_item=item), qtbot)
+    assert item.is_at_login is True
 
 
 def test_login_item_that_cannot_be_told_is_not_offered(
     open_page: Callable[..., SettingsDialog],
 ) -> None:
-    item = FakeLoginItem()
-    item.is_at_login = None
+    untold, broken = FakeLoginItem(), FakeLoginItem()
+    untold.is_at_login = None
+    broken.is_broken = True
 
-    assert "login item" not in open_page(login_item=item).fields
+    for item in (untold, broken):
+        assert "login item" not in open_page(login_item=item).fields

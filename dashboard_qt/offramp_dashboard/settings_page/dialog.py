@@ -195,13 +195,19 @@ class SettingsDialog(QDialog):
                 field.force(found.forced[name])
 
     def _add_login_item(self) -> None:
-        is_on = self._login_item.is_on() if self._login_item else None
+        is_on = self._is_at_login()
         if is_on is not None:
             self._add_heading("Login")
-            box = TickBox("Start Offramp at login")
+            box = TickBox("Start the tray at login")
             box.setChecked(is_on)
             self._add("", _LOGIN, Field(box.text(), box))
         self._was_at_login = is_on
+
+    def _is_at_login(self) -> bool | None:
+        try:
+            return self._login_item.is_on() if self._login_item else None
+        except OfframpError:
+            return None  # what can't be told can't be switched either
 
     def _add_heading(self, text: str) -> None:
         label = QLabel(text)
