@@ -3,8 +3,9 @@
 A user has a rhythm that lasts (hours, days, how bursty, how much Opus); each week of theirs has a
 shape. Work comes as conversations: some hundred requests a day, most of them Sonnet's and Haiku's.
 
-Costs are in parts of Claude's weekly window: 1.0 is all that one week allows. What a request costs
-is noise around its tokens' list price (`weight`), for that is all that a log can tell of it.
+Costs are in parts of Claude's weekly window: 1.0 is all that one week allows. A log can't tell
+what a request costs, only what its tokens would at list price, its `weight`: cost lies around it,
+by a factor that differs from account to account and from tier to tier, and with noise.
 """
 
 from __future__ import annotations
@@ -13,14 +14,13 @@ import math
 from dataclasses import dataclass
 from enum import Enum
 from random import Random
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
+
+from offramp_daemon.autopilot.history import HOURS_A_WEEK, TIERS, PastWeek, Tier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-Tier = Literal["opus", "sonnet", "haiku"]
-
-HOURS_A_WEEK = 168
 TUNING_SEEDS = range(1_000)
 """Weeks that the controller may be tuned on."""
 REPORT_SEEDS = range(500_000, 501_000)
@@ -29,6 +29,7 @@ HISTORY_WEEKS = 5
 """How many weeks of the same user come before the one that counts."""
 
 _NOISE_SIGMA = 0.25
+_FACTOR_SIGMA = 0.2
 _CONVERSATION_COST = 0.006
 """What a conversation takes of the weekly window on average."""
 _CONVERSATION_REQUESTS = 12
@@ -55,7 +56,7 @@ class Request:
     conversation: int
     tier: Tier
     weight: float
-    """What its tokens would cost at list price, scaled so that the week holds about 1."""
+    """What its tokens would cost at list price, in a unit of which the week holds about 1."""
     cost: float
     """What it takes from the weekly window if Claude answers it."""
 
@@ -80,6 +81,8 @@ class User:
     """When the plan's week begins, in hours since Monday 00:00 on the user's clock."""
     five_hour_part: float
     """How much of the weekly window one full 5-hour window is."""
+    factors: dict[Tier, float]
+    """What a request of each tier costs for its weight."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +92,8 @@ class MadeWeek:
     user: User
     shape: Shape
     requests: tuple[Request, ...]
-    history: tuple[tuple[float, ...], ...]
-    """Of each week before, the oldest first: the weight of its Opus work in each of 168 hours."""
+    history: tuple[PastWeek, ...]
+    """The weeks before, the oldest first."""
 
     @property
     def opus(self) -> float:
@@ -109,7 +112,7 @@ def make_week(seed: int) -> MadeWeek:
     user = _make_user(random)
     shape = list(Shape)[seed % len(Shape)]
     history = tuple(
-        _opus_hours(random, user, Shape.BURSTY if random.random() < 0.3 else Shape.EVEN)
+        _past_week(random, user, Shape.BURSTY if random.random() < 0.3 else Shape.EVEN)
         for _ in range(HISTORY_WEEKS)
     )
     return MadeWeek(
@@ -131,6 +134,7 @@ def _make_user(random: Random) -> User:
         burstiness=random.uniform(0.2, 1.0),
         reset_h=random.randrange(HOURS_A_WEEK),
         five_hour_part=random.uniform(0.08, 0.16),
+        factors={tier: math.exp(random.gauss(0, _FACTOR_SIGMA)) for tier in TIERS},
     )
 
 
@@ -143,19 +147,30 @@ def _requests(random: Random, user: User, shape: Shape) -> list[Request]:
             for _ in range(_poisson(random, amount / _CONVERSATION_COST)):
                 number += 1
                 tier: Tier = "opus" if is_opus else random.choices(("sonnet", "haiku"), (7, 3))[0]
-                found += _conversation(random, hour + random.random(), number, tier)
+                found += _conversation(random, user, hour + random.random(), number, tier)
     found.sort(key=lambda request: request.at_h)
     return [request for request in found if request.at_h < HOURS_A_WEEK]
 
 
-def _opus_hours(random: Random, user: User, shape: Shape) -> tuple[float, ...]:
-    """The weight of one week's Opus work by the hour, without its single requests."""
+def _past_week(random: Random, user: User, shape: Shape) -> PastWeek:
+    """One week's work by the hour, without its single requests."""
+    parts = _parts_of_week(random, user, shape)
+    return PastWeek(
+        opus=_weights(random, parts, user.opus, user.factors["opus"]),
+        execution=_weights(random, parts, user.execution, user.factors["sonnet"]),
+    )
+
+
+def _weights(
+    random: Random, parts: Sequence[float], amount: float, factor: float
+) -> tuple[float, ...]:
     return tuple(
         sum(
             _CONVERSATION_COST * math.exp(random.gauss(-0.5, 1.0))
-            for _ in range(_poisson(random, user.opus * part / _CONVERSATION_COST))
+            for _ in range(_poisson(random, amount * part / _CONVERSATION_COST))
         )
-        for part in _parts_of_week(random, user, shape)
+        / factor
+        for part in parts
     )
 
 
@@ -166,19 +181,16 @@ def _parts_of_week(random: Random, user: User, shape: Shape) -> list[float]:
     return [rate / whole * drift for rate in _hourly_rates(random, user, shape)]
 
 
-def _conversation(random: Random, start_h: float, number: int, tier: Tier) -> Iterator[Request]:
+def _conversation(
+    random: Random, user: User, start_h: float, number: int, tier: Tier
+) -> Iterator[Request]:
     count = 1 + min(int(random.expovariate(1 / (_CONVERSATION_REQUESTS - 1))), 80)
     size = _CONVERSATION_COST / _CONVERSATION_REQUESTS * math.exp(random.gauss(-0.32, 0.8))
     at_h = start_h
     for _ in range(count):
-        weight = size * math.exp(random.gauss(-0.125, 0.5))
-        yield Request(
-            at_h,
-            number,
-            tier,
-            weight,
-            weight * math.exp(random.gauss(-(_NOISE_SIGMA**2) / 2, _NOISE_SIGMA)),
-        )
+        cost = size * math.exp(random.gauss(-0.125, 0.5))
+        noise = math.exp(random.gauss(-(_NOISE_SIGMA**2) / 2, _NOISE_SIGMA))
+        yield Request(at_h, number, tier, cost / user.factors[tier] * noise, cost)
         # Mostly the next turn of a tool loop; at times the user thinks, and the cache goes cold.
         at_h += random.expovariate(1 / 0.25) if random.random() < 0.07 else random.expovariate(90)
 

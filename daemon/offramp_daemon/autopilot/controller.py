@@ -1,0 +1,168 @@
+"""Decides where a conversation of execution work goes, so that the Claude plan lasts its week.
+
+It gives Claude all that fits beside the Opus work that is still to come, with a reserve for how
+far off that forecast may be: as the week goes on, the forecast covers less and the reserve melts.
+While there is execution work enough to come to fill the week with later, the reserve is larger:
+waiting costs nothing then. The same holds within the 5-hour window. Without figures that can be
+trusted it delegates everything. It decides, explains itself, and changes nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from offramp_daemon.autopilot.reading import WEEK_H
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from offramp_daemon.autopilot.cost import CostModel
+    from offramp_daemon.autopilot.forecast import Rhythm
+    from offramp_daemon.autopilot.history import Tier
+    from offramp_daemon.autopilot.reading import Reading
+
+_CONVERSATION = 0.006
+"""What a conversation of which nothing is known takes of the week."""
+_CONVERSATION_SPREAD = 1.3
+"""A conversation's deviation beside its mean."""
+_USUAL_SPREAD = 0.05
+_CALM_H = 24.0
+"""In the week's last hours going back to Claude takes less and less: what stays is lost."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuning:
+    """How careful it is; amounts are parts of the week."""
+
+    growth: float = 1.4
+    """How much of the Opus work that is expected is kept: busy weeks are busier than that."""
+    base: float = 0.003
+    reserve: float = 0.28
+    """What is kept beyond: this times the power below of what is expected."""
+    patience: float = 0.32
+    """How much more of it is kept while there is plenty to fill the week with later."""
+    power: float = 0.36
+    """How uncertainty grows with the amount that is expected."""
+    spread_power: float = 0.29
+    """How it grows with how far the user's work strays."""
+    plenty_from: float = 0.5
+    """From so much execution work to come, beside the room for it, there is plenty ..."""
+    plenty_over: float = 2.0
+    """... in full, after so much more."""
+    supply: float = 0.58
+    """No more is kept beyond what is expected than this times the execution work to come ..."""
+    least: float = 0.042
+    """... and this."""
+    window_z: float = 1.0
+    """How many deviations are kept in the 5-hour window, whose end is hours away and not days."""
+    margin: float = 0.004
+    """What is never given away: figures come in hundredths, and answers under way are not in."""
+    hysteresis: float = 0.01
+    """How much more room it takes to go back to Claude than to stay there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Where to, and in one sentence why."""
+
+    is_claude: bool
+    room: float | None
+    """What Claude has left beyond what is kept, as a part of the week; None if that is unknown."""
+    why: str
+
+
+class Controller:
+    """One account's controller; its hours count from the weekly window's reset."""
+
+    def __init__(self, rhythm: Rhythm, tuning: Tuning | None = None) -> None:
+        """Decide by that rhythm."""
+        self.rhythm = rhythm
+        self._tuning = tuning or Tuning()
+        self._was_claude = False
+
+    def decide(
+        self,
+        reading: Reading | None,
+        cost: CostModel,
+        *,
+        tier: Tier,
+        work: Sequence[float],
+        running: Sequence[float] = (),
+    ) -> Decision:
+        """Where a conversation of that tier that starts now, or has gone cold, goes.
+
+        `work` is the weight of all work in each hour of this week so far, and `running` what each
+        conversation of execution work that is warm on Claude has taken of the week so far.
+        """
+        if reading is None:
+            return self._delegate(tier, "Claude's figures are not known freshly enough")
+        if not 0 <= reading.week_used < math.inf:  # false for what is no number, too
+            return self._delegate(tier, "Claude's figures make no sense")
+        if reading.week_used >= 1:
+            return self._delegate(tier, "the Claude week is used up", -reading.week_used)
+        if not cost.is_known:
+            return self._delegate(tier, "what requests take of the Claude week is not known yet")
+        week = self._week_room(reading, cost, work, running)
+        window = self._window_room(reading, cost, work, running)
+        room = min(week, window)
+        wanted = 0.0
+        if not self._was_claude:
+            wanted = self._tuning.hysteresis * min(1.0, reading.week_left_h / _CALM_H)
+        if room >= wanted:
+            self._was_claude = True
+            return Decision(is_claude=True, room=room, why=_on_claude(tier, room))
+        rest = "week" if week <= window else "5-hour window"
+        return self._delegate(tier, f"Opus needs the rest of the {rest}", room)
+
+    def _delegate(self, tier: Tier, why: str, room: float | None = None) -> Decision:
+        self._was_claude = False
+        return Decision(is_claude=False, room=room, why=f"{tier.title()} on Z.ai: {why}")
+
+    def _week_room(
+        self, reading: Reading, cost: CostModel, work: Sequence[float], running: Sequence[float]
+    ) -> float:
+        tuning = self._tuning
+        factor = cost.factor("opus")
+        expected = self.rhythm.expected(WEEK_H - reading.week_left_h, WEEK_H, work)
+        opus, supply = expected.opus * factor, expected.execution * factor
+        mean = opus * tuning.growth + tuning.base
+        spread = self.rhythm.spread * factor / _USUAL_SPREAD
+        free = max(1 - reading.week_used - opus, 0.02)
+        plenty = min(max((supply / free - tuning.plenty_from) / tuning.plenty_over, 0.0), 1.0)
+        reserve = tuning.reserve + tuning.patience * plenty
+        reserve *= math.pow(mean, tuning.power) * math.pow(spread, tuning.spread_power)
+        reserve = min(reserve, tuning.supply * supply + tuning.least)
+        promised, _ = _promised(running)
+        return 1 - reading.week_used - mean - reserve - promised - tuning.margin
+
+    def _window_room(
+        self, reading: Reading, cost: CostModel, work: Sequence[float], running: Sequence[float]
+    ) -> float:
+        used = reading.window_used
+        if used is None or not math.isfinite(used):
+            return math.inf
+        now_h = WEEK_H - reading.week_left_h
+        factor = cost.factor("opus")
+        expected = self.rhythm.expected(now_h, now_h + reading.window_left_h, work)
+        opus = expected.opus * factor
+        promised, deviation = _promised(running)
+        deviation = math.hypot(math.sqrt(opus * self.rhythm.spread * factor), deviation)
+        kept = opus + promised + self._tuning.window_z * deviation + self._tuning.margin
+        return (1 - used) * cost.five_hour_part - kept
+
+
+def _promised(running: Sequence[float]) -> tuple[float, float]:
+    """What the conversations on Claude, and one more, may still take, and its deviation.
+
+    How long one goes on can't be told; the more it has taken, the more it may.
+    """
+    sizes = [max(_CONVERSATION, taken) for taken in (0.0, *running)]
+    return sum(sizes), _CONVERSATION_SPREAD * math.sqrt(sum(size * size for size in sizes))
+
+
+def _on_claude(tier: Tier, room: float) -> str:
+    percent = round(room * 100)
+    pace = f"{percent} % under pace" if percent else "just under pace"
+    return f"{tier.title()} on Claude: the week is {pace}"
