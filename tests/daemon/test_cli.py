@@ -97,7 +97,14 @@ async def test_completion_names_the_commands_and_their_options(tmp_path):
         ending = await run_command(tmp_path, **variables)
         return [line.partition(",")[2] for line in ending.out.splitlines()]
 
-    assert await complete("offramp s", 1) == ["serve", "start", "stats", "status", "stop"]
+    assert await complete("offramp s", 1) == [
+        "serve",
+        "simulate",
+        "start",
+        "stats",
+        "status",
+        "stop",
+    ]
     assert "--port" in await complete("offramp serve --", 2)
 
 

@@ -36,6 +36,10 @@ _COMMANDS = {
     "restart": ("offramp_daemon.cli.restart", "Have a new process take the daemon over."),
     "resume": ("offramp_daemon.cli.resume", "Let delegation go on after a pause."),
     "serve": ("offramp_daemon.cli.serve", "Run the daemon in the foreground."),
+    "simulate": (
+        "offramp_daemon.cli.simulate",
+        "Show what each way of delegating would make of your Claude week.",
+    ),
     "start": ("offramp_daemon.cli.start", "Start the installed daemon."),
     "stats": ("offramp_daemon.cli.stats", "Show how requests and tokens split, from the log."),
     "status": ("offramp_daemon.cli.status", "Show whether the daemon runs, and how it is doing."),
