@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _LOG = (records.FILE_PATTERN, events.FILE_NAME)
 _DIAGNOSTICS = ("*.log", "*.log.*")
+_MONTHS = ("*.folded*",)
 _RUNTIME = ("*.sock", "*.lock")
 
 
@@ -42,7 +43,15 @@ def find(paths: Paths, *, log_dir: Path | None, is_exclusive: bool) -> Found:
     `log_dir`, only files go whose names are ours.
     """
     folders = dict.fromkeys(
-        (paths.config_dir, paths.log_dir, paths.data_dir, paths.diagnostics_dir, paths.runtime_dir)
+        (
+            paths.config_dir,
+            paths.log_dir,
+            paths.data_dir,
+            paths.diagnostics_dir,
+            paths.folded_months,
+            paths.cache_dir,
+            paths.runtime_dir,
+        )
     )
     present = [folder for folder in folders if folder.is_dir() or folder.is_symlink()]
     staying = tuple(folder for folder in present if folder.is_symlink())
@@ -91,8 +100,14 @@ def _named(paths: Paths, folders: list[Path]) -> Iterator[Path]:
             paths.claude_code_file.name,
         ),
         paths.log_dir: _LOG,
-        paths.data_dir: (paths.delegation_file.name,),
+        paths.data_dir: (
+            paths.delegation_file.name,
+            paths.charts_selection_file.name,
+            paths.charts_window_file.name,
+        ),
         paths.diagnostics_dir: _DIAGNOSTICS,
+        paths.folded_months: _MONTHS,
+        paths.cache_dir: (),
         paths.runtime_dir: _RUNTIME,
     }
     for folder in folders:

@@ -31,6 +31,7 @@ def _usual(root: Path) -> Paths:
         config_dir=root / "config" / "offramp",
         data_dir=root / "share" / "offramp",
         diagnostics_dir=root / "state" / "offramp" / "log",
+        cache_dir=root / "cache" / "offramp",
         runtime_dir=root / "run" / "offramp",
     )
 
@@ -39,7 +40,7 @@ def test_our_own_folders_go_whole(tmp_path: Path) -> None:
     paths = _usual(tmp_path)
     stranger = tmp_path / "share" / "other" / "file"
     _write(paths.config_file, paths.log_dir / "requests-2026-01.jsonl", paths.data_dir / "any")
-    _write(paths.diagnostics_file, stranger)
+    _write(paths.diagnostics_file, paths.folded_months / "00ff.folded", stranger)
     own_files.remove(own_files.find(paths, log_dir=None, is_exclusive=True))
     assert _left(tmp_path) == {"share/other/file"}
     assert not (tmp_path / "state" / "offramp").exists()
@@ -52,6 +53,9 @@ def test_in_a_folder_of_the_users_choice_only_our_files_go(tmp_path: Path) -> No
     _write(paths.config_file, paths.env_file, paths.keys_file, paths.delegation_file)
     _write(paths.log_dir / "requests-2026-01.jsonl", paths.log_dir / "events.jsonl")
     _write(paths.diagnostics_file, paths.diagnostics_dir / "daemon.log.1")
+    _write(
+        paths.folded_months / "00ff.folded", paths.charts_window_file, paths.charts_selection_file
+    )
     _write(tmp_path / "data" / "thesis.txt", tmp_path / "config" / "other.toml")
     own_files.remove(own_files.find(paths, log_dir=None, is_exclusive=False))
     assert _left(tmp_path) == {"data/thesis.txt", "config/other.toml"}

@@ -8,14 +8,12 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from control_harness import Commands
 from daemon_process import (
     OFFRAMP,
-    SOURCES,
     Ending,
     daemon_process,
     environment,
@@ -26,6 +24,9 @@ from daemon_process import (
 from proxy_harness import CLAUDE_TOKEN, ZAI_KEY
 
 from offramp_core import __version__
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BY_HAND = {"login-item", "keyring", "tray", "charts", "claude-features"}
 """What depends on the machine that the tests run on, or is a note anywhere."""
@@ -223,6 +224,5 @@ def test_neither_tray_nor_window_nor_toolkit_is_imported(tmp_path):
         check=True,
         capture_output=True,
         text=True,
-        cwd=Path(SOURCES),
     )
     assert done.stdout.strip() == "[]"

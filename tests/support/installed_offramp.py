@@ -61,7 +61,7 @@ class InstalledOfframp:
             check=True,
         )
         (packages,) = environment.glob("lib/python*/site-packages")
-        seen = [*_sources(), sysconfig.get_path("purelib")]
+        seen = [*SOURCES.split(os.pathsep), sysconfig.get_path("purelib")]
         (packages / "offramp-test.pth").write_text("\n".join(seen), encoding="utf-8")
         for program, importing in PROGRAMS.items():
             script = environment / "bin" / program
@@ -79,8 +79,3 @@ class InstalledOfframp:
         new = link.with_name(f"{link.name}.new")
         new.symlink_to(target)
         os.replace(new, link)  # noqa: PTH105 - Path.replace follows neither, but says less
-
-
-def _sources() -> list[str]:
-    root = Path(SOURCES).parent
-    return [str(root / folder) for folder in ("daemon", "tray", "dashboard_qt")]

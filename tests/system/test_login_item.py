@@ -88,6 +88,7 @@ class Desk:
             config_dir=self.home,
             data_dir=self.home,
             diagnostics_dir=self.home,
+            cache_dir=self.home,
             runtime_dir=self.systemd.runtime / "offramp",
         )
         return await asyncio.to_thread(ControlClient(paths.control_socket).status)
