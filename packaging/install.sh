@@ -120,6 +120,7 @@ if [ -n "$previous" ] && [ "$(cat "$previous/offramp-stamp" 2>/dev/null)" = "$(s
     env=$previous
     echo "Offramp is installed in $app, and up to date."
 else
+    sh packaging/system-packages.sh desktop
     make_new
     link "$env" "$app/current"
     remove_older

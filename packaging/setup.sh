@@ -49,6 +49,7 @@ else
     : >"$log"
     choose_pip_cache
     sh packaging/system-packages.sh desktop
+    sh packaging/system-packages.sh tests
     echo "Setting Offramp up in .venv with Python $wanted ($python)."
     make_environment "$venv"
     echo "Installing $(grep -c '==' constraints/all.txt) pinned packages; half a minute or so."

@@ -1,11 +1,11 @@
 #!/bin/sh
 # Gets what only the system's package manager can give: a Python, the part of it that makes virtual
-# environments, or what the charts window and its tests need of a desktop.
+# environments, what the charts window needs of a desktop, or the programs that the tests start.
 #
-# Usage: system-packages.sh python | venv MAJOR.MINOR | desktop
+# Usage: system-packages.sh python | venv MAJOR.MINOR | desktop | tests
 # Debian and its kin: installs it when run by root or with a sudo that asks for no password.
 # Everywhere else, and where that fails, it prints the command to type and exits 1; what is missing
-# of a desktop is only named, for all but the charts works without.
+# of a desktop, or for tests, is only named, for all but the charts, or those tests, works without.
 set -eu
 
 # stop_with INTRODUCTION COMMAND
@@ -125,10 +125,12 @@ libxcb-keysyms.so.1 libxcb-keysyms1
 libxcb-render-util.so.0 libxcb-render-util0
 libxcb-shape.so.0 libxcb-shape0
 '
-# Programs by which the tests open a window where there is no display.
-desktop_programs='
+# Programs that the tests start: a display, a bus, a keyring.
+test_programs='
 Xvfb xvfb
 xauth xauth
+dbus-daemon dbus
+gnome-keyring-daemon gnome-keyring
 '
 
 # missing_of_desktop: the packages that hold what is not there.
@@ -140,36 +142,40 @@ missing_of_desktop() {
             *) [ -z "$library" ] || echo "$package" ;;
         esac
     done
-    printf '%s' "$desktop_programs" | while read -r program package; do
-        [ -z "$program" ] || have "$program" || echo "$package"
-    done
     if ! find /usr/share/fonts /usr/local/share/fonts "${HOME:-/nonexistent}/.local/share/fonts" \
         -name '*.[ot]tf' 2>/dev/null | grep -q .; then
         echo fonts-dejavu-core
     fi
 }
 
-# install_desktop: never fails, for the daemon and the command line need nothing of it.
-install_desktop() {
-    [ "$(uname -s)" = Linux ] || return 0
-    missing=$(missing_of_desktop | tr '\n' ' ')
-    [ -n "$missing" ] || return 0
+missing_of_tests() {
+    printf '%s' "$test_programs" | while read -r program package; do
+        [ -z "$program" ] || have "$program" || echo "$package"
+    done
+}
+
+# install_missing WHO PACKAGES: never fails, for the daemon and the command line need none of them.
+install_missing() {
+    if [ "$(uname -s)" != Linux ] || [ -z "$2" ]; then
+        return 0
+    fi
     if have apt-get; then
         # shellcheck disable=SC2086 - one argument per package
-        (apt_install $missing) && return 0
-        echo "Only the charts window and the tests need them." >&2
+        (apt_install $2) && return 0
+        echo "Only $1 need them." >&2
     else
-        echo "The charts window and the tests need what Debian calls $missing" >&2
+        echo "$1 need what Debian calls $2" >&2
         echo "Install it under the names that it has here." >&2
     fi
 }
 
 case "${1:-}" in
-    desktop) install_desktop ;;
+    desktop) install_missing "the charts" "$(missing_of_desktop | tr '\n' ' ')" ;;
+    tests) install_missing "some tests" "$(missing_of_tests | tr '\n' ' ')" ;;
     python) install_python ;;
     venv) install_venv "$2" ;;
     *)
-        echo "Usage: $0 python | venv MAJOR.MINOR | desktop" >&2
+        echo "Usage: $0 python | venv MAJOR.MINOR | desktop | tests" >&2
         exit 2
         ;;
 esac
