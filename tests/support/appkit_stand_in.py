@@ -151,6 +151,10 @@ class System:
             def separatorItem(cls) -> NSMenuItem:  # noqa: N802
                 return cls()
 
+            def isHidden(self) -> bool:  # noqa: N802
+                system.check("isHidden")
+                return self.hidden
+
             def initWithTitle_action_keyEquivalent_(  # noqa: N802
                 self, title: str, _action: bytes, _key: str
             ) -> NSMenuItem:

@@ -169,6 +169,25 @@ async def test_open_menu_is_not_rebuilt(mac: System) -> None:
         assert _titles(mac.item.menu)[0] == "New"
 
 
+async def test_row_of_an_open_menu_is_neither_hidden_nor_shown(mac: System) -> None:
+    def rows(text: str) -> tuple[Row, ...]:
+        told = Row(key="told", kind=RowKind.TEXT, text=text, is_visible=bool(text))
+        return (told, *sample_rows())
+
+    async with _running(mac, sample_face(rows=rows(""))) as running:
+        menu = mac.item.menu
+        before = _titles(menu)
+        mac.calls.put(lambda: menu.delegate.menuWillOpen_(menu))
+        await running.next_open()
+        running.host.show(sample_face(rows=rows("Z.ai refused the key")))
+        await running.settle()
+        assert _titles(menu) == before
+        mac.calls.put(lambda: menu.delegate.menuDidClose_(menu))
+        await running.settle()
+        await running.settle()
+        assert _titles(menu) == ["Z.ai refused the key", *before]
+
+
 async def test_click_that_comes_after_the_menu_was_made_anew_means_its_row(mac: System) -> None:
     async with _running(mac) as running:
         old = _item(mac.item.menu, "Open charts…")

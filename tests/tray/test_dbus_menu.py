@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _NEW = Row(key="new", kind=RowKind.ACTION, text="new")
+_PAUSE = 3
+_TOLD = 12
+"""The numbers of the row to pause, and of one that comes after the sample's."""
+
+
+def _told(text: str) -> Row:
+    """A row that is seen while it has something to say."""
+    return Row(key="told", kind=RowKind.TEXT, text=text, is_visible=bool(text))
 
 
 class _Panel:
@@ -58,6 +66,14 @@ class _Panel:
 
     def members(self) -> list[str | None]:
         return [message.member for message in self.sent]
+
+    def changes(self) -> list[dict[int, dict[str, Any]]]:
+        """Of each message about rows that look different: the rows, with what is new of them."""
+        return [
+            dict(unpack_variants(message.body)[0])
+            for message in self.sent
+            if message.member == "ItemsPropertiesUpdated"
+        ]
 
     def labels(self) -> list[str]:
         [_revision, tree] = unpack_variants(self.call("GetLayout", "iias", 0, 1, []).body)
@@ -124,6 +140,31 @@ async def test_rows_change_once_the_menu_is_closed() -> None:
     panel.event(0, "closed")
     assert panel.members() == ["LayoutUpdated"]
     assert panel.labels()[0] == "new"
+
+
+@pytest.mark.parametrize("open_menu", [_open_by_event, _open_by_question])
+async def test_row_that_is_to_be_seen_waits_until_the_menu_is_closed(
+    open_menu: Callable[[_Panel], None],
+) -> None:
+    panel = _Panel()
+    panel.menu.show((_told(""), *sample_rows()))
+    open_menu(panel)
+    panel.sent.clear()
+    panel.menu.show((_told("Z.ai refused the key"), *sample_rows(is_paused=True)))
+    assert panel.changes() == [{_PAUSE: {"toggle-state": 1}}]
+    panel.event(0, "closed")
+    assert panel.changes()[1:] == [{_TOLD: {"label": "Z.ai refused the key", "visible": True}}]
+    assert "LayoutUpdated" not in panel.members()
+
+
+async def test_row_that_has_nothing_to_say_keeps_its_place_while_the_menu_is_open() -> None:
+    panel = _Panel()
+    panel.menu.show((_told("Z.ai refused the key"), *sample_rows()))
+    _open_by_event(panel)
+    panel.sent.clear()
+    panel.menu.show((_told(""), *sample_rows()))
+    assert panel.call("AboutToShow", "i", 0).body == [True]
+    assert panel.changes() == [{_TOLD: {"label": "", "visible": False}}]
 
 
 async def test_submenu_that_is_closed_leaves_the_menu_open() -> None:

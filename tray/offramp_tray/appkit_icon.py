@@ -172,18 +172,19 @@ class AppKitIcon(_darwin.Icon):  # type: ignore[misc]  # pystray has no types
         return item
 
     def _refresh(self, rows: tuple[Row, ...]) -> None:
-        """Give the rows that are there their looks; none comes, goes or moves by that."""
+        """Give the rows that are there their looks; of an open menu none comes, goes or moves."""
         visible = visible_keys(rows)
         for row in rows:
             item = self._menu_items.get(row.key)
-            if item is None:
+            is_hidden = row.key not in visible
+            if item is None or (self._is_open and item.isHidden() != is_hidden):
                 continue
             if row.kind is not RowKind.SEPARATOR:
                 item.setTitle_(row.text)
                 item.setEnabled_(can_be_chosen(row))
             if row.kind is RowKind.CHECK:
                 item.setState_(AppKit.NSOnState if row.is_checked else AppKit.NSOffState)
-            item.setHidden_(row.key not in visible)
+            item.setHidden_(is_hidden)
             self._refresh(row.rows)
 
     def _notify(self, message: str, title: str | None = None) -> None:

@@ -81,20 +81,23 @@ class DBusMenu:
     def show(self, rows: tuple[Row, ...]) -> None:
         """Have these rows from now on, or as soon as the menu is closed."""
         wanted = Layout.of(rows, self._numbers)
-        if wanted.structure == self._shown.structure:
-            self._forget_waiting()
-            self._repaint(wanted)
-        elif self._open_for_s() > 0:
+        if self._open_for_s() > 0 and wanted.places != self._shown.places:
             self._repaint(self._shown.repainted(wanted))
             self._waiting = wanted
             self._wait()
         else:
             self._forget_waiting()
-            self._replace(wanted)
+            self._take(wanted)
 
     def forget_panel(self) -> None:
         """The panel is gone, and with it the menu that it may have had open."""
         self._close()
+
+    def _take(self, layout: Layout) -> None:
+        if layout.structure == self._shown.structure:
+            self._repaint(layout)
+        else:
+            self._replace(layout)
 
     def _repaint(self, layout: Layout) -> None:
         changes = layout.changes_from(self._shown)
@@ -136,7 +139,7 @@ class DBusMenu:
         waiting = self._waiting
         self._forget_waiting()
         if waiting is not None:
-            self._replace(waiting)
+            self._take(waiting)
 
     def _methods(self) -> dict[str, Method]:
         return {

@@ -36,6 +36,12 @@ class Entry:
     below: tuple[int, ...]
 
     @property
+    def is_seen(self) -> bool:
+        """Whether it takes a place; of a separator, whether it has something to separate."""
+        visible = self.properties.get("visible")
+        return visible is not None and bool(visible.value)
+
+    @property
     def can_be_clicked(self) -> bool:
         """Whether a click on it means something."""
         row = self.row
@@ -57,6 +63,13 @@ class Layout:
         return cls(entries)
 
     @property
+    def places(self) -> tuple[object, frozenset[int]]:
+        """What must be equal for every row to stay where it is: those there are, and those seen."""
+        return self.structure, frozenset(
+            number for number, entry in self.entries.items() if entry.is_seen
+        )
+
+    @property
     def structure(self) -> dict[int, tuple[RowKind | None, tuple[int, ...]]]:
         """What must be equal for a menu to be changed by properties alone."""
         return {
@@ -65,11 +78,12 @@ class Layout:
         }
 
     def repainted(self, newer: Layout) -> Layout:
-        """Its own structure, with the look of those rows that `newer` has as well."""
+        """Its own places, with the look of those rows that are there, and seen, in both."""
         entries = {}
         for number, entry in self.entries.items():
             other = newer.entries.get(number)
-            if other and entry.row and other.row and entry.row.kind is other.row.kind:
+            is_in_both = other and entry.row and other.row and entry.row.kind is other.row.kind
+            if other and is_in_both and entry.is_seen is other.is_seen:
                 entry = Entry(other.row, other.properties, entry.below)  # noqa: PLW2901 - plainer
             entries[number] = entry
         return Layout(entries)

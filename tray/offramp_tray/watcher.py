@@ -204,9 +204,8 @@ class Watcher:
 
 def _absence_after(last: Status) -> _Absence:
     """What to expect after a daemon whose last words were these."""
-    is_supervised = getattr(last, "supervisor_pid", None) is not None
     return _Absence(
         began_s=time.monotonic(),
-        has_successor=last.is_stopping or is_supervised,
+        has_successor=last.is_stopping or last.supervisor_pid is not None,
         is_asked_for=last.is_stopping,
     )
