@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 import threading
 import time
 from datetime import timedelta
@@ -155,6 +156,15 @@ async def test_a_daemon_that_is_killed_shows_at_once_and_is_missed(tmp_path):
             assert running.host.face.needs_attention
             await running.until(lambda: bool(running.host.messages))
             assert running.host.messages[0].title == "Offramp's daemon does not come back"
+
+
+async def test_a_socket_that_a_killed_daemon_left_is_nobody_at_once(tmp_path):
+    path = Paths.under(tmp_path).control_socket
+    path.parent.mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    async with running_tray(tmp_path) as running:
+        assert await running.until_text("headline", "Daemon not running") < 2 * AT_ONCE_S
 
 
 async def test_a_new_daemon_in_the_old_ones_place_is_no_outage(tmp_path):

@@ -158,6 +158,40 @@ def test_a_hand_over_is_not_told_of(world):
     assert world.told.next() == status_of(pid=2)
 
 
+@pytest.mark.parametrize("error", [NOBODY, ControlError("The connection to the daemon broke off.")])
+def test_a_supervised_daemon_that_is_killed_has_a_successor(world, error):
+    old = world.client.add()
+    old.tell(status_of(supervisor_pid=1))
+    world.watcher.start()
+    world.told.next()
+    world.client.streams.put(error)
+    world.client.add().tell(status_of(pid=2))
+    old.end()
+    assert world.told.next() == status_of(pid=2)
+
+
+def test_a_successor_that_cannot_be_asked_is_told_of(world):
+    old = world.client.add()
+    old.tell(status_of(is_stopping=True))
+    world.client.events = events_once(world.client.events, ControlError("Another protocol."))
+    world.watcher.start()
+    world.told.next()
+    old.end()
+    assert str(world.told.next()) == "Another protocol."
+
+
+def events_once(events, error):
+    """A client's `events` that works once."""
+    left = [events]
+
+    def follow():
+        if left:
+            return left.pop()()
+        raise error
+
+    return follow
+
+
 def test_a_daemon_that_was_stopped_is_gone_after_a_while_and_not_missed(tmp_path):
     patience = Patience(
         first_s=0.01, longest_s=0.02, handover_s=0.05, handover_try_s=0.005, missed_s=0.1

@@ -125,7 +125,10 @@ class Tray:
         self.model = Model(state, clock=clock, show=host.show, notify=host.notify)
         client = ControlClient(paths.control_socket)
         self._watch = FolderWatch(paths.control_socket.parent)
-        self._watcher = Watcher(client, self._watch, self, patience=patience)
+        # It has its own patience: a client that tries on where a daemon that was killed has left
+        # its socket would wake the processor forty times for each of its tries.
+        followed = ControlClient(paths.control_socket, gap_s=0.0)
+        self._watcher = Watcher(followed, self._watch, self, patience=patience)
         self._actions = Actions(
             self.model,
             client,

@@ -149,6 +149,8 @@ class Watcher:
         except NotRunningError:
             pass
         except ControlError as error:
+            if self._is_successor_due():
+                return self._patience.handover_try_s  # one that leaves may break off the next call
             self._absence.is_told = False
             if not self._over.is_set():
                 self._listener.on_unreachable(error)
@@ -180,20 +182,24 @@ class Watcher:
     def _note_absence(self) -> float:
         """Say what there is to be said by now; how long to wait before the next try."""
         absence, patience = self._absence, self._patience
-        lasted_s = time.monotonic() - absence.began_s
-        if absence.has_successor and lasted_s < patience.handover_s:
+        if self._is_successor_due():
             return patience.handover_try_s
         if not absence.is_told:
             absence.is_told = True
             self._listener.on_gone()
         if absence.is_asked_for or absence.is_missed_told:
             return self._next_wait_s()
-        left_s = patience.missed_s - lasted_s
+        left_s = patience.missed_s - (time.monotonic() - absence.began_s)
         if left_s <= 0:
             absence.is_missed_told = True
             self._listener.on_missed()
             return self._next_wait_s()
         return min(self._next_wait_s(), left_s)
+
+    def _is_successor_due(self) -> bool:
+        """Whether another daemon is to be expected at this very moment."""
+        lasted_s = time.monotonic() - self._absence.began_s
+        return self._absence.has_successor and lasted_s < self._patience.handover_s
 
     def _next_wait_s(self) -> float:
         wait_s = self._patience.first_s * 2.0**self._absence.tries
