@@ -211,6 +211,22 @@ async def test_another_log_folder_and_week_are_read_anew(tmp_path):
         assert running.tray.model.state.boundary.hour == 3
 
 
+async def test_numbers_of_another_log_are_not_shown_for_one_that_cannot_be_read(tmp_path):
+    folder = Paths.under(tmp_path).log_dir
+    folder.mkdir(parents=True)
+    (folder / "requests.jsonl").write_bytes(sample_line(utc_now()))
+    none = tmp_path / "none"
+    none.write_bytes(b"no folder")
+    async with running_tray(tmp_path) as running:
+        await running.until_text("backend.zai", "Z.ai: 1 request")
+        file = running.paths.config_file
+        file.parent.mkdir(parents=True)
+        file.write_text(f'log_dir = "{none}"\n', encoding="utf-8")
+        running.host.on_open()
+        await running.until(lambda: bool(running.tray.model.state.week_problem))
+        assert running.text("backend.zai") == "Z.ai: – requests, – tokens"  # noqa: RUF001 - unknown
+
+
 async def test_a_log_that_cannot_be_read_dims_the_icon_and_says_why(tmp_path):
     log = Paths.under(tmp_path).log_dir
     log.parent.mkdir(parents=True)

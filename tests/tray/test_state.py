@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
-from tray_states import NOW, error_of, running, status_of, week_of
+from tray_states import BOUNDARY, NOW, error_of, running, status_of, week_of
 
 from offramp_core import control_api
 from offramp_core.control_api import Pause, RecordsStatus
 from offramp_core.settings import TraySettings
+from offramp_tray import menu, wording
 from offramp_tray import state as states
 from offramp_tray.state import Condition, Presence, Quota
 
@@ -106,3 +108,23 @@ def test_backends_of_old_records_come_after_those_of_the_settings():
 )
 def test_numbers_are_stale_where_something_keeps_them_back(state, is_stale):
     assert states.is_stale(state) is is_stale
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"now": BOUNDARY.week_of(NOW).end},
+        {"now": BOUNDARY.week_of(NOW).start - timedelta(seconds=1)},
+        {"boundary": replace(BOUNDARY, hour=3)},
+    ],
+)
+def test_numbers_of_another_week_are_unknown_in_this_one(fields):
+    state = running(
+        week=week_of(zai=(68, 1), old=(1, 1)), settings=TraySettings(text="requests"), **fields
+    )
+    assert states.counts(state) is None
+    assert states.shares(state) is None
+    assert states.shown_backends(state) == ("zai", "anthropic")
+    assert wording.split(state) == "– this week"  # noqa: RUF001 - the dash for what is unknown
+    assert wording.label(state) == wording.UNKNOWN
+    assert menu.rows(state)[1].text == "Z.ai: – requests, – tokens"  # noqa: RUF001 - the same

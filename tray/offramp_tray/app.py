@@ -219,6 +219,7 @@ class Tray:
         preferences, log = self._preferences, self._week_log
         if (preferences.log_folder, preferences.boundary) != (log.folder, log.boundary):
             self._week_log = WeekLog(preferences.log_folder, preferences.boundary, self._clock)
+            self.model.change(week=None)  # it is of another log, should this one not be readable
         fields = self._preferred()
         if self.model.state.presence is Presence.RUNNING:
             del fields["address"]  # the daemon knows better

@@ -64,9 +64,8 @@ def _backend_rows(state: State) -> tuple[Row, ...]:
 
 def _totals(state: State, name: str) -> Totals | None:
     """A backend's week: nothing sent is a zero that is known."""
-    if state.week is None:
-        return None
-    return state.week.by_backend.get(name, states.NOTHING)
+    week = states.current_week(state)
+    return None if week is None else week.by_backend.get(name, states.NOTHING)
 
 
 def _quota_rows(state: State) -> tuple[Row, ...]:

@@ -101,6 +101,7 @@ class State:
     status: Status | None = None
     """The last that the daemon told; of the past once it is not there."""
     week: WeekTotals | None = None
+    """The last that could be read; show `current_week`."""
     week_problem: str = ""
     quotas: tuple[Quota, ...] = ()
     pending: frozenset[str] = field(default_factory=frozenset)
@@ -120,21 +121,31 @@ def live_status(state: State) -> Status | None:
     return state.status if state.presence is Presence.RUNNING else None
 
 
+def current_week(state: State) -> WeekTotals | None:
+    """The totals, if they are of the week that runs now by the settings of now."""
+    week = state.week
+    if week is None or week.span != state.boundary.week_of(state.now):
+        return None
+    return week
+
+
 def shown_backends(state: State) -> tuple[str, ...]:
     """Every backend that has a row: delegates first, Claude, then those of old records alone."""
     names = [name for name in state.backends if name != ANTHROPIC]
     names.append(ANTHROPIC)
-    if state.week is not None:
-        old = {name for name in state.week.by_backend if name is not None}
+    week = current_week(state)
+    if week is not None:
+        old = {name for name in week.by_backend if name is not None}
         names += sorted(old.difference(names))
     return tuple(names)
 
 
 def counts(state: State) -> dict[str, int] | None:
     """Each shown backend's part of the week, by what the settings count; None while unknown."""
-    if state.week is None:
+    week = current_week(state)
+    if week is None:
         return None
-    totals = state.week.by_backend
+    totals = week.by_backend
     by_tokens = state.settings.count == "tokens"
     return {
         name: (totals[name].tokens if by_tokens else totals[name].requests) if name in totals else 0

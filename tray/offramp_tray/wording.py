@@ -75,11 +75,11 @@ def split(state: State) -> str:
 
 def label(state: State) -> str:
     """The text beside the icon that the settings ask for."""
-    found = states.counts(state)
+    week = states.current_week(state)
     match state.settings.text:
         case "none":
             return ""
-        case _ if found is None or state.week is None:
+        case _ if week is None:
             return UNKNOWN
         case "share":
             parts = states.shares(state)
@@ -87,9 +87,9 @@ def label(state: State) -> str:
                 return UNKNOWN
             return format_percent(sum(part for name, part in parts if name != ANTHROPIC))
         case "requests":
-            return f"{sum(totals.requests for totals in state.week.by_backend.values()):,}"
+            return f"{sum(totals.requests for totals in week.by_backend.values()):,}"
         case "tokens":
-            return format_tokens(sum(totals.tokens for totals in state.week.by_backend.values()))
+            return format_tokens(sum(totals.tokens for totals in week.by_backend.values()))
 
 
 def backend_line(name: str, totals: Totals | None) -> str:
