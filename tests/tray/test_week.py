@@ -157,6 +157,15 @@ def test_the_follower_looks_at_once_and_then_when_nudged(following):
     assert looks.seen.empty()
 
 
+def test_a_nudge_long_after_the_last_look_is_acted_upon_at_once(following):
+    looks = Looks()
+    hours = iter(range(0, 10**9, 3600))
+    follower = following(looks, gap_s=3600.0, monotonic=lambda: float(next(hours)))
+    looks.next()
+    follower.nudge()
+    looks.next()
+
+
 def test_nudges_during_a_look_make_one_more_after_a_gap(following):
     looks = Looks()
     looks.may_go_on.clear()

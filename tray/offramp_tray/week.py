@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from offramp_core.log_reader import LogReader
@@ -79,8 +80,10 @@ class WeekFollower:
         *,
         gap_s: float = GAP_S,
         look_every_s: float = LOOK_EVERY_S,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`look` does the work, and may say in how many seconds it is due again."""
+        self._monotonic = monotonic
         self._look = look
         self._gap_s = gap_s
         self._look_every_s = look_every_s
@@ -113,5 +116,6 @@ class WeekFollower:
                 _LOG.exception("The week could not be looked at")
             else:
                 wait_s = wait_s if due_s is None else min(wait_s, max(due_s, self._gap_s))
+            looked_s = self._monotonic()
             if self._is_asked.wait(wait_s):
-                self._is_over.wait(self._gap_s)
+                self._is_over.wait(max(0.0, looked_s + self._gap_s - self._monotonic()))
