@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import logging
 from typing import TYPE_CHECKING
 
 import pytest
+from dbus_fast.aio.message_bus import MessageBus
+from dbus_fast.message import Message
 
 from offramp_tray.session_bus import (
     BUS,
@@ -113,6 +116,28 @@ async def test_other_mistakes_are_still_reported(caplog: pytest.LogCaptureFixtur
     overlook_lost_sends(loop)
     loop.call_exception_handler({"message": "a mistake", "exception": KeyError("x")})
     assert "a mistake" in caplog.messages[0]
+
+
+async def test_message_that_meets_a_broken_connection_is_dropped(
+    bus: PrivateBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = SessionBus(bus.address)
+    missed: list[str | None] = []
+
+    def refuse(_bus: MessageBus, message: Message) -> None:
+        """As one whose socket was closed before it has taken note of that."""
+        missed.append(message.member)
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    async def speak() -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(MessageBus, "send", refuse)
+            session.send(Message.new_signal("/a", "a.b", "C"))
+        session.close()
+
+    async with asyncio.timeout(10):
+        await session.serve(speak, lambda: None)
+    assert missed == ["C"]
 
 
 async def test_call_without_a_connection_fails_at_once() -> None:

@@ -159,7 +159,9 @@ class SessionBus:
     def send(self, message: Message) -> None:
         """Send a signal or an answer; dropped while there is no connection."""
         if self._bus is not None and self._bus.connected:
-            self._bus.send(message)
+            # dbus-fast notices a broken connection later than the write to it fails.
+            with contextlib.suppress(OSError):
+                self._bus.send(message)
 
     async def call(
         self,
