@@ -14,6 +14,7 @@ from gi_stand_in import MADE_WITH, Desktop, forget
 from PIL import Image
 from running_host import icon_of, running_host, sample_face, sample_rows
 
+from offramp_tray.face import Notification
 from offramp_tray.host import open_host
 from offramp_tray.row_menu import pystray_base
 
@@ -49,6 +50,18 @@ async def _running() -> AsyncIterator[RunningHost]:
 
 def _row(menu: Any, label: str) -> Any:
     return next(row for row in menu.rows if row.label == label)
+
+
+async def test_message_is_no_markup(gtk: Desktop, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with _running() as running:
+        posted: list[Notification] = []
+        module = sys.modules["offramp_tray.appindicator"]
+        monkeypatch.setattr(module, "show_by", lambda _command, message: posted.append(message))
+        running.host.notify(Notification(key="k", title="<A> & B", body="<i>/home</i> & more"))
+        await running.settle()
+        assert [(message.title, message.body) for message in posted] == [
+            ("<A> & B", "&lt;i&gt;/home&lt;/i&gt; &amp; more")
+        ]
 
 
 async def test_icon_is_shown_with_its_words_and_menu(gtk: Desktop) -> None:

@@ -6,8 +6,10 @@ anew at each change, which closes one that is open, and does not tell when it is
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
 
 from offramp_tray.backend import APP_ID, APP_NAME
 from offramp_tray.notify_command import show_by
@@ -105,7 +107,8 @@ class AppIndicatorBackend:
 
     def notify(self, message: Notification) -> None:
         """See `backend.Backend`."""
-        show_by(_NOTIFY, message)
+        # What shows it reads the body as markup.
+        show_by(_NOTIFY, dataclasses.replace(message, body=escape(message.body)))
 
     def stop(self) -> None:
         """See `backend.Backend`."""
