@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from offramp_core import __version__
 from offramp_core.errors import OfframpError
-from offramp_daemon import activation, renewal, service_notify, spawning
+from offramp_daemon import activation, error_file, renewal, service_notify, spawning
 from offramp_daemon.renewal import Handed
 from offramp_daemon.service_notify import Channel, ServiceManager
 from offramp_daemon.workers import Crew, Limits
@@ -95,6 +95,7 @@ class Supervisor:
     def _turn(self, signals: socket.socket) -> None:
         """Wait for whatever comes next, and do what it asks for."""
         self._pet()
+        error_file.bound(self._environ)
         events = self._selector.select(self._nap_s())
         for pid in [key.data for key, _ in events if key.data is not None]:
             self._listen_to(pid)
