@@ -99,24 +99,70 @@ link() {
     "$env/bin/python" -c 'import os, sys; os.replace(*sys.argv[1:])' "$2.new.$$" "$2"
 }
 
+# running: the command lines of all processes; a script's begins with its environment's Python.
+running() {
+    if [ -r /proc/self/cmdline ]; then
+        cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' ' ' || true
+    else
+        ps -ax -o args= || true
+    fi
+}
+
+# remove_older: but for what still runs, which loads from its environment as it goes.
 remove_older() {
+    running=$(running)
     for folder in "$app"/env-*; do
         if [ -d "$folder" ] && [ "$folder" != "$env" ] && [ "$folder" != "$previous" ]; then
-            rm -rf "$folder"
+            case "$running" in
+                *"$folder/"*) ;;
+                *) rm -rf "$folder" ;;
+            esac
         fi
     done
+}
+
+# is_dry ARGUMENT...
+is_dry() {
+    for argument in "$@"; do
+        [ "$argument" != --dry-run ] || return 0
+    done
+    return 1
+}
+
+# is_current: whether what is installed was made from just these sources.
+is_current() {
+    [ -n "$previous" ] && [ "$(cat "$previous/offramp-stamp" 2>/dev/null)" = "$(sources_key "$wanted")" ] &&
+        "$previous/bin/offramp" --version >/dev/null 2>&1
+}
+
+# tell_dry ARGUMENT...: what would be installed, and what the Offramp that is there would do then.
+tell_dry() {
+    if ! is_current; then
+        echo "Offramp would be installed into a new environment in $app, some 460 MB,"
+        echo "with offramp and offramp-daemon in $programs."
+    fi
+    if [ -z "$previous" ]; then
+        echo "What it would set up after that, it can tell once it is there: offramp install --dry-run"
+        echo "Nothing was changed."
+        exit 0
+    fi
+    exec "$app/current/bin/offramp" install "$@"
+: >"$env/took-over"
 }
 
 refuse_strangers
 find_python
 wanted=$(version_of "$python")
+previous=$(readlink "$app/current" || true)
+if is_dry "$@"; then
+    tell_dry "$@"
+fi
 mkdir -p "$app" "$programs"
 take_turn
 : >"$log"
 
 previous=$(readlink "$app/current" || true)
-if [ -n "$previous" ] && [ "$(cat "$previous/offramp-stamp" 2>/dev/null)" = "$(sources_key "$wanted")" ] &&
-    "$previous/bin/offramp" --version >>"$log" 2>&1; then
+if is_current; then
     env=$previous
     echo "Offramp is installed in $app, and up to date."
 else
@@ -124,7 +170,9 @@ else
     make_new
     link "$env" "$app/current"
     remove_older
-    # A daemon that runs is to be one of the new environment, be its version's number the same.
+fi
+if [ ! -f "$env/took-over" ]; then
+    # A daemon that runs is to be one of this environment, be its version's number the same.
     set -- --restart "$@"
 fi
 for name in offramp offramp-daemon; do
@@ -136,3 +184,4 @@ case ":$PATH:" in
     *) echo "$programs is not on your PATH: add it in your shell's start-up file to type just offramp." ;;
 esac
 "$app/current/bin/offramp" install "$@"
+: >"$env/took-over"

@@ -74,7 +74,7 @@ def _listen(host: str, port: int) -> socket.socket:
 def _busy(host: str, port: int) -> PortBusyError:
     """Says who has the port, as far as that can be found out."""
     holder = port_holder.find(host, port)
-    other = f"offramp serve --port {port + 1 if port < _HIGHEST_PORT else port - 1}"
+    other = f"--port {port + 1 if port < _HIGHEST_PORT else port - 1}"
     if holder is None:
         return PortBusyError(
             f"Port {port} on {host} is in use.",

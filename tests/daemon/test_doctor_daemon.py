@@ -310,6 +310,18 @@ def test_environments_are_compared(shell, of_daemon, expected, words):
     assert "passw0rd" not in said(remarks)
 
 
+def test_env_file_that_is_newer_than_the_daemon_is_not_taken_for_in_force():
+    environments = Environments(
+        shell={"HTTPS_PROXY": "http://p"},
+        daemon={"HTTPS_PROXY": "http://p"},
+        came_later=("HTTPS_PROXY",),
+    )
+    (remark,) = daemon_environment.judge(environments)
+    assert outcomes([remark]) == ["warning"]
+    assert "HTTPS_PROXY" in remark.saw
+    assert remark.cure == "offramp restart"
+
+
 def test_environment_of_the_daemon_is_read_where_the_system_shows_it(tmp_path):
     process = tmp_path / "proc" / "17"
     process.mkdir(parents=True)

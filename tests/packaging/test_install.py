@@ -6,10 +6,12 @@ the tests, seen by PYTHONPATH. All else is as it is for a user, pip and the buil
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sys
 import sysconfig
+from asyncio.subprocess import PIPE
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -158,6 +160,43 @@ async def test_another_install_upgrades_and_keeps_one_environment_back(desk: Des
     said = await desk.make("uninstall", "--purge --yes")
     assert said.code == 0, said
     assert not desk.app.exists()
+
+
+async def test_dry_run_installs_nothing_and_a_broken_off_upgrade_is_taken_up(desk: Desk) -> None:
+    first = await desk.make("install", "--dry-run")
+    assert first.code == 0, first
+    assert "Nothing was changed." in first.out
+    assert not desk.app.exists()
+    assert (await desk.make("install", "--yes")).code == 0
+    installed = desk.current
+    desk.change_source()
+    dry = await desk.make("install", "--yes --dry-run")
+    assert dry.code == 0, dry
+    assert "would be installed" in dry.out
+    assert desk.environments == [installed]
+    broken_off = await desk.make("install", "--week nonsense")
+    assert broken_off.code != 0
+    assert desk.current != installed
+    assert await desk.daemon_sees(str(installed))
+    taken_up = await desk.make("install", "--yes")
+    assert taken_up.code == 0, taken_up
+    assert "restarted" in taken_up.out
+    assert await desk.daemon_sees(str(desk.current))
+
+
+async def test_environment_that_something_runs_from_outlives_two_upgrades(desk: Desk) -> None:
+    assert (await desk.make("install", "--yes")).code == 0
+    first = desk.current
+    waiting = await asyncio.create_subprocess_exec(
+        *desk.systemd.entering(str(first / "bin" / "python"), "-c", "input()"), stdin=PIPE
+    )
+    try:
+        for _ in range(2):
+            desk.change_source()
+            assert (await desk.make("install", "--yes")).code == 0
+        assert first in desk.environments
+    finally:
+        await waiting.communicate(b"\n")
 
 
 async def test_install_that_would_do_harm_is_refused(desk: Desk) -> None:

@@ -62,6 +62,10 @@ class Desk:
         return self.home / ".config" / "offramp" / "config.toml"
 
     @property
+    def env_file(self) -> Path:
+        return self.config_file.parent / ".env"
+
+    @property
     def log_dir(self) -> Path:
         return self.home / ".local" / "share" / "offramp" / "log"
 
@@ -476,9 +480,31 @@ async def test_what_only_the_shell_knows_is_moved_or_told(desk: Desk) -> None:
     assert ZAI_KEY not in ending.out + ending.err
     assert "pass-word" not in ending.out + ending.err
     assert "WEEK_START_HOUR is set in this shell alone" in ending.err
-    assert proxy in (desk.config_file.parent / ".env").read_text()
+    assert proxy in desk.env_file.read_text()
     status = await desk.status()
     assert [each.key for each in status.backends if each.name == "zai"] == ["present"]
+
+
+async def test_proxy_that_is_moved_later_is_in_force_at_once(desk: Desk) -> None:
+    await desk.done("install", "--yes")
+    before = await desk.status()
+    said = await desk.done("install", "--yes", HTTPS_PROXY="http://127.0.0.1:9")
+    assert "restarted" in said
+    assert (await desk.status()).pid != before.pid
+    with desk.env_file.open("a") as file:
+        file.write("NO_PROXY=later.example\n")
+    found = await desk.run("doctor", "--only", "environment")
+    assert "NO_PROXY may not be in force" in " ".join(found.out.split())
+
+
+async def test_uninstall_says_how_to_delete_what_stays(desk: Desk) -> None:
+    await desk.done("install", "--yes", ZAI_API_KEY=ZAI_KEY)
+    said = await desk.done("uninstall")
+    assert "of zai, in" in said
+    assert ZAI_KEY not in said
+    (line,) = (line for line in said.splitlines() if "rm -r " in line)
+    assert str(desk.config_file.parent) in line
+    assert "offramp uninstall" not in said
 
 
 async def test_moved_folders_are_handed_to_the_daemon(desk: Desk, tmp_path: Path) -> None:

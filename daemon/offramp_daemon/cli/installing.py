@@ -242,7 +242,9 @@ def _serving(work: Work, before: Seen) -> Status:
         return login_item.require_serving(
             work.manager, paths, work.settings, is_wanted=lambda status: status.pid != old
         )
-    if restarting.version_of(before) == __version__ and not work.wishes.is_renewal:
+    # Proxies and certificates are looked at when a process starts, and only then.
+    is_to_renew = work.wishes.is_renewal or bool(work.move.variables)
+    if restarting.version_of(before) == __version__ and not is_to_renew:
         return login_item.require_serving(work.manager, paths, work.settings)
     status = restarting.hand_over(work.manager, paths, work.settings, before)
     click.echo(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,16 +169,34 @@ def _tell_what_stays(work: _Work) -> None:
     if not work.purged:
         paths = Paths.for_user(work.setup.environ)
         log_dir = work.setup.settings.log_dir or paths.log_dir
-        click.echo("What stays (offramp uninstall --purge deletes it):")
-        for name, path in (
-            ("history", log_dir),
-            ("settings", paths.config_dir),
-            ("diagnostics", paths.diagnostics_dir),
-        ):
-            if path.exists():
-                click.echo(f"  {name:<12}{path}")
+        kept = [
+            (name, path)
+            for name, path in (
+                ("history", log_dir),
+                ("settings", paths.config_dir),
+                ("diagnostics", paths.diagnostics_dir),
+                ("cache", paths.cache_dir),
+            )
+            if path.exists()
+        ]
+        if kept:
+            click.echo("What stays:")
+        for name, path in kept:
+            click.echo(f"  {name:<12}{path}")
+        _tell_of_keys(paths)
+        if kept:
+            folders = " ".join(shlex.quote(os.fspath(path)) for _, path in kept)
+            click.echo(f"To delete that too: rm -r {folders}")
     if any(file.is_change for file in work.tray.files) and sys.platform == "linux":
         click.echo("A tray icon that is there stays until you quit it from its menu.")
     other = own_place.other_removal()
     if other is not None:
         click.echo(f"The program itself stays until you type: {other}")
+
+
+def _tell_of_keys(paths: Paths) -> None:
+    """Name the keys that stay, so that nobody takes them for gone."""
+    for backend, entry in KeyStore(paths).entries().items():
+        is_in_keyring = entry.place == "keyring"
+        where = "the system keyring, service offramp" if is_in_keyring else str(paths.keys_file)
+        click.echo(f"  {'key':<12}of {backend}, in {where}")

@@ -31,6 +31,8 @@ class Environments:
 
     shell: Mapping[str, str]
     daemon: Mapping[str, str] | None
+    came_later: tuple[str, ...] = ()
+    """What `.env` sets, if it was changed after the daemon had started, which then read it."""
 
     @property
     def in_force(self) -> Mapping[str, str]:
@@ -45,6 +47,7 @@ def look(surroundings: Surroundings, *, proc: Path = _PROC) -> Environments:
     return Environments(
         shell=_chosen(surroundings.environ, surroundings),
         daemon=None if environment is None else _chosen(environment, surroundings),
+        came_later=_came_later(surroundings),
     )
 
 
@@ -59,6 +62,13 @@ def adopt(environments: Environments, environ: MutableMapping[str, str]) -> None
 def judge(environments: Environments) -> Iterator[Remark]:
     """Say how the daemon gets out, and warn where it lacks what this shell has."""
     shell, daemon = environments.shell, environments.daemon
+    if environments.came_later:
+        yield warning(
+            f"The file .env was changed after the daemon had started: "
+            f"{', '.join(environments.came_later)} may not be in force.",
+            "offramp restart",
+        )
+        return
     if daemon is None:
         yield _of_shell_alone(shell)
         return
@@ -110,6 +120,16 @@ def _chosen(environ: Mapping[str, str], surroundings: Surroundings) -> dict[str,
         for name in (*PROXIES, *CERTIFICATES)
     }
     return {name: variable[1] for name, variable in found.items() if variable is not None}
+
+
+def _came_later(surroundings: Surroundings) -> tuple[str, ...]:
+    status, file = surroundings.status, surroundings.paths.env_file
+    try:
+        if status is None or file.stat().st_mtime <= status.started.timestamp():
+            return ()
+        return tuple(system_variables.from_file(file, {}))
+    except (OSError, ConfigError):
+        return ()
 
 
 def _of_process(pid: int, proc: Path) -> dict[str, str] | None:
