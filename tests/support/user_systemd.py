@@ -30,10 +30,11 @@ _CGROUPS = (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup"))
 _PATIENCE_S = 30.0
 _POLL_S = 0.02
 
-# Joins the cgroup before it leaves it: the new namespace begins there.
+# Joins the cgroup before it leaves it: the new namespace begins there. It ends with the tests, even
+# with some that were killed.
 _OUTSIDE = """
 echo $$ >"$1/cgroup.procs"
-exec unshare --mount --pid --fork --kill-child --cgroup /bin/sh -eu -c "$2"
+exec setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --cgroup /bin/sh -eu -c "$2"
 """
 # The user's own manager wants what the system's would have made.
 _INSIDE = """
@@ -64,8 +65,8 @@ def reason_to_skip() -> str | None:
         return "this machine has no systemd"
     if os.geteuid() != 0:
         return "only root may make the namespaces that a private systemd --user needs"
-    if shutil.which("unshare") is None or shutil.which("nsenter") is None:
-        return "this machine has no unshare and nsenter (Debian: apt-get install util-linux)"
+    if not all(map(shutil.which, ("unshare", "nsenter", "setpriv"))):
+        return "this machine has no unshare, nsenter, setpriv (Debian: apt-get install util-linux)"
     if _cgroup_root() is None:
         return "no cgroup2 hierarchy is mounted here that could be written to"
     done = subprocess.run(
