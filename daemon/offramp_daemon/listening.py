@@ -7,7 +7,6 @@ import os
 import socket
 from datetime import UTC, datetime
 
-from offramp_core import port_holder
 from offramp_core.errors import OfframpError
 from offramp_core.units import format_moment
 from offramp_core.weeks import system_zone
@@ -73,6 +72,8 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _busy(host: str, port: int) -> PortBusyError:
     """Says who has the port, as far as that can be found out."""
+    from offramp_core import port_holder  # loads OpenSSL, which each command would wait for
+
     holder = port_holder.find(host, port)
     other = f"--port {port + 1 if port < _HIGHEST_PORT else port - 1}"
     if holder is None:

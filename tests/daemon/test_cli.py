@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 from daemon_process import environment, run_command
@@ -14,6 +16,9 @@ from offramp_core.config import ConfigError
 from offramp_core.errors import OfframpError
 from offramp_daemon.cli import exit_codes, main
 from offramp_daemon.listening import PortBusyError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 COMMANDS = (
     "config",
@@ -143,3 +148,14 @@ def test_error_is_shown_as_title_and_hint(monkeypatch, capsys, tmp_path):
     assert title.startswith(f"offramp: {os.fspath(file)}: unknown key prot")
     assert hint.startswith("  ")
     assert "port" in hint
+
+
+def test_no_command_loads_openssl_only_to_start(tmp_path: Path) -> None:
+    done = subprocess.run(
+        (sys.executable, "-c", "import sys, offramp_daemon.cli; print('ssl' in sys.modules)"),
+        env=environment(tmp_path),
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == "False"
