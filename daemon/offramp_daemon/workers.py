@@ -212,7 +212,7 @@ class Crew:
             )
         self._asker = None
         self._hands.now_serves(worker.pid)
-        if self._is_wanted_anew:
+        if self._is_wanted_anew and not self._is_stopping:
             self._start()
 
     def _let_go(self, worker: Worker) -> None:

@@ -272,6 +272,17 @@ def test_stop_passes_each_signal_on_and_is_over_once_all_have_ended(serving):
     assert len(serving.hands.started) == 2
 
 
+def test_worker_that_is_ready_as_all_stop_is_followed_by_no_other(serving):
+    serving.crew.restart()
+    serving.crew.restart()
+    serving.crew.stop()
+    serving.ready(2)  # said before the signal reached it
+    assert len(serving.hands.started) == 2
+    serving.crew.ended(1, "ended")
+    serving.crew.ended(2, "ended")
+    assert serving.crew.is_over
+
+
 def test_worker_that_hangs_while_it_stops_is_ended(serving):
     serving.crew.stop()
     serving.wait(LIMITS.hang_s + LIMITS.kill_s)
