@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from offramp_core.claude_settings import connection
+from offramp_core.claude_settings import connection, surroundings
 from offramp_core.claude_settings.connection import Outcome
 from offramp_core.errors import OfframpError
 from offramp_daemon.cli import claude_code, login_item
@@ -21,27 +21,34 @@ def command() -> None:
     plan = manager.plan_stop()
     if not plan.is_change:
         click.echo("The daemon is stopped already.")
+        _warn(_of_connection())
         return
     click.echo("Streams in flight may end first; that can take a while.", err=True)
     login_item.carry_out(manager, plan)
     click.echo("The daemon is stopped and its port is closed. offramp start opens it again.")
-    for warning in (*_of_connection(), claude_code.RUNNING_SESSIONS):
+    _warn([*_of_connection(), claude_code.RUNNING_SESSIONS])
+
+
+def _warn(warnings: list[str]) -> None:
+    for warning in warnings:
         click.echo(f"Warning: {warning}", err=True)
 
 
 def _of_connection() -> list[str]:
-    """That Claude Code is still pointed here, if it is."""
+    """That Claude Code is still pointed here, by whichever settings or variable do so."""
     setup = claude_code.find_setup(tolerant=True)
+    beside = surroundings.leftovers(setup.places, setup.environ, is_own=setup.is_own)
     try:
         change = connection.plan_disconnect(
             setup.places.user, setup.memory_file, is_own=setup.is_own
         )
-    except OfframpError:
-        return []
+    except OfframpError as error:
+        return [f"{error.title} Whether Claude Code is pointed here can't be said.", *beside]
     if change.outcome not in {Outcome.DISCONNECTED, Outcome.RESTORED}:
-        return []
+        return beside
     return [
         f"Claude Code is pointed at {change.old} and can't work until offramp start. offramp "
         "disconnect lets it go. If all is to go to Anthropic for a while, that is offramp pause, "
-        "with the daemon running."
+        "with the daemon running.",
+        *beside,
     ]
