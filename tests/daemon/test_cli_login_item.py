@@ -10,6 +10,7 @@ import pytest
 from daemon_process import environment, run_command
 from terminal import dialogue
 
+from offramp_core.paths import Paths
 from offramp_core.settings import Settings
 from offramp_daemon.cli import first_run
 from offramp_daemon.cli.first_run import Week, WeekType
@@ -38,6 +39,20 @@ async def test_uninstall_without_a_service_manager_removes_what_there_is(tmp_pat
     ending = await run_command(tmp_path, "uninstall")
     assert ending.code == 0, ending
     assert not entry.exists()
+
+
+@pytest.mark.parametrize("options", [(), ("--purge", "--yes")])
+async def test_damaged_key_file_keeps_nothing_from_going(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    keys = Paths.for_user(environment(tmp_path)).keys_file
+    keys.parent.mkdir(parents=True)
+    keys.write_text("{ broken")
+    ending = await run_command(tmp_path, "uninstall", *options)
+    assert ending.code == 0, ending
+    assert f"{keys} is damaged" in ending.err
+    assert keys.exists() == (not options)
+    assert ("To delete that too: rm -r" in ending.out) == (not options)
 
 
 async def test_status_says_that_no_login_item_is_possible(tmp_path: Path) -> None:

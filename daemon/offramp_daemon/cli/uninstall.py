@@ -21,7 +21,10 @@ from offramp_core.paths import HOME_VARIABLE, Paths
 from offramp_daemon.cli import claude_code, disconnect, login_item
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from offramp_core.claude_settings.connection import Change
+    from offramp_core.key_file import StoredKey
     from offramp_core.login_item.autostart import TrayAutostart
     from offramp_core.login_item.service import Plan, ServiceManager
     from offramp_core.own_files import Found
@@ -152,7 +155,7 @@ def _disconnect(work: _Work) -> None:
 
 def _purge(work: _Work) -> None:
     store = KeyStore(Paths.for_user(work.setup.environ))
-    for backend in list(store.entries()):
+    for backend in _stored(store):
         deleted = store.delete(backend)
         click.echo(steps.line("removed", f"the stored key of {backend}"))
         if deleted.obstacle is not None:
@@ -163,6 +166,19 @@ def _purge(work: _Work) -> None:
             click.echo(steps.line("removed", str(path)))
         for path in found.staying:
             click.echo(f"Note: {path} is a link; it and what it leads to stay.", err=True)
+
+
+def _stored(store: KeyStore) -> Mapping[str, StoredKey]:
+    """The stored keys; none where their file is damaged, which is to keep nothing from going."""
+    try:
+        return store.entries()
+    except OfframpError as error:
+        click.echo(
+            f"Warning: {error.title} Keys that the system keyring holds may still be there, under "
+            "the service offramp.",
+            err=True,
+        )
+        return {}
 
 
 def _tell_what_stays(work: _Work) -> None:
@@ -196,7 +212,7 @@ def _tell_what_stays(work: _Work) -> None:
 
 def _tell_of_keys(paths: Paths) -> None:
     """Name the keys that stay, so that nobody takes them for gone."""
-    for backend, entry in KeyStore(paths).entries().items():
+    for backend, entry in _stored(KeyStore(paths)).items():
         is_in_keyring = entry.place == "keyring"
         where = "the system keyring, service offramp" if is_in_keyring else str(paths.keys_file)
         click.echo(f"  {'key':<12}of {backend}, in {where}")
