@@ -147,7 +147,6 @@ tell_dry() {
         exit 0
     fi
     exec "$app/current/bin/offramp" install "$@"
-: >"$env/took-over"
 }
 
 refuse_strangers
