@@ -31,6 +31,7 @@ from offramp_core import records
 from offramp_core.weeks import WeekBoundary
 
 if TYPE_CHECKING:
+    from offramp_dashboard.models.requests import RequestsModel
     from offramp_dashboard.picture import Picture
 
 COUNTS = (10_000, 1_000_000, 10_000_000)
@@ -38,6 +39,7 @@ _YEAR = timedelta(days=365)
 _MANY = 5_000_000
 _FOLLOWED = 15
 _DRAWN = 30
+_WINDOW_PX = (1920, 1200)
 _IDLE_S = 3.0
 _TICK_MS = 2
 _BOUNDARY = WeekBoundary(day=4, hour=22, zone=ZoneInfo("Europe/Berlin"))
@@ -79,6 +81,7 @@ class Session:
         begin = time.perf_counter()
         self.feed.stop()
         self.figures["stop_ms"] = 1000 * (time.perf_counter() - begin)
+        self._redraw(place, model)  # last: its memory is not the feed's
         return self.figures
 
     def _open(self) -> None:
@@ -142,6 +145,33 @@ class Session:
             took.append(time.perf_counter() - begin)
         self.figures["picture_ms"] = 1000 * statistics.median(took)
         self.figures["cells"] = len(source.past.ledger)
+
+    def _redraw(self, place: Any, model: RequestsModel) -> None:
+        """How long a window of 1920x1200 takes to show another picture, page by page."""
+        from offramp_dashboard.composition import compose
+        from offramp_dashboard.picture import Measure
+        from offramp_dashboard.selection import Selection
+        from offramp_dashboard.styling import Styling
+        from offramp_dashboard.theme import ThemeChoice
+        from offramp_dashboard.window import Window
+
+        styling = Styling(self.application, ThemeChoice.LIGHT)
+        window = Window(model, styling.theme)
+        window.resize(*_WINDOW_PX)
+        window.show()
+        source = self.feed._worker._source(place)
+        pictures = [compose(source, _now(), Selection(measure=measure)) for measure in Measure]
+        for page, key in enumerate(("overview_ms", "history_ms")):
+            window.show_page(page)
+            took: list[float] = []
+            for turn in range(_DRAWN):
+                begin = time.perf_counter()
+                window.show_picture(pictures[turn % len(pictures)])
+                self.application.processEvents()
+                took.append(time.perf_counter() - begin)
+            self.figures[key] = 1000 * statistics.median(took)
+        window.hide()
+        window.deleteLater()
 
     def _follow(self) -> None:
         """From the write of a line to the picture and the row that show it."""
@@ -231,6 +261,8 @@ _ROWS = (
     ("json.loads loop, s", "json_s", 2),
     ("ratio", "ratio", 3),
     ("one picture, ms", "picture_ms", 1),
+    ("overview redrawn, ms", "overview_ms", 1),
+    ("history redrawn, ms", "history_ms", 1),
     ("new request shown, ms", "follow_ms", 0),
     ("  the slowest, ms", "follow_worst_ms", 0),
     ("window's thread waits, p99 ms", "gui_p99_ms", 1),

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from offramp_core.settings import ANTHROPIC, ZAI
-from offramp_core.units import printable, short_model
+from offramp_core import units
+from offramp_core.settings import ANTHROPIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-_BACKEND_NAMES = {ANTHROPIC: "Anthropic", ZAI: "Z.ai", None: "No backend"}
 
 Route = tuple[str | None, str | None]
 """A backend and the model that was asked for."""
 
 
 def backend_name(backend: str | None) -> str:
-    """What `backend` is called; one of the user's own by the name that it has in the settings."""
-    return _BACKEND_NAMES.get(backend) or printable(backend)
+    """What `backend` is called, by the tray as well."""
+    return units.backend_name(backend) if backend is not None else "No backend"
 
 
 def model_name(model: str | None) -> str:
     """What `model` is called, without its maker's name and the date of the snapshot."""
-    return short_model(model) if model else "No model"
+    return units.short_model(model) if model else "No model"
 
 
 def route_key(route: Route) -> str:
@@ -32,7 +30,7 @@ def route_key(route: Route) -> str:
 
 
 def backends_in_order(backends: Iterable[str | None]) -> tuple[str | None, ...]:
-    """Anthropic, the others by name, and none last: an order that no number changes."""
+    """Claude, the others by name, and none last: an order that no number changes."""
     return tuple(sorted(set(backends), key=_backend_rank))
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from offramp_core.units import (
+    backend_name,
     format_duration,
     format_percent,
     format_tokens,
@@ -127,3 +128,11 @@ def test_model_is_named_without_what_all_have_in_common(name: str | None, short:
 def test_shown_name_is_printable_and_no_longer(name: str) -> None:
     assert printable(name).isprintable()
     assert len(printable(name)) == len(name)
+
+
+@pytest.mark.parametrize(
+    ("backend", "name"),
+    [("anthropic", "Claude"), ("zai", "Z.ai"), ("own", "own"), ("a\x1b[2J", "a?[2J")],
+)
+def test_backend_is_called_what_people_call_it(backend: str, name: str) -> None:
+    assert backend_name(backend) == name

@@ -54,7 +54,7 @@ def parsed(text: str) -> list[list[str]]:
 
 def test_bars_are_one_row_each_with_their_span() -> None:
     header, *rows = parsed(export.bars_csv(picture().recent))
-    assert header == ["start", "end", "Anthropic (tokens)", "Z.ai (tokens)"]
+    assert header == ["start", "end", "Claude (tokens)", "Z.ai (tokens)"]
     assert len(rows) == 60
     assert rows[-1] == ["2026-11-28T10:39:00+01:00", "2026-11-28T10:42:00+01:00", "0", "433"]
     assert sum(int(row[2]) for row in rows) == 433
@@ -62,14 +62,14 @@ def test_bars_are_one_row_each_with_their_span() -> None:
 
 def test_weeks_are_one_row_each() -> None:
     header, *rows = parsed(export.weeks_csv(picture(Measure.REQUESTS).weeks))
-    assert header[2:] == ["Anthropic (requests)", "Z.ai (requests)"]
+    assert header[2:] == ["Claude (requests)", "Z.ai (requests)"]
     assert rows[-1] == ["2026-11-26T22:00:00+01:00", "2026-12-03T22:00:00+01:00", "1", "1"]
 
 
 def test_tokens_are_one_row_per_backend() -> None:
     header, *rows = parsed(export.tokens_csv(picture().tokens))
     assert [row[2:] for row in rows] == [
-        ["Anthropic", "10", "20", "3", "400", "0.968523"],
+        ["Claude", "10", "20", "3", "400", "0.968523"],
         ["Z.ai", "10", "20", "3", "400", "0.968523"],
     ]
     assert header[-1] == "cache_hit_rate"

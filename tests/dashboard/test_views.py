@@ -74,20 +74,23 @@ def test_headline_says_the_share_and_the_parts(headline: HeadlineView) -> None:
     headline.show_picture(full_picture())
 
     assert headline.share_text == "68%"
-    assert headline.split_text == "Z.ai 46.9M   ·   Anthropic 22.2M"
+    assert headline.split_text == "Z.ai 46.9M   ·   Claude 22.2M"
     assert (headline.requests.value, headline.requests.note) == (
         "2,258",
-        "\u2191 13% on last week",
+        "\u2191 13% on last week by now",
     )
-    assert (headline.tokens.value, headline.tokens.note) == ("69.1M", "\u2191 11% on last week")
-    assert (headline.errors.value, headline.errors.note) == ("12", "1%, 5 last week")
+    assert (headline.tokens.value, headline.tokens.note) == (
+        "69.1M",
+        "\u2191 11% on last week by now",
+    )
+    assert (headline.errors.value, headline.errors.note) == ("12", "1%, 5 last week by now")
 
 
 def test_headline_counts_requests_when_asked(headline: HeadlineView) -> None:
     headline.show_picture(full_picture(Measure.REQUESTS))
 
     assert headline.share_text == "82%"
-    assert headline.split_text == "Z.ai 1,846   ·   Anthropic 412"
+    assert headline.split_text == "Z.ai 1,846   ·   Claude 412"
 
 
 def test_savings_are_called_an_estimate_with_the_date_of_the_prices(
@@ -190,7 +193,7 @@ def test_tokens_are_told_by_kind_and_backend(qtbot: QtBot) -> None:
     view.show_tokens(full_picture().tokens, ("anthropic", "zai"))
 
     texts = view.texts()
-    for text in ("Anthropic", "Z.ai", "41,650,300", "2,150,000", "84%", "92%", "46,861,100"):
+    for text in ("Claude", "Z.ai", "41,650,300", "2,150,000", "84%", "92%", "46,861,100"):
         assert text in texts
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from layout_checks import cut_off, overlapping_labels, overlaps, without_name
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLabel
 from sample_pictures import (
     NOW,
     PAUSED,
@@ -24,7 +23,7 @@ from sample_pictures import (
 )
 
 from offramp_dashboard.pause_choices import PauseChoice
-from offramp_dashboard.picture import FeedState, Measure, Picture
+from offramp_dashboard.picture import FeedState, Measure
 from offramp_dashboard.theme import ThemeChoice
 from offramp_dashboard.views.chart import Chart
 
@@ -311,23 +310,15 @@ def test_only_the_page_that_is_seen_draws(window: Window) -> None:
 def test_week_is_told_to_a_screen_reader(window: Window) -> None:
     window.show_picture(full_picture())
 
-    assert window.accessibleDescription() == (
-        "This week: Anthropic 412 requests, Z.ai 1,846 requests"
-    )
+    assert window.accessibleDescription() == ("This week: Claude 412 requests, Z.ai 1,846 requests")
 
 
-@pytest.mark.parametrize("page", [0, 1])
-def test_picture_is_drawn_within_50_ms(window: Window, page: int) -> None:
-    window.resize(1920, 1200)
-    window.show_page(page)
-    pictures = (full_picture(), full_picture(scale=1.1))
-    took_s = [_drawing_s(window, pictures[turn % 2]) for turn in range(12)]
-
-    assert min(took_s) < 0.05
-
-
-def _drawing_s(window: Window, picture: Picture) -> float:
-    started_s = time.perf_counter()
-    window.show_picture(picture)
+def test_figures_notes_are_read_in_full_in_the_smallest_window(window: Window) -> None:
+    window.resize(*SIZES[0])
+    window.show_picture(full_picture())
     QApplication.processEvents()
-    return time.perf_counter() - started_s
+
+    headline = window.overview.headline
+    for figure in (headline.requests, headline.tokens, headline.errors):
+        label = next(one for one in figure.findChildren(QLabel) if one.text() == figure.note)
+        assert label.heightForWidth(label.width()) <= label.height()

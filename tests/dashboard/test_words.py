@@ -55,13 +55,13 @@ def test_dollars(amount: float, text: str) -> None:
 @pytest.mark.parametrize(
     ("now", "before", "text"),
     [
-        (113, 100, "\u2191 13% on last week"),
-        (50, 100, "\u2193 50% on last week"),
-        (0, 0, "same as last week"),
-        (5, 0, "none last week"),
-        (1001, 1000, "about as last week"),
-        (5000, 100, "\u2191 50 times last week"),
-        (0, 10, "\u2193 100% on last week"),
+        (113, 100, "\u2191 13% on last week by now"),
+        (50, 100, "\u2193 50% on last week by now"),
+        (0, 0, "same as last week by now"),
+        (5, 0, "none last week by now"),
+        (1001, 1000, "about as last week by now"),
+        (5000, 100, "\u2191 50 times last week by now"),
+        (0, 10, "\u2193 100% on last week by now"),
     ],
 )
 def test_changes_on_last_week(now: int, before: int, text: str) -> None:

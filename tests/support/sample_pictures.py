@@ -88,7 +88,7 @@ def full_picture(measure: Measure = Measure.TOKENS, *, scale: float = 1.0) -> Pi
             ),
         ),
         providers=(
-            Choice(key="anthropic", name="Anthropic", backend="anthropic", is_on=True),
+            Choice(key="anthropic", name="Claude", backend="anthropic", is_on=True),
             Choice(key="zai", name="Z.ai", backend="zai", is_on=True),
         ),
         models=(
@@ -214,7 +214,7 @@ def _by_backend(
 ) -> Bars:
     by_model = _by_model(start, step, count, factor, measure)
     series = []
-    for backend, name in (("anthropic", "Anthropic"), ("zai", "Z.ai")):
+    for backend, name in (("anthropic", "Claude"), ("zai", "Z.ai")):
         parts = [each.values for each in by_model.series if each.backend == backend]
         values = tuple(sum(column) for column in zip(*parts, strict=True))
         series.append(Series(key=backend, name=name, backend=backend, values=values))

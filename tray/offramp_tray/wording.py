@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from offramp_core import control_api
-from offramp_core.settings import ANTHROPIC, ZAI
-from offramp_core.units import format_moment, format_percent, format_tokens
+from offramp_core.settings import ANTHROPIC
+from offramp_core.units import backend_name, format_moment, format_percent, format_tokens
 from offramp_tray import state as states
 from offramp_tray.state import Presence
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 UNKNOWN = "\N{EN DASH}"
 KEY_CURE = "set it with offramp key set"
 
-_NAMES = {ANTHROPIC: "Claude", ZAI: "Z.ai"}
 _LONGEST_NAME = 40
 _LONGEST_LINE = 120
 _MORNING_HOUR = 8
@@ -38,8 +37,7 @@ _OR_PAUSE = frozenset({control_api.LIMIT, control_api.OVERLOADED, control_api.FA
 
 def name_of(backend: str) -> str:
     """What people call a backend; a name from an old or foreign record is made fit to show."""
-    name = _NAMES.get(backend, backend)[:_LONGEST_NAME]
-    return name if name.isprintable() else "".join(c if c.isprintable() else "?" for c in name)
+    return backend_name(backend)[:_LONGEST_NAME]
 
 
 def headline(state: State) -> str:

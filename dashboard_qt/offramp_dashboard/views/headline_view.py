@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
@@ -33,6 +33,32 @@ if TYPE_CHECKING:
 _NOTHING = words.DASH
 
 
+class _Note(QLabel):
+    """A line that goes on below where the window is narrow.
+
+    Room for two is always kept: a label whose height hangs on its width would have the page lay
+    its charts out by that, far too high.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(textFormat=Qt.TextFormat.PlainText, wordWrap=True)
+        self.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+
+    def hasHeightForWidth(self) -> bool:  # noqa: N802 - Qt's name
+        """Its height is always the same."""
+        return False
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Two lines, as wide as there is room."""
+        # Each drawn line may take a pixel more than the font says, by rounding up.
+        return QSize(0, 2 * (self.fontMetrics().lineSpacing() + 1))
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """No less."""
+        return self.sizeHint()
+
+
 class Figure(QWidget):
     """A number with its name above and a line about it below."""
 
@@ -44,7 +70,7 @@ class Figure(QWidget):
         self._name.setFont(scaled(self.font(), CAPTION))
         self._value = QLabel(_NOTHING)
         self._value.setFont(scaled(self.font(), FIGURE, is_bold=True))
-        self._note = ElidedLabel()
+        self._note = _Note()
         self._note.setProperty("rank", "muted")
         self._note.setFont(scaled(self.font(), CAPTION))
         layout = QVBoxLayout(self)
@@ -57,7 +83,7 @@ class Figure(QWidget):
     def show_value(self, value: str, note: str = "", *, tip: str = "") -> None:
         """Show these; `tip` has the number in full."""
         self._value.setText(value)
-        self._note.set_full_text(note)
+        self._note.setText(note)
         self.setToolTip(tip)
         said = f"{self._name.text()}: {tip or value}"
         self.setAccessibleName(f"{said}, {note}" if note else said)
@@ -70,7 +96,7 @@ class Figure(QWidget):
     @property
     def note(self) -> str:
         """The line below."""
-        return self._note.full_text
+        return self._note.text()
 
 
 class HeadlineView(QFrame):
@@ -179,11 +205,8 @@ class HeadlineView(QFrame):
             notes[0] = words.change_text(requests, sum(part.requests for part in before))
             notes[1] = words.change_text(tokens, sum(part.tokens for part in before))
             last = sum(part.errors for part in before)
-            notes[2] = f"{words.exact(last)} last week" + (f", now {rate}" if rate else "")
-            if rate:
-                notes[2] = (
-                    f"{format_percent(share(errors, requests))}, {words.exact(last)} last week"
-                )
+            part = f"{format_percent(share(errors, requests))}, " if errors else ""
+            notes[2] = f"{part}{words.exact(last)} last week by now"
         self.requests.show_value(words.short(requests), notes[0], tip=words.exact(requests))
         self.tokens.show_value(format_tokens(tokens), notes[1], tip=words.exact(tokens))
         self.errors.show_value(words.short(errors), notes[2], tip=words.exact(errors))

@@ -45,7 +45,7 @@ _STATUSES: tuple[tuple[str, frozenset[Status]], ...] = (
 _WIDTHS = {
     Column.TIME: "Wed 22:00:00",
     Column.MODEL: "claude-sonnet-4-5",
-    Column.BACKEND: "     Anthropic  ",
+    Column.BACKEND: "     Claude API  ",
     Column.INPUT: "1,234,567",
     Column.OUTPUT: "123,456",
     Column.CACHE: "12,345,678",

@@ -88,17 +88,17 @@ def dollars(amount: float) -> str:
 
 
 def change_text(now: int, before: int) -> str:
-    """`↑ 12% on last week`: how far `now` is from what it was a week ago."""
+    """`↑ 12% on last week by now`: how far `now` is from last week's up to the same hour."""
     if before == now:
-        return "same as last week"
+        return "same as last week by now"
     if before == 0:
-        return "none last week"
+        return "none last week by now"
     percent = round((now - before) / before * 100)
     if percent > 999:
-        return f"↑ {QLocale().toString(now / before, 'f', 0)} times last week"
+        return f"↑ {QLocale().toString(now / before, 'f', 0)} times last week by now"
     if percent == 0:
-        return "about as last week"
-    return f"{'↑' if percent > 0 else '↓'} {abs(percent)}% on last week"
+        return "about as last week by now"
+    return f"{'↑' if percent > 0 else '↓'} {abs(percent)}% on last week by now"
 
 
 def month(day: date) -> str:
