@@ -603,6 +603,8 @@ async def test_crash_loop_keeps_the_port_open_and_ends_once_it_is_cured(desk: De
     drop_in.write_text("[Service]\nRestartSec=20ms\n")
     await desk.systemd.systemctl("daemon-reload")
     os.kill(await desk.supervisor(), signal.SIGKILL)
+    # Until then the old worker may still answer.
+    await desk.systemd.until("offramp.service", "NRestarts", lambda count: int(count) >= 1)
     waiting = asyncio.create_task(desk.healthy_pid())  # noqa: TID251 - awaited below
     await desk.systemd.until("offramp.service", "NRestarts", lambda count: int(count) >= 30)
     assert await desk.systemd.property_of("offramp.socket", "ActiveState") == "active"
