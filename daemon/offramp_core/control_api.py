@@ -14,6 +14,7 @@ from typing import Annotated, Final, Literal, TypeVar
 import msgspec
 
 from offramp_core import __version__
+from offramp_core.quota import PlanQuota
 
 PROTOCOL = 1
 
@@ -87,6 +88,8 @@ LIMIT: Final = "limit"
 ACCOUNT: Final = "account"
 """The account may not do it, or has no plan that could."""
 OVERLOADED: Final = "overloaded"
+BUSY: Final = "busy"
+"""It serves no more requests at once."""
 UNREACHABLE: Final = "unreachable"
 FAILING: Final = "failing"
 """It answered with an error of its own, or broke off."""
@@ -94,6 +97,20 @@ FAILING: Final = "failing"
 
 KEY_AWAITED: Final = "waiting for the keyring"
 """The `key_note` of a key that is likely to be there in a moment."""
+
+
+class Bypass(msgspec.Struct, frozen=True, kw_only=True):
+    """What belongs at a backend goes elsewhere for now, since it can't or should not serve it."""
+
+    to: str
+    """The backend that serves instead."""
+    since: Moment
+    cause: str
+    """As a `BackendError.kind`."""
+    until: Moment | None = None
+    """When it is tried again, or its quota resets; None where that is not known."""
+    requests: int = 0
+    """How many have gone elsewhere since."""
 
 
 class BackendStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +121,11 @@ class BackendStatus(msgspec.Struct, frozen=True, kw_only=True):
     key_note: str | None = None
     """Why a missing key is missing, where more can be said: what the keyring does, say."""
     last_error: BackendError | None = None
+    bypass: Bypass | None = None
+    at_once: int | None = None
+    """How many requests it serves at once, once that was learnt."""
+    waiting: int = 0
+    """How many requests wait for their turn."""
 
 
 class RecordsStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,6 +157,12 @@ class Status(Answer, frozen=True, kw_only=True):
     """The process that would replace this one; None in the foreground."""
     settings_problem: str | None = None
     """Why the settings in force are not those of the files; None while they are."""
+    quota: tuple[PlanQuota, ...] = ()
+    """What is known of the plans' limits: at each backend those of the account in use."""
+    delegation: str = "always"
+    """The setting: `always`, `auto` or `never`."""
+    delegation_why: str | None = None
+    """In `auto`, why the latest conversation went where it went: one sentence."""
 
 
 class PauseCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

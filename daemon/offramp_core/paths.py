@@ -102,6 +102,21 @@ class Paths:
         return self.data_dir / "delegation.json"
 
     @property
+    def quota_file(self) -> Path:
+        """What was last known of the plans' limits."""
+        return self.data_dir / "quota.json"
+
+    @property
+    def account_salt_file(self) -> Path:
+        """What accounts are hashed with, so that their names mean nothing elsewhere."""
+        return self.data_dir / "account-salt"
+
+    @property
+    def autopilot_file(self) -> Path:
+        """What the autopilot has learnt of each account's plan."""
+        return self.data_dir / "autopilot.json"
+
+    @property
     def folded_months(self) -> Path:
         """Folder of the months that the charts have counted already."""
         return self.cache_dir / "months"

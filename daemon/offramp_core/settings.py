@@ -14,6 +14,7 @@ Auth = Literal["client", "bearer", "x-api-key"]
 LogLevel = Literal["debug", "info", "warn", "error"]
 LogFormat = Literal["text", "json"]
 Thinking = Literal["own", "strip"]
+DelegationMode = Literal["always", "auto", "never"]
 OwnThinking = Literal["anthropic", "not-anthropic", "none"]
 TrayCount = Literal["requests", "tokens"]
 TrayText = Literal["none", "share", "requests", "tokens"]
@@ -164,6 +165,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     week_start_hour: int = 22
     thinking: Thinking = "own"
     """`own`: each backend gets its own thinking blocks back. `strip`: none gets any."""
+    delegation: DelegationMode = "always"
+    """Whether routes delegate: `auto` only as far as the Claude plan needs it to last its week."""
+    failover: bool = True
+    """A delegated request that its backend fails goes to Anthropic, as it came."""
+    overflow: bool = False
+    """What Anthropic refuses since the Claude plan is spent goes to the delegate, unchanged."""
+    overflow_model: str = "GLM-4.7"
+    """The model's name that such a request is sent with."""
+    queue_wait_s: float = 30.0
+    """How long a request may wait for its turn at a backend that serves few at once."""
+    zai_quota: bool = True
+    """Z.ai is asked, at times, how much of its plan is used."""
     let_conversations_finish: bool = False
     """A pause leaves conversations where they are that were delegated in the last 5 minutes."""
     max_body_bytes: int = 64 * MIB

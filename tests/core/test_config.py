@@ -119,6 +119,12 @@ def test_every_top_level_key_in_the_file_is_taken(home: Home, tmp_path: Path) ->
         week_start_day = 0
         week_start_hour = 0
         thinking = "strip"
+        delegation = "Auto"
+        failover = false
+        overflow = true
+        overflow_model = "glm-5"
+        queue_wait_s = 12
+        zai_quota = false
         let_conversations_finish = true
         max_body_bytes = 1024
         connect_timeout_s = 5
@@ -142,6 +148,12 @@ def test_every_top_level_key_in_the_file_is_taken(home: Home, tmp_path: Path) ->
         week_start_day=0,
         week_start_hour=0,
         thinking="strip",
+        delegation="auto",
+        failover=False,
+        overflow=True,
+        overflow_model="glm-5",
+        queue_wait_s=12.0,
+        zai_quota=False,
         let_conversations_finish=True,
         max_body_bytes=1024,
         connect_timeout_s=5.0,

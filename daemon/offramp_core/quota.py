@@ -1,0 +1,164 @@
+"""The quota contract: what is known of the plans' limits, and what that means at a given moment.
+
+The daemon reads the figures off the wire; `quota.json` keeps the latest of each account, and
+`quota.jsonl`, beside the request log, has a line for each step that a window took. Both are written
+and read by way of this module alone, and hold no credential: an account is a salted hash.
+
+Unknown is None, never 0. A figure holds until its window's reset and not a moment longer.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+HISTORY_NAME = "quota.jsonl"
+
+FIVE_HOURS: Final = "5h"
+WEEK: Final = "7d"
+MONTHLY_TOOLS: Final = "1mo_tools"
+"""Z.ai's monthly calls of its own tools, which say nothing of messages."""
+
+REJECTED: Final = "rejected"
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+_LENGTH = re.compile(r"([1-9][0-9]{0,3})(h|d)(?:_|$)")
+_FORECAST_FROM = 0.05
+"""Before so much of a window has passed, its pace says nothing."""
+
+
+class QuotaWindow(msgspec.Struct, frozen=True, kw_only=True):
+    """One limit of a plan, as the service told it at `read_at`.
+
+    `name` is the service's own and an open set: `5h`, `7d`, `7d_opus`; those of an API key are
+    `requests`, `tokens` and the like. Z.ai's windows are named in the same way.
+    """
+
+    name: str
+    used: float | None = None
+    """A fraction; more than 1 when the window was overrun."""
+    resets: Moment | None = None
+    """None where the service named none: a 5-hour window that has not begun."""
+    status: str | None = None
+    """`allowed`, `allowed_warning`, `rejected`, or what the service says next year."""
+    threshold: float | None = None
+    """The fraction whose passing the service warns of."""
+    read_at: Moment
+
+
+class PlanQuota(msgspec.Struct, frozen=True, kw_only=True):
+    """The limits of one account at one backend, as they were read last."""
+
+    backend: str
+    account: str
+    """A salted hash of the credential: it tells accounts apart and nothing else."""
+    windows: tuple[QuotaWindow, ...] = ()
+    level: str | None = None
+    """What the service calls the plan."""
+    read_at: Moment
+    """When the service last told anything."""
+    problem: str | None = None
+    """Why nothing newer is known, in a sentence without content; None while all is well."""
+
+
+class QuotaPoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of `quota.jsonl`: a window moved by a percent, or began anew."""
+
+    ts: Moment
+    backend: str
+    account: str
+    window: str
+    used: float
+    resets: Moment | None = None
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(QuotaPoint)
+
+
+def encode_point(point: QuotaPoint) -> bytes:
+    """One line of JSON, its newline included."""
+    return _ENCODER.encode(point) + b"\n"
+
+
+def decode_point(line: bytes) -> QuotaPoint:
+    """The point in `line`; keys that this version does not know are passed over.
+
+    Raises:
+        one of `records.UNREADABLE`: `line` holds no point.
+    """
+    return _DECODER.decode(line)
+
+
+def length(name: str) -> timedelta | None:
+    """How long a window of that name lasts; None where the name does not say."""
+    found = _LENGTH.match(name)
+    if found is None:
+        return None
+    count = int(found[1])
+    return timedelta(hours=count) if found[2] == "h" else timedelta(days=count)
+
+
+def used_at(window: QuotaWindow, now: datetime) -> float | None:
+    """The fraction used as far as it is known at `now`; None once the window's reset is past."""
+    if window.used is None or not math.isfinite(window.used):
+        return None
+    if window.resets is not None and window.resets <= now:
+        return None
+    if window.resets is None and not _is_lasting(window, now):
+        return None
+    return max(window.used, 0.0)
+
+
+def is_spent(window: QuotaWindow, now: datetime) -> bool:
+    """Whether the service refuses what falls under the window at `now`, as far as is known."""
+    if window.resets is None or window.resets <= now:
+        return False
+    used = used_at(window, now)
+    return window.status == REJECTED or (used is not None and used >= 1)
+
+
+def elapsed(window: QuotaWindow, now: datetime) -> float | None:
+    """Which fraction of the window's time has passed: even pace; None where that is unknown."""
+    span = length(window.name)
+    if span is None or window.resets is None or window.resets <= now:
+        return None
+    passed = 1 - (window.resets - now) / span
+    return passed if 0 <= passed <= 1 else None
+
+
+def forecast(window: QuotaWindow, now: datetime) -> float | None:
+    """What fraction will be used by the reset if the window goes on as it did so far.
+
+    None while too little of it has passed, or too little is known.
+    """
+    used, passed = used_at(window, now), elapsed(window, now)
+    if used is None or passed is None or passed < _FORECAST_FROM:
+        return None
+    return used / passed
+
+
+def find(quotas: Iterable[PlanQuota], backend: str) -> PlanQuota | None:
+    """The quota of the account that is in use at `backend`; None if nothing is known of it."""
+    return next((quota for quota in quotas if quota.backend == backend), None)
+
+
+def window_of(quota: PlanQuota | None, name: str) -> QuotaWindow | None:
+    """The window of that name; None if the service did not tell of one."""
+    if quota is None:
+        return None
+    return next((window for window in quota.windows if window.name == name), None)
+
+
+def _is_lasting(window: QuotaWindow, now: datetime) -> bool:
+    """Whether a figure without a reset can be true still: not for longer than its window lasts."""
+    span = length(window.name)
+    return span is not None and now - window.read_at < span
