@@ -1,4 +1,4 @@
-"""Weeks that begin on a day and hour of the user's choice, in the user's time zone.
+"""Weeks that begin on a day and at a time of the user's own, in the user's time zone.
 
 A boundary is wall time: "Thursday 22:00" stays 22:00 on the clock when daylight saving begins or
 ends, so a week may last an hour more or less than 168. Where the clocks skip the boundary, it is
@@ -34,11 +34,15 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeekBoundary:
-    """When the user's week begins: `day` (0 is Sunday) at `hour` (0-23) on the clocks of `zone`."""
+    """When the user's week begins: `day` (0 is Sunday) at `hour` (0-23) on the clocks of `zone`.
+
+    `minute` (0-59) is for a service's week in a zone that is off by half an hour, say.
+    """
 
     day: int
     hour: int
     zone: tzinfo
+    minute: int = 0
 
     def week_of(self, instant: datetime) -> Span:
         """The one week that holds `instant`."""
@@ -62,7 +66,8 @@ class WeekBoundary:
 
     def _boundary(self, day: date) -> datetime:
         # fold=0, the default, is the offset before a change: that makes the rules stated above.
-        return datetime.combine(day, time(self.hour), tzinfo=self.zone).astimezone(UTC)
+        wall = time(self.hour, self.minute)
+        return datetime.combine(day, wall, tzinfo=self.zone).astimezone(UTC)
 
 
 def days(start: datetime, end: datetime, zone: tzinfo) -> tuple[Span, ...]:

@@ -244,3 +244,9 @@ def test_day_is_as_long_as_its_clocks_make_it(zone: str, day: str, hours: float)
 )
 def test_a_week_before_is_by_the_clock(now: str, before: str) -> None:
     assert a_week_before(utc(now), ZoneInfo("Europe/Berlin")) == utc(before)
+
+
+def test_week_may_begin_at_a_minute_of_its_hour() -> None:
+    rule = WeekBoundary(day=5, hour=2, minute=30, zone=ZoneInfo("Asia/Kolkata"))
+    week = rule.week_of(utc("2026-11-24T12:00"))
+    assert (week.start, week.end) == (utc("2026-11-19T21:00"), utc("2026-11-26T21:00"))

@@ -6,10 +6,12 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 from log_samples import OFFRAMP, environ_for
+from quota_samples import claude_week, keep
 from terminal import output_on_a_terminal
 
 from offramp_core.config import load
@@ -146,6 +148,23 @@ def test_show_lists_every_setting_with_its_origin(
     names = set(load(Paths.under(tmp_path), {}).origins)
     assert {name for name in names if not name.startswith("backend.anthropic.")} <= shown
     assert not any(line.endswith(" ") for line in ending.out.splitlines())
+
+
+def test_show_tells_the_week_that_was_learnt(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    keep(Paths.under(tmp_path), claude_week(datetime(2026, 11, 27, 11, tzinfo=UTC)))
+    rows = json.loads(run("show", "--json").out)["settings"]
+    learnt = "learnt from Claude's weekly reset"
+    assert rows["week_start_day"] == {"value": 5, "origin": learnt}
+    assert rows["week_start_hour"] == {"value": 16, "origin": f"{learnt}, 16:30"}
+    lines = [line.split(maxsplit=2) for line in run("show").out.splitlines()]
+    assert ["week_start_day", "5", learnt] in lines
+    monkeypatch.setenv("WEEK_START_HOUR", "7")
+    rows = json.loads(run("show", "--json").out)["settings"]
+    assert rows["week_start_day"] == {"value": 4, "origin": "default"}
+    assert rows["week_start_hour"]["value"] == 7
 
 
 def test_show_leaves_out_what_does_not_apply_to_unchanged_requests(

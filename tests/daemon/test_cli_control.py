@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from control_harness import Commands
 from daemon_process import daemon_process, run_command, write_config
+from quota_samples import claude_week, keep, next_reset
 from raw_client import SONNET
 
 from offramp_core.weeks import WeekBoundary
@@ -138,6 +139,21 @@ async def test_pause_ends_when_the_option_says(tmp_path):
         ending = await run_command(tmp_path, "pause", "--until", "2200-01-01T00:00")
         assert ending.code == exit_codes.FAILURE
         assert "within a year" in ending.err
+        await running.stop()
+
+
+async def test_pause_until_the_reset_is_until_claudes_where_that_was_told(tmp_path):
+    write_config(tmp_path, NOWHERE, NOWHERE)
+    async with daemon_process(tmp_path, TZ="UTC") as running:
+        commands = Commands(running.paths)
+        await commands.until_there()
+        reset = next_reset()
+        keep(running.paths, claude_week(reset))
+        ending = await run_command(tmp_path, "pause", "--until-reset", TZ="UTC")
+        assert (ending.code, ending.err) == (0, "")
+        pause = (await commands.status()).pause
+        assert pause is not None
+        assert pause.until == reset
         await running.stop()
 
 

@@ -14,8 +14,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from log_samples import OFFRAMP, SETTINGS_VARIABLES, environ_for, log_file, sample_line
+from quota_samples import claude_week, keep, next_reset
 from terminal import output_on_a_terminal
 
+from offramp_core.paths import Paths
 from offramp_daemon.cli import main
 
 if TYPE_CHECKING:
@@ -69,6 +71,36 @@ def test_command_reads_the_users_log_and_week(run: Run, tmp_path: Path) -> None:
     starts = [datetime.fromisoformat(week["start"]) for week in shown["weeks"]]
     local = [start.astimezone(ZoneInfo("Europe/Berlin")) for start in starts]
     assert [(start.isoweekday(), start.hour) for start in local] == [(1, 6)] * 3
+
+
+def test_week_is_claudes_once_that_was_told(run: Run, tmp_path: Path) -> None:
+    log_file(tmp_path).write_bytes(sample_line(ago(minutes=5)))
+    reset = next_reset()
+    keep(Paths.under(tmp_path), claude_week(reset))
+    shown = json.loads(run("--json").out)
+    assert shown["period"]["end"] == f"{reset:%Y-%m-%dT%H:%M:%SZ}"
+    local = reset.astimezone(ZoneInfo("Europe/Berlin"))
+    assert shown["week_start"] == {
+        "day": local.isoweekday() % 7,
+        "hour": local.hour,
+        "minute": 0,
+        "origin": "learnt from Claude's weekly reset",
+    }
+    out = run().out
+    assert "This Claude week: " in out
+    assert f"Weeks from {local:%A %H:%M}, Claude's reset: " in out
+
+
+def test_week_that_the_user_set_is_not_called_claudes(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_file(tmp_path).write_bytes(sample_line(ago(minutes=5)))
+    keep(Paths.under(tmp_path), claude_week(next_reset()))
+    monkeypatch.setenv("WEEK_START_DAY", "1")
+    assert json.loads(run("--json").out)["week_start"]["origin"] == "settings"
+    out = run().out
+    assert "Weeks from Monday 22:00: " in out
+    assert "Claude" not in out
 
 
 def test_command_reads_the_demos_log_with_demo(run: Run, tmp_path: Path) -> None:

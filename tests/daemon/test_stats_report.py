@@ -59,6 +59,7 @@ def test_json_has_the_promised_shape(sample: Path) -> None:
         "generated_at",
         "time_zone",
         "since",
+        "week_start",
         "filters",
         "skipped_lines",
         "period",
@@ -68,6 +69,7 @@ def test_json_has_the_promised_shape(sample: Path) -> None:
     ]
     assert shown["generated_at"] == "2026-03-29T12:31:00Z"
     assert shown["time_zone"] == "Europe/Berlin"
+    assert shown["week_start"] == {"day": 4, "hour": 22, "minute": 0, "origin": "settings"}
     assert [len(shown[part]) for part in ("last_3_hours", "last_24_hours", "weeks")] == [60, 24, 8]
     assert shown["weeks"][0] == {
         "start": "2026-02-05T21:00:00Z",

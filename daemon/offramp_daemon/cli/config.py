@@ -7,19 +7,23 @@ import os
 import shutil
 import sys
 import textwrap
+from dataclasses import replace
 from itertools import chain, zip_longest
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from offramp_core.config import ConfigError, LoadedSettings, load
+from offramp_core.config import ConfigError, LoadedSettings
 from offramp_core.config_keys import FROM_KEYRING
 from offramp_core.config_schema import SHORTHANDS
-from offramp_core.paths import Paths
 from offramp_core.settings import Secret
+from offramp_daemon.cli import request_log
 from offramp_daemon.cli.common import demo_option
-from offramp_daemon.cli.request_log import tolerate_encoding
+
+if TYPE_CHECKING:
+    from offramp_core.paths import Paths
 
 _Cells = tuple[list[str], list[str], list[str]]
 """The lines of a setting's name, value and origin."""
@@ -45,10 +49,11 @@ def _show(paths: Paths, as_json: bool) -> None:
     """Show every setting, its value and where it comes from.
 
     Keys are masked. The environment wins over .env, .env over config.toml, and that over a key
-    stored by offramp key set. What has no effect
-    on a backend with auth = "client", which gets requests as they came, is in the JSON alone.
+    stored by offramp key set. A week that nobody set is learnt from Claude's weekly reset. What
+    has no effect on a backend with auth = "client", which gets requests as they came, is in the
+    JSON alone.
     """
-    loaded = _load(paths)
+    loaded = _with_learnt_week(request_log.load(paths), paths)
     values = _values(loaded, paths)
     if as_json:
         rows = {
@@ -56,7 +61,7 @@ def _show(paths: Paths, as_json: bool) -> None:
         }
         click.echo(json.dumps({"settings": rows, "notes": loaded.notes}, indent=2))
         return
-    tolerate_encoding()
+    request_log.tolerate_encoding()
     _print_table(values, loaded)
     _print_notes(loaded)
 
@@ -90,7 +95,7 @@ def _path(paths: Paths, as_json: bool) -> None:
 def _records(paths: Paths) -> Path | None:
     """The folder of the request log; None, and a note, where the settings can't say which."""
     try:
-        return _load(paths).settings.log_dir or paths.log_dir
+        return request_log.load(paths).settings.log_dir or paths.log_dir
     except ConfigError as error:
         click.echo(f"Note: Where the records are can't be said: {error.title}", err=True)
         return None
@@ -103,7 +108,7 @@ def _check(paths: Paths) -> None:
 
     Ends with 0 if all is well and with 3 if a setting is refused.
     """
-    loaded = _load(paths)
+    loaded = request_log.load(paths)
     _print_notes(loaded)
     click.echo("The settings are good.")
     stored = (paths.keys_file,) if paths.keys_file.exists() else ()  # it is not the user's to write
@@ -111,9 +116,21 @@ def _check(paths: Paths) -> None:
         click.echo(f"{'read' if file.exists() else 'not there':<9}  {file}")
 
 
-def _load(paths: Paths) -> LoadedSettings:
-    is_demo = paths == Paths.for_user(os.environ, is_demo=True)
-    return load(paths, os.environ, is_demo=is_demo)
+def _with_learnt_week(loaded: LoadedSettings, paths: Paths) -> LoadedSettings:
+    """`loaded` with the week as it is known, should it be learnt, which no settings file says."""
+    week = request_log.week_of(paths, loaded)
+    if not week.is_learnt:
+        return loaded
+    day, hour, minute = week.boundary.day, week.boundary.hour, week.boundary.minute
+    return replace(
+        loaded,
+        settings=msgspec.structs.replace(loaded.settings, week_start_day=day, week_start_hour=hour),
+        origins={
+            **loaded.origins,
+            "week_start_day": week.origin,
+            "week_start_hour": f"{week.origin}, {hour:02}:{minute:02}" if minute else week.origin,
+        },
+    )
 
 
 def _print_notes(loaded: LoadedSettings) -> None:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from offramp_core.weeks import WeekBoundary, system_zone
-from offramp_daemon.cli import pause_time
+from offramp_core.weeks import system_zone
+from offramp_daemon.cli import pause_time, request_log
 from offramp_daemon.cli.common import demo_option
 from offramp_daemon.cli.daemon import client_for, delegation_text, show_notes
-from offramp_daemon.cli.request_log import load_settings
 
 if TYPE_CHECKING:
     from offramp_core.paths import Paths
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     metavar="TIME",
     help="Until then: 22:00 (the next time it is that late), or a date with a time.",
 )
-@click.option("--until-reset", is_flag=True, help="Until your week begins anew (see the settings).")
+@click.option("--until-reset", is_flag=True, help="Until your week begins anew.")
 @demo_option
 def command(paths: Paths, length: str | None, moment: str | None, until_reset: bool) -> None:
     """Send everything to Anthropic, from the next request on.
@@ -66,7 +65,4 @@ def _end(length: str | None, moment: str | None, now: datetime) -> datetime | No
 
 
 def _reset(paths: Paths, now: datetime) -> datetime:
-    settings = load_settings(paths)
-    zone = system_zone(os.environ)
-    boundary = WeekBoundary(day=settings.week_start_day, hour=settings.week_start_hour, zone=zone)
-    return boundary.week_of(now).end
+    return request_log.week_of(paths, request_log.load(paths)).boundary.week_of(now).end

@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from offramp_core import config
+from offramp_core import config, own_week
 from offramp_core.log_reader import log_files
 from offramp_core.paths import Paths
+from offramp_core.weeks import system_zone
 from offramp_daemon.cli.demo import PORT as DEMO_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from offramp_core.config import LoadedSettings
+    from offramp_core.own_week import OwnWeek
     from offramp_core.settings import Settings
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -29,7 +32,22 @@ def load_settings(paths: Paths) -> Settings:
     Raises:
         ConfigError: a value can't be used, or a file can't be read.
     """
-    return config.load(paths, os.environ, is_demo=_is_demo(paths)).settings
+    return load(paths).settings
+
+
+def load(paths: Paths) -> LoadedSettings:
+    """The settings that go with `paths`, and where each comes from.
+
+    Raises:
+        ConfigError: a value can't be used, or a file can't be read.
+    """
+    return config.load(paths, os.environ, is_demo=_is_demo(paths))
+
+
+def week_of(paths: Paths, loaded: LoadedSettings) -> OwnWeek:
+    """When the user's week begins, on the clocks of the user's zone."""
+    zone = system_zone(os.environ)
+    return own_week.find(loaded.settings, loaded.origins, paths.quota_file, zone)
 
 
 def log_folder(paths: Paths, settings: Settings) -> Path:

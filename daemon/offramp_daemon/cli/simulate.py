@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -13,7 +12,6 @@ import click
 from offramp_core import records
 from offramp_core.log_reader import LogReader
 from offramp_core.units import format_percent
-from offramp_core.weeks import WeekBoundary, system_zone
 from offramp_daemon.autopilot import comparison, replay
 from offramp_daemon.autopilot.history import LEARNT_WEEKS
 from offramp_daemon.autopilot.simulation import SimulatedWeek
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
 
     from offramp_core.paths import Paths
     from offramp_core.settings import Settings
+    from offramp_core.weeks import WeekBoundary
     from offramp_daemon.autopilot.comparison import Contest, Summary
     from offramp_daemon.autopilot.replay import LoggedRequest
 
@@ -84,9 +83,11 @@ def command(
         )
         _report([comparison.contest(week) for week in weeks], "Made-up weeks", None, is_json)
         return
-    settings = request_log.load_settings(paths)
+    loaded = request_log.load(paths)
+    settings = loaded.settings
     folder = request_log.log_folder(paths, settings)
-    found, worth, skipped = _own_weeks(folder, settings, week_count or _DEFAULT_WEEKS, week_worth)
+    boundary = request_log.week_of(paths, loaded).boundary
+    found, worth, skipped = _own_weeks(folder, boundary, week_count or _DEFAULT_WEEKS, week_worth)
     if not found and not is_json:
         _explain_none(folder, paths, settings)
     else:
@@ -104,14 +105,9 @@ def _refuse_mixture(
 
 
 def _own_weeks(
-    folder: Path, settings: Settings, count: int, worth: float | None
+    folder: Path, boundary: WeekBoundary, count: int, worth: float | None
 ) -> tuple[Sequence[SimulatedWeek], float, int]:
     """The last `count` whole weeks, what a week was taken to be worth, and lines skipped."""
-    boundary = WeekBoundary(
-        day=settings.week_start_day,
-        hour=settings.week_start_hour,
-        zone=system_zone(os.environ),
-    )
     end = boundary.week_of(datetime.now(UTC)).start
     history = LEARNT_WEEKS + 1
     reader = LogReader(folder, since=end - (count + history) * timedelta(days=7))

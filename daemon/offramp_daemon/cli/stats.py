@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
 import click
 
-from offramp_core.weeks import WeekBoundary, system_zone
 from offramp_daemon.cli import request_log, stats_report
 from offramp_daemon.cli.common import demo_option
 
@@ -55,22 +53,25 @@ def command(
     """Show how requests and tokens split between the backends.
 
     This week by backend, the last 3 hours, the last 24 hours by model, and this week with the 7
-    before it. Tokens are input, output and cache together. Weeks begin at week_start_day and
-    week_start_hour of the settings, in your time zone (or TZ's).
+    before it. Tokens are input, output and cache together. Weeks begin with Claude's, once its
+    answers have told when that is, unless week_start_day or week_start_hour is set; in your time
+    zone (or TZ's).
     """
     _refuse_both(("--weeks", week_count), ("--all", is_all), ("--since", since))
     _refuse_both(("--json", is_json), ("--csv", is_csv))
     request_log.tolerate_encoding()
-    settings = request_log.load_settings(paths)
+    loaded = request_log.load(paths)
+    settings = loaded.settings
     folder = request_log.log_folder(paths, settings)
-    zone = system_zone(os.environ)
+    week = request_log.week_of(paths, loaded)
     now = datetime.now(UTC)
     report = stats_report.gather(
         folder,
-        WeekBoundary(day=settings.week_start_day, hour=settings.week_start_hour, zone=zone),
+        week.boundary,
         now,
+        week_origin=week.origin,
         week_count=None if is_all or since else week_count or _DEFAULT_WEEKS,
-        since=None if since is None else _parse_since(since, now, zone),
+        since=None if since is None else _parse_since(since, now, week.boundary.zone),
         filters=stats_report.Filters(backends=backends, models=models),
     )
     if is_json:

@@ -3,6 +3,7 @@
 The JSON's shape is a promise to scripts: keys are only ever added. Times are UTC, tokens integers.
 
     generated_at, time_zone, since (null without --since), skipped_lines
+    week_start: day (0 is Sunday), hour, minute, and origin: where that is known from
     filters: backends, models
     period: this week or, with --since, all that it covers: a bucket, and `backends`, a list of
             {backend, the counts, request_share, token_share}; a share is a fraction of 1
@@ -22,6 +23,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from offramp_core import own_week
 from offramp_core.log_reader import LogReader
 from offramp_core.settings import ANTHROPIC
 from offramp_core.units import printable, share
@@ -71,6 +73,8 @@ class Report:
 
     now: datetime
     boundary: WeekBoundary
+    week_origin: str
+    """How the boundary is known, in the words of `own_week`."""
     since: datetime | None
     filters: Filters
     skipped_lines: int
@@ -87,6 +91,7 @@ def gather(
     boundary: WeekBoundary,
     now: datetime,
     *,
+    week_origin: str = own_week.FROM_SETTINGS,
     week_count: int | None,
     since: datetime | None = None,
     filters: Filters,
@@ -111,6 +116,7 @@ def gather(
     return Report(
         now=now,
         boundary=boundary,
+        week_origin=week_origin,
         since=since,
         filters=filters,
         skipped_lines=reader.skipped_lines,
@@ -128,6 +134,12 @@ def as_json(report: Report) -> dict[str, Any]:
         "generated_at": _iso(report.now),
         "time_zone": str(report.boundary.zone),
         "since": None if report.since is None else _iso(report.since),
+        "week_start": {
+            "day": report.boundary.day,
+            "hour": report.boundary.hour,
+            "minute": report.boundary.minute,
+            "origin": report.week_origin,
+        },
         "filters": {
             "backends": list(report.filters.backends),
             "models": list(report.filters.models),

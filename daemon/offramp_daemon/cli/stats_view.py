@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from offramp_core import own_week
 from offramp_core.settings import ANTHROPIC
 from offramp_core.units import format_percent, format_tokens, printable, share
 from offramp_core.usage import Totals, by_backend, by_model, merge
@@ -78,6 +79,7 @@ class _View:
         self._console = console
         self._glyphs = glyphs
         self._is_wide = console.width >= _WIDE
+        self._is_learnt = report.week_origin == own_week.LEARNT
         self._backends = tuple(dict.fromkeys((ANTHROPIC, *report.backends)))
         """Anthropic even where the log has none: the others keep their fills when it comes."""
 
@@ -95,7 +97,8 @@ class _View:
         title = f"Since {self._moment(report.period.span.start)}"
         if report.since is None:
             until = self._moment(report.period.span.end)
-            title = f"This week: {title.removeprefix('Since ')} {self._glyphs.dash} {until}"
+            of = "This Claude week" if self._is_learnt else "This week"
+            title = f"{of}: {title.removeprefix('Since ')} {self._glyphs.dash} {until}"
         self._console.print(Text(f"{title} ({report.boundary.zone})", style="bold"))
         for name, texts in (("backend", report.filters.backends), ("model", report.filters.models)):
             if texts:
@@ -180,7 +183,8 @@ class _View:
         bar_width = self._week_bar_width(backends)
         begin = self._local(buckets[-1].span.start)
         legend = "; a bar's length shows the total" if bar_width else ""
-        self._heading(f"Weeks from {begin:%A %H:%M}: shares of tokens{legend}")
+        learnt = ", Claude's reset" if self._is_learnt else ""
+        self._heading(f"Weeks from {begin:%A %H:%M}{learnt}: shares of tokens{legend}")
         if bar_width:
             table.add_column("")
         most = max(bucket.usage.total().tokens for bucket in buckets)
