@@ -23,6 +23,7 @@ FRESH: Final = timedelta(minutes=15)
 """For so long a figure counts as the present one; from then on its age is told."""
 
 _LONGEST_NAME = 40
+_LONGEST_WHY = 80
 _MOST_PERCENT = 1000
 """What is more says only that it is enormous."""
 _MOST_WINDOWS = 8
@@ -46,7 +47,12 @@ def window_name(name: str) -> str:
         return _shown(name)
     span = _span(int(found[1]), found[2])
     part = found[3]
-    return span if part is None else f"{span} for {_FAMILIES.get(part.lower()) or _shown(part)}"
+    return span if part is None else f"{span} for {family_name(part)}"
+
+
+def family_name(family: str) -> str:
+    """`Sonnet` for `sonnet`; a name of the user's, or of next year, as it is, fit to print."""
+    return _FAMILIES.get(family.lower()) or _shown(family)
 
 
 def window_text(backend: str, window: QuotaWindow, now: datetime, zone: tzinfo) -> str:
@@ -97,15 +103,19 @@ def to_minute(moment: datetime) -> datetime:
     return whole + _MINUTE if moment - whole >= _MINUTE / 2 else whole
 
 
-def unknown_text(backend: str) -> str:
-    """What stands for a plan that has told nothing yet."""
-    return f"{backend_name(backend)[:_LONGEST_NAME]} quota: not known yet"
+def unknown_text(backend: str, problem: str | None = None) -> str:
+    """What stands for a plan that has told nothing yet, with why that is where it is known."""
+    head = f"{backend_name(backend)[:_LONGEST_NAME]} quota: not known"
+    if not problem:
+        return f"{head} yet"
+    why = " ".join(printable(problem).split()).rstrip(".")
+    return f"{head} ({why if len(why) <= _LONGEST_WHY else why[: _LONGEST_WHY - 1] + '…'})"
 
 
 def plan_texts(plan: PlanQuota, now: datetime, zone: tzinfo) -> tuple[str, ...]:
     """A line for each window that matters, the shortest first; never none."""
     texts = (window_text(plan.backend, window, now, zone) for window in important(plan.windows))
-    return tuple(texts) or (unknown_text(plan.backend),)
+    return tuple(texts) or (unknown_text(plan.backend, plan.problem),)
 
 
 def important(windows: Iterable[QuotaWindow]) -> tuple[QuotaWindow, ...]:
@@ -146,7 +156,10 @@ def _shown(name: str) -> str:
 
 
 def _ago(age: timedelta) -> str:
-    """An age in its largest unit, rounded down: `20 min`, `3 h`, `2 d`."""
+    """An age in its largest unit, rounded down: `45 min`, `3 h`, `2 d`.
+
+    Below an hour in quarters, for a menu that changes each minute can't be read in peace.
+    """
     if age < _HOUR:
-        return f"{max(0, age // _MINUTE)} min"
+        return f"{max(0, age // FRESH) * (FRESH // _MINUTE)} min"
     return f"{age // _HOUR} h" if age < _DAY else f"{age // _DAY} d"

@@ -92,7 +92,7 @@ def test_window_is_told_as_far_as_it_is_known(found, words):
     [
         (timedelta(minutes=15), ""),
         (timedelta(minutes=15, seconds=1), " (as of 15 min ago)"),
-        (timedelta(minutes=59, seconds=59), " (as of 59 min ago)"),
+        (timedelta(minutes=59, seconds=59), " (as of 45 min ago)"),
         (timedelta(hours=3, minutes=50), " (as of 3 h ago)"),
         (timedelta(days=2, hours=3), " (as of 2 d ago)"),
         (timedelta(hours=-3), ""),
@@ -143,6 +143,14 @@ def test_plan_has_a_line_for_each_limit_of_messages_the_shortest_first():
 
 def test_plan_that_told_nothing_is_not_known_yet():
     assert quota_words.plan_texts(plan(), NOW, BERLIN) == ("Z.ai quota: not known yet",)
+
+
+def test_plan_that_can_not_be_asked_says_why_in_a_line():
+    found = PlanQuota(backend="zai", account="a1", read_at=NOW, problem="It\nis\x1b off. " * 40)
+    (line,) = quota_words.plan_texts(found, NOW, BERLIN)
+    assert line.startswith("Z.ai quota: not known (It?is? off. It?is?")
+    assert line.isprintable()
+    assert len(line) < 120
 
 
 def test_service_that_tells_of_dozens_of_windows_fills_no_screen():
