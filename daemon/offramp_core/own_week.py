@@ -68,6 +68,15 @@ def find(settings: Settings, origins: Mapping[str, str], quota_file: Path, zone:
     return OwnWeek(boundary, FROM_SETTINGS if is_set else FROM_DEFAULTS)
 
 
+def mark(quota_file: Path) -> tuple[int, int, int] | None:
+    """What differs once the file does, so that nobody reads it for nothing; None without one."""
+    try:
+        found = quota_file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
 def _boundary(plans: tuple[PlanQuota, ...], zone: tzinfo) -> WeekBoundary | None:
     """The wall time of Claude's reset; None where it never told one that can be."""
     window = quota.window_of(quota.find(plans, ANTHROPIC), quota.WEEK)

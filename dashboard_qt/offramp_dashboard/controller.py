@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog
 
-from offramp_core import config
+from offramp_core import config, own_week
 from offramp_core.control_client import ControlClient
 from offramp_core.errors import OfframpError
 from offramp_core.settings import Settings
-from offramp_core.weeks import Span, WeekBoundary, system_zone
+from offramp_core.weeks import Span, system_zone
 from offramp_dashboard import export, pause_choices, selection, window_memory
 from offramp_dashboard.daemon_watch import DaemonWatch
 from offramp_dashboard.feed import Feed
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
     from offramp_core.paths import Paths
+    from offramp_core.weeks import WeekBoundary
     from offramp_dashboard.pause_choices import PauseChoice
     from offramp_dashboard.picture import Daemon, Measure, Picture
     from offramp_dashboard.selection import Selection
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from offramp_dashboard.styling import Styling
     from offramp_dashboard.theme import ThemeChoice
     from offramp_dashboard.window_memory import WindowMemory
+
+_WEEK_EVERY_MS = 30_000
+"""Between two looks at whether Claude told another week."""
 
 
 class Controller(QObject):
@@ -63,12 +67,15 @@ class Controller(QObject):
         self._login_item = login_item
         self._styling = styling
         self._zone = system_zone(environ)
+        self._settings, self._origins = Settings(), dict[str, str]()
         self._selection = selection.load(paths.charts_selection_file)
         self._table = RequestsModel(self._zone, _now, self)
         self.window = Window(self._table, styling.theme)
         self.window.setWindowTitle("Offramp (demo)" if is_demo else "Offramp")
-        settings = self._load_settings()
-        self.feed = Feed(self._place(settings), self._selection, _now, self)
+        self._opened = self._place(self._load_settings())
+        self._seen_quota = own_week.mark(paths.quota_file)
+        self.feed = Feed(self._opened, self._selection, _now, self)
+        self._week_clock = QTimer(self, interval=_WEEK_EVERY_MS)
         client = ControlClient(paths.control_socket)
         self.watch = DaemonWatch(client, self._zone, _now, self)
         self._connect()
@@ -77,9 +84,11 @@ class Controller(QObject):
         """Begin to read and to watch."""
         self.feed.start()
         self.watch.start()
+        self._week_clock.start()
 
     def stop(self) -> None:
         """End both; returns within seconds."""
+        self._week_clock.stop()
         self.feed.stop()
         self.watch.stop()
 
@@ -167,13 +176,25 @@ class Controller(QObject):
         window.table_asked.connect(self._ask_table)
         window.settings_asked.connect(self._open_settings)
         window.closing.connect(self.remember)
+        self._week_clock.timeout.connect(self.follow_week)
 
     # What the user wants to see.
 
     @Slot()
     def refresh(self) -> None:
         """Read settings and log anew."""
-        self.feed.reopen(self._place(self._load_settings()))
+        self._opened = self._place(self._load_settings())
+        self.feed.reopen(self._opened)
+
+    @Slot()
+    def follow_week(self) -> None:
+        """Count by another week if Claude has told one since the log was opened."""
+        seen = own_week.mark(self._paths.quota_file)
+        if seen == self._seen_quota:
+            return
+        self._seen_quota = seen
+        if self._boundary(self._settings) != self._opened.boundary:
+            self.refresh()
 
     def _select(self, wanted: Selection) -> None:
         self._selection = wanted
@@ -284,15 +305,17 @@ class Controller(QObject):
     def _load_settings(self) -> Settings:
         """As they are now; the default ones, and a word about it, where they are refused."""
         try:
-            return config.load(self._paths, self._environ, is_demo=self._is_demo).settings
+            loaded = config.load(self._paths, self._environ, is_demo=self._is_demo)
         except config.ConfigError as error:
             self.window.say(f"{error} Until then the defaults count here.", is_problem=True)
-            return Settings()
+            self._settings, self._origins = Settings(), {}
+        else:
+            self._settings, self._origins = loaded.settings, dict(loaded.origins)
+        return self._settings
 
     def _boundary(self, settings: Settings) -> WeekBoundary:
-        return WeekBoundary(
-            day=settings.week_start_day, hour=settings.week_start_hour, zone=self._zone
-        )
+        file = self._paths.quota_file
+        return own_week.find(settings, self._origins, file, self._zone).boundary
 
     def _place(self, settings: Settings) -> Place:
         return Place(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
+import json
+import subprocess
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from log_samples import OFFRAMP, environ_for
 from PySide6.QtGui import QImage
+from quota_samples import claude_week, keep, next_reset
 
 from offramp_core.errors import OfframpError
 from offramp_core.paths import Paths
@@ -63,6 +67,44 @@ def _state(controller: Controller) -> FeedState | None:
 def _picture(controller: Controller) -> Any:
     assert controller.window.picture is not None
     return controller.window.picture
+
+
+def test_week_is_claudes_and_moves_with_it_as_the_command_says(
+    start: Callable[..., Controller], paths: Paths, tmp_path: Path, qtbot: QtBot
+) -> None:
+    reset = next_reset()
+    keep(paths, claude_week(reset))
+    controller = start()
+    assert _picture(controller).headline.end == reset
+
+    moved = reset + timedelta(hours=5)
+    keep(paths, claude_week(moved, used=0.41))
+    controller.follow_week()
+    qtbot.waitUntil(lambda: _picture(controller).headline.end == moved, timeout=10_000)
+    qtbot.waitUntil(lambda: _state(controller) is FeedState.READY, timeout=10_000)
+
+    told = subprocess.run(
+        [*OFFRAMP, "stats", "--json"],
+        env=environ_for(tmp_path, TZ="Europe/Berlin"),
+        capture_output=True,
+        check=True,
+    )
+    weeks = [datetime.fromisoformat(each["start"]) for each in json.loads(told.stdout)["weeks"]]
+    assert [week.start for week in _picture(controller).weeks.weeks] == weeks
+
+
+def test_figure_of_the_same_week_reads_nothing_anew(
+    start: Callable[..., Controller], paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reset = next_reset()
+    keep(paths, claude_week(reset))
+    controller = start()
+    reopened: list[object] = []
+    monkeypatch.setattr(controller.feed, "reopen", reopened.append)
+    keep(paths, claude_week(reset + timedelta(seconds=1), used=0.41))
+    controller.follow_week()
+    controller.follow_week()
+    assert reopened == []
 
 
 def test_toggles_act_on_the_charts_and_are_remembered(

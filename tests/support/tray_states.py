@@ -7,7 +7,16 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from offramp_core.control_api import BackendError, BackendStatus, Pause, RecordsStatus, Status
+from offramp_core import control_api
+from offramp_core.control_api import (
+    BackendError,
+    BackendStatus,
+    Bypass,
+    Pause,
+    RecordsStatus,
+    Status,
+)
+from offramp_core.quota import QuotaWindow
 from offramp_core.usage import Counts, Totals
 from offramp_core.weeks import WeekBoundary
 from offramp_tray.state import Presence, State, WeekTotals
@@ -22,6 +31,7 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 11, 25, 13, 0, tzinfo=UTC)
 """A Wednesday, 14:00 in Berlin."""
 BOUNDARY = WeekBoundary(day=4, hour=22, zone=ZoneInfo("Europe/Berlin"))
+HOUR = timedelta(hours=1)
 PATIENCE_S = 10.0
 
 
@@ -32,10 +42,13 @@ def status_of(
     errors: dict[str, BackendError] | None = None,
     records: RecordsStatus | None = None,
     key_note: str | None = None,
+    bypasses: dict[str, Bypass] | None = None,
+    waiting: int = 0,
+    at_once: int | None = None,
     **fields: Any,
 ) -> Status:
-    """A daemon that runs, with the two usual backends."""
-    found = errors or {}
+    """A daemon that runs, with the two usual backends; it is Z.ai that requests wait for."""
+    found, elsewhere = errors or {}, bypasses or {}
     values: dict[str, Any] = {
         "pid": 4711,
         "started": NOW - timedelta(hours=3),
@@ -47,12 +60,20 @@ def status_of(
     return Status(
         pause=pause,
         backends=(
-            BackendStatus(name="anthropic", key="not needed", last_error=found.get("anthropic")),
+            BackendStatus(
+                name="anthropic",
+                key="not needed",
+                last_error=found.get("anthropic"),
+                bypass=elsewhere.get("anthropic"),
+            ),
             BackendStatus(
                 name="zai",
                 key="missing" if zai_key == "missing" else "present",
                 key_note=key_note,
                 last_error=found.get("zai"),
+                bypass=elsewhere.get("zai"),
+                waiting=waiting,
+                at_once=at_once,
             ),
         ),
         records=records or RecordsStatus(written=5, waiting=0, lost=0),
@@ -64,6 +85,25 @@ def error_of(kind: str, *, count: int = 1, **fields: Any) -> BackendError:
     """A backend's error, of a few minutes ago."""
     values = {"at": NOW - timedelta(minutes=5), "why": "zai refused it", "http_status": 429}
     return BackendError(kind=kind, count=count, **{**values, **fields})
+
+
+def bypass_of(cause: str = control_api.LIMIT, **fields: Any) -> Bypass:
+    """Claude stands in since a few minutes ago, for three hours."""
+    values = {"to": "anthropic", "since": NOW - timedelta(minutes=5), "until": NOW + 3 * HOUR}
+    return Bypass(cause=cause, **{**values, **fields})
+
+
+def window_of(
+    name: str = "7d",
+    *,
+    used: float | None = 0.4,
+    resets_in: timedelta | None = timedelta(days=3),
+    age: timedelta = timedelta(),
+    **fields: Any,
+) -> QuotaWindow:
+    """A window of a plan, as it was told just now or `age` ago."""
+    resets = None if resets_in is None else NOW + resets_in
+    return QuotaWindow(name=name, used=used, resets=resets, read_at=NOW - age, **fields)
 
 
 def totals_of(requests: int, tokens: int = 0) -> Totals:
@@ -87,6 +127,7 @@ def running(status: Status | None = None, **fields: Any) -> State:
         "presence": Presence.RUNNING,
         "status": status or status_of(),
         "address": "http://localhost:3001",
+        "routed": {"zai": ("sonnet", "haiku")},
         "week": week_of(zai=(68, 1_234_000), anthropic=(32, 3_000_000)),
         **fields,
     }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tray_states import NOW, error_of, running, status_of
+from quota_samples import plan_of
+from tray_states import HOUR, NOW, bypass_of, error_of, running, status_of, window_of
 
 from offramp_core import control_api
 from offramp_core.control_api import Pause
@@ -13,10 +14,13 @@ from offramp_core.settings import TraySettings
 from offramp_tray import alerts
 from offramp_tray.alerts import Herald
 from offramp_tray.face import Notification
-from offramp_tray.state import Presence, Quota
+from offramp_tray.state import Presence
 
 REFUSED = status_of(errors={"zai": error_of(control_api.KEY_REFUSED)})
-LIMITED = status_of(errors={"zai": error_of(control_api.LIMIT)})
+LIMIT = {"zai": error_of(control_api.LIMIT)}
+LIMITED = status_of(errors=LIMIT)
+NEARLY = status_of(quota=(plan_of("zai", window_of(used=0.95)),))
+SPENT = plan_of("zai", window_of("5h", used=1.0, resets_in=3 * HOUR))
 
 
 def keys(state):
@@ -40,8 +44,37 @@ def keys(state):
         (running(status_of(errors={"anthropic": error_of(control_api.LIMIT)})), []),
         (running(presence=Presence.NOT_RUNNING), []),
         (running(presence=Presence.NOT_RUNNING, is_missed=True), ["daemon"]),
-        (running(quotas=(Quota(backend="zai", span="week", used=0.95),)), ["quota.zai.week"]),
-        (running(quotas=(Quota(backend="zai", span="week", used=0.5),)), []),
+        (running(NEARLY), ["quota.zai.7d"]),
+        (running(status_of(quota=(plan_of("zai", window_of(used=0.5)),))), []),
+        (running(status_of(bypasses={"zai": bypass_of()})), ["delegation.zai"]),
+        (running(status_of(bypasses={"zai": bypass_of()}, errors=LIMIT)), ["delegation.zai"]),
+        (running(status_of(bypasses={"zai": bypass_of()}, quota=(SPENT,))), ["delegation.zai"]),
+        (
+            running(
+                status_of(
+                    bypasses={"zai": bypass_of(control_api.KEY_REFUSED)},
+                    errors={"zai": error_of(control_api.KEY_REFUSED)},
+                )
+            ),
+            ["key.zai"],
+        ),
+        (
+            running(
+                status_of(
+                    bypasses={"zai": bypass_of(control_api.ACCOUNT)},
+                    errors={"zai": error_of(control_api.ACCOUNT)},
+                )
+            ),
+            ["delegation.zai"],
+        ),
+        (running(status_of(bypasses={"zai": bypass_of(control_api.BUSY)})), []),
+        (running(status_of(bypasses={"zai": bypass_of()}, pause=Pause(since=NOW))), []),
+        (running(status_of(bypasses={"zai": bypass_of()}, delegation="never")), []),
+        (
+            running(status_of(bypasses={"anthropic": bypass_of(to="zai")})),
+            ["delegation.anthropic"],
+        ),
+        (running(status_of(zai_key="missing", delegation="never")), []),
     ],
 )
 def test_each_cause_has_its_notification(state, due):
@@ -55,11 +88,12 @@ def test_each_cause_has_its_notification(state, due):
         (running(LIMITED), "notify_delegation"),
         (running(status_of(zai_key="missing")), "notify_delegation"),
         (running(presence=Presence.NOT_RUNNING, is_missed=True), "notify_daemon"),
-        (running(quotas=(Quota(backend="zai", span="week", used=1.0),)), "notify_quota"),
+        (running(NEARLY), "notify_quota"),
+        (running(status_of(bypasses={"zai": bypass_of()})), "notify_delegation"),
     ],
 )
 def test_each_can_be_switched_off(state, setting):
-    fields = {name: getattr(state, name) for name in ("status", "presence", "is_missed", "quotas")}
+    fields = {name: getattr(state, name) for name in ("status", "presence", "is_missed")}
     assert keys(running(**fields))
     assert not keys(running(settings=TraySettings(**{setting: False}), **fields))
 
@@ -71,6 +105,36 @@ def test_words_say_what_happened_and_what_to_do():
     [stopped] = alerts.due(running(LIMITED))
     assert stopped.title == "Delegation to Z.ai stopped working"
     assert "the limit is reached" in stopped.body
+
+
+def test_a_bypass_says_what_goes_where_and_until_when():
+    [told] = alerts.due(running(status_of(bypasses={"zai": bypass_of()}, quota=(SPENT,))))
+    assert told.title == "Z.ai's quota is spent (5 hours)"
+    assert told.body == "Sonnet and Haiku go to Claude until 17:00."
+
+
+def test_a_quota_says_how_much_is_used_and_when_it_resets():
+    [nearly] = alerts.due(running(NEARLY))
+    assert nearly.title == "Z.ai week nearly spent"
+    assert nearly.body == "Z.ai week 95%, resets Sat 14:00, on pace for 166%."
+    [spent] = alerts.due(running(status_of(quota=(SPENT,))))
+    assert (spent.title, spent.body) == (
+        "Z.ai 5 hours spent",
+        "Z.ai 5 hours spent, resets 17:00.",
+    )
+
+
+def test_failure_bypass_and_end_of_it_are_one_notification():
+    said = Said()
+    steps = (
+        status_of(errors=LIMIT),
+        status_of(errors=LIMIT, bypasses={"zai": bypass_of()}),
+        status_of(bypasses={"zai": bypass_of()}, quota=(SPENT,)),
+        status_of(),
+    )
+    for status in steps:
+        said.herald.tell(alerts.due(running(status)), NOW)
+    assert said.keys == ["delegation.zai"]
 
 
 class Said:

@@ -6,7 +6,19 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tray_states import NOW, error_of, row, running, status_of, week_of
+from msgspec import structs
+from quota_samples import plan_of
+from tray_states import (
+    HOUR,
+    NOW,
+    bypass_of,
+    error_of,
+    row,
+    running,
+    status_of,
+    week_of,
+    window_of,
+)
 
 from offramp_core import __version__, control_api
 from offramp_core.control_api import Pause, RecordsStatus
@@ -14,7 +26,7 @@ from offramp_core.settings import TraySettings
 from offramp_daemon.cli.daemon import delegation_text
 from offramp_tray import menu, wording
 from offramp_tray.face import RowKind
-from offramp_tray.state import Presence, Quota, State
+from offramp_tray.state import Presence, State
 
 DASH = wording.UNKNOWN
 
@@ -37,8 +49,8 @@ def test_the_menu_reads_as_designed():
         "Delegation on · Z.ai 68%, Claude 32% this week",
         "Z.ai: 68 requests, 1.2M tokens",
         "Claude: 32 requests, 3.0M tokens",
-        f"Z.ai quota: {DASH}",
-        f"Claude quota: {DASH}",
+        "Z.ai quota: not known yet",
+        "Claude quota: not known yet",
         "---",
         "Pause delegation",
         "Pause for",
@@ -62,8 +74,8 @@ def test_nothing_unknown_is_a_zero():
         f"Looking for the daemon · {DASH} this week",
         f"Z.ai: {DASH} requests, {DASH} tokens",
         f"Claude: {DASH} requests, {DASH} tokens",
-        f"Z.ai quota: {DASH}",
-        f"Claude quota: {DASH}",
+        "Z.ai quota: not known yet",
+        "Claude quota: not known yet",
     ]
     assert not any("0" in line for line in shown[:5])
 
@@ -95,9 +107,10 @@ def test_the_headline_begins_with_the_state(state, headline):
     assert text(state, "headline") == f"{headline} · Z.ai 68%, Claude 32% this week"
 
 
+@pytest.mark.parametrize("mode", ["always", "auto", "never"])
 @pytest.mark.parametrize("pause", [None, Pause(since=NOW)])
-def test_delegation_is_worded_as_on_the_command_line(pause):
-    status = status_of(pause=pause)
+def test_delegation_is_worded_as_on_the_command_line(pause, mode):
+    status = status_of(pause=pause, delegation=mode)
     assert wording.delegation(status, running(status)) == delegation_text(status)
 
 
@@ -249,6 +262,7 @@ def test_rows_keep_their_keys_and_places_whatever_happens():
         running(presence=Presence.UNREACHABLE, problem="silent"),
         running(status_of(pause=Pause(since=NOW)), refusal="no", is_login_item=True),
         running(week=None),
+        running(status_of(bypasses={"zai": bypass_of()}, waiting=2, delegation="auto")),
     ]
     keys = {tuple(each.key for each in menu.rows(state)) for state in states}
     assert len(keys) == 1
@@ -260,27 +274,91 @@ def test_every_key_is_there_once():
     assert len(keys) == len(set(keys))
 
 
+PLANS = (
+    plan_of(
+        "anthropic",
+        window_of(used=0.63, resets_in=timedelta(days=1.3)),
+        window_of("5h", used=0.2, resets_in=2 * HOUR),
+    ),
+    plan_of("zai", window_of("1mo_tools"), window_of("5h", used=0.1, resets_in=HOUR)),
+)
+
+
+def quota_lines(state: State) -> list[str]:
+    return [each.text for each in menu.rows(state) if each.key.startswith("quota.")]
+
+
+def test_each_window_of_a_plan_has_its_row():
+    assert quota_lines(running(status_of(quota=PLANS))) == [
+        "Z.ai 5 hours 10%, resets 15:00, on pace for 12%",
+        "Claude 5 hours 20%, resets 16:00, on pace for 33%",
+        "Claude week 63%, resets Thu 21:12, on pace for 77%",
+    ]
+
+
+def test_without_the_daemon_figures_have_their_age_and_end_with_their_reset():
+    later = running(
+        status_of(quota=PLANS), presence=Presence.NOT_RUNNING, now=NOW + timedelta(hours=1.5)
+    )
+    assert quota_lines(later) == [
+        "Z.ai 5 hours: unknown since its reset 15:00",
+        "Claude 5 hours 20%, resets 16:00, on pace for 22% (as of 1 h ago)",
+        "Claude week 63%, resets Thu 21:12, on pace for 77% (as of 1 h ago)",
+    ]
+
+
+def test_a_plan_that_could_not_be_asked_says_why():
+    asked = plan_of("zai")
+    state = running(status_of(quota=(structs.replace(asked, problem="It did not answer."),)))
+    assert quota_lines(state)[0] == "Z.ai quota: not known (It did not answer)"
+
+
+def test_nothing_is_expected_of_the_plan_of_a_backend_of_the_users_own():
+    state = running(backends=("anthropic", "mine"))
+    assert quota_lines(state) == ["Claude quota: not known yet"]
+
+
 @pytest.mark.parametrize(
-    ("quota", "line"),
+    ("fields", "text_of_row"),
     [
-        (Quota(backend="anthropic", span="week"), f"Claude, week: {DASH}"),
-        (Quota(backend="zai", span="5 hours", used=0.68), "Z.ai, 5 hours: 68% used"),
+        ({}, ""),
+        ({"delegation": "auto"}, ""),
         (
-            Quota(
-                backend="zai",
-                span="5 hours",
-                used=0.68,
-                resets=NOW + timedelta(hours=2),
-                as_of=NOW - timedelta(hours=1),
-            ),
-            "Z.ai, 5 hours: 68% used, resets 16:00 (as of 13:00)",
+            {"delegation": "auto", "delegation_why": "Sonnet on Claude: 12 % under pace"},
+            "Sonnet on Claude: 12 % under pace",
         ),
+        ({"delegation": "always", "delegation_why": "of before"}, ""),
     ],
 )
-def test_a_quota_has_its_age_and_an_unknown_one_a_dash(quota, line):
-    state = running(quotas=(quota,))
-    assert line in words(state)
-    assert f"{wording.name_of(quota.backend)} quota: {DASH}" not in words(state)
+def test_the_autopilots_reason_has_a_row_while_it_decides(fields, text_of_row):
+    found = row(menu.rows(running(status_of(**fields))), "delegation")
+    assert (found.text, found.is_visible) == (text_of_row, bool(text_of_row))
+
+
+@pytest.mark.parametrize(
+    ("mode", "headline"),
+    [("never", "Delegation off (settings)"), ("auto", "Delegation on, auto")],
+)
+def test_the_headline_tells_the_mode(mode, headline):
+    state = running(status_of(delegation=mode))
+    assert text(state, "headline").startswith(f"{headline} · ")
+
+
+def test_a_bypass_has_a_row_instead_of_the_error_behind_it():
+    state = running(
+        status_of(errors={"zai": error_of(control_api.LIMIT)}, bypasses={"zai": bypass_of()})
+    )
+    line = "Z.ai's quota is spent: Sonnet and Haiku go to Claude until 17:00"
+    assert text(state, "bypass.zai") == line
+    assert text(state, "error") == ""
+    assert wording.tooltip(state).splitlines()[1] == line
+    assert not row(menu.rows(running()), "bypass.zai").is_visible
+
+
+def test_requests_that_wait_have_a_row():
+    shown = words(running(status_of(waiting=3, at_once=2)))
+    assert "Z.ai serves 2 at once: 3 requests wait" in shown
+    assert not any("at once" in line for line in words(running(status_of(at_once=2))))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
+from quota_samples import claude_week, keep
 
 from offramp_core.paths import Paths
 from offramp_core.settings import TraySettings
@@ -44,6 +47,22 @@ def test_a_file_that_changes_is_taken_anew(home):
     assert found.settings.tray.text == "share"
     assert found.boundary.day == 1
     assert found.address == "http://localhost:4001"
+
+
+def test_week_follows_claudes_reset_unless_it_was_set(home):
+    found = home.read()
+    keep(home.paths, claude_week(datetime(2026, 11, 27, 11, tzinfo=UTC)))
+    assert found.refresh()
+    assert (found.boundary.day, found.boundary.hour) == (5, 12)
+    keep(home.paths, claude_week(datetime(2026, 11, 27, 11, 0, 1, tzinfo=UTC), used=0.5))
+    assert not found.refresh()  # another figure, the same week
+    home.write("week_start_day = 1\n")
+    assert found.refresh()
+    assert (found.boundary.day, found.boundary.hour) == (1, 22)
+
+
+def test_routes_say_what_goes_to_each_backend(home):
+    assert home.read().routed == {"zai": ("sonnet", "haiku")}
 
 
 def test_a_wrong_file_at_the_start_leaves_the_defaults_and_says_why(home):

@@ -6,17 +6,33 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tray_states import BOUNDARY, NOW, error_of, running, status_of, week_of
+from quota_samples import plan_of
+from tray_states import (
+    BOUNDARY,
+    HOUR,
+    NOW,
+    bypass_of,
+    error_of,
+    running,
+    status_of,
+    week_of,
+    window_of,
+)
 
 from offramp_core import control_api
 from offramp_core.control_api import Pause, RecordsStatus
 from offramp_core.settings import TraySettings
 from offramp_tray import menu, wording
 from offramp_tray import state as states
-from offramp_tray.state import Condition, Presence, Quota
+from offramp_tray.state import Condition, Presence
 
 PAUSE = Pause(since=NOW)
-SPENT = (Quota(backend="zai", span="5 hours", used=0.93),)
+LIMITED = {"zai": error_of(control_api.LIMIT)}
+SPENT = status_of(quota=(plan_of("zai", window_of("5h", used=0.93, resets_in=HOUR)),))
+OVER = status_of(quota=(plan_of("zai", window_of("5h", used=0.93, resets_in=-HOUR)),))
+UNKNOWN = status_of(quota=(plan_of("zai", window_of(used=None)),))
+TOOLS = status_of(quota=(plan_of("zai", window_of("1mo_tools", used=1.0)),))
+REJECTED = status_of(quota=(plan_of("anthropic", window_of(used=0.5, status="rejected")),))
 
 
 @pytest.mark.parametrize(
@@ -48,9 +64,25 @@ SPENT = (Quota(backend="zai", span="5 hours", used=0.93),)
             running(status_of(pause=PAUSE, errors={"anthropic": error_of(control_api.LIMIT)})),
             Condition.TROUBLE,
         ),
-        (running(quotas=SPENT), Condition.QUOTA),
-        (running(quotas=SPENT, settings=TraySettings(quota_percent=95)), Condition.RUNNING),
-        (running(quotas=(Quota(backend="zai", span="week"),)), Condition.RUNNING),
+        (running(SPENT), Condition.QUOTA),
+        (running(SPENT, settings=TraySettings(quota_percent=95)), Condition.RUNNING),
+        (running(OVER), Condition.RUNNING),
+        (running(UNKNOWN), Condition.RUNNING),
+        (running(TOOLS), Condition.RUNNING),
+        (running(REJECTED), Condition.QUOTA),
+        (running(SPENT, presence=Presence.NOT_RUNNING), Condition.NOT_RUNNING),
+        (running(status_of(errors=LIMITED, bypasses={"zai": bypass_of()})), Condition.RUNNING),
+        (
+            running(
+                status_of(
+                    errors={"zai": error_of(control_api.KEY_REFUSED)},
+                    bypasses={"zai": bypass_of(control_api.KEY_REFUSED)},
+                )
+            ),
+            Condition.TROUBLE,
+        ),
+        (running(status_of(errors=LIMITED, delegation="never")), Condition.RUNNING),
+        (running(status_of(zai_key="missing", delegation="never")), Condition.RUNNING),
         (running(presence=Presence.NOT_RUNNING), Condition.NOT_RUNNING),
         (
             running(status_of(pause=PAUSE), presence=Presence.NOT_RUNNING),

@@ -8,9 +8,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from offramp_core import control_api
+from offramp_core import bypass_words, control_api, quota, quota_words
 from offramp_core.settings import ANTHROPIC
-from offramp_core.units import format_percent
 from offramp_tray import state as states
 from offramp_tray import wording
 from offramp_tray.face import Notification
@@ -37,6 +36,8 @@ def due(state: State) -> tuple[Notification, ...]:
     found: list[Notification] = []
     if wanted.notify_daemon and state.is_missed:
         found.append(_GONE)
+    if wanted.notify_delegation:
+        found += _stepped_around(state)
     for name, error in states.troubled(state):
         is_key = error.kind == control_api.KEY_REFUSED
         if is_key and wanted.notify_key:
@@ -44,19 +45,12 @@ def due(state: State) -> tuple[Notification, ...]:
         elif not is_key and name != ANTHROPIC and wanted.notify_delegation:
             line = wording.error_line(name, error, state)
             found.append(_stopped(name, f"{line}."))
-    if wanted.notify_delegation and not states.is_paused(state):
+    if wanted.notify_delegation and not states.is_resting(state):
         found += [
             _stopped(name, f"{wording.no_key(name, state)}.") for name in states.keyless(state)
         ]
     if wanted.notify_quota:
-        found += [
-            Notification(
-                key=f"quota.{quota.backend}.{quota.span}",
-                title=f"{wording.name_of(quota.backend)}: {format_percent(quota.used or 0)} used",
-                body=f"{wording.quota_line(quota, state)}.",
-            )
-            for quota in states.spent_quotas(state)
-        ]
+        found += _quotas(state)
     return tuple(found)
 
 
@@ -82,6 +76,52 @@ class Herald:
     def _is_news(self, key: str, now: datetime) -> bool:
         ended = self._ended.get(key)
         return ended is None or now - ended > QUIET
+
+
+def _stepped_around(state: State) -> list[Notification]:
+    """One for each backend that others stand in for.
+
+    It has the key of the one that says that delegation stopped working: both have one cause, and
+    whichever comes first says it. What the user must mend is told by its error alone, and that a
+    few requests too many at once went elsewhere is how a small plan works.
+    """
+    zone = state.boundary.zone
+    mended = {name for name, _ in states.errors(state)}
+    found = []
+    for each in states.bypassed(state):
+        bypass = each.bypass
+        if bypass is None or bypass.cause == control_api.BUSY or each.name in mended:
+            continue
+        effect = bypass_words.effect_text(bypass, state.now, zone, state.routed.get(each.name, ()))
+        found.append(
+            Notification(
+                key=f"delegation.{each.name}",
+                title=bypass_words.cause_text(
+                    each.name, bypass, states.plan_of(state, each.name), state.now
+                ),
+                body=f"{effect[0].upper()}{effect[1:]}.",
+            )
+        )
+    return found
+
+
+def _quotas(state: State) -> list[Notification]:
+    """One for each window that is nearly spent; not for what a bypass tells of already."""
+    told = {
+        each.name
+        for each in states.bypassed(state)
+        if each.bypass is not None and each.bypass.cause == control_api.LIMIT
+    }
+    return [
+        Notification(
+            key=f"quota.{backend}.{window.name}",
+            title=f"{wording.name_of(backend)} {quota_words.window_name(window.name)} "
+            f"{'spent' if quota.is_spent(window, state.now) else 'nearly spent'}",
+            body=f"{wording.quota_line(backend, window, state)}.",
+        )
+        for backend, window in states.spent_windows(state)
+        if not (backend in told and quota.is_spent(window, state.now))
+    ]
 
 
 def _key_refused(backend: str) -> Notification:

@@ -231,5 +231,6 @@ class Tray:
             "settings": preferences.settings.tray,
             "settings_problem": preferences.problem,
             "backends": tuple(backend.name for backend in preferences.settings.backends),
+            "routed": preferences.routed,
             "address": preferences.address,
         }

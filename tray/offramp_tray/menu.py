@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from offramp_core import __version__
+from offramp_core import __version__, quota_words
+from offramp_core.settings import ANTHROPIC, ZAI
 from offramp_tray import state as states
 from offramp_tray import wording
 from offramp_tray.face import Row, RowKind
@@ -30,6 +31,9 @@ LOGIN: Final = "login"
 DAEMON: Final = "daemon"
 QUIT: Final = "quit"
 
+_WITH_QUOTA = frozenset({ANTHROPIC, ZAI})
+"""Whose plans are known to tell; of a backend of the user's own nothing is to be expected."""
+
 
 def rows(state: State) -> tuple[Row, ...]:
     """Every row."""
@@ -37,6 +41,8 @@ def rows(state: State) -> tuple[Row, ...]:
         _text("headline", wording.headline(state)),
         *_backend_rows(state),
         *_quota_rows(state),
+        _told("delegation", wording.delegation_why(state)),
+        *_standing_rows(state),
         _told("error", wording.last_error(state)),
         _told("refusal", state.refusal),
         _separator("1"),
@@ -69,18 +75,29 @@ def _totals(state: State, name: str) -> Totals | None:
 
 
 def _quota_rows(state: State) -> tuple[Row, ...]:
-    """One row for each limit that is known of, and one for each backend without any."""
+    """One row for each window that is known of, and one for each plan that told none."""
     rows = []
     for name in states.shown_backends(state):
-        if name not in state.backends:
-            continue
-        known = [quota for quota in state.quotas if quota.backend == name]
+        plan = states.plan_of(state, name) if name in state.backends else None
+        windows = () if plan is None else quota_words.important(plan.windows)
         rows += [
-            _text(f"quota.{name}.{quota.span}", wording.quota_line(quota, state)) for quota in known
+            _text(f"quota.{name}.{window.name}", wording.quota_line(name, window, state))
+            for window in windows
         ]
-        if not known:
-            rows.append(_text(f"quota.{name}", wording.unknown_quota_line(name)))
+        if not windows and name in state.backends and (plan is not None or name in _WITH_QUOTA):
+            problem = None if plan is None else plan.problem
+            rows.append(_text(f"quota.{name}", quota_words.unknown_text(name, problem)))
     return tuple(rows)
+
+
+def _standing_rows(state: State) -> tuple[Row, ...]:
+    """Where another backend steps in, and what waits: seen only while it is so."""
+    bypasses, waits = wording.bypass_lines(state), wording.waiting_lines(state)
+    return tuple(
+        _told(f"{what}.{name}", lines.get(name, ""))
+        for name in state.backends
+        for what, lines in (("bypass", bypasses), ("waiting", waits))
+    )
 
 
 def _pause_rows(state: State) -> tuple[Row, ...]:

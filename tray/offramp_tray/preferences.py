@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from offramp_core import config
+from offramp_core import config, own_week
 from offramp_core.addresses import client_base_url
 from offramp_core.config import ConfigError
 from offramp_core.settings import Settings, default_backends, default_routes
-from offramp_core.weeks import WeekBoundary, system_zone
+from offramp_core.weeks import system_zone
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
     from pathlib import Path
 
     from offramp_core.paths import Paths
+    from offramp_core.weeks import WeekBoundary
 
 
 class Preferences:
@@ -38,10 +39,28 @@ class Preferences:
         )
         self.problem = ""
         """Why the file's content is not in force."""
+        self._origins: Mapping[str, str] = {}
+        self._seen_quota: Hashable = None
+        self.boundary = self._week()
+        """When the user's week begins: as set, or as Claude told."""
         self.refresh()
 
     def refresh(self) -> bool:
-        """Read the files if they changed; whether they did."""
+        """Read the files if they changed; whether what they say may be another now."""
+        is_new = self._read_settings()
+        seen = own_week.mark(self._paths.quota_file)
+        if not is_new and seen == self._seen_quota:
+            return False
+        self._seen_quota = seen
+        before = self.boundary
+        self.boundary = self._week()
+        return is_new or self.boundary != before
+
+    def _week(self) -> WeekBoundary:
+        file = self._paths.quota_file
+        return own_week.find(self.settings, self._origins, file, self._zone).boundary
+
+    def _read_settings(self) -> bool:
         seen = config.fingerprint(self._paths)
         if seen == self._seen:
             return False
@@ -51,16 +70,16 @@ class Preferences:
         except ConfigError as error:
             self.problem = f"Settings not taken: {error.title}"
         else:
-            self.settings, self.problem = loaded.settings, ""
+            self.settings, self._origins, self.problem = loaded.settings, loaded.origins, ""
         return True
 
     @property
-    def boundary(self) -> WeekBoundary:
-        """When the user's week begins."""
-        settings = self.settings
-        return WeekBoundary(
-            day=settings.week_start_day, hour=settings.week_start_hour, zone=self._zone
-        )
+    def routed(self) -> Mapping[str, tuple[str, ...]]:
+        """What the routes send to each backend, in their words."""
+        found: dict[str, tuple[str, ...]] = {}
+        for route in self.settings.routes:
+            found[route.backend] = (*found.get(route.backend, ()), route.match)
+        return found
 
     @property
     def log_folder(self) -> Path:

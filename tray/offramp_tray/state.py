@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from offramp_core import control_api
+from offramp_core import control_api, quota, quota_words
 from offramp_core.settings import ANTHROPIC, ZAI, TraySettings
 from offramp_core.units import share
 from offramp_core.usage import Totals
@@ -20,17 +20,24 @@ from offramp_core.usage import Totals
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from offramp_core.control_api import BackendError, Status
+    from offramp_core.control_api import BackendError, BackendStatus, Status
+    from offramp_core.quota import PlanQuota, QuotaWindow
     from offramp_core.weeks import Span, WeekBoundary
 
 Clock = Callable[[], datetime]
 """Tells the time, aware."""
+
+NEVER = "never"
+AUTO = "auto"
+"""Of `Status.delegation`, what is to be told."""
 
 _LASTING = frozenset(
     {control_api.KEY_REFUSED, control_api.LIMIT, control_api.ACCOUNT, control_api.UNREACHABLE}
 )
 """Errors that the next request meets too; others are trouble only once they repeat."""
 _REPEATED = 3
+_FOR_THE_USER = frozenset({control_api.KEY_REFUSED, control_api.ACCOUNT})
+"""Errors that the user must mend, though another backend steps in meanwhile."""
 
 NOTHING = Totals()
 """What a backend has that got no request."""
@@ -59,20 +66,6 @@ class Condition(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Quota:
-    """One limit of a backend's plan, as far as it is known."""
-
-    backend: str
-    span: str
-    """What it is counted over: `5 hours`, `week`."""
-    used: float | None = None
-    """0 to 1."""
-    resets: datetime | None = None
-    as_of: datetime | None = None
-    """When it was learnt."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WeekTotals:
     """The running week by backend, from the log."""
 
@@ -91,6 +84,8 @@ class State:
     """Why the settings file's content is not in force."""
     backends: tuple[str, ...] = (ANTHROPIC, ZAI)
     """Those of the settings, in their order."""
+    routed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What the settings send to each backend, in the words of their routes."""
     address: str = ""
     """What Claude Code is to be given as its base URL."""
     presence: Presence = Presence.UNKNOWN
@@ -103,7 +98,6 @@ class State:
     week: WeekTotals | None = None
     """The last that could be read; show `current_week`."""
     week_problem: str = ""
-    quotas: tuple[Quota, ...] = ()
     pending: frozenset[str] = field(default_factory=frozenset)
     """The keys of rows whose action is under way."""
     refusal: str = ""
@@ -171,9 +165,12 @@ def is_stale(state: State) -> bool:
 
 
 def keyless(state: State) -> tuple[str, ...]:
-    """The backends without the key that they need; not those whose key is about to come."""
+    """The backends without the key that they need; not those whose key is about to come.
+
+    None where the settings delegate nothing: nobody misses a key then.
+    """
     status = live_status(state)
-    if status is None:
+    if status is None or status.delegation == NEVER:
         return ()
     return tuple(
         backend.name
@@ -188,12 +185,37 @@ def is_paused(state: State) -> bool:
     return status is not None and status.pause is not None
 
 
-def errors(state: State) -> tuple[tuple[str, BackendError], ...]:
-    """Each failing backend with its error, the latest first."""
+def is_resting(state: State) -> bool:
+    """Whether nothing is delegated, by a pause or by the settings, as far as is known."""
+    status = live_status(state)
+    return is_paused(state) or (status is not None and status.delegation == NEVER)
+
+
+def bypassed(state: State) -> tuple[BackendStatus, ...]:
+    """The backends whose requests others serve for now; those that rest have none."""
     status = live_status(state)
     if status is None:
         return ()
-    found = [(each.name, each.last_error) for each in status.backends if each.last_error]
+    return tuple(
+        backend
+        for backend in status.backends
+        if backend.bypass is not None and (backend.name == ANTHROPIC or not is_resting(state))
+    )
+
+
+def errors(state: State) -> tuple[tuple[str, BackendError], ...]:
+    """Each failing backend with its error, the latest first.
+
+    Not what another backend makes up for, unless the user has to mend it.
+    """
+    status = live_status(state)
+    if status is None:
+        return ()
+    found = [
+        (each.name, each.last_error)
+        for each in status.backends
+        if each.last_error and (each.bypass is None or each.last_error.kind in _FOR_THE_USER)
+    ]
     return tuple(sorted(found, key=lambda item: item[1].at, reverse=True))
 
 
@@ -207,14 +229,24 @@ def troubled(state: State) -> tuple[tuple[str, BackendError], ...]:
     return tuple(
         (name, error)
         for name, error in errors(state)
-        if is_trouble(error) and (name == ANTHROPIC or not is_paused(state))
+        if is_trouble(error) and (name == ANTHROPIC or not is_resting(state))
     )
 
 
-def spent_quotas(state: State) -> tuple[Quota, ...]:
-    """The quotas that are nearly spent, or quite."""
+def plan_of(state: State, backend: str) -> PlanQuota | None:
+    """The limits of the account in use there; of the past, with their age, without a daemon."""
+    return None if state.status is None else quota.find(state.status.quota, backend)
+
+
+def spent_windows(state: State) -> tuple[tuple[str, QuotaWindow], ...]:
+    """The windows that are nearly spent, or quite, each with its backend."""
     limit = state.settings.quota_percent / 100
-    return tuple(quota for quota in state.quotas if quota.used is not None and quota.used >= limit)
+    return tuple(
+        (plan.backend, window)
+        for plan in (state.status.quota if state.status else ())
+        for window in quota_words.important(plan.windows)
+        if quota.is_spent(window, state.now) or (quota.used_at(window, state.now) or 0.0) >= limit
+    )
 
 
 def condition(state: State) -> Condition:
@@ -227,4 +259,4 @@ def condition(state: State) -> Condition:
         return Condition.PAUSED
     if keyless(state):
         return Condition.NO_KEY
-    return Condition.QUOTA if spent_quotas(state) else Condition.RUNNING
+    return Condition.QUOTA if spent_windows(state) else Condition.RUNNING

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from offramp_core import control_api
+from offramp_core import bypass_words, control_api, quota_words
 from offramp_core.settings import ANTHROPIC
 from offramp_core.units import backend_name, format_moment, format_percent, format_tokens
 from offramp_tray import state as states
@@ -13,8 +13,9 @@ from offramp_tray.state import Presence
 
 if TYPE_CHECKING:
     from offramp_core.control_api import BackendError, Status
+    from offramp_core.quota import QuotaWindow
     from offramp_core.usage import Totals
-    from offramp_tray.state import Quota, State
+    from offramp_tray.state import State
 
 UNKNOWN = "\N{EN DASH}"
 KEY_CURE = "set it with offramp key set"
@@ -54,8 +55,8 @@ def title(state: State) -> str:
 
 
 def tooltip(state: State) -> str:
-    """The title, and what is wrong."""
-    trouble = last_error(state)
+    """The title, and what is wrong, or made up for."""
+    trouble = last_error(state) or next(iter(bypass_lines(state).values()), "")
     return f"{title(state)}\n{trouble}" if trouble else title(state)
 
 
@@ -98,20 +99,40 @@ def backend_line(name: str, totals: Totals | None) -> str:
     return f"{name_of(name)}: {totals.requests:,} {noun}, {format_tokens(totals.tokens)} tokens"
 
 
-def quota_line(quota: Quota, state: State) -> str:
-    """`Claude, 5 hours: 68% used, resets 15:00 (as of 12:04)`; what is unknown is a dash."""
-    head = f"{name_of(quota.backend)}, {quota.span}: "
-    if quota.used is None:
-        return f"{head}{UNKNOWN}"
-    text = f"{head}{format_percent(quota.used)} used"
-    if quota.resets is not None:
-        text += f", resets {moment(quota.resets, state)}"
-    return f"{text} (as of {moment(quota.as_of, state)})" if quota.as_of is not None else text
+def quota_line(backend: str, window: QuotaWindow, state: State) -> str:
+    """One window of a plan, in everybody's words."""
+    return quota_words.window_text(backend, window, state.now, state.boundary.zone)
 
 
-def unknown_quota_line(backend: str) -> str:
-    """What stands where nothing is known of a backend's quota."""
-    return f"{name_of(backend)} quota: {UNKNOWN}"
+def delegation_why(state: State) -> str:
+    """Why the latest conversation went where it went; nothing where no autopilot decides."""
+    status = states.live_status(state)
+    if status is None or status.delegation != states.AUTO or states.is_paused(state):
+        return ""
+    return _one_line(status.delegation_why or "")
+
+
+def bypass_lines(state: State) -> dict[str, str]:
+    """For each backend that others stand in for: why, what goes elsewhere, and until when."""
+    return {
+        each.name: _one_line(
+            bypass_words.bypass_text(
+                each,
+                states.plan_of(state, each.name),
+                state.now,
+                state.boundary.zone,
+                state.routed.get(each.name, ()),
+            )
+        )
+        for each in states.bypassed(state)
+    }
+
+
+def waiting_lines(state: State) -> dict[str, str]:
+    """For each backend, how many requests wait for their turn; empty while none does."""
+    status = states.live_status(state)
+    backends = () if status is None else status.backends
+    return {each.name: bypass_words.waiting_text(each) for each in backends}
 
 
 def last_error(state: State) -> str:
@@ -155,8 +176,11 @@ def delegation(status: Status, state: State) -> str:
     if status.pause is not None:
         until = status.pause.until
         return f"paused until {moment(until, state)}" if until else "paused until you resume it"
+    if status.delegation == states.NEVER:
+        return "off (settings)"
     missing = [name_of(name) for name in states.keyless(state)]
-    return f"on, but no key for {', '.join(missing)}" if missing else "on"
+    mode = "on, auto" if status.delegation == states.AUTO else "on"
+    return f"{mode}, but no key for {', '.join(missing)}" if missing else mode
 
 
 def moment(instant: datetime, state: State) -> str:

@@ -27,8 +27,11 @@ def delegation_text(status: Status) -> str:
     if status.pause is not None:
         until = status.pause.until
         return f"paused until {local_text(until)}" if until else "paused until you resume it"
+    if status.delegation == "never":
+        return "off (settings)"
     missing = [backend.name for backend in status.backends if backend.key == "missing"]
-    return f"on, but no key for {', '.join(missing)}" if missing else "on"
+    mode = "on, auto" if status.delegation == "auto" else "on"
+    return f"{mode}, but no key for {', '.join(missing)}" if missing else mode
 
 
 def key_text(backend: BackendStatus) -> str:
