@@ -88,7 +88,7 @@ def test_week_is_claudes_once_that_was_told(run: Run, tmp_path: Path) -> None:
     }
     out = run().out
     assert "This Claude week: " in out
-    assert f"Weeks from {local:%A %H:%M}, Claude's reset: " in out
+    assert f"Claude weeks from {local:%A %H:%M}: " in out
 
 
 def test_week_that_the_user_set_is_not_called_claudes(

@@ -216,7 +216,7 @@ def test_backends_come_in_one_order_everywhere(
         "(none)",
     ]
     weeks = parts[3].splitlines()
-    assert weeks[0] == "Weeks from Thursday 22:00: shares of tokens; a bar's length shows the total"
+    assert weeks[0] == "Weeks from Thursday 22:00: shares of tokens; bar length is the total"
     assert weeks[1].split()[-4:] == ["anthropic", "acme", "zai", "(none)"]
     for bar in (*parts[0].splitlines()[1:3], weeks[2]):
         cells = bar.split()[-1]

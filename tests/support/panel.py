@@ -92,6 +92,11 @@ class Desktop:
         self._output(["xdotool", "mousemove", str(x), str(y)])
         self._rest()
 
+    def press(self, *keys: str) -> None:
+        """Press these keys, one after the other."""
+        self._output(["xdotool", "key", *keys])
+        self._rest()
+
     def click_icon(self, *, button: int = 1) -> None:
         """Click on the only icon, at the left end of the panel."""
         self.click(_PANEL_HEIGHT_PX // 2, _PANEL_HEIGHT_PX // 2, button=button)

@@ -22,11 +22,12 @@ from control_harness import Commands  # noqa: E402 - found by the line above
 from daemon_process import OFFRAMP, daemon_process, environment  # noqa: E402 - the same
 from panel import Desktop, desktop  # noqa: E402 - the same
 from PIL import Image  # noqa: E402 - the same
+from raw_client import OPUS, SONNET, connected, post  # noqa: E402 - the same
 
 from offramp_tray import icon_sheet  # noqa: E402 - the same
 
-_PAUSE_FOR = (90, 199)
-"""Where the row of the submenu is, under the only icon of the panel."""
+_TO_PAUSE_FOR = ("Down", "Down", "Right")
+"""Rows that only say something are passed over, however many there are."""
 _MARGIN_PX = 12
 
 
@@ -36,8 +37,17 @@ async def _take(file: Path) -> None:
         home.mkdir()
         async with daemon_process(home, "--no-traffic", is_demo=True) as daemon:
             await Commands(daemon.paths).until_there()
+            await _have_quota_told(daemon.url)
             await asyncio.to_thread(_show, Path(folder), home, file)
     _crop(file)
+
+
+async def _have_quota_told(url: str) -> None:
+    """One answer of each service: from then on the daemon knows how much of each plan is used."""
+    for body in (OPUS, SONNET):
+        async with connected(url) as (reader, writer):
+            writer.write(post(b"/v1/messages", body))
+            await reader.read()
 
 
 def _show(folder: Path, home: Path, file: Path) -> None:
@@ -56,7 +66,7 @@ def _show(folder: Path, home: Path, file: Path) -> None:
 def _open_menu(shown: Desktop) -> None:
     shown.wait_for_icon()
     shown.click_icon()
-    shown.move(*_PAUSE_FOR)
+    shown.press(*_TO_PAUSE_FOR)
 
 
 def _crop(file: Path) -> None:

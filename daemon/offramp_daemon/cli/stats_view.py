@@ -182,9 +182,9 @@ class _View:
         table = _table("From", "Requests", *failures, "Tokens", *map(printable, backends))
         bar_width = self._week_bar_width(backends)
         begin = self._local(buckets[-1].span.start)
-        legend = "; a bar's length shows the total" if bar_width else ""
-        learnt = ", Claude's reset" if self._is_learnt else ""
-        self._heading(f"Weeks from {begin:%A %H:%M}{learnt}: shares of tokens{legend}")
+        legend = "; bar length is the total" if bar_width else ""
+        weeks = "Claude weeks" if self._is_learnt else "Weeks"
+        self._heading(f"{weeks} from {begin:%A %H:%M}: shares of tokens{legend}")
         if bar_width:
             table.add_column("")
         most = max(bucket.usage.total().tokens for bucket in buckets)
