@@ -170,9 +170,14 @@ windows = st.builds(
 
 
 @settings(deadline=None)
-@given(st.text(), windows, moments)
-def test_any_window_is_one_short_printable_line(backend, found, now):
-    line = quota_words.window_text(backend, found, now, UTC)
+@given(
+    st.text(),
+    windows,
+    moments,
+    st.sampled_from([UTC, BERLIN, ZoneInfo("America/New_York"), ZoneInfo("Pacific/Kiritimati")]),
+)
+def test_any_window_is_one_short_printable_line(backend, found, now, zone):
+    line = quota_words.window_text(backend, found, now, zone)
     assert line.isprintable()
     assert len(line) < 200
 

@@ -9,12 +9,14 @@ import socket
 import threading
 import time
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from control_harness import Commands
 from daemon_process import daemon_process, write_config
 from log_samples import sample_line
 from proxy_harness import settings_for
+from quota_samples import claude_week, keep, next_reset
 from raw_client import SONNET, post, read_to_end
 from raw_upstream import MESSAGE, json_answer, raw_upstream
 from running_app import running_app
@@ -123,6 +125,22 @@ async def test_a_click_reaches_the_daemon_and_shows(tmp_path):
         assert abs(status.pause.until - utc_now() - timedelta(hours=1)) < timedelta(minutes=1)
         running.host.on_click(menu.PAUSE)
         await running.until_text("headline", "Delegation on")
+
+
+async def test_claudes_week_is_counted_by_once_it_was_told(tmp_path):
+    folder = Paths.under(tmp_path).log_dir
+    folder.mkdir(parents=True)
+    reset = next_reset()
+    before_that_week = reset - timedelta(days=7, hours=2)
+    lines = sample_line(before_that_week) + sample_line(utc_now())
+    (folder / "requests.jsonl").write_bytes(lines)
+    async with running_tray(tmp_path) as running:
+        await running.until_text("backend.zai", "Z.ai: ")
+        keep(running.paths, claude_week(reset))
+        running.host.on_open()
+        local = reset.astimezone(ZoneInfo("Europe/Berlin"))
+        await running.until_text(menu.PAUSE_RESET, f"Until the week resets ({local:%a %H:%M})")
+        await running.until_text("backend.zai", "Z.ai: 1 request, ")
 
 
 async def test_without_a_daemon_the_week_is_shown_all_the_same(tmp_path):

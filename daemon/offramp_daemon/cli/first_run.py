@@ -11,12 +11,10 @@ import click
 
 from offramp_core import key_text
 from offramp_core.errors import OfframpError
-from offramp_core.settings import ZAI, Secret
+from offramp_core.settings import ZAI, Secret, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from offramp_core.settings import Settings
 
     Check = Callable[[Secret], Secret]
 
@@ -149,8 +147,11 @@ def _ask_key(check: Check) -> Secret | None:
 
 def _ask_week(settings: Settings) -> Week | None:
     present = Week(settings.week_start_day, settings.week_start_hour)
+    # Where nothing is set, the week is learnt, which is best: an answer would set it for good.
+    is_default = present == Week(Settings().week_start_day, Settings().week_start_hour)
+    hint = "; leave it, and it is learnt from Claude" if is_default else ""
     week: Week = click.prompt(
-        "When does your Claude week begin (day and hour)", default=present, type=WeekType()
+        f"When does your Claude week begin (day and hour{hint})", default=present, type=WeekType()
     )
     return None if week == present else week
 
