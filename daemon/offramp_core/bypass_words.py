@@ -66,11 +66,7 @@ def cause_text(name: str, bypass: Bypass, plan: PlanQuota | None, now: datetime)
 
 def effect_text(bypass: Bypass, now: datetime, zone: tzinfo, routed: Sequence[str] = ()) -> str:
     """What it comes to: `Sonnet and Haiku go to Claude until 14:00`."""
-    models = list(dict.fromkeys(quota_words.family_name(model) for model in routed))
-    text = f"what it can't serve goes to {_shown(bypass.to)}"
-    if bypass.cause in _OF_ALL and 0 < len(models) <= _MOST_MODELS:
-        verb = "goes" if len(models) == 1 else "go"
-        text = f"{_listed(models)} {verb} to {_shown(bypass.to)}"
+    text = f"{_what(bypass, routed)} to {_shown(bypass.to)}"
     if bypass.until is None or bypass.until <= now:
         return text
     return f"{text} until {quota_words.reset_text(bypass.until, now, zone)}"
@@ -84,6 +80,16 @@ def waiting_text(backend: BackendStatus) -> str:
     if backend.at_once is None:
         return f"{_shown(backend.name)}: {waiting}"
     return f"{_shown(backend.name)} serves {backend.at_once} at once: {waiting}"
+
+
+def _what(bypass: Bypass, routed: Sequence[str]) -> str:
+    """What goes elsewhere, with its verb."""
+    if bypass.family is not None:
+        return f"requests for {_shown(bypass.family)} go"
+    models = list(dict.fromkeys(quota_words.family_name(model) for model in routed))
+    if bypass.cause not in _OF_ALL or not 0 < len(models) <= _MOST_MODELS:
+        return "what it can't serve goes"
+    return f"{_listed(models)} {'goes' if len(models) == 1 else 'go'}"
 
 
 def _listed(names: Sequence[str]) -> str:

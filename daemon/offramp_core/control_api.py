@@ -111,6 +111,8 @@ class Bypass(msgspec.Struct, frozen=True, kw_only=True):
     """When it is tried again, or its quota resets; None where that is not known."""
     requests: int = 0
     """How many have gone elsewhere since."""
+    family: str | None = None
+    """The model that alone is concerned, as it is sent; None where all are, or nobody said."""
 
 
 class BackendStatus(msgspec.Struct, frozen=True, kw_only=True):

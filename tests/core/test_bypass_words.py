@@ -25,8 +25,11 @@ SPENT = plan_of(
 ROUTED = ("sonnet", "haiku")
 
 
-def backend(cause: str, *, until: datetime | None = UNTIL, name: str = "zai", to="anthropic"):
-    bypass = Bypass(to=to, since=NOW - timedelta(hours=1), cause=cause, until=until)
+def backend(
+    cause: str, *, until: datetime | None = UNTIL, name: str = "zai", to="anthropic", family=None
+):
+    since = NOW - timedelta(hours=1)
+    bypass = Bypass(to=to, since=since, cause=cause, until=until, family=family)
     return BackendStatus(name=name, key="present", bypass=bypass)
 
 
@@ -62,6 +65,12 @@ def backend(cause: str, *, until: datetime | None = UNTIL, name: str = "zai", to
             SPENT,
             ROUTED,
             "Z.ai is overloaded: what it can't serve goes to Claude until 14:00",
+        ),
+        (
+            backend(control_api.ACCOUNT, until=None, family="glm-4.7"),
+            SPENT,
+            ROUTED,
+            "Z.ai's plan does not serve it: requests for glm-4.7 go to Claude",
         ),
         (
             backend("something new"),
