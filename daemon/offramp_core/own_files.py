@@ -9,7 +9,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from offramp_core import events, records
+from offramp_core import events, quota, records
 from offramp_core.errors import OfframpError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from offramp_core.paths import Paths
 
-_LOG = (records.FILE_PATTERN, events.FILE_NAME)
+_LOG = (records.FILE_PATTERN, events.FILE_NAME, quota.HISTORY_NAME)
 _DIAGNOSTICS = ("*.log", "*.log.*")
 _MONTHS = ("*.folded*",)
 _RUNTIME = ("*.sock", "*.lock")
@@ -102,6 +102,9 @@ def _named(paths: Paths, folders: list[Path]) -> Iterator[Path]:
         paths.log_dir: _LOG,
         paths.data_dir: (
             paths.delegation_file.name,
+            paths.quota_file.name,
+            paths.account_salt_file.name,
+            paths.autopilot_file.name,
             paths.charts_selection_file.name,
             paths.charts_window_file.name,
         ),

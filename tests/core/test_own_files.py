@@ -56,6 +56,8 @@ def test_in_a_folder_of_the_users_choice_only_our_files_go(tmp_path: Path) -> No
     _write(
         paths.folded_months / "00ff.folded", paths.charts_window_file, paths.charts_selection_file
     )
+    _write(paths.quota_file, paths.account_salt_file, paths.autopilot_file)
+    _write(paths.log_dir / "quota.jsonl")
     _write(tmp_path / "data" / "thesis.txt", tmp_path / "config" / "other.toml")
     own_files.remove(own_files.find(paths, log_dir=None, is_exclusive=False))
     assert _left(tmp_path) == {"data/thesis.txt", "config/other.toml"}
