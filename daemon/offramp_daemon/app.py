@@ -18,7 +18,10 @@ from offramp_core import __version__
 from offramp_core.addresses import client_base_url, is_loopback
 from offramp_daemon import guard, lifecycle, service_notify, streaming
 from offramp_daemon.control import Control
+from offramp_daemon.conversations import Conversations
+from offramp_daemon.dispatch import Surroundings
 from offramp_daemon.failures import Failure
+from offramp_daemon.forwarding import Forwarding
 from offramp_daemon.lifecycle import InFlight, Shutdown
 from offramp_daemon.proxy import Proxy
 from offramp_daemon.recorder import Recorder
@@ -250,7 +253,7 @@ async def _running(
         )
 
     def on_finish(exchange: Exchange) -> None:
-        state.backend_errors.note(exchange)
+        state.standing.errors.note(exchange)
         if not exchange.is_recorded:
             _LOG.info("probe", extra={"status": exchange.http_status})
             return
@@ -260,9 +263,16 @@ async def _running(
     try:
         await state.start()
         async with Upstream() as upstream, _task(state.watch_keyring(), name="keyring"):
+            upstream.follow_network(state.standing.availability.note_network_changed)
             proxy = Proxy(
                 settings=lambda: live.current,
-                upstream=upstream,
+                forwarding=Forwarding(upstream),
+                around=Surroundings(
+                    availability=state.standing.availability,
+                    turns=state.standing.turns,
+                    conversations=Conversations(),
+                    on_failure=state.standing.errors.note_failure,
+                ),
                 on_finish=on_finish,
                 is_private=console.is_private,
                 delegation=state.delegation,
@@ -347,6 +357,7 @@ def _leave_out_quotes(record: logging.LogRecord) -> bool:
 async def _watch_settings(state: DaemonState) -> None:
     while True:
         await asyncio.sleep(_SETTINGS_EVERY_S)
+        state.standing.availability.settle()
         try:
             await state.refresh()
         except Exception:  # noqa: BLE001 - whatever it is, requests go on by the old settings

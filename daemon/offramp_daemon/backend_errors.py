@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from offramp_core.settings import Backend
     from offramp_daemon.delegation import Clock
     from offramp_daemon.exchange import Exchange
+    from offramp_daemon.failures import Failure
 
 _LONGEST_WHY = 200
 
@@ -52,12 +53,21 @@ class BackendErrors:
         kind = _trouble(exchange) if exchange.status == "error" else None
         if kind is None:
             return  # a client that left, or a request that no service could answer
+        self._keep(backend, kind, _why(exchange), exchange.http_status)
+
+    def note_failure(self, backend: Backend, failure: Failure) -> None:
+        """Take into account that `backend` failed a request which another one then served."""
+        if failure.trouble is not None:
+            why = failure.diagnostic or failure.message.removeprefix("Offramp: ")
+            self._keep(backend, failure.trouble, why[:_LONGEST_WHY], failure.status)
+
+    def _keep(self, backend: Backend, kind: str, why: str, http_status: int | None) -> None:
         before = self.of(backend)
         error = BackendError(
             at=self._clock(),
             kind=kind,
-            why=_why(exchange),
-            http_status=exchange.http_status,
+            why=why,
+            http_status=http_status,
             count=before.count + 1 if before else 1,
         )
         self._errors[backend.name] = (backend, error)

@@ -1,9 +1,14 @@
-"""Remembers which conversations were delegated of late, by their session's id: in memory alone."""
+"""Remembers where conversations were served of late, while their prompt caches are warm.
+
+A prompt cache holds for one model at one service, and a subagent's prompt is its own: so what
+counts as one conversation is a session, an agent and a model. Kept in memory alone.
+"""
 
 from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,8 +21,32 @@ _CAPACITY = 10_000
 _ID_CHARACTERS = 200
 
 
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What shares a prompt cache."""
+
+    session_id: str
+    agent_id: str
+    """Of a subagent; empty for the session's own conversation."""
+    model: str
+    """The one that the client asks for, lower case."""
+
+    @classmethod
+    def of(
+        cls, session_id: str | None, agent_id: str | None, model: str | None
+    ) -> Conversation | None:
+        """The conversation of a request; None where nothing tells it from others."""
+        if not session_id or model is None:
+            return None
+        return cls(
+            session_id[:_ID_CHARACTERS],
+            (agent_id or "")[:_ID_CHARACTERS],
+            model.lower()[:_ID_CHARACTERS],
+        )
+
+
 class Conversations:
-    """When each was last delegated, and where to. A full memory drops the oldest.
+    """When each was last served, and where. A full memory drops the oldest.
 
     Durations are monotonic: a clock that is put right warms and cools nothing.
     """
@@ -25,28 +54,28 @@ class Conversations:
     def __init__(
         self, *, clock: Callable[[], float] = time.monotonic, capacity: int = _CAPACITY
     ) -> None:
-        """Remember at most `capacity` conversations."""
+        """Remember at most `capacity` conversations at a backend."""
         self._clock = clock
         self._capacity = capacity
-        self._last_s: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._last_s: OrderedDict[tuple[Conversation, str], float] = OrderedDict()
 
     def __len__(self) -> int:
         """How many are remembered."""
         return len(self._last_s)
 
-    def note(self, session_id: str | None, backend: str) -> None:
-        """A request of the session goes to `backend` now."""
-        if session_id is None:
+    def note(self, conversation: Conversation | None, backend: str) -> None:
+        """`backend` answers a request of the conversation now."""
+        if conversation is None:
             return
-        key = (session_id[:_ID_CHARACTERS], backend)
+        key = (conversation, backend)
         self._last_s[key] = self._clock()
         self._last_s.move_to_end(key)
         if len(self._last_s) > self._capacity:
             self._last_s.popitem(last=False)
 
-    def is_warm(self, session_id: str | None, backend: str) -> bool:
-        """Whether the session had a request at `backend` within the last five minutes."""
-        if session_id is None:
+    def is_warm(self, conversation: Conversation | None, backend: str) -> bool:
+        """Whether `backend` answered the conversation within the last five minutes."""
+        if conversation is None:
             return False
-        last_s = self._last_s.get((session_id[:_ID_CHARACTERS], backend))
+        last_s = self._last_s.get((conversation, backend))
         return last_s is not None and self._clock() - last_s <= WARM_S

@@ -18,7 +18,6 @@ import msgspec
 
 from offramp_core.control_api import Moment, Pause
 from offramp_core.errors import OfframpError
-from offramp_daemon.conversations import Conversations
 from offramp_daemon.locked_file import make_private_folder
 
 Clock = Callable[[], datetime]
@@ -41,7 +40,6 @@ class Delegation:
         """Delegation goes on, for now."""
         self._clock = clock
         self._pause: Pause | None = None
-        self.conversations = Conversations()
 
     def now(self) -> datetime:
         """This moment on the clock by which pauses end."""

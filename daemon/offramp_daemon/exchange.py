@@ -6,11 +6,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from offramp_core.records import RequestRecord, Status, format_timestamp
 from offramp_daemon.console import RequestLine
 from offramp_daemon.meter import Meter, Usage
 from offramp_daemon.routing import Decision, tier_of
+
+if TYPE_CHECKING:
+    from offramp_daemon.conversations import Conversation
 
 Finished = Callable[["Exchange"], None]
 
@@ -30,6 +34,7 @@ class Exchange:
     model: str | None = None
     decision: Decision | None = None
     session_id: str | None = None
+    conversation: Conversation | None = None
     http_status: int | None = None
     meter: Meter | None = None
     reason: str | None = None

@@ -32,8 +32,11 @@ _TYPES = {
 _FINAL = {"x-should-retry": "false"}
 
 _QUOTA = frozenset({"1308", "1310", *(str(code) for code in range(1316, 1322))})
-_TRANSIENT = frozenset({"1302", "1305"})
-_ACCOUNT = frozenset({"1113", "1309", "1311", "1313", "1314", "1315"})
+_BUSY = "1302"
+_OVERLOADED = "1305"
+_TRANSIENT = frozenset({_BUSY, _OVERLOADED})
+_NO_SUCH_MODEL = "1311"
+_ACCOUNT = frozenset({"1113", "1309", _NO_SUCH_MODEL, "1313", "1314", "1315"})
 _KEY = frozenset({"401", *(str(code) for code in range(1000, 1006))})
 _TOO_LONG = "1261"
 _INVALID = frozenset({*(str(code) for code in range(1210, 1215)), "1301"})
@@ -54,6 +57,8 @@ class Failure:
     """What the diagnostics say where `message` quotes a service, which may quote the prompt."""
     trouble: str | None = None
     """What it says of the backend (a `BackendError.kind`); None where the request is at fault."""
+    is_of_model: bool = False
+    """Whether the trouble is that one model's alone."""
 
     @property
     def error_type(self) -> str:
@@ -115,11 +120,18 @@ def from_delegate(backend: str, status: int, error: ServiceError | None) -> Fail
             status=429, message=f"{hint} {said}", headers=_FINAL, trouble=control_api.LIMIT
         )
     if code in _TRANSIENT:
-        return Failure(status=429, message=said, trouble=control_api.OVERLOADED)
+        kind = control_api.BUSY if code == _BUSY else control_api.OVERLOADED
+        return Failure(status=429, message=said, trouble=kind)
     if code in _KEY or (code is None and status == 403):
         return _bad_key(backend, said)
     if code in _ACCOUNT:
-        return Failure(status=403, message=said, headers=_FINAL, trouble=control_api.ACCOUNT)
+        return Failure(
+            status=403,
+            message=said,
+            headers=_FINAL,
+            trouble=control_api.ACCOUNT,
+            is_of_model=code == _NO_SUCH_MODEL,
+        )
     if code == _TOO_LONG:
         # Claude Code compacts the conversation when it reads these words.
         return Failure(status=400, message=f"prompt is too long: {said}")

@@ -15,6 +15,8 @@ from offramp_daemon.meter import Meter
 from offramp_daemon.streaming import CutStreamError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import aiohttp
 
     from offramp_daemon.exchange import Exchange
@@ -128,11 +130,21 @@ def finish_cancelled(exchange: Exchange | None, *, is_stopping: bool) -> None:
 
 
 async def read_start(
-    answer: aiohttp.ClientResponse, limit_bytes: int, *, silence_timeout_s: float
+    answer: aiohttp.ClientResponse,
+    limit_bytes: int,
+    *,
+    silence_timeout_s: float,
+    is_enough: Callable[[bytes], bool] = lambda _chunk: False,
 ) -> bytes:
-    """The body of `answer`, for a look at it before its head goes to the client."""
+    """The body of `answer`, for a look at it before its head goes to the client.
+
+    Raises:
+        RequestFailedError: it broke off.
+    """
     try:
-        return await streaming.read_start(answer, limit_bytes, silence_timeout_s=silence_timeout_s)
+        return await streaming.read_start(
+            answer, limit_bytes, silence_timeout_s=silence_timeout_s, is_enough=is_enough
+        )
     except CutStreamError as error:
         answer.close()
         failure = Failure(

@@ -34,6 +34,8 @@ class Decision:
     route: Route | None = None
     is_ordinary: bool = False
     """Whether the routes alone decided, so that the reason is no news."""
+    otherwise: Decision | None = None
+    """Where the routes alone would send what stays on Claude by choice."""
 
     @property
     def is_delegated(self) -> bool:
@@ -41,18 +43,33 @@ class Decision:
         return self.backend.auth != "client"
 
 
-def decide(
-    body: RequestBody,
-    settings: Settings,
-    *,
-    is_paused: bool = False,
-    is_warm: Callable[[Backend], bool] = lambda _backend: False,
-) -> Decision:
-    """The backend for `body`, by the first route whose text its model contains.
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The autopilot's word on a conversation that is warm nowhere, and in one sentence why."""
 
-    `is_paused` keeps it from being delegated, unless the settings let conversations finish and
-    `is_warm` says that this one was at that backend of late.
+    is_claude: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What beside the request and the settings decides where it goes.
+
+    `is_warm` says whether the conversation has a warm prompt cache at a backend, `is_claude_spent`
+    whether the Claude plan is known to refuse the request's model, and `choose` is the autopilot,
+    asked with that model; without one everything is delegated.
     """
+
+    is_paused: bool = False
+    is_warm: Callable[[Backend], bool] = lambda _backend: False
+    is_claude_spent: Callable[[], bool] = lambda: False
+    choose: Callable[[str], Choice] | None = None
+
+
+def decide(
+    body: RequestBody, settings: Settings, around: Circumstances = Circumstances()
+) -> Decision:
+    """The backend for `body`: the first route whose text its model contains, as far as it may."""
     model = body.model
     if model is None or body.is_odd:
         return _stay(settings, "no model" if body.view and not body.is_odd else "unreadable body")
@@ -65,19 +82,81 @@ def decide(
     )
     if not by_route.is_delegated:
         return by_route
-    goes_on = is_paused and settings.let_conversations_finish and is_warm(backend)
-    if is_paused and not goes_on:
-        return _stay(settings, "paused")
-    if backend.key is None:
-        return _stay(settings, f"no key for {backend.name}")
-    kept = next(reasons_to_keep(body, backend, route, settings.keep_on_anthropic), None)
-    if kept is not None:
-        return _stay(settings, f"kept: {kept}")
-    if goes_on:
+    obstacle = _obstacle(body, settings, by_route, around)
+    if obstacle is not None:
+        return _stay(settings, obstacle)
+    if around.is_paused:
         return dataclasses.replace(
             by_route, reason="paused, conversation goes on", is_ordinary=False
         )
-    return by_route
+    return _choose(model, settings, by_route, around)
+
+
+def _obstacle(
+    body: RequestBody, settings: Settings, by_route: Decision, around: Circumstances
+) -> str | None:
+    """Why the request can't be delegated, or is not to be; None if it may."""
+    backend, route = by_route.backend, by_route.route
+    if settings.delegation == "never":
+        return "delegation is off"
+    if around.is_paused and not (settings.let_conversations_finish and around.is_warm(backend)):
+        return "paused"
+    if backend.key is None:
+        return f"no key for {backend.name}"
+    if route is None:
+        return None
+    kept = next(reasons_to_keep(body, backend, route, settings.keep_on_anthropic), None)
+    return None if kept is None else f"kept: {kept}"
+
+
+def _choose(model: str, settings: Settings, by_route: Decision, around: Circumstances) -> Decision:
+    """Between the two that could serve it: where the conversation is warm, else as set.
+
+    One that is warm at both was away for a while only, and returns.
+    """
+    claude = settings.backend(ANTHROPIC)
+    if around.is_warm(by_route.backend) or around.is_claude_spent():
+        return by_route
+    if around.is_warm(claude):
+        return Decision(
+            backend=claude,
+            reason="conversation goes on",
+            route=by_route.route,
+            otherwise=by_route,
+        )
+    if settings.delegation != "auto" or around.choose is None:
+        return by_route
+    choice = around.choose(model)
+    if choice.is_claude:
+        return Decision(backend=claude, reason=choice.why, route=by_route.route, otherwise=by_route)
+    return dataclasses.replace(by_route, reason=choice.why)
+
+
+def overflow(body: RequestBody, settings: Settings) -> Decision | None:
+    """Where a request goes that belongs on Claude, once its plan is spent; None if nowhere.
+
+    That is the first delegate that the routes name, has a key, and can serve the request at all.
+    """
+    if not settings.overflow or settings.delegation == "never" or body.is_odd:
+        return None
+    if body.model is None or is_quota_probe(body):
+        return None
+    routed = [(route, settings.backend(route.backend)) for route in settings.routes]
+    able = [(route, backend) for route, backend in routed if backend.key is not None]
+    if not able or able[0][1].auth == "client":
+        return None
+    backend = able[0][1]
+    rooms = [route.context_tokens for route, each in able if each == backend]
+    room = None if None in rooms else max(room for room in rooms if room is not None)
+    route = Route(
+        match=_claude_tier(body.model),
+        backend=backend.name,
+        send_model=settings.overflow_model,
+        context_tokens=room,
+    )
+    if next(reasons_to_keep(body, backend, route, settings.keep_on_anthropic), None) is not None:
+        return None
+    return Decision(backend=backend, reason="overflow: the Claude plan is spent", route=route)
 
 
 def _route_for(lowered_model: str, settings: Settings) -> Route | None:
@@ -91,8 +170,10 @@ def tier_of(model: str | None, decision: Decision | None) -> str:
     """A short name for the console: the route's text, else Claude's tier, else the model's name."""
     if decision is not None and decision.route is not None:
         return decision.route.match
-    if model is None:
-        return "-"
+    return "-" if model is None else _claude_tier(model)
+
+
+def _claude_tier(model: str) -> str:
     return next((tier for tier in _TIERS if tier in model.lower()), model)
 
 

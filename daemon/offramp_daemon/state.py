@@ -16,14 +16,14 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from offramp_core import __version__, events
-from offramp_core.control_api import BackendStatus, Key, Pause, RecordsStatus, ReloadAnswer, Status
+from offramp_core.control_api import Key, Pause, RecordsStatus, ReloadAnswer, Status
 from offramp_core.errors import OfframpError
 from offramp_core.events import StateEvent
 from offramp_core.records import format_timestamp
 from offramp_core.units import format_moment
 from offramp_core.weeks import system_zone
-from offramp_daemon import delegation
-from offramp_daemon.backend_errors import BackendErrors
+from offramp_daemon import backend_standing, delegation
+from offramp_daemon.backend_standing import BackendStanding
 from offramp_daemon.changes import Changes
 from offramp_daemon.delegation import Clock, Delegation, utc_now
 from offramp_daemon.event_log import EventLog
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from offramp_core.paths import Paths
     from offramp_core.settings import Backend, Settings
+    from offramp_daemon.availability import Change
     from offramp_daemon.console import Console
     from offramp_daemon.live_settings import LiveSettings
     from offramp_daemon.recorder import RecorderState
@@ -68,7 +69,8 @@ class DaemonState:
         """Whether another daemon may be taking the commands, so that `catch_up` is needed."""
         self._supervisor_pid = supervisor_pid
         self.changes = Changes()
-        self.backend_errors = BackendErrors(clock)
+        self.standing = BackendStanding(clock)
+        self.standing.availability.follow(self._tell_of_bypass)
         self.is_stopping = False
         self._live = live
         self._paths = paths
@@ -228,14 +230,15 @@ class DaemonState:
             address=self._address,
             pause=self.delegation.pause,
             backends=tuple(
-                BackendStatus(
-                    name=backend.name,
+                self.standing.status(
+                    backend,
                     key=_key(backend),
                     key_note=self._live.keyring.note if backend.name in awaited else None,
-                    last_error=self.backend_errors.of(backend),
+                    may_step=self._live.current.failover,
                 )
                 for backend in self._live.current.backends
             ),
+            delegation=self._live.current.delegation,
             in_flight=in_flight,
             records=RecordsStatus(
                 written=records.written,
@@ -248,6 +251,14 @@ class DaemonState:
             supervisor_pid=self._supervisor_pid,
             settings_problem=self._live.problem,
         )
+
+    def _tell_of_bypass(self, change: Change) -> None:
+        """Say that a backend is stepped around from now on, or is asked again."""
+        if self._live.current.failover:
+            now = self._clock()
+            self._events.append(backend_standing.change_event(change, now))
+            self._console.say(backend_standing.change_text(change, now, self._zone))
+            self.changes.notify()
 
     def close(self) -> None:
         """Write down that the daemon ends. Blocks, for seconds at most."""

@@ -18,6 +18,8 @@ from aiohttp.http import HttpProcessingError
 from offramp_daemon import headers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from offramp_daemon.meter import Meter
 
 
@@ -106,9 +108,15 @@ def has_begun(request: web.BaseRequest) -> bool:
 
 
 async def read_start(
-    answer: aiohttp.ClientResponse, limit_bytes: int, *, silence_timeout_s: float
+    answer: aiohttp.ClientResponse,
+    limit_bytes: int,
+    *,
+    silence_timeout_s: float,
+    is_enough: Callable[[bytes], bool] = lambda _chunk: False,
 ) -> bytes:
     """The body of `answer`, up to its end or to just over `limit_bytes`, whichever comes first.
+
+    `is_enough` is given each chunk, and may end it sooner.
 
     Raises:
         CutStreamError: the upstream broke off, or was silent too long.
@@ -119,6 +127,8 @@ async def read_start(
         while length <= limit_bytes and (chunk := await source.read()):
             chunks.append(chunk)
             length += len(chunk)
+            if is_enough(chunk):
+                break
     return b"".join(chunks)
 
 

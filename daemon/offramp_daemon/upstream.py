@@ -32,7 +32,7 @@ from offramp_daemon.failures import Failure, RequestFailedError
 from offramp_daemon.network_watch import NetworkWatch
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from types import TracebackType
 
     from aiohappyeyeballs import AddrInfoType
@@ -126,6 +126,7 @@ class Upstream:
         self._left: list[_Pool] = []
         """With connections that are not trusted any more: answers on them may still end."""
         self._network = NetworkWatch()
+        self._on_network_change: Callable[[], None] = lambda: None
         self._tls: ssl.SSLContext | None = None
         self._clock_gap_s = _clock_gap_s()
         self._proxies: dict[str, _Proxy | None] = {}
@@ -151,6 +152,10 @@ class Upstream:
         for pool in (self._kept, self._fresh, *self._left):
             if pool is not None:
                 await pool.session.close()
+
+    def follow_network(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called once the way out has changed, or the machine has slept."""
+        self._on_network_change = callback
 
     async def send(
         self,
@@ -214,6 +219,7 @@ class Upstream:
         has_slept = abs(gap_s - self._clock_gap_s) > _SLEPT_S
         self._clock_gap_s = gap_s
         if (has_slept or self._network.has_changed()) and self._tls is not None:
+            self._on_network_change()
             self._left.append(kept)
             self._kept = kept = _Pool(_open_session(self._tls, keeps_connections=True))
         ended = [pool for pool in self._left if not pool.in_use]

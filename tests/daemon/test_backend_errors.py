@@ -68,7 +68,7 @@ def test_a_backend_without_failures_has_no_error(errors):
     ("code", "kind"),
     [
         ("1308", control_api.LIMIT),
-        ("1302", control_api.OVERLOADED),
+        ("1302", control_api.BUSY),
         ("1002", control_api.KEY_REFUSED),
         ("1113", control_api.ACCOUNT),
         ("1234", control_api.FAILING),

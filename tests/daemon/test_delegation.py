@@ -16,7 +16,6 @@ from privileges import without_root
 from offramp_core.control_api import Pause
 from offramp_core.errors import OfframpError
 from offramp_daemon import delegation
-from offramp_daemon.conversations import WARM_S, Conversations
 from offramp_daemon.delegation import Delegation
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -118,35 +117,3 @@ def test_failed_save_leaves_what_was_there(tmp_path):
         file.parent.chmod(0o700)
     assert delegation.load(file) == Pause(since=NOW)
     assert [each.name for each in file.parent.iterdir()] == [file.name]
-
-
-def test_conversation_is_warm_for_five_minutes_at_its_own_backend():
-    now_s = 100.0
-    conversations = Conversations(clock=lambda: now_s)
-    conversations.note("one", "zai")
-    assert conversations.is_warm("one", "zai")
-    assert not conversations.is_warm("one", "other")
-    assert not conversations.is_warm("two", "zai")
-    now_s += WARM_S
-    assert conversations.is_warm("one", "zai")
-    now_s += 0.1
-    assert not conversations.is_warm("one", "zai")
-    conversations.note("one", "zai")
-    assert conversations.is_warm("one", "zai")
-
-
-def test_requests_without_a_session_are_never_warm():
-    conversations = Conversations()
-    conversations.note(None, "zai")
-    assert not conversations.is_warm(None, "zai")
-    assert len(conversations) == 0
-
-
-def test_memory_of_conversations_is_bounded_and_drops_the_least_recent():
-    conversations = Conversations(clock=lambda: 0.0, capacity=3)
-    for name in ("a", "b", "c", "a", "d"):
-        conversations.note(name, "zai")
-    assert len(conversations) == 3
-    assert [conversations.is_warm(name, "zai") for name in "abcd"] == [True, False, True, True]
-    conversations.note("x" * 100_000, "zai")
-    assert conversations.is_warm("x" * 100_000, "zai")

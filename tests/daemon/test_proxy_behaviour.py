@@ -99,7 +99,7 @@ async def test_what_glm_cannot_serve_stays_on_anthropic(client, proxy, sim, rule
     await send(client, proxy, body)
     assert sim.requests[-1].service == "anthropic"
     assert proxy.exchanges[-1].line().reason == f"kept: {rule}"
-    proxy.change(keep_on_anthropic=KeepRules(**{rule: False}))
+    proxy.change(keep_on_anthropic=KeepRules(**{rule: False}), failover=False)
     await send(client, proxy, body)
     assert sim.requests[-1].service == "zai"
 
@@ -210,6 +210,7 @@ async def test_anthropics_own_errors_pass_untouched(client, proxy):
 async def test_zai_error_reaches_the_client_in_anthropics_form(
     client, proxy, code, status, is_final, shape
 ):
+    proxy.change(failover=False, queue_wait_s=0.01)
     answer = await send(client, proxy, ask("claude-sonnet-4-5", f"Hi [[sim:zai={code}{shape}]]"))
     assert answer[0] == status
     error = json_of(answer)
@@ -221,6 +222,7 @@ async def test_zai_error_reaches_the_client_in_anthropics_form(
 
 @pytest.mark.parametrize("is_stream", [True, False])
 async def test_zai_error_under_http_200_is_an_error_for_all(client, proxy, is_stream):
+    proxy.change(failover=False)
     body = ask("claude-sonnet-4-5", "Hi [[sim:error-200]]", stream=is_stream)
     status, _, _ = await send(client, proxy, body)
     assert status >= 400

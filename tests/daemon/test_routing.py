@@ -33,6 +33,7 @@ from offramp_core.settings import (
 )
 from offramp_daemon import request_body, routing
 from offramp_daemon.request_body import MalformedBodyError
+from offramp_daemon.routing import Circumstances
 
 DEFAULTS = settings_with_key()
 KEYLESS = Settings(backends=default_backends(), routes=default_routes())
@@ -123,12 +124,15 @@ def test_without_a_key_everything_stays_and_says_so():
     assert decision.reason == "no key for zai"
 
 
+PAUSED = Circumstances(is_paused=True)
+
+
 def test_paused_requests_stay_that_would_have_been_delegated():
-    decision = routing.decide(read(ask()), DEFAULTS, is_paused=True)
+    decision = routing.decide(read(ask()), DEFAULTS, PAUSED)
     assert (decision.backend.name, decision.reason) == ("anthropic", "paused")
     assert not decision.is_ordinary
     opus = read(ask("claude-opus-4-6"))
-    assert routing.decide(opus, DEFAULTS, is_paused=True) == routing.decide(opus, DEFAULTS)
+    assert routing.decide(opus, DEFAULTS, PAUSED) == routing.decide(opus, DEFAULTS)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +152,7 @@ def test_paused_conversation_goes_on_only_if_warm_and_wanted(lets_finish, is_war
         asked.append(backend.name)
         return is_warm
 
-    decision = routing.decide(read(body), found, is_paused=True, is_warm=warm)
+    decision = routing.decide(read(body), found, Circumstances(is_paused=True, is_warm=warm))
     assert decision.reason == reason
     assert decision.is_delegated is (reason == "paused, conversation goes on")
     assert not decision.is_ordinary

@@ -88,7 +88,8 @@ async def test_count_tokens_is_above_zero(sdk, model):
         ("[[sim:drop]]", anthropic.InternalServerError),
     ],
 )
-async def test_delegates_errors_become_the_sdks_own(sdk, text, error):
+async def test_delegates_errors_become_the_sdks_own(sdk, proxy, text, error):
+    proxy.change(failover=False)
     with pytest.raises(error):
         await sdk.messages.create(
             model="claude-sonnet-5", max_tokens=9, messages=[{"role": "user", "content": text}]
@@ -107,6 +108,7 @@ async def test_cut_stream_is_an_error_and_not_a_short_answer(sdk, proxy, model, 
 
 
 async def test_final_quota_error_is_not_asked_for_again(proxy, sim):
+    proxy.change(failover=False)
     async with anthropic.AsyncAnthropic(base_url=proxy.url, api_key=API_KEY, max_retries=3) as sdk:
         messages = [{"role": "user", "content": "[[sim:zai=1310]]"}]
         with pytest.raises(anthropic.RateLimitError):

@@ -235,7 +235,7 @@ async def test_session_that_was_left_is_closed_once_its_last_answer_has_ended(
             for gap_s in (3600.0, 7200.0, 7200.0):
                 monkeypatch.setattr(upstream_module, "_clock_gap_s", lambda gap_s=gap_s: gap_s)
                 assert (await ask(client, proxy))[0] == 200
-                pools = proxy.proxy._upstream._left
+                pools = proxy.upstream._left
                 assert len(pools) == 1  # the one with the stream, however often it slept
             left = pools[0].session
             go_on.set()
@@ -243,7 +243,7 @@ async def test_session_that_was_left_is_closed_once_its_last_answer_has_ended(
         await proxy.in_flight.drain(5, asyncio.Event())
         assert (await ask(client, proxy))[0] == 200
         assert left.closed
-        assert proxy.proxy._upstream._left == []
+        assert proxy.upstream._left == []
         assert {record.status for record in proxy.records} == {"success"}
 
 

@@ -12,8 +12,13 @@ from aiohttp import web
 
 from offramp_core.settings import ANTHROPIC, Secret, Settings, default_backends, default_routes
 from offramp_daemon import app
+from offramp_daemon.availability import Availability
+from offramp_daemon.conversations import Conversations
+from offramp_daemon.dispatch import Surroundings
+from offramp_daemon.forwarding import Forwarding
 from offramp_daemon.lifecycle import InFlight
 from offramp_daemon.proxy import Proxy
+from offramp_daemon.turns import Turns
 from offramp_daemon.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -34,6 +39,7 @@ class RunningProxy:
     settings: Settings
     proxy: Proxy
     in_flight: InFlight
+    upstream: Upstream
     exchanges: list[Exchange] = field(default_factory=list)
     has_request: asyncio.Event = field(default_factory=asyncio.Event)
     has_exchange: asyncio.Event = field(default_factory=asyncio.Event)
@@ -81,7 +87,7 @@ def settings_for(anthropic_url: str, zai_url: str, **fields: Any) -> Settings:
 
 @contextlib.asynccontextmanager
 async def running_proxy(
-    settings: Settings, *, is_private: bool = True
+    settings: Settings, *, is_private: bool = True, around: Surroundings | None = None
 ) -> AsyncIterator[RunningProxy]:
     def note(exchange: Exchange) -> None:
         running.note(exchange)
@@ -89,7 +95,11 @@ async def running_proxy(
     async with Upstream() as upstream:
         proxy = Proxy(
             settings=lambda: running.settings,
-            upstream=upstream,
+            forwarding=Forwarding(upstream),
+            around=around
+            or Surroundings(
+                availability=Availability(), turns=Turns(), conversations=Conversations()
+            ),
             on_finish=note,
             is_private=is_private,
         )
@@ -104,7 +114,7 @@ async def running_proxy(
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         host, port = runner.addresses[0][:2]
-        running = RunningProxy(f"http://{host}:{port}", settings, proxy, in_flight)
+        running = RunningProxy(f"http://{host}:{port}", settings, proxy, in_flight, upstream)
         try:
             yield running
         finally:

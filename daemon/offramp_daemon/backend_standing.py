@@ -1,0 +1,88 @@
+"""How each backend stands: why it failed last, whether it is stepped around, how many it serves.
+
+It gathers what `backend_errors`, `availability` and `turns` know, for the daemon's status, and
+words what has changed for the console. It decides nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from offramp_core import events
+from offramp_core.control_api import BackendStatus, Bypass, Key
+from offramp_core.records import format_timestamp
+from offramp_core.settings import ANTHROPIC
+from offramp_core.units import format_moment
+from offramp_daemon.availability import Availability
+from offramp_daemon.backend_errors import BackendErrors
+from offramp_daemon.turns import Turns
+
+if TYPE_CHECKING:
+    from datetime import datetime, tzinfo
+
+    from offramp_core.settings import Backend
+    from offramp_daemon.availability import Change
+    from offramp_daemon.delegation import Clock
+
+
+class BackendStanding:
+    """All backends' standing. Used from the event loop alone."""
+
+    def __init__(self, clock: Clock) -> None:
+        """All is well, as far as is known."""
+        self.errors = BackendErrors(clock)
+        self.availability = Availability(now=clock)
+        self.turns = Turns()
+
+    def status(
+        self, backend: Backend, *, key: Key, key_note: str | None, may_step: bool
+    ) -> BackendStatus:
+        """How `backend` stands; `may_step` says whether another one may stand in for it."""
+        return BackendStatus(
+            name=backend.name,
+            key=key,
+            key_note=key_note,
+            last_error=self.errors.of(backend),
+            bypass=self._bypass(backend) if may_step else None,
+            at_once=self.turns.at_once(backend.name),
+            waiting=self.turns.waiting(backend.name),
+        )
+
+    def _bypass(self, backend: Backend) -> Bypass | None:
+        standing = self.availability.standing(backend)
+        if standing is None:
+            return None
+        return Bypass(
+            to=ANTHROPIC,
+            since=standing.since,
+            cause=standing.cause,
+            until=standing.until,
+            requests=standing.requests,
+            family=standing.family,
+        )
+
+
+def change_event(change: Change, now: datetime) -> events.StateEvent:
+    """The line of `events.jsonl` that tells of `change`."""
+    standing = change.standing
+    if standing is None:
+        return events.StateEvent(
+            ts=format_timestamp(now), event=events.BYPASS_OVER, backend=change.backend.name
+        )
+    return events.StateEvent(
+        ts=format_timestamp(now),
+        event=events.BYPASSED,
+        backend=change.backend.name,
+        why=standing.cause,
+        until=format_timestamp(standing.until) if standing.until else None,
+    )
+
+
+def change_text(change: Change, now: datetime, zone: tzinfo) -> str:
+    """`change` in a sentence for the console."""
+    name, standing = change.backend.name, change.standing
+    if standing is None:
+        return f"{name} is asked again."
+    until = f" until {format_moment(standing.until, now, zone)}" if standing.until else ""
+    what = standing.family or "what belongs there"
+    return f"{name} can't serve ({standing.cause}): {what} goes to {ANTHROPIC}{until}."

@@ -1,0 +1,322 @@
+"""Sees a routed message through to its answer, and steps around a backend that can't serve it.
+
+As long as no byte of an answer has gone to the client, another backend may serve the request: a
+delegated one goes to Claude as it came, with the client's own credentials; what Claude's spent plan
+refuses goes to the delegate, where that is allowed. From the first byte on the answer is the
+backend's, however it ends. Whatever happens, one request has one answer and one record.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from offramp_core import control_api
+from offramp_core.settings import ANTHROPIC, Backend
+from offramp_daemon import delegates, replies, routing
+from offramp_daemon.failures import Failure, RequestFailedError
+from offramp_daemon.routing import Decision
+from offramp_daemon.streaming import CutStreamError
+from offramp_daemon.turns import TurnTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from datetime import datetime
+
+    import aiohttp
+    from aiohttp import web
+
+    from offramp_daemon.availability import Admission, Availability
+    from offramp_daemon.conversations import Conversations
+    from offramp_daemon.forwarding import Forwarding, Incoming
+    from offramp_daemon.turns import Turn, Turns
+
+QUOTA_STATUS = 429
+
+_STATUS = "anthropic-ratelimit-unified-status"
+_CLAIM = "anthropic-ratelimit-unified-representative-claim"
+_REJECTED = "rejected"
+_PASSING = frozenset(
+    {
+        control_api.BUSY,
+        control_api.OVERLOADED,
+        control_api.FAILING,
+        control_api.UNREACHABLE,
+    }
+)
+_WORDS = {control_api.LIMIT: "quota spent", control_api.ACCOUNT: "account trouble"}
+_MOST_REFUSALS = 3
+"""So often a request waits for another turn where somebody else could serve it."""
+_LOG = logging.getLogger(__name__)
+
+
+def nothing_known(_backend: str, _model: str | None, _credential: str | None) -> datetime | None:
+    """No plan is known to be spent."""
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a dispatch asks and tells beside the services themselves."""
+
+    availability: Availability
+    turns: Turns
+    conversations: Conversations
+    spent_until: Callable[[str, str | None, str | None], datetime | None] = nothing_known
+    """Until when the plan at a backend refuses a model, for the client's credential; None if it
+    serves it, or nothing is known."""
+    on_failure: Callable[[Backend, Failure], None] = lambda _backend, _failure: None
+    """Told of each failure of a delegate, though the request may succeed elsewhere."""
+
+
+class Dispatch:
+    """Serves the messages of all clients."""
+
+    def __init__(self, forwarding: Forwarding, around: Surroundings) -> None:
+        """Send by `forwarding`."""
+        self._forwarding = forwarding
+        self._around = around
+
+    async def serve(self, incoming: Incoming) -> web.StreamResponse:
+        """Have the backend that was decided on answer, or the one that may stand in for it.
+
+        Raises:
+            RequestFailedError: nobody could; the failure is the one that the client should hear.
+            CutStreamError, ClientGoneError: the answer had begun.
+        """
+        if incoming.decision.is_delegated:
+            return await self._delegate(incoming)
+        return await self._keep(incoming)
+
+    async def _delegate(self, incoming: Incoming) -> web.StreamResponse:
+        """To the delegate; failing that to Claude."""
+        backend = incoming.decision.backend
+        admission = self._ask(incoming)
+        may_step = self._may_fail_over(incoming)
+        if may_step and not admission.is_open:
+            self._around.availability.note_around(backend)
+            return await self._on_claude(incoming, _bypassed(backend, admission.cause))
+        try:
+            return await self._attempt(incoming, admission, may_step=may_step)
+        except RequestFailedError as error:
+            failure = error.failure
+            if not may_step:
+                raise
+        self._around.on_failure(backend, failure)
+        self._around.availability.note_around(backend)
+        _LOG.warning(
+            "A backend failed a request; another serves it",
+            extra={"backend": backend.name, "why": failure.diagnostic or failure.message},
+        )
+        reason = f"{backend.name} failed ({_word(failure.trouble)}), served by {ANTHROPIC}"
+        return await self._on_claude(incoming, reason, failure)
+
+    async def _on_claude(
+        self, incoming: Incoming, reason: str, failure: Failure | None = None
+    ) -> web.StreamResponse:
+        """To Claude in the delegate's stead, whose failure was this.
+
+        Should Claude's plan turn out to be spent, the delegate's passing failure is the better
+        answer: the client tries that again, and Claude's not.
+        """
+        claude = incoming.settings.backend(ANTHROPIC)
+        route = incoming.decision.route
+        moved = _moved(incoming, Decision(backend=claude, reason=reason, route=route))
+        answer, head = await self._forwarding.to_claude(moved)
+        if failure is not None and failure.trouble in _PASSING and is_quota_refusal(answer):
+            answer.release()
+            _moved(moved, incoming.decision)
+            raise RequestFailedError(failure)
+        return await self._relay(moved, answer, head)
+
+    async def _keep(self, incoming: Incoming) -> web.StreamResponse:
+        """To Claude; where its plan is spent to the delegate, if one may serve the request."""
+        is_spent = self._is_claude_spent(incoming)
+        if is_spent and (response := await self._instead_of_claude(incoming)):
+            return response
+        answer, head = await self._forwarding.to_claude(incoming)
+        if not is_spent and is_quota_refusal(answer) and self._other_way(incoming) is not None:
+            head = head or await replies.read_start(
+                answer,
+                replies.PLAIN_LIMIT_BYTES,
+                silence_timeout_s=incoming.settings.silence_timeout_s,
+            )
+            if response := await self._instead_of_claude(incoming):
+                answer.release()
+                return response
+        return await self._relay(incoming, answer, head)
+
+    async def _instead_of_claude(self, incoming: Incoming) -> web.StreamResponse | None:
+        """The delegate's answer; None if it can't serve the request, so that Claude's counts."""
+        other = self._other_way(incoming)
+        if other is None:
+            return None
+        moved = _moved(incoming, other)
+        admission = self._ask(moved)
+        if admission.is_open:
+            try:
+                return await self._attempt(moved, admission, may_step=True)
+            except RequestFailedError as error:
+                self._around.on_failure(other.backend, error.failure)
+        _moved(moved, incoming.decision)
+        return None
+
+    def _other_way(self, incoming: Incoming) -> Decision | None:
+        """Where a request may go that Claude's spent plan refuses; None if nowhere."""
+        if incoming.exchange is None or incoming.is_paused:
+            return None
+        if incoming.decision.otherwise is not None:
+            return incoming.decision.otherwise
+        return routing.overflow(incoming.body, incoming.settings)
+
+    async def _attempt(
+        self, incoming: Incoming, admission: Admission, *, may_step: bool
+    ) -> web.StreamResponse:
+        """The delegate's answer, passed on; its outcome is noted whatever it is.
+
+        Raises:
+            RequestFailedError: it failed before a byte of an answer went to the client.
+            CutStreamError, ClientGoneError: its answer had begun.
+        """
+        async with self._noting(incoming, admission), self._turn(incoming) as turn:
+            answer, head = await self._answer(incoming, turn, may_step=may_step)
+            turn.served()
+            self._around.availability.note_begun(admission)
+            self._note_warm(incoming)
+            return await self._relay(incoming, answer, head)
+
+    @contextlib.asynccontextmanager
+    async def _noting(self, incoming: Incoming, admission: Admission) -> AsyncIterator[None]:
+        """Tell the availability how it went, exactly once."""
+        availability = self._around.availability
+        try:
+            yield
+        except RequestFailedError as error:
+            self._note_failure(incoming, admission, error.failure)
+            raise
+        except CutStreamError:
+            availability.note_failure(admission, control_api.FAILING)
+            raise
+        except BaseException:
+            availability.note_abandoned(admission)
+            raise
+        meter = incoming.exchange.meter if incoming.exchange else None
+        if meter is not None and meter.error_type is not None:
+            availability.note_failure(admission, delegates.kind_of_event(meter.error_type))
+        else:
+            availability.note_success(admission)
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, incoming: Incoming) -> AsyncIterator[Turn]:
+        """Hold a place at a backend that serves few at once.
+
+        Raises:
+            RequestFailedError: there was none in time.
+        """
+        backend = incoming.decision.backend
+        session = incoming.conversation.session_id if incoming.conversation else None
+        try:
+            async with self._around.turns.turn(
+                backend, session, incoming.settings.queue_wait_s
+            ) as turn:
+                yield turn
+        except TurnTimeoutError as error:
+            raise RequestFailedError(delegates.too_busy(backend.name)) from error
+
+    async def _answer(
+        self, incoming: Incoming, turn: Turn, *, may_step: bool
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
+        """The delegate's answer and what was read of its body, once it is known to be one."""
+        refusals = 0
+        while True:
+            answer = await self._forwarding.to_delegate(incoming)
+            judged = await delegates.judge(incoming, answer)
+            if judged.failure is None or (judged.is_empty and not may_step):
+                return answer, judged.head  # clients ask again by themselves after an empty stream
+            answer.release()
+            refusals += 1
+            is_tired = may_step and refusals > _MOST_REFUSALS
+            if judged.failure.trouble != control_api.BUSY or is_tired:
+                raise RequestFailedError(judged.failure)
+            try:
+                await turn.refused()
+            except TurnTimeoutError as error:
+                raise RequestFailedError(judged.failure) from error
+
+    async def _relay(
+        self, incoming: Incoming, answer: aiohttp.ClientResponse, head: bytes
+    ) -> web.StreamResponse:
+        try:
+            return await replies.relay(
+                incoming.request,
+                answer,
+                incoming.exchange,
+                silence_timeout_s=incoming.settings.silence_timeout_s,
+                head=head,
+            )
+        finally:
+            if answer.status < 300:
+                self._note_warm(incoming)
+
+    def _note_warm(self, incoming: Incoming) -> None:
+        """Remember who holds the conversation's prompt cache, where more than one may."""
+        if incoming.exchange is not None and incoming.decision.route is not None:
+            backend = incoming.decision.backend.name
+            self._around.conversations.note(incoming.conversation, backend)
+
+    def _note_failure(self, incoming: Incoming, admission: Admission, failure: Failure) -> None:
+        availability, backend = self._around.availability, incoming.decision.backend
+        if failure.trouble is None:
+            availability.note_abandoned(admission, was_reached=True)
+            return
+        until = None
+        if failure.trouble == control_api.LIMIT:
+            until = self._around.spent_until(backend.name, admission.family, None)
+        availability.note_failure(
+            admission,
+            failure.trouble,
+            until=until,
+            retry_after_s=delegates.retry_after_s(failure),
+            scope="family" if failure.is_of_model else None,
+        )
+
+    def _ask(self, incoming: Incoming) -> Admission:
+        return self._around.availability.ask(incoming.decision.backend, incoming.sent_model)
+
+    def _may_fail_over(self, incoming: Incoming) -> bool:
+        """Whether Claude may serve what the delegate does not."""
+        return (
+            incoming.settings.failover
+            and incoming.exchange is not None
+            and incoming.credential is not None
+            and not self._is_claude_spent(incoming)
+        )
+
+    def _is_claude_spent(self, incoming: Incoming) -> bool:
+        spent = self._around.spent_until(ANTHROPIC, incoming.body.model, incoming.credential)
+        return spent is not None
+
+
+def is_quota_refusal(answer: aiohttp.ClientResponse) -> bool:
+    """Whether Claude refuses the request since its plan is spent, rather than for a moment."""
+    if answer.status != QUOTA_STATUS:
+        return False
+    return answer.headers.get(_STATUS) == _REJECTED or _CLAIM in answer.headers
+
+
+def _moved(incoming: Incoming, decision: Decision) -> Incoming:
+    """`incoming` with another decision, in its exchange as well."""
+    if incoming.exchange is not None:
+        incoming.exchange.decision = decision
+    return dataclasses.replace(incoming, decision=decision)
+
+
+def _bypassed(backend: Backend, cause: str | None) -> str:
+    return f"{backend.name} bypassed ({_word(cause)}), served by {ANTHROPIC}"
+
+
+def _word(kind: str | None) -> str:
+    return "refused it" if kind is None else _WORDS.get(kind, kind)
