@@ -160,12 +160,13 @@ class Availability:
         if record is None:
             return
         _release(record, admission)
+        out = record.whole.bars.get(control_api.UNREACHABLE)
+        if out is None or out.number < admission.number:
+            self._note_reached(record)
         for group in record.groups_for(admission.family):
             for slot, bar in list(group.bars.items()):
                 if bar.number < admission.number:
                     del group.bars[slot]
-        if control_api.UNREACHABLE not in record.whole.bars:
-            record.note_reached()
         self._tell(record)
 
     def note_success(self, admission: Admission) -> None:
@@ -220,7 +221,7 @@ class Availability:
             return
         _release(record, admission)
         if was_reached:
-            record.note_reached()
+            self._note_reached(record)
         self._tell(record)
 
     def note_spent(self, backend: Backend, until: datetime, *, model: str | None = None) -> None:
@@ -294,7 +295,6 @@ class Availability:
 
     def _set(self, group: Group, failure: _Failure) -> None:
         """Bar `group`, or bar it anew."""
-        self._number += 1
         moment, slot = self._moment(), bars.slot_of(failure.kind)
         length = bars.length_of(
             failure.kind,
@@ -316,6 +316,16 @@ class Availability:
             due=moment.wall + timedelta(seconds=length.delay_s),
             number=self._number,
         )
+
+    def _note_reached(self, found: BackendBars) -> None:
+        """The network leads there. Where it did not before, it is back: try the others now."""
+        if not found.note_reached():
+            return
+        moment = self._moment()
+        for record in self._records.values():
+            bar = record.whole.bars.get(control_api.UNREACHABLE)
+            if bar is not None:
+                bar.due_s = min(bar.due_s, moment.clock_s)
 
     def _standing_of(self, record: BackendBars) -> Standing | None:
         moment = self._moment()

@@ -160,10 +160,10 @@ class BackendBars:
             self.families.popitem(last=False)
         return group
 
-    def note_reached(self) -> None:
-        """The network leads there."""
-        self.whole.bars.pop(control_api.UNREACHABLE, None)
+    def note_reached(self) -> bool:
+        """The network leads there; whether that is news."""
         self.whole.strikes = 0
+        return self.whole.bars.pop(control_api.UNREACHABLE, None) is not None
 
 
 def slot_of(kind: str) -> str:

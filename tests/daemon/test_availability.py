@@ -98,6 +98,23 @@ def test_a_whole_answer_ends_the_row(world, availability):
     assert world.may()
 
 
+def test_overload_of_the_whole_backend_bars_all_models_after_a_row(world, availability):
+    world.fail(OVERLOADED, times=2, scope="backend")
+    availability.note_success(availability.ask(ZAI, HAIKU))
+    world.fail(OVERLOADED, times=2, scope="backend")
+    assert world.may()
+    world.fail(OVERLOADED, HAIKU, scope="backend")
+    assert not world.may()
+
+
+def test_an_answer_that_was_under_way_when_the_bar_was_set_does_not_lift_it(world, availability):
+    reset = NOW + timedelta(hours=2)
+    under_way = availability.ask(ZAI, SONNET)
+    availability.note_spent(ZAI, reset)
+    availability.note_success(under_way)
+    assert not world.may()
+
+
 def test_answers_that_begin_and_break_off_bar_too(world, availability):
     for _ in range(3):
         admission = availability.ask(ZAI, SONNET)
@@ -340,6 +357,31 @@ def test_a_network_that_has_changed_opens_nothing_else(world, availability):
     availability.note_network_changed()
     assert not world.may()
     assert not world.may(HAIKU)
+
+
+@pytest.mark.parametrize("is_at_fault", [True, False])
+def test_one_backend_within_reach_again_has_the_others_tried_at_once(
+    world, availability, is_at_fault
+):
+    for _ in range(4):
+        world.fail(UNREACHABLE)
+        world.fail(UNREACHABLE, backend=ANTHROPIC)
+        world.passed_s += 60
+    world.fail(UNREACHABLE)
+    world.fail(UNREACHABLE, backend=ANTHROPIC)
+    forced = availability.ask(ANTHROPIC, SONNET)
+    if is_at_fault:
+        availability.note_abandoned(forced, was_reached=True)
+    else:
+        availability.note_begun(forced)
+    assert availability.ask(ZAI, SONNET).is_probe
+    assert not availability.ask(ZAI, HAIKU).is_open
+
+
+def test_answers_of_a_backend_that_was_never_out_say_nothing_of_another(world, availability):
+    world.fail(UNREACHABLE)
+    availability.note_success(availability.ask(ANTHROPIC, SONNET))
+    assert not availability.ask(ZAI, SONNET).is_open
 
 
 def test_an_answer_to_a_request_at_fault_shows_that_the_network_leads_there(world, availability):
