@@ -257,12 +257,18 @@ async def _running(
         if not exchange.is_recorded:
             _LOG.info("probe", extra={"status": exchange.http_status})
             return
-        recorder.record(exchange.record())
+        record = exchange.record()
+        recorder.record(record)
+        state.pilot.note(record, exchange.conversation)
         console.request(exchange.line())
 
     try:
         await state.start()
-        async with Upstream() as upstream, _task(state.watch_keyring(), name="keyring"):
+        async with (
+            Upstream() as upstream,
+            _task(state.watch_keyring(), name="keyring"),
+            _task(state.pilot.run(), name="autopilot"),
+        ):
             upstream.follow_network(state.standing.availability.note_network_changed)
             proxy = Proxy(
                 settings=lambda: live.current,
@@ -276,6 +282,7 @@ async def _running(
                 on_finish=on_finish,
                 is_private=console.is_private,
                 delegation=state.delegation,
+                choose=state.pilot.choose,
             )
             daemon = Daemon(
                 live=live,

@@ -50,7 +50,7 @@ class BackendStanding:
 
     def _bypass(self, backend: Backend) -> Bypass | None:
         standing = self.availability.standing(backend)
-        if standing is None:
+        if standing is None or backend.auth == "client":
             return None
         return Bypass(
             to=ANTHROPIC,

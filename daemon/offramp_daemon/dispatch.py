@@ -72,6 +72,14 @@ class Surroundings:
     """Told of each failure of a delegate, though the request may succeed elsewhere."""
 
 
+class _BarredError(Exception):
+    """The backend was barred while the request waited for its turn."""
+
+    def __init__(self, cause: str | None) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
 class Dispatch:
     """Serves the messages of all clients."""
 
@@ -101,6 +109,9 @@ class Dispatch:
             return await self._on_claude(incoming, _bypassed(backend, admission.cause))
         try:
             return await self._attempt(incoming, admission, may_step=may_step)
+        except _BarredError as error:
+            self._around.availability.note_around(backend)
+            return await self._on_claude(incoming, _bypassed(backend, error.cause))
         except RequestFailedError as error:
             failure = error.failure
             if not may_step:
@@ -125,7 +136,7 @@ class Dispatch:
         claude = incoming.settings.backend(ANTHROPIC)
         route = incoming.decision.route
         moved = _moved(incoming, Decision(backend=claude, reason=reason, route=route))
-        answer, head = await self._forwarding.to_claude(moved)
+        answer, head = await self._to_claude(moved)
         if failure is not None and failure.trouble in _PASSING and is_quota_refusal(answer):
             answer.release()
             _moved(moved, incoming.decision)
@@ -137,7 +148,7 @@ class Dispatch:
         is_spent = self._is_claude_spent(incoming)
         if is_spent and (response := await self._instead_of_claude(incoming)):
             return response
-        answer, head = await self._forwarding.to_claude(incoming)
+        answer, head = await self._to_claude(incoming)
         if not is_spent and is_quota_refusal(answer) and self._other_way(incoming) is not None:
             head = head or await replies.read_start(
                 answer,
@@ -148,6 +159,24 @@ class Dispatch:
                 answer.release()
                 return response
         return await self._relay(incoming, answer, head)
+
+    async def _to_claude(self, incoming: Incoming) -> tuple[aiohttp.ClientResponse, bytes]:
+        """Claude's answer; whether it could be reached says something of the way to all others."""
+        availability = self._around.availability
+        admission = availability.ask(incoming.decision.backend, None)
+        try:
+            answered = await self._forwarding.to_claude(incoming)
+        except RequestFailedError as error:
+            if error.failure.trouble == control_api.UNREACHABLE:
+                availability.note_failure(admission, control_api.UNREACHABLE)
+            else:
+                availability.note_abandoned(admission)
+            raise
+        except BaseException:
+            availability.note_abandoned(admission)
+            raise
+        availability.note_success(admission)
+        return answered
 
     async def _instead_of_claude(self, incoming: Incoming) -> web.StreamResponse | None:
         """The delegate's answer; None if it can't serve the request, so that Claude's counts."""
@@ -161,6 +190,8 @@ class Dispatch:
                 return await self._attempt(moved, admission, may_step=True)
             except RequestFailedError as error:
                 self._around.on_failure(other.backend, error.failure)
+            except _BarredError:
+                pass
         _moved(moved, incoming.decision)
         return None
 
@@ -182,6 +213,8 @@ class Dispatch:
             CutStreamError, ClientGoneError: its answer had begun.
         """
         async with self._noting(incoming, admission), self._turn(incoming) as turn:
+            if may_step and not admission.is_probe:
+                self._check_still_open(incoming)
             answer, head = await self._answer(incoming, turn, may_step=may_step)
             turn.served()
             self._around.availability.note_begun(admission)
@@ -260,6 +293,17 @@ class Dispatch:
         finally:
             if answer.status < 300:
                 self._note_warm(incoming)
+
+    def _check_still_open(self, incoming: Incoming) -> None:
+        """Go around a backend that was barred while the request waited for its turn.
+
+        Raises:
+            _BarredError: it was.
+        """
+        backend, availability = incoming.decision.backend, self._around.availability
+        if not availability.is_open(backend, incoming.sent_model):
+            standing = availability.standing(backend)
+            raise _BarredError(standing.cause if standing else None)
 
     def _note_warm(self, incoming: Incoming) -> None:
         """Remember who holds the conversation's prompt cache, where more than one may."""

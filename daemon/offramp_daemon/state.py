@@ -19,10 +19,12 @@ from offramp_core import __version__, events
 from offramp_core.control_api import Key, Pause, RecordsStatus, ReloadAnswer, Status
 from offramp_core.errors import OfframpError
 from offramp_core.events import StateEvent
+from offramp_core.log_reader import LogReader
 from offramp_core.records import format_timestamp
 from offramp_core.units import format_moment
 from offramp_core.weeks import system_zone
 from offramp_daemon import backend_standing, delegation
+from offramp_daemon.autopilot.pilot import Pilot
 from offramp_daemon.backend_standing import BackendStanding
 from offramp_daemon.changes import Changes
 from offramp_daemon.delegation import Clock, Delegation, utc_now
@@ -69,6 +71,12 @@ class DaemonState:
         """Whether another daemon may be taking the commands, so that `catch_up` is needed."""
         self._supervisor_pid = supervisor_pid
         self.changes = Changes()
+        folder = live.current.log_dir or paths.log_dir
+        self.pilot = Pilot(
+            paths.autopilot_file,
+            lambda since: LogReader(folder, since=since).read_usage(),
+            clock=clock,
+        )
         self.standing = BackendStanding(clock)
         self.standing.availability.follow(self._tell_of_bypass)
         self.is_stopping = False
@@ -80,7 +88,7 @@ class DaemonState:
         self._zone: tzinfo = UTC
         self._started = clock()
         self._started_s = time.monotonic()
-        self._events = EventLog(live.current.log_dir or paths.log_dir)
+        self._events = EventLog(folder)
         self._keyless: frozenset[str] = frozenset()
         self._is_due_new = asyncio.Event()
         self._saving = threading.Lock()
@@ -222,7 +230,7 @@ class DaemonState:
 
     def status(self, *, in_flight: int, records: RecorderState) -> Status:
         """All of it, at this moment."""
-        awaited = self._live.awaited_keys
+        awaited, settings = self._live.awaited_keys, self._live.current
         return Status(
             pid=os.getpid(),
             started=self._started,
@@ -234,11 +242,12 @@ class DaemonState:
                     backend,
                     key=_key(backend),
                     key_note=self._live.keyring.note if backend.name in awaited else None,
-                    may_step=self._live.current.failover,
+                    may_step=settings.failover,
                 )
-                for backend in self._live.current.backends
+                for backend in settings.backends
             ),
-            delegation=self._live.current.delegation,
+            delegation=settings.delegation,
+            delegation_why=self.pilot.why if settings.delegation == "auto" else None,
             in_flight=in_flight,
             records=RecordsStatus(
                 written=records.written,
@@ -254,7 +263,7 @@ class DaemonState:
 
     def _tell_of_bypass(self, change: Change) -> None:
         """Say that a backend is stepped around from now on, or is asked again."""
-        if self._live.current.failover:
+        if self._live.current.failover and change.backend.auth != "client":
             now = self._clock()
             self._events.append(backend_standing.change_event(change, now))
             self._console.say(backend_standing.change_text(change, now, self._zone))
@@ -264,6 +273,7 @@ class DaemonState:
         """Write down that the daemon ends. Blocks, for seconds at most."""
         self._tell(events.STOPPED, pid=os.getpid())
         self._events.close()
+        self.pilot.close()
 
     async def _settle(self) -> None:
         """Take note of a pause whose time is over, whenever that was."""

@@ -8,6 +8,7 @@ window is of the week is learnt from how both move. Use it from one thread.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from offramp_daemon.autopilot.history import TIERS, Tier
@@ -26,6 +27,18 @@ _MOST_WEIGHT = 1e6
 _USUAL_PART = 0.12
 _USUAL_WINDOWS = 0.3
 """How much of a 5-hour window has to move before its size is learnt rather than assumed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learnt:
+    """A model's state as plain figures; by tier in the order of `TIERS`."""
+
+    moved: float
+    weight: float
+    products: tuple[float, ...]
+    moves: tuple[float, ...]
+    week_moves: float
+    window_moves: float
 
 
 @dataclass(slots=True)
@@ -50,6 +63,59 @@ class CostModel:
     def is_known(self) -> bool:
         """Whether the plan's figures have moved enough to tell anything."""
         return self.moved >= _ENOUGH
+
+    def aged(self, part: float) -> CostModel:
+        """What is known here, with `part` of its weight, for a window that begins anew.
+
+        Plans change, so what was learnt long ago has to give way to what is learnt now.
+        """
+        return CostModel(
+            guess=self.guess,
+            moved=self.moved * part,
+            _weight=self._weight * part,
+            _products={pair: product * part for pair, product in self._products.items()},
+            _moves={tier: move * part for tier, move in self._moves.items()},
+            _week_moves=_USUAL_PART * _USUAL_WINDOWS * (1 - part) + self._week_moves * part,
+            _window_moves=_USUAL_WINDOWS * (1 - part) + self._window_moves * part,
+        )
+
+    def learnt(self) -> Learnt:
+        """All that is known here, to be kept."""
+        return Learnt(
+            moved=self.moved,
+            weight=self._weight,
+            products=tuple(
+                self._products.get((one, other), 0.0) for one in TIERS for other in TIERS
+            ),
+            moves=tuple(self._moves.get(tier, 0.0) for tier in TIERS),
+            week_moves=self._week_moves,
+            window_moves=self._window_moves,
+        )
+
+    @classmethod
+    def of(cls, learnt: Learnt) -> CostModel:
+        """One that knows what was kept.
+
+        Raises:
+            ValueError: no model can have learnt that.
+        """
+        figures = (learnt.moved, learnt.weight, *learnt.products, *learnt.moves)
+        windows = (learnt.week_moves, learnt.window_moves)
+        if not all(0 <= figure < math.inf for figure in (*figures, *windows)):
+            raise ValueError("a figure is no amount")
+        if len(learnt.products) != len(TIERS) ** 2 or len(learnt.moves) != len(TIERS):
+            raise ValueError("a tier is missing")
+        if not learnt.window_moves or bool(learnt.moved) != bool(learnt.weight):
+            raise ValueError("figures do not fit each other")
+        pairs = [(one, other) for one in TIERS for other in TIERS]
+        return cls(
+            moved=learnt.moved,
+            _weight=learnt.weight,
+            _products=dict(zip(pairs, learnt.products, strict=True)),
+            _moves=dict(zip(TIERS, learnt.moves, strict=True)),
+            _week_moves=learnt.week_moves,
+            _window_moves=learnt.window_moves,
+        )
 
     @property
     def five_hour_part(self) -> float:
