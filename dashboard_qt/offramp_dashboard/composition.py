@@ -5,14 +5,15 @@ Each number is a sum that `offramp_core.usage` made, as in `offramp stats` and t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from offramp_core.units import printable, share
 from offramp_core.usage import TimeGrid, Usage, by_backend, by_route, merge
 from offramp_core.weeks import Span, WeekBoundary, a_week_before, days
-from offramp_dashboard import names
+from offramp_dashboard import burn_up, names
+from offramp_dashboard.burn_up import QuotaSource
 from offramp_dashboard.ledger import SLOT
 from offramp_dashboard.picture import (
     Bars,
@@ -62,6 +63,7 @@ class Source:
     boundary: WeekBoundary
     history: History
     pauses: Sequence[Pause] = ()
+    quota: QuotaSource = field(default_factory=QuotaSource)
     price: Callable[[Usage], Savings | None] = lambda _usage: None
 
 
@@ -102,6 +104,7 @@ class _Composer:
             weeks=self._weeks(weeks, of_weeks),
             split=self._split(span),
             tokens=self._tokens(span, weeks[-1], of_weeks[-1]),
+            quota=burn_up.compose(self._source.quota, self._now, self._zone),
             chosen=None if span is None else self._chosen(span),
             providers=self._providers(),
             models=self._models(),

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QFileDialog
 from offramp_core import config, own_week
 from offramp_core.control_client import ControlClient
 from offramp_core.errors import OfframpError
-from offramp_core.settings import Settings
+from offramp_core.settings import ZAI, Settings
 from offramp_core.weeks import Span, system_zone
 from offramp_dashboard import export, pause_choices, selection, window_memory
 from offramp_dashboard.daemon_watch import DaemonWatch
@@ -158,6 +158,7 @@ class Controller(QObject):
         feed.pictured.connect(window.show_picture)
         feed.fill(self._table)
         watch.changed.connect(self._show_daemon)
+        watch.quota_told.connect(feed.tell_quota)
         watch.refused.connect(self._refuse)
         watch.answered.connect(window.say)
         watch.busy_changed.connect(window.set_busy)
@@ -322,11 +323,16 @@ class Controller(QObject):
             log_dir=settings.log_dir or self._paths.log_dir,
             cache_dir=self._paths.folded_months,
             boundary=self._boundary(settings),
+            is_zai_asked=settings.zai_quota if _has_zai(settings) else None,
         )
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _has_zai(settings: Settings) -> bool:
+    return any(backend.name == ZAI for backend in settings.backends)
 
 
 def _ask_file(parent: QWidget, title: str, name: str, kinds: str) -> Path | None:

@@ -13,7 +13,8 @@ from PySide6.QtCore import QObject, Signal, SignalInstance
 
 from offramp_core.control_client import ControlClient, ControlError, NotRunningError
 from offramp_core.errors import OfframpError
-from offramp_core.units import format_moment
+from offramp_dashboard.burn_up import Told
+from offramp_dashboard.daemon_words import seen
 from offramp_dashboard.picture import Daemon, DaemonState
 
 if TYPE_CHECKING:
@@ -39,12 +40,14 @@ class DaemonWatch(QObject):
         answered(str): a command was done; the text holds what the user should know besides, if
             anything.
         refused(str, str): a command was not done: why (title), and what to do (hint).
+        quota_told(Told): that is what it knows of the plans from now on.
         busy_changed(bool): a command is under way, or no longer.
     """
 
     changed = Signal(object)
     answered = Signal(str)
     refused = Signal(str, str)
+    quota_told = Signal(object)
     busy_changed = Signal(bool)
 
     def __init__(
@@ -70,6 +73,7 @@ class DaemonWatch(QObject):
         self._command: threading.Thread | None = None
         self._is_busy = False
         self._told = UNKNOWN
+        self._told_quota = Told()
         self.changed.connect(self._keep)
 
     def start(self) -> None:
@@ -118,7 +122,7 @@ class DaemonWatch(QObject):
             return
         self._be_free()
         # The event stream tells it as well, but a click's effect should not wait for that.
-        self._tell(self._seen(answer.status))
+        self._tell_status(answer.status)
         self._emit(self.answered, " ".join(answer.notes))
 
     def _be_free(self) -> None:
@@ -150,13 +154,19 @@ class DaemonWatch(QObject):
                 if self._ending.is_set():
                     return
                 for status in stream:
-                    self._tell(self._seen(status))
+                    self._tell_status(status)
             finally:
                 with self._guard:
                     self._stream = None
 
-    def _seen(self, status: Status) -> Daemon:
-        return seen(status, self._now(), self._zone)
+    def _tell_status(self, status: Status) -> None:
+        told = Told(plans=status.quota, since=status.started)
+        with self._guard:
+            is_new = told != self._told_quota
+            self._told_quota = told
+        if is_new:
+            self._emit(self.quota_told, told)
+        self._tell(seen(status, self._now(), self._zone))
 
     def _tell(self, daemon: Daemon) -> None:
         with self._guard:
@@ -173,27 +183,3 @@ class DaemonWatch(QObject):
 
     def _keep(self, daemon: Daemon) -> None:
         self.current = daemon
-
-
-def seen(status: Status, now: datetime, zone: tzinfo) -> Daemon:
-    """`status` as the toolbar says it at `now`."""
-    if status.is_stopping:
-        return Daemon(state=DaemonState.STOPPED, text="The daemon is stopping.")
-    if status.records.last_error:
-        trouble = f" Records can't be written: {status.records.last_error}"
-    else:
-        trouble = ""
-    if (pause := status.pause) is not None:
-        text = "Paused until you resume it: everything goes to Anthropic."
-        if pause.until is not None:
-            until = format_moment(pause.until, now, zone)
-            text = f"Paused until {until}: everything goes to Anthropic."
-        return Daemon(state=DaemonState.PAUSED, text=text + trouble, paused_until=pause.until)
-    missing = [backend.name for backend in status.backends if backend.key == "missing"]
-    if missing:
-        return Daemon(
-            state=DaemonState.NO_KEY,
-            text=f"No key for {', '.join(missing)}: what is routed there goes to Anthropic. "
-            f"Set it in the settings.{trouble}",
-        )
-    return Daemon(state=DaemonState.RUNNING, text=f"Running: delegation is on.{trouble}")

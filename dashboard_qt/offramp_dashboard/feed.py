@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from offramp_dashboard.burn_up import Told
     from offramp_dashboard.models.requests import RequestsModel
     from offramp_dashboard.picture import Picture
     from offramp_dashboard.request_rows import RequestRow
@@ -70,6 +71,11 @@ class Feed(QObject):
     def select(self, selection: Selection) -> None:
         """Make pictures of that from now on; the first comes at once."""
         self._worker.select(selection)
+
+    @Slot(object)
+    def tell_quota(self, told: Told) -> None:
+        """Draw the plans as the daemon tells of them from now on."""
+        self._worker.tell_quota(told)
 
     def reopen(self, place: Place | None = None) -> None:
         """Read everything anew, after the settings changed, or because the user wants it."""

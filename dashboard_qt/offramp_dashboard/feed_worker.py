@@ -6,22 +6,24 @@ No Qt: it speaks through a `Listener`, whose methods are called on this thread.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
-from offramp_core import events
 from offramp_core.errors import OfframpError
-from offramp_core.log_reader import log_files
-from offramp_dashboard import pauses
+from offramp_dashboard import state_events
+from offramp_dashboard.absences import absences_of
+from offramp_dashboard.burn_up import QuotaSource, Told
 from offramp_dashboard.cache import MonthCache
 from offramp_dashboard.composition import Source, compose
+from offramp_dashboard.folder_looks import looks
 from offramp_dashboard.history import UsageHistory
+from offramp_dashboard.pauses import pauses_of
 from offramp_dashboard.picture import FeedState, History
 from offramp_dashboard.prices import PriceList
+from offramp_dashboard.quota_points import QuotaPoints
 from offramp_dashboard.reading import LogReading
 from offramp_dashboard.request_tail import LatestRequests
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from offramp_core.usage import Usage
     from offramp_core.weeks import WeekBoundary
+    from offramp_dashboard.absences import Absence
     from offramp_dashboard.pauses import Pause
     from offramp_dashboard.picture import Picture, Savings
     from offramp_dashboard.request_rows import RequestRow
@@ -79,6 +82,8 @@ class Place:
     log_dir: Path
     cache_dir: Path
     boundary: WeekBoundary
+    is_zai_asked: bool | None = True
+    """Whether Z.ai may be asked for its quota; None where there is no such backend."""
 
 
 @dataclass(slots=True)
@@ -91,6 +96,7 @@ class _Log:
     """What is left of loading; None once all is in."""
     is_presentable: bool = False
     pauses: tuple[Pause, ...] = ()
+    absences: tuple[Absence, ...] = ()
     seen: object = None
     """How the folder looked when it was read last."""
 
@@ -101,6 +107,9 @@ class _Wishes:
 
     place: Place
     selection: Selection
+    told: Told = field(default_factory=Told)
+    is_told: bool = False
+    """The daemon told something new of the plans."""
     is_shown: bool = True
     is_ending: bool = False
     is_reopening: bool = False
@@ -129,6 +138,7 @@ class FeedWorker:
         self._may_price = False
         self._presented_s = float("inf")
         self._log: _Log | None = None
+        self._points: QuotaPoints | None = None
         self._problem: tuple[FeedState, str] | None = None
         self._is_dirty = True
         self._drawn_s = float("-inf")
@@ -159,6 +169,13 @@ class FeedWorker:
         with self._wishes.changed:
             self._wishes.selection = selection
             self._wishes.is_answer_due = True
+            self._wishes.changed.notify()
+
+    def tell_quota(self, told: Told) -> None:
+        """Have the next picture show what the daemon says of the plans."""
+        with self._wishes.changed:
+            self._wishes.told = told
+            self._wishes.is_told = True
             self._wishes.changed.notify()
 
     def reopen(self, place: Place | None = None) -> None:
@@ -209,7 +226,7 @@ class FeedWorker:
         if self._log is not None and self._log.steps is not None:
             return 0.0
         now_s = time.monotonic()
-        redraw_s = REDRAW_S if self._is_dirty else _CLOCK_S
+        redraw_s = REDRAW_S if self._is_dirty or self._wishes.is_told else _CLOCK_S
         return min(self._polled_s + self._poll_s(), self._drawn_s + redraw_s) - now_s
 
     def _poll_s(self) -> float:
@@ -217,6 +234,7 @@ class FeedWorker:
 
     def _forget(self) -> None:
         self._log = None
+        self._points = None
         self._problem = None
         self._is_dirty = True
         self._polled_s = float("-inf")
@@ -232,7 +250,7 @@ class FeedWorker:
     def _look(self) -> None:
         """See whether the log has changed, and read what is new."""
         place = self._wishes.place
-        seen = _looks(place.log_dir)
+        seen = looks(place.log_dir)
         if self._log is None:
             if seen is None:
                 self._fail(FeedState.MISSING, "")
@@ -246,7 +264,7 @@ class FeedWorker:
         reading = LogReading(place.log_dir, place.boundary, MonthCache(place.cache_dir), self._now)
         latest = LatestRequests(place.log_dir)
         log = _Log(reading=reading, latest=latest, steps=reading.load(), seen=seen)
-        log.pauses = pauses.read(place.log_dir)
+        _take_events(log, place)
         rows = latest.earlier(FIRST_ROWS)
         self._problem = None
         self._log = log
@@ -273,7 +291,7 @@ class FeedWorker:
         if log.reading.is_stale:
             self._forget()
             return
-        log.pauses = pauses.read(place.log_dir)
+        _take_events(log, place)
         if rows := log.latest.new():
             self._listener.on_rows_added(rows)
         self._is_dirty = True
@@ -302,20 +320,32 @@ class FeedWorker:
             selection = self._wishes.selection
             place = self._wishes.place
             self._wishes.is_answer_due = False
-        redraw_s = REDRAW_S if self._is_dirty else _CLOCK_S
-        if is_answer or now_s - self._drawn_s >= redraw_s:
+            redraw_s = REDRAW_S if self._is_dirty or self._wishes.is_told else _CLOCK_S
+            is_due = is_answer or now_s - self._drawn_s >= redraw_s
+            self._wishes.is_told = self._wishes.is_told and not is_due
+            told = self._wishes.told
+        if is_due:
             self._is_dirty = False
             self._drawn_s = now_s
-            self._listener.on_picture(compose(self._source(place), self._now(), selection))
+            source = self._source(place, told)
+            self._listener.on_picture(compose(source, self._now(), selection))
             self._price_from_now_on()
 
-    def _source(self, place: Place) -> Source:
+    def _source(self, place: Place, told: Told) -> Source:
         log = self._log
+        if self._points is None:
+            self._points = QuotaPoints(place.log_dir)
         return Source(
             past=log.reading.past if log else UsageHistory(),
             boundary=place.boundary,
             history=self._history(place),
             pauses=log.pauses if log else (),
+            quota=QuotaSource(
+                told=told,
+                points=self._points.read(self._now()),
+                absences=log.absences if log else (),
+                is_zai_asked=place.is_zai_asked,
+            ),
             price=self._price,
         )
 
@@ -345,31 +375,13 @@ class FeedWorker:
             self._is_dirty = True
 
 
+def _take_events(log: _Log, place: Place) -> None:
+    told = state_events.read(place.log_dir)
+    log.pauses, log.absences = pauses_of(told), absences_of(told)
+
+
 def _unforeseen(error: Exception) -> str:
     return (
         f"The log could not be counted, by a mistake of Offramp's own ({type(error).__name__}: "
         f"{error}). It tries again; `offramp stats` may show the numbers meanwhile."
     )
-
-
-def _looks(folder: Path) -> object:
-    """What changes whenever something in the log does; None where there is no such folder.
-
-    Raises:
-        OfframpError: the folder is there but can't be listed.
-    """
-    try:
-        os.stat(folder)  # noqa: PTH116 - as below
-    except FileNotFoundError:
-        return None
-    except OSError:
-        pass  # listing it will say why
-    return tuple(_stat(path) for path in (*log_files(folder), folder / events.FILE_NAME))
-
-
-def _stat(path: Path) -> tuple[str, int, int, int]:
-    try:
-        found = os.stat(path)  # noqa: PTH116 - thrice as fast, five times a second
-    except OSError:
-        return str(path), 0, 0, 0
-    return str(path), found.st_ino, found.st_size, found.st_mtime_ns

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QMainWindow, QMenu
 
-_PAGES = ("Overview", "History", "Requests")
+_PAGES = ("Overview", "History", "Requests", "Quota")
 _THEMES = {
     ThemeChoice.SYSTEM: "As the System",
     ThemeChoice.LIGHT: "Light",

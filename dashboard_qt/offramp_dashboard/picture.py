@@ -144,6 +144,52 @@ class Headline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BurnPoint:
+    """From `moment` on that fraction of the window was used, as the service told it."""
+
+    moment: datetime
+    used: float
+    is_after_gap: bool = False
+    """Nobody watched since the point before: when in between it was reached is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BurnUp:
+    """How one window of a plan was used up so far; fractions, more than 1 where it was overrun."""
+
+    backend: str
+    window: str
+    """The service's own name of it."""
+    title: str
+    text: str
+    """The figure, the reset and the pace in words, without the title."""
+    start: datetime
+    end: datetime
+    """When it resets."""
+    now: datetime
+    used: float
+    told_at: datetime
+    """When the service said so last; what was used since is not known."""
+    points: tuple[BurnPoint, ...]
+    """In order, from the window's beginning, when nothing was used, to `told_at`."""
+    before: tuple[BurnPoint, ...] = ()
+    """The same of the window before this one, each moved on by a window's length."""
+    forecast: float | None = None
+    """What will be used by the reset if it goes on as it did; None while that can't be told."""
+    runs_out: datetime | None = None
+    """When all is used at that pace; None where the reset comes first."""
+    is_spent: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """The plans' windows that run now, and a line for each of which there is no chart."""
+
+    burn_ups: tuple[BurnUp, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """A provider or model that can be shown or hidden."""
 
@@ -195,6 +241,8 @@ class Daemon:
     text: str
     """One line in words, with the cure where something is wrong."""
     paused_until: datetime | None = None
+    detour: str = ""
+    """What goes elsewhere than it belongs for now, and until when; empty mostly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +261,8 @@ class Picture:
     weeks: Weeks
     split: Split
     tokens: Tokens
+    quota: Quota = Quota()
+    """Of the plans, whatever the filters hide."""
     chosen: Bars | None = None
     """A range of the user's own, where one was dragged."""
     providers: tuple[Choice, ...] = ()

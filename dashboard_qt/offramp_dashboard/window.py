@@ -27,6 +27,7 @@ from offramp_dashboard.views import words
 from offramp_dashboard.views.chips import Chips
 from offramp_dashboard.views.notices import Banner, NoticePage, Way, notice_for, remark_on
 from offramp_dashboard.views.pages import ChartPage, HistoryPage, Overview, summary_of
+from offramp_dashboard.views.quota_page import QuotaPage
 from offramp_dashboard.views.requests_view import RequestsView
 from offramp_dashboard.views.toolbar import Toolbar
 
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
     from offramp_dashboard.picture import Daemon, Picture
     from offramp_dashboard.theme import Theme
 
-PAGES = ("Overview", "History", "Requests")
+PAGES = ("Overview", "History", "Requests", "Quota")
+_OVERVIEW, _QUOTA = 0, 3
 _SMALLEST = QSize(640, 420)
 _PATIENCE_MS = 500
 """Reading that takes longer shows how far it is."""
@@ -82,14 +84,18 @@ class Window(QMainWindow):
         self.setMinimumSize(_SMALLEST)
         self.picture: Picture | None = None
         self._remark = ""
+        self._detour = ""
+        self._has_notice = False
         self._spans: list[tuple[object, object]] = []
         self.menus = Menus(self)
         self.toolbar = Toolbar(self.menus.pause_actions, self.menus.export_actions)
         self.chips = Chips()
         self.banner = Banner()
+        self.detour = Banner()
         self.overview = Overview()
         self.history = HistoryPage()
         self.requests = RequestsView(requests)
+        self.quota = QuotaPage()
         self.notice = NoticePage()
         self.progress = QProgressBar()
         self._patience = QTimer(self, singleShot=True, interval=_PATIENCE_MS)
@@ -116,7 +122,8 @@ class Window(QMainWindow):
         notice = notice_for(picture)
         if notice is not None:
             self.notice.show_notice(notice)
-        self._body.setCurrentIndex(1 if notice else 0)
+        self._has_notice = notice is not None
+        self._choose_body()
         self._draw(picture)
         remark = remark_on(picture.history)
         if remark and remark != self._remark:
@@ -128,6 +135,9 @@ class Window(QMainWindow):
         """Say how the daemon is."""
         self.toolbar.show_daemon(daemon)
         self.menus.show_daemon(daemon.state)
+        if daemon.detour != self._detour:
+            self._detour = daemon.detour
+            self.detour.say(daemon.detour) if daemon.detour else self.detour.hide()
 
     def set_busy(self, is_busy: bool) -> None:
         """A command is under way, or no longer."""
@@ -140,7 +150,7 @@ class Window(QMainWindow):
 
     def set_theme(self, theme: Theme) -> None:
         """Colours follow."""
-        for view in (self.toolbar, self.chips, self.overview, self.history, self.requests):
+        for view in (self.toolbar, self.chips, *self._all_pages()):
             view.set_theme(theme)
 
     # What it can be asked.
@@ -156,6 +166,7 @@ class Window(QMainWindow):
         self._pages.setCurrentIndex(page)
         self._page_buttons.button(page).setChecked(True)
         self.menus.show_page(page)
+        self._choose_body()
         if self.picture is not None:
             self._draw(self.picture)
 
@@ -217,6 +228,7 @@ class Window(QMainWindow):
         for page in (self.overview, self.history):
             self._pages.addWidget(_scrolling(page))
         self._pages.addWidget(self.requests)
+        self._pages.addWidget(_scrolling(self.quota))
         self._body.addWidget(self._pages)
         self._body.addWidget(self.notice)
         central = QWidget()
@@ -229,6 +241,7 @@ class Window(QMainWindow):
         head.addLayout(self._page_row())
         head.addWidget(self.progress)
         column.addLayout(head)
+        column.addWidget(self.detour)
         column.addWidget(self.banner)
         column.addWidget(self._body, 1)
         # Without it the first button would have the keyboard, and its ring, from the start.
@@ -251,6 +264,7 @@ class Window(QMainWindow):
             self._page_buttons.addButton(button, index)
             row.addWidget(button)
         row.addSpacing(GRID_PX)
+        self.chips.setSizePolicy(_retaining(self.chips))
         row.addWidget(self.chips, 1)
         row.addWidget(self._range_button)
         return row
@@ -267,6 +281,9 @@ class Window(QMainWindow):
         for page in (self.overview, self.history):
             page.span_dragged.connect(self.choose_span)
             page.back_asked.connect(self.go_back)
+        self.quota.span_dragged.connect(self._look_into)
+        self.quota.back_asked.connect(self.go_back)
+        self.overview.quota.clicked.connect(lambda: self.show_page(_QUOTA))
         menus = self.menus
         menus.page_asked.connect(self.show_page)
         menus.back_asked.connect(self.go_back)
@@ -286,8 +303,21 @@ class Window(QMainWindow):
 
     def _draw(self, picture: Picture) -> None:
         """The page that is seen; the others draw when they are turned to."""
-        page = (self.overview, self.history, self.requests)[self.page]
-        page.show_picture(picture)
+        self._all_pages()[self.page].show_picture(picture)
+
+    def _all_pages(self) -> tuple[Overview, HistoryPage, RequestsView, QuotaPage]:
+        return self.overview, self.history, self.requests, self.quota
+
+    def _choose_body(self) -> None:
+        """Charts, or why there are none; the quota is told without a log, and has no filters."""
+        is_quota = self.page == _QUOTA
+        self._body.setCurrentIndex(1 if self._has_notice and not is_quota else 0)
+        self.chips.setVisible(not is_quota)
+
+    def _look_into(self, start: object, end: object) -> None:
+        """Show what was used in a part of a plan's window."""
+        self.choose_span(start, end)
+        self.show_page(_OVERVIEW)
 
     def _show_state(self, picture: Picture) -> None:
         is_loading = picture.history.state is FeedState.LOADING

@@ -360,7 +360,7 @@ def test_mistake_of_our_own_is_said_instead_of_waiting_for_good(
 
     write_log(log_dir, [record(NOW)])
     with monkeypatch.context() as patched:
-        patched.setattr(feed_worker, "_looks", fail)
+        patched.setattr(feed_worker, "looks", fail)
         watched = watch()
         picture = watched.until(lambda picture: picture.history.state is FeedState.UNREADABLE)
     assert "ZeroDivisionError: the proof" in picture.history.problem

@@ -11,7 +11,7 @@ import pytest
 from offramp_core import events
 from offramp_core.events import StateEvent
 from offramp_core.records import format_timestamp
-from offramp_dashboard import pauses
+from offramp_dashboard import state_events
 from offramp_dashboard.pauses import Pause, pauses_of
 
 if TYPE_CHECKING:
@@ -89,21 +89,21 @@ def test_file_is_read_with_its_torn_and_foreign_lines(tmp_path: Path) -> None:
         events.encode(told(8, RESUMED))[:-1],
     ]
     (tmp_path / events.FILE_NAME).write_bytes(b"".join(lines))
-    assert pauses.read(tmp_path) == (Pause(at(5), at(8)),)
+    assert pauses_of(state_events.read(tmp_path)) == (Pause(at(5), at(8)),)
 
 
 def test_only_the_end_of_a_huge_file_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pauses, "_MOST_BYTES", 300)
+    monkeypatch.setattr(state_events, "_MOST_BYTES", 300)
     lines = [events.encode(told(minute, PAUSED if minute % 2 else RESUMED)) for minute in range(40)]
     (tmp_path / events.FILE_NAME).write_bytes(b"".join(lines))
-    found = pauses.read(tmp_path)
+    found = pauses_of(state_events.read(tmp_path))
     assert 0 < len(found) <= 5
     assert found[-1] == Pause(at(39), None)
 
 
 def test_without_a_readable_file_nothing_was_paused(tmp_path: Path) -> None:
-    assert pauses.read(tmp_path / "none") == ()
+    assert pauses_of(state_events.read(tmp_path / "none")) == ()
     os.mkfifo(tmp_path / events.FILE_NAME)
-    assert pauses.read(tmp_path) == ()
+    assert pauses_of(state_events.read(tmp_path)) == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,11 @@ from layout_checks import cut_off, overlapping_labels, overlaps, without_name
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QLabel
 from sample_pictures import (
+    NO_QUOTA,
     NOW,
     PAUSED,
     RUNNING,
+    SPENT,
     STOPPED,
     chosen_picture,
     empty_picture,
@@ -26,6 +29,7 @@ from offramp_dashboard.pause_choices import PauseChoice
 from offramp_dashboard.picture import FeedState, Measure
 from offramp_dashboard.theme import ThemeChoice
 from offramp_dashboard.views.chart import Chart
+from offramp_dashboard.window import PAGES
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -41,6 +45,8 @@ PICTURES = {
     "single": single_picture(),
     "loading": loading_picture(),
     "chosen": chosen_picture(),
+    "spent": replace(full_picture(), quota=SPENT),
+    "no quota": replace(full_picture(), quota=NO_QUOTA),
     "filtered": filtered_picture(),
     "empty": empty_picture(),
     "missing": empty_picture(FeedState.MISSING),
@@ -58,7 +64,7 @@ def test_nothing_overlaps_or_is_cut_off(
     styling.choose(ThemeChoice.DARK if name in ("requests", "chosen", "missing") else LIGHT)
     window.show_daemon(STOPPED if name in ("empty", "missing") else PAUSED)
     window.resize(*size)
-    for page in range(3):
+    for page in range(len(PAGES)):
         window.show_page(page)
         window.show_picture(PICTURES[name])
         QApplication.processEvents()
@@ -75,7 +81,7 @@ def test_nothing_overlaps_or_is_cut_off(
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_everything_the_keyboard_reaches_has_a_name(window: Window, name: str) -> None:
-    for page in range(3):
+    for page in range(len(PAGES)):
         window.show_page(page)
         window.show_picture(PICTURES[name])
         QApplication.processEvents()

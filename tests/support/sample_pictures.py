@@ -7,6 +7,10 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
+from offramp_core.quota import PlanQuota, QuotaPoint, QuotaWindow
+from offramp_dashboard import burn_up
+from offramp_dashboard.absences import Absence
+from offramp_dashboard.burn_up import QuotaSource, Told
 from offramp_dashboard.picture import (
     Bars,
     Choice,
@@ -19,6 +23,7 @@ from offramp_dashboard.picture import (
     Part,
     PauseMark,
     Picture,
+    Quota,
     Savings,
     Series,
     Split,
@@ -44,6 +49,20 @@ PAUSED = Daemon(
     state=DaemonState.PAUSED,
     text="Paused until 16:26: everything goes to Anthropic.",
     paused_until=NOW + timedelta(hours=1),
+)
+AFTERNOON = NOW.replace(hour=17, minute=0)
+"""When the sample's 5-hour windows reset."""
+
+ABSENCES = (
+    Absence(NOW - timedelta(hours=55), NOW - timedelta(hours=32)),
+    Absence(NOW - timedelta(minutes=70), NOW - timedelta(minutes=52)),
+)
+"""When no daemon ran, so that nothing was told."""
+
+DETOUR = Daemon(
+    state=DaemonState.RUNNING,
+    text="Running, auto: Sonnet on Claude: the week is 12% under pace.",
+    detour="Z.ai's quota is spent (5 hours): what belongs there goes to Claude until 17:00.",
 )
 STOPPED = Daemon(
     state=DaemonState.STOPPED,
@@ -91,12 +110,67 @@ def full_picture(measure: Measure = Measure.TOKENS, *, scale: float = 1.0) -> Pi
             Choice(key="anthropic", name="Claude", backend="anthropic", is_on=True),
             Choice(key="zai", name="Z.ai", backend="zai", is_on=True),
         ),
+        quota=BOTH_PLANS,
         models=(
             Choice(key="claude-opus-4-6", name="opus-4-6", backend="anthropic", is_on=True),
             Choice(key="claude-sonnet-4-5", name="sonnet-4-5", backend="zai", is_on=True),
             Choice(key="claude-haiku-4-5", name="haiku-4-5", backend="zai", is_on=True),
         ),
     )
+
+
+def quota_of(
+    *plans: tuple[str, dict[str, float]], ends: dict[str, datetime] | None = None
+) -> Quota:
+    """Plans with so much used of each window, used by the working day, with an absence."""
+    resets = {"5h": AFTERNOON, "7d": WEEK_START + timedelta(days=7), **(ends or {})}
+    points: list[QuotaPoint] = []
+    known = []
+    for seed, (backend, windows) in enumerate(plans):
+        told = []
+        for name, used in windows.items():
+            end = resets[name]
+            steps = list(quota_points(backend, name, end, used, seed))
+            points += steps
+            told.append(QuotaWindow(name=name, used=used, resets=end, read_at=steps[-1].ts))
+        known.append(
+            PlanQuota(backend=backend, account="a", windows=tuple(told), read_at=told[0].read_at)
+        )
+    source = QuotaSource(
+        told=Told(plans=tuple(known), since=NOW - timedelta(hours=30)),
+        points=burn_up.grouped(points),
+        absences=ABSENCES,
+    )
+    return burn_up.compose(source, NOW.astimezone(UTC), ZONE)
+
+
+def quota_points(
+    backend: str, name: str, end: datetime, used: float, seed: int = 0
+) -> list[QuotaPoint]:
+    """How a window came to be used so far, a point for each percent, and the one before it."""
+    span = timedelta(hours=5) if name == "5h" else timedelta(days=7)
+    found = []
+    for reset, whole in ((end - span, used * 1.3), (end, used)):
+        start, now = reset - span, min(reset, NOW - timedelta(minutes=4))
+        moments = [(start.astimezone(UTC) + (now - start) * i / 400) for i in range(1, 401)]
+        weights = [0.02 + _busy(moment.astimezone(ZONE), seed) for moment in moments]
+        total, told, so_far = sum(weights), 0.0, 0.0
+        for moment, weight in zip(moments, weights, strict=True):
+            so_far += whole * weight / total
+            is_away = any(one.start <= moment <= (one.end or NOW) for one in ABSENCES)
+            if not is_away and (so_far - told >= 0.01 or moment == moments[-1]):
+                told = so_far
+                found.append(
+                    QuotaPoint(
+                        ts=moment,
+                        backend=backend,
+                        account="a",
+                        window=name,
+                        used=round(so_far, 4),
+                        resets=reset,
+                    )
+                )
+    return found
 
 
 def empty_picture(state: FeedState = FeedState.EMPTY, problem: str = "") -> Picture:
@@ -118,6 +192,7 @@ def empty_picture(state: FeedState = FeedState.EMPTY, problem: str = "") -> Pict
         weeks=replace(full.weeks, backends=(), weeks=_empty_weeks(full.weeks), pace=None),
         split=Split(bars=_without_series(full.split.bars)),
         tokens=Tokens(start=WEEK_START, end=NOW, kinds=()),
+        quota=NO_QUOTA,
         providers=(),
         models=(),
     )
@@ -285,3 +360,13 @@ def _with_one(bars: Bars, place: int, backend: str, model: str | None) -> Bars:
     name = "Z.ai" if model is None else "sonnet-4-5 · Z.ai"
     one = Series(key=f"{backend}/{model}", name=name, backend=backend, model=model, values=values)
     return replace(bars, series=(one,))
+
+
+BOTH_PLANS = quota_of(("anthropic", {"5h": 0.41, "7d": 0.63}), ("zai", {"5h": 0.59, "7d": 0.23}))
+SPENT = quota_of(
+    ("anthropic", {"5h": 0.97, "7d": 1.02, "7d_opus": 0.34}),
+    ("zai", {"5h": 1.0, "7d": 0.88}),
+    ends={"7d_opus": WEEK_START + timedelta(days=7)},
+)
+ONE_WINDOW = quota_of(("anthropic", {"7d": 0.91}))
+NO_QUOTA = quota_of()

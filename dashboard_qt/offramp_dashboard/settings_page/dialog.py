@@ -45,6 +45,15 @@ _THINKING = (
     ("own", "Each service gets its own thinking blocks back"),
     ("strip", "No service gets any thinking blocks back"),
 )
+_DELEGATION = (
+    ("always", "Always: what a route names goes there"),
+    ("auto", "Auto: only as far as the Claude plan needs it"),
+    ("never", "Never: everything goes to Anthropic"),
+)
+_AUTO_NOTE = (
+    "Auto looks at how much of Claude's week and 5 hours is used, and decides for each new "
+    "conversation. While it knows too little it delegates, as Always does."
+)
 _FLAGS = (
     ("tray.notify_delegation", "When delegation stops working"),
     ("tray.notify_key", "When a key is refused"),
@@ -173,10 +182,14 @@ class SettingsDialog(QDialog):
         if self._is_demo:
             key.setEnabled(False)
             self.fields[form.KEY].set_note("The demo has a key of its own.")
+        quota = TickBox("Ask how much of the plan is used")
+        note = "At most every 5 minutes, while requests go there."
+        self._add("Quota", "zai_quota", Field(quota.text(), quota, note))
         self._add_heading("Routing")
         routes = RoutesEditor(found.backends, values[form.ROUTES])
         note = "The first route that matches decides; what none matches goes to Anthropic."
         self._add("Routes", form.ROUTES, Field("Routes", routes, note))
+        self._add_delegation()
         self._add("Thinking", "thinking", Field("Thinking blocks", _combo(_THINKING)))
         finish = TickBox("Conversations finish where they are")
         self._add("On pause", "let_conversations_finish", Field(finish.text(), finish))
@@ -193,6 +206,16 @@ class SettingsDialog(QDialog):
                 _show(field.editor, values[name])
             if name in found.forced and name != form.KEY:
                 field.force(found.forced[name])
+
+    def _add_delegation(self) -> None:
+        mode = Field("Delegation", _combo(_DELEGATION), _AUTO_NOTE)
+        self._add("Delegation", "delegation", mode)
+        failover = TickBox("Requests that the delegate fails go to Anthropic")
+        note = "Only before a byte of the answer came, and not while the Claude plan is spent."
+        self._add("On trouble", "failover", Field(failover.text(), failover, note))
+        overflow = TickBox("Requests that a spent Claude plan refuses go to the delegate")
+        note = "Opus is then answered by another model, until the plan's reset."
+        self._add("", "overflow", Field(overflow.text(), overflow, note))
 
     def _add_login_item(self) -> None:
         is_on = self._is_at_login()

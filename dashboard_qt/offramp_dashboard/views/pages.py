@@ -11,8 +11,10 @@ from offramp_dashboard.names import backend_name
 from offramp_dashboard.theme import GRID_PX
 from offramp_dashboard.views import words
 from offramp_dashboard.views.bars_chart import BarsChart
+from offramp_dashboard.views.burn_chart import BurnChart
 from offramp_dashboard.views.card import Card
 from offramp_dashboard.views.headline_view import HeadlineView
+from offramp_dashboard.views.quota_strip import QuotaStrip
 from offramp_dashboard.views.shades import Shades
 from offramp_dashboard.views.split_chart import SplitChart
 from offramp_dashboard.views.tokens_view import TokensView
@@ -79,12 +81,13 @@ class ChartPage(QWidget):
 
 
 class Overview(ChartPage):
-    """The week in figures, and the four windows of time."""
+    """The week in figures, the plans at a glance, and the four windows of time."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         """Empty charts."""
         super().__init__(parent)
         self.headline = HeadlineView()
+        self.quota = QuotaStrip()
         self.day = BarsChart("Last 24 hours by hour and model", empty_text="Nothing in 24 hours")
         self.recent = BarsChart("Last 3 hours in 3 minutes each", empty_text="Nothing in 3 hours")
         self.weeks = WeeksChart("Weeks side by side")
@@ -94,19 +97,21 @@ class Overview(ChartPage):
         self.recent_card = self._card("Last 3 hours", self.recent)
         self.split_card = self._card("Split over time", self.split)
         self.grid.addWidget(self.headline, 0, 0, 1, 2)
-        self.grid.addWidget(self.day_card, 1, 0)
-        self.grid.addWidget(self.weeks_card, 1, 1)
-        self.grid.addWidget(self.recent_card, 2, 0)
-        self.grid.addWidget(self.split_card, 2, 1)
+        self.grid.addWidget(self.quota, 1, 0, 1, 2)
+        self.grid.addWidget(self.day_card, 2, 0)
+        self.grid.addWidget(self.weeks_card, 2, 1)
+        self.grid.addWidget(self.recent_card, 3, 0)
+        self.grid.addWidget(self.split_card, 3, 1)
         self.grid.setColumnStretch(0, 3)
         self.grid.setColumnStretch(1, 2)
-        self.grid.setRowStretch(1, 1)
         self.grid.setRowStretch(2, 1)
+        self.grid.setRowStretch(3, 1)
 
     def show_picture(self, picture: Picture) -> None:
         """Draw it; a range of the user's own takes the place of the last 24 hours."""
         shades = Shades.of(picture)
         self.headline.show_picture(picture)
+        self.quota.show_quota(picture.quota)
         day = picture.chosen or picture.day
         self.day.show_bars(day, shades)
         self.day_card.set_title("Your range" if picture.chosen else "Last 24 hours")
@@ -125,6 +130,7 @@ class Overview(ChartPage):
         """Colours follow."""
         super().set_theme(theme)
         self.headline.set_theme(theme)
+        self.quota.set_theme(theme)
 
 
 class HistoryPage(ChartPage):
@@ -199,6 +205,9 @@ def _span(chart: Chart, first: int, last: int) -> tuple[datetime, datetime] | No
     if isinstance(chart, WeeksChart):
         weeks = chart.shown.weeks if chart.shown else ()
         return (weeks[first].start, weeks[last].end) if weeks else None
+    if isinstance(chart, BurnChart):
+        edges = chart.edges()
+        return (edges[first], edges[last + 1]) if edges else None
     bars: Bars | None = None
     if isinstance(chart, SplitChart):
         bars = chart.shown.bars if chart.shown else None

@@ -1,0 +1,210 @@
+"""How the plans' windows are used up, from what was told of them. Pure: no Qt, no files, no clock.
+
+A window is drawn while it runs: from its beginning, when nothing of it was used, to its reset.
+Between two figures it is taken to stand still, unless no daemon ran then: that is a gap.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from offramp_core import quota, quota_words
+from offramp_core.quota import PlanQuota, QuotaPoint, QuotaWindow
+from offramp_core.settings import ANTHROPIC, ZAI
+from offramp_core.units import backend_name
+from offramp_dashboard.absences import Absence, is_watched
+from offramp_dashboard.names import backends_in_order
+from offramp_dashboard.picture import BurnPoint, BurnUp, Quota
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime, tzinfo
+
+KEPT: Final = timedelta(days=15)
+"""How far back figures are wanted: this week and the one before it."""
+
+_SAME_RESET = timedelta(minutes=5)
+"""Services tell one reset a little differently each time: 21:59:59, 22:00:00."""
+_FRESH_WINDOW = 0.02
+"""A window whose first figure is no more was watched from its beginning."""
+_COMPARED_FROM = timedelta(days=1)
+"""Shorter windows are not laid over the one before: an afternoon says nothing of an evening."""
+
+Points = dict[tuple[str, str, str], list[QuotaPoint]]
+"""The points of each backend, account and window, in order of time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What the daemon says of the plans."""
+
+    plans: tuple[PlanQuota, ...] = ()
+    since: datetime | None = None
+    """When that daemon started; None while none was heard of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaSource:
+    """What burn-ups are made from."""
+
+    told: Told = field(default_factory=Told)
+    points: Points = field(default_factory=dict)
+    absences: Sequence[Absence] = ()
+    is_zai_asked: bool | None = True
+    """Whether the settings allow it; None where there is no such backend."""
+
+
+def grouped(points: Iterable[QuotaPoint]) -> Points:
+    """`points`, which may come in any order, as `Points`."""
+    found: Points = {}
+    for point in sorted(points, key=lambda point: point.ts):
+        found.setdefault((point.backend, point.account, point.window), []).append(point)
+    return found
+
+
+def compose(source: QuotaSource, now: datetime, zone: tzinfo) -> Quota:
+    """What is known of the plans at `now` (UTC), on the clocks of `zone`."""
+    plans = {plan.backend: plan for plan in (*_latest(source.points), *source.told.plans)}
+    burn_ups: list[BurnUp] = []
+    remarks: list[str] = []
+    for backend in backends_in_order(plans):
+        assert backend is not None
+        plan = plans[backend]
+        for window in quota_words.important(plan.windows):
+            drawn = _burn_up(source, plan, window, now, zone)
+            if drawn is not None:
+                burn_ups.append(drawn)
+            else:
+                remarks.append(quota_words.window_text(backend, window, now, zone))
+        if plan.problem:
+            remarks.append(f"{backend_name(backend)}: {plan.problem}")
+    remarks += _awaited(source, plans, now, zone)
+    return Quota(burn_ups=tuple(burn_ups), remarks=tuple(remarks))
+
+
+def _latest(points: Points) -> list[PlanQuota]:
+    """The plans as the history left them: at each backend of the account that it saw last."""
+    last: dict[str, dict[str, list[QuotaPoint]]] = {}
+    for (backend, account, _), told in points.items():
+        last.setdefault(backend, {}).setdefault(account, []).append(told[-1])
+    plans = []
+    for backend, accounts in last.items():
+        account, newest = max(accounts.items(), key=lambda one: max(point.ts for point in one[1]))
+        plans.append(
+            PlanQuota(
+                backend=backend,
+                account=account,
+                windows=tuple(map(_as_window, newest)),
+                read_at=max(point.ts for point in newest),
+            )
+        )
+    return plans
+
+
+def _as_window(point: QuotaPoint) -> QuotaWindow:
+    return QuotaWindow(name=point.window, used=point.used, resets=point.resets, read_at=point.ts)
+
+
+def _awaited(
+    source: QuotaSource, plans: Mapping[str, PlanQuota], now: datetime, zone: tzinfo
+) -> list[str]:
+    """Why nothing is known of a plan that should tell of itself, and when it will."""
+    found = []
+    if ANTHROPIC not in plans:
+        text = "Claude tells its quota with each answer; "
+        since = source.told.since
+        if since is None:
+            text += "none has passed through Offramp yet."
+        else:
+            text += f"none has come since {quota_words.reset_text(since, now, zone)}."
+        found.append(text)
+    if ZAI not in plans and source.is_zai_asked is not None:
+        found.append(
+            "Z.ai tells its quota when it is asked, which is done while requests go there."
+            if source.is_zai_asked
+            else "Z.ai is not asked for its quota: that is switched off in the settings."
+        )
+    return found
+
+
+def _burn_up(
+    source: QuotaSource, plan: PlanQuota, window: QuotaWindow, now: datetime, zone: tzinfo
+) -> BurnUp | None:
+    """None where the window does not run, or is not known well enough to be drawn."""
+    used, span, end = quota.used_at(window, now), quota.length(window.name), window.resets
+    if used is None or span is None or end is None or not timedelta() <= end - now <= span:
+        return None
+    told_at = min(window.read_at, now)
+    start = end - span
+    points = source.points.get((plan.backend, plan.account, window.name), [])
+    run = _run(points, end, span, source.absences)
+    if run[-1].used != used or run[-1].moment < told_at:
+        run.append(_point(told_at, used, run[-1].moment, source.absences))
+    before = []
+    if span >= _COMPARED_FROM:
+        earlier = _run(points, start, span, source.absences)
+        before = earlier if len(earlier) > 1 else []
+    title = f"{backend_name(plan.backend)} {quota_words.window_name(window.name)}"
+    text = quota_words.window_text(plan.backend, window, now, zone)
+    expected = quota.forecast(window, now)
+    is_spent = quota.is_spent(window, now)
+    return BurnUp(
+        backend=plan.backend,
+        window=window.name,
+        title=title,
+        text=text.removeprefix(title).lstrip(": "),
+        start=start.astimezone(zone),
+        end=end.astimezone(zone),
+        now=now.astimezone(zone),
+        used=used,
+        told_at=told_at.astimezone(zone),
+        points=tuple(_moved(run, timedelta(), zone)),
+        before=tuple(_moved(before, span, zone)),
+        forecast=None if is_spent else expected,
+        runs_out=_runs_out(start, now, used, expected, zone),
+        is_spent=is_spent,
+    )
+
+
+def _run(
+    points: Sequence[QuotaPoint], end: datetime, span: timedelta, absences: Sequence[Absence]
+) -> list[BurnPoint]:
+    """The window that ends then: nothing at its beginning, then what was told of it."""
+    start = end - span
+    run = [BurnPoint(moment=start, used=0.0)]
+    low = bisect_left(points, start, key=lambda point: point.ts)
+    high = bisect_right(points, end, key=lambda point: point.ts)
+    for point in points[low:high]:
+        if point.resets is None or abs(point.resets - end) > _SAME_RESET:
+            continue  # of a window that ended early, or was moved
+        run.append(_point(point.ts, max(0.0, point.used), run[-1].moment, absences))
+    if len(run) > 1 and run[1].used > _FRESH_WINDOW:
+        run[1] = BurnPoint(moment=run[1].moment, used=run[1].used, is_after_gap=True)
+    return run
+
+
+def _point(
+    moment: datetime, used: float, before: datetime, absences: Sequence[Absence]
+) -> BurnPoint:
+    has_gap = not is_watched(absences, before, moment)
+    return BurnPoint(moment=moment, used=used, is_after_gap=has_gap)
+
+
+def _moved(run: Iterable[BurnPoint], by: timedelta, zone: tzinfo) -> Iterable[BurnPoint]:
+    for point in run:
+        yield BurnPoint(
+            moment=(point.moment + by).astimezone(zone),
+            used=point.used,
+            is_after_gap=point.is_after_gap,
+        )
+
+
+def _runs_out(
+    start: datetime, now: datetime, used: float, expected: float | None, zone: tzinfo
+) -> datetime | None:
+    if expected is None or expected <= 1 or used >= 1:
+        return None
+    return (start + (now - start) / used).astimezone(zone)

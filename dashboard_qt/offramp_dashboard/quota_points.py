@@ -1,0 +1,41 @@
+"""The quota history of the latest weeks, read again whenever its file has changed. No Qt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from offramp_core import quota_log
+from offramp_core.quota import HISTORY_NAME
+from offramp_dashboard import burn_up
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from offramp_dashboard.burn_up import Points
+
+
+class QuotaPoints:
+    """What `quota.jsonl` in a folder tells. Use it from one thread; it raises nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read nothing yet."""
+        self._folder = folder
+        self._points: Points = {}
+        self._seen: tuple[int, int, int] | None = None
+
+    def read(self, now: datetime) -> Points:
+        """All points that charts at `now` can want."""
+        seen = self._look()
+        if seen != self._seen:
+            self._seen = seen
+            found = quota_log.read(self._folder, now - burn_up.KEPT) if seen else []
+            self._points = burn_up.grouped(found)
+        return self._points
+
+    def _look(self) -> tuple[int, int, int] | None:
+        try:
+            found = (self._folder / HISTORY_NAME).stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_size, found.st_mtime_ns
