@@ -39,4 +39,6 @@ for theme in light dark; do
 done
 "$python" -m offramp_daemon charts --demo --theme dark --size 1280x800 --page history \
     --screenshot "$folder/charts-history-dark.png"
+"$python" -m offramp_daemon charts --demo --theme light --size 1280x800 --page quota \
+    --screenshot "$folder/charts-quota-light.png"
 ls -l "$folder"/charts-*.png

@@ -5,6 +5,8 @@ It reads none of the user's settings and no key, and writes below the demo's own
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import dataclasses
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -14,8 +16,9 @@ import msgspec
 from offramp_core import config
 from offramp_core.errors import OfframpError
 from offramp_core.paths import HOME_VARIABLE
-from offramp_core.settings import ANTHROPIC, Secret
-from offramp_daemon import foreground, sample_traffic
+from offramp_core.quota import FIVE_HOURS, WEEK
+from offramp_core.settings import ANTHROPIC, ZAI, Secret
+from offramp_daemon import foreground, sample_quota, sample_traffic
 from offramp_daemon.simulator import Simulator
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 _KEY = Secret("0123456789abcdef0123456789abcdef.demodemodemodemo")
 _SEED = 20260207
 _PACE_S = 3.0
+_QUOTA_PACE_S = 30.0
 
 
 async def serve(paths: Paths, *, port: int, has_traffic: bool) -> None:
@@ -38,28 +42,46 @@ async def serve(paths: Paths, *, port: int, has_traffic: bool) -> None:
     now = datetime.now(UTC).astimezone()  # its zone says when the sample's working hours are
     _write_history(paths, now)
     async with Simulator.start(zai_key=_KEY.reveal(), keep_requests=100) as simulator:
-        addresses = {ANTHROPIC: simulator.anthropic_url, "zai": simulator.zai_url}
+        addresses = {ANTHROPIC: simulator.anthropic_url, ZAI: simulator.zai_url}
 
         async def play(shutdown: Shutdown) -> None:
             base_url = f"http://127.0.0.1:{port}"
-            await sample_traffic.play(base_url, pace_s=_PACE_S, stop=shutdown.asked)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(_use_up(simulator, shutdown.asked), name="sample-quota")
+                if has_traffic:
+                    await sample_traffic.play(base_url, pace_s=_PACE_S, stop=shutdown.asked)
 
         await foreground.serve(
             paths,
             load=lambda _held: _load(paths, port, addresses),
             fingerprint=lambda: config.fingerprint(paths),
-            beside=play if has_traffic else None,
+            beside=play,
         )
 
 
 def _write_history(paths: Paths, now: datetime) -> None:
     try:
         sample_traffic.write_history(paths.log_dir, now, _SEED)
+        sample_quota.write_history(paths.log_dir, now, _SEED)
     except OSError as error:
         raise OfframpError(
             f"The demo's history can't be written to {paths.log_dir}: {error.strerror or error}.",
             hint=f"Another place can be set: {HOME_VARIABLE}=FOLDER offramp demo",
         ) from error
+
+
+async def _use_up(simulator: Simulator, stop: asyncio.Event) -> None:
+    """Have the simulated plans used up as their sample history went on, until `stop` is set."""
+    while not stop.is_set():
+        now = datetime.now(UTC).astimezone()
+        claude, zai = simulator.anthropic_quota, simulator.zai_quota
+        claude.five_hour = sample_quota.used(ANTHROPIC, FIVE_HOURS, now, _SEED)
+        claude.seven_day = sample_quota.used(ANTHROPIC, WEEK, now, _SEED)
+        zai.five_hour_percent = 100 * sample_quota.used(ZAI, FIVE_HOURS, now, _SEED)
+        zai.week_percent = 100 * sample_quota.used(ZAI, WEEK, now, _SEED)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_QUOTA_PACE_S):
+                await stop.wait()
 
 
 def _load(paths: Paths, port: int, addresses: dict[str, str]) -> LoadedSettings:

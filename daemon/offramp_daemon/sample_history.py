@@ -32,11 +32,12 @@ _EARLIER = 0.3
 _WEEKEND = 0.3
 _QUIET = 0.1
 """The least of an hour in the last day, so that its chart has no gap."""
-_RHYTHM = (
+RHYTHM = (
     *(0.05, 0.02, 0.01, 0.0, 0.0, 0.0, 0.05, 0.2),
     *(0.5, 0.85, 1.0, 0.95, 0.5, 0.8, 1.0, 1.0),
     *(0.9, 0.7, 0.4, 0.2, 0.3, 0.35, 0.25, 0.1),
 )
+"""How much is done in each hour of a working day, against its busiest."""
 _KEPT = ("kept: server_tools", "kept: images", "kept: context_size", "kept: safety_check")
 _FAILURES = ((429, 5), (529, 4), (400, 2), (502, 1), (200, 3))
 """HTTP statuses of failed requests with their weights; 200 is a stream that broke."""
@@ -114,7 +115,7 @@ def _density(hour: datetime, age: timedelta) -> float:
     """The share of the busiest hour's requests that falls into `hour` (local), `age` ago."""
     if age <= timedelta(hours=4):
         return 1.0
-    rhythm = _RHYTHM[hour.hour]
+    rhythm = RHYTHM[hour.hour]
     if age <= timedelta(hours=25):
         return max(rhythm, _QUIET)
     is_weekend = hour.isoweekday() >= 6

@@ -30,6 +30,8 @@ _SAME_RESET = timedelta(minutes=5)
 """Services tell one reset a little differently each time: 21:59:59, 22:00:00."""
 _FRESH_WINDOW = 0.02
 """A window whose first figure is no more was watched from its beginning."""
+_ROUNDING = 0.01
+"""Some services tell whole percents."""
 _COMPARED_FROM = timedelta(days=1)
 """Shorter windows are not laid over the one before: an afternoon says nothing of an evening."""
 
@@ -93,19 +95,25 @@ def _latest(points: Points) -> list[PlanQuota]:
     plans = []
     for backend, accounts in last.items():
         account, newest = max(accounts.items(), key=lambda one: max(point.ts for point in one[1]))
-        plans.append(
-            PlanQuota(
-                backend=backend,
-                account=account,
-                windows=tuple(map(_as_window, newest)),
-                read_at=max(point.ts for point in newest),
-            )
-        )
+        read_at = max(point.ts for point in newest)
+        windows = tuple(_as_window(point, read_at) for point in newest)
+        plan = PlanQuota(backend=backend, account=account, windows=windows, read_at=read_at)
+        plans.append(plan)
     return plans
 
 
-def _as_window(point: QuotaPoint) -> QuotaWindow:
-    return QuotaWindow(name=point.window, used=point.used, resets=point.resets, read_at=point.ts)
+def _as_window(point: QuotaPoint, read_at: datetime) -> QuotaWindow:
+    """The window as its last point left it.
+
+    What told a newer figure of the plan told its other windows too, which had not moved by a
+    percent; a model family's own window is told with that family's answers alone.
+    """
+    return QuotaWindow(
+        name=point.window,
+        used=point.used,
+        resets=point.resets,
+        read_at=point.ts if "_" in point.window else read_at,
+    )
 
 
 def _awaited(
@@ -139,7 +147,7 @@ def _burn_up(
         return None
     told_at = min(window.read_at, now)
     start = end - span
-    points = source.points.get((plan.backend, plan.account, window.name), [])
+    points = _points_of(source.points, plan, window, start, end)
     run = _run(points, end, span, source.absences)
     if run[-1].used != used or run[-1].moment < told_at:
         run.append(_point(told_at, used, run[-1].moment, source.absences))
@@ -169,6 +177,39 @@ def _burn_up(
     )
 
 
+def _points_of(
+    points: Points, plan: PlanQuota, window: QuotaWindow, start: datetime, end: datetime
+) -> list[QuotaPoint]:
+    """All points of the plan's account, those under an earlier credential of it included.
+
+    A credential is renewed every few hours, and the account then has another name. What was told
+    under another name before, of a window with the same reset and not more used, is the same
+    account's.
+    """
+    found = list(points.get((plan.backend, plan.account, window.name), ()))
+    running = [point for point in found if point.ts >= start and _ends(point, end)]
+    first = running[0] if running else None
+    others = {
+        account: told
+        for (backend, account, name), told in points.items()
+        if backend == plan.backend and name == window.name and account != plan.account
+    }
+    # The latest first: each must fit what came after it.
+    for told in sorted(others.values(), key=lambda told: told[-1].ts, reverse=True):
+        mine = [point for point in told if point.ts >= start and _ends(point, end)]
+        limit = first.used if first else window.used or 0.0
+        if not mine or mine[-1].used > limit + _ROUNDING or (first and mine[-1].ts > first.ts):
+            continue
+        found = [*told, *found]
+        first = mine[0]
+    return sorted(found, key=lambda point: point.ts)
+
+
+def _ends(point: QuotaPoint, end: datetime) -> bool:
+    """Whether it is of the window that ends then, and not of one that ended early or was moved."""
+    return point.resets is not None and abs(point.resets - end) <= _SAME_RESET
+
+
 def _run(
     points: Sequence[QuotaPoint], end: datetime, span: timedelta, absences: Sequence[Absence]
 ) -> list[BurnPoint]:
@@ -178,8 +219,8 @@ def _run(
     low = bisect_left(points, start, key=lambda point: point.ts)
     high = bisect_right(points, end, key=lambda point: point.ts)
     for point in points[low:high]:
-        if point.resets is None or abs(point.resets - end) > _SAME_RESET:
-            continue  # of a window that ended early, or was moved
+        if not _ends(point, end):
+            continue
         run.append(_point(point.ts, max(0.0, point.used), run[-1].moment, absences))
     if len(run) > 1 and run[1].used > _FRESH_WINDOW:
         run[1] = BurnPoint(moment=run[1].moment, used=run[1].used, is_after_gap=True)

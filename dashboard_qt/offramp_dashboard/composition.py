@@ -293,7 +293,9 @@ class _Composer:
         """Each model once, with the backend that served it most, in the order of the series."""
         hidden = self._selection.hidden_models
         home: dict[str | None, tuple[int, str | None]] = {key or None: (0, None) for key in hidden}
+        served: dict[str | None, set[str | None]] = {}
         for (backend, model), requests in self._routes.items():
+            served.setdefault(model, set()).add(backend)
             home[model] = max(
                 home.get(model, (-1, None)),
                 (requests, backend),
@@ -307,6 +309,7 @@ class _Composer:
                 name=title,
                 backend=backend,
                 is_on=(model or "") not in hidden,
+                also=names.backends_in_order(served.get(model, set()) - {backend}),
             )
             for (backend, model), title in zip(routes, titles, strict=True)
         )

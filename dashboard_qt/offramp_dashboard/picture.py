@@ -197,6 +197,8 @@ class Choice:
     name: str
     backend: str | None
     is_on: bool
+    also: tuple[str | None, ...] = ()
+    """Backends besides that have served the model, now and then."""
 
 
 class FeedState(Enum):

@@ -16,43 +16,58 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from offramp_dashboard.names import backend_name
 from offramp_dashboard.theme import GRID_PX, LIGHT
 from offramp_dashboard.views.fills import paint_fill
 from offramp_dashboard.views.shades import Shades
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from PySide6.QtGui import QPaintEvent, QResizeEvent
 
     from offramp_dashboard.picture import Choice, Picture
     from offramp_dashboard.theme import Fill, Theme
 
 _SWATCH_PX = 11
+_SEAM_PX = 2
 _PADDING_PX = 9
 _LONGEST_PX = 168
 
 
 class Chip(QAbstractButton):
-    """A swatch and a name, on or off; off is struck through and empty, not only paler."""
+    """Swatches and a name, on or off; off is struck through and empty, not only paler.
 
-    def __init__(self, choice: Choice, fill: Fill, theme: Theme, what: str) -> None:
-        """Stand for `choice`; `what` is `provider` or `model`."""
+    A provider's swatch is round. A model has a square one for each provider that served it: as it
+    is drawn in that provider's part of the bars.
+    """
+
+    def __init__(
+        self, choice: Choice, fills: Sequence[Fill], theme: Theme, *, is_provider: bool
+    ) -> None:
+        """Stand for `choice`, filled so."""
         super().__init__()
         self.setCheckable(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.key = choice.key
-        self._what = what
-        self.show_choice(choice, fill, theme)
+        self._is_provider = is_provider
+        self.show_choice(choice, fills, theme)
 
-    def show_choice(self, choice: Choice, fill: Fill, theme: Theme) -> None:
+    def show_choice(self, choice: Choice, fills: Sequence[Fill], theme: Theme) -> None:
         """Take up a new state or theme."""
-        self._fill, self._theme = fill, theme
+        self._fills, self._theme = tuple(fills), theme
         self.setText(choice.name)
         self.setChecked(choice.is_on)
         state = "shown" if choice.is_on else "hidden"
-        self.setAccessibleName(f"{self._what} {choice.name}, {state}")
+        what = "provider" if self._is_provider else "model"
+        self.setAccessibleName(f"{what} {choice.name}, {state}")
         doing = "Hide" if choice.is_on else "Show"
-        self.setToolTip(f"{doing} {choice.key or choice.name} in every chart")
+        tip = f"{doing} {choice.key or choice.name} in every chart"
+        if choice.also:
+            places = (choice.backend, *choice.also)
+            tip += f"\nIts swatches: {', '.join(map(backend_name, places))}"
+        self.setToolTip(tip)
         self.update()
 
     def nextCheckState(self) -> None:  # noqa: N802 - Qt's name
@@ -62,7 +77,7 @@ class Chip(QAbstractButton):
         """Swatch, name and padding."""
         metrics = self.fontMetrics()
         text = min(metrics.horizontalAdvance(self.text()), _LONGEST_PX)
-        return QSize(text + _SWATCH_PX + 3 * _PADDING_PX - 4, metrics.height() + 10)
+        return QSize(text + self._swatches_px() + 3 * _PADDING_PX - 4, metrics.height() + 10)
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         """Draw it."""
@@ -76,26 +91,38 @@ class Chip(QAbstractButton):
         ground = theme.hovered if self.underMouse() else theme.raised
         painter.setBrush(QColor(ground if self.isChecked() else theme.window))
         painter.drawRoundedRect(area, 6, 6)
-        top = (self.height() - _SWATCH_PX) / 2
-        swatch = QRectF(_PADDING_PX, round(top), _SWATCH_PX, _SWATCH_PX)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-        if self.isChecked():
-            paint_fill(painter, swatch, self._fill)
-        else:
-            painter.setPen(QPen(QColor(theme.muted), 1))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRect(swatch.adjusted(0, 0, -1, -1))
+        top = round((self.height() - _SWATCH_PX) / 2)
+        for place, fill in enumerate(self._fills):
+            left = _PADDING_PX + place * (_SWATCH_PX + _SEAM_PX)
+            self._paint_swatch(painter, QRectF(left, top, _SWATCH_PX, _SWATCH_PX), fill)
         font = self.font()
         font.setStrikeOut(not self.isChecked())
         painter.setFont(font)
         painter.setPen(QColor(theme.text if self.isChecked() else theme.muted))
-        left = _PADDING_PX + _SWATCH_PX + _PADDING_PX - 3
+        left = _PADDING_PX + self._swatches_px() + _PADDING_PX - 3
         room = self.width() - left - _PADDING_PX + 2
         text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideMiddle, room)
         painter.drawText(
             QRectF(left, 0, room + 2, self.height()), Qt.AlignmentFlag.AlignVCenter, text
         )
         painter.end()
+
+    def _paint_swatch(self, painter: QPainter, area: QRectF, fill: Fill) -> None:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, self._is_provider)
+        if self.isChecked() and self._is_provider:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(fill.colour))
+            painter.drawEllipse(area)
+        elif self.isChecked():
+            paint_fill(painter, area, fill)
+        else:
+            painter.setPen(QPen(QColor(self._theme.muted), 1))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            outline = area.adjusted(0, 0, -1, -1)
+            painter.drawEllipse(outline) if self._is_provider else painter.drawRect(outline)
+
+    def _swatches_px(self) -> int:
+        return len(self._fills) * (_SWATCH_PX + _SEAM_PX) - _SEAM_PX
 
 
 class Chips(QWidget):
@@ -167,11 +194,11 @@ class Chips(QWidget):
             self._chips[0].setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        """Any width will do; as high as a chip."""
+        """Any width will do; as high as a chip, and as the menu's button where one is needed."""
         height = (
             self._chips[0].sizeHint().height() if self._chips else self.fontMetrics().height() + 10
         )
-        return QSize(0, height)
+        return QSize(0, max(height, self._more.sizeHint().height()))
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """All chips in a row."""
@@ -201,7 +228,8 @@ class Chips(QWidget):
         self._row.removeWidget(self._rule)
         self._chips = []
         for choice, is_provider in self._choices():
-            chip = Chip(choice, self._fill(choice, is_provider), self._theme, _kind(is_provider))
+            fills = self._fills(choice, is_provider)
+            chip = Chip(choice, fills, self._theme, is_provider=is_provider)
             chip.clicked.connect(lambda _, c=chip, p=is_provider: self._toggle(c.key, p))
             self._chips.append(chip)
         place = 0
@@ -218,14 +246,15 @@ class Chips(QWidget):
 
     def _dress(self) -> None:
         for chip, (choice, is_provider) in zip(self._chips, self._choices(), strict=True):
-            chip.show_choice(choice, self._fill(choice, is_provider), self._theme)
+            chip.show_choice(choice, self._fills(choice, is_provider), self._theme)
 
-    def _fill(self, choice: Choice, is_provider: bool) -> Fill:
+    def _fills(self, choice: Choice, is_provider: bool) -> list[Fill]:
         assert self._picture is not None
         shades = Shades.of(self._picture)
         if is_provider:
-            return shades.fill(self._theme, choice.key or None)
-        return shades.fill(self._theme, choice.backend, choice.key)
+            return [shades.fill(self._theme, choice.key or None)]
+        places = (choice.backend, *choice.also)
+        return [shades.fill(self._theme, backend, choice.key) for backend in places]
 
     def _fit(self) -> None:
         """Show as many as there is room for; the rest go into the menu."""
@@ -268,7 +297,3 @@ class Chips(QWidget):
             return
         signal = self.provider_toggled if is_provider else self.model_toggled
         signal.emit(key, not choice.is_on)
-
-
-def _kind(is_provider: bool) -> str:
-    return "provider" if is_provider else "model"
