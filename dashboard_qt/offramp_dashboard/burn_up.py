@@ -145,20 +145,16 @@ def _burn_up(
     used, span, end = quota.used_at(window, now), quota.length(window.name), window.resets
     if used is None or span is None or end is None or not timedelta() <= end - now <= span:
         return None
-    told_at = min(window.read_at, now)
     start = end - span
+    told_at = max(start, min(window.read_at, now))
     points = _points_of(source.points, plan, window, start, end)
-    run = _run(points, end, span, source.absences)
+    run = _run(points, end, span, told_at, source.absences)
     if run[-1].used != used or run[-1].moment < told_at:
         run.append(_point(told_at, used, run[-1].moment, source.absences))
-    before = []
-    if span >= _COMPARED_FROM:
-        earlier = _run(points, start, span, source.absences)
-        before = earlier if len(earlier) > 1 else []
     title = f"{backend_name(plan.backend)} {quota_words.window_name(window.name)}"
     text = quota_words.window_text(plan.backend, window, now, zone)
-    expected = quota.forecast(window, now)
     is_spent = quota.is_spent(window, now)
+    expected = None if is_spent else quota.forecast(window, now)
     return BurnUp(
         backend=plan.backend,
         window=window.name,
@@ -170,8 +166,8 @@ def _burn_up(
         used=used,
         told_at=told_at.astimezone(zone),
         points=tuple(_moved(run, timedelta(), zone)),
-        before=tuple(_moved(before, span, zone)),
-        forecast=None if is_spent else expected,
+        before=tuple(_moved(_before(points, start, span, source.absences), span, zone)),
+        forecast=expected,
         runs_out=_runs_out(start, now, used, expected, zone),
         is_spent=is_spent,
     )
@@ -211,13 +207,20 @@ def _ends(point: QuotaPoint, end: datetime) -> bool:
 
 
 def _run(
-    points: Sequence[QuotaPoint], end: datetime, span: timedelta, absences: Sequence[Absence]
+    points: Sequence[QuotaPoint],
+    end: datetime,
+    span: timedelta,
+    until: datetime,
+    absences: Sequence[Absence],
 ) -> list[BurnPoint]:
-    """The window that ends then: nothing at its beginning, then what was told of it."""
+    """The window that ends then: nothing at its beginning, then what was told of it `until` then.
+
+    What is later comes from a clock that was set back, or will be told by the daemon at once.
+    """
     start = end - span
     run = [BurnPoint(moment=start, used=0.0)]
     low = bisect_left(points, start, key=lambda point: point.ts)
-    high = bisect_right(points, end, key=lambda point: point.ts)
+    high = bisect_right(points, until, key=lambda point: point.ts)
     for point in points[low:high]:
         if not _ends(point, end):
             continue
@@ -225,6 +228,16 @@ def _run(
     if len(run) > 1 and run[1].used > _FRESH_WINDOW:
         run[1] = BurnPoint(moment=run[1].moment, used=run[1].used, is_after_gap=True)
     return run
+
+
+def _before(
+    points: Sequence[QuotaPoint], start: datetime, span: timedelta, absences: Sequence[Absence]
+) -> list[BurnPoint]:
+    """The window that ended where this one began, if it is worth a look and known."""
+    if span < _COMPARED_FROM:
+        return []
+    run = _run(points, start, span, start, absences)
+    return run if len(run) > 1 else []
 
 
 def _point(

@@ -330,7 +330,9 @@ def test_hidden_choice_stays_to_be_chosen_though_the_log_lost_it() -> None:
 
 def test_model_has_the_backend_that_served_it_most() -> None:
     log = [record(NOW, backend="anthropic"), record(NOW), record(NOW)]
-    assert [choice.backend for choice in picture_of(log).models] == ["zai"]
+    assert [(choice.backend, choice.also) for choice in picture_of(log).models] == [
+        ("zai", ("anthropic",))
+    ]
 
 
 def test_cache_hit_rate_is_of_all_input() -> None:

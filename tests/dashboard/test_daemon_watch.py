@@ -17,10 +17,14 @@ import pytest
 from app_thread import NOWHERE, app_in_thread
 from proxy_harness import settings_for
 
-from offramp_core.control_api import BackendStatus, Pause, RecordsStatus, Status
+from offramp_core import control_api
+from offramp_core.control_api import BackendStatus, Bypass, Pause, RecordsStatus, Status
 from offramp_core.control_client import ControlClient
 from offramp_core.paths import Paths
-from offramp_dashboard.daemon_watch import UNKNOWN, DaemonWatch, seen
+from offramp_core.quota import PlanQuota, QuotaWindow
+from offramp_dashboard.burn_up import Told
+from offramp_dashboard.daemon_watch import UNKNOWN, DaemonWatch
+from offramp_dashboard.daemon_words import seen
 from offramp_dashboard.picture import Daemon, DaemonState
 
 if TYPE_CHECKING:
@@ -87,6 +91,16 @@ def is_in(watch: DaemonWatch, state: DaemonState) -> Callable[[], bool]:
             DaemonState.RUNNING,
             "delegation is on",
         ),
+        (
+            status(
+                delegation="auto", delegation_why="Sonnet on Claude: the week is 12% under pace."
+            ),
+            DaemonState.RUNNING,
+            "Running, auto: Sonnet on Claude: the week is 12% under pace.",
+        ),
+        (status(delegation="auto"), DaemonState.RUNNING, "only as far as the Claude plan needs"),
+        (status(delegation="never"), DaemonState.RUNNING, "switched off in the settings"),
+        (status(delegation="sometimes"), DaemonState.RUNNING, "delegation is on"),
         (status(is_stopping=True), DaemonState.STOPPED, "stopping"),
         (
             status(records=RecordsStatus(written=1, waiting=5, lost=0, last_error="disk full")),
@@ -100,6 +114,67 @@ def test_status_is_put_into_words(told: Status, state: DaemonState, words: str) 
     assert found.state is state
     assert words in found.text
     assert (found.paused_until is None) == (told.pause is None or told.pause.until is None)
+
+
+def bypassed(cause: str, **fields: object) -> Status:
+    bypass = Bypass(to="anthropic", since=NOW, cause=cause)
+    bypass = msgspec.structs.replace(bypass, **fields)
+    return status(backends=(BackendStatus(name="zai", key="present", bypass=bypass),))
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (status(), ""),
+        (
+            bypassed(control_api.LIMIT, until=NOW + timedelta(hours=2)),
+            "Z.ai's quota is spent: what belongs there goes to Claude until 14:00.",
+        ),
+        (
+            msgspec.structs.replace(
+                bypassed(control_api.LIMIT),
+                quota=(
+                    PlanQuota(
+                        backend="zai",
+                        account="a",
+                        read_at=NOW,
+                        windows=(
+                            QuotaWindow(
+                                name="5h", used=1.0, resets=NOW + timedelta(hours=2), read_at=NOW
+                            ),
+                            QuotaWindow(
+                                name="7d", used=0.2, resets=NOW + timedelta(days=2), read_at=NOW
+                            ),
+                        ),
+                    ),
+                ),
+            ),
+            "Z.ai's quota is spent (5 hours): what belongs there goes to Claude.",
+        ),
+        (
+            bypassed(control_api.UNREACHABLE, until=NOW - timedelta(seconds=1)),
+            "Z.ai can't be reached: what belongs there goes to Claude.",
+        ),
+        (
+            bypassed("the moon is full"),
+            "Z.ai does not serve it at present: what belongs there goes to Claude.",
+        ),
+    ],
+)
+def test_detour_is_put_into_words(told: Status, words: str) -> None:
+    assert seen(told, NOW, UTC).detour == words
+    paused = msgspec.structs.replace(told, pause=Pause(since=NOW))
+    assert seen(paused, NOW, UTC).detour == words
+
+
+def test_plans_are_told_when_they_change(watch: DaemonWatch, qtbot: QtBot) -> None:
+    told: list[Told] = []
+    watch.quota_told.connect(told.append)
+    plans = (PlanQuota(backend="zai", account="a", read_at=NOW),)
+    for plan in ((), (), plans, plans):
+        watch._tell_status(status(quota=plan, uptime_s=len(told)))
+    qtbot.waitUntil(lambda: len(told) == 2, timeout=PATIENCE_MS)
+    assert told == [Told(since=NOW), Told(plans=plans, since=NOW)]
 
 
 def test_daemon_is_followed_paused_and_resumed(

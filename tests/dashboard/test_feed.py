@@ -10,7 +10,7 @@ import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -22,9 +22,17 @@ from usage_samples import record
 from offramp_core import events
 from offramp_core.control_client import ControlClient
 from offramp_core.events import StateEvent
+from offramp_core.quota import (
+    HISTORY_NAME,
+    PlanQuota,
+    QuotaPoint,
+    QuotaWindow,
+    encode_point,
+)
 from offramp_core.records import format_timestamp
 from offramp_core.weeks import Span, WeekBoundary
 from offramp_dashboard import feed_worker
+from offramp_dashboard.burn_up import Told
 from offramp_dashboard.feed import Feed
 from offramp_dashboard.feed_worker import Place
 from offramp_dashboard.models.requests import RequestsModel
@@ -332,6 +340,75 @@ def test_pause_of_a_real_daemon_is_marked_from_its_beginning_to_its_end(qtbot: Q
             assert len(picture.split.pauses) == 1
         finally:
             feed.stop()
+
+
+def quota_window(used: float, **fields: object) -> QuotaWindow:
+    told: dict[str, Any] = {"resets": NOW + timedelta(hours=2), "read_at": NOW, **fields}
+    return QuotaWindow(name="5h", used=used, **told)
+
+
+def test_quota_that_the_daemon_tells_is_drawn_without_waiting(
+    watch: Callable[..., Watched], log_dir: Path
+) -> None:
+    write_log(log_dir, [record(NOW)])
+    watched = watch()
+    assert watched.until_ready().quota.burn_ups == ()
+    for used in (0.4, 0.5):
+        plan = PlanQuota(
+            backend="anthropic", account="a", windows=(quota_window(used),), read_at=NOW
+        )
+        watched.feed.tell_quota(Told(plans=(plan,), since=NOW))
+        picture = watched.until(
+            lambda picture, used=used: [one.used for one in picture.quota.burn_ups] == [used]
+        )
+    assert picture.quota.burn_ups[0].title == "Claude 5 hours"
+
+
+def test_quota_history_is_followed(watch: Callable[..., Watched], log_dir: Path) -> None:
+    write_log(log_dir, [record(NOW)])
+    watched = watch()
+    watched.until_ready()
+    for number, used in enumerate((0.1, 0.2), start=1):
+        point = QuotaPoint(
+            ts=NOW - timedelta(minutes=9 - number),
+            backend="zai",
+            account="a",
+            window="5h",
+            used=used,
+            resets=NOW + timedelta(hours=1),
+        )
+        with (log_dir / HISTORY_NAME).open("ab") as file:
+            file.write(encode_point(point))
+        picture = watched.until(
+            lambda picture, used=used: [one.used for one in picture.quota.burn_ups] == [used]
+        )
+    assert [one.used for one in picture.quota.burn_ups[0].points] == [0, 0.1, 0.2]
+
+
+def test_time_without_a_daemon_is_a_gap_in_the_quota(
+    watch: Callable[..., Watched], log_dir: Path
+) -> None:
+    write_log(log_dir, [record(NOW)])
+    told = [(60, events.STARTED), (40, events.STOPPED), (20, events.STARTED)]
+    lines = [
+        StateEvent(ts=format_timestamp(NOW - timedelta(minutes=ago)), event=event, pid=ago // 40)
+        for ago, event in told
+    ]
+    (log_dir / events.FILE_NAME).write_bytes(b"".join(map(events.encode, lines)))
+    points = [
+        QuotaPoint(
+            ts=NOW - timedelta(minutes=ago),
+            backend="zai",
+            account="a",
+            window="5h",
+            used=used,
+            resets=NOW + timedelta(hours=4),
+        )
+        for ago, used in ((55, 0.01), (50, 0.02), (10, 0.2))
+    ]
+    (log_dir / HISTORY_NAME).write_bytes(b"".join(map(encode_point, points)))
+    (found,) = watch().until_ready().quota.burn_ups
+    assert [one.is_after_gap for one in found.points] == [False, False, False, True]
 
 
 def test_reopening_reads_another_place(

@@ -10,7 +10,7 @@ from layout_checks import without_name
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QCheckBox, QComboBox, QLineEdit
 
-from offramp_core import config_example
+from offramp_core import config, config_example
 from offramp_core.errors import OfframpError
 from offramp_core.paths import Paths
 from offramp_dashboard.settings_page import form
@@ -126,6 +126,31 @@ def test_page_shows_what_holds(open_page: Callable[..., SettingsDialog]) -> None
     assert [row.match.text() for row in _routes(dialog).rows] == ["sonnet", "haiku"]
     assert dialog.fields[form.KEY].note.startswith("There is none yet")
     assert without_name(dialog) == []
+
+
+def test_delegation_and_what_happens_on_trouble_can_be_set(
+    open_page: Callable[..., SettingsDialog], paths: Paths, qtbot: QtBot
+) -> None:
+    dialog = open_page()
+    mode = _combo(dialog, "delegation")
+    assert mode.currentData() == "always"
+    assert [mode.itemData(i) for i in range(mode.count())] == ["always", "auto", "never"]
+    assert all(mode.itemText(i).partition(": ")[2] for i in range(mode.count()))
+    assert _box(dialog, "failover").isChecked()
+    assert not _box(dialog, "overflow").isChecked()
+    mode.setCurrentIndex(1)
+    for name in ("failover", "overflow", "zai_quota"):
+        _box(dialog, name).toggle()
+
+    _save(dialog, qtbot)
+
+    found = config.load(paths, {}).settings
+    assert (found.delegation, found.failover, found.overflow, found.zai_quota) == (
+        "auto",
+        False,
+        True,
+        False,
+    )
 
 
 def test_only_what_changed_is_written_and_comments_stay(

@@ -18,10 +18,13 @@ from offramp_dashboard.request_rows import RequestRow, row_of
 from offramp_dashboard.views.chips import Chips
 from offramp_dashboard.views.headline_view import HeadlineView
 from offramp_dashboard.views.requests_view import RequestsView
+from offramp_dashboard.views.shades import Shades
 from offramp_dashboard.views.tokens_view import TokensView
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
+
+    from offramp_dashboard.theme import Theme
 
 
 @pytest.fixture
@@ -144,6 +147,24 @@ def test_hidden_choice_is_off_and_says_so(chips: Chips) -> None:
 
     assert not chips.chips[1].isChecked()
     assert chips.chips[1].accessibleName() == "provider Z.ai, hidden"
+
+
+def test_model_that_two_providers_served_shows_how_it_is_drawn_for_each(
+    chips: Chips, theme: Theme
+) -> None:
+    full = full_picture()
+    models = [*full.models[:2], replace(full.models[2], also=("anthropic",))]
+    chips.set_theme(theme)
+    chips.show_picture(replace(full, models=tuple(models)))
+    sonnet, haiku = chips.chips[3], chips.chips[4]
+
+    shades = Shades.of(full)
+    colours = [shades.fill(theme, backend, haiku.key).colour for backend in ("zai", "anthropic")]
+    image = haiku.grab().toImage()
+    level = [image.pixelColor(x, image.height() // 2).name() for x in range(40)]
+    assert [colour for colour in dict.fromkeys(level) if colour in colours] == colours
+    assert "Its swatches: Z.ai, Claude" in haiku.toolTip()
+    assert "swatches" not in sonnet.toolTip()
 
 
 def test_chips_without_room_are_in_the_menu(chips: Chips, qtbot: QtBot) -> None:

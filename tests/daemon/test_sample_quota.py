@@ -1,0 +1,63 @@
+"""The demo's invented quota: the same each time, and one with what the simulator tells."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from offramp_core import quota_log
+from offramp_core.quota import HISTORY_NAME, length
+from offramp_daemon import sample_quota
+from offramp_daemon.simulator.anthropic_limits import UnifiedQuota
+
+NOW = datetime(2026, 11, 24, 15, 26, tzinfo=ZoneInfo("Europe/Berlin"))
+WINDOWS = [(backend, name) for backend in ("anthropic", "zai") for name in ("5h", "7d")]
+
+
+def points(backend, name, now=NOW):
+    return [
+        one for one in sample_quota.history(now, 1) if (one.backend, one.window) == (backend, name)
+    ]
+
+
+@pytest.mark.parametrize(("backend", "name"), WINDOWS)
+def test_each_window_rises_by_percents_until_its_reset(backend, name):
+    found = points(backend, name)
+    assert len(found) > 30
+    assert all(one.ts <= NOW for one in found)
+    for before, after in pairwise(found):
+        assert before.ts < after.ts
+        if before.resets == after.resets:
+            assert before.used < after.used < 1
+        else:
+            assert after.resets - before.resets == length(name)
+
+
+@pytest.mark.parametrize(("backend", "name"), WINDOWS)
+def test_what_the_simulator_tells_now_goes_on_from_the_history(backend, name):
+    used = sample_quota.used(backend, name, NOW, 1)
+    assert 0 <= used - points(backend, name)[-1].used < 0.02
+    later = sample_quota.used(backend, name, NOW + timedelta(minutes=30), 1)
+    assert used < later
+
+
+def test_windows_are_cut_as_the_simulator_cuts_them():
+    headers = UnifiedQuota().headers(NOW.timestamp())
+    for name in ("5h", "7d"):
+        (told,) = [value for key, value in headers.items() if key.endswith(f"-{name}-reset")]
+        assert points("anthropic", name)[-1].resets.timestamp() == int(told)
+
+
+def test_history_is_the_same_each_time_and_written_once(tmp_path):
+    assert sample_quota.history(NOW, 1) == sample_quota.history(NOW, 1)
+    assert sample_quota.history(NOW, 1) != sample_quota.history(NOW, 2)
+    count = sample_quota.write_history(tmp_path / "log", NOW, 1)
+    found = quota_log.read(tmp_path / "log", NOW - timedelta(days=30))
+    assert found == sample_quota.history(NOW, 1)
+    assert len(found) == count
+    size = (tmp_path / "log" / HISTORY_NAME).stat().st_size
+    assert sample_quota.write_history(tmp_path / "log", NOW + timedelta(days=1), 1) == 0
+    assert (tmp_path / "log" / HISTORY_NAME).stat().st_size == size < 400_000
