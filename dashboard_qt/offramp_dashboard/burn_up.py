@@ -53,7 +53,11 @@ class QuotaSource:
     """What burn-ups are made from."""
 
     told: Told = field(default_factory=Told)
+    kept: tuple[PlanQuota, ...] = ()
+    """As they were last known when a daemon ran: of each backend the account in use first."""
     points: Points = field(default_factory=dict)
+    points_problem: str = ""
+    """Why there are no points, where that is no good sign."""
     absences: Sequence[Absence] = ()
     is_zai_asked: bool | None = True
     """Whether the settings allow it; None where there is no such backend."""
@@ -69,7 +73,9 @@ def grouped(points: Iterable[QuotaPoint]) -> Points:
 
 def compose(source: QuotaSource, now: datetime, zone: tzinfo) -> Quota:
     """What is known of the plans at `now` (UTC), on the clocks of `zone`."""
-    plans = {plan.backend: plan for plan in (*_latest(source.points), *source.told.plans)}
+    # Of one backend the last counts: what the daemon says itself, and of a file what is in use.
+    known = (*_latest(source.points), *reversed(source.kept), *source.told.plans)
+    plans = {plan.backend: plan for plan in known}
     burn_ups: list[BurnUp] = []
     remarks: list[str] = []
     for backend in backends_in_order(plans):
@@ -84,6 +90,8 @@ def compose(source: QuotaSource, now: datetime, zone: tzinfo) -> Quota:
         if plan.problem:
             remarks.append(f"{backend_name(backend)}: {plan.problem}")
     remarks += _awaited(source, plans, now, zone)
+    if source.points_problem:
+        remarks.append(source.points_problem)
     return Quota(burn_ups=tuple(burn_ups), remarks=tuple(remarks))
 
 

@@ -72,12 +72,11 @@ class Controller(QObject):
         self._table = RequestsModel(self._zone, _now, self)
         self.window = Window(self._table, styling.theme)
         self.window.setWindowTitle("Offramp (demo)" if is_demo else "Offramp")
+        self.watch = DaemonWatch(ControlClient(paths.control_socket), self._zone, _now, self)
         self._opened = self._place(self._load_settings())
         self._seen_quota = own_week.mark(paths.quota_file)
         self.feed = Feed(self._opened, self._selection, _now, self)
         self._week_clock = QTimer(self, interval=_WEEK_EVERY_MS)
-        client = ControlClient(paths.control_socket)
-        self.watch = DaemonWatch(client, self._zone, _now, self)
         self._connect()
 
     def start(self) -> None:
@@ -312,6 +311,7 @@ class Controller(QObject):
             self._settings, self._origins = Settings(), {}
         else:
             self._settings, self._origins = loaded.settings, dict(loaded.origins)
+        self.watch.routed = _routed(self._settings)
         return self._settings
 
     def _boundary(self, settings: Settings) -> WeekBoundary:
@@ -322,6 +322,7 @@ class Controller(QObject):
         return Place(
             log_dir=settings.log_dir or self._paths.log_dir,
             cache_dir=self._paths.folded_months,
+            quota_file=self._paths.quota_file,
             boundary=self._boundary(settings),
             is_zai_asked=settings.zai_quota if _has_zai(settings) else None,
         )
@@ -333,6 +334,14 @@ def _now() -> datetime:
 
 def _has_zai(settings: Settings) -> bool:
     return any(backend.name == ZAI for backend in settings.backends)
+
+
+def _routed(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """What the routes send to each backend, in their words."""
+    found: dict[str, tuple[str, ...]] = {}
+    for route in settings.routes:
+        found[route.backend] = (*found.get(route.backend, ()), route.match)
+    return found
 
 
 def _ask_file(parent: QWidget, title: str, name: str, kinds: str) -> Path | None:

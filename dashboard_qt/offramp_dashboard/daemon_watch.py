@@ -18,7 +18,7 @@ from offramp_dashboard.daemon_words import seen
 from offramp_dashboard.picture import Daemon, DaemonState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime, tzinfo
 
     from offramp_core.control_api import CommandAnswer, Status
@@ -61,6 +61,8 @@ class DaemonWatch(QObject):
         super().__init__(parent)
         self.current = UNKNOWN
         """As last told; for the window's thread."""
+        self.routed: Mapping[str, Sequence[str]] = {}
+        """The models' names that the settings send to each backend; replaced, never changed."""
         self._client = client
         self._zone = zone
         self._now = now
@@ -166,7 +168,7 @@ class DaemonWatch(QObject):
             self._told_quota = told
         if is_new:
             self._emit(self.quota_told, told)
-        self._tell(seen(status, self._now(), self._zone))
+        self._tell(seen(status, self._now(), self._zone, self.routed))
 
     def _tell(self, daemon: Daemon) -> None:
         with self._guard:

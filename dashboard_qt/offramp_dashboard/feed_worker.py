@@ -12,6 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
+from offramp_core import quota_store
 from offramp_core.errors import OfframpError
 from offramp_dashboard import state_events
 from offramp_dashboard.absences import absences_of
@@ -81,6 +82,7 @@ class Place:
 
     log_dir: Path
     cache_dir: Path
+    quota_file: Path
     boundary: WeekBoundary
     is_zai_asked: bool | None = True
     """Whether Z.ai may be asked for its quota; None where there is no such backend."""
@@ -335,6 +337,7 @@ class FeedWorker:
         log = self._log
         if self._points is None:
             self._points = QuotaPoints(place.log_dir)
+        points = self._points.read(self._now())
         return Source(
             past=log.reading.past if log else UsageHistory(),
             boundary=place.boundary,
@@ -342,7 +345,10 @@ class FeedWorker:
             pauses=log.pauses if log else (),
             quota=QuotaSource(
                 told=told,
-                points=self._points.read(self._now()),
+                # Only until a daemon is heard of, which knows better.
+                kept=() if told.since else quota_store.read(place.quota_file),
+                points=points,
+                points_problem=self._points.problem,
                 absences=log.absences if log else (),
                 is_zai_asked=place.is_zai_asked,
             ),

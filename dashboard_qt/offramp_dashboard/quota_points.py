@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from offramp_core import quota_log
+from offramp_core.errors import OfframpError
 from offramp_core.quota import HISTORY_NAME
 from offramp_dashboard import burn_up
 
@@ -12,15 +13,20 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from offramp_core.quota import QuotaPoint
     from offramp_dashboard.burn_up import Points
 
 
 class QuotaPoints:
-    """What `quota.jsonl` in a folder tells. Use it from one thread; it raises nothing."""
+    """What `quota.jsonl` in a folder tells. Use it from one thread; it raises nothing.
+
+    `problem` is why it can't be read, in words; empty while it can.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Read nothing yet."""
         self._folder = folder
+        self.problem = ""
         self._points: Points = {}
         self._seen: tuple[int, int, int] | None = None
 
@@ -29,9 +35,16 @@ class QuotaPoints:
         seen = self._look()
         if seen != self._seen:
             self._seen = seen
-            found = quota_log.read(self._folder, now - burn_up.KEPT) if seen else []
-            self._points = burn_up.grouped(found)
+            self._points = burn_up.grouped(self._read(now) if seen else ())
         return self._points
+
+    def _read(self, now: datetime) -> list[QuotaPoint]:
+        self.problem = ""
+        try:
+            return quota_log.read(self._folder, now - burn_up.KEPT)
+        except OfframpError as error:
+            self.problem = str(error)
+            return []
 
     def _look(self) -> tuple[int, int, int] | None:
         try:

@@ -128,7 +128,7 @@ def bypassed(cause: str, **fields: object) -> Status:
         (status(), ""),
         (
             bypassed(control_api.LIMIT, until=NOW + timedelta(hours=2)),
-            "Z.ai's quota is spent: what belongs there goes to Claude until 14:00.",
+            "Z.ai's quota is spent: what it can't serve goes to Claude until 14:00.",
         ),
         (
             msgspec.structs.replace(
@@ -149,15 +149,15 @@ def bypassed(cause: str, **fields: object) -> Status:
                     ),
                 ),
             ),
-            "Z.ai's quota is spent (5 hours): what belongs there goes to Claude.",
+            "Z.ai's quota is spent (5 hours): what it can't serve goes to Claude.",
         ),
         (
             bypassed(control_api.UNREACHABLE, until=NOW - timedelta(seconds=1)),
-            "Z.ai can't be reached: what belongs there goes to Claude.",
+            "Z.ai can't be reached: what it can't serve goes to Claude.",
         ),
         (
             bypassed("the moon is full"),
-            "Z.ai does not serve it at present: what belongs there goes to Claude.",
+            "Z.ai does not serve it at present: what it can't serve goes to Claude.",
         ),
     ],
 )
@@ -165,6 +165,13 @@ def test_detour_is_put_into_words(told: Status, words: str) -> None:
     assert seen(told, NOW, UTC).detour == words
     paused = msgspec.structs.replace(told, pause=Pause(since=NOW))
     assert seen(paused, NOW, UTC).detour == words
+
+
+def test_detour_names_the_models_that_the_routes_send_there() -> None:
+    told = bypassed(control_api.LIMIT, until=NOW + timedelta(hours=2))
+    assert seen(told, NOW, UTC, {"zai": ("sonnet", "haiku")}).detour == (
+        "Z.ai's quota is spent: Sonnet and Haiku go to Claude until 14:00."
+    )
 
 
 def test_plans_are_told_when_they_change(watch: DaemonWatch, qtbot: QtBot) -> None:

@@ -19,7 +19,7 @@ from PySide6.QtCore import QCoreApplication, QModelIndex, QObject, QThread
 from request_logs import write_log
 from usage_samples import record
 
-from offramp_core import events
+from offramp_core import events, quota_store
 from offramp_core.control_client import ControlClient
 from offramp_core.events import StateEvent
 from offramp_core.quota import (
@@ -88,13 +88,23 @@ class Watched:
         return self.until(lambda picture: picture.history.state is FeedState.READY)
 
 
+def place_of(folder: Path, boundary: WeekBoundary = BERLIN) -> Place:
+    """A log folder, with the other files beside it."""
+    return Place(
+        log_dir=folder,
+        cache_dir=folder.parent / "cache",
+        quota_file=folder.parent / "quota.json",
+        boundary=boundary,
+    )
+
+
 @pytest.fixture
 def watch(qtbot: QtBot, log_dir: Path) -> Iterator[Callable[..., Watched]]:
     """Start a feed on the log folder; each has ended when the test has."""
     feeds: list[Feed] = []
 
     def start(selection: Selection = REQUESTS, *, is_started: bool = True) -> Watched:
-        place = Place(log_dir=log_dir, cache_dir=log_dir.parent / "cache", boundary=BERLIN)
+        place = place_of(log_dir)
         feed, seen = Feed(place, selection, lambda: NOW), Seen()
         feed.pictured.connect(seen.take)
         feeds.append(feed)
@@ -323,7 +333,7 @@ def test_pause_of_a_real_daemon_is_marked_from_its_beginning_to_its_end(qtbot: Q
     with tempfile.TemporaryDirectory(prefix="offramp-") as name, app_in_thread(Path(name)) as app:
         paths = app.paths
         write_log(paths.log_dir, [record(datetime.now(UTC))])
-        place = Place(log_dir=paths.log_dir, cache_dir=paths.folded_months, boundary=BERLIN)
+        place = place_of(paths.log_dir)
         feed, seen = Feed(place, REQUESTS, lambda: datetime.now(UTC)), Seen()
         feed.pictured.connect(seen.take)
         feed.start()
@@ -362,6 +372,32 @@ def test_quota_that_the_daemon_tells_is_drawn_without_waiting(
             lambda picture, used=used: [one.used for one in picture.quota.burn_ups] == [used]
         )
     assert picture.quota.burn_ups[0].title == "Claude 5 hours"
+
+
+def test_quota_that_a_daemon_kept_is_drawn_while_none_runs(
+    watch: Callable[..., Watched], log_dir: Path
+) -> None:
+    write_log(log_dir, [record(NOW)])
+    plans = [
+        PlanQuota(backend="zai", account=name, windows=(quota_window(used),), read_at=NOW)
+        for name, used in (("in use", 0.4), ("other", 0.9))
+    ]
+    (log_dir.parent / "quota.json").write_bytes(quota_store.encode(plans))
+    watched = watch()
+    assert [one.used for one in watched.until_ready().quota.burn_ups] == [0.4]
+    watched.feed.tell_quota(Told(since=NOW))
+    watched.until(lambda picture: picture.quota.burn_ups == ())
+
+
+def test_quota_history_that_can_not_be_read_is_told_and_the_charts_go_on(
+    watch: Callable[..., Watched], log_dir: Path
+) -> None:
+    write_log(log_dir, [record(NOW)])
+    (log_dir / HISTORY_NAME).symlink_to(log_dir / HISTORY_NAME)
+    watched = watch()
+    picture = watched.until_ready()
+    assert in_week(picture) == 1
+    assert picture.quota.burn_ups == ()
 
 
 def test_quota_history_is_followed(watch: Callable[..., Watched], log_dir: Path) -> None:
@@ -419,9 +455,7 @@ def test_reopening_reads_another_place(
     watched = watch()
     assert in_week(watched.until_ready()) == 1
     boundary = WeekBoundary(day=1, hour=0, zone=UTC)
-    watched.feed.reopen(
-        Place(log_dir=tmp_path / "other", cache_dir=tmp_path / "cache", boundary=boundary)
-    )
+    watched.feed.reopen(place_of(tmp_path / "other", boundary))
     picture = watched.until(lambda picture: in_week(picture) == 2)
     assert picture.headline.start == datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -485,7 +519,7 @@ def test_feed_stops_in_the_midst_of_reading(watch: Callable[..., Watched], log_d
 
 def test_feed_that_was_never_started_stops(tmp_path: Path) -> None:
     boundary = WeekBoundary(day=1, hour=0, zone=UTC)
-    place = Place(log_dir=tmp_path, cache_dir=tmp_path, boundary=boundary)
+    place = place_of(tmp_path, boundary)
     feed = Feed(place, REQUESTS, lambda: NOW)
     feed.stop()
     assert not [one for one in threading.enumerate() if one.name == "offramp-feed"]

@@ -54,6 +54,9 @@ _AUTO_NOTE = (
     "Auto looks at how much of Claude's week and 5 hours is used, and decides for each new "
     "conversation. While it knows too little it delegates, as Always does."
 )
+_WEEK_NOTE = (
+    "Unless you choose another, it is learnt from Claude's weekly reset once that is known."
+)
 _FLAGS = (
     ("tray.notify_delegation", "When delegation stops working"),
     ("tray.notify_key", "When a key is refused"),
@@ -194,7 +197,8 @@ class SettingsDialog(QDialog):
         finish = TickBox("Conversations finish where they are")
         self._add("On pause", "let_conversations_finish", Field(finish.text(), finish))
         self._add_heading("Week")
-        self._add("Begins on", "week_start_day", Field("Week begins on", _combo(_days())))
+        note = "" if found.is_week_set else _WEEK_NOTE
+        self._add("Begins on", "week_start_day", Field("Week begins on", _combo(_days()), note))
         hours = tuple((hour, f"{hour:02}:00") for hour in range(24))
         self._add("At", "week_start_hour", Field("Week begins at", _combo(hours)))
         self._add_heading("Notifications")

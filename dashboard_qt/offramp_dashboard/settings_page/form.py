@@ -22,6 +22,8 @@ KEY = f"backend.{ZAI}.key"
 ROUTE_KEYS = ("match", "backend", "send_model", "context_tokens")
 
 _ROUTE_LABEL = re.compile(r"\[\[route\]\] number (\d+)(?:: (\w+))?")
+_WEEK = ("week_start_day", "week_start_hour")
+_DEFAULT = "default"
 _FORCED = ("environment ", ".env ")
 
 
@@ -44,6 +46,8 @@ class FormValues:
     backends: tuple[str, ...]
     key_note: str
     """Whether there is a key for Z.ai, and where it comes from; the key itself is nowhere here."""
+    is_week_set: bool = True
+    """Whether day or hour of the week are the user's; else they are learnt."""
 
     def changes_to(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """What of `values` is another than it was, and may be changed."""
@@ -76,6 +80,7 @@ def of(loaded: LoadedSettings) -> FormValues:
         forced=forced,
         backends=tuple(backend.name for backend in settings.backends),
         key_note=_key_note(loaded),
+        is_week_set=any(loaded.origins[name] != _DEFAULT for name in _WEEK),
     )
 
 
