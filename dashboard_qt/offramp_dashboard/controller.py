@@ -283,6 +283,8 @@ class Controller(QObject):
                 return export.bars_csv(picture.split.bars)
             case Table.TOKENS:
                 return export.tokens_csv(picture.tokens)
+            case Table.QUOTA:
+                return export.quota_csv(picture.quota)
             case Table.REQUESTS:
                 return export.requests_csv(self._table.rows(), self._zone)
 

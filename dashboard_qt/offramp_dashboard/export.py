@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime, tzinfo
     from pathlib import Path
 
-    from offramp_dashboard.picture import Bars, Tokens, Weeks
+    from offramp_dashboard.picture import Bars, Quota, Tokens, Weeks
     from offramp_dashboard.request_rows import RequestRow
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - these too
@@ -86,6 +86,24 @@ def tokens_csv(tokens: Tokens) -> str:
         for kind in tokens.kinds
     )
     return _csv(header, rows)
+
+
+def quota_csv(quota: Quota) -> str:
+    """One row per figure that was told of a running window; the beginning of each is 0."""
+    return _csv(
+        ("backend", "window", "time", "used", "resets"),
+        (
+            (
+                backend_name(burn_up.backend),
+                burn_up.window,
+                _iso(point.moment),
+                round(point.used, 6),
+                _iso(burn_up.end),
+            )
+            for burn_up in quota.burn_ups
+            for point in burn_up.points
+        ),
+    )
 
 
 def requests_csv(rows: Sequence[RequestRow], zone: tzinfo) -> str:

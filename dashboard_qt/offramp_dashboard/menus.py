@@ -33,6 +33,7 @@ class Table(Enum):
     WEEKS = "Weeks"
     SPLIT = "Split over Time"
     TOKENS = "Tokens by Kind"
+    QUOTA = "Quota"
     REQUESTS = "Requests"
 
 

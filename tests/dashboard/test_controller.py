@@ -138,8 +138,9 @@ def test_range_is_shown_and_left(start: Callable[..., Controller], qtbot: QtBot)
 
 @pytest.mark.parametrize("table", list(Table))
 def test_every_table_can_be_exported(
-    start: Callable[..., Controller], tmp_path: Path, table: Table, qtbot: QtBot
+    start: Callable[..., Controller], paths: Paths, tmp_path: Path, table: Table, qtbot: QtBot
 ) -> None:
+    keep(paths, claude_week(next_reset()))
     controller = start()
     qtbot.waitUntil(lambda: controller.window.requests.table.model().rowCount() > 0)
     file = tmp_path / "out.csv"

@@ -18,7 +18,15 @@ from offramp_core.weeks import WeekBoundary
 from offramp_dashboard import export
 from offramp_dashboard.composition import Source, compose
 from offramp_dashboard.history import UsageHistory
-from offramp_dashboard.picture import FeedState, History, Measure, Picture
+from offramp_dashboard.picture import (
+    BurnPoint,
+    BurnUp,
+    FeedState,
+    History,
+    Measure,
+    Picture,
+    Quota,
+)
 from offramp_dashboard.request_rows import RequestRow, row_of
 from offramp_dashboard.selection import Selection
 
@@ -64,6 +72,33 @@ def test_weeks_are_one_row_each() -> None:
     header, *rows = parsed(export.weeks_csv(picture(Measure.REQUESTS).weeks))
     assert header[2:] == ["Claude (requests)", "Z.ai (requests)"]
     assert rows[-1] == ["2026-11-26T22:00:00+01:00", "2026-12-03T22:00:00+01:00", "1", "1"]
+
+
+def test_quota_is_one_row_per_figure_of_each_window() -> None:
+    end = NOW + timedelta(hours=2)
+    start = end - timedelta(hours=5)
+    points = tuple(
+        BurnPoint(moment=(start + hours * timedelta(hours=1)).astimezone(BERLIN), used=used)
+        for hours, used in ((0, 0.0), (1.5, 1 / 3))
+    )
+    burn_up = BurnUp(
+        backend="zai",
+        window="5h",
+        title="Z.ai 5 hours",
+        text="33%",
+        start=start.astimezone(BERLIN),
+        end=end.astimezone(BERLIN),
+        now=NOW,
+        used=1 / 3,
+        told_at=NOW,
+        points=points,
+    )
+    assert parsed(export.quota_csv(Quota(burn_ups=(burn_up,)))) == [
+        ["backend", "window", "time", "used", "resets"],
+        ["Z.ai", "5h", "2026-11-28T07:41:00+01:00", "0.0", "2026-11-28T12:41:00+01:00"],
+        ["Z.ai", "5h", "2026-11-28T09:11:00+01:00", "0.333333", "2026-11-28T12:41:00+01:00"],
+    ]
+    assert parsed(export.quota_csv(Quota())) == [["backend", "window", "time", "used", "resets"]]
 
 
 def test_tokens_are_one_row_per_backend() -> None:
