@@ -146,8 +146,10 @@ class Dispatch:
     async def _keep(self, incoming: Incoming) -> web.StreamResponse:
         """To Claude; where its plan is spent to the delegate, if one may serve the request."""
         is_spent = self._is_claude_spent(incoming)
-        if is_spent and (response := await self._instead_of_claude(incoming)):
-            return response
+        if is_spent:
+            response = await self._instead_of_claude(incoming)
+            if response is not None:
+                return response
         answer, head = await self._to_claude(incoming)
         if not is_spent and is_quota_refusal(answer) and self._other_way(incoming) is not None:
             head = head or await replies.read_start(
@@ -155,7 +157,8 @@ class Dispatch:
                 replies.PLAIN_LIMIT_BYTES,
                 silence_timeout_s=incoming.settings.silence_timeout_s,
             )
-            if response := await self._instead_of_claude(incoming):
+            response = await self._instead_of_claude(incoming)
+            if response is not None:
                 answer.release()
                 return response
         return await self._relay(incoming, answer, head)
