@@ -9,19 +9,17 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
+from messages import SONNET, ask, send, surroundings
 from proxy_harness import CLAUDE_TOKEN, ZAI_KEY, RunningProxy, running_proxy, settings_for
 from raw_upstream import Connection, raw_upstream
 
 from offramp_daemon.availability import Availability
 from offramp_daemon.conversations import Conversations
-from offramp_daemon.dispatch import Surroundings
 from offramp_daemon.simulator import Simulator
-from offramp_daemon.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-SONNET = "claude-sonnet-4-5"
 SESSION = {"x-claude-code-session-id": "5e551011"}
 RESET = datetime(2026, 11, 26, 22, tzinfo=UTC)
 
@@ -58,27 +56,6 @@ FIRST_EVENTS = {
     "error without data": b"event: error\n\n",
     "error without a blank line": b'data: {"success":false,"code":1234,"msg":"no"}',
 }
-
-
-def ask(model: str = SONNET, text: str = "Hello", **fields: object) -> dict[str, object]:
-    return {
-        "model": model,
-        "max_tokens": 200,
-        "stream": True,
-        "messages": [{"role": "user", "content": text}],
-        **fields,
-    }
-
-
-async def send(
-    client: aiohttp.ClientSession,
-    proxy: RunningProxy,
-    body: dict[str, object],
-    path: str = "/v1/messages?beta=true",
-    **headers: str,
-) -> tuple[int, bytes]:
-    async with client.post(proxy.url + path, json=body, headers=headers) as answered:
-        return answered.status, await answered.read()
 
 
 @pytest.fixture
@@ -316,14 +293,3 @@ async def test_client_that_leaves_while_claude_steps_in_is_recorded_once(
     asking.cancel()
     record = await proxy.only_record()
     assert (record.backend, record.status) == ("anthropic", "cancelled")
-
-
-def surroundings(**fields: object) -> Surroundings:
-    """What a proxy has around it, with some of it given."""
-    made = {
-        "availability": Availability(),
-        "turns": Turns(),
-        "conversations": Conversations(),
-        **fields,
-    }
-    return Surroundings(**made)  # type: ignore[arg-type] - the fields are given by name

@@ -14,6 +14,7 @@ from offramp_core.settings import ANTHROPIC, Secret, Settings, default_backends,
 from offramp_daemon import app
 from offramp_daemon.availability import Availability
 from offramp_daemon.conversations import Conversations
+from offramp_daemon.delegation import Delegation
 from offramp_daemon.dispatch import Surroundings
 from offramp_daemon.forwarding import Forwarding
 from offramp_daemon.lifecycle import InFlight
@@ -22,10 +23,12 @@ from offramp_daemon.turns import Turns
 from offramp_daemon.upstream import Upstream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
+    from offramp_core.control_api import Pause
     from offramp_core.records import RequestRecord
     from offramp_daemon.exchange import Exchange
+    from offramp_daemon.routing import Choice
 
 ZAI_KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f0.Zq8Wn3Xr5Tb7Vm2K"
 CLAUDE_TOKEN = "sk-ant-oat01-Xk3vP9aQw7LmZt5RcYb2NdHs8JfGu4Ee6TiOyWpBq1VhCxMzKlDgSaFjUrwigAA"
@@ -87,11 +90,18 @@ def settings_for(anthropic_url: str, zai_url: str, **fields: Any) -> Settings:
 
 @contextlib.asynccontextmanager
 async def running_proxy(
-    settings: Settings, *, is_private: bool = True, around: Surroundings | None = None
+    settings: Settings,
+    *,
+    is_private: bool = True,
+    around: Surroundings | None = None,
+    pause: Pause | None = None,
+    choose: Callable[[str], Choice] | None = None,
 ) -> AsyncIterator[RunningProxy]:
     def note(exchange: Exchange) -> None:
         running.note(exchange)
 
+    delegation = Delegation()
+    delegation.set(pause)
     async with Upstream() as upstream:
         proxy = Proxy(
             settings=lambda: running.settings,
@@ -102,6 +112,8 @@ async def running_proxy(
             ),
             on_finish=note,
             is_private=is_private,
+            delegation=delegation,
+            choose=choose,
         )
 
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
