@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import web
-from aiohttp.http import HttpProcessingError
 
 from offramp_core import __version__
 from offramp_core.addresses import client_base_url, is_loopback
-from offramp_daemon import guard, lifecycle, service_notify, streaming
+from offramp_daemon import guard, http_server, lifecycle, service_notify, streaming
 from offramp_daemon.control import Control
 from offramp_daemon.conversations import Conversations
 from offramp_daemon.dispatch import Surroundings
@@ -28,6 +27,7 @@ from offramp_daemon.recorder import Recorder
 from offramp_daemon.state import DaemonState
 from offramp_daemon.supervision import Supervision
 from offramp_daemon.upstream import Upstream
+from offramp_daemon.zai_poller import ZaiPoller
 
 if TYPE_CHECKING:
     import socket
@@ -48,7 +48,6 @@ _RECORDS_EVERY_S = 2.0
 _KEYRING_S = 6.0
 """For the keyring to give its keys before a successor serves: else what the one before it delegated
 would go to Anthropic for a moment. The one before it serves meanwhile."""
-_HEAD_LIMIT_BYTES = 64 * 1024
 _LAST_WORDS_S = 0.1
 """For handlers to notice that they end, once the time for streams in flight is over."""
 _LOG = logging.getLogger(__name__)
@@ -253,7 +252,7 @@ async def _running(
         )
 
     def on_finish(exchange: Exchange) -> None:
-        state.standing.errors.note(exchange)
+        state.standing.note(exchange)
         if not exchange.is_recorded:
             _LOG.info("probe", extra={"status": exchange.http_status})
             return
@@ -270,20 +269,24 @@ async def _running(
             _task(state.pilot.run(), name="autopilot"),
         ):
             upstream.follow_network(state.standing.availability.note_network_changed)
+            forwarding = Forwarding(upstream, state.quota.read_answer)
             proxy = Proxy(
                 settings=lambda: live.current,
-                forwarding=Forwarding(upstream),
+                forwarding=forwarding,
                 around=Surroundings(
                     availability=state.standing.availability,
                     turns=state.standing.turns,
                     conversations=Conversations(),
-                    on_failure=state.standing.errors.note_failure,
+                    spent_until=state.quota.spent_until,
+                    on_failure=state.standing.note_failure,
                 ),
                 on_finish=on_finish,
                 is_private=console.is_private,
                 delegation=state.delegation,
                 choose=state.pilot.choose,
             )
+            poller = ZaiPoller(lambda: live.current, upstream, state.quota, hop=forwarding.hop)
+            state.quota.asker = poller
             daemon = Daemon(
                 live=live,
                 console=console,
@@ -294,7 +297,7 @@ async def _running(
                 started_s=time.monotonic(),
             )
             in_flight = InFlight(daemon.handle)
-            server = http_server(in_flight)
+            server = http_server.of(in_flight)
             runner = web.ServerRunner(server, shutdown_timeout=_LAST_WORDS_S)
             await runner.setup()
             if supervision.is_successor:
@@ -304,13 +307,14 @@ async def _running(
                 await site.start()
 
             try:
-                yield _Running(
-                    daemon=daemon,
-                    in_flight=in_flight,
-                    server=server,
-                    listeners=tuple(listeners),
-                    sites=sites,
-                )
+                async with _task(poller.run(), name="Z.ai's quota"):
+                    yield _Running(
+                        daemon=daemon,
+                        in_flight=in_flight,
+                        server=server,
+                        listeners=tuple(listeners),
+                        sites=sites,
+                    )
             finally:
                 await runner.cleanup()
                 await in_flight.drain(_LAST_WORDS_S, asyncio.Event())
@@ -330,35 +334,6 @@ def _refuse_stranger() -> web.Response:
         "There, `offramp config check` says what is wrong.",
     )
     return web.Response(status=403, body=failure.body(), content_type="application/json")
-
-
-def http_server(in_flight: InFlight) -> web.Server:
-    """The HTTP server: bodies as they came, handlers ended when their client goes."""
-    return web.Server(
-        in_flight.handle,
-        handler_cancellation=True,
-        auto_decompress=False,
-        access_log=None,
-        logger=_http_log(),
-        max_line_size=_HEAD_LIMIT_BYTES,
-        max_field_size=_HEAD_LIMIT_BYTES,
-    )
-
-
-def _http_log() -> logging.Logger:
-    log = logging.getLogger("aiohttp.offramp")
-    log.addFilter(_leave_out_quotes)
-    return log
-
-
-def _leave_out_quotes(record: logging.LogRecord) -> bool:
-    """Say what kind of error a request that is no HTTP has; aiohttp would quote the request."""
-    error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, HttpProcessingError):
-        record.levelno, record.levelname = logging.WARNING, "WARNING"
-        record.msg, record.args = "A request broke HTTP's rules: %s", (type(error).__name__,)
-        record.exc_info = None
-    return True
 
 
 async def _watch_settings(state: DaemonState) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from offramp_core import events
-from offramp_core.control_api import BackendStatus, Bypass, Key
+from offramp_core.control_api import LIMIT, BackendStatus, Bypass, Key
 from offramp_core.records import format_timestamp
 from offramp_core.settings import ANTHROPIC
 from offramp_core.units import format_moment
@@ -23,16 +23,39 @@ if TYPE_CHECKING:
     from offramp_core.settings import Backend
     from offramp_daemon.availability import Change
     from offramp_daemon.delegation import Clock
+    from offramp_daemon.exchange import Exchange
+    from offramp_daemon.failures import Failure
+    from offramp_daemon.quota import QuotaKeeper
 
 
 class BackendStanding:
     """All backends' standing. Used from the event loop alone."""
 
-    def __init__(self, clock: Clock) -> None:
-        """All is well, as far as is known."""
+    def __init__(self, clock: Clock, quota: QuotaKeeper) -> None:
+        """All is well, as far as is known; `quota` hears of what is used, and found spent."""
+        self._quota = quota
         self.errors = BackendErrors(clock)
         self.availability = Availability(now=clock)
         self.turns = Turns()
+
+    def note(self, exchange: Exchange) -> None:
+        """Take into account how a request ended."""
+        self.errors.note(exchange)
+        backend = exchange.decision.backend if exchange.decision else None
+        if backend is None:
+            return
+        self._quota.note_use(backend.name)
+        error = self.errors.of(backend) if exchange.status == "error" else None
+        self._note_trouble(backend, error.kind if error else None)
+
+    def note_failure(self, backend: Backend, failure: Failure) -> None:
+        """Take into account that `backend` failed a request which another one then served."""
+        self.errors.note_failure(backend, failure)
+        self._note_trouble(backend, failure.trouble)
+
+    def _note_trouble(self, backend: Backend, kind: str | None) -> None:
+        if kind == LIMIT:
+            self._quota.ask_soon(backend.name)
 
     def status(
         self, backend: Backend, *, key: Key, key_note: str | None, may_step: bool

@@ -95,6 +95,11 @@ class Forwarding:
         self._on_answer = on_answer
         self._hop = secrets.token_hex(8)
 
+    @property
+    def hop(self) -> str:
+        """What marks requests that this daemon has sent, should one come back."""
+        return self._hop
+
     def is_loop(self, request: web.BaseRequest) -> bool:
         """Whether `request` was sent by this very daemon."""
         return self._hop in request.headers.get(headers.HOP_HEADER, "")

@@ -30,6 +30,7 @@ from offramp_daemon.changes import Changes
 from offramp_daemon.delegation import Clock, Delegation, utc_now
 from offramp_daemon.event_log import EventLog
 from offramp_daemon.keyring_keys import WAITING
+from offramp_daemon.quota import QuotaKeeper
 
 if TYPE_CHECKING:
     from datetime import datetime, tzinfo
@@ -77,7 +78,11 @@ class DaemonState:
             lambda since: LogReader(folder, since=since).read_usage(),
             clock=clock,
         )
-        self.standing = BackendStanding(clock)
+        self.quota = QuotaKeeper(
+            paths, folder, clock=clock, on_change=self.changes.notify, say=console.say
+        )
+        self.quota.follow(self.pilot.observe)
+        self.standing = BackendStanding(clock, self.quota)
         self.standing.availability.follow(self._tell_of_bypass)
         self.is_stopping = False
         self._live = live
@@ -97,6 +102,7 @@ class DaemonState:
     async def start(self) -> None:
         """Take up the pause that the last daemon left, before the first request."""
         self._events.start()
+        await self.quota.start()
         self._zone = await asyncio.to_thread(system_zone, os.environ)
         try:
             pause = await asyncio.to_thread(delegation.load, self._paths.delegation_file)
@@ -259,6 +265,7 @@ class DaemonState:
             is_stopping=self.is_stopping,
             supervisor_pid=self._supervisor_pid,
             settings_problem=self._live.problem,
+            quota=self.quota.plans(),
         )
 
     def _tell_of_bypass(self, change: Change) -> None:
@@ -273,6 +280,7 @@ class DaemonState:
         """Write down that the daemon ends. Blocks, for seconds at most."""
         self._tell(events.STOPPED, pid=os.getpid())
         self._events.close()
+        self.quota.close()
         self.pilot.close()
 
     async def _settle(self) -> None:

@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 
 from offramp_core.settings import ANTHROPIC, Secret, Settings, default_backends, default_routes
-from offramp_daemon import app
+from offramp_daemon import http_server
 from offramp_daemon.availability import Availability
 from offramp_daemon.conversations import Conversations
 from offramp_daemon.delegation import Delegation
@@ -121,7 +121,7 @@ async def running_proxy(
             return await proxy.handle(request)
 
         in_flight = InFlight(handle)
-        runner = web.ServerRunner(app.http_server(in_flight), shutdown_timeout=0.1)
+        runner = web.ServerRunner(http_server.of(in_flight), shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
+from offramp_core import quota, quota_store, quota_words
 from offramp_core.control_client import NotRunningError
-from offramp_core.units import format_duration
+from offramp_core.settings import ANTHROPIC, ZAI
+from offramp_core.units import backend_name, format_duration
+from offramp_core.weeks import system_zone
 from offramp_daemon.cli import exit_codes, login_item
 from offramp_daemon.cli.common import demo_option
 from offramp_daemon.cli.daemon import client_for, delegation_text, key_text, local_text
@@ -19,20 +24,21 @@ if TYPE_CHECKING:
     from offramp_core.control_api import Status
     from offramp_core.errors import OfframpError
     from offramp_core.paths import Paths
+    from offramp_core.quota import PlanQuota
 
 
 @click.command("status")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; times are UTC.")
 @demo_option
 def command(paths: Paths, as_json: bool) -> None:
-    """Show whether the daemon runs, its address, delegation, keys and records.
+    """Show whether the daemon runs, its address, delegation, keys, quota and records.
 
     Ends with 0 if the daemon runs and with 1 if it does not, or can't be asked.
     """
     try:
         status = client_for(paths).status()
     except NotRunningError as error:
-        _print_not_running(error, as_json=as_json)
+        _print_not_running(error, quota_store.read(paths.quota_file), as_json=as_json)
         sys.exit(exit_codes.FAILURE)
     if as_json:
         click.echo(json.dumps({"running": True, **msgspec.to_builtins(status), **_item_json()}))
@@ -41,9 +47,12 @@ def command(paths: Paths, as_json: bool) -> None:
         click.echo(f"{name:<12}{text}")
 
 
-def _print_not_running(error: OfframpError, *, as_json: bool) -> None:
+def _print_not_running(error: OfframpError, kept: tuple[PlanQuota, ...], *, as_json: bool) -> None:
+    """Say it, and what was known of the plans' limits when a daemon last ran."""
+    plans = [plan for name in (ANTHROPIC, ZAI) if (plan := quota.find(kept, name)) is not None]
     if as_json:
-        click.echo(json.dumps({"running": False, "problem": error.title, **_item_json()}))
+        answer = {"running": False, "problem": error.title, "quota": msgspec.to_builtins(plans)}
+        click.echo(json.dumps({**answer, **_item_json()}))
         return
     click.echo(error.title)
     state, text = login_item.state_here()
@@ -51,6 +60,9 @@ def _print_not_running(error: OfframpError, *, as_json: bool) -> None:
     without_item = "Start it: offramp serve; to have it run from login on: offramp install"
     click.echo(f"  {'Start it: offramp start' if has_item else without_item}")
     click.echo(f"  Login item: {text}")
+    for plan in plans:
+        for line in _plan_lines(plan.backend, plan):
+            click.echo(f"  Quota: {line}")
 
 
 def _item_json() -> dict[str, object]:
@@ -89,6 +101,7 @@ def _rows(status: Status) -> list[tuple[str, str]]:
             for backend in status.backends
             if backend.key != "not needed"
         ),
+        *_quota_rows(status),
         ("in flight", "1 request" if status.in_flight == 1 else f"{status.in_flight} requests"),
         (
             "records",
@@ -101,6 +114,26 @@ def _rows(status: Status) -> list[tuple[str, str]]:
     if records.last_error:
         rows.append(("trouble", f"Records can't be written: {records.last_error}"))
     return rows
+
+
+def _quota_rows(status: Status) -> list[tuple[str, str]]:
+    """What is used of each plan that is in use, a window a line."""
+    lines: list[str] = []
+    for backend in status.backends:
+        plan = quota.find(status.quota, backend.name)
+        if plan is not None or (backend.name in (ANTHROPIC, ZAI) and backend.key != "missing"):
+            lines += _plan_lines(backend.name, plan)
+    return [("" if number else "quota", line) for number, line in enumerate(lines)]
+
+
+def _plan_lines(backend: str, plan: PlanQuota | None) -> list[str]:
+    if plan is None:
+        return [quota_words.unknown_text(backend)]
+    now, zone = datetime.now(UTC), system_zone(os.environ)
+    lines = [*quota_words.plan_texts(plan, now, zone)]
+    if plan.windows and plan.problem:
+        lines.append(f"{backend_name(backend)} tells nothing newer: {plan.problem}")
+    return lines
 
 
 def _supervisor_rows(status: Status) -> list[tuple[str, str]]:

@@ -54,6 +54,10 @@ What it holds
     server-tool         a server tool's call and its result (ids as the service makes them)
     model=NAME          that name as the answer's model
     count=N             N as count_tokens' answer
+    unified=KEY:VALUE   Anthropic: the header anthropic-ratelimit-unified-KEY with that VALUE,
+                        whatever it is; without a VALUE, not at all
+    quota-page=SHAPE    Z.ai's quota page (queue it with `script` for QUOTA_PATH): one of
+                        `zai_limits.PAGES`, such as html, null, huge, error, odd
 """
 
 from __future__ import annotations
@@ -63,9 +67,11 @@ from offramp_daemon.simulator.anthropic_limits import UnifiedQuota
 from offramp_daemon.simulator.faults import UnknownFaultError
 from offramp_daemon.simulator.journal import Journal, ReceivedRequest
 from offramp_daemon.simulator.server import Simulator
-from offramp_daemon.simulator.zai import ZaiQuota, zai_app
+from offramp_daemon.simulator.zai import zai_app
+from offramp_daemon.simulator.zai_limits import QUOTA_PATH, ZaiQuota
 
 __all__ = [
+    "QUOTA_PATH",
     "Journal",
     "ReceivedRequest",
     "Simulator",

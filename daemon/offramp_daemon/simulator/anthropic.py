@@ -9,7 +9,11 @@ from aiohttp import web
 
 from offramp_daemon.simulator import answers, anthropic_rules, signatures
 from offramp_daemon.simulator.answers import Answer, Maker, Usage
-from offramp_daemon.simulator.anthropic_limits import UnifiedQuota, key_limit_headers
+from offramp_daemon.simulator.anthropic_limits import (
+    UnifiedQuota,
+    key_limit_headers,
+    overridden,
+)
 from offramp_daemon.simulator.delivery import Delivery
 from offramp_daemon.simulator.events import answer_events, event, json_bytes, message_json
 from offramp_daemon.simulator.faults import Faults, ToolAsk
@@ -145,7 +149,7 @@ class AnthropicService(Service):
             return await delivery.send_json(
                 200, json_bytes(self._error_body(529, "", self._next_id("req_"))), {}
             )
-        claim = faults.value("quota") or (self.quota.claim() if self._is_used_up() else None)
+        claim = faults.value("quota") or self.quota.refused_claim(conversation.model)
         if claim and not is_count and _is_subscription(entry):
             return await self._refuse_quota(delivery, claim)
         problem = anthropic_rules.first_problem(
@@ -157,9 +161,6 @@ class AnthropicService(Service):
         if not conversation.model.startswith("claude-"):
             return await self._refuse(delivery, 404, f"model: {conversation.model}")
         return None
-
-    def _is_used_up(self) -> bool:
-        return max(self.quota.five_hour, self.quota.seven_day) >= 1
 
     def _asked_problem(self, faults: Faults, text: str) -> str | None:
         """A 400 about thinking that was asked for, due once per text."""
@@ -184,7 +185,8 @@ class AnthropicService(Service):
         faults, entry = delivery.faults, delivery.entry
         self.quota.use()
         answer = self._compose(entry, conversation, faults, asks)
-        headers = self._common_headers() | self._limit_headers(entry)
+        limits = overridden(self._limit_headers(entry), faults)
+        headers = self._common_headers() | limits
         usage = _usage_json(answer.usage)
         if not conversation.is_stream:
             body = json_bytes(message_json(answer, usage | {"service_tier": "standard"}))
@@ -239,8 +241,9 @@ class AnthropicService(Service):
         return await delivery.send_json(status, body, headers)
 
     async def _refuse_quota(self, delivery: Delivery, claim: str) -> web.StreamResponse:
-        headers = self._common_headers() | self.quota.headers(self._now(), rejected_claim=claim)
-        reset = int(headers["anthropic-ratelimit-unified-reset"])
+        limits = self.quota.headers(self._now(), rejected_claim=claim)
+        reset = int(limits["anthropic-ratelimit-unified-reset"])
+        headers = self._common_headers() | overridden(limits, delivery.faults)
         headers |= {"retry-after": str(reset - int(self._now())), "x-should-retry": "false"}
         body = json_bytes(self._error_body(429, _QUOTA_MESSAGE, headers["request-id"]))
         return await delivery.send_json(429, body, headers)

@@ -40,6 +40,7 @@ KNOWN = frozenset(
         "noise",
         "parallel",
         "quota",
+        "quota-page",
         "redacted",
         "reset",
         "server-tool",
@@ -48,6 +49,7 @@ KNOWN = frozenset(
         "status",
         "text",
         "tool",
+        "unified",
         "unsigned",
         "zai",
     }

@@ -10,14 +10,15 @@ from aiohttp import web
 from offramp_daemon.simulator.anthropic import AnthropicService
 from offramp_daemon.simulator.journal import Journal, ReceivedRequest
 from offramp_daemon.simulator.service import MESSAGES
-from offramp_daemon.simulator.zai import PREFIX, QUOTA_PATH, ZaiService
+from offramp_daemon.simulator.zai import PREFIX, ZaiService
+from offramp_daemon.simulator.zai_limits import QUOTA_PATH
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
 
     from offramp_daemon.simulator.anthropic_limits import UnifiedQuota
     from offramp_daemon.simulator.service import Service
-    from offramp_daemon.simulator.zai import ZaiQuota
+    from offramp_daemon.simulator.zai_limits import ZaiQuota
 
 _SHUTDOWN_S = 0.2
 

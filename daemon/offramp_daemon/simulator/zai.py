@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from offramp_daemon.simulator import answers, signatures, zai_rules
@@ -12,6 +11,7 @@ from offramp_daemon.simulator.delivery import Delivery
 from offramp_daemon.simulator.events import answer_events, event, json_bytes, message_json
 from offramp_daemon.simulator.faults import Faults, ToolAsk
 from offramp_daemon.simulator.service import COUNT_TOKENS, MESSAGES, Service
+from offramp_daemon.simulator.zai_limits import QUOTA_PATH, ZaiQuota, page
 from offramp_daemon.simulator.zai_rules import Refusal
 
 if TYPE_CHECKING:
@@ -23,57 +23,7 @@ if TYPE_CHECKING:
     from offramp_daemon.simulator.journal import Journal, ReceivedRequest
 
 PREFIX = "/api/anthropic"
-QUOTA_PATH = "/api/monitor/usage/quota/limit"
 MIB = 1024 * 1024
-
-_QUOTA_CODES = ("1308", "1310")
-_FIVE_HOURS_S = 5 * 3600
-_WEEK_S = 7 * 86_400
-_FIVE_HOUR_CAP = 28_000
-_WEEK_CAP = 140_000
-_FULL = 100.0
-
-
-@dataclass(slots=True, kw_only=True)
-class ZaiQuota:
-    """A coding plan's windows in percent used; at 100 requests are refused.
-
-    `is_idle`: the 5-hour window has not begun. `is_older_plan` and `has_tool_calls` give the
-    answer's other known forms. `grows_by` percent is added with each answer.
-    """
-
-    five_hour_percent: float = 59.0
-    week_percent: float = 23.0
-    is_idle: bool = False
-    is_older_plan: bool = False
-    has_tool_calls: bool = False
-    grows_by: float = 0.0
-
-    def use(self) -> None:
-        """Count one answer."""
-        self.five_hour_percent = min(_FULL, self.five_hour_percent + self.grows_by)
-        self.week_percent = min(_FULL, self.week_percent + self.grows_by / 10)
-
-    def used_up_code(self) -> str | None:
-        """The error code of a window that is used up."""
-        if self.five_hour_percent >= _FULL:
-            return "1308"
-        return "1310" if self.week_percent >= _FULL else None
-
-    def payload(self, now_s: float) -> JsonObject:
-        """The quota endpoint's answer at `now_s` (epoch seconds)."""
-        kind = "TOKENS_LIMIT" if self.is_older_plan else "CREDIT_LIMIT"
-        five_hour = _limit(kind, (3, 5), _FIVE_HOUR_CAP, self.five_hour_percent)
-        week = _limit(kind, (6, 1), _WEEK_CAP, self.week_percent)
-        week["nextResetTime"] = _next_multiple_ms(now_s, _WEEK_S)
-        if self.is_idle:
-            five_hour |= {"currentValue": 0, "remaining": _FIVE_HOUR_CAP, "percentage": 0}
-        else:
-            five_hour["nextResetTime"] = _next_multiple_ms(now_s, _FIVE_HOURS_S)
-        limits = [five_hour, week]
-        if self.has_tool_calls:
-            limits.insert(0, _limit("TIME_LIMIT", (5, 1), 4000, 7.0))
-        return {"code": 200, "success": True, "data": {"level": "max", "limits": limits}}
 
 
 class ZaiService(Service):
@@ -130,7 +80,9 @@ class ZaiService(Service):
         if "drop" in delivery.faults:
             return await delivery.drop()
         status = delivery.faults.count("status") or 200
-        body = json_bytes(self.quota.payload(self._now()))
+        payload = self.quota.payload(self._now())
+        shape = delivery.faults.value("quota-page")
+        body = page(shape, payload) if shape else json_bytes(payload)
         return await delivery.send_json(status, body, self._headers())
 
     async def _post(
@@ -257,20 +209,3 @@ def _usage_json(usage: Usage) -> JsonObject:
         "server_tool_use": {"web_search_requests": 0},
         "service_tier": "standard",
     }
-
-
-def _limit(kind: str, window: tuple[int, int], cap: int, percent: float) -> JsonObject:
-    used = round(cap * percent / _FULL)
-    return {
-        "type": kind,
-        "unit": window[0],
-        "number": window[1],
-        "usage": cap,
-        "currentValue": used,
-        "remaining": cap - used,
-        "percentage": round(percent),
-    }
-
-
-def _next_multiple_ms(now_s: float, length_s: int) -> int:
-    return (int(now_s) // length_s + 1) * length_s * 1000

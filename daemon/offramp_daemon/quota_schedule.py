@@ -1,0 +1,66 @@
+"""When Z.ai's quota is asked for: pure arithmetic over a clock's seconds, no clock and no waiting.
+
+Only what is used is asked about: an ask answers all use before it. After a quota error it is due at
+once, but for a short gap; after failures of its own, later and later.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+EVERY_S: Final = 300.0
+SOON_S: Final = 20.0
+"""Errors come in bursts; the first of them is asked about, the rest of that while is not."""
+LONGEST_S: Final = 3600.0
+
+_MOST_DOUBLINGS = 10
+
+
+class Schedule:
+    """What was asked when, and what calls for the next time."""
+
+    def __init__(
+        self, *, every_s: float = EVERY_S, soon_s: float = SOON_S, longest_s: float = LONGEST_S
+    ) -> None:
+        """Nothing was asked yet, and nothing calls for it."""
+        self._every_s = every_s
+        self._soon_s = soon_s
+        self._longest_s = longest_s
+        self._is_used = False
+        self._is_urgent = False
+        self._failures = 0
+        self._refused = False
+        self._asked_s: float | None = None
+
+    def note_use(self) -> None:
+        """The plan was used: what was told of it is no longer so."""
+        self._is_used = True
+
+    def want_soon(self) -> None:
+        """A quota error came: what was told of it is wrong."""
+        self._is_urgent = True
+
+    def begin(self, now_s: float) -> None:
+        """It is being asked now, which answers for all that was before."""
+        self._asked_s = now_s
+        self._is_used = self._is_urgent = False
+
+    def end(self, *, is_told: bool, is_refused: bool = False) -> None:
+        """The answer was there, or was not; `is_refused` says that the key is wrong."""
+        self._failures = 0 if is_told else min(self._failures + 1, _MOST_DOUBLINGS)
+        self._refused = is_refused
+
+    def drop(self) -> None:
+        """Nothing can be asked at present, so nothing calls for it; what was asked when, stays."""
+        self._is_used = self._is_urgent = False
+
+    def due_s(self) -> float | None:
+        """From when on it is to be asked; None while nothing calls for it."""
+        if not self._is_used and not self._is_urgent:
+            return None
+        if self._asked_s is None:
+            return float("-inf")
+        if self._refused:
+            return self._asked_s + self._longest_s
+        gap_s = self._soon_s if self._is_urgent else self._every_s
+        return self._asked_s + min(gap_s * (1 << self._failures), self._longest_s)

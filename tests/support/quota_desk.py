@@ -1,0 +1,67 @@
+"""A keeper of quota with a clock and ears of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from proxy_harness import CLAUDE_TOKEN
+
+from offramp_core import quota
+from offramp_core.paths import Paths
+from offramp_core.settings import default_backends
+from offramp_daemon.quota import QuotaKeeper
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from offramp_core.quota import PlanQuota
+
+START = datetime(2026, 11, 24, 9, tzinfo=UTC)
+
+
+class Desk:
+    """A keeper with a clock and ears of the test's own."""
+
+    def __init__(self, home: Path, now: datetime) -> None:
+        self.paths = Paths.under(home)
+        self.now = now
+        self.changes = 0
+        self.has_change = asyncio.Event()
+        self.said: list[str] = []
+        self.keeper = QuotaKeeper(
+            self.paths,
+            self.paths.log_dir,
+            clock=lambda: self.now,
+            on_change=self._note_change,
+            say=self.said.append,
+            save_every_s=0.0,
+        )
+
+    def _note_change(self) -> None:
+        self.changes += 1
+        self.has_change.set()
+
+    def tell(self, headers: dict[str, str], credential: str | None = CLAUDE_TOKEN) -> None:
+        self.keeper.read_answer(default_backends()[0], credential, headers)
+
+    def plan(self) -> PlanQuota:
+        found = quota.find(self.keeper.plans(), "anthropic")
+        assert found is not None
+        return found
+
+    def used(self) -> dict[str, float | None]:
+        return {each.name: each.used for each in self.plan().windows}
+
+
+@contextlib.asynccontextmanager
+async def desk_at(home: Path, now: datetime = START) -> AsyncIterator[Desk]:
+    desk = Desk(home, now)
+    await desk.keeper.start()
+    try:
+        yield desk
+    finally:
+        desk.keeper.close()
