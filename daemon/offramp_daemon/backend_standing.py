@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from offramp_core import events
+from offramp_core import events, quota, quota_words
 from offramp_core.control_api import LIMIT, BackendStatus, Bypass, Key
 from offramp_core.records import format_timestamp
 from offramp_core.settings import ANTHROPIC
@@ -20,6 +20,7 @@ from offramp_daemon.turns import Turns
 if TYPE_CHECKING:
     from datetime import datetime, tzinfo
 
+    from offramp_core.quota import PlanQuota
     from offramp_core.settings import Backend
     from offramp_daemon.availability import Change
     from offramp_daemon.delegation import Clock
@@ -27,13 +28,15 @@ if TYPE_CHECKING:
     from offramp_daemon.failures import Failure
     from offramp_daemon.quota import QuotaKeeper
 
+_SURELY_LEFT = 0.97
+
 
 class BackendStanding:
     """All backends' standing. Used from the event loop alone."""
 
-    def __init__(self, clock: Clock, quota: QuotaKeeper) -> None:
-        """All is well, as far as is known; `quota` hears of what is used, and found spent."""
-        self._quota = quota
+    def __init__(self, clock: Clock, keeper: QuotaKeeper) -> None:
+        """All is well, as far as is known; `keeper` hears of what is used, and found spent."""
+        self._keeper = keeper
         self.errors = BackendErrors(clock)
         self.availability = Availability(now=clock)
         self.turns = Turns()
@@ -44,7 +47,7 @@ class BackendStanding:
         backend = exchange.decision.backend if exchange.decision else None
         if backend is None:
             return
-        self._quota.note_use(backend.name)
+        self._keeper.note_use(backend.name)
         error = self.errors.of(backend) if exchange.status == "error" else None
         self._note_trouble(backend, error.kind if error else None)
 
@@ -55,7 +58,20 @@ class BackendStanding:
 
     def _note_trouble(self, backend: Backend, kind: str | None) -> None:
         if kind == LIMIT:
-            self._quota.ask_soon(backend.name)
+            self._keeper.ask_soon(backend.name)
+
+    def note_quota(self, backend: Backend, plan: PlanQuota, now: datetime) -> None:
+        """The service has told how much of its plan is used.
+
+        A figure just below all of it takes nothing back: it may be older than the refusal.
+        """
+        spent_until = self._keeper.spent_until(backend.name, None)
+        if spent_until is not None:
+            self.availability.note_spent(backend, spent_until)
+            return
+        used = [quota.used_at(window, now) for window in quota_words.important(plan.windows)]
+        if used and all(part is not None and part < _SURELY_LEFT for part in used):
+            self.availability.note_quota_left(backend)
 
     def status(
         self, backend: Backend, *, key: Key, key_note: str | None, may_step: bool

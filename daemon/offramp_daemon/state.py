@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from datetime import datetime, tzinfo
 
     from offramp_core.paths import Paths
+    from offramp_core.quota import PlanQuota
     from offramp_core.settings import Backend, Settings
     from offramp_daemon.availability import Change
     from offramp_daemon.console import Console
@@ -84,6 +85,7 @@ class DaemonState:
         self.quota.follow(self.pilot.observe)
         self.standing = BackendStanding(clock, self.quota)
         self.standing.availability.follow(self._tell_of_bypass)
+        self.quota.follow(self._note_plan)
         self.is_stopping = False
         self._live = live
         self._paths = paths
@@ -267,6 +269,12 @@ class DaemonState:
             settings_problem=self._live.problem,
             quota=self.quota.plans(),
         )
+
+    def _note_plan(self, plan: PlanQuota) -> None:
+        """Have a delegate whose plan is spent stepped around before it refuses."""
+        for backend in self._live.current.backends:
+            if backend.name == plan.backend and backend.auth != "client":
+                self.standing.note_quota(backend, plan, self._clock())
 
     def _tell_of_bypass(self, change: Change) -> None:
         """Say that a backend is stepped around from now on, or is asked again."""
