@@ -78,15 +78,27 @@ def mark(quota_file: Path) -> tuple[int, int, int] | None:
 
 
 def _boundary(plans: tuple[PlanQuota, ...], zone: tzinfo) -> WeekBoundary | None:
-    """The wall time of Claude's reset; None where it never told one that can be."""
-    window = quota.window_of(quota.find(plans, ANTHROPIC), quota.WEEK)
-    if window is None or window.resets is None or abs(window.resets - window.read_at) > _LONGEST:
+    """The wall time of Claude's reset; None where it never told one that can be.
+
+    Of several accounts the one in use counts; an API key, which has no week, leaves it to the next.
+    """
+    resets = (_reset(plan) for plan in plans if plan.backend == ANTHROPIC)
+    reset = next((found for found in resets if found is not None), None)
+    if reset is None:
         return None
     try:
-        local = _rounded(window.resets.astimezone(UTC)).astimezone(zone)
+        local = _rounded(reset.astimezone(UTC)).astimezone(zone)
     except (OverflowError, ValueError):  # at an end of the calendar
         return None
     return WeekBoundary(day=local.isoweekday() % 7, hour=local.hour, minute=local.minute, zone=zone)
+
+
+def _reset(plan: PlanQuota) -> datetime | None:
+    """When the plan's week resets; None where it has none, or one that can't be."""
+    window = quota.window_of(plan, quota.WEEK)
+    if window is None or window.resets is None or abs(window.resets - window.read_at) > _LONGEST:
+        return None
+    return window.resets
 
 
 def _rounded(moment: datetime) -> datetime:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from offramp_core import events, quota, quota_words
+from offramp_core import bypass_words, events, quota, quota_words
 from offramp_core.control_api import LIMIT, BackendStatus, Bypass, Key
 from offramp_core.records import format_timestamp
 from offramp_core.settings import ANTHROPIC
-from offramp_core.units import format_moment
+from offramp_core.units import backend_name
 from offramp_daemon.availability import Availability
 from offramp_daemon.backend_errors import BackendErrors
 from offramp_daemon.turns import Turns
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from offramp_core.quota import PlanQuota
     from offramp_core.settings import Backend
-    from offramp_daemon.availability import Change
+    from offramp_daemon.availability import Change, Standing
     from offramp_daemon.delegation import Clock
     from offramp_daemon.exchange import Exchange
     from offramp_daemon.failures import Failure
@@ -89,16 +89,18 @@ class BackendStanding:
 
     def _bypass(self, backend: Backend) -> Bypass | None:
         standing = self.availability.standing(backend)
-        if standing is None or backend.auth == "client":
-            return None
-        return Bypass(
-            to=ANTHROPIC,
-            since=standing.since,
-            cause=standing.cause,
-            until=standing.until,
-            requests=standing.requests,
-            family=standing.family,
-        )
+        return None if standing is None or backend.auth == "client" else _bypass_of(standing)
+
+
+def _bypass_of(standing: Standing) -> Bypass:
+    return Bypass(
+        to=ANTHROPIC,
+        since=standing.since,
+        cause=standing.cause,
+        until=standing.until,
+        requests=standing.requests,
+        family=standing.family,
+    )
 
 
 def change_event(change: Change, now: datetime) -> events.StateEvent:
@@ -121,7 +123,7 @@ def change_text(change: Change, now: datetime, zone: tzinfo) -> str:
     """`change` in a sentence for the console."""
     name, standing = change.backend.name, change.standing
     if standing is None:
-        return f"{name} is asked again."
-    until = f" until {format_moment(standing.until, now, zone)}" if standing.until else ""
-    what = standing.family or "what belongs there"
-    return f"{name} can't serve ({standing.cause}): {what} goes to {ANTHROPIC}{until}."
+        return f"{backend_name(name)} is asked again."
+    bypass = _bypass_of(standing)
+    cause = bypass_words.cause_text(name, bypass, None, now)
+    return f"{cause}: {bypass_words.effect_text(bypass, now, zone)}."

@@ -196,3 +196,10 @@ def test_any_reset_is_a_boundary_or_none(
     week = own_week.find(Settings(), {}, file, zone)
     assert week.origin in {own_week.LEARNT, own_week.FROM_DEFAULTS}
     assert 0 <= week.boundary.minute < 60
+
+
+def test_api_key_in_use_leaves_the_week_to_the_account_that_has_one(home: Home) -> None:
+    home.learn(plan(RESET, window="requests"), plan(RESET))
+    week = home.week()
+    assert week.is_learnt
+    assert week.boundary.week_of(RESET - timedelta(days=1)).end == RESET
