@@ -157,3 +157,29 @@ async def test_connect_alone_points_claude_code_here_until_disconnect(claude, pr
     assert proxy.records
     assert (await run_command(tmp_path, "disconnect", **own)).code == 0
     assert settings.read_bytes() == original
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["status=500", "drop", "empty", "error-200", "cut=0", "zai=1302", "zai=1308", "zai=1001"],
+)
+async def test_delegate_that_fails_is_not_noticed(claude, proxy, sim, fault):
+    proxy.change(queue_wait_s=0.1)
+    sim.script("zai", [(), *[fault] * 20])
+    answer = await claude.ask(read_note(claude), "sonnet")
+    assert answer["num_turns"] == 2
+    served = [record for record in proxy.records if "sonnet" in (record.model or "")]
+    assert {record.status for record in served} == {"success"}
+    assert [record.backend for record in served][:2] == ["zai", "anthropic"]
+    assert (served[1].reason or "").endswith("served by anthropic")
+    assert any(b"forty-two" in body for body in messages_to(sim, "anthropic"))
+
+
+async def test_spent_claude_plan_overflows_unnoticed_if_the_user_wants_that(claude, proxy, sim):
+    proxy.change(overflow=True)
+    sim.script("anthropic", ["quota=seven_day"] * 20)
+    answer = await claude.ask(read_note(claude), "opus")
+    assert answer["num_turns"] == 2
+    served = [record for record in proxy.records if "opus" in (record.model or "")]
+    assert {(record.backend, record.status) for record in served} == {("zai", "success")}
+    assert {json.loads(body)["model"] for body in messages_to(sim, "zai")} == {"GLM-4.7"}
