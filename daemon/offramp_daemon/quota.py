@@ -102,6 +102,15 @@ class QuotaKeeper:
         self._saver.close(_CLOSE_TIMEOUT_S)
         self._history.close()
 
+    async def catch_up(self) -> None:
+        """Take over what another daemon has written down by now."""
+        with contextlib.suppress(OfframpError):  # said at the start
+            self._adopt(await asyncio.to_thread(quota_file.load, self._file, self._clock()))
+
+    async def save_now(self) -> None:
+        """Write down what is known, for other daemons to see; what fails is tried again later."""
+        await asyncio.to_thread(self._save, [quota_merging.latest_first(self._known.values())])
+
     def plans(self) -> Plans:
         """At each backend the quota of the account in use; none where nothing is known."""
         found: dict[str, PlanQuota] = {}
@@ -180,6 +189,11 @@ class QuotaKeeper:
             if quota.is_spent(window, now) and _applies(window.name, model)
         )
         return max((end for end in ends if end is not None), default=None)
+
+    def told_at(self, backend: str, credential: str) -> datetime | None:
+        """When something was told last of the account behind `credential`; None if nothing was."""
+        plan = self._plan(backend, credential)
+        return plan.read_at if plan else None
 
     def ask_soon(self, backend: str) -> None:
         """Have the backend's figures asked for at once, where somebody asks at all."""

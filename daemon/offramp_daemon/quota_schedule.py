@@ -32,6 +32,15 @@ class Schedule:
         self._refused = False
         self._asked_s: float | None = None
 
+    def pass_on(self, fresh: Schedule) -> Schedule:
+        """`fresh`, which now has what calls for an ask here."""
+        fresh._is_used, fresh._is_urgent = self._is_used, self._is_urgent
+        return fresh
+
+    def hear(self, told_s: float) -> None:
+        """Somebody else asked, and was told then."""
+        self._asked_s = told_s if self._asked_s is None else max(self._asked_s, told_s)
+
     def note_use(self) -> None:
         """The plan was used: what was told of it is no longer so."""
         self._is_used = True

@@ -83,15 +83,26 @@ class ZaiPoller:
     async def run(self) -> None:
         """Ask whenever it is due, until cancelled."""
         while True:
-            self._woken.clear()
-            due_s = self._due_s()
-            left_s = None if due_s is None else due_s - self._now_s()
-            if left_s is not None and left_s <= 0:
+            try:
+                await self._ask_or_wait()
+            except Exception:  # noqa: BLE001 - whatever it is, the daemon goes on without it
+                self._schedule.drop()
+                _log.exception("Z.ai's quota could not be asked for")
+
+    async def _ask_or_wait(self) -> None:
+        """Ask if that is due; else wait until it is, or until something calls for it."""
+        self._woken.clear()
+        due_s = self._due_s()
+        left_s = None if due_s is None else due_s - self._now_s()
+        if left_s is not None and left_s <= 0:
+            await self._keeper.catch_up()
+            due_s = self._due_after_others()
+            if due_s is not None and due_s <= self._now_s():
                 await self._ask()
-                continue
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(left_s):
-                    await self._woken.wait()
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(left_s):
+                await self._woken.wait()
 
     def _due_s(self) -> float | None:
         """When it is due by these settings; a backend that was set up anew is asked afresh."""
@@ -105,8 +116,18 @@ class ZaiPoller:
             return None
         if backend != self._asks:
             self._asks = backend
-            self._schedule = self._new_schedule()
-            self._schedule.note_use()
+            self._schedule = self._schedule.pass_on(self._new_schedule())
+        return self._schedule.due_s()
+
+    def _due_after_others(self) -> float | None:
+        """When it is due, now that what other daemons were told is known."""
+        due_s = self._due_s()
+        key = self._asks.key if self._asks else None
+        told_at = self._keeper.told_at(ZAI, key.reveal()) if key else None
+        if due_s is None or told_at is None:
+            return due_s
+        age_s = max(0.0, (self._clock() - told_at).total_seconds())
+        self._schedule.hear(self._now_s() - age_s)
         return self._schedule.due_s()
 
     async def _ask(self) -> None:
@@ -121,12 +142,13 @@ class ZaiPoller:
             self._schedule.end(is_told=False, is_refused=error.refuses_key)
             self._keeper.note_problem(ZAI, key, error.why)
             _log.info("Z.ai's quota is not known", extra={"why": error.why})
-        except Exception:  # noqa: BLE001 - whatever it is, requests go on without it
+        except Exception:
             self._schedule.end(is_told=False)
-            _log.exception("Z.ai's quota could not be asked for")
+            raise
         else:
             self._schedule.end(is_told=True)
             self._keeper.take(ZAI, key, told.windows, level=told.level)
+            await self._keeper.save_now()
 
     async def _told(self, backend: Backend, key: Secret) -> Told:
         """What Z.ai tells.

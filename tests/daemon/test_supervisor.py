@@ -103,7 +103,10 @@ async def test_restarts_under_load_fail_nothing_and_keep_nobody_waiting(tmp_path
         assert len(set(pids)) == 6
         assert await running.stop() == 0
     assert Counter(record.status for record in running.records) == {"success": len(load.outcomes)}
-    assert len(sim.requests) == len(load.outcomes)
+    served = [entry for entry in sim.requests if entry.method == "POST"]
+    assert len(served) == len(load.outcomes)
+    # What is used of its plan Z.ai is asked once, however many daemons serve meanwhile.
+    assert len(sim.requests) - len(served) <= 1
     assert "Traceback" not in running.said
     assert "Another Offramp" not in running.said
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import gzip
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -42,6 +42,11 @@ class Round:
     settings: Settings
     now_s: float = 1000.0
     schedules: list[Heard] = field(default_factory=list)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, on all clocks."""
+        self.now_s += seconds
+        self.desk.now += timedelta(seconds=seconds)
 
     def change(self, **fields: Any) -> None:
         self.settings = msgspec.structs.replace(self.settings, **fields)
@@ -144,7 +149,7 @@ async def test_nothing_is_asked_while_nothing_is_used(zai, tmp_path):
     async with polling(tmp_path, zai.zai_url) as round_:
         round_.desk.keeper.note_use("anthropic")
         round_.desk.keeper.ask_soon("anthropic")
-        round_.now_s += 10 * EVERY_S
+        round_.advance(10 * EVERY_S)
         await turns()
         assert (round_.begins, round_.plan) == (0, None)
 
@@ -160,11 +165,11 @@ async def test_use_is_asked_about_every_five_minutes_at_most(zai, tmp_path):
         keeper = round_.desk.keeper
         keeper.note_use("zai")
         await round_.ended()
-        round_.now_s += EVERY_S - 1
+        round_.advance(EVERY_S - 1)
         keeper.note_use("zai")
         await turns()
         assert round_.begins == 1
-        round_.now_s += 1
+        round_.advance(1)
         keeper.note_use("zai")
         await round_.ended(2)
         assert len(asks(zai)) == 2
@@ -176,7 +181,7 @@ async def test_quota_error_is_asked_about_at_once(zai, tmp_path):
         keeper.note_use("zai")
         await round_.ended()
         zai.zai_quota.five_hour_percent = 100.0
-        round_.now_s += SOON_S
+        round_.advance(SOON_S)
         keeper.ask_soon("zai")
         await round_.ended(2)
         until = keeper.spent_until("zai", "GLM-4.7")
@@ -224,6 +229,32 @@ async def test_refused_key_is_said_and_a_new_one_is_tried_at_once(zai, tmp_path)
         assert (round_.plan.problem, len(round_.plan.windows)) == (None, 2)
 
 
+async def test_daemon_that_takes_over_asks_when_the_one_before_would_have(zai, tmp_path):
+    async with polling(tmp_path, zai.zai_url) as round_:
+        round_.desk.keeper.note_use("zai")
+        await round_.ended()
+    async with polling(tmp_path, zai.zai_url) as round_:
+        round_.desk.keeper.note_use("zai")
+        await turns()
+        assert round_.begins == 0
+        round_.advance(EVERY_S)
+        round_.desk.keeper.note_use("zai")
+        await round_.ended()
+    assert len(asks(zai)) == 2
+
+
+async def test_mistake_of_its_own_ends_neither_it_nor_the_daemon(zai, tmp_path, caplog):
+    async with polling(tmp_path, zai.zai_url) as round_:
+        settings, round_.settings = round_.settings, None
+        round_.desk.keeper.note_use("zai")
+        await turns()
+        assert "could not be asked" in caplog.text
+        round_.settings = settings
+        round_.desk.keeper.note_use("zai")
+        await round_.ended()
+        assert round_.plan is not None
+
+
 @pytest.mark.parametrize(
     ("fault", "part"),
     [
@@ -247,7 +278,7 @@ async def test_page_that_tells_nothing_is_a_problem_and_no_more(zai, tmp_path, f
         assert round_.plan.windows == ()
         assert part in (round_.plan.problem or "")
         assert ZAI_KEY not in (round_.plan.problem or "")
-        round_.now_s += EVERY_S
+        round_.advance(EVERY_S)
         keeper.note_use("zai")
         await turns()
         assert round_.begins == 1
