@@ -156,6 +156,11 @@ async def test_keyring_that_is_not_there_is_noted(tmp_path, keyring, monkeypatch
             ["warning", "note"],
             "that this shell has not",
         ),
+        (
+            {"quota_problem": "Z.ai's quota page refuses the key."},
+            ["ok", "note"],
+            "is not known: Z.ai's quota page refuses the key.\nIts requests are served",
+        ),
     ],
 )
 def test_key_is_judged(fields, expected, words):

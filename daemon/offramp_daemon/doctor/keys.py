@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from offramp_core import quota
 from offramp_core.config_keys import FROM_KEYRING
 from offramp_core.errors import OfframpError
 from offramp_core.key_store import KeyStore, service_name
@@ -43,6 +44,8 @@ class KeyFacts:
     verdict: Verdict | None
     """What the backend makes of it."""
     of_daemon: BackendStatus | None
+    quota_problem: str | None = None
+    """Why the running daemon is not told how much of the plan is used."""
 
 
 def look(surroundings: Surroundings, backend: Backend) -> KeyFacts:
@@ -52,6 +55,7 @@ def look(surroundings: Surroundings, backend: Backend) -> KeyFacts:
     of_daemon = next(
         (each for each in (status.backends if status else ()) if each.name == backend.name), None
     )
+    plan = quota.find(status.quota if status else (), backend.name)
     if loaded is None:
         return _without_settings(backend, of_daemon)
     source = key_sources.source_of(backend, loaded, paths)
@@ -70,6 +74,7 @@ def look(surroundings: Surroundings, backend: Backend) -> KeyFacts:
         has_usual_shape=source.key is None or has_usual_shape(source.key, backend.name),
         verdict=verdict,
         of_daemon=of_daemon,
+        quota_problem=plan.problem if plan else None,
     )
 
 
@@ -98,6 +103,12 @@ def judge(facts: KeyFacts) -> Iterator[Remark]:
     else:
         yield from _of_verdict(facts, set_it)
     yield from _of_daemon(facts, set_it)
+    if facts.quota_problem is not None:
+        yield note(
+            f"How much of the plan is used is not known: {facts.quota_problem}",
+            "Its requests are served all the same. To have nobody ask: zai_quota = false in "
+            "config.toml.",
+        )
 
 
 def _of_verdict(facts: KeyFacts, set_it: str) -> Iterator[Remark]:
