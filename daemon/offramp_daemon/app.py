@@ -342,8 +342,9 @@ async def _watch_settings(state: DaemonState) -> None:
         state.standing.availability.settle()
         try:
             await state.refresh()
-        except Exception:  # noqa: BLE001 - whatever it is, requests go on by the old settings
-            _LOG.exception("The settings could not be looked at")
+            await state.quota.catch_up()
+        except Exception:  # noqa: BLE001 - whatever it is, requests go on by what was known
+            _LOG.exception("The settings and the quota's file could not be looked at")
 
 
 async def _watch_records(recorder: Recorder, console: Console) -> None:

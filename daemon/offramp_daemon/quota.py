@@ -85,6 +85,7 @@ class QuotaKeeper:
         self._followers: list[Callable[[PlanQuota], None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_failing = False
+        self._seen: quota_file.Mark | None = None
         self._saver: BackgroundWriter[Plans] = BackgroundWriter(
             self._save, name="offramp-quota", capacity=1, nap_s=save_every_s
         )
@@ -103,9 +104,13 @@ class QuotaKeeper:
         self._history.close()
 
     async def catch_up(self) -> None:
-        """Take over what another daemon has written down by now."""
-        with contextlib.suppress(OfframpError):  # said at the start
-            self._adopt(await asyncio.to_thread(quota_file.load, self._file, self._clock()))
+        """Take over what another daemon has written down by now.
+
+        During a hand-over the one that leaves is told by the streams that it finishes.
+        """
+        plans = await asyncio.to_thread(self._load_if_new)
+        if plans:
+            self._adopt(plans)
 
     async def save_now(self) -> None:
         """Write down what is known, for other daemons to see; what fails is tried again later."""
@@ -247,6 +252,15 @@ class QuotaKeeper:
         except OfframpError as error:
             self._say(str(error))
             return ()
+
+    def _load_if_new(self) -> Plans:
+        mark = quota_file.mark(self._file)
+        if mark is None or mark == self._seen:
+            return ()
+        self._seen = mark
+        with contextlib.suppress(OfframpError):  # said at the start, and mended with the next save
+            return quota_file.load(self._file, self._clock())
+        return ()
 
     def _save(self, batch: list[Plans]) -> list[Plans]:
         """Write the newest of `batch` down; on the saver's thread."""

@@ -80,11 +80,11 @@ def _make(file: Path) -> bytes:
             os.fsync(written.fileno())
         try:
             os.link(name, file)
-        except FileExistsError:
+        except OSError:  # there is one, or no salt, or a file system without links
             found = _read(file)
             if found is not None:
                 return found
-            Path(name).replace(file)  # what is there is no salt
+            Path(name).replace(file)
     finally:
         with contextlib.suppress(OSError):
             Path(name).unlink()

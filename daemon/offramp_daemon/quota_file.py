@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from offramp_core.quota import PlanQuota
 
+Mark = tuple[int, int, int]
+"""Time of change (ns), size (bytes) and inode of the file."""
+
 _MOST_BYTES = 2 * 1024 * 1024
 
 
@@ -46,6 +49,15 @@ def load(file: Path, now: datetime) -> tuple[PlanQuota, ...]:
         raise _unreadable(file, error.strerror or str(error)) from error
     except ValueError as error:
         raise _unreadable(file, "it is damaged") from error
+
+
+def mark(file: Path) -> Mark | None:
+    """What differs once `file` does; None where there is none."""
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def save(file: Path, plans: Iterable[PlanQuota], now: datetime) -> tuple[PlanQuota, ...]:

@@ -267,6 +267,24 @@ async def test_what_another_daemon_was_told_is_taken_over(tmp_path):
         assert [plan.backend for plan in one.keeper.plans()] == ["anthropic", "zai"]
 
 
+async def test_catching_up_takes_over_what_is_newer_and_leaves_the_rest(tmp_path):
+    async with desk_at(tmp_path) as one:
+        await one.keeper.catch_up()
+        assert one.keeper.plans() == ()
+        one.tell(usual(0.5))
+        async with desk_at(tmp_path, START - timedelta(minutes=1)) as other:
+            other.tell({**usual(0.4), **window("7d_opus", 0.1, THURSDAY)})
+        changes = one.changes
+        await one.keeper.catch_up()
+        assert one.used() == {"5h": 0.5, "7d": 0.63, "7d_opus": 0.1}
+        assert one.changes == changes + 1
+        await one.keeper.catch_up()
+        assert one.changes == changes + 1
+        one.paths.quota_file.write_text("{", encoding="utf-8")
+        await one.keeper.catch_up()
+        assert one.used() == {"5h": 0.5, "7d": 0.63, "7d_opus": 0.1}
+
+
 async def test_disk_that_can_not_be_written_costs_the_keeping_alone(tmp_path, caplog):
     paths = Paths.under(tmp_path)
     paths.quota_file.mkdir(parents=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
+import os
 import stat
 from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING
@@ -60,6 +62,16 @@ def test_salt_that_can_not_be_kept_serves_for_this_run(tmp_path: Path) -> None:
     accounts = loaded(tmp_path / "blocked" / "account-salt")
     assert accounts.name("zai", ZAI_KEY) == accounts.name("zai", ZAI_KEY)
     assert (tmp_path / "blocked").read_text(encoding="utf-8") == "a file"
+
+
+def test_file_system_without_links_keeps_it_too(tmp_path: Path, monkeypatch) -> None:
+    def refuse(*_names: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    file = tmp_path / "account-salt"
+    assert name_of(file) == name_of(file)
+    assert [each.name for each in tmp_path.iterdir()] == ["account-salt"]
 
 
 def test_processes_that_make_it_at_once_agree(tmp_path: Path) -> None:

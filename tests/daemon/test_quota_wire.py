@@ -11,8 +11,9 @@ from control_harness import Commands
 from daemon_process import daemon_process, run_command, write_config
 from proxy_harness import CLAUDE_TOKEN, ZAI_KEY, settings_for
 from running_app import running_app
+from supervised import supervised
 
-from offramp_core import quota, quota_log
+from offramp_core import quota, quota_log, quota_store
 from offramp_daemon.simulator import QUOTA_PATH, Simulator
 
 if TYPE_CHECKING:
@@ -194,6 +195,27 @@ async def test_restart_keeps_the_figures_with_their_age(tmp_path, sim, client):
         ("zai", "5h", 0.59),
         ("zai", "7d", 0.23),
     }
+
+
+async def test_daemon_that_takes_over_knows_what_the_one_before_knew(tmp_path, sim, client):
+    write_config(tmp_path, sim.anthropic_url, sim.zai_url)
+    async with supervised(tmp_path) as running:
+        await send(client, running.url)
+        await send(client, running.url, SONNET)
+        before = await running.commands.until(has("zai"))
+        await running.commands.restart()
+        after = await running.until_serving(other_than=before.pid)
+        assert after.quota == before.quota
+        sim.anthropic_quota.five_hour = 0.5
+        await send(client, running.url)  # on the connection that the one before still serves
+        status = await running.commands.until(
+            lambda status: window_of(status, "anthropic", "5h").used == 0.5
+        )
+        assert plan_of(status, "anthropic").account == plan_of(before, "anthropic").account
+        assert await running.stop() == 0
+    kept = quota_store.read(running.paths.quota_file)
+    assert {plan.backend for plan in kept} == {"anthropic", "zai"}
+    assert len([entry for entry in sim.requests if entry.path == QUOTA_PATH]) == 1
 
 
 async def test_no_credential_is_in_any_file(tmp_path, sim, client):
