@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -319,3 +320,122 @@ def test_login_item_that_cannot_be_told_is_not_offered(
 
     for item in (untold, broken):
         assert "login item" not in open_page(login_item=item).fields
+
+
+def test_value_taken_back_after_a_refused_key_is_written(
+    open_page: Callable[..., SettingsDialog], paths: Paths, store: FakeStore, qtbot: QtBot
+) -> None:
+    store.problem = "The keyring is locked."
+    item = FakeLoginItem()
+    dialog = open_page(login_item=item)
+    _key(dialog).setText(KEY)
+    _combo(dialog, "week_start_day").setCurrentIndex(1)
+    _box(dialog, "login item").setChecked(True)
+    with qtbot.waitSignal(dialog.saved):
+        dialog.save_button.click()
+    assert tomllib.loads(paths.config_file.read_text())["week_start_day"] == 1
+    assert item.is_at_login is True
+
+    _key(dialog).clear()
+    _combo(dialog, "week_start_day").setCurrentIndex(4)
+    _box(dialog, "login item").setChecked(False)
+    _save(dialog, qtbot)
+
+    assert tomllib.loads(paths.config_file.read_text())["week_start_day"] == 4
+    assert item.is_at_login is False
+
+
+def test_what_was_written_counts_though_the_login_item_failed(
+    open_page: Callable[..., SettingsDialog], paths: Paths, qtbot: QtBot
+) -> None:
+    class Stubborn(FakeLoginItem):
+        def switch(self, *, on: bool) -> None:
+            raise OfframpError("The folder can't be written.")
+
+    dialog = open_page(login_item=Stubborn())
+    _box(dialog, "login item").setChecked(True)
+    _combo(dialog, "week_start_day").setCurrentIndex(1)
+    dialog.save_button.click()
+    assert dialog.problem.text() == "The folder can't be written."
+    assert tomllib.loads(paths.config_file.read_text())["week_start_day"] == 1
+
+    with qtbot.waitSignal(dialog.saved):
+        dialog.cancel_button.click()
+
+
+def test_routes_that_somebody_else_changed_are_not_written_over(
+    open_page: Callable[..., SettingsDialog], paths: Paths
+) -> None:
+    dialog = open_page()
+    theirs = '[[route]]\nmatch = "opus"\nbackend = "zai"\n'
+    paths.config_file.write_text(theirs)
+    _routes(dialog).rows[1].send_model.setText("GLM-5-Air")
+
+    dialog.save_button.click()
+
+    assert dialog.fields[form.ROUTES].error == form.OVERTAKEN
+    assert paths.config_file.read_text() == theirs
+    assert dialog.isVisible()
+
+
+def test_other_setting_that_somebody_else_changed_stays_theirs(
+    open_page: Callable[..., SettingsDialog], paths: Paths, store: FakeStore, qtbot: QtBot
+) -> None:
+    dialog = open_page()
+    paths.config_file.write_text("week_start_hour = 6\n")
+    _combo(dialog, "week_start_day").setCurrentIndex(1)
+    store.problem = "The keyring is locked."
+    _key(dialog).setText(KEY)
+    with qtbot.waitSignal(dialog.saved):
+        dialog.save_button.click()
+    _key(dialog).clear()
+    _combo(dialog, "week_start_day").setCurrentIndex(2)
+
+    _save(dialog, qtbot)
+
+    assert tomllib.loads(paths.config_file.read_text()) == {
+        "week_start_hour": 6,
+        "week_start_day": 2,
+    }
+
+
+def test_store_that_fails_in_an_unforeseen_way_is_told_without_the_key(
+    open_page: Callable[..., SettingsDialog], store: FakeStore, qtbot: QtBot
+) -> None:
+    def fail(_backend: str, key: Secret) -> None:
+        raise RuntimeError(key.reveal())
+
+    store.set = fail  # type: ignore[method-assign] - the fake breaks here alone
+    dialog = open_page()
+    _key(dialog).setText(KEY)
+    with qtbot.waitSignal(dialog.saved):
+        dialog.save_button.click()
+
+    assert "RuntimeError" in dialog.fields[form.KEY].error
+    assert KEY not in dialog.fields[form.KEY].error
+    assert dialog.save_button.isEnabled()
+
+
+def test_page_stays_until_it_is_known_what_became_of_the_key(
+    open_page: Callable[..., SettingsDialog], store: FakeStore, qtbot: QtBot
+) -> None:
+    unlocked = threading.Event()
+
+    def wait(_backend: str, _key: Secret) -> None:
+        assert unlocked.wait(10)
+        raise OfframpError("The keyring is locked.")
+
+    store.set = wait  # type: ignore[method-assign] - the fake breaks here alone
+    dialog = open_page()
+    _key(dialog).setText(KEY)
+    dialog.save_button.click()
+    dialog.reject()
+    assert dialog.isVisible()
+    assert not dialog.cancel_button.isEnabled()
+
+    with qtbot.waitSignal(dialog.saved):
+        unlocked.set()
+
+    assert dialog.fields[form.KEY].error == "The keyring is locked."
+    dialog.cancel_button.click()
+    assert not dialog.isVisible()

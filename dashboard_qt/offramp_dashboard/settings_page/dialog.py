@@ -93,6 +93,8 @@ class SettingsDialog(QDialog):
         self._environ = environ
         self._is_demo = is_demo
         self._login_item = login_item
+        self._is_writing = False
+        self._is_untold = False
         self._writer = KeyWriter(
             store or KeyStore(paths), ControlClient(paths.control_socket), self
         )
@@ -130,8 +132,8 @@ class SettingsDialog(QDialog):
             return
         changes = self._before.changes_to(self._shown_values())
         try:
-            if changes:
-                config_editor.save(self._paths, self._environ, changes, is_demo=self._is_demo)
+            if changes and not self._write(self._before, changes):
+                return
             self._switch_login_item()
         except ConfigError as error:
             self._blame(error)
@@ -139,8 +141,44 @@ class SettingsDialog(QDialog):
         except OfframpError as error:
             self._say(str(error))
             return
-        self.save_button.setEnabled(False)
+        self._set_writing(is_writing=True)
         self._writer.write(ZAI, key)
+
+    def reject(self) -> None:
+        """Close, but not while a key is being stored: what became of it must be told."""
+        if not self._is_writing:
+            super().reject()
+
+    def done(self, result: int) -> None:
+        """Close; what was written counts, though something else failed after it."""
+        if self._is_untold:
+            self._tell_saved()
+        super().done(result)
+
+    # How it is written.
+
+    def _write(self, before: FormValues, changes: dict[str, Any]) -> bool:
+        """Change the file; not where somebody else has changed the same there meanwhile."""
+        now = form.read(self._paths, self._environ, is_demo=self._is_demo)
+        overtaken = before.overtaken(changes, now)
+        for name in overtaken:
+            self.fields[name].set_error(form.OVERTAKEN)
+        if overtaken:
+            return False
+        config_editor.save(self._paths, self._environ, changes, is_demo=self._is_demo)
+        # What is taken back after this, as where the key was refused, is a change again.
+        self._before = before.with_changes(changes)
+        self._is_untold = True
+        return True
+
+    def _tell_saved(self) -> None:
+        self._is_untold = False
+        self.saved.emit()
+
+    def _set_writing(self, *, is_writing: bool) -> None:
+        self._is_writing = is_writing
+        self.save_button.setEnabled(not is_writing)
+        self.cancel_button.setEnabled(not is_writing)
 
     # How it is filled.
 
@@ -274,6 +312,7 @@ class SettingsDialog(QDialog):
             is_on = _value(field.editor)
             if is_on != self._was_at_login:
                 self._login_item.switch(on=is_on)
+                self._was_at_login = is_on
 
     # What is wrong.
 
@@ -302,8 +341,8 @@ class SettingsDialog(QDialog):
 
     @Slot(str)
     def _finish(self, problem: str) -> None:
-        self.save_button.setEnabled(True)
-        self.saved.emit()
+        self._set_writing(is_writing=False)
+        self._tell_saved()
         if problem:
             self.fields[form.KEY].set_error(problem)
             return

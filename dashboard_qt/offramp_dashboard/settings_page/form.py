@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from offramp_core import config
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 ROUTES = "route"
 KEY = f"backend.{ZAI}.key"
+OVERTAKEN = (
+    "Somebody else has changed this since the page was opened. Close the page and open it again to "
+    "see it; nothing was written."
+)
 ROUTE_KEYS = ("match", "backend", "send_model", "context_tokens")
 
 _ROUTE_LABEL = re.compile(r"\[\[route\]\] number (\d+)(?:: (\w+))?")
@@ -56,6 +60,18 @@ class FormValues:
             for name, value in values.items()
             if value != self.values[name] and name not in self.forced
         }
+
+    def overtaken(self, changes: Mapping[str, Any], now: FormValues) -> tuple[str, ...]:
+        """What of `changes` somebody else has changed too, by what holds `now`."""
+        return tuple(
+            name
+            for name, value in changes.items()
+            if name in now.forced or now.values[name] not in (self.values[name], value)
+        )
+
+    def with_changes(self, changes: Mapping[str, Any]) -> FormValues:
+        """These once `changes` are written; what others wrote stays as the form shows it."""
+        return replace(self, values={**self.values, **changes})
 
 
 def read(paths: Paths, environ: Mapping[str, str], *, is_demo: bool = False) -> FormValues:

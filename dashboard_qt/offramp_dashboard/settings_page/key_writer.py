@@ -57,6 +57,12 @@ class KeyWriter(QObject):
                 self._store.set(backend, key)
         except OfframpError as error:
             problem = str(error)
+        except Exception as error:  # noqa: BLE001 - else the page would wait for good
+            # Neither its text nor a traceback: either may hold the key.
+            problem = (
+                f"The key could not be stored, by a mistake of Offramp's own "
+                f"({type(error).__name__}). Store it by: offramp key set {backend}"
+            )
         else:
             # It looks at its files by itself as well; asking only makes it sooner.
             with contextlib.suppress(ControlError):
