@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QTimer, Slot
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QObject, QTimer, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog
 
@@ -130,8 +130,12 @@ class Controller(QObject):
             OfframpError: it can't be written.
         """
         picture = self.window.picture
-        if picture is not None:
-            export.save(file, self._csv(table, picture))
+        if picture is None:
+            raise OfframpError(
+                f"There is nothing to write to {file} yet.",
+                hint="Wait until the log is read, then try again.",
+            )
+        export.save(file, self._csv(table, picture))
 
     def export_image(self, file: Path) -> None:
         """Write what is seen of the page.
@@ -139,11 +143,16 @@ class Controller(QObject):
         Raises:
             OfframpError: it can't be written.
         """
-        if not self.window.page_area().grab().save(str(file)):
+        image = QByteArray()
+        buffer = QBuffer(image)
+        buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+        # By way of memory: a full disk must not leave half an image in the place of another.
+        if not self.window.page_area().grab().save(buffer, _image_format(file)):
             raise OfframpError(
                 f"{file} can't be written as an image.",
-                hint="Choose a name that ends in .png, in a folder that is yours.",
+                hint="Choose a name that ends in .png.",
             )
+        export.save_bytes(file, bytes(image.data()))
 
     @Slot()
     def bring_to_front(self) -> None:
@@ -286,6 +295,8 @@ class Controller(QObject):
             case Table.QUOTA:
                 return export.quota_csv(picture.quota)
             case Table.REQUESTS:
+                # A page that is not seen is not kept up to date: hide what is hidden by now.
+                self.window.requests.show_picture(picture)
                 return export.requests_csv(self._table.rows(), self._zone)
 
     # Settings.
@@ -344,6 +355,11 @@ def _routed(settings: Settings) -> dict[str, tuple[str, ...]]:
     for route in settings.routes:
         found[route.backend] = (*found.get(route.backend, ()), route.match)
     return found
+
+
+def _image_format(file: Path) -> str:
+    """What the file's name says, and PNG where it says nothing."""
+    return file.suffix.removeprefix(".") or "png"
 
 
 def _ask_file(parent: QWidget, title: str, name: str, kinds: str) -> Path | None:

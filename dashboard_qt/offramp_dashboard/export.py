@@ -135,8 +135,17 @@ def save(file: Path, text: str) -> None:
     Raises:
         OfframpError: it can't be written; what was there stays.
     """
+    save_bytes(file, text.encode())
+
+
+def save_bytes(file: Path, data: bytes) -> None:
+    """As `save`, for what is no text.
+
+    Raises:
+        OfframpError: it can't be written; what was there stays.
+    """
     try:
-        write_whole(file, text.encode())
+        write_whole(file, data)
     except OSError as error:
         raise OfframpError(
             f"{file} can't be written: {error.strerror or error}.",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import resource
+import signal
 import subprocess
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -215,3 +217,57 @@ def test_new_request_is_seen_soon(
         file.write(line + b"\n")
 
     qtbot.waitUntil(lambda: _picture(controller).headline.parts != before, timeout=2000)
+
+
+def test_export_before_the_first_picture_is_refused(
+    paths: Paths, styling: Styling, qtbot: QtBot, tmp_path: Path
+) -> None:
+    controller = Controller(paths, {"TZ": "Europe/Berlin"}, styling, is_demo=False)
+    qtbot.addWidget(controller.window)
+
+    with pytest.raises(OfframpError, match="nothing to write"):
+        controller.export_table(Table.WEEKS, tmp_path / "out.csv")
+
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_requests_are_exported_without_what_another_page_hides(
+    start: Callable[..., Controller], tmp_path: Path, qtbot: QtBot
+) -> None:
+    controller = start()
+    qtbot.waitUntil(lambda: controller.window.requests.table.model().rowCount() > 0)
+    controller.window.provider_toggled.emit("zai", False)
+    qtbot.waitUntil(lambda: not all(each.is_on for each in _picture(controller).providers))
+
+    controller.export_table(Table.REQUESTS, tmp_path / "out.csv")
+
+    with (tmp_path / "out.csv").open(newline="", encoding="utf-8") as opened:
+        assert {row["backend"] for row in csv.DictReader(opened)} == {"anthropic"}
+
+
+def test_image_that_cannot_be_written_whole_leaves_the_last_one(
+    start: Callable[..., Controller], tmp_path: Path
+) -> None:
+    controller = start()
+    file = tmp_path / "out.png"
+    file.write_bytes(b"the last one")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(OfframpError, match="can't be written: File too large"):
+            controller.export_image(file)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+
+    assert file.read_bytes() == b"the last one"
+    assert [each.name for each in tmp_path.glob("*out.png*")] == ["out.png"]
+
+
+def test_image_without_an_ending_is_a_png(start: Callable[..., Controller], tmp_path: Path) -> None:
+    controller = start()
+    controller.export_image(tmp_path / "out")
+    assert (tmp_path / "out").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(OfframpError, match="as an image"):
+        controller.export_image(tmp_path / "out.txt")
