@@ -16,6 +16,12 @@ Status = Literal["success", "error", "cancelled"]
 FILE_PATTERN = "requests*.jsonl"
 """What readers take for a request log; an older `requests.jsonl` dropped in is found too."""
 
+MOST_TOKENS = 2**53
+"""More is no count of one request; a daemon takes no such number over from an answer."""
+
+Tokens = Annotated[int, msgspec.Meta(ge=0, le=MOST_TOKENS)]
+"""Checked when read: a line with another number, which no daemon wrote, holds no record."""
+
 
 class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One finished POST to `/v1/messages`.
@@ -28,17 +34,17 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     ts: str
     model: str | None
     backend: str | None
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_creation_input_tokens: int = 0
-    cache_read_input_tokens: int = 0
+    input_tokens: Tokens = 0
+    output_tokens: Tokens = 0
+    cache_creation_input_tokens: Tokens = 0
+    cache_read_input_tokens: Tokens = 0
     status: Status
     http_status: int | None = None
     served_model: str | None = None
     reason: str | None = None
     session_id: str | None = None
-    cache_creation_5m_input_tokens: int = 0
-    cache_creation_1h_input_tokens: int = 0
+    cache_creation_5m_input_tokens: Tokens = 0
+    cache_creation_1h_input_tokens: Tokens = 0
 
 
 class UsageRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -52,10 +58,10 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     model: str | None
     backend: str | None
     status: Status
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_creation_input_tokens: int = 0
-    cache_read_input_tokens: int = 0
+    input_tokens: Tokens = 0
+    output_tokens: Tokens = 0
+    cache_creation_input_tokens: Tokens = 0
+    cache_read_input_tokens: Tokens = 0
 
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)

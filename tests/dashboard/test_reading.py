@@ -274,3 +274,20 @@ def test_unreadable_file_is_said(log_dir: Path) -> None:
     (log_dir / "requests-2026-08.jsonl").chmod(0)
     with without_root(), pytest.raises(OfframpError, match="Permission denied"):
         list(reading_of(log_dir).load())
+
+
+@pytest.mark.parametrize("tokens", [-5, 2**53 + 1, 2**63, 10**30])
+def test_line_with_a_number_that_is_no_count_holds_no_record(log_dir: Path, tokens: int) -> None:
+    log = long_log(days=3)
+    write_log(log_dir, log)
+    file = max(log_dir.iterdir())
+    line = records.encode(as_request(log[0]))
+    named = f'"input_tokens":{log[0].input_tokens},'.encode()
+    assert named in line
+    with file.open("ab") as opened:
+        opened.write(line.replace(named, f'"input_tokens":{tokens},'.encode()))
+
+    reading = loaded(log_dir)
+
+    assert picture(reading.past) == expected(log)
+    assert reading.skipped_lines == 1
