@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from offramp_dashboard.selection import Selection
 
 FIRST_ROWS: Final = 2_000
+MOST_NEW_ROWS: Final = 20_000
+"""As many as the table keeps; a week of requests that nobody looked at may be more."""
 POLL_S: Final = 0.2
 """How often the folder is looked at; that costs some 0.1 ms, and works on every file system."""
 REDRAW_S: Final = 0.2
@@ -294,7 +296,7 @@ class FeedWorker:
             self._forget()
             return
         _take_events(log, place)
-        if rows := log.latest.new():
+        if rows := log.latest.new(MOST_NEW_ROWS):
             self._listener.on_rows_added(rows)
         self._is_dirty = True
 

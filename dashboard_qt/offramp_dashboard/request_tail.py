@@ -5,6 +5,7 @@ No Qt and no threads.
 
 from __future__ import annotations
 
+from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -38,9 +39,9 @@ class LatestRequests:
         self.has_more = len(found) == count
         return found
 
-    def new(self) -> list[RequestRow]:
-        """What came since the last call, in the order of the log."""
-        return list(_rows(self._reader.read_lines()))
+    def new(self, most: int) -> list[RequestRow]:
+        """What came since the last call, in the order of the log: the last `most` of it."""
+        return list(deque(_rows(self._reader.read_lines()), maxlen=most))
 
 
 def _rows(lines: Iterable[bytes]) -> Iterator[RequestRow]:

@@ -523,3 +523,20 @@ def test_feed_that_was_never_started_stops(tmp_path: Path) -> None:
     feed = Feed(place, REQUESTS, lambda: NOW)
     feed.stop()
     assert not [one for one in threading.enumerate() if one.name == "offramp-feed"]
+
+
+def test_table_gets_no_more_new_requests_than_it_keeps_and_all_are_counted(
+    watch: Callable[..., Watched], log_dir: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_worker, "MOST_NEW_ROWS", 3)
+    write_log(log_dir, [record(NOW - timedelta(hours=1))])
+    watched = watch()
+    watched.until_ready()
+
+    with qtbot.waitSignal(watched.feed.rows_added, timeout=PATIENCE_MS) as added:
+        write_log(log_dir, [record(NOW - timedelta(minutes=back)) for back in range(10)])
+
+    assert [row.moment for row in added.args[0]] == [
+        NOW - timedelta(minutes=back) for back in (2, 1, 0)
+    ]
+    watched.until(lambda picture: in_week(picture) == 11)

@@ -275,6 +275,35 @@ def test_oldest_rows_go_when_there_are_too_many(qtbot: QtBot) -> None:
     assert not model.canFetchMore(QModelIndex())
 
 
+def test_very_many_at_once_are_put_in_order_as_a_whole(model: RequestsModel) -> None:
+    model.set_filter(RequestFilter(text="route"))
+    model.reset([row(number) for number in range(2000, 2003)], has_more=True)
+    held = QPersistentModelIndex(model.index(1, Column.INPUT))
+    single: list[str] = []
+    model.rowsInserted.connect(lambda *_: single.append("inserted"))
+    model.rowsRemoved.connect(lambda *_: single.append("removed"))
+
+    model.add([row(number, reason="" if number % 2 else "route") for number in range(1500)])
+
+    assert numbers(model) == [*range(0, 1500, 2), 2000, 2001, 2002]
+    assert held.data(RAW_ROLE) == 2001
+    assert single == []
+
+
+def test_more_at_once_than_are_kept_leave_the_newest(qtbot: QtBot) -> None:
+    model = RequestsModel(UTC, lambda: NOW, most_rows=600)
+    model.reset([row(number) for number in range(2000, 2003)], has_more=True)
+    held = QPersistentModelIndex(model.index(1, 0))
+
+    with qtbot.waitSignal(model.counted) as counted:
+        model.add([row(number) for number in range(1000)])
+
+    assert numbers(model) == list(range(600))
+    assert counted.args == [600, 600]
+    assert not held.isValid()
+    assert not model.canFetchMore(QModelIndex())
+
+
 def test_scrolling_to_the_end_asks_once_for_earlier_requests(qtbot: QtBot) -> None:
     model = RequestsModel(UTC, lambda: NOW, page=2, most_rows=5)
     model.reset([row(0), row(1)], has_more=True)

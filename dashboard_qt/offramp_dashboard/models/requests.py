@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 MOST_ROWS = 20_000
 """Rows that are kept at most, about 20 MB; the oldest go first."""
 
+_MANY = 500
+"""Where more come at once, as after hours in which the window was hidden, they are put in order as
+a whole: one notice per row that goes would stop the window for seconds."""
+
 ROW_ROLE = Qt.ItemDataRole.UserRole + 1
 """The whole `RequestRow`."""
 RAW_ROLE = Qt.ItemDataRole.UserRole + 2
@@ -130,8 +134,12 @@ class RequestsModel(QAbstractTableModel):
         """Take in new requests; what is selected stays so."""
         new = list(rows)
         self._rows += new
-        self._insert([row for row in new if self._filter.passes(row)])
-        self._trim()
+        if len(new) > _MANY:
+            self._keep_newest()
+            self._rearrange()
+        else:
+            self._insert([row for row in new if self._filter.passes(row)])
+            self._trim()
         self._tell_count()
 
     def append(self, rows: Iterable[RequestRow], has_more: bool) -> None:
@@ -318,18 +326,24 @@ class RequestsModel(QAbstractTableModel):
 
     def _trim(self) -> None:
         """Let the oldest rows go that are too many."""
-        too_many = len(self._rows) - self._most_rows
-        if too_many <= 0:
+        going = set(map(id, self._keep_newest()))
+        if not going:
             return
-        self._rows.sort(key=_VALUES[Column.TIME], reverse=True)
-        going = {id(row) for row in self._rows[self._most_rows :]}
-        del self._rows[self._most_rows :]
-        self._has_more = False
         places = [place for place, row in enumerate(self._shown) if id(row) in going]
         for place in reversed(places):
             self.beginRemoveRows(QModelIndex(), place, place)
             del self._shown[place]
             self.endRemoveRows()
+
+    def _keep_newest(self) -> list[RequestRow]:
+        """Forget the oldest rows that are too many, and return them; what is shown stays."""
+        if len(self._rows) <= self._most_rows:
+            return []
+        self._rows.sort(key=_VALUES[Column.TIME], reverse=True)
+        going = self._rows[self._most_rows :]
+        del self._rows[self._most_rows :]
+        self._has_more = False
+        return going
 
     def _tell_count(self) -> None:
         self.counted.emit(len(self._shown), len(self._rows))
