@@ -6,6 +6,7 @@ All waiting happens in threads of its own; the window's thread never asks the da
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _FIRST_DELAY_S: Final = 0.25
 _LONGEST_DELAY_S: Final = 5.0
 _JOIN_S: Final = 0.4
+
+_LOG = logging.getLogger(__name__)
 
 UNKNOWN = Daemon(state=DaemonState.UNKNOWN, text="Asking the daemon …")
 """What is known before the first answer."""
@@ -122,6 +125,11 @@ class DaemonWatch(QObject):
             self._be_free()
             self._emit(self.refused, error.title, error.hint)
             return
+        except Exception as error:  # noqa: BLE001 - else no command would ever be taken again
+            _LOG.exception("A command to the daemon failed")
+            self._be_free()
+            self._emit(self.refused, _unforeseen(error), "offramp status says how it is.")
+            return
         self._be_free()
         # The event stream tells it as well, but a click's effect should not wait for that.
         self._tell_status(answer.status)
@@ -143,6 +151,10 @@ class DaemonWatch(QObject):
                 delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
             except ControlError as error:
                 self._tell(Daemon(state=DaemonState.UNKNOWN, text=str(error)))
+                delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
+            except Exception as error:  # noqa: BLE001 - else the toolbar would say it for good
+                _LOG.exception("The daemon could not be followed")
+                self._tell(Daemon(state=DaemonState.UNKNOWN, text=_unforeseen(error)))
                 delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
             self._ending.wait(delay_s)
 
@@ -185,3 +197,10 @@ class DaemonWatch(QObject):
 
     def _keep(self, daemon: Daemon) -> None:
         self.current = daemon
+
+
+def _unforeseen(error: Exception) -> str:
+    return (
+        "The daemon could not be asked, by a mistake of Offramp's own "
+        f"({type(error).__name__}: {error})."
+    )

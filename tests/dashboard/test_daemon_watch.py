@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
     from pytestqt.qtbot import QtBot
 
+    from offramp_core.control_api import CommandAnswer
+    from offramp_core.control_client import EventStream
+
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 PATIENCE_MS = 15_000
 
@@ -302,3 +305,41 @@ def test_same_state_is_told_once(watch: DaemonWatch, qtbot: QtBot) -> None:
     assert attempts.wait(PATIENCE_MS / 1000)
     watch.stop()
     assert len(told) == 1
+
+
+class BrokenClient(ControlClient):
+    """Fails in a way that nobody foresaw, until it is mended."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.is_mended = False
+
+    def events(self) -> EventStream:
+        if not self.is_mended:
+            raise RuntimeError("odd")
+        return super().events()
+
+    def resume(self) -> CommandAnswer:
+        if not self.is_mended:
+            raise RuntimeError("odd")
+        return super().resume()
+
+
+def test_unforeseen_failure_is_told_and_the_next_try_counts(home: Path, qtbot: QtBot) -> None:
+    client = BrokenClient(Paths.under(home).control_socket)
+    watch = DaemonWatch(client, UTC, lambda: NOW)
+    try:
+        with app_in_thread(home):
+            watch.start()
+            qtbot.waitUntil(lambda: "RuntimeError: odd" in watch.current.text, timeout=PATIENCE_MS)
+            assert watch.current.state is DaemonState.UNKNOWN
+            with qtbot.waitSignal(watch.refused, timeout=PATIENCE_MS) as told:
+                watch.resume()
+            assert "RuntimeError: odd" in told.args[0]
+
+            client.is_mended = True
+            with qtbot.waitSignal(watch.answered, timeout=PATIENCE_MS):
+                watch.resume()
+            qtbot.waitUntil(is_in(watch, DaemonState.RUNNING), timeout=PATIENCE_MS)
+    finally:
+        watch.stop()
