@@ -58,3 +58,10 @@ def test_same_choices_again_disturb_no_view(qtbot: QtBot) -> None:
         model.show([choice("zai")])
     with qtbot.waitSignal(model.modelReset):
         model.show([choice("anthropic"), choice("zai")])
+
+
+def test_name_that_looks_like_html_is_no_html_in_a_tip() -> None:
+    model = ChoicesModel()
+    model.show([choice("<img src='a.png'>&")])
+    told = model.index(0).data(Qt.ItemDataRole.ToolTipRole)
+    assert told == "<span>&lt;img src=&#x27;a.png&#x27;&gt;&amp;</span>"

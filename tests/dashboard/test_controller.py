@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from log_samples import OFFRAMP, environ_for
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QLabel
 from quota_samples import claude_week, keep, next_reset
 
 from offramp_core.errors import OfframpError
@@ -271,3 +273,12 @@ def test_image_without_an_ending_is_a_png(start: Callable[..., Controller], tmp_
     assert (tmp_path / "out").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(OfframpError, match="as an image"):
         controller.export_image(tmp_path / "out.txt")
+
+
+def test_name_of_a_file_that_looks_like_html_is_said_as_it_is(
+    start: Callable[..., Controller], tmp_path: Path
+) -> None:
+    banner = start().window.banner
+    banner.say(f"Exported to {tmp_path / '<b>out'}.")
+    (label,) = (each for each in banner.findChildren(QLabel) if each.text() == banner.text)
+    assert label.textFormat() is Qt.TextFormat.PlainText

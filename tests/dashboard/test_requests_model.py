@@ -346,3 +346,9 @@ def test_times_are_worded_anew_on_another_day(qtbot: QtBot) -> None:
     with qtbot.waitSignal(model.dataChanged):
         model.refresh_times()
     assert model.index(0, 0).data() == "Thu 12:00"
+
+
+def test_model_that_looks_like_html_is_no_html_in_a_tip(model: RequestsModel) -> None:
+    model.reset([row(model="<b>claude</b>"), row(1, model="a&b")])
+    tips = [model.index(place, Column.MODEL).data(Qt.ItemDataRole.ToolTipRole) for place in (0, 1)]
+    assert tips == ["<span>&lt;b&gt;claude&lt;/b&gt;</span>", "a&b"]

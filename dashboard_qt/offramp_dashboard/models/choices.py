@@ -13,6 +13,8 @@ from PySide6.QtCore import (
     Signal,
 )
 
+from offramp_dashboard.views.plain import tip
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -66,7 +68,7 @@ class ChoicesModel(QAbstractListModel):
             case Qt.ItemDataRole.CheckStateRole:
                 return Qt.CheckState.Checked if choice.is_on else Qt.CheckState.Unchecked
             case Qt.ItemDataRole.ToolTipRole:
-                return choice.key or choice.name
+                return tip(choice.key or choice.name)
             case Qt.ItemDataRole.AccessibleTextRole:
                 return f"{choice.name}, {'shown' if choice.is_on else 'hidden'}"
         return choice if role == int(CHOICE_ROLE) else None

@@ -22,6 +22,7 @@ from PySide6.QtCore import (
 
 from offramp_core.units import format_moment
 from offramp_dashboard.request_rows import RequestFilter, RequestRow
+from offramp_dashboard.views.plain import tip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -219,7 +220,7 @@ class RequestsModel(QAbstractTableModel):
             case Qt.ItemDataRole.DisplayRole:
                 return self._text(row, column)
             case Qt.ItemDataRole.ToolTipRole:
-                return self._tip(row, column)
+                return tip(self._tip(row, column) or "") or None
             case Qt.ItemDataRole.AccessibleTextRole:
                 return f"{_HEADERS[column]}: {self._text(row, column)}"
             case Qt.ItemDataRole.TextAlignmentRole:

@@ -105,7 +105,7 @@ class SettingsDialog(QDialog):
         self._form.setVerticalSpacing(GRID_PX + 4)
         self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self._form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
-        self.problem = QLabel()
+        self.problem = QLabel(textFormat=Qt.TextFormat.PlainText)
         self.problem.setProperty("rank", "danger")
         self.problem.setWordWrap(True)
         self.problem.hide()

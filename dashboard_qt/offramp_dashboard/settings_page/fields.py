@@ -20,6 +20,7 @@ class Field(QWidget):
         self._note = QLabel(note)
         self._error = QLabel()
         for label, rank in ((self._note, "muted"), (self._error, "danger")):
+            label.setTextFormat(Qt.TextFormat.PlainText)
             label.setProperty("rank", rank)
             label.setFont(scaled(self.font(), CAPTION))
             label.setWordWrap(True)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLay
 
 from offramp_dashboard.theme import CAPTION, GRID_PX, HEADING
 from offramp_dashboard.views.fonts import scaled
+from offramp_dashboard.views.plain import tip
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QResizeEvent
@@ -96,4 +97,4 @@ class ElidedLabel(QLabel):
             self.full_text, Qt.TextElideMode.ElideRight, max(0, self.width())
         )
         self.setText(shown)
-        self.setToolTip(self.full_text if shown != self.full_text else "")
+        self.setToolTip(tip(self.full_text) if shown != self.full_text else "")

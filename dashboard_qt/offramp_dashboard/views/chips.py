@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from offramp_dashboard.names import backend_name
 from offramp_dashboard.theme import GRID_PX, LIGHT
+from offramp_dashboard.views import plain
 from offramp_dashboard.views.fills import paint_fill
 from offramp_dashboard.views.shades import Shades
 
@@ -67,7 +68,7 @@ class Chip(QAbstractButton):
         if choice.also:
             places = (choice.backend, *choice.also)
             tip += f"\nIts swatches: {', '.join(map(backend_name, places))}"
-        self.setToolTip(tip)
+        self.setToolTip(plain.tip(tip))
         self.update()
 
     def nextCheckState(self) -> None:  # noqa: N802 - Qt's name

@@ -99,7 +99,7 @@ class NoticePage(QWidget):
         super().__init__(parent)
         self._title = QLabel()
         self._title.setFont(scaled(self.font(), FIGURE, is_bold=True))
-        self._text = QLabel()
+        self._text = QLabel(textFormat=Qt.TextFormat.PlainText)
         self._text.setWordWrap(True)
         self._text.setProperty("rank", "muted")
         self._command = QLabel()
@@ -166,7 +166,7 @@ class Banner(QFrame):
         """Hidden until there is something to say."""
         super().__init__(parent)
         self.setObjectName("notice")
-        self._text = QLabel()
+        self._text = QLabel(textFormat=Qt.TextFormat.PlainText)
         self._text.setWordWrap(True)
         self._close = QPushButton("Dismiss")
         self._close.clicked.connect(self._dismiss)

@@ -84,7 +84,7 @@ class TokensView(QWidget):
         self._cells: list[list[QLabel]] = []
         self._bars = []
         for column, kinds in enumerate(tokens.kinds, start=1):
-            head = QLabel(backend_name(kinds.backend))
+            head = QLabel(backend_name(kinds.backend), textFormat=Qt.TextFormat.PlainText)
             head.setFont(scaled(self.font(), 1.0, is_bold=True))
             bar = SplitBar(2 * GRID_PX)
             self._bars.append(bar)
