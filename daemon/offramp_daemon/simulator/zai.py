@@ -44,6 +44,9 @@ class ZaiService(Service):
         """With `zai_key` only that key is taken; else any. `now` is the epoch's seconds."""
         super().__init__(journal)
         self.quota = quota or ZaiQuota()
+        self.at_once: int | None = None
+        """How many messages it answers at a time; those above meet the error 1302."""
+        self._in_flight = 0
         self.max_body_bytes = max_body_bytes
         self._zai_key = zai_key
         self._now = now
@@ -107,8 +110,14 @@ class ZaiService(Service):
             count = conversation.estimated_tokens if asked is None else asked
             body = json_bytes({"input_tokens": count})
             return await delivery.send_json(200, body, self._headers())
+        if self.at_once is not None and self._in_flight >= self.at_once:
+            return await self._send(delivery, Refusal(code="1302"))
         asks = apart.tool_asks() or conversation.tool_asks()
-        return await self._message(delivery, conversation, asks)
+        self._in_flight += 1
+        try:
+            return await self._message(delivery, conversation, asks)
+        finally:
+            self._in_flight -= 1
 
     def _refusal(self, faults: Faults, conversation: Conversation, text: str) -> Refusal | None:
         """The error that the request runs into: one that was asked for, or one of the rules'."""
