@@ -10,10 +10,14 @@ import pytest
 from control_harness import Commands
 from daemon_process import daemon_process, run_command, write_config
 from proxy_harness import CLAUDE_TOKEN, ZAI_KEY, settings_for
+from quota_samples import keep
+from quota_samples import plan_of as plan_of_windows
 from running_app import running_app
 from supervised import supervised
 
 from offramp_core import quota, quota_log, quota_store
+from offramp_core.paths import Paths
+from offramp_core.quota import QuotaWindow
 from offramp_daemon.simulator import QUOTA_PATH, Simulator
 
 if TYPE_CHECKING:
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from offramp_core.control_api import Status
-    from offramp_core.quota import PlanQuota, QuotaWindow
+    from offramp_core.quota import PlanQuota
 
 OPUS, SONNET = "claude-opus-4-6", "claude-sonnet-4-5"
 
@@ -230,6 +234,22 @@ async def test_no_credential_is_in_any_file(tmp_path, sim, client):
         for credential in (CLAUDE_TOKEN, ZAI_KEY):
             assert credential.encode() not in content
             assert credential[-12:].encode() not in content
+
+
+async def test_command_line_shows_rates_of_an_api_key_while_they_hold(tmp_path):
+    now = datetime.now(UTC)
+
+    def rate(name: str, resets: datetime) -> QuotaWindow:
+        return QuotaWindow(name=name, used=0.25, resets=resets, read_at=now)
+
+    over, soon = now - timedelta(minutes=1), now + timedelta(minutes=1)
+    keep(Paths.under(tmp_path), plan_of_windows("anthropic", rate("tokens", over)))
+    assert "Quota: Claude API key: its limits refill" in (await run_command(tmp_path, "status")).out
+    windows = rate("tokens", over), rate("requests", soon)
+    keep(Paths.under(tmp_path), plan_of_windows("anthropic", *windows))
+    out = (await run_command(tmp_path, "status")).out
+    assert "Quota: Claude requests 25%, resets" in out
+    assert "tokens" not in out
 
 
 async def test_command_line_shows_quota_with_a_daemon_and_without(tmp_path: Path, sim, client):

@@ -19,12 +19,13 @@ from offramp_core.weeks import system_zone
 from offramp_daemon.cli import exit_codes, login_item
 from offramp_daemon.cli.common import demo_option
 from offramp_daemon.cli.daemon import client_for, delegation_text, key_text, local_text
+from offramp_daemon.quota_headers import KEY_WINDOWS
 
 if TYPE_CHECKING:
     from offramp_core.control_api import Status
     from offramp_core.errors import OfframpError
     from offramp_core.paths import Paths
-    from offramp_core.quota import PlanQuota
+    from offramp_core.quota import PlanQuota, QuotaWindow
 
 
 @click.command("status")
@@ -130,10 +131,19 @@ def _plan_lines(backend: str, plan: PlanQuota | None) -> list[str]:
     if plan is None:
         return [quota_words.unknown_text(backend)]
     now, zone = datetime.now(UTC), system_zone(os.environ)
-    lines = [*quota_words.plan_texts(plan, now, zone)]
+    windows = tuple(window for window in plan.windows if not _is_past_rate(window, now))
+    if plan.windows and not windows:
+        return [f"{backend_name(backend)} API key: its limits refill within minutes"]
+    current = msgspec.structs.replace(plan, windows=windows)
+    lines = [*quota_words.plan_texts(current, now, zone)]
     if plan.windows and plan.problem:
         lines.append(f"{backend_name(backend)} tells nothing newer: {plan.problem}")
     return lines
+
+
+def _is_past_rate(window: QuotaWindow, now: datetime) -> bool:
+    """Whether it is an API key's limit whose minute is over: it has refilled since."""
+    return window.name in KEY_WINDOWS and quota.used_at(window, now) is None
 
 
 def _supervisor_rows(status: Status) -> list[tuple[str, str]]:
