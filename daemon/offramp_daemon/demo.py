@@ -79,6 +79,8 @@ async def _use_up(simulator: Simulator, stop: asyncio.Event) -> None:
         claude.seven_day = sample_quota.used(ANTHROPIC, WEEK, now, _SEED)
         zai.five_hour_percent = 100 * sample_quota.used(ZAI, FIVE_HOURS, now, _SEED)
         zai.week_percent = 100 * sample_quota.used(ZAI, WEEK, now, _SEED)
+        claude.resets = {"seven_day": int(sample_quota.resets(ANTHROPIC, WEEK, now).timestamp())}
+        zai.week_resets_ms = int(sample_quota.resets(ZAI, WEEK, now).timestamp()) * 1000
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_QUOTA_PACE_S):
                 await stop.wait()

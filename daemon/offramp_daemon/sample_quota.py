@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from offramp_core import quota
 from offramp_core.quota import FIVE_HOURS, HISTORY_NAME, WEEK, QuotaPoint
-from offramp_core.settings import ANTHROPIC, ZAI
+from offramp_core.settings import ANTHROPIC, ZAI, Settings
+from offramp_core.weeks import WeekBoundary
 from offramp_daemon.sample_history import RHYTHM
 
 if TYPE_CHECKING:
@@ -56,6 +57,12 @@ def used(backend: str, window: str, now: datetime, seed: int) -> float:
     return _used(plan, start, end, now, seed)
 
 
+def resets(backend: str, window: str, now: datetime) -> datetime:
+    """When the window that runs at `now` (aware, in the user's zone) resets."""
+    plan = next(one for one in _PLANS if (one.backend, one.window) == (backend, window))
+    return _bounds(plan, now)[1]
+
+
 def history(now: datetime, seed: int) -> list[QuotaPoint]:
     """The points that led to `now` (aware, in the user's zone), in order of time."""
     points = [point for plan in _PLANS for point in _points(plan, now, seed)]
@@ -93,7 +100,7 @@ def _points(plan: _Plan, now: datetime, seed: int) -> Iterator[QuotaPoint]:
                     used=round(so_far, 4),
                     resets=end,
                 )
-        start, end = end, end + (end - start)
+        start, end = _bounds(plan, end.astimezone(now.tzinfo))
 
 
 def _used(plan: _Plan, start: datetime, end: datetime, now: datetime, seed: int) -> float:
@@ -127,7 +134,18 @@ def _weight(local: datetime) -> float:
 
 
 def _bounds(plan: _Plan, now: datetime) -> tuple[datetime, datetime]:
-    """The window around `now`, cut where the simulator cuts it: in whole lengths since 1970."""
+    """The window around `now`, in UTC.
+
+    The week is the one that nobody set and nothing was learnt of, so that the demo's numbers fit
+    each other; 5 hours are cut where the simulator cuts them, in whole lengths since 1970.
+    """
+    if plan.window == WEEK:
+        usual = Settings()
+        boundary = WeekBoundary(
+            day=usual.week_start_day, hour=usual.week_start_hour, zone=now.tzinfo or UTC
+        )
+        week = boundary.week_of(now)
+        return week.start, week.end
     span = quota.length(plan.window)
     assert span is not None
     start = now.astimezone(UTC) - (now.astimezone(UTC) - _EPOCH) % span

@@ -10,6 +10,8 @@ import pytest
 
 from offramp_core import quota_log
 from offramp_core.quota import HISTORY_NAME, length
+from offramp_core.settings import Settings
+from offramp_core.weeks import WeekBoundary
 from offramp_daemon import sample_quota
 from offramp_daemon.simulator.anthropic_limits import UnifiedQuota
 
@@ -44,11 +46,19 @@ def test_what_the_simulator_tells_now_goes_on_from_the_history(backend, name):
     assert used < later
 
 
-def test_windows_are_cut_as_the_simulator_cuts_them():
+def test_five_hours_are_cut_as_the_simulator_cuts_them():
     headers = UnifiedQuota().headers(NOW.timestamp())
-    for name in ("5h", "7d"):
-        (told,) = [value for key, value in headers.items() if key.endswith(f"-{name}-reset")]
-        assert points("anthropic", name)[-1].resets.timestamp() == int(told)
+    told = int(headers["anthropic-ratelimit-unified-5h-reset"])
+    assert points("anthropic", "5h")[-1].resets.timestamp() == told
+
+
+@pytest.mark.parametrize("backend", ["anthropic", "zai"])
+def test_week_is_the_one_that_nobody_set(backend):
+    usual = Settings()
+    resets = sample_quota.resets(backend, "7d", NOW)
+    assert points(backend, "7d")[-1].resets == resets
+    boundary = WeekBoundary(day=usual.week_start_day, hour=usual.week_start_hour, zone=NOW.tzinfo)
+    assert boundary.week_of(NOW).end == resets
 
 
 def test_history_is_the_same_each_time_and_written_once(tmp_path):

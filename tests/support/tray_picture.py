@@ -22,6 +22,7 @@ from control_harness import Commands  # noqa: E402 - found by the line above
 from daemon_process import OFFRAMP, daemon_process, environment  # noqa: E402 - the same
 from panel import Desktop, desktop  # noqa: E402 - the same
 from PIL import Image  # noqa: E402 - the same
+from proxy_harness import CLAUDE_TOKEN  # noqa: E402 - the same
 from raw_client import OPUS, SONNET, connected, post  # noqa: E402 - the same
 
 from offramp_tray import icon_sheet  # noqa: E402 - the same
@@ -29,6 +30,7 @@ from offramp_tray import icon_sheet  # noqa: E402 - the same
 _TO_PAUSE_FOR = ("Down", "Down", "Right")
 """Rows that only say something are passed over, however many there are."""
 _MARGIN_PX = 12
+_LOGIN = f"Connection: close\r\nAuthorization: Bearer {CLAUDE_TOKEN}\r\n".encode()
 
 
 async def _take(file: Path) -> None:
@@ -46,7 +48,7 @@ async def _have_quota_told(url: str) -> None:
     """One answer of each service: from then on the daemon knows how much of each plan is used."""
     for body in (OPUS, SONNET):
         async with connected(url) as (reader, writer):
-            writer.write(post(b"/v1/messages", body))
+            writer.write(post(b"/v1/messages", body, _LOGIN))
             await reader.read()
 
 
