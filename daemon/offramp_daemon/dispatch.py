@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 QUOTA_STATUS = 429
 
+_NO_LOGIN = frozenset({401, 403})
+
 _STATUS = "anthropic-ratelimit-unified-status"
 _CLAIM = "anthropic-ratelimit-unified-representative-claim"
 _REJECTED = "rejected"
@@ -131,13 +133,14 @@ class Dispatch:
         """To Claude in the delegate's stead, whose failure was this.
 
         Should Claude's plan turn out to be spent, the delegate's passing failure is the better
-        answer: the client tries that again, and Claude's not.
+        answer: the client tries that again, and Claude's not. So is it, whatever it was, where
+        Claude does not take the client's login: nobody is to log in again for a delegate's failure.
         """
         claude = incoming.settings.backend(ANTHROPIC)
         route = incoming.decision.route
         moved = _moved(incoming, Decision(backend=claude, reason=reason, route=route))
         answer, head = await self._to_claude(moved)
-        if failure is not None and failure.trouble in _PASSING and is_quota_refusal(answer):
+        if failure is not None and _is_worse(answer, failure):
             answer.release()
             _moved(moved, incoming.decision)
             raise RequestFailedError(failure)
@@ -352,6 +355,13 @@ def is_quota_refusal(answer: aiohttp.ClientResponse) -> bool:
     if answer.status != QUOTA_STATUS:
         return False
     return answer.headers.get(_STATUS) == _REJECTED or _CLAIM in answer.headers
+
+
+def _is_worse(answer: aiohttp.ClientResponse, failure: Failure) -> bool:
+    """Whether Claude's `answer` says less of use to the client than the delegate's `failure`."""
+    if answer.status in _NO_LOGIN:
+        return True
+    return failure.trouble in _PASSING and is_quota_refusal(answer)
 
 
 def _moved(incoming: Incoming, decision: Decision) -> Incoming:

@@ -196,6 +196,18 @@ async def test_when_claude_turns_out_to_be_spent_a_passing_failure_is_the_better
     assert (record.backend, record.status) == ("zai" if is_passing else "anthropic", "error")
 
 
+@pytest.mark.parametrize("status", [401, 403])
+async def test_login_that_claude_does_not_take_leaves_the_delegates_error(
+    client: aiohttp.ClientSession, proxy: RunningProxy, sim: Simulator, status: int
+) -> None:
+    sim.script("zai", ["zai=1210"])
+    sim.script("anthropic", [f"status={status}"])
+    answered, body = await send(client, proxy, ask())
+    assert (answered, b"1210" in body) == (400, True)
+    record = await proxy.only_record()
+    assert (record.backend, record.http_status) == ("zai", 400)
+
+
 async def test_backend_is_stepped_around_after_failures_in_a_row_and_tried_again(
     client: aiohttp.ClientSession, sim: Simulator
 ) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import subprocess
 import sys
 import tempfile
@@ -23,21 +24,25 @@ from daemon_process import OFFRAMP, daemon_process, environment  # noqa: E402 - 
 from panel import Desktop, desktop  # noqa: E402 - the same
 from PIL import Image  # noqa: E402 - the same
 from proxy_harness import CLAUDE_TOKEN  # noqa: E402 - the same
-from raw_client import OPUS, SONNET, connected, post  # noqa: E402 - the same
+from raw_client import connected, post  # noqa: E402 - the same
 
 from offramp_tray import icon_sheet  # noqa: E402 - the same
 
 _TO_PAUSE_FOR = ("Down", "Down", "Right")
 """Rows that only say something are passed over, however many there are."""
 _MARGIN_PX = 12
-_LOGIN = f"Connection: close\r\nAuthorization: Bearer {CLAUDE_TOKEN}\r\n".encode()
+_ZONE = "Europe/Berlin"
+_LOGIN = (
+    f"Connection: close\r\nAuthorization: Bearer {CLAUDE_TOKEN}\r\n"
+    "anthropic-version: 2023-06-01\r\nanthropic-beta: oauth-2025-04-20\r\n"
+).encode()
 
 
 async def _take(file: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
         home.mkdir()
-        async with daemon_process(home, "--no-traffic", is_demo=True) as daemon:
+        async with daemon_process(home, "--no-traffic", is_demo=True, TZ=_ZONE) as daemon:
             await Commands(daemon.paths).until_there()
             await _have_quota_told(daemon.url)
             await asyncio.to_thread(_show, Path(folder), home, file)
@@ -46,7 +51,9 @@ async def _take(file: Path) -> None:
 
 async def _have_quota_told(url: str) -> None:
     """One answer of each service: from then on the daemon knows how much of each plan is used."""
-    for body in (OPUS, SONNET):
+    for model in ("claude-opus-4-6", "claude-sonnet-4-5"):
+        said = [{"role": "user", "content": "Hello"}]
+        body = json.dumps({"model": model, "max_tokens": 9, "messages": said}).encode()
         async with connected(url) as (reader, writer):
             writer.write(post(b"/v1/messages", body, _LOGIN))
             await reader.read()
@@ -55,7 +62,7 @@ async def _have_quota_told(url: str) -> None:
 def _show(folder: Path, home: Path, file: Path) -> None:
     (folder / "panel").mkdir()
     with desktop(folder / "panel", is_dark=True) as shown:
-        environ = {**shown.environ, **environment(home), "TZ": "Europe/Berlin"}
+        environ = {**shown.environ, **environment(home), "TZ": _ZONE}
         environ |= {name: shown.environ[name] for name in ("DBUS_SESSION_BUS_ADDRESS", "DISPLAY")}
         with subprocess.Popen([*OFFRAMP, "tray", "--demo"], env=environ) as tray:
             try:
