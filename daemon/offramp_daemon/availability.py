@@ -145,6 +145,11 @@ class Availability:
             until=shown.shown_until(moment),
         )
 
+    @property
+    def is_calm(self) -> bool:
+        """Whether nothing is wrong with any backend, so that an answer would be no news."""
+        return all(record.is_calm for record in self._records.values())
+
     def is_open(self, backend: Backend, model: str | None) -> bool:
         """Whether nothing bars `backend`: for requests that are worth no probe. Changes nothing."""
         record = self._known(backend)
@@ -159,7 +164,7 @@ class Availability:
         record = self._current(admission)
         if record is None:
             return
-        _release(record, admission)
+        record.release(admission.number)
         out = record.whole.bars.get(control_api.UNREACHABLE)
         if out is None or out.number < admission.number:
             self._note_reached(record)
@@ -200,7 +205,7 @@ class Availability:
         record = self._current(admission)
         if record is None:
             return
-        was_probe = _release(record, admission)
+        was_probe = record.release(admission.number)
         if kind != control_api.BUSY:
             failure = _Failure(
                 kind=kind,
@@ -219,7 +224,7 @@ class Availability:
         record = self._current(admission)
         if record is None:
             return
-        _release(record, admission)
+        record.release(admission.number)
         if was_reached:
             self._note_reached(record)
         self._tell(record)
@@ -389,11 +394,3 @@ def _family_of(model: str | None) -> str:
 
 def _is_closed(bar: Bar, moment: Moment) -> bool:
     return not bar.is_due(moment) or bar.is_held(moment, PROBE_LOST_S)
-
-
-def _release(record: BackendBars, admission: Admission) -> bool:
-    """Take the probe from `admission`, if it has one, and say whether it had."""
-    held = [bar for _, bar in record.all_bars() if bar.probe == admission.number]
-    for bar in held:
-        bar.probe = None
-    return bool(held)

@@ -148,13 +148,14 @@ class Dispatch:
 
     async def _keep(self, incoming: Incoming) -> web.StreamResponse:
         """To Claude; where its plan is spent to the delegate, if one may serve the request."""
-        is_spent = self._is_claude_spent(incoming)
+        has_other = self._other_way(incoming) is not None
+        is_spent = has_other and self._is_claude_spent(incoming)
         if is_spent:
             response = await self._instead_of_claude(incoming)
             if response is not None:
                 return response
         answer, head = await self._to_claude(incoming)
-        if not is_spent and is_quota_refusal(answer) and self._other_way(incoming) is not None:
+        if has_other and not is_spent and is_quota_refusal(answer):
             head = head or await replies.read_start(
                 answer,
                 replies.PLAIN_LIMIT_BYTES,
@@ -168,20 +169,15 @@ class Dispatch:
 
     async def _to_claude(self, incoming: Incoming) -> tuple[aiohttp.ClientResponse, bytes]:
         """Claude's answer; whether it could be reached says something of the way to all others."""
-        availability = self._around.availability
-        admission = availability.ask(incoming.decision.backend, None)
+        availability, claude = self._around.availability, incoming.decision.backend
         try:
             answered = await self._forwarding.to_claude(incoming)
         except RequestFailedError as error:
             if error.failure.trouble == control_api.UNREACHABLE:
-                availability.note_failure(admission, control_api.UNREACHABLE)
-            else:
-                availability.note_abandoned(admission)
+                availability.note_failure(availability.ask(claude, None), control_api.UNREACHABLE)
             raise
-        except BaseException:
-            availability.note_abandoned(admission)
-            raise
-        availability.note_success(admission)
+        if not availability.is_calm:
+            availability.note_success(availability.ask(claude, None))
         return answered
 
     async def _instead_of_claude(self, incoming: Incoming) -> web.StreamResponse | None:

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
@@ -32,12 +33,15 @@ if TYPE_CHECKING:
     from offramp_core.quota import QuotaWindow
     from offramp_core.settings import Backend
     from offramp_daemon.delegation import Clock
+    from offramp_daemon.quota_headers import Telling
 
 SAVE_EVERY_S: Final = 5.0
 """Figures move with each answer: a crash may cost those of so many seconds."""
 
 _CLOSE_TIMEOUT_S = 2.0
 _MOST_ALIASES = 256
+_SAME_FOR = timedelta(seconds=20)
+"""For so long figures that are told again are as good as those before."""
 _WORDS = re.compile(r"[a-z0-9]+")
 
 _log = logging.getLogger(__name__)
@@ -82,6 +86,10 @@ class QuotaKeeper:
         self._history = QuotaHistory(log_folder)
         self._known: dict[tuple[str, str], PlanQuota] = {}
         self._aliases: dict[tuple[str, str], str] = {}
+        self._heads: dict[tuple[str, int], tuple[Telling, datetime]] = {}
+        """What each login's last answer told, and when: most answers repeat it."""
+        self._may_be_spent: frozenset[str] = frozenset()
+        """The backends with a window that is, or was, spent: all others need no closer look."""
         self._followers: list[Callable[[PlanQuota], None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_failing = False
@@ -95,6 +103,7 @@ class QuotaKeeper:
         self._loop = asyncio.get_running_loop()
         plans = await asyncio.to_thread(self._load)
         self._known = {(plan.backend, plan.account): plan for plan in plans}
+        self._find_spent()
         self._history.start(plans)
         self._saver.start()
 
@@ -134,11 +143,23 @@ class QuotaKeeper:
         if not credential:
             return
         try:
-            told = quota_headers.read(headers, self._clock())
-            if told:
-                self.take(backend.name, credential, told)
+            telling, now = quota_headers.telling(headers), self._clock()
+            if telling and self._is_news((backend.name, hash(credential)), telling, now):
+                told = quota_headers.read(telling, now)
+                if told:
+                    self.take(backend.name, credential, told)
         except Exception:  # noqa: BLE001 - a request must not fail for its quota
             _log.exception("An answer's quota could not be taken into account")
+
+    def _is_news(self, source: tuple[str, int], telling: Telling, now: datetime) -> bool:
+        """Whether these headers say what those before them from there did not, a moment ago."""
+        last = self._heads.get(source)
+        if last is not None and last[0] == telling and abs(now - last[1]) < _SAME_FOR:
+            return False
+        if len(self._heads) >= _MOST_ALIASES:
+            self._heads.clear()
+        self._heads[source] = telling, now
+        return True
 
     def take(
         self,
@@ -184,6 +205,8 @@ class QuotaKeeper:
         window of one family (`7d_opus`) counts for that family alone, and an API key's limits,
         which refill within minutes, spend no plan.
         """
+        if backend not in self._may_be_spent:
+            return None
         plan = self._plan(backend, account_of)
         if plan is None:
             return None
@@ -241,9 +264,17 @@ class QuotaKeeper:
         kept = quota_merging.latest_first(self._known.values())
         if len(kept) < len(self._known):
             self._known = {(each.backend, each.account): each for each in kept}
+        self._find_spent()
         self._saver.put(kept)
         if not quota_merging.looks_alike(before, plan):
             self._on_change()
+
+    def _find_spent(self) -> None:
+        self._may_be_spent = frozenset(
+            plan.backend
+            for plan in self._known.values()
+            if any(_may_be_spent(window) for window in plan.windows)
+        )
 
     def _load(self) -> Plans:
         self._accounts.load()
@@ -286,9 +317,14 @@ class QuotaKeeper:
         before = self.plans()
         joined = quota_merging.joined(self._known.values(), plans, self._clock())
         self._known = {(plan.backend, plan.account): plan for plan in joined}
+        self._find_spent()
         after = self.plans()
         if len(before) != len(after) or not all(map(quota_merging.looks_alike, before, after)):
             self._on_change()
+
+
+def _may_be_spent(window: QuotaWindow) -> bool:
+    return window.status == quota.REJECTED or (window.used is not None and window.used >= 1)
 
 
 def _applies(name: str, model: str | None) -> bool:

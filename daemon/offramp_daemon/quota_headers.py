@@ -32,6 +32,7 @@ KEY_WINDOWS: Final = ("requests", "tokens", "input-tokens", "output-tokens")
 """An API key's limits, which refill within minutes: rates, not what a plan has left."""
 
 _PREFIX = "anthropic-ratelimit-"
+_PREFIX_LENGTH = len(_PREFIX)
 _UNIFIED = "unified-"
 _LONGEST_VALUE = 64
 _MOST_USED = 100.0
@@ -73,24 +74,29 @@ class _Window:
         return self.used is not None or self.resets is not None
 
 
-def read(headers: Mapping[str, object], now: datetime) -> tuple[QuotaWindow, ...]:
-    """The windows that `headers` tell of, read at `now`; none where they tell of none.
+Telling = tuple[tuple[str, str], ...]
+"""The headers that tell of limits, as they came."""
 
-    `headers` may hold a name more than once, and names in any case.
-    """
+
+def telling(headers: Mapping[str, object]) -> Telling:
+    """Those of `headers` that tell of limits; names may come more than once, and in any case."""
+    return tuple(
+        (name, value)
+        for name, value in headers.items()
+        if name[:_PREFIX_LENGTH].lower() == _PREFIX and isinstance(value, str)
+    )
+
+
+def read(headers: Telling, now: datetime) -> tuple[QuotaWindow, ...]:
+    """The windows that `headers` tell of, read at `now`; none where they tell of none."""
     unified: list[tuple[str, str]] = []
     classic: list[tuple[str, str]] = []
-    for name, value in headers.items():
-        lower = name.lower()
-        if not lower.startswith(_PREFIX) or not isinstance(value, str):
-            continue
-        rest = lower.removeprefix(_PREFIX)
+    for name, value in headers:
+        rest = name[_PREFIX_LENGTH:].lower()
         if rest.startswith(_UNIFIED):
             unified.append((rest.removeprefix(_UNIFIED), value[: _LONGEST_VALUE + 1].strip()))
         else:
             classic.append((rest, value[: _LONGEST_VALUE + 1].strip()))
-    if not unified and not classic:
-        return ()
     windows = [*_unified(unified, now), *_classic(classic, now)]
     return tuple(windows[:MOST_WINDOWS])
 

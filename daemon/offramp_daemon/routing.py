@@ -115,16 +115,20 @@ def _choose(model: str, settings: Settings, by_route: Decision, around: Circumst
     One that is warm at both was away for a while only, and returns.
     """
     claude = settings.backend(ANTHROPIC)
-    if around.is_warm(by_route.backend) or around.is_claude_spent():
+    if around.is_warm(by_route.backend):
         return by_route
-    if around.is_warm(claude):
+    goes_on = around.is_warm(claude)
+    may_choose = settings.delegation == "auto" and around.choose is not None
+    if not (goes_on or may_choose) or around.is_claude_spent():
+        return by_route
+    if goes_on:
         return Decision(
             backend=claude,
             reason="conversation goes on",
             route=by_route.route,
             otherwise=by_route,
         )
-    if settings.delegation != "auto" or around.choose is None:
+    if around.choose is None:
         return by_route
     choice = around.choose(model)
     if choice.is_claude:

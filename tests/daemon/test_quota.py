@@ -75,9 +75,18 @@ async def test_followers_hear_each_telling_and_a_bad_one_harms_nobody(desk, capl
     desk.keeper.follow(lambda plan: heard.append(plan.windows[0].used))
     with caplog.at_level(logging.ERROR):
         desk.tell(usual(0.41))
+        desk.tell(usual(0.42))
+    assert heard == [0.41, 0.42]
+    assert desk.used()["5h"] == 0.42
+
+
+async def test_what_is_told_again_within_seconds_is_no_news(desk):
+    heard: list[datetime] = []
+    desk.keeper.follow(lambda plan: heard.append(plan.read_at))
+    for _ in range(7):
         desk.tell(usual(0.41))
-    assert heard == [0.41, 0.41]
-    assert desk.used()["5h"] == 0.41
+        desk.now += timedelta(seconds=5)
+    assert heard == [START, START + timedelta(seconds=20)]
 
 
 async def test_watchers_are_woken_by_what_they_would_see_alone(desk):

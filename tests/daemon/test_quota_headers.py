@@ -19,7 +19,7 @@ THURSDAY = datetime(2026, 11, 26, 22, tzinfo=UTC)
 
 
 def read(headers: dict[str, str]) -> dict[str, QuotaWindow]:
-    return {each.name: each for each in quota_headers.read(headers, NOW)}
+    return {each.name: each for each in quota_headers.read(quota_headers.telling(headers), NOW)}
 
 
 def test_each_window_is_read_by_itself() -> None:
@@ -145,7 +145,7 @@ def test_case_of_names_does_not_matter() -> None:
 def test_of_a_header_that_comes_twice_the_first_legible_value_counts() -> None:
     name = UNIFIED + "5h-utilization"
     headers = CIMultiDictProxy(CIMultiDict([(name, "junk"), (name, "0.4"), (name.upper(), "0.9")]))
-    (found,) = quota_headers.read(headers, NOW)
+    (found,) = quota_headers.read(quota_headers.telling(headers), NOW)
     assert found.used == 0.4
 
 
@@ -322,7 +322,7 @@ def test_no_number_is_made_up_whatever_comes(pairs: list[tuple[str, str]]) -> No
         for remaining in counts
         if remaining <= limit
     }
-    for found in quota_headers.read(headers, NOW):
+    for found in quota_headers.read(quota_headers.telling(headers), NOW):
         assert found.used is None or (found.used >= 0 and found.used in said | left)
         assert found.threshold is None or found.threshold in said
         assert found.resets is None or abs(found.resets - NOW) < timedelta(days=64)
