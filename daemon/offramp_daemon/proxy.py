@@ -5,6 +5,7 @@ What happens in which order is here; how each step is done is in the modules tha
 
 from __future__ import annotations
 
+import functools
 import logging
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from offramp_daemon.dispatch import Surroundings
     from offramp_daemon.forwarding import Forwarding
     from offramp_daemon.request_body import RequestBody
-    from offramp_daemon.routing import Choice, Decision
+    from offramp_daemon.routing import Chooser, Decision
 
 MESSAGES = "/v1/messages"
 COUNT_TOKENS = "/v1/messages/count_tokens"
@@ -55,7 +56,7 @@ class Proxy:
     """Serves every request but the daemon's own paths.
 
     `is_private` says whether prompts and masked keys may be shown, so whether to look for them;
-    `choose` is the autopilot.
+    `choose` is the autopilot, asked with a model, the delegate's name, and the conversation.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Proxy:
         on_finish: Finished,
         is_private: bool = False,
         delegation: Delegation | None = None,
-        choose: Callable[[str], Choice] | None = None,
+        choose: Chooser | None = None,
     ) -> None:
         """Serve by what `settings` and `delegation` say at the moment that a request arrives."""
         self._settings = settings
@@ -170,8 +171,9 @@ class Proxy:
         *,
         is_paused: bool,
     ) -> Decision:
-        around = self._around
-        is_counted_only = request.raw_path.partition("?")[0] == COUNT_TOKENS
+        around, choose = self._around, None
+        if self._choose is not None and request.raw_path.partition("?")[0] != COUNT_TOKENS:
+            choose = functools.partial(self._choose, conversation=conversation)
 
         def is_claude_spent() -> bool:
             credential = headers.client_credential(request.headers)
@@ -184,7 +186,7 @@ class Proxy:
                 is_paused=is_paused,
                 is_warm=lambda backend: around.conversations.is_warm(conversation, backend.name),
                 is_claude_spent=is_claude_spent,
-                choose=None if is_counted_only else self._choose,
+                choose=choose,
             ),
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -15,6 +15,8 @@ from offramp_daemon.tailoring import without_billing_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from offramp_daemon.conversations import Conversation
+
 BYTES_PER_TOKEN = 3.5
 """For estimates from the length of a JSON body: code and prose, with their escapes, hold 3.3 to 4
 bytes a token; the low side keeps an estimate from promising room that there isn't."""
@@ -23,6 +25,7 @@ _CLASSIFIER_STOPS = frozenset({"</severity>", "</block>"})
 _CLASSIFIER_PROMPT = "You are a security monitor for autonomous AI coding agents"
 _QUOTA_PROBE_PROMPT = "quota"
 _TIERS = ("opus", "sonnet", "haiku")
+_EXECUTION = ("sonnet", "haiku")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,19 +54,26 @@ class Choice:
     why: str
 
 
+class Chooser(Protocol):
+    """The autopilot: asked where a conversation goes that is warm nowhere."""
+
+    def __call__(self, model: str, delegate: str, conversation: Conversation | None) -> Choice:
+        """Claude, or the backend `delegate`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
     """What beside the request and the settings decides where it goes.
 
     `is_warm` says whether the conversation has a warm prompt cache at a backend, `is_claude_spent`
     whether the Claude plan is known to refuse the request's model, and `choose` is the autopilot,
-    asked with that model; without one everything is delegated.
+    asked with that model and the delegate's name; without one everything is delegated.
     """
 
     is_paused: bool = False
     is_warm: Callable[[Backend], bool] = lambda _backend: False
     is_claude_spent: Callable[[], bool] = lambda: False
-    choose: Callable[[str], Choice] | None = None
+    choose: Callable[[str, str], Choice] | None = None
 
 
 def decide(
@@ -112,28 +122,32 @@ def _obstacle(
 def _choose(model: str, settings: Settings, by_route: Decision, around: Circumstances) -> Decision:
     """Between the two that could serve it: where the conversation is warm, else as set.
 
-    One that is warm at both was away for a while only, and returns.
+    One that is warm at both was away for a while only, and returns. The autopilot is asked about
+    execution work alone: another model's route is the user's own word, and Claude may not know it.
     """
     claude = settings.backend(ANTHROPIC)
     if around.is_warm(by_route.backend):
         return by_route
     goes_on = around.is_warm(claude)
-    may_choose = settings.delegation == "auto" and around.choose is not None
-    if not (goes_on or may_choose) or around.is_claude_spent():
+    may_choose = settings.delegation == "auto" and _is_execution(model)
+    if not goes_on and not may_choose:
         return by_route
-    if goes_on:
+    is_spent = around.is_claude_spent()
+    if goes_on and not is_spent:
         return Decision(
             backend=claude,
             reason="conversation goes on",
             route=by_route.route,
             otherwise=by_route,
         )
-    if around.choose is None:
+    if not may_choose or around.choose is None:
         return by_route
-    choice = around.choose(model)
-    if choice.is_claude:
-        return Decision(backend=claude, reason=choice.why, route=by_route.route, otherwise=by_route)
-    return dataclasses.replace(by_route, reason=choice.why)
+    choice = around.choose(model, by_route.backend.name)
+    if not choice.is_claude:
+        return dataclasses.replace(by_route, reason=choice.why)
+    if is_spent:
+        return by_route
+    return Decision(backend=claude, reason=choice.why, route=by_route.route, otherwise=by_route)
 
 
 def overflow(body: RequestBody, settings: Settings) -> Decision | None:
@@ -179,6 +193,11 @@ def tier_of(model: str | None, decision: Decision | None) -> str:
 
 def _claude_tier(model: str) -> str:
     return next((tier for tier in _TIERS if tier in model.lower()), model)
+
+
+def _is_execution(model: str) -> bool:
+    """Whether it is one of Claude's models for execution work."""
+    return "claude" in model.lower() and _claude_tier(model) in _EXECUTION
 
 
 def reasons_to_keep(

@@ -105,6 +105,7 @@ class DaemonState:
         """Take up the pause that the last daemon left, before the first request."""
         self._events.start()
         await self.quota.start()
+        await self.pilot.start(self.quota.plans())
         self._zone = await asyncio.to_thread(system_zone, os.environ)
         try:
             pause = await asyncio.to_thread(delegation.load, self._paths.delegation_file)

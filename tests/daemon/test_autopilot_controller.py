@@ -71,8 +71,31 @@ def test_a_week_that_opus_needs_delegates() -> None:
 
 
 def test_a_window_that_opus_needs_delegates() -> None:
-    decision = decide(Controller(rhythm()), reading(0.1, 24.0, window_used=0.99))
+    decision = decide(Controller(rhythm()), reading(0.1, 13.0, window_used=0.7))
     assert decision.why == "Sonnet on Z.ai: Opus needs the rest of the 5-hour window"
+
+
+@pytest.mark.parametrize("used", [0.99, 1.0, 1.3])
+def test_what_would_not_fit_without_opus_either_is_not_ascribed_to_it(used: float) -> None:
+    decision = decide(Controller(rhythm()), reading(0.1, 24.0, window_used=used))
+    assert decision.why == "Sonnet on Z.ai: too little of the 5-hour window is left"
+
+
+def test_sentence_tells_the_weeks_room_though_the_window_has_less() -> None:
+    free = decide(Controller(rhythm()), reading(0.3, 24.0))
+    tight = decide(Controller(rhythm()), reading(0.3, 24.0, window_used=0.5))
+    assert free.room is not None
+    assert tight.room is not None
+    assert tight.is_claude
+    assert tight.room < free.room - 0.05
+    assert tight.why == free.why
+
+
+def test_sentence_names_the_service_that_the_work_goes_to() -> None:
+    decision = Controller(rhythm()).decide(
+        None, known_cost(), tier="haiku", work=(), delegate="cheap-one"
+    )
+    assert decision.why.startswith("Haiku on cheap-one: ")
 
 
 def test_a_week_that_is_used_up_delegates() -> None:

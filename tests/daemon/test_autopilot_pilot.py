@@ -160,6 +160,7 @@ async def test_what_was_learnt_outlives_the_daemon(
     pilot.close()
     assert (tmp_path / "autopilot.json").stat().st_mode & 0o777 == 0o600
     successor = Pilot(tmp_path / "autopilot.json", no_records, clock=clock)
+    await successor.start()
     successor.choose(SONNET)
     async with running(successor):
         successor.observe(plan(0.05, clock.now))
@@ -189,6 +190,7 @@ async def test_file_that_is_no_good_is_as_good_as_none(
     file = tmp_path / "autopilot.json"
     file.write_bytes(content)
     pilot = Pilot(file, no_records, clock=clock)
+    await pilot.start()
     async with running(pilot):
         pilot.observe(plan(0.05, clock.now))
         pilot.choose(SONNET)

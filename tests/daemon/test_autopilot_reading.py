@@ -45,6 +45,8 @@ def test_an_unknown_five_hour_window_stays_unknown(five_hour: Window | None) -> 
         None,
         window(math.nan),
         window(math.inf),
+        window(-0.01),
+        window(age_h=-1),
         window(left_h=-0.1),
         window(left_h=0),
         window(left_h=500),
@@ -66,8 +68,8 @@ def test_a_quiet_hour_leaves_the_figures_fresh() -> None:
     assert read(week, None, now=NOW, answered_at=week.read_at) is not None
 
 
-def test_an_overrun_week_keeps_its_figure_and_a_negative_one_is_nothing() -> None:
-    over, under = read(window(1.07), None, now=NOW), read(window(-0.01), None, now=NOW)
+def test_an_overrun_week_keeps_its_figure_and_minus_nothing_is_nothing() -> None:
+    over, under = read(window(1.07), None, now=NOW), read(window(-0.0), None, now=NOW)
     assert over is not None
     assert under is not None
-    assert (over.week_used, under.week_used) == (1.07, 0.0)
+    assert (over.week_used, str(under.week_used)) == (1.07, "0.0")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from offramp_daemon.conversations import Conversation
+
 RESET = datetime(2026, 11, 26, 22, tzinfo=UTC)
 IMAGE = {
     "type": "image",
@@ -175,8 +177,9 @@ async def test_count_tokens_of_claude_never_overflows(
 async def test_work_that_stayed_on_claude_by_choice_goes_by_its_route_when_claude_is_spent(
     client: aiohttp.ClientSession, sim: Simulator
 ) -> None:
-    def choose(model: str) -> Choice:
-        assert model == SONNET
+    def choose(model: str, delegate: str, conversation: Conversation | None) -> Choice:
+        assert (model, delegate) == (SONNET, "zai")
+        assert conversation is not None
         return Choice(is_claude=True, why="Sonnet on Claude: the week is 12 % under pace")
 
     settings = settings_for(sim.anthropic_url, sim.zai_url, delegation="auto")
@@ -203,7 +206,7 @@ async def test_autopilot_is_asked_only_for_conversations_that_are_warm_nowhere(
     ]
     waiting = iter(choices)
     settings = settings_for(sim.anthropic_url, sim.zai_url, delegation="auto")
-    async with running_proxy(settings, choose=lambda _model: next(waiting)) as proxy:
+    async with running_proxy(settings, choose=lambda *_, **_more: next(waiting)) as proxy:
         for session in ("one", "one", "two", "two", "one"):
             headers = {"x-claude-code-session-id": session}
             assert (await send(client, proxy, ask(), **headers))[0] == 200

@@ -23,12 +23,12 @@ from offramp_daemon.turns import Turns
 from offramp_daemon.upstream import Upstream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from offramp_core.control_api import Pause
     from offramp_core.records import RequestRecord
     from offramp_daemon.exchange import Exchange
-    from offramp_daemon.routing import Choice
+    from offramp_daemon.routing import Chooser
 
 ZAI_KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f0.Zq8Wn3Xr5Tb7Vm2K"
 CLAUDE_TOKEN = "sk-ant-oat01-Xk3vP9aQw7LmZt5RcYb2NdHs8JfGu4Ee6TiOyWpBq1VhCxMzKlDgSaFjUrwigAA"
@@ -95,7 +95,7 @@ async def running_proxy(
     is_private: bool = True,
     around: Surroundings | None = None,
     pause: Pause | None = None,
-    choose: Callable[[str], Choice] | None = None,
+    choose: Chooser | None = None,
 ) -> AsyncIterator[RunningProxy]:
     def note(exchange: Exchange) -> None:
         running.note(exchange)

@@ -90,39 +90,35 @@ class Controller:
         tier: Tier,
         work: Sequence[float],
         running: Sequence[float] = (),
+        delegate: str = "Z.ai",
     ) -> Decision:
         """Where a conversation of that tier that starts now, or has gone cold, goes.
 
+        `delegate` is what people call the service that it goes to if not to Claude.
         `work` is the weight of all work in each hour of this week so far, and `running` what each
         conversation of execution work that is warm on Claude has taken of the week so far.
         """
-        if reading is None:
-            return self._delegate(tier, "Claude's figures are not known freshly enough")
-        if not 0 <= reading.week_used < math.inf:  # false for what is no number, too
-            return self._delegate(tier, "Claude's figures make no sense")
-        if reading.week_used >= 1:
-            return self._delegate(tier, "the Claude week is used up", -reading.week_used)
-        if not cost.is_known:
-            return self._delegate(tier, "what requests take of the Claude week is not known yet")
-        week = self._week_room(reading, cost, work, running)
-        window = self._window_room(reading, cost, work, running)
-        room = min(week, window)
-        wanted = 0.0
-        if not self._was_claude:
-            wanted = self._tuning.hysteresis * min(1.0, reading.week_left_h / _CALM_H)
-        if room >= wanted:
-            self._was_claude = True
-            return Decision(is_claude=True, room=room, why=_on_claude(tier, room))
-        rest = "week" if week <= window else "5-hour window"
-        return self._delegate(tier, f"Opus needs the rest of the {rest}", room)
-
-    def _delegate(self, tier: Tier, why: str, room: float | None = None) -> Decision:
+        room, obstacle = None, _obstacle(reading, cost)
+        if reading is not None and obstacle is None:
+            week = self._week_room(reading, cost, work, running)
+            window = self._window_room(reading, cost, work, running)
+            room = min(week.left, window.left)
+            wanted = 0.0
+            if not self._was_claude:
+                wanted = self._tuning.hysteresis * min(1.0, reading.week_left_h / _CALM_H)
+            if room >= wanted:
+                self._was_claude = True
+                return Decision(is_claude=True, room=room, why=_on_claude(tier, week.left))
+            if week.left <= window.left:
+                obstacle = week.why_none("week", wanted)
+            else:
+                obstacle = window.why_none("5-hour window", wanted)
         self._was_claude = False
-        return Decision(is_claude=False, room=room, why=f"{tier.title()} on Z.ai: {why}")
+        return Decision(is_claude=False, room=room, why=delegated(tier, delegate, obstacle or ""))
 
     def _week_room(
         self, reading: Reading, cost: CostModel, work: Sequence[float], running: Sequence[float]
-    ) -> float:
+    ) -> _Room:
         tuning = self._tuning
         factor = cost.factor("opus")
         expected = self.rhythm.expected(WEEK_H - reading.week_left_h, WEEK_H, work)
@@ -135,14 +131,15 @@ class Controller:
         reserve *= math.pow(mean, tuning.power) * math.pow(spread, tuning.spread_power)
         reserve = min(reserve, tuning.supply * supply + tuning.least)
         promised, _ = _promised(running)
-        return 1 - reading.week_used - mean - reserve - promised - tuning.margin
+        left = 1 - reading.week_used - mean - reserve - promised - tuning.margin
+        return _Room(left, kept_for_opus=mean + reserve)
 
     def _window_room(
         self, reading: Reading, cost: CostModel, work: Sequence[float], running: Sequence[float]
-    ) -> float:
+    ) -> _Room:
         used = reading.window_used
         if used is None or not math.isfinite(used):
-            return math.inf
+            return _Room(math.inf, kept_for_opus=0.0)
         now_h = WEEK_H - reading.week_left_h
         factor = cost.factor("opus")
         expected = self.rhythm.expected(now_h, now_h + reading.window_left_h, work)
@@ -150,7 +147,39 @@ class Controller:
         promised, deviation = _promised(running)
         deviation = math.hypot(math.sqrt(opus * self.rhythm.spread * factor), deviation)
         kept = opus + promised + self._tuning.window_z * deviation + self._tuning.margin
-        return (1 - used) * cost.five_hour_part - kept
+        return _Room((1 - used) * cost.five_hour_part - kept, kept_for_opus=opus)
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """What a window has left beyond what is kept, in parts of the week."""
+
+    left: float
+    kept_for_opus: float
+
+    def why_none(self, window: str, wanted: float) -> str:
+        """Why there is less than `wanted`."""
+        if self.left + self.kept_for_opus >= wanted:
+            return f"Opus needs the rest of the {window}"
+        return f"too little of the {window} is left"
+
+
+def delegated(tier: Tier, delegate: str, why: str) -> str:
+    """The sentence for work that goes to the service that people call `delegate`."""
+    return f"{tier.title()} on {delegate}: {why}"
+
+
+def _obstacle(reading: Reading | None, cost: CostModel) -> str | None:
+    """Why Claude is out of the question, whatever is still to come; None if it is not."""
+    if reading is None:
+        return "Claude's figures are not known freshly enough"
+    if not 0 <= reading.week_used < math.inf:  # false for what is no number, too
+        return "Claude's figures make no sense"
+    if reading.week_used >= 1:
+        return "the Claude week is used up"
+    if not cost.is_known:
+        return "what requests take of the Claude week is not known yet"
+    return None
 
 
 def _promised(running: Sequence[float]) -> tuple[float, float]:

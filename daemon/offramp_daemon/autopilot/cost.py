@@ -21,6 +21,10 @@ differ (a fifth or so)."""
 _ROUNDS = 20
 _MOST_USED = 10.0
 """No window was ever overrun so far: a greater figure is a mistake."""
+_MISREAD = 0.02
+"""Answers overtake each other: so much less may be told by one that comes later."""
+_MOST_AT_ONCE = 0.1
+"""No answer here takes so much of the week: another device did, and says nothing of requests."""
 _LEAST_WEIGHT = 1e-9
 _MOST_WEIGHT = 1e6
 """No request weighs more: what does is a mistake, and would drown all others."""
@@ -108,7 +112,7 @@ class CostModel:
         if not learnt.window_moves or bool(learnt.moved) != bool(learnt.weight):
             raise ValueError("figures do not fit each other")
         pairs = [(one, other) for one in TIERS for other in TIERS]
-        return cls(
+        model = cls(
             moved=learnt.moved,
             _weight=learnt.weight,
             _products=dict(zip(pairs, learnt.products, strict=True)),
@@ -116,6 +120,9 @@ class CostModel:
             _week_moves=learnt.week_moves,
             _window_moves=learnt.window_moves,
         )
+        if not all(0 < model.factor(tier) < math.inf for tier in TIERS):  # out of all proportion
+            raise ValueError("no factor comes of it")
+        return model
 
     @property
     def five_hour_part(self) -> float:
@@ -133,30 +140,38 @@ class CostModel:
         if _LEAST_WEIGHT < weight < _MOST_WEIGHT:  # false for what is no number
             self._pending[tier] = self._pending.get(tier, 0.0) + weight
 
+    def break_off(self) -> None:
+        """Begin anew with the next figures: what was noted so far may not be all they cover."""
+        self._pending.clear()
+        self._last = self._last_window = None
+
     def observe(self, week_used: float, window_used: float | None = None) -> None:
         """Claude's headers say this of its windows, after what was noted."""
         if not 0 <= week_used <= _MOST_USED:  # what is no number is not in there either
             return
-        last, self._last = self._last, week_used
-        self._observe_window(None if last is None else week_used - last, window_used)
-        if last is None or week_used < last:
+        last, self._last = self._last, _followed(self._last, week_used)
+        move = None if last is None else self._last - last
+        self._observe_window(move, window_used)
+        if move is None or move < 0:
             self._pending.clear()  # the first figure, or a new window
-        elif week_used > last:  # else what is pending shows in the next hundredth
-            self._learn(week_used - last)
+        elif move > 0:  # else what is pending shows in the next hundredth
+            self._learn(move)
 
     def _observe_window(self, week_move: float | None, window_used: float | None) -> None:
         if window_used is not None and not 0 <= window_used <= _MOST_USED:
             window_used = None
-        last, self._last_window = self._last_window, window_used
-        if None in (last, window_used, week_move):
+        last = self._last_window
+        self._last_window = None if window_used is None else _followed(last, window_used)
+        if last is None or self._last_window is None or week_move is None:
             return
-        window_move = (window_used or 0.0) - (last or 0.0)
-        if window_move >= 0 and (week_move or 0.0) >= 0:  # else one of them began anew
-            self._week_moves += week_move or 0.0
+        window_move = self._last_window - last
+        if window_move >= 0 and 0 <= week_move <= _MOST_AT_ONCE:  # else one of them began anew
+            self._week_moves += week_move
             self._window_moves += window_move
 
     def _learn(self, move: float) -> None:
-        if not self._pending:
+        if not self._pending or move > _MOST_AT_ONCE:
+            self._pending.clear()
             return  # moved by another device: it says nothing of what requests here cost
         for tier, weight in self._pending.items():
             self._moves[tier] = self._moves.get(tier, 0.0) + weight * move
@@ -191,3 +206,8 @@ class CostModel:
                 moves = self._moves.get(tier, 0.0) * common
                 relative[tier] = (moves - others + _RIDGE) / (known + _RIDGE)
         return {tier: common * min(max(part, 1 / 3), 3.0) for tier, part in relative.items()}
+
+
+def _followed(last: float | None, used: float) -> float:
+    """The figure that counts after `last`: a little less is an answer that was overtaken."""
+    return used if last is None or used < last - _MISREAD else max(used, last)

@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from offramp_core.quota import Moment
 from offramp_daemon.autopilot.cost import CostModel, Learnt
 from offramp_daemon.locked_file import make_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 MOST_ACCOUNTS = 16
 
@@ -30,11 +34,24 @@ _MOST_BYTES = 256 * 1024
 class _Kept(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     accounts: dict[str, Learnt] = {}
+    weeks: dict[str, Moment] = {}
 
 
-def load(file: Path) -> dict[str, CostModel]:
+@dataclass(frozen=True, slots=True)
+class KeptAccount:
+    """What was learnt of one account."""
+
+    learnt: Learnt
+    week: datetime | None
+    """When the plan's week began in which it was learnt last."""
+
+
+def load(file: Path) -> dict[str, KeptAccount]:
     """What the file holds of each account; nothing if there is no good file. Blocks."""
     try:
+        # A pipe or device would block, or never end.
+        if not stat.S_ISREG(file.stat().st_mode):
+            return {}
         with file.open("rb") as opened:
             data = opened.read(_MOST_BYTES + 1)
         kept = msgspec.json.decode(data, type=_Kept)
@@ -42,21 +59,26 @@ def load(file: Path) -> dict[str, CostModel]:
         return {}
     if kept.version != _VERSION or len(data) > _MOST_BYTES:
         return {}
-    found: dict[str, CostModel] = {}
-    for account, learnt in kept.accounts.items():
+    found: dict[str, KeptAccount] = {}
+    for account, learnt in list(kept.accounts.items())[-MOST_ACCOUNTS:]:
         with contextlib.suppress(ValueError):
-            found[account] = CostModel.of(learnt)
+            CostModel.of(learnt)
+            found[account] = KeptAccount(learnt, kept.weeks.get(account))
     return found
 
 
-def save(file: Path, models: Mapping[str, CostModel]) -> None:
-    """Replace the file's content; the last accounts of `models` count. Blocks.
+def save(file: Path, accounts: Mapping[str, KeptAccount]) -> None:
+    """Replace the file's content; the last accounts count. Blocks.
 
     Raises:
         OSError: the disk is full, read-only or broken; what was there stays.
     """
-    latest = list(models.items())[-MOST_ACCOUNTS:]
-    kept = _Kept(version=_VERSION, accounts={name: model.learnt() for name, model in latest})
+    latest = list(accounts.items())[-MOST_ACCOUNTS:]
+    kept = _Kept(
+        version=_VERSION,
+        accounts={name: account.learnt for name, account in latest},
+        weeks={name: account.week for name, account in latest if account.week is not None},
+    )
     make_private_folder(file.parent)
     descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
     try:

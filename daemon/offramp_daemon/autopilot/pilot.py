@@ -12,88 +12,53 @@ import asyncio
 import contextlib
 import logging
 from collections import OrderedDict
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from offramp_core import quota
-from offramp_core.errors import OfframpError
-from offramp_core.settings import ANTHROPIC
+from offramp_core.settings import ANTHROPIC, ZAI
+from offramp_core.units import backend_name
 from offramp_daemon.autopilot import learnt_file
-from offramp_daemon.autopilot.controller import Controller
+from offramp_daemon.autopilot.controller import Controller, delegated
 from offramp_daemon.autopilot.cost import CostModel
 from offramp_daemon.autopilot.forecast import Rhythm
 from offramp_daemon.autopilot.history import (
-    HOURS_A_WEEK,
     LEARNT_WEEKS,
-    History,
     history_from_records,
     tier_of,
     weight,
 )
+from offramp_daemon.autopilot.learnt_file import KeptAccount
 from offramp_daemon.autopilot.reading import Reading, Window, read
+from offramp_daemon.autopilot.running_week import RunningWeek
 from offramp_daemon.conversations import WARM_S
 from offramp_daemon.routing import Choice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from datetime import datetime
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from offramp_core.quota import PlanQuota, QuotaWindow
     from offramp_core.records import RequestRecord, UsageRecord
-    from offramp_daemon.autopilot.controller import Decision
-    from offramp_daemon.autopilot.history import Tier
+    from offramp_daemon.autopilot.history import History, Tier
     from offramp_daemon.conversations import Conversation
     from offramp_daemon.delegation import Clock
 
 _WEEK = timedelta(days=7)
-_HOUR = timedelta(hours=1)
 _SAME_RESET = timedelta(minutes=30)
 """Resets that differ by less are one and the same, told with jitter."""
 _KEPT_OF_A_WEEK = 0.5
 """How much of what was learnt counts in the next week."""
 _NEARLY_SPENT = 0.97
 """From here on a family's own window is left to what runs already."""
-_NEW_RHYTHM = 1.1
-"""A rhythm is made anew when what fills a week turns out to be so many times more, or less."""
+_READ_AGAIN = timedelta(hours=1)
+"""So long after the log could not be read it is tried again."""
 _SAVE_EVERY_S = 60.0
 _MOST_RUNNING = 1000
 _MOST_WEEKS = 4
+_WINDOW_NAME = "Claude's 5-hour window"
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Week:
-    """The weekly window that runs: what work it holds so far, and the weeks before it."""
-
-    start: datetime
-    work: list[float] = field(default_factory=lambda: [0.0] * HOURS_A_WEEK)
-    history: History | None = None
-    """None until the log was read."""
-    _rhythm: Rhythm | None = None
-    _week_weight: float = 1.0
-
-    def rhythm(self, week_weight: float) -> Rhythm:
-        """How work lies in the user's weeks, if about that weight fills Claude's."""
-        known = self._week_weight
-        if self._rhythm is None or not known / _NEW_RHYTHM < week_weight < known * _NEW_RHYTHM:
-            weeks = self.history.weeks if self.history else ()
-            self._rhythm, self._week_weight = Rhythm(weeks, week_weight=week_weight), week_weight
-        return self._rhythm
-
-    def learn(self, history: History, since: Iterable[tuple[datetime, float]]) -> None:
-        """Take over what the log holds, and the work that came while it was read."""
-        self.history, self._rhythm = history, None
-        self.work = list(history.work)
-        for moment, amount in since:
-            self.add(moment, amount)
-
-    def add(self, moment: datetime, amount: float) -> None:
-        """Count work in the hour that it came in; what lies outside the week is not counted."""
-        hour = (moment - self.start) // _HOUR
-        if 0 <= hour < HOURS_A_WEEK:
-            self.work[hour] += amount
 
 
 @dataclass(slots=True)
@@ -121,8 +86,10 @@ class Pilot:
         self._clock = clock
         self._save_every_s = save_every_s
         self._costs: dict[str, CostModel] = {}
+        self._learnt_in: dict[str, datetime] = {}
+        """By account: when the week began in which it was learnt last."""
         self._plan: PlanQuota | None = None
-        self._weeks: dict[str, _Week] = {}
+        self._weeks: dict[str, RunningWeek] = {}
         """By account, the one in use last."""
         self._answered: datetime | None = None
         self._running: OrderedDict[Conversation, _Running] = OrderedDict()
@@ -134,14 +101,27 @@ class Pilot:
         self.why: str | None = None
         """Why the latest conversation went where it went; None while none was asked about."""
 
+    async def start(self, plans: Iterable[PlanQuota] = ()) -> None:
+        """Take up what was learnt before, and what is known of the plans in use."""
+        kept = await asyncio.to_thread(learnt_file.load, self._file)
+        latest = self._clock() + _WEEK
+        for account, known in kept.items():
+            self._costs[account] = CostModel.of(known.learnt)
+            if known.week is not None and known.week <= latest:  # else a clock was wrong
+                self._learnt_in[account] = known.week
+        for plan in plans:
+            self.observe(plan)
+
     def observe(self, plan: PlanQuota) -> None:
         """Claude's answers tell this of the plan in use."""
         if plan.backend != ANTHROPIC:
             return
-        self._plan = plan
+        self._take_account(plan)
         week, window = quota.window_of(plan, quota.WEEK), quota.window_of(plan, quota.FIVE_HOURS)
         if week is None or week.resets is None or week.used is None:
             return
+        if week.resets <= self._clock():
+            return  # an answer that was overtaken by the next week
         self._turn_week(week.resets - _WEEK)
         if week.read_at == plan.read_at:
             is_told = window is not None and window.read_at == plan.read_at
@@ -149,80 +129,106 @@ class Pilot:
             self._is_unsaved = True
 
     def note(self, record: RequestRecord, conversation: Conversation | None) -> None:
-        """A request has ended."""
-        now, amount, tier = self._clock(), weight(record), tier_of(record.model)
-        self._roll(now)
-        for week in self._weeks.values():
-            week.add(now, amount)
-        if self._while_reading is not None:
-            self._while_reading.append((now, amount))
-        if record.backend != ANTHROPIC:
-            if conversation is not None:
-                self._running.pop(conversation, None)
-            return
-        if record.status == "success":
-            self._answered = now
-        self._cost().note(tier, amount)
-        if conversation is not None and tier != "opus":
-            self._note_running(conversation, now, amount)
+        """A request has ended. Never raises."""
+        try:
+            self._note(record, conversation)
+        except Exception:  # noqa: BLE001 - whatever it is, the request has its answer
+            _LOG.exception("The autopilot could not take note of a request")
 
-    def choose(self, model: str) -> Choice:
-        """Where a conversation with `model` goes that is warm nowhere. Never raises."""
+    def choose(
+        self, model: str, delegate: str = ZAI, conversation: Conversation | None = None
+    ) -> Choice:
+        """Where a conversation with `model` goes that is warm nowhere. Never raises.
+
+        `delegate` is the backend that it goes to if not to Claude.
+        """
         self._is_asked = True
         tier = tier_of(model)
         try:
-            found = self._choose(tier)
+            found = self._choose(tier, delegate, conversation)
         except Exception:  # noqa: BLE001 - whatever it is, requests are served as in `always`
             _LOG.exception("The autopilot failed")
-            found = Choice(is_claude=False, why=_delegated(tier, "the autopilot failed"))
+            found = _delegating(tier, delegate, "the autopilot failed")
         self.why = found.why
         return found
 
     async def run(self) -> None:
         """Read the log when it is needed, and keep what is learnt; for as long as it may."""
-        kept = await asyncio.to_thread(learnt_file.load, self._file)
-        self._costs = kept | {name: cost for name, cost in self._costs.items() if cost.moved}
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._save_every_s):
                     await self._has_work.wait()
             self._has_work.clear()
-            if self._needs_history():
-                await self._read_history()
-            await asyncio.to_thread(self._save)
+            try:
+                if self._needs_history():
+                    await self._read_history()
+                if self._is_unsaved:
+                    self._is_unsaved = False
+                    await asyncio.to_thread(self._save, self._learnt())
+            except Exception:  # noqa: BLE001 - whatever it is, requests go on
+                _LOG.exception("The autopilot failed at what it does beside requests")
 
     def close(self) -> None:
         """Write down what was learnt. Blocks, for a moment."""
-        self._save()
+        if self._is_unsaved:
+            self._is_unsaved = False
+            self._save(self._learnt())
 
-    def _choose(self, tier: Tier) -> Choice:
+    def _note(self, record: RequestRecord, conversation: Conversation | None) -> None:
+        now, amount, tier = self._clock(), weight(record), tier_of(record.model)
+        arrived = _arrival(record, now)
+        self._roll(now)
+        for week in self._weeks.values():
+            week.add(arrived, amount)
+        if self._while_reading is not None:
+            self._while_reading.append((arrived, amount))
+        if record.backend != ANTHROPIC:
+            if conversation is not None:
+                self._running.pop(conversation, None)
+            return
+        if record.status == "success":
+            # By its arrival: it told its figures when it began, however long it went on.
+            self._answered = max(arrived, self._answered or arrived)
+        if self._plan is not None:
+            self._cost().note(tier, amount)
+        if conversation is not None and tier != "opus":
+            self._note_running(conversation, now, amount)
+
+    def _choose(self, tier: Tier, delegate: str, conversation: Conversation | None) -> Choice:
         now = self._clock()
         reading = self._reading(now)
         if self._needs_history():
             self._has_work.set()
-            if reading is not None:
-                return Choice(is_claude=False, why=_delegated(tier, "your log is being read"))
-        if self._is_family_spent(tier, now):
-            return Choice(
-                is_claude=False,
-                why=_delegated(tier, f"Claude's week for {tier.title()} is used up"),
-            )
-        decision = self._decide(tier, reading, now)
-        return Choice(is_claude=decision.is_claude, why=decision.why)
-
-    def _decide(self, tier: Tier, reading: Reading | None, now: datetime) -> Decision:
+            if reading is not None and self._week is not None and self._week.history is None:
+                return _delegating(tier, delegate, "your log is being read")
+        spent = self._spent(tier, now)
+        if spent is not None:
+            return _delegating(tier, delegate, f"{spent} is used up")
         cost, week = self._cost(), self._week
         if cost.is_known and week is not None:
             self._controller.rhythm = week.rhythm(1 / cost.factor("opus"))
-        factor = cost.factor(tier) if cost.is_known else 0.0
-        running = [
-            each.weight * factor
-            for each in self._running.values()
-            if (now - each.last).total_seconds() <= WARM_S
-        ]
-        return self._controller.decide(
-            reading, cost, tier=tier, work=week.work if week else (), running=running
+        decision = self._controller.decide(
+            reading,
+            cost,
+            tier=tier,
+            work=week.work if week else (),
+            running=self._taken(cost, now, but=conversation),
+            delegate=backend_name(delegate),
         )
+        if decision.is_claude and conversation is not None:
+            # Of many that begin at once, each must know of those before it.
+            self._note_running(conversation, now, 0.0)
+        return Choice(is_claude=decision.is_claude, why=decision.why)
+
+    def _taken(self, cost: CostModel, now: datetime, *, but: Conversation | None) -> list[float]:
+        """What each conversation that is warm on Claude has taken of the week, `but` left out."""
+        if not cost.is_known:
+            return []
+        return [
+            running.weight * cost.factor(tier_of(conversation.model))
+            for conversation, running in self._running.items()
+            if conversation != but and (now - running.last).total_seconds() <= WARM_S
+        ]
 
     def _reading(self, now: datetime) -> Reading | None:
         self._roll(now)
@@ -233,36 +239,57 @@ class Pilot:
             answered_at=self._answered,
         )
 
-    def _is_family_spent(self, tier: Tier, now: datetime) -> bool:
-        """Whether Claude keeps a window for that tier alone, and it is all but used up."""
+    def _spent(self, tier: Tier, now: datetime) -> str | None:
+        """Which window Claude refuses the tier by; that of the tier alone counts a little early."""
+        for name, shown in ((quota.WEEK, "the Claude week"), (quota.FIVE_HOURS, _WINDOW_NAME)):
+            window = quota.window_of(self._plan, name)
+            if window is not None and quota.is_spent(window, now):
+                return shown
         window = quota.window_of(self._plan, f"{quota.WEEK}_{tier}")
         if window is None:
-            return False
-        return quota.is_spent(window, now) or (quota.used_at(window, now) or 0.0) >= _NEARLY_SPENT
+            return None
+        used = quota.used_at(window, now) or 0.0
+        is_spent = used >= _NEARLY_SPENT or quota.is_spent(window, now)
+        return f"Claude's week for {tier.title()}" if is_spent else None
 
     def _cost(self) -> CostModel:
+        if self._plan is None:
+            return CostModel()
         cost = self._costs.pop(self._account, None) or CostModel()
         self._costs[self._account] = cost  # the latest one last
         if len(self._costs) > learnt_file.MOST_ACCOUNTS:
-            del self._costs[next(iter(self._costs))]
+            oldest = next(iter(self._costs))
+            del self._costs[oldest]
+            self._learnt_in.pop(oldest, None)
         return cost
+
+    def _take_account(self, plan: PlanQuota) -> None:
+        """Go by that account from now on.
+
+        Which of two a request under way belongs to can't be told once it ends: what either has
+        pending is dropped when they change.
+        """
+        is_other = self._plan is not None and self._plan.account != plan.account
+        if is_other:
+            self._cost().break_off()
+        self._plan = plan
+        if is_other:
+            self._cost().break_off()
 
     @property
     def _account(self) -> str:
         return self._plan.account if self._plan else ""
 
     @property
-    def _week(self) -> _Week | None:
+    def _week(self) -> RunningWeek | None:
         return self._weeks.get(self._account)
 
     def _turn_week(self, start: datetime) -> None:
         """Begin the week that starts then, unless it is the one that runs."""
+        self._age(start)
         week = self._weeks.pop(self._account, None)
-        is_same = week is not None and abs(start - week.start) < _SAME_RESET
-        if week is not None and not is_same:
-            self._age()
-        if week is None or not is_same:
-            week = _Week(start)
+        if week is None or abs(start - week.start) >= _SAME_RESET:
+            week = RunningWeek(start)
             self._has_work.set()
         self._weeks[self._account] = week  # the latest one last
         if len(self._weeks) > _MOST_WEEKS:
@@ -274,8 +301,14 @@ class Pilot:
         if week is not None and now >= week.start + _WEEK:
             self._turn_week(week.start + (now - week.start) // _WEEK * _WEEK)
 
-    def _age(self) -> None:
-        self._costs[self._account] = self._cost().aged(_KEPT_OF_A_WEEK)
+    def _age(self, start: datetime) -> None:
+        """Have what was learnt in earlier weeks give way; a reset that only moved ages nothing."""
+        cost, before = self._cost(), self._learnt_in.get(self._account, start)
+        weeks = round((start - before) / _WEEK)
+        if weeks > 0:
+            self._costs[self._account] = cost.aged(_KEPT_OF_A_WEEK**weeks)
+        if weeks > 0 or before == start:
+            self._learnt_in[self._account] = start
 
     def _note_running(self, conversation: Conversation, now: datetime, amount: float) -> None:
         running = self._running.pop(conversation, None) or _Running(now, 0.0)
@@ -288,7 +321,8 @@ class Pilot:
             self._running.popitem(last=False)
 
     def _needs_history(self) -> bool:
-        return self._is_asked and self._week is not None and self._week.history is None
+        week = self._week
+        return self._is_asked and week is not None and week.needs_log(self._clock())
 
     async def _read_history(self) -> None:
         """Learn the rhythm of the weeks before, and what was done of this one."""
@@ -298,25 +332,30 @@ class Pilot:
         self._while_reading = []
         try:
             history = await asyncio.to_thread(self._history, week.start, now)
-        except (OSError, OfframpError) as error:
+        except Exception as error:  # noqa: BLE001 - a log may hold anything, and requests go on
             _LOG.warning("The log could not be read for the autopilot", extra={"why": str(error)})
-            history = History(weeks=(), work=(0.0,) * HOURS_A_WEEK)
+            week.do_without(now + _READ_AGAIN)
+            return
         finally:
             since, self._while_reading = self._while_reading, None
-        week.learn(history, since)
+        # What had arrived before is in the log, unless it ended in the moment that it was read.
+        week.learn(history, (each for each in since if each[0] > now))
 
     def _history(self, start: datetime, now: datetime) -> History:
         first = start - (LEARNT_WEEKS + 1) * _WEEK
         records = (record for part in self._records_since(first) for record in part)
-        return history_from_records(records, resets_at=start, now=now)
+        return history_from_records(records, resets_at=start, now=max(start, now))
 
-    def _save(self) -> None:
-        """Write down what was learnt; without a disk it is kept in memory alone."""
-        if not self._is_unsaved:
-            return
-        self._is_unsaved = False
+    def _learnt(self) -> dict[str, KeptAccount]:
+        return {
+            account: KeptAccount(cost.learnt(), self._learnt_in.get(account))
+            for account, cost in self._costs.items()
+        }
+
+    def _save(self, accounts: Mapping[str, KeptAccount]) -> None:
+        """Write that down; without a disk it is kept in memory alone. Blocks."""
         try:
-            learnt_file.save(self._file, dict(self._costs))
+            learnt_file.save(self._file, accounts)
         except OSError as error:
             why = error.strerror or str(error)
             _LOG.warning("What the autopilot learnt could not be kept", extra={"why": why})
@@ -328,5 +367,14 @@ def _window(window: QuotaWindow | None) -> Window | None:
     return Window(used=window.used, resets_at=window.resets, read_at=window.read_at)
 
 
-def _delegated(tier: Tier, why: str) -> str:
-    return f"{tier.title()} on Z.ai: {why}"
+def _delegating(tier: Tier, delegate: str, why: str) -> Choice:
+    return Choice(is_claude=False, why=delegated(tier, backend_name(delegate), why))
+
+
+def _arrival(record: RequestRecord, now: datetime) -> datetime:
+    """When the request came, which is what the log goes by."""
+    try:
+        arrived = datetime.fromisoformat(record.ts)
+    except ValueError:
+        return now
+    return now if arrived.tzinfo is None else min(arrived, now)

@@ -24,6 +24,7 @@ STALE = timedelta(hours=24)
 """For so long figures hold while nothing passes here: other devices may use the plan, too."""
 
 _HOUR = timedelta(hours=1)
+_CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,7 @@ def read(
         window_used = max(five_hour.used, 0.0)
         window_left_h = min((five_hour.resets_at - now) / _HOUR, WINDOW_H)
     return Reading(
-        week_used=max(week.used, 0.0),
+        week_used=abs(week.used),  # minus nothing is nothing
         window_used=window_used,
         week_left_h=min(week_left_h, WEEK_H),
         window_left_h=window_left_h,
@@ -82,6 +83,8 @@ def read(
 
 
 def _is_fresh(window: Window, now: datetime, answered_at: datetime | None) -> bool:
-    if not math.isfinite(window.used) or now - window.read_at > STALE:
+    if not 0 <= window.used < math.inf:  # false for what is no number, too
+        return False
+    if not -_CLOCKS_DIFFER <= now - window.read_at <= STALE:  # a clock that was set back
         return False
     return answered_at is None or answered_at - window.read_at <= STALE_IN_USE
