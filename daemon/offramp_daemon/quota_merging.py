@@ -133,7 +133,14 @@ def _followed(before: QuotaWindow | None, window: QuotaWindow) -> QuotaWindow:
         is_going_on = bool(window.used) and (window.used or 0.0) >= (before.used or 0.0)
         return msgspec.structs.replace(window, resets=before.resets) if is_going_on else window
     if window.used is None and _is_same(before.resets, window.resets):
-        return msgspec.structs.replace(window, used=before.used, threshold=before.threshold)
+        # A rejection is news of itself; else the figure is as old as it was.
+        is_news = window.status == quota.REJECTED
+        return msgspec.structs.replace(
+            window,
+            used=before.used,
+            threshold=before.threshold,
+            read_at=window.read_at if is_news else before.read_at,
+        )
     return window
 
 

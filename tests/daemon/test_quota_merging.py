@@ -58,6 +58,13 @@ def test_rejection_by_claim_keeps_what_was_used() -> None:
     assert (merged.used, merged.status, merged.read_at) == (0.98, "rejected", NOW)
 
 
+def test_figure_that_was_not_legible_grows_no_younger() -> None:
+    known = plan(window("7d", 0.42, THURSDAY, read_at=EARLIER))
+    told = window("7d", None, THURSDAY, status="allowed")
+    (merged,) = quota_merging.with_told(known, [told], NOW).windows
+    assert (merged.used, merged.read_at) == (0.42, EARLIER)
+
+
 def test_rejection_of_a_new_week_keeps_nothing_of_the_last() -> None:
     known = plan(window("7d_opus", 0.98, EARLIER, read_at=EARLIER - timedelta(days=1)))
     told = window("7d_opus", None, THURSDAY, status="rejected")
