@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from random import Random
 
@@ -92,3 +93,73 @@ def test_factors_are_always_positive_numbers(
     assert 0.01 <= model.five_hour_part <= 1
     if model.is_known:
         assert all(math.isfinite(model.factor(tier)) and model.factor(tier) > 0 for tier in TIERS)
+
+
+def test_figures_that_answers_overtake_teach_each_move_once() -> None:
+    model = CostModel()
+    model.observe(0.30, 0.50)
+    for _ in range(100):
+        for used, window in ((0.31, 0.58), (0.30, 0.57)):
+            model.note("opus", 0.01)
+            model.observe(used, window)
+    assert model.moved == pytest.approx(0.01)
+    assert model.five_hour_part == pytest.approx((0.036 + 0.01) / (0.3 + 0.08))
+
+
+@given(
+    first=st.floats(0.1, 1),
+    steps=st.lists(st.floats(-0.02, 0.02), min_size=1, max_size=60),
+)
+def test_wavering_figures_move_no_further_than_they_rise(first: float, steps: list[float]) -> None:
+    model = CostModel()
+    model.observe(first)
+    highest = first
+    for step in steps:
+        model.note("opus", 0.01)
+        used = max(highest - 0.019, highest + step)
+        highest = max(highest, used)
+        model.observe(used)
+    assert model.moved == pytest.approx(highest - first)
+
+
+def test_what_another_device_takes_at_once_says_nothing_of_requests_here() -> None:
+    model = learnt()
+    before = {tier: model.factor(tier) for tier in TIERS}
+    model.note("haiku", 0.000_1)
+    model.observe(0.7, 0.9)
+    model.note("haiku", 0.000_1)
+    model.observe(0.7, 0.9)
+    assert {tier: model.factor(tier) for tier in TIERS} == before
+    assert model.five_hour_part == pytest.approx(0.1, rel=0.15)
+
+
+def test_after_breaking_off_the_next_figures_are_the_first() -> None:
+    model = CostModel()
+    model.observe(0.1)
+    model.note("opus", 1.0)
+    model.break_off()
+    model.observe(0.15)
+    assert model.moved == 0
+    model.note("opus", 1.0)
+    model.observe(0.18)
+    assert model.moved == pytest.approx(0.03)
+
+
+def test_what_was_kept_is_known_again() -> None:
+    model = learnt()
+    again = CostModel.of(model.learnt())
+    assert again.learnt() == model.learnt()
+    assert [again.factor(tier) for tier in TIERS] == [model.factor(tier) for tier in TIERS]
+
+
+@given(scale=st.sampled_from([1e-300, 1e-30, 1.0, 1e30, 1e300]), field=st.integers(0, 3))
+def test_figures_out_of_all_proportion_are_refused_or_harmless(scale: float, field: int) -> None:
+    kept = learnt().learnt()
+    names = ("moved", "weight", "products", "moves")
+    value = getattr(kept, names[field])
+    changed = tuple(each * scale for each in value) if field > 1 else value * scale
+    try:
+        model = CostModel.of(dataclasses.replace(kept, **{names[field]: changed}))
+    except ValueError:
+        return
+    assert all(0 < model.factor(tier) < math.inf for tier in TIERS)

@@ -1,4 +1,4 @@
-"""The autopilot in a whole daemon, over real sockets: between a plan that is used and a delegate."""
+"""The autopilot in a whole daemon, over real sockets: between a plan and a delegate."""
 
 from __future__ import annotations
 

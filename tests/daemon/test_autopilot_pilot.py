@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
+import os
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from offramp_core.quota import PlanQuota, QuotaWindow
-from offramp_core.records import RequestRecord, UsageRecord, format_timestamp
+from offramp_core.records import (
+    RequestRecord,
+    UsageRecord,
+    decode_usage,
+    encode,
+    format_timestamp,
+)
+from offramp_daemon.autopilot.history import weight
 from offramp_daemon.autopilot.pilot import Pilot
 from offramp_daemon.conversations import Conversation
 
@@ -251,3 +262,198 @@ def test_many_conversations_and_accounts_leave_the_memory_small(pilot: Pilot, cl
     assert len(pilot._running) <= 1000
     assert len(pilot._costs) <= 16
     assert len(pilot._weeks) <= 4
+
+
+def known_part(pilot: Pilot, account: str = "a1") -> float:
+    """How much of what was learnt of the account counts."""
+    return pilot._costs[account].moved
+
+
+def test_sentence_names_the_backend_that_the_route_leads_to(pilot: Pilot) -> None:
+    assert pilot.choose(SONNET, "cheap-one").why.startswith("Sonnet on cheap-one: ")
+
+
+def test_resets_that_move_age_nothing_and_a_new_week_ages_once(pilot: Pilot, clock: Clock) -> None:
+    teach(pilot, clock, to=0.5)
+    learnt = known_part(pilot)
+    for moved_h in (1, -1, 20, -20):
+        clock.now += timedelta(minutes=1)
+        pilot.observe(plan(0.5, clock.now, reset=RESET + moved_h * HOUR))
+    assert known_part(pilot) == pytest.approx(learnt)
+    clock.now = RESET + HOUR
+    pilot.note(record(OPUS, clock.now), None)  # nobody has told of the new week yet
+    pilot.observe(plan(0.0, clock.now, reset=clock.now + timedelta(days=7)))
+    assert known_part(pilot) == pytest.approx(learnt / 2)
+
+
+def test_answer_overtaken_by_the_new_week_does_not_bring_the_old_one_back(
+    pilot: Pilot, clock: Clock
+) -> None:
+    teach(pilot, clock, to=0.5)
+    learnt = known_part(pilot)
+    clock.now = RESET + timedelta(seconds=1)
+    for _ in range(5):
+        pilot.observe(plan(0.0, clock.now, reset=RESET + timedelta(days=7)))
+        pilot.observe(plan(0.5, clock.now))
+    assert known_part(pilot) == pytest.approx(learnt / 2)
+
+
+async def test_what_was_learnt_long_ago_counts_less_after_a_restart(
+    pilot: Pilot, clock: Clock, tmp_path: Path
+) -> None:
+    teach(pilot, clock, to=0.8)
+    pilot.close()
+    clock.now += timedelta(days=14)
+    successor = Pilot(tmp_path / "autopilot.json", no_records, clock=clock)
+    await successor.start()
+    successor.observe(plan(0.1, clock.now, reset=RESET + timedelta(days=14)))
+    assert known_part(successor) == pytest.approx(known_part(pilot) / 4)
+
+
+async def test_figures_of_before_the_restart_count_until_they_are_stale(
+    pilot: Pilot, clock: Clock, tmp_path: Path
+) -> None:
+    teach(pilot, clock, to=0.05)
+    pilot.close()
+    last = plan(0.05, clock.now)
+    clock.now += 23 * HOUR
+    successor = Pilot(tmp_path / "autopilot.json", no_records, clock=clock)
+    await successor.start([last])
+    async with running(successor):
+        await until(lambda: successor.choose(SONNET).is_claude)
+        clock.now += 2 * HOUR
+        assert successor.choose(SONNET).why.endswith("not known freshly enough")
+
+
+def test_two_accounts_in_turn_teach_nothing_false(pilot: Pilot, clock: Clock) -> None:
+    teach(pilot, clock, to=0.3)
+    teach(pilot, clock, to=0.3, account="b2")
+    before = [pilot._costs[account].factor("opus") for account in ("a1", "b2")]
+    used = {"a1": 0.3, "b2": 0.3}
+    for turn in range(40):
+        account = ("a1", "b2")[turn % 2]
+        used[account] += 0.01
+        clock.now += timedelta(minutes=1)
+        pilot.observe(plan(used[account], clock.now, account=account))
+        pilot.note(record(OPUS, clock.now, tokens=2_000_000 if account == "b2" else 20_000), None)
+    assert [pilot._costs[account].factor("opus") for account in ("a1", "b2")] == before
+
+
+async def test_of_many_conversations_that_begin_at_once_only_those_that_fit_go_to_claude(
+    pilot: Pilot, clock: Clock
+) -> None:
+    teach(pilot, clock, to=0.05)
+    pilot.choose(SONNET)
+    async with running(pilot):
+        await until(lambda: pilot.choose(SONNET).is_claude)
+    alone = pilot.why
+    ways = [
+        pilot.choose(SONNET, conversation=Conversation("one", f"agent {number}", SONNET)).is_claude
+        for number in range(200)
+    ]
+    assert pilot.why != alone
+    assert ways[0]
+    assert not ways[-1]
+    assert sum(ways) * 0.006 < 0.95
+
+
+async def test_long_answer_leaves_its_own_figures_fresh(pilot: Pilot, clock: Clock) -> None:
+    teach(pilot, clock, to=0.05)
+    pilot.choose(SONNET)
+    async with running(pilot):
+        await until(lambda: pilot.choose(SONNET).is_claude)
+    arrived = clock.now
+    pilot.observe(plan(0.05, clock.now))
+    clock.now += timedelta(minutes=25)
+    pilot.note(record(OPUS, arrived), None)
+    assert pilot.choose(SONNET).is_claude
+
+
+async def test_work_is_counted_once_whether_the_log_has_it_or_not(
+    tmp_path: Path, clock: Clock
+) -> None:
+    log: list[UsageRecord] = []
+    may_read = threading.Event()
+
+    def read(_since: datetime) -> Iterator[list[UsageRecord]]:
+        assert may_read.wait(5)
+        yield log
+
+    def work(at: datetime, *, is_logged: bool) -> None:
+        done = record(OPUS, at)
+        pilot.note(done, None)
+        if is_logged:
+            log.append(decode_usage(encode(done))[0])
+
+    pilot = Pilot(tmp_path / "autopilot.json", read, clock=clock)
+    pilot.observe(plan(0.01, clock.now))
+    async with running(pilot):
+        work(clock.now, is_logged=True)  # before anything was asked
+        pilot.choose(SONNET)
+        await until(lambda: pilot._while_reading is not None)
+        clock.now += timedelta(seconds=1)
+        work(clock.now, is_logged=True)  # while it is read, and read
+        work(clock.now, is_logged=False)  # while it is read, but past where the reader is
+        may_read.set()
+        await until(lambda: "being read" not in pilot.choose(SONNET).why)
+        work(clock.now, is_logged=True)
+    week = pilot._weeks["a1"]
+    assert sum(week.work) == pytest.approx(4 * weight(record(OPUS, clock.now)))
+
+
+async def test_log_that_cannot_be_read_costs_no_counted_work_and_is_tried_again(
+    tmp_path: Path, clock: Clock
+) -> None:
+    failures = iter([PermissionError(13, "Permission denied"), RuntimeError("odd")])
+    tries: list[datetime] = []
+
+    def read(_since: datetime) -> Iterator[list[UsageRecord]]:
+        tries.append(clock.now)
+        for failure in failures:
+            raise failure
+        return iter(())
+
+    pilot = Pilot(tmp_path / "autopilot.json", read, clock=clock)
+    teach(pilot, clock, to=0.05)
+    work = sum(pilot._weeks["a1"].work)
+    async with running(pilot):
+        for number in (1, 2, 3):
+            pilot.choose(SONNET)
+            await until(lambda number=number: len(tries) == number)
+            await until(lambda: pilot._while_reading is None)
+            if number < 3:
+                assert pilot.choose(SONNET).is_claude
+                assert sum(pilot._weeks["a1"].work) == pytest.approx(work)
+                pilot.observe(plan(0.05, clock.now))
+            clock.now += HOUR
+        pilot.choose(SONNET)
+        await asyncio.sleep(0)
+    assert len(tries) == 3
+
+
+def test_record_that_makes_no_sense_disturbs_nothing(pilot: Pilot, clock: Clock) -> None:
+    teach(pilot, clock, to=0.05)
+    for odd in ("", "yesterday", "0001-01-01T00:00:00+14:00", "2026-11-18T10:00:00"):
+        pilot.note(msgspec.structs.replace(record(OPUS, clock.now), ts=odd), None)
+    pilot.note(msgspec.structs.replace(record(OPUS, clock.now), input_tokens=10**400), ONE)
+    pilot.note(msgspec.structs.replace(record(SONNET, clock.now), model=None), ONE)
+    assert pilot._costs["a1"].is_known
+
+
+async def test_pipe_in_the_files_place_is_not_waited_for(tmp_path: Path, clock: Clock) -> None:
+    file = tmp_path / "autopilot.json"
+    os.mkfifo(file)
+    async with asyncio.timeout(5):
+        await Pilot(file, no_records, clock=clock).start()
+
+
+@pytest.mark.parametrize("used", [math.nan, -0.1, math.inf, None])
+def test_figure_that_is_no_fraction_delegates(
+    pilot: Pilot, clock: Clock, used: float | None
+) -> None:
+    teach(pilot, clock, to=0.05)
+    told = plan(0.05, clock.now)
+    windows = tuple(msgspec.structs.replace(window, used=used) for window in told.windows)
+    pilot.observe(msgspec.structs.replace(told, windows=windows))
+    assert not pilot.choose(SONNET).is_claude
+    assert pilot.why == "Sonnet on Z.ai: Claude's figures are not known freshly enough"
