@@ -109,8 +109,38 @@ def test_without_a_fresh_reading_everything_is_delegated() -> None:
     assert decision.why == "Sonnet on Z.ai: Claude's figures are not known freshly enough"
 
 
-def test_without_known_costs_everything_is_delegated() -> None:
-    assert not decide(Controller(rhythm()), reading(0.0, 24.0), CostModel()).is_claude
+@pytest.mark.parametrize(
+    ("used", "left_h", "window"),
+    [(0.0, 168.0, 0.0), (0.0, 160.0, 0.0), (0.4, 24.0, 0.0), (0.1, 24.0, 0.5)],
+)
+def test_without_known_costs_work_is_delegated(used: float, left_h: float, window: float) -> None:
+    decision = decide(Controller(rhythm()), reading(used, left_h, window), CostModel())
+    assert not decision.is_claude
+    assert decision.why == (
+        "Sonnet on Z.ai: what requests take of the Claude week is not known yet"
+    )
+
+
+@pytest.mark.parametrize("window", [None, 0.0, 0.49])
+def test_while_hardly_anything_is_used_claude_gets_work_to_learn_its_cost(
+    window: float | None,
+) -> None:
+    decision = decide(Controller(rhythm()), reading(0.39, 24.0, window), CostModel())
+    assert decision.is_claude
+    assert decision.why == "Sonnet on Claude: less than half of the week's pace is used"
+
+
+@given(used=FRACTIONS, more=FRACTIONS, left_h=HOURS, less_h=HOURS, window=FRACTIONS)
+def test_before_costs_are_known_use_never_brings_work_back_and_time_never_takes_it_away(
+    used: float, more: float, left_h: float, less_h: float, window: float
+) -> None:
+    def is_claude(*figures: float) -> bool:
+        return decide(Controller(rhythm()), reading(*figures), CostModel()).is_claude
+
+    calm = is_claude(used, left_h, window)
+    assert calm or not is_claude(used + more, left_h, window)
+    assert calm or not is_claude(used, left_h, window + more)
+    assert not calm or is_claude(used, max(left_h - less_h, 0.0), window)
 
 
 def test_an_unknown_window_leaves_the_week_to_decide() -> None:

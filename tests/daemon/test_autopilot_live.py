@@ -139,6 +139,28 @@ async def test_figures_that_are_told_no_more_leave_it_to_delegate(
         assert await desk.send(SONNET) == "anthropic"
 
 
+async def test_work_without_opus_begins_on_claude_by_the_clients_quota_probe(
+    tmp_path: Path, client: aiohttp.ClientSession, sim: Simulator
+) -> None:
+    probe = {
+        "model": "claude-haiku-4-5",
+        "max_tokens": 1,
+        "messages": [{"role": "user", "content": "quota"}],
+    }
+    async with running_app(tmp_path, settings(sim)) as app:
+        desk = Desk(client, app, sim)
+        await Commands(app.paths).until_there()
+        assert await desk.send(SONNET) == "zai"
+        async with client.post(app.url + "/v1/messages", json=probe) as answered:
+            assert answered.status == 200
+        await desk.until_read()
+        assert await desk.why() == "Sonnet on Claude: less than half of the week's pace is used"
+        for _ in range(5):
+            sim.anthropic_quota.seven_day += 0.01
+            assert await desk.send(SONNET) == "anthropic"
+        assert (await desk.why()).endswith(" % under pace")
+
+
 async def test_never_delegates_nothing(
     tmp_path: Path, client: aiohttp.ClientSession, sim: Simulator
 ) -> None:

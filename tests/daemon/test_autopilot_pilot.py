@@ -206,6 +206,7 @@ async def test_file_that_is_no_good_is_as_good_as_none(
         pilot.observe(plan(0.05, clock.now))
         pilot.choose(SONNET)
         await until(lambda: "being read" not in pilot.choose(SONNET).why)
+        pilot.observe(plan(0.4, clock.now))
     assert pilot.choose(SONNET).why.endswith("is not known yet")
 
 

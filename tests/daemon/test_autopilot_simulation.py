@@ -145,3 +145,20 @@ def test_a_rhythm_expects_the_hours_that_were_busy_and_more_in_a_busy_week() -> 
     busy = [3.0 if hour % 24 == 10 else 0.0 for hour in range(84)]
     idle = [0.0] * 84
     assert rhythm.expected(84, 168, busy).opus > 1.3 * rhythm.expected(84, 168, idle).opus
+
+
+def test_auto_switches_at_most_twice_a_conversation_hour() -> None:
+    for seed in SEEDS:
+        outcome = run(SimulatedWeek.of(make_week(seed)), "auto")
+        assert outcome.switches <= 2 * max(outcome.conversation_h, 1)
+
+
+def test_weeks_of_work_without_opus_make_little_of_it_expected() -> None:
+    work = (0.002,) * HOURS_A_WEEK
+    none = (0.0,) * HOURS_A_WEEK
+    without = Rhythm([PastWeek(opus=none, execution=work)] * 5)
+    unknown = Rhythm([])
+    assert 0 < without.expected(0, 168, none).opus < unknown.expected(0, 168, none).opus / 2
+    assert Rhythm([PastWeek(opus=none, execution=none)]).expected(0, 168, none) == (
+        unknown.expected(0, 168, none)
+    )

@@ -4,7 +4,8 @@ It gives Claude all that fits beside the Opus work that is still to come, with a
 far off that forecast may be: as the week goes on, the forecast covers less and the reserve melts.
 While there is execution work enough to come to fill the week with later, the reserve is larger:
 waiting costs nothing then. The same holds within the 5-hour window. Without figures that can be
-trusted it delegates everything. It decides, explains itself, and changes nothing.
+trusted it delegates everything; while only what requests cost is unknown, and hardly anything is
+used, it lets Claude have work to learn that. It decides, explains itself, and changes nothing.
 """
 
 from __future__ import annotations
@@ -28,6 +29,12 @@ _CONVERSATION = 0.006
 _CONVERSATION_SPREAD = 1.3
 """A conversation's deviation beside its mean."""
 _USUAL_SPREAD = 0.05
+_CALM_PART = 0.5
+"""At so much of an even pace, or less, nothing can go wrong soon."""
+_TO_LEARN = 0.03
+"""About what it takes of the week to learn that."""
+_CALM = "less than half of the week's pace is used"
+_COST_UNKNOWN = "what requests take of the Claude week is not known yet"
 _CALM_H = 24.0
 """In the week's last hours going back to Claude takes less and less: what stays is lost."""
 
@@ -99,6 +106,8 @@ class Controller:
         conversation of execution work that is warm on Claude has taken of the week so far.
         """
         room, obstacle = None, _obstacle(reading, cost)
+        if reading is not None and obstacle == _COST_UNKNOWN and _is_calm(reading):
+            return Decision(is_claude=True, room=None, why=f"{tier.title()} on Claude: {_CALM}")
         if reading is not None and obstacle is None:
             week = self._week_room(reading, cost, work, running)
             window = self._window_room(reading, cost, work, running)
@@ -178,8 +187,19 @@ def _obstacle(reading: Reading | None, cost: CostModel) -> str | None:
     if reading.week_used >= 1:
         return "the Claude week is used up"
     if not cost.is_known:
-        return "what requests take of the Claude week is not known yet"
+        return _COST_UNKNOWN
     return None
+
+
+def _is_calm(reading: Reading) -> bool:
+    """Whether so little is used that work may go to Claude, to learn there what it takes.
+
+    Without that, who never uses Opus would never have anything learnt.
+    """
+    passed = 1 - reading.week_left_h / WEEK_H
+    if reading.window_used is not None and not reading.window_used < _CALM_PART:
+        return False
+    return reading.week_used + _TO_LEARN <= _CALM_PART * passed
 
 
 def _promised(running: Sequence[float]) -> tuple[float, float]:

@@ -165,7 +165,8 @@ class CostModel:
         if last is None or self._last_window is None or week_move is None:
             return
         window_move = self._last_window - last
-        if window_move >= 0 and 0 <= week_move <= _MOST_AT_ONCE:  # else one of them began anew
+        is_behind = window_used != self._last_window  # what the week moved may not be in it
+        if window_move >= 0 and 0 <= week_move <= _MOST_AT_ONCE and not is_behind:
             self._week_moves += week_move
             self._window_moves += window_move
 

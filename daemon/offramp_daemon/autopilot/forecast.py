@@ -53,8 +53,11 @@ class Rhythm:
         """
         opus = [week.opus for week in weeks]
         both = [[a + b for a, b in zip(week.opus, week.execution, strict=True)] for week in weeks]
-        self._opus = _sums(_rates(opus, _BLANK_RATE * week_weight))
-        self._both = _sums(_rates(both, _BLANK_RATE * week_weight))
+        blank = _BLANK_RATE * week_weight
+        self._both = _sums(_rates(both, blank))
+        if any(map(any, both)):  # weeks of work without Opus say that there won't be much
+            blank /= len(weeks) + 1
+        self._opus = _sums(_rates(opus, blank))
         self.spread = _spread(opus, self._opus, week_weight)
         """How far Opus work strays: the variance of an amount of it, beside the amount."""
 
