@@ -70,6 +70,8 @@ def test_the_users_own_weeks_are_replayed(run: Run, tmp_path: Path) -> None:
     assert code == 0
     assert "Weeks of your log: " in out
     assert "A Claude week was taken to hold $" in out
+    assert " at list price, your busiest week's work\n" in out
+    assert max(map(len, out.splitlines())) <= 80
     assert "skipped 1 line" in err
 
 
@@ -79,6 +81,7 @@ def test_a_weeks_worth_and_a_number_of_weeks_are_taken(run: Run, tmp_path: Path)
     assert (shown["weeks"], shown["week_worth_dollars"]) == (2, 1000.0)
     never = shown["modes"][2]
     assert 0 < never["used_median"] < 0.01
+    assert "to hold $1,000 at list price\n" in run("--week-worth", "1000")[1]
 
 
 def test_an_empty_log_says_what_to_do(run: Run) -> None:

@@ -33,7 +33,7 @@ from offramp_core.settings import (
 )
 from offramp_daemon import request_body, routing
 from offramp_daemon.request_body import MalformedBodyError
-from offramp_daemon.routing import Circumstances
+from offramp_daemon.routing import Choice, Circumstances
 
 DEFAULTS = settings_with_key()
 KEYLESS = Settings(backends=default_backends(), routes=default_routes())
@@ -370,3 +370,45 @@ def test_tier_anywhere_in_the_name_is_delegated(before, after, tier):
 def test_no_tier_in_the_name_stays_on_anthropic(model):
     if not any(tier in model.lower() for tier in ("sonnet", "haiku")):
         assert not routing.decide(request_body.read(encode(ask(model))), DEFAULTS).is_delegated
+
+
+AUTO = settings_with_key(delegation="auto")
+
+
+def asked_autopilot(model, *, is_claude, found=AUTO, **around):
+    """The decision, and what the autopilot was asked."""
+    questions = []
+
+    def choose(*question):
+        questions.append(question)
+        return Choice(is_claude=is_claude, why="because")
+
+    decision = routing.decide(
+        read(encode(ask(model))), found, Circumstances(choose=choose, **around)
+    )
+    return (decision.backend.name, decision.reason), questions
+
+
+def test_autopilot_is_asked_with_the_model_and_where_it_would_go():
+    ways = [
+        asked_autopilot("claude-Sonnet-4-5", is_claude=is_claude) for is_claude in (True, False)
+    ]
+    assert ways == [
+        (("anthropic", "because"), [("claude-Sonnet-4-5", "zai")]),
+        (("zai", "because"), [("claude-Sonnet-4-5", "zai")]),
+    ]
+
+
+@pytest.mark.parametrize("model", ["claude-opus-4-6", "glm-4.7", "sonnet", "my-haiku"])
+def test_autopilot_has_no_say_in_what_the_user_routed_beside_execution_work(model):
+    routes = (Route(match=model, backend="zai"),)
+    found = msgspec.structs.replace(AUTO, routes=routes)
+    assert asked_autopilot(model, is_claude=True, found=found) == (("zai", f"route {model}"), [])
+
+
+@pytest.mark.parametrize(("is_claude", "reason"), [(True, "route sonnet"), (False, "because")])
+def test_spent_plan_is_no_choice_whatever_the_autopilot_says(is_claude, reason):
+    decision, _ = asked_autopilot(
+        "claude-sonnet-4-5", is_claude=is_claude, is_claude_spent=lambda: True
+    )
+    assert decision == ("zai", reason)

@@ -81,7 +81,7 @@ def command(
         weeks: Iterable[SimulatedWeek] = (
             SimulatedWeek.of(make_week(first + number)) for number in range(generated)
         )
-        _report([comparison.contest(week) for week in weeks], "Made-up weeks", None, is_json)
+        _report([comparison.contest(week) for week in weeks], "Made-up weeks", is_json=is_json)
         return
     loaded = request_log.load(paths)
     settings = loaded.settings
@@ -91,7 +91,9 @@ def command(
     if not found and not is_json:
         _explain_none(folder, paths, settings)
     else:
-        _report([comparison.contest(week) for week in found], "Weeks of your log", worth, is_json)
+        contests = [comparison.contest(week) for week in found]
+        is_guess = week_worth is None
+        _report(contests, "Weeks of your log", worth=worth, is_guess=is_guess, is_json=is_json)
     request_log.mention_skipped(skipped)
 
 
@@ -136,7 +138,14 @@ def _explain_none(folder: Path, paths: Paths, settings: Settings) -> None:
     click.echo("Meanwhile, `offramp simulate --generated 60` takes made-up weeks.")
 
 
-def _report(contests: Sequence[Contest], what: str, worth: float | None, is_json: bool) -> None:
+def _report(
+    contests: Sequence[Contest],
+    what: str,
+    *,
+    is_json: bool,
+    worth: float | None = None,
+    is_guess: bool = False,
+) -> None:
     lines = comparison.summaries(contests)
     apart = sum(each.is_apart for each in contests)
     if is_json:
@@ -164,9 +173,10 @@ def _report(contests: Sequence[Contest], what: str, worth: float | None, is_json
         "execution work. switches: of backend, per hour of conversation."
     )
     if worth is not None:
+        guess = ", your busiest week's work" if is_guess else ""
         click.echo(
-            f"\nA Claude week was taken to hold ${worth:,.0f} at list price (see --week-worth),\n"
-            f"and a 5-hour window {format_percent(replay.FIVE_HOUR_PART)} of it."
+            f"\nA Claude week was taken to hold ${worth:,.0f} at list price{guess}\n"
+            f"(see --week-worth), and a 5-hour window {format_percent(replay.FIVE_HOUR_PART)} of it."
         )
 
 
