@@ -174,9 +174,10 @@ def _report(
     )
     if worth is not None:
         guess = ", your busiest week's work" if is_guess else ""
+        part = format_percent(replay.FIVE_HOUR_PART)
         click.echo(
             f"\nA Claude week was taken to hold ${worth:,.0f} at list price{guess}\n"
-            f"(see --week-worth), and a 5-hour window {format_percent(replay.FIVE_HOUR_PART)} of it."
+            f"(see --week-worth), and a 5-hour window {part} of it."
         )
 
 
