@@ -458,3 +458,11 @@ def test_figure_that_is_no_fraction_delegates(
     pilot.observe(msgspec.structs.replace(told, windows=windows))
     assert not pilot.choose(SONNET).is_claude
     assert pilot.why == "Sonnet on Z.ai: Claude's figures are not known freshly enough"
+
+
+async def test_plan_that_a_damaged_file_held_hinders_no_start(pilot: Pilot, clock: Clock) -> None:
+    ends = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+    await pilot.start([plan(0.3, clock.now, reset=reset) for reset in ends])
+    assert not pilot.choose(SONNET).is_claude
+    pilot.observe(plan(0.3, clock.now))
+    assert pilot.choose(SONNET).why.endswith("your log is being read")

@@ -110,7 +110,10 @@ class Pilot:
             if known.week is not None and known.week <= latest:  # else a clock was wrong
                 self._learnt_in[account] = known.week
         for plan in plans:
-            self.observe(plan)
+            try:
+                self.observe(plan)
+            except Exception:  # noqa: BLE001 - whatever a file held, the daemon starts
+                _LOG.exception("A plan that was known could not be taken up")
 
     def observe(self, plan: PlanQuota) -> None:
         """Claude's answers tell this of the plan in use."""

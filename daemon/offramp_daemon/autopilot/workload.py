@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 TUNING_SEEDS = range(1_000)
 """Weeks that the controller may be tuned on."""
-REPORT_SEEDS = range(500_000, 501_000)
+REPORT_SEEDS = range(900_000, 901_000)
 """Weeks that are looked at for the report alone."""
 HISTORY_WEEKS = 5
 """How many weeks of the same user come before the one that counts."""
