@@ -40,7 +40,7 @@ SAVE_EVERY_S: Final = 5.0
 
 _CLOSE_TIMEOUT_S = 2.0
 _MOST_ALIASES = 256
-_SAME_FOR = timedelta(seconds=20)
+SAME_FOR: Final = timedelta(seconds=20)
 """For so long figures that are told again are as good as those before."""
 _WORDS = re.compile(r"[a-z0-9]+")
 
@@ -154,7 +154,7 @@ class QuotaKeeper:
     def _is_news(self, source: tuple[str, int], telling: Telling, now: datetime) -> bool:
         """Whether these headers say what those before them from there did not, a moment ago."""
         last = self._heads.get(source)
-        if last is not None and last[0] == telling and abs(now - last[1]) < _SAME_FOR:
+        if last is not None and last[0] == telling and abs(now - last[1]) < SAME_FOR:
             return False
         if len(self._heads) >= _MOST_ALIASES:
             self._heads.clear()

@@ -16,6 +16,7 @@ from running_app import running_app
 
 from offramp_core import records
 from offramp_core.log_reader import LogReader
+from offramp_daemon import quota
 from offramp_daemon.autopilot import reading
 from offramp_daemon.simulator import Simulator
 
@@ -80,9 +81,9 @@ def logged(app: RunningApp) -> list[RequestRecord]:
 async def sim() -> AsyncIterator[Simulator]:
     """Both services; Claude's week ends in a day, and a twentieth of it is used."""
     async with Simulator.start(zai_key=ZAI_KEY) as simulator:
-        quota = simulator.anthropic_quota
-        quota.seven_day, quota.five_hour = 0.05, 0.1
-        quota.resets = {
+        plan = simulator.anthropic_quota
+        plan.seven_day, plan.five_hour = 0.05, 0.1
+        plan.resets = {
             "seven_day": int(time.time()) + DAY_S,
             "five_hour": int(time.time()) + 2 * 3600,
         }
@@ -123,6 +124,7 @@ async def test_figures_that_are_told_no_more_leave_it_to_delegate(
     figure: str,
 ) -> None:
     monkeypatch.setattr(reading, "STALE_IN_USE", timedelta(0))
+    monkeypatch.setattr(quota, "SAME_FOR", timedelta(0))
     async with running_app(tmp_path, settings(sim)) as app:
         desk = Desk(client, app, sim)
         await Commands(app.paths).until_there()
