@@ -86,9 +86,11 @@ def _what(bypass: Bypass, routed: Sequence[str]) -> str:
     """What goes elsewhere, with its verb."""
     if bypass.family is not None:
         return f"requests for {_shown(bypass.family)} go"
-    models = list(dict.fromkeys(quota_words.family_name(model) for model in routed))
-    if bypass.cause not in _OF_ALL or not 0 < len(models) <= _MOST_MODELS:
+    if bypass.cause not in _OF_ALL:
         return "what it can't serve goes"
+    models = list(dict.fromkeys(quota_words.family_name(model) for model in routed))
+    if not 0 < len(models) <= _MOST_MODELS:
+        return "what belongs there goes"
     return f"{_listed(models)} {'goes' if len(models) == 1 else 'go'}"
 
 

@@ -58,7 +58,7 @@ def backend(
             backend(control_api.LIMIT),
             None,
             ("a", "b", "c", "d"),
-            "Z.ai's quota is spent: what it can't serve goes to Claude until 14:00",
+            "Z.ai's quota is spent: what belongs there goes to Claude until 14:00",
         ),
         (
             backend(control_api.OVERLOADED),
@@ -82,7 +82,7 @@ def backend(
             backend(control_api.LIMIT, name="anthropic", to="zai"),
             None,
             (),
-            "Claude's quota is spent: what it can't serve goes to Z.ai until 14:00",
+            "Claude's quota is spent: what belongs there goes to Z.ai until 14:00",
         ),
         (BackendStatus(name="zai", key="present"), SPENT, ROUTED, ""),
     ],

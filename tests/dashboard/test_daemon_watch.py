@@ -131,7 +131,7 @@ def bypassed(cause: str, **fields: object) -> Status:
         (status(), ""),
         (
             bypassed(control_api.LIMIT, until=NOW + timedelta(hours=2)),
-            "Z.ai's quota is spent: what it can't serve goes to Claude until 14:00.",
+            "Z.ai's quota is spent: what belongs there goes to Claude until 14:00.",
         ),
         (
             msgspec.structs.replace(
@@ -152,11 +152,11 @@ def bypassed(cause: str, **fields: object) -> Status:
                     ),
                 ),
             ),
-            "Z.ai's quota is spent (5 hours): what it can't serve goes to Claude.",
+            "Z.ai's quota is spent (5 hours): what belongs there goes to Claude.",
         ),
         (
             bypassed(control_api.UNREACHABLE, until=NOW - timedelta(seconds=1)),
-            "Z.ai can't be reached: what it can't serve goes to Claude.",
+            "Z.ai can't be reached: what belongs there goes to Claude.",
         ),
         (
             bypassed("the moon is full"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from offramp_core import quota, quota_store, quota_words
+from offramp_core import bypass_words, quota, quota_store, quota_words
 from offramp_core.control_client import NotRunningError
 from offramp_core.settings import ANTHROPIC, ZAI
 from offramp_core.units import backend_name, format_duration
@@ -44,7 +44,7 @@ def command(paths: Paths, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"running": True, **msgspec.to_builtins(status), **_item_json()}))
         return
-    for name, text in (*_rows(status), ("login item", login_item.state_here()[1])):
+    for name, text in (*rows(status), ("login item", login_item.state_here()[1])):
         click.echo(f"{name:<12}{text}")
 
 
@@ -84,7 +84,7 @@ def _item_json() -> dict[str, object]:
     }
 
 
-def _rows(status: Status) -> list[tuple[str, str]]:
+def rows(status: Status) -> list[tuple[str, str]]:
     """What there is to say, as name and text."""
     state = "stopping" if status.is_stopping else "running"
     records = status.records
@@ -97,12 +97,14 @@ def _rows(status: Status) -> list[tuple[str, str]]:
         *_supervisor_rows(status),
         ("address", status.address),
         ("delegation", delegation_text(status)),
+        *([("", status.delegation_why)] if status.delegation_why else []),
         *(
             (f"key {backend.name}", key_text(backend))
             for backend in status.backends
             if backend.key != "not needed"
         ),
         *_quota_rows(status),
+        *_backend_rows(status),
         ("in flight", "1 request" if status.in_flight == 1 else f"{status.in_flight} requests"),
         (
             "records",
@@ -114,6 +116,24 @@ def _rows(status: Status) -> list[tuple[str, str]]:
         rows.append(("trouble", f"The settings can't be used: {status.settings_problem}"))
     if records.last_error:
         rows.append(("trouble", f"Records can't be written: {records.last_error}"))
+    return rows
+
+
+def _backend_rows(status: Status) -> list[tuple[str, str]]:
+    """Which backends are in trouble, what goes elsewhere for that, and what waits."""
+    now, zone = datetime.now(UTC), system_zone(os.environ)
+    rows: list[tuple[str, str]] = []
+    for backend in status.backends:
+        plan = quota.find(status.quota, backend.name)
+        around = bypass_words.bypass_text(backend, plan, now, zone)
+        error, waiting = backend.last_error, bypass_words.waiting_text(backend)
+        if around:
+            rows.append(("trouble", around))
+        elif error is not None:
+            at = local_text(error.at)
+            rows.append(("trouble", f"{backend_name(backend.name)} failed at {at}: {error.why}"))
+        if waiting:
+            rows.append(("waiting", waiting))
     return rows
 
 
