@@ -57,6 +57,21 @@ async def test_status_tells_what_a_script_and_a_person_need(tmp_path):
         await running.stop()
 
 
+async def test_autopilots_sentence_is_shown_while_it_decides(tmp_path, sim, client):
+    write_config(tmp_path, sim.anthropic_url, sim.zai_url, top='delegation = "auto"')
+    body = SONNET.replace(b"[]", b'[{"role":"user","content":"Hello"}]')
+    async with daemon_process(tmp_path) as running:
+        await Commands(running.paths).until_there()
+        assert "\nautopilot " not in (await run_command(tmp_path, "status")).out
+        async with client.post(running.url + "/v1/messages", data=body) as answered:
+            await answered.read()
+        said = "autopilot   Sonnet on Z.ai: Claude's figures are not known freshly enough\n"
+        assert said in (await run_command(tmp_path, "status")).out
+        await run_command(tmp_path, "pause")
+        assert "\nautopilot " not in (await run_command(tmp_path, "status")).out
+        await running.stop()
+
+
 async def test_missing_key_shows_beside_delegation(tmp_path):
     async with daemon_process(tmp_path) as running:
         commands = Commands(running.paths)

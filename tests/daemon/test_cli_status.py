@@ -65,4 +65,4 @@ def test_autopilot_says_why() -> None:
     why = "Sonnet on Claude: the week is 12 % under pace"
     found = shown(ZAI, delegation="auto", delegation_why=why)
     place = found.index(("delegation", "on, auto"))
-    assert found[place + 1] == ("", why)
+    assert found[place + 1] == ("autopilot", why)

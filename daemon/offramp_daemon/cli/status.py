@@ -14,7 +14,7 @@ import msgspec
 from offramp_core import bypass_words, quota, quota_store, quota_words
 from offramp_core.control_client import NotRunningError
 from offramp_core.settings import ANTHROPIC, ZAI
-from offramp_core.units import backend_name, format_duration
+from offramp_core.units import backend_name, format_duration, printable
 from offramp_core.weeks import system_zone
 from offramp_daemon.cli import exit_codes, login_item
 from offramp_daemon.cli.common import demo_option
@@ -97,7 +97,7 @@ def rows(status: Status) -> list[tuple[str, str]]:
         *_supervisor_rows(status),
         ("address", status.address),
         ("delegation", delegation_text(status)),
-        *([("", status.delegation_why)] if status.delegation_why else []),
+        *_autopilot_rows(status),
         *(
             (f"key {backend.name}", key_text(backend))
             for backend in status.backends
@@ -135,6 +135,13 @@ def _backend_rows(status: Status) -> list[tuple[str, str]]:
         if waiting:
             rows.append(("waiting", waiting))
     return rows
+
+
+def _autopilot_rows(status: Status) -> list[tuple[str, str]]:
+    """Why the latest conversation went where it went, while the autopilot decides."""
+    if status.delegation != "auto" or status.pause is not None or not status.delegation_why:
+        return []
+    return [("autopilot", printable(status.delegation_why))]
 
 
 def _quota_rows(status: Status) -> list[tuple[str, str]]:
