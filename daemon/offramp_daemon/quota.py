@@ -88,6 +88,8 @@ class QuotaKeeper:
         self._aliases: dict[tuple[str, str], str] = {}
         self._heads: dict[tuple[str, int], tuple[Telling, datetime]] = {}
         """What each login's last answer told, and when: most answers repeat it."""
+        self._in_use: dict[str, tuple[str, int]] = {}
+        """The login that each backend answered last."""
         self._may_be_spent: frozenset[str] = frozenset()
         """The backends with a window that is, or was, spent: all others need no closer look."""
         self._followers: list[Callable[[PlanQuota], None]] = []
@@ -153,8 +155,10 @@ class QuotaKeeper:
 
     def _is_news(self, source: tuple[str, int], telling: Telling, now: datetime) -> bool:
         """Whether these headers say what those before them from there did not, a moment ago."""
-        last = self._heads.get(source)
-        if last is not None and last[0] == telling and abs(now - last[1]) < SAME_FOR:
+        last, before = self._heads.get(source), self._in_use.get(source[0])
+        self._in_use[source[0]] = source  # another login than before makes another account's news
+        is_same = last is not None and last[0] == telling and source == before
+        if is_same and last is not None and abs(now - last[1]) < SAME_FOR:
             return False
         if len(self._heads) >= _MOST_ALIASES:
             self._heads.clear()

@@ -124,6 +124,20 @@ async def test_accounts_are_apart_and_the_one_that_told_last_is_in_use(desk):
     assert desk.used() == {"5h": 0.42, "7d": 0.63}
 
 
+async def test_account_in_use_again_is_known_though_it_tells_nothing_new(desk):
+    other_week = plan_headers(0.1, 0.2, SOON, THURSDAY - timedelta(days=1))
+    found = []
+    for _ in range(2):
+        desk.tell(usual())
+        found.append(desk.plan().account)
+        desk.now += timedelta(seconds=1)
+        desk.tell(other_week, credential="sk-ant-oat01-another")
+        found.append(desk.plan().account)
+        desk.now += timedelta(seconds=1)
+    assert found[:2] == found[2:]
+    assert found[0] != found[1]
+
+
 async def test_renewed_login_is_the_same_account_for_good(desk):
     desk.tell(usual())
     account = desk.plan().account
