@@ -268,9 +268,10 @@ async def test_two_daemons_on_one_file_lose_nothing_newer(tmp_path):
     async with desk_at(tmp_path) as old:
         old.tell(usual(0.40))
         async with desk_at(tmp_path) as new:
-            new.now = START + timedelta(minutes=2)
+            # As far apart as answers overtake each other: they share one clock.
+            new.now = START + timedelta(seconds=40)
             new.tell(usual(0.42, 0.64))
-        old.now = START + timedelta(minutes=1)
+        old.now = START + timedelta(seconds=20)
         old.tell({**window("5h", 0.41, SOON), **window("7d_opus", 0.1, THURSDAY)})
     found = quota.find(quota_store.read(Paths.under(tmp_path).quota_file), "anthropic")
     assert found is not None
