@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 _REDIRECT = 300
 _RETRY_AFTER = "Retry-After"
 _OF_ERROR_EVENTS = {
-    "rate_limit_error": control_api.LIMIT,
+    # Limits for a moment have this type, too; a spent quota says so with the next request.
+    "rate_limit_error": control_api.OVERLOADED,
     "overloaded_error": control_api.OVERLOADED,
 }
 
@@ -85,17 +86,17 @@ async def _judge_stream(incoming: Incoming, answer: aiohttp.ClientResponse) -> J
         is_enough=begun.feed,
     )
     backend = incoming.decision.backend
-    if begun.is_empty:
-        failure = Failure(
-            status=502,
-            message=f"Offramp: {backend.name} ended its answer before it began.",
-            trouble=control_api.FAILING,
-        )
-        return Judgement(head=head, failure=failure, is_empty=True)
     error = begun.error(lambda data: _masked(data, backend))
-    if error is None:
+    if error is not None:
+        return Judgement(head=head, failure=_failure(backend, answer, error))
+    if begun.is_known or not answer.content.at_eof():
         return Judgement(head=head)
-    return Judgement(head=head, failure=_failure(backend, answer, error))
+    failure = Failure(
+        status=502,
+        message=f"Offramp: {backend.name} ended its answer before it began.",
+        trouble=control_api.FAILING,
+    )
+    return Judgement(head=head, failure=failure, is_empty=begun.is_empty)
 
 
 def _refusal(backend: Backend, answer: aiohttp.ClientResponse, head: bytes) -> Failure | None:

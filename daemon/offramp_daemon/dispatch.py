@@ -104,52 +104,53 @@ class Dispatch:
     async def _delegate(self, incoming: Incoming) -> web.StreamResponse:
         """To the delegate; failing that to Claude."""
         backend = incoming.decision.backend
-        admission = self._ask(incoming)
         may_step = self._may_fail_over(incoming)
+        admission = self._ask(incoming)
         if may_step and not admission.is_open:
-            self._around.availability.note_around(backend)
-            return await self._on_claude(incoming, _bypassed(backend, admission.cause))
+            return await self._on_claude(incoming, admission.cause)
         try:
             return await self._attempt(incoming, admission, may_step=may_step)
         except _BarredError as error:
-            self._around.availability.note_around(backend)
-            return await self._on_claude(incoming, _bypassed(backend, error.cause))
+            return await self._on_claude(incoming, error.cause)
         except RequestFailedError as error:
             failure = error.failure
             if not may_step:
                 raise
         self._around.on_failure(backend, failure)
-        self._around.availability.note_around(backend)
         _LOG.warning(
             "A backend failed a request; another serves it",
             extra={"backend": backend.name, "why": failure.diagnostic or failure.message},
         )
-        reason = f"{backend.name} failed ({_word(failure.trouble)}), served by {ANTHROPIC}"
-        return await self._on_claude(incoming, reason, failure)
+        return await self._on_claude(incoming, failure.trouble, failure)
 
     async def _on_claude(
-        self, incoming: Incoming, reason: str, failure: Failure | None = None
+        self, incoming: Incoming, cause: str | None, failure: Failure | None = None
     ) -> web.StreamResponse:
-        """To Claude in the delegate's stead, whose failure was this.
+        """To Claude in the stead of the delegate, which failed so, or was not asked for the cause.
 
-        Should Claude's plan turn out to be spent, the delegate's passing failure is the better
-        answer: the client tries that again, and Claude's not. So is it, whatever it was, where
-        Claude does not take the client's login: nobody is to log in again for a delegate's failure.
+        Should Claude's plan turn out to be spent, a delegate in passing trouble is the better one:
+        its failure the client tries again, and Claude's not; and it may be well again by now. So is
+        any delegate where Claude does not take the login: nobody is to log in anew for its failure.
         """
+        backend, route = incoming.decision.backend, incoming.decision.route
+        self._around.availability.note_around(backend)
+        what = "failed" if failure else "bypassed"
+        reason = f"{backend.name} {what} ({_word(cause)}), served by {ANTHROPIC}"
         claude = incoming.settings.backend(ANTHROPIC)
-        route = incoming.decision.route
         moved = _moved(incoming, Decision(backend=claude, reason=reason, route=route))
         answer, head = await self._to_claude(moved)
-        if failure is not None and _is_worse(answer, failure):
-            answer.release()
-            _moved(moved, incoming.decision)
+        if not _is_worse(answer, cause):
+            return await self._relay(moved, answer, head)
+        answer.release()
+        _moved(moved, incoming.decision)
+        if failure is not None:
             raise RequestFailedError(failure)
-        return await self._relay(moved, answer, head)
+        return await self._attempt(incoming, self._ask(incoming), may_step=False)
 
     async def _keep(self, incoming: Incoming) -> web.StreamResponse:
         """To Claude; where its plan is spent to the delegate, if one may serve the request."""
         has_other = self._other_way(incoming) is not None
-        is_spent = has_other and self._is_claude_spent(incoming)
+        is_spent = has_other and self._is_spent(incoming, incoming.decision.backend.name)
         if is_spent:
             response = await self._instead_of_claude(incoming)
             if response is not None:
@@ -185,6 +186,7 @@ class Dispatch:
         other = self._other_way(incoming)
         if other is None:
             return None
+        said = incoming.exchange.reason if incoming.exchange else None
         moved = _moved(incoming, other)
         admission = self._ask(moved)
         if admission.is_open:
@@ -194,7 +196,7 @@ class Dispatch:
                 self._around.on_failure(other.backend, error.failure)
             except _BarredError:
                 pass
-        _moved(moved, incoming.decision)
+        _moved(moved, incoming.decision, said)
         return None
 
     def _other_way(self, incoming: Incoming) -> Decision | None:
@@ -219,7 +221,8 @@ class Dispatch:
                 self._check_still_open(incoming)
             answer, head = await self._answer(incoming, turn, may_step=may_step)
             turn.served()
-            self._around.availability.note_begun(admission)
+            if head:
+                self._around.availability.note_begun(admission)
             self._note_warm(incoming)
             return await self._relay(incoming, answer, head)
 
@@ -238,11 +241,11 @@ class Dispatch:
         except BaseException:
             availability.note_abandoned(admission)
             raise
-        meter = incoming.exchange.meter if incoming.exchange else None
-        if meter is not None and meter.error_type is not None:
-            availability.note_failure(admission, delegates.kind_of_event(meter.error_type))
-        else:
+        kind = _trouble_at_end(incoming)
+        if kind is None:
             availability.note_success(admission)
+        else:
+            availability.note_failure(admission, kind)
 
     @contextlib.asynccontextmanager
     async def _turn(self, incoming: Incoming) -> AsyncIterator[Turn]:
@@ -338,11 +341,12 @@ class Dispatch:
             incoming.settings.failover
             and incoming.exchange is not None
             and incoming.credential is not None
-            and not self._is_claude_spent(incoming)
+            and not self._is_spent(incoming, ANTHROPIC)
         )
 
-    def _is_claude_spent(self, incoming: Incoming) -> bool:
-        spent = self._around.spent_until(ANTHROPIC, incoming.body.model, incoming.credential)
+    def _is_spent(self, incoming: Incoming, backend: str) -> bool:
+        """Whether the client's own plan at `backend` is known to refuse the request."""
+        spent = self._around.spent_until(backend, incoming.body.model, incoming.credential)
         return spent is not None
 
 
@@ -353,22 +357,31 @@ def is_quota_refusal(answer: aiohttp.ClientResponse) -> bool:
     return answer.headers.get(_STATUS) == _REJECTED or _CLAIM in answer.headers
 
 
-def _is_worse(answer: aiohttp.ClientResponse, failure: Failure) -> bool:
-    """Whether Claude's `answer` says less of use to the client than the delegate's `failure`."""
-    if answer.status in _NO_LOGIN:
-        return True
-    return failure.trouble in _PASSING and is_quota_refusal(answer)
+def _is_worse(answer: aiohttp.ClientResponse, cause: str | None) -> bool:
+    """Whether Claude's `answer` is of less use than that of a delegate in trouble for `cause`."""
+    return answer.status in _NO_LOGIN or (cause in _PASSING and is_quota_refusal(answer))
 
 
-def _moved(incoming: Incoming, decision: Decision) -> Incoming:
-    """`incoming` with another decision, in its exchange as well."""
+def _trouble_at_end(incoming: Incoming) -> str | None:
+    """What an answer that was passed on to its end says of the backend: a `BackendError.kind`."""
+    meter = incoming.exchange.meter if incoming.exchange else None
+    if meter is None:
+        return None
+    if meter.error_type is not None:
+        return delegates.kind_of_event(meter.error_type)
+    return control_api.FAILING if meter.is_stream and meter.is_empty else None
+
+
+def _moved(incoming: Incoming, decision: Decision, reason: str | None = None) -> Incoming:
+    """`incoming` with another decision, in its exchange as well.
+
+    What the exchange says instead of the decision's reason was of an attempt that came to nothing;
+    `reason` stands in its place.
+    """
     if incoming.exchange is not None:
         incoming.exchange.decision = decision
+        incoming.exchange.reason = reason
     return dataclasses.replace(incoming, decision=decision)
-
-
-def _bypassed(backend: Backend, cause: str | None) -> str:
-    return f"{backend.name} bypassed ({_word(cause)}), served by {ANTHROPIC}"
 
 
 def _word(kind: str | None) -> str:

@@ -23,7 +23,7 @@ LIMIT_BYTES = 64 * 1024
 """What is longer is no event that a stream of messages begins with; it is passed on."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_BLANK_LINE = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+_BLANK_LINE = re.compile(rb"\n\r?\n|\r\r")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _UNKNOWN = failures.ServiceError(code=None, message="")
 
@@ -87,7 +87,12 @@ class Opening:
 
 
 def _first_event(block: bytes) -> tuple[bytes, bytes]:
-    """The name and the data of the event in `block`; empty where it has none."""
+    """The name and the data of the event in `block`; empty where it has none.
+
+    A JSON object in place of fields is taken for data: an error sent under the wrong content type.
+    """
+    if block.startswith(b"{"):
+        return b"", block
     name, data = b"", []
     for line in _LINE_END.split(block):
         field, _, value = line.partition(b":")
