@@ -247,6 +247,32 @@ async def test_reason_still_tells_of_the_second_try_when_the_delegate_fails_too(
     assert (record.backend, record.reason) == ("anthropic", "default, sent again without thinking")
 
 
+async def test_claudes_refusal_is_byte_for_byte_its_own_after_the_delegate_failed(
+    client: aiohttp.ClientSession, sim: Simulator
+) -> None:
+    refusal = gzip.compress(b'{"type": "error",\n "error":{"type":"rate_limit_error"}}')
+    headers = {
+        "content-encoding": "gzip",
+        "anthropic-ratelimit-unified-status": "rejected",
+        "retry-after": "86400",
+        "x-should-retry": "false",
+        "request-id": "req_7",
+    }
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
+    answer = json_answer(refusal, status="429 Too Many Requests", headers=lines)
+    async with raw_upstream(lambda connection: connection.write(answer)) as claude:
+        settings = settings_for(claude.url, sim.zai_url, overflow=True)
+        async with running_proxy(settings) as proxy:
+            sim.script("zai", ["zai=1310"])
+            async with client.post(proxy.url + PATH, json=ask(OPUS)) as answered:
+                assert answered.status == 429
+                assert await answered.read() == refusal
+            assert {name: answered.headers.get(name) for name in headers} == headers
+            record = await proxy.only_record()
+    assert (record.backend, record.http_status, record.reason) == ("anthropic", 429, "default")
+    assert (len(claude.heads), services(sim)) == (1, ["zai"])
+
+
 async def test_backend_in_passing_trouble_is_asked_after_all_where_claude_is_spent(
     client: aiohttp.ClientSession, sim: Simulator
 ) -> None:

@@ -6,7 +6,9 @@ import gzip
 import zlib
 from typing import TYPE_CHECKING
 
+import brotli  # type: ignore[import-untyped]  # it ships no types
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,12 +31,17 @@ ERRORS = {
     "success false": (b'data: {"success":false,"code":500,"msg":"no"}\n\n', "500"),
     "nothing said": (b"event: error\ndata: {}\n\n", None),
     "no json": (b"event: error\ndata: oh no\n\n", None),
+    "mixed line ends": (b'event: error\ndata: {"error":{"code":"1230"}}\n\r\n', "1230"),
+    "json in place of fields": (b'{"type":"error","error":{"code":"1230"}}\n\n', "1230"),
+    "torn json": (b'{"type":"error","error":{"code":"1230"}}', "1230"),
     "torn": (b'event: error\ndata: {"error":{"code":"1230"}}', "1230"),
 }
 CODINGS: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,
     "gzip": gzip.compress,
     "deflate": zlib.compress,
+    "br": brotli.compress,
+    "zstd": zstandard.ZstdCompressor().compress,
 }
 BLOCKS = st.sampled_from([START, DELTA, PING, *(text for text, _ in ERRORS.values())])
 
@@ -66,7 +73,9 @@ def test_what_is_no_error_passes(text: bytes, coding: str) -> None:
     assert opening.error() is None
 
 
-@pytest.mark.parametrize("text", [START, PING, b": keep-alive\n", b":"])
+@pytest.mark.parametrize(
+    "text", [START, PING, START.replace(b"\n\n", b"\n\r\n"), b": keep-alive\n", b":"]
+)
 def test_nothing_is_held_longer_than_its_first_event(text: bytes) -> None:
     _, took = fed(text + DELTA)
     assert took <= len(text)
