@@ -162,7 +162,7 @@ class Availability:
         break off is not well.
         """
         record = self._current(admission)
-        if record is None:
+        if record is None or record.is_clear:
             return
         record.release(admission.number)
         out = record.whole.bars.get(control_api.UNREACHABLE)
@@ -178,7 +178,7 @@ class Availability:
         """The backend has answered, wholly and without an error."""
         self.note_begun(admission)
         record = self._current(admission)
-        if record is None:
+        if record is None or record.is_clear:
             return
         for group in record.groups_for(admission.family):
             group.failures = 0

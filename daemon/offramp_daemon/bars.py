@@ -144,6 +144,12 @@ class BackendBars:
             bar.probe = None
         return bool(held)
 
+    @property
+    def is_clear(self) -> bool:
+        """Whether nothing is remembered that a good answer would change."""
+        whole = self.whole
+        return not (whole.bars or whole.failures or whole.strikes or self.families or self.told)
+
     def groups_for(self, family: str) -> Iterator[Group]:
         """What concerns requests of that family."""
         yield self.whole

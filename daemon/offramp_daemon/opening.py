@@ -24,6 +24,8 @@ LIMIT_BYTES = 64 * 1024
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BLANK_LINE = re.compile(rb"\n\r?\n|\r\r")
+_MARKS = (b"error", b"success", b"detail", b"\\u")
+"""Without any of these there is no error in a JSON object; letters may be written as escapes."""
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _UNKNOWN = failures.ServiceError(code=None, message="")
 
@@ -37,6 +39,8 @@ class Opening:
     is_known: bool = False
     """Its first event, or a comment before that, is whole; or it can't be read."""
     _text: bytes = b""
+    _event: bytes = b""
+    """The first event, or what has come of it."""
     _decoder: Decoder | None = None
 
     @classmethod
@@ -63,8 +67,9 @@ class Opening:
 
         `mask` takes out what nobody is to see.
         """
-        text = self._text.removeprefix(_BYTE_ORDER_MARK).lstrip(b"\r\n")
-        name, data = _first_event(_BLANK_LINE.split(text, maxsplit=1)[0])
+        name, data = _first_event(self._event)
+        if name != b"error" and not any(mark in data for mark in _MARKS):
+            return None  # as nearly always: not worth reading
         found = failures.read_error(mask(data))
         if found is None and name == b"error":
             return _UNKNOWN
@@ -78,12 +83,14 @@ class Opening:
         self._text += piece[: LIMIT_BYTES - len(self._text)]
         text = self._text.removeprefix(_BYTE_ORDER_MARK).lstrip(b"\r\n")
         is_long = len(self._text) >= LIMIT_BYTES
+        end = _BLANK_LINE.search(text)
+        self._event = text[: end.start()] if end else text
         # A comment says that the service lives: the client should hear of that, too.
-        self.is_known = is_long or text.startswith(b":") or bool(_BLANK_LINE.search(text))
+        self.is_known = is_long or end is not None or text.startswith(b":")
 
     def _give_up(self) -> None:
         """Claim nothing of bytes that can't be read."""
-        self.is_known, self.is_empty, self._text = True, False, b""
+        self.is_known, self.is_empty, self._event = True, False, b""
 
 
 def _first_event(block: bytes) -> tuple[bytes, bytes]:

@@ -41,9 +41,11 @@ class Schedule:
         """Somebody else asked, and was told then."""
         self._asked_s = told_s if self._asked_s is None else max(self._asked_s, told_s)
 
-    def note_use(self) -> None:
-        """The plan was used: what was told of it is no longer so."""
+    def note_use(self) -> bool:
+        """The plan was used: what was told of it is no longer so. Whether that is news."""
+        is_news = not self._is_used
         self._is_used = True
+        return is_news
 
     def want_soon(self) -> None:
         """A quota error came: what was told of it is wrong."""

@@ -63,6 +63,7 @@ class ZaiPoller:
         self._new_schedule = schedule
         self._schedule = schedule()
         self._asks: Backend | None = None
+        self._looked_at: Settings | None = None
         self._now_s = now_s
         self._clock = clock
         self._limit_s = limit_s
@@ -70,8 +71,7 @@ class ZaiPoller:
 
     def note_use(self, backend: str) -> None:
         """A request to `backend` has ended, however it did."""
-        if backend == ZAI:
-            self._schedule.note_use()
+        if backend == ZAI and self._is_news_of_use():
             self._woken.set()
 
     def ask_soon(self, backend: str) -> None:
@@ -79,6 +79,14 @@ class ZaiPoller:
         if backend == ZAI:
             self._schedule.want_soon()
             self._woken.set()
+
+    def _is_news_of_use(self) -> bool:
+        """Whether a request's end may change when to ask; they end all the time, so few should."""
+        is_news = self._schedule.note_use()
+        if is_news or self._settings() is not self._looked_at:
+            return True
+        due_s = self._schedule.due_s()
+        return due_s is not None and due_s <= self._now_s()
 
     async def run(self) -> None:
         """Ask whenever it is due, until cancelled."""
@@ -106,10 +114,10 @@ class ZaiPoller:
 
     def _due_s(self) -> float | None:
         """When it is due by these settings; a backend that was set up anew is asked afresh."""
+        settings = self._looked_at = self._settings()
         due_s = self._schedule.due_s()
         if due_s is None:
             return None
-        settings = self._settings()
         backend = next((each for each in settings.backends if each.name == ZAI), None)
         if not settings.zai_quota or backend is None or backend.key is None:
             self._schedule.drop()
