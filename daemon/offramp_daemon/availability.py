@@ -148,7 +148,7 @@ class Availability:
     @property
     def is_calm(self) -> bool:
         """Whether nothing is wrong with any backend, so that an answer would be no news."""
-        return all(record.is_calm for record in self._records.values())
+        return all(record.is_clear for record in self._records.values())
 
     def is_open(self, backend: Backend, model: str | None) -> bool:
         """Whether nothing bars `backend`: for requests that are worth no probe. Changes nothing."""

@@ -132,11 +132,6 @@ class BackendBars:
     since: datetime | None = None
     requests: int = 0
 
-    @property
-    def is_calm(self) -> bool:
-        """Whether nothing bars the backend, nor has lately failed."""
-        return not self.whole.bars and not self.families
-
     def release(self, number: int) -> bool:
         """Take the probe from the admission of that number, and say whether it had it."""
         held = [bar for _, bar in self.all_bars() if bar.probe == number]

@@ -8,7 +8,6 @@ backend's, however it ends. Whatever happens, one request has one answer and one
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import logging
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from offramp_daemon.streaming import CutStreamError
 from offramp_daemon.turns import TurnTimeoutError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
     from datetime import datetime
 
     import aiohttp
@@ -216,51 +215,35 @@ class Dispatch:
             RequestFailedError: it failed before a byte of an answer went to the client.
             CutStreamError, ClientGoneError: its answer had begun.
         """
-        async with self._noting(incoming, admission), self._turn(incoming) as turn:
-            if may_step and not admission.is_probe:
-                self._check_still_open(incoming)
-            answer, head = await self._answer(incoming, turn, may_step=may_step)
-            turn.served()
-            if head:
-                self._around.availability.note_begun(admission)
-            self._note_warm(incoming)
-            return await self._relay(incoming, answer, head)
-
-    @contextlib.asynccontextmanager
-    async def _noting(self, incoming: Incoming, admission: Admission) -> AsyncIterator[None]:
-        """Tell the availability how it went, exactly once."""
-        availability = self._around.availability
         try:
-            yield
-        except RequestFailedError as error:
-            self._note_failure(incoming, admission, error.failure)
-            raise
-        except CutStreamError:
-            availability.note_failure(admission, control_api.FAILING)
-            raise
-        except BaseException:
-            availability.note_abandoned(admission)
+            response = await self._in_turn(incoming, admission, may_step=may_step)
+        except BaseException as error:
+            self._note_error(incoming, admission, error)
             raise
         kind = _trouble_at_end(incoming)
         if kind is None:
-            availability.note_success(admission)
+            self._around.availability.note_success(admission)
         else:
-            availability.note_failure(admission, kind)
+            self._around.availability.note_failure(admission, kind)
+        return response
 
-    @contextlib.asynccontextmanager
-    async def _turn(self, incoming: Incoming) -> AsyncIterator[Turn]:
-        """Hold a place at a backend that serves few at once.
-
-        Raises:
-            RequestFailedError: there was none in time.
-        """
+    async def _in_turn(
+        self, incoming: Incoming, admission: Admission, *, may_step: bool
+    ) -> web.StreamResponse:
+        """As `_attempt`, in a place at a backend that serves few at once."""
         backend = incoming.decision.backend
         session = incoming.conversation.session_id if incoming.conversation else None
+        turn = self._around.turns.turn(backend, session, incoming.settings.queue_wait_s)
         try:
-            async with self._around.turns.turn(
-                backend, session, incoming.settings.queue_wait_s
-            ) as turn:
-                yield turn
+            async with turn:
+                if may_step and not admission.is_probe:
+                    self._check_still_open(incoming)
+                answer, head = await self._answer(incoming, turn, may_step=may_step)
+                turn.served()
+                if head:
+                    self._around.availability.note_begun(admission)
+                self._note_warm(incoming)
+                return await self._relay(incoming, answer, head)
         except TurnTimeoutError as error:
             raise RequestFailedError(delegates.too_busy(backend.name)) from error
 
@@ -315,6 +298,16 @@ class Dispatch:
         if incoming.exchange is not None and incoming.decision.route is not None:
             backend = incoming.decision.backend.name
             self._around.conversations.note(incoming.conversation, backend)
+
+    def _note_error(self, incoming: Incoming, admission: Admission, error: BaseException) -> None:
+        """Tell the availability how an attempt ended that did not reach its end."""
+        match error:
+            case RequestFailedError():
+                self._note_failure(incoming, admission, error.failure)
+            case CutStreamError():
+                self._around.availability.note_failure(admission, control_api.FAILING)
+            case _:
+                self._around.availability.note_abandoned(admission)
 
     def _note_failure(self, incoming: Incoming, admission: Admission, failure: Failure) -> None:
         availability, backend = self._around.availability, incoming.decision.backend
