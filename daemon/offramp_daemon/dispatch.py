@@ -148,14 +148,15 @@ class Dispatch:
 
     async def _keep(self, incoming: Incoming) -> web.StreamResponse:
         """To Claude; where its plan is spent to the delegate, if one may serve the request."""
-        has_other = self._other_way(incoming) is not None
-        is_spent = has_other and self._is_spent(incoming, incoming.decision.backend.name)
+        may_leave = _may_leave_claude(incoming)
+        is_spent = may_leave and self._is_spent(incoming, incoming.decision.backend.name)
         if is_spent:
             response = await self._instead_of_claude(incoming)
             if response is not None:
                 return response
         answer, head = await self._to_claude(incoming)
-        if has_other and not is_spent and is_quota_refusal(answer):
+        is_news = may_leave and not is_spent and is_quota_refusal(answer)
+        if is_news and _other_way(incoming) is not None:
             head = head or await replies.read_start(
                 answer,
                 replies.PLAIN_LIMIT_BYTES,
@@ -182,7 +183,7 @@ class Dispatch:
 
     async def _instead_of_claude(self, incoming: Incoming) -> web.StreamResponse | None:
         """The delegate's answer; None if it can't serve the request, so that Claude's counts."""
-        other = self._other_way(incoming)
+        other = _other_way(incoming)
         if other is None:
             return None
         said = incoming.exchange.reason if incoming.exchange else None
@@ -197,14 +198,6 @@ class Dispatch:
                 pass
         _moved(moved, incoming.decision, said)
         return None
-
-    def _other_way(self, incoming: Incoming) -> Decision | None:
-        """Where a request may go that Claude's spent plan refuses; None if nowhere."""
-        if incoming.exchange is None or incoming.is_paused:
-            return None
-        if incoming.decision.otherwise is not None:
-            return incoming.decision.otherwise
-        return routing.overflow(incoming.body, incoming.settings)
 
     async def _attempt(
         self, incoming: Incoming, admission: Admission, *, may_step: bool
@@ -348,6 +341,20 @@ def is_quota_refusal(answer: aiohttp.ClientResponse) -> bool:
     if answer.status != QUOTA_STATUS:
         return False
     return answer.headers.get(_STATUS) == _REJECTED or _CLAIM in answer.headers
+
+
+def _may_leave_claude(incoming: Incoming) -> bool:
+    """Whether the settings know another place for a request of Claude's. Costs next to nothing."""
+    if incoming.exchange is None or incoming.is_paused:
+        return False
+    return incoming.settings.overflow or incoming.decision.otherwise is not None
+
+
+def _other_way(incoming: Incoming) -> Decision | None:
+    """Where a request may go that Claude's spent plan refuses; None if nowhere."""
+    if not _may_leave_claude(incoming):
+        return None
+    return incoming.decision.otherwise or routing.overflow(incoming.body, incoming.settings)
 
 
 def _is_worse(answer: aiohttp.ClientResponse, cause: str | None) -> bool:
