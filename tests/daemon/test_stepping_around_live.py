@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import aiohttp
 import pytest
 from control_harness import Commands
 from messages import OPUS, SONNET, ask
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    import aiohttp
     from running_app import RunningApp
 
     from offramp_core.control_api import BackendStatus, Status
@@ -178,3 +179,60 @@ async def test_figures_outlive_the_daemon_with_their_age(
     assert told is not None
     assert kept == told
     assert datetime.now(UTC) - kept.read_at < timedelta(minutes=1)
+
+
+def recorded(app: RunningApp) -> list[dict[str, object]]:
+    lines = [file.read_text() for file in sorted(app.paths.log_dir.glob("requests-*.jsonl"))]
+    return [json.loads(line) for line in "".join(lines).splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("zai", "anthropic", "backend"),
+    [
+        pytest.param("status=500", "first-byte=30", "anthropic", id="while Claude steps in"),
+        pytest.param("first-byte=30", (), "zai", id="while the delegate is waited for"),
+        pytest.param("slow=30", (), "zai", id="while a beginning is held"),
+    ],
+)
+async def test_daemon_that_stops_answers_for_each_request_once(
+    client: aiohttp.ClientSession,
+    sim: Simulator,
+    tmp_path: Path,
+    zai: str,
+    anthropic: str | tuple[str, ...],
+    backend: str,
+) -> None:
+    async with daemon(tmp_path, sim, drain_timeout_s=0.05) as (app, _commands):
+        sim.script("zai", [zai])
+        sim.script("anthropic", [anthropic])
+        async with asyncio.TaskGroup() as group:
+            asked = group.create_task(served_or_cut(client, app))
+            found = await sim.wait_for(lambda each: each.service == backend)
+            await found.body_read.wait()
+            app.shutdown.ask()
+        assert asked.result() is None
+    found_in_log = [(each["backend"], each["status"], each["reason"]) for each in recorded(app)]
+    assert found_in_log == [(backend, "error", "daemon stopped")]
+
+
+async def served_or_cut(client: aiohttp.ClientSession, app: RunningApp) -> int | None:
+    """The status that a client sees; None if its connection breaks off."""
+    try:
+        return await served(client, app)
+    except aiohttp.ClientError:
+        return None
+
+
+async def test_daemon_that_hands_over_still_lets_claude_step_in(
+    client: aiohttp.ClientSession, sim: Simulator, tmp_path: Path
+) -> None:
+    async with daemon(tmp_path, sim) as (app, _commands):
+        sim.script("zai", [("first-byte=0.2", "status=500")])
+        async with asyncio.TaskGroup() as group:
+            asked = group.create_task(served(client, app))
+            await sim.wait_for(lambda each: each.service == "zai")
+            app.shutdown.leave()
+        assert asked.result() == 200
+    (record,) = recorded(app)
+    assert (record["backend"], record["status"]) == ("anthropic", "success")
+    assert record["reason"] == "zai failed (failing), served by anthropic"
