@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 LIMIT_BYTES = 64 * 1024
 """What is longer is no event that a stream of messages begins with; it is passed on."""
 
+_SLICE_BYTES = 2048
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BLANK_LINE = re.compile(rb"\n\r?\n|\r\r")
 _MARKS = (b"error", b"success", b"detail", b"\\u")
@@ -54,12 +55,14 @@ class Opening:
         return opening
 
     def feed(self, chunk: bytes) -> bool:
-        """Read on; whether enough is known."""
-        if not self.is_known and self._decoder is not None:
+        """Read on; whether enough is known. Of a long chunk no more is read than it takes."""
+        start = 0
+        while start < len(chunk) and not self.is_known and self._decoder is not None:
             try:
-                self._decoder.feed(chunk)
+                self._decoder.feed(chunk[start : start + _SLICE_BYTES])
             except ContentCodingError:
                 self._give_up()
+            start += _SLICE_BYTES
         return self.is_known
 
     def error(self, mask: Callable[[bytes], bytes] = bytes) -> ServiceError | None:

@@ -357,3 +357,17 @@ async def test_settings_changed_in_flight_leave_requests_under_way_alone(
     assert around.turns.waiting("zai") == 0
     assert (await send(client, proxy, ask()))[0] == 200
     assert services(sim) == ["zai", "anthropic"]
+
+
+async def test_login_that_claude_does_not_take_is_no_news_to_a_client_of_the_delegate(
+    client: aiohttp.ClientSession, sim: Simulator, around: Surroundings
+) -> None:
+    refusal = json_answer(b'{"type":"error"}', status="401 Unauthorized")
+    async with (
+        raw_upstream(lambda connection: connection.write(refusal)) as claude,
+        running_proxy(settings_for(claude.url, sim.zai_url), around=around) as proxy,
+    ):
+        sim.script("zai", ["zai=1310", "zai=1310", ()])
+        statuses = [(await send(client, proxy, ask()))[0] for _ in range(3)]
+        assert statuses == [429, 429, 200]
+        assert {record.backend for record in proxy.records} == {"zai"}

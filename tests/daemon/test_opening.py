@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 import zlib
 from typing import TYPE_CHECKING
 
@@ -119,3 +120,16 @@ def test_chunk_borders_make_no_difference(blocks: list[bytes], coding: str, size
     whole, _ = fed(data, coding, size=max(len(data), 1))
     assert one.error() == whole.error()
     assert one.is_empty == whole.is_empty
+
+
+def test_of_a_long_chunk_no_more_is_undone_than_its_first_event_takes() -> None:
+    noise = random.Random(7).randbytes(200_000)  # what can't be packed any smaller
+    packed = zlib.compress(START + noise)
+    damaged = packed[: len(packed) // 2] + b"\xff" * 1000
+    opening, took = fed(damaged, "deflate", size=len(damaged))
+    assert (opening.is_known, opening.error(), took) == (True, None, len(damaged))
+    error = zlib.compress(ERRORS["typed"][0] + noise)
+    opening, _ = fed(error[: len(error) // 2] + b"\xff" * 1000, "deflate", size=len(error))
+    found = opening.error()
+    assert found is not None
+    assert found.code == "1305"
