@@ -69,9 +69,12 @@ class Bench:
         self.backend = ZAI
         self.turns = Turns(clock=loop.time)
         self.log: list[str] = []
+        self.requests: list[Request] = []
+        """A loop does not hold its tasks, so somebody has to."""
 
     def come(self, name: str, session: str | None = None, wait_s: float = 30.0) -> Request:
         request = Request(self, name, session, wait_s)
+        self.requests.append(request)
         self.loop.settle()
         return request
 

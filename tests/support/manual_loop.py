@@ -6,6 +6,7 @@ import asyncio
 
 _ROUNDS = 12
 """More than any chain of callbacks that a step sets off."""
+_LONGEST_END = 1000
 
 
 class ManualLoop(asyncio.SelectorEventLoop):
@@ -31,8 +32,11 @@ class ManualLoop(asyncio.SelectorEventLoop):
         self.settle()
 
     def end(self) -> None:
-        """Cancel what is left, and close."""
+        """Cancel what is left, which may take turns at ending, and close."""
         for task in asyncio.all_tasks(self):
             task.cancel()
-        self.settle()
+        for _ in range(_LONGEST_END):
+            if not asyncio.all_tasks(self):
+                break
+            self.settle()
         self.close()
