@@ -86,10 +86,14 @@ class Opening:
         self._text += piece[: LIMIT_BYTES - len(self._text)]
         text = self._text.removeprefix(_BYTE_ORDER_MARK).lstrip(b"\r\n")
         is_long = len(self._text) >= LIMIT_BYTES
+        if text.startswith(b":"):
+            # A comment says that the service lives: the client should hear of that, too, and at
+            # once. What follows counts for nothing, lest it matter whether it came in one piece.
+            self.is_known, self._event = True, b""
+            return
         end = _BLANK_LINE.search(text)
         self._event = text[: end.start()] if end else text
-        # A comment says that the service lives: the client should hear of that, too.
-        self.is_known = is_long or end is not None or text.startswith(b":")
+        self.is_known = is_long or end is not None
 
     def _give_up(self) -> None:
         """Claim nothing of bytes that can't be read."""

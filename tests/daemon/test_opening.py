@@ -44,7 +44,7 @@ CODINGS: dict[str, Callable[[bytes], bytes]] = {
     "br": brotli.compress,
     "zstd": zstandard.ZstdCompressor().compress,
 }
-BLOCKS = st.sampled_from([START, DELTA, PING, *(text for text, _ in ERRORS.values())])
+BLOCKS = st.sampled_from([START, DELTA, PING, b":", *(text for text, _ in ERRORS.values())])
 
 
 def fed(data: bytes, coding: str = "", *, size: int = 1) -> tuple[Opening, int]:
@@ -107,6 +107,12 @@ def test_mask_takes_out_what_nobody_is_to_see() -> None:
     error = opening.error(lambda data: data.replace(b"abc", b"***"))
     assert error is not None
     assert error.message == "key ***"
+
+
+def test_error_behind_a_comment_counts_for_nothing_in_one_piece_or_many() -> None:
+    for size in (1, 1000):
+        opening, _ = fed(b":" + ERRORS["typed"][0], size=size)
+        assert (opening.is_known, opening.error()) == (True, None)
 
 
 @given(
