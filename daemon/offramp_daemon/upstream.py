@@ -49,7 +49,6 @@ _STALLED_S = 120
 """How long a peer may leave what was sent unread: longer than any upload waits for its turn."""
 _SLEPT_S = 5.0
 _PROBE_EVERY_S = 10
-_PROXY_SCHEMES = frozenset({"http", "https"})
 _BAD_PROXY = (
     "The proxy that the system sets (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY) can't be used. "
     "Its address must begin with http:// or https://."
@@ -345,7 +344,7 @@ def _find_proxy(base_url: str, settings: dict[str, str]) -> _Proxy | None:
         return None
     try:
         url = URL(address if "://" in address else f"http://{address}")
-        if url.scheme not in _PROXY_SCHEMES or not url.host:
+        if url.scheme not in {"http", "https"} or not url.host:
             raise ValueError(url.scheme)
     except ValueError:
         # Not chained: the error repeats the address.
