@@ -176,6 +176,16 @@ def test_a_fuller_window_never_brings_work_back_to_claude(
     assert calm.is_claude or not busy.is_claude
 
 
+@given(used=FRACTIONS, left_h=HOURS, less_h=HOURS)
+def test_in_a_week_as_usual_less_time_never_takes_work_away_from_claude(
+    used: float, left_h: float, less_h: float
+) -> None:
+    """The week alone: what the next five hours hold depends on the time of day."""
+    early = decide(Controller(rhythm()), reading(used, left_h, None))
+    late = decide(Controller(rhythm()), reading(used, max(left_h - less_h, 0.0), None))
+    assert late.is_claude or not early.is_claude
+
+
 @given(used=FRACTIONS, left_h=HOURS, window=st.none() | FRACTIONS)
 def test_the_same_figures_never_switch_back_and_forth(
     used: float, left_h: float, window: float | None

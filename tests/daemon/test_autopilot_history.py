@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from offramp_core.records import UsageRecord
@@ -44,6 +45,13 @@ def test_a_weight_is_the_list_price_of_all_kinds_of_tokens() -> None:
         cache_read_input_tokens=million,
     )
     assert weight(everything) == pytest.approx(3 + 15 + 3.75 + 0.3)
+
+
+def test_long_prompt_weighs_more_where_its_price_says_so() -> None:
+    haiku = record(NOW, "claude-haiku-5-5", output=0)
+    short = msgspec.structs.replace(haiku, input_tokens=1, cache_read_input_tokens=99_999)
+    long = msgspec.structs.replace(haiku, input_tokens=2, cache_read_input_tokens=99_999)
+    assert weight(long) == pytest.approx(5 * weight(short), rel=1e-3)
 
 
 @pytest.mark.parametrize("reset", [RESET, RESET + timedelta(weeks=1), RESET - timedelta(weeks=3)])

@@ -74,7 +74,7 @@ def record(
     return RequestRecord(
         ts=format_timestamp(at),
         model=model,
-        backend="anthropic",
+        backend=backend,
         input_tokens=tokens,
         output_tokens=tokens // 10,
         status="success",
@@ -356,6 +356,39 @@ async def test_of_many_conversations_that_begin_at_once_only_those_that_fit_go_t
     assert ways[0]
     assert not ways[-1]
     assert sum(ways) * 0.006 < 0.95
+
+
+async def test_conversation_on_claude_counts_for_as_long_as_it_is_warm_there(
+    pilot: Pilot, clock: Clock
+) -> None:
+    teach(pilot, clock, to=0.05)
+    pilot.choose(SONNET)
+    async with running(pilot):
+        await until(lambda: pilot.choose(SONNET).is_claude)
+    alone = pilot.why
+    for number in range(3):  # one of them goes on at the delegate, one goes cold
+        clock.now += timedelta(minutes=2)
+        done = record(SONNET, clock.now, tokens=100_000)
+        pilot.note(done, Conversation(str(number), "", SONNET))
+    pilot.note(record(SONNET, clock.now, backend="zai"), Conversation("1", "", SONNET))
+    clock.now += timedelta(minutes=2)
+    taken = pilot._taken(pilot._cost(), clock.now, but=None)
+    assert taken == [weight(done) * pilot._cost().factor("sonnet")]
+    assert pilot.choose(SONNET).why != alone
+    clock.now += timedelta(minutes=6)
+    assert pilot._taken(pilot._cost(), clock.now, but=None) == []
+
+
+async def test_what_the_delegate_answered_is_work_that_cost_claude_nothing(
+    pilot: Pilot, clock: Clock
+) -> None:
+    teach(pilot, clock, to=0.05)
+    before, factor = sum(pilot._weeks["a1"].work), pilot._cost().factor("opus")
+    delegated = record(SONNET, clock.now, backend="zai", tokens=5_000_000)
+    pilot.note(delegated, ONE)
+    assert sum(pilot._weeks["a1"].work) == pytest.approx(before + weight(delegated))
+    pilot.observe(plan(0.06, clock.now))
+    assert pilot._cost().factor("opus") == factor
 
 
 async def test_long_answer_leaves_its_own_figures_fresh(pilot: Pilot, clock: Clock) -> None:

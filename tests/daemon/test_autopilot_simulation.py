@@ -8,6 +8,7 @@ import pytest
 
 from offramp_core import records
 from offramp_daemon.autopilot.comparison import contest, summaries
+from offramp_daemon.autopilot.cost import CostModel
 from offramp_daemon.autopilot.forecast import Rhythm
 from offramp_daemon.autopilot.history import HOURS_A_WEEK, PastWeek
 from offramp_daemon.autopilot.replay import Conversations, LoggedRequest, weeks_of
@@ -88,22 +89,44 @@ def logged(days_ago: float, tier: str = "opus", cost: float = 2.0) -> LoggedRequ
 
 
 def test_a_log_is_cut_into_whole_weeks_with_those_before_as_history() -> None:
-    weeks, worth = weeks_of([logged(1, cost=6.0), logged(8), logged(16), logged(-1)], end=END)
-    assert worth == 6.0  # the busiest week
+    replay = weeks_of([logged(1, cost=6.0), logged(8), logged(16), logged(-1)], end=END)
+    weeks = replay.weeks
+    assert replay.worth == pytest.approx(6.0)  # the busiest week
     assert [each.opus for each in weeks] == [pytest.approx(2 / 6), pytest.approx(1.0)]
     assert [len(each.history) for each in weeks] == [0, 1]
     assert weeks[1].requests[0].at_h == pytest.approx(6 * 24)
 
 
 def test_a_weeks_worth_sets_what_requests_cost() -> None:
-    weeks, worth = weeks_of([logged(1), logged(8)], end=END, week_worth=40.0)
-    assert worth == 40.0
-    assert weeks[0].requests[0].cost == pytest.approx(0.05)
+    replay = weeks_of([logged(1), logged(8)], end=END, week_worth=40.0)
+    assert replay.worth == pytest.approx(40.0)
+    assert replay.weeks[0].requests[0].cost == pytest.approx(0.05)
 
 
 def test_a_log_without_a_whole_week_makes_none() -> None:
-    assert weeks_of([], end=END) == ((), 0.0)
-    assert weeks_of([logged(2)], end=END) == ((), 0.0)
+    for requests in ([], [logged(2)]):
+        replay = weeks_of(requests, end=END)
+        assert (replay.weeks, replay.worth) == ((), 0.0)
+
+
+def test_what_was_learnt_of_the_plan_sets_what_requests_of_each_tier_cost() -> None:
+    learnt = CostModel()
+    for percent in range(21):
+        tier = "opus" if percent % 2 else "sonnet"
+        learnt.note(tier, 1.0 if tier == "opus" else 2.0)
+        learnt.observe(percent / 100, min(percent / 20, 1.0))
+    replay = weeks_of([logged(1), logged(2, "sonnet"), logged(8)], end=END, learnt=learnt)
+    costs = {each.tier: each.cost for each in replay.weeks[0].requests}
+    assert costs == {
+        "opus": pytest.approx(2 * learnt.factor("opus")),
+        "sonnet": pytest.approx(2 * learnt.factor("sonnet")),
+    }
+    assert costs["opus"] > 1.2 * costs["sonnet"]
+    assert replay.worth == pytest.approx(4 / sum(costs.values()))
+    assert replay.five_hour_part == learnt.five_hour_part
+    assert replay.weeks[0].five_hour_part == learnt.five_hour_part
+    told = weeks_of([logged(1), logged(8)], end=END, week_worth=40.0, learnt=learnt)
+    assert told.worth == pytest.approx(40.0)
 
 
 def record(minute: int, session: str | None = None, **fields: object) -> records.RequestRecord:

@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 from log_samples import SETTINGS_VARIABLES, log_file, sample_line
 
+from offramp_core.paths import Paths
+from offramp_daemon.autopilot import learnt_file
+from offramp_daemon.autopilot.cost import CostModel
+from offramp_daemon.autopilot.learnt_file import KeptAccount
 from offramp_daemon.cli import main
 
 if TYPE_CHECKING:
@@ -82,6 +86,23 @@ def test_a_weeks_worth_and_a_number_of_weeks_are_taken(run: Run, tmp_path: Path)
     never = shown["modes"][2]
     assert 0 < never["used_median"] < 0.01
     assert "to hold $1,000 at list price\n" in run("--week-worth", "1000")[1]
+
+
+def test_what_the_autopilot_learnt_is_taken_for_the_plan(run: Run, tmp_path: Path) -> None:
+    write_log(tmp_path, weeks=5)
+    guessed = json.loads(run("--json")[1])
+    learnt = CostModel()
+    for percent in range(41):
+        learnt.note("opus", 0.5)
+        learnt.observe(percent / 100, percent / 40)
+    kept = {"a1": KeptAccount(learnt.learnt(), None)}
+    learnt_file.save(Paths.under(tmp_path).autopilot_file, kept)
+    shown = json.loads(run("--json")[1])
+    assert shown["week_worth_dollars"] == pytest.approx(50, rel=0.02)
+    assert shown["week_worth_dollars"] != guessed["week_worth_dollars"]
+    assert shown["five_hour_part"] == pytest.approx(learnt.five_hour_part)
+    assert " at list price, as its own figures told\n" in run()[1]
+    assert " at list price\n" in run("--week-worth", "1000")[1]
 
 
 def test_an_empty_log_says_what_to_do(run: Run) -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from offramp_daemon.autopilot.prices import price_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
@@ -53,25 +55,6 @@ class Metered(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Price:
-    """Dollars for a million tokens; writing to the cache is priced for five minutes of it."""
-
-    input: float
-    output: float
-    cache_write: float
-    cache_read: float
-
-
-# Anthropic's list prices of Opus 4.5, Sonnet 4.5 and Haiku 4.5, as its price page had them in
-# November 2026. Only their proportions matter: the plan's own figures set the scale.
-_PRICES: dict[Tier, _Price] = {
-    "opus": _Price(input=5.0, output=25.0, cache_write=6.25, cache_read=0.5),
-    "sonnet": _Price(input=3.0, output=15.0, cache_write=3.75, cache_read=0.3),
-    "haiku": _Price(input=1.0, output=5.0, cache_write=1.25, cache_read=0.1),
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PastWeek:
     """A week that is over: the weight of its work in each of its 168 hours."""
 
@@ -99,13 +82,16 @@ def tier_of(model: str | None) -> Tier:
 
 def weight(record: Metered) -> float:
     """What the record's tokens would cost on Claude at list price, in dollars."""
-    price = _PRICES[tier_of(record.model)]
+    price = price_of(record.model)
+    written, read = record.cache_creation_input_tokens, record.cache_read_input_tokens
     dollars = (
         record.input_tokens * price.input
         + record.output_tokens * price.output
-        + record.cache_creation_input_tokens * price.cache_write
-        + record.cache_read_input_tokens * price.cache_read
+        + written * price.cache_write
+        + read * price.cache_read
     )
+    if record.input_tokens + written + read > price.long_from:
+        dollars *= price.long_times
     return max(dollars, 0.0) / _TOKENS
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -65,6 +66,7 @@ _LOG = logging.getLogger(__name__)
 class _Running:
     """A conversation of execution work that Claude answers."""
 
+    tier: Tier
     last: datetime
     weight: float
 
@@ -227,11 +229,11 @@ class Pilot:
         """What each conversation that is warm on Claude has taken of the week, `but` left out."""
         if not cost.is_known:
             return []
-        return [
-            running.weight * cost.factor(tier_of(conversation.model))
-            for conversation, running in self._running.items()
-            if conversation != but and (now - running.last).total_seconds() <= WARM_S
-        ]
+        left_out = self._running.get(but) if but is not None else None
+        cold = now - timedelta(seconds=WARM_S)
+        # The latest one is the last.
+        warm = itertools.takewhile(lambda each: each.last >= cold, reversed(self._running.values()))
+        return [each.weight * cost.factor(each.tier) for each in warm if each is not left_out]
 
     def _reading(self, now: datetime) -> Reading | None:
         self._roll(now)
@@ -314,7 +316,9 @@ class Pilot:
             self._learnt_in[self._account] = start
 
     def _note_running(self, conversation: Conversation, now: datetime, amount: float) -> None:
-        running = self._running.pop(conversation, None) or _Running(now, 0.0)
+        running = self._running.pop(conversation, None)
+        if running is None:
+            running = _Running(tier_of(conversation.model), now, 0.0)
         if (now - running.last).total_seconds() > WARM_S:
             running.weight = 0.0
         running.last = now

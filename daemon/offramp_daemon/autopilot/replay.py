@@ -1,7 +1,8 @@
 """Turns the user's own log into weeks that the simulation can drive through any mode.
 
 The log does not say what a request took of the Claude plan: its weight in dollars is measured
-against what a whole week is taken to be worth. It reads no file.
+against what a whole week is taken to be worth, or by what the autopilot has learnt of the plan. It
+reads no file.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from offramp_daemon.autopilot.history import (
     HOURS_A_WEEK,
     LEARNT_WEEKS,
+    TIERS,
     PastWeek,
     tier_of,
     weight,
@@ -21,13 +23,14 @@ from offramp_daemon.autopilot.simulation import SimulatedWeek
 from offramp_daemon.autopilot.workload import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from offramp_core.records import RequestRecord
+    from offramp_daemon.autopilot.cost import CostModel
     from offramp_daemon.autopilot.history import Tier
 
-FIVE_HOUR_PART = 0.12
-"""What a full 5-hour window is taken to be of the week."""
+USUAL_FIVE_HOUR_PART = 0.12
+"""What a full 5-hour window is taken to be of the week while that is not known."""
 
 _WEEK = timedelta(days=7)
 _HOUR = timedelta(hours=1)
@@ -80,33 +83,53 @@ class Conversations:
         return self._numbers[key]
 
 
-def weeks_of(
-    requests: Iterable[LoggedRequest], *, end: datetime, week_worth: float | None = None
-) -> tuple[tuple[SimulatedWeek, ...], float]:
-    """The whole weeks before `end`, the oldest first, each with those before it as its history.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """The whole weeks of a log, the oldest first, and the limits that they are driven against."""
 
-    `week_worth` is what Claude's week holds, in dollars at list price; None takes the user's
-    busiest week for one. The second value is what it was taken for (0 without any week).
+    weeks: tuple[SimulatedWeek, ...]
+    worth: float
+    """What Claude's week is taken to hold, in dollars at list price; 0 without any week."""
+    five_hour_part: float = USUAL_FIVE_HOUR_PART
+
+
+def weeks_of(
+    requests: Iterable[LoggedRequest],
+    *,
+    end: datetime,
+    week_worth: float | None = None,
+    learnt: CostModel | None = None,
+) -> Replay:
+    """The whole weeks before `end`, each with those before it as its history.
+
+    `week_worth` is what Claude's week holds, in dollars at list price; without it that is what was
+    `learnt` of the plan, and where nothing was, the work of the user's busiest week.
     """
     cut = _cut(requests, end)
-    if not cut:
-        return (), 0.0
-    busiest = max(sum(request.weight for request in week) for _, week in cut)
-    worth = busiest if week_worth is None else week_worth
-    if not worth:
-        return (), 0.0
+    weights = [sum(request.weight for request in week) for _, week in cut]
+    if not any(weights):
+        return Replay(weeks=(), worth=0.0)
+    worth = week_worth
+    if worth is None and learnt is not None and learnt.is_known:
+        factors = {tier: learnt.factor(tier) for tier in TIERS}
+    else:
+        worth = worth or max(weights)
+        factors = dict.fromkeys(TIERS, 1 / worth)
+    part = learnt.five_hour_part if learnt is not None else USUAL_FIVE_HOUR_PART
     past = [_past_week(start, week) for start, week in cut]
     weeks = tuple(
         SimulatedWeek(
-            requests=tuple(_request(request, start, worth) for request in week),
+            requests=tuple(_request(request, start, factors) for request in week),
             history=past[max(0, number - LEARNT_WEEKS) : number],
-            five_hour_part=FIVE_HOUR_PART,
-            week_weight=worth,
+            five_hour_part=part,
+            week_weight=1 / factors["opus"],
         )
         for number, (start, week) in enumerate(cut)
         if week
     )
-    return weeks, worth
+    if worth is None:
+        worth = sum(weights) / sum(request.cost for week in weeks for request in week.requests)
+    return Replay(weeks=weeks, worth=worth, five_hour_part=part)
 
 
 def _cut(
@@ -132,11 +155,11 @@ def _past_week(start: datetime, week: Sequence[LoggedRequest]) -> PastWeek:
     return PastWeek(opus=tuple(opus), execution=tuple(execution))
 
 
-def _request(logged: LoggedRequest, start: datetime, worth: float) -> Request:
+def _request(logged: LoggedRequest, start: datetime, factors: Mapping[Tier, float]) -> Request:
     return Request(
         at_h=(logged.at - start) / _HOUR,
         conversation=logged.conversation,
         tier=logged.tier,
         weight=logged.weight,
-        cost=logged.weight / worth,
+        cost=logged.weight * factors[logged.tier],
     )

@@ -12,7 +12,8 @@ import click
 from offramp_core import records
 from offramp_core.log_reader import LogReader
 from offramp_core.units import format_percent
-from offramp_daemon.autopilot import comparison, replay
+from offramp_daemon.autopilot import comparison, learnt_file, replay
+from offramp_daemon.autopilot.cost import CostModel
 from offramp_daemon.autopilot.history import LEARNT_WEEKS
 from offramp_daemon.autopilot.simulation import SimulatedWeek
 from offramp_daemon.autopilot.workload import make_week
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from offramp_core.settings import Settings
     from offramp_core.weeks import WeekBoundary
     from offramp_daemon.autopilot.comparison import Contest, Summary
-    from offramp_daemon.autopilot.replay import LoggedRequest
+    from offramp_daemon.autopilot.replay import LoggedRequest, Replay
 
 _DEFAULT_WEEKS = 12
 _MOST_WEEKS = 520
@@ -47,7 +48,7 @@ _ROW = "{:<8}{:>6}{:>6}{:>11}{:>6}{:>9}{:>11}{:>10}"
     "--week-worth",
     type=click.FloatRange(0, 1_000_000, min_open=True),
     metavar="DOLLARS",
-    help="What your Claude week holds, at list price.  [default: your busiest week]",
+    help="What your Claude week holds, at list price.  [default: as learnt, or your busiest week]",
 )
 @click.option(
     "--generated",
@@ -87,13 +88,15 @@ def command(
     settings = loaded.settings
     folder = request_log.log_folder(paths, settings)
     boundary = request_log.week_of(paths, loaded).boundary
-    found, worth, skipped = _own_weeks(folder, boundary, week_count or _DEFAULT_WEEKS, week_worth)
-    if not found and not is_json:
+    learnt = _learnt(paths)
+    count = week_count or _DEFAULT_WEEKS
+    replayed, skipped = _own_weeks(folder, boundary, count, week_worth, learnt)
+    if not replayed.weeks and not is_json:
         _explain_none(folder, paths, settings)
     else:
-        contests = [comparison.contest(week) for week in found]
-        is_guess = week_worth is None
-        _report(contests, "Weeks of your log", worth=worth, is_guess=is_guess, is_json=is_json)
+        contests = [comparison.contest(week) for week in replayed.weeks[-count:]]
+        source = _source(week_worth, learnt)
+        _report(contests, "Weeks of your log", limits=replayed, source=source, is_json=is_json)
     request_log.mention_skipped(skipped)
 
 
@@ -106,16 +109,37 @@ def _refuse_mixture(
         raise click.UsageError("--weeks and --week-worth are for your log: leave out --generated.")
 
 
+def _learnt(paths: Paths) -> CostModel | None:
+    """What the autopilot has learnt of the plan in use; None if that is not enough."""
+    accounts = list(learnt_file.load(paths.autopilot_file).values())
+    if not accounts:
+        return None
+    known = CostModel.of(accounts[-1].learnt)
+    return known if known.is_known else None
+
+
+def _source(week_worth: float | None, learnt: CostModel | None) -> str | None:
+    """Where it is known from what a week holds; None where it was said."""
+    if week_worth is not None:
+        return None
+    return "your busiest week's work" if learnt is None else "as its own figures told"
+
+
 def _own_weeks(
-    folder: Path, boundary: WeekBoundary, count: int, worth: float | None
-) -> tuple[Sequence[SimulatedWeek], float, int]:
-    """The last `count` whole weeks, what a week was taken to be worth, and lines skipped."""
+    folder: Path,
+    boundary: WeekBoundary,
+    count: int,
+    worth: float | None,
+    learnt: CostModel | None,
+) -> tuple[Replay, int]:
+    """The last `count` whole weeks, with those before as their history, and lines skipped."""
     end = boundary.week_of(datetime.now(UTC)).start
     history = LEARNT_WEEKS + 1
     reader = LogReader(folder, since=end - (count + history) * timedelta(days=7))
     skipped = [0]
-    weeks, taken = replay.weeks_of(_requests(reader, skipped), end=end, week_worth=worth)
-    return weeks[-count:], taken, skipped[0]
+    requests = _requests(reader, skipped)
+    found = replay.weeks_of(requests, end=end, week_worth=worth, learnt=learnt)
+    return found, skipped[0]
 
 
 def _requests(reader: LogReader, skipped: list[int]) -> Iterator[LoggedRequest]:
@@ -143,8 +167,8 @@ def _report(
     what: str,
     *,
     is_json: bool,
-    worth: float | None = None,
-    is_guess: bool = False,
+    limits: Replay | None = None,
+    source: str | None = None,
 ) -> None:
     lines = comparison.summaries(contests)
     apart = sum(each.is_apart for each in contests)
@@ -152,7 +176,8 @@ def _report(
         shown = {
             "weeks": len(contests),
             "weeks_of_opus_beyond_plan": apart,
-            "week_worth_dollars": worth,
+            "week_worth_dollars": None if limits is None else limits.worth,
+            "five_hour_part": None if limits is None else limits.five_hour_part,
             "modes": [asdict(line) for line in lines],
         }
         click.echo(json.dumps(shown))
@@ -172,11 +197,11 @@ def _report(
         "blocked: hours in which Claude refused work, on average. delegated: of the\n"
         "execution work. switches: of backend, per hour of conversation."
     )
-    if worth is not None:
-        guess = ", your busiest week's work" if is_guess else ""
-        part = format_percent(replay.FIVE_HOUR_PART)
+    if limits is not None:
+        where = "" if source is None else f", {source}"
+        part = format_percent(limits.five_hour_part)
         click.echo(
-            f"\nA Claude week was taken to hold ${worth:,.0f} at list price{guess}\n"
+            f"\nA Claude week was taken to hold ${limits.worth:,.0f} at list price{where}\n"
             f"(see --week-worth), and a 5-hour window {part} of it."
         )
 
