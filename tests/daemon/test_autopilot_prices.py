@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 from genai_prices import Usage, calc_price
+from hypothesis import given
+from hypothesis import strategies as st
 
 from offramp_daemon.autopilot.prices import price_of
 
@@ -80,3 +82,9 @@ def test_a_price_is_the_one_that_the_price_list_has(model: str) -> None:
 )
 def test_a_name_that_no_list_has_is_taken_for_its_nearest(model: str | None, same_as: str) -> None:
     assert price_of(model) == price_of(same_as)
+
+
+@given(st.text() | st.from_regex(r"[\d.-]*(opus|sonnet|haiku|fable)[\d.@-]*"))
+def test_any_name_has_a_price(model: str) -> None:
+    price = price_of(model)
+    assert 0 < price.cache_read < price.input < price.cache_write < price.output
