@@ -72,12 +72,14 @@ class Outcome:
     conversation_h: float
 
 
-def run(week: SimulatedWeek, mode: Mode, tuning: Tuning | None = None) -> Outcome:
-    """The whole of `week` in that mode."""
+def run(
+    week: SimulatedWeek, mode: Mode, tuning: Tuning | None = None, rhythm: Rhythm | None = None
+) -> Outcome:
+    """The whole of `week` in that mode; `rhythm` stands in for what its history tells."""
     drive = _Drive(
         mode,
         Plan(week.five_hour_part),
-        Controller(Rhythm(week.history, week_weight=week.week_weight), tuning),
+        Controller(rhythm or Rhythm(week.history, week_weight=week.week_weight), tuning),
         CostModel(guess=1 / week.week_weight),
     )
     for request in week.requests:

@@ -91,6 +91,8 @@ class MadeWeek:
 
     user: User
     shape: Shape
+    parts: tuple[float, ...]
+    """Which part of a usual week's work each hour was bound to hold, before chance had its say."""
     requests: tuple[Request, ...]
     history: tuple[PastWeek, ...]
     """The weeks before, the oldest first."""
@@ -115,10 +117,12 @@ def make_week(seed: int) -> MadeWeek:
         _past_week(random, user, Shape.BURSTY if random.random() < 0.3 else Shape.EVEN)
         for _ in range(HISTORY_WEEKS)
     )
+    parts = _parts_of_week(random, user, shape)
     return MadeWeek(
         user=user,
         shape=shape,
-        requests=tuple(_requests(random, user, shape)),
+        parts=tuple(parts),
+        requests=tuple(_requests(random, user, parts)),
         history=history,
     )
 
@@ -138,11 +142,11 @@ def _make_user(random: Random) -> User:
     )
 
 
-def _requests(random: Random, user: User, shape: Shape) -> list[Request]:
+def _requests(random: Random, user: User, parts: Sequence[float]) -> list[Request]:
     """The requests of one week, in order."""
     found: list[Request] = []
     number = 0
-    for hour, part in enumerate(_parts_of_week(random, user, shape)):
+    for hour, part in enumerate(parts):
         for is_opus, amount in ((True, user.opus * part), (False, user.execution * part)):
             for _ in range(_poisson(random, amount / _CONVERSATION_COST)):
                 number += 1
