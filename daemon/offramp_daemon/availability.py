@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from offramp_core import control_api
 from offramp_daemon import bars
-from offramp_daemon.bars import BackendBars, Bar, Group, Moment, Scope
+from offramp_daemon.bars import BackendBars, Bar, Group, Moment, Scope, rank
 from offramp_daemon.delegation import utc_now
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Availability:
                 bar.is_quiet = bar.is_quiet or bar.is_idle(moment, QUIET_AFTER_S)
                 bar.probe, bar.probe_s = self._number, moment.clock_s
             self._tell(record)
-        shown = max(closed or met, key=lambda bar: (bar.is_lasting, bar.due_s))
+        shown = max(closed or met, key=rank)
         return Admission(
             backend=backend,
             family=family,
@@ -152,8 +152,13 @@ class Availability:
 
     def is_open(self, backend: Backend, model: str | None) -> bool:
         """Whether nothing bars `backend`: for requests that are worth no probe. Changes nothing."""
+        return self.barred_by(backend, model) is None
+
+    def barred_by(self, backend: Backend, model: str | None) -> str | None:
+        """Why a request with `model` goes around `backend`; None if it does not."""
         record = self._known(backend)
-        return record is None or not record.bars_for(_family_of(model))
+        met = record.bars_for(_family_of(model)) if record is not None else []
+        return max(met, key=rank).cause if met else None
 
     def note_begun(self, admission: Admission) -> None:
         """The backend has begun to answer, and not with an error: what barred it is lifted.

@@ -179,6 +179,11 @@ class BackendBars:
         return self.whole.bars.pop(control_api.UNREACHABLE, None) is not None
 
 
+def rank(bar: Bar) -> tuple[bool, float]:
+    """By which the one of several bars is chosen that is told of."""
+    return bar.is_lasting, bar.due_s
+
+
 def slot_of(kind: str) -> str:
     """The name under which a bar of that kind is kept: overload and own errors share one."""
     return kind if kind in _WHOLE else _BACK_OFF

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from offramp_core import control_api
 from offramp_core.settings import ANTHROPIC, Backend
-from offramp_daemon import delegates, replies, routing
+from offramp_daemon import claude_refusals, delegates, replies, routing
 from offramp_daemon.failures import Failure, RequestFailedError
 from offramp_daemon.routing import Decision
 from offramp_daemon.streaming import CutStreamError
@@ -33,21 +33,6 @@ if TYPE_CHECKING:
     from offramp_daemon.forwarding import Forwarding, Incoming
     from offramp_daemon.turns import Turn, Turns
 
-QUOTA_STATUS = 429
-
-_NO_LOGIN = frozenset({401, 403})
-
-_STATUS = "anthropic-ratelimit-unified-status"
-_CLAIM = "anthropic-ratelimit-unified-representative-claim"
-_REJECTED = "rejected"
-_PASSING = frozenset(
-    {
-        control_api.BUSY,
-        control_api.OVERLOADED,
-        control_api.FAILING,
-        control_api.UNREACHABLE,
-    }
-)
 _WORDS = {control_api.LIMIT: "quota spent", control_api.ACCOUNT: "account trouble"}
 _MOST_REFUSALS = 3
 """So often a request waits for another turn where somebody else could serve it."""
@@ -76,7 +61,7 @@ class Surroundings:
 class _BarredError(Exception):
     """The backend was barred while the request waited for its turn."""
 
-    def __init__(self, cause: str | None) -> None:
+    def __init__(self, cause: str) -> None:
         super().__init__(cause)
         self.cause = cause
 
@@ -128,8 +113,9 @@ class Dispatch:
         """To Claude in the stead of the delegate, which failed so, or was not asked for the cause.
 
         Should Claude's plan turn out to be spent, a delegate in passing trouble is the better one:
-        its failure the client tries again, and Claude's not; and it may be well again by now. So is
-        any delegate where Claude does not take the login: nobody is to log in anew for its failure.
+        its failure the client tries again, and Claude's not; and it may be well again by now. So it
+        is where Claude can't be reached at all. And so is any delegate where Claude does not take
+        the login, or know the model: nobody is to log in anew for its failure.
         """
         backend, route = incoming.decision.backend, incoming.decision.route
         self._around.availability.note_around(backend)
@@ -137,10 +123,15 @@ class Dispatch:
         reason = f"{backend.name} {what} ({_word(cause)}), served by {ANTHROPIC}"
         claude = incoming.settings.backend(ANTHROPIC)
         moved = _moved(incoming, Decision(backend=claude, reason=reason, route=route))
-        answer, head = await self._to_claude(moved)
-        if not _is_worse(answer, cause):
-            return await self._relay(moved, answer, head)
-        answer.release()
+        try:
+            answer, head = await self._to_claude(moved)
+        except RequestFailedError:
+            if not claude_refusals.is_silence_worse(cause, failure):
+                raise
+        else:
+            if not claude_refusals.is_worse(answer, cause):
+                return await self._relay(moved, answer, head)
+            answer.release()
         _moved(moved, incoming.decision)
         if failure is not None:
             raise RequestFailedError(failure)
@@ -155,7 +146,7 @@ class Dispatch:
             if response is not None:
                 return response
         answer, head = await self._to_claude(incoming)
-        is_news = may_leave and not is_spent and is_quota_refusal(answer)
+        is_news = may_leave and not is_spent and claude_refusals.is_quota_refusal(answer)
         if is_news and _other_way(incoming) is not None:
             head = head or await replies.read_start(
                 answer,
@@ -282,9 +273,9 @@ class Dispatch:
             _BarredError: it was.
         """
         backend, availability = incoming.decision.backend, self._around.availability
-        if not availability.is_open(backend, incoming.sent_model):
-            standing = availability.standing(backend)
-            raise _BarredError(standing.cause if standing else None)
+        cause = availability.barred_by(backend, incoming.sent_model)
+        if cause is not None:
+            raise _BarredError(cause)
 
     def _note_warm(self, incoming: Incoming) -> None:
         """Remember who holds the conversation's prompt cache, where more than one may."""
@@ -336,13 +327,6 @@ class Dispatch:
         return spent is not None
 
 
-def is_quota_refusal(answer: aiohttp.ClientResponse) -> bool:
-    """Whether Claude refuses the request since its plan is spent, rather than for a moment."""
-    if answer.status != QUOTA_STATUS:
-        return False
-    return answer.headers.get(_STATUS) == _REJECTED or _CLAIM in answer.headers
-
-
 def _may_leave_claude(incoming: Incoming) -> bool:
     """Whether the settings know another place for a request of Claude's. Costs next to nothing."""
     if incoming.exchange is None or incoming.is_paused:
@@ -355,11 +339,6 @@ def _other_way(incoming: Incoming) -> Decision | None:
     if not _may_leave_claude(incoming):
         return None
     return incoming.decision.otherwise or routing.overflow(incoming.body, incoming.settings)
-
-
-def _is_worse(answer: aiohttp.ClientResponse, cause: str | None) -> bool:
-    """Whether Claude's `answer` is of less use than that of a delegate in trouble for `cause`."""
-    return answer.status in _NO_LOGIN or (cause in _PASSING and is_quota_refusal(answer))
 
 
 def _trouble_at_end(incoming: Incoming) -> str | None:

@@ -84,7 +84,7 @@ async def pass_on(
             if meter is not None:
                 meter.feed(head)
             await response.write(head)
-        with _Source(answer, silence_timeout_s) as source:
+        with _Source(answer, silence_timeout_s, has_begun=bool(head)) as source:
             while chunk := await source.read():
                 if meter is not None:
                     meter.feed(chunk)
@@ -151,14 +151,17 @@ class _Source:
 
     That is: the upstream says nothing for too long (one timer serves the whole answer), or its
     connection is gone without aiohttp's telling the reader, as after a chunk that breaks HTTP's
-    rules.
+    rules. How long the first bytes take has no limit; `has_begun` says that they came already.
     """
 
-    def __init__(self, answer: aiohttp.ClientResponse, silence_limit_s: float) -> None:
+    def __init__(
+        self, answer: aiohttp.ClientResponse, silence_limit_s: float, *, has_begun: bool = False
+    ) -> None:
         self._answer = answer
         self._content = answer.content
         self._limit_s = silence_limit_s
         self._loop = asyncio.get_running_loop()
+        self._has_begun = has_begun
         self._is_awaited = False
         """False while it is the client that is waited for."""
         self._is_silent = False
@@ -172,6 +175,9 @@ class _Source:
             self._closed = connection.protocol.closed
             if self._closed is not None:
                 self._closed.add_done_callback(self._end_orphan)
+        if self._has_begun:
+            self._heard_s = self._loop.time()
+            self._begin_to_watch()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -194,9 +200,13 @@ class _Source:
             raise CutStreamError(said) from error
         self._is_awaited = False
         self._heard_s = self._loop.time()
-        if self._timer is None and not self._content.is_eof():
-            self._timer = self._loop.call_at(self._heard_s + self._limit_s, self._check)
+        if self._timer is None:
+            self._begin_to_watch()
         return chunk
+
+    def _begin_to_watch(self) -> None:
+        if not self._content.is_eof():
+            self._timer = self._loop.call_at(self._heard_s + self._limit_s, self._check)
 
     def _check(self) -> None:
         now_s = self._loop.time()

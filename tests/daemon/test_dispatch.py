@@ -17,7 +17,7 @@ from raw_upstream import MESSAGE, SSE_HEAD, START, Connection, chunk, json_answe
 
 from offramp_core import control_api
 from offramp_core.settings import Backend, Route, Secret
-from offramp_daemon import dispatch
+from offramp_daemon import claude_refusals
 from offramp_daemon.availability import Availability
 from offramp_daemon.simulator import Simulator, signatures
 
@@ -340,7 +340,7 @@ async def test_only_a_refused_plan_is_a_quota_refusal(
         raw_upstream(lambda connection: connection.write(answer)) as upstream,
         client.get(upstream.url) as answered,
     ):
-        assert dispatch.is_quota_refusal(answered) is is_quota
+        assert claude_refusals.is_quota_refusal(answered) is is_quota
 
 
 async def test_settings_changed_in_flight_leave_requests_under_way_alone(
