@@ -33,6 +33,7 @@ fi
 if [ -n "$present" ] && [ -f "$stamp" ] &&
     [ "$(head -n 1 "$stamp")" = "$(environment_key "$wanted")" ]; then
     if [ "$(tail -n 1 "$stamp")" = "$(project_key)" ]; then
+        sh packaging/system-packages.sh missing
         echo "Offramp is set up: .venv, Python $present."
         exit 0
     fi

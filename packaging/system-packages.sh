@@ -2,10 +2,11 @@
 # Gets what only the system's package manager can give: a Python, the part of it that makes virtual
 # environments, what the charts window needs of a desktop, or the programs that the tests start.
 #
-# Usage: system-packages.sh python | venv MAJOR.MINOR | desktop | tests
+# Usage: system-packages.sh python | venv MAJOR.MINOR | desktop | tests | missing
 # Debian and its kin: installs it when run by root or with a sudo that asks for no password.
 # Everywhere else, and where that fails, it prints the command to type and exits 1; what is missing
 # of a desktop, or for tests, is only named, for all but the charts, or those tests, works without.
+# `missing` names both, and installs nothing.
 set -eu
 
 # stop_with INTRODUCTION COMMAND
@@ -169,13 +170,29 @@ install_missing() {
     fi
 }
 
+# name_missing PACKAGES: how to add what the machine still lacks.
+name_missing() {
+    if [ "$(uname -s)" != Linux ] || [ -z "$1" ]; then
+        return 0
+    fi
+    echo "Optional: the charts window and some tests need packages that are not installed here." >&2
+    if have apt-get; then
+        printf 'To add them, run:\n    %s\n' \
+            "${as_root}apt-get install -y --no-install-recommends $1" >&2
+    else
+        echo "Debian calls them $1" >&2
+        echo "Install them under the names that they have here." >&2
+    fi
+}
+
 case "${1:-}" in
     desktop) install_missing "the charts" "$(missing_of_desktop | tr '\n' ' ')" ;;
     tests) install_missing "some tests" "$(missing_of_tests | tr '\n' ' ')" ;;
+    missing) name_missing "$({ missing_of_desktop && missing_of_tests; } | tr '\n' ' ')" ;;
     python) install_python ;;
     venv) install_venv "$2" ;;
     *)
-        echo "Usage: $0 python | venv MAJOR.MINOR | desktop | tests" >&2
+        echo "Usage: $0 python | venv MAJOR.MINOR | desktop | tests | missing" >&2
         exit 2
         ;;
 esac

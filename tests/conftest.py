@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+import qt_presence
 from proxy_harness import CLAUDE_TOKEN, RunningProxy, running_proxy, settings_for
 
 from offramp_daemon.simulator import Simulator
@@ -13,6 +14,18 @@ from offramp_daemon.simulator import Simulator
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
+
+
+def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Do without pytest-qt where Qt can't be loaded: it would end the run before the first test."""
+    if qt_presence.PROBLEM is not None:
+        pluginmanager.unregister(name="pytest-qt")
+        qt_presence.skip_what_imports_it()
+
+
+def pytest_report_header() -> list[str]:
+    """Say at the top what will not be tested."""
+    return [] if qt_presence.PROBLEM is None else [qt_presence.PROBLEM]
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from offramp_core.errors import OfframpError
 from offramp_core.paths import HOME_VARIABLE
 from offramp_core.quota import FIVE_HOURS, WEEK
 from offramp_core.settings import ANTHROPIC, ZAI, Secret
-from offramp_daemon import foreground, sample_quota, sample_traffic
+from offramp_daemon import foreground, listening, sample_quota, sample_traffic
 from offramp_daemon.simulator import Simulator
 
 if TYPE_CHECKING:
@@ -41,7 +41,15 @@ async def serve(paths: Paths, *, port: int, has_traffic: bool) -> None:
     """
     now = datetime.now(UTC).astimezone()  # its zone says when the sample's working hours are
     _write_history(paths, now)
-    async with Simulator.start(zai_key=_KEY.reveal(), keep_requests=100) as simulator:
+    async with contextlib.AsyncExitStack() as stack:
+        # Before the stand-ins, each of which takes any port that is free: perhaps this one.
+        host = config.load(paths, {}, is_demo=True).settings.host
+        opened = listening.open_listeners(host, port)
+        for listener in opened:
+            stack.enter_context(listener)
+        simulator = await stack.enter_async_context(
+            Simulator.start(zai_key=_KEY.reveal(), keep_requests=100)
+        )
         addresses = {ANTHROPIC: simulator.anthropic_url, ZAI: simulator.zai_url}
 
         async def play(shutdown: Shutdown) -> None:
@@ -56,6 +64,7 @@ async def serve(paths: Paths, *, port: int, has_traffic: bool) -> None:
             load=lambda _held: _load(paths, port, addresses),
             fingerprint=lambda: config.fingerprint(paths),
             beside=play,
+            opened=opened,
         )
 
 

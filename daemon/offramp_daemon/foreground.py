@@ -42,6 +42,7 @@ async def serve(
     beside: Beside | None = None,
     keyring: KeyringKeys | None = None,
     listeners: Sequence[socket.socket] = (),
+    opened: Sequence[socket.socket] = (),
     supervision: Supervision | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, or until the supervisor has another take over.
@@ -49,7 +50,7 @@ async def serve(
     `load` takes variables that win over all others, and keys from `keyring`. `beside` runs as a
     task next to the daemon and ends by itself when the daemon is asked to. `listeners` are those
     that somebody else opened: the settings' address then counts for nothing, and wrong settings are
-    no reason not to serve.
+    no reason not to serve. `opened` are those that the caller opened at the settings' address.
 
     Raises:
         OfframpError: the settings are wrong or the port is taken.
@@ -60,7 +61,7 @@ async def serve(
     if supervision.is_watched:
         lifecycle.show_hangs()
     try:
-        await _serve(paths, load, fingerprint, beside, keyring, listeners, supervision)
+        await _serve(paths, load, fingerprint, beside, keyring, listeners, opened, supervision)
     except OfframpError as error:
         supervision.tell(service_notify.status(str(error)))
         raise
@@ -73,10 +74,11 @@ async def _serve(
     beside: Beside | None,
     keyring: KeyringKeys | None,
     inherited: Sequence[socket.socket],
+    opened: Sequence[socket.socket],
     supervision: Supervision,
 ) -> None:
     settings = live_settings.first_settings(load, is_activated=bool(inherited))
-    listeners = inherited or listening.open_listeners(settings.host, settings.port)
+    listeners = inherited or opened or listening.open_listeners(settings.host, settings.port)
     log = diagnostics.configure(
         paths.diagnostics_file, level=settings.log_level, log_format=settings.log_format
     )

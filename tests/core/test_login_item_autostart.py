@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,9 +65,9 @@ def test_variables_and_odd_paths_reach_the_program_as_they_are(tmp_path: Path) -
     text = autostart.render_entry(words, is_on=True)
     (line,) = (line for line in text.splitlines() if line.startswith("Exec="))
     value = line.removeprefix("Exec=").replace("\\\\", "\\")
-    program = "import sys; print(sys.argv[1:])"
+    program = shlex.join([sys.executable, "-c", "import sys; print(sys.argv[1:])"])
     shown = subprocess.run(
-        ["/bin/sh", "-c", f'exec python3 -c "{program}" {value.replace("%%", "%")}'],
+        ["/bin/sh", "-c", f"exec {program} {value.replace('%%', '%')}"],
         capture_output=True,
         text=True,
         check=True,

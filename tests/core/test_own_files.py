@@ -101,6 +101,10 @@ def test_file_that_stays_is_said(tmp_path: Path) -> None:
     paths = _usual(tmp_path)
     _write(paths.config_file)
     found = own_files.find(paths, log_dir=None, is_exclusive=True)
-    with without_root(), pytest.raises(OfframpError, match="can't be removed"):
-        own_files.remove(found)
+    paths.config_dir.chmod(0o500)
+    try:
+        with without_root(), pytest.raises(OfframpError, match="can't be removed"):
+            own_files.remove(found)
+    finally:
+        paths.config_dir.chmod(0o700)  # so that it can be cleaned up
     assert paths.config_file.exists()

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
+from daemon_process import free_port
 
 from offramp_core import port_holder
 from offramp_core.port_holder import Holder
@@ -75,8 +76,7 @@ def test_program_that_says_nothing_is_named_too(monkeypatch):
 def test_free_port_has_no_holder(tmp_path):
     (tmp_path / "net").mkdir()
     (tmp_path / "net" / "tcp").write_text("head\n  0: torn\n")
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
+    port = free_port()
     assert port_holder.find("127.0.0.1", port, proc=tmp_path) is None
 
 

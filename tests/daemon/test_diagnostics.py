@@ -309,7 +309,7 @@ def test_nowhere_to_write_is_no_failure(tmp_path: Path) -> None:
     began = time.monotonic()
     with configured(tmp_path / "file" / "daemon.log", fallback=fallback):
         log.warning("Lost")
-    assert time.monotonic() - began < 5.0
+    assert time.monotonic() - began < 15
 
 
 def test_close_gives_the_loggers_back(file: Path) -> None:

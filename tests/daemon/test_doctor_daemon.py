@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from daemon_process import free_port
 from doctor_harness import outcomes, said, surroundings
 
 from offramp_core import __version__, config
@@ -197,8 +198,7 @@ def test_silent_program_on_the_port_is_given_up(tmp_path, monkeypatch):
 
 
 def test_free_port_is_closed(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        number = unused.getsockname()[1]
+    number = free_port()
     assert look_at(tmp_path, number)[0].state == "closed"
 
 

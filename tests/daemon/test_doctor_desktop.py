@@ -50,7 +50,7 @@ async def bus(tmp_path: Path) -> AsyncIterator[str]:
     )
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             yield (await process.stdout.readline()).decode().strip()
     finally:
         process.terminate()

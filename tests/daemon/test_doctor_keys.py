@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import socket
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon_process import write_config
+from daemon_process import free_port, write_config
 from doctor_harness import outcomes, said, surroundings
 from keyring_harness import NONE, FakeKeyring
 from proxy_harness import ZAI_KEY
@@ -78,8 +77,7 @@ async def test_key_that_the_backend_refuses_is_a_failure(tmp_path, sim):
 
 
 async def test_key_that_can_not_be_checked_is_noted(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+    url = f"http://127.0.0.1:{free_port()}"
     write_config(tmp_path, url, url)
     remarks = [*keys.judge(await look(surroundings(tmp_path)))]
     assert outcomes(remarks) == ["note"]

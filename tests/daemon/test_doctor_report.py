@@ -107,7 +107,7 @@ def test_check_that_hangs_is_given_up_and_the_others_are_shown():
     hanging = Check(name="dns", group="G", run=hang, cure_for_silence="Check the network.")
     started_s = time.monotonic()
     found = run_all([hanging, check("b", ok("fine"))], limit_s=0.05)
-    assert time.monotonic() - started_s < 2
+    assert time.monotonic() - started_s < 15
     release.set()
     assert found[0].remarks[0] == failure("No answer within 0.05 s.", "Check the network.")
     assert found[1].outcome is Outcome.OK

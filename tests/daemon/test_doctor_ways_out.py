@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
-import socket
 import ssl
 import sys
 import time
 
 import pytest
+from daemon_process import free_port
 from doctor_harness import outcomes, said
 from http_proxy import http_proxy
 from hypothesis import given
@@ -70,8 +70,7 @@ async def test_reachable_backend_is_ok_and_gets_no_credential():
 
 
 async def test_closed_port_is_said_with_its_address():
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
+    port = free_port()
     way = await walk(f"http://127.0.0.1:{port}")
     assert way.failed == "connect"
     text = said(backends.judge(ANTHROPIC, way))
@@ -92,7 +91,7 @@ async def test_server_that_says_nothing_is_given_up():
     async with raw_upstream(say_nothing) as upstream:
         started_s = time.monotonic()
         way = await walk(upstream.url, limit_s=0.2)
-    assert time.monotonic() - started_s < 3
+    assert time.monotonic() - started_s < 15
     assert (way.failed, "no answer" in way.why) == ("http", True)
 
 

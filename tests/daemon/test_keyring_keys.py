@@ -59,7 +59,7 @@ class Watched:
         self.news.put_nowait(is_new)
 
     async def next_news(self) -> bool:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             return await self.news.get()
 
 

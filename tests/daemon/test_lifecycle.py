@@ -57,7 +57,7 @@ async def test_signals_ask_and_a_late_one_is_harmless(number):
     try:
         with shutdown.on_signals():
             os.kill(os.getpid(), number)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 await shutdown.asked.wait()
         os.kill(os.getpid(), signal.SIGINT)
         assert not shutdown.hurried.is_set()
@@ -153,13 +153,13 @@ async def test_flush_waits_for_a_client_that_has_its_end_to_read():
         done, _ = await asyncio.wait([flushed], timeout=0.1)
         assert not done
         assert (await reader.read(-1)).endswith(b"0\r\n\r\n")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await flushed
 
 
 async def test_flush_ends_with_its_time_and_when_it_is_hurried():
     hurried = asyncio.Event()
-    async with server_with_an_unsent_end() as (server, _), asyncio.timeout(5):
+    async with server_with_an_unsent_end() as (server, _), asyncio.timeout(20):
         await flush(server, 0.05, hurried)
         hurried.set()
         await flush(server, 300, hurried)
@@ -225,7 +225,7 @@ async def test_leaving_closes_connections_once_they_have_idled(monkeypatch):
         writer.write(kept(get(b"/")))
         await at.handler.entered.wait()
         await stop_accepting([at.listener], [at.site])
-        async with asyncio.TaskGroup() as group, asyncio.timeout(10):
+        async with asyncio.TaskGroup() as group, asyncio.timeout(20):
             left = group.create_task(until_left(at.server, at.handler.in_flight, asyncio.Event()))
             assert await idle.read() == b""  # closed, while the busy one goes on
             assert not left.done()
@@ -239,7 +239,7 @@ async def test_leaving_is_over_at_once_when_it_is_asked_to_end():
     async with listening_server() as at, connected(at.url) as (_, writer):
         writer.write(kept(get(b"/")))
         await at.handler.entered.wait()
-        async with asyncio.TaskGroup() as group, asyncio.timeout(5):
+        async with asyncio.TaskGroup() as group, asyncio.timeout(20):
             left = group.create_task(until_left(at.server, at.handler.in_flight, asked))
             await asyncio.sleep(0)
             assert not left.done()

@@ -84,7 +84,7 @@ async def begin_waiting(
     served = group.create_task(send(client, proxy, ask(), **session("first")))
     await sim.wait_for(lambda each: each.service == "zai")
     waiting = group.create_task(send(client, proxy, ask(), **session("second")))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not around.turns.waiting("zai"):  # noqa: ASYNC110 - the queue tells nobody
             await asyncio.sleep(0)
     return served, waiting
@@ -97,7 +97,7 @@ async def test_client_that_leaves_the_queue_leaves_no_hole(
         served, waiting = await begin_waiting(client, proxy, sim, around, group)
         assert around.turns.at_once("zai") == 1
         waiting.cancel()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await proxy.has_exchange.wait()
         assert around.turns.waiting("zai") == 0
         served.cancel()
@@ -152,7 +152,7 @@ async def test_client_that_leaves_frees_its_turn_and_says_nothing_of_the_backend
         asked = group.create_task(send(client, proxy, ask(), **session("one")))
         found = await sim.wait_for(lambda each: each.service == "zai")
         if phase == "stream":
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 await found.stream_begun.wait()
         else:
             await found.body_read.wait()

@@ -286,7 +286,7 @@ async def test_what_another_daemon_was_told_is_taken_over(tmp_path):
             other.keeper.take("zai", ZAI_KEY, [week])
         one.tell(usual())
         one.has_change.clear()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await one.has_change.wait()
         assert [plan.backend for plan in one.keeper.plans()] == ["anthropic", "zai"]
 

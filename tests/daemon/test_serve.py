@@ -16,7 +16,7 @@ from raw_upstream import DELTA, END, SSE_HEAD, START, Connection, chunk, raw_ups
 from offramp_core.paths import Paths
 from offramp_daemon.cli import exit_codes
 
-PROMPT_END_S = 2.0
+PROMPT_END_S = 15.0
 """An orderly end with nothing in flight takes a tenth of it on a calm machine."""
 
 

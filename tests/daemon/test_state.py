@@ -183,7 +183,7 @@ async def test_daemon_without_the_socket_leaves_the_file_to_the_one_that_has_it(
 async def test_pipe_in_place_of_the_file_does_not_hold_the_start_up(world):
     world.paths.data_dir.mkdir(parents=True)
     os.mkfifo(world.paths.delegation_file)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         state = await world.start()
     assert state.delegation.pause is None
     world.stop(state)
@@ -192,7 +192,7 @@ async def test_pipe_in_place_of_the_file_does_not_hold_the_start_up(world):
 async def test_watch_ends_a_timed_pause_and_wakes_who_follows(world):
     state = await world.start()
     with state.changes.follow() as changed:
-        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
             watching = group.create_task(state.watch())
             await state.pause(NOW + timedelta(seconds=0.02))
             changed.clear()

@@ -103,11 +103,11 @@ async def test_nothing_is_told_as_bypassed_where_nothing_may_stand_in(
 async def test_spent_plan_of_the_delegate_is_stepped_around_before_it_refuses(
     client: aiohttp.ClientSession, sim: Simulator, tmp_path: Path
 ) -> None:
-    sim.zai.quota.week_percent = 100
+    sim.zai.quota.week_percent, sim.zai.quota.grows_by = 99, 10  # the first answer uses up the week
     async with daemon(tmp_path, sim) as (app, commands):
-        sim.script("zai", [()])
-        await served(client, app)
+        assert await served(client, app) == 200
         status = await commands.until(lambda status: zai_of(status).bypass is not None)
+        assert zai_of(status).last_error is None
         bypass = zai_of(status).bypass
         assert bypass is not None
         assert bypass.cause == control_api.LIMIT

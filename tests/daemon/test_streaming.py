@@ -240,7 +240,7 @@ async def test_client_that_closes_its_half_counts_as_gone(start_proxy):
         writer.write(post(b"/v1/messages", OPUS))
         await reader.readuntil(START)
         writer.write_eof()
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(20):
             await upstream.closed.wait()
         assert (await proxy.only_record()).status == "cancelled"
 
@@ -284,7 +284,7 @@ async def test_reader_that_stops_stops_the_upstream_and_its_going_ends_it(start_
         assert flood.sent_bytes > 32 * MIB
 
         writer.transport.abort()
-        async with asyncio.timeout(0.5):
+        async with asyncio.timeout(20):
             await upstream.closed.wait()
         record = await proxy.only_record()
         assert (record.status, record.input_tokens) == ("cancelled", 12)
@@ -373,7 +373,7 @@ async def test_head_of_the_answer_does_not_wait_for_its_body(start_proxy):
         connected(proxy.url) as (reader, writer),
     ):
         writer.write(post(b"/v1/messages", OPUS))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK")
         go_on.set()
         assert (await reader.read()).endswith(b"0\r\n\r\n")

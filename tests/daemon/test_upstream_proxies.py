@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-import socket
 import sys
 from urllib.parse import urlsplit
 
 import pytest
+from daemon_process import free_port
 from http_proxy import http_proxy
 from proxy_harness import CLAUDE_TOKEN, ZAI_KEY
 from raw_client import OPUS, SONNET, post, read_to_end
@@ -164,8 +164,7 @@ async def test_refusal_of_the_proxy_is_said_without_its_password(
 async def test_proxy_that_is_not_there_is_said_without_its_password(
     start_proxy, client, monkeypatch
 ):
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
+    port = free_port()
     monkeypatch.setenv("HTTPS_PROXY", f"http://me:{PASSWORD}@127.0.0.1:{port}")
     async with start_proxy(f"https://{HOST}", f"https://{HOST}") as proxy:
         status, body = await ask(client, proxy)

@@ -57,7 +57,7 @@ class Round:
 
     async def ended(self, count: int = 1) -> None:
         """Wait until so many asks, in all, have been answered or have failed."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while sum(each.ends for each in self.schedules) < count:
                 self.schedules[-1].has_ended.clear()
                 await self.schedules[-1].has_ended.wait()

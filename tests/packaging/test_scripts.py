@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = Path(__file__).parents[2] / "packaging"
+SYSTEM_PACKAGES = SCRIPTS / "system-packages.sh"
 BROKEN_SHIM = "#!/bin/sh\necho 'pyenv: python3.13: command not found' >&2\nexit 127\n"
 OLD_PYTHON = '#!/bin/sh\n[ "$1" = --version ] && echo "Python 3.9.6" && exit 0\nexit 1\n'
 
@@ -168,6 +170,30 @@ def test_missing_libraries_are_named_and_stop_nothing(tmp_path: Path) -> None:
     assert "sudo apt-get install -y --no-install-recommends" in done.stderr
     assert "libegl1" in done.stderr
     assert "Only the charts need them." in done.stderr
+
+
+def test_what_is_missing_is_named_again_and_not_installed(tmp_path: Path) -> None:
+    asked = '#!/bin/sh\necho "$@" >>"$HOME/asked"\n'
+    done = _desktop(tmp_path, "", kind="missing", id="#!/bin/sh\necho 0\n", apt_get=asked)
+
+    assert done.returncode == 0
+    assert "apt-get install -y --no-install-recommends" in done.stderr
+    assert "libegl1" in done.stderr
+    assert "dbus" in done.stderr
+    assert not (tmp_path / "asked").exists()
+
+
+def test_nothing_is_said_where_nothing_is_missing(tmp_path: Path) -> None:
+    libraries = re.findall(r"^(lib\S+\.so\.\d+) ", SYSTEM_PACKAGES.read_text(), re.MULTILINE)
+    programs = dict.fromkeys(
+        ["Xvfb", "xauth", "dbus_daemon", "gnome_keyring_daemon"], "#!/bin/sh\n"
+    )
+    (tmp_path / ".local" / "share" / "fonts").mkdir(parents=True)
+    (tmp_path / ".local" / "share" / "fonts" / "any.ttf").touch()
+    ldconfig = "".join(f"\\t{library} => /x\\n" for library in libraries)
+    done = _desktop(tmp_path, ldconfig, kind="missing", **programs)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_other_systems_are_told_what_is_missing(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,8 @@ SOURCES = os.pathsep.join(str(_ROOT / name) for name in ("daemon", "tray", "dash
 OFFRAMP = (sys.executable, "-W", "error", "-m", "offramp_daemon")
 _INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR")
 _PATIENCE_S = 20.0
+_HELD_AT_ONCE = 32
+"""As many ports as one test may want, several times over, and few descriptors."""
 
 
 @dataclass(frozen=True)
@@ -108,10 +111,37 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
     return {**kept, **own, "PYTHONUNBUFFERED": "1", **variables}
 
 
+_held: deque[list[socket.socket]] = deque()
+"""What keeps the newest ports free."""
+
+
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port: int = unused.getsockname()[1]
+    """A port of the loopback on which nothing listens, and which nobody else is given for a while.
+
+    Sockets stay bound to it without listening: so the system gives the port to nobody who asks for
+    any, and a connection to it is refused, but a server that names it may have it. Where the system
+    does not allow that (macOS), another process may be given the port first.
+    """
+    holders = [_bound(socket.AF_INET, "127.0.0.1", 0)]
+    port: int = holders[0].getsockname()[1]
+    with contextlib.suppress(OSError):  # a machine without IPv6
+        holders.append(_bound(socket.AF_INET6, "::1", port))
+    _held.append(holders)
+    while len(_held) > (_HELD_AT_ONCE if sys.platform == "linux" else 0):
+        for holder in _held.popleft():
+            holder.close()
     return port
+
+
+def _bound(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    holder = socket.socket(family)
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        holder.bind((host, port))
+    except OSError:
+        holder.close()
+        raise
+    return holder
 
 
 def write_config(home: Path, anthropic_url: str, zai_url: str, *, top: str = "") -> Path:

@@ -25,7 +25,7 @@ async def test_restarts_cut_no_stream_and_keep_no_request_waiting(
         tmp_path / "home", sim, restarts=RESTARTS, long_stream_s=15.0
     )
     assert figures.failures == []
-    assert figures.latest_first_byte_s < 2
+    assert figures.latest_first_byte_s < 10
     assert figures.longest_stream_s > 14
     assert len(figures.pids) == RESTARTS + 1
     assert figures.has_same_main_pid

@@ -29,7 +29,7 @@ from offramp_tray.one_instance import AlreadyRunningError
 from offramp_tray.watcher import Patience
 
 QUICK = Patience(first_s=0.02, longest_s=0.2, handover_s=1.0, missed_s=0.5)
-AT_ONCE_S = 0.3
+AT_ONCE_S = 10.0
 
 
 class RunningTray:

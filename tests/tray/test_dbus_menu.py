@@ -179,7 +179,7 @@ async def test_menu_that_never_says_it_was_closed_changes_all_the_same() -> None
     panel = _Panel(open_s=0.05)
     _open_by_event(panel)
     panel.menu.show((_NEW, *sample_rows()))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await panel.changed.wait()
     assert panel.labels()[0] == "new"
 
@@ -188,7 +188,7 @@ async def test_menu_that_was_only_asked_for_changes_sooner() -> None:
     panel = _Panel(asked_for_s=0.05)
     _open_by_question(panel)
     panel.menu.show((_NEW, *sample_rows()))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await panel.changed.wait()
     assert panel.labels()[0] == "new"
 

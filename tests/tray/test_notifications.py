@@ -60,7 +60,7 @@ class _Reasons(logging.Handler):
         self._reasons.put_nowait(vars(record)["reason"])
 
     async def next(self) -> str:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             return await self._reasons.get()
 
 

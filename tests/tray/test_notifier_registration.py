@@ -27,7 +27,7 @@ async def _presences(bus: PrivateBus, expected: list[bool]) -> None:
             session.close()
 
     registration = NotifierRegistration(session, tell, lambda: None, first_retry_s=0.01)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await session.serve(registration.serve, lambda: None)
     assert told == expected
 

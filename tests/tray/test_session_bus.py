@@ -135,7 +135,7 @@ async def test_message_that_meets_a_broken_connection_is_dropped(
             session.send(Message.new_signal("/a", "a.b", "C"))
         session.close()
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await session.serve(speak, lambda: None)
     assert missed == ["C"]
 
@@ -192,7 +192,7 @@ async def test_close_ends_the_wait_for_the_next_attempt(tmp_path: Path) -> None:
     async def never() -> None:
         raise AssertionError
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await session.serve(never, session.close)
 
 
@@ -232,6 +232,6 @@ async def test_something_that_is_no_bus_is_survived(tmp_path: Path) -> None:
     async def never() -> None:
         raise AssertionError
 
-    async with server, asyncio.timeout(10):
+    async with server, asyncio.timeout(20):
         await session.serve(never, count)
     assert failures == 3

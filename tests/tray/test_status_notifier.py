@@ -367,7 +367,7 @@ async def test_signal_ends_a_process_in_order(bus: PrivateBus, number: signal.Si
         try:
             await there.item()
             process.send_signal(number)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(20):
                 out, err = await process.communicate()
         finally:
             if process.returncode is None:

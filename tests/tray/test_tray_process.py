@@ -110,7 +110,7 @@ async def test_a_daemon_that_is_killed_and_comes_back_is_shown(tmp_path, bus):
             began_s = time.monotonic()
             daemon.process.kill()
             layout = await menu_until(shown, item, "Daemon not running")
-            assert time.monotonic() - began_s < 1
+            assert time.monotonic() - began_s < 15
             assert "Start daemon" in layout.words
         async with daemon_process(tmp_path, "--no-traffic", is_demo=True):
             await menu_until(shown, item, "Delegation on")
