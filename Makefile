@@ -28,7 +28,7 @@ dev: setup ## Run the daemon, and restart it when the code changes
 	@$(BIN)/watchfiles --filter python --target-type command --sigint-timeout 15 '$(BIN)/offramp serve $(ARGS)' daemon
 
 test: setup ## Run every test (ARGS="tests/core -k meter" for some)
-	@$(BIN)/python -m pytest -m "not e2e" $(ARGS)
+	@$(BIN)/python -m pytest -m "not e2e" -n auto --dist loadgroup $(ARGS)
 
 check: setup ## Check formatting, lint, types, import rules and what the tree must not hold
 	$(BIN)/ruff format --check .
