@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from offramp_daemon.autopilot.comparison import Contest, contest, summaries
-from offramp_daemon.autopilot.simulation import SimulatedWeek
-from offramp_daemon.autopilot.workload import REPORT_SEEDS, TUNING_SEEDS, Shape, make_week
+from offramp_cli.whatif.comparison import Contest, contest, summaries
+from offramp_cli.whatif.simulation import SimulatedWeek
+from offramp_cli.whatif.workload import REPORT_SEEDS, TUNING_SEEDS, Shape, make_week
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -27,12 +27,12 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import stats
-from offramp_core import records
-from offramp_core.weeks import WeekBoundary
+from offramp_core.usage import records
+from offramp_core.usage.weeks import WeekBoundary
 
 if TYPE_CHECKING:
+    from offramp_dashboard.data.snapshot import Picture
     from offramp_dashboard.models.requests import RequestsModel
-    from offramp_dashboard.picture import Picture
 
 COUNTS = (10_000, 1_000_000, 10_000_000)
 _YEAR = timedelta(days=365)
@@ -58,10 +58,10 @@ class Session:
         import pyqtgraph  # noqa: F401 - for its share of the memory
         from PySide6.QtWidgets import QApplication, QTableView
 
+        from offramp_dashboard.data.feed_worker import Place
+        from offramp_dashboard.data.filters import Selection
         from offramp_dashboard.feed import Feed
-        from offramp_dashboard.feed_worker import Place
         from offramp_dashboard.models.requests import RequestsModel
-        from offramp_dashboard.selection import Selection
 
         self.application = QApplication([])
         model = RequestsModel(_BOUNDARY.zone, _now)
@@ -133,8 +133,8 @@ class Session:
 
     def _draw(self, place: Any) -> None:
         """How long one picture takes, with all of the history in."""
-        from offramp_dashboard.composition import compose
-        from offramp_dashboard.selection import Selection
+        from offramp_dashboard.data.filters import Selection
+        from offramp_dashboard.data.snapshot_builder import compose
 
         worker = self.feed._worker
         source = worker._source(place)
@@ -148,12 +148,12 @@ class Session:
 
     def _redraw(self, place: Any, model: RequestsModel) -> None:
         """How long a window of 1920x1200 takes to show another picture, page by page."""
-        from offramp_dashboard.composition import compose
-        from offramp_dashboard.picture import Measure
-        from offramp_dashboard.selection import Selection
-        from offramp_dashboard.styling import Styling
+        from offramp_dashboard.data.filters import Selection
+        from offramp_dashboard.data.snapshot import Measure
+        from offramp_dashboard.data.snapshot_builder import compose
         from offramp_dashboard.theme import ThemeChoice
-        from offramp_dashboard.window import Window
+        from offramp_dashboard.window.main_window import Window
+        from offramp_dashboard.window.styling import Styling
 
         styling = Styling(self.application, ThemeChoice.LIGHT)
         window = Window(model, styling.theme)

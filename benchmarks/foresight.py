@@ -17,16 +17,16 @@ from itertools import accumulate
 from statistics import median
 from typing import TYPE_CHECKING
 
+from offramp_cli.whatif.simulation import SimulatedWeek, run
+from offramp_cli.whatif.workload import TUNING_SEEDS, make_week
 from offramp_daemon.autopilot.controller import Tuning
 from offramp_daemon.autopilot.forecast import Expected, Rhythm
 from offramp_daemon.autopilot.history import HOURS_A_WEEK
-from offramp_daemon.autopilot.simulation import SimulatedWeek, run
-from offramp_daemon.autopilot.workload import TUNING_SEEDS, make_week
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from offramp_daemon.autopilot.workload import MadeWeek
+    from offramp_cli.whatif.workload import MadeWeek
 
 _RESERVES = ((0.3, 0.0), (0.22, 0.08), (0.22, 0.0), (0.15, 0.08), (0.15, 0.0))
 """Reserve and patience of each trial with foresight, whose spread no past week tells."""

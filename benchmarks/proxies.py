@@ -250,7 +250,7 @@ class Daemon(Proxy):
         (config / "config.toml").write_text(_DAEMON_CONFIG)
         profiler = [] if self.profile_file is None else ["-m", "cProfile", "-o"]
         target = [] if self.profile_file is None else [str(self.profile_file)]
-        return [sys.executable, *profiler, *target, "-m", "offramp_daemon", "serve"]
+        return [sys.executable, *profiler, *target, "-m", "offramp_cli", "serve"]
 
     def environment(self, folder: Path) -> dict[str, str]:
         """Its settings; no variable of the user's own."""

@@ -19,7 +19,7 @@ from proxy_harness import ZAI_KEY  # noqa: E402 - found by the line above
 from restarts_under_load import restart_under_load  # noqa: E402 - as above
 from user_systemd import reason_to_skip  # noqa: E402 - as above
 
-from offramp_daemon.simulator import Simulator  # noqa: E402 - as above
+from offramp_simulator import Simulator  # noqa: E402 - as above
 
 
 async def measure(restarts: int) -> bool:

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from offramp_core import records
-from offramp_core.log_reader import LogReader
 from offramp_core.paths import Paths
+from offramp_core.usage import records
+from offramp_core.usage.log_reader import LogReader
 
 TARGET = 0.15
 _SEED = 20260207
@@ -40,7 +40,7 @@ for path in sorted(pathlib.Path(sys.argv[1]).glob("requests*.jsonl")):
         for line in file:
             json.loads(line)
 """
-_OFFRAMP = "from offramp_daemon.cli import main; main()"
+_OFFRAMP = "from offramp_cli import main; main()"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from offramp_core import events, records
-from offramp_core.events import StateEvent
-from offramp_core.records import RequestRecord, format_timestamp
+from offramp_cli.demo.sample_history import history
 from offramp_core.settings import ANTHROPIC
-from offramp_core.weeks import system_zone
-from offramp_daemon.sample_history import history
+from offramp_core.usage import records, state_events
+from offramp_core.usage.records import RequestRecord, format_timestamp
+from offramp_core.usage.state_events import StateEvent
+from offramp_core.usage.weeks import system_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,8 +36,8 @@ def main() -> None:
     for record in _history(now):
         with (folder / f"requests-{record.ts[:7]}.jsonl").open("ab") as file:
             file.write(records.encode(record))
-    lines = [events.encode(event) for event in _events(now)]
-    (folder / events.FILE_NAME).write_bytes(b"".join(lines))
+    lines = [state_events.encode(event) for event in _events(now)]
+    (folder / state_events.FILE_NAME).write_bytes(b"".join(lines))
 
 
 def _history(now: datetime) -> Iterator[RequestRecord]:
@@ -55,9 +55,9 @@ def _history(now: datetime) -> Iterator[RequestRecord]:
 def _events(now: datetime) -> Iterator[StateEvent]:
     for ago, length in _PAUSES:
         start = now - ago
-        yield StateEvent(ts=format_timestamp(start - timedelta(days=4)), event=events.STARTED)
-        yield StateEvent(ts=format_timestamp(start), event=events.PAUSED)
-        yield StateEvent(ts=format_timestamp(start + length), event=events.RESUMED)
+        yield StateEvent(ts=format_timestamp(start - timedelta(days=4)), event=state_events.STARTED)
+        yield StateEvent(ts=format_timestamp(start), event=state_events.PAUSED)
+        yield StateEvent(ts=format_timestamp(start + length), event=state_events.RESUMED)
 
 
 if __name__ == "__main__":

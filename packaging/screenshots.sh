@@ -28,17 +28,17 @@ export OFFRAMP_HOME="$home" FONTCONFIG_FILE="$home/fonts.conf" QT_QPA_PLATFORM=o
 export QT_SCALE_FACTOR=2 LC_ALL=C.UTF-8 TZ="${TZ:-Europe/Berlin}"
 
 "$python" packaging/sample_log.py "$home/demo/data/log"
-"$python" -m offramp_daemon demo --no-traffic >"$home/demo.log" 2>&1 &
+"$python" -m offramp_cli demo --no-traffic >"$home/demo.log" 2>&1 &
 daemon=$!
 trap 'kill "$daemon" 2>/dev/null || true; wait "$daemon" 2>/dev/null || true; rm -rf "$home"' EXIT INT TERM
 
 mkdir -p "$folder"
 for theme in light dark; do
-    "$python" -m offramp_daemon charts --demo --theme "$theme" --size 1280x800 \
+    "$python" -m offramp_cli charts --demo --theme "$theme" --size 1280x800 \
         --screenshot "$folder/charts-$theme.png"
 done
-"$python" -m offramp_daemon charts --demo --theme dark --size 1280x800 --page history \
+"$python" -m offramp_cli charts --demo --theme dark --size 1280x800 --page history \
     --screenshot "$folder/charts-history-dark.png"
-"$python" -m offramp_daemon charts --demo --theme light --size 1280x800 --page quota \
+"$python" -m offramp_cli charts --demo --theme light --size 1280x800 --page quota \
     --screenshot "$folder/charts-quota-light.png"
 ls -l "$folder"/charts-*.png

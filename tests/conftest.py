@@ -9,7 +9,7 @@ import pytest
 import qt_presence
 from proxy_harness import CLAUDE_TOKEN, RunningProxy, running_proxy, settings_for
 
-from offramp_daemon.simulator import Simulator
+from offramp_simulator import Simulator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -15,31 +15,34 @@ from aiohttp import web
 
 from offramp_core import __version__
 from offramp_core.addresses import client_base_url, is_loopback
-from offramp_daemon import guard, http_server, lifecycle, service_notify, streaming
-from offramp_daemon.control import Control
-from offramp_daemon.conversations import Conversations
-from offramp_daemon.dispatch import Surroundings
-from offramp_daemon.failures import Failure
-from offramp_daemon.forwarding import Forwarding
-from offramp_daemon.lifecycle import InFlight, Shutdown
-from offramp_daemon.proxy import Proxy
-from offramp_daemon.recorder import Recorder
-from offramp_daemon.state import DaemonState
-from offramp_daemon.supervision import Supervision
-from offramp_daemon.upstream import Upstream
-from offramp_daemon.zai_poller import ZaiPoller
+from offramp_daemon.control.daemon_state import DaemonState
+from offramp_daemon.control.server import Control
+from offramp_daemon.messages.errors import Failure
+from offramp_daemon.proxy import streaming
+from offramp_daemon.proxy.failover import Surroundings
+from offramp_daemon.proxy.forwarder import Forwarding
+from offramp_daemon.proxy.handler import Proxy
+from offramp_daemon.quota.zai_poller import ZaiPoller
+from offramp_daemon.recording.request_log import Recorder
+from offramp_daemon.routing.affinity import Conversations
+from offramp_daemon.server import http_server, lifecycle
+from offramp_daemon.server.lifecycle import InFlight, Shutdown
+from offramp_daemon.supervisor import sd_notify
+from offramp_daemon.supervisor.worker_link import Supervision
+from offramp_daemon.upstream.client import Upstream
+from offramp_daemon.wire import origin_guard
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
     from pathlib import Path
 
-    from offramp_core.control_api import Status
+    from offramp_core.control.api import Status
     from offramp_core.paths import Paths
     from offramp_core.settings import Backend
-    from offramp_daemon.console import Console
+    from offramp_daemon.config.live_settings import LiveSettings
     from offramp_daemon.exchange import Exchange
-    from offramp_daemon.live_settings import LiveSettings
+    from offramp_daemon.recording.console import Console
 
 HEALTH = "/health"
 
@@ -92,7 +95,7 @@ class Daemon:
             self.state.changes.notify()
 
     def _health(self, request: web.BaseRequest) -> web.Response:
-        refusal = guard.refusal(request.headers, self.live.current)
+        refusal = origin_guard.refusal(request.headers, self.live.current)
         if refusal is not None:
             return web.json_response({"status": "refused", "why": refusal}, status=403)
         records = self.recorder.state
@@ -171,7 +174,7 @@ async def _serve_until_told(
         ]
         await shutdown.told.wait()
         if shutdown.asked.is_set():
-            supervision.tell(service_notify.STOPPING)
+            supervision.tell(sd_notify.STOPPING)
         await running.stop_listening()
         for watch in watches:
             watch.cancel()

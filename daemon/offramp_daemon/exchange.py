@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from offramp_core.records import RequestRecord, Status, format_timestamp
-from offramp_daemon.console import RequestLine
-from offramp_daemon.meter import Meter, Usage
-from offramp_daemon.routing import Decision, tier_of
+from offramp_core.usage.records import RequestRecord, Status, format_timestamp
+from offramp_daemon.messages.usage_meter import Meter, Usage
+from offramp_daemon.recording.console import RequestLine
+from offramp_daemon.routing.router import Decision, tier_of
 
 if TYPE_CHECKING:
-    from offramp_daemon.conversations import Conversation
+    from offramp_daemon.routing.affinity import Conversation
 
 Finished = Callable[["Exchange"], None]
 

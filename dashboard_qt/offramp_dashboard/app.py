@@ -14,18 +14,18 @@ from PySide6.QtWidgets import QApplication
 from offramp_core import __version__
 from offramp_core.errors import OfframpError
 from offramp_core.login_item import autostart
-from offramp_dashboard import window_memory
 from offramp_dashboard.controller import Controller
-from offramp_dashboard.picture import DaemonState, FeedState
+from offramp_dashboard.data.snapshot import DaemonState, FeedState
 from offramp_dashboard.single_instance import SingleInstance
-from offramp_dashboard.styling import Styling
+from offramp_dashboard.window import geometry
+from offramp_dashboard.window.styling import Styling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from offramp_core.paths import Paths
-    from offramp_dashboard.picture import Daemon, Picture
+    from offramp_dashboard.data.snapshot import Daemon, Picture
     from offramp_dashboard.settings_page.form import LoginItem
     from offramp_dashboard.theme import ThemeChoice
 
@@ -45,7 +45,7 @@ def open_window(
     instance = SingleInstance(paths.charts_socket, application)
     if not instance.claim():
         return False
-    memory = window_memory.load(paths.charts_window_file)
+    memory = geometry.load(paths.charts_window_file)
     styling = Styling(application, theme or memory.theme)
     controller = Controller(
         paths,

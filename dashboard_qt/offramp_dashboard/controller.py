@@ -12,18 +12,20 @@ from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QObject, QTimer, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog
 
-from offramp_core import config, own_week
-from offramp_core.control_client import ControlClient
+from offramp_core.config import loader
+from offramp_core.control.client import ControlClient
 from offramp_core.errors import OfframpError
+from offramp_core.quota import week_start
 from offramp_core.settings import ZAI, Settings
-from offramp_core.weeks import Span, system_zone
-from offramp_dashboard import export, pause_choices, selection, window_memory
+from offramp_core.usage.weeks import Span, system_zone
 from offramp_dashboard.daemon_watch import DaemonWatch
+from offramp_dashboard.data import csv_export, filters, pause_choices
+from offramp_dashboard.data.feed_worker import Place
 from offramp_dashboard.feed import Feed
-from offramp_dashboard.feed_worker import Place
-from offramp_dashboard.menus import Table
 from offramp_dashboard.models.requests import RequestsModel
-from offramp_dashboard.window import Window
+from offramp_dashboard.window import geometry
+from offramp_dashboard.window.main_window import Window
+from offramp_dashboard.window.menus import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,14 +33,14 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
     from offramp_core.paths import Paths
-    from offramp_core.weeks import WeekBoundary
-    from offramp_dashboard.pause_choices import PauseChoice
-    from offramp_dashboard.picture import Daemon, Measure, Picture
-    from offramp_dashboard.selection import Selection
+    from offramp_core.usage.weeks import WeekBoundary
+    from offramp_dashboard.data.filters import Selection
+    from offramp_dashboard.data.pause_choices import PauseChoice
+    from offramp_dashboard.data.snapshot import Daemon, Measure, Picture
     from offramp_dashboard.settings_page.form import LoginItem
-    from offramp_dashboard.styling import Styling
     from offramp_dashboard.theme import ThemeChoice
-    from offramp_dashboard.window_memory import WindowMemory
+    from offramp_dashboard.window.geometry import WindowMemory
+    from offramp_dashboard.window.styling import Styling
 
 _WEEK_EVERY_MS = 30_000
 """Between two looks at whether Claude told another week."""
@@ -68,13 +70,13 @@ class Controller(QObject):
         self._styling = styling
         self._zone = system_zone(environ)
         self._settings, self._origins = Settings(), dict[str, str]()
-        self._selection = selection.load(paths.charts_selection_file)
+        self._selection = filters.load(paths.charts_selection_file)
         self._table = RequestsModel(self._zone, _now, self)
         self.window = Window(self._table, styling.theme)
         self.window.setWindowTitle("Offramp (demo)" if is_demo else "Offramp")
         self.watch = DaemonWatch(ControlClient(paths.control_socket), self._zone, _now, self)
         self._opened = self._place(self._load_settings())
-        self._seen_quota = own_week.mark(paths.quota_file)
+        self._seen_quota = week_start.mark(paths.quota_file)
         self.feed = Feed(self._opened, self._selection, _now, self)
         self._week_clock = QTimer(self, interval=_WEEK_EVERY_MS)
         self._connect()
@@ -109,7 +111,7 @@ class Controller(QObject):
         """Keep where the window is; where that is not possible, it just isn't remembered."""
         window = self.window
         usual = window.normalGeometry() if window.isMaximized() else window.geometry()
-        memory = window_memory.WindowMemory(
+        memory = geometry.WindowMemory(
             x=usual.x() if window.isMaximized() else window.x(),
             y=usual.y() if window.isMaximized() else window.y(),
             width=usual.width(),
@@ -119,7 +121,7 @@ class Controller(QObject):
             theme=self._styling.choice,
         )
         try:
-            window_memory.save(self._paths.charts_window_file, memory)
+            geometry.save(self._paths.charts_window_file, memory)
         except OSError:
             return
 
@@ -135,7 +137,7 @@ class Controller(QObject):
                 f"There is nothing to write to {file} yet.",
                 hint="Wait until the log is read, then try again.",
             )
-        export.save(file, self._csv(table, picture))
+        csv_export.save(file, self._csv(table, picture))
 
     def export_image(self, file: Path) -> None:
         """Write what is seen of the page.
@@ -152,7 +154,7 @@ class Controller(QObject):
                 f"{file} can't be written as an image.",
                 hint="Choose a name that ends in .png.",
             )
-        export.save_bytes(file, bytes(image.data()))
+        csv_export.save_bytes(file, bytes(image.data()))
 
     @Slot()
     def bring_to_front(self) -> None:
@@ -198,7 +200,7 @@ class Controller(QObject):
     @Slot()
     def follow_week(self) -> None:
         """Count by another week if Claude has told one since the log was opened."""
-        seen = own_week.mark(self._paths.quota_file)
+        seen = week_start.mark(self._paths.quota_file)
         if seen == self._seen_quota:
             return
         self._seen_quota = seen
@@ -209,7 +211,7 @@ class Controller(QObject):
         self._selection = wanted
         self.feed.select(wanted)
         try:
-            selection.save(self._paths.charts_selection_file, wanted)
+            filters.save(self._paths.charts_selection_file, wanted)
         except OfframpError as error:
             self.window.say(str(error), is_problem=True)
 
@@ -283,21 +285,21 @@ class Controller(QObject):
     def _csv(self, table: Table, picture: Picture) -> str:
         match table:
             case Table.BARS:
-                return export.bars_csv(picture.chosen or picture.day)
+                return csv_export.bars_csv(picture.chosen or picture.day)
             case Table.RECENT:
-                return export.bars_csv(picture.recent)
+                return csv_export.bars_csv(picture.recent)
             case Table.WEEKS:
-                return export.weeks_csv(picture.weeks)
+                return csv_export.weeks_csv(picture.weeks)
             case Table.SPLIT:
-                return export.bars_csv(picture.split.bars)
+                return csv_export.bars_csv(picture.split.bars)
             case Table.TOKENS:
-                return export.tokens_csv(picture.tokens)
+                return csv_export.tokens_csv(picture.tokens)
             case Table.QUOTA:
-                return export.quota_csv(picture.quota)
+                return csv_export.quota_csv(picture.quota)
             case Table.REQUESTS:
                 # A page that is not seen is not kept up to date: hide what is hidden by now.
                 self.window.requests.show_picture(picture)
-                return export.requests_csv(self._table.rows(), self._zone)
+                return csv_export.requests_csv(self._table.rows(), self._zone)
 
     # Settings.
 
@@ -318,8 +320,8 @@ class Controller(QObject):
     def _load_settings(self) -> Settings:
         """As they are now; the default ones, and a word about it, where they are refused."""
         try:
-            loaded = config.load(self._paths, self._environ, is_demo=self._is_demo)
-        except config.ConfigError as error:
+            loaded = loader.load(self._paths, self._environ, is_demo=self._is_demo)
+        except loader.ConfigError as error:
             self.window.say(f"{error} Until then the defaults count here.", is_problem=True)
             self._settings, self._origins = Settings(), {}
         else:
@@ -329,7 +331,7 @@ class Controller(QObject):
 
     def _boundary(self, settings: Settings) -> WeekBoundary:
         file = self._paths.quota_file
-        return own_week.find(settings, self._origins, file, self._zone).boundary
+        return week_start.find(settings, self._origins, file, self._zone).boundary
 
     def _place(self, settings: Settings) -> Place:
         return Place(

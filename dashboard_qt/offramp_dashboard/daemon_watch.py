@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QObject, Signal, SignalInstance
 
-from offramp_core.control_client import ControlClient, ControlError, NotRunningError
+from offramp_core.control.client import ControlClient, ControlError, NotRunningError
 from offramp_core.errors import OfframpError
-from offramp_dashboard.burn_up import Told
-from offramp_dashboard.daemon_words import seen
-from offramp_dashboard.picture import Daemon, DaemonState
+from offramp_dashboard.data.daemon_text import seen
+from offramp_dashboard.data.quota_burnup import Told
+from offramp_dashboard.data.snapshot import Daemon, DaemonState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime, tzinfo
 
-    from offramp_core.control_api import CommandAnswer, Status
-    from offramp_core.control_client import EventStream
+    from offramp_core.control.api import CommandAnswer, Status
+    from offramp_core.control.client import EventStream
 
 _FIRST_DELAY_S: Final = 0.25
 _LONGEST_DELAY_S: Final = 5.0

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, SignalInstance, Slot
 
-from offramp_dashboard.feed_worker import FeedWorker, Place
+from offramp_dashboard.data.feed_worker import FeedWorker, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from offramp_dashboard.burn_up import Told
+    from offramp_dashboard.data.filters import Selection
+    from offramp_dashboard.data.quota_burnup import Told
+    from offramp_dashboard.data.request_rows import RequestRow
+    from offramp_dashboard.data.snapshot import Picture
     from offramp_dashboard.models.requests import RequestsModel
-    from offramp_dashboard.picture import Picture
-    from offramp_dashboard.request_rows import RequestRow
-    from offramp_dashboard.selection import Selection
 
 
 class Feed(QObject):

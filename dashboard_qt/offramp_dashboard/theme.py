@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from offramp_core import palette
+from offramp_core.wording import colours
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from offramp_core.palette import Hue
+    from offramp_core.wording.colours import Hue
 
 GRID_PX = 8
 """Every distance is a multiple of it, or half of it."""
@@ -84,7 +84,7 @@ class Theme:
 
     def of_backend(self, backend: str | None, known: Sequence[str] = ()) -> str:
         """The colour that stands for `backend`, the same as in the tray."""
-        return self.hue(palette.hue_of(backend, known))
+        return self.hue(colours.hue_of(backend, known))
 
     def fill(self, backend: str | None, shade: int = 0, known: Sequence[str] = ()) -> Fill:
         """The fill of a backend's part (`shade` 0), or of its models, each its own shade."""
@@ -118,9 +118,9 @@ LIGHT = Theme(
     muted="#5a6170",
     selected="#e4e7ed",
     focus="#1a63d8",
-    danger=palette.RED.on_light,
+    danger=colours.RED.on_light,
     warning="#8a5a00",
-    good=palette.GREEN.on_light,
+    good=colours.GREEN.on_light,
 )
 
 DARK = Theme(
@@ -135,9 +135,9 @@ DARK = Theme(
     muted="#a3abb8",
     selected="#343a44",
     focus="#79b0ff",
-    danger=palette.RED.on_dark,
+    danger=colours.RED.on_dark,
     warning="#f0b94d",
-    good=palette.GREEN.on_dark,
+    good=colours.GREEN.on_dark,
 )
 
 

@@ -18,7 +18,7 @@ from running_app import running_app
 
 from offramp_core.settings import Settings
 from offramp_daemon import app
-from offramp_daemon.recorder import Recorder
+from offramp_daemon.recording.request_log import Recorder
 
 WHOLE = json.dumps({"text": "x" * (12 * 1024 * 1024)}).encode()
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from offramp_dashboard.models.requests import RequestsModel
-    from offramp_dashboard.styling import Styling
     from offramp_dashboard.theme import Theme
-    from offramp_dashboard.window import Window
+    from offramp_dashboard.window.main_window import Window
+    from offramp_dashboard.window.styling import Styling
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -73,8 +73,8 @@ def _british_locale() -> Iterator[None]:
 @pytest.fixture
 def styling(qapp: QApplication) -> Iterator[Styling]:
     """The window's style, on the application while a test runs."""
-    from offramp_dashboard.styling import Styling
     from offramp_dashboard.theme import ThemeChoice
+    from offramp_dashboard.window.styling import Styling
 
     dressed = Styling(qapp, ThemeChoice.LIGHT)
     yield dressed
@@ -95,7 +95,7 @@ def requests_model() -> RequestsModel:
 @pytest.fixture
 def window(qtbot: QtBot, styling: Styling, requests_model: RequestsModel) -> Window:
     """The window, shown, with nothing in it yet."""
-    from offramp_dashboard.window import Window
+    from offramp_dashboard.window.main_window import Window
 
     made = Window(requests_model, styling.theme)
     styling.changed.connect(made.set_theme)

@@ -12,14 +12,14 @@ from zoneinfo import ZoneInfo
 import pytest
 from log_samples import OFFRAMP, environ_for
 
+from offramp_cli.demo.sample_history import write_history
 from offramp_core.paths import Paths
-from offramp_core.weeks import WeekBoundary
-from offramp_daemon.sample_history import write_history
-from offramp_dashboard.cache import MonthCache
-from offramp_dashboard.composition import Source, compose
-from offramp_dashboard.picture import Bars, FeedState, History, Measure, Picture
-from offramp_dashboard.reading import LogReading
-from offramp_dashboard.selection import Selection
+from offramp_core.usage.weeks import WeekBoundary
+from offramp_dashboard.data.filters import Selection
+from offramp_dashboard.data.log_loader import LogReading
+from offramp_dashboard.data.month_cache import MonthCache
+from offramp_dashboard.data.snapshot import Bars, FeedState, History, Measure, Picture
+from offramp_dashboard.data.snapshot_builder import Source, compose
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,8 @@ import pytest
 from PySide6.QtGui import QImage
 
 import offramp_dashboard
+from offramp_cli.demo.sample_history import write_history
 from offramp_core.paths import Paths
-from offramp_daemon.sample_history import write_history
 from offramp_dashboard.theme import DARK, LIGHT
 
 ROOT = Path(offramp_dashboard.__file__).parents[2]
@@ -31,7 +31,7 @@ def _charts(home: Path, *arguments: str, **variables: str) -> subprocess.Complet
         **variables,
     }
     return subprocess.run(
-        [sys.executable, "-m", "offramp_daemon", "charts", *arguments],
+        [sys.executable, "-m", "offramp_cli", "charts", *arguments],
         env=environ,
         capture_output=True,
         text=True,

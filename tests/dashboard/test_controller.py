@@ -17,15 +17,16 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QLabel
 from quota_samples import claude_week, keep, next_reset
 
+from offramp_cli.demo.sample_history import write_history
 from offramp_core.errors import OfframpError
 from offramp_core.paths import Paths
-from offramp_daemon.sample_history import write_history
-from offramp_dashboard import selection, window_memory
 from offramp_dashboard.controller import Controller
-from offramp_dashboard.menus import Table
-from offramp_dashboard.picture import FeedState, Measure
+from offramp_dashboard.data import filters
+from offramp_dashboard.data.snapshot import FeedState, Measure
 from offramp_dashboard.theme import ThemeChoice
-from offramp_dashboard.window_memory import WindowMemory
+from offramp_dashboard.window import geometry
+from offramp_dashboard.window.geometry import WindowMemory
+from offramp_dashboard.window.menus import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from pytestqt.qtbot import QtBot
 
-    from offramp_dashboard.styling import Styling
+    from offramp_dashboard.window.styling import Styling
 
 
 @pytest.fixture
@@ -121,7 +122,7 @@ def test_toggles_act_on_the_charts_and_are_remembered(
     qtbot.waitUntil(lambda: _picture(controller).measure is Measure.REQUESTS)
     assert [each.key for each in _picture(controller).providers if not each.is_on] == ["zai"]
     assert {part.backend for part in _picture(controller).headline.parts} == {"anthropic"}
-    kept = selection.load(paths.charts_selection_file)
+    kept = filters.load(paths.charts_selection_file)
     assert kept.hidden_providers == {"zai"}
     assert kept.measure is Measure.REQUESTS
 
@@ -175,7 +176,7 @@ def test_place_size_page_and_theme_are_remembered(
     controller.window.theme_chosen.emit(ThemeChoice.DARK)
     controller.window.close()
 
-    memory = window_memory.load(paths.charts_window_file)
+    memory = geometry.load(paths.charts_window_file)
     assert (memory.width, memory.height, memory.page) == (1010, 710, 1)
     assert (memory.x, memory.y) == (30, 20)
     assert memory.theme is ThemeChoice.DARK

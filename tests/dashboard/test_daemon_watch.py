@@ -17,23 +17,23 @@ import pytest
 from app_thread import NOWHERE, app_in_thread
 from proxy_harness import settings_for
 
-from offramp_core import control_api
-from offramp_core.control_api import BackendStatus, Bypass, Pause, RecordsStatus, Status
-from offramp_core.control_client import ControlClient
+from offramp_core.control import api
+from offramp_core.control.api import BackendStatus, Bypass, Pause, RecordsStatus, Status
+from offramp_core.control.client import ControlClient
 from offramp_core.paths import Paths
-from offramp_core.quota import PlanQuota, QuotaWindow
-from offramp_dashboard.burn_up import Told
+from offramp_core.quota.windows import PlanQuota, QuotaWindow
 from offramp_dashboard.daemon_watch import UNKNOWN, DaemonWatch
-from offramp_dashboard.daemon_words import seen
-from offramp_dashboard.picture import Daemon, DaemonState
+from offramp_dashboard.data.daemon_text import seen
+from offramp_dashboard.data.quota_burnup import Told
+from offramp_dashboard.data.snapshot import Daemon, DaemonState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pytestqt.qtbot import QtBot
 
-    from offramp_core.control_api import CommandAnswer
-    from offramp_core.control_client import EventStream
+    from offramp_core.control.api import CommandAnswer
+    from offramp_core.control.client import EventStream
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 PATIENCE_MS = 15_000
@@ -130,12 +130,12 @@ def bypassed(cause: str, **fields: object) -> Status:
     [
         (status(), ""),
         (
-            bypassed(control_api.LIMIT, until=NOW + timedelta(hours=2)),
+            bypassed(api.LIMIT, until=NOW + timedelta(hours=2)),
             "Z.ai's quota is spent: what belongs there goes to Claude until 14:00.",
         ),
         (
             msgspec.structs.replace(
-                bypassed(control_api.LIMIT),
+                bypassed(api.LIMIT),
                 quota=(
                     PlanQuota(
                         backend="zai",
@@ -155,7 +155,7 @@ def bypassed(cause: str, **fields: object) -> Status:
             "Z.ai's quota is spent (5 hours): what belongs there goes to Claude.",
         ),
         (
-            bypassed(control_api.UNREACHABLE, until=NOW - timedelta(seconds=1)),
+            bypassed(api.UNREACHABLE, until=NOW - timedelta(seconds=1)),
             "Z.ai can't be reached: what belongs there goes to Claude.",
         ),
         (
@@ -171,7 +171,7 @@ def test_detour_is_put_into_words(told: Status, words: str) -> None:
 
 
 def test_detour_names_the_models_that_the_routes_send_there() -> None:
-    told = bypassed(control_api.LIMIT, until=NOW + timedelta(hours=2))
+    told = bypassed(api.LIMIT, until=NOW + timedelta(hours=2))
     assert seen(told, NOW, UTC, {"zai": ("sonnet", "haiku")}).detour == (
         "Z.ai's quota is spent: Sonnet and Haiku go to Claude until 14:00."
     )

@@ -19,26 +19,27 @@ from PySide6.QtCore import QCoreApplication, QModelIndex, QObject, Qt, QThread
 from request_logs import write_log
 from usage_samples import record
 
-from offramp_core import events, quota_store
-from offramp_core.control_client import ControlClient
-from offramp_core.events import StateEvent
-from offramp_core.quota import (
+from offramp_core.control.client import ControlClient
+from offramp_core.quota import state_file
+from offramp_core.quota.windows import (
     HISTORY_NAME,
     PlanQuota,
     QuotaPoint,
     QuotaWindow,
     encode_point,
 )
-from offramp_core.records import format_timestamp
-from offramp_core.weeks import Span, WeekBoundary
-from offramp_dashboard import feed_worker
-from offramp_dashboard.burn_up import Told
+from offramp_core.usage import state_events
+from offramp_core.usage.records import format_timestamp
+from offramp_core.usage.state_events import StateEvent
+from offramp_core.usage.weeks import Span, WeekBoundary
+from offramp_dashboard.data import feed_worker
+from offramp_dashboard.data.feed_worker import Place
+from offramp_dashboard.data.filters import Selection
+from offramp_dashboard.data.log_loader import LogReading
+from offramp_dashboard.data.quota_burnup import Told
+from offramp_dashboard.data.snapshot import FeedState, Measure, Picture
 from offramp_dashboard.feed import Feed
-from offramp_dashboard.feed_worker import Place
 from offramp_dashboard.models.requests import RequestsModel
-from offramp_dashboard.picture import FeedState, Measure, Picture
-from offramp_dashboard.reading import LogReading
-from offramp_dashboard.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -322,8 +323,8 @@ def test_pause_is_marked_as_soon_as_it_is_told(
     write_log(log_dir, [record(NOW)])
     watched = watch()
     watched.until_ready()
-    told = StateEvent(ts=format_timestamp(NOW - timedelta(hours=1)), event=events.PAUSED)
-    (log_dir / events.FILE_NAME).write_bytes(events.encode(told))
+    told = StateEvent(ts=format_timestamp(NOW - timedelta(hours=1)), event=state_events.PAUSED)
+    (log_dir / state_events.FILE_NAME).write_bytes(state_events.encode(told))
     picture = watched.until(lambda picture: bool(picture.split.pauses))
     assert picture.split.pauses[0].start == NOW - timedelta(hours=1)
     assert picture.split.pauses[0].end is None
@@ -382,7 +383,7 @@ def test_quota_that_a_daemon_kept_is_drawn_while_none_runs(
         PlanQuota(backend="zai", account=name, windows=(quota_window(used),), read_at=NOW)
         for name, used in (("in use", 0.4), ("other", 0.9))
     ]
-    (log_dir.parent / "quota.json").write_bytes(quota_store.encode(plans))
+    (log_dir.parent / "quota.json").write_bytes(state_file.encode(plans))
     watched = watch()
     assert [one.used for one in watched.until_ready().quota.burn_ups] == [0.4]
     watched.feed.tell_quota(Told(since=NOW))
@@ -425,12 +426,12 @@ def test_time_without_a_daemon_is_a_gap_in_the_quota(
     watch: Callable[..., Watched], log_dir: Path
 ) -> None:
     write_log(log_dir, [record(NOW)])
-    told = [(60, events.STARTED), (40, events.STOPPED), (20, events.STARTED)]
+    told = [(60, state_events.STARTED), (40, state_events.STOPPED), (20, state_events.STARTED)]
     lines = [
         StateEvent(ts=format_timestamp(NOW - timedelta(minutes=ago)), event=event, pid=ago // 40)
         for ago, event in told
     ]
-    (log_dir / events.FILE_NAME).write_bytes(b"".join(map(events.encode, lines)))
+    (log_dir / state_events.FILE_NAME).write_bytes(b"".join(map(state_events.encode, lines)))
     points = [
         QuotaPoint(
             ts=NOW - timedelta(minutes=ago),

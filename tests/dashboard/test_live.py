@@ -19,7 +19,7 @@ from PySide6.QtGui import QImage
 
 import offramp_dashboard
 from offramp_core.paths import Paths
-from offramp_dashboard import window_memory
+from offramp_dashboard.window import geometry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ROOT = Path(offramp_dashboard.__file__).parents[2]
 SUPPORT = ROOT / "tests" / "support"
 SOURCES = os.pathsep.join(str(ROOT / name) for name in ("daemon", "tray", "dashboard_qt"))
-OFFRAMP = [sys.executable, "-m", "offramp_daemon"]
+OFFRAMP = [sys.executable, "-m", "offramp_cli"]
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="Xvfb is for X11"),
@@ -124,7 +124,7 @@ def test_second_start_shows_the_first_and_a_signal_closes_it(
         _, said = window.communicate(timeout=20)
 
     assert (window.returncode, said) == (0, "")
-    assert window_memory.load(demo.charts_window_file).width >= 640
+    assert geometry.load(demo.charts_window_file).width >= 640
 
 
 def _until_open(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from offramp_core.settings import ANTHROPIC, ZAI
-from offramp_dashboard.styling import Styling
 from offramp_dashboard.theme import DARK, LIGHT, Hatch, Theme, ThemeChoice, contrast, mixed
+from offramp_dashboard.window.styling import Styling
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication

@@ -14,7 +14,7 @@ from daemon_process import run_command
 from proxy_harness import CLAUDE_TOKEN, RunningProxy
 
 if TYPE_CHECKING:
-    from offramp_daemon.simulator import Simulator
+    from offramp_simulator import Simulator
 
 CLAUDE = Path(__file__).parents[2] / ".cache/claude-code/node_modules/.bin/claude"
 MODELS = ("opus", "sonnet", "haiku")

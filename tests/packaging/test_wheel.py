@@ -21,7 +21,14 @@ import pytest
 from offramp_core import __version__
 
 CHECKOUT = Path(__file__).parents[2]
-PACKAGES = {"offramp_core", "offramp_daemon", "offramp_tray", "offramp_dashboard"}
+PACKAGES = {
+    "offramp_core",
+    "offramp_daemon",
+    "offramp_cli",
+    "offramp_simulator",
+    "offramp_tray",
+    "offramp_dashboard",
+}
 
 pytestmark = pytest.mark.timeout(240)
 

@@ -252,7 +252,7 @@ def _module(name: str, **contents: Any) -> types.ModuleType:
     return module
 
 
-MADE_WITH = ("pystray._darwin", "offramp_tray.appkit_icon")
+MADE_WITH = ("pystray._darwin", "offramp_tray.macos.appkit_backend")
 """Modules to be imported anew for each system."""
 
 

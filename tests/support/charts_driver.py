@@ -19,9 +19,9 @@ from PySide6.QtWidgets import QApplication
 
 from offramp_core.paths import Paths
 from offramp_dashboard.controller import Controller
-from offramp_dashboard.picture import DaemonState, FeedState
-from offramp_dashboard.styling import Styling
+from offramp_dashboard.data.snapshot import DaemonState, FeedState
 from offramp_dashboard.theme import ThemeChoice
+from offramp_dashboard.window.styling import Styling
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,15 +6,15 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
-from offramp_core import events
-from offramp_core.control_client import ControlClient, NotRunningError
+from offramp_core.control.client import ControlClient, NotRunningError
+from offramp_core.usage import state_events as events
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from offramp_core.control_api import CommandAnswer, ReloadAnswer, Status
-    from offramp_core.control_client import EventStream
+    from offramp_core.control.api import CommandAnswer, ReloadAnswer, Status
+    from offramp_core.control.client import EventStream
     from offramp_core.paths import Paths
 
 _PATIENCE_S = 20.0

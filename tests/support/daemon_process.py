@@ -18,17 +18,17 @@ import aiohttp
 from proxy_harness import ZAI_KEY
 
 import offramp_daemon
-from offramp_core import records
 from offramp_core.paths import Paths
+from offramp_core.usage import records
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from offramp_core.records import RequestRecord
+    from offramp_core.usage.records import RequestRecord
 
 _ROOT = Path(offramp_daemon.__file__).parents[2]
 SOURCES = os.pathsep.join(str(_ROOT / name) for name in ("daemon", "tray", "dashboard_qt"))
-OFFRAMP = (sys.executable, "-W", "error", "-m", "offramp_daemon")
+OFFRAMP = (sys.executable, "-W", "error", "-m", "offramp_cli")
 _INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR")
 _PATIENCE_S = 20.0
 _HELD_AT_ONCE = 32

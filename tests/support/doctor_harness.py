@@ -5,18 +5,18 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from offramp_core import config
-from offramp_core.config import ConfigError
+from offramp_cli.doctor import check_file_modes
+from offramp_cli.doctor.context import Surroundings
+from offramp_core.config import loader
+from offramp_core.config.loader import ConfigError
 from offramp_core.paths import Paths
-from offramp_daemon.doctor import secret_files
-from offramp_daemon.doctor.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from offramp_core.control_api import Status
-    from offramp_daemon.doctor.finding import Remark
+    from offramp_cli.doctor.finding import Remark
+    from offramp_core.control.api import Status
 
 
 def surroundings(
@@ -25,9 +25,9 @@ def surroundings(
     """A user whose everything is below `home`, and whose shell has `environ` alone."""
     paths = Paths.under(home)
     loaded, problem = None, None
-    open_files = secret_files.look(paths)
+    open_files = check_file_modes.look(paths)
     try:
-        loaded = config.load(paths, environ)
+        loaded = loader.load(paths, environ)
     except ConfigError as error:
         problem = error
     return Surroundings(

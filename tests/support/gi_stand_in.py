@@ -18,7 +18,7 @@ MADE_WITH = (
     "pystray._appindicator",
     "pystray._util.gtk",
     "pystray._util.notify_dbus",
-    "offramp_tray.appindicator",
+    "offramp_tray.linux.appindicator",
 )
 """Modules to be imported anew for each desktop."""
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from daemon_process import SOURCES
 
 PROGRAMS = {
-    "offramp": "from offramp_daemon.cli import main",
-    "offramp-daemon": "from offramp_daemon.supervisor import main",
+    "offramp": "from offramp_cli import main",
+    "offramp-daemon": "from offramp_daemon.supervisor.supervisor import main",
 }
 # As pip writes it where the path is too long for the system, or holds a blank.
 _SCRIPT = """\

@@ -6,14 +6,14 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from offramp_core import records
 from offramp_core.paths import Paths
+from offramp_core.usage import records
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-OFFRAMP = [sys.executable, "-m", "offramp_daemon"]
+OFFRAMP = [sys.executable, "-m", "offramp_cli"]
 
 SETTINGS_VARIABLES = ("PORT", "HOST", "LOG_DIR", "LOG_LEVEL", "WEEK_START_DAY", "WEEK_START_HOUR")
 

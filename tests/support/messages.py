@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from offramp_daemon.availability import Availability
-from offramp_daemon.conversations import Conversations
-from offramp_daemon.dispatch import Surroundings
-from offramp_daemon.turns import Turns
+from offramp_daemon.proxy.failover import Surroundings
+from offramp_daemon.resilience.circuit_breaker import Availability
+from offramp_daemon.resilience.request_queue import Turns
+from offramp_daemon.routing.affinity import Conversations
 
 if TYPE_CHECKING:
     import aiohttp

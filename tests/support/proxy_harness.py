@@ -11,24 +11,24 @@ import msgspec
 from aiohttp import web
 
 from offramp_core.settings import ANTHROPIC, Secret, Settings, default_backends, default_routes
-from offramp_daemon import http_server
-from offramp_daemon.availability import Availability
-from offramp_daemon.conversations import Conversations
-from offramp_daemon.delegation import Delegation
-from offramp_daemon.dispatch import Surroundings
-from offramp_daemon.forwarding import Forwarding
-from offramp_daemon.lifecycle import InFlight
-from offramp_daemon.proxy import Proxy
-from offramp_daemon.turns import Turns
-from offramp_daemon.upstream import Upstream
+from offramp_daemon.proxy.failover import Surroundings
+from offramp_daemon.proxy.forwarder import Forwarding
+from offramp_daemon.proxy.handler import Proxy
+from offramp_daemon.resilience.circuit_breaker import Availability
+from offramp_daemon.resilience.request_queue import Turns
+from offramp_daemon.routing.affinity import Conversations
+from offramp_daemon.routing.pause import Delegation
+from offramp_daemon.server import http_server
+from offramp_daemon.server.lifecycle import InFlight
+from offramp_daemon.upstream.client import Upstream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from offramp_core.control_api import Pause
-    from offramp_core.records import RequestRecord
+    from offramp_core.control.api import Pause
+    from offramp_core.usage.records import RequestRecord
     from offramp_daemon.exchange import Exchange
-    from offramp_daemon.routing import Chooser
+    from offramp_daemon.routing.router import Chooser
 
 ZAI_KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f0.Zq8Wn3Xr5Tb7Vm2K"
 CLAUDE_TOKEN = "sk-ant-oat01-Xk3vP9aQw7LmZt5RcYb2NdHs8JfGu4Ee6TiOyWpBq1VhCxMzKlDgSaFjUrwigAA"

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 from proxy_harness import CLAUDE_TOKEN
 
-from offramp_core import quota
 from offramp_core.paths import Paths
+from offramp_core.quota import windows
 from offramp_core.settings import default_backends
-from offramp_daemon.quota import QuotaKeeper
+from offramp_daemon.quota.tracker import QuotaKeeper
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from offramp_core.quota import PlanQuota
+    from offramp_core.quota.windows import PlanQuota
 
 START = datetime(2026, 11, 24, 9, tzinfo=UTC)
 
@@ -49,7 +49,7 @@ class Desk:
         self.keeper.read_answer(default_backends()[0], credential, headers)
 
     def plan(self) -> PlanQuota:
-        found = quota.find(self.keeper.plans(), "anthropic")
+        found = windows.find(self.keeper.plans(), "anthropic")
         assert found is not None
         return found
 

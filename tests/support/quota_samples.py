@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from offramp_core import quota_store
-from offramp_core.quota import PlanQuota, QuotaWindow
+from offramp_core.quota import state_file
+from offramp_core.quota.windows import PlanQuota, QuotaWindow
 
 if TYPE_CHECKING:
     from offramp_core.paths import Paths
@@ -27,7 +27,7 @@ def claude_week(resets: datetime, *, used: float = 0.4) -> PlanQuota:
 def keep(paths: Paths, *plans: PlanQuota) -> None:
     """Write the file that the daemon keeps."""
     paths.quota_file.parent.mkdir(parents=True, exist_ok=True)
-    paths.quota_file.write_bytes(quota_store.encode(plans))
+    paths.quota_file.write_bytes(state_file.encode(plans))
 
 
 def next_reset() -> datetime:

@@ -19,10 +19,10 @@ from offramp_core.settings import (
     default_backends,
     default_routes,
 )
-from offramp_daemon import request_body
+from offramp_daemon.messages import request_body
 
 if TYPE_CHECKING:
-    from offramp_daemon.request_body import RequestBody
+    from offramp_daemon.messages.request_body import RequestBody
 
 ZAI_KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f0.Zq8Wn3Xr5Tb7Vm2K"
 ANTHROPIC_SIGNATURE = "EqQBCgIYAhIM1gbcDa9GJwZA2b3h" + "GgxBdjrkzLoky3dl1pki+MOY/" * 12 + "Yds=="

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from usage_samples import as_request
 
-from offramp_core import records
+from offramp_core.usage import records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from offramp_core.records import UsageRecord
+    from offramp_core.usage.records import UsageRecord
 
 
 def write_log(folder: Path, log: Iterable[UsageRecord]) -> None:

@@ -13,13 +13,13 @@ from proxy_harness import ZAI_KEY
 from stream_load import Outcome, StreamLoad
 from user_systemd import UserSystemd, user_systemd
 
-from offramp_core.control_client import ControlClient, ControlError
+from offramp_core.control.client import ControlClient, ControlError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from offramp_core.control_api import Status
-    from offramp_daemon.simulator import Simulator
+    from offramp_core.control.api import Status
+    from offramp_simulator import Simulator
 
 SERVICE = "offramp.service"
 _PATIENCE_S = 30.0

@@ -8,12 +8,13 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from offramp_core.config import LoadedSettings
+from offramp_core.config.loader import LoadedSettings
 from offramp_core.paths import Paths
-from offramp_daemon import app, listening
-from offramp_daemon.console import Console
-from offramp_daemon.lifecycle import Shutdown
-from offramp_daemon.live_settings import LiveSettings
+from offramp_daemon import app
+from offramp_daemon.config.live_settings import LiveSettings
+from offramp_daemon.recording.console import Console
+from offramp_daemon.server import listeners as listening
+from offramp_daemon.server.lifecycle import Shutdown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

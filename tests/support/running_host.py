@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from offramp_tray.face import Face, IconImages, Row, RowKind
 from offramp_tray.host import Host
+from offramp_tray.view.view_model import Face, IconImages, Row, RowKind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from offramp_tray.backend import Backend
+    from offramp_tray.toolkit.backend import Backend
 
 _PATIENCE_S = 10.0
 

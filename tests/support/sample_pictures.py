@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
-from offramp_core.quota import PlanQuota, QuotaPoint, QuotaWindow
-from offramp_dashboard import burn_up
-from offramp_dashboard.absences import Absence
-from offramp_dashboard.burn_up import QuotaSource, Told
-from offramp_dashboard.picture import (
+from offramp_core.quota.windows import PlanQuota, QuotaPoint, QuotaWindow
+from offramp_dashboard.data import quota_burnup
+from offramp_dashboard.data.daemon_gaps import Absence
+from offramp_dashboard.data.quota_burnup import QuotaSource, Told
+from offramp_dashboard.data.snapshot import (
     Bars,
     Choice,
     Daemon,
@@ -138,10 +138,10 @@ def quota_of(
         )
     source = QuotaSource(
         told=Told(plans=tuple(known), since=NOW - timedelta(hours=30)),
-        points=burn_up.grouped(points),
+        points=quota_burnup.grouped(points),
         absences=ABSENCES,
     )
-    return burn_up.compose(source, NOW.astimezone(UTC), ZONE)
+    return quota_burnup.compose(source, NOW.astimezone(UTC), ZONE)
 
 
 def quota_points(

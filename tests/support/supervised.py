@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING
 from control_harness import Commands
 from daemon_process import environment, read_records
 
-from offramp_core.control_client import ControlError
+from offramp_core.control.client import ControlError
 from offramp_core.paths import Paths
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from offramp_core.control_api import Status
-    from offramp_core.records import RequestRecord
+    from offramp_core.control.api import Status
+    from offramp_core.usage.records import RequestRecord
 
 _PATIENCE_S = 30.0
 _LAUNCH = """
 import os, sys
-from offramp_daemon import activation
+from offramp_daemon.supervisor import socket_activation as activation
 count = int(sys.argv[1])
 activation.place([int(each) for each in sys.argv[2:2 + count]])
 environ = activation.environment_for(os.environ, count, os.getpid())
@@ -38,7 +38,7 @@ SUPERVISOR = (sys.executable, "-W", "error", "-m", "offramp_daemon.supervisor")
 _SHORT = """
 import sys
 sys.argv = ["offramp-daemon"]
-from offramp_daemon import supervisor, workers
+from offramp_daemon.supervisor import supervisor, worker_pool as workers
 supervisor.main(limits=workers.Limits({limits}))
 """
 

@@ -26,7 +26,7 @@ from PIL import Image  # noqa: E402 - the same
 from proxy_harness import CLAUDE_TOKEN  # noqa: E402 - the same
 from raw_client import connected, post  # noqa: E402 - the same
 
-from offramp_tray import icon_sheet  # noqa: E402 - the same
+from offramp_tray.view import icon_sheet  # noqa: E402 - the same
 
 _TO_PAUSE_FOR = ("Down", "Down", "Right")
 """Rows that only say something are passed over, however many there are."""

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from offramp_core import control_api
-from offramp_core.control_api import (
+from offramp_core.control import api
+from offramp_core.control.api import (
     BackendError,
     BackendStatus,
     Bypass,
@@ -16,17 +16,17 @@ from offramp_core.control_api import (
     RecordsStatus,
     Status,
 )
-from offramp_core.quota import QuotaWindow
-from offramp_core.usage import Counts, Totals
-from offramp_core.weeks import WeekBoundary
-from offramp_tray.state import Presence, State, WeekTotals
+from offramp_core.quota.windows import QuotaWindow
+from offramp_core.usage.aggregation import Counts, Totals
+from offramp_core.usage.weeks import WeekBoundary
+from offramp_tray.state.state import Presence, State, WeekTotals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from offramp_core.errors import OfframpError
-    from offramp_tray.face import Face, Notification, Row
+    from offramp_tray.view.view_model import Face, Notification, Row
 
 NOW = datetime(2026, 11, 25, 13, 0, tzinfo=UTC)
 """A Wednesday, 14:00 in Berlin."""
@@ -87,7 +87,7 @@ def error_of(kind: str, *, count: int = 1, **fields: Any) -> BackendError:
     return BackendError(kind=kind, count=count, **{**values, **fields})
 
 
-def bypass_of(cause: str = control_api.LIMIT, **fields: Any) -> Bypass:
+def bypass_of(cause: str = api.LIMIT, **fields: Any) -> Bypass:
     """Claude stands in since a few minutes ago, for three hours."""
     values = {"to": "anthropic", "since": NOW - timedelta(minutes=5), "until": NOW + 3 * HOUR}
     return Bypass(cause=cause, **{**values, **fields})

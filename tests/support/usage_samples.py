@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from offramp_core.records import RequestRecord, UsageRecord, format_timestamp
-from offramp_core.weeks import WeekBoundary
+from offramp_core.usage.records import RequestRecord, UsageRecord, format_timestamp
+from offramp_core.usage.weeks import WeekBoundary
 
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu")
 """Two with an hour of daylight saving, one with half an hour, one 5 h 45 min from UTC."""

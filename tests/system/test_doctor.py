@@ -15,7 +15,7 @@ from user_systemd import Ending, UserSystemd, user_systemd
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from offramp_daemon.simulator import Simulator
+    from offramp_simulator import Simulator
 
 pytestmark = pytest.mark.timeout(240)
 

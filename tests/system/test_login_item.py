@@ -20,14 +20,14 @@ from proxy_harness import CLAUDE_TOKEN, ZAI_KEY
 from terminal import dialogue
 from user_systemd import Ending, UserSystemd, user_systemd
 
-from offramp_core.control_client import ControlClient, ControlError
+from offramp_core.control.client import ControlClient, ControlError
 from offramp_core.paths import Paths
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from offramp_core.control_api import Status
-    from offramp_daemon.simulator import Simulator
+    from offramp_core.control.api import Status
+    from offramp_simulator import Simulator
 
 pytestmark = pytest.mark.timeout(240)
 

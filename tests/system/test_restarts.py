@@ -10,7 +10,7 @@ from restarts_under_load import restart_under_load
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from offramp_daemon.simulator import Simulator
+    from offramp_simulator import Simulator
 
 pytestmark = pytest.mark.timeout(240)
 

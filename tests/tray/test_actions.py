@@ -8,14 +8,14 @@ from datetime import timedelta
 import pytest
 from tray_states import NOW, PATIENCE_S, FakeDesktop, FakeHost, running, status_of
 
-from offramp_core.control_api import CommandAnswer, Pause
-from offramp_core.control_client import NotRunningError
+from offramp_core.control.api import CommandAnswer, Pause
+from offramp_core.control.client import NotRunningError
 from offramp_core.errors import OfframpError
 from offramp_core.paths import Paths
-from offramp_tray import menu
 from offramp_tray.actions import Actions
-from offramp_tray.model import Model
-from offramp_tray.state import Presence
+from offramp_tray.state.state import Presence
+from offramp_tray.store import Model
+from offramp_tray.view import menu
 
 FOREVER = status_of(pause=Pause(since=NOW))
 

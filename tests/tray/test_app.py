@@ -23,10 +23,11 @@ from running_app import running_app
 from tray_states import PATIENCE_S, FakeDesktop, FakeHost
 
 from offramp_core.paths import Paths
-from offramp_tray import app, menu
+from offramp_tray import app
 from offramp_tray.app import Tray, utc_now
-from offramp_tray.one_instance import AlreadyRunningError
-from offramp_tray.watcher import Patience
+from offramp_tray.single_instance import AlreadyRunningError
+from offramp_tray.state.daemon_watcher import Patience
+from offramp_tray.view import menu
 
 QUICK = Patience(first_s=0.02, longest_s=0.2, handover_s=1.0, missed_s=0.5)
 AT_ONCE_S = 10.0

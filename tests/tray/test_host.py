@@ -10,14 +10,14 @@ import pytest
 from running_host import icon_of, sample_face, sample_rows
 
 from offramp_tray import host as host_module
-from offramp_tray.face import Notification, Row, RowKind
 from offramp_tray.host import Host, HostError, open_host
+from offramp_tray.view.view_model import Notification, Row, RowKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from offramp_tray.backend import Callbacks
-    from offramp_tray.face import Face
+    from offramp_tray.toolkit.backend import Callbacks
+    from offramp_tray.view.view_model import Face
 
 _ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="is about Linux's toolkits")
 
@@ -174,7 +174,7 @@ def test_linux_with_nothing_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def refuse(name: str) -> None:
-        assert name == "offramp_tray.appindicator"
+        assert name == "offramp_tray.linux.appindicator"
         raise error
 
     monkeypatch.setattr(host_module.importlib, "import_module", refuse)

@@ -15,7 +15,7 @@ import threading
 
 from running_host import sample_rows
 
-from offramp_tray.row_menu import RowMenu, pystray_base
+from offramp_tray.toolkit.pystray_menu import RowMenu, pystray_base
 
 _HOOKS = {
     "_show": [],
@@ -119,7 +119,10 @@ def test_menu_gives_pystray_rows_and_their_clicks() -> None:
 
 
 def test_import_needs_no_display_and_leaves_the_environment_alone() -> None:
-    code = "import os; import offramp_tray.row_menu; print(os.environ.get('PYSTRAY_BACKEND'))"
+    code = (
+        "import os; import offramp_tray.toolkit.pystray_menu; "
+        "print(os.environ.get('PYSTRAY_BACKEND'))"
+    )
     for chosen in ({}, {"PYSTRAY_BACKEND": "xorg"}):
         environ = {
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),

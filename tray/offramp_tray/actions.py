@@ -13,21 +13,21 @@ import threading
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from offramp_core import config_example
+from offramp_core.config import example
 from offramp_core.errors import OfframpError
-from offramp_tray import menu, wording
-from offramp_tray import state as states
-from offramp_tray.face import Notification
-from offramp_tray.state import Presence
+from offramp_tray.state import state as states
+from offramp_tray.state.state import Presence
+from offramp_tray.view import menu, wording
+from offramp_tray.view.view_model import Notification
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from offramp_core.control_api import CommandAnswer
+    from offramp_core.control.api import CommandAnswer
     from offramp_core.paths import Paths
-    from offramp_tray.model import Model
-    from offramp_tray.state import State
+    from offramp_tray.state.state import State
+    from offramp_tray.store import Model
 
 _LOG = logging.getLogger(__name__)
 
@@ -174,7 +174,7 @@ class Actions:
             self._notify(Notification(key="line", title="For Claude Code's terminal", body=line))
 
     def _open_settings(self) -> None:
-        config_example.create_if_missing(self._paths.config_file)
+        example.create_if_missing(self._paths.config_file)
         self._desktop.open_path(self._paths.config_file, is_text=True)
 
     def _open_logs(self) -> None:

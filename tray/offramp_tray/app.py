@@ -11,29 +11,29 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from offramp_core.control_client import ControlClient
+from offramp_core.control.client import ControlClient
 from offramp_core.errors import OfframpError
-from offramp_tray import no_place
 from offramp_tray.actions import Actions
-from offramp_tray.desktop import Desktop
-from offramp_tray.folder_watch import FolderWatch
-from offramp_tray.model import Model
-from offramp_tray.one_instance import only_one
-from offramp_tray.preferences import Preferences
-from offramp_tray.state import Presence, State
-from offramp_tray.tray_log import logging_to
-from offramp_tray.watcher import Watcher
-from offramp_tray.week import WeekFollower, WeekLog
+from offramp_tray.desktop_actions import Desktop
+from offramp_tray.linux import missing_panel_hint
+from offramp_tray.logging_setup import logging_to
+from offramp_tray.single_instance import only_one
+from offramp_tray.state.daemon_watcher import Watcher
+from offramp_tray.state.folder_watch import FolderWatch
+from offramp_tray.state.preferences import Preferences
+from offramp_tray.state.state import Presence, State
+from offramp_tray.state.week_totals import WeekFollower, WeekLog
+from offramp_tray.store import Model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from offramp_core.control_api import Status
+    from offramp_core.control.api import Status
     from offramp_core.paths import Paths
     from offramp_tray import actions
-    from offramp_tray.face import Face, Notification
-    from offramp_tray.state import Clock
-    from offramp_tray.watcher import Patience
+    from offramp_tray.state.daemon_watcher import Patience
+    from offramp_tray.state.state import Clock
+    from offramp_tray.view.view_model import Face, Notification
 
 LOCK_FILE = "tray.lock"
 
@@ -114,7 +114,7 @@ class Tray:
         login_item: actions.LoginItem | None = None,
         clock: Clock = utc_now,
         patience: Patience | None = None,
-        no_place_after_s: float = no_place.AFTER_S,
+        no_place_after_s: float = missing_panel_hint.AFTER_S,
     ) -> None:
         """Make everything; nothing runs yet."""
         self._clock = clock
@@ -142,7 +142,7 @@ class Tray:
         )
         self._follower = WeekFollower(self._look)
         self._is_looked_around = threading.Event()
-        self._no_place = no_place.NoPlace(
+        self._no_place = missing_panel_hint.NoPlace(
             paths.runtime_dir, environ, notify=host.notify, after_s=no_place_after_s
         )
 

@@ -36,7 +36,7 @@ def command(is_demo: bool, sheet: Path | None) -> None:
     from offramp_core.paths import Paths
     from offramp_tray import app
     from offramp_tray.host import open_host
-    from offramp_tray.one_instance import AlreadyRunningError
+    from offramp_tray.single_instance import AlreadyRunningError
 
     try:
         app.run(
@@ -72,7 +72,7 @@ def _leave_out_openssl() -> None:
 
 
 def _draw_sheet(file: Path) -> None:
-    from offramp_tray import icon_sheet
+    from offramp_tray.view import icon_sheet
 
     try:
         icon_sheet.save(file)

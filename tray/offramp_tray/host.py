@@ -15,14 +15,14 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, ParamSpec
 
 from offramp_core.errors import OfframpError
-from offramp_tray.backend import Callbacks
-from offramp_tray.rows import all_rows
+from offramp_tray.toolkit.backend import Callbacks
+from offramp_tray.view.row_order import all_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from offramp_tray.backend import Backend
-    from offramp_tray.face import Face, Notification
+    from offramp_tray.toolkit.backend import Backend
+    from offramp_tray.view.view_model import Face, Notification
 
 P = ParamSpec("P")
 
@@ -144,17 +144,19 @@ def open_host(environ: Mapping[str, str]) -> Host:
         HostError: there is no way to show an icon here.
     """
     if sys.platform == "darwin":
-        return Host(_backend("offramp_tray.appkit_icon", "AppKitBackend"))
-    from offramp_tray.session_bus import NoAddressError, address_in
+        return Host(_backend("offramp_tray.macos.appkit_backend", "AppKitBackend"))
+    from offramp_tray.linux.session_bus import NoAddressError, address_in
 
     try:
         address = address_in(environ)
     except NoAddressError as error:
         reason = error
     else:
-        return Host(_backend("offramp_tray.status_notifier", "StatusNotifierBackend", address))
+        return Host(
+            _backend("offramp_tray.linux.status_notifier_backend", "StatusNotifierBackend", address)
+        )
     with contextlib.suppress(ImportError, ValueError):  # no library, no display, another version
-        return Host(_backend("offramp_tray.appindicator", "AppIndicatorBackend"))
+        return Host(_backend("offramp_tray.linux.appindicator", "AppIndicatorBackend"))
     raise HostError(f"There is no way to show an icon here: {reason.title}", hint=reason.hint)
 
 

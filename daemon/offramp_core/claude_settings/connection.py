@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from offramp_core.claude_settings import editing, memory, whole_file
+from offramp_core import atomic_file
+from offramp_core.claude_settings import editing, undo_state
 from offramp_core.claude_settings.jsonc import JsoncError, place
-from offramp_core.claude_settings.memory import Connection
-from offramp_core.config_values import shown
+from offramp_core.claude_settings.undo_state import Connection
+from offramp_core.config.values import shown
 from offramp_core.errors import OfframpError
 
 if TYPE_CHECKING:
@@ -192,17 +193,17 @@ def apply(change: Change, memory_file: Path) -> bool:
     """
     if change.outcome is not Outcome.CONNECTED:
         if change.is_edit:
-            whole_file.write(change.file, change.after, before=change.before)
-        memory.remember(memory_file, change.file, change.connection)
+            atomic_file.write(change.file, change.after, before=change.before)
+        undo_state.remember(memory_file, change.file, change.connection)
         return change.is_edit and _drop_backup(change)
     # First, because a value that was replaced must not be lost to a crash in between.
-    memory.remember(memory_file, change.file, change.connection)
+    undo_state.remember(memory_file, change.file, change.connection)
     has_backup = False
     try:
         has_backup = change.recalled is None and _keep_backup(change)
-        whole_file.write(change.file, change.after, before=change.before)
+        atomic_file.write(change.file, change.after, before=change.before)
     except OfframpError:
-        memory.remember(memory_file, change.file, change.recalled)
+        undo_state.remember(memory_file, change.file, change.recalled)
         if has_backup:
             change.backup.unlink(missing_ok=True)
         raise
@@ -210,8 +211,8 @@ def apply(change: Change, memory_file: Path) -> bool:
 
 
 def _look(file: Path, memory_file: Path) -> _State:
-    before = whole_file.read(file)
-    recalled = memory.recall(memory_file, file)
+    before = atomic_file.read(file)
+    recalled = undo_state.recall(memory_file, file)
     text = _decoded(before or b"")
     if text is None:
         raise OfframpError(f"{file} is not UTF-8 text.", hint="Save it with the encoding UTF-8.")
@@ -252,7 +253,7 @@ def _keep_backup(change: Change) -> bool:
     """Copy the user's file, unless an earlier copy is there, which is nearer to their own."""
     if change.before is None or os.path.lexists(change.backup):
         return False
-    whole_file.write(change.backup, change.before, before=None, like=change.file)
+    atomic_file.write(change.backup, change.before, before=None, like=change.file)
     return True
 
 
@@ -260,7 +261,7 @@ def _drop_backup(change: Change) -> bool:
     """Remove a backup that is no different from the file itself."""
     if change.after is None or change.backup.is_symlink():
         return False
-    if whole_file.read(change.backup) != change.after:
+    if atomic_file.read(change.backup) != change.after:
         return False
-    whole_file.write(change.backup, None, before=change.after)
+    atomic_file.write(change.backup, None, before=change.after)
     return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from offramp_core.claude_settings import whole_file
+from offramp_core import atomic_file
 from offramp_core.claude_settings.editing import ENV
 from offramp_core.claude_settings.jsonc import Document, JsoncError, Value, parse, place
 from offramp_core.errors import OfframpError
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from offramp_core.claude_settings.places import Places
+    from offramp_core.claude_settings.locations import Places
 
 OWN = "your own settings"
 """The name of the scope that connect writes to."""
@@ -91,7 +91,7 @@ def is_on(value: str) -> bool:
 
 def _of_file(name: str, path: Path) -> Scope | None:
     try:
-        text = (whole_file.read(path) or b"").decode()
+        text = (atomic_file.read(path) or b"").decode()
         document = parse(text)
     except (OfframpError, UnicodeDecodeError, JsoncError):
         return None

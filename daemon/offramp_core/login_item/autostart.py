@@ -16,8 +16,8 @@ from offramp_core.login_item import (
     executables,
     launchd,
     launchd_agents,
+    plan_steps,
     planned_files,
-    steps,
 )
 from offramp_core.login_item.launchd_agents import TRAY_LABEL
 from offramp_core.login_item.runner import SystemRunner
@@ -103,7 +103,7 @@ class XdgAutostart:
 
     def carry_out(self, plan: Plan) -> Iterator[str]:
         """Write or remove the entry."""
-        return steps.carried_out(plan, _nothing)
+        return plan_steps.carried_out(plan, _nothing)
 
 
 class LaunchAgentAutostart:
@@ -146,7 +146,7 @@ class LaunchAgentAutostart:
 
     def carry_out(self, plan: Plan) -> Iterator[str]:
         """Do it, step by step."""
-        return steps.carried_out(plan, self._agents.carry_out)
+        return plan_steps.carried_out(plan, self._agents.carry_out)
 
 
 class TraySwitch:

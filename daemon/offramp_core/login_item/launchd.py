@@ -6,7 +6,7 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from offramp_core.login_item import launchd_agents, planned_files, steps
+from offramp_core.login_item import launchd_agents, plan_steps, planned_files
 from offramp_core.login_item.launchd_agents import DAEMON_LABEL
 from offramp_core.login_item.runner import TIMEOUT_S, CommandFailedError, must, shown
 from offramp_core.login_item.service import NoServiceManagerError, Plan, State
@@ -206,7 +206,7 @@ class LaunchdManager:
 
     def carry_out(self, plan: Plan) -> Iterator[str]:
         """Do it, step by step."""
-        return steps.carried_out(plan, self._agents.carry_out)
+        return plan_steps.carried_out(plan, self._agents.carry_out)
 
     def last_words(self) -> str:
         """How launchd says that the program ended."""

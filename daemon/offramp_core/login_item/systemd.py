@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from offramp_core.login_item import planned_files, steps, systemd_units
+from offramp_core.login_item import plan_steps, planned_files, systemd_units
 from offramp_core.login_item.runner import NOT_FOUND, must, shown
 from offramp_core.login_item.service import NoServiceManagerError, Plan, State
 from offramp_core.login_item.systemd_units import SERVICE, SOCKET
@@ -113,7 +113,7 @@ class SystemdManager:
 
     def carry_out(self, plan: Plan) -> Iterator[str]:
         """Do it, step by step."""
-        return steps.carried_out(plan, self._do)
+        return plan_steps.carried_out(plan, self._do)
 
     def last_words(self) -> str:
         """The last lines that systemd has of the service."""

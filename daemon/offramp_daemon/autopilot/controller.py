@@ -14,15 +14,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from offramp_daemon.autopilot.reading import WEEK_H
+from offramp_daemon.autopilot.plan_snapshot import WEEK_H
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from offramp_daemon.autopilot.cost import CostModel
+    from offramp_daemon.autopilot.cost_model import CostModel
     from offramp_daemon.autopilot.forecast import Rhythm
     from offramp_daemon.autopilot.history import Tier
-    from offramp_daemon.autopilot.reading import Reading
+    from offramp_daemon.autopilot.plan_snapshot import Reading
 
 _CONVERSATION = 0.006
 """What a conversation of which nothing is known takes of the week."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from offramp_core.records import UsageRecord
+    from offramp_core.usage.records import UsageRecord
 
 Tier = Literal["opus", "sonnet", "haiku"]
 TIERS: tuple[Tier, ...] = ("opus", "sonnet", "haiku")

@@ -17,34 +17,29 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from offramp_core import quota
+from offramp_core.quota import windows
 from offramp_core.settings import ANTHROPIC, ZAI
-from offramp_core.units import backend_name
-from offramp_daemon.autopilot import learnt_file
+from offramp_core.wording.formatting import backend_name
+from offramp_daemon.autopilot import state_file
 from offramp_daemon.autopilot.controller import Controller, delegated
-from offramp_daemon.autopilot.cost import CostModel
+from offramp_daemon.autopilot.cost_model import CostModel
+from offramp_daemon.autopilot.current_week import RunningWeek
 from offramp_daemon.autopilot.forecast import Rhythm
-from offramp_daemon.autopilot.history import (
-    LEARNT_WEEKS,
-    history_from_records,
-    tier_of,
-    weight,
-)
-from offramp_daemon.autopilot.learnt_file import KeptAccount
-from offramp_daemon.autopilot.reading import Reading, Window, read
-from offramp_daemon.autopilot.running_week import RunningWeek
-from offramp_daemon.conversations import WARM_S
-from offramp_daemon.routing import Choice
+from offramp_daemon.autopilot.history import LEARNT_WEEKS, history_from_records, tier_of, weight
+from offramp_daemon.autopilot.plan_snapshot import Reading, Window, read
+from offramp_daemon.autopilot.state_file import KeptAccount
+from offramp_daemon.routing.affinity import WARM_S
+from offramp_daemon.routing.router import Choice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from offramp_core.quota import PlanQuota, QuotaWindow
-    from offramp_core.records import RequestRecord, UsageRecord
+    from offramp_core.quota.windows import PlanQuota, QuotaWindow
+    from offramp_core.usage.records import RequestRecord, UsageRecord
     from offramp_daemon.autopilot.history import History, Tier
-    from offramp_daemon.conversations import Conversation
-    from offramp_daemon.delegation import Clock
+    from offramp_daemon.routing.affinity import Conversation
+    from offramp_daemon.routing.pause import Clock
 
 _WEEK = timedelta(days=7)
 _SAME_RESET = timedelta(minutes=30)
@@ -105,7 +100,7 @@ class Pilot:
 
     async def start(self, plans: Iterable[PlanQuota] = ()) -> None:
         """Take up what was learnt before, and what is known of the plans in use."""
-        kept = await asyncio.to_thread(learnt_file.load, self._file)
+        kept = await asyncio.to_thread(state_file.load, self._file)
         latest = self._clock() + _WEEK
         for account, known in kept.items():
             self._costs[account] = CostModel.of(known.learnt)
@@ -122,7 +117,10 @@ class Pilot:
         if plan.backend != ANTHROPIC:
             return
         self._take_account(plan)
-        week, window = quota.window_of(plan, quota.WEEK), quota.window_of(plan, quota.FIVE_HOURS)
+        week, window = (
+            windows.window_of(plan, windows.WEEK),
+            windows.window_of(plan, windows.FIVE_HOURS),
+        )
         if week is None or week.resets is None or week.used is None:
             return
         if week.resets <= self._clock():
@@ -238,23 +236,23 @@ class Pilot:
     def _reading(self, now: datetime) -> Reading | None:
         self._roll(now)
         return read(
-            _window(quota.window_of(self._plan, quota.WEEK)),
-            _window(quota.window_of(self._plan, quota.FIVE_HOURS)),
+            _window(windows.window_of(self._plan, windows.WEEK)),
+            _window(windows.window_of(self._plan, windows.FIVE_HOURS)),
             now=now,
             answered_at=self._answered,
         )
 
     def _spent(self, tier: Tier, now: datetime) -> str | None:
         """Which window Claude refuses the tier by; that of the tier alone counts a little early."""
-        for name, shown in ((quota.WEEK, "the Claude week"), (quota.FIVE_HOURS, _WINDOW_NAME)):
-            window = quota.window_of(self._plan, name)
-            if window is not None and quota.is_spent(window, now):
+        for name, shown in ((windows.WEEK, "the Claude week"), (windows.FIVE_HOURS, _WINDOW_NAME)):
+            window = windows.window_of(self._plan, name)
+            if window is not None and windows.is_spent(window, now):
                 return shown
-        window = quota.window_of(self._plan, f"{quota.WEEK}_{tier}")
+        window = windows.window_of(self._plan, f"{windows.WEEK}_{tier}")
         if window is None:
             return None
-        used = quota.used_at(window, now) or 0.0
-        is_spent = used >= _NEARLY_SPENT or quota.is_spent(window, now)
+        used = windows.used_at(window, now) or 0.0
+        is_spent = used >= _NEARLY_SPENT or windows.is_spent(window, now)
         return f"Claude's week for {tier.title()}" if is_spent else None
 
     def _cost(self) -> CostModel:
@@ -262,7 +260,7 @@ class Pilot:
             return CostModel()
         cost = self._costs.pop(self._account, None) or CostModel()
         self._costs[self._account] = cost  # the latest one last
-        if len(self._costs) > learnt_file.MOST_ACCOUNTS:
+        if len(self._costs) > state_file.MOST_ACCOUNTS:
             oldest = next(iter(self._costs))
             del self._costs[oldest]
             self._learnt_in.pop(oldest, None)
@@ -362,7 +360,7 @@ class Pilot:
     def _save(self, accounts: Mapping[str, KeptAccount]) -> None:
         """Write that down; without a disk it is kept in memory alone. Blocks."""
         try:
-            learnt_file.save(self._file, accounts)
+            state_file.save(self._file, accounts)
         except OSError as error:
             why = error.strerror or str(error)
             _LOG.warning("What the autopilot learnt could not be kept", extra={"why": why})

@@ -13,12 +13,12 @@ from PySide6.QtCore import (
     Signal,
 )
 
-from offramp_dashboard.views.plain import tip
+from offramp_dashboard.plain_tooltips import tip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from offramp_dashboard.picture import Choice
+    from offramp_dashboard.data.snapshot import Choice
 
 CHOICE_ROLE = Qt.ItemDataRole.UserRole + 1
 """The whole `Choice`."""

@@ -20,9 +20,9 @@ from PySide6.QtCore import (
     Signal,
 )
 
-from offramp_core.units import format_moment
-from offramp_dashboard.request_rows import RequestFilter, RequestRow
-from offramp_dashboard.views.plain import tip
+from offramp_core.wording.formatting import format_moment
+from offramp_dashboard.data.request_rows import RequestFilter, RequestRow
+from offramp_dashboard.plain_tooltips import tip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

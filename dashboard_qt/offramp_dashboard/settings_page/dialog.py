@@ -18,11 +18,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from offramp_core import config_editor, key_text
-from offramp_core.config_values import ConfigError
-from offramp_core.control_client import ControlClient
+from offramp_core.config import editor as config_editor
+from offramp_core.config.values import ConfigError
+from offramp_core.control.client import ControlClient
 from offramp_core.errors import OfframpError
-from offramp_core.key_store import KeyStore
+from offramp_core.keys import key_input
+from offramp_core.keys.key_store import KeyStore
 from offramp_core.settings import ZAI
 from offramp_dashboard.settings_page import form
 from offramp_dashboard.settings_page.fields import Field
@@ -300,7 +301,7 @@ class SettingsDialog(QDialog):
         if not editor.text().strip():
             return None
         try:
-            return key_text.parse(editor.text(), ZAI)
+            return key_input.parse(editor.text(), ZAI)
         except OfframpError as error:
             self.fields[form.KEY].set_error(str(error))
             editor.setFocus()

@@ -6,14 +6,14 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from offramp_core import config
+from offramp_core.config import loader
 from offramp_core.settings import ZAI
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from offramp_core.config import LoadedSettings
-    from offramp_core.config_values import ConfigError
+    from offramp_core.config.loader import LoadedSettings
+    from offramp_core.config.values import ConfigError
     from offramp_core.paths import Paths
     from offramp_core.settings import Route, Settings
 
@@ -80,7 +80,7 @@ def read(paths: Paths, environ: Mapping[str, str], *, is_demo: bool = False) -> 
     Raises:
         ConfigError: the file is wrong as it stands, so that a form can't show it.
     """
-    return of(config.load(paths, environ, is_demo=is_demo))
+    return of(loader.load(paths, environ, is_demo=is_demo))
 
 
 def of(loaded: LoadedSettings) -> FormValues:

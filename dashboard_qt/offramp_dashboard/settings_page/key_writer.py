@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Protocol
 
 from PySide6.QtCore import QObject, Signal
 
-from offramp_core.control_client import ControlError
+from offramp_core.control.client import ControlError
 from offramp_core.errors import OfframpError
 
 if TYPE_CHECKING:
-    from offramp_core.control_client import ControlClient
+    from offramp_core.control.client import ControlClient
     from offramp_core.settings import Secret
 
 
 class Store(Protocol):
-    """What takes a key: `offramp_core.key_store.KeyStore`."""
+    """What takes a key: `offramp_core.keys.key_store.KeyStore`."""
 
     def set(self, backend: str, key: Secret) -> object:
         """Store it, or raise OfframpError."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from offramp_dashboard.views import ticks, words
+from offramp_dashboard.views import number_text, ticks
 from offramp_dashboard.views.bars_item import Bar, BarsItem, Block
 from offramp_dashboard.views.chart import Chart
 from offramp_dashboard.views.hover_panel import Readout, Row
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QWidget
 
-    from offramp_dashboard.picture import Bars
+    from offramp_dashboard.data.snapshot import Bars
     from offramp_dashboard.theme import Fill, Theme
-    from offramp_dashboard.views.shades import Shades
+    from offramp_dashboard.views.series_fills import Shades
     from offramp_dashboard.views.ticks import Tick
 
 _GAP = 0.22
@@ -41,7 +41,9 @@ class BarsChart(Chart):
         self._redraw()
         self.set_extent(len(bars.edges) - 1, max(totals, default=0))
         unit = bars.measure.value
-        self.setAccessibleDescription(f"{words.exact(sum(totals))} {unit} in {len(totals)} bars")
+        self.setAccessibleDescription(
+            f"{number_text.exact(sum(totals))} {unit} in {len(totals)} bars"
+        )
 
     def set_theme(self, theme: Theme) -> None:
         """Colours follow."""
@@ -65,7 +67,7 @@ class BarsChart(Chart):
         rows = [
             Row(
                 name=each.name,
-                value=words.exact(each.values[bar]),
+                value=number_text.exact(each.values[bar]),
                 fill=shades.fill(self.theme, each.backend, each.model),
             )
             for each in reversed(bars.series)
@@ -73,10 +75,12 @@ class BarsChart(Chart):
         ]
         total = sum(each.values[bar] for each in bars.series)
         if len(rows) != 1:
-            rows.append(Row(name=bars.measure.value, value=words.exact(total)))
+            rows.append(Row(name=bars.measure.value, value=number_text.exact(total)))
         start, end = bars.edges[bar], bars.edges[bar + 1]
         note = "not over yet" if start <= bars.now < end else ""
-        return Readout(title=words.span_text(start, end, bars.now), rows=tuple(rows), note=note)
+        return Readout(
+            title=number_text.span_text(start, end, bars.now), rows=tuple(rows), note=note
+        )
 
     def _totals(self) -> list[int]:
         bars = self._bars

@@ -9,7 +9,7 @@ import pyqtgraph as pg  # type: ignore[import-untyped]  # it has no types
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter
 
-from offramp_dashboard.views.fills import paint_fill, paint_outline
+from offramp_dashboard.views.brushes import paint_fill, paint_outline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from offramp_dashboard.plain_tooltips import tip
 from offramp_dashboard.theme import CAPTION, GRID_PX, HEADING
 from offramp_dashboard.views.fonts import scaled
-from offramp_dashboard.views.plain import tip
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QResizeEvent

@@ -9,7 +9,7 @@ from PySide6.QtCore import QPoint, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPen
 from PySide6.QtWidgets import QWidget
 
-from offramp_dashboard.views.fills import paint_fill
+from offramp_dashboard.views.brushes import paint_fill
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QPaintEvent

@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QGridLayout, QWidget
 
-from offramp_dashboard.names import backend_name
+from offramp_dashboard.data.display_names import backend_name
 from offramp_dashboard.theme import GRID_PX
-from offramp_dashboard.views import words
+from offramp_dashboard.views import number_text
 from offramp_dashboard.views.bars_chart import BarsChart
-from offramp_dashboard.views.burn_chart import BurnChart
 from offramp_dashboard.views.card import Card
-from offramp_dashboard.views.headline_view import HeadlineView
-from offramp_dashboard.views.quota_strip import QuotaStrip
-from offramp_dashboard.views.shades import Shades
+from offramp_dashboard.views.quota_chart import BurnChart
+from offramp_dashboard.views.quota_meters import QuotaStrip
+from offramp_dashboard.views.series_fills import Shades
 from offramp_dashboard.views.split_chart import SplitChart
 from offramp_dashboard.views.tokens_view import TokensView
+from offramp_dashboard.views.week_summary import HeadlineView
 from offramp_dashboard.views.weeks_chart import WeeksChart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from offramp_dashboard.picture import Bars, Picture
+    from offramp_dashboard.data.snapshot import Bars, Picture
     from offramp_dashboard.theme import Theme
     from offramp_dashboard.views.chart import Chart
 
@@ -117,7 +117,7 @@ class Overview(ChartPage):
         self.day_card.set_title("Your range" if picture.chosen else "Last 24 hours")
         self.day_card.set_note(_note(day, "by model"))
         if picture.chosen:
-            when = words.span_text(day.edges[0], day.edges[-1], picture.taken)
+            when = number_text.span_text(day.edges[0], day.edges[-1], picture.taken)
             self.day_card.set_note(f"{when}  ·  {_note(day, 'by model')}")
         self.recent.show_bars(picture.recent, shades)
         self.recent_card.set_note(_note(picture.recent, "3 minutes a bar"))
@@ -162,9 +162,9 @@ class HistoryPage(ChartPage):
         self.weeks_card.set_note(weeks_note(picture))
         self.tokens.show_tokens(picture.tokens, shades.backends)
         tokens = picture.tokens
-        when = f"since {words.moment_text(tokens.start, picture.taken)}"
+        when = f"since {number_text.moment_text(tokens.start, picture.taken)}"
         if picture.chosen is not None:
-            when = words.span_text(tokens.start, tokens.end, picture.taken)
+            when = number_text.span_text(tokens.start, tokens.end, picture.taken)
         self.tokens_card.set_note(when)
 
     def set_theme(self, theme: Theme) -> None:
@@ -180,8 +180,8 @@ def weeks_note(picture: Picture) -> str:
         return _STILL_READING
     if weeks.pace is None:
         return ""
-    end = words.day_and_clock(picture.headline.end)
-    return f"≈ {words.short(weeks.pace)} by {end} at this pace"
+    end = number_text.day_and_clock(picture.headline.end)
+    return f"≈ {number_text.short(weeks.pace)} by {end} at this pace"
 
 
 def split_note(picture: Picture) -> str:
@@ -197,7 +197,7 @@ def split_note(picture: Picture) -> str:
 
 def _note(bars: Bars, how: str) -> str:
     total = sum(sum(each.values) for each in bars.series)
-    text = f"{words.short(total)} {bars.measure.value}, {how}"
+    text = f"{number_text.short(total)} {bars.measure.value}, {how}"
     return text if bars.is_complete else f"{text}  ·  {_STILL_READING}"
 
 
@@ -219,7 +219,7 @@ def _span(chart: Chart, first: int, last: int) -> tuple[datetime, datetime] | No
 def summary_of(picture: Picture) -> str:
     """The week in one sentence, for people who can't see the charts."""
     parts = [
-        f"{backend_name(part.backend)} {words.exact(part.requests)} requests"
+        f"{backend_name(part.backend)} {number_text.exact(part.requests)} requests"
         for part in picture.headline.parts
     ]
     return f"This week: {', '.join(parts)}" if parts else "Nothing this week yet"

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from offramp_dashboard.theme import CAPTION, GRID_PX, LIGHT
-from offramp_dashboard.views.burn_chart import BurnChart
-from offramp_dashboard.views.burn_legend import BurnLegend
 from offramp_dashboard.views.card import Card, ElidedLabel
+from offramp_dashboard.views.empty_states import Notice, NoticePage
 from offramp_dashboard.views.fonts import scaled
-from offramp_dashboard.views.notices import Notice, NoticePage
 from offramp_dashboard.views.pages import ChartPage
+from offramp_dashboard.views.quota_chart import BurnChart
+from offramp_dashboard.views.quota_legend import BurnLegend
 
 if TYPE_CHECKING:
-    from offramp_dashboard.picture import BurnUp, Picture, Quota
+    from offramp_dashboard.data.snapshot import BurnUp, Picture, Quota
     from offramp_dashboard.theme import Theme
 
 _COLUMNS = 2

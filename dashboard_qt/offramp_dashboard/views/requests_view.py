@@ -21,17 +21,17 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from offramp_dashboard.data.request_rows import RequestFilter
 from offramp_dashboard.models.requests import BACKEND_ROLE, STATUS_ROLE, Column, RequestsModel
-from offramp_dashboard.request_rows import RequestFilter
 from offramp_dashboard.theme import GRID_PX, LIGHT
-from offramp_dashboard.views import words
+from offramp_dashboard.views import number_text
+from offramp_dashboard.views.brushes import paint_fill
 from offramp_dashboard.views.choice_box import ChoiceBox
-from offramp_dashboard.views.fills import paint_fill
 from offramp_dashboard.views.fonts import scaled
 
 if TYPE_CHECKING:
-    from offramp_core.records import Status
-    from offramp_dashboard.picture import Picture
+    from offramp_core.usage.records import Status
+    from offramp_dashboard.data.snapshot import Picture
     from offramp_dashboard.theme import Theme
 
 _ROW_PX = 30
@@ -172,9 +172,9 @@ class RequestsView(QFrame):
 
     def _show_count(self, shown: int, whole: int) -> None:
         self._count.setText(
-            f"{words.exact(shown)} of {words.exact(whole)}"
+            f"{number_text.exact(shown)} of {number_text.exact(whole)}"
             if shown != whole
-            else f"latest {words.exact(whole)}"
+            else f"latest {number_text.exact(whole)}"
         )
         self._empty.setVisible(shown == 0)
         self._empty.setText("No request matches" if whole else "No requests yet")

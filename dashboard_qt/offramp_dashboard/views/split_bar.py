@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor, QPainter, QPainterPath
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from offramp_dashboard.theme import LIGHT
-from offramp_dashboard.views.fills import paint_fill
+from offramp_dashboard.views.brushes import paint_fill
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,8 +9,8 @@ import pyqtgraph as pg  # type: ignore[import-untyped]  # it has no types
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
-from offramp_core.units import format_percent, share
-from offramp_dashboard.views import ticks, words
+from offramp_core.wording.formatting import format_percent, share
+from offramp_dashboard.views import number_text, ticks
 from offramp_dashboard.views.bars_item import Bar, BarsItem, Block
 from offramp_dashboard.views.chart import Chart
 from offramp_dashboard.views.hover_panel import Readout, Row
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QWidget
 
-    from offramp_dashboard.picture import PauseMark, Split
+    from offramp_dashboard.data.snapshot import PauseMark, Split
     from offramp_dashboard.theme import Theme
-    from offramp_dashboard.views.shades import Shades
+    from offramp_dashboard.views.series_fills import Shades
 
 _WHOLE = 100
 _MARK_PX = 8.0
@@ -91,7 +91,7 @@ class SplitChart(Chart):
         rows = [
             Row(
                 name=each.name,
-                value=f"{words.exact(each.values[bar])}  "
+                value=f"{number_text.exact(each.values[bar])}  "
                 f"{format_percent(share(each.values[bar], total))}",
                 fill=shades.fill(self.theme, each.backend),
             )
@@ -102,7 +102,7 @@ class SplitChart(Chart):
             rows = [Row(name=bars.measure.value, value="0")]
         start, end = bars.edges[bar], bars.edges[bar + 1]
         return Readout(
-            title=words.span_text(start, end, bars.now),
+            title=number_text.span_text(start, end, bars.now),
             rows=tuple(rows),
             note=self._pause_note(start, end),
         )
@@ -112,9 +112,9 @@ class SplitChart(Chart):
         now = self._split.bars.now
         for mark in self._split.pauses:
             if mark.start < end and (mark.end is None or mark.end > start):
-                since = words.moment_text(mark.start, now)
-                until = words.moment_text(mark.end, now) if mark.end else "now"
-                return f"paused {since} {words.DASH} {until}"
+                since = number_text.moment_text(mark.start, now)
+                until = number_text.moment_text(mark.end, now) if mark.end else "now"
+                return f"paused {since} {number_text.DASH} {until}"
         return ""
 
     def _extent(self, mark: PauseMark) -> tuple[float, float]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from offramp_core.units import format_tokens
-from offramp_dashboard.views import words
+from offramp_core.wording.formatting import format_tokens
+from offramp_dashboard.views import number_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,7 +53,7 @@ def time_ticks(edges: Sequence[datetime], most: int) -> tuple[Tick, ...]:
             return tuple(
                 Tick(index, _label(edges, chosen, place)) for place, index in enumerate(chosen)
             )
-    return (Tick(0, words.moment_text(edges[0], edges[-1])),)
+    return (Tick(0, number_text.moment_text(edges[0], edges[-1])),)
 
 
 def _round_steps() -> Iterator[int]:
@@ -107,9 +107,9 @@ def _label(edges: Sequence[datetime], chosen: Sequence[int], place: int) -> str:
     step = edges[chosen[1]] - edges[chosen[0]] if len(chosen) > 1 else timedelta()
     if step > timedelta(days=25):
         starts_year = before is None or before.year != edge.year
-        return f"{words.month(edge)} {edge.year}" if starts_year else words.month(edge)
+        return f"{number_text.month(edge)} {edge.year}" if starts_year else number_text.month(edge)
     if is_by_day and step >= timedelta(hours=23):
         is_week = edges[-1] - edges[0] <= timedelta(days=8)
-        return words.weekday(edge) if is_week else words.day_of_month(edge)
+        return number_text.weekday(edge) if is_week else number_text.day_of_month(edge)
     is_new_day = before is None or before.date() != edge.date()
-    return words.day_and_clock(edge) if is_new_day else words.clock(edge)
+    return number_text.day_and_clock(edge) if is_new_day else number_text.clock(edge)

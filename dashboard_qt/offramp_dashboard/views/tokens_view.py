@@ -8,18 +8,18 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
-from offramp_core.units import format_percent
-from offramp_dashboard.names import backend_name
+from offramp_core.wording.formatting import format_percent
+from offramp_dashboard.data.display_names import backend_name
 from offramp_dashboard.theme import GRID_PX, LIGHT
-from offramp_dashboard.views import words
-from offramp_dashboard.views.fills import paint_fill
+from offramp_dashboard.views import number_text
+from offramp_dashboard.views.brushes import paint_fill
 from offramp_dashboard.views.fonts import scaled
 from offramp_dashboard.views.split_bar import SplitBar
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QPaintEvent
 
-    from offramp_dashboard.picture import TokenKinds, Tokens
+    from offramp_dashboard.data.snapshot import TokenKinds, Tokens
     from offramp_dashboard.theme import Fill, Theme
 
 _KINDS = (("Input", 0), ("Output", 3), ("Cache read", 1), ("Cache write", 2))
@@ -131,8 +131,8 @@ class TokensView(QWidget):
             fills = [self._theme.fill(kinds.backend, shade, self._backends) for _, shade in _KINDS]
             bar.show_parts(list(zip(values, fills, strict=True)), self._theme, widest)
             rate = kinds.cache_hit_rate
-            texts = [words.exact(value) for value in (*values, sum(values))]
-            texts.append(words.DASH if rate is None else format_percent(rate))
+            texts = [number_text.exact(value) for value in (*values, sum(values))]
+            texts.append(number_text.DASH if rate is None else format_percent(rate))
             name = backend_name(kinds.backend)
             for cell, text, what in zip(cells, texts, _ROWS, strict=True):
                 cell.setText(text)

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from offramp_dashboard.picture import Daemon, DaemonState, Measure
+from offramp_dashboard.data.snapshot import Daemon, DaemonState, Measure
 from offramp_dashboard.theme import GRID_PX, LIGHT
 from offramp_dashboard.views.card import ElidedLabel
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QFontMetricsF
 
-from offramp_core.units import format_percent, share
-from offramp_dashboard.names import backend_name
-from offramp_dashboard.views import words
+from offramp_core.wording.formatting import format_percent, share
+from offramp_dashboard.data.display_names import backend_name
+from offramp_dashboard.views import number_text
 from offramp_dashboard.views.bars_item import Bar, BarsItem, Block
 from offramp_dashboard.views.chart import Chart
 from offramp_dashboard.views.hover_panel import Readout, Row
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QWidget
 
-    from offramp_dashboard.picture import Week, Weeks
+    from offramp_dashboard.data.snapshot import Week, Weeks
     from offramp_dashboard.theme import Theme
-    from offramp_dashboard.views.shades import Shades
+    from offramp_dashboard.views.series_fills import Shades
 
 _GAP = 0.34
 
@@ -47,7 +47,7 @@ class WeeksChart(Chart):
         highest = max([_total(week) for week in weeks.weeks] + [weeks.pace or 0], default=0)
         self.set_extent(len(weeks.weeks), highest)
         current = next((week for week in weeks.weeks if week.is_current), None)
-        so_far = words.exact(_total(current)) if current else "0"
+        so_far = number_text.exact(_total(current)) if current else "0"
         self.setAccessibleDescription(
             f"{len(weeks.weeks)} weeks; this week {so_far} {weeks.measure.value}"
         )
@@ -88,17 +88,18 @@ class WeeksChart(Chart):
         rows = [
             Row(
                 name=backend_name(backend),
-                value=f"{words.exact(value)}  {format_percent(share(value, total))}",
+                value=f"{number_text.exact(value)}  {format_percent(share(value, total))}",
                 fill=shades.fill(self.theme, backend),
             )
             for backend, value in reversed(week.values)
             if value
         ]
-        rows.append(Row(name=weeks.measure.value, value=words.exact(total)))
+        rows.append(Row(name=weeks.measure.value, value=number_text.exact(total)))
         if week.is_current and weeks.pace is not None:
-            rows.append(Row(name="at this pace", value=words.exact(weeks.pace)))
-        title = f"{words.day_of_month(week.start)} {words.DASH} {words.day_of_month(week.end)}"
-        note = f"since {words.day_and_clock(week.start)}" if week.is_current else ""
+            rows.append(Row(name="at this pace", value=number_text.exact(weeks.pace)))
+        start = number_text.day_of_month(week.start)
+        title = f"{start} {number_text.DASH} {number_text.day_of_month(week.end)}"
+        note = f"since {number_text.day_and_clock(week.start)}" if week.is_current else ""
         return Readout(title=title, rows=tuple(rows), note=note)
 
     def _redraw(self) -> None:
@@ -115,11 +116,11 @@ class WeeksChart(Chart):
                 fill = shades.fill(self.theme, backend)
                 blocks.append(Block(level, level + value, fill))
                 level += value
-        label = words.short(level) if level else ""
+        label = number_text.short(level) if level else ""
         if week.is_current and weeks.pace is not None and weeks.pace > level:
             fill = self.theme.fill(None)
             blocks.append(Block(level, weeks.pace, fill, is_expected=True))
-            label = f"≈ {words.short(weeks.pace)}"
+            label = f"≈ {number_text.short(weeks.pace)}"
         return Bar(tuple(blocks), label)
 
 
@@ -128,4 +129,4 @@ def _total(week: Week) -> int:
 
 
 def _week_name(week: Week) -> str:
-    return "This week" if week.is_current else words.day_of_month(week.start)
+    return "This week" if week.is_current else number_text.day_of_month(week.start)

@@ -1,0 +1,1 @@
+"""`offramp connect` and `disconnect`."""

@@ -1,0 +1,108 @@
+"""`offramp connect`: points Claude Code at Offramp, in Claude Code's own settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from offramp_cli import exit_codes
+from offramp_cli.claude_code import edit_plan
+from offramp_core.claude_settings import connection
+from offramp_core.claude_settings import warnings as surroundings
+from offramp_core.claude_settings.connection import Change, Outcome
+from offramp_core.claude_settings.editing import BASE_URL
+from offramp_core.control import health_check
+from offramp_core.errors import OfframpError
+
+if TYPE_CHECKING:
+    from offramp_cli.claude_code.edit_plan import Setup
+
+_UNANSWERED = {
+    "none": "Nothing answers at {url} yet, and until it does Claude Code can't work. Start the "
+    "daemon: offramp start, or offramp serve",
+    "other": "Something answers at {url}, but it is not Offramp, or it refuses this request.",
+}
+
+
+@click.command("connect")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Replace an address that is not Offramp's; disconnect restores it.",
+)
+@edit_plan.output_options
+@click.pass_context
+def command(context: click.Context, force: bool, is_dry: bool, is_json: bool) -> None:
+    """Point Claude Code at Offramp.
+
+    Puts ANTHROPIC_BASE_URL into the env block of Claude Code's settings.json (below
+    $CLAUDE_CONFIG_DIR, else ~/.claude) and changes nothing else in it. A backup stays beside the
+    file until `offramp disconnect`.
+    """
+    setup = edit_plan.find_setup()
+    file = setup.places.user
+    change = connection.plan_connect(
+        file, setup.memory_file, setup.url, is_own=setup.is_own, force=force
+    )
+    is_foreign = change.outcome is Outcome.FOREIGN
+    if is_foreign and not is_json:
+        raise _foreign_value(change)
+    has_backup = False
+    if not is_dry and not is_foreign:
+        has_backup = connection.apply(change, setup.memory_file)
+    found = warnings(change, setup)
+    if is_json:
+        edit_plan.print_json(change, setup, found, is_dry=is_dry, has_backup=has_backup)
+        context.exit(exit_codes.FAILURE if is_foreign else 0)
+    if is_dry:
+        click.echo(edit_plan.difference_of(change), nl=False)
+    if is_dry and change.is_edit:
+        click.echo("Nothing was written.", err=True)
+    else:
+        report(change, setup, has_backup=has_backup)
+    edit_plan.print_warnings(found)
+
+
+def _foreign_value(change: Change) -> OfframpError:
+    return OfframpError(
+        f"{change.file}, line {change.line}: {BASE_URL} is {change.old}, which is not Offramp's.",
+        hint="Nothing was changed. --force replaces it, and offramp disconnect puts it back.",
+    )
+
+
+def report(change: Change, setup: Setup, *, has_backup: bool) -> None:
+    """Say what connecting came to."""
+    place = f"  {change.file}, line {change.line}: {BASE_URL} in env"
+    if change.outcome is Outcome.ALREADY_CONNECTED:
+        click.echo(f"Claude Code uses Offramp already: nothing was changed.\n{place}, {change.old}")
+        return
+    click.echo(f"Claude Code now uses {setup.url}.\n{place}")
+    if change.old is not None:
+        click.echo(f"  It was {change.old} before.")
+    if change.previous is not None:
+        click.echo(f"  offramp disconnect will put {change.previous} back.")
+    if has_backup:
+        click.echo(f"  The file as it was: {change.backup}")
+    click.echo(edit_plan.OLD_SESSIONS)
+
+
+def warnings(change: Change, setup: Setup) -> list[str]:
+    """What stands between Claude Code and Offramp once `change` is applied."""
+    found = surroundings.warnings(
+        setup.places,
+        (change.after or b"").decode(),
+        setup.environ,
+        url=setup.url,
+        is_own=setup.is_own,
+    )
+    if setup.settings.client_token is not None:
+        found.append(
+            "Offramp wants its client_token: Claude Code must send it as x-offramp-token "
+            "(ANTHROPIC_CUSTOM_HEADERS)."
+        )
+        return found  # without the token nobody can tell who answers
+    answer = health_check.who_answers(setup.url)
+    if answer != "offramp":
+        found.append(_UNANSWERED[answer].format(url=setup.url))
+    return found

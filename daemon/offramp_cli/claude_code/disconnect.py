@@ -1,0 +1,94 @@
+"""`offramp disconnect`: takes Offramp's address out of Claude Code's settings again."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import click
+
+from offramp_cli.claude_code import edit_plan
+from offramp_core.claude_settings import connection
+from offramp_core.claude_settings import warnings as surroundings
+from offramp_core.claude_settings.connection import Change, Outcome
+from offramp_core.claude_settings.editing import BASE_URL
+
+
+@click.command("disconnect")
+@edit_plan.output_options
+def command(is_dry: bool, is_json: bool) -> None:
+    """Let Claude Code go, as it was before `offramp connect`.
+
+    Takes only Offramp's own address out of Claude Code's settings.json, or puts back what connect
+    had replaced. An address that somebody else wrote there since stays.
+    """
+    setup = edit_plan.find_setup(tolerant=True)
+    change = connection.plan_disconnect(setup.places.user, setup.memory_file, is_own=setup.is_own)
+    dropped_backup = False
+    if not is_dry:
+        dropped_backup = connection.apply(change, setup.memory_file)
+    warnings = [
+        *setup.trouble,
+        *surroundings.leftovers(setup.places, setup.environ, is_own=setup.is_own),
+    ]
+    if is_json:
+        has_backup = change.backup.exists()
+        edit_plan.print_json(change, setup, warnings, is_dry=is_dry, has_backup=has_backup)
+        return
+    if is_dry:
+        click.echo(edit_plan.difference_of(change), nl=False)
+    if is_dry and change.is_edit:
+        click.echo("Nothing was written.", err=True)
+    else:
+        report(change, dropped_backup=dropped_backup)
+    edit_plan.print_warnings(warnings)
+
+
+def report(change: Change, *, dropped_backup: bool) -> None:
+    """Say what disconnecting came to."""
+    click.echo("\n".join(_sentences(change)))
+    if dropped_backup:
+        click.echo("  The file is as it was before connect; its backup was removed.")
+    elif change.is_edit and change.backup.exists():
+        click.echo(f"  The file as it was before connect stays: {change.backup}")
+    if change.is_edit:
+        click.echo(edit_plan.OLD_SESSIONS)
+
+
+def _sentences(change: Change) -> list[str]:
+    file, place = change.file, f"{change.file}, line {change.line}"
+    match change.outcome:
+        case Outcome.DISCONNECTED if change.after is None:
+            return [f"Claude Code no longer uses {change.old}.", f"  {file}: removed, it was ours."]
+        case Outcome.DISCONNECTED:
+            return [
+                f"Claude Code no longer uses {change.old}.",
+                f"  {place}: {BASE_URL} taken out.",
+            ]
+        case Outcome.RESTORED:
+            return [
+                f"Claude Code no longer uses {change.old}.",
+                f"  {place}: {BASE_URL} is {change.new} again.",
+            ]
+        case Outcome.CHANGED_MEANWHILE:
+            since = f"  {place}: {BASE_URL} is {change.old}; somebody changed it since connect."
+            return ["That address is not Offramp's: nothing was changed.", since, *_before(change)]
+        case Outcome.NOT_CONNECTED if change.old is not None:
+            return [
+                "Claude Code does not use Offramp: nothing was changed.",
+                f"  {place}: {BASE_URL} is {change.old}.",
+            ]
+        case Outcome.NOT_CONNECTED:
+            gone = "; somebody took it out since connect" if change.recalled else ""
+            return [
+                "Claude Code does not use Offramp: nothing was changed.",
+                f"  {file} sets no {BASE_URL}{gone}.",
+                *_before(change),
+            ]
+        case Outcome.CONNECTED | Outcome.ALREADY_CONNECTED | Outcome.FOREIGN:
+            raise AssertionError(change.outcome)
+        case _:
+            assert_never(change.outcome)
+
+
+def _before(change: Change) -> list[str]:
+    return [f"  Before connect it was {change.previous}."] if change.previous else []

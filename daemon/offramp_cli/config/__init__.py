@@ -1,0 +1,1 @@
+"""`offramp config`, `key` and `reload`."""

@@ -1,0 +1,274 @@
+"""`offramp key`: stores, shows and deletes the keys of the backends. A key is never an argument."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from offramp_cli.config import key_sources
+from offramp_cli.daemon_client import client_for
+from offramp_core.config.values import shown
+from offramp_core.control.client import ControlError, NotRunningError
+from offramp_core.errors import OfframpError
+from offramp_core.keys import key_input
+from offramp_core.keys.key_store import KeyStore, service_name
+from offramp_core.keys.system_keyring import PROMPT_LIMIT_S, QUIET_LIMIT_S, SystemKeyring
+from offramp_core.paths import Paths
+from offramp_core.settings import ZAI
+
+if TYPE_CHECKING:
+    from offramp_core.config.loader import LoadedSettings
+    from offramp_core.control.api import BackendStatus
+    from offramp_core.control.client import ControlClient
+    from offramp_core.keys.key_file import Place
+    from offramp_core.keys.key_store import Kept
+    from offramp_core.settings import Backend, Secret
+
+_MOST_BYTES = 64 * 1024
+_LOOK_EVERY_S = 0.1
+_WAITING = (
+    "Waiting for the system keyring, which may be asking for its password elsewhere on the screen. "
+    "To do without it: Ctrl-C, then offramp key set --file"
+)
+
+_backend_argument = click.argument("names", nargs=-1, metavar="[BACKEND]")
+
+
+@click.group("key")
+def command() -> None:
+    """Store, show or delete the key of a backend, such as Z.ai."""
+
+
+@command.command("set")
+@_backend_argument
+@click.option("--file", "place", flag_value="file", help="Into the file keys.json (mode 0600).")
+@click.option("--keyring", "place", flag_value="keyring", help="Into the system keyring or not.")
+@click.option(
+    "--check/--no-check",
+    "is_checked",
+    default=True,
+    show_default=True,
+    help="Ask the backend first whether it takes the key.",
+)
+def _set(names: tuple[str, ...], place: Place | None, is_checked: bool) -> None:
+    """Store the key of BACKEND (zai, unless you name another).
+
+    The key is typed at a prompt that does not show it, or piped in. It goes into the system keyring
+    where one works, else into a file that you alone can read. A key that the backend refuses is not
+    stored; the check costs nothing.
+    """
+    paths = Paths.for_user(os.environ)
+    loaded = key_sources.load(paths)
+    backend = key_sources.backend_named(_one_name(names), loaded)
+    key = key_input.parse(_read_key(backend.name), backend.name)
+    store_key(paths, loaded, backend, key, place=place, is_checked=is_checked)
+
+
+@command.command("show")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def _show(as_json: bool) -> None:
+    """Show each backend's key, masked, and where it comes from.
+
+    The environment wins over .env, .env over config.toml, and that over a stored key.
+    """
+    paths = Paths.for_user(os.environ)
+    loaded = key_sources.load(paths)
+    store = KeyStore(paths)
+    rows = []
+    for backend in filter(key_input.takes_key, loaded.settings.backends):
+        source = key_sources.source_of(backend, loaded, paths)
+        rows.append(key_sources.with_stored_key(source, store))
+    unused = _unused(paths, {row.backend for row in rows if row.origin in key_sources.STORED})
+    if as_json:
+        keys = [row.as_json() for row in rows]
+        click.echo(json.dumps({"keys": keys, "unused": unused, "notes": loaded.notes}, indent=2))
+        return
+    width = max((len(row.backend) for row in rows), default=0)
+    for row in rows:
+        mask = row.key.masked() if row.key else "(not there)" if row.problem else "(none)"
+        place = "" if row.origin == "none" else f"  from {row.where}"
+        click.echo(f"{row.backend:<{width}}  {mask}{place}")
+        if row.problem:
+            click.echo(f"{'':<{width}}  {row.problem}")
+    for each in unused:
+        click.echo(f"{each['backend']:<{width}}  stored in {each['where']}, and not used")
+
+
+@command.command("delete")
+@_backend_argument
+def _delete(names: tuple[str, ...]) -> None:
+    """Delete the stored key of BACKEND (zai, unless you name another).
+
+    Keys that you set in the environment, .env or config.toml stay: they are named.
+    """
+    paths = Paths.for_user(os.environ)
+    store = KeyStore(paths, _keyring(paths))
+    name = _one_name(names)
+    if name not in store.entries():
+        name = key_sources.backend_named(name, key_sources.load(paths)).name
+    deleted = store.delete(name)
+    if deleted.from_keyring:
+        click.echo(f"The key for {name} is deleted from the system keyring.")
+    if deleted.from_file:
+        click.echo(f"The key for {name} is deleted from {paths.keys_file}.")
+    if deleted.obstacle is not None:
+        _note(
+            f"It is no longer used, but may still be in the keyring. {deleted.obstacle.title} "
+            f"Once it can be used: offramp key delete {name}"
+        )
+    is_found = deleted.from_keyring or deleted.from_file or deleted.obstacle is not None
+    if not is_found:
+        click.echo(f"There was no stored key for {name}.")
+    _tell_of_other_source(name, paths, "still gives a key, and is used.")
+    if is_found:
+        _tell_daemon(client_for(paths), name)
+
+
+def store_key(
+    paths: Paths,
+    loaded: LoadedSettings,
+    backend: Backend,
+    key: Secret,
+    *,
+    place: Place | None = None,
+    is_checked: bool = True,
+) -> None:
+    """Check the key if wished, store it, have the daemon take it, and print what came of it.
+
+    Raises:
+        OfframpError: the backend refuses it, or it can't be stored; nothing was.
+    """
+    is_known = is_checked and _is_accepted(backend, key, loaded)
+    if not is_known and not key_input.has_usual_shape(key, backend.name):
+        _note(f"This does not look like a key of {backend.name}, which is 32 hexadecimal digits, "
+              "a dot and more characters.")  # fmt: skip
+    kept = KeyStore(paths, _keyring(paths)).set(backend.name, key, place=place)
+    _print_place(backend, key, kept)
+    _tell_of_other_source(backend.name, paths, "gives a key too, which wins over the stored one.")
+    _tell_daemon(client_for(paths), backend.name)
+
+
+def _is_accepted(backend: Backend, key: Secret, loaded: LoadedSettings) -> bool:
+    from offramp_daemon.upstream import key_check
+
+    verdict = key_check.check_key(backend, key, routes=loaded.settings.routes)
+    if verdict.outcome == "refused":
+        raise OfframpError(
+            f"{verdict.text} It was not stored.",
+            hint="Copy it again from the service's page for API keys. To store it all the same: "
+            f"offramp key set {backend.name} --no-check",
+        )
+    if verdict.outcome == "unknown":
+        _note(f"{verdict.text} It is stored unchecked.")
+    else:
+        click.echo(verdict.text)
+    return verdict.outcome == "accepted"
+
+
+def _print_place(backend: Backend, key: Secret, kept: Kept) -> None:
+    what = f"The key for {backend.name} ({key.masked()})"
+    if kept.place == "keyring":
+        click.echo(f"{what} is in the system keyring ({kept.where}).")
+        return
+    click.echo(f"{what} is in {kept.where}, which you alone can read.")
+    if kept.obstacle is not None and kept.was_in_keyring:
+        _note(f"An older one may still be in the keyring. {kept.obstacle.title}")
+    elif kept.obstacle is not None:
+        _note(f"It is not in the keyring: {kept.obstacle.title}")
+
+
+def _tell_of_other_source(name: str, paths: Paths, what: str) -> None:
+    loaded = key_sources.load(paths)
+    for backend in loaded.settings.backends:
+        if backend.name == name and key_input.takes_key(backend):
+            source = key_sources.source_of(backend, loaded, paths)
+            if source.key is not None and source.origin not in key_sources.STORED:
+                _note(f"{source.where} {what}")
+
+
+def _tell_daemon(client: ControlClient, name: str) -> None:
+    """Have the daemon take the change, and say whether it has a key now."""
+    try:
+        answer = client.reload()
+        status = _settled(client, name) if answer.problem is None else None
+    except NotRunningError:
+        click.echo("The daemon is not running; it will go by this when it starts.")
+        return
+    except ControlError as error:
+        _note(f"Whether the daemon noticed can't be said: {error}")
+        return
+    if status is None:
+        _note(f"The daemon did not take its settings: {answer.problem}")
+    elif status.key == "present":
+        click.echo(f"The running daemon has a key for {name}.")
+    else:
+        why = f" ({status.key_note})" if status.key_note else ""
+        click.echo(f"The running daemon has no key for {name}{why}: all goes to Anthropic.")
+
+
+def _settled(client: ControlClient, name: str) -> BackendStatus | None:
+    """What the daemon says of this backend, once the keyring has answered it."""
+    from offramp_daemon.config.keyring_keys import WAITING
+
+    deadline_s = time.monotonic() + QUIET_LIMIT_S + 1
+    while True:
+        found = next((each for each in client.status().backends if each.name == name), None)
+        if found is None or found.key_note != WAITING or time.monotonic() > deadline_s:
+            return found
+        time.sleep(_LOOK_EVERY_S)
+
+
+def _unused(paths: Paths, used: set[str]) -> list[dict[str, Any]]:
+    """The stored keys that another source outdoes, or whose backend is gone."""
+    return [
+        {
+            "backend": name,
+            "where": "the system keyring" if entry.place == "keyring" else str(paths.keys_file),
+        }
+        for name, entry in KeyStore(paths).entries().items()
+        if name not in used
+    ]
+
+
+def _one_name(names: tuple[str, ...]) -> str:
+    """The backend that was named; more than one argument may hold a key, and is not repeated."""
+    if len(names) > 1:
+        raise OfframpError(
+            "More than one argument was given.",
+            hint="Name the backend alone. A key is typed at the prompt or piped in, never an "
+            "argument: others could see it there, and the shell keeps it in its history.",
+        )
+    return names[0] if names else ZAI
+
+
+def _read_key(backend: str) -> str:
+    if sys.stdin.isatty():
+        text: str = click.prompt(
+            f"Key for {shown(backend)} (not shown)",
+            hide_input=True,
+            default="",
+            show_default=False,
+            err=True,
+        )
+        return text
+    return sys.stdin.buffer.read(_MOST_BYTES).decode(errors="replace")
+
+
+def _keyring(paths: Paths) -> SystemKeyring:
+    """The keyring, which may ask for its password where somebody is there to be asked."""
+    may_prompt = sys.stderr.isatty()
+    return SystemKeyring(
+        service_name(paths),
+        limit_s=PROMPT_LIMIT_S if may_prompt else QUIET_LIMIT_S,
+        may_prompt=may_prompt,
+        on_wait=lambda: click.echo(_WAITING, err=True),
+    )
+
+
+def _note(text: str) -> None:
+    click.echo(f"Note: {text}", err=True)

@@ -1,0 +1,116 @@
+"""Where each backend's key comes from, for the commands that show, set and delete keys."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from offramp_core.config import loader, proxy_variables, values
+from offramp_core.config.stored_keys import FROM_KEY_FILE, FROM_KEYRING
+from offramp_core.errors import OfframpError
+from offramp_core.keys.key_input import takes_key
+
+if TYPE_CHECKING:
+    from offramp_core.config.loader import LoadedSettings
+    from offramp_core.keys.key_store import KeyStore
+    from offramp_core.paths import Paths
+    from offramp_core.settings import Backend, Secret
+
+STORED = (FROM_KEYRING, FROM_KEY_FILE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One backend's key as these settings have it; `problem` is why it can't be had."""
+
+    backend: str
+    key: Secret | None
+    origin: str
+    """As in `LoadedSettings.origins`; "none" where there is no key."""
+    where: str
+    problem: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Fit to be printed: masked."""
+        return {
+            "backend": self.backend,
+            "key": self.key.masked() if self.key else None,
+            "origin": self.origin,
+            "where": self.where,
+            "problem": self.problem,
+        }
+
+
+def load(paths: Paths) -> LoadedSettings:
+    """The settings as this shell sees them; its connections go out as the daemon's do."""
+    os.environ.update(proxy_variables.from_file(paths.env_file, os.environ))
+    return loader.load(paths, os.environ)
+
+
+def backend_named(name: str, loaded: LoadedSettings) -> Backend:
+    """The backend of that name, which takes a key.
+
+    Raises:
+        OfframpError: there is none, or it gets the client's own credentials.
+    """
+    with_key = [each for each in loaded.settings.backends if takes_key(each)]
+    for backend in loaded.settings.backends:
+        if backend.name == name and takes_key(backend):
+            return backend
+        if backend.name == name:
+            raise OfframpError(
+                f"{name} gets the credentials that Claude Code sends: it has no key here.",
+                hint=f"A key can be stored for {_listed(with_key)}.",
+            )
+    # Masked where it looks like a key: one may have been given in the name's place.
+    raise OfframpError(
+        f"{values.shown(name)} is no backend.",
+        hint=f"A key can be stored for {_listed(with_key)}. It is typed at the prompt or piped in, "
+        "never an argument, which others could see and the shell keeps in its history.",
+    )
+
+
+def source_of(backend: Backend, loaded: LoadedSettings, paths: Paths) -> Source:
+    """Where the key of `backend` comes from, the keyring not asked."""
+    origin = loaded.origins[f"backend.{backend.name}.key"]
+    if backend.key is None and origin != FROM_KEYRING:
+        origin = "none"
+    return Source(
+        backend=backend.name, key=backend.key, origin=origin, where=place_of(origin, paths)
+    )
+
+
+def with_stored_key(source: Source, store: KeyStore) -> Source:
+    """`source` with the key that the keyring gives, or why it gives none."""
+    if source.origin != FROM_KEYRING:
+        return source
+    try:
+        key = store.get(source.backend)
+    except OfframpError as error:
+        return dataclasses.replace(source, problem=error.title)
+    problem = None if key else "The keyring holds no such key."
+    return dataclasses.replace(source, key=key, problem=problem)
+
+
+def place_of(origin: str, paths: Paths) -> str:
+    """`origin` in the user's words, with the file where there is one."""
+    kind, _, name = origin.partition(" ")
+    if origin == FROM_KEY_FILE:
+        return str(paths.keys_file)
+    if origin == FROM_KEYRING:
+        return "the system keyring"
+    match kind:
+        case "file":
+            return str(paths.config_file)
+        case ".env":
+            return f"{name} in {paths.env_file}"
+        case "environment":
+            return f"{name} in the environment"
+        case _:
+            return "nowhere"
+
+
+def _listed(backends: list[Backend]) -> str:
+    return values.listed(backend.name for backend in backends)

@@ -1,0 +1,50 @@
+"""What the commands that talk to the daemon share: the client, and how a pause is worded."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from offramp_core.control.client import ControlClient
+from offramp_core.usage.weeks import system_zone
+from offramp_core.wording.formatting import format_moment
+
+if TYPE_CHECKING:
+    from offramp_core.control.api import BackendStatus, CommandAnswer, Status
+    from offramp_core.paths import Paths
+
+
+def client_for(paths: Paths) -> ControlClient:
+    """The client of the daemon that has these folders."""
+    return ControlClient(paths.control_socket)
+
+
+def delegation_text(status: Status) -> str:
+    """Whether requests are delegated, and until when not, on the user's clocks."""
+    if status.pause is not None:
+        until = status.pause.until
+        return f"paused until {local_text(until)}" if until else "paused until you resume it"
+    if status.delegation == "never":
+        return "off (settings)"
+    missing = [backend.name for backend in status.backends if backend.key == "missing"]
+    mode = "on, auto" if status.delegation == "auto" else "on"
+    return f"{mode}, but no key for {', '.join(missing)}" if missing else mode
+
+
+def key_text(backend: BackendStatus) -> str:
+    """Whether the backend's key is there, and what is known of why not."""
+    return f"{backend.key} ({backend.key_note})" if backend.key_note else backend.key
+
+
+def local_text(moment: datetime) -> str:
+    """`moment` on the user's clocks."""
+    return format_moment(moment, datetime.now(UTC), system_zone(os.environ))
+
+
+def show_notes(answer: CommandAnswer) -> None:
+    """Print what the user should know besides, on standard error."""
+    for note in answer.notes:
+        click.echo(f"Note: {note}", err=True)

@@ -1,0 +1,1 @@
+"""`offramp pause` and `resume`."""

@@ -1,0 +1,69 @@
+"""`offramp pause`: everything goes to Anthropic, until then or until `offramp resume`."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from offramp_cli.daemon_client import client_for, delegation_text, show_notes
+from offramp_cli.delegation import time_parser
+from offramp_cli.options import demo_option
+from offramp_cli.reports import log_filters
+from offramp_core.usage.weeks import system_zone
+
+if TYPE_CHECKING:
+    from offramp_core.paths import Paths
+
+
+@click.command("pause")
+@click.option("--for", "length", metavar="LENGTH", help="For so long: 1h, 90m, 1h30m, 2d.")
+@click.option(
+    "--until",
+    "moment",
+    metavar="TIME",
+    help="Until then: 22:00 (the next time it is that late), or a date with a time.",
+)
+@click.option("--until-reset", is_flag=True, help="Until your week begins anew.")
+@demo_option
+def command(paths: Paths, length: str | None, moment: str | None, until_reset: bool) -> None:
+    """Send everything to Anthropic, from the next request on.
+
+    Without an option until `offramp resume`. Streams that run go on. A pause outlives the daemon.
+    """
+    if sum((length is not None, moment is not None, until_reset)) > 1:
+        raise click.UsageError("--for, --until and --until-reset can't be combined: choose one.")
+    now = datetime.now(UTC)
+    until = _reset(paths, now) if until_reset else _end(length, moment, now)
+    answer = client_for(paths).pause(until)
+    click.echo(f"Delegation: {delegation_text(answer.status)}. Everything goes to Anthropic.")
+    show_notes(answer)
+
+
+def _end(length: str | None, moment: str | None, now: datetime) -> datetime | None:
+    """When the pause ends by either option; None without one."""
+    if length is not None:
+        try:
+            return now + time_parser.length(length)
+        except (ValueError, OverflowError) as error:
+            raise click.BadParameter(
+                f"{length!r} is no length of time. Give 1h, 90m, 1h30m or 2d.", param_hint="--for"
+            ) from error
+    if moment is None:
+        return None
+    try:
+        until = time_parser.moment(moment, now, system_zone(os.environ))
+    except (ValueError, OverflowError) as error:
+        raise click.BadParameter(
+            f"{moment!r} is no time. Give 22:00, or a date with a time: 2026-11-26 08:00.",
+            param_hint="--until",
+        ) from error
+    if until <= now:
+        raise click.BadParameter(f"{moment!r} is over already.", param_hint="--until")
+    return until
+
+
+def _reset(paths: Paths, now: datetime) -> datetime:
+    return log_filters.week_of(paths, log_filters.load(paths)).boundary.week_of(now).end

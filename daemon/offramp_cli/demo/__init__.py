@@ -1,0 +1,1 @@
+"""`offramp demo`: the daemon in front of the fake services, with sample data."""

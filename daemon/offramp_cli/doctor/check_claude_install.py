@@ -1,0 +1,139 @@
+"""Whether Claude Code is installed, and logged in to a subscription. No login is ever read."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from offramp_cli.doctor.finding import note, ok, warning
+from offramp_core.claude_settings import scopes
+from offramp_core.claude_settings.locations import FOLDER_VARIABLE
+from offramp_core.claude_settings.warnings import KEY_HELPER, LOGIN_VARIABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from offramp_cli.doctor.context import Surroundings
+    from offramp_cli.doctor.finding import Remark
+    from offramp_core.claude_settings.scopes import Scope
+
+_LIMIT_S = 5.0
+_PLACES = (".local/bin/claude", ".claude/local/claude")
+_KEYCHAIN_ITEM = "Claude Code-credentials"
+_TOKEN = "CLAUDE_CODE_OAUTH_TOKEN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """Claude Code's program; `version` is None where it did not say."""
+
+    path: Path | None
+    version: str | None = None
+    is_on_path: bool = True
+
+
+def look(surroundings: Surroundings) -> Program:
+    """Find it and ask its version, within seconds."""
+    environ = surroundings.environ
+    on_path = shutil.which("claude", path=environ.get("PATH", ""))
+    path = Path(on_path) if on_path else _elsewhere(surroundings.home)
+    if path is None:
+        return Program(path=None)
+    words = _ask((str(path), "--version"), surroundings)
+    return Program(path=path, version=words or None, is_on_path=on_path is not None)
+
+
+def judge(program: Program) -> Iterator[Remark]:
+    """Whether it can be started."""
+    if program.path is None:
+        yield warning(
+            "Claude Code is not installed: there is no program `claude` on your PATH.",
+            "Install it, or look from a terminal that finds it.",
+        )
+        return
+    if program.version is None:
+        yield warning(
+            f"{program.path} does not say its version.", "Type `claude --version`; install it anew."
+        )
+    else:
+        yield ok(f"{program.version}, {program.path}.")
+    if not program.is_on_path:
+        yield note(f"{program.path.parent} is not on this shell's PATH.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """Where a subscription's login is, None if nowhere; and what would take its place."""
+
+    stored_in: str | None
+    scopes: Sequence[Scope]
+
+
+def look_for_login(surroundings: Surroundings, found: Sequence[Scope]) -> Login:
+    """Whether a login is there: that it exists, never what it is."""
+    own = surroundings.environ.get(FOLDER_VARIABLE)
+    folder = surroundings.folder / Path(own).expanduser() if own else surroundings.home / ".claude"
+    file = folder / ".credentials.json"
+    if _is_there(file):
+        return Login(stored_in=str(file), scopes=found)
+    # Without -w it tells whether there is such an item, and asks for no password.
+    item = ("security", "find-generic-password", "-s", _KEYCHAIN_ITEM)
+    if surroundings.platform == "darwin" and _ask(item, surroundings) is not None:
+        return Login(stored_in="the Keychain", scopes=found)
+    return Login(stored_in=None, scopes=found)
+
+
+def judge_login(login: Login) -> Iterator[Remark]:
+    """Whether Claude Code uses the subscription's login."""
+    token = scopes.in_force(login.scopes, _TOKEN)
+    if login.stored_in is not None:
+        yield ok(f"A login is stored in {login.stored_in} (not read).")
+    elif token is not None:
+        yield ok(f"{token.scope.shown} gives a subscription's token ({_TOKEN}, not shown).")
+    else:
+        yield warning(
+            "Claude Code is not logged in to a subscription.", "Type `claude`, then /login."
+        )
+    instead = [
+        *scopes.variables(login.scopes, *LOGIN_VARIABLES),
+        *scopes.settings(login.scopes, KEY_HELPER),
+    ]
+    for setting in instead:
+        yield warning(
+            f"{setting.scope.shown} sets {setting.name} (not shown): Claude Code uses it instead "
+            "of your subscription's login, and each request is paid for by itself.",
+            "Remove it, unless that is what you want.",
+        )
+
+
+def _elsewhere(home: Path) -> Path | None:
+    candidates = (home / place for place in _PLACES)
+    return next((path for path in candidates if os.access(path, os.X_OK)), None)
+
+
+def _is_there(file: Path) -> bool:
+    try:
+        return file.stat().st_size > 0
+    except OSError:
+        return False
+
+
+def _ask(command: Sequence[str], surroundings: Surroundings) -> str | None:
+    """The first line that `command` prints; None if it fails or takes too long."""
+    try:
+        done = subprocess.run(
+            command,
+            env={**surroundings.environ, "DISABLE_AUTOUPDATER": "1"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_LIMIT_S,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    lines = done.stdout.decode(errors="replace").strip().splitlines()
+    return lines[0] if lines else ""

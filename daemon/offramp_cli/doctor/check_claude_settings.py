@@ -1,0 +1,180 @@
+"""Where Claude Code's settings and variables send it, to which models, and what they switch off."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from offramp_cli.doctor.finding import failure, note, ok, warning
+from offramp_core.addresses import is_loopback
+from offramp_core.claude_settings import bypasses, scopes
+from offramp_core.claude_settings.editing import BASE_URL
+from offramp_core.config.values import shown
+from offramp_core.settings import ANTHROPIC
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from offramp_cli.doctor.finding import Remark
+    from offramp_core.claude_settings.scopes import Scope, Setting
+    from offramp_core.settings import Settings
+
+_CONNECT = "offramp connect"
+_MODELS = (
+    "ANTHROPIC_MODEL",
+    "ANTHROPIC_DEFAULT_OPUS_MODEL",
+    "ANTHROPIC_DEFAULT_SONNET_MODEL",
+    "ANTHROPIC_DEFAULT_HAIKU_MODEL",
+    "ANTHROPIC_SMALL_FAST_MODEL",
+    "CLAUDE_CODE_SUBAGENT_MODEL",
+)
+_MODEL_SETTING = "model"
+_ALIASES = ("opus", "default", "best", "inherit", "claude")
+"""Parts of the names that Anthropic knows, where no route does."""
+_CACHING = (
+    "DISABLE_PROMPT_CACHING",
+    "DISABLE_PROMPT_CACHING_OPUS",
+    "DISABLE_PROMPT_CACHING_SONNET",
+    "DISABLE_PROMPT_CACHING_HAIKU",
+)
+_SWITCHES = {
+    "CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "newer features of the API are switched off",
+    "CLAUDE_CODE_DISABLE_1M_CONTEXT": "contexts of a million tokens are switched off",
+}
+_TOOL_SEARCH = "ENABLE_TOOL_SEARCH"
+_HEADERS = "ANTHROPIC_CUSTOM_HEADERS"
+
+
+def judge_address(
+    found: Sequence[Scope], url: str, *, is_own: Callable[[str], bool]
+) -> Iterator[Remark]:
+    """Whether Claude Code's base URL is `url`, and nothing leads past it."""
+    setting = scopes.in_force(found, BASE_URL)
+    if setting is None:
+        yield warning(
+            "Claude Code does not use Offramp: nothing sets ANTHROPIC_BASE_URL.",
+            f"To point it here: {_CONNECT}",
+        )
+        return
+    if not is_own(setting.value):
+        yield _foreign(setting, url)
+        return
+    yield from _own(setting, found, is_own=is_own)
+    for detour in bypasses.find(found, setting.value):
+        yield failure(detour.saw, detour.cure)
+
+
+def _foreign(setting: Setting, url: str) -> Remark:
+    host = urlsplit(setting.value).hostname or ""
+    what = "another port than Offramp's" if is_loopback(host) else "not Offramp"
+    cure = f"Remove it there, or set it to {url}."
+    if setting.scope.path is None:
+        cure = f"Unset it; for good, point Claude Code here: {_CONNECT}"
+    elif setting.scope.name == scopes.OWN:
+        cure = f"To point it here, with a way back: {_CONNECT} --force"
+    return failure(
+        f"{setting.scope.shown} sets ANTHROPIC_BASE_URL to {shown(setting.value)}, which is "
+        f"{what}: Claude Code goes there.",
+        cure,
+    )
+
+
+def _own(
+    setting: Setting, found: Sequence[Scope], *, is_own: Callable[[str], bool]
+) -> Iterator[Remark]:
+    parts = urlsplit(setting.value)
+    where = setting.scope.shown
+    if parts.scheme != "http":
+        yield failure(
+            f"{where} has Claude Code use {shown(setting.value)}; Offramp speaks http, not "
+            f"{parts.scheme}.",
+            f"Take it out, then: {_CONNECT}",
+        )
+    elif parts.path.strip("/"):
+        yield failure(
+            f"{where} has Claude Code use {shown(setting.value)}: each path would begin with "
+            f"{parts.path} twice, or wrongly.",
+            f"Leave {parts.path} out.",
+        )
+    elif setting.scope.beyond_json is not None:
+        line, column = setting.scope.beyond_json
+        yield failure(
+            f"{where} holds a comment or a trailing comma (line {line}, column {column}): Claude "
+            "Code may pass over the whole file, its address with it.",
+            "Make it plain JSON.",
+        )
+    else:
+        yield ok(f"{where} has Claude Code use {setting.value}.")
+    if setting.scope.path is None:
+        yield note("That holds in this terminal alone.", f"For good: {_CONNECT}")
+    for other in scopes.variables(found, BASE_URL):
+        if other.scope is not setting.scope and not is_own(other.value):
+            yield note(f"{other.scope.shown} sets it to {shown(other.value)}, which loses.")
+
+
+def judge_models(found: Sequence[Scope], settings: Settings) -> Iterator[Remark]:
+    """Where each model goes that is set by name."""
+    settings_of_models = [
+        *(each for name in _MODELS if (each := scopes.in_force(found, name)) is not None),
+        *list(scopes.settings(found, _MODEL_SETTING))[:1],
+    ]
+    if not settings_of_models:
+        yield ok("No model is set by name: Claude Code's own names are routed.")
+    for setting in settings_of_models:
+        seen = f"{setting.scope.shown} sets {setting.name} to {shown(setting.value)}"
+        backend = _backend_for(setting.value, settings)
+        if backend is not None:
+            yield ok(f"{seen}, which goes to {backend}.")
+        else:
+            yield warning(
+                f"{seen}. No route has that name, so it goes to Anthropic, which does not know it.",
+                "Remove it (a set-up for another service may have left it), or add a [[route]].",
+            )
+
+
+def _backend_for(model: str, settings: Settings) -> str | None:
+    """Where requests for `model` go; None where nobody knows it."""
+    name = model.lower()
+    for route in settings.routes:
+        if route.match.lower() in name:
+            return route.backend
+    return ANTHROPIC if any(alias in name for alias in _ALIASES) else None
+
+
+def judge_features(found: Sequence[Scope], *, is_own: Callable[[str], bool]) -> Iterator[Remark]:
+    """What is switched off, by a variable or by the address."""
+    remarks = [*_switched_off(found), *_behind_address(found, is_own)]
+    yield from remarks or [ok("No variable switches anything off.")]
+
+
+def _switched_off(found: Sequence[Scope]) -> Iterator[Remark]:
+    for name in _CACHING:
+        setting = scopes.in_force(found, name)
+        if setting is not None and scopes.is_on(setting.value):
+            yield warning(
+                f"{setting.scope.shown} sets {name}: every turn uses your plan as if it were the "
+                "first.",
+                "Remove it.",
+            )
+    for name, effect in _SWITCHES.items():
+        setting = scopes.in_force(found, name)
+        if setting is not None and scopes.is_on(setting.value):
+            yield note(f"{setting.scope.shown} sets {name}: {effect}.")
+    headers = scopes.in_force(found, _HEADERS)
+    if headers is not None:
+        yield note(f"{headers.scope.shown} adds headers to each request ({_HEADERS}, not shown).")
+
+
+def _behind_address(found: Sequence[Scope], is_own: Callable[[str], bool]) -> Iterator[Remark]:
+    """What Claude Code leaves off behind any address but Anthropic's own."""
+    url = scopes.in_force(found, BASE_URL)
+    if url is None or not is_own(url.value):
+        return
+    if scopes.in_force(found, _TOOL_SEARCH) is None:
+        yield note(
+            "Behind any address but Anthropic's own, Claude Code loads all MCP tools at once "
+            "instead of searching them, and some versions leave out Remote Control and contexts "
+            "of a million tokens.",
+            f"With many MCP tools: try {_TOOL_SEARCH}=true in the env of its settings; the other "
+            "service may refuse such requests.",
+        )

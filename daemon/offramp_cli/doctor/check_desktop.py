@@ -1,0 +1,169 @@
+"""Whether this desktop can show the icon, and whether the charts' libraries are there.
+
+Neither the tray nor the window is imported: it only asks the session bus, and the import system.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from offramp_cli.doctor.finding import note, ok, warning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from dbus_fast.aio import MessageBus
+
+    from offramp_cli.doctor.context import Surroundings
+    from offramp_cli.doctor.finding import Remark
+
+State = Literal["macos", "no desktop", "no bus", "no watcher", "no host", "ready"]
+
+_WATCHER = "org.kde.StatusNotifierWatcher"
+_WATCHER_PATH = "/StatusNotifierWatcher"
+_LIMIT_S = 3.0
+_CHARTS = ("PySide6", "pyqtgraph", "numpy", "genai_prices")
+
+_CURES: Mapping[str, str] = {
+    "gnome": "GNOME shows icons with an extension: install AppIndicator and KStatusNotifierItem "
+    "Support (Debian and Ubuntu: gnome-shell-extension-appindicator), switch it on, log in anew.",
+    "xfce": "Add the Status Tray plugin to the panel.",
+    "kde": "Add the System Tray widget to the panel.",
+    "sway": 'Give the bar a tray: waybar\'s "tray" module, say.',
+    "hyprland": 'Give the bar a tray: waybar\'s "tray" module, say.',
+    "mate": "Install mate-indicator-applet, and add the Indicator Applet to the panel.",
+}
+_ANY_CURE = "Use a panel or bar that shows StatusNotifierItem icons."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tray:
+    """What was found of the desktop; `detail` is the watcher's owner or the bus's complaint."""
+
+    state: State
+    desktop: str
+    detail: str = ""
+
+
+def look(surroundings: Surroundings) -> Tray:
+    """Ask the session bus, within seconds; nothing is started by asking."""
+    environ = surroundings.environ
+    desktop = environ.get("XDG_CURRENT_DESKTOP", "")
+    if surroundings.platform == "darwin":
+        return Tray(state="macos", desktop="macOS")
+    if not environ.get("WAYLAND_DISPLAY") and not environ.get("DISPLAY"):
+        return Tray(state="no desktop", desktop=desktop)
+    address = _bus_address(environ)
+    if address is None:
+        return Tray(state="no bus", desktop=desktop, detail="DBUS_SESSION_BUS_ADDRESS is not set")
+    try:
+        return asyncio.run(_ask(address, desktop))
+    except Exception as error:  # noqa: BLE001 - a bus can fail in as many ways as it has libraries
+        return Tray(state="no bus", desktop=desktop, detail=f"{type(error).__name__}: {error}")
+
+
+def judge(tray: Tray) -> Iterator[Remark]:
+    """Whether the icon will be seen, and what is missing."""
+    on = f" ({tray.desktop})" if tray.desktop else ""
+    match tray.state:
+        case "macos":
+            yield ok("The menu bar shows the icon.")
+        case "no desktop":
+            yield note(
+                "This session has no desktop (neither WAYLAND_DISPLAY nor DISPLAY is set).",
+                "Run the doctor in a terminal of the desktop to check the icon.",
+            )
+        case "no bus":
+            yield warning(
+                f"The session bus can't be reached ({tray.detail}): no icon can be shown{on}.",
+                "Log in to the desktop anew; without one the command line does all that is needed.",
+            )
+        case "no watcher":
+            yield warning(f"Nothing on this desktop{on} shows tray icons.", _cure(tray.desktop))
+        case "no host":
+            yield warning(
+                f"{_WATCHER} is there{on}, but no panel shows icons.", _cure(tray.desktop)
+            )
+        case "ready":
+            yield ok(f"A panel shows tray icons{on}.")
+
+
+def look_for_charts() -> tuple[str, ...]:
+    """The libraries of the charts window that are not installed."""
+    return tuple(name for name in _CHARTS if importlib.util.find_spec(name) is None)
+
+
+def judge_charts(missing: Sequence[str]) -> Iterator[Remark]:
+    """Whether the charts window can open."""
+    if missing:
+        yield note(
+            f"The charts window can't open: {', '.join(missing)} not installed.",
+            "Install Offramp with its charts: `make install`, or pip install 'offramp[charts]'.",
+        )
+    else:
+        yield ok("What the charts window needs is installed.")
+
+
+def _bus_address(environ: Mapping[str, str]) -> str | None:
+    if address := environ.get("DBUS_SESSION_BUS_ADDRESS"):
+        return address
+    runtime = environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
+    socket = Path(runtime) / "bus"
+    return f"unix:path={socket}" if socket.exists() else None
+
+
+async def _ask(address: str, desktop: str) -> Tray:
+    # Imported here, for it is there on Linux alone.
+    from dbus_fast.aio import MessageBus
+
+    async with asyncio.timeout(_LIMIT_S):
+        bus = await MessageBus(bus_address=address).connect()
+        try:
+            return await _ask_watcher(bus, desktop)
+        finally:
+            bus.disconnect()
+
+
+async def _ask_watcher(bus: MessageBus, desktop: str) -> Tray:
+    from dbus_fast import Message, MessageFlag
+
+    has_owner = await bus.call(
+        Message(
+            destination="org.freedesktop.DBus",
+            path="/org/freedesktop/DBus",
+            interface="org.freedesktop.DBus",
+            member="NameHasOwner",
+            signature="s",
+            body=[_WATCHER],
+        )
+    )
+    if has_owner.body != [True]:
+        return Tray(state="no watcher", desktop=desktop)
+    answer = await bus.call(
+        Message(
+            destination=_WATCHER,
+            path=_WATCHER_PATH,
+            interface="org.freedesktop.DBus.Properties",
+            member="Get",
+            signature="ss",
+            body=[_WATCHER, "IsStatusNotifierHostRegistered"],
+            flags=MessageFlag.NO_AUTOSTART,
+        )
+    )
+    is_shown = bool(answer.body) and _plain(answer.body[0]) is True
+    return Tray(state="ready" if is_shown else "no host", desktop=desktop)
+
+
+def _plain(value: object) -> object:
+    """What is in a D-Bus variant."""
+    return getattr(value, "value", value)
+
+
+def _cure(desktop: str) -> str:
+    names = desktop.lower().replace(";", ":").split(":")
+    return next((_CURES[name] for name in names if name in _CURES), _ANY_CURE)

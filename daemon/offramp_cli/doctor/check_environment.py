@@ -1,0 +1,142 @@
+"""The variables that decide how the daemon gets out, which a login item does not have by itself.
+
+A daemon that a service manager starts does not see what the user's shell exports. Where this
+process may look into the daemon's own environment it does, and reads these variables alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from offramp_cli.doctor.finding import note, ok, warning
+from offramp_core.config import proxy_variables
+from offramp_core.config.proxy_variables import CERTIFICATES, PROXIES
+from offramp_core.config.values import ConfigError
+from offramp_core.redaction import mask_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, MutableMapping
+
+    from offramp_cli.doctor.context import Surroundings
+    from offramp_cli.doctor.finding import Remark
+
+_PROC = Path("/proc")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environments:
+    """These variables in the shell and in the daemon; None where no daemon can be looked into."""
+
+    shell: Mapping[str, str]
+    daemon: Mapping[str, str] | None
+    came_later: tuple[str, ...] = ()
+    """What `.env` sets, if it was changed after the daemon had started, which then read it."""
+
+    @property
+    def in_force(self) -> Mapping[str, str]:
+        """The daemon's if they are known, else those that it would have if started here."""
+        return self.shell if self.daemon is None else self.daemon
+
+
+def look(surroundings: Surroundings, *, proc: Path = _PROC) -> Environments:
+    """Both environments, with the lines of our `.env` behind each."""
+    status = surroundings.status
+    environment = None if status is None else _of_process(status.pid, proc)
+    return Environments(
+        shell=_chosen(surroundings.environ, surroundings),
+        daemon=None if environment is None else _chosen(environment, surroundings),
+        came_later=_came_later(surroundings),
+    )
+
+
+def adopt(environments: Environments, environ: MutableMapping[str, str]) -> None:
+    """Have connections of this process, whose environment is `environ`, go out as the daemon's."""
+    for name in (*PROXIES, *CERTIFICATES):
+        for spelling in proxy_variables.spellings(name):
+            environ.pop(spelling, None)
+    environ.update(environments.in_force)
+
+
+def judge(environments: Environments) -> Iterator[Remark]:
+    """Say how the daemon gets out, and warn where it lacks what this shell has."""
+    shell, daemon = environments.shell, environments.daemon
+    if environments.came_later:
+        yield warning(
+            f"The file .env was changed after the daemon had started: "
+            f"{', '.join(environments.came_later)} may not be in force.",
+            "offramp restart",
+        )
+        return
+    if daemon is None:
+        yield _of_shell_alone(shell)
+        return
+    differing = [name for name in (*PROXIES, *CERTIFICATES) if shell.get(name) != daemon.get(name)]
+    if not differing:
+        yield ok(f"The daemon goes out as this shell does: {_listed(daemon)}.")
+    for name in differing:
+        yield _difference(name, shell.get(name), daemon.get(name))
+
+
+def _of_shell_alone(shell: Mapping[str, str]) -> Remark:
+    text = f"This shell goes out with {_listed(shell)}; there is no daemon to compare with."
+    if not shell:
+        return ok(text)
+    return note(text, "A login item does not see the shell: `offramp install` moves them.")
+
+
+def _difference(name: str, shell: str | None, daemon: str | None) -> Remark:
+    if daemon is None:
+        return warning(
+            f"{name} is set in this shell ({_shown(shell)}), but not where the daemon runs.",
+            "If you need it to reach the internet: `offramp install` moves it to the daemon.",
+        )
+    if shell is None:
+        return note(f"{name} is set where the daemon runs ({_shown(daemon)}), not in this shell.")
+    return note(
+        f"{name} is {_shown(shell)} in this shell and {_shown(daemon)} where the daemon runs.",
+        "If the shell's is the right one: `offramp install` moves it to the daemon.",
+    )
+
+
+def _listed(variables: Mapping[str, str]) -> str:
+    named = [f"{name}={_shown(value)}" for name, value in variables.items()]
+    return ", ".join(named) if named else "no proxy and no certificates of its own"
+
+
+def _shown(value: str | None) -> str:
+    return mask_credentials(value or "")
+
+
+def _chosen(environ: Mapping[str, str], surroundings: Surroundings) -> dict[str, str]:
+    """Our variables in `environ`, with `.env` behind it, by their upper-case names."""
+    try:
+        behind = proxy_variables.from_file(surroundings.paths.env_file, environ)
+    except ConfigError:
+        behind = {}
+    found = {
+        name: proxy_variables.find(name, environ) or proxy_variables.find(name, behind)
+        for name in (*PROXIES, *CERTIFICATES)
+    }
+    return {name: variable[1] for name, variable in found.items() if variable is not None}
+
+
+def _came_later(surroundings: Surroundings) -> tuple[str, ...]:
+    status, file = surroundings.status, surroundings.paths.env_file
+    try:
+        if status is None or file.stat().st_mtime <= status.started.timestamp():
+            return ()
+        return tuple(proxy_variables.from_file(file, {}))
+    except (OSError, ConfigError):
+        return ()
+
+
+def _of_process(pid: int, proc: Path) -> dict[str, str] | None:
+    """Its environment when it was started; None where the system shows none, or not to us."""
+    try:
+        data = (proc / str(pid) / "environ").read_bytes()
+    except OSError:
+        return None
+    pairs = (item.decode(errors="replace").partition("=") for item in data.split(b"\0") if item)
+    return {name: value for name, _, value in pairs}

@@ -1,0 +1,176 @@
+"""Who answers where Claude Code will connect, over IPv4 and IPv6, and who holds the port."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import json
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from offramp_cli.doctor.finding import failure, note, ok
+from offramp_core.addresses import is_loopback
+from offramp_core.control import port_owner
+from offramp_core.wording.formatting import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from offramp_cli.doctor.context import Surroundings
+    from offramp_cli.doctor.finding import Remark
+    from offramp_core.control.port_owner import Holder
+
+State = Literal["offramp", "other", "silent", "closed", "no such address"]
+"""Who is there: Offramp, something else, something that says nothing, nobody, not even a place."""
+
+_ANSWER_LIMIT_S = 1.5
+_MAX_BYTES = 64 * 1024
+_HIGHEST_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answerer:
+    """The Offramp that answers on the port; `pid` where it says so."""
+
+    pid: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One address with the port, and who is there."""
+
+    host: str
+    state: State
+    answerer: Answerer | None = None
+    holder: Holder | None = None
+
+    @property
+    def shown(self) -> str:
+        """The address as in a URL."""
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+
+def look(surroundings: Surroundings) -> tuple[Place, ...]:
+    """Ask at each address that a client on this machine may use."""
+    host = surroundings.settings.host
+    hosts = ("127.0.0.1", "::1") if is_loopback(host) or host in {"0.0.0.0", "::"} else (host,)
+    return tuple(_place(each, surroundings.port) for each in hosts)
+
+
+def answerer_of(places: Sequence[Place]) -> Answerer | None:
+    """The Offramp that answers at the first of them where one does."""
+    return next((place.answerer for place in places if place.answerer is not None), None)
+
+
+def judge(
+    places: Sequence[Place], port: int, *, wanted_port: int, is_running: bool, now: datetime
+) -> Iterator[Remark]:
+    """Whether Offramp, and nothing else, is where clients look for it."""
+    there = [place for place in places if place.state != "no such address"]
+    own = [place for place in there if place.state == "offramp"]
+    if own:
+        yield ok(f"Offramp answers on port {port} at {' and '.join(p.shown for p in own)}.")
+    for place in there:
+        match place.state:
+            case "other" | "silent":
+                yield _stranger(place, port, now)
+            case "closed" if own:
+                yield note(
+                    f"Nobody listens at {place.shown}, port {port}: clients that try it first wait "
+                    "for a moment.",
+                    "`offramp restart` opens both addresses, if this machine has them.",
+                )
+            case _:
+                pass
+    if port != wanted_port:
+        yield note(
+            f"The settings in this shell say port {wanted_port}, and the daemon listens on {port}.",
+            "If the settings are right: `offramp install`, or start the daemon anew.",
+        )
+    if there and all(place.state == "closed" for place in there):
+        yield _closed(port, is_running=is_running)
+
+
+def _closed(port: int, *, is_running: bool) -> Remark:
+    if is_running:
+        return failure(
+            f"The daemon runs, but nobody listens on port {port}.",
+            "Start it anew: offramp restart",
+        )
+    return note(f"Port {port} is free.")
+
+
+def _stranger(place: Place, port: int, now: datetime) -> Remark:
+    what = "does not answer" if place.state == "silent" else "is not Offramp, or refuses this user"
+    free = port + 1 if port < _HIGHEST_PORT else port - 1
+    cure = f"set another port (PORT={free}), and `offramp connect` again"
+    if place.holder is None:
+        who = f"What listens on port {port} at {place.shown}"
+        return failure(
+            f"{who} {what}; it belongs to another user, or hides.",
+            f"Find it (sudo ss -ltnp) and end it, or {cure}.",
+        )
+    holder = place.holder
+    since = ""
+    if holder.since is not None:
+        since = f", for {format_duration((now - holder.since).total_seconds())}"
+    return failure(
+        f"Port {port} at {place.shown} is held by {holder.name} (pid {holder.pid}{since}), which "
+        f"{what}.",
+        f"End it (kill {holder.pid}) if you don't need it, or {cure}.",
+    )
+
+
+def _place(host: str, port: int) -> Place:
+    try:
+        state, answerer = _ask(host, port)
+    except OSError as error:
+        state, answerer = _state_for(error), None
+    holder = port_owner.find(host, port) if state in {"other", "silent"} else None
+    return Place(host=host, state=state, answerer=answerer, holder=holder)
+
+
+def _state_for(error: OSError) -> State:
+    if isinstance(error, TimeoutError):
+        return "silent"
+    if error.errno in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETUNREACH}:
+        return "no such address"
+    return "closed" if error.errno == errno.ECONNREFUSED else "other"
+
+
+def _ask(host: str, port: int) -> tuple[State, Answerer | None]:
+    connection = http.client.HTTPConnection(host, port, timeout=_ANSWER_LIMIT_S)
+    try:
+        connection.request("GET", "/health", headers={"Connection": "close"})
+        answer = json.loads(connection.getresponse().read(_MAX_BYTES))
+    except (http.client.HTTPException, ValueError, RecursionError):
+        return "other", None
+    finally:
+        connection.close()
+    if not isinstance(answer, dict) or answer.get("service") != "offramp":
+        return "other", None
+    pid = answer.get("pid")
+    return "offramp", Answerer(pid=pid if isinstance(pid, int) else None)
+
+
+def look_up_localhost() -> tuple[str, ...]:
+    """The addresses that `localhost` stands for; none where it stands for nothing."""
+    try:
+        found = socket.getaddrinfo("localhost", None, type=socket.SOCK_STREAM)
+    except OSError:
+        return ()
+    return tuple(dict.fromkeys(str(each[4][0]) for each in found))
+
+
+def judge_localhost(addresses: Sequence[str]) -> Iterator[Remark]:
+    """Whether `localhost`, in the address that Claude Code is given, is this machine."""
+    foreign = [address for address in addresses if not is_loopback(address)]
+    cure = "Give /etc/hosts the lines `127.0.0.1 localhost` and `::1 localhost`."
+    if not addresses:
+        yield failure("The name localhost stands for no address.", cure)
+    elif foreign:
+        yield failure(f"localhost stands for {', '.join(foreign)}, which is another machine.", cure)
+    else:
+        yield ok(f"localhost is {' and '.join(addresses)}.")

@@ -1,0 +1,89 @@
+"""Limits of this system that a long-running proxy meets, and who runs this command."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from offramp_cli.doctor.finding import failure, note, ok, warning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from offramp_cli.doctor.context import Surroundings
+    from offramp_cli.doctor.finding import Remark
+
+_PROC = Path("/proc")
+_OPEN_FILES = re.compile(r"^Max open files\s+(\d+|unlimited)\s+(\d+|unlimited)", re.MULTILINE)
+_FEW_FILES = 1024
+"""A request takes two descriptors, and Claude Code's subagents come in dozens."""
+_OLDEST_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """Limits and circumstances; descriptors None where there is no limit, or none is known."""
+
+    own_most_descriptors: int | None
+    daemon_descriptors: int | None
+    now: datetime
+    sudo_user: str | None
+    """Whoever became root for this command."""
+
+
+def look(surroundings: Surroundings, *, proc: Path = _PROC) -> System:
+    """Ask the kernel."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    status = surroundings.status
+    is_root = os.geteuid() == 0
+    return System(
+        own_most_descriptors=_bounded(hard),
+        daemon_descriptors=_of_process(status.pid, proc) if status else None,
+        now=datetime.fromtimestamp(time.time(), UTC),
+        sudo_user=surroundings.environ.get("SUDO_USER") if is_root else None,
+    )
+
+
+def judge(system: System) -> Iterator[Remark]:
+    """Whether the daemon may open enough, and the clock is of this age."""
+    most = system.own_most_descriptors
+    if system.daemon_descriptors is not None:
+        of_daemon = f"The daemon may open {system.daemon_descriptors} files and connections"
+    else:
+        of_daemon = f"A daemon may open {most or 'any number of'} files and connections"
+    limit = system.daemon_descriptors or most
+    if limit is not None and limit < _FEW_FILES:
+        yield warning(
+            f"{of_daemon}, which is little: requests beyond it are refused.",
+            "Raise the hard limit (ulimit -Hn, LimitNOFILE= of the service), then restart.",
+        )
+    else:
+        yield ok(f"{of_daemon}.")
+    if system.now < _OLDEST_CLOCK:
+        yield failure(
+            f"This machine's clock says {system.now:%Y-%m-%d}.",
+            "Set it: no certificate is valid on that day.",
+        )
+    if system.sudo_user not in {None, "root"}:
+        yield note(
+            "This command runs as root, and looks at root's Offramp and Claude Code.",
+            f"Run it as {system.sudo_user}, without sudo.",
+        )
+
+
+def _bounded(limit: int) -> int | None:
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
+def _of_process(pid: int, proc: Path) -> int | None:
+    try:
+        found = _OPEN_FILES.search((proc / str(pid) / "limits").read_text())
+    except OSError:
+        return None
+    return int(found[1]) if found and found[1].isdecimal() else None

@@ -1,0 +1,79 @@
+"""`offramp doctor`: looks at each link of the chain and names the cure."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from offramp_cli import exit_codes
+from offramp_cli.doctor import check_environment, context, report, runner
+from offramp_cli.doctor import checks as catalogue
+from offramp_cli.doctor.finding import Outcome
+from offramp_cli.reports.log_filters import tolerate_encoding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from offramp_cli.doctor.finding import Finding
+
+_WIDEST = 100
+_COLOURS = {
+    Outcome.OK: "green",
+    Outcome.NOTE: "cyan",
+    Outcome.WARNING: "yellow",
+    Outcome.FAILURE: "red",
+}
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--only",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Only this check (the name is in the second column); may be given several times.",
+)
+def command(names: tuple[str, ...], as_json: bool) -> None:
+    """Look at each link of the chain, say what is there, and name the cure.
+
+    Nothing is changed, and no credential is sent but a backend's key to that backend. Takes less
+    than ten seconds. Ends with 0 if nothing failed, warnings or not, and with 1 if something did.
+    """
+    here = context.find(dict(os.environ))
+    environments = check_environment.look(here)
+    checks = catalogue.checks(here)
+    try:
+        chosen = catalogue.chosen(checks, names)
+    except KeyError as error:
+        known = ", ".join(check.name for check in checks)
+        raise click.BadParameter(
+            f"there is no check {error.args[0]!r}. There are: {known}.", param_hint="--only"
+        ) from error
+    # What is asked from here on goes out as the daemon does.
+    check_environment.adopt(environments, os.environ)
+    findings = runner.run_all(chosen)
+    if as_json:
+        click.echo(json.dumps(report.document(findings), indent=2))
+    else:
+        _print(findings, here.home)
+    has_failed = any(finding.outcome is Outcome.FAILURE for finding in findings)
+    sys.exit(exit_codes.FAILURE if has_failed else 0)
+
+
+def _print(findings: Sequence[Finding], home: Path) -> None:
+    tolerate_encoding()
+    width = min(shutil.get_terminal_size().columns, _WIDEST)
+    is_plain = "NO_COLOR" in os.environ
+    for outcome, text in report.lines(findings, width=width, home=home):
+        if outcome is None or is_plain:
+            click.echo(text)
+        else:
+            word = outcome.value
+            click.echo(text.replace(word, click.style(word, fg=_COLOURS[outcome]), 1))

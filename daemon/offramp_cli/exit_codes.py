@@ -1,0 +1,23 @@
+"""What `offramp` ends with; listed in the README, so a number never changes its meaning.
+
+2 is click's own, for a wrong option or argument.
+"""
+
+from offramp_core.config.loader import ConfigError
+from offramp_core.errors import OfframpError
+from offramp_daemon.server.listeners import PortBusyError
+
+FAILURE = 1
+SETTINGS_REFUSED = 3
+PORT_BUSY = 4
+
+
+def for_error(error: OfframpError) -> int:
+    """The exit code that tells a script what kind of failure `error` is."""
+    match error:
+        case ConfigError():
+            return SETTINGS_REFUSED
+        case PortBusyError():
+            return PORT_BUSY
+        case _:
+            return FAILURE

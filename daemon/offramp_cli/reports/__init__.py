@@ -1,0 +1,1 @@
+"""`offramp stats`, `logs` and `status`."""

@@ -1,0 +1,182 @@
+"""`offramp status`: whether the daemon runs, and how it is doing."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from offramp_cli import exit_codes
+from offramp_cli.daemon_client import client_for, delegation_text, key_text, local_text
+from offramp_cli.options import demo_option
+from offramp_cli.service import service_status
+from offramp_core.control.client import NotRunningError
+from offramp_core.quota import state_file
+from offramp_core.quota import windows as quota
+from offramp_core.settings import ANTHROPIC, ZAI
+from offramp_core.usage.weeks import system_zone
+from offramp_core.wording import failover_text, quota_text
+from offramp_core.wording.formatting import backend_name, format_duration, printable
+from offramp_daemon.quota.anthropic_headers import KEY_WINDOWS
+
+if TYPE_CHECKING:
+    from offramp_core.control.api import Status
+    from offramp_core.errors import OfframpError
+    from offramp_core.paths import Paths
+    from offramp_core.quota.windows import PlanQuota, QuotaWindow
+
+
+@click.command("status")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; times are UTC.")
+@demo_option
+def command(paths: Paths, as_json: bool) -> None:
+    """Show whether the daemon runs, its address, delegation, keys, quota and records.
+
+    Ends with 0 if the daemon runs and with 1 if it does not, or can't be asked.
+    """
+    try:
+        status = client_for(paths).status()
+    except NotRunningError as error:
+        _print_not_running(error, state_file.read(paths.quota_file), as_json=as_json)
+        sys.exit(exit_codes.FAILURE)
+    if as_json:
+        click.echo(json.dumps({"running": True, **msgspec.to_builtins(status), **_item_json()}))
+        return
+    for name, text in (*rows(status), ("login item", service_status.state_here()[1])):
+        click.echo(f"{name:<12}{text}")
+
+
+def _print_not_running(error: OfframpError, kept: tuple[PlanQuota, ...], *, as_json: bool) -> None:
+    """Say it, and what was known of the plans' limits when a daemon last ran."""
+    plans = [plan for name in (ANTHROPIC, ZAI) if (plan := quota.find(kept, name)) is not None]
+    if as_json:
+        answer = {"running": False, "problem": error.title, "quota": msgspec.to_builtins(plans)}
+        click.echo(json.dumps({**answer, **_item_json()}))
+        return
+    click.echo(error.title)
+    state, text = service_status.state_here()
+    has_item = state is not None and state.is_installed
+    without_item = "Start it: offramp serve; to have it run from login on: offramp install"
+    click.echo(f"  {'Start it: offramp start' if has_item else without_item}")
+    click.echo(f"  Login item: {text}")
+    for plan in plans:
+        for line in _plan_lines(plan.backend, plan):
+            click.echo(f"  Quota: {line}")
+
+
+def _item_json() -> dict[str, object]:
+    """The login item for a script; null where no service manager says."""
+    state, text = service_status.state_here()
+    if state is None:
+        return {"login_item": None}
+    return {
+        "login_item": {
+            "manager": state.manager,
+            "installed": state.is_installed,
+            "enabled": state.is_enabled,
+            "listening": state.is_listening,
+            "running": state.is_running,
+            "pid": state.pid,
+            "text": text,
+        }
+    }
+
+
+def rows(status: Status) -> list[tuple[str, str]]:
+    """What there is to say, as name and text."""
+    state = "stopping" if status.is_stopping else "running"
+    records = status.records
+    rows = [
+        (
+            "daemon",
+            f"{state}, Offramp {status.version}, pid {status.pid}, "
+            f"since {local_text(status.started)} ({format_duration(status.uptime_s)})",
+        ),
+        *_supervisor_rows(status),
+        ("address", status.address),
+        ("delegation", delegation_text(status)),
+        *_autopilot_rows(status),
+        *(
+            (f"key {backend.name}", key_text(backend))
+            for backend in status.backends
+            if backend.key != "not needed"
+        ),
+        *_quota_rows(status),
+        *_backend_rows(status),
+        ("in flight", "1 request" if status.in_flight == 1 else f"{status.in_flight} requests"),
+        (
+            "records",
+            f"{records.written} written, {records.waiting} waiting, {records.lost} lost",
+        ),
+        ("settings", status.settings_file),
+    ]
+    if status.settings_problem:
+        rows.append(("trouble", f"The settings can't be used: {status.settings_problem}"))
+    if records.last_error:
+        rows.append(("trouble", f"Records can't be written: {records.last_error}"))
+    return rows
+
+
+def _backend_rows(status: Status) -> list[tuple[str, str]]:
+    """Which backends are in trouble, what goes elsewhere for that, and what waits."""
+    now, zone = datetime.now(UTC), system_zone(os.environ)
+    rows: list[tuple[str, str]] = []
+    for backend in status.backends:
+        plan = quota.find(status.quota, backend.name)
+        around = failover_text.bypass_text(backend, plan, now, zone)
+        error, waiting = backend.last_error, failover_text.waiting_text(backend)
+        if around:
+            rows.append(("trouble", around))
+        elif error is not None:
+            at = local_text(error.at)
+            rows.append(("trouble", f"{backend_name(backend.name)} failed at {at}: {error.why}"))
+        if waiting:
+            rows.append(("waiting", waiting))
+    return rows
+
+
+def _autopilot_rows(status: Status) -> list[tuple[str, str]]:
+    """Why the latest conversation went where it went, while the autopilot decides."""
+    if status.delegation != "auto" or status.pause is not None or not status.delegation_why:
+        return []
+    return [("autopilot", printable(status.delegation_why))]
+
+
+def _quota_rows(status: Status) -> list[tuple[str, str]]:
+    """What is used of each plan that is in use, a window a line."""
+    lines: list[str] = []
+    for backend in status.backends:
+        plan = quota.find(status.quota, backend.name)
+        if plan is not None or (backend.name in (ANTHROPIC, ZAI) and backend.key != "missing"):
+            lines += _plan_lines(backend.name, plan)
+    return [("" if number else "quota", line) for number, line in enumerate(lines)]
+
+
+def _plan_lines(backend: str, plan: PlanQuota | None) -> list[str]:
+    if plan is None:
+        return [quota_text.unknown_text(backend)]
+    now, zone = datetime.now(UTC), system_zone(os.environ)
+    windows = tuple(window for window in plan.windows if not _is_past_rate(window, now))
+    if plan.windows and not windows:
+        return [f"{backend_name(backend)} API key: its limits refill within minutes"]
+    current = msgspec.structs.replace(plan, windows=windows)
+    lines = [*quota_text.plan_texts(current, now, zone)]
+    if plan.windows and plan.problem:
+        lines.append(f"{backend_name(backend)} tells nothing newer: {plan.problem}")
+    return lines
+
+
+def _is_past_rate(window: QuotaWindow, now: datetime) -> bool:
+    """Whether it is an API key's limit whose minute is over: it has refilled since."""
+    return window.name in KEY_WINDOWS and quota.used_at(window, now) is None
+
+
+def _supervisor_rows(status: Status) -> list[tuple[str, str]]:
+    if status.supervisor_pid is None:
+        return []
+    return [("supervisor", f"pid {status.supervisor_pid}, keeps the daemon running")]

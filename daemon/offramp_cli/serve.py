@@ -1,0 +1,48 @@
+"""`offramp serve`: the daemon in the foreground."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from offramp_core.config import loader, proxy_variables
+from offramp_core.keys.key_store import service_name
+from offramp_core.keys.system_keyring import SystemKeyring
+from offramp_core.paths import Paths
+
+
+@click.command("serve")
+@click.option("--port", type=click.IntRange(1, 65535), help="Listen here instead of the set port.")
+def command(port: int | None) -> None:
+    """Run the daemon in the foreground until Ctrl-C.
+
+    Sockets that a service manager passes on (LISTEN_FDS) win over the set address.
+    Settings come from config.toml and the environment; `offramp config show` lists them.
+    """
+    import asyncio
+
+    from offramp_daemon import run
+    from offramp_daemon.config.keyring_keys import KeyringKeys
+    from offramp_daemon.supervisor import socket_activation
+    from offramp_daemon.supervisor.worker_link import Supervision
+
+    listeners = socket_activation.inherited(os.environ, os.getpid())
+    supervision = Supervision.taken_from(os.environ)
+    environ = dict(os.environ)
+    if port is not None:
+        environ["OFFRAMP_PORT"] = str(port)
+    paths = Paths.for_user(environ)
+    # Python's and OpenSSL's own functions look for these in the process's environment alone.
+    os.environ.update(proxy_variables.from_file(paths.env_file, environ))
+    keyring = KeyringKeys(SystemKeyring(service_name(paths)))
+    asyncio.run(
+        run.serve(
+            paths,
+            load=lambda held: loader.load(paths, {**environ, **held}, from_keyring=keyring.held),
+            fingerprint=lambda: loader.fingerprint(paths),
+            keyring=keyring,
+            listeners=listeners,
+            supervision=supervision,
+        )
+    )

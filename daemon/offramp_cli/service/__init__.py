@@ -1,0 +1,1 @@
+"""`offramp install`, `uninstall`, `start`, `stop` and `restart`."""

@@ -1,0 +1,74 @@
+"""How a running daemon is replaced: by a hand-over where it answers, else by its manager."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from offramp_cli.daemon_client import client_for
+from offramp_cli.service import service_status
+from offramp_core.control.api import Status
+from offramp_core.control.client import ControlError, NotRunningError, OtherVersionError
+
+if TYPE_CHECKING:
+    from offramp_core.login_item.service import ServiceManager
+    from offramp_core.paths import Paths
+    from offramp_core.settings import Settings
+
+    Seen = Status | OtherVersionError | None
+
+
+def look(paths: Paths) -> Seen:
+    """The daemon's status; the error if it is one that speaks otherwise; None if it is silent."""
+    try:
+        return client_for(paths).status()
+    except OtherVersionError as error:
+        return error
+    except ControlError:
+        return None
+
+
+def version_of(seen: Status | OtherVersionError) -> str:
+    """Which version runs."""
+    return seen.version if isinstance(seen, Status) else seen.daemon.version
+
+
+def hand_over(manager: ServiceManager, paths: Paths, settings: Settings, before: Seen) -> Status:
+    """Have the daemon, as it was seen, replaced by a new process; wait until that serves.
+
+    Where the daemon does not take the command, its manager ends it and starts another.
+
+    Raises:
+        OfframpError: the successor does not come up; the old one then goes on where it can.
+    """
+    if isinstance(before, Status):
+        try:
+            client_for(paths).restart()
+        except NotRunningError:
+            before = None
+    if isinstance(before, OtherVersionError):
+        # A signal is understood whatever the version.
+        service_status.carry_out(manager, manager.plan_hand_over())
+    elif before is None:
+        click.echo(
+            f"The daemon does not answer: {manager.name} ends it and starts another.", err=True
+        )
+        service_status.carry_out(manager, manager.plan_restart())
+    old = pid_of(before)
+    return service_status.require_serving(
+        manager, paths, settings, is_wanted=lambda status: status.pid != old
+    )
+
+
+def pid_of(seen: Seen) -> int | None:
+    """The process that served, where that is known."""
+    return seen.pid if isinstance(seen, Status) else None
+
+
+def pids(before: Seen, after: Status) -> str:
+    """Which process serves now, and which did."""
+    old = pid_of(before)
+    if old is None:
+        return f"pid {after.pid} serves now"
+    return f"pid {after.pid} serves now, {old} finishes its streams and ends"

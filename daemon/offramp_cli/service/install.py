@@ -1,0 +1,116 @@
+"""`offramp install`: sets the login items up, mends them and upgrades what runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from offramp_cli.service import install_plan, install_questions, service_status
+from offramp_cli.service.install_plan import Wishes
+from offramp_cli.service.install_questions import Answers, Week, WeekType
+from offramp_core import __version__
+from offramp_core.errors import OfframpError
+from offramp_core.login_item import detect
+
+if TYPE_CHECKING:
+    from offramp_cli.service.service_status import Surroundings
+    from offramp_core.config.loader import LoadedSettings
+
+_AGAIN = (
+    "What is listed above was done, the rest was not. Once this is cured, run offramp install "
+    "again: it takes up where this one stopped."
+)
+
+
+@click.command("install")
+@click.option("--dry-run", "is_dry", is_flag=True, help="Print what would be done, and do nothing.")
+@click.option("--yes", "is_sure", is_flag=True, help="Ask nothing: take what is there.")
+@click.option("--key-stdin", is_flag=True, help="Read the Z.ai key from standard input.")
+@click.option(
+    "--check-key/--no-check-key",
+    "is_checking",
+    default=True,
+    show_default=True,
+    help="Ask Z.ai whether it takes the key.",
+)
+@click.option("--week", type=WeekType(), help="When your Claude week begins: 'thu 22'.")
+@click.option(
+    "--connect/--no-connect", "is_connecting", default=None, help="Point Claude Code at Offramp."
+)
+@click.option("--tray/--no-tray", default=None, help="Start the tray at login (the default).")
+@click.option(
+    "--linger", "is_lingering", is_flag=True, help="Linux: run while you are not logged in, too."
+)
+@click.option(
+    "--restart",
+    "is_renewal",
+    is_flag=True,
+    help="Have a running daemon hand over to a new process, even of the same version.",
+)
+def command(
+    is_dry: bool,
+    is_sure: bool,
+    key_stdin: bool,
+    is_checking: bool,
+    week: Week | None,
+    is_connecting: bool | None,
+    tray: bool | None,
+    is_lingering: bool,
+    is_renewal: bool,
+) -> None:
+    """Have the daemon run from login on, and the tray with it.
+
+    The first time it asks for the Z.ai key, for when your week begins, and whether to point Claude
+    Code at Offramp. Running it again mends what was changed or deleted, and has a daemon of another
+    version hand over to this one without cutting a stream; where all is well it changes nothing.
+    """
+    manager = detect.detect(os.environ)
+    around = service_status.look_around()
+    loaded = around.settings()
+    state = manager.state()
+    install_plan.require_free_port(around, loaded.settings, state)
+    answers = Answers(week=week, connect=is_connecting)
+    check = install_questions.checker(loaded.settings, is_checking=is_checking and not is_dry)
+    if key_stdin:
+        answers = Answers(
+            key=check(install_questions.key_from_stdin()), week=week, connect=is_connecting
+        )
+    if not (state.files or is_sure or is_dry):
+        answers = _ask(answers, around, loaded, check)
+    wishes = Wishes(
+        answers=answers,
+        tray=tray,
+        is_sure=is_sure,
+        is_lingering=is_lingering,
+        is_renewal=is_renewal,
+    )
+    work = install_plan.plan(around, manager, loaded.settings, wishes)
+    if is_dry:
+        install_plan.describe(work)
+        return
+    try:
+        install_plan.carry_out(work)
+    except OfframpError as error:
+        error.hint = f"{error.hint}\n  {_AGAIN}".strip()
+        raise
+
+
+def _ask(
+    given: Answers, around: Surroundings, loaded: LoadedSettings, check: install_questions.Check
+) -> Answers:
+    if not sys.stdin.isatty():
+        raise click.UsageError(
+            "There is no terminal to ask at. --yes asks nothing; --key-stdin, --week and --connect "
+            "answer."
+        )
+    click.echo(f"Offramp {__version__}: the daemon will run from login on.")
+    return install_questions.ask(
+        given,
+        loaded.settings,
+        check,
+        has_key=install_plan.has_key(around, loaded.settings),
+        can_connect=install_plan.can_connect(around, loaded.settings),
+    )

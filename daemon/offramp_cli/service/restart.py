@@ -1,0 +1,21 @@
+"""`offramp restart`: another process takes over; no stream is cut and no request waits."""
+
+from __future__ import annotations
+
+import click
+
+from offramp_cli.service import handover, service_status
+
+
+@click.command("restart")
+def command() -> None:
+    """Have a new process take the daemon over.
+
+    The old one finishes the streams that it has, however long they run. A daemon that does not
+    answer is ended and started anew.
+    """
+    manager, _state = service_status.installed_manager("restart")
+    around = service_status.look_around()
+    before = handover.look(around.paths)
+    after = handover.hand_over(manager, around.paths, around.usable_settings(), before)
+    click.echo(f"Restarted: {handover.pids(before, after)}.")

@@ -1,0 +1,210 @@
+"""What the commands share that deal with the login item: looking, waiting, and its words."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from offramp_cli.daemon_client import client_for
+from offramp_core.addresses import client_base_url
+from offramp_core.config import loader
+from offramp_core.control import health_check
+from offramp_core.control.client import ControlError
+from offramp_core.errors import OfframpError
+from offramp_core.login_item import detect, environment, executables, sockets
+from offramp_core.login_item.service import NoServiceManagerError, Setup
+from offramp_core.paths import Paths
+from offramp_core.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from offramp_core.config.loader import LoadedSettings
+    from offramp_core.control.api import Status
+    from offramp_core.login_item.executables import Programs
+    from offramp_core.login_item.service import Plan, ServiceManager, State
+
+PATIENCE_S = 45.0
+"""For the daemon to answer: a cold start on a slow disk, and some more."""
+_POLL_S = 0.05
+
+NOT_INSTALLED = "No login item is installed, so there is nothing to {verb}."
+_HINT_INSTALL = "offramp install makes one; offramp serve runs the daemon in a terminal."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a login item is made from and for: this user's folders, programs and settings."""
+
+    environ: Mapping[str, str]
+    """This shell's."""
+    home: Path
+    paths: Paths
+    kept: Mapping[str, str]
+    """The variables that the login item sets."""
+    programs: Programs
+
+    @property
+    def daemon_environ(self) -> dict[str, str]:
+        """What of this shell's environment the daemon will have."""
+        return environment.seen_by_daemon(self.environ, self.kept)
+
+    def settings(self) -> LoadedSettings:
+        """The settings as the daemon will see them.
+
+        Raises:
+            ConfigError: they are refused.
+        """
+        return loader.load(self.paths, self.daemon_environ)
+
+    def usable_settings(self) -> Settings:
+        """The same; where they are refused the defaults, as the daemon does, and a warning."""
+        try:
+            return self.settings().settings
+        except loader.ConfigError as error:
+            click.echo(f"Warning: {error.title} Until it is right all goes to Anthropic.", err=True)
+            return Settings()
+
+    def setup(self, settings: Settings) -> Setup:
+        """What the login item is made from."""
+        return Setup(
+            program=self.programs.daemon,
+            addresses=sockets.addresses(settings.host, settings.port),
+            environment=self.kept,
+            drain_timeout_s=settings.drain_timeout_s,
+            diagnostics_dir=self.paths.diagnostics_dir,
+        )
+
+
+def look_around() -> Surroundings:
+    """Look around in this process's environment.
+
+    Raises:
+        OfframpError: our programs are not where they should be.
+    """
+    environ, home = dict(os.environ), Path.home()
+    return Surroundings(
+        environ=environ,
+        home=home,
+        paths=Paths.for_user(environ),
+        kept=environment.needed(environ, home, Path.cwd()),
+        programs=executables.find(environ, home),
+    )
+
+
+def installed_manager(verb: str) -> tuple[ServiceManager, State]:
+    """The manager of an installed login item, and its state.
+
+    Raises:
+        NoServiceManagerError: there is no service manager.
+        OfframpError: there is no login item to `verb`.
+    """
+    manager = detect.detect(os.environ)
+    state = manager.state()
+    if not state.is_installed:
+        raise OfframpError(NOT_INSTALLED.format(verb=verb), hint=_HINT_INSTALL)
+    return manager, state
+
+
+def carry_out(manager: ServiceManager, plan: Plan) -> None:
+    """Carry `plan` out, and print each step once it is done."""
+    if plan.interrupts:
+        click.echo(f"Note: {plan.interrupts}", err=True)
+    for line in manager.carry_out(plan):
+        click.echo(line)
+
+
+def url_of(settings: Settings) -> str:
+    """Where clients on this machine reach the daemon."""
+    return client_base_url(host=settings.host, port=settings.port)
+
+
+def status_of(paths: Paths) -> Status | None:
+    """The daemon's status; None where it does not tell."""
+    try:
+        return client_for(paths).status()
+    except ControlError:
+        return None
+
+
+def wait_until_serving(
+    paths: Paths,
+    settings: Settings,
+    *,
+    is_wanted: Callable[[Status], bool] = lambda _status: True,
+    patience_s: float = PATIENCE_S,
+) -> Status | None:
+    """Wait until a daemon as wanted answers on its port and its control socket; None: it didn't.
+
+    Where a token is wanted of clients, the control socket alone tells.
+    """
+    deadline = time.monotonic() + patience_s
+    while True:
+        status = status_of(paths)
+        if (
+            status is not None
+            and not status.is_stopping
+            and is_wanted(status)
+            and (settings.client_token or health_check.who_answers(status.address) == "offramp")
+        ):
+            return status
+        if time.monotonic() > deadline:
+            return None
+        time.sleep(_POLL_S)
+
+
+def require_serving(
+    manager: ServiceManager,
+    paths: Paths,
+    settings: Settings,
+    *,
+    is_wanted: Callable[[Status], bool] = lambda _status: True,
+) -> Status:
+    """The daemon's status once it really answers.
+
+    Raises:
+        OfframpError: it doesn't, with what its manager knows.
+    """
+    status = wait_until_serving(paths, settings, is_wanted=is_wanted)
+    if status is not None:
+        return status
+    words = manager.last_words()
+    raise OfframpError(
+        f"The daemon does not answer at {url_of(settings)} after {PATIENCE_S:g} s.",
+        hint="\n  ".join(
+            (
+                f"Its log: {paths.diagnostics_file}. What {manager.name} says of it:",
+                *words.splitlines(),
+            )
+        )
+        if words
+        else f"Its log: {paths.diagnostics_file}",
+    )
+
+
+def state_text(state: State) -> str:
+    """The login item in a few words."""
+    if not state.is_installed:
+        return "half installed: offramp install mends it" if state.files else "not installed"
+    words = [
+        "running" if state.is_running else f"not running, {state.detail}",
+        *([] if state.is_listening else ["its port is closed"]),
+        *([] if state.is_enabled else ["not started at login"]),
+    ]
+    return f"installed ({state.manager}), {', '.join(words)}"
+
+
+def state_here() -> tuple[State | None, str]:
+    """The login item's state and its words; None where no service manager says."""
+    try:
+        state = detect.detect(os.environ).state()
+    except NoServiceManagerError:
+        return None, "not possible here, as there is no service manager"
+    except OfframpError as error:
+        return None, f"unknown: {error.title}"
+    return state, state_text(state)

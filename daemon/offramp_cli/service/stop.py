@@ -1,0 +1,56 @@
+"""`offramp stop`: ends the daemon and closes its port, until it is started or the next login."""
+
+from __future__ import annotations
+
+import click
+
+from offramp_cli.claude_code import edit_plan
+from offramp_cli.service import service_status
+from offramp_core.claude_settings import connection
+from offramp_core.claude_settings import warnings as surroundings
+from offramp_core.claude_settings.connection import Outcome
+from offramp_core.errors import OfframpError
+
+
+@click.command("stop")
+def command() -> None:
+    """Stop the daemon and close its port, until `offramp start` or your next login.
+
+    Claude Code can't work meanwhile where it is pointed at Offramp. To have everything go to
+    Anthropic for a while, use `offramp pause` instead.
+    """
+    manager, _state = service_status.installed_manager("stop")
+    plan = manager.plan_stop()
+    if not plan.is_change:
+        click.echo("The daemon is stopped already.")
+        _warn(_of_connection())
+        return
+    click.echo("Streams in flight may end first; that can take a while.", err=True)
+    service_status.carry_out(manager, plan)
+    click.echo("The daemon is stopped and its port is closed. offramp start opens it again.")
+    _warn([*_of_connection(), edit_plan.RUNNING_SESSIONS])
+
+
+def _warn(warnings: list[str]) -> None:
+    for warning in warnings:
+        click.echo(f"Warning: {warning}", err=True)
+
+
+def _of_connection() -> list[str]:
+    """That Claude Code is still pointed here, by whichever settings or variable do so."""
+    setup = edit_plan.find_setup(tolerant=True)
+    beside = surroundings.leftovers(setup.places, setup.environ, is_own=setup.is_own)
+    try:
+        change = connection.plan_disconnect(
+            setup.places.user, setup.memory_file, is_own=setup.is_own
+        )
+    except OfframpError as error:
+        return [f"{error.title} Whether Claude Code is pointed here can't be said.", *beside]
+    if change.outcome not in {Outcome.DISCONNECTED, Outcome.RESTORED}:
+        return beside
+    return [
+        f"Claude Code is pointed at {change.old} and can't work until offramp start. offramp "
+        "disconnect lets it go. If all is to go to Anthropic for a while, that is offramp pause, "
+        "with the daemon running.",
+        *beside,
+    ]

@@ -1,0 +1,224 @@
+"""`offramp simulate`: what each way of delegating would have made of the Claude week."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from offramp_cli.options import demo_option
+from offramp_cli.reports import log_filters
+from offramp_cli.whatif import comparison, log_replay
+from offramp_cli.whatif.simulation import SimulatedWeek
+from offramp_cli.whatif.workload import make_week
+from offramp_core.usage import records
+from offramp_core.usage.log_reader import LogReader
+from offramp_core.wording.formatting import format_percent
+from offramp_daemon.autopilot import state_file
+from offramp_daemon.autopilot.cost_model import CostModel
+from offramp_daemon.autopilot.history import LEARNT_WEEKS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from offramp_cli.whatif.comparison import Contest, Summary
+    from offramp_cli.whatif.log_replay import LoggedRequest, Replay
+    from offramp_core.paths import Paths
+    from offramp_core.settings import Settings
+    from offramp_core.usage.weeks import WeekBoundary
+
+_DEFAULT_WEEKS = 12
+_MOST_WEEKS = 520
+_MOST_GENERATED = 1_000
+_HEADINGS = ("", "used", "p10", "if enough", "over", "blocked", "delegated", "switches")
+_ROW = "{:<8}{:>6}{:>6}{:>11}{:>6}{:>9}{:>11}{:>10}"
+
+
+@click.command("simulate")
+@click.option(
+    "--weeks",
+    "week_count",
+    type=click.IntRange(1, _MOST_WEEKS),
+    help=f"Replay so many whole weeks of your log.  [default: {_DEFAULT_WEEKS}]",
+)
+@click.option(
+    "--week-worth",
+    type=click.FloatRange(0, 1_000_000, min_open=True),
+    metavar="DOLLARS",
+    help="What your Claude week holds, at list price.  [default: as learnt, or your busiest week]",
+)
+@click.option(
+    "--generated",
+    type=click.IntRange(1, _MOST_GENERATED),
+    metavar="N",
+    help="Take N weeks that are made up, of many kinds of user, instead of your log.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**31),
+    help="The first made-up week's seed; the same seeds make the same weeks.  [default: 0]",
+)
+@click.option("--json", "is_json", is_flag=True, help="Print JSON; shares are fractions of 1.")
+@demo_option
+def command(
+    paths: Paths,
+    week_count: int | None,
+    week_worth: float | None,
+    generated: int | None,
+    seed: int | None,
+    is_json: bool,
+) -> None:
+    """Show what each way of delegating would have made of your weeks, by your own log.
+
+    always sends all execution work to Z.ai, never none, auto only as far as Claude's week needs it
+    to last, linear as soon as Claude is ahead of an even pace. Nothing is sent anywhere.
+    """
+    _refuse_mixture(generated, seed=seed, weeks=week_count, worth=week_worth)
+    if generated is not None:
+        first = seed or 0
+        weeks: Iterable[SimulatedWeek] = (
+            SimulatedWeek.of(make_week(first + number)) for number in range(generated)
+        )
+        _report([comparison.contest(week) for week in weeks], "Made-up weeks", is_json=is_json)
+        return
+    loaded = log_filters.load(paths)
+    settings = loaded.settings
+    folder = log_filters.log_folder(paths, settings)
+    boundary = log_filters.week_of(paths, loaded).boundary
+    learnt = _learnt(paths)
+    count = week_count or _DEFAULT_WEEKS
+    replayed, skipped = _own_weeks(folder, boundary, count, week_worth, learnt)
+    if not replayed.weeks and not is_json:
+        _explain_none(folder, paths, settings)
+    else:
+        contests = [comparison.contest(week) for week in replayed.weeks[-count:]]
+        source = _source(week_worth, learnt)
+        _report(contests, "Weeks of your log", limits=replayed, source=source, is_json=is_json)
+    log_filters.mention_skipped(skipped)
+
+
+def _refuse_mixture(
+    generated: int | None, *, seed: int | None, weeks: int | None, worth: float | None
+) -> None:
+    if generated is None and seed is not None:
+        raise click.UsageError("--seed is for made-up weeks: add --generated N.")
+    if generated is not None and (weeks is not None or worth is not None):
+        raise click.UsageError("--weeks and --week-worth are for your log: leave out --generated.")
+
+
+def _learnt(paths: Paths) -> CostModel | None:
+    """What the autopilot has learnt of the plan in use; None if that is not enough."""
+    accounts = list(state_file.load(paths.autopilot_file).values())
+    if not accounts:
+        return None
+    known = CostModel.of(accounts[-1].learnt)
+    return known if known.is_known else None
+
+
+def _source(week_worth: float | None, learnt: CostModel | None) -> str | None:
+    """Where it is known from what a week holds; None where it was said."""
+    if week_worth is not None:
+        return None
+    return "your busiest week's work" if learnt is None else "as its own figures told"
+
+
+def _own_weeks(
+    folder: Path,
+    boundary: WeekBoundary,
+    count: int,
+    worth: float | None,
+    learnt: CostModel | None,
+) -> tuple[Replay, int]:
+    """The last `count` whole weeks, with those before as their history, and lines skipped."""
+    end = boundary.week_of(datetime.now(UTC)).start
+    history = LEARNT_WEEKS + 1
+    reader = LogReader(folder, since=end - (count + history) * timedelta(days=7))
+    skipped = [0]
+    requests = _requests(reader, skipped)
+    found = log_replay.weeks_of(requests, end=end, week_worth=worth, learnt=learnt)
+    return found, skipped[0]
+
+
+def _requests(reader: LogReader, skipped: list[int]) -> Iterator[LoggedRequest]:
+    conversations = log_replay.Conversations()
+    for line in reader.read_lines():
+        try:
+            request = conversations.request(records.decode(line))
+        except records.UNREADABLE:
+            skipped[0] += 1
+            continue
+        if request is not None:
+            yield request
+
+
+def _explain_none(folder: Path, paths: Paths, settings: Settings) -> None:
+    if log_filters.is_empty(folder):
+        log_filters.explain_empty(paths, settings)
+    else:
+        click.echo(f"No whole week of requests in {folder} yet.")
+    click.echo("Meanwhile, `offramp simulate --generated 60` takes made-up weeks.")
+
+
+def _report(
+    contests: Sequence[Contest],
+    what: str,
+    *,
+    is_json: bool,
+    limits: Replay | None = None,
+    source: str | None = None,
+) -> None:
+    lines = comparison.summaries(contests)
+    apart = sum(each.is_apart for each in contests)
+    if is_json:
+        shown = {
+            "weeks": len(contests),
+            "weeks_of_opus_beyond_plan": apart,
+            "week_worth_dollars": None if limits is None else limits.worth,
+            "five_hour_part": None if limits is None else limits.five_hour_part,
+            "modes": [asdict(line) for line in lines],
+        }
+        click.echo(json.dumps(shown))
+        return
+    counted = lines[0]
+    click.echo(
+        f"{what}: {counted.weeks}, of which {counted.enough_weeks} had work enough for Claude's."
+    )
+    if apart:
+        click.echo(f"Left out: {apart} whose Opus work alone is more than the plan.")
+    click.echo("\n" + _ROW.format(*_HEADINGS))
+    for line in lines:
+        click.echo(_ROW.format(*_cells(line)))
+    click.echo(
+        "\nused: of the Claude week, median and lowest tenth; if enough: median where work\n"
+        "would have filled it. over: weeks in which it was full and refused work.\n"
+        "blocked: hours in which Claude refused work, on average. delegated: of the\n"
+        "execution work. switches: of backend, per hour of conversation."
+    )
+    if limits is not None:
+        where = "" if source is None else f", {source}"
+        part = format_percent(limits.five_hour_part)
+        click.echo(
+            f"\nA Claude week was taken to hold ${limits.worth:,.0f} at list price{where}\n"
+            f"(see --week-worth), and a 5-hour window {part} of it."
+        )
+
+
+def _cells(line: Summary) -> tuple[str, ...]:
+    return (
+        line.mode,
+        _percent(line.used_median),
+        _percent(line.used_p10),
+        _percent(line.enough_used_median),
+        str(line.weeks_over),
+        f"{line.blocked_h / line.weeks if line.weeks else 0:.1f} h",
+        format_percent(line.delegated_share),
+        f"{line.switches_per_conversation_h:.2f}",
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else format_percent(share)

@@ -1,0 +1,165 @@
+"""Turns the user's own log into weeks that the simulation can drive through any mode.
+
+The log does not say what a request took of the Claude plan: its weight in dollars is measured
+against what a whole week is taken to be worth, or by what the autopilot has learnt of the plan. It
+reads no file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from offramp_cli.whatif.simulation import SimulatedWeek
+from offramp_cli.whatif.workload import Request
+from offramp_daemon.autopilot.history import (
+    HOURS_A_WEEK,
+    LEARNT_WEEKS,
+    TIERS,
+    PastWeek,
+    tier_of,
+    weight,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from offramp_core.usage.records import RequestRecord
+    from offramp_daemon.autopilot.cost_model import CostModel
+    from offramp_daemon.autopilot.history import Tier
+
+USUAL_FIVE_HOUR_PART = 0.12
+"""What a full 5-hour window is taken to be of the week while that is not known."""
+
+_WEEK = timedelta(days=7)
+_HOUR = timedelta(hours=1)
+_SESSION_GAP = timedelta(hours=1)
+"""Requests without a session that lie so far apart are taken for two conversations."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedRequest:
+    """What is kept of a record: when, which conversation, and its weight in dollars."""
+
+    at: datetime
+    conversation: int
+    tier: Tier
+    weight: float
+
+
+class Conversations:
+    """Tells conversations apart, by their session or, without one, by the pauses between."""
+
+    def __init__(self) -> None:
+        """Know none."""
+        self._numbers: dict[tuple[str | None, Tier], int] = {}
+        self._ends: dict[Tier, datetime] = {}
+        self._count = 0
+
+    def request(self, record: RequestRecord) -> LoggedRequest | None:
+        """The request behind `record`; None where it has no time or cost nothing."""
+        try:
+            at = datetime.fromisoformat(record.ts)
+        except ValueError:
+            return None
+        cost = weight(record)
+        if at.tzinfo is None or not cost:
+            return None
+        tier = tier_of(record.model)
+        return LoggedRequest(
+            at=at, conversation=self._number(record.session_id, tier, at), tier=tier, weight=cost
+        )
+
+    def _number(self, session: str | None, tier: Tier, at: datetime) -> int:
+        key = (session, tier)
+        is_new = key not in self._numbers
+        if session is None:
+            is_new = is_new or at - self._ends[tier] > _SESSION_GAP
+            self._ends[tier] = at
+        if is_new:
+            self._count += 1
+            self._numbers[key] = self._count
+        return self._numbers[key]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """The whole weeks of a log, the oldest first, and the limits that they are driven against."""
+
+    weeks: tuple[SimulatedWeek, ...]
+    worth: float
+    """What Claude's week is taken to hold, in dollars at list price; 0 without any week."""
+    five_hour_part: float = USUAL_FIVE_HOUR_PART
+
+
+def weeks_of(
+    requests: Iterable[LoggedRequest],
+    *,
+    end: datetime,
+    week_worth: float | None = None,
+    learnt: CostModel | None = None,
+) -> Replay:
+    """The whole weeks before `end`, each with those before it as its history.
+
+    `week_worth` is what Claude's week holds, in dollars at list price; without it that is what was
+    `learnt` of the plan, and where nothing was, the work of the user's busiest week.
+    """
+    cut = _cut(requests, end)
+    weights = [sum(request.weight for request in week) for _, week in cut]
+    if not any(weights):
+        return Replay(weeks=(), worth=0.0)
+    worth = week_worth
+    if worth is None and learnt is not None and learnt.is_known:
+        factors = {tier: learnt.factor(tier) for tier in TIERS}
+    else:
+        worth = worth or max(weights)
+        factors = dict.fromkeys(TIERS, 1 / worth)
+    part = learnt.five_hour_part if learnt is not None else USUAL_FIVE_HOUR_PART
+    past = [_past_week(start, week) for start, week in cut]
+    weeks = tuple(
+        SimulatedWeek(
+            requests=tuple(_request(request, start, factors) for request in week),
+            history=past[max(0, number - LEARNT_WEEKS) : number],
+            five_hour_part=part,
+            week_weight=1 / factors["opus"],
+        )
+        for number, (start, week) in enumerate(cut)
+        if week
+    )
+    if worth is None:
+        worth = sum(weights) / sum(request.cost for week in weeks for request in week.requests)
+    return Replay(weeks=weeks, worth=worth, five_hour_part=part)
+
+
+def _cut(
+    requests: Iterable[LoggedRequest], end: datetime
+) -> list[tuple[datetime, list[LoggedRequest]]]:
+    """Requests by week, each list in order of time; the week in which the log begins is partial."""
+    found: dict[int, list[LoggedRequest]] = {}
+    for request in requests:
+        if request.at < end:
+            found.setdefault((end - request.at - timedelta.resolution) // _WEEK, []).append(request)
+    weeks = range(max(found, default=0) - 1, -1, -1)
+    return [
+        (end - (back + 1) * _WEEK, sorted(found.get(back, ()), key=lambda request: request.at))
+        for back in weeks
+    ]
+
+
+def _past_week(start: datetime, week: Sequence[LoggedRequest]) -> PastWeek:
+    opus, execution = [0.0] * HOURS_A_WEEK, [0.0] * HOURS_A_WEEK
+    for request in week:
+        kind = opus if request.tier == "opus" else execution
+        kind[int((request.at - start) / _HOUR)] += request.weight
+    return PastWeek(opus=tuple(opus), execution=tuple(execution))
+
+
+def _request(logged: LoggedRequest, start: datetime, factors: Mapping[Tier, float]) -> Request:
+    return Request(
+        at_h=(logged.at - start) / _HOUR,
+        conversation=logged.conversation,
+        tier=logged.tier,
+        weight=logged.weight,
+        cost=logged.weight * factors[logged.tier],
+    )

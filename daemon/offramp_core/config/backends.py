@@ -1,0 +1,132 @@
+"""Builds the backends and routes from the values that were set, and checks what joins them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from offramp_core.config.schema import BACKEND, ROUTE
+from offramp_core.config.values import ConfigError, Given, did_you_mean, listed, shown_key
+from offramp_core.settings import ANTHROPIC, ZAI, Backend, Route, default_backends, default_routes
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+BUILT_IN: Mapping[str, Backend] = {backend.name: backend for backend in default_backends()}
+
+
+def build_backends(
+    names: Iterable[str], values: Mapping[str, Any], sources: Mapping[str, Given], *, place: str
+) -> tuple[Backend, ...]:
+    """The built-in backends, then those of `names`, each with what `values` sets by full name.
+
+    `sources` says where each value comes from; `place` is the file, for what is missing in it.
+    """
+    ordered = dict.fromkeys((*BUILT_IN, *names))
+    return tuple(_backend(name, values, sources, place) for name in ordered)
+
+
+def _backend(
+    name: str, values: Mapping[str, Any], sources: Mapping[str, Given], place: str
+) -> Backend:
+    full_names = {key: f"backend.{name}.{key}" for key in BACKEND}
+    fields = {key: values[full] for key, full in full_names.items() if full in values}
+    base = BUILT_IN.get(name)
+    if base is None and "base_url" not in fields:
+        raise ConfigError(
+            f"{place}: [backend.{name}] has no base_url.",
+            hint='Add the address of the service: base_url = "https://api.example.com/anthropic"',
+        )
+    backend = msgspec.structs.replace(base or Backend(name=name, base_url=""), **fields)
+    if "auth" in fields:
+        _check_auth(backend, sources[full_names["auth"]])
+    if backend.auth == "client" and "key" in fields:
+        raise sources[full_names["key"]].refused(
+            f"is a key for {name}, which gets the client's own credentials",
+            hint="Leave it out"
+            + ("." if name == ANTHROPIC else ', or set auth to "x-api-key" or "bearer".'),
+        )
+    return backend
+
+
+def _check_auth(backend: Backend, source: Given) -> None:
+    if backend.name == ANTHROPIC and backend.auth != "client":
+        raise source.refused(
+            "would replace the client's own credentials at Anthropic",
+            hint="Leave it out: all that is not delegated goes there on the user's own plan. "
+            "For a service with a key add a backend of another name and a route to it.",
+        )
+    if backend.name == ZAI and backend.auth == "client":
+        raise source.refused(
+            "would send the client's credentials to Z.ai",
+            hint='Use "x-api-key" or "bearer": Z.ai gets its own key and nothing else.',
+        )
+
+
+def build_routes(
+    tables: Sequence[Mapping[str, Given]] | None, backends: Sequence[Backend]
+) -> tuple[Route, ...]:
+    """The routes of the file, which replace the default list as a whole; None keeps that list."""
+    if tables is None:
+        return default_routes()
+    return tuple(_route(table, {backend.name: backend for backend in backends}) for table in tables)
+
+
+def _route(table: Mapping[str, Given], backends: Mapping[str, Backend]) -> Route:
+    route = Route(**{key: ROUTE[key](given) for key, given in table.items()})
+    backend = backends.get(route.backend)
+    if backend is None:
+        near = did_you_mean(route.backend, backends)
+        raise table["backend"].refused(
+            "is no backend",
+            hint=f"There are {listed(backends)}. {near or 'Add a table [backend.NAME].'}",
+        )
+    if route.send_model is not None and backend.auth == "client":
+        raise table["send_model"].refused(
+            f"would change a request to {backend.name}",
+            hint="Leave it out: what goes on with the client's own credentials goes unchanged.",
+        )
+    return route
+
+
+def keyless_notes(
+    backends: Iterable[Backend],
+    routes: Sequence[Route],
+    unset: Mapping[str, str],
+    awaited: Collection[str],
+    *,
+    env_file: str,
+) -> tuple[str, ...]:
+    """One sentence for each backend that a route names and that can't be used without a key.
+
+    `unset` holds, by backend, the variable that its `key_env` names in vain; `awaited` names those
+    whose key the keyring holds.
+    """
+    routed = {route.backend for route in routes}
+    notes = []
+    for backend in backends:
+        if backend.name not in routed or backend.auth == "client" or backend.key is not None:
+            continue
+        if backend.name in awaited:
+            notes.append(
+                f"The key for {backend.name} is in the system keyring: until the daemon has it "
+                "from there, its requests go to Anthropic."
+            )
+            continue
+        table = f"[backend.{backend.name}] of config.toml"
+        if backend.name in unset:
+            name = shown_key(unset[backend.name])
+            cure = f"set {name}, which its key_env names, in the environment or in {env_file}, "
+            cure += f"or set key instead in {table}"
+        elif backend.name == ZAI:
+            cure = f"set ZAI_API_KEY in the environment or in {env_file}, "
+            cure += "or zai_api_key in config.toml"
+        else:
+            cure = f"set key in {table}, or key_env there to the name of a variable "
+            cure += f"in the environment or in {env_file}"
+        notes.append(
+            f"There is no key for {backend.name}: its requests go to Anthropic. "
+            f"Store one: offramp key set {backend.name}. Or {cure}."
+        )
+    return tuple(notes)

@@ -1,0 +1,320 @@
+"""What may be set, and how each value is read: one reader per key, no files and no environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from offramp_core.addresses import base_url_problem, is_usable_host, normal_base_url
+from offramp_core.config.values import Given, did_you_mean, listed, shown
+from offramp_core.settings import (
+    MIB,
+    Auth,
+    DelegationMode,
+    LogFormat,
+    LogLevel,
+    OwnThinking,
+    Secret,
+    Thinking,
+    TrayCount,
+    TrayIcon,
+    TrayText,
+)
+
+Reader = Callable[[Given], Any]
+"""Turns a found value into the setting's own type, or raises its refusal."""
+
+MIN_TOKEN_LENGTH = 16
+
+_WEEK_S = 7 * 24 * 3600
+_MAX_BODY_BYTES = 1024 * MIB
+_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_VISIBLE_ASCII = re.compile(r"[!-~]+")
+_HEADER_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
+_VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_CREDENTIAL_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
+_OWN_HEADERS = "x-offramp-"
+
+
+def _text(given: Given, *, example: str) -> str:
+    """A line of text, stripped."""
+    hint = f"Write text in quotes, such as {example}."
+    if not isinstance(given.value, str):
+        raise given.refused("is not text", hint=hint)
+    text = given.value.strip()
+    if not text:
+        raise given.refused("is empty", hint=f"{hint} Leave it out for the default.")
+    if not text.isprintable():
+        raise given.refused("contains a control character", hint="Type it again on one line.")
+    return text
+
+
+def _line(example: str) -> Reader:
+    return lambda given: _text(given, example=example)
+
+
+def _choice(literal: object) -> Reader:
+    """One of the words of a Literal, in any case."""
+    words: tuple[str, ...] = get_args(literal)
+
+    def read(given: Given) -> str:
+        word = given.value.strip().lower() if isinstance(given.value, str) else ""
+        if word not in words:
+            raise given.refused(
+                "is not a known value",
+                hint=f"Use {listed(words)}. {did_you_mean(word, words)}".strip(),
+            )
+        return word
+
+    return read
+
+
+def _whole_number(low: int, high: int, *, meaning: str = "") -> Reader:
+    hint = f"Use a whole number from {low} to {high}{meaning}."
+
+    def read(given: Given) -> int:
+        value = given.value
+        if given.is_text and isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value.strip()):
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise given.refused("is not a whole number", hint=hint)
+        if not low <= value <= high:
+            raise given.refused("is out of range", hint=hint)
+        return value
+
+    return read
+
+
+def _seconds(given: Given) -> float:
+    hint = f"Use a number of seconds above 0, at most {_WEEK_S}."
+    value = given.value
+    if given.is_text and isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        value = float(value)
+    if not isinstance(value, int | float) or isinstance(value, bool) or value != value:  # NaN
+        raise given.refused("is not a number", hint=hint)
+    if not 0 < value <= _WEEK_S:
+        raise given.refused("is out of range", hint=hint)
+    return float(value)
+
+
+def _flag(given: Given) -> bool:
+    value = given.value
+    if given.is_text and isinstance(value, str):
+        value = {"true": True, "false": False}.get(value.strip().lower())
+    if not isinstance(value, bool):
+        raise given.refused("is not true or false", hint="Use true or false, without quotes.")
+    return value
+
+
+def _texts(given: Given) -> tuple[str, ...]:
+    """A list of words without blanks or commas, as values of headers and names of fields are."""
+    hint = 'Write a list of words in quotes, such as ["one", "two"].'
+    value = given.value
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise given.refused("is not a list of text", hint=hint)
+    texts = tuple(item.strip() for item in value)
+    for text in texts:
+        if not _VISIBLE_ASCII.fullmatch(text) or "," in text:
+            raise given.refused(f"holds {shown(text)}, which is not one plain word", hint=hint)
+    return texts
+
+
+def _header_names(given: Given) -> tuple[str, ...]:
+    names = tuple(text.lower() for text in _texts(given))
+    for name in names:
+        if not _HEADER_NAME.fullmatch(name):
+            raise given.refused(f"holds {shown(name)}, no header's name", hint="Leave it out.")
+        if name in _CREDENTIAL_HEADERS or name.startswith(_OWN_HEADERS):
+            raise given.refused(
+                f"would let the header {name} pass",
+                hint="Headers that carry your credentials never go to another service. Leave it "
+                "out; the service's own key is set with key or key_env.",
+            )
+    return names
+
+
+def _host_names(given: Given) -> tuple[str, ...]:
+    names = tuple(text.lower().strip("[]") for text in _texts(given))
+    for name in names:
+        if not is_usable_host(name):
+            raise given.refused(
+                f"holds {shown(name)}, which is no host's name",
+                hint='Use names or IP addresses without port or scheme, such as ["studio.local"].',
+            )
+    return names
+
+
+def _host(given: Given) -> str:
+    host = _text(given, example='"127.0.0.1"').lower().strip("[]")
+    if not is_usable_host(host):
+        raise given.refused(
+            "is no host", hint="Use an IP address or a name of this machine, without a port."
+        )
+    return host
+
+
+def _base_url(given: Given) -> str:
+    url = _text(given, example='"https://api.example.com"')
+    problem = base_url_problem(url)
+    if problem:
+        raise given.refused(
+            problem, hint="Use scheme, host and, where needed, port and path: https://host/path."
+        )
+    return normal_base_url(url)
+
+
+def _secret(given: Given) -> Secret:
+    value = given.value.strip() if isinstance(given.value, str) else None
+    if value is None:
+        raise given.refused("is not text", hint="Write the key in quotes.")
+    if not value:
+        raise given.refused("is empty", hint="Write the key in the quotes, or leave the line out.")
+    if not _VISIBLE_ASCII.fullmatch(value):
+        raise given.refused(
+            "contains a space, a control character or a letter that no key has",
+            hint="Copy the key again: the key alone, without Bearer before it.",
+        )
+    return Secret(value)
+
+
+def _client_token(given: Given) -> Secret:
+    token = _secret(given)
+    if len(token.reveal()) < MIN_TOKEN_LENGTH:
+        raise given.refused(
+            f"is shorter than {MIN_TOKEN_LENGTH} characters",
+            hint="Make a long random one: openssl rand -hex 24",
+        )
+    return token
+
+
+def variable_name(given: Given) -> str:
+    """The name that a `key_env` gives; its hint thinks of a key that was put there by mistake."""
+    value = given.value
+    if not isinstance(value, str) or not _VARIABLE_NAME.fullmatch(value.strip()):
+        # Not shown: it may be the key itself.
+        raise given.refused(
+            "is not the name of an environment variable",
+            hint="Name the variable that holds the key, such as EXAMPLE_API_KEY; "
+            "the key itself goes into key.",
+        )
+    return value.strip()
+
+
+def _folder(given: Given) -> Path:
+    text = _text(given, example='"~/offramp-log"')
+    try:
+        folder = Path(text).expanduser()
+    except RuntimeError:  # no such user, or no home folder
+        folder = Path()
+    if not folder.is_absolute():
+        raise given.refused(
+            "is not an absolute path",
+            hint="Begin with / or ~/, since the commands may start in different folders.",
+        )
+    return folder
+
+
+SETTINGS: Mapping[str, Reader] = {
+    "host": _host,
+    "port": _whole_number(1, 65535),
+    "client_token": _client_token,
+    "allowed_hosts": _host_names,
+    "log_dir": _folder,
+    "log_level": _choice(LogLevel),
+    "log_format": _choice(LogFormat),
+    "week_start_day": _whole_number(0, 6, meaning=" (0 is Sunday)"),
+    "week_start_hour": _whole_number(0, 23),
+    "thinking": _choice(Thinking),
+    "delegation": _choice(DelegationMode),
+    "failover": _flag,
+    "overflow": _flag,
+    "overflow_model": _line('"GLM-4.7"'),
+    "queue_wait_s": _seconds,
+    "zai_quota": _flag,
+    "let_conversations_finish": _flag,
+    "max_body_bytes": _whole_number(1, _MAX_BODY_BYTES),
+    "connect_timeout_s": _seconds,
+    "silence_timeout_s": _seconds,
+    "drain_timeout_s": _seconds,
+}
+"""The top-level keys that are fields of Settings."""
+
+SHORTHANDS: Mapping[str, str] = {
+    "zai_api_key": "backend.zai.key",
+    "zai_base_url": "backend.zai.base_url",
+    "anthropic_base_url": "backend.anthropic.base_url",
+}
+"""Top-level keys that stand for a backend's field."""
+
+KEEP: Mapping[str, Reader] = dict.fromkeys(
+    ("server_tools", "images", "documents", "context_size", "safety_check", "quota_probe"), _flag
+)
+"""The keys of `[keep_on_anthropic]`."""
+
+TRAY: Mapping[str, Reader] = {
+    "count": _choice(TrayCount),
+    "text": _choice(TrayText),
+    "icon": _choice(TrayIcon),
+    "quota_percent": _whole_number(1, 100),
+    "notify_delegation": _flag,
+    "notify_key": _flag,
+    "notify_daemon": _flag,
+    "notify_quota": _flag,
+}
+"""The keys of `[tray]`."""
+
+BACKEND: Mapping[str, Reader] = {
+    "base_url": _base_url,
+    "key": _secret,
+    "auth": _choice(Auth),
+    "headers": _header_names,
+    "betas": _texts,
+    "drop_fields": _texts,
+    "system_role_in_messages": _flag,
+    "billing_header_block": _flag,
+    "server_tools": _flag,
+    "images": _flag,
+    "documents": _flag,
+    "own_thinking": _choice(OwnThinking),
+}
+"""The keys of `[backend.NAME]`, without `key_env`, which leads to `key`."""
+
+ROUTE: Mapping[str, Reader] = {
+    "match": _line('"sonnet"'),
+    "backend": _line('"zai"'),
+    "send_model": _line('"GLM-4.5-Air"'),
+    "context_tokens": _whole_number(1, 1_000_000_000),
+}
+"""The keys of `[[route]]`."""
+
+SECRETS = frozenset({"client_token", "zai_api_key", "key", "key_env"})
+"""Keys whose values no message shows; `key_env` because a key is put there by mistake."""
+
+PLAIN_VARIABLES = frozenset(
+    {
+        "port",
+        "host",
+        "zai_api_key",
+        "zai_base_url",
+        "anthropic_base_url",
+        "log_dir",
+        "log_level",
+        "week_start_day",
+        "week_start_hour",
+    }
+)
+"""Top-level keys that a variable of the bare upper-case name sets too."""
+
+LISTS = frozenset({"allowed_hosts"})
+"""Top-level keys that no variable can hold."""
+
+
+def reader_for(name: str) -> Reader:
+    """The reader of a setting by its full name: `port`, `backend.zai.key`."""
+    if name in SETTINGS:
+        return SETTINGS[name]
+    table, _, key = name.rpartition(".")
+    return {"keep_on_anthropic": KEEP, "tray": TRAY}.get(table, BACKEND)[key]

@@ -1,0 +1,48 @@
+"""Reads a settings file whole, and says in the user's words why it can't be read."""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING
+
+from offramp_core.config.values import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MAX_BYTES = 1024 * 1024
+
+
+def read_text(path: Path) -> str | None:
+    r"""The text of `path` with `\n` line ends and no byte order mark; None if there is no file.
+
+    Raises:
+        ConfigError: it is no regular file, can't be read, is far too large, or is not UTF-8.
+    """
+    try:
+        # A pipe or device would block, or never end.
+        is_regular = stat.S_ISREG(path.stat().st_mode)
+        data = path.read_bytes() if is_regular else b""
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ConfigError(
+            f"{path} can't be read: {error.strerror}.",
+            hint="Check the permissions of the file and of its folder.",
+        ) from error
+    if not is_regular:
+        raise ConfigError(f"{path} is not a file.", hint="Put a text file there, or remove it.")
+    if len(data) > _MAX_BYTES:
+        raise ConfigError(f"{path} is larger than 1 MiB.", hint="Is it the right file?")
+    text = _decoded(data)
+    if text is None:
+        raise ConfigError(f"{path} is not UTF-8 text.", hint="Save it with the encoding UTF-8.")
+    return text.replace("\r\n", "\n")
+
+
+def _decoded(data: bytes) -> str | None:
+    """None for bad bytes: the library's error would carry the whole file along."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None

@@ -1,0 +1,1 @@
+"""How other processes talk to the daemon: the messages, a client, and who holds the port."""

@@ -1,0 +1,127 @@
+"""Everything that Offramp wrote for this user, for `uninstall --purge`: found, then removed.
+
+Links are never followed: what a link leads to is somebody else's.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from offramp_core.errors import OfframpError
+from offramp_core.quota import windows
+from offramp_core.usage import records, state_events
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from offramp_core.paths import Paths
+
+_LOG = (records.FILE_PATTERN, state_events.FILE_NAME, windows.HISTORY_NAME)
+_DIAGNOSTICS = ("*.log", "*.log.*")
+_MONTHS = ("*.folded*",)
+_RUNTIME = ("*.sock", "*.lock")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What there is to remove, and what stays because it may not be ours."""
+
+    doomed: tuple[Path, ...]
+    """Files, and folders that go with all that is in them."""
+    staying: tuple[Path, ...]
+    """Links in the place of our folders."""
+    emptied: tuple[Path, ...]
+    """Folders that go too if nothing is left in them."""
+
+
+def find(paths: Paths, *, log_dir: Path | None, is_exclusive: bool) -> Found:
+    """Look for our files below `paths`, and in `log_dir` where the user chose one.
+
+    `is_exclusive` says that the folders are ours by name, so that they go whole. Else, and in
+    `log_dir`, only files go whose names are ours.
+    """
+    folders = dict.fromkeys(
+        (
+            paths.config_dir,
+            paths.log_dir,
+            paths.data_dir,
+            paths.diagnostics_dir,
+            paths.folded_months,
+            paths.cache_dir,
+            paths.runtime_dir,
+        )
+    )
+    present = [folder for folder in folders if folder.is_dir() or folder.is_symlink()]
+    staying = tuple(folder for folder in present if folder.is_symlink())
+    real = [folder for folder in present if folder not in staying]
+    doomed = [folder for folder in real if is_exclusive] or list(_named(paths, real))
+    if log_dir is not None and log_dir.is_dir() and log_dir not in folders:
+        doomed += _matching(log_dir, _LOG)
+    socket = paths.control_socket
+    if socket.parent != paths.runtime_dir and socket.is_socket():
+        doomed.append(socket)
+    # Only where it carries our name; it may hold the demo's as well.
+    parents = [folder.parent for folder in real if folder.parent.name == "offramp"]
+    emptied = (*real, *dict.fromkeys(parents)) if doomed else ()
+    return Found(doomed=_outermost(doomed), staying=staying, emptied=emptied)
+
+
+def remove(found: Found) -> None:
+    """Remove all that was found.
+
+    Raises:
+        OfframpError: something can't be removed; what comes after it is still there.
+    """
+    for path in found.doomed:
+        try:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OfframpError(
+                f"{error.filename or path} can't be removed: {error.strerror}.",
+                hint="Check the permissions of its folder, then run this again.",
+            ) from error
+    for folder in found.emptied:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _named(paths: Paths, folders: list[Path]) -> Iterator[Path]:
+    """The files in `folders` whose names are ours."""
+    names = {
+        paths.config_dir: (
+            paths.config_file.name,
+            paths.env_file.name,
+            paths.keys_file.name,
+            paths.claude_code_file.name,
+        ),
+        paths.log_dir: _LOG,
+        paths.data_dir: (
+            paths.delegation_file.name,
+            paths.quota_file.name,
+            paths.account_salt_file.name,
+            paths.autopilot_file.name,
+            paths.charts_selection_file.name,
+            paths.charts_window_file.name,
+        ),
+        paths.diagnostics_dir: _DIAGNOSTICS,
+        paths.folded_months: _MONTHS,
+        paths.cache_dir: (),
+        paths.runtime_dir: _RUNTIME,
+    }
+    for folder in folders:
+        yield from _matching(folder, names[folder])
+
+
+def _matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
+    return sorted(path for pattern in patterns for path in folder.glob(pattern))
+
+
+def _outermost(paths: list[Path]) -> tuple[Path, ...]:
+    """Without what lies below another one."""
+    return tuple(path for path in paths if not any(parent in paths for parent in path.parents))

@@ -1,0 +1,1 @@
+"""The words, numbers and colours that command line, tray and window share."""

@@ -1,0 +1,105 @@
+"""What goes elsewhere than it belongs, in words: one wording for command line, tray and window."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from offramp_core.control import api
+from offramp_core.quota import windows
+from offramp_core.wording import quota_text
+from offramp_core.wording.formatting import backend_name, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime, tzinfo
+
+    from offramp_core.control.api import BackendStatus, Bypass
+    from offramp_core.quota.windows import PlanQuota
+
+_LONGEST_NAME = 40
+
+_CAUSES = {
+    api.KEY_REFUSED: "{name} refuses the key",
+    api.LIMIT: "{name}'s quota is spent",
+    api.ACCOUNT: "{name}'s plan does not serve it",
+    api.OVERLOADED: "{name} is overloaded",
+    api.BUSY: "{name} serves no more requests at once",
+    api.UNREACHABLE: "{name} can't be reached",
+    api.FAILING: "{name} fails",
+}
+_MOST_MODELS = 3
+"""More would be a list, not a sentence."""
+_OTHER_CAUSE = "{name} does not serve it at present"
+_OF_ALL = frozenset({api.KEY_REFUSED, api.LIMIT, api.UNREACHABLE})
+"""Causes that no model of a backend escapes; the others may be one model's alone."""
+
+
+def bypass_text(
+    backend: BackendStatus,
+    plan: PlanQuota | None,
+    now: datetime,
+    zone: tzinfo,
+    routed: Sequence[str] = (),
+) -> str:
+    """Cause and effect: `Z.ai's quota is spent (5 hours): Sonnet and Haiku go to Claude until …`.
+
+    Empty where nothing of the backend's goes elsewhere. `plan` is what is known of its limits, and
+    `routed` are the models' names that the settings send there.
+    """
+    bypass = backend.bypass
+    if bypass is None:
+        return ""
+    cause = cause_text(backend.name, bypass, plan, now)
+    return f"{cause}: {effect_text(bypass, now, zone, routed)}"
+
+
+def cause_text(name: str, bypass: Bypass, plan: PlanQuota | None, now: datetime) -> str:
+    """Why: `Z.ai's quota is spent (5 hours)`."""
+    text = _CAUSES.get(bypass.cause, _OTHER_CAUSE).format(name=_shown(name))
+    if bypass.cause != api.LIMIT or plan is None:
+        return text
+    spent = [
+        quota_text.window_name(window.name)
+        for window in quota_text.important(plan.windows)
+        if windows.is_spent(window, now)
+    ]
+    return f"{text} ({', '.join(spent)})" if spent else text
+
+
+def effect_text(bypass: Bypass, now: datetime, zone: tzinfo, routed: Sequence[str] = ()) -> str:
+    """What it comes to: `Sonnet and Haiku go to Claude until 14:00`."""
+    text = f"{_what(bypass, routed)} to {_shown(bypass.to)}"
+    if bypass.until is None or bypass.until <= now:
+        return text
+    return f"{text} until {quota_text.reset_text(bypass.until, now, zone)}"
+
+
+def waiting_text(backend: BackendStatus) -> str:
+    """`Z.ai serves 2 at once: 3 requests wait`; empty while none waits."""
+    if not backend.waiting:
+        return ""
+    waiting = "1 request waits" if backend.waiting == 1 else f"{backend.waiting} requests wait"
+    if backend.at_once is None:
+        return f"{_shown(backend.name)}: {waiting}"
+    return f"{_shown(backend.name)} serves {backend.at_once} at once: {waiting}"
+
+
+def _what(bypass: Bypass, routed: Sequence[str]) -> str:
+    """What goes elsewhere, with its verb."""
+    if bypass.family is not None:
+        return f"requests for {_shown(bypass.family)} go"
+    if bypass.cause not in _OF_ALL:
+        return "what it can't serve goes"
+    models = list(dict.fromkeys(quota_text.family_name(model) for model in routed))
+    if not 0 < len(models) <= _MOST_MODELS:
+        return "what belongs there goes"
+    return f"{_listed(models)} {'goes' if len(models) == 1 else 'go'}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _shown(name: str) -> str:
+    return printable(backend_name(name))[:_LONGEST_NAME]

@@ -1,0 +1,165 @@
+"""How much of a plan is used, in words: one wording for the command line, the tray and the window.
+
+Pure, and honest about what is not known: a figure says how old it is once it is not fresh, a
+window whose reset is past says that, and nothing is ever made up.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from offramp_core.quota import windows as quota
+from offramp_core.wording.formatting import backend_name, format_moment, format_percent, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime, tzinfo
+
+    from offramp_core.quota.windows import PlanQuota, QuotaWindow
+
+FRESH: Final = timedelta(minutes=15)
+"""For so long a figure counts as the present one; from then on its age is told."""
+
+_LONGEST_NAME = 40
+_LONGEST_WHY = 80
+_MOST_PERCENT = 1000
+"""What is more says only that it is enormous."""
+_MOST_WINDOWS = 8
+"""A plan has two to four; a service that tells of dozens must not fill the screen."""
+
+_WINDOW = re.compile(r"([1-9][0-9]{0,3})(h|d|mo)(?:_(.+))?", re.DOTALL)
+_UNITS = {"h": "hour", "d": "day", "mo": "month"}
+_FAMILIES = {"opus": "Opus", "sonnet": "Sonnet", "haiku": "Haiku"}
+_MINUTE = timedelta(minutes=1)
+_HOUR = timedelta(hours=1)
+_DAY = timedelta(days=1)
+
+
+def window_name(name: str) -> str:
+    """What people call a window: `5 hours`, `week`, `week for Opus`, `month for tools`.
+
+    A name that this version does not know is shown as it is, made fit to print.
+    """
+    found = _WINDOW.fullmatch(name)
+    if found is None:
+        return _shown(name)
+    span = _span(int(found[1]), found[2])
+    part = found[3]
+    return span if part is None else f"{span} for {family_name(part)}"
+
+
+def family_name(family: str) -> str:
+    """`Sonnet` for `sonnet`; a name of the user's, or of next year, as it is, fit to print."""
+    return _FAMILIES.get(family.lower()) or _shown(family)
+
+
+def window_text(backend: str, window: QuotaWindow, now: datetime, zone: tzinfo) -> str:
+    """One window in a line: `Claude week 63%, resets Thu 22:00, on pace for 92%`."""
+    head = f"{backend_name(backend)[:_LONGEST_NAME]} {window_name(window.name)}"
+    used = quota.used_at(window, now)
+    if quota.is_spent(window, now):
+        figure = "spent"
+    elif used is not None:
+        figure = percent_text(used)
+    else:
+        return f"{head}: {_why_unknown(window, now, zone)}"
+    parts = [f"{head} {figure}", *_reset_parts(window, now, zone)]
+    if figure != "spent" and (pace := pace_text(window, now)):
+        parts.append(pace)
+    age = age_text(window.read_at, now)
+    return f"{', '.join(parts)} ({age})" if age else ", ".join(parts)
+
+
+def percent_text(used: float) -> str:
+    """A part of a plan in whole percents, more than all of it included: `63%`, `131%`."""
+    return f"over {_MOST_PERCENT}%" if used * 100 > _MOST_PERCENT else format_percent(used)
+
+
+def pace_text(window: QuotaWindow, now: datetime) -> str:
+    """`on pace for 92%`: what the reset will find if all goes on as it did; empty if unknown."""
+    expected = quota.forecast(window, now)
+    return "" if expected is None else f"on pace for {percent_text(expected)}"
+
+
+def age_text(read_at: datetime, now: datetime) -> str:
+    """`as of 3 h ago`; empty for a figure that is as good as present."""
+    age = now - read_at
+    return f"as of {_ago(age)} ago" if age > FRESH else ""
+
+
+def reset_text(resets: datetime, now: datetime, zone: tzinfo) -> str:
+    """When a window begins anew, to the nearest minute: services say 21:59:59 for 22:00."""
+    try:
+        return format_moment(to_minute(resets), now, zone)
+    except OverflowError:  # a mistaken figure: no calendar of the user's holds it
+        return "far off"
+
+
+def to_minute(moment: datetime) -> datetime:
+    """`moment` rounded to the nearest minute."""
+    whole = moment.replace(second=0, microsecond=0)
+    return whole + _MINUTE if moment - whole >= _MINUTE / 2 else whole
+
+
+def unknown_text(backend: str, problem: str | None = None) -> str:
+    """What stands for a plan that has told nothing yet, with why that is where it is known."""
+    head = f"{backend_name(backend)[:_LONGEST_NAME]} quota: not known"
+    if not problem:
+        return f"{head} yet"
+    why = " ".join(printable(problem).split()).rstrip(".")
+    return f"{head} ({why if len(why) <= _LONGEST_WHY else why[: _LONGEST_WHY - 1] + '…'})"
+
+
+def plan_texts(plan: PlanQuota, now: datetime, zone: tzinfo) -> tuple[str, ...]:
+    """A line for each window that matters, the shortest first; never none."""
+    texts = (window_text(plan.backend, window, now, zone) for window in important(plan.windows))
+    return tuple(texts) or (unknown_text(plan.backend, plan.problem),)
+
+
+def important(windows: Iterable[QuotaWindow]) -> tuple[QuotaWindow, ...]:
+    """The windows that limit messages, the shortest first, a whole plan's before its parts'."""
+    found = sorted(
+        (window for window in windows if window.name != quota.MONTHLY_TOOLS),
+        key=lambda window: (
+            quota.length(window.name) or timedelta.max,
+            "_" in window.name,
+            window.name,
+        ),
+    )
+    return tuple(found[:_MOST_WINDOWS])
+
+
+def _why_unknown(window: QuotaWindow, now: datetime, zone: tzinfo) -> str:
+    if window.resets is not None and window.resets <= now:
+        return f"unknown since its reset {reset_text(window.resets, now, zone)}"
+    if window.used is not None:  # it told no reset, and was read too long ago to hold
+        return f"unknown, last told {_ago(now - window.read_at)} ago"
+    return ", ".join(("not known yet", *_reset_parts(window, now, zone)))
+
+
+def _reset_parts(window: QuotaWindow, now: datetime, zone: tzinfo) -> tuple[str, ...]:
+    return () if window.resets is None else (f"resets {reset_text(window.resets, now, zone)}",)
+
+
+def _span(count: int, unit: str) -> str:
+    if (count, unit) == (7, "d"):
+        return "week"
+    return _UNITS[unit] if count == 1 else f"{count} {_UNITS[unit]}s"
+
+
+def _shown(name: str) -> str:
+    """`name`, printable, in one short line."""
+    words = " ".join(printable(name).replace("_", " ").replace("-", " ").split())
+    return words[:_LONGEST_NAME] or "limit without a name"
+
+
+def _ago(age: timedelta) -> str:
+    """An age in its largest unit, rounded down: `45 min`, `3 h`, `2 d`.
+
+    Below an hour in quarters, for a menu that changes each minute can't be read in peace.
+    """
+    if age < _HOUR:
+        return f"{max(0, age // FRESH) * (FRESH // _MINUTE)} min"
+    return f"{age // _HOUR} h" if age < _DAY else f"{age // _DAY} d"

@@ -1,0 +1,1 @@
+"""The daemon's settings while it runs: read again when their files or keys change."""

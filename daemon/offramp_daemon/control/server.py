@@ -1,0 +1,320 @@
+"""Serves the control socket: status, commands, and a stream of the state's changes.
+
+It answers over its Unix socket alone, so nothing here can be reached by TCP. It is never the reason
+that the daemon does not start, waits or ends: without a socket the daemon serves all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from offramp_core import __version__
+from offramp_core.control import api
+from offramp_core.control.api import CommandAnswer, Refusal, UnreadableError
+from offramp_core.errors import OfframpError
+from offramp_daemon.control import unix_socket
+from offramp_daemon.control.unix_socket import SocketBusyError
+from offramp_daemon.server import lifecycle
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import msgspec
+
+    from offramp_core.control.api import Status
+    from offramp_daemon.control.daemon_state import DaemonState
+    from offramp_daemon.control.unix_socket import ControlSocket
+    from offramp_daemon.server.lifecycle import Shutdown
+
+_LAST_WORDS_S = 0.5
+_LOOK_EVERY_S = 30.0
+_AGAIN_S = 0.05
+"""Between two tries to take over from another daemon."""
+_MOST_FOLLOWERS = 32
+_SHOWN_CHARACTERS = 60
+_LOG = logging.getLogger(__name__)
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How an event stream goes, in seconds."""
+
+    gap_s: float = 0.25
+    """Between two of its lines at least; changes in between make one."""
+    keep_alive_s: float = api.KEEP_ALIVE_S
+    patience_s: float = 5.0
+    """For a client to send its command, or to read on."""
+
+
+class Control:
+    """The control socket, for as long as `run` runs."""
+
+    def __init__(
+        self,
+        path: Path,
+        state: DaemonState,
+        shutdown: Shutdown,
+        *,
+        status: Callable[[], Status],
+        say: Callable[[str], None],
+        restart: Callable[[], Awaitable[str]] | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        """Serve at `path`; `status` gives the full status of any moment.
+
+        `restart` has another daemon take this one's place and returns why it could not; None where
+        nobody could do that. Where somebody can, it is no news that another daemon still has the
+        socket.
+        """
+        self._path = path
+        self._state = state
+        self._shutdown = shutdown
+        self._status = status
+        self._say = say
+        self._restart_daemon = restart
+        self._pace = pace or Pace()
+        self._is_closing = asyncio.Event()
+        self._handlers: dict[tuple[str, str], Handler] = {
+            ("GET", api.STATUS): self._answer_status,
+            ("POST", api.PAUSE): self._pause,
+            ("POST", api.RESUME): self._resume,
+            ("POST", api.RELOAD): self._reload,
+            ("POST", api.DRAIN): self._drain,
+            ("POST", api.RESTART): self._restart,
+            ("GET", api.EVENTS): self._follow,
+        }
+
+    async def run(self) -> None:
+        """Serve until cancelled. Where another daemon has the socket, take it when that ends."""
+        try:
+            while (claimed := await self._claim()) is not None:
+                await self._serve(claimed)
+        except Exception:  # noqa: BLE001 - the daemon serves without it
+            _LOG.exception("The control socket failed")
+            self._say("The control socket failed: pause, resume and status are out of reach.")
+
+    async def _claim(self) -> ControlSocket | None:
+        """The socket, waited for where another daemon has it; None where there can be none."""
+        is_said = self._restart_daemon is not None
+        while True:
+            try:
+                return await _claimed(self._path)
+            except SocketBusyError as error:
+                if not is_said:
+                    self._say(str(error))
+                is_said = True
+            except OfframpError as error:
+                self._say(str(error))
+                return None
+            await _until_gone(self._path)
+            await asyncio.sleep(_AGAIN_S)
+
+    async def _serve(self, claimed: ControlSocket) -> None:
+        server = web.Server(
+            self._handle,
+            handler_cancellation=True,
+            access_log=None,
+            logger=logging.getLogger("aiohttp.offramp.control"),
+        )
+        runner = web.ServerRunner(server, shutdown_timeout=_LAST_WORDS_S)
+        self._is_closing = asyncio.Event()
+        is_lost = False
+        try:
+            await self._state.take_up()
+            await runner.setup()
+            await web.SockSite(runner, claimed.listener).start()
+            await _until_replaced(self._path)
+            is_lost = True
+        finally:
+            self._state.is_stopping = not is_lost
+            self._is_closing.set()
+            self._state.changes.notify()
+            # The socket first: whoever waits for the end of this daemon may then have its place.
+            await lifecycle.stop_accepting([claimed.listener], tuple(runner.sites))
+            is_handed_over = self._shutdown.leaving.is_set() and not self._shutdown.asked.is_set()
+            let_go = claimed.abandon if is_handed_over else claimed.release
+            await asyncio.to_thread(let_go)
+            await runner.cleanup()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        path = request.raw_path.partition("?")[0]
+        handler = self._handlers.get((request.method, path))
+        if handler is None:
+            return _refuse(
+                HTTPStatus.NOT_FOUND,
+                f"The daemon (Offramp {__version__}) knows no {_shown(request.method, path)}.",
+                hint="It is of another version than what asks it: restart it with this one.",
+            )
+        asked = request.headers.get(api.PROTOCOL_HEADER, str(api.PROTOCOL))
+        if asked != str(api.PROTOCOL) and path not in {
+            api.STATUS,  # tells a client of any version whom it talks to
+            api.DRAIN,  # has no parts that could be misread, and an upgrade needs it
+            api.RESTART,  # likewise
+        }:
+            return _refuse(
+                HTTPStatus.CONFLICT,
+                f"The daemon (Offramp {__version__}) speaks control protocol "
+                f"{api.PROTOCOL}, not {_shown(asked)}.",
+                hint="Restart it, so that it is of the version that asks it.",
+            )
+        try:
+            return await handler(request)
+        except TimeoutError:
+            return _refuse(HTTPStatus.REQUEST_TIMEOUT, "The command did not come whole.")
+
+    async def _answer_status(self, _request: web.BaseRequest) -> web.Response:
+        return _answer(self._status())
+
+    async def _pause(self, request: web.BaseRequest) -> web.Response:
+        async with asyncio.timeout(self._pace.patience_s):
+            data = await request.read()
+        try:
+            until = api.decode_pause(data).until
+        except UnreadableError as error:
+            return _refuse(
+                HTTPStatus.BAD_REQUEST,
+                f"The daemon (Offramp {__version__}) does not understand this pause: {error}.",
+                hint="If what asks it is newer, restart it with that version.",
+            )
+        if until is not None:
+            left = until - self._state.delegation.now()
+            if not 0 < left.total_seconds() <= api.LONGEST_PAUSE.total_seconds():
+                return _refuse(
+                    HTTPStatus.BAD_REQUEST,
+                    f"A pause can't end at {until.isoformat(timespec='seconds')}.",
+                    hint="Give a time to come, within a year; or none, and resume it yourself.",
+                )
+        notes = await self._state.pause(until)
+        return _answer(CommandAnswer(status=self._status(), notes=notes))
+
+    async def _resume(self, _request: web.BaseRequest) -> web.Response:
+        notes = await self._state.resume()
+        return _answer(CommandAnswer(status=self._status(), notes=notes))
+
+    async def _reload(self, _request: web.BaseRequest) -> web.Response:
+        return _answer(await self._state.reload())
+
+    async def _drain(self, _request: web.BaseRequest) -> web.Response:
+        self._shutdown.ask()
+        self._state.is_stopping = True
+        self._say("Asked to stop over the control socket.")
+        return _answer(CommandAnswer(status=self._status()))
+
+    async def _restart(self, _request: web.BaseRequest) -> web.Response:
+        if self._restart_daemon is None:
+            return _refuse(
+                HTTPStatus.CONFLICT,
+                "The daemon runs in the foreground: nobody would start it anew.",
+                hint="End it (Ctrl-C) and start it again: offramp serve",
+            )
+        self._say("Asked to restart over the control socket.")
+        if problem := await self._restart_daemon():
+            return _refuse(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                f"The daemon was not restarted; the one that runs stays. {problem}",
+                hint="Its log may say more. Mend that, and restart it again.",
+            )
+        return _answer(CommandAnswer(status=self._status()))
+
+    async def _follow(self, request: web.BaseRequest) -> web.StreamResponse:
+        """The status now and after each change, one line each, until either side ends."""
+        changes, pace = self._state.changes, self._pace
+        if changes.count >= _MOST_FOLLOWERS:
+            return _refuse(HTTPStatus.SERVICE_UNAVAILABLE, "Too many follow the daemon already.")
+        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+        response.enable_chunked_encoding()
+        with changes.follow() as changed:
+            try:
+                await response.prepare(request)
+                while True:
+                    changed.clear()
+                    is_last = self._is_closing.is_set()
+                    await self._tell(response, api.encode(self._status()) + b"\n")
+                    if is_last:
+                        await response.write_eof()
+                        return response
+                    await _is_set_within(self._is_closing, pace.gap_s)
+                    while not await _is_set_within(changed, pace.keep_alive_s):
+                        await self._tell(response, b"\n")
+            except TimeoutError:
+                _LOG.info("A follower that did not read was dropped")
+                if request.transport is not None:
+                    request.transport.abort()
+            except ConnectionError:
+                pass  # it has gone
+        return response
+
+    async def _tell(self, response: web.StreamResponse, line: bytes) -> None:
+        async with asyncio.timeout(self._pace.patience_s):
+            await response.write(line)
+
+
+async def _claimed(path: Path) -> ControlSocket:
+    """The socket, made in a thread; if cancelled meanwhile, none stays behind."""
+    made = asyncio.get_running_loop().run_in_executor(None, unix_socket.claim, path)
+    try:
+        return await asyncio.shield(made)
+    except asyncio.CancelledError:
+        with contextlib.suppress(OfframpError):
+            claimed = await made
+            await asyncio.to_thread(claimed.release)
+        raise
+
+
+async def _until_replaced(path: Path) -> None:
+    """Wait until `path` is another file or none: with the last session its folder may go."""
+    mark = await asyncio.to_thread(_mark, path)
+    while mark is not None and await asyncio.to_thread(_mark, path) == mark:  # noqa: ASYNC110 - nothing tells of it
+        await asyncio.sleep(_LOOK_EVERY_S)
+
+
+def _mark(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+async def _until_gone(path: Path) -> None:
+    """Wait until the daemon that listens there ends: it then closes this idle connection."""
+    with contextlib.suppress(OSError):
+        reader, writer = await asyncio.open_unix_connection(path)
+        try:
+            await reader.read(1)
+        finally:
+            writer.close()
+
+
+async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+def _answer(payload: msgspec.Struct, status: int = HTTPStatus.OK) -> web.Response:
+    body = api.encode(payload)
+    return web.Response(status=status, body=body, content_type="application/json")
+
+
+def _refuse(status: int, title: str, *, hint: str = "") -> web.Response:
+    return _answer(Refusal(title=title, hint=hint), status)
+
+
+def _shown(*words: str) -> str:
+    """A client's words, short and harmless to a terminal."""
+    text = " ".join(words)[:_SHOWN_CHARACTERS]
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

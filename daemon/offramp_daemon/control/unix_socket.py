@@ -1,0 +1,123 @@
+"""Opens the Unix socket for commands, where only this user can reach it.
+
+A socket that a dead daemon left is replaced, a live one's never. All of it blocks for moments:
+call it in a thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from offramp_core.errors import OfframpError
+from offramp_daemon.storage.locked_file import make_private_folder, open_locked
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_BACKLOG = 64
+_PROBE_TIMEOUT_S = 1.0
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+class SocketBusyError(OfframpError):
+    """Another daemon, which lives, takes its commands there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlSocket:
+    """A socket that listens at `path`."""
+
+    path: Path
+    listener: socket.socket
+
+    def abandon(self) -> None:
+        """Close it, and leave its name: whoever finds nobody there knows that one is to come."""
+        self.listener.close()
+
+    def release(self) -> None:
+        """Close it, and remove its name unless that is another daemon's by now."""
+        self.listener.close()
+        # Not by the inode: a successor's new socket may well get the same one.
+        with contextlib.suppress(OSError), _locked(self.path):
+            if not _is_live(self.path):
+                self.path.unlink()
+
+
+def claim(path: Path) -> ControlSocket:
+    """Listen at `path`: its folder 0700, itself 0600.
+
+    Raises:
+        SocketBusyError: a live daemon listens there.
+        OfframpError: it can't be made.
+    """
+    try:
+        _make_folder(path.parent)
+        # Two daemons that start at once must not take each other's new socket for a dead one's.
+        with _locked(path):
+            if _is_live(path):
+                raise SocketBusyError(
+                    f"Another Offramp takes its commands at {path}.",
+                    hint="This daemon serves all the same; commands reach the other one.",
+                )
+            return _listen(path)
+    except OSError as error:
+        raise OfframpError(
+            f"The control socket {path} can't be made: {error.strerror or error}.",
+            hint="Requests are served; pause, resume and status are out of reach.",
+        ) from error
+
+
+def _make_folder(folder: Path) -> None:
+    make_private_folder(folder)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, "its folder is a link or a file")
+    if found.st_uid != os.geteuid():
+        raise PermissionError(errno.EPERM, "its folder belongs to another user")
+    if found.st_mode & _OTHERS:
+        folder.chmod(0o700)
+
+
+def _locked(path: Path) -> contextlib.AbstractContextManager[object]:
+    return open_locked(path.with_suffix(".lock"))
+
+
+def _is_live(path: Path) -> bool:
+    """Whether somebody listens; whatever is unclear counts as somebody."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(_PROBE_TIMEOUT_S)
+        try:
+            probe.connect(os.fspath(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        except (TimeoutError, BlockingIOError):
+            return True  # too busy to take another connection
+        except OSError as error:
+            if error.errno in {errno.ENOTSOCK, errno.EPROTOTYPE}:
+                return False  # something else of that name
+            raise
+    return True
+
+
+def _listen(path: Path) -> ControlSocket:
+    """Listen, and only then put the socket in the place of one that a dead daemon left."""
+    new = path.with_name(f"{path.name}.n")
+    new.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(os.fspath(new))
+        # Before it listens, so that there is no moment at which others could connect.
+        new.chmod(0o600)
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)
+        new.replace(path)
+    except BaseException:
+        listener.close()
+        raise
+    return ControlSocket(path=path, listener=listener)

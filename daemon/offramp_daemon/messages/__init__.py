@@ -1,0 +1,1 @@
+"""What is in a request and an answer: read, adapted and metered, without any I/O."""

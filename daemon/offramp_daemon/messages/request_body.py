@@ -1,0 +1,203 @@
+"""Reads a Messages request without taking it apart: a few fields looked at, all bytes kept.
+
+`read` decodes just what routing and the treatment of thinking need to know. The body itself stays
+as it came; `splicing` cuts it where something has to change. Nothing here knows a backend, a route
+or a socket.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from offramp_daemon.messages.lone_surrogates import NO_SHIELD, Shield, shield
+
+_UNSET = msgspec.Raw()
+
+
+class Block(msgspec.Struct, gc=False):
+    """What is looked at in a content block; text, images and inputs are passed over unread."""
+
+    type: Any = None
+    id: Any = None
+    tool_use_id: Any = None
+    signature: Any = None
+    data: Any = None
+    text: msgspec.Raw = _UNSET
+    content: str | list[Block] | Block | None = None
+
+
+class Message(msgspec.Struct, gc=False):
+    """One item of `messages`."""
+
+    role: Any = None
+    content: str | list[Block] | None = None
+
+    @property
+    def blocks(self) -> list[Block]:
+        """The content blocks; none where the content is plain text."""
+        return self.content if isinstance(self.content, list) else []
+
+
+class Tool(msgspec.Struct, gc=False):
+    """One item of `tools`."""
+
+    type: Any = None
+
+
+class Thinking(msgspec.Struct, gc=False):
+    """The `thinking` field."""
+
+    type: Any = None
+
+
+class View(msgspec.Struct, gc=False):
+    """The fields of a request that decide where it goes and what must be cut from it."""
+
+    model: Any = None
+    stream: Any = None
+    max_tokens: Any = None
+    messages: list[Message] | None = None
+    system: str | list[Block] | None = None
+    tools: list[Tool] | None = None
+    thinking: Thinking | None = None
+    metadata: Any = None
+    stop_sequences: Any = None
+    safeguards: msgspec.Raw = _UNSET
+    mcp_servers: Any = None
+
+
+class _ModelOnly(msgspec.Struct, gc=False):
+    model: Any = None
+    metadata: Any = None
+
+
+class MalformedBodyError(Exception):
+    """The body is no JSON at all; says where."""
+
+
+@dataclass(slots=True)
+class RequestBody:
+    """A body as it came, and what `read` saw in it.
+
+    `view` is None where the body is valid but no object, or beyond what can be read here (depth,
+    endless integers): such a body is passed on as it is. `is_odd` says that the object has shapes
+    that no Messages request has, so that only its model was read.
+    """
+
+    raw: bytes
+    view: View | None
+    source: bytes = b""
+    """What `view` was decoded from: `raw`, or `raw` with lone surrogates shielded."""
+    surrogates: Shield = NO_SHIELD
+    is_odd: bool = False
+
+    @property
+    def model(self) -> str | None:
+        """The model asked for; None if there is none or it is no text."""
+        model = self.view.model if self.view else None
+        return model if isinstance(model, str) and model else None
+
+    @property
+    def messages(self) -> list[Message]:
+        """The messages, oldest first."""
+        return (self.view.messages or []) if self.view else []
+
+    def system_texts(self) -> list[str]:
+        """The texts of the system prompt, block by block."""
+        system = self.view.system if self.view else None
+        if isinstance(system, str):
+            return [system]
+        return [text_of(block) for block in system or []]
+
+
+_VIEW = msgspec.json.Decoder(View)
+_MODEL_ONLY = msgspec.json.Decoder(_ModelOnly)
+_TEXT = msgspec.json.Decoder(str)
+_PROMPT_SEARCH = 20
+"""How many messages back a prompt is looked for; a tool loop puts others behind it."""
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def read(raw: bytes) -> RequestBody:
+    """Look into `raw`.
+
+    Raises:
+        MalformedBodyError: it is no JSON.
+    """
+    try:
+        return RequestBody(raw, _VIEW.decode(raw), raw)
+    except msgspec.ValidationError:
+        return _read_odd(raw, raw, NO_SHIELD)
+    except msgspec.DecodeError:
+        return _read_unusual(raw)
+    except (RecursionError, ValueError):
+        return RequestBody(raw, None)
+
+
+def _read_odd(raw: bytes, source: bytes, surrogates: Shield) -> RequestBody:
+    """The model alone, from a body whose other fields are not of a Messages request's types."""
+    try:
+        seen = _MODEL_ONLY.decode(source)
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        return RequestBody(raw, None)
+    view = View(model=seen.model, metadata=seen.metadata)
+    return RequestBody(raw, view, source, surrogates, is_odd=True)
+
+
+def _read_unusual(raw: bytes) -> RequestBody:
+    """A body that msgspec refuses: lone surrogates, a byte order mark, UTF-16, or no JSON."""
+    body = _read_shielded(raw, raw.removeprefix(_BYTE_ORDER_MARK))
+    if body is not None:
+        return body
+    try:
+        normalised = json.dumps(json.loads(raw), allow_nan=False).encode()
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise MalformedBodyError(str(error)) from error
+    except (RecursionError, ValueError):  # JSON that only the standard library takes
+        return RequestBody(raw, None)
+    return _read_shielded(raw, normalised) or RequestBody(raw, None)
+
+
+def _read_shielded(raw: bytes, candidate: bytes) -> RequestBody | None:
+    """`raw` as seen in `candidate`, lone surrogates aside; None if that can't be read."""
+    try:
+        source, surrogates = shield(candidate)
+    except ValueError:
+        return None
+    try:
+        return RequestBody(raw, _VIEW.decode(source), source, surrogates)
+    except msgspec.ValidationError:
+        return _read_odd(raw, source, surrogates)
+    except (ValueError, RecursionError):
+        return None
+
+
+def text_of(block: Block) -> str:
+    """The text of a text block; empty for any other."""
+    try:
+        return _TEXT.decode(block.text) if block.text else ""
+    except ValueError:  # no text, or bad UTF-8
+        return ""
+
+
+def last_prompt(body: RequestBody, *, length: int = 200) -> str | None:
+    """The start of the newest text that the user wrote; None where there is none.
+
+    Texts in angle brackets (`<system-reminder>`, say) are the client's own and passed over.
+    """
+    for message in reversed(body.messages[-_PROMPT_SEARCH:]):
+        if message.role != "user":
+            continue
+        if isinstance(message.content, str):
+            texts = [message.content]
+        else:
+            texts = [text_of(block) for block in message.blocks if block.type == "text"]
+        for text in reversed(texts):
+            stripped = text.strip()
+            if stripped and not stripped.startswith("<"):
+                return stripped[:length]
+    return None

@@ -1,0 +1,150 @@
+"""Decides which blocks of a conversation a backend may not see: a pure function of the body.
+
+Signatures hold only at the backend that issued them. Whose a block is shows in the block itself
+(Anthropic's signatures are long base64, its server tool ids begin with `srvtoolu_`), so nothing is
+remembered between requests, and the same block is cut from every request alike: newer models bind
+a thinking block to everything that stands before it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, assert_never
+
+if TYPE_CHECKING:
+    from offramp_daemon.messages.request_body import Block, Message, RequestBody
+
+Own = Literal["anthropic", "not-anthropic", "none"]
+
+_SIGNATURE = re.compile(r"[A-Za-z0-9+/_-]{100,}={0,2}")
+"""Anthropic's signatures run to hundreds of characters; Z.ai's seen so far have 24 or none."""
+
+# Tuples, as what is looked up may be a JSON array or object, which no set can be asked for.
+_THINKING = ("thinking", "redacted_thinking")
+_SERVER_CALLS = ("server_tool_use", "mcp_tool_use")
+_ANTHROPIC_CALL_IDS = ("srvtoolu_", "mcptoolu_")
+
+
+@dataclass(frozen=True, slots=True)
+class Cuts:
+    """What goes: for each message that loses blocks, its index and the indices of those blocks.
+
+    `breaks_tool_loop`: the last assistant turn, in the middle of a tool loop, no longer begins with
+    the thinking that the `enabled` form of thinking demands there.
+    """
+
+    blocks: dict[int, frozenset[int]]
+    breaks_tool_loop: bool = False
+
+    def __bool__(self) -> bool:
+        """Whether anything goes."""
+        return bool(self.blocks)
+
+
+NOTHING = Cuts({})
+
+
+def cuts_for(body: RequestBody, own: Own, *, strip_all: bool = False) -> Cuts:
+    """The blocks of `body` that the backend which issues `own` signatures may not get."""
+    blocks: dict[int, frozenset[int]] = {}
+    foreign_calls: set[str] = set()
+    for index, message in enumerate(body.messages):
+        if not isinstance(message.content, list):
+            continue
+        gone = _foreign_blocks(message, own, foreign_calls, strip_all=strip_all)
+        if gone:
+            blocks[index] = gone
+    if not blocks:
+        return NOTHING
+    return Cuts(blocks, breaks_tool_loop=_breaks_tool_loop(body, blocks))
+
+
+def has_thinking(body: RequestBody) -> bool:
+    """Whether `body` holds thinking blocks or asks for thinking."""
+    if body.view and body.view.thinking and body.view.thinking.type != "disabled":
+        return True
+    return any(block.type in _THINKING for message in body.messages for block in message.blocks)
+
+
+def _foreign_blocks(
+    message: Message, own: Own, foreign_calls: set[str], *, strip_all: bool
+) -> frozenset[int]:
+    """Indices of the blocks of `message` to cut; ids of cut calls are added to `foreign_calls`."""
+    gone: set[int] = set()
+    is_assistant = message.role == "assistant"
+    for index, block in enumerate(message.blocks):
+        kind = block.type
+        if kind == "text" and block.tool_use_id is None:  # most blocks, and never foreign
+            continue
+        if is_assistant and kind in _THINKING:
+            if strip_all or not _is_own_thinking(block, own):
+                gone.add(index)
+        elif is_assistant and kind in _SERVER_CALLS:
+            if not _is_own_call(block.id, own):
+                gone.add(index)
+                if isinstance(block.id, str):
+                    foreign_calls.add(block.id)
+        elif kind == "tool_use":
+            # Ids need not be unique across a conversation: the newest call is whose result comes.
+            if isinstance(block.id, str):
+                foreign_calls.discard(block.id)
+        elif _is_foreign_result(block, own, foreign_calls):
+            gone.add(index)
+    return frozenset(gone)
+
+
+def _is_own_thinking(block: Block, own: Own) -> bool:
+    is_anthropic = _is_anthropic_signature(
+        block.data if block.type == "redacted_thinking" else block.signature
+    )
+    match own:
+        case "anthropic":
+            return is_anthropic
+        case "not-anthropic":
+            return not is_anthropic and block.type != "redacted_thinking"
+        case "none":
+            return False
+        case _:
+            assert_never(own)
+
+
+def _is_anthropic_signature(signature: object) -> bool:
+    return isinstance(signature, str) and _SIGNATURE.fullmatch(signature) is not None
+
+
+def _is_own_call(call_id: object, own: Own) -> bool:
+    is_anthropic = isinstance(call_id, str) and call_id.startswith(_ANTHROPIC_CALL_IDS)
+    return is_anthropic == (own == "anthropic")
+
+
+def _is_foreign_result(block: Block, own: Own, foreign_calls: set[str]) -> bool:
+    """Whether `block` answers a call that was cut, or one of a server tool from elsewhere.
+
+    A server tool's result has a type of its own: `web_search_tool_result`, say.
+    """
+    if isinstance(block.tool_use_id, str) and block.tool_use_id in foreign_calls:
+        return True
+    kind = block.type
+    if not isinstance(kind, str) or kind == "tool_result" or not kind.endswith("_tool_result"):
+        return False
+    return not _is_own_call(block.tool_use_id, own)
+
+
+def _breaks_tool_loop(body: RequestBody, gone: dict[int, frozenset[int]]) -> bool:
+    """Whether the last assistant turn was cut, calls a tool, and begins without thinking now."""
+    last = next(
+        (
+            index
+            for index in range(len(body.messages) - 1, -1, -1)
+            if body.messages[index].role == "assistant"
+        ),
+        None,
+    )
+    if last is None or last not in gone:
+        return False
+    kept = [
+        block for index, block in enumerate(body.messages[last].blocks) if index not in gone[last]
+    ]
+    calls_tool = any(block.type == "tool_use" for block in kept)
+    return calls_tool and kept[0].type not in _THINKING

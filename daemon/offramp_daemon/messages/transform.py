@@ -1,0 +1,271 @@
+"""Makes a request body fit for the backend that it goes to, changing only what has to change.
+
+Towards Anthropic nothing but foreign blocks is cut; without any, the body leaves as the very bytes
+that came. Towards other backends it is a deterministic function of the body and the backend's
+settings, the same for count_tokens, so that the backend's prefix cache holds from turn to turn.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from offramp_daemon.messages import json_splice, thinking
+from offramp_daemon.messages.errors import Failure, RequestFailedError
+from offramp_daemon.messages.json_splice import Piece, SpliceError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from offramp_core.settings import Backend
+    from offramp_daemon.messages.request_body import Block, RequestBody
+
+BILLING_MARK = "x-anthropic-billing-header:"
+_PLACEHOLDER = b'{"type":"text","text":"(no content)"}'
+_NEVER_TO_DELEGATES = ("metadata", "mcp_servers")
+"""Whose account and device it is; addresses with the client's tokens."""
+_LONG_CONTEXT_SUFFIX = "[1m]"
+_DISABLED = b'{"type":"disabled"}'
+_CLEAR_THINKING = "clear_thinking"
+_BLANK_TEXT = re.compile(rb'"(?: |\\[nrt])*"')
+
+
+class _Edit(msgspec.Struct, gc=False):
+    """An item of `context_management.edits`."""
+
+    type: str = ""
+
+
+_EDIT = msgspec.json.Decoder(_Edit)
+
+
+def for_client_backend(body: RequestBody, backend: Backend, *, strip_all: bool = False) -> bytes:
+    """`body` for the backend that gets the client's request as it came, foreign blocks cut.
+
+    A body that can't be taken apart goes as it came, too: what is wrong with it, the backend says.
+    """
+    cuts = thinking.cuts_for(body, backend.own_thinking, strip_all=strip_all)
+    if not cuts:
+        return body.raw
+    is_loop_broken = cuts.breaks_tool_loop and _is_thinking_enabled(body)
+    return _cut(body, cuts, disables_thinking=is_loop_broken)
+
+
+def without_thinking(body: RequestBody, backend: Backend) -> bytes:
+    """`body` with no thinking at all: for one more try after its signatures were refused."""
+    cuts = thinking.cuts_for(body, backend.own_thinking, strip_all=True)
+    return _cut(body, cuts, disables_thinking=True)
+
+
+def _cut(body: RequestBody, cuts: thinking.Cuts, *, disables_thinking: bool) -> bytes:
+    try:
+        parts = json_splice.members(body.source)
+        if cuts:
+            parts["messages"] = json_splice.join_items(_without(body, parts, cuts))
+        if disables_thinking:
+            _disable_thinking(parts)
+    except SpliceError:
+        return body.raw
+    return _finish(body, parts)
+
+
+def for_delegate(
+    body: RequestBody, backend: Backend, *, send_model: str | None, strip_all: bool = False
+) -> bytes:
+    """`body` for a backend that speaks Anthropic's protocol with the quirks in its settings.
+
+    Raises:
+        RequestFailedError: it can't be taken apart, so nothing could be left out of it.
+    """
+    try:
+        parts = json_splice.members(body.source)
+        if not body.is_odd:
+            _tailor_messages(body, backend, parts, strip_all=strip_all)
+            if not backend.billing_header_block:
+                _drop_billing_block(body, parts)
+    except SpliceError as error:
+        failure = Failure(status=400, message=f"The request body can't be read: {error}")
+        raise RequestFailedError(failure) from error
+    for name in (*_NEVER_TO_DELEGATES, *backend.drop_fields):
+        parts.pop(name, None)
+    model = send_model or _plain_name(body.model)
+    if model is not None and model != body.model:
+        parts["model"] = json_splice.value_text(model)
+    return _finish(body, parts)
+
+
+def without_billing_line(text: str) -> str:
+    """A system text without Claude Code's billing header, which is a line of its own in front."""
+    if not text.startswith(BILLING_MARK):
+        return text
+    return text.partition("\n")[2].lstrip()
+
+
+def _plain_name(model: str | None) -> str | None:
+    """`model` without the `[1m]` that some clients write behind it."""
+    if model is not None and model.lower().endswith(_LONG_CONTEXT_SUFFIX):
+        return model[: -len(_LONG_CONTEXT_SUFFIX)]
+    return model
+
+
+def _finish(body: RequestBody, parts: dict[str, Piece]) -> bytes:
+    return body.surrogates.restore(json_splice.join_members(parts))
+
+
+def _tailor_messages(
+    body: RequestBody, backend: Backend, parts: dict[str, Piece], *, strip_all: bool
+) -> None:
+    cuts = thinking.cuts_for(body, backend.own_thinking, strip_all=strip_all)
+    folds = not backend.system_role_in_messages and any(
+        message.role == "system" for message in body.messages
+    )
+    if not cuts and not folds:
+        return
+    pieces = _without(body, parts, cuts)
+    if folds:
+        pieces = _fold_system_items(body, pieces)
+    parts["messages"] = json_splice.join_items(pieces)
+
+
+def _without(body: RequestBody, parts: dict[str, Piece], cuts: thinking.Cuts) -> list[Piece]:
+    """The items of `messages`, the cut blocks gone and no message left empty."""
+    pieces = json_splice.items(parts["messages"])
+    for index, gone in cuts.blocks.items():
+        message = json_splice.members(pieces[index])
+        seen = body.messages[index].blocks
+        kept = [
+            piece
+            for number, piece in enumerate(json_splice.items(message["content"]))
+            if number not in gone and not _is_blank_text(seen[number])
+        ]
+        message["content"] = json_splice.join_items(kept or [_PLACEHOLDER])
+        pieces[index] = json_splice.join_members(message)
+    return pieces
+
+
+def _is_blank_text(block: Block) -> bool:
+    """Whether a block is a text of nothing: other backends write them, Anthropic refuses them."""
+    return block.type == "text" and _BLANK_TEXT.fullmatch(bytes(block.text)) is not None
+
+
+def _fold_system_items(body: RequestBody, pieces: list[Piece]) -> list[Piece]:
+    """`pieces` with each `role: "system"` item joined to the user turn beside it.
+
+    It goes to the end of the user turn before it, else to the turn after it: in front, or behind
+    where that turn brings tool results, which have to come first. Between two assistant turns it
+    becomes a user turn of its own.
+    """
+    folded: list[Piece] = []
+    last_role: object = None
+    waiting: list[Piece] = []
+    for message, piece in zip(body.messages, pieces, strict=True):
+        if message.role == "system":
+            blocks = _content_blocks(json_splice.members(piece).get("content", b"[]"))
+            if last_role == "user":
+                folded[-1] = _with_blocks(folded[-1], after=blocks)
+            else:
+                waiting += blocks
+            continue
+        joined = piece
+        if waiting and message.role == "user":
+            has_results = any(block.type == "tool_result" for block in message.blocks)
+            joined = (
+                _with_blocks(piece, after=waiting)
+                if has_results
+                else _with_blocks(piece, before=waiting)
+            )
+        elif waiting:
+            folded.append(_user_turn(waiting))
+        waiting = []
+        folded.append(joined)
+        last_role = message.role
+    if waiting:
+        folded.append(_user_turn(waiting))
+    return folded
+
+
+def _content_blocks(content: Piece) -> list[Piece]:
+    """`content`, text or blocks, as blocks; empty text gives none."""
+    raw = bytes(content)
+    if raw.startswith(b"["):
+        return json_splice.items(content)
+    return [b'{"type":"text","text":' + raw + b"}"] if raw not in {b'""', b"null"} else []
+
+
+def _with_blocks(
+    piece: Piece, *, before: Sequence[Piece] = (), after: Sequence[Piece] = ()
+) -> bytes:
+    message = json_splice.members(piece)
+    own = _content_blocks(message.get("content", b"[]"))
+    message["content"] = json_splice.join_items([*before, *own, *after] or [_PLACEHOLDER])
+    return json_splice.join_members(message)
+
+
+def _user_turn(blocks: list[Piece]) -> bytes:
+    return b'{"role":"user","content":' + json_splice.join_items(blocks or [_PLACEHOLDER]) + b"}"
+
+
+def _drop_billing_block(body: RequestBody, parts: dict[str, Piece]) -> None:
+    """Take the billing header out of the system prompt; what stands behind it stays."""
+    texts = body.system_texts()
+    if not any(text.startswith(BILLING_MARK) for text in texts):
+        return
+    if body.view and isinstance(body.view.system, str):
+        rest = without_billing_line(texts[0])
+        kept = json_splice.value_text(rest) if rest else None
+    else:
+        kept = _blocks_without_billing(json_splice.items(parts["system"]), texts)
+    if kept is None:
+        del parts["system"]
+    else:
+        parts["system"] = kept
+
+
+def _blocks_without_billing(blocks: list[Piece], texts: list[str]) -> bytes | None:
+    """`blocks`, whose texts are `texts`, without the billing header; None if none is left."""
+    kept: list[Piece] = []
+    for block, text in zip(blocks, texts, strict=True):
+        if not text.startswith(BILLING_MARK):
+            kept.append(block)
+        elif rest := without_billing_line(text):
+            kept.append(
+                json_splice.join_members(
+                    {**json_splice.members(block), "text": json_splice.value_text(rest)}
+                )
+            )
+    return json_splice.join_items(kept) if kept else None
+
+
+def _is_thinking_enabled(body: RequestBody) -> bool:
+    return bool(body.view and body.view.thinking and body.view.thinking.type == "enabled")
+
+
+def _disable_thinking(parts: dict[str, Piece]) -> None:
+    """Turn thinking off, with the edits of `context_management` that only work with it."""
+    if "thinking" in parts:
+        parts["thinking"] = _DISABLED
+    try:
+        management = json_splice.members(parts["context_management"])
+        edits = json_splice.items(management["edits"])
+    except (KeyError, SpliceError):
+        return
+    kept = [edit for edit in edits if not _needs_thinking(edit)]
+    if len(kept) == len(edits):
+        return
+    if kept:
+        management["edits"] = json_splice.join_items(kept)
+    else:
+        del management["edits"]
+    if management:
+        parts["context_management"] = json_splice.join_members(management)
+    else:
+        del parts["context_management"]
+
+
+def _needs_thinking(edit: Piece) -> bool:
+    try:
+        return _EDIT.decode(edit).type.startswith(_CLEAR_THINKING)
+    except (ValueError, RecursionError):
+        return False

@@ -1,0 +1,286 @@
+"""Reads an answer's bytes beside the stream that carries them: tokens, model, end and error.
+
+Sans-io: bytes in, facts out. It keeps no message content, changes no byte and never raises, since
+an answer that can't be read is still one to pass on. Chunk borders make no difference.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from offramp_daemon.wire.content_coding import ContentCodingError, Decoder
+from offramp_daemon.wire.sse import EventReader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+JSON_LIMIT_BYTES = 32 * 1024 * 1024
+"""A longer JSON answer is not read."""
+DECODED_LIMIT_BYTES = 128 * 1024 * 1024
+"""What a coded body may become in all; more is no answer but a bomb, and is not read on."""
+
+_MAX_TOKENS = 2**53
+_NAME_LIMIT = 200
+_ERROR_TYPE_LIMIT = 64
+_INT_DIGITS = len(str(_MAX_TOKENS)) + 1
+_is_identifier = re.compile(r"[A-Za-z0-9_.:-]+").fullmatch
+
+
+@dataclass(slots=True)
+class Usage:
+    """Tokens of one answer; the 5m and 1h fields are parts of `cache_creation_input_tokens`."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_creation_input_tokens: int = 0
+    cache_read_input_tokens: int = 0
+    cache_creation_5m_input_tokens: int = 0
+    cache_creation_1h_input_tokens: int = 0
+
+    def merge(self, reported: object) -> None:
+        """Take over what the `usage` object of an event or answer says.
+
+        The latest count above zero wins, field by field; nothing is added up. Anthropic names
+        input in the first event and Z.ai in the last, with zeros elsewhere. What is no sane count
+        is passed over.
+        """
+        if not isinstance(reported, dict):
+            return
+        for name in _TOP_FIELDS:
+            self._set(name, reported.get(name))
+        detail = reported.get("cache_creation")
+        if isinstance(detail, dict):
+            for name, key in _DETAIL_FIELDS:
+                self._set(name, detail.get(key))
+
+    def _set(self, name: str, value: object) -> None:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, int) and value is not True and 0 < value <= _MAX_TOKENS:
+            setattr(self, name, value)
+
+
+_DETAIL_FIELDS = (
+    ("cache_creation_5m_input_tokens", "ephemeral_5m_input_tokens"),
+    ("cache_creation_1h_input_tokens", "ephemeral_1h_input_tokens"),
+)
+_TOP_FIELDS = tuple(field.name for field in fields(Usage) if field.name not in dict(_DETAIL_FIELDS))
+
+
+class _Envelope(msgspec.Struct):
+    """The keys of an event, or of a JSON answer, that matter here; of any type, so all is checked.
+
+    Content, deltas and blocks are skipped by the decoder without being built.
+    """
+
+    type: Any = None
+    message: Any = None
+    model: Any = None
+    usage: Any = None
+    error: Any = None
+    code: Any = None
+    success: Any = None
+
+
+class Meter:
+    """Reads one answer, given the two header values as they came ("" where one is missing).
+
+    `usage`, `served_model` and `error_type` hold what was read so far, at any time, also once the
+    answer was cut; the others are final after `finish`.
+    """
+
+    def __init__(self, *, content_type: str, content_encoding: str) -> None:
+        """Make ready for a body of that type and coding."""
+        self.usage = Usage()
+        self.served_model: str | None = None
+        self.is_stream = content_type.partition(";")[0].strip().lower() == "text/event-stream"
+        self.is_complete = False
+        """A stream's `message_stop` came; or the body was one whole JSON object and no error."""
+        self.is_empty = True
+        """No byte of body came, codings undone."""
+        self.error_type: str | None = None
+        """Type, else code, of an error in the body, whatever the HTTP status; never its text."""
+        self.is_readable = True
+        """False: coding unknown or broken, or too large, so `is_complete` False means nothing."""
+        self._is_finished = False
+        self._events = EventReader(self._take_event) if self.is_stream else None
+        self._body = bytearray()
+        self._decoded_bytes = 0
+        self._read: Callable[[bytes], None] = self._events.feed if self._events else self._collect
+        self._feed: Callable[[bytes], None] = self._begin
+        self._decoder = _IDENTITY
+        if content_encoding:
+            try:
+                self._decoder = Decoder(content_encoding, self._take_decoded)
+            except ContentCodingError:
+                self._give_up()
+
+    def feed(self, chunk: bytes) -> None:
+        """Read on; never raises."""
+        self._feed(chunk)
+
+    def finish(self) -> None:
+        """Note that the body has ended, whole or cut; a second call changes nothing.
+
+        A last event without its blank line counts if its JSON is whole.
+        """
+        if self._is_finished:
+            return
+        self._is_finished = True
+        if self.is_readable:
+            if self._events is not None:
+                self._events.finish()
+            else:
+                self._take_answer()
+        self._release()
+        self._feed = _ignore
+
+    def _begin(self, chunk: bytes) -> None:
+        """Read the first chunk, and have the rest go the shortest way from then on."""
+        if not chunk:
+            return
+        if self._decoder.is_identity:
+            self.is_empty = False
+            self._feed = self._read
+        else:
+            self._feed = self._decode
+        self._feed(chunk)
+
+    def _decode(self, chunk: bytes) -> None:
+        try:
+            self._decoder.feed(chunk)
+        except ContentCodingError:
+            self.is_empty = False
+            self._give_up()
+
+    def _take_decoded(self, piece: bytes) -> None:
+        self.is_empty = False
+        room = DECODED_LIMIT_BYTES - self._decoded_bytes
+        self._decoded_bytes += len(piece)
+        self._read(piece[:room])
+        if len(piece) > room or not self.is_readable:
+            raise ContentCodingError("too large", "The answer decodes to too much.")
+
+    def _collect(self, chunk: bytes) -> None:
+        self._body += chunk
+        if len(self._body) > JSON_LIMIT_BYTES:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Read no further and claim nothing about the end; what is known of tokens stays."""
+        self.is_readable = False
+        self.is_complete = False
+        self._release()
+        self._feed = self._note_unread
+
+    def _release(self) -> None:
+        """Let go of all that was kept for reading on, windows of decoders among it."""
+        self._body.clear()
+        self._events = None
+        self._read = _ignore
+        self._decoder = _IDENTITY
+
+    def _note_unread(self, chunk: bytes) -> None:
+        if chunk:
+            self.is_empty = False
+
+    def _take_event(self, name: str, data: bytes) -> None:
+        """Read one event; the type in its JSON counts, and its name only where there is none."""
+        event = _parse(data)
+        kind = name
+        if event is not None and isinstance(event.type, str):
+            kind = event.type
+        if kind == "content_block_delta":
+            return
+        if kind == "error":
+            self._note_error(event or _Envelope())
+        if event is None:
+            return
+        if isinstance(event.message, dict):
+            self.usage.merge(event.message.get("usage"))
+            self._note_model(event.message.get("model"))
+        self.usage.merge(event.usage)
+        if _has_error(event):
+            self._note_error(event)
+        if kind == "message_stop":
+            self.is_complete = True
+
+    def _take_answer(self) -> None:
+        answer = _parse(self._body)
+        if answer is None:
+            return
+        self.usage.merge(answer.usage)
+        self._note_model(answer.model)
+        if _has_error(answer) or answer.type == "error" or answer.success is False:
+            self._note_error(answer)
+        self.is_complete = self.error_type is None
+
+    def _note_model(self, model: object) -> None:
+        if isinstance(model, str) and model:
+            self.served_model = model[:_NAME_LIMIT]
+
+    def _note_error(self, envelope: _Envelope) -> None:
+        """Keep the first error's type, else its code, if these look like a name or a number."""
+        if self.error_type is not None:
+            return
+        error = envelope.error if isinstance(envelope.error, dict) else {}
+        candidates = (error.get("type"), error.get("code"), envelope.code)
+        names = (_identifier(candidate) for candidate in candidates)
+        self.error_type = next((name for name in names if name), "error")
+
+
+def _ignore(chunk: bytes) -> None:
+    """Take a chunk that came after the end."""
+    del chunk
+
+
+_IDENTITY = Decoder("", _ignore)
+
+
+def _has_error(envelope: _Envelope) -> bool:
+    """Whether an error stands in `envelope`, whatever its type says: `"error": null` is none."""
+    return bool(envelope.error) and isinstance(envelope.error, dict | str)
+
+
+def _identifier(value: object) -> str | None:
+    """`value` as a short name if it is one, so that no message text passes for an error's type."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if isinstance(value, str) and _is_identifier(value):
+        return value[:_ERROR_TYPE_LIMIT]
+    return None
+
+
+_decode_envelope = msgspec.json.Decoder(_Envelope).decode
+
+
+def _parse(data: bytes | bytearray) -> _Envelope | None:
+    """The object in `data`; None if that is no whole JSON object."""
+    try:
+        return _decode_envelope(data)
+    except (ValueError, RecursionError):
+        return _parse_leniently(data)
+
+
+def _parse_leniently(data: bytes | bytearray) -> _Envelope | None:
+    """What `_parse` gives for JSON that msgspec refuses.
+
+    That is halves of surrogate pairs, bad UTF-8, a byte order mark, and numbers out of range.
+    """
+    try:
+        answer = json.loads(data.decode("utf-8-sig", "replace"), parse_int=_to_int)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(answer, dict):
+        return None
+    return _Envelope(**{name: answer.get(name) for name in _Envelope.__struct_fields__})
+
+
+def _to_int(digits: str) -> int:
+    """`digits` as a number; 0 for one too long to be a count, which int() might refuse."""
+    return int(digits) if len(digits) <= _INT_DIGITS else 0

@@ -1,0 +1,1 @@
+"""Takes a request in, sends it on, and passes the answer back."""

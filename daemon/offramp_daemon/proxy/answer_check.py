@@ -1,0 +1,136 @@
+"""Judges the answers of delegates: which are answers to a message, and what the others mean.
+
+Errors come back in Anthropic's form; what a service quotes of its key is masked.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from offramp_core.control import api
+from offramp_daemon.messages import errors, first_event
+from offramp_daemon.messages.errors import Failure
+from offramp_daemon.proxy import responses
+from offramp_daemon.proxy.forwarder import aside
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from offramp_core.settings import Backend
+    from offramp_daemon.proxy.forwarder import Incoming
+
+_REDIRECT = 300
+_RETRY_AFTER = "Retry-After"
+_OF_ERROR_EVENTS = {
+    # Limits for a moment have this type, too; a spent quota says so with the next request.
+    "rate_limit_error": api.OVERLOADED,
+    "overloaded_error": api.OVERLOADED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What was read of an answer's body, and what is wrong with it; nothing if it is one."""
+
+    head: bytes
+    failure: Failure | None = None
+    is_empty: bool = False
+    """It is a stream without a single byte."""
+
+
+async def judge(incoming: Incoming, answer: aiohttp.ClientResponse) -> Judgement:
+    """Read as much of `answer` as it takes to tell; of a stream its first event.
+
+    Raises:
+        RequestFailedError: it broke off before that.
+    """
+    if answer.status < _REDIRECT and answer.content_type == "text/event-stream":
+        return await _judge_stream(incoming, answer)
+    head = await responses.read_start(
+        answer,
+        responses.PLAIN_LIMIT_BYTES,
+        silence_timeout_s=incoming.settings.silence_timeout_s,
+    )
+    failure = await aside(len(head), lambda: _refusal(incoming.decision.backend, answer, head))
+    return Judgement(head=head, failure=failure)
+
+
+def too_busy(backend: str) -> Failure:
+    """The failure of a request whose turn did not come in time."""
+    return Failure(
+        status=429,
+        message=f"Offramp: {backend} serves only a few requests at once, and none was free in "
+        "time. queue_wait_s in config.toml says how long to wait.",
+        trouble=api.BUSY,
+    )
+
+
+def retry_after_s(failure: Failure) -> float | None:
+    """For how many seconds the service asked to be left alone; None if it named none."""
+    value = failure.headers.get(_RETRY_AFTER, "").strip()
+    return float(value) if value.isascii() and value.isdigit() and len(value) < 10 else None
+
+
+def kind_of_event(error_type: str) -> str:
+    """What an error in the middle of an answer says of the backend: a `BackendError.kind`."""
+    return _OF_ERROR_EVENTS.get(error_type, api.FAILING)
+
+
+async def _judge_stream(incoming: Incoming, answer: aiohttp.ClientResponse) -> Judgement:
+    begun = first_event.Opening.of(answer.headers.get("Content-Encoding", ""))
+    head = await responses.read_start(
+        answer,
+        first_event.LIMIT_BYTES,
+        silence_timeout_s=incoming.settings.silence_timeout_s,
+        is_enough=begun.feed,
+    )
+    backend = incoming.decision.backend
+    error = begun.error(lambda data: _masked(data, backend))
+    if error is not None:
+        return Judgement(head=head, failure=_failure(backend, answer, error))
+    if begun.is_known or not answer.content.at_eof():
+        return Judgement(head=head)
+    failure = Failure(
+        status=502,
+        message=f"Offramp: {backend.name} ended its answer before it began.",
+        trouble=api.FAILING,
+    )
+    return Judgement(head=head, failure=failure, is_empty=begun.is_empty)
+
+
+def _refusal(backend: Backend, answer: aiohttp.ClientResponse, head: bytes) -> Failure | None:
+    """What the client is told of an answer `head` that is no message; None if it is one.
+
+    Should the service quote the key that it got, the mask stands in its place. A redirect is an
+    error too: a client that followed it would take its own key and the conversation along.
+    """
+    body = _masked(responses.plain(head, answer), backend)
+    error = errors.read_error(body)
+    is_message = answer.status < _REDIRECT and error is None and body.lstrip()[:1] == b"{"
+    return None if is_message else _failure(backend, answer, error)
+
+
+def _masked(body: bytes, backend: Backend) -> bytes:
+    if backend.key is None:
+        return body
+    return body.replace(backend.key.reveal().encode(), backend.key.masked().encode())
+
+
+def _failure(
+    backend: Backend, answer: aiohttp.ClientResponse, error: errors.ServiceError | None
+) -> Failure:
+    failure = errors.from_delegate(backend.name, answer.status, error)
+    code = error.code if error else None
+    diagnostic = (
+        f"{backend.name} refused it with HTTP status {answer.status}, code {code or 'none'}"
+    )
+    return dataclasses.replace(
+        failure, diagnostic=diagnostic, headers={**_retry_after(answer), **failure.headers}
+    )
+
+
+def _retry_after(answer: aiohttp.ClientResponse) -> dict[str, str]:
+    value = answer.headers.get(_RETRY_AFTER)
+    return {} if value is None else {_RETRY_AFTER: value}

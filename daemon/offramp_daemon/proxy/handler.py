@@ -1,0 +1,261 @@
+"""The handler: takes one request in, sees it through to its answer, and closes its exchange.
+
+What happens in which order is here; how each step is done is in the modules that it calls.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from typing import TYPE_CHECKING
+
+import msgspec
+from aiohttp import web
+
+from offramp_core.settings import ANTHROPIC, Secret
+from offramp_daemon.exchange import Exchange, Finished
+from offramp_daemon.messages import request_body
+from offramp_daemon.messages.errors import Failure, RequestFailedError
+from offramp_daemon.proxy import request_reader, responses
+from offramp_daemon.proxy.failover import Dispatch
+from offramp_daemon.proxy.forwarder import ERROR_LIMIT_BYTES, ERROR_STATUS, Incoming, aside
+from offramp_daemon.proxy.streaming import ClientGoneError, CutStreamError
+from offramp_daemon.routing import router
+from offramp_daemon.routing.affinity import Conversation
+from offramp_daemon.routing.router import Circumstances
+from offramp_daemon.wire import headers, origin_guard
+from offramp_daemon.wire.content_coding import ContentCodingError, decode_all
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from offramp_core.settings import Settings
+    from offramp_daemon.messages.request_body import RequestBody
+    from offramp_daemon.proxy.failover import Surroundings
+    from offramp_daemon.proxy.forwarder import Forwarding
+    from offramp_daemon.routing.pause import Delegation
+    from offramp_daemon.routing.router import Chooser, Decision
+
+MESSAGES = "/v1/messages"
+COUNT_TOKENS = "/v1/messages/count_tokens"
+
+_LARGEST_GAIN = 20
+"""How many times its length a compressed body may well have, plain."""
+_SESSION_HEADER = "x-claude-code-session-id"
+_AGENT_HEADER = "x-claude-code-agent-id"
+_CLIENT_GONE = 499
+_CODING_STATUS = {"unknown": 415, "damaged": 400, "too large": 413}
+_LOG = logging.getLogger(__name__)
+
+
+class Proxy:
+    """Serves every request but the daemon's own paths.
+
+    `is_private` says whether prompts and masked keys may be shown, so whether to look for them;
+    `choose` is the autopilot, asked with a model, the delegate's name, and the conversation.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Callable[[], Settings],
+        forwarding: Forwarding,
+        around: Surroundings,
+        on_finish: Finished,
+        is_private: bool = False,
+        delegation: Delegation | None = None,
+        choose: Chooser | None = None,
+    ) -> None:
+        """Serve by what `settings` and `delegation` say at the moment that a request arrives."""
+        self._settings = settings
+        self._forwarding = forwarding
+        self._around = around
+        self._dispatch = Dispatch(forwarding, around)
+        self._on_finish = on_finish
+        self._is_private = is_private
+        self._delegation = delegation
+        self._choose = choose
+        self.is_stopping = False
+        """Set before requests in flight are ended, which then count as errors of the daemon."""
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer `request`, whatever happens; a POST to `/v1/messages` leaves one record."""
+        path = request.raw_path.partition("?")[0]
+        exchange = None
+        if path == MESSAGES and request.method == "POST":
+            exchange = Exchange(self._on_finish)
+        try:
+            response = await self._serve(request, path, exchange)
+        except RequestFailedError as error:
+            return responses.refuse(request, exchange, error.failure)
+        except CutStreamError as error:
+            return responses.end_cut_stream(request, exchange, str(error))
+        except ClientGoneError:
+            return web.Response(status=_CLIENT_GONE)  # to nobody; the exchange ends below
+        except Exception:  # noqa: BLE001 - whatever it is, the client gets an answer
+            _LOG.exception("A request failed inside the proxy")
+            failure = Failure(status=500, message="Offramp: internal error, see its diagnostics.")
+            return responses.refuse(request, exchange, failure)
+        finally:
+            # Unfinished by now only if the client has gone, or the daemon is about to.
+            responses.finish_cancelled(exchange, is_stopping=self.is_stopping)
+        return response
+
+    async def _serve(
+        self, request: web.BaseRequest, path: str, exchange: Exchange | None
+    ) -> web.StreamResponse:
+        settings = self._settings()
+        request_reader.check_target(request.raw_path)
+        refusal = origin_guard.refusal(request.headers, settings)
+        if refusal is not None:
+            raise RequestFailedError(Failure(status=403, message=f"Offramp: {refusal}"))
+        if self._forwarding.is_loop(request):
+            raise RequestFailedError(
+                Failure(
+                    status=508,
+                    message="Offramp: this request came back to where it was sent from. "
+                    "A backend's address leads to this very daemon; correct it in config.toml.",
+                )
+            )
+        encoded = await request_reader.read_body(request, settings.max_body_bytes)
+        if request.method != "POST" or path not in {MESSAGES, COUNT_TOKENS}:
+            return await self._pass(request, settings, encoded)
+        incoming = await self._read(request, settings, encoded, exchange)
+        if path == COUNT_TOKENS and incoming.decision.is_delegated:
+            return await self._count_tokens(incoming)
+        return await self._dispatch.serve(incoming)
+
+    async def _read(
+        self,
+        request: web.BaseRequest,
+        settings: Settings,
+        encoded: bytes,
+        exchange: Exchange | None,
+    ) -> Incoming:
+        """Look into the body, decide where it goes, and note both in the exchange."""
+        coding = request.headers.get("Content-Encoding", "")
+        body = await aside(
+            len(encoded) * (_LARGEST_GAIN if coding else 1),
+            lambda: _look_into(encoded, coding, settings.max_body_bytes),
+        )
+        session_id = router.session_id_of(request.headers.get(_SESSION_HEADER), body)
+        agent_id = request.headers.get(_AGENT_HEADER)
+        conversation = Conversation.of(session_id, agent_id, body.model)
+        is_paused = self._delegation is not None and self._delegation.pause is not None
+        decision = self._decide(request, settings, body, conversation, is_paused=is_paused)
+        if exchange is not None:
+            exchange.session_id = session_id
+            exchange.conversation = conversation
+            self._note(exchange, request, body, decision)
+        return Incoming(
+            request=request,
+            settings=settings,
+            body=body,
+            encoded=encoded,
+            decision=decision,
+            conversation=conversation,
+            is_paused=is_paused,
+            exchange=exchange,
+        )
+
+    def _decide(
+        self,
+        request: web.BaseRequest,
+        settings: Settings,
+        body: RequestBody,
+        conversation: Conversation | None,
+        *,
+        is_paused: bool,
+    ) -> Decision:
+        around, choose = self._around, None
+        if self._choose is not None and request.raw_path.partition("?")[0] != COUNT_TOKENS:
+            choose = functools.partial(self._choose, conversation=conversation)
+
+        def is_claude_spent() -> bool:
+            credential = headers.client_credential(request.headers)
+            return around.spent_until(ANTHROPIC, body.model, credential) is not None
+
+        return router.decide(
+            body,
+            settings,
+            Circumstances(
+                is_paused=is_paused,
+                is_warm=lambda backend: around.conversations.is_warm(conversation, backend.name),
+                is_claude_spent=is_claude_spent,
+                choose=choose,
+            ),
+        )
+
+    def _note(
+        self, exchange: Exchange, request: web.BaseRequest, body: RequestBody, decision: Decision
+    ) -> None:
+        exchange.model = body.surrogates.restore_text(body.model) if body.model else None
+        exchange.decision = decision
+        exchange.is_recorded = not router.is_quota_probe(body)
+        if self._is_private:
+            exchange.prompt = request_body.last_prompt(body)
+            credential = headers.client_credential(request.headers)
+            if credential is not None:
+                exchange.masked_key = Secret(credential).masked()
+
+    async def _pass(
+        self, request: web.BaseRequest, settings: Settings, body: bytes
+    ) -> web.StreamResponse:
+        """Any path that holds no model: to Anthropic and back, unread."""
+        answer = await self._forwarding.pass_on(request, settings, body)
+        _LOG.info("passed", extra={"method": request.method, "status": answer.status})
+        return await responses.relay(
+            request, answer, None, silence_timeout_s=settings.silence_timeout_s
+        )
+
+    async def _count_tokens(self, incoming: Incoming) -> web.StreamResponse:
+        """The delegate's count if it is a real one, else an estimate: never a wrong zero.
+
+        A delegate that is in trouble, or serves all that it can, is not asked.
+        """
+        backend, count = incoming.decision.backend, 0
+        is_free = self._around.availability.is_open(backend, incoming.sent_model)
+        if is_free and self._around.turns.has_room(backend):
+            count = await self._counted(incoming)
+        is_estimate = count <= 0
+        if is_estimate:
+            count = router.estimate_tokens(len(incoming.body.source))
+        _LOG.info("count_tokens", extra={"backend": backend.name, "is_estimate": is_estimate})
+        return web.json_response({"input_tokens": count})
+
+    async def _counted(self, incoming: Incoming) -> int:
+        """What the delegate says; 0 if it fails."""
+        try:
+            answer = await self._forwarding.to_delegate(incoming)
+            head = await responses.read_start(
+                answer,
+                ERROR_LIMIT_BYTES,
+                silence_timeout_s=incoming.settings.silence_timeout_s,
+            )
+        except RequestFailedError as error:
+            _LOG.info("count_tokens failed", extra={"why": str(error)})
+            return 0
+        said = responses.plain(head, answer)
+        answer.release()
+        return _input_tokens(said) if answer.status < ERROR_STATUS else 0
+
+
+def _look_into(encoded: bytes, coding: str, limit_bytes: int) -> RequestBody:
+    try:
+        plain = decode_all(encoded, coding, limit_bytes=limit_bytes) if coding else encoded
+        return request_body.read(plain)
+    except ContentCodingError as error:
+        status = _CODING_STATUS.get(error.problem, 400)
+        raise RequestFailedError(Failure(status=status, message=f"Offramp: {error}")) from error
+    except request_body.MalformedBodyError as error:
+        failure = Failure(status=400, message=f"The request body is not valid JSON: {error}")
+        raise RequestFailedError(failure) from error
+
+
+def _input_tokens(body: bytes) -> int:
+    try:
+        answer = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        return 0
+    count = answer.get("input_tokens") if isinstance(answer, dict) else None
+    return count if isinstance(count, int) and not isinstance(count, bool) else 0

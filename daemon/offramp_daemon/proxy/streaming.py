@@ -1,0 +1,225 @@
+"""Passes an answer on as it comes, byte for byte, while a meter reads along.
+
+A stream that the upstream cut never ends cleanly towards the client, which would take the stump
+for the whole: the client's connection is broken off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from typing import TYPE_CHECKING
+
+import aiohttp
+from aiohttp import HttpVersion11, hdrs, web
+from aiohttp.http import HttpProcessingError
+
+from offramp_daemon.wire import headers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from offramp_daemon.messages.usage_meter import Meter
+
+
+_BEGUN = web.RequestKey("offramp_answer_begun", bool)
+_LAST = web.RequestKey("offramp_last_on_connection", bool)
+
+
+class CutStreamError(Exception):
+    """The upstream's answer ended before it was whole; says how."""
+
+
+class ClientGoneError(Exception):
+    """The client closed its connection before the answer was through."""
+
+
+class PassedResponse(web.StreamResponse):
+    """An answer whose headers are the upstream's, without aiohttp's additions.
+
+    `_write_headers` and `_send_headers_immediately` are aiohttp's own hooks, used because no public
+    ones let an answer leave without a Server header, or its head together with the first bytes of
+    its body; a test holds them to their contract.
+    """
+
+    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        """The head that passes `answer` on."""
+        passed = headers.to_client(answer.raw_headers)
+        self._added = [name for name in (hdrs.SERVER, hdrs.CONTENT_TYPE) if name not in passed]
+        super().__init__(status=answer.status, reason=answer.reason or "", headers=passed)
+        # With some of the body here already, head and body go out in one piece.
+        self._send_headers_immediately = not answer.content.total_bytes
+
+    async def _write_headers(self) -> None:
+        for name in self._added:
+            self.headers.pop(name, None)
+        await super()._write_headers()
+
+
+async def pass_on(
+    request: web.BaseRequest,
+    answer: aiohttp.ClientResponse,
+    *,
+    meter: Meter | None,
+    silence_timeout_s: float,
+    head: bytes = b"",
+) -> web.StreamResponse:
+    """Send `answer` to the client, chunk by chunk, feeding `meter`.
+
+    `head` is what was read of its body already. A slow client slows the upstream: nothing is read
+    ahead beyond the sockets' buffers. The response's end is the caller's to write.
+
+    Raises:
+        CutStreamError: the upstream broke off, or was silent too long.
+        ClientGoneError: the client closed its connection.
+    """
+    response = PassedResponse(answer)
+    request[_BEGUN] = True
+    if _LAST in request:
+        response.force_close()
+    try:
+        await response.prepare(request)
+        if head:
+            if meter is not None:
+                meter.feed(head)
+            await response.write(head)
+        with _Source(answer, silence_timeout_s, has_begun=bool(head)) as source:
+            while chunk := await source.read():
+                if meter is not None:
+                    meter.feed(chunk)
+                await response.write(chunk)
+    except ConnectionResetError as error:
+        raise ClientGoneError from error
+    finally:
+        if meter is not None:
+            meter.finish()
+    return response
+
+
+def end_connection_after(request: web.BaseRequest) -> None:
+    """Have the answer that `pass_on` gives to `request` say that its connection ends with it."""
+    request[_LAST] = True
+
+
+def has_begun(request: web.BaseRequest) -> bool:
+    """Whether `pass_on` has begun an answer to `request`, so that no other can take its place."""
+    return _BEGUN in request
+
+
+async def read_start(
+    answer: aiohttp.ClientResponse,
+    limit_bytes: int,
+    *,
+    silence_timeout_s: float,
+    is_enough: Callable[[bytes], bool] = lambda _chunk: False,
+) -> bytes:
+    """The body of `answer`, up to its end or to just over `limit_bytes`, whichever comes first.
+
+    `is_enough` is given each chunk, and may end it sooner.
+
+    Raises:
+        CutStreamError: the upstream broke off, or was silent too long.
+    """
+    chunks: list[bytes] = []
+    length = 0
+    with _Source(answer, silence_timeout_s) as source:
+        while length <= limit_bytes and (chunk := await source.read()):
+            chunks.append(chunk)
+            length += len(chunk)
+            if is_enough(chunk):
+                break
+    return b"".join(chunks)
+
+
+def cut_off(request: web.BaseRequest) -> None:
+    """End the client's connection so that it can't take what it got for the whole answer."""
+    transport = request.transport
+    if transport is None:
+        return
+    if request.version < HttpVersion11:
+        # Without chunks or a length a plain close would look like the answer's end.
+        opened = transport.get_extra_info("socket")
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+        return
+    transport.close()
+
+
+class _Source:
+    """Reads an answer's body, and notices when no more of it will come.
+
+    That is: the upstream says nothing for too long (one timer serves the whole answer), or its
+    connection is gone without aiohttp's telling the reader, as after a chunk that breaks HTTP's
+    rules. How long the first bytes take has no limit; `has_begun` says that they came already.
+    """
+
+    def __init__(
+        self, answer: aiohttp.ClientResponse, silence_limit_s: float, *, has_begun: bool = False
+    ) -> None:
+        self._answer = answer
+        self._content = answer.content
+        self._limit_s = silence_limit_s
+        self._loop = asyncio.get_running_loop()
+        self._has_begun = has_begun
+        self._is_awaited = False
+        """False while it is the client that is waited for."""
+        self._is_silent = False
+        self._heard_s = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed: asyncio.Future[None] | None = None
+
+    def __enter__(self) -> _Source:
+        connection = self._answer.connection
+        if connection is not None and connection.protocol is not None:
+            self._closed = connection.protocol.closed
+            if self._closed is not None:
+                self._closed.add_done_callback(self._end_orphan)
+        if self._has_begun:
+            self._heard_s = self._loop.time()
+            self._begin_to_watch()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._closed is not None:
+            self._closed.remove_done_callback(self._end_orphan)
+
+    async def read(self) -> bytes:
+        """The next bytes, as soon as there are any; none at the end.
+
+        Raises:
+            CutStreamError: the upstream broke off, or was silent too long.
+        """
+        self._is_awaited = True
+        try:
+            chunk = await self._content.readany()
+        except (aiohttp.ClientError, HttpProcessingError) as error:
+            said = f"silent for {self._limit_s:g} s" if self._is_silent else "connection lost"
+            raise CutStreamError(said) from error
+        self._is_awaited = False
+        self._heard_s = self._loop.time()
+        if self._timer is None:
+            self._begin_to_watch()
+        return chunk
+
+    def _begin_to_watch(self) -> None:
+        if not self._content.is_eof():
+            self._timer = self._loop.call_at(self._heard_s + self._limit_s, self._check)
+
+    def _check(self) -> None:
+        now_s = self._loop.time()
+        if not self._is_awaited:
+            self._heard_s = now_s
+        due_s = self._heard_s + self._limit_s
+        if now_s < due_s:
+            self._timer = self._loop.call_at(due_s, self._check)
+            return
+        self._is_silent = True
+        self._answer.close()
+
+    def _end_orphan(self, _closed: asyncio.Future[None]) -> None:
+        """Tell the reader that the connection is gone, if nobody has."""
+        if not self._content.is_eof() and self._content.exception() is None:
+            self._content.set_exception(aiohttp.ClientPayloadError("the connection is gone"))

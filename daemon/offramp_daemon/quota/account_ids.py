@@ -1,0 +1,91 @@
+"""Tells accounts apart without keeping their credentials: by a hash with a salt of this user's own.
+
+The salt is made once, so that an account keeps its name from run to run; without it the names mean
+nothing. The credential itself is never stored.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import secrets
+import stat
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from offramp_daemon.storage.locked_file import make_private_folder
+
+_SALT_BYTES: Final = 32
+_HASH_BYTES = 8
+_log = logging.getLogger(__name__)
+
+
+class Accounts:
+    """Names accounts. `load` blocks; the rest does not."""
+
+    def __init__(self, salt_file: Path) -> None:
+        """Name accounts by the salt in `salt_file`, once loaded; until then by one that passes."""
+        self._file = salt_file
+        self._salt = secrets.token_bytes(_SALT_BYTES)
+
+    def load(self) -> None:
+        """Take up the salt, or make it. Where neither can be done, this run has one of its own."""
+        try:
+            self._salt = _read(self._file) or _make(self._file)
+        except OSError as error:
+            _log.warning(
+                "The accounts' salt can't be kept: figures of earlier runs are not recognised",
+                extra={"file": str(self._file), "error": error.strerror or str(error)},
+            )
+
+    def name(self, backend: str, credential: str) -> str:
+        """The account behind `credential` at `backend`: 16 hex characters."""
+        text = f"{backend}\0{credential}".encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(text, key=self._salt, digest_size=_HASH_BYTES).hexdigest()
+
+
+def _read(file: Path) -> bytes | None:
+    """The salt in `file`; None where there is none that can be used."""
+    try:
+        # A pipe or device would block, or never end.
+        if not stat.S_ISREG(file.stat().st_mode):
+            return None
+        with file.open("rb") as opened:
+            text = opened.read(4 * _SALT_BYTES)
+    except FileNotFoundError:
+        return None
+    try:
+        salt = bytes.fromhex(text.decode("ascii").strip())
+    except ValueError:
+        return None
+    return salt if len(salt) == _SALT_BYTES else None
+
+
+def _make(file: Path) -> bytes:
+    """A new salt in `file`, or that of the process which was faster; whole or not at all.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    make_private_folder(file.parent)
+    salt = secrets.token_bytes(_SALT_BYTES)
+    descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as written:
+            written.write(salt.hex().encode() + b"\n")
+            written.flush()
+            os.fsync(written.fileno())
+        try:
+            os.link(name, file)
+        except OSError:  # there is one, or no salt, or a file system without links
+            found = _read(file)
+            if found is not None:
+                return found
+            Path(name).replace(file)
+    finally:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+    return salt

@@ -1,0 +1,160 @@
+"""Reads the answer of Z.ai's quota endpoint: pure, from bytes to windows.
+
+Windows are told apart by unit and number (3 counts hours, 5 months, 6 weeks), never by type, which
+has changed; only the monthly calls of tools, which stand beside them, go by theirs. `usage` is the
+cap, `currentValue` what is used, `percentage` the used part. Errors come under HTTP 200 as well.
+What is wrong is told in a sentence that quotes nothing of the answer.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from offramp_core.quota import windows as quota
+from offramp_core.quota.windows import QuotaWindow
+from offramp_daemon.quota.anthropic_headers import MOST_WINDOWS, is_sane
+
+MOST_BYTES: Final = 256 * 1024
+"""A real answer has less than one."""
+
+_TOOLS = "TIME_LIMIT"
+_UNITS = {3: (1, "h"), 5: (1, "mo"), 6: (7, "d")}
+"""What a unit stands for; a week is seven days, as Anthropic names it."""
+_MOST_UNITS = 366
+_MOST_PERCENT = 10_000
+_LEVEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,39}", re.ASCII)
+_CODE = re.compile(r"[0-9]{1,6}", re.ASCII)
+_REFUSALS = frozenset({"401", "403", *(str(code) for code in range(1000, 1006))})
+_OK = (200, 0, "200", "0", None)
+
+
+class NoQuotaError(Exception):
+    """The answer tells nothing; why not, in a sentence fit to be shown."""
+
+    def __init__(self, why: str, *, refuses_key: bool = False) -> None:
+        """Keep the sentence, and whether it is the key that is wrong."""
+        super().__init__(why)
+        self.why = why
+        self.refuses_key = refuses_key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What Z.ai told of a plan."""
+
+    windows: tuple[QuotaWindow, ...]
+    level: str | None
+
+
+def read(status: int, body: bytes, now: datetime) -> Told:
+    """What an answer with HTTP `status` tells, read at `now`; `body` is decompressed.
+
+    Raises:
+        NoQuotaError: it tells of no window.
+    """
+    if len(body) > MOST_BYTES:
+        raise NoQuotaError("Z.ai's quota page gave far more than a quota.")
+    answer = _decode(body)
+    if status in (401, 403) or (isinstance(answer, dict) and _code(answer) in _REFUSALS):
+        raise NoQuotaError("Z.ai's quota page refuses the key.", refuses_key=True)
+    if status != 200:
+        raise NoQuotaError(f"Z.ai's quota page answered with HTTP {status}.")
+    if not isinstance(answer, dict):
+        raise NoQuotaError("Z.ai's quota page gave something that is no quota.")
+    if answer.get("success") is False or answer.get("code") not in _OK:
+        code = _code(answer)
+        said = f" (code {code})" if code else ""
+        raise NoQuotaError(f"Z.ai's quota page answered with an error{said}.")
+    return _read_data(answer.get("data"), now)
+
+
+def _read_data(data: object, now: datetime) -> Told:
+    limits = data.get("limits") if isinstance(data, dict) else None
+    windows: dict[str, QuotaWindow] = {}
+    for limit in limits[:MOST_WINDOWS] if isinstance(limits, list) else ():
+        window = _window(limit, now) if isinstance(limit, dict) else None
+        if window is not None:
+            windows.setdefault(window.name, window)
+    if not windows:
+        raise NoQuotaError("Z.ai's quota page told of no limit that Offramp knows.")
+    level = data.get("level") if isinstance(data, dict) else None
+    is_shown = isinstance(level, str) and _LEVEL.fullmatch(level) is not None
+    return Told(windows=tuple(windows.values()), level=level if is_shown else None)
+
+
+def _window(limit: dict[str, Any], now: datetime) -> QuotaWindow | None:
+    """One window; None where nobody could say which, or it tells nothing."""
+    name = _name(limit)
+    if name is None:
+        return None
+    used, resets = _used(limit), _moment(limit.get("nextResetTime"), name, now)
+    if used is None and resets is None:
+        return None
+    return QuotaWindow(name=name, used=used, resets=resets, read_at=now)
+
+
+def _name(limit: dict[str, Any]) -> str | None:
+    unit, number = _whole(limit.get("unit")), _whole(limit.get("number"))
+    if unit is None or number is None or unit not in _UNITS or not 0 < number <= _MOST_UNITS:
+        return None
+    factor, letter = _UNITS[unit]
+    name = f"{number * factor}{letter}"
+    is_tools = limit.get("type") == _TOOLS and letter == "mo"
+    return f"{name}{quota.MONTHLY_TOOLS.removeprefix('1mo')}" if is_tools else name
+
+
+def _used(limit: dict[str, Any]) -> float | None:
+    percent = _number(limit.get("percentage"))
+    if percent is not None:
+        return percent / 100 if percent <= _MOST_PERCENT else None
+    cap, value = _number(limit.get("usage")), _number(limit.get("currentValue"))
+    if not cap or value is None or value / cap > _MOST_PERCENT / 100:
+        return None
+    return value / cap
+
+
+def _moment(value: object, name: str, now: datetime) -> datetime | None:
+    """Epoch milliseconds, where a window of that name can reset then."""
+    milliseconds = _number(value)
+    if milliseconds is None:
+        return None
+    try:
+        moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (OverflowError, OSError, ValueError):  # beyond the calendar
+        return None
+    return moment if is_sane(moment, name, now) else None
+
+
+def _number(value: object) -> float | None:
+    """A finite number from 0 on; a negative zero is zero."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return abs(number) if math.isfinite(number) and number >= 0 else None
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _code(answer: dict[str, Any]) -> str | None:
+    """The answer's own code, if it is one that may be quoted."""
+    code = answer.get("code")
+    text = str(code) if isinstance(code, int | str) and not isinstance(code, bool) else ""
+    return text if _CODE.fullmatch(text) else None
+
+
+def _decode(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,1 @@
+"""What the daemon writes: request records, events, diagnostics and the console."""

@@ -1,0 +1,1 @@
+"""What keeps one failing or busy backend from failing the user's requests."""

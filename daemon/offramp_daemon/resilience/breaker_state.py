@@ -1,0 +1,239 @@
+"""For how long what a backend answered bars it: one bar's state, and the times of each cause. Pure.
+
+A bar is over when either clock says so: the monotonic one stands still while a machine sleeps, and
+the wall clock may be set back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final, Literal
+
+from offramp_core.control import api
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from offramp_core.settings import Backend
+
+Scope = Literal["backend", "family"]
+"""What a failure speaks of: the whole backend, or one model family at it."""
+
+LIMIT_UNKNOWN_S: Final = 900.0
+"""For a quota whose reset is not known."""
+LIMIT_LOOK_S: Final = 3600.0
+"""A spent quota is tried so often even before its reset: a plan may have been topped up, and a
+reset may have been told wrongly. One refused request an hour costs less than a lost week."""
+LASTING_LOOK_S: Final = 300.0
+"""How often a key or an account that was refused is tried, since it may have been put right."""
+BACK_OFF_FIRST_S: Final = 5.0
+BACK_OFF_LONGEST_S: Final = 300.0
+UNREACHABLE_LONGEST_S: Final = 60.0
+RETRY_AFTER_LONGEST_S: Final = 900.0
+"""However long a service asks to be left alone."""
+ROW_THAT_BARS: Final = 3
+JITTER: Final = 0.2
+_LONGEST_WINDOW = timedelta(days=40)
+"""No plan has a longer one: a reset beyond it is no reset."""
+
+MOST_FAMILIES: Final = 200
+"""Models that are remembered of one backend: their names come from clients."""
+
+_LASTING = frozenset({api.KEY_REFUSED, api.ACCOUNT})
+_WHOLE = frozenset({api.LIMIT, api.UNREACHABLE, *_LASTING})
+_BACK_OFF = "back-off"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """This moment on both clocks."""
+
+    clock_s: float
+    wall: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """How long a bar holds until it is tried, and until when it is said to hold."""
+
+    delay_s: float
+    until: datetime | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Bar:
+    """One cause that stands against a backend or a family, and the probe that tries it."""
+
+    cause: str
+    since: datetime
+    until: datetime | None
+    """For people; None for what lasts until somebody does something."""
+    due_s: float
+    due: datetime
+    """From then on (whichever clock is there first) one request may try."""
+    number: int
+    """What was admitted before it was set says nothing against it."""
+    probe: int | None = None
+    """The admission that tries at present."""
+    probe_s: float = 0.0
+    is_quiet: bool = False
+    """Whether it is told of no more, having been idle; it still lets one probe through alone."""
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether it ends by what somebody does, not by itself."""
+        return self.cause in _LASTING
+
+    def is_due(self, moment: Moment) -> bool:
+        """Whether it may be tried."""
+        return moment.clock_s >= self.due_s or moment.wall >= self.due
+
+    def is_held(self, moment: Moment, lost_after_s: float) -> bool:
+        """Whether a probe is out that is not lost."""
+        return self.probe is not None and moment.clock_s - self.probe_s < lost_after_s
+
+    def is_idle(self, moment: Moment, after_s: float) -> bool:
+        """Whether it may be tried since `after_s` or longer, and nobody does."""
+        if self.probe is not None:
+            return False
+        is_long = moment.clock_s >= self.due_s + after_s
+        return is_long or moment.wall >= self.due + timedelta(seconds=after_s)
+
+    def shown_until(self, moment: Moment) -> datetime | None:
+        """`until`, as long as it lies ahead."""
+        return self.until if self.until is not None and self.until > moment.wall else None
+
+
+@dataclass(slots=True)
+class Group:
+    """What stands against a backend as a whole, or against one model family at it."""
+
+    bars: dict[str, Bar] = field(default_factory=dict)
+    failures: int = 0
+    """In a row, with no whole answer between them."""
+    strikes: int = 0
+    """How many bars that double have been set in a row."""
+
+
+@dataclass(slots=True)
+class BackendBars:
+    """What is remembered of one backend, as it is set up at present."""
+
+    backend: Backend
+    first: int
+    """Outcomes of requests that were admitted before belong to other settings."""
+    whole: Group = field(default_factory=Group)
+    families: OrderedDict[str, Group] = field(default_factory=OrderedDict)
+    told: str | None = None
+    """The cause that followers know of; None while nothing stands."""
+    since: datetime | None = None
+    requests: int = 0
+
+    def release(self, number: int) -> bool:
+        """Take the probe from the admission of that number, and say whether it had it."""
+        held = [bar for _, bar in self.all_bars() if bar.probe == number]
+        for bar in held:
+            bar.probe = None
+        return bool(held)
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether nothing is remembered that a good answer would change."""
+        whole = self.whole
+        return not (whole.bars or whole.failures or whole.strikes or self.families or self.told)
+
+    def groups_for(self, family: str) -> Iterator[Group]:
+        """What concerns requests of that family."""
+        yield self.whole
+        if family in self.families:
+            yield self.families[family]
+
+    def bars_for(self, family: str) -> list[Bar]:
+        """The bars that requests of that family meet."""
+        return [bar for group in self.groups_for(family) for bar in group.bars.values()]
+
+    def all_bars(self) -> Iterator[tuple[str | None, Bar]]:
+        """Every bar, with the family that it concerns alone."""
+        for bar in self.whole.bars.values():
+            yield None, bar
+        for name, group in self.families.items():
+            for bar in group.bars.values():
+                yield name, bar
+
+    def group(self, family: str, scope: Scope) -> Group:
+        """The group that a failure of that scope counts for; families are forgotten in turn."""
+        if scope == "backend":
+            return self.whole
+        group = self.families.setdefault(family, Group())
+        self.families.move_to_end(family)
+        if len(self.families) > MOST_FAMILIES:
+            self.families.popitem(last=False)
+        return group
+
+    def note_reached(self) -> bool:
+        """The network leads there; whether that is news."""
+        self.whole.strikes = 0
+        return self.whole.bars.pop(api.UNREACHABLE, None) is not None
+
+
+def rank(bar: Bar) -> tuple[bool, float]:
+    """By which the one of several bars is chosen that is told of."""
+    return bar.is_lasting, bar.due_s
+
+
+def slot_of(kind: str) -> str:
+    """The name under which a bar of that kind is kept: overload and own errors share one."""
+    return kind if kind in _WHOLE else _BACK_OFF
+
+
+def usual_scope(kind: str) -> Scope:
+    """What a failure of that kind speaks of, unless the answer says otherwise."""
+    return "backend" if kind in _WHOLE else "family"
+
+
+def row_that_bars(kind: str) -> int:
+    """How many failures in a row it takes; kinds that are not known count as errors of its own."""
+    return 1 if kind in _WHOLE else ROW_THAT_BARS
+
+
+def doubles(kind: str) -> bool:
+    """Whether each bar in a row lasts twice as long as the one before."""
+    return kind == api.UNREACHABLE or kind not in _WHOLE
+
+
+def length_of(
+    kind: str,
+    *,
+    strikes: int,
+    until: datetime | None,
+    retry_after_s: float | None,
+    now: datetime,
+    chance: Callable[[], float],
+) -> Length:
+    """How long a failure of `kind` bars, after as many bars in a row as `strikes`.
+
+    `until` is when a quota resets; `retry_after_s` is what the answer asked for. Both come from
+    outside: neither can bar for longer than the bounds above.
+    """
+    if kind in _LASTING:
+        return Length(LASTING_LOOK_S, None)
+    asked_s = _asked(retry_after_s)
+    if kind == api.LIMIT:
+        if until is not None and now < until <= now + _LONGEST_WINDOW:
+            return Length(min((until - now).total_seconds(), LIMIT_LOOK_S), until)
+        delay_s = max(LIMIT_UNKNOWN_S, asked_s)
+    else:
+        is_out = kind == api.UNREACHABLE
+        longest_s = UNREACHABLE_LONGEST_S if is_out else BACK_OFF_LONGEST_S
+        plain_s = min(BACK_OFF_FIRST_S * 2 ** min(strikes, 16), longest_s)
+        delay_s = max(plain_s * (1 - JITTER + 2 * JITTER * chance()), asked_s)
+    return Length(delay_s, now + timedelta(seconds=delay_s))
+
+
+def _asked(retry_after_s: float | None) -> float:
+    if retry_after_s is None or math.isnan(retry_after_s):
+        return 0.0
+    return min(max(retry_after_s, 0.0), RETRY_AFTER_LONGEST_S)

@@ -1,0 +1,401 @@
+"""Whether a backend may be used for a model now, by what its latest answers said.
+
+A circuit breaker for each backend and cause. What speaks of the backend (its quota, its key, the
+way to it) bars it for all models; what speaks of one model (overload, errors of its own) bars that
+model family alone, so that the others go on. A bar whose time is over lets a single request through
+as a probe, whose outcome lifts the bar or sets it anew; all others go around meanwhile.
+
+It decides and remembers, in memory alone; it sends nothing, waits for nothing, and knows nothing of
+where requests go instead. How many requests a backend serves at once is the business of `turns`.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from offramp_core.control import api
+from offramp_daemon.resilience import breaker_state
+from offramp_daemon.resilience.breaker_state import BackendBars, Bar, Group, Moment, Scope, rank
+from offramp_daemon.routing.pause import utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from offramp_core.settings import Backend
+    from offramp_daemon.routing.pause import Clock
+
+PROBE_LOST_S = 900.0
+"""A probe that is silent for so long is replaced: should its outcome never be noted, the backend
+must not stay barred. Longer than any silence that the daemon bears by default."""
+
+QUIET_AFTER_S = 60.0
+"""A bar whose time has been over for so long, with no request to try it, is not told of any more:
+the next request goes to the backend."""
+
+_NAME_CHARACTERS = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """Whether one request may go to the backend. Its outcome is noted with it.
+
+    A request may be sent though `is_open` is False, where nobody else can serve it: its outcome
+    counts all the same.
+    """
+
+    backend: Backend
+    family: str
+    number: int
+    """Counts up: a bar that was set later is not lifted by what this request finds."""
+    is_open: bool = True
+    is_probe: bool = False
+    """It alone tries whether the backend is well again; the others wait for its outcome."""
+    cause: str | None = None
+    """Why the backend is barred (a `BackendError.kind`); of a probe, why it was."""
+    since: datetime | None = None
+    until: datetime | None = None
+    """When it is tried again, or its quota resets. None where that is not known, as with a key
+    that somebody has to change, and while it is being tried."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What belongs at a backend goes around it: for its `control_api.Bypass`."""
+
+    cause: str
+    since: datetime
+    until: datetime | None = None
+    """As of an `Admission`."""
+    requests: int = 0
+    """How many have gone around since."""
+    family: str | None = None
+    """The model that alone is concerned; None if all are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A backend's standing has begun, has another cause now, or is over (None)."""
+
+    backend: Backend
+    standing: Standing | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Failure:
+    kind: str
+    scope: Scope
+    until: datetime | None = None
+    retry_after_s: float | None = None
+
+
+class Availability:
+    """Bars and probes of all backends. Used from the event loop alone; nothing in it blocks."""
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        now: Clock = utc_now,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """Nothing is barred. `chance` gives numbers from 0 to 1, which spread the back-offs."""
+        self._clock = clock
+        self._now = now
+        self._chance = chance
+        self._number = 0
+        self._records: dict[str, BackendBars] = {}
+        self._followers: list[Callable[[Change], None]] = []
+
+    def follow(self, callback: Callable[[Change], None]) -> None:
+        """Have `callback` called whenever a standing begins, gets another cause, or is over."""
+        self._followers.append(callback)
+
+    def ask(self, backend: Backend, model: str | None) -> Admission:
+        """Whether a request with `model`, as it would be sent, may go to `backend` now.
+
+        A probe keeps all others out until its outcome is noted by one of the `note_` methods that
+        take an admission: let no way out of the request leave all of them out.
+        """
+        record, family = self._record_of(backend), _family_of(model)
+        self._number += 1
+        met = record.bars_for(family)
+        if not met:
+            return Admission(backend=backend, family=family, number=self._number)
+        moment = self._moment()
+        closed = [bar for bar in met if _is_closed(bar, moment)]
+        if not closed:
+            for bar in met:
+                bar.is_quiet = bar.is_quiet or bar.is_idle(moment, QUIET_AFTER_S)
+                bar.probe, bar.probe_s = self._number, moment.clock_s
+            self._tell(record)
+        shown = max(closed or met, key=rank)
+        return Admission(
+            backend=backend,
+            family=family,
+            number=self._number,
+            is_open=not closed,
+            is_probe=not closed,
+            cause=shown.cause,
+            since=shown.since,
+            until=shown.shown_until(moment),
+        )
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether nothing is wrong with any backend, so that an answer would be no news."""
+        return all(record.is_clear for record in self._records.values())
+
+    def is_open(self, backend: Backend, model: str | None) -> bool:
+        """Whether nothing bars `backend`: for requests that are worth no probe. Changes nothing."""
+        return self.barred_by(backend, model) is None
+
+    def barred_by(self, backend: Backend, model: str | None) -> str | None:
+        """Why a request with `model` goes around `backend`; None if it does not."""
+        record = self._known(backend)
+        met = record.bars_for(_family_of(model)) if record is not None else []
+        return max(met, key=rank).cause if met else None
+
+    def note_begun(self, admission: Admission) -> None:
+        """The backend has begun to answer, and not with an error: what barred it is lifted.
+
+        Failures in a row go on to count until an answer was whole: a backend whose streams all
+        break off is not well.
+        """
+        record = self._current(admission)
+        if record is None or record.is_clear:
+            return
+        record.release(admission.number)
+        out = record.whole.bars.get(api.UNREACHABLE)
+        if out is None or out.number < admission.number:
+            self._note_reached(record)
+        for group in record.groups_for(admission.family):
+            for slot, bar in list(group.bars.items()):
+                if bar.number < admission.number:
+                    del group.bars[slot]
+        self._tell(record)
+
+    def note_success(self, admission: Admission) -> None:
+        """The backend has answered, wholly and without an error."""
+        self.note_begun(admission)
+        record = self._current(admission)
+        if record is None or record.is_clear:
+            return
+        for group in record.groups_for(admission.family):
+            group.failures = 0
+        family = record.families.get(admission.family)
+        if family is not None and not family.bars:
+            del record.families[admission.family]
+
+    def note_failure(
+        self,
+        admission: Admission,
+        kind: str,
+        *,
+        until: datetime | None = None,
+        retry_after_s: float | None = None,
+        scope: Scope | None = None,
+    ) -> None:
+        """The backend has failed the request; `kind` is a `BackendError.kind`.
+
+        `until` is when a spent quota resets, if that is known. `retry_after_s` is what the answer
+        asked for; a back-off lasts at least so long, within bounds. `scope` says whether it speaks
+        of the model alone (one that is not in the plan, a limit of one family's) or of the whole
+        backend; None takes what is usual for the kind. `BUSY` says nothing here.
+        """
+        record = self._current(admission)
+        if record is None:
+            return
+        was_probe = record.release(admission.number)
+        if kind != api.BUSY:
+            failure = _Failure(
+                kind=kind,
+                scope=scope or breaker_state.usual_scope(kind),
+                until=until,
+                retry_after_s=retry_after_s,
+            )
+            self._count(record, admission.family, failure, was_probe=was_probe)
+        self._tell(record)
+
+    def note_abandoned(self, admission: Admission, *, was_reached: bool = False) -> None:
+        """The request ended without saying how the backend does: its client left, say.
+
+        `was_reached` where the backend did answer, but to a request that was itself at fault.
+        """
+        record = self._current(admission)
+        if record is None:
+            return
+        record.release(admission.number)
+        if was_reached:
+            self._note_reached(record)
+        self._tell(record)
+
+    def note_spent(self, backend: Backend, until: datetime, *, model: str | None = None) -> None:
+        """The quota is known to be spent until then, whether or not a request was refused yet.
+
+        For `model` alone where one is given. May be told again and again: a later `until` holds.
+        """
+        record = self._record_of(backend)
+        failure = _Failure(
+            kind=api.LIMIT, scope="backend" if model is None else "family", until=until
+        )
+        group = record.group(_family_of(model), failure.scope)
+        bar = group.bars.get(api.LIMIT)
+        if until > self._now() and (bar is None or bar.until != until):
+            self._set(group, failure)
+            self._tell(record)
+
+    def note_quota_left(self, backend: Backend, *, model: str | None = None) -> None:
+        """The quota is known not to be spent, whatever was known before: for `model` alone, or all.
+
+        The service may say so before the reset, where a plan was topped up.
+        """
+        record = self._known(backend)
+        if record is None:
+            return
+        groups = [record.whole, *record.families.values()]
+        if model is not None:
+            groups = [record.families.get(_family_of(model), Group())]
+        for group in groups:
+            group.bars.pop(api.LIMIT, None)
+        self._tell(record)
+
+    def note_network_changed(self) -> None:
+        """The way out is another one now: what could not be reached may be within reach."""
+        for record in self._records.values():
+            record.note_reached()
+            self._tell(record)
+
+    def note_around(self, backend: Backend) -> None:
+        """A request that belongs at `backend` goes elsewhere."""
+        record = self._known(backend)
+        if record is not None:
+            record.requests += 1
+
+    def standing(self, backend: Backend) -> Standing | None:
+        """What stands against `backend`, for its status; None if the next request goes there.
+
+        While several things do: what concerns all models first, then what lasts longest.
+        """
+        record = self._known(backend)
+        return None if record is None else self._standing_of(record)
+
+    def settle(self) -> None:
+        """Tell of standings that are over because their time is, though no request came to try."""
+        for record in self._records.values():
+            self._tell(record)
+
+    def _count(
+        self, record: BackendBars, family: str, failure: _Failure, *, was_probe: bool
+    ) -> None:
+        """Bar at once, or after failures in a row, as the kind has it."""
+        group = record.group(family, failure.scope)
+        group.failures += 1
+        bar = group.bars.get(breaker_state.slot_of(failure.kind))
+        if bar is not None and not was_probe:
+            # It went out before the bar was set, or in spite of it: only a reset would be news.
+            if failure.kind == api.LIMIT and failure.until is not None:
+                self._set(group, failure)
+        elif was_probe or group.failures >= breaker_state.row_that_bars(failure.kind):
+            self._set(group, failure)
+
+    def _set(self, group: Group, failure: _Failure) -> None:
+        """Bar `group`, or bar it anew."""
+        moment, slot = self._moment(), breaker_state.slot_of(failure.kind)
+        length = breaker_state.length_of(
+            failure.kind,
+            strikes=group.strikes,
+            until=failure.until,
+            retry_after_s=failure.retry_after_s,
+            now=moment.wall,
+            chance=self._chance,
+        )
+        if breaker_state.doubles(failure.kind):
+            group.strikes += 1
+        before = group.bars.get(slot)
+        goes_on = before is not None and not before.is_quiet
+        group.bars[slot] = Bar(
+            cause=failure.kind,
+            since=before.since if before is not None and goes_on else moment.wall,
+            until=length.until,
+            due_s=moment.clock_s + length.delay_s,
+            due=moment.wall + timedelta(seconds=length.delay_s),
+            number=self._number,
+        )
+
+    def _note_reached(self, found: BackendBars) -> None:
+        """The network leads there. Where it did not before, it is back: try the others now."""
+        if not found.note_reached():
+            return
+        moment = self._moment()
+        for record in self._records.values():
+            bar = record.whole.bars.get(api.UNREACHABLE)
+            if bar is not None:
+                bar.due_s = min(bar.due_s, moment.clock_s)
+
+    def _standing_of(self, record: BackendBars) -> Standing | None:
+        moment = self._moment()
+        shown = [
+            (name, bar)
+            for name, bar in record.all_bars()
+            if not bar.is_quiet and not bar.is_idle(moment, QUIET_AFTER_S)
+        ]
+        if not shown:
+            return None
+        name, bar = max(shown, key=lambda one: (one[0] is None, one[1].is_lasting, one[1].due_s))
+        return Standing(
+            cause=bar.cause,
+            since=record.since or bar.since,
+            until=bar.shown_until(moment),
+            requests=record.requests,
+            family=name,
+        )
+
+    def _tell(self, record: BackendBars) -> None:
+        """Call the followers if what stands is not what they were told last."""
+        standing = self._standing_of(record)
+        cause = standing.cause if standing else None
+        if cause == record.told:
+            return
+        if record.told is None or standing is None:
+            record.since, record.requests = (standing.since if standing else None), 0
+        record.told = cause
+        for callback in self._followers:
+            callback(Change(backend=record.backend, standing=standing))
+
+    def _record_of(self, backend: Backend) -> BackendBars:
+        """What is remembered of `backend`, begun anew if it was set up differently before."""
+        record = self._records.get(backend.name)
+        if record is not None and (record.backend is backend or record.backend == backend):
+            return record
+        self._number += 1
+        fresh = BackendBars(backend=backend, first=self._number)
+        self._records[backend.name] = fresh
+        if record is not None:
+            record.whole, record.families = Group(), OrderedDict()
+            self._tell(record)
+        return fresh
+
+    def _known(self, backend: Backend) -> BackendBars | None:
+        record = self._records.get(backend.name)
+        return record if record is not None and record.backend == backend else None
+
+    def _current(self, admission: Admission) -> BackendBars | None:
+        """The record that an outcome counts for; None if the backend was set up anew since."""
+        record = self._known(admission.backend)
+        return record if record is not None and admission.number >= record.first else None
+
+    def _moment(self) -> Moment:
+        return Moment(self._clock(), self._now())
+
+
+def _family_of(model: str | None) -> str:
+    return (model or "")[:_NAME_CHARACTERS].lower()
+
+
+def _is_closed(bar: Bar, moment: Moment) -> bool:
+    return not bar.is_due(moment) or bar.is_held(moment, PROBE_LOST_S)

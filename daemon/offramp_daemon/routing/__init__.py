@@ -1,0 +1,1 @@
+"""Decides which backend serves a request."""

@@ -1,0 +1,1 @@
+"""The listening side: sockets, the HTTP server, and an orderly end."""

@@ -1,0 +1,43 @@
+"""The HTTP server that clients connect to, with all of aiohttp's help switched off."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from aiohttp.http import HttpProcessingError
+
+if TYPE_CHECKING:
+    from offramp_daemon.server.lifecycle import InFlight
+
+_HEAD_LIMIT_BYTES = 64 * 1024
+
+
+def of(in_flight: InFlight) -> web.Server:
+    """The HTTP server: bodies as they came, handlers ended when their client goes."""
+    return web.Server(
+        in_flight.handle,
+        handler_cancellation=True,
+        auto_decompress=False,
+        access_log=None,
+        logger=_http_log(),
+        max_line_size=_HEAD_LIMIT_BYTES,
+        max_field_size=_HEAD_LIMIT_BYTES,
+    )
+
+
+def _http_log() -> logging.Logger:
+    log = logging.getLogger("aiohttp.offramp")
+    log.addFilter(_leave_out_quotes)
+    return log
+
+
+def _leave_out_quotes(record: logging.LogRecord) -> bool:
+    """Say what kind of error a request that is no HTTP has; aiohttp would quote the request."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.msg, record.args = "A request broke HTTP's rules: %s", (type(error).__name__,)
+        record.exc_info = None
+    return True

@@ -1,0 +1,1 @@
+"""Files that several processes append to, written in the background."""

@@ -1,0 +1,1 @@
+"""`offramp-daemon`: owns the sockets and replaces workers. Standard library only."""

@@ -1,0 +1,110 @@
+"""Which headers pass from one side to the other: pure functions over header lists.
+
+Towards the backend that serves with the client's own credentials the list is open: all end-to-end
+headers pass. Towards every other backend only an allow-list does, so that no credential that
+nobody thought of leaks. Names keep their case and their order.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from multidict import CIMultiDict, istr
+
+from offramp_daemon.wire.origin_guard import TOKEN_HEADER
+
+if TYPE_CHECKING:
+    from offramp_core.settings import Backend
+
+RawHeaders = Iterable[tuple[bytes, bytes]]
+
+
+HOP_HEADER = "x-offramp-hop"
+
+_HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""RFC 9110 section 7.6.1, with the older names that are still sent."""
+
+_NOT_FORWARDED = _HOP_BY_HOP | {"host", "content-length", "expect", HOP_HEADER, TOKEN_HEADER}
+_CREDENTIALS = frozenset({"authorization", "x-api-key", "cookie", "proxy-authorization"})
+
+
+def to_client_backend(raw: RawHeaders) -> CIMultiDict[str]:
+    """The request headers for a backend that gets the client's request as it came."""
+    return _end_to_end(raw, _NOT_FORWARDED)
+
+
+def to_delegate(raw: RawHeaders, backend: Backend) -> CIMultiDict[str]:
+    """The request headers for `backend`: those it allows, and its own key in exactly one."""
+    passed: CIMultiDict[str] = CIMultiDict()
+    betas: list[str] = []
+    for name, value in _end_to_end(raw, _NOT_FORWARDED).items():
+        lower = name.lower()
+        if lower == "anthropic-beta":
+            betas += (beta.strip() for beta in value.split(","))
+        elif lower in backend.headers and lower not in _CREDENTIALS:
+            passed.add(name, value)
+    allowed = [beta for beta in betas if beta in backend.betas]
+    if allowed:
+        passed["anthropic-beta"] = ",".join(allowed)
+    if backend.key is not None:
+        if backend.auth == "bearer":
+            passed["Authorization"] = f"Bearer {backend.key.reveal()}"
+        elif backend.auth == "x-api-key":
+            passed["x-api-key"] = backend.key.reveal()
+    return passed
+
+
+def to_client(raw: RawHeaders) -> CIMultiDict[str]:
+    """The answer's headers for the client; Content-Length stays, the framing goes."""
+    return _end_to_end(raw, _HOP_BY_HOP)
+
+
+def _end_to_end(raw: RawHeaders, excluded: frozenset[str]) -> CIMultiDict[str]:
+    """`raw` without `excluded` and without what its Connection header names."""
+    try:
+        passed = CIMultiDict([(_name(name), value.decode()) for name, value in raw])
+    except UnicodeDecodeError:
+        # aiohttp writes UTF-8 alone: a value in another encoding keeps its characters so.
+        passed = CIMultiDict([(_name(name), _text(value)) for name, value in raw])
+    for options in passed.getall("connection", ()):
+        for option in options.split(","):
+            passed.popall(option.strip(), None)
+    for name in excluded:
+        passed.popall(name, None)
+    return passed
+
+
+@functools.lru_cache(maxsize=256)
+def _name(raw: bytes) -> istr:
+    """`raw` as text that compares without regard to case; the usual names come every time."""
+    return istr(_text(raw))
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def client_credential(headers: Mapping[str, str]) -> str | None:
+    """The credential that the client sent, for its masked form on the console."""
+    key = headers.get("x-api-key")
+    if key:
+        return key
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() or scheme or None

@@ -1,0 +1,81 @@
+"""What the daemon's status says, as the window words it. Pure: no Qt, no socket."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from offramp_core.quota import windows
+from offramp_core.wording import failover_text
+from offramp_core.wording.formatting import format_moment
+from offramp_dashboard.data.snapshot import Daemon, DaemonState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime, tzinfo
+
+    from offramp_core.control.api import Status
+
+_MODES = {
+    "auto": "Running, auto: it delegates only as far as the Claude plan needs it.",
+    "never": "Running: delegation is switched off in the settings: everything goes to Anthropic.",
+}
+
+
+def seen(
+    status: Status, now: datetime, zone: tzinfo, routed: Mapping[str, Sequence[str]] | None = None
+) -> Daemon:
+    """`status` as the toolbar says it at `now`.
+
+    `routed` are the models' names that the settings send to each backend.
+    """
+    if status.is_stopping:
+        return Daemon(state=DaemonState.STOPPED, text="The daemon is stopping.")
+    if status.records.last_error:
+        trouble = f" Records can't be written: {status.records.last_error}"
+    else:
+        trouble = ""
+    detour = detour_text(status, now, zone, routed or {})
+    if (pause := status.pause) is not None:
+        text = "Paused until you resume it: everything goes to Anthropic."
+        if pause.until is not None:
+            until = format_moment(pause.until, now, zone)
+            text = f"Paused until {until}: everything goes to Anthropic."
+        return Daemon(
+            state=DaemonState.PAUSED,
+            text=text + trouble,
+            paused_until=pause.until,
+            detour=detour,
+        )
+    missing = [backend.name for backend in status.backends if backend.key == "missing"]
+    if missing:
+        return Daemon(
+            state=DaemonState.NO_KEY,
+            text=f"No key for {', '.join(missing)}: what is routed there goes to Anthropic. "
+            f"Set it in the settings.{trouble}",
+            detour=detour,
+        )
+    text = f"{_mode_text(status)}{trouble}"
+    return Daemon(state=DaemonState.RUNNING, text=text, detour=detour)
+
+
+def detour_text(
+    status: Status, now: datetime, zone: tzinfo, routed: Mapping[str, Sequence[str]]
+) -> str:
+    """What goes elsewhere than it belongs, why, and until when; empty while nothing does."""
+    texts = (
+        failover_text.bypass_text(
+            backend,
+            windows.find(status.quota, backend.name),
+            now,
+            zone,
+            routed.get(backend.name, ()),
+        )
+        for backend in status.backends
+    )
+    return " ".join(f"{text}." for text in texts if text)
+
+
+def _mode_text(status: Status) -> str:
+    if status.delegation == "auto" and status.delegation_why:
+        return f"Running, auto: {status.delegation_why}"
+    return _MODES.get(status.delegation, "Running: delegation is on.")

@@ -1,0 +1,395 @@
+"""The feed's thread: reads the log, follows it, and makes a picture whenever something changed.
+
+No Qt: it speaks through a `Listener`, whose methods are called on this thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
+
+from offramp_core.errors import OfframpError
+from offramp_core.quota import state_file
+from offramp_dashboard.data import state_events
+from offramp_dashboard.data.daemon_gaps import absences_of
+from offramp_dashboard.data.folder_fingerprint import looks
+from offramp_dashboard.data.log_loader import LogReading
+from offramp_dashboard.data.month_cache import MonthCache
+from offramp_dashboard.data.pauses import pauses_of
+from offramp_dashboard.data.prices import PriceList
+from offramp_dashboard.data.quota_burnup import QuotaSource, Told
+from offramp_dashboard.data.quota_points import QuotaPoints
+from offramp_dashboard.data.request_tail import LatestRequests
+from offramp_dashboard.data.snapshot import FeedState, History
+from offramp_dashboard.data.snapshot_builder import Source, compose
+from offramp_dashboard.data.usage_history import UsageHistory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from offramp_core.usage.aggregation import Usage
+    from offramp_core.usage.weeks import WeekBoundary
+    from offramp_dashboard.data.daemon_gaps import Absence
+    from offramp_dashboard.data.filters import Selection
+    from offramp_dashboard.data.pauses import Pause
+    from offramp_dashboard.data.request_rows import RequestRow
+    from offramp_dashboard.data.snapshot import Picture, Savings
+
+FIRST_ROWS: Final = 2_000
+MOST_NEW_ROWS: Final = 20_000
+"""As many as the table keeps; a week of requests that nobody looked at may be more."""
+POLL_S: Final = 0.2
+"""How often the folder is looked at; that costs some 0.1 ms, and works on every file system."""
+REDRAW_S: Final = 0.2
+"""Pictures come no faster, but for one that answers the user."""
+_RETRY_S: Final = 1.0
+"""How often it is tried again where the log can't be read."""
+_CLOCK_S: Final = 30.0
+"""Without anything new, a picture is no older: bars move on with the time."""
+_PRICES_AFTER_S: Final = 0.5
+"""The price list, which takes 0.3 s, is imported so long after the first picture, or when all is
+read: a short log is there before it, and a long one does not keep it waiting."""
+_STEP_S: Final = 0.01
+"""Reading goes on for so long before it is looked whether the user wants something."""
+
+
+_LOG = logging.getLogger(__name__)
+
+
+class Listener(Protocol):
+    """Whoever is told; each call comes on the worker's thread."""
+
+    def on_picture(self, picture: Picture) -> None:
+        """There is a new picture."""
+
+    def on_rows_reset(self, rows: Sequence[RequestRow], *, has_more: bool) -> None:
+        """The table begins anew."""
+
+    def on_rows_added(self, rows: Sequence[RequestRow]) -> None:
+        """Requests came."""
+
+    def on_rows_earlier(self, rows: Sequence[RequestRow], *, has_more: bool) -> None:
+        """Earlier requests, as they were asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What to read, and how weeks are cut."""
+
+    log_dir: Path
+    cache_dir: Path
+    quota_file: Path
+    boundary: WeekBoundary
+    is_zai_asked: bool | None = True
+    """Whether Z.ai may be asked for its quota; None where there is no such backend."""
+
+
+@dataclass(slots=True)
+class _Log:
+    """One log folder, while it is read and followed."""
+
+    reading: LogReading
+    latest: LatestRequests
+    steps: Iterator[bool] | None
+    """What is left of loading; None once all is in."""
+    is_presentable: bool = False
+    pauses: tuple[Pause, ...] = ()
+    absences: tuple[Absence, ...] = ()
+    seen: object = None
+    """How the folder looked when it was read last."""
+
+
+@dataclass(slots=True)
+class _Wishes:
+    """What other threads want, until the worker gets to it. Guarded by its condition."""
+
+    place: Place
+    selection: Selection
+    told: Told = field(default_factory=Told)
+    is_told: bool = False
+    """The daemon told something new of the plans."""
+    is_shown: bool = True
+    is_ending: bool = False
+    is_reopening: bool = False
+    is_answer_due: bool = False
+    """The user changed something, so that the next picture must not wait."""
+    rows_wanted: deque[int] = field(default_factory=deque)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+
+class FeedWorker:
+    """Does all of the feed's work in a thread of its own; its methods may be called from any."""
+
+    def __init__(
+        self,
+        place: Place,
+        selection: Selection,
+        listener: Listener,
+        now: Callable[[], datetime],
+    ) -> None:
+        """Begin to work when started, and only while shown."""
+        self._wishes = _Wishes(place=place, selection=selection)
+        self._listener = listener
+        self._now = now
+        self._thread = threading.Thread(target=self._run, name="offramp-feed", daemon=True)
+        self._prices = PriceList()
+        self._may_price = False
+        self._presented_s = float("inf")
+        self._log: _Log | None = None
+        self._points: QuotaPoints | None = None
+        self._problem: tuple[FeedState, str] | None = None
+        self._is_dirty = True
+        self._drawn_s = float("-inf")
+        self._polled_s = float("-inf")
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 1.0) -> bool:
+        """End the thread; whether it has ended within `timeout_s`."""
+        with self._wishes.changed:
+            self._wishes.is_ending = True
+            self._wishes.changed.notify()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def set_shown(self, is_shown: bool) -> None:
+        """Work only while shown."""
+        with self._wishes.changed:
+            self._wishes.is_shown = is_shown
+            self._wishes.is_answer_due = self._wishes.is_answer_due or is_shown
+            self._wishes.changed.notify()
+
+    def select(self, selection: Selection) -> None:
+        """Make pictures of that from now on, the first at once."""
+        with self._wishes.changed:
+            self._wishes.selection = selection
+            self._wishes.is_answer_due = True
+            self._wishes.changed.notify()
+
+    def tell_quota(self, told: Told) -> None:
+        """Have the next picture show what the daemon says of the plans."""
+        with self._wishes.changed:
+            self._wishes.told = told
+            self._wishes.is_told = True
+            self._wishes.changed.notify()
+
+    def reopen(self, place: Place | None = None) -> None:
+        """Read everything anew, from `place` if given."""
+        with self._wishes.changed:
+            self._wishes.place = place or self._wishes.place
+            self._wishes.is_reopening = True
+            self._wishes.changed.notify()
+
+    def want_rows(self, count: int) -> None:
+        """Have so many earlier requests told."""
+        with self._wishes.changed:
+            self._wishes.rows_wanted.append(count)
+            self._wishes.changed.notify()
+
+    # From here on: the thread.
+
+    def _run(self) -> None:
+        while self._wait():
+            try:
+                self._work()
+                self._draw_if_due()
+            except OfframpError as error:
+                self._fail(FeedState.UNREADABLE, str(error))
+            except Exception as error:  # noqa: BLE001 - else the window would wait for good
+                _LOG.exception("The log could not be counted")
+                self._fail(FeedState.UNREADABLE, _unforeseen(error))
+
+    def _wait(self) -> bool:
+        """Wait until there is something to do; False once it is time to end."""
+        wishes = self._wishes
+        with wishes.changed:
+            while not wishes.is_ending:
+                if wishes.is_shown and (self._is_wanted() or self._idle_s() <= 0):
+                    if wishes.is_reopening:
+                        wishes.is_reopening = False
+                        self._forget()
+                    return True
+                wishes.changed.wait(self._idle_s() if wishes.is_shown else None)
+            return False
+
+    def _is_wanted(self) -> bool:
+        wishes = self._wishes
+        return wishes.is_answer_due or wishes.is_reopening or bool(wishes.rows_wanted)
+
+    def _idle_s(self) -> float:
+        """How long there is nothing to do, unless the user wants something."""
+        if self._log is not None and self._log.steps is not None:
+            return 0.0
+        now_s = time.monotonic()
+        redraw_s = REDRAW_S if self._is_dirty or self._wishes.is_told else _CLOCK_S
+        return min(self._polled_s + self._poll_s(), self._drawn_s + redraw_s) - now_s
+
+    def _poll_s(self) -> float:
+        return POLL_S if self._problem is None else _RETRY_S
+
+    def _forget(self) -> None:
+        self._log = None
+        self._points = None
+        self._problem = None
+        self._is_dirty = True
+        self._polled_s = float("-inf")
+
+    def _work(self) -> None:
+        if self._log is not None and self._log.steps is not None:
+            self._load(self._log)
+        elif time.monotonic() - self._polled_s >= self._poll_s():
+            self._polled_s = time.monotonic()
+            self._look()
+        self._hand_out_rows()
+
+    def _look(self) -> None:
+        """See whether the log has changed, and read what is new."""
+        place = self._wishes.place
+        seen = looks(place.log_dir)
+        if self._log is None:
+            if seen is None:
+                self._fail(FeedState.MISSING, "")
+            else:
+                self._open(place, seen)
+        elif seen != self._log.seen:
+            self._log.seen = seen
+            self._follow(self._log, place)
+
+    def _open(self, place: Place, seen: object) -> None:
+        reading = LogReading(place.log_dir, place.boundary, MonthCache(place.cache_dir), self._now)
+        latest = LatestRequests(place.log_dir)
+        log = _Log(reading=reading, latest=latest, steps=reading.load(), seen=seen)
+        _take_events(log, place)
+        rows = latest.earlier(FIRST_ROWS)
+        self._problem = None
+        self._log = log
+        self._is_dirty = True
+        self._listener.on_rows_reset(rows, has_more=latest.has_more)
+
+    def _load(self, log: _Log) -> None:
+        end_s = time.monotonic() + _STEP_S
+        while log.steps is not None and time.monotonic() < end_s:
+            was_presentable = log.is_presentable
+            try:
+                log.is_presentable = next(log.steps) or was_presentable
+            except StopIteration:
+                log.steps = None
+            self._is_dirty = True
+            if log.steps is None or log.is_presentable != was_presentable:
+                self._drawn_s = float("-inf")
+                break
+        if log.reading.is_stale:
+            self._forget()
+
+    def _follow(self, log: _Log, place: Place) -> None:
+        log.reading.follow()
+        if log.reading.is_stale:
+            self._forget()
+            return
+        _take_events(log, place)
+        if rows := log.latest.new(MOST_NEW_ROWS):
+            self._listener.on_rows_added(rows)
+        self._is_dirty = True
+
+    def _hand_out_rows(self) -> None:
+        with self._wishes.changed:
+            wanted = sum(self._wishes.rows_wanted)
+            self._wishes.rows_wanted.clear()
+        if wanted and self._log is not None:
+            rows = self._log.latest.earlier(wanted)
+            self._listener.on_rows_earlier(rows, has_more=self._log.latest.has_more)
+
+    def _fail(self, state: FeedState, problem: str) -> None:
+        """Note why there is no history, and try again at the next look."""
+        is_news = self._problem != (state, problem)
+        self._problem = state, problem
+        self._log = None
+        if is_news:
+            self._is_dirty = True
+            self._listener.on_rows_reset((), has_more=False)
+
+    def _draw_if_due(self) -> None:
+        now_s = time.monotonic()
+        with self._wishes.changed:
+            is_answer = self._wishes.is_answer_due
+            selection = self._wishes.selection
+            place = self._wishes.place
+            self._wishes.is_answer_due = False
+            redraw_s = REDRAW_S if self._is_dirty or self._wishes.is_told else _CLOCK_S
+            is_due = is_answer or now_s - self._drawn_s >= redraw_s
+            self._wishes.is_told = self._wishes.is_told and not is_due
+            told = self._wishes.told
+        if is_due:
+            self._is_dirty = False
+            self._drawn_s = now_s
+            source = self._source(place, told)
+            self._listener.on_picture(compose(source, self._now(), selection))
+            self._price_from_now_on()
+
+    def _source(self, place: Place, told: Told) -> Source:
+        log = self._log
+        if self._points is None:
+            self._points = QuotaPoints(place.log_dir)
+        points = self._points.read(self._now())
+        return Source(
+            past=log.reading.past if log else UsageHistory(),
+            boundary=place.boundary,
+            history=self._history(place),
+            pauses=log.pauses if log else (),
+            quota=QuotaSource(
+                told=told,
+                # Only until a daemon is heard of, which knows better.
+                kept=() if told.since else state_file.read(place.quota_file),
+                points=points,
+                points_problem=self._points.problem,
+                absences=log.absences if log else (),
+                is_zai_asked=place.is_zai_asked,
+            ),
+            price=self._price,
+        )
+
+    def _history(self, place: Place) -> History:
+        log, folder = self._log, str(place.log_dir)
+        if self._problem is not None:
+            state, problem = self._problem
+            return History(state=state, log_dir=folder, problem=problem)
+        if log is None or log.steps is not None:
+            progress = log.reading.progress if log else 0.0
+            return History(state=FeedState.LOADING, log_dir=folder, progress=progress)
+        state = FeedState.EMPTY if log.reading.past.is_empty() else FeedState.READY
+        return History(state=state, log_dir=folder, torn_lines=log.reading.skipped_lines)
+
+    def _price(self, usage: Usage) -> Savings | None:
+        return self._prices.savings(usage) if self._may_price else None
+
+    def _price_from_now_on(self) -> None:
+        """Import the price list once there is a picture to look at meanwhile."""
+        log, now_s = self._log, time.monotonic()
+        if self._may_price or log is None or not log.is_presentable:
+            return
+        self._presented_s = min(self._presented_s, now_s)
+        if log.steps is None or now_s - self._presented_s >= _PRICES_AFTER_S:
+            self._prices.priced_on()
+            self._may_price = True
+            self._is_dirty = True
+
+
+def _take_events(log: _Log, place: Place) -> None:
+    told = state_events.read(place.log_dir)
+    log.pauses, log.absences = pauses_of(told), absences_of(told)
+
+
+def _unforeseen(error: Exception) -> str:
+    return (
+        f"The log could not be counted, by a mistake of Offramp's own ({type(error).__name__}: "
+        f"{error}). It tries again; `offramp stats` may show the numbers meanwhile."
+    )

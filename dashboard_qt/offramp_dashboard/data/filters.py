@@ -1,0 +1,115 @@
+"""What the user chose to see, and the small file by which it outlives the window. No Qt."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from offramp_core.errors import OfframpError
+from offramp_dashboard.data.snapshot import Measure
+
+if TYPE_CHECKING:
+    from offramp_core.usage.weeks import Span
+
+_MAX_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What is counted, what is hidden, and the range that was dragged.
+
+    Keys are those of `Choice`: a backend's or model's name as the log has it, "" for none. What is
+    hidden is kept rather than what is shown, so that a new model shows by itself.
+    """
+
+    measure: Measure = Measure.TOKENS
+    hidden_providers: frozenset[str] = frozenset()
+    hidden_models: frozenset[str] = frozenset()
+    span: Span | None = None
+    """Kept in no file: tomorrow it would be a surprise."""
+
+    def with_provider(self, key: str, *, is_on: bool) -> Selection:
+        """This one, with a backend shown or hidden."""
+        hidden = self.hidden_providers
+        return replace(self, hidden_providers=hidden - {key} if is_on else hidden | {key})
+
+    def with_model(self, key: str, *, is_on: bool) -> Selection:
+        """This one, with a model shown or hidden."""
+        hidden = self.hidden_models
+        return replace(self, hidden_models=hidden - {key} if is_on else hidden | {key})
+
+    def shows(self, backend: str | None, model: str | None) -> bool:
+        """Whether requests for `model` that `backend` served are counted."""
+        return (backend or "") not in self.hidden_providers and (
+            model or ""
+        ) not in self.hidden_models
+
+
+class _Saved(msgspec.Struct, frozen=True, kw_only=True):
+    """What the file holds."""
+
+    measure: Measure = Measure.TOKENS
+    hidden_providers: frozenset[str] = frozenset()
+    hidden_models: frozenset[str] = frozenset()
+
+
+def load(file: Path) -> Selection:
+    """The selection in `file`; the default where there is none, or none that can be understood."""
+    try:
+        # A pipe or device would block, or never end.
+        if not stat.S_ISREG(file.stat().st_mode):
+            return Selection()
+        with file.open("rb") as opened:
+            saved = msgspec.json.decode(opened.read(_MAX_BYTES), type=_Saved)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Selection()
+    return Selection(
+        measure=saved.measure,
+        hidden_providers=saved.hidden_providers,
+        hidden_models=saved.hidden_models,
+    )
+
+
+def save(file: Path, selection: Selection) -> None:
+    """Write it, whole or not at all; only its user can read it.
+
+    Raises:
+        OfframpError: it can't be written; what was there stays.
+    """
+    saved = _Saved(
+        measure=selection.measure,
+        hidden_providers=selection.hidden_providers,
+        hidden_models=selection.hidden_models,
+    )
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_whole(file, msgspec.json.encode(saved, order="deterministic") + b"\n")
+    except OSError as error:
+        raise OfframpError(
+            f"The choice of what to show can't be kept in {file}: {error.strerror or error}.",
+            hint="It holds until the window closes. Make the folder writable for your user.",
+        ) from error
+
+
+def write_whole(file: Path, data: bytes) -> None:
+    """Put `data` in the place of `file` in one step, mode 0600.
+
+    Raises:
+        OSError: it can't be written; what was there stays.
+    """
+    descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as written:
+            written.write(data)
+        Path(name).replace(file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise

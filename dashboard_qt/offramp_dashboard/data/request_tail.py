@@ -1,0 +1,55 @@
+"""The latest requests as rows for the table: backwards from the log's end, then as they come.
+
+No Qt and no threads.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from offramp_core.usage import records
+from offramp_core.usage.log_reader import LogReader
+from offramp_dashboard.data.request_rows import RequestRow, row_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+
+class LatestRequests:
+    """Reads one log folder's end. Use it from one thread."""
+
+    def __init__(self, folder: Path) -> None:
+        """Stand at the log's end as it is now.
+
+        Raises:
+            OfframpError: a file or the folder is there but can't be read; the same for all methods.
+        """
+        self._reader = LogReader(folder)
+        self._reader.skip_to_end()
+        self._earlier = _rows(self._reader.consumed_lines_backwards())
+        self.has_more = True
+        """Whether the log may hold requests before those that `earlier` has given so far."""
+
+    def earlier(self, count: int) -> list[RequestRow]:
+        """The next `count` rows back in time, the latest first."""
+        found = list(islice(self._earlier, count))
+        self.has_more = len(found) == count
+        return found
+
+    def new(self, most: int) -> list[RequestRow]:
+        """What came since the last call, in the order of the log: the last `most` of it."""
+        return list(deque(_rows(self._reader.read_lines()), maxlen=most))
+
+
+def _rows(lines: Iterable[bytes]) -> Iterator[RequestRow]:
+    for line in lines:
+        try:
+            record = records.decode(line)
+        except records.UNREADABLE:
+            continue  # counted where usage is read
+        row = row_of(record)
+        if row is not None:
+            yield row

@@ -1,0 +1,390 @@
+"""Makes the `Picture` of one moment from the history. Pure: no Qt, no files, no clock.
+
+Each number is a sum that `offramp_core.usage.aggregation` made, as in `offramp stats` and the
+tray's menu.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from offramp_core.usage.aggregation import TimeGrid, Usage, by_backend, by_route, merge
+from offramp_core.usage.weeks import Span, WeekBoundary, a_week_before, days
+from offramp_core.wording.formatting import printable, share
+from offramp_dashboard.data import display_names, quota_burnup
+from offramp_dashboard.data.quota_burnup import QuotaSource
+from offramp_dashboard.data.snapshot import (
+    Bars,
+    Choice,
+    Headline,
+    History,
+    Measure,
+    Part,
+    PauseMark,
+    Picture,
+    Series,
+    Split,
+    TokenKinds,
+    Tokens,
+    Week,
+    Weeks,
+)
+from offramp_dashboard.data.usage_table import SLOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from offramp_core.usage.aggregation import Totals
+    from offramp_dashboard.data.display_names import Route
+    from offramp_dashboard.data.filters import Selection
+    from offramp_dashboard.data.pauses import Pause
+    from offramp_dashboard.data.snapshot import Savings
+    from offramp_dashboard.data.usage_history import UsageHistory
+
+WEEKS = 8
+SPLIT_SPAN = timedelta(days=28)
+"""How far back the split over time reaches without a range of the user's own."""
+
+_EARLIEST_PACE = timedelta(hours=12)
+"""Before that much of a week is over, its pace says nothing."""
+
+_HOUR = timedelta(hours=1)
+_MOST_QUARTERS = timedelta(hours=12)
+_MOST_HOURS = timedelta(days=4)
+_MOST_DAYS = timedelta(days=120)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What a picture is made from."""
+
+    past: UsageHistory
+    boundary: WeekBoundary
+    history: History
+    pauses: Sequence[Pause] = ()
+    quota: QuotaSource = field(default_factory=QuotaSource)
+    price: Callable[[Usage], Savings | None] = lambda _usage: None
+
+
+def compose(source: Source, now: datetime, selection: Selection) -> Picture:
+    """The picture at `now`, of what is selected."""
+    return _Composer(source, now, selection).picture()
+
+
+class _Composer:
+    """One picture in the making."""
+
+    def __init__(self, source: Source, now: datetime, selection: Selection) -> None:
+        self._source = source
+        self._past = source.past
+        self._boundary = source.boundary
+        self._zone = source.boundary.zone
+        # Python compares two times of one zone by their wall clocks: wrong where these are changed.
+        self._now = now.astimezone(UTC)
+        self._selection = selection
+        self._measure = selection.measure
+        self._grid = TimeGrid.at(now, source.boundary)
+        self._routes = source.past.routes()
+
+    def picture(self) -> Picture:
+        weeks = self._boundary.latest_weeks(self._now, WEEKS)
+        of_weeks = self._past.series(weeks, self._selection)
+        span = self._chosen_span()
+        shown = [route for route in self._routes if self._selection.shows(*route)]
+        first = self._past.first()
+        return Picture(
+            taken=self._local(self._now),
+            zone=self._zone,
+            measure=self._measure,
+            history=self._source.history,
+            headline=self._headline(weeks[-1], weeks[-2], of_weeks[-1]),
+            recent=self._bars(self._grid.recent, self._by_backend, is_recent=True),
+            day=self._bars(self._grid.hours, self._by_route),
+            weeks=self._weeks(weeks, of_weeks),
+            split=self._split(span),
+            tokens=self._tokens(span, weeks[-1], of_weeks[-1]),
+            quota=quota_burnup.compose(self._source.quota, self._now, self._zone),
+            chosen=None if span is None else self._chosen(span),
+            providers=self._providers(),
+            models=self._models(),
+            hides_everything=bool(self._routes) and not shown,
+            first=first and self._local(first),
+        )
+
+    # The week in figures.
+
+    def _headline(self, week: Span, last_week: Span, usage: Usage) -> Headline:
+        until = self._same_hour(last_week)
+        before = self._past.series((Span(last_week.start, until),), self._selection)[0]
+        first = self._past.first()
+        has_last_week = (
+            first is not None and first < last_week.end and self._past.is_complete(last_week.start)
+        )
+        return Headline(
+            start=self._local(week.start),
+            end=self._local(week.end),
+            parts=_parts(usage),
+            last_week_parts=_parts(before) if has_last_week else None,
+            last_week_end=self._local(until) if has_last_week else None,
+            savings=self._source.price(usage),
+        )
+
+    def _same_hour(self, last_week: Span) -> datetime:
+        """The end of the last whole slot before this time by the clock, a week ago."""
+        moment = a_week_before(self._now, self._zone)
+        moment -= (moment - datetime(1970, 1, 1, tzinfo=UTC)) % SLOT
+        return min(max(moment, last_week.start), last_week.end)
+
+    # Bars over time.
+
+    def _bars(
+        self,
+        spans: Sequence[Span],
+        parts: Callable[[Sequence[Usage]], tuple[Series, ...]],
+        *,
+        is_recent: bool = False,
+    ) -> Bars:
+        read = self._past.recent_series if is_recent else self._past.series
+        edges = [span.start for span in spans] + [spans[-1].end]
+        return Bars(
+            measure=self._measure,
+            edges=tuple(map(self._local, edges)),
+            series=parts(read(spans, self._selection)),
+            now=self._local(self._now),
+            is_complete=self._past.is_complete(spans[0].start),
+        )
+
+    def _by_backend(self, usages: Sequence[Usage]) -> tuple[Series, ...]:
+        found = [by_backend(usage) for usage in usages]
+        return tuple(
+            Series(
+                key=backend or "",
+                name=display_names.backend_name(backend),
+                backend=backend,
+                values=tuple(self._value(totals.get(backend)) for totals in found),
+            )
+            for backend in display_names.backends_in_order(
+                name for totals in found for name in totals
+            )
+        )
+
+    def _by_route(self, usages: Sequence[Usage]) -> tuple[Series, ...]:
+        found = [by_route(usage) for usage in usages]
+        routes = display_names.routes_in_order(route for totals in found for route in totals)
+        titles = _titles(routes)
+        return tuple(
+            Series(
+                key=display_names.route_key(route),
+                name=titles[route],
+                backend=route[0],
+                model=route[1],
+                values=tuple(self._value(totals.get(route)) for totals in found),
+            )
+            for route in routes
+        )
+
+    def _chosen_span(self) -> Span | None:
+        """The range that was dragged, if there is anything in it that could be shown."""
+        span = self._selection.span
+        if span is None:
+            return None
+        start, end = span.start.astimezone(UTC), span.end.astimezone(UTC)
+        start = max(start, self._past.first() or start)
+        end = min(end, self._grid.recent[-1].end)
+        return Span(start, end) if start < end else None
+
+    def _chosen(self, span: Span) -> Bars:
+        recent = [one for one in self._grid.recent if one.end > span.start and one.start < span.end]
+        if span.start >= self._grid.recent[0].start and recent:
+            return self._bars(recent, self._by_route, is_recent=True)
+        return self._bars(self._cut(span), self._by_route)
+
+    def _cut(self, span: Span) -> tuple[Span, ...]:
+        """Bars that hold `span`, so wide that there are some dozens of them."""
+        length = span.end - span.start
+        if length <= _MOST_QUARTERS:
+            return _even(span, SLOT, timedelta())
+        if length <= _MOST_HOURS:
+            offset = span.start.astimezone(self._zone).utcoffset() or timedelta()
+            return _even(span, _HOUR, offset % _HOUR)
+        if length <= _MOST_DAYS:
+            return days(span.start, span.end, self._zone)
+        count = length // timedelta(days=7) + 2
+        weeks = self._boundary.latest_weeks(span.end - timedelta.resolution, count)
+        return tuple(week for week in weeks if week.end > span.start)
+
+    def _split(self, span: Span | None) -> Split:
+        if span is None:
+            first = self._past.first() or self._now
+            start = max(self._now - SPLIT_SPAN, min(first, self._grid.hours[0].start))
+            span = Span(start, self._grid.hours[-1].end)
+        bars = self._bars(self._cut(span), self._by_backend)
+        return Split(bars=bars, pauses=self._marks(bars.edges[0], bars.edges[-1]))
+
+    def _marks(self, start: datetime, end: datetime) -> tuple[PauseMark, ...]:
+        """The pauses that reach into the time from `start` to `end`; what is to come is open."""
+        return tuple(
+            PauseMark(
+                start=self._local(pause.start),
+                end=None if pause.end is None or pause.end > self._now else self._local(pause.end),
+            )
+            for pause in self._source.pauses
+            if pause.start < min(end, self._now) and (pause.end is None or pause.end > start)
+        )
+
+    # Weeks side by side.
+
+    def _weeks(self, weeks: Sequence[Span], usages: Sequence[Usage]) -> Weeks:
+        found = [by_backend(usage) for usage in usages]
+        backends = display_names.backends_in_order(name for totals in found for name in totals)
+        running = sum(self._value(totals) for totals in found[-1].values())
+        return Weeks(
+            measure=self._measure,
+            backends=backends,
+            weeks=tuple(
+                Week(
+                    start=self._local(week.start),
+                    end=self._local(week.end),
+                    values=tuple((name, self._value(totals.get(name))) for name in backends),
+                    is_current=week is weeks[-1],
+                )
+                for week, totals in zip(weeks, found, strict=True)
+            ),
+            pace=self._pace(weeks[-1], running),
+            is_complete=self._past.is_complete(weeks[0].start),
+        )
+
+    def _pace(self, week: Span, value: int) -> int | None:
+        passed = self._now - week.start
+        if passed < _EARLIEST_PACE or not value:
+            return None
+        return round(value * ((week.end - week.start) / passed))
+
+    # Tokens by kind.
+
+    def _tokens(self, chosen: Span | None, week: Span, of_week: Usage) -> Tokens:
+        usage, shown = of_week, week
+        if chosen is not None:
+            bars = self._cut(chosen)
+            usage = merge(*self._past.series(bars, self._selection))
+            shown = Span(bars[0].start, bars[-1].end)
+        totals = by_backend(usage)
+        return Tokens(
+            start=self._local(shown.start),
+            end=self._local(min(shown.end, self._now)),
+            kinds=tuple(
+                _kinds(name, totals[name]) for name in display_names.backends_in_order(totals)
+            ),
+        )
+
+    # What can be toggled.
+
+    def _providers(self) -> tuple[Choice, ...]:
+        hidden = self._selection.hidden_providers
+        backends = [backend for backend, _ in self._routes] + [key or None for key in hidden]
+        return tuple(
+            Choice(
+                key=backend or "",
+                name=display_names.backend_name(backend),
+                backend=backend,
+                is_on=(backend or "") not in hidden,
+            )
+            for backend in display_names.backends_in_order(backends)
+        )
+
+    def _models(self) -> tuple[Choice, ...]:
+        """Each model once, with the backend that served it most, in the order of the series."""
+        hidden = self._selection.hidden_models
+        home: dict[str | None, tuple[int, str | None]] = {key or None: (0, None) for key in hidden}
+        served: dict[str | None, set[str | None]] = {}
+        for (backend, model), requests in self._routes.items():
+            served.setdefault(model, set()).add(backend)
+            home[model] = max(
+                home.get(model, (-1, None)),
+                (requests, backend),
+                key=lambda one: (one[0], one[1] or ""),
+            )
+        routes = display_names.routes_in_order(
+            (backend, model) for model, (_, backend) in home.items()
+        )
+        titles = _unique([model for _, model in routes])
+        return tuple(
+            Choice(
+                key=model or "",
+                name=title,
+                backend=backend,
+                is_on=(model or "") not in hidden,
+                also=display_names.backends_in_order(served.get(model, set()) - {backend}),
+            )
+            for (backend, model), title in zip(routes, titles, strict=True)
+        )
+
+    def _value(self, totals: Totals | None) -> int:
+        if totals is None:
+            return 0
+        return totals.requests if self._measure is Measure.REQUESTS else totals.tokens
+
+    def _local(self, moment: datetime) -> datetime:
+        return moment.astimezone(self._zone)
+
+
+def _parts(usage: Usage) -> tuple[Part, ...]:
+    totals = by_backend(usage)
+    return tuple(
+        Part(
+            backend=name,
+            requests=totals[name].requests,
+            tokens=totals[name].tokens,
+            errors=totals[name].errors,
+        )
+        for name in display_names.backends_in_order(totals)
+    )
+
+
+def _kinds(backend: str | None, totals: Totals) -> TokenKinds:
+    counts = totals.counts
+    read, written = counts.cache_read_input_tokens, counts.cache_creation_input_tokens
+    whole = counts.input_tokens + read + written
+    return TokenKinds(
+        backend=backend,
+        input=counts.input_tokens,
+        output=counts.output_tokens,
+        cache_read=read,
+        cache_write=written,
+        cache_hit_rate=share(read, whole) if whole else None,
+    )
+
+
+def _titles(routes: Sequence[Route]) -> dict[Route, str]:
+    """Names of routes; one model at two backends is told apart by them."""
+    models = list(dict.fromkeys(model for _, model in routes))
+    titles = dict(zip(models, _unique(models), strict=True))
+    served = [model for _, model in routes]
+    return {
+        (backend, model): titles[model]
+        if served.count(model) == 1
+        else f"{titles[model]} ({display_names.backend_name(backend)})"
+        for backend, model in routes
+    }
+
+
+def _unique(models: Sequence[str | None]) -> list[str]:
+    """Short names; in full where two snapshots of a model would have the same."""
+    short = [display_names.model_name(model) for model in models]
+    return [
+        title if model is None or short.count(title) == 1 else printable(model)
+        for model, title in zip(models, short, strict=True)
+    ]
+
+
+def _even(span: Span, width: timedelta, offset: timedelta) -> tuple[Span, ...]:
+    """Bars of `width` that hold `span`; `offset` is local time's odd part."""
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    start = span.start - (span.start - epoch + offset) % width
+    found: list[Span] = []
+    while start < span.end:
+        found.append(Span(start, start + width))
+        start += width
+    return tuple(found)

@@ -1,0 +1,57 @@
+"""What daemons told of themselves, from `events.jsonl`. No Qt."""
+
+from __future__ import annotations
+
+import os
+import stat
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from offramp_core.usage import state_events
+from offramp_core.usage.records import UNREADABLE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from offramp_core.usage.state_events import StateEvent
+
+_MOST_BYTES = 4 * 1024 * 1024
+"""Of the file's end that are read: many thousand changes of state."""
+
+
+def read(folder: Path) -> tuple[StateEvent, ...]:
+    """What the file of events in `folder` tells, in its order; nothing without a file."""
+    found: list[StateEvent] = []
+    for line in _tail(folder / state_events.FILE_NAME).split(b"\n"):
+        try:
+            found.append(state_events.decode(line))
+        except UNREADABLE:
+            continue  # an empty line, or one torn by a full disk or by where we began
+    return tuple(found)
+
+
+def moment_of(text: str) -> datetime | None:
+    """The time that an event names; None where that is none."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None and 1 < moment.year < 9998 else None
+
+
+def _tail(file: Path) -> bytes:
+    """The end of `file`; nothing where it can't be read, for marks are not worth an error."""
+    try:
+        # Never waits, even on a pipe.
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return b""
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return b""
+        return os.pread(descriptor, _MOST_BYTES, max(0, status.st_size - _MOST_BYTES))
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)

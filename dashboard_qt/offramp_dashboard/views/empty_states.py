@@ -1,0 +1,193 @@
+"""What is said instead of charts, or above them, when something is missing or wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from offramp_dashboard.data.snapshot import FeedState
+from offramp_dashboard.theme import FIGURE, GRID_PX
+from offramp_dashboard.views import number_text
+from offramp_dashboard.views.fonts import scaled
+
+if TYPE_CHECKING:
+    from offramp_dashboard.data.snapshot import History, Picture
+
+_WIDEST_PX = 520
+
+
+class Way(Enum):
+    """A way out that a notice offers."""
+
+    REFRESH = "Read again"
+    SETTINGS = "Open settings"
+    SHOW_ALL = "Show everything"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A title, what it means, what to type, and the button that helps, if one does."""
+
+    title: str
+    text: str
+    command: str = ""
+    way: Way | None = None
+
+
+def notice_for(picture: Picture) -> Notice | None:
+    """What stands in the place of the charts; None where they have something to show."""
+    history = picture.history
+    match history.state:
+        case FeedState.EMPTY:
+            return Notice(
+                title="No requests yet",
+                text="The charts begin with the first answer that passes through Offramp. If "
+                "Claude Code is not connected yet, type this once, then use it as always.",
+                command="offramp connect",
+            )
+        case FeedState.MISSING:
+            return Notice(
+                title="There is no log yet",
+                text=f"Nothing is in {history.log_dir}: the daemon makes it with the first "
+                "request. Start it, or set another log_dir in the settings file.",
+                command="offramp serve",
+                way=Way.REFRESH,
+            )
+        case FeedState.UNREADABLE:
+            return Notice(
+                title="The log can't be read",
+                text=history.problem or f"{history.log_dir} can't be read.",
+                way=Way.REFRESH,
+            )
+        case FeedState.LOADING | FeedState.READY if picture.hides_everything:
+            return Notice(
+                title="Nothing matches the filters",
+                text="There are requests, but every one of them is of a provider or model that is "
+                "switched off above.",
+                way=Way.SHOW_ALL,
+            )
+        case FeedState.LOADING | FeedState.READY:
+            return None
+
+
+def remark_on(history: History) -> str:
+    """A line about the log that the charts can do without; empty mostly."""
+    if history.torn_lines == 1:
+        return "1 line of the log holds no record and was left out."
+    if history.torn_lines:
+        torn = number_text.exact(history.torn_lines)
+        return f"{torn} lines of the log hold no record and were left out."
+    return ""
+
+
+class NoticePage(QWidget):
+    """A `Notice`, alone in the middle.
+
+    Signals:
+        way_chosen(Way): the button was pressed.
+    """
+
+    way_chosen = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        """Nothing is said yet."""
+        super().__init__(parent)
+        self._title = QLabel()
+        self._title.setFont(scaled(self.font(), FIGURE, is_bold=True))
+        self._text = QLabel(textFormat=Qt.TextFormat.PlainText)
+        self._text.setWordWrap(True)
+        self._text.setProperty("rank", "muted")
+        self._command = QLabel()
+        self._command.setObjectName("command")
+        self._command.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse
+            | Qt.TextInteractionFlag.TextSelectableByKeyboard
+        )
+        self.button = QPushButton()
+        self.button.setProperty("look", "main")
+        self.button.clicked.connect(lambda: self.way_chosen.emit(self._way))
+        self._way: Way | None = None
+        box = QWidget()
+        inner = QVBoxLayout(box)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.setSpacing(2 * GRID_PX)
+        row = QHBoxLayout()
+        row.addWidget(self._command)
+        row.addWidget(self.button)
+        row.addStretch(1)
+        for widget in (self._title, self._text):
+            inner.addWidget(widget)
+        inner.addLayout(row)
+        outer = QVBoxLayout(self)
+        outer.addStretch(2)
+        outer.addWidget(box, 0, Qt.AlignmentFlag.AlignHCenter)
+        outer.addStretch(3)
+
+    def show_notice(self, notice: Notice) -> None:
+        """Say it."""
+        self._title.setText(notice.title)
+        self._text.setText(notice.text)
+        # Centred in a layout, a wrapped text is not asked for its height.
+        self._text.setFixedSize(_WIDEST_PX, self._text.heightForWidth(_WIDEST_PX))
+        self._command.setText(notice.command)
+        self._command.setVisible(bool(notice.command))
+        self._command.setAccessibleName(f"Command to type: {notice.command}")
+        self._way = notice.way
+        self.button.setVisible(notice.way is not None)
+        self.button.setText(notice.way.value if notice.way else "")
+        self.setAccessibleName(f"{notice.title}. {notice.text}")
+
+    @property
+    def title(self) -> str:
+        """What it says first."""
+        return self._title.text()
+
+    @property
+    def text(self) -> str:
+        """What it says then."""
+        return self._text.text()
+
+
+class Banner(QFrame):
+    """One line above the charts, which can be put away.
+
+    Signals:
+        dismissed(): it was put away.
+    """
+
+    dismissed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        """Hidden until there is something to say."""
+        super().__init__(parent)
+        self.setObjectName("notice")
+        self._text = QLabel(textFormat=Qt.TextFormat.PlainText)
+        self._text.setWordWrap(True)
+        self._close = QPushButton("Dismiss")
+        self._close.clicked.connect(self._dismiss)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(2 * GRID_PX, GRID_PX // 2, GRID_PX, GRID_PX // 2)
+        row.addWidget(self._text, 1)
+        row.addWidget(self._close)
+        self.hide()
+
+    def say(self, text: str, *, is_problem: bool = False) -> None:
+        """Say it until it is dismissed or something else is said."""
+        self._text.setProperty("rank", "danger" if is_problem else "")
+        self._text.style().polish(self._text)
+        self._text.setText(text)
+        self.setAccessibleName(text)
+        self.show()
+
+    @property
+    def text(self) -> str:
+        """What it says."""
+        return self._text.text() if not self.isHidden() else ""
+
+    def _dismiss(self) -> None:
+        self.hide()
+        self.dismissed.emit()

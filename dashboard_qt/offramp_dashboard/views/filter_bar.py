@@ -1,0 +1,300 @@
+"""The row of providers and models: legend and filter in one, for every chart at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QPainter, QPen
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QFrame,
+    QHBoxLayout,
+    QMenu,
+    QSizePolicy,
+    QToolButton,
+    QWidget,
+)
+
+from offramp_dashboard import plain_tooltips
+from offramp_dashboard.data.display_names import backend_name
+from offramp_dashboard.theme import GRID_PX, LIGHT
+from offramp_dashboard.views.brushes import paint_fill
+from offramp_dashboard.views.series_fills import Shades
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PySide6.QtGui import QPaintEvent, QResizeEvent
+
+    from offramp_dashboard.data.snapshot import Choice, Picture
+    from offramp_dashboard.theme import Fill, Theme
+
+_SWATCH_PX = 11
+_SEAM_PX = 2
+_PADDING_PX = 9
+_LONGEST_PX = 168
+
+
+class Chip(QAbstractButton):
+    """Swatches and a name, on or off; off is struck through and empty, not only paler.
+
+    A provider's swatch is round. A model has a square one for each provider that served it: as it
+    is drawn in that provider's part of the bars.
+    """
+
+    def __init__(
+        self, choice: Choice, fills: Sequence[Fill], theme: Theme, *, is_provider: bool
+    ) -> None:
+        """Stand for `choice`, filled so."""
+        super().__init__()
+        self.setCheckable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.key = choice.key
+        self._is_provider = is_provider
+        self.show_choice(choice, fills, theme)
+
+    def show_choice(self, choice: Choice, fills: Sequence[Fill], theme: Theme) -> None:
+        """Take up a new state or theme."""
+        self._fills, self._theme = tuple(fills), theme
+        self.setText(choice.name)
+        self.setChecked(choice.is_on)
+        state = "shown" if choice.is_on else "hidden"
+        what = "provider" if self._is_provider else "model"
+        self.setAccessibleName(f"{what} {choice.name}, {state}")
+        doing = "Hide" if choice.is_on else "Show"
+        tip = f"{doing} {choice.key or choice.name} in every chart"
+        if choice.also:
+            places = (choice.backend, *choice.also)
+            tip += f"\nIts swatches: {', '.join(map(backend_name, places))}"
+        self.setToolTip(plain_tooltips.tip(tip))
+        self.update()
+
+    def nextCheckState(self) -> None:  # noqa: N802 - Qt's name
+        """Stay as it is: the next picture says what is on."""
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Swatch, name and padding."""
+        metrics = self.fontMetrics()
+        text = min(metrics.horizontalAdvance(self.text()), _LONGEST_PX)
+        return QSize(text + self._swatches_px() + 3 * _PADDING_PX - 4, metrics.height() + 10)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        """Draw it."""
+        del event
+        theme = self._theme
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        area = QRectF(self.rect()).adjusted(1, 1, -1, -1)
+        ring = QPen(QColor(theme.focus), 2) if self.hasFocus() else QPen(QColor(theme.border), 1)
+        painter.setPen(ring)
+        ground = theme.hovered if self.underMouse() else theme.raised
+        painter.setBrush(QColor(ground if self.isChecked() else theme.window))
+        painter.drawRoundedRect(area, 6, 6)
+        top = round((self.height() - _SWATCH_PX) / 2)
+        for place, fill in enumerate(self._fills):
+            left = _PADDING_PX + place * (_SWATCH_PX + _SEAM_PX)
+            self._paint_swatch(painter, QRectF(left, top, _SWATCH_PX, _SWATCH_PX), fill)
+        font = self.font()
+        font.setStrikeOut(not self.isChecked())
+        painter.setFont(font)
+        painter.setPen(QColor(theme.text if self.isChecked() else theme.muted))
+        left = _PADDING_PX + self._swatches_px() + _PADDING_PX - 3
+        room = self.width() - left - _PADDING_PX + 2
+        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideMiddle, room)
+        painter.drawText(
+            QRectF(left, 0, room + 2, self.height()), Qt.AlignmentFlag.AlignVCenter, text
+        )
+        painter.end()
+
+    def _paint_swatch(self, painter: QPainter, area: QRectF, fill: Fill) -> None:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, self._is_provider)
+        if self.isChecked() and self._is_provider:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(fill.colour))
+            painter.drawEllipse(area)
+        elif self.isChecked():
+            paint_fill(painter, area, fill)
+        else:
+            painter.setPen(QPen(QColor(self._theme.muted), 1))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            outline = area.adjusted(0, 0, -1, -1)
+            painter.drawEllipse(outline) if self._is_provider else painter.drawRect(outline)
+
+    def _swatches_px(self) -> int:
+        return len(self._fills) * (_SWATCH_PX + _SEAM_PX) - _SEAM_PX
+
+
+class Chips(QWidget):
+    """Chips for providers, then for models; those without room are in a menu at the end.
+
+    Signals:
+        provider_toggled(str, bool): show or hide that provider.
+        model_toggled(str, bool): show or hide that model.
+    """
+
+    provider_toggled = Signal(str, bool)
+    model_toggled = Signal(str, bool)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        """Nothing to choose from yet."""
+        super().__init__(parent)
+        self._theme: Theme = LIGHT
+        self._picture: Picture | None = None
+        self._chips: list[Chip] = []
+        self._shape: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+        self._rule = QFrame()
+        self._rule.setFixedSize(1, 2 * GRID_PX)
+        self._more = QToolButton()
+        self._more.setProperty("look", "button")
+        self._more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self._menu = QMenu(self._more)
+        self._menu.aboutToShow.connect(self._fill_menu)
+        self._more.setMenu(self._menu)
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(GRID_PX - 2)
+        self._row.addStretch(1)
+        self._row.addWidget(self._more)
+        self._more.hide()
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setAccessibleName("Filters: providers and models")
+
+    def show_picture(self, picture: Picture) -> None:
+        """Take up its choices."""
+        self._picture = picture
+        shape = (
+            tuple(choice.key for choice in picture.providers),
+            tuple(choice.key for choice in picture.models),
+        )
+        if shape != self._shape:
+            self._shape = shape
+            self._rebuild()
+        self._dress()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Colours follow."""
+        self._theme = theme
+        self._rule.setStyleSheet(f"background: {theme.border};")
+        self._dress()
+
+    @property
+    def chips(self) -> tuple[Chip, ...]:
+        """All of them, those without room too."""
+        return tuple(self._chips)
+
+    @property
+    def more(self) -> QToolButton:
+        """The menu's button, shown only where it is needed."""
+        return self._more
+
+    def focus_first(self) -> None:
+        """Give the keyboard to the first chip."""
+        if self._chips:
+            self._chips[0].setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Any width will do; as high as a chip, and as the menu's button where one is needed."""
+        height = (
+            self._chips[0].sizeHint().height() if self._chips else self.fontMetrics().height() + 10
+        )
+        return QSize(0, max(height, self._more.sizeHint().height()))
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """All chips in a row."""
+        width = sum(chip.sizeHint().width() + GRID_PX for chip in self._chips)
+        return QSize(width, self.minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """See which have room."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _choices(self) -> list[tuple[Choice, bool]]:
+        """Each choice, and whether it is a provider."""
+        picture = self._picture
+        if picture is None:
+            return []
+        return [(each, True) for each in picture.providers] + [
+            (each, False) for each in picture.models
+        ]
+
+    def _rebuild(self) -> None:
+        focused = next((i for i, chip in enumerate(self._chips) if chip.hasFocus()), None)
+        for chip in self._chips:
+            self._row.removeWidget(chip)
+            chip.hide()
+            chip.deleteLater()
+        self._row.removeWidget(self._rule)
+        self._chips = []
+        for choice, is_provider in self._choices():
+            fills = self._fills(choice, is_provider)
+            chip = Chip(choice, fills, self._theme, is_provider=is_provider)
+            chip.clicked.connect(lambda _, c=chip, p=is_provider: self._toggle(c.key, p))
+            self._chips.append(chip)
+        place = 0
+        providers = len(self._shape[0])
+        for index, chip in enumerate(self._chips):
+            if index == providers and index:
+                self._row.insertWidget(place, self._rule)
+                place += 1
+            self._row.insertWidget(place, chip)
+            place += 1
+        if focused is not None and focused < len(self._chips):
+            self._chips[focused].setFocus()
+        self._fit()
+
+    def _dress(self) -> None:
+        for chip, (choice, is_provider) in zip(self._chips, self._choices(), strict=True):
+            chip.show_choice(choice, self._fills(choice, is_provider), self._theme)
+
+    def _fills(self, choice: Choice, is_provider: bool) -> list[Fill]:
+        assert self._picture is not None
+        shades = Shades.of(self._picture)
+        if is_provider:
+            return [shades.fill(self._theme, choice.key or None)]
+        places = (choice.backend, *choice.also)
+        return [shades.fill(self._theme, backend, choice.key) for backend in places]
+
+    def _fit(self) -> None:
+        """Show as many as there is room for; the rest go into the menu."""
+        widths = [chip.sizeHint().width() + self._row.spacing() for chip in self._chips]
+        rule = self._rule.width() + self._row.spacing() if len(self._shape[1]) else 0
+        room = self.width() - rule
+        fitting = len(widths)
+        if sum(widths) > room:
+            room -= self._more.sizeHint().width() + self._row.spacing()
+            used, fitting = 0, 0
+            for width in widths:
+                used += width
+                if used > room:
+                    break
+                fitting += 1
+        for index, chip in enumerate(self._chips):
+            chip.setVisible(index < fitting)
+        self._rule.setVisible(fitting > len(self._shape[0]) > 0)
+        hidden = len(widths) - fitting
+        self._more.setText(f"{hidden} more")
+        self._more.setAccessibleName(f"{hidden} more filters")
+        self._more.setVisible(hidden > 0)
+
+    def _fill_menu(self) -> None:
+        self._menu.clear()
+        for chip, (choice, is_provider) in zip(self._chips, self._choices(), strict=True):
+            if chip.isHidden():
+                action = self._menu.addAction(choice.name)
+                action.setCheckable(True)
+                action.setChecked(choice.is_on)
+                action.triggered.connect(
+                    lambda _, key=choice.key, p=is_provider: self._toggle(key, p)
+                )
+
+    def _toggle(self, key: str, is_provider: bool) -> None:
+        choice = next(
+            (each for each, p in self._choices() if each.key == key and p is is_provider), None
+        )
+        if choice is None:
+            return
+        signal = self.provider_toggled if is_provider else self.model_toggled
+        signal.emit(key, not choice.is_on)

@@ -1,0 +1,244 @@
+"""The week in figures: where it went, what it would have cost, and what happens next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from offramp_core.settings import ANTHROPIC
+from offramp_core.wording.formatting import format_duration, format_percent, format_tokens, share
+from offramp_dashboard.data.display_names import backend_name
+from offramp_dashboard.data.snapshot import Measure
+from offramp_dashboard.theme import CAPTION, FIGURE, GRID_PX, HERO, LIGHT
+from offramp_dashboard.views import number_text
+from offramp_dashboard.views.card import ElidedLabel
+from offramp_dashboard.views.fonts import scaled
+from offramp_dashboard.views.series_fills import Shades
+from offramp_dashboard.views.split_bar import SplitBar
+
+if TYPE_CHECKING:
+    from offramp_dashboard.data.snapshot import Headline, Part, Picture
+    from offramp_dashboard.theme import Theme
+
+_NOTHING = number_text.DASH
+
+
+class _Note(QLabel):
+    """A line that goes on below where the window is narrow.
+
+    Room for two is always kept: a label whose height hangs on its width would have the page lay
+    its charts out by that, far too high.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(textFormat=Qt.TextFormat.PlainText, wordWrap=True)
+        self.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+
+    def hasHeightForWidth(self) -> bool:  # noqa: N802 - Qt's name
+        """Its height is always the same."""
+        return False
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Two lines, as wide as there is room."""
+        # Each drawn line may take a pixel more than the font says, by rounding up.
+        return QSize(0, 2 * (self.fontMetrics().lineSpacing() + 1))
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """No less."""
+        return self.sizeHint()
+
+
+class Figure(QWidget):
+    """A number with its name above and a line about it below."""
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        """`name` is what it counts."""
+        super().__init__(parent)
+        self._name = QLabel(name)
+        self._name.setProperty("rank", "muted")
+        self._name.setFont(scaled(self.font(), CAPTION))
+        self._value = QLabel(_NOTHING)
+        self._value.setFont(scaled(self.font(), FIGURE, is_bold=True))
+        self._note = _Note()
+        self._note.setProperty("rank", "muted")
+        self._note.setFont(scaled(self.font(), CAPTION))
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        for label in (self._name, self._value, self._note):
+            layout.addWidget(label)
+        layout.addStretch(1)
+
+    def show_value(self, value: str, note: str = "", *, tip: str = "") -> None:
+        """Show these; `tip` has the number in full."""
+        self._value.setText(value)
+        self._note.setText(note)
+        self.setToolTip(tip)
+        said = f"{self._name.text()}: {tip or value}"
+        self.setAccessibleName(f"{said}, {note}" if note else said)
+
+    @property
+    def value(self) -> str:
+        """The number as it is shown."""
+        return self._value.text()
+
+    @property
+    def note(self) -> str:
+        """The line below."""
+        return self._note.text()
+
+
+class HeadlineView(QFrame):
+    """Draws a `Headline`, with the week's pace."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        """Nothing is shown yet."""
+        super().__init__(parent)
+        self.setObjectName("card")
+        self._theme: Theme = LIGHT
+        self._picture: Picture | None = None
+        self._week = ElidedLabel()
+        self._week.setFont(scaled(self.font(), CAPTION))
+        self._week.setProperty("rank", "muted")
+        self._share = QLabel(_NOTHING)
+        self._share.setFont(scaled(self.font(), HERO, is_bold=True))
+        self._share_note = ElidedLabel("delegated")
+        self._bar = SplitBar(10)
+        self._parts = ElidedLabel()
+        self._parts.setFont(scaled(self.font(), CAPTION))
+        self._parts.setProperty("rank", "muted")
+        self.requests = Figure("Requests")
+        self.tokens = Figure("Tokens")
+        self.errors = Figure("Errors")
+        self.saved = Figure("Delegated, at list prices")
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        number = QHBoxLayout()
+        number.setSpacing(GRID_PX)
+        number.addWidget(self._share, 0, Qt.AlignmentFlag.AlignBottom)
+        number.addWidget(self._share_note, 1, Qt.AlignmentFlag.AlignBottom)
+        self._share.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        # The smaller text stands on the larger one's line.
+        drop = self._share.fontMetrics().descent() - self._share_note.fontMetrics().descent()
+        self._share_note.setContentsMargins(0, 0, 0, drop)
+        left = QVBoxLayout()
+        left.setSpacing(4)
+        left.addWidget(self._week)
+        left.addLayout(number)
+        left.addWidget(self._bar)
+        left.addWidget(self._parts)
+        figures = QGridLayout()
+        figures.setHorizontalSpacing(2 * GRID_PX)
+        for column, figure in enumerate((self.requests, self.tokens, self.errors, self.saved)):
+            figures.addWidget(figure, 0, column)
+            figures.setColumnStretch(column, 5 if figure is self.saved else 4)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(2 * GRID_PX, GRID_PX + 4, 2 * GRID_PX, GRID_PX + 4)
+        layout.setSpacing(4 * GRID_PX)
+        layout.addLayout(left, 4)
+        layout.addLayout(figures, 7)
+
+    def show_picture(self, picture: Picture) -> None:
+        """Draw its headline from now on."""
+        self._picture = picture
+        headline = picture.headline
+        start = headline.start
+        left = format_duration(headline.end.timestamp() - picture.taken.timestamp())
+        self._week.set_full_text(
+            f"This week, since {number_text.day_and_clock(start)}  ·  {left} left"
+        )
+        self._show_split(headline, picture.measure)
+        self._show_counts(headline, picture)
+        self._show_savings(headline)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Colours follow."""
+        self._theme = theme
+        if self._picture is not None:
+            self._show_split(self._picture.headline, self._picture.measure)
+
+    @property
+    def share_text(self) -> str:
+        """The share as it is shown."""
+        return self._share.text()
+
+    @property
+    def split_text(self) -> str:
+        """The backends' parts in words."""
+        return self._parts.full_text
+
+    def _show_split(self, headline: Headline, measure: Measure) -> None:
+        assert self._picture is not None
+        shades = Shades.of(self._picture)
+        counted = [(part, _value(part, measure)) for part in headline.parts]
+        total = sum(value for _, value in counted)
+        delegated = sum(value for part, value in counted if _is_delegated(part))
+        self._share.setText(format_percent(share(delegated, total)) if total else _NOTHING)
+        self._share_note.set_full_text(
+            f"of {measure.value} delegated" if total else "nothing this week yet"
+        )
+        ordered = sorted(counted, key=lambda each: not _is_delegated(each[0]))
+        fills = [(value, shades.fill(self._theme, part.backend)) for part, value in ordered]
+        self._bar.show_parts(fills, self._theme)
+        texts = [
+            f"{backend_name(part.backend)} {number_text.short(value)}" for part, value in ordered
+        ]
+        self._parts.set_full_text("   ·   ".join(texts))
+        self._bar.setAccessibleName(", ".join(texts))
+
+    def _show_counts(self, headline: Headline, picture: Picture) -> None:
+        now, before = headline.parts, headline.last_week_parts
+        requests = sum(part.requests for part in now)
+        tokens = sum(part.tokens for part in now)
+        errors = sum(part.errors for part in now)
+        rate = f"{format_percent(share(errors, requests))} of requests" if errors else ""
+        notes = ["", "", rate]
+        if before is not None:
+            notes[0] = number_text.change_text(requests, sum(part.requests for part in before))
+            notes[1] = number_text.change_text(tokens, sum(part.tokens for part in before))
+            last = sum(part.errors for part in before)
+            part = f"{format_percent(share(errors, requests))}, " if errors else ""
+            notes[2] = f"{part}{number_text.exact(last)} last week by now"
+        self.requests.show_value(
+            number_text.short(requests), notes[0], tip=number_text.exact(requests)
+        )
+        self.tokens.show_value(format_tokens(tokens), notes[1], tip=number_text.exact(tokens))
+        self.errors.show_value(number_text.short(errors), notes[2], tip=number_text.exact(errors))
+
+    def _show_savings(self, headline: Headline) -> None:
+        savings = headline.savings
+        if savings is None:
+            self.saved.show_value(_NOTHING, "estimate to come")
+            return
+        tip = (
+            "An estimate: what the delegated tokens would have cost at Anthropic's list prices of "
+            f"{number_text.full_date(savings.priced_on)}."
+        )
+        if savings.unpriced_tokens:
+            unpriced = number_text.exact(savings.unpriced_tokens)
+            tip += f" Without {unpriced} tokens of models that the list"
+            tip += " does not know."
+        amount = number_text.dollars(savings.usd)
+        dated = f"estimate, {number_text.full_date(savings.priced_on)}"
+        self.saved.show_value(f"≈ {amount}", dated)
+        self.saved.setToolTip(tip)
+
+
+def _value(part: Part, measure: Measure) -> int:
+    return part.requests if measure is Measure.REQUESTS else part.tokens
+
+
+def _is_delegated(part: Part) -> bool:
+    return part.backend not in (None, ANTHROPIC)

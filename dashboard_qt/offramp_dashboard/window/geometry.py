@@ -1,0 +1,52 @@
+"""Where the window stood, how large it was and in which theme: a small file, rebuilt at will."""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from offramp_dashboard.data.filters import write_whole
+from offramp_dashboard.theme import ThemeChoice
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MAX_BYTES = 64 * 1024
+
+
+class WindowMemory(msgspec.Struct, frozen=True, kw_only=True):
+    """What the file holds. Places are pixels of the whole desktop."""
+
+    x: int | None = None
+    y: int | None = None
+    width: int = 1280
+    height: int = 800
+    is_maximized: bool = False
+    page: int = 0
+    theme: ThemeChoice = ThemeChoice.SYSTEM
+
+
+def load(file: Path) -> WindowMemory:
+    """What is in `file`; the defaults where it is missing or makes no sense."""
+    try:
+        # A pipe or device would block, or never end.
+        if not stat.S_ISREG(file.stat().st_mode):
+            return WindowMemory()
+        with file.open("rb") as opened:
+            found = msgspec.json.decode(opened.read(_MAX_BYTES), type=WindowMemory)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return WindowMemory()
+    is_sane = 0 < found.width < 20_000 and 0 < found.height < 20_000
+    return found if is_sane else WindowMemory(theme=found.theme)
+
+
+def save(file: Path, memory: WindowMemory) -> None:
+    """Write it, whole or not at all.
+
+    Raises:
+        OSError: it can't be written; what was there stays.
+    """
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_whole(file, msgspec.json.encode(memory) + b"\n")

@@ -1,0 +1,366 @@
+"""The window: its pages, menus and shortcuts. It draws what it is given, says what is wanted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QFrame,
+    QHBoxLayout,
+    QMainWindow,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from offramp_dashboard.data.snapshot import FeedState
+from offramp_dashboard.theme import GRID_PX
+from offramp_dashboard.views import number_text
+from offramp_dashboard.views.empty_states import Banner, NoticePage, Way, notice_for, remark_on
+from offramp_dashboard.views.filter_bar import Chips
+from offramp_dashboard.views.pages import ChartPage, HistoryPage, Overview, summary_of
+from offramp_dashboard.views.quota_page import QuotaPage
+from offramp_dashboard.views.requests_view import RequestsView
+from offramp_dashboard.views.toolbar import Toolbar
+from offramp_dashboard.window.menus import Menus
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QCloseEvent, QHideEvent, QShowEvent
+
+    from offramp_dashboard.data.snapshot import Daemon, Picture
+    from offramp_dashboard.models.requests import RequestsModel
+    from offramp_dashboard.theme import Theme
+
+PAGES = ("Overview", "History", "Requests", "Quota")
+_OVERVIEW, _QUOTA = 0, 3
+_SMALLEST = QSize(640, 420)
+_PATIENCE_MS = 500
+"""Reading that takes longer shows how far it is."""
+
+
+class Window(QMainWindow):
+    """The charts window.
+
+    Signals:
+        measure_chosen(Measure): count these.
+        provider_toggled(str, bool), model_toggled(str, bool): show or hide them.
+        span_chosen(object, object): show that range of time; None and None for none.
+        pause_asked(PauseChoice), resume_asked(): of delegation.
+        refresh_asked(): read the log anew.
+        show_all_asked(): hide nothing.
+        image_asked(), table_asked(Table): export what is seen.
+        settings_asked(): open the settings.
+        theme_chosen(ThemeChoice): from the menu.
+        shown_changed(bool): whether there is anything to draw for.
+        closing(): it is about to go.
+    """
+
+    measure_chosen = Signal(object)
+    provider_toggled = Signal(str, bool)
+    model_toggled = Signal(str, bool)
+    span_chosen = Signal(object, object)
+    pause_asked = Signal(object)
+    resume_asked = Signal()
+    refresh_asked = Signal()
+    show_all_asked = Signal()
+    image_asked = Signal()
+    table_asked = Signal(object)
+    settings_asked = Signal()
+    theme_chosen = Signal(object)
+    shown_changed = Signal(bool)
+    closing = Signal()
+
+    def __init__(self, requests: RequestsModel, theme: Theme) -> None:
+        """Show `requests` in the table; the charts wait for their first picture."""
+        super().__init__()
+        self.setWindowTitle("Offramp")
+        self.setMinimumSize(_SMALLEST)
+        self.picture: Picture | None = None
+        self._remark = ""
+        self._detour = ""
+        self._has_notice = False
+        self._spans: list[tuple[object, object]] = []
+        self.menus = Menus(self)
+        self.toolbar = Toolbar(self.menus.pause_actions, self.menus.export_actions)
+        self.chips = Chips()
+        self.banner = Banner()
+        self.detour = Banner()
+        self.overview = Overview()
+        self.history = HistoryPage()
+        self.requests = RequestsView(requests)
+        self.quota = QuotaPage()
+        self.notice = NoticePage()
+        self.progress = QProgressBar()
+        self._patience = QTimer(self, singleShot=True, interval=_PATIENCE_MS)
+        self._patience.timeout.connect(self._show_progress)
+        self._range_button = QPushButton()
+        self._page_buttons = QButtonGroup(self)
+        self._pages = QStackedWidget()
+        self._body = QStackedWidget()
+        self._lay_out()
+        self._connect()
+        self.set_theme(theme)
+        self.show_page(0)
+
+    # What it is given.
+
+    def show_picture(self, picture: Picture) -> None:
+        """Draw it."""
+        self.picture = picture
+        self.toolbar.measure.show_measure(picture.measure)
+        self.menus.show_measure(picture.measure)
+        self.chips.show_picture(picture)
+        self._show_state(picture)
+        self._show_range(picture)
+        notice = notice_for(picture)
+        if notice is not None:
+            self.notice.show_notice(notice)
+        self._has_notice = notice is not None
+        self._choose_body()
+        self._draw(picture)
+        remark = remark_on(picture.history)
+        if remark and remark != self._remark:
+            self.banner.say(remark)
+        self._remark = remark
+        self.setAccessibleDescription(summary_of(picture))
+
+    def show_daemon(self, daemon: Daemon) -> None:
+        """Say how the daemon is."""
+        self.toolbar.show_daemon(daemon)
+        self.menus.show_daemon(daemon.state)
+        if daemon.detour != self._detour:
+            self._detour = daemon.detour
+            self.detour.say(daemon.detour) if daemon.detour else self.detour.hide()
+
+    def set_busy(self, is_busy: bool) -> None:
+        """A command is under way, or no longer."""
+        self.toolbar.set_busy(is_busy)
+
+    def say(self, text: str, *, is_problem: bool = False) -> None:
+        """Show a line above the charts."""
+        if text:
+            self.banner.say(text, is_problem=is_problem)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Colours follow."""
+        for view in (self.toolbar, self.chips, *self._all_pages()):
+            view.set_theme(theme)
+
+    # What it can be asked.
+
+    @property
+    def page(self) -> int:
+        """Which page is shown, from 0."""
+        return self._pages.currentIndex()
+
+    def show_page(self, page: int) -> None:
+        """Turn to a page, from 0."""
+        page = page if 0 <= page < len(PAGES) else 0
+        self._pages.setCurrentIndex(page)
+        self._page_buttons.button(page).setChecked(True)
+        self.menus.show_page(page)
+        self._choose_body()
+        if self.picture is not None:
+            self._draw(self.picture)
+
+    def page_area(self) -> QWidget:
+        """What is seen below the toolbar, for an image."""
+        return self._body
+
+    def go_back(self) -> None:
+        """One range of the user's own less."""
+        if self._spans:
+            self._spans.pop()
+        start, end = self._spans[-1] if self._spans else (None, None)
+        self.span_chosen.emit(start, end)
+
+    def choose_span(self, start: object, end: object) -> None:
+        """Look at that range; `go_back` leads out of it."""
+        self._spans.append((start, end))
+        self.span_chosen.emit(start, end)
+
+    def focus_filter(self) -> None:
+        """Give the keyboard to the filters of this page."""
+        if self._pages.currentWidget() is self.requests:
+            self.requests.focus_search()
+        else:
+            self.chips.focus_first()
+
+    # Qt's events.
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
+        """There is something to draw for."""
+        super().showEvent(event)
+        self.shown_changed.emit(True)
+
+    def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802 - Qt's name
+        """Nobody looks."""
+        super().hideEvent(event)
+        self.shown_changed.emit(False)
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
+        """Say goodbye."""
+        self.closing.emit()
+        super().closeEvent(event)
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Before anybody has chosen."""
+        return QSize(1280, 800)
+
+    # How it is put together.
+
+    def _lay_out(self) -> None:
+        self.progress.setTextVisible(False)
+        self.progress.setFixedHeight(2)
+        self.progress.setRange(0, 1000)
+        self.progress.setAccessibleName("Reading the log")
+        self.progress.setSizePolicy(_retaining(self.progress))
+        self.progress.hide()
+        self._range_button.setToolTip("Back out of the range (Esc)")
+        self._range_button.hide()
+        for page in (self.overview, self.history):
+            self._pages.addWidget(_scrolling(page))
+        self._pages.addWidget(self.requests)
+        self._pages.addWidget(_scrolling(self.quota))
+        self._body.addWidget(self._pages)
+        self._body.addWidget(self.notice)
+        central = QWidget()
+        column = QVBoxLayout(central)
+        column.setContentsMargins(2 * GRID_PX, GRID_PX, 2 * GRID_PX, 2 * GRID_PX)
+        column.setSpacing(GRID_PX - 2)
+        column.addWidget(self.toolbar)
+        head = QVBoxLayout()
+        head.setSpacing(GRID_PX // 2)
+        head.addLayout(self._page_row())
+        head.addWidget(self.progress)
+        column.addLayout(head)
+        column.addWidget(self.detour)
+        column.addWidget(self.banner)
+        column.addWidget(self._body, 1)
+        # Without it the first button would have the keyboard, and its ring, from the start.
+        central.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.setCentralWidget(central)
+        central.setFocus()
+
+    def _page_row(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(4)
+        for index, name in enumerate(PAGES):
+            button = QPushButton(name)
+            button.setCheckable(True)
+            button.setProperty("look", "page")
+            keys = QKeySequence(f"Ctrl+{index + 1}").toString(
+                QKeySequence.SequenceFormat.NativeText
+            )
+            button.setToolTip(f"{name} ({keys})")
+            button.setAccessibleName(f"Page {name}")
+            self._page_buttons.addButton(button, index)
+            row.addWidget(button)
+        row.addSpacing(GRID_PX)
+        self.chips.setSizePolicy(_retaining(self.chips))
+        row.addWidget(self.chips, 1)
+        row.addWidget(self._range_button)
+        return row
+
+    def _connect(self) -> None:
+        self._page_buttons.idClicked.connect(self.show_page)
+        self._range_button.clicked.connect(self.go_back)
+        self.toolbar.measure_chosen.connect(self.measure_chosen)
+        self.toolbar.resume_asked.connect(self.resume_asked)
+        self.toolbar.settings_button.clicked.connect(self.settings_asked)
+        self.chips.provider_toggled.connect(self.provider_toggled)
+        self.chips.model_toggled.connect(self.model_toggled)
+        self.notice.way_chosen.connect(self._take_way)
+        for page in (self.overview, self.history):
+            page.span_dragged.connect(self.choose_span)
+            page.back_asked.connect(self.go_back)
+        self.quota.span_dragged.connect(self._look_into)
+        self.quota.back_asked.connect(self.go_back)
+        self.overview.quota.clicked.connect(lambda: self.show_page(_QUOTA))
+        menus = self.menus
+        menus.page_asked.connect(self.show_page)
+        menus.back_asked.connect(self.go_back)
+        menus.filter_asked.connect(self.focus_filter)
+        menus.export_asked.connect(self.toolbar.export_button.showMenu)
+        for mine, theirs in (
+            (self.pause_asked, menus.pause_asked),
+            (self.resume_asked, menus.resume_asked),
+            (self.refresh_asked, menus.refresh_asked),
+            (self.measure_chosen, menus.measure_chosen),
+            (self.theme_chosen, menus.theme_chosen),
+            (self.image_asked, menus.image_asked),
+            (self.table_asked, menus.table_asked),
+            (self.settings_asked, menus.settings_asked),
+        ):
+            theirs.connect(mine)
+
+    def _draw(self, picture: Picture) -> None:
+        """The page that is seen; the others draw when they are turned to."""
+        self._all_pages()[self.page].show_picture(picture)
+
+    def _all_pages(self) -> tuple[Overview, HistoryPage, RequestsView, QuotaPage]:
+        return self.overview, self.history, self.requests, self.quota
+
+    def _choose_body(self) -> None:
+        """Charts, or why there are none; the quota is told without a log, and has no filters."""
+        is_quota = self.page == _QUOTA
+        self._body.setCurrentIndex(1 if self._has_notice and not is_quota else 0)
+        self.chips.setVisible(not is_quota)
+
+    def _look_into(self, start: object, end: object) -> None:
+        """Show what was used in a part of a plan's window."""
+        self.choose_span(start, end)
+        self.show_page(_OVERVIEW)
+
+    def _show_state(self, picture: Picture) -> None:
+        is_loading = picture.history.state is FeedState.LOADING
+        self.progress.setValue(round(picture.history.progress * 1000))
+        if not is_loading:
+            self._patience.stop()
+            self.progress.hide()
+        elif self.progress.isHidden() and not self._patience.isActive():
+            self._patience.start()
+
+    def _show_progress(self) -> None:
+        self.progress.show()
+
+    def _show_range(self, picture: Picture) -> None:
+        self.menus.show_range(has_range=picture.chosen is not None)
+        self._range_button.setVisible(picture.chosen is not None)
+        if picture.chosen is not None:
+            edges = picture.chosen.edges
+            when = number_text.span_text(edges[0], edges[-1], picture.taken)
+            self._range_button.setText(f"{when}  ✕")
+            self._range_button.setAccessibleName(f"Range {when}: back out of it")
+
+    def _take_way(self, way: Way) -> None:
+        match way:
+            case Way.REFRESH:
+                self.refresh_asked.emit()
+            case Way.SETTINGS:
+                self.settings_asked.emit()
+            case Way.SHOW_ALL:
+                self.show_all_asked.emit()
+
+
+def _scrolling(page: ChartPage) -> QScrollArea:
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    area.setWidget(page)
+    return area
+
+
+def _retaining(widget: QWidget) -> QSizePolicy:
+    """Keep its place while it is hidden, so that nothing jumps when it comes."""
+    policy = widget.sizePolicy()
+    policy.setRetainSizeWhenHidden(True)
+    return policy

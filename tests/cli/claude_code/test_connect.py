@@ -1,0 +1,173 @@
+"""`offramp connect` and `offramp disconnect`: what they print, write, and end with."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from daemon_process import Ending, daemon_process, free_port, run_command
+
+from offramp_core.control import health_check
+from offramp_core.paths import Paths
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECRET = "hunter2-never-shown"
+
+
+class Home:
+    """A home with Claude Code's and Offramp's folders, and a port of its own."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.port = free_port()
+        self.file = root / "claude" / "settings.json"
+        self.file.parent.mkdir()
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    async def run(self, *arguments: str, **variables: str) -> Ending:
+        own = {"PORT": str(self.port), "CLAUDE_CONFIG_DIR": str(self.file.parent)}
+        return await run_command(self.root, *arguments, **{**own, **variables})
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path)
+
+
+async def test_connect_and_disconnect_say_what_they_did(home: Home) -> None:
+    home.file.write_text("{}\n")
+    connected = await home.run("connect")
+    assert connected.code == 0
+    assert connected.out.splitlines()[:3] == [
+        f"Claude Code now uses {home.url}.",
+        f"  {home.file}, line 1: ANTHROPIC_BASE_URL in env",
+        f"  The file as it was: {home.file}.offramp-backup",
+    ]
+    assert connected.err.startswith(f"Warning: Nothing answers at {home.url} yet")
+    assert json.loads(home.file.read_text()) == {"env": {"ANTHROPIC_BASE_URL": home.url}}
+    again = await home.run("connect")
+    assert (again.code, again.out.partition(":")[0]) == (0, "Claude Code uses Offramp already")
+    gone = await home.run("disconnect")
+    assert gone == Ending(
+        0,
+        f"Claude Code no longer uses '{home.url}'.\n"
+        f"  {home.file}, line 1: ANTHROPIC_BASE_URL taken out.\n"
+        "  The file is as it was before connect; its backup was removed.\n"
+        "Claude Code sessions that already run keep the old address: start them again.\n",
+        "",
+    )
+    assert home.file.read_text() == "{}\n"
+    assert (await home.run("disconnect")).out.startswith("Claude Code does not use Offramp")
+
+
+async def test_foreign_address_is_refused_shown_and_restored(home: Home) -> None:
+    text = '{"env": {"ANTHROPIC_BASE_URL": "https://gateway.example"}}'
+    home.file.write_text(text)
+    refused = await home.run("connect")
+    assert refused.code == 1
+    assert "ANTHROPIC_BASE_URL is 'https://gateway.example'" in refused.err
+    assert "--force" in refused.err
+    as_json = await home.run("connect", "--json")
+    assert as_json.code == 1
+    assert json.loads(as_json.out)["outcome"] == "foreign"
+    assert home.file.read_text() == text
+    forced = await home.run("connect", "--force")
+    assert "offramp disconnect will put 'https://gateway.example' back." in forced.out
+    assert "is 'https://gateway.example' again." in (await home.run("disconnect")).out
+    assert home.file.read_text() == text
+
+
+async def test_somebody_elses_change_is_told_and_left(home: Home) -> None:
+    await home.run("connect")
+    home.file.write_text('{"env": {"ANTHROPIC_BASE_URL": "https://gateway.example"}}')
+    ending = await home.run("disconnect")
+    assert ending.code == 0
+    assert "somebody changed it since connect" in ending.out
+    assert "gateway" in home.file.read_text()
+
+
+async def test_dry_run_prints_the_difference_and_writes_nothing(home: Home) -> None:
+    home.file.write_text(f'{{\n  "env": {{\n    "OTHER": "{SECRET}"\n  }}\n}}\n')
+    before = home.file.read_bytes()
+    ending = await home.run("connect", "--dry-run")
+    assert ending.code == 0
+    assert f'+    "ANTHROPIC_BASE_URL": "{home.url}"\n' in ending.out
+    assert SECRET not in ending.out
+    assert ending.err.startswith("Nothing was written.\n")
+    assert home.file.read_bytes() == before
+    assert [path.name for path in home.file.parent.iterdir()] == ["settings.json"]
+    assert not Paths.under(home.root).claude_code_file.exists()
+    await home.run("connect")
+    ending = await home.run("disconnect", "--dry-run")
+    assert f'-    "ANTHROPIC_BASE_URL": "{home.url}"\n' in ending.out
+    assert home.url in home.file.read_text()
+
+
+async def test_missing_file_is_made_and_removed_again(home: Home) -> None:
+    made = json.loads((await home.run("connect", "--json")).out)
+    assert (made["outcome"], made["changed"], made["backup"]) == ("connected", True, None)
+    assert made["address"] == home.url
+    gone = await home.run("disconnect")
+    assert f"{home.file}: removed, it was ours." in gone.out
+    assert not home.file.exists()
+
+
+async def test_credentials_are_warned_of_and_never_printed(home: Home) -> None:
+    home.file.write_text(f'{{"env": {{"ANTHROPIC_AUTH_TOKEN": "{SECRET}"}}}}')
+    for options in ([], ["--dry-run"], ["--json"], ["--json", "--dry-run"]):
+        ending = await home.run("connect", *options, ANTHROPIC_API_KEY=SECRET)
+        said = ending.out + ending.err
+        assert "sets ANTHROPIC_AUTH_TOKEN in its env" in said
+        assert "ANTHROPIC_API_KEY is set in this environment" in said
+        assert SECRET not in said
+
+
+async def test_no_json_is_refused_with_its_place(home: Home) -> None:
+    home.file.write_text('{\n  "env": {]\n}')
+    ending = await home.run("connect")
+    assert (ending.code, ending.out) == (1, "")
+    assert ending.err.startswith(f"offramp: {home.file}, line 2, column 11: a key")
+
+
+async def test_disconnect_works_though_the_settings_are_refused(home: Home) -> None:
+    await home.run("connect")
+    config = Paths.under(home.root).config_file
+    config.parent.mkdir(exist_ok=True)
+    config.write_text("port = ")
+    ending = await home.run("disconnect")
+    assert ending.code == 0
+    assert "Going by the default address" in ending.err
+    assert not home.file.exists()
+
+
+async def test_running_daemon_is_recognised(home: Home) -> None:
+    async with daemon_process(home.root, port=home.port):
+        ending = await home.run("connect")
+    assert (ending.code, ending.err) == (0, "")
+
+
+async def test_health_tells_who_answers() -> None:
+    async def close(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async def chat(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")
+        writer.close()
+
+    async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    for handler, expected in ((close, "other"), (chat, "other"), (wait, "none")):
+        async with await asyncio.start_server(handler, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            answer = await asyncio.to_thread(health_check.who_answers, url, patience_s=0.2)
+            assert answer == expected

@@ -1,0 +1,111 @@
+"""The login item's commands where there is no service manager, and what their options take."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+from daemon_process import environment, run_command
+from terminal import dialogue
+
+from offramp_cli.service import install_questions
+from offramp_cli.service.install_questions import Week, WeekType
+from offramp_core.paths import Paths
+from offramp_core.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMMANDS = [("install", "--yes"), ("install", "--dry-run"), ("start",), ("stop",), ("restart",)]
+
+
+@pytest.mark.parametrize("arguments", COMMANDS)
+async def test_without_a_service_manager_the_way_out_is_told(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    ending = await run_command(tmp_path, *arguments)
+    assert (ending.code, ending.out) == (1, "")
+    assert "No login item is possible here" in ending.err
+    assert "offramp serve" in ending.err
+    assert not any(os.scandir(tmp_path))
+
+
+async def test_uninstall_without_a_service_manager_removes_what_there_is(tmp_path: Path) -> None:
+    entry = tmp_path / ".config" / "autostart" / "offramp-tray.desktop"
+    entry.parent.mkdir(parents=True)
+    entry.write_text("[Desktop Entry]\n")
+    ending = await run_command(tmp_path, "uninstall")
+    assert ending.code == 0, ending
+    assert not entry.exists()
+
+
+@pytest.mark.parametrize("options", [(), ("--purge", "--yes")])
+async def test_damaged_key_file_keeps_nothing_from_going(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    keys = Paths.for_user(environment(tmp_path)).keys_file
+    keys.parent.mkdir(parents=True)
+    keys.write_text("{ broken")
+    ending = await run_command(tmp_path, "uninstall", *options)
+    assert ending.code == 0, ending
+    assert f"{keys} is damaged" in ending.err
+    assert keys.exists() == (not options)
+    assert ("To delete that too: rm -r" in ending.out) == (not options)
+
+
+async def test_status_says_that_no_login_item_is_possible(tmp_path: Path) -> None:
+    ending = await run_command(tmp_path, "status")
+    assert "Login item: not possible here" in ending.out
+    assert '"login_item": null' in (await run_command(tmp_path, "status", "--json")).out
+
+
+@pytest.mark.parametrize(
+    ("text", "week"),
+    [
+        ("thu 22", Week(4, 22)),
+        ("Thursday 22:00", Week(4, 22)),
+        ("SUNDAY, 0", Week(0, 0)),
+        ("6 09", Week(6, 9)),
+        ("tues 7h", Week(2, 7)),
+    ],
+)
+def test_week_is_understood(text: str, week: Week) -> None:
+    assert WeekType().convert(text, None, None) == week
+    assert WeekType().convert(str(week), None, None) == week
+
+
+@pytest.mark.parametrize("text", ["", "thu", "22", "th 22", "thu 24", "7 1", "thu 22:30", "thux 1"])
+def test_week_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="no day and hour"):
+        WeekType().convert(text, None, None)
+
+
+async def test_refused_week_is_told_with_an_example(tmp_path: Path) -> None:
+    ending = await run_command(tmp_path, "install", "--week", "someday")
+    assert ending.code == 2
+    assert "thu 22" in ending.err
+
+
+def test_unchecked_key_passes() -> None:
+    from offramp_core.settings import Secret
+
+    key = Secret("k" * 32)
+    assert install_questions.checker(Settings(), is_checking=False)(key) is key
+
+
+def test_key_on_a_terminal_is_not_shown(tmp_path: Path) -> None:
+    import sys
+
+    code = (
+        "from offramp_cli.service import install_questions\n"
+        "print(install_questions.key_from_stdin().masked())"
+    )
+    key = "0123456789abcdef0123456789abcdef.ABCDEFGHIJKLMNOP"
+    ended, shown = dialogue(
+        [sys.executable, "-c", code], environment(tmp_path), [("Z.ai key", key)]
+    )
+    assert ended == 0
+    assert "01234...LMNOP" in shown
+    assert key not in shown

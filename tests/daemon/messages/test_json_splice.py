@@ -1,0 +1,94 @@
+"""Members of a JSON text are taken apart and joined without a change to what stays."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from request_bodies import anything, encode, unhurried
+
+from offramp_daemon.messages import json_splice
+from offramp_daemon.messages.json_splice import SpliceError
+from offramp_daemon.messages.lone_surrogates import shield
+
+
+def test_values_are_the_very_bytes_that_came():
+    text = b'{ "a" : [ 1,\t2 ] , "b":1.50e+3 ,"c": "\\u0041\\/" ,\n"d":{"x" :-0}, "e":1e400}'
+    parts = json_splice.members(text)
+    assert {name: bytes(part) for name, part in parts.items()} == {
+        "a": b"[ 1,\t2 ]",
+        "b": b"1.50e+3",
+        "c": b'"\\u0041\\/"',
+        "d": b'{"x" :-0}',
+        "e": b"1e400",
+    }
+    assert json_splice.join_members(parts) == (
+        b'{"a":[ 1,\t2 ],"b":1.50e+3,"c":"\\u0041\\/","d":{"x" :-0},"e":1e400}'
+    )
+
+
+def test_last_of_duplicate_names_holds_however_it_is_written():
+    parts = json_splice.members(b'{"a":1,"b":2,"\\u0061":3}')
+    assert json_splice.join_members(parts) == b'{"a":3,"b":2}'
+
+
+def test_items_are_the_very_bytes_that_came():
+    assert [bytes(item) for item in json_splice.items(b'[ 1 , "x"\n,{ } ]')] == [
+        b"1",
+        b'"x"',
+        b"{ }",
+    ]
+
+
+def test_nothing_joins_to_empty_containers():
+    assert json_splice.join_members({}) == b"{}"
+    assert json_splice.join_items([]) == b"[]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b" ", b"null", b"[1]", b'"a"', b"{", b'{"a":1}}', b'{"\xff":1}', b'{"a":NaN}'],
+)
+def test_what_is_no_object_is_refused(text):
+    with pytest.raises(SpliceError):
+        json_splice.members(text)
+
+
+@pytest.mark.parametrize("text", [b"", b"null", b"{}", b"[1", b"[1,]", b'["\\ud83d"]'])
+def test_what_is_no_array_is_refused(text):
+    with pytest.raises(SpliceError):
+        json_splice.items(text)
+
+
+def test_depth_beyond_the_parser_is_refused():
+    deep = b"[" * 200_000 + b"]" * 200_000
+    with pytest.raises(SpliceError):
+        json_splice.items(deep)
+    with pytest.raises(SpliceError):
+        json_splice.members(b'{"a":' + deep + b"}")
+
+
+@unhurried
+@given(st.dictionaries(st.text(max_size=5), anything, max_size=5))
+def test_any_object_taken_apart_and_joined_says_the_same(value):
+    source, surrogates = shield(encode(value))
+    joined = json_splice.join_members(json_splice.members(source))
+    assert json.loads(surrogates.restore(joined)) == value
+
+
+@unhurried
+@given(st.lists(anything, max_size=5))
+def test_any_array_taken_apart_and_joined_says_the_same(value):
+    source, surrogates = shield(encode(value))
+    joined = json_splice.join_items(json_splice.items(source))
+    assert json.loads(surrogates.restore(joined)) == value
+
+
+@unhurried
+@given(st.text())
+def test_value_text_reads_back(value):
+    source, surrogates = shield(encode(value))
+    plain = json.loads(source)
+    assert json.loads(surrogates.restore(json_splice.value_text(plain))) == value

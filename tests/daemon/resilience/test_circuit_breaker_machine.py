@@ -1,0 +1,120 @@
+"""Any order of requests, outcomes and time: one probe at a time, and always a way back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from offramp_core.control.api import ACCOUNT, FAILING, KEY_REFUSED, LIMIT, OVERLOADED, UNREACHABLE
+from offramp_core.settings import default_backends
+from offramp_daemon.resilience.circuit_breaker import PROBE_LOST_S, Admission, Availability
+
+NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
+_, ZAI = default_backends()
+MODELS = ["claude-sonnet-4-5", "Claude-Sonnet-4-5", "GLM-4.5-Air"]
+KINDS = [ACCOUNT, FAILING, KEY_REFUSED, LIMIT, OVERLOADED, UNREACHABLE]
+
+
+class AvailabilityMachine(RuleBasedStateMachine):
+    """One backend, whose requests are sent only where they are admitted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock_s, self.wall = 0.0, NOW
+        self.sent: list[tuple[Admission, float]] = []
+        self.told: str | None = None
+        self.availability = Availability(
+            clock=lambda: self.clock_s, now=lambda: self.wall, chance=lambda: 0.9
+        )
+        self.availability.follow(self._hear)
+
+    def _hear(self, change) -> None:
+        cause = change.standing.cause if change.standing else None
+        assert cause != self.told, "told of nothing new"
+        self.told = cause
+
+    @rule(model=st.sampled_from(MODELS))
+    def send(self, model):
+        admission = self.availability.ask(ZAI, model)
+        family = model.lower()
+        probes = [
+            sent
+            for sent, at_s in self.sent
+            if sent.is_probe and sent.family == family and self.clock_s - at_s < PROBE_LOST_S
+        ]
+        if probes:
+            assert not admission.is_open, "a second request while a probe is out"
+        if admission.is_open:
+            self.sent.append((admission, self.clock_s))
+        else:
+            assert admission.cause in KINDS
+
+    @precondition(lambda self: self.sent)
+    @rule(data=st.data(), is_whole=st.booleans())
+    def answer(self, data, is_whole):
+        admission = self._take(data)
+        self.availability.note_begun(admission)
+        if is_whole:
+            self.availability.note_success(admission)
+
+    @precondition(lambda self: self.sent)
+    @rule(
+        data=st.data(),
+        kind=st.sampled_from(KINDS),
+        until_s=st.none() | st.integers(-1000, 10_000_000),
+        retry_after_s=st.none() | st.floats(0, 1e9),
+        scope=st.sampled_from([None, "backend", "family"]),
+    )
+    def fail(self, data, kind, until_s, retry_after_s, scope):
+        until = None if until_s is None else self.wall + timedelta(seconds=until_s)
+        self.availability.note_failure(
+            self._take(data), kind, until=until, retry_after_s=retry_after_s, scope=scope
+        )
+
+    @precondition(lambda self: self.sent)
+    @rule(data=st.data())
+    def abandon(self, data):
+        self.availability.note_abandoned(self._take(data))
+
+    @rule(seconds=st.sampled_from([0.5, 4, 6, 61, 301, 901, 3601]))
+    def pass_time(self, seconds):
+        self.clock_s += seconds
+        self.wall += timedelta(seconds=seconds)
+
+    @rule(seconds=st.integers(-100_000, 100_000))
+    def set_wall_clock(self, seconds):
+        self.wall += timedelta(seconds=seconds)
+
+    @invariant()
+    def what_was_told_is_what_stands(self):
+        self.availability.settle()
+        standing = self.availability.standing(ZAI)
+        assert (standing.cause if standing else None) == self.told
+
+    def teardown(self):
+        """Once the backend is well, an hour later each model is served again, and nothing stands.
+
+        A request whose outcome was never noted does not change that.
+        """
+        self.clock_s += 3601
+        for model in MODELS:
+            admission = self.availability.ask(ZAI, model)
+            assert admission.is_open
+            self.availability.note_begun(admission)
+            self.availability.note_success(admission)
+        for model in MODELS:
+            admission = self.availability.ask(ZAI, model)
+            assert (admission.is_open, admission.is_probe) == (True, False)
+        assert self.availability.standing(ZAI) is None
+        assert self.told is None
+
+    def _take(self, data) -> Admission:
+        index = data.draw(st.integers(0, len(self.sent) - 1))
+        return self.sent.pop(index)[0]
+
+
+TestAvailabilityMachine = AvailabilityMachine.TestCase
+TestAvailabilityMachine.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)

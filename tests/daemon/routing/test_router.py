@@ -1,0 +1,415 @@
+"""Where each request goes, and why: the table of defaults, and the rules that keep some back."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from request_bodies import (
+    BILLING,
+    ask,
+    assistant,
+    encode,
+    raw_bodies,
+    read,
+    result,
+    settings_with_key,
+    text,
+    unhurried,
+    user,
+)
+
+from offramp_core.settings import (
+    Backend,
+    KeepRules,
+    Route,
+    Secret,
+    Settings,
+    default_backends,
+    default_routes,
+)
+from offramp_daemon.messages import request_body
+from offramp_daemon.messages.request_body import MalformedBodyError
+from offramp_daemon.routing import router
+from offramp_daemon.routing.router import Choice, Circumstances
+
+DEFAULTS = settings_with_key()
+KEYLESS = Settings(backends=default_backends(), routes=default_routes())
+
+
+def decide(body, found=DEFAULTS):
+    return router.decide(read(body), found)
+
+
+def without_rule(name):
+    return settings_with_key(keep_on_anthropic=KeepRules(**{name: False}))
+
+
+@pytest.mark.parametrize(
+    ("model", "backend", "send_model"),
+    [
+        ("claude-sonnet-4-5", "zai", None),
+        ("claude-sonnet-4-5-20250929", "zai", None),
+        ("CLAUDE-SONNET-4-5", "zai", None),
+        ("claude-3-7-Sonnet-latest", "zai", None),
+        ("sonnet", "zai", None),
+        ("claude-sonnet-4-5[1m]", "zai", None),
+        ("us.anthropic.claude-sonnet-4-5-v1:0", "zai", None),
+        ("claude-haiku-4-5", "zai", "GLM-4.5-Air"),
+        ("Claude-HAIKU-4-5[1m]", "zai", "GLM-4.5-Air"),
+        ("haiku-or-sonnet", "zai", None),
+        ("claude-opus-4-6", "anthropic", None),
+        ("claude-opus-4-6[1m]", "anthropic", None),
+        ("opus", "anthropic", None),
+        ("glm-4.7", "anthropic", None),
+        ("claude-s0nnet", "anthropic", None),
+        ("", "anthropic", None),
+        (" ", "anthropic", None),
+        (None, "anthropic", None),
+        (["claude-sonnet-4-5"], "anthropic", None),
+        ({"name": "sonnet"}, "anthropic", None),
+        (45, "anthropic", None),
+        (True, "anthropic", None),
+    ],
+)
+def test_default_routes_are_the_products_table(model, backend, send_model):
+    decision = decide({**ask(), "model": model})
+    assert decision.backend.name == backend
+    assert decision.is_delegated is (backend == "zai")
+    assert (decision.route.send_model if decision.route else None) == send_model
+
+
+@pytest.mark.parametrize(
+    ("raw", "backend", "reason"),
+    [
+        (rb'{"model":"claude-\u0073onnet"}', "zai", "route sonnet"),
+        (rb'{"mod\u0065l":"sonnet"}', "zai", "route sonnet"),
+        (b'{"model":"opus","model":"sonnet"}', "zai", "route sonnet"),
+        (b'{"model":"sonnet","model":"opus"}', "anthropic", "default"),
+        (b'{"model":"opus","x":{"model":"sonnet"}}', "anthropic", "default"),
+        (rb'{"x":"\ud83d","model":"sonnet"}', "zai", "route sonnet"),
+        (b'{"x":"\\"model\\":\\"sonnet\\""}', "anthropic", "no model"),
+        (b"{}", "anthropic", "no model"),
+        (b'["sonnet"]', "anthropic", "unreadable body"),
+        (b'{"model":"sonnet","x":NaN}', "anthropic", "unreadable body"),
+        (b'{"model":"sonnet","messages":{"odd":1}}', "anthropic", "unreadable body"),
+        (b'\xef\xbb\xbf{"model":"sonnet"}', "zai", "route sonnet"),
+        ('{"model":"sonnet"}'.encode("utf-16"), "zai", "route sonnet"),
+    ],
+)
+def test_model_counts_as_it_reads_not_as_it_is_written(raw, backend, reason):
+    decision = decide(raw)
+    assert (decision.backend.name, decision.reason) == (backend, reason)
+
+
+@pytest.mark.parametrize(
+    ("body", "found", "is_ordinary"),
+    [
+        (ask("claude-opus-4-6"), DEFAULTS, True),
+        (ask("claude-sonnet-4-5"), DEFAULTS, True),
+        (ask("claude-sonnet-4-5"), KEYLESS, False),
+        (ask("claude-sonnet-4-5", safeguards={}), DEFAULTS, False),
+        (ask(None), DEFAULTS, False),
+    ],
+)
+def test_reason_is_ordinary_only_where_the_routes_alone_decided(body, found, is_ordinary):
+    assert decide(body, found).is_ordinary is is_ordinary
+
+
+def test_without_a_key_everything_stays_and_says_so():
+    decision = decide(ask(), KEYLESS)
+    assert (decision.backend.name, decision.route) == ("anthropic", None)
+    assert decision.reason == "no key for zai"
+
+
+PAUSED = Circumstances(is_paused=True)
+
+
+def test_paused_requests_stay_that_would_have_been_delegated():
+    decision = router.decide(read(ask()), DEFAULTS, PAUSED)
+    assert (decision.backend.name, decision.reason) == ("anthropic", "paused")
+    assert not decision.is_ordinary
+    opus = read(ask("claude-opus-4-6"))
+    assert router.decide(opus, DEFAULTS, PAUSED) == router.decide(opus, DEFAULTS)
+
+
+@pytest.mark.parametrize(
+    ("lets_finish", "is_warm", "body", "reason"),
+    [
+        (True, True, ask(), "paused, conversation goes on"),
+        (True, False, ask(), "paused"),
+        (False, True, ask(), "paused"),
+        (True, True, ask(safeguards={}), "kept: safety_check"),
+    ],
+)
+def test_paused_conversation_goes_on_only_if_warm_and_wanted(lets_finish, is_warm, body, reason):
+    found = settings_with_key(let_conversations_finish=lets_finish)
+    asked = []
+
+    def warm(backend):
+        asked.append(backend.name)
+        return is_warm
+
+    decision = router.decide(read(body), found, Circumstances(is_paused=True, is_warm=warm))
+    assert decision.reason == reason
+    assert decision.is_delegated is (reason == "paused, conversation goes on")
+    assert not decision.is_ordinary
+    assert asked == (["zai"] if lets_finish else [])
+
+
+def test_first_matching_route_counts_and_routes_are_data():
+    other = Backend(name="other", base_url="http://127.0.0.1:1", key=Secret("k" * 20))
+    found = settings_with_key(
+        backends=(*DEFAULTS.backends, other),
+        routes=(
+            Route(match="Opus", backend="other", send_model="big"),
+            Route(match="sonnet-4", backend="anthropic"),
+            *default_routes(),
+        ),
+    )
+    assert decide(ask("claude-opus-4-6"), found).backend is other
+    kept = decide(ask("claude-sonnet-4-5"), found)
+    assert (kept.backend.name, kept.reason) == ("anthropic", "route sonnet-4")
+    assert not kept.is_delegated
+    assert decide(ask("claude-sonnet-5"), found).backend.name == "zai"
+    assert decide(ask("x"), settings_with_key(routes=())).reason == "default"
+
+
+IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "x"}}
+DOCUMENT = {"type": "document", "source": {"type": "text", "data": "x"}}
+PROBE = {"max_tokens": 1, "messages": [user("quota")]}
+MONITOR = "You are a security monitor for autonomous AI coding agents.\nJudge:"
+
+
+def nested(block):
+    return {"messages": [user("Hi"), assistant("ok"), user(result("t", content=[block]))]}
+
+
+KEPT = [
+    ("quota_probe", PROBE),
+    ("quota_probe", {"max_tokens": 1, "messages": [user(text("quota"))]}),
+    ("quota_probe", {**PROBE, "stream": False, "metadata": {"user_id": "u"}}),
+    ("server_tools", {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}),
+    ("server_tools", {"tools": [{"name": "Read"}, {"type": "web_fetch_20250910"}]}),
+    ("server_tools", {"tools": [{"type": "code_execution_20250825"}]}),
+    ("server_tools", {"tools": [{"type": ["odd"]}]}),
+    ("server_tools", {"mcp_servers": [{"type": "url", "url": "https://x"}]}),
+    ("images", {"messages": [user(IMAGE, "What is this?")]}),
+    ("images", {"messages": [user(IMAGE), assistant("A cat"), user("Sure?")]}),
+    ("images", nested(IMAGE)),
+    ("images", {"messages": [user(result("t", content={"type": "x", "content": [IMAGE]}))]}),
+    ("documents", {"messages": [user(DOCUMENT, "Sum up")]}),
+    ("documents", nested(DOCUMENT)),
+    ("context_size", {"messages": [user("a" * 700_100)]}),
+    ("safety_check", {"safeguards": {"kind": "dangerous_tool_use"}}),
+    ("safety_check", {"safeguards": []}),
+    ("safety_check", {"stop_sequences": ["</severity>"]}),
+    ("safety_check", {"stop_sequences": ["x", "</block>"]}),
+    ("safety_check", {"system": MONITOR}),
+    ("safety_check", {"system": [text(MONITOR), text("more")]}),
+    ("safety_check", {"system": [text(BILLING), text(MONITOR)]}),
+    ("safety_check", {"system": [text(BILLING), text(""), text(MONITOR)]}),
+    ("safety_check", {"system": f"{BILLING}\n{MONITOR}"}),
+    ("safety_check", {"system": [text(f"{BILLING}\n\n{MONITOR}")]}),
+]
+
+
+@pytest.mark.parametrize(("rule", "fields"), KEPT)
+def test_what_glm_cannot_serve_stays_on_anthropic_unless_the_rule_is_off(rule, fields):
+    body = ask(**fields)
+    kept = decide(body)
+    assert (kept.backend.name, kept.reason) == ("anthropic", f"kept: {rule}")
+    assert decide(body, without_rule(rule)).backend.name == "zai"
+
+
+@pytest.mark.parametrize("rule", ["server_tools", "images", "documents"])
+def test_backend_that_can_serve_it_gets_it(rule):
+    fields = next(fields for name, fields in KEPT if name == rule)
+    found = settings_with_key(
+        backends=tuple(msgspec.structs.replace(each, **{rule: True}) for each in DEFAULTS.backends)
+    )
+    assert decide(ask(**fields), found).backend.name == "zai"
+
+
+def test_image_and_document_are_two_rules():
+    body = ask(messages=[user(IMAGE, DOCUMENT)])
+    assert decide(body).reason == "kept: images"
+    assert decide(body, without_rule("images")).reason == "kept: documents"
+    neither = settings_with_key(keep_on_anthropic=KeepRules(images=False, documents=False))
+    assert decide(body, neither).backend.name == "zai"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"max_tokens": 2, "messages": [user("quota")]},
+        {**PROBE, "stream": True},
+        {"max_tokens": 1, "messages": [user("quota of what?")]},
+        {"max_tokens": 1, "messages": [user("quota"), assistant("ok"), user("quota")]},
+        {"max_tokens": 1, "messages": [user("quota", "now")]},
+        {"max_tokens": 1, "messages": [user()]},
+        {"max_tokens": 1, "messages": [{"role": "user", "content": None}]},
+        {"max_tokens": 1, "messages": []},
+        {"max_tokens": ["1"], "messages": [user("quota")]},
+        {"tools": []},
+        {"tools": None, "mcp_servers": []},
+        {"tools": [{"name": "Read", "input_schema": {}}, {"type": "custom", "name": "Edit"}]},
+        {"messages": [user("image"), assistant({"type": "tool_use", "input": IMAGE})]},
+        nested(text("image")),
+        {"messages": [user("a" * 699_000)]},
+        {"safeguards": None},
+        {"stop_sequences": ["</severity> "]},
+        {"stop_sequences": "</block>"},
+        {"stop_sequences": [None, ["</block>"]]},
+        {"system": "You are a security monitor"},
+        {"system": [text("Hello"), text(MONITOR)]},
+        {"system": f"{BILLING}\n"},
+        {"system": []},
+    ],
+)
+def test_what_only_looks_like_a_kept_request_is_delegated(fields):
+    assert decide(ask(**fields)).backend.name == "zai"
+
+
+def test_context_is_the_routes_own():
+    body = {"messages": [user("a" * 500_000)]}
+    assert decide(ask("claude-sonnet-4-5", **body)).backend.name == "zai"
+    assert decide(ask("claude-haiku-4-5", **body)).reason == "kept: context_size"
+    unlimited = settings_with_key(routes=(Route(match="haiku", backend="zai"),))
+    assert decide(ask("claude-haiku-4-5", **body), unlimited).backend.name == "zai"
+
+
+@pytest.mark.parametrize(("length", "tokens"), [(0, 1), (1, 1), (3, 1), (35, 10), (7_000, 2_000)])
+def test_estimate_is_never_zero(length, tokens):
+    assert router.estimate_tokens(length) == tokens
+
+
+@pytest.mark.parametrize(
+    ("model", "tier"),
+    [
+        ("claude-sonnet-4-5", "sonnet"),
+        ("claude-haiku-4-5", "haiku"),
+        ("claude-OPUS-4-6", "opus"),
+        ("glm-4.7", "glm-4.7"),
+        (None, "-"),
+    ],
+)
+def test_tier_is_short_whether_delegated_or_not(model, tier):
+    for found in (DEFAULTS, KEYLESS):
+        body = read(ask(model))
+        assert router.tier_of(body.model, router.decide(body, found)) == tier
+    assert router.tier_of(model, None) == tier
+
+
+SESSION = "7f9b8a52-0f3c-4c5e-9d59-1f2f3e4d5c6b"
+
+
+@pytest.mark.parametrize(
+    ("header", "metadata", "session"),
+    [
+        (SESSION, None, SESSION),
+        (SESSION, {"user_id": "user_a_account_b_session_other"}, SESSION),
+        ("", {"user_id": f"user_a_account_b_session_{SESSION}"}, SESSION),
+        (None, {"user_id": f"user_a_account__session_{SESSION}"}, SESSION),
+        (None, {"user_id": json.dumps({"device_id": "d", "session_id": SESSION})}, SESSION),
+        (None, {"user_id": json.dumps({"device_id": "d"})}, None),
+        (None, {"user_id": json.dumps({"session_id": 7})}, None),
+        (None, {"user_id": json.dumps({"session_id": ""})}, None),
+        (None, {"user_id": '{"session_id":'}, None),
+        (None, {"user_id": '{"session_id":' + "[" * 100_000}, None),
+        (None, {"user_id": '{"a":' + "[" * 100_000 + "]" * 100_000 + "}"}, None),
+        (None, {"user_id": '{"session_id":"half \\ud83d"}'}, None),
+        (None, {"user_id": "user_a_account_b_session_"}, None),
+        (None, {"user_id": "somebody"}, None),
+        (None, {"user_id": ["_session_x"]}, None),
+        (None, {"user_id": None}, None),
+        (None, {}, None),
+        (None, ["user_id"], None),
+        (None, None, None),
+    ],
+)
+def test_session_comes_from_the_header_or_either_form_of_user_id(header, metadata, session):
+    assert router.session_id_of(header, read(ask(metadata=metadata))) == session
+
+
+def test_session_of_an_odd_or_unreadable_body_is_found_if_it_can_be():
+    metadata = {"user_id": f"user_a_account_b_session_{SESSION}"}
+    assert router.session_id_of(None, read(ask(metadata=metadata, messages=7))) == SESSION
+    assert router.session_id_of(None, read(b"[]")) is None
+
+
+ALL_RULES = st.builds(KeepRules, **dict.fromkeys(KeepRules.__struct_fields__, st.booleans()))
+
+
+@given(raw_bodies, ALL_RULES)
+@settings(unhurried, max_examples=400)
+def test_any_readable_body_gets_a_decision(raw, rules):
+    try:
+        body = request_body.read(raw)
+    except MalformedBodyError:
+        return
+    decision = router.decide(body, settings_with_key(keep_on_anthropic=rules))
+    assert decision.reason
+    if decision.is_delegated:
+        assert any(tier in (body.model or "").lower() for tier in ("sonnet", "haiku"))
+    router.session_id_of(None, body)
+    router.is_quota_probe(body)
+    router.tier_of(body.model, decision)
+
+
+@unhurried
+@given(st.text(max_size=12), st.text(max_size=12), st.sampled_from(["sonnet", "SONNET", "Haiku"]))
+def test_tier_anywhere_in_the_name_is_delegated(before, after, tier):
+    assert decide(ask(f"{before}{tier}{after}")).is_delegated
+
+
+@unhurried
+@given(st.text())
+def test_no_tier_in_the_name_stays_on_anthropic(model):
+    if not any(tier in model.lower() for tier in ("sonnet", "haiku")):
+        assert not router.decide(request_body.read(encode(ask(model))), DEFAULTS).is_delegated
+
+
+AUTO = settings_with_key(delegation="auto")
+
+
+def asked_autopilot(model, *, is_claude, found=AUTO, **around):
+    """The decision, and what the autopilot was asked."""
+    questions = []
+
+    def choose(*question):
+        questions.append(question)
+        return Choice(is_claude=is_claude, why="because")
+
+    decision = router.decide(
+        read(encode(ask(model))), found, Circumstances(choose=choose, **around)
+    )
+    return (decision.backend.name, decision.reason), questions
+
+
+def test_autopilot_is_asked_with_the_model_and_where_it_would_go():
+    ways = [
+        asked_autopilot("claude-Sonnet-4-5", is_claude=is_claude) for is_claude in (True, False)
+    ]
+    assert ways == [
+        (("anthropic", "because"), [("claude-Sonnet-4-5", "zai")]),
+        (("zai", "because"), [("claude-Sonnet-4-5", "zai")]),
+    ]
+
+
+@pytest.mark.parametrize("model", ["claude-opus-4-6", "glm-4.7", "sonnet", "my-haiku"])
+def test_autopilot_has_no_say_in_what_the_user_routed_beside_execution_work(model):
+    routes = (Route(match=model, backend="zai"),)
+    found = msgspec.structs.replace(AUTO, routes=routes)
+    assert asked_autopilot(model, is_claude=True, found=found) == (("zai", f"route {model}"), [])
+
+
+@pytest.mark.parametrize(("is_claude", "reason"), [(True, "route sonnet"), (False, "because")])
+def test_spent_plan_is_no_choice_whatever_the_autopilot_says(is_claude, reason):
+    decision, _ = asked_autopilot(
+        "claude-sonnet-4-5", is_claude=is_claude, is_claude_spent=lambda: True
+    )
+    assert decision == ("zai", reason)

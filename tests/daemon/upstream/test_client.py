@@ -1,0 +1,264 @@
+"""The connections out: TLS and whom it trusts, and upstreams that can't be reached."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import select
+import socket
+import ssl
+import sys
+
+import pytest
+from daemon_process import free_port
+from raw_client import OPUS
+from raw_upstream import (
+    END,
+    MESSAGE,
+    SSE_HEAD,
+    START,
+    Connection,
+    chunk,
+    json_answer,
+    raw_upstream,
+)
+from tls import Certificates, has_openssl, make_certificates
+
+from offramp_daemon.upstream import client as upstream_module
+from offramp_daemon.upstream import tls
+from offramp_daemon.upstream.network_watch import NetworkWatch
+
+needs_openssl = pytest.mark.skipif(not has_openssl(), reason="the openssl command is not here")
+
+
+async def answer_message(connection: Connection) -> None:
+    await connection.write(json_answer(MESSAGE))
+
+
+async def ask(client, proxy) -> tuple[int, bytes]:
+    async with client.post(proxy.url + "/v1/messages", data=OPUS) as answered:
+        return answered.status, await answered.read()
+
+
+def message_of(body: bytes) -> str:
+    error = json.loads(body)
+    assert error["type"] == "error"
+    text = error["error"]["message"]
+    assert isinstance(text, str)
+    return text
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory) -> Certificates:
+    names = "DNS:localhost, DNS:upstream.invalid, IP:127.0.0.1"
+    return make_certificates(tmp_path_factory.mktemp("tls"), names)
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory) -> Certificates:
+    return make_certificates(tmp_path_factory.mktemp("tls"), "DNS:other.invalid")
+
+
+def trust_in(authority: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make that file the system's trust store, as far as the system allows."""
+    monkeypatch.setenv("SSL_CERT_FILE", authority)
+    if sys.platform == "darwin":  # its keychain knows nothing of that variable
+        make = tls.client_context
+
+        def with_authority() -> ssl.SSLContext:
+            context = make()
+            context.load_verify_locations(authority)
+            return context
+
+        monkeypatch.setattr(tls, "client_context", with_authority)
+
+
+@needs_openssl
+async def test_upstream_that_the_systems_store_trusts_is_reached(
+    start_proxy, client, certificates, monkeypatch
+):
+    trust_in(str(certificates.authority), monkeypatch)
+    async with (
+        raw_upstream(answer_message, tls=certificates.server_context()) as upstream,
+        start_proxy(upstream.url, upstream.url) as proxy,
+    ):
+        for _ in range(2):
+            assert await ask(client, proxy) == (200, MESSAGE)
+        assert upstream.bodies == [OPUS, OPUS]
+        assert {record.status for record in proxy.records} == {"success"}
+
+
+@needs_openssl
+async def test_untrusted_certificate_is_said(start_proxy, client, certificates):
+    async with (
+        raw_upstream(answer_message, tls=certificates.server_context()) as upstream,
+        start_proxy(upstream.url, upstream.url) as proxy,
+    ):
+        status, body = await ask(client, proxy)
+        assert status == 502
+        assert "certificate of 127.0.0.1" in message_of(body)
+        assert "not trusted" in message_of(body)
+        assert "_ssl.c" not in message_of(body)
+        assert not upstream.heads
+
+
+@needs_openssl
+async def test_certificate_of_another_host_is_said(start_proxy, client, others, monkeypatch):
+    trust_in(str(others.authority), monkeypatch)
+    async with (
+        raw_upstream(answer_message, tls=others.server_context()) as upstream,
+        start_proxy(upstream.url, upstream.url) as proxy,
+    ):
+        status, body = await ask(client, proxy)
+        assert status == 502
+        assert "certificate of 127.0.0.1" in message_of(body)
+        assert not upstream.heads
+
+
+async def test_plain_text_behind_an_https_address_is_said(start_proxy, client):
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, start_proxy(url, url) as proxy:
+        status, body = await ask(client, proxy)
+        assert status == 502
+        assert "(TLS)" in message_of(body)
+
+
+async def test_upstream_that_never_finishes_its_tls_greeting_is_a_timeout(start_proxy, client):
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, start_proxy(url, url, connect_timeout_s=0.1) as proxy:
+        status, body = await ask(client, proxy)
+        assert status == 504
+        assert json.loads(body)["error"]["type"] == "timeout_error"
+        assert (await proxy.only_record()).http_status == 504
+
+
+async def test_upstream_that_takes_no_connection_is_a_timeout(start_proxy, client):
+    with socket.socket() as listener, contextlib.ExitStack() as queue:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        if not _fill(listener.getsockname(), queue):
+            pytest.skip("this system takes more connections than it was asked to")
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with start_proxy(url, url, connect_timeout_s=0.1) as proxy:
+            status, body = await ask(client, proxy)
+        assert status == 504
+        assert "in time" in message_of(body)
+
+
+def _fill(address: tuple[str, int], queue: contextlib.ExitStack) -> bool:
+    """Connect until one connection is left hanging; whether that came to be."""
+    for _ in range(8):
+        opened = queue.enter_context(socket.socket())
+        opened.setblocking(False)
+        opened.connect_ex(address)
+        if not select.select([], [opened], [], 0.2)[1]:
+            return True
+    return False
+
+
+async def test_name_with_two_dead_addresses_says_why(start_proxy, client):
+    url = f"http://localhost:{free_port()}"
+    async with start_proxy(url, url) as proxy:
+        status, body = await ask(client, proxy)
+        assert status == 502
+        assert "localhost" in message_of(body)
+        assert "refused" in message_of(body).lower()
+
+
+async def test_answer_that_is_no_http_is_a_bad_gateway(start_proxy, client):
+    async def answer(connection: Connection) -> None:
+        await connection.write(b"SSH-2.0-OpenSSH_9.6\r\n")
+
+    async with raw_upstream(answer) as upstream, start_proxy(upstream.url, upstream.url) as proxy:
+        status, body = await ask(client, proxy)
+        assert status == 502
+        assert "no usable answer" in message_of(body)
+
+
+async def test_connection_out_notices_a_dead_peer(start_proxy, client, monkeypatch):
+    made: list[socket.socket] = []
+    opened = upstream_module._open_socket
+    monkeypatch.setattr(
+        upstream_module, "_open_socket", lambda address: made.append(opened(address)) or made[-1]
+    )
+    async with (
+        raw_upstream(answer_message) as upstream,
+        start_proxy(upstream.url, upstream.url) as proxy,
+    ):
+        await ask(client, proxy)
+        assert made[0].getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert made[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+@needs_openssl
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS asks its keychain each time")
+def test_trust_store_is_read_once_and_not_for_every_connection(certificates, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))
+    monkeypatch.delenv("NODE_EXTRA_CA_CERTS", raising=False)
+    context = tls.client_context()
+    assert len(context.get_ca_certs()) == 1
+    monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file")
+    context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="localhost")
+    assert len(context.get_ca_certs()) == 1
+    assert context.verify_mode == ssl.CERT_REQUIRED
+    assert context.check_hostname
+
+
+async def test_session_that_was_left_is_closed_once_its_last_answer_has_ended(
+    start_proxy, client, monkeypatch
+):
+    go_on = asyncio.Event()
+
+    async def answer(connection: Connection) -> None:
+        if connection.number == 0:
+            await connection.write(SSE_HEAD + chunk(START))
+            await go_on.wait()
+            await connection.write(chunk(END) + b"0\r\n\r\n")
+        else:
+            await answer_message(connection)
+
+    async with raw_upstream(answer) as upstream, start_proxy(upstream.url, upstream.url) as proxy:
+        async with client.post(proxy.url + "/v1/messages", data=OPUS) as answered:
+            assert await answered.content.readany() == START
+            for gap_s in (3600.0, 7200.0, 7200.0):
+                monkeypatch.setattr(upstream_module, "_clock_gap_s", lambda gap_s=gap_s: gap_s)
+                assert (await ask(client, proxy))[0] == 200
+                pools = proxy.upstream._left
+                assert len(pools) == 1  # the one with the stream, however often it slept
+            left = pools[0].session
+            go_on.set()
+            assert await answered.content.read() == END
+        await proxy.in_flight.drain(5, asyncio.Event())
+        assert (await ask(client, proxy))[0] == 200
+        assert left.closed
+        assert proxy.upstream._left == []
+        assert {record.status for record in proxy.records} == {"success"}
+
+
+async def test_connections_of_an_address_that_went_are_not_trusted(
+    start_proxy, client, monkeypatch
+):
+    numbers: list[int] = []
+
+    async def answer(connection: Connection) -> None:
+        numbers.append(connection.number)
+        await answer_message(connection)
+
+    changes = [False, False, True, False]
+    monkeypatch.setattr(NetworkWatch, "has_changed", lambda _self: changes.pop(0))
+    async with raw_upstream(answer) as upstream, start_proxy(upstream.url, upstream.url) as proxy:
+        for _ in range(4):
+            await ask(client, proxy)
+    assert numbers == [0, 0, 1, 1]

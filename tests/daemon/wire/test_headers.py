@@ -1,0 +1,255 @@
+"""All that may pass passes; what is the client's own never reaches another service."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from multidict import CIMultiDict
+from request_bodies import ANTHROPIC_BACKEND, ZAI_BACKEND, ZAI_KEY, backend, unhurried
+
+from offramp_core.settings import Secret
+from offramp_daemon.wire import headers
+
+CLAUDE_TOKEN = "sk-ant-oat01-Xk3vP9aQw7LmZt5RcYb2NdHs8JfGu4Ee6TiOyWpBq1VhCxMzKlDgSaFjUrwigAA"
+AS_CLAUDE_CODE_SENDS_THEM = [
+    ("Host", "localhost:3001"),
+    ("accept", "application/json"),
+    ("Authorization", f"Bearer {CLAUDE_TOKEN}"),
+    ("X-Api-Key", "sk-ant-api03-another"),
+    ("Cookie", "sessionKey=sk-ant-sid01"),
+    ("anthropic-version", "2023-06-01"),
+    ("anthropic-beta", "oauth-2025-04-20,interleaved-thinking-2025-05-14"),
+    ("anthropic-dangerous-direct-browser-access", "true"),
+    ("User-Agent", "claude-cli/2.1.330 (external, cli)"),
+    ("x-app", "cli"),
+    ("x-claude-code-session-id", "7f9b8a52"),
+    ("x-stainless-os", "Linux"),
+    ("X-Gateway-Token", "corporate-secret"),
+    ("accept-encoding", "gzip, deflate, br, zstd"),
+    ("content-type", "application/json"),
+    ("Content-Length", "120"),
+    ("Connection", "keep-alive"),
+]
+LOCAL_NAMES = {"host", "content-length", "expect", "x-offramp-hop", "x-offramp-token"}
+HOP_BY_HOP = {
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+}
+
+TOKEN_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~"
+NAMES = st.text(TOKEN_CHARACTERS, min_size=1, max_size=20)
+CREDENTIAL_NAMES = st.sampled_from(
+    ["authorization", "x-api-key", "cookie", "proxy-authorization", "x-offramp-token", "x-goog-key"]
+)
+CASES = st.sampled_from([str.lower, str.upper, str.title, str.swapcase])
+VALUES = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20)
+
+
+def raw(pairs):
+    return [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in pairs]
+
+
+# Towards Anthropic: an open list.
+
+
+def test_anthropic_gets_all_end_to_end_headers_as_they_came_and_in_order():
+    passed = headers.to_client_backend(raw(AS_CLAUDE_CODE_SENDS_THEM))
+    expected = [
+        pair
+        for pair in AS_CLAUDE_CODE_SENDS_THEM
+        if pair[0] not in {"Host", "Content-Length", "Connection"}
+    ]
+    assert list(passed.items()) == expected
+
+
+def test_repeated_headers_in_mixed_case_all_pass_in_order():
+    pairs = [("X-Tag", "1"), ("x-tag", "2"), ("accept", "*/*"), ("X-TAG", "3"), ("x-tag", "2")]
+    assert list(headers.to_client_backend(raw(pairs)).items()) == pairs
+    assert list(headers.to_client(raw(pairs)).items()) == pairs
+
+
+@pytest.mark.parametrize("name", sorted(HOP_BY_HOP | LOCAL_NAMES))
+def test_hop_by_hop_and_local_headers_go_no_further_whatever_their_case(name):
+    pairs = [(name.upper(), "a"), (name.title(), "b"), (name, "c"), ("x-other", "d")]
+    assert list(headers.to_client_backend(raw(pairs)).items()) == [("x-other", "d")]
+
+
+def test_headers_that_connection_names_go_no_further():
+    pairs = [
+        ("X-One", "1"),
+        ("Connection", "close, X-ONE ,"),
+        ("x-two", "2"),
+        ("connection", "x-two"),
+        ("x-one", "again"),
+        ("x-three", "3"),
+    ]
+    assert list(headers.to_client_backend(raw(pairs)).items()) == [("x-three", "3")]
+    assert list(headers.to_client(raw(pairs)).items()) == [("x-three", "3")]
+
+
+def test_values_that_are_no_utf_8_do_not_break_anything():
+    pairs = [(b"X-Name", b"caf\xe9"), (b"X-\xff", b"1")]
+    (first, second) = headers.to_client_backend(pairs).items()
+    assert first == ("X-Name", "café")
+    assert second[1] == "1"
+
+
+def test_answers_head_keeps_all_but_the_framing():
+    pairs = [
+        ("Content-Type", "text/event-stream"),
+        ("Content-Length", "12"),
+        ("Content-Encoding", "br"),
+        ("anthropic-ratelimit-unified-5h-utilization", "0.5"),
+        ("Set-Cookie", "a=1"),
+        ("set-cookie", "b=2"),
+        ("request-id", "req_1"),
+        ("Transfer-Encoding", "chunked"),
+        ("Keep-Alive", "timeout=5"),
+        ("Connection", "keep-alive"),
+    ]
+    assert list(headers.to_client(raw(pairs)).items()) == pairs[:7]
+
+
+# Towards a delegate: an allow-list.
+
+
+def test_zai_gets_its_own_key_and_nothing_of_the_clients_credentials():
+    passed = headers.to_delegate(raw(AS_CLAUDE_CODE_SENDS_THEM), ZAI_BACKEND)
+    assert dict(passed.items()) == {
+        "accept": "application/json",
+        "anthropic-version": "2023-06-01",
+        "anthropic-beta": "interleaved-thinking-2025-05-14",
+        "User-Agent": "claude-cli/2.1.330 (external, cli)",
+        "x-app": "cli",
+        "accept-encoding": "gzip, deflate, br, zstd",
+        "content-type": "application/json",
+        "x-api-key": ZAI_KEY,
+    }
+
+
+@pytest.mark.parametrize(
+    ("auth", "expected"),
+    [
+        ("x-api-key", [("x-api-key", ZAI_KEY)]),
+        ("bearer", [("Authorization", f"Bearer {ZAI_KEY}")]),
+    ],
+)
+def test_exactly_one_credential_is_sent(auth, expected):
+    passed = headers.to_delegate(
+        raw(AS_CLAUDE_CODE_SENDS_THEM),
+        backend("zai", auth=auth, headers=("authorization", "x-api-key", "cookie")),
+    )
+    assert list(passed.items())[-1:] == expected
+    assert [name for name in passed if name.lower() in {"authorization", "x-api-key"}] == [
+        expected[0][0]
+    ]
+    assert "cookie" not in passed
+
+
+def test_backend_without_a_key_gets_no_credential_at_all():
+    passed = headers.to_delegate(raw(AS_CLAUDE_CODE_SENDS_THEM), backend("zai", key=None))
+    assert not {"authorization", "x-api-key", "cookie"} & {name.lower() for name in passed}
+
+
+@pytest.mark.parametrize(
+    ("lines", "passed"),
+    [
+        (["a,b"], "a,b"),
+        (["b , other,\ta"], "b,a"),
+        (["other", "a", "more, b"], "a,b"),
+        (["other"], None),
+        ([""], None),
+        ([",,"], None),
+        (["A"], None),
+        (["ab", "a-b"], None),
+        ([], None),
+    ],
+)
+def test_betas_are_filtered_across_all_lines(lines, passed):
+    target = backend("zai", betas=("a", "b"), headers=("anthropic-beta",))
+    names = ["anthropic-beta", "Anthropic-Beta", "ANTHROPIC-BETA"]
+    sent = headers.to_delegate(raw(zip(names, lines, strict=False)), target)
+    assert sent.getall("anthropic-beta", []) == ([passed] if passed else [])
+
+
+def test_default_betas_leave_the_login_behind():
+    pairs = [("anthropic-beta", "oauth-2025-04-20,context-1m-2025-08-07,claude-code-20250219")]
+    assert "anthropic-beta" not in headers.to_delegate(raw(pairs), ZAI_BACKEND)
+
+
+def test_allowed_header_that_connection_names_stays_behind():
+    pairs = [("Connection", "x-app"), ("x-app", "cli"), ("Accept", "*/*")]
+    assert "x-app" not in headers.to_delegate(raw(pairs), ZAI_BACKEND)
+
+
+@unhurried
+@given(st.lists(st.tuples(NAMES | st.builds(lambda f, n: f(n), CASES, CREDENTIAL_NAMES), VALUES)))
+def test_nothing_but_allowed_names_reaches_a_delegate(pairs):
+    passed = headers.to_delegate(raw(pairs), ZAI_BACKEND)
+    assert passed.popall("x-api-key") == [ZAI_KEY]
+    assert {name.lower() for name in passed} <= {*ZAI_BACKEND.headers, "anthropic-beta"}
+    assert set(passed.items()) <= set(pairs)
+
+
+@unhurried
+@given(
+    st.builds(lambda f, n: f(n), CASES, CREDENTIAL_NAMES | st.sampled_from(ZAI_BACKEND.headers)),
+    st.permutations(AS_CLAUDE_CODE_SENDS_THEM),
+)
+def test_no_value_of_a_credential_reaches_a_delegate(name, pairs):
+    secret = "the-clients-own-secret"
+    credential = name.lower() not in ZAI_BACKEND.headers
+    passed = headers.to_delegate(raw([*pairs, (name, secret)]), ZAI_BACKEND)
+    everything = " ".join(f"{each}: {value}" for each, value in passed.items())
+    assert (secret in everything) is not credential
+    for token in (CLAUDE_TOKEN, "sk-ant", "corporate-secret", "7f9b8a52", "oauth"):
+        assert token not in everything
+
+
+@unhurried
+@given(st.lists(st.tuples(NAMES, VALUES)))
+def test_anthropic_gets_every_header_that_is_not_for_this_hop(pairs):
+    named = {"connection", *HOP_BY_HOP, *LOCAL_NAMES}
+    for name, value in pairs:
+        if name.lower() == "connection":
+            named |= {option.strip().lower() for option in value.split(",")}
+    expected = [pair for pair in pairs if pair[0].lower() not in named]
+    assert list(headers.to_client_backend(raw(pairs)).items()) == expected
+
+
+def test_key_of_a_delegate_is_not_added_towards_anthropic():
+    passed = headers.to_client_backend(raw([("accept", "*/*")]))
+    assert dict(passed.items()) == {"accept": "*/*"}
+    assert ANTHROPIC_BACKEND.key is None
+
+
+@pytest.mark.parametrize(
+    ("pairs", "credential"),
+    [
+        ([("X-API-Key", "sk-ant-1")], "sk-ant-1"),
+        ([("authorization", "Bearer sk-ant-2")], "sk-ant-2"),
+        ([("Authorization", "bearer  sk-ant-2 ")], "sk-ant-2"),
+        ([("Authorization", "Bearer sk-ant-2"), ("x-api-key", "sk-ant-1")], "sk-ant-1"),
+        ([("Authorization", "Bearer sk-ant-2"), ("x-api-key", "")], "sk-ant-2"),
+        ([("Authorization", "sk-ant-2")], "sk-ant-2"),
+        ([("Authorization", "")], None),
+        ([("Cookie", "a=1")], None),
+        ([], None),
+    ],
+)
+def test_clients_credential_is_found_for_its_mask(pairs, credential):
+    assert headers.client_credential(CIMultiDict(pairs)) == credential
+
+
+def test_secret_in_a_bearer_backend_shows_only_where_it_is_sent():
+    target = backend("zai", auth="bearer", key=Secret("k" * 30))
+    assert "k" * 30 not in repr(target)
+    assert headers.to_delegate([], target)["authorization"] == "Bearer " + "k" * 30

@@ -1,0 +1,391 @@
+"""The picture: every number a sum over the log, whatever the zone, the order and the filters."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from usage_samples import boundaries, logs_before, nows, record
+
+from offramp_core.usage.aggregation import fold
+from offramp_core.usage.weeks import Span, WeekBoundary
+from offramp_dashboard.data.filters import Selection
+from offramp_dashboard.data.pauses import Pause
+from offramp_dashboard.data.snapshot import FeedState, History, Measure, PauseMark, Picture, Savings
+from offramp_dashboard.data.snapshot_builder import Source, compose
+from offramp_dashboard.data.usage_history import UsageHistory
+from offramp_dashboard.data.usage_table import GRID, pack
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from offramp_core.usage.aggregation import Usage
+    from offramp_core.usage.records import UsageRecord
+    from offramp_dashboard.data.snapshot import Bars
+
+BERLIN = WeekBoundary(day=4, hour=22, zone=ZoneInfo("Europe/Berlin"))
+NOW = datetime(2026, 11, 28, 9, 41, 17, tzinfo=UTC)
+"""A Saturday; the week began on Thursday, 2026-11-26 21:00 UTC."""
+WEEK_START = datetime(2026, 11, 26, 21, tzinfo=UTC)
+READY = History(state=FeedState.READY, log_dir="log")
+REQUESTS = Selection(measure=Measure.REQUESTS)
+
+
+def past_of(log: Sequence[UsageRecord], now: datetime = NOW) -> UsageHistory:
+    past = UsageHistory()
+    past.add(log, now)
+    past.complete(None)
+    return past
+
+
+def picture_of(
+    log: Sequence[UsageRecord],
+    selection: Selection = REQUESTS,
+    *,
+    now: datetime = NOW,
+    boundary: WeekBoundary = BERLIN,
+    pauses: Sequence[Pause] = (),
+) -> Picture:
+    source = Source(past=past_of(log, now), boundary=boundary, history=READY, pauses=pauses)
+    return compose(source, now, selection)
+
+
+def totals(bars: Bars) -> list[int]:
+    """What each bar comes to."""
+    return [sum(values) for values in zip(*(one.values for one in bars.series), strict=True)] or [
+        0
+    ] * (len(bars.edges) - 1)
+
+
+def counted(log: Sequence[UsageRecord], edges: Sequence[datetime]) -> list[int]:
+    """The records in each bar, the slow and simple way."""
+    return [sum(start <= one.ts < end for one in log) for start, end in itertools.pairwise(edges)]
+
+
+@st.composite
+def situations(draw: st.DrawFn) -> tuple[list[UsageRecord], datetime, WeekBoundary]:
+    now = draw(nows)
+    return draw(logs_before(now)), now, draw(boundaries)
+
+
+@settings(deadline=None)
+@given(situations())
+def test_bars_and_weeks_count_what_arrived_in_them(
+    situation: tuple[list[UsageRecord], datetime, WeekBoundary],
+) -> None:
+    log, now, boundary = situation
+    seen = picture_of(log, now=now, boundary=boundary)
+    assert totals(seen.recent) == counted(log, seen.recent.edges)
+    assert totals(seen.day) == counted(log, seen.day.edges)
+    assert totals(seen.split.bars) == counted(log, seen.split.bars.edges)
+    for week in seen.weeks.weeks:
+        inside = [one for one in log if week.start <= one.ts < week.end]
+        assert sum(value for _, value in week.values) == len(inside)
+        assert week.start.astimezone(boundary.zone).hour in (boundary.hour, boundary.hour + 1)
+    assert sum(part.requests for part in seen.headline.parts) == sum(
+        one.ts >= seen.headline.start for one in log
+    )
+
+
+@settings(deadline=None)
+@given(situations())
+def test_bars_follow_each_other_without_gap_or_overlap(
+    situation: tuple[list[UsageRecord], datetime, WeekBoundary],
+) -> None:
+    log, now, boundary = situation
+    seen = picture_of(log, now=now, boundary=boundary)
+    assert (len(seen.recent.edges), len(seen.day.edges)) == (61, 25)
+    for bars in (seen.recent, seen.day, seen.split.bars):
+        instants = [edge.timestamp() for edge in bars.edges]
+        assert instants == sorted(set(instants))
+        assert instants[-1] > now.timestamp()
+    assert seen.recent.edges[-2].timestamp() <= now.timestamp()
+    assert all(edge.minute == 0 for edge in seen.day.edges) or _changes_by_half(boundary)
+    for earlier, later in itertools.pairwise(seen.weeks.weeks):
+        assert earlier.end == later.start
+
+
+def _changes_by_half(boundary: WeekBoundary) -> bool:
+    return str(boundary.zone) == "Australia/Lord_Howe"
+
+
+@settings(deadline=None)
+@given(situations(), st.randoms(), st.integers(0, 40))
+def test_order_of_reading_changes_nothing(
+    situation: tuple[list[UsageRecord], datetime, WeekBoundary], dice: object, cut: int
+) -> None:
+    """The latest first and the older months packed later, or all of it as it stands."""
+    log, now, boundary = situation
+    newest_first = sorted(log, key=lambda one: one.ts, reverse=True)
+    in_parts = UsageHistory()
+    in_parts.add(newest_first[:cut], now)
+    older = newest_first[cut:]
+    recent = now - timedelta(hours=4)
+    in_parts.add([one for one in older if one.ts >= recent], now)
+    in_parts.add_columns(pack(fold([one for one in older if one.ts < recent], GRID)))
+    in_parts.complete(None)
+    shuffled = list(log)
+    dice.shuffle(shuffled)  # type: ignore[attr-defined]
+    source = Source(past=in_parts, boundary=boundary, history=READY)
+    assert compose(source, now, REQUESTS) == picture_of(shuffled, now=now, boundary=boundary)
+
+
+@settings(deadline=None)
+@given(situations(), st.sets(st.sampled_from(["anthropic", "zai", ""])))
+def test_hidden_and_shown_providers_add_up(
+    situation: tuple[list[UsageRecord], datetime, WeekBoundary], hidden: set[str]
+) -> None:
+    log, now, boundary = situation
+    others = {"anthropic", "zai", ""} - hidden
+    whole = picture_of(log, Selection(), now=now, boundary=boundary)
+    shown, rest = (
+        picture_of(log, Selection(hidden_providers=frozenset(keys)), now=now, boundary=boundary)
+        for keys in (hidden, others)
+    )
+    for name in ("recent", "day"):
+        one, other, both = (totals(getattr(seen, name)) for seen in (shown, rest, whole))
+        assert [a + b for a, b in zip(one, other, strict=True)] == both
+    assert set(shown.headline.parts) | set(rest.headline.parts) == set(whole.headline.parts)
+    kept = [one for one in log if (one.backend or "") not in hidden]
+    assert shown.hides_everything == (bool(log) and not kept)
+    assert {choice.key for choice in shown.providers if not choice.is_on} == hidden
+
+
+@settings(deadline=None)
+@given(situations(), st.sets(st.sampled_from(["claude-sonnet-4-5", "claude-opus-4-6", ""])))
+def test_hidden_models_are_in_no_number(
+    situation: tuple[list[UsageRecord], datetime, WeekBoundary], hidden: set[str]
+) -> None:
+    log, now, boundary = situation
+    kept = [one for one in log if (one.model or "") not in hidden]
+    selection = replace(REQUESTS, hidden_models=frozenset(hidden))
+    filtered = picture_of(log, selection, now=now, boundary=boundary)
+    alone = picture_of(kept, now=now, boundary=boundary)
+    assert totals(filtered.recent) == totals(alone.recent)
+    assert filtered.day == alone.day
+    assert filtered.weeks == alone.weeks
+    assert filtered.headline.parts == alone.headline.parts
+    assert filtered.tokens == alone.tokens
+
+
+@settings(deadline=None)
+@given(
+    situations(),
+    st.timedeltas(timedelta(0), timedelta(days=80)),
+    st.timedeltas(timedelta(minutes=1), timedelta(days=80)),
+)
+def test_chosen_range_counts_what_is_in_its_bars(
+    situation: tuple[list[UsageRecord], datetime, WeekBoundary], ago: timedelta, length: timedelta
+) -> None:
+    log, now, boundary = situation
+    start = now - ago
+    selection = replace(REQUESTS, span=Span(start, start + length))
+    seen = picture_of(log, selection, now=now, boundary=boundary)
+    assert seen.chosen is not None or (log and start + length <= min(one.ts for one in log))
+    if seen.chosen is None:
+        return
+    assert totals(seen.chosen) == counted(log, seen.chosen.edges)
+    assert totals(seen.split.bars) == counted(log, seen.split.bars.edges)
+    first = max(start, seen.first or start)
+    assert seen.chosen.edges[0] <= first
+    assert seen.chosen.edges[-1] >= min(start + length, now)
+    assert len(seen.chosen.edges) <= 130
+
+
+@pytest.mark.parametrize(
+    ("length", "width"),
+    [
+        (timedelta(minutes=40), timedelta(minutes=3)),
+        (timedelta(hours=6), timedelta(minutes=15)),
+        (timedelta(days=3), timedelta(hours=1)),
+        (timedelta(days=30), timedelta(days=1)),
+        (timedelta(days=300), timedelta(days=7)),
+    ],
+)
+def test_bars_of_a_range_are_as_wide_as_suits_it(length: timedelta, width: timedelta) -> None:
+    log = [record(NOW - timedelta(days=500)), record(NOW)]
+    seen = picture_of(log, Selection(span=Span(NOW - length, NOW)))
+    assert seen.chosen is not None
+    assert seen.chosen.edges[2] - seen.chosen.edges[1] == width
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        (NOW, NOW),
+        (NOW, NOW - timedelta(hours=1)),
+        (NOW + timedelta(days=1), NOW + timedelta(days=2)),
+    ],
+)
+def test_range_with_nothing_in_it_chooses_nothing(start: datetime, end: datetime) -> None:
+    assert picture_of([record(NOW)], Selection(span=Span(start, end))).chosen is None
+
+
+def test_measure_decides_what_bars_count() -> None:
+    log = [record(NOW), record(NOW, tokens=(1, 1, 1, 1))]
+    assert totals(picture_of(log, REQUESTS).recent)[-1] == 2
+    assert totals(picture_of(log, Selection(measure=Measure.TOKENS)).recent)[-1] == 437
+
+
+def test_headline_compares_with_last_week_at_the_same_hour() -> None:
+    last = WEEK_START - timedelta(days=7)
+    elapsed = NOW - WEEK_START
+    log = [
+        record(last - timedelta(minutes=1)),
+        record(last),
+        record(last + elapsed - timedelta(hours=1), status="error"),
+        record(last + elapsed + timedelta(hours=1)),
+        record(NOW, backend="anthropic"),
+    ]
+    headline = picture_of(log).headline
+    assert headline.last_week_parts is not None
+    (before,) = headline.last_week_parts
+    assert (before.requests, before.errors) == (2, 1)
+    assert [part.backend for part in headline.parts] == ["anthropic"]
+    assert headline.last_week_end is not None
+    assert NOW - headline.last_week_end - timedelta(days=7) < timedelta(minutes=15)
+
+
+def test_same_hour_of_last_week_is_by_the_clock() -> None:
+    """Clocks in Berlin went back on Sunday: Monday 10:00 a week ago was 169 hours before."""
+    now = datetime(2026, 10, 26, 9, tzinfo=UTC)
+    headline = picture_of([record(now - timedelta(days=10)), record(now)], now=now).headline
+    assert headline.last_week_end == datetime(2026, 10, 19, 8, tzinfo=UTC)
+
+
+def test_without_last_week_there_is_nothing_to_compare_with() -> None:
+    assert picture_of([record(NOW)]).headline.last_week_parts is None
+    assert picture_of([]).headline.last_week_parts is None
+
+
+def test_unread_time_is_said_to_be_incomplete() -> None:
+    past = UsageHistory()
+    past.add([record(NOW), record(WEEK_START - timedelta(days=3))], NOW)
+    source = Source(past=past, boundary=BERLIN, history=READY)
+    early = compose(source, NOW, REQUESTS)
+    assert not early.recent.is_complete
+    assert early.headline.last_week_parts is None
+    past.complete(WEEK_START - timedelta(days=7))
+    later = compose(source, NOW, REQUESTS)
+    assert later.recent.is_complete
+    assert later.day.is_complete
+    assert not later.weeks.is_complete
+    assert later.headline.last_week_parts is not None
+
+
+def test_pace_carries_the_week_on_as_it_went() -> None:
+    elapsed = NOW - WEEK_START
+    log = [record(WEEK_START + elapsed * part / 10) for part in range(10)]
+    week = timedelta(days=7)
+    assert picture_of(log).weeks.pace == round(10 * (week / elapsed))
+
+
+def test_pace_is_not_told_too_early_or_of_nothing() -> None:
+    early = WEEK_START + timedelta(hours=3)
+    assert picture_of([record(early)], now=early).weeks.pace is None
+    assert picture_of([]).weeks.pace is None
+
+
+def test_series_tell_backends_apart_that_served_the_same_model() -> None:
+    log = [
+        record(NOW, backend="zai"),
+        record(NOW, backend="anthropic"),
+        record(NOW, backend="anthropic", model="claude-opus-4-6"),
+        record(NOW, model=None, backend=None),
+    ]
+    day = picture_of(log).day
+    assert [(one.key, one.name) for one in day.series] == [
+        ("anthropic/claude-opus-4-6", "opus-4-6"),
+        ("anthropic/claude-sonnet-4-5", "sonnet-4-5 (Claude)"),
+        ("zai/claude-sonnet-4-5", "sonnet-4-5 (Z.ai)"),
+        ("/", "No model"),
+    ]
+
+
+def test_snapshots_of_one_model_are_named_in_full() -> None:
+    log = [record(NOW), record(NOW, model="claude-sonnet-4-5-20250929")]
+    seen = picture_of(log)
+    names = ["claude-sonnet-4-5", "claude-sonnet-4-5-20250929"]
+    assert [one.name for one in seen.day.series] == names
+    assert [choice.name for choice in seen.models] == names
+
+
+def test_hidden_choice_stays_to_be_chosen_though_the_log_lost_it() -> None:
+    selection = Selection(
+        hidden_providers=frozenset({"gone"}), hidden_models=frozenset({"claude-old"})
+    )
+    seen = picture_of([record(NOW)], selection)
+    assert [(one.key, one.is_on) for one in seen.providers] == [("gone", False), ("zai", True)]
+    assert [(one.key, one.is_on) for one in seen.models] == [
+        ("claude-sonnet-4-5", True),
+        ("claude-old", False),
+    ]
+
+
+def test_model_has_the_backend_that_served_it_most() -> None:
+    log = [record(NOW, backend="anthropic"), record(NOW), record(NOW)]
+    assert [(choice.backend, choice.also) for choice in picture_of(log).models] == [
+        ("zai", ("anthropic",))
+    ]
+
+
+def test_cache_hit_rate_is_of_all_input() -> None:
+    log = [record(NOW, tokens=(100, 7, 100, 200)), record(NOW, backend="none", tokens=(0, 5, 0, 0))]
+    rates = {one.backend: one.cache_hit_rate for one in picture_of(log).tokens.kinds}
+    assert rates == {"zai": 0.5, "none": None}
+
+
+def test_pauses_are_marked_where_they_reach_into_the_split() -> None:
+    hour = timedelta(hours=1)
+    pauses = [
+        Pause(NOW - timedelta(days=90), NOW - timedelta(days=89)),
+        Pause(NOW - 5 * hour, NOW - 4 * hour),
+        Pause(NOW - hour, NOW + hour),
+    ]
+    log = [record(NOW - timedelta(days=40)), record(NOW)]
+    assert picture_of(log, pauses=pauses).split.pauses == (
+        PauseMark(start=NOW - 5 * hour, end=NOW - 4 * hour),
+        PauseMark(start=NOW - hour, end=None),
+    )
+
+
+def test_split_has_hours_for_a_short_history_and_days_for_a_long_one() -> None:
+    short = picture_of([record(NOW)]).split.bars
+    assert len(short.edges) == 25
+    long = picture_of([record(NOW - timedelta(days=200)), record(NOW)]).split.bars
+    assert 28 <= len(long.edges) - 1 <= 29
+    assert {edge.hour for edge in long.edges} == {0}
+
+
+def test_savings_are_of_this_week_and_of_what_is_shown() -> None:
+    asked: list[int] = []
+
+    def price(usage: Usage) -> Savings:
+        asked.append(usage.total().tokens)
+        return Savings(usd=1.5, priced_on=date(2026, 11, 1))
+
+    log = [record(NOW), record(NOW, backend="anthropic"), record(WEEK_START - timedelta(days=1))]
+    source = Source(past=past_of(log), boundary=BERLIN, history=READY, price=price)
+    seen = compose(source, NOW, Selection(hidden_providers=frozenset({"anthropic"})))
+    assert asked == [433]
+    assert seen.headline.savings == Savings(usd=1.5, priced_on=date(2026, 11, 1))
+
+
+def test_nothing_at_all_still_makes_a_picture() -> None:
+    seen = picture_of([])
+    assert totals(seen.recent) == [0] * 60
+    assert (seen.providers, seen.models, seen.first, seen.hides_everything) == ((), (), None, False)
+    assert seen.headline.parts == ()
+
+
+def test_recent_slots_are_let_go_as_time_goes_by() -> None:
+    past = UsageHistory()
+    for minutes in range(0, 60 * 24, 3):
+        past.add([record(NOW + timedelta(minutes=minutes))], NOW + timedelta(minutes=minutes))
+    assert len(past._recent.cells) <= 81

@@ -1,0 +1,232 @@
+"""The macOS icon: pystray's real backend, against stand-ins for the system's modules."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from appkit_stand_in import MADE_WITH, System, forget
+from PIL import Image
+from running_host import icon_of, running_host, sample_face, sample_rows
+
+from offramp_tray.toolkit.notify_command import show_by
+from offramp_tray.toolkit.pystray_menu import pystray_base
+from offramp_tray.view.view_model import IconImages, Notification, Row, RowKind
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from running_host import RunningHost
+
+    from offramp_tray.view.view_model import Face
+
+_NEW = Row(key="new", kind=RowKind.ACTION, text="New")
+
+
+@pytest.fixture
+def mac(monkeypatch: pytest.MonkeyPatch) -> Iterator[System]:
+    system = System()
+    for name, module in system.modules().items():
+        monkeypatch.setitem(sys.modules, name, module)
+        parent, _, child = name.rpartition(".")
+        if parent:
+            setattr(sys.modules[parent], child, module)
+    package = sys.modules[pystray_base.__package__]
+    monkeypatch.delattr(package, "_darwin", raising=False)
+    forget(*MADE_WITH)
+    yield system
+    forget(*MADE_WITH)
+    assert system.strays == []
+
+
+@contextlib.asynccontextmanager
+async def _running(mac: System, face: Face | None = None) -> AsyncIterator[RunningHost]:
+    """An icon on that system; at the end it has left the menu bar."""
+    backend = importlib.import_module("offramp_tray.macos.appkit_backend").AppKitBackend()
+    async with running_host(backend, face or sample_face()) as running:
+        assert await running.next_presence()
+        yield running
+    assert mac.status_items == []
+
+
+def _titles(menu: Any) -> list[str]:
+    return [item.title for item in menu.items if not item.hidden]
+
+
+def _item(menu: Any, title: str) -> Any:
+    for item in menu.items:
+        if item.title == title:
+            return item
+        if item.submenu is not None:
+            with contextlib.suppress(LookupError):
+                return _item(item.submenu, title)
+    raise LookupError(title)
+
+
+def _click(mac: System, title: str) -> None:
+    """As AppKit does it: on the main thread, to the item's own target."""
+    item = _item(mac.item.menu, title)
+    mac.calls.put(lambda: item.target.activate_menu_item(item))
+
+
+async def test_icon_stays_out_of_the_dock(mac: System) -> None:
+    async with _running(mac):
+        assert mac.activation_policy == "accessory"
+        assert mac.button.hidden is False
+
+
+async def test_icon_keeps_its_pixels_for_fine_screens(mac: System) -> None:
+    async with _running(mac, sample_face(icon=icon_of(16, 18, 36, 54))):
+        image = mac.button.image
+        assert image.size == (18, 18)
+        assert [pixels.size for pixels in image.pixels] == [(18, 18)] * 3
+        pictures = [Image.open(io.BytesIO(pixels.data)) for pixels in image.pixels]
+        assert [picture.size[0] for picture in pictures] == [18, 36, 54]
+        assert pictures[2].getpixel((5, 5)) == (200, 30, 60, 255)
+
+
+@pytest.mark.parametrize("is_template", [True, False])
+async def test_icon_is_a_template_if_it_says_so(mac: System, is_template: bool) -> None:
+    drawn = icon_of(36).by_size_px
+    icon = IconImages(by_size_px=drawn, is_template=is_template)
+    async with _running(mac, sample_face(icon=icon)):
+        assert mac.button.image.template is is_template
+
+
+async def test_words_are_there_for_all(mac: System) -> None:
+    async with _running(mac, sample_face(label="68 %")) as running:
+        button = mac.button
+        assert button.toolTip == "Z.ai 68 %, Claude 32 % this week"
+        assert button.accessibilityLabel == "Z.ai 68 %, Claude 32 % this week"
+        assert (button.title, button.imagePosition) == ("68 %", "left of the text")
+        running.host.show(sample_face(title="New"))
+        await running.settle()
+        assert (button.toolTip, button.title, button.imagePosition) == ("New", "", "alone")
+
+
+async def test_menu_reads_as_designed(mac: System) -> None:
+    async with _running(mac):
+        menu = mac.item.menu
+        assert _titles(menu) == [
+            "Z.ai 68 %, Claude 32 %",
+            "---",
+            "Pause delegation",
+            "Pause for",
+            "Open charts…",
+            "Open config_file",
+            "---",
+            "Quit tray (the daemon runs on)",
+        ]
+        assert _titles(_item(menu, "Pause for").submenu) == ["1 hour", "Until tomorrow"]
+        assert not _item(menu, "Z.ai 68 %, Claude 32 %").enabled
+        assert _item(menu, "Pause delegation").state == 0
+
+
+async def test_click_names_its_row(mac: System) -> None:
+    async with _running(mac) as running:
+        for title, key in (("Pause delegation", "pause"), ("1 hour", "hour")):
+            _click(mac, title)
+            assert await running.next_click() == key
+
+
+async def test_click_leaves_the_menu_as_it_is(mac: System) -> None:
+    async with _running(mac) as running:
+        menu = mac.item.menu
+        _click(mac, "Open charts…")
+        await running.next_click()
+        await running.settle()
+        assert mac.item.menu is menu
+
+
+async def test_change_of_looks_keeps_the_menu(mac: System) -> None:
+    async with _running(mac) as running:
+        menu = mac.item.menu
+        running.host.show(sample_face(rows=sample_rows(is_paused=True, headline="Paused")))
+        await running.settle()
+        assert mac.item.menu is menu
+        assert _titles(menu)[0] == "Paused"
+        assert _item(menu, "Pause delegation").state == 1
+
+
+async def test_open_menu_is_not_rebuilt(mac: System) -> None:
+    async with _running(mac) as running:
+        menu = mac.item.menu
+        mac.calls.put(lambda: menu.delegate.menuWillOpen_(menu))
+        await running.next_open()
+        running.host.show(sample_face(rows=(_NEW, *sample_rows(is_paused=True))))
+        await running.settle()
+        assert mac.item.menu is menu
+        assert _item(menu, "Pause delegation").state == 1
+        mac.calls.put(lambda: menu.delegate.menuDidClose_(menu))
+        await running.settle()
+        await running.settle()
+        assert _titles(mac.item.menu)[0] == "New"
+
+
+async def test_row_of_an_open_menu_is_neither_hidden_nor_shown(mac: System) -> None:
+    def rows(text: str) -> tuple[Row, ...]:
+        told = Row(key="told", kind=RowKind.TEXT, text=text, is_visible=bool(text))
+        return (told, *sample_rows())
+
+    async with _running(mac, sample_face(rows=rows(""))) as running:
+        menu = mac.item.menu
+        before = _titles(menu)
+        mac.calls.put(lambda: menu.delegate.menuWillOpen_(menu))
+        await running.next_open()
+        running.host.show(sample_face(rows=rows("Z.ai refused the key")))
+        await running.settle()
+        assert _titles(menu) == before
+        mac.calls.put(lambda: menu.delegate.menuDidClose_(menu))
+        await running.settle()
+        await running.settle()
+        assert _titles(menu) == ["Z.ai refused the key", *before]
+
+
+async def test_click_that_comes_after_the_menu_was_made_anew_means_its_row(mac: System) -> None:
+    async with _running(mac) as running:
+        old = _item(mac.item.menu, "Open charts…")
+        running.host.show(sample_face(rows=(_NEW,)))
+        await running.settle()
+        mac.calls.put(lambda: old.target.activate_menu_item(old))
+        assert await running.next_click() == "charts"
+
+
+async def test_picture_changes_with_the_face(mac: System) -> None:
+    async with _running(mac) as running:
+        before = mac.button.image
+        running.host.show(sample_face(title="same picture"))
+        await running.settle()
+        assert mac.button.image is before
+        running.host.show(sample_face(icon=icon_of(36)))
+        await running.settle()
+        assert mac.button.image is not before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_signal_ends_the_loop_in_order(mac: System, number: signal.Signals) -> None:
+    async with _running(mac) as running:
+        mac.calls.put(lambda: mac.signal_handlers[number](number))
+        running.thread.join(10)
+        assert not running.thread.is_alive()
+
+
+def test_message_is_given_to_a_command_as_arguments(tmp_path: Path) -> None:
+    file = tmp_path / "told"
+    message = Notification(key="k", title='The "key"', body="$(touch x) \\ `y`")
+    command = ("/bin/sh", "-c", f'printf "%s|%s" "$1" "$2" > {file}', "sh")
+    show_by(command, message).join(10)
+    assert file.read_text(encoding="utf-8") == f"{message.title}|{message.body}"
+
+
+@pytest.mark.parametrize("command", [("/nowhere/osascript",), ("/bin/false",)])
+def test_message_that_can_t_be_shown_is_logged(
+    command: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    show_by(command, Notification(key="k", title="title", body="body")).join(10)
+    assert "A message to the user could not be shown." in caplog.messages

@@ -1,0 +1,162 @@
+"""What a state amounts to: the condition, the shares, whether the numbers are of today."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from quota_samples import plan_of
+from tray_states import (
+    BOUNDARY,
+    HOUR,
+    NOW,
+    bypass_of,
+    error_of,
+    running,
+    status_of,
+    week_of,
+    window_of,
+)
+
+from offramp_core.control import api
+from offramp_core.control.api import Pause, RecordsStatus
+from offramp_core.settings import TraySettings
+from offramp_tray.state import state as states
+from offramp_tray.state.state import Condition, Presence
+from offramp_tray.view import menu, wording
+
+PAUSE = Pause(since=NOW)
+LIMITED = {"zai": error_of(api.LIMIT)}
+SPENT = status_of(quota=(plan_of("zai", window_of("5h", used=0.93, resets_in=HOUR)),))
+OVER = status_of(quota=(plan_of("zai", window_of("5h", used=0.93, resets_in=-HOUR)),))
+UNKNOWN = status_of(quota=(plan_of("zai", window_of(used=None)),))
+TOOLS = status_of(quota=(plan_of("zai", window_of("1mo_tools", used=1.0)),))
+REJECTED = status_of(quota=(plan_of("anthropic", window_of(used=0.5, status="rejected")),))
+
+
+@pytest.mark.parametrize(
+    ("state", "condition"),
+    [
+        (running(), Condition.RUNNING),
+        (running(status_of(pause=PAUSE)), Condition.PAUSED),
+        (running(status_of(zai_key="missing")), Condition.NO_KEY),
+        (running(status_of(zai_key="missing", pause=PAUSE)), Condition.PAUSED),
+        (
+            running(status_of(zai_key="missing", key_note=api.KEY_AWAITED)),
+            Condition.RUNNING,
+        ),
+        (
+            running(status_of(zai_key="missing", key_note="waiting for the keyring: locked")),
+            Condition.NO_KEY,
+        ),
+        (running(status_of(errors={"zai": error_of(api.LIMIT)})), Condition.TROUBLE),
+        (running(status_of(errors={"zai": error_of(api.OVERLOADED)})), Condition.RUNNING),
+        (
+            running(status_of(errors={"zai": error_of(api.OVERLOADED, count=3)})),
+            Condition.TROUBLE,
+        ),
+        (
+            running(status_of(pause=PAUSE, errors={"zai": error_of(api.LIMIT)})),
+            Condition.PAUSED,
+        ),
+        (
+            running(status_of(pause=PAUSE, errors={"anthropic": error_of(api.LIMIT)})),
+            Condition.TROUBLE,
+        ),
+        (running(SPENT), Condition.QUOTA),
+        (running(SPENT, settings=TraySettings(quota_percent=95)), Condition.RUNNING),
+        (running(OVER), Condition.RUNNING),
+        (running(UNKNOWN), Condition.RUNNING),
+        (running(TOOLS), Condition.RUNNING),
+        (running(REJECTED), Condition.QUOTA),
+        (running(SPENT, presence=Presence.NOT_RUNNING), Condition.NOT_RUNNING),
+        (running(status_of(errors=LIMITED, bypasses={"zai": bypass_of()})), Condition.RUNNING),
+        (
+            running(
+                status_of(
+                    errors={"zai": error_of(api.KEY_REFUSED)},
+                    bypasses={"zai": bypass_of(api.KEY_REFUSED)},
+                )
+            ),
+            Condition.TROUBLE,
+        ),
+        (running(status_of(errors=LIMITED, delegation="never")), Condition.RUNNING),
+        (running(status_of(zai_key="missing", delegation="never")), Condition.RUNNING),
+        (running(presence=Presence.NOT_RUNNING), Condition.NOT_RUNNING),
+        (
+            running(status_of(pause=PAUSE), presence=Presence.NOT_RUNNING),
+            Condition.NOT_RUNNING,
+        ),
+        (running(presence=Presence.UNREACHABLE), Condition.TROUBLE),
+        (running(presence=Presence.UNKNOWN), Condition.RUNNING),
+    ],
+)
+def test_of_several_conditions_the_one_that_matters_most_holds(state, condition):
+    assert states.condition(state) is condition
+
+
+def test_shares_are_of_requests_with_delegates_first():
+    assert states.shares(running()) == (("zai", 0.68), ("anthropic", 0.32))
+
+
+def test_shares_are_of_tokens_where_the_settings_say_so():
+    state = running(
+        settings=TraySettings(count="tokens"), week=week_of(zai=(9, 100), anthropic=(1, 300))
+    )
+    assert states.shares(state) == (("zai", 0.25), ("anthropic", 0.75))
+
+
+def test_shares_are_unknown_before_the_log_was_read_and_empty_in_an_empty_week():
+    assert states.shares(running(week=None)) is None
+    assert states.shares(running(week=week_of())) == ()
+
+
+def test_what_had_no_backend_has_no_share():
+    week = week_of(zai=(1, 1))
+    week = replace(week, by_backend={**week.by_backend, None: states.NOTHING})
+    assert states.shares(running(week=week)) == (("zai", 1.0),)
+
+
+def test_backends_of_old_records_come_after_those_of_the_settings():
+    state = running(backends=("anthropic", "mine", "zai"), week=week_of(zai=(1, 1), gone=(1, 1)))
+    assert states.shown_backends(state) == ("mine", "zai", "anthropic", "gone")
+
+
+@pytest.mark.parametrize(
+    ("state", "is_stale"),
+    [
+        (running(), False),
+        (running(presence=Presence.NOT_RUNNING), False),
+        (running(presence=Presence.UNREACHABLE), True),
+        (running(week_problem="The request log can't be read."), True),
+        (
+            running(
+                status_of(records=RecordsStatus(written=1, waiting=2, lost=0, last_error="full"))
+            ),
+            True,
+        ),
+    ],
+)
+def test_numbers_are_stale_where_something_keeps_them_back(state, is_stale):
+    assert states.is_stale(state) is is_stale
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"now": BOUNDARY.week_of(NOW).end},
+        {"now": BOUNDARY.week_of(NOW).start - timedelta(seconds=1)},
+        {"boundary": replace(BOUNDARY, hour=3)},
+    ],
+)
+def test_numbers_of_another_week_are_unknown_in_this_one(fields):
+    state = running(
+        week=week_of(zai=(68, 1), old=(1, 1)), settings=TraySettings(text="requests"), **fields
+    )
+    assert states.counts(state) is None
+    assert states.shares(state) is None
+    assert states.shown_backends(state) == ("zai", "anthropic")
+    assert wording.split(state) == "– this week"  # noqa: RUF001 - the dash for what is unknown
+    assert wording.label(state) == wording.UNKNOWN
+    assert menu.rows(state)[1].text == "Z.ai: – requests, – tokens"  # noqa: RUF001 - the same

@@ -1,0 +1,391 @@
+"""The menu from top to bottom, for each state of things."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from msgspec import structs
+from quota_samples import plan_of
+from tray_states import (
+    HOUR,
+    NOW,
+    bypass_of,
+    error_of,
+    row,
+    running,
+    status_of,
+    week_of,
+    window_of,
+)
+
+from offramp_cli.daemon_client import delegation_text
+from offramp_core import __version__
+from offramp_core.control import api
+from offramp_core.control.api import Pause, RecordsStatus
+from offramp_core.settings import TraySettings
+from offramp_tray.state.state import Presence, State
+from offramp_tray.view import menu, wording
+from offramp_tray.view.view_model import RowKind
+
+DASH = wording.UNKNOWN
+
+
+def words(state: State) -> list[str]:
+    """What is to be read, top to bottom."""
+    return [
+        "---" if each.kind is RowKind.SEPARATOR else each.text
+        for each in menu.rows(state)
+        if each.is_visible
+    ]
+
+
+def text(state: State, key: str) -> str:
+    return row(menu.rows(state), key).text
+
+
+def test_the_menu_reads_as_designed():
+    assert words(running(is_login_item=True)) == [
+        "Delegation on · Z.ai 68%, Claude 32% this week",
+        "Z.ai: 68 requests, 1.2M tokens",
+        "Claude: 32 requests, 3.0M tokens",
+        "Z.ai quota: not known yet",
+        "Claude quota: not known yet",
+        "---",
+        "Pause delegation",
+        "Pause for",
+        "---",
+        "Open charts…",
+        "Copy the Claude Code line",
+        "Open settings",
+        "Open log folder",
+        "---",
+        "Start the tray at login",
+        "Restart daemon",
+        "---",
+        "About",
+        "Quit tray (the daemon runs on)",
+    ]
+
+
+def test_nothing_unknown_is_a_zero():
+    shown = words(State(now=NOW, boundary=running().boundary))
+    assert shown[:5] == [
+        f"Looking for the daemon · {DASH} this week",
+        f"Z.ai: {DASH} requests, {DASH} tokens",
+        f"Claude: {DASH} requests, {DASH} tokens",
+        "Z.ai quota: not known yet",
+        "Claude quota: not known yet",
+    ]
+    assert not any("0" in line for line in shown[:5])
+
+
+def test_an_empty_week_has_zeros_that_are_known():
+    shown = words(running(week=week_of()))
+    assert shown[0] == "Delegation on · no requests this week"
+    assert shown[1] == "Z.ai: 0 requests, 0 tokens"
+
+
+@pytest.mark.parametrize(
+    ("state", "headline"),
+    [
+        (running(status_of(pause=Pause(since=NOW))), "Delegation paused until you resume it"),
+        (
+            running(status_of(pause=Pause(since=NOW, until=NOW + timedelta(hours=1)))),
+            "Delegation paused until 15:00",
+        ),
+        (
+            running(status_of(pause=Pause(since=NOW, until=NOW + timedelta(days=1)))),
+            "Delegation paused until Thu 14:00",
+        ),
+        (running(status_of(zai_key="missing")), "Delegation on, but no key for Z.ai"),
+        (running(presence=Presence.NOT_RUNNING), "Daemon not running"),
+        (running(presence=Presence.UNREACHABLE), "Daemon can't be asked"),
+    ],
+)
+def test_the_headline_begins_with_the_state(state, headline):
+    assert text(state, "headline") == f"{headline} · Z.ai 68%, Claude 32% this week"
+
+
+@pytest.mark.parametrize("mode", ["always", "auto", "never"])
+@pytest.mark.parametrize("pause", [None, Pause(since=NOW)])
+def test_delegation_is_worded_as_on_the_command_line(pause, mode):
+    status = status_of(pause=pause, delegation=mode)
+    assert wording.delegation(status, running(status)) == delegation_text(status)
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (
+            error_of(api.KEY_REFUSED),
+            "Z.ai refused the key (13:55): set it with offramp key set",
+        ),
+        (
+            error_of(api.LIMIT, count=4),
+            "Z.ai: the limit is reached (13:55, 4 in a row): wait, or pause delegation",
+        ),
+        (
+            error_of(api.ACCOUNT),
+            "Z.ai refused the account (13:55): look at your plan there",
+        ),
+        (
+            error_of(api.OVERLOADED),
+            "Z.ai is overloaded (13:55): wait, or pause delegation",
+        ),
+        (error_of(api.UNREACHABLE), "Z.ai can't be reached (13:55): check the network"),
+        (
+            error_of(api.FAILING, http_status=500),
+            "Z.ai fails (HTTP 500) (13:55): wait, or pause delegation",
+        ),
+        (
+            error_of("of a newer daemon", http_status=None, why="It went wrong."),
+            "Z.ai: It went wrong (13:55): see offramp logs",
+        ),
+    ],
+)
+def test_the_last_error_is_one_line_with_its_cure(error, line):
+    assert text(running(status_of(errors={"zai": error})), "error") == line
+
+
+def test_claudes_limit_is_no_reason_to_pause():
+    state = running(status_of(errors={"anthropic": error_of(api.LIMIT)}))
+    assert text(state, "error").endswith("wait, or use another model")
+
+
+def test_of_two_errors_the_later_one_shows():
+    errors = {
+        "zai": error_of(api.LIMIT),
+        "anthropic": error_of(api.OVERLOADED, at=NOW - timedelta(minutes=1)),
+    }
+    assert text(running(status_of(errors=errors)), "error").startswith("Claude is overloaded")
+
+
+@pytest.mark.parametrize(
+    ("state", "line"),
+    [
+        (running(), ""),
+        (
+            running(status_of(zai_key="missing")),
+            "No key for Z.ai: set it with offramp key set",
+        ),
+        (
+            running(status_of(zai_key="missing", key_note="waiting for the keyring: it is locked")),
+            "No key for Z.ai: waiting for the keyring: it is locked",
+        ),
+        (
+            running(presence=Presence.NOT_RUNNING),
+            "Start the daemon below; the log folder says why it ended",
+        ),
+        (
+            running(presence=Presence.UNREACHABLE, problem="It is silent. Restart it."),
+            "It is silent. Restart it.",
+        ),
+        (
+            running(
+                status_of(records=RecordsStatus(written=0, waiting=9, lost=0, last_error="full"))
+            ),
+            "Records can't be written: full",
+        ),
+        (running(week_problem="The log can't be read."), "The log can't be read."),
+        (running(settings_problem="Settings not taken: x"), "Settings not taken: x"),
+    ],
+)
+def test_what_is_wrong_has_a_row_of_its_own(state, line):
+    found = row(menu.rows(state), "error")
+    assert (found.text, found.is_visible) == (line, bool(line))
+
+
+def test_a_long_error_is_cut_to_one_line():
+    problem = "A long story.\n" * 20
+    line = text(running(week_problem=problem), "error")
+    assert "\n" not in line
+    assert len(line) == 120
+    assert line.endswith("…")
+
+
+def test_a_refusal_shows_in_its_own_row():
+    found = row(menu.rows(running(refusal="It was not done.")), "refusal")
+    assert (found.text, found.is_visible) == ("It was not done.", True)
+
+
+def test_pause_is_checked_while_paused_and_off_without_a_daemon():
+    paused = row(menu.rows(running(status_of(pause=Pause(since=NOW)))), menu.PAUSE)
+    assert (paused.is_checked, paused.is_enabled) == (True, True)
+    gone = menu.rows(running(presence=Presence.NOT_RUNNING))
+    assert not row(gone, menu.PAUSE).is_enabled
+    assert not row(gone, "pause_for").is_enabled
+
+
+def test_pause_for_says_until_when():
+    below = row(menu.rows(running()), "pause_for").rows
+    assert [each.text for each in below] == [
+        "1 hour",
+        "Until tomorrow (Thu 08:00)",
+        "Until the week resets (Thu 22:00)",
+    ]
+
+
+@pytest.mark.parametrize("key", [menu.PAUSE, menu.COPY, menu.DAEMON, menu.PAUSE_HOUR])
+def test_a_row_whose_action_is_under_way_says_so(key):
+    before = text(running(), key)
+    assert text(running(pending=frozenset({key})), key) == f"{before}…"
+
+
+def test_charts_say_what_is_missing():
+    assert text(running(has_charts=False), menu.CHARTS) == "Open charts… (needs offramp[charts])"
+
+
+def test_without_a_daemon_it_can_be_started_and_quit_promises_nothing():
+    state = running(presence=Presence.NOT_RUNNING)
+    assert text(state, menu.DAEMON) == "Start daemon"
+    assert text(state, menu.QUIT) == "Quit tray"
+
+
+@pytest.mark.parametrize(("is_on", "is_visible"), [(True, True), (False, True), (None, False)])
+def test_start_at_login_shows_where_it_can_be_told(is_on, is_visible):
+    found = row(menu.rows(running(is_login_item=is_on)), menu.LOGIN)
+    assert (found.is_checked, found.is_visible) == (bool(is_on), is_visible)
+
+
+def test_about_tells_version_and_licence_without_a_link():
+    lines = [each.text for each in row(menu.rows(running()), "about").rows]
+    assert lines[0] == f"Offramp {__version__}"
+    assert lines[1] == "MIT licence"
+    assert not any("://" in line for line in lines)
+
+
+def test_rows_keep_their_keys_and_places_whatever_happens():
+    states = [
+        running(),
+        running(presence=Presence.NOT_RUNNING),
+        running(presence=Presence.UNREACHABLE, problem="silent"),
+        running(status_of(pause=Pause(since=NOW)), refusal="no", is_login_item=True),
+        running(week=None),
+        running(status_of(bypasses={"zai": bypass_of()}, waiting=2, delegation="auto")),
+    ]
+    keys = {tuple(each.key for each in menu.rows(state)) for state in states}
+    assert len(keys) == 1
+
+
+def test_every_key_is_there_once():
+    rows = menu.rows(running(backends=("anthropic", "zai", "mine")))
+    keys = [each.key for top in rows for each in (top, *top.rows)]
+    assert len(keys) == len(set(keys))
+
+
+PLANS = (
+    plan_of(
+        "anthropic",
+        window_of(used=0.63, resets_in=timedelta(days=1.3)),
+        window_of("5h", used=0.2, resets_in=2 * HOUR),
+    ),
+    plan_of("zai", window_of("1mo_tools"), window_of("5h", used=0.1, resets_in=HOUR)),
+)
+
+
+def quota_lines(state: State) -> list[str]:
+    return [each.text for each in menu.rows(state) if each.key.startswith("quota.")]
+
+
+def test_each_window_of_a_plan_has_its_row():
+    assert quota_lines(running(status_of(quota=PLANS))) == [
+        "Z.ai 5 hours 10%, resets 15:00, on pace for 12%",
+        "Claude 5 hours 20%, resets 16:00, on pace for 33%",
+        "Claude week 63%, resets Thu 21:12, on pace for 77%",
+    ]
+
+
+def test_without_the_daemon_figures_have_their_age_and_end_with_their_reset():
+    later = running(
+        status_of(quota=PLANS), presence=Presence.NOT_RUNNING, now=NOW + timedelta(hours=1.5)
+    )
+    assert quota_lines(later) == [
+        "Z.ai 5 hours: unknown since its reset 15:00",
+        "Claude 5 hours 20%, resets 16:00, on pace for 22% (as of 1 h ago)",
+        "Claude week 63%, resets Thu 21:12, on pace for 77% (as of 1 h ago)",
+    ]
+
+
+def test_a_plan_that_could_not_be_asked_says_why():
+    asked = plan_of("zai")
+    state = running(status_of(quota=(structs.replace(asked, problem="It did not answer."),)))
+    assert quota_lines(state)[0] == "Z.ai quota: not known (It did not answer)"
+
+
+def test_nothing_is_expected_of_the_plan_of_a_backend_of_the_users_own():
+    state = running(backends=("anthropic", "mine"))
+    assert quota_lines(state) == ["Claude quota: not known yet"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "text_of_row"),
+    [
+        ({}, ""),
+        ({"delegation": "auto"}, ""),
+        (
+            {"delegation": "auto", "delegation_why": "Sonnet on Claude: 12 % under pace"},
+            "Sonnet on Claude: 12 % under pace",
+        ),
+        ({"delegation": "always", "delegation_why": "of before"}, ""),
+    ],
+)
+def test_the_autopilots_reason_has_a_row_while_it_decides(fields, text_of_row):
+    found = row(menu.rows(running(status_of(**fields))), "delegation")
+    assert (found.text, found.is_visible) == (text_of_row, bool(text_of_row))
+
+
+@pytest.mark.parametrize(
+    ("mode", "headline"),
+    [("never", "Delegation off (settings)"), ("auto", "Delegation on, auto")],
+)
+def test_the_headline_tells_the_mode(mode, headline):
+    state = running(status_of(delegation=mode))
+    assert text(state, "headline").startswith(f"{headline} · ")
+
+
+def test_a_bypass_has_a_row_instead_of_the_error_behind_it():
+    state = running(status_of(errors={"zai": error_of(api.LIMIT)}, bypasses={"zai": bypass_of()}))
+    line = "Z.ai's quota is spent: Sonnet and Haiku go to Claude until 17:00"
+    assert text(state, "bypass.zai") == line
+    assert text(state, "error") == ""
+    assert wording.tooltip(state).splitlines()[1] == line
+    assert not row(menu.rows(running()), "bypass.zai").is_visible
+
+
+def test_requests_that_wait_have_a_row():
+    shown = words(running(status_of(waiting=3, at_once=2)))
+    assert "Z.ai serves 2 at once: 3 requests wait" in shown
+    assert not any("at once" in line for line in words(running(status_of(at_once=2))))
+
+
+@pytest.mark.parametrize(
+    ("settings", "label"),
+    [
+        (TraySettings(), ""),
+        (TraySettings(text="share"), "68%"),
+        (TraySettings(text="requests"), "100"),
+        (TraySettings(text="tokens"), "4.2M"),
+    ],
+)
+def test_the_text_beside_the_icon_is_the_users_choice(settings, label):
+    state = running(settings=settings)
+    assert wording.label(state) == label
+    unknown = replace(state, week=None)
+    assert wording.label(unknown) == ("" if not label else DASH)
+
+
+def test_title_is_the_split_and_the_tooltip_adds_what_is_wrong():
+    assert wording.title(running()) == "Z.ai 68%, Claude 32% this week"
+    assert wording.tooltip(running()) == wording.title(running())
+    state = running(status_of(errors={"zai": error_of(api.KEY_REFUSED)}))
+    first, second = wording.tooltip(state).splitlines()
+    assert first.startswith("Delegation on · Z.ai 68%")
+    assert second.startswith("Z.ai refused the key")
+
+
+def test_a_foreign_backends_name_can_do_no_harm():
+    state = running(week=week_of(**{"a\x1b[31m\nb" + "x" * 90: (1, 1)}))
+    shown = next(line for line in words(state) if line.startswith("a?[31m?b"))
+    assert len(shown) < 80

@@ -1,0 +1,179 @@
+"""Notifications: four kinds, each once while its cause lasts, each a setting."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from quota_samples import plan_of
+from tray_states import HOUR, NOW, bypass_of, error_of, running, status_of, window_of
+
+from offramp_core.control import api
+from offramp_core.control.api import Pause
+from offramp_core.settings import TraySettings
+from offramp_tray.state.state import Presence
+from offramp_tray.view import notification_rules
+from offramp_tray.view.notification_rules import Herald
+from offramp_tray.view.view_model import Notification
+
+REFUSED = status_of(errors={"zai": error_of(api.KEY_REFUSED)})
+LIMIT = {"zai": error_of(api.LIMIT)}
+LIMITED = status_of(errors=LIMIT)
+NEARLY = status_of(quota=(plan_of("zai", window_of(used=0.95)),))
+SPENT = plan_of("zai", window_of("5h", used=1.0, resets_in=3 * HOUR))
+
+
+def keys(state):
+    return [notification.key for notification in notification_rules.due(state)]
+
+
+@pytest.mark.parametrize(
+    ("state", "due"),
+    [
+        (running(), []),
+        (running(REFUSED), ["key.zai"]),
+        (running(LIMITED), ["delegation.zai"]),
+        (running(status_of(zai_key="missing")), ["delegation.zai"]),
+        (running(status_of(zai_key="missing", key_note=api.KEY_AWAITED)), []),
+        (running(status_of(zai_key="missing", pause=Pause(since=NOW))), []),
+        (running(status_of(errors={"zai": error_of(api.OVERLOADED)})), []),
+        (
+            running(status_of(errors={"zai": error_of(api.OVERLOADED, count=3)})),
+            ["delegation.zai"],
+        ),
+        (running(status_of(errors={"anthropic": error_of(api.LIMIT)})), []),
+        (running(presence=Presence.NOT_RUNNING), []),
+        (running(presence=Presence.NOT_RUNNING, is_missed=True), ["daemon"]),
+        (running(NEARLY), ["quota.zai.7d"]),
+        (running(status_of(quota=(plan_of("zai", window_of(used=0.5)),))), []),
+        (running(status_of(bypasses={"zai": bypass_of()})), ["delegation.zai"]),
+        (running(status_of(bypasses={"zai": bypass_of()}, errors=LIMIT)), ["delegation.zai"]),
+        (running(status_of(bypasses={"zai": bypass_of()}, quota=(SPENT,))), ["delegation.zai"]),
+        (
+            running(
+                status_of(
+                    bypasses={"zai": bypass_of(api.KEY_REFUSED)},
+                    errors={"zai": error_of(api.KEY_REFUSED)},
+                )
+            ),
+            ["key.zai"],
+        ),
+        (
+            running(
+                status_of(
+                    bypasses={"zai": bypass_of(api.ACCOUNT)},
+                    errors={"zai": error_of(api.ACCOUNT)},
+                )
+            ),
+            ["delegation.zai"],
+        ),
+        (running(status_of(bypasses={"zai": bypass_of(api.BUSY)})), []),
+        (running(status_of(bypasses={"zai": bypass_of()}, pause=Pause(since=NOW))), []),
+        (running(status_of(bypasses={"zai": bypass_of()}, delegation="never")), []),
+        (
+            running(status_of(bypasses={"anthropic": bypass_of(to="zai")})),
+            ["delegation.anthropic"],
+        ),
+        (running(status_of(zai_key="missing", delegation="never")), []),
+    ],
+)
+def test_each_cause_has_its_notification(state, due):
+    assert keys(state) == due
+
+
+@pytest.mark.parametrize(
+    ("state", "setting"),
+    [
+        (running(REFUSED), "notify_key"),
+        (running(LIMITED), "notify_delegation"),
+        (running(status_of(zai_key="missing")), "notify_delegation"),
+        (running(presence=Presence.NOT_RUNNING, is_missed=True), "notify_daemon"),
+        (running(NEARLY), "notify_quota"),
+        (running(status_of(bypasses={"zai": bypass_of()})), "notify_delegation"),
+    ],
+)
+def test_each_can_be_switched_off(state, setting):
+    fields = {name: getattr(state, name) for name in ("status", "presence", "is_missed")}
+    assert keys(running(**fields))
+    assert not keys(running(settings=TraySettings(**{setting: False}), **fields))
+
+
+def test_words_say_what_happened_and_what_to_do():
+    [refused] = notification_rules.due(running(REFUSED))
+    assert refused.title == "Z.ai refused the key"
+    assert "offramp key set" in refused.body
+    [stopped] = notification_rules.due(running(LIMITED))
+    assert stopped.title == "Delegation to Z.ai stopped working"
+    assert "the limit is reached" in stopped.body
+
+
+def test_a_bypass_says_what_goes_where_and_until_when():
+    [told] = notification_rules.due(
+        running(status_of(bypasses={"zai": bypass_of()}, quota=(SPENT,)))
+    )
+    assert told.title == "Z.ai's quota is spent (5 hours)"
+    assert told.body == "Sonnet and Haiku go to Claude until 17:00."
+
+
+def test_a_quota_says_how_much_is_used_and_when_it_resets():
+    [nearly] = notification_rules.due(running(NEARLY))
+    assert nearly.title == "Z.ai week nearly spent"
+    assert nearly.body == "Z.ai week 95%, resets Sat 14:00, on pace for 166%."
+    [spent] = notification_rules.due(running(status_of(quota=(SPENT,))))
+    assert (spent.title, spent.body) == (
+        "Z.ai 5 hours spent",
+        "Z.ai 5 hours spent, resets 17:00.",
+    )
+
+
+def test_failure_bypass_and_end_of_it_are_one_notification():
+    said = Said()
+    steps = (
+        status_of(errors=LIMIT),
+        status_of(errors=LIMIT, bypasses={"zai": bypass_of()}),
+        status_of(bypasses={"zai": bypass_of()}, quota=(SPENT,)),
+        status_of(),
+    )
+    for status in steps:
+        said.herald.tell(notification_rules.due(running(status)), NOW)
+    assert said.keys == ["delegation.zai"]
+
+
+class Said:
+    def __init__(self):
+        self.keys: list[str] = []
+        self.herald = Herald(lambda notification: self.keys.append(notification.key))
+
+    def tell(self, *due: str, minutes: float = 0):
+        notifications = tuple(Notification(key=key, title=key, body="") for key in due)
+        self.herald.tell(notifications, NOW + timedelta(minutes=minutes))
+
+
+def test_a_lasting_cause_is_said_once():
+    said = Said()
+    for minutes in (0, 1, 60, 60 * 48):
+        said.tell("key.zai", minutes=minutes)
+    assert said.keys == ["key.zai"]
+
+
+def test_a_cause_that_comes_back_soon_is_no_news():
+    said = Said()
+    said.tell("daemon")
+    said.tell(minutes=1)
+    said.tell("daemon", minutes=5)
+    assert said.keys == ["daemon"]
+
+
+def test_a_cause_that_comes_back_after_long_is_news():
+    said = Said()
+    said.tell("daemon")
+    said.tell(minutes=1)
+    said.tell("daemon", minutes=60)
+    assert said.keys == ["daemon", "daemon"]
+
+
+def test_causes_are_told_one_by_one():
+    said = Said()
+    said.tell("a")
+    said.tell("a", "b")
+    assert said.keys == ["a", "b"]

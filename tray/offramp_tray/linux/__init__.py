@@ -1,0 +1,1 @@
+"""Icons, menus and notifications on Linux desktops, over D-Bus."""

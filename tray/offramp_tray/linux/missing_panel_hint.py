@@ -1,0 +1,85 @@
+"""Tells the user, once a session, what to install where nothing on the desktop shows the icon."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from offramp_tray.view.view_model import Notification
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+AFTER_S = 30.0
+"""At login the tray may well be there before the panel is."""
+MARK_FILE = "tray-told"
+"""In the runtime folder, which lasts as long as the session."""
+
+_LOG = logging.getLogger(__name__)
+
+
+class NoPlace:
+    """Waits whether a place for the icon comes. `on_presence` on one thread, `close` on any."""
+
+    def __init__(
+        self,
+        runtime_dir: Path,
+        environ: Mapping[str, str],
+        *,
+        notify: Callable[[Notification], None],
+        after_s: float = AFTER_S,
+    ) -> None:
+        """Tell by `notify` where there is no place for `after_s`."""
+        self._mark = runtime_dir / MARK_FILE
+        self._desktop = environ.get("XDG_CURRENT_DESKTOP", "")
+        self._notify = notify
+        self._after_s = after_s
+        self._timer: threading.Timer | None = None
+
+    def on_presence(self, is_shown: bool) -> None:
+        """Something shows the icon now, or nothing does."""
+        self.close()
+        if not is_shown:
+            self._timer = threading.Timer(self._after_s, self._tell)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def close(self) -> None:
+        """Wait no longer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tell(self) -> None:
+        cure = what_to_install(self._desktop)
+        _LOG.warning("Nothing on this desktop shows the icon", extra={"cure": cure})
+        if self._is_first_time():
+            self._notify(
+                Notification(key="place", title="Offramp has no place for its icon", body=cure)
+            )
+
+    def _is_first_time(self) -> bool:
+        """Whether it was not told in this session; if that can't be noted, it is told."""
+        with contextlib.suppress(OSError):
+            if self._mark.exists():
+                return False
+            os.close(os.open(self._mark, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        return True
+
+
+def what_to_install(desktop: str) -> str:
+    """The cure, for the desktop that `XDG_CURRENT_DESKTOP` names."""
+    if "gnome" in desktop.lower():
+        return (
+            "GNOME shows such icons with the extension AppIndicator and KStatusNotifierItem "
+            "Support alone (package gnome-shell-extension-appindicator). Install it, switch it on "
+            "in Extensions, and log in again. Offramp works without the icon too."
+        )
+    return (
+        "Add a system tray or status notifier to your panel (in Xfce: Status Tray Plugin, in "
+        "Sway's waybar: tray). The icon comes by itself then. Offramp works without it too."
+    )

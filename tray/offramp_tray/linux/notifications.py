@@ -1,0 +1,119 @@
+"""Messages to the user on Linux: org.freedesktop.Notifications, over the tray's own connection.
+
+A desktop without that service is no error: the message is in the log, and nothing waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, Final
+from xml.sax.saxutils import escape
+
+from dbus_fast.signature import Variant
+
+from offramp_tray.linux.dbus_object import plain_text
+from offramp_tray.linux.session_bus import BusError
+from offramp_tray.toolkit.backend import APP_ID, APP_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PIL.Image import Image
+
+    from offramp_tray.linux.session_bus import SessionBus
+    from offramp_tray.view.view_model import Notification
+
+logger = logging.getLogger(__name__)
+
+SERVICE: Final = "org.freedesktop.Notifications"
+SERVICE_PATH: Final = "/org/freedesktop/Notifications"
+
+_TIMEOUT_S = 25.0
+"""The service may have to be started first."""
+_MOST_WAITING = 16
+_BY_THE_SERVICE = -1
+"""How long a message stays."""
+
+
+class DesktopNotifier:
+    """Delivers messages one after another, so that none overtakes the one it replaces."""
+
+    def __init__(
+        self,
+        bus: SessionBus,
+        icon: Callable[[], Image | None],
+        *,
+        timeout_s: float = _TIMEOUT_S,
+    ) -> None:
+        """Ask `icon` for the picture beside a message."""
+        self._bus = bus
+        self._icon = icon
+        self._timeout_s = timeout_s
+        self._waiting: asyncio.Queue[Notification] = asyncio.Queue(_MOST_WAITING)
+        self._numbers: dict[str, int] = {}
+        """What the service calls the last message with each key."""
+        self._is_connected = False
+
+    def post(self, message: Notification) -> None:
+        """Deliver `message` soon; where that can't be, it is logged instead."""
+        if not self._is_connected or self._waiting.full():
+            _log(message, "there is no session bus, or it does not answer")
+            return
+        self._waiting.put_nowait(message)
+
+    async def serve(self) -> None:
+        """Deliver, until cancelled; whatever waits then is logged."""
+        self._numbers.clear()  # another bus, another service
+        self._is_connected = True
+        try:
+            while True:
+                message = await self._waiting.get()
+                try:
+                    await self._deliver(message)
+                except BusError as error:
+                    _log(message, str(error))
+        finally:
+            self._is_connected = False
+            while not self._waiting.empty():
+                _log(self._waiting.get_nowait(), "the session bus went away")
+
+    async def _deliver(self, message: Notification) -> None:
+        title = plain_text(message.title)
+        body = escape(plain_text(message.body))  # services read it as markup
+        icon = self._icon()
+        hints = {
+            "desktop-entry": Variant("s", APP_ID),
+            **({"image-data": _image_hint(icon)} if icon is not None else {}),
+        }
+        [number] = await self._bus.call(
+            SERVICE,
+            SERVICE_PATH,
+            f"{SERVICE}.Notify",
+            "susssasa{sv}i",
+            APP_NAME,
+            self._numbers.get(message.key, 0),
+            "",
+            title,
+            body,
+            [],
+            hints,
+            _BY_THE_SERVICE,
+            timeout_s=self._timeout_s,
+            may_start=True,
+        )
+        self._numbers[message.key] = number
+
+
+def _image_hint(image: Image) -> Variant:
+    """The picture as width, height, bytes in a row, alpha, bits, channels and the bytes."""
+    width, height = image.size
+    values: list[Any] = [width, height, 4 * width, True, 8, 4, image.tobytes()]
+    return Variant("(iiibiiay)", values)
+
+
+def _log(message: Notification, reason: str) -> None:
+    logger.warning(
+        "A message to the user could not be shown.",
+        extra={"title": message.title, "body": message.body, "reason": reason},
+    )

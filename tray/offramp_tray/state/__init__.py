@@ -1,0 +1,1 @@
+"""What the tray knows: of the daemon, of the week, and of the user's choices."""

@@ -1,0 +1,1 @@
+"""What the tray needs of any desktop, whatever its toolkit."""

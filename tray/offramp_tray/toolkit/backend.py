@@ -1,0 +1,47 @@
+"""What a tray toolkit must be able to do, so that `host` can be the same on every system."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from offramp_tray.view.view_model import Face, Notification
+
+APP_ID = "offramp"
+APP_NAME = "Offramp"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Callbacks:
+    """What a backend says, always on its main thread. None of them raises."""
+
+    on_ready: Callable[[], None]
+    """The main loop runs; said once."""
+    on_click: Callable[[str], None]
+    """The user chose the row with this key."""
+    on_open: Callable[[], None]
+    """The user is about to see the menu."""
+    on_presence: Callable[[bool], None]
+    """Whether something on the desktop shows the icon; said at first, and at each change."""
+
+
+class Backend(Protocol):
+    """One toolkit. But for `on_main_thread`, everything is called on its main thread alone."""
+
+    def run(self, face: Face, callbacks: Callbacks) -> None:
+        """Show `face` until `stop`; calls `on_ready` once `on_main_thread` works."""
+
+    def on_main_thread(self, call: Callable[[], None]) -> None:
+        """Have `call` run by the main loop, in order; from any thread. Dropped once it ended."""
+
+    def show(self, face: Face) -> None:
+        """Show `face` from now on."""
+
+    def notify(self, message: Notification) -> None:
+        """Show `message`, or log that it can't be shown; returns at once either way."""
+
+    def stop(self) -> None:
+        """End `run`."""

@@ -1,0 +1,1 @@
+"""What the tray shows, as pure functions of its state."""

@@ -1,0 +1,185 @@
+"""The menu, from top to bottom: a pure function of the state.
+
+A row's key is its name for good. Rows that have nothing to say are there but not visible, so that
+all others keep their place.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from offramp_core import __version__
+from offramp_core.settings import ANTHROPIC, ZAI
+from offramp_core.wording import quota_text
+from offramp_tray.state import state as states
+from offramp_tray.state.state import Presence
+from offramp_tray.view import wording
+from offramp_tray.view.view_model import Row, RowKind
+
+if TYPE_CHECKING:
+    from offramp_core.usage.aggregation import Totals
+    from offramp_tray.state.state import State
+
+PAUSE: Final = "pause"
+PAUSE_HOUR: Final = "pause.hour"
+PAUSE_TOMORROW: Final = "pause.tomorrow"
+PAUSE_RESET: Final = "pause.reset"
+CHARTS: Final = "charts"
+COPY: Final = "copy"
+SETTINGS: Final = "settings"
+LOGS: Final = "logs"
+LOGIN: Final = "login"
+DAEMON: Final = "daemon"
+QUIT: Final = "quit"
+
+_WITH_QUOTA = frozenset({ANTHROPIC, ZAI})
+"""Whose plans are known to tell; of a backend of the user's own nothing is to be expected."""
+
+
+def rows(state: State) -> tuple[Row, ...]:
+    """Every row."""
+    return (
+        _text("headline", wording.headline(state)),
+        *_backend_rows(state),
+        *_quota_rows(state),
+        _told("delegation", wording.delegation_why(state)),
+        *_standing_rows(state),
+        _told("error", wording.last_error(state)),
+        _told("refusal", state.refusal),
+        _separator("1"),
+        *_pause_rows(state),
+        _separator("2"),
+        _action(CHARTS, _charts_text(state), state),
+        _action(COPY, f"Copy the Claude Code line{' (copied)' if state.is_copied else ''}", state),
+        _action(SETTINGS, "Open settings", state),
+        _action(LOGS, "Open log folder", state),
+        _separator("3"),
+        _login_row(state),
+        _daemon_row(state),
+        _separator("4"),
+        _about(),
+        Row(key=QUIT, kind=RowKind.ACTION, text=_quit_text(state)),
+    )
+
+
+def _backend_rows(state: State) -> tuple[Row, ...]:
+    return tuple(
+        _text(f"backend.{name}", wording.backend_line(name, _totals(state, name)))
+        for name in states.shown_backends(state)
+    )
+
+
+def _totals(state: State, name: str) -> Totals | None:
+    """A backend's week: nothing sent is a zero that is known."""
+    week = states.current_week(state)
+    return None if week is None else week.by_backend.get(name, states.NOTHING)
+
+
+def _quota_rows(state: State) -> tuple[Row, ...]:
+    """One row for each window that is known of, and one for each plan that told none."""
+    rows = []
+    for name in states.shown_backends(state):
+        plan = states.plan_of(state, name) if name in state.backends else None
+        windows = () if plan is None else quota_text.important(plan.windows)
+        rows += [
+            _text(f"quota.{name}.{window.name}", wording.quota_line(name, window, state))
+            for window in windows
+        ]
+        if not windows and name in state.backends and (plan is not None or name in _WITH_QUOTA):
+            problem = None if plan is None else plan.problem
+            rows.append(_text(f"quota.{name}", quota_text.unknown_text(name, problem)))
+    return tuple(rows)
+
+
+def _standing_rows(state: State) -> tuple[Row, ...]:
+    """Where another backend steps in, and what waits: seen only while it is so."""
+    bypasses, waits = wording.bypass_lines(state), wording.waiting_lines(state)
+    return tuple(
+        _told(f"{what}.{name}", lines.get(name, ""))
+        for name in state.backends
+        for what, lines in (("bypass", bypasses), ("waiting", waits))
+    )
+
+
+def _pause_rows(state: State) -> tuple[Row, ...]:
+    can_pause = state.presence is Presence.RUNNING
+    reset = wording.moment(state.boundary.week_of(state.now).end, state)
+    tomorrow = wording.moment(wording.tomorrow(state), state)
+    return (
+        Row(
+            key=PAUSE,
+            kind=RowKind.CHECK,
+            text=_busy("Pause delegation", PAUSE, state),
+            is_enabled=can_pause,
+            is_checked=states.is_paused(state),
+        ),
+        Row(
+            key="pause_for",
+            kind=RowKind.SUBMENU,
+            text="Pause for",
+            is_enabled=can_pause,
+            rows=(
+                _action(PAUSE_HOUR, "1 hour", state),
+                _action(PAUSE_TOMORROW, f"Until tomorrow ({tomorrow})", state),
+                _action(PAUSE_RESET, f"Until the week resets ({reset})", state),
+            ),
+        ),
+    )
+
+
+def _login_row(state: State) -> Row:
+    return Row(
+        key=LOGIN,
+        kind=RowKind.CHECK,
+        text=_busy("Start the tray at login", LOGIN, state),
+        is_checked=bool(state.is_login_item),
+        is_visible=state.is_login_item is not None,
+    )
+
+
+def _daemon_row(state: State) -> Row:
+    is_gone = state.presence is Presence.NOT_RUNNING
+    return _action(DAEMON, "Start daemon" if is_gone else "Restart daemon", state)
+
+
+def _about() -> Row:
+    return Row(
+        key="about",
+        kind=RowKind.SUBMENU,
+        text="About",
+        rows=(
+            _text("about.version", f"Offramp {__version__}"),
+            _text("about.licence", "MIT licence"),
+            _text("about.note", "Not affiliated with Anthropic or Z.ai"),
+        ),
+    )
+
+
+def _charts_text(state: State) -> str:
+    return "Open charts…" if state.has_charts else "Open charts… (needs offramp[charts])"
+
+
+def _quit_text(state: State) -> str:
+    is_gone = state.presence is Presence.NOT_RUNNING
+    return "Quit tray" if is_gone else "Quit tray (the daemon runs on)"
+
+
+def _busy(text: str, key: str, state: State) -> str:
+    return f"{text}…" if key in state.pending and not text.endswith("…") else text
+
+
+def _text(key: str, text: str) -> Row:
+    return Row(key=key, kind=RowKind.TEXT, text=text, is_enabled=False)
+
+
+def _told(key: str, text: str) -> Row:
+    """A row that is there to be seen only while it has something to say."""
+    return Row(key=key, kind=RowKind.TEXT, text=text, is_enabled=False, is_visible=bool(text))
+
+
+def _action(key: str, text: str, state: State) -> Row:
+    return Row(key=key, kind=RowKind.ACTION, text=_busy(text, key, state))
+
+
+def _separator(number: str) -> Row:
+    return Row(key=f"separator.{number}", kind=RowKind.SEPARATOR)

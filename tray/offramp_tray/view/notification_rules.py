@@ -1,0 +1,142 @@
+"""Decides which notifications are due: four kinds, each once for as long as its cause lasts.
+
+Which causes there are is a pure function of the state; `Herald` remembers what was said.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from offramp_core.control import api
+from offramp_core.quota import windows
+from offramp_core.settings import ANTHROPIC
+from offramp_core.wording import failover_text, quota_text
+from offramp_tray.state import state as states
+from offramp_tray.view import wording
+from offramp_tray.view.view_model import Notification
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from offramp_tray.state.state import State
+
+QUIET = timedelta(minutes=30)
+"""What comes back within this time is not news."""
+
+_GONE = Notification(
+    key="daemon",
+    title="Offramp's daemon does not come back",
+    body="Claude Code can't work through it until it runs. Start it from the tray's menu.",
+)
+
+
+def due(state: State) -> tuple[Notification, ...]:
+    """A notification for each cause that holds in `state` and that the user wants to hear of."""
+    wanted = state.settings
+    found: list[Notification] = []
+    if wanted.notify_daemon and state.is_missed:
+        found.append(_GONE)
+    if wanted.notify_delegation:
+        found += _stepped_around(state)
+    for name, error in states.troubled(state):
+        is_key = error.kind == api.KEY_REFUSED
+        if is_key and wanted.notify_key:
+            found.append(_key_refused(name))
+        elif not is_key and name != ANTHROPIC and wanted.notify_delegation:
+            line = wording.error_line(name, error, state)
+            found.append(_stopped(name, f"{line}."))
+    if wanted.notify_delegation and not states.is_resting(state):
+        found += [
+            _stopped(name, f"{wording.no_key(name, state)}.") for name in states.keyless(state)
+        ]
+    if wanted.notify_quota:
+        found += _quotas(state)
+    return tuple(found)
+
+
+class Herald:
+    """Says what is due, once. Used under its caller's lock."""
+
+    def __init__(self, say: Callable[[Notification], None]) -> None:
+        """Say it by `say`."""
+        self._say = say
+        self._lasting: frozenset[str] = frozenset()
+        self._ended: dict[str, datetime] = {}
+
+    def tell(self, notifications: tuple[Notification, ...], now: datetime) -> None:
+        """Say those of `notifications` whose cause is new."""
+        keys = frozenset(notification.key for notification in notifications)
+        for key in self._lasting - keys:
+            self._ended[key] = now
+        for notification in notifications:
+            if notification.key not in self._lasting and self._is_news(notification.key, now):
+                self._say(notification)
+        self._lasting = keys
+
+    def _is_news(self, key: str, now: datetime) -> bool:
+        ended = self._ended.get(key)
+        return ended is None or now - ended > QUIET
+
+
+def _stepped_around(state: State) -> list[Notification]:
+    """One for each backend that others stand in for.
+
+    It has the key of the one that says that delegation stopped working: both have one cause, and
+    whichever comes first says it. What the user must mend is told by its error alone, and that a
+    few requests too many at once went elsewhere is how a small plan works.
+    """
+    zone = state.boundary.zone
+    mended = {name for name, _ in states.errors(state)}
+    found = []
+    for each in states.bypassed(state):
+        bypass = each.bypass
+        if bypass is None or bypass.cause == api.BUSY or each.name in mended:
+            continue
+        effect = failover_text.effect_text(bypass, state.now, zone, state.routed.get(each.name, ()))
+        found.append(
+            Notification(
+                key=f"delegation.{each.name}",
+                title=failover_text.cause_text(
+                    each.name, bypass, states.plan_of(state, each.name), state.now
+                ),
+                body=f"{effect[0].upper()}{effect[1:]}.",
+            )
+        )
+    return found
+
+
+def _quotas(state: State) -> list[Notification]:
+    """One for each window that is nearly spent; not for what a bypass tells of already."""
+    told = {
+        each.name
+        for each in states.bypassed(state)
+        if each.bypass is not None and each.bypass.cause == api.LIMIT
+    }
+    return [
+        Notification(
+            key=f"quota.{backend}.{window.name}",
+            title=f"{wording.name_of(backend)} {quota_text.window_name(window.name)} "
+            f"{'spent' if windows.is_spent(window, state.now) else 'nearly spent'}",
+            body=f"{wording.quota_line(backend, window, state)}.",
+        )
+        for backend, window in states.spent_windows(state)
+        if not (backend in told and windows.is_spent(window, state.now))
+    ]
+
+
+def _key_refused(backend: str) -> Notification:
+    name = wording.name_of(backend)
+    return Notification(
+        key=f"key.{backend}",
+        title=f"{name} refused the key",
+        body=f"Nothing can be delegated to it: {wording.KEY_CURE}.",
+    )
+
+
+def _stopped(backend: str, why: str) -> Notification:
+    name = wording.name_of(backend)
+    return Notification(
+        key=f"delegation.{backend}", title=f"Delegation to {name} stopped working", body=why
+    )

@@ -1,0 +1,222 @@
+"""The tray's words: short, one line each, and the same as the command line's. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from offramp_core.control import api
+from offramp_core.settings import ANTHROPIC
+from offramp_core.wording import failover_text, quota_text
+from offramp_core.wording.formatting import (
+    backend_name,
+    format_moment,
+    format_percent,
+    format_tokens,
+)
+from offramp_tray.state import state as states
+from offramp_tray.state.state import Presence
+
+if TYPE_CHECKING:
+    from offramp_core.control.api import BackendError, Status
+    from offramp_core.quota.windows import QuotaWindow
+    from offramp_core.usage.aggregation import Totals
+    from offramp_tray.state.state import State
+
+UNKNOWN = "\N{EN DASH}"
+KEY_CURE = "set it with offramp key set"
+
+_LONGEST_NAME = 40
+_LONGEST_LINE = 120
+_MORNING_HOUR = 8
+
+_ERRORS = {
+    api.KEY_REFUSED: ("{name} refused the key", KEY_CURE),
+    api.LIMIT: ("{name}: the limit is reached", "wait, or use another model"),
+    api.ACCOUNT: ("{name} refused the account", "look at your plan there"),
+    api.OVERLOADED: ("{name} is overloaded", "wait"),
+    api.UNREACHABLE: ("{name} can't be reached", "check the network"),
+    api.FAILING: ("{name} fails ({why})", "wait"),
+}
+_OR_PAUSE = frozenset({api.LIMIT, api.OVERLOADED, api.FAILING})
+"""Where a pause helps as well: Claude takes over."""
+
+
+def name_of(backend: str) -> str:
+    """What people call a backend; a name from an old or foreign record is made fit to show."""
+    return backend_name(backend)[:_LONGEST_NAME]
+
+
+def headline(state: State) -> str:
+    """State and split."""
+    return f"{_state_text(state)} · {split(state)}"
+
+
+def title(state: State) -> str:
+    """The split, after the state unless all is well."""
+    is_well = states.condition(state) is states.Condition.RUNNING
+    if is_well and state.presence is Presence.RUNNING:
+        return split(state)
+    return headline(state)
+
+
+def tooltip(state: State) -> str:
+    """The title, and what is wrong, or made up for."""
+    trouble = last_error(state) or next(iter(bypass_lines(state).values()), "")
+    return f"{title(state)}\n{trouble}" if trouble else title(state)
+
+
+def split(state: State) -> str:
+    """`Z.ai 68%, Claude 32% this week`."""
+    parts = states.shares(state)
+    if parts is None:
+        return f"{UNKNOWN} this week"
+    if not parts:
+        return "no requests this week"
+    return (
+        f"{', '.join(f'{name_of(name)} {format_percent(part)}' for name, part in parts)} this week"
+    )
+
+
+def label(state: State) -> str:
+    """The text beside the icon that the settings ask for."""
+    week = states.current_week(state)
+    match state.settings.text:
+        case "none":
+            return ""
+        case _ if week is None:
+            return UNKNOWN
+        case "share":
+            parts = states.shares(state)
+            if not parts:
+                return UNKNOWN
+            return format_percent(sum(part for name, part in parts if name != ANTHROPIC))
+        case "requests":
+            return f"{sum(totals.requests for totals in week.by_backend.values()):,}"
+        case "tokens":
+            return format_tokens(sum(totals.tokens for totals in week.by_backend.values()))
+
+
+def backend_line(name: str, totals: Totals | None) -> str:
+    """One backend's week; None while it is unknown."""
+    if totals is None:
+        return f"{name_of(name)}: {UNKNOWN} requests, {UNKNOWN} tokens"
+    noun = "request" if totals.requests == 1 else "requests"
+    return f"{name_of(name)}: {totals.requests:,} {noun}, {format_tokens(totals.tokens)} tokens"
+
+
+def quota_line(backend: str, window: QuotaWindow, state: State) -> str:
+    """One window of a plan, in everybody's words."""
+    return quota_text.window_text(backend, window, state.now, state.boundary.zone)
+
+
+def delegation_why(state: State) -> str:
+    """Why the latest conversation went where it went; nothing where no autopilot decides."""
+    status = states.live_status(state)
+    if status is None or status.delegation != states.AUTO or states.is_paused(state):
+        return ""
+    return _one_line(status.delegation_why or "")
+
+
+def bypass_lines(state: State) -> dict[str, str]:
+    """For each backend that others stand in for: why, what goes elsewhere, and until when."""
+    return {
+        each.name: _one_line(
+            failover_text.bypass_text(
+                each,
+                states.plan_of(state, each.name),
+                state.now,
+                state.boundary.zone,
+                state.routed.get(each.name, ()),
+            )
+        )
+        for each in states.bypassed(state)
+    }
+
+
+def waiting_lines(state: State) -> dict[str, str]:
+    """For each backend, how many requests wait for their turn; empty while none does."""
+    status = states.live_status(state)
+    backends = () if status is None else status.backends
+    return {each.name: failover_text.waiting_text(each) for each in backends}
+
+
+def last_error(state: State) -> str:
+    """What is wrong, in one line with its cure; nothing if all is well."""
+    if state.presence is Presence.NOT_RUNNING:
+        return "Start the daemon below; the log folder says why it ended"
+    if state.presence is Presence.UNREACHABLE:
+        return _one_line(state.problem)
+    failing = states.errors(state)
+    if failing:
+        return error_line(*failing[0], state)
+    if missing := states.keyless(state):
+        return no_key(missing[0], state)
+    status = states.live_status(state)
+    if status is not None and status.records.last_error is not None:
+        return _one_line(f"Records can't be written: {status.records.last_error}")
+    return _one_line(state.week_problem or state.settings_problem)
+
+
+def error_line(backend: str, error: BackendError, state: State) -> str:
+    """A backend's error: what, when, how often, and what to do."""
+    what, cure = _ERRORS.get(error.kind, ("{name}: {why}", "see offramp logs"))
+    text = what.format(name=name_of(backend), why=_reason(error))
+    when = moment(error.at, state)
+    if error.count > 1:
+        when += f", {error.count} in a row"
+    if error.kind in _OR_PAUSE and backend != ANTHROPIC:
+        cure = "wait, or pause delegation"
+    return _one_line(f"{text} ({when}): {cure}")
+
+
+def no_key(backend: str, state: State) -> str:
+    """That a backend's key is missing, and what to do, or what is known of why."""
+    status = states.live_status(state)
+    notes = [each.key_note for each in status.backends if each.name == backend] if status else []
+    return _one_line(f"No key for {name_of(backend)}: {(notes and notes[0]) or KEY_CURE}")
+
+
+def delegation(status: Status, state: State) -> str:
+    """Whether requests are delegated, in the command line's words."""
+    if status.pause is not None:
+        until = status.pause.until
+        return f"paused until {moment(until, state)}" if until else "paused until you resume it"
+    if status.delegation == states.NEVER:
+        return "off (settings)"
+    missing = [name_of(name) for name in states.keyless(state)]
+    mode = "on, auto" if status.delegation == states.AUTO else "on"
+    return f"{mode}, but no key for {', '.join(missing)}" if missing else mode
+
+
+def moment(instant: datetime, state: State) -> str:
+    """`instant` on the user's clocks."""
+    return format_moment(instant, state.now, state.boundary.zone)
+
+
+def tomorrow(state: State) -> datetime:
+    """When tomorrow's work begins: 08:00 by the clock."""
+    local = state.now.astimezone(state.boundary.zone)
+    morning = local.replace(hour=_MORNING_HOUR, minute=0, second=0, microsecond=0, fold=0)
+    return (morning + timedelta(days=1)).astimezone(state.now.tzinfo)
+
+
+def _state_text(state: State) -> str:
+    match state.presence:
+        case Presence.UNKNOWN:
+            return "Looking for the daemon"
+        case Presence.NOT_RUNNING:
+            return "Daemon not running"
+        case Presence.UNREACHABLE:
+            return "Daemon can't be asked"
+        case Presence.RUNNING:
+            return f"Delegation {delegation(state.status, state)}" if state.status else "Running"
+
+
+def _reason(error: BackendError) -> str:
+    return f"HTTP {error.http_status}" if error.http_status else error.why.rstrip(".")
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 1]}…"
