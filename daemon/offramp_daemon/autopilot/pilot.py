@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from offramp_core.quota.windows import PlanQuota, QuotaWindow
     from offramp_core.usage.records import RequestRecord, UsageRecord
     from offramp_daemon.autopilot.history import History, Tier
+    from offramp_daemon.clock import Clock
     from offramp_daemon.routing.affinity import Conversation
-    from offramp_daemon.routing.pause import Clock
 
 _WEEK = timedelta(days=7)
 _SAME_RESET = timedelta(minutes=30)

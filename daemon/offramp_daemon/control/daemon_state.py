@@ -25,6 +25,7 @@ from offramp_core.usage.state_events import StateEvent
 from offramp_core.usage.weeks import system_zone
 from offramp_core.wording.formatting import format_moment
 from offramp_daemon.autopilot.pilot import Pilot
+from offramp_daemon.clock import Clock, utc_now
 from offramp_daemon.config.keyring_keys import WAITING
 from offramp_daemon.control.change_signal import Changes
 from offramp_daemon.quota.tracker import QuotaKeeper
@@ -32,7 +33,7 @@ from offramp_daemon.recording.event_log import EventLog
 from offramp_daemon.resilience import backend_health
 from offramp_daemon.resilience.backend_health import BackendStanding
 from offramp_daemon.routing import pause as delegation
-from offramp_daemon.routing.pause import Clock, Delegation, utc_now
+from offramp_daemon.routing.pause import Delegation
 
 if TYPE_CHECKING:
     from datetime import datetime, tzinfo

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from offramp_core.paths import Paths
     from offramp_core.quota.windows import QuotaWindow
     from offramp_core.settings import Backend
+    from offramp_daemon.clock import Clock
     from offramp_daemon.quota.anthropic_headers import Telling
-    from offramp_daemon.routing.pause import Clock
 
 SAVE_EVERY_S: Final = 5.0
 """Figures move with each answer: a crash may cost those of so many seconds."""

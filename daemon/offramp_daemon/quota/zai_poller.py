@@ -16,11 +16,11 @@ import aiohttp
 from multidict import CIMultiDict
 
 from offramp_core.settings import ZAI, ZAI_BASE_URL
+from offramp_daemon.clock import Clock, utc_now
 from offramp_daemon.messages.errors import RequestFailedError
 from offramp_daemon.quota import zai_response
 from offramp_daemon.quota.poll_schedule import Schedule
 from offramp_daemon.quota.zai_response import NoQuotaError, Told
-from offramp_daemon.routing.pause import Clock, utc_now
 from offramp_daemon.wire.content_coding import ContentCodingError, decode_all
 from offramp_daemon.wire.headers import HOP_HEADER
 

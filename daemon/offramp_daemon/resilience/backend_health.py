@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
     from offramp_core.quota.windows import PlanQuota
     from offramp_core.settings import Backend
+    from offramp_daemon.clock import Clock
     from offramp_daemon.exchange import Exchange
     from offramp_daemon.messages.errors import Failure
     from offramp_daemon.quota.tracker import QuotaKeeper
     from offramp_daemon.resilience.circuit_breaker import Change, Standing
-    from offramp_daemon.routing.pause import Clock
 
 _SURELY_LEFT = 0.97
 

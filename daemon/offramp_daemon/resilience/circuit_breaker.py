@@ -19,15 +19,15 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from offramp_core.control import api
+from offramp_daemon.clock import utc_now
 from offramp_daemon.resilience import breaker_state
 from offramp_daemon.resilience.breaker_state import BackendBars, Bar, Group, Moment, Scope, rank
-from offramp_daemon.routing.pause import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from offramp_core.settings import Backend
-    from offramp_daemon.routing.pause import Clock
+    from offramp_daemon.clock import Clock
 
 PROBE_LOST_S = 900.0
 """A probe that is silent for so long is replaced: should its outcome never be noted, the backend

@@ -14,9 +14,9 @@ from offramp_daemon.messages import errors
 
 if TYPE_CHECKING:
     from offramp_core.settings import Backend
+    from offramp_daemon.clock import Clock
     from offramp_daemon.exchange import Exchange
     from offramp_daemon.messages.errors import Failure
-    from offramp_daemon.routing.pause import Clock
 
 _LONGEST_WHY = 200
 

@@ -10,27 +10,22 @@ import contextlib
 import os
 import stat
 import tempfile
-from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from offramp_core.control.api import Moment, Pause
 from offramp_core.errors import OfframpError
+from offramp_daemon.clock import Clock, utc_now
 from offramp_daemon.storage.locked_file import make_private_folder
 
-Clock = Callable[[], datetime]
-"""Tells the time, aware."""
+if TYPE_CHECKING:
+    from datetime import datetime
 
 _MAX_BYTES = 64 * 1024
 _LAST_YEAR = 9998
 """The calendar's very last days can't be told in every zone."""
-
-
-def utc_now() -> datetime:
-    """This moment."""
-    return datetime.now(UTC)
 
 
 class Delegation:

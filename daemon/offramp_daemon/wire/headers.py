@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 
 from multidict import CIMultiDict, istr
 
-from offramp_daemon.wire.origin_guard import TOKEN_HEADER
-
 if TYPE_CHECKING:
     from offramp_core.settings import Backend
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
+TOKEN_HEADER = "x-offramp-token"
 HOP_HEADER = "x-offramp-hop"
 
 _HOP_BY_HOP = frozenset(

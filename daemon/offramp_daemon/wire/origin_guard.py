@@ -12,12 +12,12 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING
 
+from offramp_daemon.wire.headers import TOKEN_HEADER
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from offramp_core.settings import Settings
-
-TOKEN_HEADER = "x-offramp-token"
 
 _AUTHORITY = re.compile(
     r"(?:\[(?P<address>[0-9a-f:.]+)(?:%[^\]]*)?\]|(?P<name>[^\s/\\?#@:\[\]]+))(?::[0-9]*)?",
