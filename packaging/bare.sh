@@ -19,10 +19,14 @@ pip_files() {
 }
 
 # copy_checkout FOLDER: a clone, with what is not committed yet, and nothing that git ignores.
-copy_checkout() {
-    git -c safe.directory='*' clone --quiet --no-checkout "$(pwd -P)" "$1"
-    git -C "$1" -c safe.directory='*' reset --quiet
-    git -c safe.directory='*' ls-files -z --cached --others --exclude-standard |
+copy_checkout() (
+    # The checkout may belong to another user (a container's mount, say); reading it is safe.
+    GIT_CONFIG_GLOBAL=$(mktemp)
+    export GIT_CONFIG_GLOBAL
+    trap 'rm -f "$GIT_CONFIG_GLOBAL"' EXIT
+    printf '[safe]\n\tdirectory = *\n' >"$GIT_CONFIG_GLOBAL"
+    git clone --quiet --no-checkout "$(pwd -P)" "$1" && git -C "$1" reset --quiet || exit 1
+    git ls-files -z --cached --others --exclude-standard |
         xargs -0 sh -c 'for file; do [ ! -e "$file" ] || printf "%s\0" "$file"; done' sh |
         tar --null --files-from=- -cf - | tar -xf - -C "$1"
-}
+)
