@@ -38,7 +38,7 @@ def use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeKe
 
 
 def store(paths: Paths) -> KeyStore:
-    return KeyStore(paths, SystemKeyring(service_name(paths), limit_s=2))
+    return KeyStore(paths, SystemKeyring(service_name(paths), limit_s=20))
 
 
 def test_key_goes_into_a_keyring_that_works_and_not_into_the_file(paths, use) -> None:

@@ -155,7 +155,7 @@ class TestTls:
 
     async def test_plain_server_where_tls_is_wanted_is_said(self):
         async with raw_upstream(answer_ok) as upstream:
-            way = await walk(upstream.url.replace("http:", "https:"), limit_s=2)
+            way = await walk(upstream.url.replace("http:", "https:"), limit_s=20)
         assert way.failed in {"tls", "connect"}
         assert judged(way) == ["failure"]
 
