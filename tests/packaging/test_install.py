@@ -27,7 +27,7 @@ CHECKOUT = Path(__file__).parents[2]
 _COPIED = ("daemon", "tray", "dashboard_qt", "packaging", "constraints")
 _FILES = ("pyproject.toml", "README.md", "LICENSE", "Makefile")
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.root, pytest.mark.timeout(300)]
 
 
 @dataclass

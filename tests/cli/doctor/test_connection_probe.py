@@ -119,9 +119,10 @@ async def test_clock_that_is_wrong_is_a_warning(offset_s, words):
     async with raw_upstream(say) as upstream:
         way = await walk(upstream.url)
     remarks = [*check_backends.judge(ANTHROPIC, way)]
-    assert outcomes(remarks) == ["ok", "warning"]
-    assert f"{words} the service's" in remarks[1].saw
-    assert "clock" in remarks[1].cure
+    # On a busy machine a note that the network is slow comes between them.
+    assert (outcomes(remarks)[0], outcomes(remarks)[-1]) == ("ok", "warning")
+    assert f"{words} the service's" in remarks[-1].saw
+    assert "clock" in remarks[-1].cure
 
 
 class TestTls:

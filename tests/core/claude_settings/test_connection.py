@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from privileges import without_root
+from privileges import open_to_others, without_root
 
 from offramp_core import atomic_file
 from offramp_core.addresses import client_base_url, leads_here
@@ -74,12 +74,8 @@ def claude(tmp_path: Path) -> Claude:
 
 @pytest.fixture
 def as_nobody(tmp_path: Path) -> Iterator[None]:
-    made_by_pytest = [
-        each for each in tmp_path.parents if each.name.startswith(("pytest-", "popen-"))
-    ]
     if os.geteuid() == 0:
-        for folder in (tmp_path, *made_by_pytest):
-            folder.chmod(folder.stat().st_mode | 0o055)
+        open_to_others(tmp_path)
     with without_root():
         yield
 
