@@ -13,6 +13,7 @@ _CHANGING = (
     (re.compile(rb"\b\d\d:\d\d(:\d\d)?\b"), rb"CLOCK"),
     (re.compile(rb'("(?:pid|uptime_s|started_s|age_s|port)":\s*)[0-9.]+'), rb"\1NUMBER"),
     (re.compile(rb"(?i)\bpid \d+"), rb"pid NUMBER"),
+    (re.compile(rb"\(\d+(\.\d+)? (ms|s|min|h)\)"), rb"(DURATION)"),
     (re.compile(rb"requests-\d{4}-\d\d"), rb"requests-MONTH"),
 )
 _SHOWN_LINES = 12

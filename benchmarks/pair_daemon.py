@@ -159,9 +159,17 @@ class Side:
 
 @contextlib.asynccontextmanager
 async def side(
-    checkout: Checkout, home: Path, config: str, pair: tuple[Service, Service]
+    checkout: Checkout,
+    home: Path,
+    config: str,
+    pair: tuple[Service, Service],
+    *,
+    launcher: tuple[str, ...] = ("-m",),
 ) -> AsyncIterator[Side]:
-    """Run the daemon of `checkout` in front of `pair`, with `config` as its settings."""
+    """Run the daemon of `checkout` in front of `pair`, with `config` as its settings.
+
+    `launcher` is what Python is given before the module's name.
+    """
     claude, zai = pair
     claude.log.clear()
     port = _free_port()
@@ -173,7 +181,7 @@ async def side(
     file.write_text(config, encoding="utf-8")
     file.chmod(0o600)
     process = await asyncio.create_subprocess_exec(
-        *(checkout.python, "-m", checkout.module, "serve", "--port", str(port)),
+        *(checkout.python, *launcher, checkout.module, "serve", "--port", str(port)),
         env=checkout.environment(home),
         cwd=home,
         stdin=DEVNULL,

@@ -44,7 +44,7 @@ def main() -> int:
     ]
     started_at_s = time.monotonic()
     differences = Differences()
-    asyncio.run(_compare(checkouts, groups, differences))
+    asyncio.run(_compare(checkouts, groups, differences, options.keep))
     for line in differences.lines:
         print(line)
     requests = sum(isinstance(step, Request) for group in groups for step in group.steps)
@@ -59,6 +59,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("old", type=Path, help="the checkout that says how it should be")
     parser.add_argument("new", type=Path, nargs="?", default=_HERE, help="default: this one")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="write all that was seen there")
     parser.add_argument("--only", metavar="TEXT", help="only groups with this in their name")
     return parser.parse_args()
 
@@ -69,14 +70,26 @@ class _Seen:
 
     things: dict[str, bytes] = field(default_factory=dict)
 
+    def write(self, file: Path) -> None:
+        """Write all of it into `file`, to be read or compared by other means."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        parts = [b"======== %s\n%s\n" % (name.encode(), got) for name, got in self.things.items()]
+        file.write_bytes(b"".join(parts))
+
 
 async def _compare(
-    checkouts: tuple[Checkout, Checkout], groups: list[Group], differences: Differences
+    checkouts: tuple[Checkout, Checkout],
+    groups: list[Group],
+    differences: Differences,
+    kept: Path | None,
 ) -> None:
     """Send each group to both sides at once."""
     for group in groups:
         async with asyncio.TaskGroup() as tasks:
             old, new = (tasks.create_task(_seen(checkout, group)) for checkout in checkouts)
+        if kept is not None:
+            old.result().write(kept / "old" / group.name)
+            new.result().write(kept / "new" / group.name)
         names = [*old.result().things, *(new.result().things.keys() - old.result().things.keys())]
         for name in names:
             before = old.result().things.get(name, b"(nothing)")
