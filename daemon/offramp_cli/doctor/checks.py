@@ -25,7 +25,7 @@ from offramp_cli.doctor import (
 from offramp_cli.doctor.runner import Check
 from offramp_core.addresses import client_base_url, leads_here
 from offramp_core.claude_settings import scopes
-from offramp_core.claude_settings.locations import Places
+from offramp_core.claude_settings.locations import SettingsLocations
 from offramp_core.usage.weeks import system_zone
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _of_claude_code(here: Surroundings) -> list[Check]:
 
     @functools.cache
     def found() -> tuple[Scope, ...]:
-        places = Places.for_user(here.environ, home=here.home, folder=here.folder)
+        places = SettingsLocations.for_user(here.environ, home=here.home, folder=here.folder)
         return scopes.read(places, here.environ)
 
     def run_program() -> Sequence[Remark]:

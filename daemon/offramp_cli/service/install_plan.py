@@ -15,8 +15,8 @@ from offramp_cli.claude_code import connect, edit_plan
 from offramp_cli.service import handover, service_status
 from offramp_core import __version__
 from offramp_core.claude_settings import connection
-from offramp_core.claude_settings.connection import Outcome
-from offramp_core.claude_settings.locations import Places
+from offramp_core.claude_settings.connection import ConnectOutcome
+from offramp_core.claude_settings.locations import SettingsLocations
 from offramp_core.config import editor, loader, shell_migration
 from offramp_core.keys.key_store import KeyStore
 from offramp_core.login_item import autostart, linger, plan_steps
@@ -26,11 +26,11 @@ from offramp_core.settings import ZAI
 from offramp_daemon.server.listeners import PortBusyError, open_listeners
 
 if TYPE_CHECKING:
-    from offramp_cli.claude_code.edit_plan import Setup
+    from offramp_cli.claude_code.edit_plan import ConnectionSetup
     from offramp_cli.service.handover import Seen
     from offramp_cli.service.install_questions import Answers
     from offramp_cli.service.service_status import Surroundings
-    from offramp_core.claude_settings.connection import Change
+    from offramp_core.claude_settings.connection import SettingsEdit
     from offramp_core.control.api import Status
     from offramp_core.login_item.autostart import TrayAutostart
     from offramp_core.login_item.service import Plan, ServiceManager, State
@@ -62,7 +62,7 @@ class Work:
     tray_item: TrayAutostart
     tray: Plan | None
     """None: it stays switched off, as the user left it."""
-    connection: Change | None
+    connection: SettingsEdit | None
     """None: Claude Code is left alone."""
 
 
@@ -109,7 +109,7 @@ def has_key(around: Surroundings, settings: Settings) -> bool:
 
 def can_connect(around: Surroundings, settings: Settings) -> bool:
     """Whether Claude Code could be pointed at Offramp, and is not yet."""
-    return _plan_connect(around, settings).outcome is Outcome.CONNECTED
+    return _plan_connect(around, settings).outcome is ConnectOutcome.CONNECTED
 
 
 def plan(around: Surroundings, manager: ServiceManager, settings: Settings, wishes: Wishes) -> Work:
@@ -178,27 +178,27 @@ def carry_out(work: Work) -> None:
     _tell_what_next(work, status)
 
 
-def _plan_connect(around: Surroundings, settings: Settings) -> Change:
+def _plan_connect(around: Surroundings, settings: Settings) -> SettingsEdit:
     setup = _claude_code(around, settings)
     return connection.plan_connect(
         setup.places.user, setup.memory_file, setup.url, is_own=setup.is_own
     )
 
 
-def _claude_code(around: Surroundings, settings: Settings) -> Setup:
-    return edit_plan.Setup(
-        places=Places.for_user(around.environ, home=around.home, folder=Path.cwd()),
+def _claude_code(around: Surroundings, settings: Settings) -> ConnectionSetup:
+    return edit_plan.ConnectionSetup(
+        places=SettingsLocations.for_user(around.environ, home=around.home, folder=Path.cwd()),
         settings=settings,
         memory_file=around.paths.claude_code_file,
         environ=around.environ,
     )
 
 
-def _wanted_connection(change: Change, wishes: Wishes) -> Change | None:
+def _wanted_connection(change: SettingsEdit, wishes: Wishes) -> SettingsEdit | None:
     """The change, if it was asked for, or if it only follows a port that has moved."""
     wanted = wishes.answers.connect
     if wanted is None:
-        follows = change.outcome is Outcome.CONNECTED and change.old is not None
+        follows = change.outcome is ConnectOutcome.CONNECTED and change.old is not None
         wanted = wishes.is_sure or follows
     return change if wanted else None
 
@@ -283,7 +283,7 @@ def _connect(work: Work) -> None:
     if change is None:
         return
     setup = _claude_code(work.around, work.settings)
-    if change.outcome is Outcome.FOREIGN:
+    if change.outcome is ConnectOutcome.FOREIGN:
         click.echo(
             f"Note: Claude Code was left alone: {change.file}, line {change.line}, sends it to "
             f"{change.old}. `offramp connect --force` replaces that, `offramp disconnect` puts it "
@@ -319,7 +319,7 @@ def _tell_what_next(work: Work, status: Status) -> None:
     if any(backend.name == ZAI and backend.key == "missing" for backend in status.backends):
         click.echo("Next: offramp key set, with your Z.ai key. Until then all goes to Anthropic.")
     change = _plan_connect(work.around, work.settings)
-    if change.outcome is Outcome.CONNECTED:
+    if change.outcome is ConnectOutcome.CONNECTED:
         click.echo("Next: offramp connect, which points Claude Code here.")
     is_remote = "SSH_CONNECTION" in work.around.environ and work.manager.name == "systemd"
     if is_remote and not work.wishes.is_lingering and not linger.is_on(getpass.getuser()):

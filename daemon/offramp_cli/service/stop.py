@@ -8,7 +8,7 @@ from offramp_cli.claude_code import edit_plan
 from offramp_cli.service import service_status
 from offramp_core.claude_settings import connection
 from offramp_core.claude_settings import warnings as surroundings
-from offramp_core.claude_settings.connection import Outcome
+from offramp_core.claude_settings.connection import ConnectOutcome
 from offramp_core.errors import OfframpError
 
 
@@ -46,7 +46,7 @@ def _of_connection() -> list[str]:
         )
     except OfframpError as error:
         return [f"{error.title} Whether Claude Code is pointed here can't be said.", *beside]
-    if change.outcome not in {Outcome.DISCONNECTED, Outcome.RESTORED}:
+    if change.outcome not in {ConnectOutcome.DISCONNECTED, ConnectOutcome.RESTORED}:
         return beside
     return [
         f"Claude Code is pointed at {change.old} and can't work until offramp start. offramp "

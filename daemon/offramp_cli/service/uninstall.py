@@ -24,7 +24,7 @@ from offramp_core.paths import HOME_VARIABLE, Paths
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from offramp_core.claude_settings.connection import Change
+    from offramp_core.claude_settings.connection import SettingsEdit
     from offramp_core.keys.key_file import StoredKey
     from offramp_core.login_item.autostart import TrayAutostart
     from offramp_core.login_item.service import Plan, ServiceManager
@@ -37,8 +37,8 @@ _AGAIN = "What is listed above was done. Run offramp uninstall again for the res
 class _Work:
     """All that there is to do."""
 
-    setup: edit_plan.Setup
-    change: Change
+    setup: edit_plan.ConnectionSetup
+    change: SettingsEdit
     manager: ServiceManager | None
     daemon: Plan | None
     tray_item: TrayAutostart
@@ -97,7 +97,7 @@ def _plan(*, is_purge: bool) -> _Work:
     )
 
 
-def _find_own_files(setup: edit_plan.Setup) -> tuple[Found, ...]:
+def _find_own_files(setup: edit_plan.ConnectionSetup) -> tuple[Found, ...]:
     is_exclusive = not setup.environ.get(HOME_VARIABLE)
     own = Paths.for_user(setup.environ)
     demo = Paths.for_user(setup.environ, is_demo=True)

@@ -13,7 +13,7 @@ from offramp_cli.doctor import check_claude_install, check_claude_settings
 from offramp_cli.doctor.check_claude_install import Login, Program
 from offramp_core.addresses import leads_here
 from offramp_core.claude_settings import scopes
-from offramp_core.claude_settings.locations import Places
+from offramp_core.claude_settings.locations import SettingsLocations
 from offramp_core.settings import Settings, default_backends, default_routes
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def is_own(url: str) -> bool:
 
 
 def read(root: Path, user: object = None, project: object = None, **environ: str) -> list[Scope]:
-    places = Places.for_user(
+    places = SettingsLocations.for_user(
         {}, home=root / "home", folder=root / "project", managed=root / "none.json"
     )
     for path, content in ((places.user, user), (places.project, project)):
@@ -76,7 +76,7 @@ def fake_claude(folder: Path, script: str) -> Path:
             '{"env": {"ANTHROPIC_BASE_URL": "http://localhost:3001"},}',
             None,
             "",
-            ["failure"],
+            ["failure", "warning"],
             "plain JSON",
         ),
     ],
