@@ -18,6 +18,7 @@ from offramp_core.login_item import (
     launchd_agents,
     plan_steps,
     planned_files,
+    templates,
 )
 from offramp_core.login_item.launchd_agents import TRAY_LABEL
 from offramp_core.login_item.runner import SystemRunner
@@ -32,19 +33,6 @@ Choice = Literal["on", "off", "never set"]
 
 ENTRY = "offramp-tray.desktop"
 
-_ENTRY = """\
-[Desktop Entry]
-Type=Application
-Version=1.0
-Name=Offramp
-Comment=How Claude Code's traffic splits, and a pause button
-Exec={command}
-Terminal=false
-StartupNotify=false
-NoDisplay=true
-Hidden={hidden}
-X-GNOME-Autostart-enabled={enabled}
-"""
 _SWITCHED_OFF = re.compile(
     rb"^\s*(Hidden\s*=\s*true|X-GNOME-Autostart-enabled\s*=\s*false)\s*$", re.MULTILINE
 )
@@ -204,7 +192,7 @@ def find(
 
 def render_entry(words: list[str], *, is_on: bool) -> str:
     """The desktop entry that starts a command of these `words`."""
-    return _ENTRY.format(
+    return templates.text(ENTRY).format(
         command=" ".join(map(_word, words)),
         hidden="false" if is_on else "true",
         enabled="true" if is_on else "false",
