@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from offramp_cli.doctor.context import Surroundings
     from offramp_cli.doctor.finding import Remark
     from offramp_core.login_item.runner import Run
-    from offramp_core.login_item.service import State
+    from offramp_core.login_item.service import LoginItemState
 
 _LIMIT_S = 2.0
 _INSTALL = "offramp install"
@@ -33,7 +33,7 @@ _INSTALL = "offramp install"
 class Item:
     """The login item; `state` is None where nothing starts one, and `why_none` says why."""
 
-    state: State | None
+    state: LoginItemState | None
     why_none: str = ""
     hint: str = ""
     is_program_there: bool = False
@@ -109,7 +109,7 @@ def judge(item: Item) -> Iterator[Remark]:
         yield note(f"It starts at login, not before: `{' '.join(linger.COMMAND)}` changes that.")
 
 
-def _of_manager(state: State) -> Iterator[Remark]:
+def _of_manager(state: LoginItemState) -> Iterator[Remark]:
     if not state.is_enabled:
         yield warning(
             f"It is installed, but {state.manager} does not start it at login.",

@@ -38,7 +38,7 @@ from offramp_core.config import loader
 from offramp_core.control.api import Answer, Pause, RecordsStatus, Status
 from offramp_core.control.client import ControlError, NotRunningError, OtherVersionError
 from offramp_core.control.port_owner import Holder
-from offramp_core.login_item.service import State
+from offramp_core.login_item.service import LoginItemState
 from offramp_core.paths import Paths
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ STATUS = Status(
     records=RecordsStatus(written=1, waiting=0, lost=0),
     settings_file="/home/me/config.toml",
 )
-STATE = State(
+STATE = LoginItemState(
     manager="systemd",
     files=(Path("/u/offramp.socket"), Path("/u/offramp.service")),
     is_installed=True,
@@ -346,7 +346,7 @@ def test_environment_of_the_daemon_is_read_where_the_system_shows_it(tmp_path):
     assert unseen.in_force == found.shell
 
 
-def state(**fields: Any) -> State:
+def state(**fields: Any) -> LoginItemState:
     return dataclasses.replace(STATE, **fields)
 
 

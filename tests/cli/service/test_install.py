@@ -11,7 +11,7 @@ from daemon_process import environment, run_command
 from terminal import dialogue
 
 from offramp_cli.service import install_questions
-from offramp_cli.service.install_questions import Week, WeekType
+from offramp_cli.service.install_questions import WeekStart, WeekStartType
 from offramp_core.paths import Paths
 from offramp_core.settings import Settings
 
@@ -64,22 +64,22 @@ async def test_status_says_that_no_login_item_is_possible(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "week"),
     [
-        ("thu 22", Week(4, 22)),
-        ("Thursday 22:00", Week(4, 22)),
-        ("SUNDAY, 0", Week(0, 0)),
-        ("6 09", Week(6, 9)),
-        ("tues 7h", Week(2, 7)),
+        ("thu 22", WeekStart(4, 22)),
+        ("Thursday 22:00", WeekStart(4, 22)),
+        ("SUNDAY, 0", WeekStart(0, 0)),
+        ("6 09", WeekStart(6, 9)),
+        ("tues 7h", WeekStart(2, 7)),
     ],
 )
-def test_week_is_understood(text: str, week: Week) -> None:
-    assert WeekType().convert(text, None, None) == week
-    assert WeekType().convert(str(week), None, None) == week
+def test_week_is_understood(text: str, week: WeekStart) -> None:
+    assert WeekStartType().convert(text, None, None) == week
+    assert WeekStartType().convert(str(week), None, None) == week
 
 
 @pytest.mark.parametrize("text", ["", "thu", "22", "th 22", "thu 24", "7 1", "thu 22:30", "thux 1"])
 def test_week_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(click.BadParameter, match="no day and hour"):
-        WeekType().convert(text, None, None)
+        WeekStartType().convert(text, None, None)
 
 
 async def test_refused_week_is_told_with_an_example(tmp_path: Path) -> None:
