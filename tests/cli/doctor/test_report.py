@@ -11,7 +11,7 @@ import pytest
 
 from offramp_cli.doctor import report
 from offramp_cli.doctor.checks import chosen
-from offramp_cli.doctor.finding import Finding, Outcome, failure, note, ok, warning
+from offramp_cli.doctor.finding import Finding, Severity, failure, note, ok, warning
 from offramp_cli.doctor.runner import Check, run_all
 from offramp_core.errors import OfframpError
 
@@ -73,7 +73,7 @@ def test_narrow_terminal_still_gets_text():
 
 def test_finding_is_as_bad_as_its_worst_remark():
     mixed = finding("x", "G", ok("a"), failure("b", "c"), note("d"))
-    assert mixed.outcome is Outcome.FAILURE
+    assert mixed.severity is Severity.FAILURE
     document = report.document([mixed, finding("y", "G", warning("w", "v"))])
     assert document["ok"] is False
     assert document["counts"] == {"failure": 1, "warning": 1, "note": 0, "ok": 0}
@@ -110,7 +110,7 @@ def test_check_that_hangs_is_given_up_and_the_others_are_shown():
     assert time.monotonic() - started_s < 15
     release.set()
     assert found[0].remarks[0] == failure("No answer within 0.05 s.", "Check the network.")
-    assert found[1].outcome is Outcome.OK
+    assert found[1].severity is Severity.OK
 
 
 def test_error_of_a_check_is_its_finding():
@@ -127,7 +127,7 @@ def test_error_of_a_check_is_its_finding():
         ]
     )
     assert found[0].remarks == (failure("No log.", "Make one."),)
-    assert found[1].outcome is Outcome.FAILURE
+    assert found[1].severity is Severity.FAILURE
     assert "ValueError" in found[1].remarks[0].saw
     assert KEY not in found[1].remarks[0].saw
 
