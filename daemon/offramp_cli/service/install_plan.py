@@ -324,7 +324,7 @@ def _wanted_connection(change: Change, options: InstallOptions) -> Change | None
 
 
 def _plan_tray(context: LoginItemContext, wanted: bool | None) -> LoginItemPlan | None:
-    item = autostart.find(context.environ)
+    item = autostart.find(context.environ, home=context.home)
     is_off = item.choice() == "off"
     if wanted is False:
         return None if is_off else item.plan_off()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from golden import assert_screen
 
 from offramp_cli.doctor import report
 from offramp_cli.doctor.checks import chosen
@@ -33,22 +34,17 @@ def check(name: str, *remarks: Remark) -> Check:
     return Check(name=name, group="G", run=lambda: remarks)
 
 
-def test_report_groups_aligns_and_wraps():
+def test_whole_screen():
     long = "word " * 30
-    text = text_of(
+    findings = (
         finding("settings", "Offramp", ok("Fine."), warning("Not so fine.", f"Cure {long}")),
+        finding("secrets", "Offramp", ok("/home/me/.config is for you alone.")),
         finding("port", "Daemon", failure(long, "End it.")),
+        finding("claude-features", "Claude Code", note("Some versions leave something out.")),
     )
-    lines = text.splitlines()
-    assert lines[:3] == [
-        "Offramp",
-        "  ok       settings  Fine.",
-        "  warning            Not so fine.",
-    ]
-    assert lines[3].startswith("           Cure: Cure word word")
-    assert "  failure  port      word word" in text
-    assert all(len(line) <= 80 for line in lines)
-    assert lines[-1] == "2 checks: 1 failure, 1 warning."
+    lines = [text for _, text in report.lines(findings, width=80, home=Path("/home/me"))]
+    assert max(map(len, lines)) <= 80
+    assert_screen("\n".join(lines), "doctor")
 
 
 def test_long_word_is_not_broken_and_terminal_is_left_alone():
