@@ -80,7 +80,7 @@ def look_for_login(context: DoctorContext, found: Sequence[Scope]) -> ClaudeLogi
     file = folder / ".credentials.json"
     if _is_there(file):
         return ClaudeLogin(stored_in=str(file), scopes=found)
-    # Without -w it tells whether there is such an item, and asks for no password.
+    # Without -w it only says whether there is such an item, and asks for no password.
     item = ("security", "find-generic-password", "-s", _KEYCHAIN_ITEM)
     if (
         context.platform == "darwin"

@@ -120,7 +120,7 @@ def _bus_address(environ: Mapping[str, str]) -> str | None:
 
 
 async def _ask(address: str, desktop: str, limit_s: float) -> TrayFacts:
-    # Imported here, for it is there on Linux alone.
+    # Imported here, because only Linux has it.
     from dbus_fast.aio import MessageBus
 
     async with asyncio.timeout(limit_s):

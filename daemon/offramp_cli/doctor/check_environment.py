@@ -1,7 +1,7 @@
 """The variables that decide how the daemon gets out, which a login item does not have by itself.
 
 A daemon that a service manager starts does not see what the user's shell exports. Where this
-process may look into the daemon's own environment it does, and reads these variables alone.
+process may look into the daemon's own environment it does, and reads only these variables.
 """
 
 from __future__ import annotations

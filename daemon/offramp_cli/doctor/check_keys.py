@@ -45,7 +45,7 @@ class KeyFacts:
     """What the backend makes of it."""
     of_daemon: BackendStatus | None
     quota_problem: str | None = None
-    """Why the running daemon is not told how much of the plan is used."""
+    """Why the running daemon does not know how much of the plan is used."""
 
 
 def look(context: DoctorContext, backend: Backend) -> KeyFacts:

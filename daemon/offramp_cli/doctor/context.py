@@ -74,9 +74,9 @@ class DoctorContext:
 
 
 def find(environ: Mapping[str, str]) -> DoctorContext:
-    """Look around; takes two seconds at most, and raises for nothing that it finds."""
+    """Find all of it within two seconds; what is wrong is part of it, never an error."""
     paths = Paths.for_user(environ)
-    # First, because loading the settings may mend the permissions of a file.
+    # First, because loading the settings may correct the permissions of a file.
     open_files = check_file_modes.look(paths)
     loaded, problem = _load(paths, environ)
     status, trouble = _ask(paths)

@@ -1,4 +1,4 @@
-"""`offramp install`: sets the login items up, mends them and upgrades what runs."""
+"""`offramp install`: sets the login items up, repairs them and upgrades what runs."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class WeekStartType(click.ParamType[WeekStart]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> WeekStart:
-        """The week in `value`; click tells the user where there is none."""
+        """Return the week in `value`; click explains to the user what is wrong with it."""
         if isinstance(value, WeekStart):
             return value
         week = _parsed(str(value).strip())

@@ -19,14 +19,14 @@ class Contest:
     """One week, and what became of it in every mode."""
 
     opus: float
-    """What Opus alone would take of the week."""
+    """What only Opus would take of the week."""
     work: float
     """What everything would take of it."""
     outcomes: Mapping[Mode, WeekResult]
 
     @property
     def is_apart(self) -> bool:
-        """Whether Opus alone exceeds the plan: no delegation can help then."""
+        """Whether only Opus exceeds the plan: no delegation can help then."""
         return self.opus >= 1
 
     @property

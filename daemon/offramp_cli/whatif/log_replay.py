@@ -39,7 +39,7 @@ _SESSION_GAP = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedRequest:
-    """What is kept of a record: when, which conversation, and its weight in dollars."""
+    """What the simulation needs of a record; the weight is in dollars."""
 
     at: datetime
     conversation: int

@@ -46,11 +46,11 @@ class SimulatedWeek:
     five_hour_part: float
     """What a full 5-hour window is of the week."""
     week_weight: float = 1.0
-    """About what weight fills Claude's week, as far as the weeks before told."""
+    """About what weight fills Claude's week, as far as the weeks before show."""
 
     @property
     def opus(self) -> float:
-        """What Opus alone would take of the weekly window."""
+        """What only Opus would take of the weekly window."""
         return sum(request.cost for request in self.requests if request.tier == "opus")
 
 
@@ -78,7 +78,7 @@ class WeekResult:
 def run(
     week: SimulatedWeek, mode: Mode, tuning: Tuning | None = None, rhythm: Rhythm | None = None
 ) -> WeekResult:
-    """The whole of `week` in that mode; `rhythm` stands in for what its history tells."""
+    """Drive the whole of `week` in that mode; `rhythm` stands in for what its history shows."""
     drive = _Drive(
         mode,
         SimulatedPlan(week.five_hour_part),

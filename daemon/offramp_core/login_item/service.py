@@ -49,7 +49,7 @@ class LoginItemState:
     pid: int | None = None
     """Of the daemon's first process, which outlives its workers."""
     program: str | None = None
-    """What it runs; None where that can't be told."""
+    """What it runs; None where that is not known."""
     listens_on: tuple[str, ...] = ()
     """Where its file says that it listens, as `127.0.0.1:3001` and `[::1]:3001`."""
     detail: str = ""

@@ -95,7 +95,7 @@ class SystemdManager:
         return self._plan(then=_OPENING)
 
     def plan_stop(self) -> LoginItemPlan:
-        """Stop both at once; the service alone would be started by the next connection."""
+        """Stop both at once: the next connection would start the service again."""
         units = self._units()
         if all(unit["ActiveState"] in {"inactive", "failed"} for unit in units.values()):
             return self._plan()

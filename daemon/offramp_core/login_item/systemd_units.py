@@ -1,8 +1,8 @@
 """The text of the two systemd user units, service and socket; pure.
 
 Whatever needs a namespace of its own (PrivateTmp, ProtectSystem, ...) is left out: a user manager
-may not make one everywhere, and the unit would then not start. What is there works by seccomp and
-prctl alone. Keys that an older systemd does not know it passes over.
+may not make one everywhere, and the unit would then not start. What is there needs only seccomp
+and prctl. An older systemd ignores the keys that it does not know.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def listens_on(unit: str) -> tuple[str, ...]:
 
 
 def start_lines(unit: str) -> tuple[str, ...]:
-    """What of a service unit a running daemon can't take up without being started anew."""
+    """Return what of a service unit a running daemon takes up only when it is started again."""
     return (*_values(unit, "ExecStart"), *_values(unit, "Environment"))
 
 
@@ -76,7 +76,7 @@ def _values(unit: str, key: str) -> Iterable[str]:
 def _command(program: str) -> str:
     """What starts `program`: the path itself where systemd takes it as one."""
     if not _NO_PROGRAM.search(program):
-        # A $ needs no care here: variables are looked for in a command's arguments alone.
+        # A $ needs no care here: variables are only looked for in a command's arguments.
         return _quoted(program)
     return _BY_SHELL + _quoted(program).replace("$", "$$")
 
