@@ -450,7 +450,7 @@ async def test_manager_is_told_of_readiness_life_and_end(tmp_path):
                     data = await asyncio.get_running_loop().sock_recv(manager, 4096)
                     told.append(data.decode())
 
-        variables = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000"}
+        variables = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1000000"}
         async with supervised(tmp_path, **variables) as running:
             await until_told("READY=1")
             await until_told("WATCHDOG=1", times=3)
