@@ -121,7 +121,7 @@ LAST = b"0\r\n\r\n"
 def stream(*events: bytes, headers: tuple[str, ...] = (), model: str = "claude-opus-4-6") -> Script:
     """A whole stream, its events in chunks of their own."""
     parts = events or (start_event(model), PING, TEXT, USAGE_EVENT, STOP)
-    return (sse_head(*headers), *(chunk(part) for part in parts), LAST)
+    return (sse_head(*headers), *(chunk(part) for part in parts if part), LAST)
 
 
 def stream_of(text: bytes, *, step: int, headers: tuple[str, ...] = ()) -> Script:

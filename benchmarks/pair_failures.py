@@ -208,7 +208,7 @@ def _streams() -> Group:
         "all in sevens": answer.stream_of(answer.whole_text("glm-4.7"), step=7),
         "nothing": answer.stream(b""),
         "one blank line": answer.stream(b"\n"),
-        "nothing, no chunk": (answer.sse_head(), answer.LAST),
+        "nothing, with a length": answer.body(b"", content_type="text/event-stream"),
         "error 1308 first": answer.stream(of_code),
     }
     steps: list[Request] = []
