@@ -19,6 +19,8 @@ class Act(enum.Enum):
     RESET = "reset"
     HOLD = "hold"
     """Writes nothing more until the other side has closed the connection."""
+    PASSED = "passed"
+    """Waits until the client has got something: whether that comes first must not be chance."""
 
 
 Script = tuple[bytes | Act, ...]
