@@ -19,6 +19,8 @@ class Act(enum.Enum):
     RESET = "reset"
     HOLD = "hold"
     """Writes nothing more until the other side has closed the connection."""
+    PASSED = "passed"
+    """Waits until the client has got something: whether that comes first must not be chance."""
 
 
 Script = tuple[bytes | Act, ...]
@@ -121,7 +123,7 @@ LAST = b"0\r\n\r\n"
 def stream(*events: bytes, headers: tuple[str, ...] = (), model: str = "claude-opus-4-6") -> Script:
     """A whole stream, its events in chunks of their own."""
     parts = events or (start_event(model), PING, TEXT, USAGE_EVENT, STOP)
-    return (sse_head(*headers), *(chunk(part) for part in parts), LAST)
+    return (sse_head(*headers), *(chunk(part) for part in parts if part), LAST)
 
 
 def stream_of(text: bytes, *, step: int, headers: tuple[str, ...] = ()) -> Script:

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
 from typing import Any
-
-import brotli  # type: ignore[import-untyped]  # ships no types
-import zstandard
 
 import pair_answers as answer
 from pair_requests import (
@@ -23,12 +18,11 @@ from pair_requests import (
     ask,
     config,
     encode,
-    http,
     post,
     session,
 )
 
-_ZAI_SIGNATURE = "5f3a1c9e7b2d4f60a8c1e3b5"
+ZAI_SIGNATURE = "5f3a1c9e7b2d4f60a8c1e3b5"
 _BILLING = "x-anthropic-billing-header: cc_version=2.1.330.abc; cc_entrypoint=cli; cch=1f2e3;"
 _IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AA=="}}
 _DOCUMENT = {
@@ -55,24 +49,22 @@ def groups() -> list[Group]:
             ),
         ),
         Group(name="odd JSON", steps=tuple(_odd())),
-        Group(name="content codings", steps=tuple(_coded())),
-        Group(name="large bodies", steps=tuple(_large())),
     ]
 
 
-def _user(*blocks: Any) -> dict[str, Any]:
+def user(*blocks: Any) -> dict[str, Any]:
     return {"role": "user", "content": list(blocks)}
 
 
-def _assistant(*blocks: Any) -> dict[str, Any]:
+def assistant(*blocks: Any) -> dict[str, Any]:
     return {"role": "assistant", "content": list(blocks)}
 
 
-def _text(words: str) -> dict[str, Any]:
+def text_block(words: str) -> dict[str, Any]:
     return {"type": "text", "text": words}
 
 
-def _thought(signature: str | None, kind: str = "thinking") -> dict[str, Any]:
+def thought(signature: str | None, kind: str = "thinking") -> dict[str, Any]:
     if kind == "redacted_thinking":
         return {"type": kind, "data": signature}
     block = {"type": kind, "thinking": "Hmm."}
@@ -89,45 +81,45 @@ def _result(call_id: str, kind: str = "tool_result", content: Any = "fine") -> d
 
 def _thinking() -> list[Request]:
     """Signed blocks of both services in all places, towards both services and as counts."""
-    anthropic, foreign = answer.SIGNATURE, _ZAI_SIGNATURE
+    anthropic, foreign = answer.SIGNATURE, ZAI_SIGNATURE
     histories: dict[str, list[dict[str, Any]]] = {
-        "Anthropic's": [_assistant(_thought(anthropic), _text("a"))],
-        "foreign": [_assistant(_thought(foreign), _text("a"))],
-        "empty": [_assistant(_thought(""), _text("a"))],
-        "missing": [_assistant(_thought(None), _text("a"))],
-        "both": [_assistant(_thought(anthropic), _thought(foreign), _text("a"))],
-        "redacted": [_assistant(_thought(anthropic, "redacted_thinking"), _text("a"))],
-        "redacted, foreign": [_assistant(_thought(foreign, "redacted_thinking"), _text("a"))],
-        "only foreign": [_assistant(_thought(foreign))],
-        "foreign and blank": [_assistant(_thought(foreign), _text(" "), _text("\n"))],
-        "in a user turn": [_user(_thought(foreign), _text("b"))],
+        "Anthropic's": [assistant(thought(anthropic), text_block("a"))],
+        "foreign": [assistant(thought(foreign), text_block("a"))],
+        "empty": [assistant(thought(""), text_block("a"))],
+        "missing": [assistant(thought(None), text_block("a"))],
+        "both": [assistant(thought(anthropic), thought(foreign), text_block("a"))],
+        "redacted": [assistant(thought(anthropic, "redacted_thinking"), text_block("a"))],
+        "redacted, foreign": [assistant(thought(foreign, "redacted_thinking"), text_block("a"))],
+        "only foreign": [assistant(thought(foreign))],
+        "foreign and blank": [assistant(thought(foreign), text_block(" "), text_block("\n"))],
+        "in a user turn": [user(thought(foreign), text_block("b"))],
         "foreign in a tool loop": [
-            _assistant(_thought(foreign), _call("call_1")),
-            _user(_result("call_1")),
+            assistant(thought(foreign), _call("call_1")),
+            user(_result("call_1")),
         ],
         "own in a tool loop": [
-            _assistant(_thought(anthropic), _call("toolu_1")),
-            _user(_result("toolu_1")),
+            assistant(thought(anthropic), _call("toolu_1")),
+            user(_result("toolu_1")),
         ],
         "server tool, foreign": [
-            _assistant(_call("call_9", "server_tool_use"), _text("a")),
-            _user(_result("call_9", "web_search_tool_result", []), _text("b")),
+            assistant(_call("call_9", "server_tool_use"), text_block("a")),
+            user(_result("call_9", "web_search_tool_result", []), text_block("b")),
         ],
         "server tool, own": [
-            _assistant(
+            assistant(
                 _call("srvtoolu_9", "server_tool_use"),
                 _result("srvtoolu_9", "web_search_tool_result", []),
             ),
         ],
         "call id used twice": [
-            _assistant(_call("call_1", "server_tool_use")),
-            _assistant(_call("call_1")),
-            _user(_result("call_1")),
+            assistant(_call("call_1", "server_tool_use")),
+            assistant(_call("call_1")),
+            user(_result("call_1")),
         ],
         "in the middle": [
-            _assistant(_thought(foreign), _text("a")),
-            _user(_text("b")),
-            _assistant(_thought(anthropic), _text("c")),
+            assistant(thought(foreign), text_block("a")),
+            user(text_block("b")),
+            assistant(thought(anthropic), text_block("c")),
         ],
     }
     edits = [{"type": "clear_thinking_20251015", "keep": "all"}, {"type": "clear_tool_uses"}]
@@ -138,9 +130,10 @@ def _thinking() -> list[Request]:
             messages.pop()
         for model in (OPUS, SONNET):
             enabled = {"type": "enabled", "budget_tokens": 1024}
-            fields = {"messages": messages, "thinking": enabled}
-            label = f"{name}, {model}"
-            steps.append(post(label, ask(model, **fields, context_management={"edits": edits})))
+            body = ask(
+                model, messages=messages, thinking=enabled, context_management={"edits": edits}
+            )
+            steps.append(post(f"{name}, {model}", body))
         adaptive = ask(OPUS, messages=messages, thinking={"type": "adaptive", "display": "omitted"})
         steps += [
             post(f"{name}, adaptive", adaptive),
@@ -161,8 +154,8 @@ def _refused_signatures() -> list[Request]:
     )
     messages = [
         {"role": "user", "content": "Hi"},
-        _assistant(_thought(answer.SIGNATURE), _call("toolu_1")),
-        _user(_result("toolu_1")),
+        assistant(thought(answer.SIGNATURE), _call("toolu_1")),
+        user(_result("toolu_1")),
     ]
     body = ask(OPUS, messages=messages, thinking={"type": "enabled", "budget_tokens": 1024})
     steps = [
@@ -187,37 +180,39 @@ def _refused_signatures() -> list[Request]:
 def _shapes() -> list[Request]:
     """System prompts and items, billing headers, tools and fields, towards both services."""
     item = {"role": "system", "content": "Be brief", "output_config": {"effort": "low"}}
-    listed = {"role": "system", "content": [_text("Be"), _text("brief")]}
+    listed = {"role": "system", "content": [text_block("Be"), text_block("brief")]}
     hi, go = {"role": "user", "content": "Hi"}, {"role": "user", "content": "Go"}
-    loop = [hi, _assistant(_call("toolu_1")), _user(_result("toolu_1"))]
+    loop = [hi, assistant(_call("toolu_1")), user(_result("toolu_1"))]
     reference = [{"type": "tool_reference", "tool_name": "WebFetch"}]
     tool = {"name": "Read", "description": "Reads", "input_schema": {"type": "object"}}
     bodies: dict[str, dict[str, Any]] = {
         "item second": {"messages": [hi, item]},
-        "item with blocks": {"messages": [hi, listed, _assistant(_text("a")), go]},
+        "item with blocks": {"messages": [hi, listed, assistant(text_block("a")), go]},
         "item first": {"messages": [item, hi]},
         "item between assistants": {
-            "messages": [hi, _assistant(_text("a")), item, _assistant(_text("b")), go]
+            "messages": [hi, assistant(text_block("a")), item, assistant(text_block("b")), go]
         },
         "item after a result": {"messages": [*loop, item]},
-        "item before a result": {"messages": [hi, _assistant(_call("t")), item, loop[2]]},
+        "item before a result": {"messages": [hi, assistant(_call("t")), item, loop[2]]},
         "empty item": {"messages": [hi, {"role": "system", "content": ""}]},
         "two items": {"messages": [item, listed, hi, item, item]},
         "only items": {"messages": [item]},
-        "billing block": {"system": [_text(_BILLING), _text("You are")]},
-        "billing block only": {"system": [_text(_BILLING)]},
+        "billing block": {"system": [text_block(_BILLING), text_block("You are")]},
+        "billing block only": {"system": [text_block(_BILLING)]},
         "billing line": {"system": f"{_BILLING}\nYou are"},
         "billing line only": {"system": _BILLING},
-        "billing line in a block": {"system": [_text(f"{_BILLING}\n\nYou are"), _text("b")]},
+        "billing line in a block": {
+            "system": [text_block(f"{_BILLING}\n\nYou are"), text_block("b")]
+        },
         "cached system": {
-            "system": [{**_text("a"), "cache_control": {"type": "ephemeral", "ttl": "1h"}}]
+            "system": [{**text_block("a"), "cache_control": {"type": "ephemeral", "ttl": "1h"}}]
         },
         "tools": {
             "tools": [tool, {**tool, "name": "Edit", "defer_loading": True}],
             "messages": loop,
         },
         "custom tool": {"tools": [{**tool, "type": "custom"}], "tool_choice": {"type": "auto"}},
-        "tool reference": {"messages": [*loop[:2], _user(_result("toolu_1", content=reference))]},
+        "tool reference": {"messages": [*loop[:2], user(_result("toolu_1", content=reference))]},
         "all fields": {
             "metadata": {"user_id": '{"device_id":"d","account_uuid":"a","session_id":"s-1"}'},
             "context_management": {"edits": []},
@@ -231,12 +226,12 @@ def _shapes() -> list[Request]:
             "thread": {"type": "create"},
         },
         "old user id": {"metadata": {"user_id": "user_1_account_2_session_abc-def"}},
-        "text blocks": {"messages": [_user(_text("a"), _text("")), _assistant(), go]},
-        "array input": {"messages": [hi, _assistant({**_call("toolu_1"), "input": []}), loop[2]]},
+        "text blocks": {"messages": [user(text_block("a"), text_block("")), assistant(), go]},
+        "array input": {"messages": [hi, assistant({**_call("toolu_1"), "input": []}), loop[2]]},
         "max tokens": {"max_tokens": 128000},
     }
     return [
-        post(f"{name}, {model}", ask(model, **fields), headers=CLIENT)
+        post(f"{name}, {model}", ask(model, **fields), headers=(*LOGIN, *CLIENT))
         for name, fields in bodies.items()
         for model in (OPUS, HAIKU)
     ]
@@ -250,12 +245,12 @@ def _kept() -> list[Request]:
     bodies: dict[str, dict[str, Any]] = {
         "server tool": {"tools": [search]},
         "mcp servers": {"mcp_servers": [{"type": "url", "url": "http://localhost/", "name": "m"}]},
-        "image": {"messages": [_user(_IMAGE)]},
-        "image in a result": {"messages": [_user(_result("t", content=[_text("a"), _IMAGE]))]},
-        "document": {"messages": [_user(_DOCUMENT, _text("b"))]},
+        "image": {"messages": [user(_IMAGE)]},
+        "image in a result": {"messages": [user(_result("t", content=[text_block("a"), _IMAGE]))]},
+        "document": {"messages": [user(_DOCUMENT, text_block("b"))]},
         "classifier stop": {"stop_sequences": ["</block>"]},
         "classifier severity": {"stop_sequences": ["x", "</severity>"]},
-        "classifier prompt": {"system": [_text(_BILLING), _text(monitor)]},
+        "classifier prompt": {"system": [text_block(_BILLING), text_block(monitor)]},
         "classifier text": {"system": monitor},
         "safeguards": {"safeguards": {"dangerous": True}},
         "safeguards null": {"safeguards": None},
@@ -268,7 +263,7 @@ def _kept() -> list[Request]:
         *(post(name, ask(SONNET, **fields)) for name, fields in bodies.items()),
         post("quota", probe),
         post("quota on Opus", {**probe, "model": OPUS}),
-        post("quota in blocks", {**probe, "messages": [_user(_text("quota"))]}),
+        post("quota in blocks", {**probe, "messages": [user(text_block("quota"))]}),
         post("long, Haiku", ask(HAIKU, system="word " * 95_000)),
     ]
 
@@ -307,7 +302,7 @@ def _odd() -> list[Request]:
         "model is a number": plain.replace(b'"claude-sonnet-4-5"', b"7"),
         "messages is an object": encode(ask(SONNET, messages={})),
         "message is a text": encode(ask(SONNET, messages=["hi"])),
-        "block is a text": encode(ask(SONNET, messages=[_user("hi")])),
+        "block is a text": encode(ask(SONNET, messages=[user("hi")])),
         "role is a list": encode(ask(SONNET, messages=[{"role": [], "content": "x"}])),
         "stream is a text": encode(ask(SONNET, stream="yes")),
         "system is a number": encode(ask(SONNET, system=7)),
@@ -315,13 +310,13 @@ def _odd() -> list[Request]:
         "spaced": json.dumps(ask(SONNET), indent=2).encode(),
         "not a character": plain.replace(b"Hello", b"\\u0000"),
     }
-    odd = [post(name, body, headers=(*CLIENT, session(name))) for name, body in raw.items()]
+    odd = [post(name, body, headers=(*LOGIN, *CLIENT, session(name))) for name, body in raw.items()]
     on_claude = [
         post(f"{name}, Opus", raw[name].replace(b"sonnet-4-5", b"opus-4-6"))
         for name in ("lone surrogate", "spaced", "deep and closed", "huge number", "trailing")
     ]
     foreign = ask(
-        OPUS, messages=[_assistant(_thought(_ZAI_SIGNATURE), _text("@")), _user(_text("b"))]
+        OPUS, messages=[assistant(thought(ZAI_SIGNATURE), text_block("@")), user(text_block("b"))]
     )
     cut = encode(foreign).replace(b"@", b"half \\ud83d \\u00e9 \xc3\xa9")
     return [
@@ -331,97 +326,4 @@ def _odd() -> list[Request]:
         post("counted", plain.replace(b"Hello", b"half \\ud83d"), target=COUNT),
         post("not JSON, counted", b"{", target=COUNT),
         post("Opus with a blank", opus.replace(b'":"claude', b'": "claude')),
-    ]
-
-
-def _coded() -> list[Request]:
-    """Compressed requests and answers."""
-    plain = encode(ask(SONNET))
-    codings = {
-        "gzip": gzip.compress(plain, mtime=0),
-        "deflate": zlib.compress(plain),
-        "br": brotli.compress(plain),
-        "zstd": zstandard.compress(plain),
-        "gzip, br": brotli.compress(gzip.compress(plain, mtime=0)),
-        "identity": plain,
-        "odd": plain,
-        "GZIP": gzip.compress(plain, mtime=0),
-    }
-    steps: list[Request] = []
-    for coding, data in codings.items():
-        headers = (*CLIENT, session(coding), ("Content-Encoding", coding))
-        steps.append(post(f"request in {coding}", data, headers=headers))
-    packed = (*CLIENT, session("packed"), ("Content-Encoding", "gzip"))
-    opus = gzip.compress(encode(ask(OPUS)), mtime=0)
-    foreign = ask(
-        OPUS, messages=[_assistant(_thought(_ZAI_SIGNATURE), _text("a")), _user(_text("b"))]
-    )
-    steps += [
-        post("request in gzip, Opus", opus, headers=packed),
-        post("foreign in gzip, Opus", gzip.compress(encode(foreign), mtime=0), headers=packed),
-        post("damaged gzip", opus[:-9], headers=packed),
-        post("no gzip", plain, headers=packed),
-        post("gzip bomb", gzip.compress(b" " * 70_000_000, mtime=0), headers=packed),
-    ]
-    text = answer.whole_text()
-    answers = {
-        "gzip": answer.coded(text, "gzip"),
-        "deflate": answer.coded(text, "deflate"),
-        "br": brotli.compress(text),
-        "zstd": zstandard.compress(text),
-        "odd": text,
-        "cut gzip": answer.coded(text, "gzip")[:-30],
-    }
-    for name, data in answers.items():
-        coding = name.removeprefix("cut ")
-        script = answer.stream_of(data, step=50, headers=(f"Content-Encoding: {coding}",))
-        message = answer.body(
-            data if "cut" in name or name == "odd" else _message_in(coding),
-            f"Content-Encoding: {coding}",
-        )
-        for model in (OPUS, SONNET):
-            scripts = {"claude": (script,)} if model == OPUS else {"zai": (script,)}
-            plainly = {"claude": (message,)} if model == OPUS else {"zai": (message,)}
-            steps += [
-                post(f"stream in {name}, {model}", ask(f"{model}-{name}"), **scripts),
-                post(
-                    f"message in {name}, {model}",
-                    ask(f"{model}-{name}-m", is_streamed=False),
-                    **plainly,
-                ),
-            ]
-    return steps
-
-
-def _message_in(coding: str) -> bytes:
-    data = answer.compact(answer.message("glm-4.7"))
-    coders = {
-        "gzip": lambda: answer.coded(data, "gzip"),
-        "deflate": lambda: answer.coded(data, "deflate"),
-        "br": lambda: bytes(brotli.compress(data)),
-        "zstd": lambda: zstandard.compress(data),
-    }
-    return coders[coding]()
-
-
-def _large() -> list[Request]:
-    """Bodies of three megabytes, and one that is too large."""
-    words = 'A line of code, with "quotes" and ünïcode.\n' * 65_000
-    turns = [_assistant(_thought(_ZAI_SIGNATURE), _text(words)), _user(_text("b"))]
-    own = [_assistant(_thought(answer.SIGNATURE), _text(words)), _user(_text("b"))]
-    settled = ask(OPUS, messages=turns)
-    body = encode(ask("other-haiku-x", messages=turns))
-    head = http("POST", "/v1/messages", b"", (*LOGIN, *CLIENT, ("Content-Length", "67108865")))
-    big = answer.body(answer.message(content=[_text(words)]))
-    return [
-        post("Opus, nothing to cut", ask(OPUS, messages=own)),
-        post("Opus, foreign", settled),
-        post("Sonnet", ask(SONNET, messages=turns)),
-        post("Haiku, longer than its context", body),
-        post("large answer, Claude", ask(OPUS, is_streamed=False), claude=(big,)),
-        post("large answer, Z.ai", ask(SONNET, is_streamed=False), zai=(big,)),
-        post(
-            "large stream", ask(OPUS), claude=(answer.stream_of(answer.TEXT * 20_000, step=60_000),)
-        ),
-        Request(name="too large", pieces=(head.replace(b"Content-Length: 0\r\n", b""),)),
     ]

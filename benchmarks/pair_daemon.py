@@ -104,11 +104,22 @@ class Side:
                         await writer.drain()
                 if request.leaves_after is not None:
                     return await self._leave(request.leaves_after, reader, writer)
-                return await _read_to_end(reader)
+                return await self._read_to_end(reader)
         except TimeoutError:
             return Got(b"", "timed out")
         finally:
             writer.close()
+
+    async def _read_to_end(self, reader: asyncio.StreamReader) -> Got:
+        data = b""
+        try:
+            while piece := await reader.read(65536):
+                data += piece
+                self.claude.passed.set()
+                self.zai.passed.set()
+        except ConnectionError:
+            return Got(data, "reset")
+        return Got(data, "closed")
 
     async def _leave(
         self, after: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -199,16 +210,6 @@ async def side(
             if process.returncode is None:
                 process.send_signal(signal.SIGTERM)
             await process.wait()
-
-
-async def _read_to_end(reader: asyncio.StreamReader) -> Got:
-    data = b""
-    try:
-        while piece := await reader.read(65536):
-            data += piece
-    except ConnectionError:
-        return Got(data, "reset")
-    return Got(data, "closed")
 
 
 def _free_port() -> int:

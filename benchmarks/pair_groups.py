@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pair_bodies
+import pair_codings
 import pair_failures
 import pair_settings
 
@@ -14,4 +15,9 @@ if TYPE_CHECKING:
 
 def all_groups() -> list[Group]:
     """Every group, in the order in which they are sent."""
-    return [*pair_settings.groups(), *pair_bodies.groups(), *pair_failures.groups()]
+    return [
+        *pair_settings.groups(),
+        *pair_bodies.groups(),
+        *pair_codings.groups(),
+        *pair_failures.groups(),
+    ]

@@ -150,12 +150,16 @@ def post(
     is_logged_in: bool = True,
     leaves_after: bytes | None = None,
 ) -> Request:
-    """A POST like Claude Code's; `body` is bytes, or what is to become JSON."""
+    """A POST like Claude Code's; `body` is bytes, or what is to become JSON.
+
+    `headers` stand in place of Claude Code's, its login included.
+    """
     content = body if isinstance(body, bytes) else encode(ask() if body is None else body)
-    own = headers if headers is not None else (*CLIENT, session(name))
+    login = LOGIN if is_logged_in else ()
+    own = headers if headers is not None else (*login, *CLIENT, session(name))
     return Request(
         name=name,
-        pieces=(http("POST", target, content, (*(LOGIN if is_logged_in else ()), *own)),),
+        pieces=(http("POST", target, content, own),),
         claude=claude,
         zai=zai,
         leaves_after=leaves_after,

@@ -43,12 +43,15 @@ class Service:
     """Set when a request has arrived."""
     left: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the other side has closed a connection on which an answer was under way."""
+    passed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the client has got the first bytes of an answer."""
 
     def prepare(self, answers: Iterable[Script]) -> None:
         """Answer the next requests so, and those after them as a service in good health does."""
         self.answers = deque(answers)
         self.arrived.clear()
         self.left.clear()
+        self.passed.clear()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection until either side ends it."""
@@ -73,6 +76,9 @@ class Service:
         for step in script:
             if step is Act.CLOSE:
                 return False
+            if step is Act.PASSED:
+                await self.passed.wait()
+                continue
             if step is Act.RESET:
                 _reset(writer)
                 return False

@@ -183,7 +183,7 @@ def _uploads() -> list[Request]:
     tail = http("POST", MESSAGES, opus, (*LOGIN, *CLIENT))
     parts = [answer.chunk(body[:20]), answer.chunk(body[20:]), answer.LAST]
     old = http("POST", MESSAGES, opus, (*LOGIN, *CLIENT)).replace(b"HTTP/1.1", b"HTTP/1.0", 1)
-    cut = ((answer.sse_head(), answer.chunk(answer.start_event()), Act.CLOSE),)
+    cut = ((answer.sse_head(), answer.chunk(answer.start_event()), Act.PASSED, Act.CLOSE),)
     return [
         Request(name="chunks", pieces=(upload(*parts),)),
         Request(name="chunks, Opus", pieces=(upload(answer.chunk(opus), answer.LAST),)),
