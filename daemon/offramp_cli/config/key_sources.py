@@ -22,7 +22,7 @@ STORED = (FROM_KEYRING, FROM_KEY_FILE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class KeySource:
     """One backend's key as these settings have it; `problem` is why it can't be had."""
 
     backend: str
@@ -72,17 +72,17 @@ def backend_named(name: str, loaded: LoadedSettings) -> Backend:
     )
 
 
-def source_of(backend: Backend, loaded: LoadedSettings, paths: Paths) -> Source:
+def source_of(backend: Backend, loaded: LoadedSettings, paths: Paths) -> KeySource:
     """Where the key of `backend` comes from, the keyring not asked."""
     origin = loaded.origins[f"backend.{backend.name}.key"]
     if backend.key is None and origin != FROM_KEYRING:
         origin = "none"
-    return Source(
+    return KeySource(
         backend=backend.name, key=backend.key, origin=origin, where=place_of(origin, paths)
     )
 
 
-def with_stored_key(source: Source, store: KeyStore) -> Source:
+def with_stored_key(source: KeySource, store: KeyStore) -> KeySource:
     """`source` with the key that the keyring gives, or why it gives none."""
     if source.origin != FROM_KEYRING:
         return source

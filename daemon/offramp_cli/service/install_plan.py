@@ -57,7 +57,7 @@ class Work:
     settings: Settings
     manager: ServiceManager
     wishes: Wishes
-    move: shell_migration.Plan
+    move: shell_migration.MigrationPlan
     daemon: Plan
     tray_item: TrayAutostart
     tray: Plan | None

@@ -55,7 +55,7 @@ class VariableMove:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class MigrationPlan:
     """What would be moved; `remarks` are sentences on what stays though the shell has another."""
 
     paths: Paths
@@ -84,7 +84,7 @@ class Plan:
         return (*keys, *variables, *self.remarks)
 
 
-def plan_move(paths: Paths, environ: Mapping[str, str]) -> Plan:
+def plan_move(paths: Paths, environ: Mapping[str, str]) -> MigrationPlan:
     """What only `environ` knows of keys and ways out, as the settings in `paths` stand now.
 
     Raises:
@@ -95,7 +95,7 @@ def plan_move(paths: Paths, environ: Mapping[str, str]) -> Plan:
     alone = loader.load(paths, {})
     keys, remarks = _keys(in_shell, alone)
     variables, more = _variables(paths, environ)
-    return Plan(
+    return MigrationPlan(
         paths=paths,
         keys=tuple(keys),
         variables=tuple(variables),
@@ -103,7 +103,7 @@ def plan_move(paths: Paths, environ: Mapping[str, str]) -> Plan:
     )
 
 
-def apply(plan: Plan, store: KeyStore | None = None) -> tuple[str, ...]:
+def apply(plan: MigrationPlan, store: KeyStore | None = None) -> tuple[str, ...]:
     """Do it, keys into `store`; return what was done, as sentences.
 
     Raises:

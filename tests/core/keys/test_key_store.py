@@ -8,7 +8,7 @@ import pytest
 from keyring_harness import NONE, FakeKeyring
 
 from offramp_core.keys import key_file
-from offramp_core.keys.key_store import Deleted, KeyStore, service_name
+from offramp_core.keys.key_store import KeyDeletion, KeyStore, service_name
 from offramp_core.keys.system_keyring import KeyringError, SystemKeyring
 from offramp_core.paths import Paths
 from offramp_core.settings import Secret
@@ -37,8 +37,8 @@ def use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeKe
     return use
 
 
-def store(paths: Paths) -> KeyStore:
-    return KeyStore(paths, SystemKeyring(service_name(paths), limit_s=2))
+def store(paths: Paths, *, limit_s: float = 60) -> KeyStore:
+    return KeyStore(paths, SystemKeyring(service_name(paths), limit_s=limit_s))
 
 
 def test_key_goes_into_a_keyring_that_works_and_not_into_the_file(paths, use) -> None:
@@ -53,7 +53,7 @@ def test_key_goes_into_a_keyring_that_works_and_not_into_the_file(paths, use) ->
 @pytest.mark.parametrize("state", ["locked", "failing", "blocked"])
 def test_key_goes_into_the_file_where_the_keyring_does_not_work(paths, use, state) -> None:
     use().be(state)
-    kept = store(paths).set("zai", KEY)
+    kept = store(paths, limit_s=1 if state == "blocked" else 60).set("zai", KEY)
     assert (kept.place, kept.where) == ("file", str(paths.keys_file))
     assert kept.obstacle is not None
     assert store(paths).get("zai") == KEY
@@ -110,11 +110,11 @@ def test_move_to_the_file_says_what_a_locked_keyring_still_holds(paths, use) -> 
 def test_deleted_key_is_gone_from_both(paths, use) -> None:
     fake = use()
     store(paths).set("zai", KEY)
-    assert store(paths).delete("zai") == Deleted(from_file=False, from_keyring=True)
+    assert store(paths).delete("zai") == KeyDeletion(from_file=False, from_keyring=True)
     assert (fake.keys(), store(paths).entries()) == ({}, {})
     store(paths).set("zai", KEY, place="file")
-    assert store(paths).delete("zai") == Deleted(from_file=True, from_keyring=False)
-    assert store(paths).delete("zai") == Deleted(from_file=False, from_keyring=False)
+    assert store(paths).delete("zai") == KeyDeletion(from_file=True, from_keyring=False)
+    assert store(paths).delete("zai") == KeyDeletion(from_file=False, from_keyring=False)
     assert store(paths).get("zai") is None
 
 
@@ -132,7 +132,7 @@ def test_key_in_a_locked_keyring_is_no_longer_used_once_deleted(paths, use) -> N
 def test_deletion_without_a_keyring_is_no_trouble(paths, use) -> None:
     use(kind=NONE)
     store(paths).set("zai", KEY)
-    assert store(paths).delete("zai") == Deleted(from_file=True, from_keyring=False)
+    assert store(paths).delete("zai") == KeyDeletion(from_file=True, from_keyring=False)
 
 
 def test_key_that_the_keyring_lost_is_none(paths, use) -> None:
