@@ -138,7 +138,7 @@ def store_key(
     place: KeyPlace | None = None,
     is_checked: bool = True,
 ) -> None:
-    """Check the key if wished, store it, have the daemon take it, and print what came of it.
+    """Check the key if asked to, store it, have the daemon take it, and print the result.
 
     Raises:
         OfframpError: the backend refuses it, or it can't be stored; nothing was.

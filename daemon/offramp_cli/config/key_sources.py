@@ -44,13 +44,13 @@ class KeySource:
 
 
 def load(paths: Paths) -> LoadedSettings:
-    """The settings as this shell sees them; its connections go out as the daemon's do."""
+    """Load the settings as this shell sees them; its connections go out as the daemon's do."""
     os.environ.update(proxy_variables.from_file(paths.env_file, os.environ))
     return loader.load(paths, os.environ)
 
 
 def backend_named(name: str, loaded: LoadedSettings) -> Backend:
-    """The backend of that name, which takes a key.
+    """Find the backend of that name, which takes a key.
 
     Raises:
         OfframpError: there is none, or it gets the client's own credentials.
@@ -73,7 +73,7 @@ def backend_named(name: str, loaded: LoadedSettings) -> Backend:
 
 
 def source_of(backend: Backend, loaded: LoadedSettings, paths: Paths) -> KeySource:
-    """Where the key of `backend` comes from, the keyring not asked."""
+    """Say where the key of `backend` comes from, the keyring not asked."""
     origin = loaded.origins[f"backend.{backend.name}.key"]
     if backend.key is None and origin != FROM_KEYRING:
         origin = "none"

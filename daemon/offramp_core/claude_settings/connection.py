@@ -128,7 +128,7 @@ def plan_connect(
 ) -> SettingsEdit:
     """Plan what it takes to have Claude Code use `url`; FOREIGN where another value is in the way.
 
-    `is_own` tells whether an address leads to this Offramp; `force` replaces a foreign one.
+    `is_own` says whether an address leads to this Offramp; `force` replaces a foreign one.
 
     Raises:
         OfframpError: a file can't be read, or the settings are no JSON object.

@@ -217,7 +217,7 @@ def _choose(candidates: Mapping[str, list[Given]]) -> _Chosen:
 
 
 def _choose_addresses(candidates: Mapping[str, list[Given]], chosen: _Chosen) -> list[str]:
-    """Choose the base URLs; return a note for each that is passed over as plainly misplaced.
+    """Choose the base URLs; return a note for each that is plainly misplaced and skipped.
 
     Users export ANTHROPIC_BASE_URL for Claude Code, to use this daemon or Z.ai alone, and start the
     daemon from the same shell.

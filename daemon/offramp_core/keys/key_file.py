@@ -1,7 +1,7 @@
 """The key file, `keys.json`: per backend its key, or the mark that the system keyring holds it.
 
-Written whole or not at all, and for its owner alone. Whatever is wrong with it never keeps the
-daemon from starting: what can't be used is left out, and a note says so.
+Written whole or not at all, and readable only by its owner. Whatever is wrong with it never keeps
+the daemon from starting: what can't be used is left out, and a note says so.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def _encoded(keys: Mapping[str, StoredKey]) -> bytes:
 
 
 def _make_private(path: Path) -> str | None:
-    """Make the file its owner's alone; what to tell the user where it was not."""
+    """Make the file private to its owner; return what to say to the user where it was not."""
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
         if not mode & _OTHERS:

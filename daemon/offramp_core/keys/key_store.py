@@ -22,7 +22,7 @@ _SERVICE = "offramp"
 
 
 def service_name(paths: Paths) -> str:
-    """The keyring's service for these folders: another home's keys are not touched."""
+    """Name the keyring's service for these folders: another home's keys are not touched."""
     is_usual = paths.config_dir == Paths.for_user({}).config_dir
     return _SERVICE if is_usual else f"{_SERVICE} {paths.config_dir}"
 
@@ -59,7 +59,7 @@ class KeyStore:
         self._keyring = keyring or SystemKeyring(service_name(paths))
 
     def entries(self) -> Mapping[str, StoredKey]:
-        """What is stored, by backend, without asking the keyring.
+        """Read what is stored, by backend, without asking the keyring.
 
         Raises:
             OfframpError: the file can't be read.
@@ -96,7 +96,7 @@ class KeyStore:
         )
 
     def get(self, backend: str) -> Secret | None:
-        """The stored key of `backend`; None if there is none.
+        """Get the stored key of `backend`; None if there is none.
 
         Raises:
             OfframpError: the file or the keyring can't be read.

@@ -2,7 +2,7 @@
 
 A keyring may block: on a bus that does not answer, or on a prompt that nobody sees. A process can
 be ended then, a thread can't. Keys pass through its standard input and output, never through its
-arguments. It asks nobody for a password unless told that somebody is there to be asked.
+arguments. It asks nobody for a password unless somebody is there to be asked.
 """
 
 from __future__ import annotations
