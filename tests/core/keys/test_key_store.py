@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from keyring_harness import NONE, FakeKeyring
+from keyring_harness import NONE
 
 from offramp_core.keys import key_file
 from offramp_core.keys.key_store import KeyDeletion, KeyStore, service_name
@@ -14,7 +14,6 @@ from offramp_core.paths import Paths
 from offramp_core.settings import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 KEY = Secret("0123456789abcdef0123456789abcdef.AbCdEfGh12345678")
@@ -24,17 +23,6 @@ OTHER = Secret("fedcba98765432100123456789abcdef.HgFeDcBa87654321")
 @pytest.fixture
 def paths(tmp_path: Path) -> Paths:
     return Paths.under(tmp_path / "home")
-
-
-@pytest.fixture
-def use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeKeyring]:
-    def use(**kind: str) -> FakeKeyring:
-        fake = FakeKeyring(tmp_path, **kind)
-        for name, value in fake.variables.items():
-            monkeypatch.setenv(name, value)
-        return fake
-
-    return use
 
 
 def store(paths: Paths, *, limit_s: float = 60) -> KeyStore:

@@ -16,7 +16,6 @@ from keyring_harness import (
     NONE,
     NULL,
     TALKATIVE,
-    FakeKeyring,
     has_real_keyring,
     lock,
     real_keyring,
@@ -27,22 +26,9 @@ from offramp_core.keys.system_keyring import KeyringError, SystemKeyring
 from offramp_core.settings import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 KEY = Secret("0123456789abcdef0123456789abcdef.AbCdEfGh12345678")
-
-
-@pytest.fixture
-def use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeKeyring]:
-    """Make a keyring of that kind the one that processes of this test find."""
-
-    def use(**kind: str) -> FakeKeyring:
-        fake = FakeKeyring(tmp_path, **kind)
-        for name, value in fake.variables.items():
-            monkeypatch.setenv(name, value)
-        return fake
-
-    return use
 
 
 def patient_keyring(service: str = "offramp-test") -> SystemKeyring:
