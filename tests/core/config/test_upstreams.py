@@ -39,13 +39,6 @@ def test_upstream_that_is_the_daemon_falls_back_with_a_note(
     assert default in note
 
 
-def test_self_address_in_the_file_falls_back_with_a_note(home: SettingsHome) -> None:
-    toml = 'port = 4000\nanthropic_base_url = "http://localhost:4000"'
-    loaded = home.load_toml(toml, ZAI_API_KEY=KEY)
-    assert loaded.settings.backend("anthropic").base_url == "https://api.anthropic.com"
-    assert "config.toml: anthropic_base_url" in loaded.notes[0]
-
-
 def test_self_address_in_the_environment_uncovers_the_gateway_in_the_file(
     home: SettingsHome,
 ) -> None:
@@ -56,15 +49,26 @@ def test_self_address_in_the_environment_uncovers_the_gateway_in_the_file(
     assert "using https://gateway.example instead" in loaded.notes[0]
 
 
-def test_configured_host_with_the_own_port_is_the_daemon(home: SettingsHome) -> None:
-    toml = f'host = "192.168.1.5"\nclient_token = "{TOKEN}"'
-    loaded = home.load_toml(toml, ZAI_API_KEY=KEY, ANTHROPIC_BASE_URL="http://192.168.1.5:3001")
+@pytest.mark.parametrize(
+    ("toml", "environ"),
+    [
+        ('port = 4000\nanthropic_base_url = "http://localhost:4000"', {}),
+        (
+            f'host = "192.168.1.5"\nclient_token = "{TOKEN}"',
+            {"ANTHROPIC_BASE_URL": "http://192.168.1.5:3001"},
+        ),
+        ("", {"PORT": "80", "ANTHROPIC_BASE_URL": "http://localhost"}),
+    ],
+)
+def test_own_port_on_any_way_to_the_own_host_is_the_daemon(
+    home: SettingsHome, toml: str, environ: dict[str, str]
+) -> None:
+    loaded = home.load_toml(toml, ZAI_API_KEY=KEY, **environ)
     assert loaded.settings.backend("anthropic").base_url == "https://api.anthropic.com"
-
-
-def test_default_port_of_the_scheme_counts_as_the_own_port(home: SettingsHome) -> None:
-    loaded = home.load(ZAI_API_KEY=KEY, PORT="80", ANTHROPIC_BASE_URL="http://localhost")
-    assert loaded.settings.backend("anthropic").base_url == "https://api.anthropic.com"
+    (note,) = loaded.notes
+    assert "Offramp itself" in note
+    place = "environment: ANTHROPIC_BASE_URL" if environ else "config.toml: anthropic_base_url"
+    assert place in note
 
 
 def test_loopback_address_with_another_port_is_a_gateway(home: SettingsHome) -> None:
@@ -122,16 +126,21 @@ def test_demo_ignores_keys_addresses_and_log_folder(home: SettingsHome) -> None:
     assert loaded.notes == ()
 
 
-def test_address_of_zai_for_claudes_login_is_passed_over(home: SettingsHome) -> None:
-    loaded = home.load(ANTHROPIC_BASE_URL="https://api.z.ai/api/anthropic")
-    assert loaded.settings.backend("anthropic").base_url == "https://api.anthropic.com"
-    assert any("must not get your Claude login" in note for note in loaded.notes)
-
-
-def test_address_of_anthropic_for_zais_key_is_passed_over(home: SettingsHome) -> None:
-    loaded = home.load_toml(f'zai_api_key = "{KEY}"', ZAI_BASE_URL="https://API.anthropic.com.")
-    assert loaded.settings.backend("zai").base_url == "https://api.z.ai/api/anthropic"
-    assert any("must not get the key of zai" in note for note in loaded.notes)
+@pytest.mark.parametrize(
+    ("name", "address", "why"),
+    [
+        ("anthropic", "https://api.z.ai/api/anthropic", "must not get your Claude login"),
+        ("zai", "https://API.anthropic.com.", "must not get the key of zai"),
+    ],
+)
+def test_address_of_the_other_service_is_skipped(
+    home: SettingsHome, name: str, address: str, why: str
+) -> None:
+    default = {backend.name: backend for backend in default_backends()}[name].base_url
+    loaded = home.load(**{f"{name.upper()}_BASE_URL": address, "ZAI_API_KEY": KEY})
+    assert loaded.settings.backend(name).base_url == default
+    (note,) = loaded.notes
+    assert why in note
 
 
 def test_address_of_anthropic_for_a_backend_of_ones_own_is_refused(home: SettingsHome) -> None:
