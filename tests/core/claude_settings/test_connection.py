@@ -246,6 +246,15 @@ def test_what_is_no_settings_is_refused_and_left(claude: Claude, data: bytes, wo
     assert not claude.memory.exists()
 
 
+def test_unreadable_settings_without_an_address_keep_nobody_from_leaving(claude: Claude) -> None:
+    claude.write("{\n  // mine\n}")
+    assert claude.disconnect().outcome is ConnectOutcome.NOT_CONNECTED
+    assert claude.text == "{\n  // mine\n}"
+    claude.write('{"env": {"ANTHROPIC_BASE_URL": "x"} /* mine */}')
+    with pytest.raises(OfframpError, match="there is a comment"):
+        claude.disconnect()
+
+
 def test_pipe_is_refused_without_waiting_for_a_writer(claude: Claude) -> None:
     claude.file.parent.mkdir()
     os.mkfifo(claude.file)
