@@ -72,7 +72,7 @@ def _foreign_value(change: SettingsEdit) -> OfframpError:
 
 
 def report(change: SettingsEdit, setup: ConnectionSetup, *, has_backup: bool) -> None:
-    """Say what connecting came to."""
+    """Say what connecting did."""
     place = f"  {change.file}, line {change.line}: {BASE_URL} in env"
     if change.outcome is ConnectOutcome.ALREADY_CONNECTED:
         click.echo(f"Claude Code uses Offramp already: nothing was changed.\n{place}, {change.old}")
@@ -88,7 +88,7 @@ def report(change: SettingsEdit, setup: ConnectionSetup, *, has_backup: bool) ->
 
 
 def warnings(change: SettingsEdit, setup: ConnectionSetup) -> list[str]:
-    """What stands between Claude Code and Offramp once `change` is applied."""
+    """List what stands between Claude Code and Offramp once `change` is applied."""
     found = surroundings.warnings(
         setup.places,
         (change.after or b"").decode(),
@@ -101,7 +101,7 @@ def warnings(change: SettingsEdit, setup: ConnectionSetup) -> list[str]:
             "Offramp wants its client_token: Claude Code must send it as x-offramp-token "
             "(ANTHROPIC_CUSTOM_HEADERS)."
         )
-        return found  # without the token nobody can tell who answers
+        return found  # without the token nobody can say who answers
     answer = health_check.who_answers(setup.url)
     if answer != "offramp":
         found.append(_UNANSWERED[answer].format(url=setup.url))

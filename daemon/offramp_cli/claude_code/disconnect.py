@@ -44,7 +44,7 @@ def command(is_dry: bool, is_json: bool) -> None:
 
 
 def report(change: SettingsEdit, *, dropped_backup: bool) -> None:
-    """Say what disconnecting came to."""
+    """Say what disconnecting did."""
     click.echo("\n".join(_sentences(change)))
     if dropped_backup:
         click.echo("  The file is as it was before connect; its backup was removed.")

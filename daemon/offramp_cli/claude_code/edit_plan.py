@@ -116,7 +116,7 @@ def print_warnings(warnings: Sequence[str]) -> None:
 
 
 def difference_of(change: SettingsEdit) -> str:
-    """The change as a unified diff; empty where there is none."""
+    """Show the change as a unified diff; empty where there is none."""
     if not change.is_edit:
         return ""
     return masked_diff.unified(change.file, change.before, change.after)

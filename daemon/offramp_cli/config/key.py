@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from offramp_core.config.loader import LoadedSettings
     from offramp_core.control.api import BackendStatus
     from offramp_core.control.client import ControlClient
-    from offramp_core.keys.key_file import Place
-    from offramp_core.keys.key_store import Kept
+    from offramp_core.keys.key_file import KeyPlace
+    from offramp_core.keys.key_store import KeyPlacement
     from offramp_core.settings import Backend, Secret
 
 _MOST_BYTES = 64 * 1024
@@ -55,7 +55,7 @@ def command() -> None:
     show_default=True,
     help="Ask the backend first whether it takes the key.",
 )
-def _set(names: tuple[str, ...], place: Place | None, is_checked: bool) -> None:
+def _set(names: tuple[str, ...], place: KeyPlace | None, is_checked: bool) -> None:
     """Store the key of BACKEND (zai, unless you name another).
 
     The key is typed at a prompt that does not show it, or piped in. It goes into the system keyring
@@ -135,10 +135,10 @@ def store_key(
     backend: Backend,
     key: Secret,
     *,
-    place: Place | None = None,
+    place: KeyPlace | None = None,
     is_checked: bool = True,
 ) -> None:
-    """Check the key if wished, store it, have the daemon take it, and print what came of it.
+    """Check the key if asked to, store it, have the daemon take it, and print the result.
 
     Raises:
         OfframpError: the backend refuses it, or it can't be stored; nothing was.
@@ -170,7 +170,7 @@ def _is_accepted(backend: Backend, key: Secret, loaded: LoadedSettings) -> bool:
     return verdict.outcome == "accepted"
 
 
-def _print_place(backend: Backend, key: Secret, kept: Kept) -> None:
+def _print_place(backend: Backend, key: Secret, kept: KeyPlacement) -> None:
     what = f"The key for {backend.name} ({key.masked()})"
     if kept.place == "keyring":
         click.echo(f"{what} is in the system keyring ({kept.where}).")

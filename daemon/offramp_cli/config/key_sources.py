@@ -22,7 +22,7 @@ STORED = (FROM_KEYRING, FROM_KEY_FILE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class KeySource:
     """One backend's key as these settings have it; `problem` is why it can't be had."""
 
     backend: str
@@ -44,13 +44,13 @@ class Source:
 
 
 def load(paths: Paths) -> LoadedSettings:
-    """The settings as this shell sees them; its connections go out as the daemon's do."""
+    """Load the settings as this shell sees them; its connections go out as the daemon's do."""
     os.environ.update(proxy_variables.from_file(paths.env_file, os.environ))
     return loader.load(paths, os.environ)
 
 
 def backend_named(name: str, loaded: LoadedSettings) -> Backend:
-    """The backend of that name, which takes a key.
+    """Find the backend of that name, which takes a key.
 
     Raises:
         OfframpError: there is none, or it gets the client's own credentials.
@@ -72,17 +72,17 @@ def backend_named(name: str, loaded: LoadedSettings) -> Backend:
     )
 
 
-def source_of(backend: Backend, loaded: LoadedSettings, paths: Paths) -> Source:
-    """Where the key of `backend` comes from, the keyring not asked."""
+def source_of(backend: Backend, loaded: LoadedSettings, paths: Paths) -> KeySource:
+    """Say where the key of `backend` comes from, the keyring not asked."""
     origin = loaded.origins[f"backend.{backend.name}.key"]
     if backend.key is None and origin != FROM_KEYRING:
         origin = "none"
-    return Source(
+    return KeySource(
         backend=backend.name, key=backend.key, origin=origin, where=place_of(origin, paths)
     )
 
 
-def with_stored_key(source: Source, store: KeyStore) -> Source:
+def with_stored_key(source: KeySource, store: KeyStore) -> KeySource:
     """`source` with the key that the keyring gives, or why it gives none."""
     if source.origin != FROM_KEYRING:
         return source

@@ -35,7 +35,7 @@ def command(paths: Paths) -> None:
 
 
 def lines(answer: ReloadAnswer) -> list[str]:
-    """What came of it, where the settings were taken."""
+    """Say what changed, where the settings were taken."""
     said = []
     if answer.changed:
         said.append(f"Settings taken: {', '.join(answer.changed)}.")

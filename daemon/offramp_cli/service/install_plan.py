@@ -107,7 +107,7 @@ class Installation:
     settings: Settings
     manager: LoginItemManager
     options: InstallOptions
-    move: shell_migration.Plan
+    move: shell_migration.MigrationPlan
     daemon: LoginItemPlan
     tray: LoginItemPlan | None
     """None: it stays switched off, as the user left it."""

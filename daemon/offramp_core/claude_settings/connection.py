@@ -103,7 +103,7 @@ class _SettingsFile:
         self, outcome: ConnectOutcome, text: str | None, connection: Connection | None
     ) -> SettingsEdit:
         """Plan the edit that ends in `text`; None for no file."""
-        found = editing.find(text) if text else None
+        found = self.found if text == self.text else editing.find(text or "")
         at_line = (text or "", found) if outcome is ConnectOutcome.CONNECTED else None
         shown_text, value = at_line or (self.text, self.found)
         return SettingsEdit(
@@ -128,7 +128,7 @@ def plan_connect(
 ) -> SettingsEdit:
     """Plan what it takes to have Claude Code use `url`; FOREIGN where another value is in the way.
 
-    `is_own` tells whether an address leads to this Offramp; `force` replaces a foreign one.
+    `is_own` says whether an address leads to this Offramp; `force` replaces a foreign one.
 
     Raises:
         OfframpError: a file can't be read, or the settings are no JSON object.
@@ -162,9 +162,10 @@ def plan_disconnect(
     left pointing at a closed port.
 
     Raises:
-        OfframpError: a file can't be read, or the settings are no JSON object.
+        OfframpError: a file can't be read, or the settings are no JSON object but may hold the
+            address.
     """
-    state = _look(file, memory_file)
+    state = _look(file, memory_file, is_leaving=True)
     recalled = state.recalled
     if state.found is None:
         return state.untouched(ConnectOutcome.NOT_CONNECTED, None)
@@ -205,7 +206,7 @@ def apply(change: SettingsEdit, memory_file: Path) -> bool:
     return has_backup
 
 
-def _look(file: Path, memory_file: Path) -> _SettingsFile:
+def _look(file: Path, memory_file: Path, *, is_leaving: bool = False) -> _SettingsFile:
     before = atomic_file.read(file)
     recalled = undo_state.recall(memory_file, file)
     text = _decoded(before or b"")
@@ -214,10 +215,13 @@ def _look(file: Path, memory_file: Path) -> _SettingsFile:
     try:
         found = editing.find(text)
     except SettingsTextError as error:
-        raise OfframpError(
-            f"{file}, line {error.line}, column {error.column}: {error.problem}.",
-            hint="Correct it by hand; nothing was changed.",
-        ) from error
+        # Nobody is kept from uninstalling by a file that has nothing to do with us.
+        if not is_leaving or recalled or editing.BASE_URL in text:
+            raise OfframpError(
+                f"{file}, line {error.line}, column {error.column}: {error.problem}.",
+                hint="Correct it by hand; nothing was changed.",
+            ) from error
+        found = None
     return _SettingsFile(file=file, before=before, text=text, found=found, recalled=recalled)
 
 

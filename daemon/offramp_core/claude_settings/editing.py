@@ -27,7 +27,7 @@ ENV = "env"
 BASE_URL = "ANTHROPIC_BASE_URL"
 
 Made = Literal["value", "member", "env", "document", "file"]
-"""How much of what holds the value is ours: the value alone (it replaced another), the key, the
+"""How much of what holds the value is ours: only the value (it replaced another), the key, the
 `env` block, the whole text of a file without any, or the file."""
 
 _INDENT = "  "

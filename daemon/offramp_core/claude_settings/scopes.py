@@ -89,16 +89,21 @@ def is_on(value: str) -> bool:
     return value.strip().lower() in _TRUTHS
 
 
-def _of_file(name: str, path: Path) -> Scope | None:
+def of_text(name: str, path: Path, text: str) -> Scope:
+    """Read what `text` would set as the content of `path`."""
     try:
-        found = json_spans.read((atomic_file.read(path) or b"").decode()).value
-    except (OfframpError, UnicodeDecodeError):
-        return None
+        found = json_spans.read(text).value
     except json_spans.SettingsTextError as error:
         return Scope(name=name, path=path, variables={}, settings={}, problem=str(error))
-    if not found:
-        return None
     return Scope(name=name, path=path, variables=_plain(found.get(ENV)), settings=_plain(found))
+
+
+def _of_file(name: str, path: Path) -> Scope | None:
+    try:
+        data = atomic_file.read(path)
+        return None if data is None else of_text(name, path, data.decode())
+    except (OfframpError, UnicodeDecodeError):
+        return None
 
 
 def _plain(values: object) -> dict[str, str]:

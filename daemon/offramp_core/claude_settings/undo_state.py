@@ -1,4 +1,4 @@
-"""What `connect` must not forget until `disconnect`: a small file of ours, for its owner alone.
+"""What `connect` must not forget until `disconnect`: a small file that only its owner can read.
 
 It holds the value that connect replaced, which may be a gateway's address with a password in it.
 """
@@ -34,7 +34,7 @@ class _Memory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def recall(memory_file: Path, file: Path) -> Connection | None:
-    """What connect left behind for this settings file.
+    """Read what connect left behind for this settings file.
 
     Raises:
         OfframpError: the memory can't be read.

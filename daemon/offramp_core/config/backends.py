@@ -19,7 +19,7 @@ BUILT_IN: Mapping[str, Backend] = {backend.name: backend for backend in default_
 def build_backends(
     names: Iterable[str], values: Mapping[str, Any], sources: Mapping[str, Given], *, place: str
 ) -> tuple[Backend, ...]:
-    """The built-in backends, then those of `names`, each with what `values` sets by full name.
+    """Build the built-in backends, then those of `names`, with what `values` sets by full name.
 
     `sources` says where each value comes from; `place` is the file, for what is missing in it.
     """
@@ -67,7 +67,7 @@ def _check_auth(backend: Backend, source: Given) -> None:
 def build_routes(
     tables: Sequence[Mapping[str, Given]] | None, backends: Sequence[Backend]
 ) -> tuple[Route, ...]:
-    """The routes of the file, which replace the default list as a whole; None keeps that list."""
+    """Build the routes of the file, which replace the default list; None keeps that list."""
     if tables is None:
         return default_routes()
     return tuple(_route(table, {backend.name: backend for backend in backends}) for table in tables)
@@ -98,10 +98,10 @@ def keyless_notes(
     *,
     env_file: str,
 ) -> tuple[str, ...]:
-    """One sentence for each backend that a route names and that can't be used without a key.
+    """Say of each backend that a route names that it can't be used without a key.
 
-    `unset` holds, by backend, the variable that its `key_env` names in vain; `awaited` names those
-    whose key the keyring holds.
+    `unset` holds, by backend, the variable that its `key_env` names and that is not set;
+    `awaited` names those whose key the keyring holds.
     """
     routed = {route.backend for route in routes}
     notes = []

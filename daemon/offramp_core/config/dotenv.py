@@ -34,29 +34,37 @@ class Variable:
 
 
 def read(path: Path) -> dict[str, Variable]:
-    """The variables that `path` sets, by name; none if there is no such file. The last one wins.
+    """Read the variables that `path` sets, by name; none if there is no such file.
 
     Raises:
         ConfigError: the file can't be read, or a line is no assignment.
     """
-    text = read_text(path)
+    return parse(read_text(path) or "", str(path))
+
+
+def parse(text: str, place: str) -> dict[str, Variable]:
+    """Read the variables that `text` sets, by name, the last one winning.
+
+    Raises:
+        ConfigError: a line is no assignment; it names `place`.
+    """
     variables: dict[str, Variable] = {}
     # Not splitlines(), which would also cut at characters that a value may hold.
-    for number, line in enumerate((text or "").split("\n"), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         stripped = line.strip()
         if not stripped or stripped.startswith("#"):
             continue
         parts = _LINE.fullmatch(stripped)
         if parts is None:
             raise ConfigError(
-                f"{path} line {number} is not of the form NAME=value.",
+                f"{place} line {number} is not of the form NAME=value.",
                 hint="Begin comments with #; names hold letters, digits and _ only.",
             )
         value = _value(parts["rest"])
         if value is None:
             raise ConfigError(
-                f"{path} line {number}: the quotes around the value of {parts['name']} do not close"
-                " where the value ends.",
+                f"{place} line {number}: the quotes around the value of {parts['name']} do not "
+                "close where the value ends.",
                 hint="Put the whole value in one pair of quotes, on one line.",
             )
         variables[parts["name"]] = Variable(value, number)

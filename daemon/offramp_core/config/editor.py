@@ -33,7 +33,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def edited(text: str, changes: Changes) -> str:
-    """`text` with each setting of `changes` set; None takes it out, so that its default applies.
+    """Set each setting of `changes` in `text`; None takes it out, so that its default applies.
 
     A name is as in `config.LoadedSettings.origins`: `week_start_day`, `keep_on_anthropic.images`,
     `route` (all routes, as a list of tables). A setting that stands there commented out, as in the
@@ -151,7 +151,7 @@ def _set_routes(document: tomlkit.TOMLDocument, routes: Sequence[Mapping[str, ob
         document["route"] = []  # none at all, where no key would mean the default ones
         return
     if present is not None:
-        # Put anew, behind everything: what stands between routes of old must not tear them apart.
+        # Put again, behind everything: what stands between routes of old must not tear them apart.
         document.remove("route")
     tables = tomlkit.aot()
     for table in new:

@@ -42,19 +42,19 @@ class Variables:
         self._refuse_unknown()
 
     def settings(self) -> Iterator[tuple[str, Given]]:
-        """Each setting that a variable holds, by full name, the stronger variable first."""
+        """List each setting that a variable holds, by full name, the stronger variable first."""
         for strongest, key in _VARIABLES.items():
             names = (strongest, key.upper()) if key in PLAIN_VARIABLES else (strongest,)
             for given in self._find(names, is_secret=key in SECRETS):
                 yield SHORTHANDS.get(key, key), given
 
     def behind_key_env(self, key_env: Given) -> Given | str:
-        """The key that a `key_env` leads to, or the name of the variable if that is not set."""
+        """Find the key that a `key_env` leads to, or the name of the variable if that is unset."""
         name = variable_name(key_env)
         return next(self._find((name,), is_secret=True), name)
 
     def notes(self) -> Iterator[str]:
-        """A sentence for each variable of the environment that is nearly one of ours."""
+        """Say of each variable of the environment that is nearly one of ours what it should be."""
         for name in sorted(self._environ):
             if _is_unknown(name) and (hint := _hint(name)):
                 yield f"The environment variable {shown_key(name)} sets nothing. {hint}"
@@ -86,7 +86,7 @@ class Variables:
 
 
 def setting_variables() -> frozenset[str]:
-    """Every variable that holds a setting."""
+    """List every variable that holds a setting."""
     return frozenset(_VARIABLES) | {key.upper() for key in PLAIN_VARIABLES}
 
 

@@ -16,12 +16,12 @@ _FILE_NAME = "config.example.toml"
 
 
 def text() -> str:
-    """The example; as it stands it changes nothing."""
+    """Read the example; as it stands it changes nothing."""
     return resources.files("offramp_core.config").joinpath(_FILE_NAME).read_text(encoding="utf-8")
 
 
 def create_if_missing(file: Path) -> bool:
-    """Put the example at `file`, for its user's eyes alone; whether there was none.
+    """Put the example at `file`, which only its user can read; whether there was none.
 
     Raises:
         OfframpError: the file, or its folder, can't be made.

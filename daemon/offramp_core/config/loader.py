@@ -1,9 +1,8 @@
 """Loads the settings: defaults, `config.toml`, `.env` and environment, each over the one before.
 
-It reads files and writes none (save that it mends the key file's permissions). What the parts know:
-`config_values` one value and its refusal, `config_schema` every key, `config_file` and
-`config_variables` the sources, `config_backends` what joins backends and routes, `config_keys` the
-keys that are stored, which count where no setting gives one.
+It reads files and writes none, but makes the key file private. `values` knows one value and its
+refusal, `schema` every key, `toml_file` and `env_variables` the sources, `backends` what joins
+backends and routes, `stored_keys` the keys that count where no setting gives one.
 """
 
 from __future__ import annotations
@@ -11,8 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from offramp_core.addresses import host_of, is_loopback, is_self
 from offramp_core.config import stored_keys
@@ -44,9 +41,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from offramp_core.config.stored_keys import KeyMark
+    from offramp_core.config.stored_keys import Filled, KeyMark
     from offramp_core.paths import Paths
-    from offramp_core.settings import Secret
+    from offramp_core.settings import Route, Secret
 
 __all__ = ["ConfigError", "FileMark", "LoadedSettings", "fingerprint", "load"]
 
@@ -101,7 +98,7 @@ def load(
     file_text: str | None = None,
     from_keyring: Mapping[KeyMark, Secret] = MappingProxyType({}),
 ) -> LoadedSettings:
-    """The settings from the files in `paths` and from `environ`.
+    """Load the settings from the files in `paths` and from `environ`.
 
     With `file_text` it is as if that were in `config.toml`. `from_keyring` holds the keys that the
     caller has got from the keyring, which may take long and is not asked here. The demo takes no
@@ -112,34 +109,22 @@ def load(
     """
     variables = Variables(environ, paths.env_file)
     from_file = read_values(paths.config_file, file_text)
-    place = str(paths.config_file)
     unset_key_variables = {} if is_demo else _follow_key_env(from_file, variables)
     candidates = _candidates(from_file, variables, is_demo=is_demo)
     chosen = _choose(candidates)
     _check_exposure(chosen)
     notes = [*_choose_addresses(candidates, chosen), *variables.notes()]
-    if is_demo:
-        chosen.values |= {
-            f"backend.{name}.base_url": _NOBODY
-            for name in from_file.backend_names
-            if name not in BUILT_IN
-        }
-    backends = build_backends(from_file.backend_names, chosen.values, chosen.sources, place=place)
-    routes = build_routes(from_file.routes, backends)
-    stored = KeyFile() if is_demo else key_file.read(paths.keys_file)
-    filled = stored_keys.fill(backends, stored, from_keyring, place=str(paths.keys_file))
-    backends = filled.backends
+    filled, routes = _backends_and_routes(paths, from_file, chosen, from_keyring, is_demo=is_demo)
     if not is_demo:
         awaited = {mark.backend for mark in filled.marks}
         notes += filled.notes
         notes += keyless_notes(
-            backends, routes, unset_key_variables, awaited, env_file=str(paths.env_file)
+            filled.backends, routes, unset_key_variables, awaited, env_file=str(paths.env_file)
         )
-    settings = msgspec.structs.replace(
-        Settings(),
+    settings = Settings(
         keep_on_anthropic=KeepRules(**_below(_KEEP_PREFIX, chosen.values)),
         tray=TraySettings(**_below(_TRAY_PREFIX, chosen.values)),
-        backends=backends,
+        backends=filled.backends,
         routes=routes,
         **{name: chosen.values[name] for name in SETTINGS if name in chosen.values},
     )
@@ -154,8 +139,28 @@ def load(
     )
 
 
+def _backends_and_routes(
+    paths: Paths,
+    from_file: FileValues,
+    chosen: _Chosen,
+    from_keyring: Mapping[KeyMark, Secret],
+    *,
+    is_demo: bool,
+) -> tuple[Filled, tuple[Route, ...]]:
+    """Build the backends with the keys that are stored for them, and the routes to them."""
+    values = dict(chosen.values)
+    if is_demo:
+        own = (name for name in from_file.backend_names if name not in BUILT_IN)
+        values |= {f"backend.{name}.base_url": _NOBODY for name in own}
+    place = str(paths.config_file)
+    backends = build_backends(from_file.backend_names, values, chosen.sources, place=place)
+    routes = build_routes(from_file.routes, backends)
+    stored = KeyFile() if is_demo else key_file.read(paths.keys_file)
+    return stored_keys.fill(backends, stored, from_keyring, place=str(paths.keys_file)), routes
+
+
 def fingerprint(paths: Paths) -> tuple[FileMark | None, ...]:
-    """A mark of each settings file that differs once the file does; None where there is none."""
+    """Mark each settings file with what differs once the file does; None where there is none."""
     return tuple(map(_mark, (paths.config_file, paths.env_file, paths.keys_file)))
 
 
@@ -212,7 +217,7 @@ def _choose(candidates: Mapping[str, list[Given]]) -> _Chosen:
 
 
 def _choose_addresses(candidates: Mapping[str, list[Given]], chosen: _Chosen) -> list[str]:
-    """Choose the base URLs; return a note for each that is passed over as plainly misplaced.
+    """Choose the base URLs; return a note for each that is plainly misplaced and skipped.
 
     Users export ANTHROPIC_BASE_URL for Claude Code, to use this daemon or Z.ai alone, and start the
     daemon from the same shell.

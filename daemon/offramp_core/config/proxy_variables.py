@@ -22,17 +22,17 @@ CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS")
 
 
 def spellings(name: str) -> tuple[str, ...]:
-    """All names of one variable, the strongest first."""
+    """List all names of one variable, the strongest first."""
     return (name.lower(), name) if name in PROXIES else (name,)
 
 
 def find(name: str, environ: Mapping[str, str]) -> tuple[str, str] | None:
-    """The variable and its value in `environ`; None if it is not set."""
+    """Find the variable and its value in `environ`; None if it is not set."""
     return next(((each, environ[each]) for each in spellings(name) if each in environ), None)
 
 
 def from_file(env_file: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """What `env_file` sets and `environ` does not.
+    """Read what `env_file` sets and `environ` does not.
 
     Raises:
         ConfigError: the file can't be read.

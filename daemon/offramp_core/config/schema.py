@@ -189,7 +189,7 @@ def _client_token(given: Given) -> Secret:
 
 
 def variable_name(given: Given) -> str:
-    """The name that a `key_env` gives; its hint thinks of a key that was put there by mistake."""
+    """Read the name that a `key_env` gives, where a key may have been put by mistake."""
     value = given.value
     if not isinstance(value, str) or not _VARIABLE_NAME.fullmatch(value.strip()):
         # Not shown: it may be the key itself.
@@ -302,7 +302,7 @@ LISTS = frozenset({"allowed_hosts"})
 
 
 def reader_for(name: str) -> Reader:
-    """The reader of a setting by its full name: `port`, `backend.zai.key`."""
+    """Find the reader of a setting by its full name: `port`, `backend.zai.key`."""
     if name in SETTINGS:
         return SETTINGS[name]
     table, _, key = name.rpartition(".")

@@ -55,7 +55,7 @@ class VariableMove:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class MigrationPlan:
     """What would be moved; `remarks` are sentences on what stays though the shell has another."""
 
     paths: Paths
@@ -84,18 +84,18 @@ class Plan:
         return (*keys, *variables, *self.remarks)
 
 
-def plan_move(paths: Paths, environ: Mapping[str, str]) -> Plan:
-    """What only `environ` knows of keys and ways out, as the settings in `paths` stand now.
+def plan_move(paths: Paths, environ: Mapping[str, str]) -> MigrationPlan:
+    """Plan to move the keys and proxies that only `environ` knows, given the settings in `paths`.
 
     Raises:
         ConfigError: the settings can't be read.
     """
     # Without the shell's other settings: what is wrong there is not the daemon's concern.
     in_shell = loader.load(paths, {n: v for n, v in environ.items() if n not in _OTHER_SETTINGS})
-    alone = loader.load(paths, {})
-    keys, remarks = _keys(in_shell, alone)
+    without_shell = loader.load(paths, {})
+    keys, remarks = _keys(in_shell, without_shell)
     variables, more = _variables(paths, environ)
-    return Plan(
+    return MigrationPlan(
         paths=paths,
         keys=tuple(keys),
         variables=tuple(variables),
@@ -103,12 +103,12 @@ def plan_move(paths: Paths, environ: Mapping[str, str]) -> Plan:
     )
 
 
-def apply(plan: Plan, store: KeyStore | None = None) -> tuple[str, ...]:
+def apply(plan: MigrationPlan, store: KeyStore | None = None) -> tuple[str, ...]:
     """Do it, keys into `store`; return what was done, as sentences.
 
     Raises:
         OfframpError: something could not be written; what was moved before that stays moved, and
-            planning anew leaves it out.
+            the next plan leaves it out.
     """
     store = store or KeyStore(plan.paths)
     done = []
@@ -123,7 +123,9 @@ def apply(plan: Plan, store: KeyStore | None = None) -> tuple[str, ...]:
     return tuple(done)
 
 
-def _keys(in_shell: LoadedSettings, alone: LoadedSettings) -> tuple[list[KeyMove], list[str]]:
+def _keys(
+    in_shell: LoadedSettings, without_shell: LoadedSettings
+) -> tuple[list[KeyMove], list[str]]:
     moves, remarks = [], []
     for backend in filter(key_input.takes_key, in_shell.settings.backends):
         name = f"backend.{backend.name}.key"
@@ -131,14 +133,14 @@ def _keys(in_shell: LoadedSettings, alone: LoadedSettings) -> tuple[list[KeyMove
         if not origin.startswith(_ENVIRONMENT) or backend.key is None:
             continue
         variable = origin.removeprefix(_ENVIRONMENT)
-        without = alone.settings.backend(backend.name)
-        if without.key is None and alone.origins[name] != FROM_KEYRING:
+        without = without_shell.settings.backend(backend.name)
+        if without.key is None and without_shell.origins[name] != FROM_KEYRING:
             problem = _problem(backend.key, backend)
             if problem is None:
                 moves.append(KeyMove(backend.name, variable, backend.key))
             else:
                 remarks.append(f"{variable} is not moved. {problem}")
-        elif without.key != backend.key and alone.origins[name] != FROM_KEYRING:
+        elif without.key != backend.key and without_shell.origins[name] != FROM_KEYRING:
             remarks.append(
                 f"{variable} holds another key for {backend.name} than the daemon uses, and stays "
                 f"in the shell. To use it: offramp key set {backend.name}"
@@ -199,7 +201,7 @@ def _absolute(value: str) -> str:
 
 
 def _write(env_file: Path, moves: tuple[VariableMove, ...]) -> None:
-    """Add a line for each to a file that is its owner's alone: a proxy's may hold a password."""
+    """Add a line for each to a file that only its owner may read: a proxy's may hold a password."""
     before = atomic_file.read(env_file)
     text = read_text(env_file) or ""
     lines = [_HEADING, *(f"{move.name}={quoted(move.value)}" for move in moves)]

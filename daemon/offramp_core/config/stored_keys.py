@@ -21,7 +21,7 @@ FROM_KEY_FILE = "key file"
 
 
 class KeyMark(NamedTuple):
-    """A key that the system keyring holds; `stored` differs each time that it is stored anew."""
+    """A key that the system keyring holds; `stored` differs each time that it is stored."""
 
     backend: str
     stored: str

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import stat
 from typing import TYPE_CHECKING
 
+from offramp_core import atomic_file
 from offramp_core.config.values import ConfigError
+from offramp_core.errors import OfframpError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,24 +15,19 @@ _MAX_BYTES = 1024 * 1024
 
 
 def read_text(path: Path) -> str | None:
-    r"""The text of `path` with `\n` line ends and no byte order mark; None if there is no file.
+    r"""Read `path`, with `\n` line ends and no byte order mark; None if there is no file.
 
     Raises:
         ConfigError: it is no regular file, can't be read, is far too large, or is not UTF-8.
     """
     try:
-        # A pipe or device would block, or never end.
-        is_regular = stat.S_ISREG(path.stat().st_mode)
-        data = path.read_bytes() if is_regular else b""
-    except (FileNotFoundError, NotADirectoryError):
+        data = atomic_file.read(path)
+    except OfframpError as error:
+        is_other = error.__cause__ is None  # a folder, say
+        hint = "Put a text file there, or remove it." if is_other else error.hint
+        raise ConfigError(error.title, hint=hint) from error
+    if data is None:
         return None
-    except OSError as error:
-        raise ConfigError(
-            f"{path} can't be read: {error.strerror}.",
-            hint="Check the permissions of the file and of its folder.",
-        ) from error
-    if not is_regular:
-        raise ConfigError(f"{path} is not a file.", hint="Put a text file there, or remove it.")
     if len(data) > _MAX_BYTES:
         raise ConfigError(f"{path} is larger than 1 MiB.", hint="Is it the right file?")
     text = _decoded(data)

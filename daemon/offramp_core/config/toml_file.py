@@ -39,7 +39,7 @@ class FileValues:
 
 
 def read_values(path: Path, text: str | None = None) -> FileValues:
-    """What `path` sets, or would set with `text` in it; nothing if there is no such file.
+    """Read what `path` sets, or would set with `text` in it; nothing if there is no such file.
 
     Raises:
         ConfigError: unreadable, no TOML, an unknown key, a table where a value belongs or the other
@@ -51,7 +51,7 @@ def read_values(path: Path, text: str | None = None) -> FileValues:
 
 
 def collect(document: Mapping[str, Any], place: str) -> FileValues:
-    """The values of a parsed file; `place` is what messages call it."""
+    """Collect the values of a parsed file; `place` is what messages call it."""
     found = FileValues()
     known = (*SETTINGS, *SHORTHANDS, *_TABLES)
     _refuse_unknown(document, known, table="", place=place)

@@ -56,7 +56,7 @@ class Given:
     rival: str = ""
 
     def refused(self, problem: str, *, hint: str) -> ConfigError:
-        """The error that says what is wrong with this value, for the caller to raise."""
+        """Make the error that says what is wrong with this value, for the caller to raise."""
         value = "" if self.is_secret else _equals(self.value)
         if self.rival:
             hint += f" If {self.label} is meant for another program, set {self.rival}: it wins."
@@ -65,7 +65,7 @@ class Given:
 
 
 def shown(value: object) -> str:
-    """`value` on one short line, with whatever may be a credential masked."""
+    """Show `value` on one short line, with whatever may be a credential masked."""
     match value:
         case bool():
             return str(value).lower()
@@ -84,14 +84,14 @@ def shown(value: object) -> str:
 
 
 def shown_key(key: str) -> str:
-    """A key of the file as TOML writes it, for messages."""
+    """Show a key of the file as TOML writes it, for messages."""
     text = _without_credentials(key)
     return text if _BARE_KEY.fullmatch(text) else repr(text)
 
 
 def nearest(word: str, choices: Iterable[str]) -> str | None:
-    """The choice that `word` is most likely a slip for; None where none is near."""
-    import difflib  # for errors alone: start-up is quicker without it
+    """Find the choice that `word` is most likely a slip for; None where none is near."""
+    import difflib  # only for errors: start-up is quicker without it
 
     near = difflib.get_close_matches(word.lower()[:_LONGEST_SHOWN], choices, n=1)
     return near[0] if near else None

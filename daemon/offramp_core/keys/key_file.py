@@ -1,7 +1,7 @@
 """The key file, `keys.json`: per backend its key, or the mark that the system keyring holds it.
 
-Written whole or not at all, and for its owner alone. Whatever is wrong with it never keeps the
-daemon from starting: what can't be used is left out, and a note says so.
+Written whole or not at all, and readable only by its owner. Whatever is wrong with it never keeps
+the daemon from starting: what can't be used is left out, and a note says so.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-Place = Literal["keyring", "file"]
+KeyPlace = Literal["keyring", "file"]
 
 _VERSION = 1
 _FILE_MODE = 0o600
@@ -32,13 +32,12 @@ _FOLDER_MODE = 0o700
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredKey:
+class StoredKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One backend's entry; `key` is None where the keyring holds it."""
 
-    place: Place
+    place: KeyPlace
     key: Secret | None = None
-    stored: str
+    stored: str = ""
     """Differs each time that a key is stored, so that a running daemon notices a new one."""
 
 
@@ -50,23 +49,9 @@ class KeyFile:
     notes: tuple[str, ...] = ()
 
 
-class _Entry(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, repr_omit_defaults=True
-):
-    """`StoredKey` as it is written."""
-
-    place: Place
-    key: str | None = None
-    stored: str = ""
-
-    def __repr__(self) -> str:
-        """Without the key."""
-        return f"_Entry(place={self.place!r})"
-
-
 class _Content(msgspec.Struct, frozen=True, kw_only=True):
     version: int = _VERSION
-    keys: dict[str, _Entry] = {}
+    keys: dict[str, StoredKey] = {}
 
 
 class _Version(msgspec.Struct, frozen=True):
@@ -74,16 +59,16 @@ class _Version(msgspec.Struct, frozen=True):
 
 
 def read(path: Path) -> KeyFile:
-    """What is in `path`, with its permissions mended where others could read it. Never raises."""
-    note = _mend_mode(path)
+    """Read what is in `path`, and make it private where others could read it. Never raises."""
+    note = _make_private(path)
     notes = (note,) if note else ()
     try:
-        return KeyFile(keys=_load(path), notes=notes)
+        return KeyFile(keys=load(path), notes=notes)
     except OfframpError as error:
         return KeyFile(notes=(*notes, f"No stored key can be used. {error}"))
 
 
-def put(path: Path, backend: str, *, place: Place, key: Secret | None = None) -> None:
+def put(path: Path, backend: str, *, place: KeyPlace, key: Secret | None = None) -> None:
     """Store this for `backend`, in place of what was there; `key` where the file is the place.
 
     Raises:
@@ -103,12 +88,12 @@ def remove(path: Path, backend: str) -> StoredKey | None:
 
 
 def load(path: Path) -> Mapping[str, StoredKey]:
-    """The entries by backend, for those who change them.
+    """Read the entries by backend, for those who change them.
 
     Raises:
         OfframpError: the file can't be read or is damaged.
     """
-    return _load(path)
+    return _decoded(path, atomic_file.read(path))
 
 
 def _change(path: Path, backend: str, entry: StoredKey | None) -> StoredKey | None:
@@ -119,17 +104,11 @@ def _change(path: Path, backend: str, entry: StoredKey | None) -> StoredKey | No
         return None
     if entry is not None:
         keys[backend] = entry
-    _mend_mode(path)
+    _make_private(path)
     atomic_file.write(path, _encoded(keys) if keys else None, before=before)
-    with contextlib.suppress(
-        OSError
-    ):  # a folder of somebody else's; the file is private all the same
+    with contextlib.suppress(OSError):  # somebody else's folder; the file is private all the same
         path.parent.chmod(_FOLDER_MODE)
     return replaced
-
-
-def _load(path: Path) -> Mapping[str, StoredKey]:
-    return _decoded(path, atomic_file.read(path))
 
 
 def _decoded(path: Path, data: bytes | None) -> Mapping[str, StoredKey]:
@@ -139,7 +118,7 @@ def _decoded(path: Path, data: bytes | None) -> Mapping[str, StoredKey]:
     problem = hint = ""
     content = _Content()
     try:
-        content = msgspec.json.decode(data, type=_Content)
+        content = msgspec.json.decode(data, type=_Content, dec_hook=_secret)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         problem = f"{path} is damaged."
         hint = "Remove it, and store the key again: offramp key set"
@@ -148,16 +127,14 @@ def _decoded(path: Path, data: bytes | None) -> Mapping[str, StoredKey]:
         hint = "Use that version, or remove the file and store the key again: offramp key set"
     if problem:
         raise OfframpError(problem, hint=hint)
-    return MappingProxyType(
-        {
-            name: StoredKey(
-                place=entry.place,
-                key=Secret(entry.key) if entry.key and entry.place == "file" else None,
-                stored=entry.stored,
-            )
-            for name, entry in content.keys.items()
-        }
-    )
+    return MappingProxyType(content.keys)
+
+
+def _secret(kind: type, value: object) -> Secret:
+    """The key of an entry; the only one of its values that msgspec does not know."""
+    if kind is not Secret or not isinstance(value, str):
+        raise TypeError
+    return Secret(value)
 
 
 def _version(data: bytes) -> int:
@@ -168,17 +145,12 @@ def _version(data: bytes) -> int:
 
 
 def _encoded(keys: Mapping[str, StoredKey]) -> bytes:
-    entries = {
-        name: _Entry(
-            place=each.place, key=each.key.reveal() if each.key else None, stored=each.stored
-        )
-        for name, each in keys.items()
-    }
-    return msgspec.json.format(msgspec.json.encode(_Content(keys=entries)), indent=2) + b"\n"
+    data = msgspec.json.encode(_Content(keys=dict(keys)), enc_hook=Secret.reveal)
+    return msgspec.json.format(data, indent=2) + b"\n"
 
 
-def _mend_mode(path: Path) -> str | None:
-    """Make the file its owner's alone; what to tell the user where it was not."""
+def _make_private(path: Path) -> str | None:
+    """Make the file private to its owner; return what to say to the user where it was not."""
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
         if not mode & _OTHERS:

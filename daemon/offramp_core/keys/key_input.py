@@ -24,7 +24,7 @@ class KeyTextError(OfframpError):
 
 
 def parse(text: str, backend: str) -> Secret:
-    """The key for `backend` in `text`, without blanks and line ends around it.
+    """Read the key for `backend` in `text`, without blanks and line ends around it.
 
     Raises:
         KeyTextError: there is none, or it is plainly something else.
@@ -56,7 +56,7 @@ def takes_key(backend: Backend) -> bool:
 
 def _problem(key: str, backend: str) -> tuple[str, str] | None:
     """What is wrong with `key`, and the cure."""
-    alone = "Give the key alone."
+    only_the_key = "Give the key alone."
     if key.startswith(_ANTHROPIC):
         where = "https://z.ai, under API keys" if backend == ZAI else "its service"
         return (
@@ -64,23 +64,23 @@ def _problem(key: str, backend: str) -> tuple[str, str] | None:
             f"Use the key for {backend} from {where}.",
         )
     if _SCHEME.match(key):
-        return "begins with the name of a header or with Bearer", alone
+        return "begins with the name of a header or with Bearer", only_the_key
     if _ASSIGNMENT.match(key):
-        return "is an assignment, NAME=value", f"{alone} It stands behind the = sign."
+        return "is an assignment, NAME=value", f"{only_the_key} It stands behind the = sign."
     if key[0] in "\"'" or key[-1] in "\"'":
-        return "stands in quotes", f"{alone} Leave the quotes out."
+        return "stands in quotes", f"{only_the_key} Leave the quotes out."
     if _ADDRESS.match(key):
         return (
             "is an address",
             "A key is not an address; copy it from the service's page for API keys.",
         )
     if len(key.splitlines()) > 1:
-        return "is more than one line", alone
+        return "is more than one line", only_the_key
     if not _VISIBLE_ASCII.fullmatch(key):
         return (
             "contains a space, a control character or a letter that no key has",
             "Copy it again: the key alone, on one line.",
         )
     if len(key) > _LONGEST:
-        return f"is longer than {_LONGEST} characters", alone
+        return f"is longer than {_LONGEST} characters", only_the_key
     return None

@@ -15,34 +15,34 @@ from offramp_core.paths import Paths
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from offramp_core.keys.key_file import Place, StoredKey
+    from offramp_core.keys.key_file import KeyPlace, StoredKey
     from offramp_core.settings import Secret
 
 _SERVICE = "offramp"
 
 
 def service_name(paths: Paths) -> str:
-    """The keyring's service for these folders: another home's keys are not touched."""
+    """Name the keyring's service for these folders: another home's keys are not touched."""
     is_usual = paths.config_dir == Paths.for_user({}).config_dir
     return _SERVICE if is_usual else f"{_SERVICE} {paths.config_dir}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class KeyPlacement:
     """Where a key went, and what was in the way.
 
     `obstacle` is why it is not in the keyring or, where an older one `was_in_keyring`, why that
     may still be there.
     """
 
-    place: Place
+    place: KeyPlace
     where: str
     was_in_keyring: bool = False
     obstacle: KeyringError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deleted:
+class KeyDeletion:
     """Where a key was; `obstacle` is why the keyring could not be asked."""
 
     from_file: bool
@@ -59,14 +59,14 @@ class KeyStore:
         self._keyring = keyring or SystemKeyring(service_name(paths))
 
     def entries(self) -> Mapping[str, StoredKey]:
-        """What is stored, by backend, without asking the keyring.
+        """Read what is stored, by backend, without asking the keyring.
 
         Raises:
             OfframpError: the file can't be read.
         """
         return key_file.load(self._file)
 
-    def set(self, backend: str, key: Secret, *, place: Place | None = None) -> Kept:
+    def set(self, backend: str, key: Secret, *, place: KeyPlace | None = None) -> KeyPlacement:
         """Store `key` in `place`, or in the keyring if it works and in the file if not.
 
         Raises:
@@ -83,12 +83,12 @@ class KeyStore:
                 obstacle = error
             else:
                 key_file.put(self._file, backend, place="keyring")
-                return Kept(place="keyring", where=name)
+                return KeyPlacement(place="keyring", where=name)
         key_file.put(self._file, backend, place="file", key=key)
         was_in_keyring = before is not None and before.place == "keyring"
         if was_in_keyring and obstacle is None:
             obstacle = self._forget(backend)
-        return Kept(
+        return KeyPlacement(
             place="file",
             where=str(self._file),
             was_in_keyring=was_in_keyring,
@@ -96,7 +96,7 @@ class KeyStore:
         )
 
     def get(self, backend: str) -> Secret | None:
-        """The stored key of `backend`; None if there is none.
+        """Get the stored key of `backend`; None if there is none.
 
         Raises:
             OfframpError: the file or the keyring can't be read.
@@ -106,7 +106,7 @@ class KeyStore:
             return entry.key if entry else None
         return self._keyring.get((backend,)).get(backend)
 
-    def delete(self, backend: str) -> Deleted:
+    def delete(self, backend: str) -> KeyDeletion:
         """Delete the key of `backend` wherever it is stored.
 
         Where the keyring can't be asked, its key stays there, but is no longer used.
@@ -121,10 +121,10 @@ class KeyStore:
         except KeyringError as error:
             # Without a mark it most likely holds none.
             is_held = entry is not None and entry.place == "keyring"
-            return Deleted(
+            return KeyDeletion(
                 from_file=from_file, from_keyring=False, obstacle=error if is_held else None
             )
-        return Deleted(from_file=from_file, from_keyring=from_keyring)
+        return KeyDeletion(from_file=from_file, from_keyring=from_keyring)
 
     def _forget(self, backend: str) -> KeyringError | None:
         """Delete the key from the keyring, where it is no longer of use."""

@@ -2,7 +2,7 @@
 
 A keyring may block: on a bus that does not answer, or on a prompt that nobody sees. A process can
 be ended then, a thread can't. Keys pass through its standard input and output, never through its
-arguments. It asks nobody for a password unless told that somebody is there to be asked.
+arguments. It asks nobody for a password unless somebody is there to be asked.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from keyring.backend import KeyringBackend
 
-Outcome = Literal["done", "absent", "locked", "failed"]
+KeyringOutcome = Literal["done", "absent", "locked", "failed"]
 
 _NO_KEYRINGS = (
     "keyring.backends.fail",
@@ -35,7 +35,7 @@ _SECURITY = "/System/Library/Frameworks/Security.framework/Security"
 _LONGEST_DETAIL = 200
 
 
-class Command(msgspec.Struct, frozen=True, kw_only=True):
+class KeyringCommand(msgspec.Struct, frozen=True, kw_only=True):
     """What to do for the keys `users` of `service`; `key` is what to set."""
 
     do: Literal["get", "set", "delete", "look"]
@@ -47,10 +47,10 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     """After so long the process ends, whatever it waits for."""
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class KeyringAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What came of it; `keys` holds those that were found."""
 
-    outcome: Outcome
+    outcome: KeyringOutcome
     detail: str = ""
     """The keyring's name where it worked, else what went wrong, without any key."""
     keys: dict[str, str] = {}
@@ -62,12 +62,12 @@ class LockedError(Exception):
 
 def main() -> None:
     """Read a command from standard input, write the answer to standard output."""
-    command = msgspec.json.decode(sys.stdin.buffer.read(), type=Command)
+    command = msgspec.json.decode(sys.stdin.buffer.read(), type=KeyringCommand)
     signal.alarm(command.limit_s)  # its parent may end without a word
     sys.stdout.buffer.write(msgspec.json.encode(carry_out(command)))
 
 
-def carry_out(command: Command) -> Answer:
+def carry_out(command: KeyringCommand) -> KeyringAnswer:
     """Do it with the first keyring that counts as one."""
     import keyring.errors
 
@@ -76,18 +76,20 @@ def carry_out(command: Command) -> Answer:
             _forbid_prompts_on_macos()
         backends = list(_backends(keyring.get_keyring()))
         if not backends:
-            return Answer(outcome="absent", detail="there is none")
+            return KeyringAnswer(outcome="absent", detail="there is none")
         if not command.may_prompt:
             for backend in backends:
                 _refuse_prompt(backend)
         return _DO[command.do](backends, command)
     except (LockedError, keyring.errors.KeyringLocked) as error:
-        return Answer(outcome="locked", detail=_detail(error, command))
+        return KeyringAnswer(outcome="locked", detail=_detail(error, command))
     except keyring.errors.NoKeyringError:
-        return Answer(outcome="absent", detail="there is none")
+        return KeyringAnswer(outcome="absent", detail="there is none")
     except Exception as error:  # noqa: BLE001 - back ends raise whatever their libraries do
         is_locked = f"{_INTERACTION_NOT_ALLOWED}" in str(error)
-        return Answer(outcome="locked" if is_locked else "failed", detail=_detail(error, command))
+        return KeyringAnswer(
+            outcome="locked" if is_locked else "failed", detail=_detail(error, command)
+        )
 
 
 def _backends(found: KeyringBackend) -> Iterator[KeyringBackend]:
@@ -98,27 +100,27 @@ def _backends(found: KeyringBackend) -> Iterator[KeyringBackend]:
             yield backend
 
 
-def _get(backends: list[KeyringBackend], command: Command) -> Answer:
+def _get(backends: list[KeyringBackend], command: KeyringCommand) -> KeyringAnswer:
     keys = {}
     for user in command.users:
         for backend in backends:
             if (key := backend.get_password(command.service, user)) is not None:
                 keys[user] = key
                 break
-    return Answer(outcome="done", detail=_name(backends[0]), keys=keys)
+    return KeyringAnswer(outcome="done", detail=_name(backends[0]), keys=keys)
 
 
-def _set(backends: list[KeyringBackend], command: Command) -> Answer:
+def _set(backends: list[KeyringBackend], command: KeyringCommand) -> KeyringAnswer:
     backend, (user,) = backends[0], command.users
     backend.set_password(command.service, user, command.key or "")
     if backend.get_password(command.service, user) == command.key:
-        return Answer(outcome="done", detail=_name(backend))
+        return KeyringAnswer(outcome="done", detail=_name(backend))
     with contextlib.suppress(Exception):
         backend.delete_password(command.service, user)
-    return Answer(outcome="failed", detail="it did not give back what it had been given")
+    return KeyringAnswer(outcome="failed", detail="it did not give back what it had been given")
 
 
-def _delete(backends: list[KeyringBackend], command: Command) -> Answer:
+def _delete(backends: list[KeyringBackend], command: KeyringCommand) -> KeyringAnswer:
     """Delete what there is; `keys` names it, without the keys."""
     deleted = {}
     for backend in backends:
@@ -126,15 +128,15 @@ def _delete(backends: list[KeyringBackend], command: Command) -> Answer:
             if backend.get_password(command.service, user) is not None:
                 backend.delete_password(command.service, user)
                 deleted[user] = ""
-    return Answer(outcome="done", detail=_name(backends[0]), keys=deleted)
+    return KeyringAnswer(outcome="done", detail=_name(backends[0]), keys=deleted)
 
 
-def _look(backends: list[KeyringBackend], command: Command) -> Answer:
+def _look(backends: list[KeyringBackend], command: KeyringCommand) -> KeyringAnswer:
     del command
-    return Answer(outcome="done", detail=_name(backends[0]))
+    return KeyringAnswer(outcome="done", detail=_name(backends[0]))
 
 
-_DO: dict[str, Callable[[list[KeyringBackend], Command], Answer]] = {
+_DO: dict[str, Callable[[list[KeyringBackend], KeyringCommand], KeyringAnswer]] = {
     "get": _get,
     "set": _set,
     "delete": _delete,
@@ -174,7 +176,7 @@ def _forbid_prompts_on_macos() -> None:
         forbid(ctypes.c_ubyte(0))
 
 
-def _detail(error: Exception, command: Command) -> str:
+def _detail(error: Exception, command: KeyringCommand) -> str:
     text = " ".join(str(error).split())
     if command.key:
         text = text.replace(command.key, "***")

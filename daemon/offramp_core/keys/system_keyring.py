@@ -1,6 +1,6 @@
 """The system keyring, asked with a time limit: it may be locked, slow, or not there at all.
 
-Each call is a process of its own (`keyring_child`), which is ended when its time is over. Blocks
+Each call is a process of its own (`keyring_process`), which is ended when its time is over. Blocks
 meanwhile; may be called from any thread.
 """
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from offramp_core.errors import OfframpError
-from offramp_core.keys.keyring_process import Answer, Command
+from offramp_core.keys.keyring_process import KeyringAnswer, KeyringCommand
 from offramp_core.settings import Secret
 
 if TYPE_CHECKING:
@@ -72,15 +72,20 @@ class SystemKeyring:
         limit_s: float = QUIET_LIMIT_S,
         may_prompt: bool = False,
         on_wait: Callable[[], None] | None = None,
+        child: tuple[str, ...] = _CHILD,
     ) -> None:
-        """Wait for `limit_s` at most; `on_wait` is called once a call takes long."""
+        """Wait for `limit_s` at most; `on_wait` is called once a call takes long.
+
+        `child` is the command of the process that asks the keyring.
+        """
         self._service = service
         self._limit_s = limit_s
         self._may_prompt = may_prompt
         self._on_wait = on_wait
+        self._child = child
 
     def get(self, names: Iterable[str]) -> dict[str, Secret]:
-        """The keys of these backends, as far as the keyring has them.
+        """Get the keys of these backends, as far as the keyring has them.
 
         Raises:
             KeyringError: it can't be asked; the same goes for the other methods.
@@ -97,7 +102,7 @@ class SystemKeyring:
         return name in self._ask("delete", (name,)).keys
 
     def look(self) -> str:
-        """The keyring's name, if it could be used now."""
+        """Get the keyring's name, if it could be used now."""
         return self._ask("look", ()).detail
 
     def _ask(
@@ -105,8 +110,8 @@ class SystemKeyring:
         do: Literal["get", "set", "delete", "look"],
         users: tuple[str, ...],
         key: str | None = None,
-    ) -> Answer:
-        command = Command(
+    ) -> KeyringAnswer:
+        command = KeyringCommand(
             do=do,
             service=self._service,
             users=users,
@@ -116,10 +121,10 @@ class SystemKeyring:
         )
         output = self._run(msgspec.json.encode(command))
         try:
-            answer = msgspec.json.decode(output, type=Answer)
+            answer = msgspec.json.decode(output, type=KeyringAnswer)
         except (msgspec.DecodeError, UnicodeDecodeError):
             # Not chained: the error could repeat what came.
-            answer = Answer(outcome="failed", detail="its answer can't be read")
+            answer = KeyringAnswer(outcome="failed", detail="its answer can't be read")
         if answer.outcome != "done":
             raise KeyringError(answer.outcome, answer.detail)
         return answer
@@ -127,7 +132,10 @@ class SystemKeyring:
     def _run(self, command: bytes) -> bytes:
         try:
             process = subprocess.Popen(
-                _CHILD, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+                self._child,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
             )
         except OSError as error:
             raise KeyringError("failed", error.strerror or str(error)) from error

@@ -242,6 +242,15 @@ def test_what_is_no_settings_is_refused_and_left(claude: Claude, data: bytes, wo
     assert not claude.memory.exists()
 
 
+def test_unreadable_settings_without_an_address_keep_nobody_from_leaving(claude: Claude) -> None:
+    claude.write("{\n  // mine\n}")
+    assert claude.disconnect().outcome is ConnectOutcome.NOT_CONNECTED
+    assert claude.text == "{\n  // mine\n}"
+    claude.write('{"env": {"ANTHROPIC_BASE_URL": "x"} /* mine */}')
+    with pytest.raises(OfframpError, match="there is a comment"):
+        claude.disconnect()
+
+
 def test_pipe_is_refused_without_waiting_for_a_writer(claude: Claude) -> None:
     claude.file.parent.mkdir()
     os.mkfifo(claude.file)
@@ -249,30 +258,25 @@ def test_pipe_is_refused_without_waiting_for_a_writer(claude: Claude) -> None:
         claude.connect()
 
 
-def test_read_only_file_is_left_and_nothing_remembered(claude: Claude, as_nobody: None) -> None:
+@pytest.mark.parametrize(
+    ("name", "mode", "words"),
+    [("settings.json", 0o444, "it is read-only"), (".", 0o500, "Permission denied")],
+)
+def test_what_is_read_only_is_left_and_nothing_remembered(
+    claude: Claude, as_nobody: None, name: str, mode: int, words: str
+) -> None:
     del as_nobody
-    root = claude.file.parents[1]
-    with_root_again(root)
+    folder = claude.file.parent
+    with_root_again(folder.parent)
     claude.write(SETTINGS)
-    claude.file.chmod(0o444)
-    with pytest.raises(OfframpError, match="can't be written: it is read-only"):
+    (folder / name).chmod(mode)
+    with pytest.raises(OfframpError, match=f"can't be written: {words}") as refusal:
         claude.connect()
+    assert str(folder) in refusal.value.hint
     assert claude.text == SETTINGS
     assert not claude.memory.exists()
-    assert [path.name for path in claude.file.parent.iterdir()] == ["settings.json"]
-
-
-def test_read_only_folder_is_left_and_nothing_remembered(claude: Claude, as_nobody: None) -> None:
-    del as_nobody
-    with_root_again(claude.file.parents[1])
-    claude.write(SETTINGS)
-    claude.file.parent.chmod(0o500)
-    with pytest.raises(OfframpError, match="can't be written") as refusal:
-        claude.connect()
-    assert str(claude.file.parent) in refusal.value.hint
-    assert claude.text == SETTINGS
-    assert not claude.memory.exists()
-    claude.file.parent.chmod(0o700)
+    assert [path.name for path in folder.iterdir()] == ["settings.json"]
+    folder.chmod(0o700)
 
 
 def with_root_again(folder: Path) -> None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import pytest
+from settings_home import KEY, TOKEN, SettingsHome, key_of
 
-from offramp_core.config.loader import ConfigError, LoadedSettings, fingerprint, load
+from offramp_core.config.loader import ConfigError, fingerprint
 from offramp_core.config.schema import ROUTE, SETTINGS
-from offramp_core.paths import Paths
 from offramp_core.settings import (
     KeepRules,
     Route,
@@ -24,38 +23,9 @@ from offramp_core.settings import (
 )
 
 EXAMPLE = Path(__file__).parents[3] / "daemon" / "offramp_core" / "config" / "config.example.toml"
-KEY = "0123456789abcdef0123456789abcdef.AbCdEfGh12345678"
-TOKEN = "a-long-enough-client-token"
 
 
-@dataclass(frozen=True)
-class Home:
-    """A user's folders, and the settings in them."""
-
-    paths: Paths
-
-    def write(self, toml: str = "", *, env: str = "") -> None:
-        self.paths.config_dir.mkdir(parents=True, exist_ok=True)
-        if toml:
-            self.paths.config_file.write_text(toml, encoding="utf-8")
-        if env:
-            self.paths.env_file.write_text(env, encoding="utf-8")
-
-    def load(self, **environ: str) -> LoadedSettings:
-        return load(self.paths, environ)
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(Paths.under(tmp_path))
-
-
-def key_of(loaded: LoadedSettings, backend: str = "zai") -> str | None:
-    key = loaded.settings.backend(backend).key
-    return key.reveal() if key else None
-
-
-def test_nothing_set_gives_the_defaults(home: Home) -> None:
+def test_nothing_set_gives_the_defaults(home: SettingsHome) -> None:
     loaded = home.load()
     assert loaded.settings == msgspec.structs.replace(
         Settings(), backends=default_backends(), routes=default_routes()
@@ -68,7 +38,7 @@ def test_nothing_set_gives_the_defaults(home: Home) -> None:
     assert "zai_api_key in config.toml" in loaded.notes[0]
 
 
-def test_each_backend_without_a_key_is_told_every_place_for_one(home: Home) -> None:
+def test_each_backend_without_a_key_is_told_every_place_for_one(home: SettingsHome) -> None:
     home.write(
         """
         zai_api_key = "0123456789abcdef"
@@ -98,7 +68,7 @@ def test_schema_names_every_field_of_a_route() -> None:
     assert set(ROUTE) == {field.name for field in msgspec.structs.fields(Route)}
 
 
-def test_every_top_level_key_in_the_file_is_taken(home: Home, tmp_path: Path) -> None:
+def test_every_top_level_key_in_the_file_is_taken(home: SettingsHome, tmp_path: Path) -> None:
     home.write(
         f"""
         port = 4000
@@ -188,7 +158,7 @@ def test_every_top_level_key_in_the_file_is_taken(home: Home, tmp_path: Path) ->
     ],
 )
 def test_variable_sets_its_setting_in_environment_and_env_file(
-    home: Home, variable: str, value: str, read: object
+    home: SettingsHome, variable: str, value: str, read: object
 ) -> None:
     assert callable(read)
     key = variable.removeprefix("OFFRAMP_").lower()
@@ -201,11 +171,11 @@ def test_variable_sets_its_setting_in_environment_and_env_file(
     assert loaded.origins[key] == f".env {variable}"
 
 
-def test_plain_name_of_a_setting_without_one_is_another_programs(home: Home) -> None:
+def test_plain_name_of_a_setting_without_one_is_another_programs(home: SettingsHome) -> None:
     assert home.load(THINKING="strip", CLIENT_TOKEN=TOKEN).settings.thinking == "own"
 
 
-def test_key_is_looked_for_in_order_of_strength(home: Home) -> None:
+def test_key_is_looked_for_in_order_of_strength(home: SettingsHome) -> None:
     home.write(
         'zai_api_key = "from-file"', env="ZAI_API_KEY=plain-env\nOFFRAMP_ZAI_API_KEY=own-env"
     )
@@ -220,19 +190,19 @@ def test_key_is_looked_for_in_order_of_strength(home: Home) -> None:
     assert loaded.origins["zai_api_key"] == "file"
 
 
-def test_empty_variables_count_as_not_set(home: Home) -> None:
+def test_empty_variables_count_as_not_set(home: SettingsHome) -> None:
     home.write("port = 4000", env="PORT=\nZAI_API_KEY=''\n")
     loaded = home.load(PORT="", OFFRAMP_PORT=" ", ZAI_API_KEY="")
     assert loaded.settings.port == 4000
     assert key_of(loaded) is None
 
 
-def test_own_variable_saves_from_another_programs(home: Home) -> None:
+def test_own_variable_saves_from_another_programs(home: SettingsHome) -> None:
     loaded = home.load(PORT="http", OFFRAMP_PORT="4000", HOST="x86_64-conda", OFFRAMP_HOST="::1")
     assert (loaded.settings.port, loaded.settings.host) == (4000, "::1")
 
 
-def test_backend_table_overrides_only_what_it_names(home: Home) -> None:
+def test_backend_table_overrides_only_what_it_names(home: SettingsHome) -> None:
     home.write('[backend.zai]\nauth = "bearer"\nimages = true\nheaders = ["Accept", "X-App"]')
     loaded = home.load()
     assert loaded.settings.backend("zai") == msgspec.structs.replace(
@@ -243,7 +213,7 @@ def test_backend_table_overrides_only_what_it_names(home: Home) -> None:
     assert loaded.settings.backends[0] == default_backends()[0]
 
 
-def test_custom_backend_and_routes_replace_the_default_list(home: Home) -> None:
+def test_custom_backend_and_routes_replace_the_default_list(home: SettingsHome) -> None:
     home.write(
         """
         [backend.my-llm_2]
@@ -275,12 +245,12 @@ def test_custom_backend_and_routes_replace_the_default_list(home: Home) -> None:
     assert loaded.notes == ()
 
 
-def test_empty_route_list_delegates_nothing(home: Home) -> None:
+def test_empty_route_list_delegates_nothing(home: SettingsHome) -> None:
     home.write("route = []")
     assert home.load().settings.routes == ()
 
 
-def test_key_env_reads_the_env_file_too(home: Home) -> None:
+def test_key_env_reads_the_env_file_too(home: SettingsHome) -> None:
     home.write('[backend.zai]\nkey_env = "MY_KEY"', env=f"export MY_KEY={KEY}\n")
     loaded = home.load()
     assert key_of(loaded) == KEY
@@ -288,14 +258,14 @@ def test_key_env_reads_the_env_file_too(home: Home) -> None:
     assert key_of(home.load(ZAI_API_KEY="stronger")) == "stronger"
 
 
-def test_unset_key_env_is_noted_by_name(home: Home) -> None:
+def test_unset_key_env_is_noted_by_name(home: SettingsHome) -> None:
     home.write('[backend.zai]\nkey_env = "MY_KEY"')
     loaded = home.load()
     assert key_of(loaded) is None
     assert "MY_KEY, which its key_env names" in loaded.notes[0]
 
 
-def test_key_put_into_key_env_by_mistake_is_not_shown(home: Home) -> None:
+def test_key_put_into_key_env_by_mistake_is_not_shown(home: SettingsHome) -> None:
     key = KEY.partition(".")[0].replace("0", "a", 1)  # would do as a variable's name
     home.write(f'[backend.zai]\nkey_env = "{key}"')
     (note,) = home.load().notes
@@ -303,7 +273,7 @@ def test_key_put_into_key_env_by_mistake_is_not_shown(home: Home) -> None:
     assert key not in note
 
 
-def test_keep_rules_are_taken_one_by_one(home: Home) -> None:
+def test_keep_rules_are_taken_one_by_one(home: SettingsHome) -> None:
     home.write("[keep_on_anthropic]\nimages = false")
     loaded = home.load()
     assert loaded.settings.keep_on_anthropic == KeepRules(images=False)
@@ -319,37 +289,37 @@ def test_keep_rules_are_taken_one_by_one(home: Home) -> None:
         ("OFFRAMP_ALLOWED_HOSTS", "config.toml only"),
     ],
 )
-def test_variable_that_is_nearly_ours_is_noted(home: Home, name: str, cure: str) -> None:
+def test_variable_that_is_nearly_ours_is_noted(home: SettingsHome, name: str, cure: str) -> None:
     (note,) = home.load(**{"ZAI_API_KEY": KEY, "OFFRAMP_HOME": "/x", name: "1"}).notes
     assert name in note
     assert cure in note
 
 
-def test_variable_that_resembles_none_of_ours_is_left_alone(home: Home) -> None:
+def test_variable_that_resembles_none_of_ours_is_left_alone(home: SettingsHome) -> None:
     assert home.load(ZAI_API_KEY=KEY, OFFRAMP_QQQQQQQQ="1").notes == ()
 
 
-def test_file_with_byte_order_mark_and_crlf_is_read(home: Home) -> None:
+def test_file_with_byte_order_mark_and_crlf_is_read(home: SettingsHome) -> None:
     home.write("\ufeffport = 4000\r\nlog_level = 'warn'\r\n", env="\ufeffHOST=::1\r\n")
     settings = home.load().settings
     assert (settings.port, settings.log_level, settings.host) == (4000, "warn", "::1")
 
 
 def test_log_dir_in_the_home_folder_is_expanded(
-    home: Home, monkeypatch: pytest.MonkeyPatch
+    home: SettingsHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", "/home/someone")
     assert home.load(LOG_DIR="~/log").settings.log_dir == Path("/home/someone/log")
 
 
-def test_loaded_settings_never_show_a_secret(home: Home) -> None:
+def test_loaded_settings_never_show_a_secret(home: SettingsHome) -> None:
     home.write(f'client_token = "{TOKEN}"', env=f"ZAI_API_KEY={KEY}")
     loaded = home.load()
     assert KEY not in repr(loaded)
     assert TOKEN not in repr(loaded)
 
 
-def test_fingerprint_changes_with_each_file(home: Home) -> None:
+def test_fingerprint_changes_with_each_file(home: SettingsHome) -> None:
     seen = [fingerprint(home.paths)]
     assert seen == [(None, None, None)]
     home.write("port = 1")
@@ -368,13 +338,13 @@ def test_fingerprint_changes_with_each_file(home: Home) -> None:
     assert fingerprint(home.paths) == seen[-1]
 
 
-def test_example_as_shipped_changes_nothing(home: Home) -> None:
+def test_example_as_shipped_changes_nothing(home: SettingsHome) -> None:
     without_file = home.load()
     home.write(EXAMPLE.read_text(encoding="utf-8"))
     assert home.load() == without_file
 
 
-def test_example_uncommented_loads_and_shows_the_defaults(home: Home) -> None:
+def test_example_uncommented_loads_and_shows_the_defaults(home: SettingsHome) -> None:
     text = re.sub(r"^#(?=[\[a-z])", "", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     home.write(text)
     loaded = home.load(EXAMPLE_API_KEY=KEY)
@@ -397,7 +367,7 @@ def test_example_uncommented_loads_and_shows_the_defaults(home: Home) -> None:
     assert untouched == set(), "the example leaves a setting out"
 
 
-def test_tray_settings_come_from_their_table(home: Home) -> None:
+def test_tray_settings_come_from_their_table(home: SettingsHome) -> None:
     home.write('[tray]\ncount = "tokens"\nnotify_quota = false\nquota_percent = 75\n')
     loaded = home.load()
     assert loaded.settings.tray == TraySettings(
@@ -407,7 +377,7 @@ def test_tray_settings_come_from_their_table(home: Home) -> None:
     assert loaded.origins["tray.icon"] == "default"
 
 
-def test_unknown_word_for_the_tray_is_refused_with_what_would_do(home: Home) -> None:
+def test_unknown_word_for_the_tray_is_refused_with_what_would_do(home: SettingsHome) -> None:
     home.write('[tray]\ntext = "shares"\n')
     with pytest.raises(ConfigError) as raised:
         home.load()

@@ -2,75 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 import pytest
+from settings_home import KEY, OTHER_KEY, SettingsHome, key_of
 
-from offramp_core.config.loader import LoadedSettings, fingerprint, load
-from offramp_core.config.stored_keys import KeyMark
+from offramp_core.config.loader import fingerprint, load
 from offramp_core.keys import key_file
-from offramp_core.paths import Paths
 from offramp_core.settings import Secret
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-STORED = "0123456789abcdef0123456789abcdef.AbCdEfGh12345678"
-OTHER = "fedcba98765432100123456789abcdef.HgFeDcBa87654321"
 THIRD = "[backend.third]\nbase_url = 'https://third.example'\n"
 ROUTE = "[[route]]\nmatch = 'sonnet'\nbackend = 'third'\n"
 
 
-@dataclass(frozen=True)
-class Home:
-    """A user's folders with a stored key, and what `load` makes of them."""
-
-    paths: Paths
-
-    def load(self, *held: tuple[KeyMark, Secret], **environ: str) -> LoadedSettings:
-        return load(self.paths, environ, from_keyring=dict(held))
-
-    def store(self, backend: str = "zai", key: str | None = STORED) -> KeyMark:
-        """Store `key` in the file, or the mark of one in the keyring where that is None."""
-        secret = Secret(key) if key else None
-        place = "file" if key else "keyring"
-        key_file.put(self.paths.keys_file, backend, place=place, key=secret)
-        return KeyMark(backend, key_file.read(self.paths.keys_file).keys[backend].stored)
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    paths = Paths.under(tmp_path)
-    paths.config_dir.mkdir()
-    return Home(paths)
-
-
-def key_of(loaded: LoadedSettings, backend: str = "zai") -> str | None:
-    key = loaded.settings.backend(backend).key
-    return key.reveal() if key else None
-
-
-def test_stored_key_is_used_and_its_origin_told(home: Home) -> None:
+def test_stored_key_is_used_and_its_origin_given(home: SettingsHome) -> None:
     home.store()
     loaded = home.load()
-    assert key_of(loaded) == STORED
+    assert key_of(loaded) == KEY
     assert loaded.origins["backend.zai.key"] == loaded.origins["zai_api_key"] == "key file"
     assert (loaded.notes, loaded.keyring_marks, loaded.awaited_keys) == ((), (), ())
 
 
-def test_every_setting_wins_over_a_stored_key(home: Home) -> None:
+def test_every_setting_wins_over_a_stored_key(home: SettingsHome) -> None:
     home.store()
-    home.paths.config_file.write_text(f'zai_api_key = "{OTHER}1"')
-    assert key_of(home.load()) == f"{OTHER}1"
-    home.paths.env_file.write_text(f"ZAI_API_KEY={OTHER}2")
-    assert key_of(home.load()) == f"{OTHER}2"
-    loaded = home.load(ZAI_API_KEY=f"{OTHER}3")
-    assert key_of(loaded) == f"{OTHER}3"
+    home.write(f'zai_api_key = "{OTHER_KEY}1"')
+    assert key_of(home.load()) == f"{OTHER_KEY}1"
+    home.write(env=f"ZAI_API_KEY={OTHER_KEY}2")
+    assert key_of(home.load()) == f"{OTHER_KEY}2"
+    loaded = home.load(ZAI_API_KEY=f"{OTHER_KEY}3")
+    assert key_of(loaded) == f"{OTHER_KEY}3"
     assert loaded.origins["backend.zai.key"] == "environment ZAI_API_KEY"
 
 
-def test_key_in_the_keyring_is_awaited_until_the_caller_has_it(home: Home) -> None:
+def test_key_in_the_keyring_is_awaited_until_the_caller_has_it(home: SettingsHome) -> None:
     mark = home.store(key=None)
     loaded = home.load()
     assert key_of(loaded) is None
@@ -80,46 +42,46 @@ def test_key_in_the_keyring_is_awaited_until_the_caller_has_it(home: Home) -> No
     (note,) = loaded.notes
     assert "in the system keyring" in note
     assert "requests go to Anthropic" in note
-    loaded = home.load((mark, Secret(STORED)))
-    assert key_of(loaded) == STORED
+    loaded = home.load((mark, Secret(KEY)))
+    assert key_of(loaded) == KEY
     assert (loaded.notes, loaded.awaited_keys) == ((), ())
     assert loaded.keyring_marks == (mark,)
 
 
-def test_key_that_was_stored_anew_is_awaited_again(home: Home) -> None:
+def test_key_that_was_stored_again_is_awaited_again(home: SettingsHome) -> None:
     old = home.store(key=None)
     home.store(key=None)
-    assert home.load((old, Secret(STORED))).awaited_keys == ("zai",)
+    assert home.load((old, Secret(KEY))).awaited_keys == ("zai",)
 
 
-def test_setting_wins_over_the_keyring_which_is_then_not_asked(home: Home) -> None:
+def test_setting_wins_over_the_keyring_which_is_then_not_asked(home: SettingsHome) -> None:
     home.store(key=None)
-    loaded = home.load(ZAI_API_KEY=OTHER)
-    assert (key_of(loaded), loaded.keyring_marks) == (OTHER, ())
+    loaded = home.load(ZAI_API_KEY=OTHER_KEY)
+    assert (key_of(loaded), loaded.keyring_marks) == (OTHER_KEY, ())
 
 
-def test_key_env_that_is_not_set_leaves_room_for_a_stored_key(home: Home) -> None:
-    home.paths.config_file.write_text(f"{THIRD}key_env = 'THIRD_KEY'\n{ROUTE}")
+def test_key_env_that_is_not_set_leaves_room_for_a_stored_key(home: SettingsHome) -> None:
+    home.write(f"{THIRD}key_env = 'THIRD_KEY'\n{ROUTE}")
     assert "THIRD_KEY" in home.load().notes[0]
     home.store("third")
     loaded = home.load()
-    assert (key_of(loaded, "third"), loaded.notes) == (STORED, ())
-    assert key_of(home.load(THIRD_KEY=OTHER), "third") == OTHER
+    assert (key_of(loaded, "third"), loaded.notes) == (KEY, ())
+    assert key_of(home.load(THIRD_KEY=OTHER_KEY), "third") == OTHER_KEY
 
 
 @pytest.mark.parametrize("backend", ["anthropic", "gone", "own"])
-def test_stored_key_of_a_backend_that_takes_none_is_passed_over(home: Home, backend: str) -> None:
-    home.paths.config_file.write_text(
-        "[backend.own]\nbase_url = 'https://own.example'\nauth = 'client'\n"
-    )
+def test_stored_key_of_a_backend_that_takes_none_is_passed_over(
+    home: SettingsHome, backend: str
+) -> None:
+    home.write("[backend.own]\nbase_url = 'https://own.example'\nauth = 'client'\n")
     home.store(backend)
-    loaded = home.load(ZAI_API_KEY=OTHER)
+    loaded = home.load(ZAI_API_KEY=OTHER_KEY)
     assert loaded.notes == ()
     assert {b.name for b in loaded.settings.backends if b.key} == {"zai"}
 
 
 @pytest.mark.parametrize("text", ["has a space in it", "häßlich", "two\nlines"])
-def test_stored_text_that_is_no_key_is_left_out_with_a_note(home: Home, text: str) -> None:
+def test_stored_text_that_is_no_key_is_left_out_with_a_note(home: SettingsHome, text: str) -> None:
     home.store(key=text)
     loaded = home.load()
     assert key_of(loaded) is None
@@ -128,7 +90,7 @@ def test_stored_text_that_is_no_key_is_left_out_with_a_note(home: Home, text: st
     assert text not in "".join(loaded.notes)
 
 
-def test_key_of_the_keyring_that_is_none_is_left_out_with_a_note(home: Home) -> None:
+def test_key_of_the_keyring_that_is_none_is_left_out_with_a_note(home: SettingsHome) -> None:
     mark = home.store(key=None)
     loaded = home.load((mark, Secret("has a space in it")))
     assert key_of(loaded) is None
@@ -136,7 +98,8 @@ def test_key_of_the_keyring_that_is_none_is_left_out_with_a_note(home: Home) -> 
     assert loaded.awaited_keys == ("zai",)
 
 
-def test_damaged_file_keeps_nothing_from_starting(home: Home) -> None:
+def test_damaged_file_keeps_nothing_from_starting(home: SettingsHome) -> None:
+    home.paths.config_dir.mkdir()
     home.paths.keys_file.write_text("{")
     home.paths.keys_file.chmod(0o600)
     loaded = home.load()
@@ -146,14 +109,14 @@ def test_damaged_file_keeps_nothing_from_starting(home: Home) -> None:
     assert "offramp key set zai" in loaded.notes[1]
 
 
-def test_demo_takes_no_stored_key(home: Home) -> None:
+def test_demo_takes_no_stored_key(home: SettingsHome) -> None:
     home.store()
     assert key_of(load(home.paths, {}, is_demo=True)) is None
 
 
-def test_fingerprint_changes_with_the_key_file(home: Home) -> None:
+def test_fingerprint_changes_with_the_key_file(home: SettingsHome) -> None:
     seen = {fingerprint(home.paths)}
-    for key in (STORED, None, None):
+    for key in (KEY, None, None):
         home.store(key=key)
         seen.add(fingerprint(home.paths))
     key_file.remove(home.paths.keys_file, "zai")
@@ -161,6 +124,6 @@ def test_fingerprint_changes_with_the_key_file(home: Home) -> None:
     assert len(seen) == 4  # the first and the last are alike: no file
 
 
-def test_loaded_settings_show_no_stored_key(home: Home) -> None:
+def test_loaded_settings_show_no_stored_key(home: SettingsHome) -> None:
     home.store()
-    assert STORED not in repr(home.load())
+    assert KEY not in repr(home.load())

@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
+from settings_home import KEY, TOKEN, SettingsHome
 
-from offramp_core.config.loader import ConfigError, LoadedSettings, load
-from offramp_core.paths import Paths
+from offramp_core.config.loader import ConfigError, load
 from offramp_core.settings import default_backends
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-KEY = "0123456789abcdef0123456789abcdef.AbCdEfGh12345678"
-TOKEN = "a-long-enough-client-token"
-
-
-def load_from(root: Path, toml: str = "", **environ: str) -> LoadedSettings:
-    """What `toml` and `environ` give, in folders below `root`."""
-    paths = Paths.under(root)
-    paths.config_dir.mkdir(parents=True, exist_ok=True)
-    paths.config_file.write_text(toml, encoding="utf-8")
-    return load(paths, environ)
 
 
 @pytest.mark.parametrize(
@@ -42,11 +26,11 @@ def load_from(root: Path, toml: str = "", **environ: str) -> LoadedSettings:
 )
 @pytest.mark.parametrize("name", ["anthropic", "zai"])
 def test_upstream_that_is_the_daemon_falls_back_with_a_note(
-    tmp_path: Path, address: str, name: str
+    home: SettingsHome, address: str, name: str
 ) -> None:
     variable = f"{name.upper()}_BASE_URL"
     default = {backend.name: backend for backend in default_backends()}[name].base_url
-    loaded = load_from(tmp_path, **{variable: address, "ZAI_API_KEY": KEY})
+    loaded = home.load(**{variable: address, "ZAI_API_KEY": KEY})
     assert loaded.settings.backend(name).base_url == default
     assert loaded.origins[f"{name}_base_url"] == "default"
     (note,) = loaded.notes
@@ -55,63 +39,65 @@ def test_upstream_that_is_the_daemon_falls_back_with_a_note(
     assert default in note
 
 
-def test_self_address_in_the_file_falls_back_with_a_note(tmp_path: Path) -> None:
-    toml = 'port = 4000\nanthropic_base_url = "http://localhost:4000"'
-    loaded = load_from(tmp_path, toml, ZAI_API_KEY=KEY)
-    assert loaded.settings.backend("anthropic").base_url == "https://api.anthropic.com"
-    assert "config.toml: anthropic_base_url" in loaded.notes[0]
-
-
-def test_self_address_in_the_environment_uncovers_the_gateway_in_the_file(tmp_path: Path) -> None:
+def test_self_address_in_the_environment_uncovers_the_gateway_in_the_file(
+    home: SettingsHome,
+) -> None:
     toml = 'anthropic_base_url = "https://gateway.example"'
-    loaded = load_from(tmp_path, toml, ZAI_API_KEY=KEY, ANTHROPIC_BASE_URL="http://localhost:3001")
+    loaded = home.load_toml(toml, ZAI_API_KEY=KEY, ANTHROPIC_BASE_URL="http://localhost:3001")
     assert loaded.settings.backend("anthropic").base_url == "https://gateway.example"
     assert loaded.origins["anthropic_base_url"] == "file"
     assert "using https://gateway.example instead" in loaded.notes[0]
 
 
-def test_configured_host_with_the_own_port_is_the_daemon(tmp_path: Path) -> None:
-    toml = f'host = "192.168.1.5"\nclient_token = "{TOKEN}"'
-    loaded = load_from(
-        tmp_path, toml, ZAI_API_KEY=KEY, ANTHROPIC_BASE_URL="http://192.168.1.5:3001"
-    )
+@pytest.mark.parametrize(
+    ("toml", "environ"),
+    [
+        ('port = 4000\nanthropic_base_url = "http://localhost:4000"', {}),
+        (
+            f'host = "192.168.1.5"\nclient_token = "{TOKEN}"',
+            {"ANTHROPIC_BASE_URL": "http://192.168.1.5:3001"},
+        ),
+        ("", {"PORT": "80", "ANTHROPIC_BASE_URL": "http://localhost"}),
+    ],
+)
+def test_own_port_on_any_way_to_the_own_host_is_the_daemon(
+    home: SettingsHome, toml: str, environ: dict[str, str]
+) -> None:
+    loaded = home.load_toml(toml, ZAI_API_KEY=KEY, **environ)
     assert loaded.settings.backend("anthropic").base_url == "https://api.anthropic.com"
+    (note,) = loaded.notes
+    assert "Offramp itself" in note
+    place = "environment: ANTHROPIC_BASE_URL" if environ else "config.toml: anthropic_base_url"
+    assert place in note
 
 
-def test_default_port_of_the_scheme_counts_as_the_own_port(tmp_path: Path) -> None:
-    loaded = load_from(tmp_path, ZAI_API_KEY=KEY, PORT="80", ANTHROPIC_BASE_URL="http://localhost")
-    assert loaded.settings.backend("anthropic").base_url == "https://api.anthropic.com"
-
-
-def test_loopback_address_with_another_port_is_a_gateway(tmp_path: Path) -> None:
-    loaded = load_from(tmp_path, ZAI_API_KEY=KEY, ANTHROPIC_BASE_URL="http://localhost:4001/")
+def test_loopback_address_with_another_port_is_a_gateway(home: SettingsHome) -> None:
+    loaded = home.load(ZAI_API_KEY=KEY, ANTHROPIC_BASE_URL="http://localhost:4001/")
     assert loaded.settings.backend("anthropic").base_url == "http://localhost:4001"
     assert loaded.notes == ()
 
 
-def test_custom_backend_that_is_the_daemon_is_refused(tmp_path: Path) -> None:
+def test_custom_backend_that_is_the_daemon_is_refused(home: SettingsHome) -> None:
     toml = '[backend.mine]\nbase_url = "http://localhost:3001"'
     with pytest.raises(ConfigError, match=r"backend\.mine\.base_url.*is Offramp itself"):
-        load_from(tmp_path, toml)
+        home.load_toml(toml)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "studio.local"])
-def test_open_host_needs_a_token(tmp_path: Path, host: str) -> None:
+def test_open_host_needs_a_token(home: SettingsHome, host: str) -> None:
     with pytest.raises(ConfigError, match="client_token") as caught:
-        load_from(tmp_path, HOST=host)
+        home.load(HOST=host)
     assert "OFFRAMP_HOST" in caught.value.hint
-    assert load_from(tmp_path, HOST=host, OFFRAMP_CLIENT_TOKEN=TOKEN).settings.host == host
+    assert home.load(HOST=host, OFFRAMP_CLIENT_TOKEN=TOKEN).settings.host == host
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.2", "::1", "[::1]"])
-def test_loopback_host_needs_no_token(tmp_path: Path, host: str) -> None:
-    assert load_from(tmp_path, HOST=host).settings.host == host.strip("[]")
+def test_loopback_host_needs_no_token(home: SettingsHome, host: str) -> None:
+    assert home.load(HOST=host).settings.host == host.strip("[]")
 
 
-def test_demo_ignores_keys_addresses_and_log_folder(tmp_path: Path) -> None:
-    paths = Paths.under(tmp_path)
-    paths.config_dir.mkdir()
-    paths.config_file.write_text(
+def test_demo_ignores_keys_addresses_and_log_folder(home: SettingsHome) -> None:
+    home.write(
         f"""
         zai_api_key = "{KEY}"
         log_dir = "/the/real/history"
@@ -119,10 +105,8 @@ def test_demo_ignores_keys_addresses_and_log_folder(tmp_path: Path) -> None:
         [backend.mine]
         base_url = "https://real.example"
         key_env = "MY_KEY"
-        """
-    )
-    paths.env_file.write_text(
-        f"OFFRAMP_ZAI_API_KEY={KEY}\nANTHROPIC_BASE_URL=https://gateway.example\n"
+        """,
+        env=f"OFFRAMP_ZAI_API_KEY={KEY}\nANTHROPIC_BASE_URL=https://gateway.example\n",
     )
     environ = {
         "ZAI_API_KEY": KEY,
@@ -130,7 +114,7 @@ def test_demo_ignores_keys_addresses_and_log_folder(tmp_path: Path) -> None:
         "MY_KEY": KEY,
         "LOG_DIR": "/the/real/history",
     }
-    loaded = load(paths, environ, is_demo=True)
+    loaded = load(home.paths, environ, is_demo=True)
     assert [backend.key for backend in loaded.settings.backends] == [None, None, None]
     assert [backend.base_url for backend in loaded.settings.backends] == [
         "https://api.anthropic.com",
@@ -142,21 +126,24 @@ def test_demo_ignores_keys_addresses_and_log_folder(tmp_path: Path) -> None:
     assert loaded.notes == ()
 
 
-def test_address_of_zai_for_claudes_login_is_passed_over(tmp_path: Path) -> None:
-    loaded = load_from(tmp_path, ANTHROPIC_BASE_URL="https://api.z.ai/api/anthropic")
-    assert loaded.settings.backend("anthropic").base_url == "https://api.anthropic.com"
-    assert any("must not get your Claude login" in note for note in loaded.notes)
+@pytest.mark.parametrize(
+    ("name", "address", "why"),
+    [
+        ("anthropic", "https://api.z.ai/api/anthropic", "must not get your Claude login"),
+        ("zai", "https://API.anthropic.com.", "must not get the key of zai"),
+    ],
+)
+def test_address_of_the_other_service_is_skipped(
+    home: SettingsHome, name: str, address: str, why: str
+) -> None:
+    default = {backend.name: backend for backend in default_backends()}[name].base_url
+    loaded = home.load(**{f"{name.upper()}_BASE_URL": address, "ZAI_API_KEY": KEY})
+    assert loaded.settings.backend(name).base_url == default
+    (note,) = loaded.notes
+    assert why in note
 
 
-def test_address_of_anthropic_for_zais_key_is_passed_over(tmp_path: Path) -> None:
-    loaded = load_from(
-        tmp_path, f'zai_api_key = "{KEY}"', ZAI_BASE_URL="https://API.anthropic.com."
-    )
-    assert loaded.settings.backend("zai").base_url == "https://api.z.ai/api/anthropic"
-    assert any("must not get the key of zai" in note for note in loaded.notes)
-
-
-def test_address_of_anthropic_for_a_backend_of_ones_own_is_refused(tmp_path: Path) -> None:
+def test_address_of_anthropic_for_a_backend_of_ones_own_is_refused(home: SettingsHome) -> None:
     text = f'[backend.mine]\nbase_url = "https://api.anthropic.com"\nkey = "{KEY}"'
     with pytest.raises(ConfigError, match="must not get the key of mine"):
-        load_from(tmp_path, text)
+        home.load_toml(text)

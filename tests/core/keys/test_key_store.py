@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from keyring_harness import NONE, FakeKeyring
+from keyring_harness import NONE
 
 from offramp_core.keys import key_file
-from offramp_core.keys.key_store import Deleted, KeyStore, service_name
+from offramp_core.keys.key_store import KeyDeletion, KeyStore, service_name
 from offramp_core.keys.system_keyring import KeyringError, SystemKeyring
 from offramp_core.paths import Paths
 from offramp_core.settings import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 KEY = Secret("0123456789abcdef0123456789abcdef.AbCdEfGh12345678")
@@ -26,18 +25,7 @@ def paths(tmp_path: Path) -> Paths:
     return Paths.under(tmp_path / "home")
 
 
-@pytest.fixture
-def use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeKeyring]:
-    def use(**kind: str) -> FakeKeyring:
-        fake = FakeKeyring(tmp_path, **kind)
-        for name, value in fake.variables.items():
-            monkeypatch.setenv(name, value)
-        return fake
-
-    return use
-
-
-def store(paths: Paths, *, limit_s: float = 20) -> KeyStore:
+def store(paths: Paths, *, limit_s: float = 60) -> KeyStore:
     return KeyStore(paths, SystemKeyring(service_name(paths), limit_s=limit_s))
 
 
@@ -53,8 +41,7 @@ def test_key_goes_into_a_keyring_that_works_and_not_into_the_file(paths, use) ->
 @pytest.mark.parametrize("state", ["locked", "failing", "blocked"])
 def test_key_goes_into_the_file_where_the_keyring_does_not_work(paths, use, state) -> None:
     use().be(state)
-    limit_s = 1 if state == "blocked" else 20
-    kept = store(paths, limit_s=limit_s).set("zai", KEY)
+    kept = store(paths, limit_s=1 if state == "blocked" else 60).set("zai", KEY)
     assert (kept.place, kept.where) == ("file", str(paths.keys_file))
     assert kept.obstacle is not None
     assert store(paths).get("zai") == KEY
@@ -111,11 +98,11 @@ def test_move_to_the_file_says_what_a_locked_keyring_still_holds(paths, use) -> 
 def test_deleted_key_is_gone_from_both(paths, use) -> None:
     fake = use()
     store(paths).set("zai", KEY)
-    assert store(paths).delete("zai") == Deleted(from_file=False, from_keyring=True)
+    assert store(paths).delete("zai") == KeyDeletion(from_file=False, from_keyring=True)
     assert (fake.keys(), store(paths).entries()) == ({}, {})
     store(paths).set("zai", KEY, place="file")
-    assert store(paths).delete("zai") == Deleted(from_file=True, from_keyring=False)
-    assert store(paths).delete("zai") == Deleted(from_file=False, from_keyring=False)
+    assert store(paths).delete("zai") == KeyDeletion(from_file=True, from_keyring=False)
+    assert store(paths).delete("zai") == KeyDeletion(from_file=False, from_keyring=False)
     assert store(paths).get("zai") is None
 
 
@@ -133,7 +120,7 @@ def test_key_in_a_locked_keyring_is_no_longer_used_once_deleted(paths, use) -> N
 def test_deletion_without_a_keyring_is_no_trouble(paths, use) -> None:
     use(kind=NONE)
     store(paths).set("zai", KEY)
-    assert store(paths).delete("zai") == Deleted(from_file=True, from_keyring=False)
+    assert store(paths).delete("zai") == KeyDeletion(from_file=True, from_keyring=False)
 
 
 def test_key_that_the_keyring_lost_is_none(paths, use) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -17,44 +16,35 @@ from keyring_harness import (
     NONE,
     NULL,
     TALKATIVE,
-    FakeKeyring,
     has_real_keyring,
     lock,
     real_keyring,
 )
 
-from offramp_core.keys.keyring_process import Command, carry_out
+from offramp_core.keys.keyring_process import KeyringCommand, carry_out
 from offramp_core.keys.system_keyring import KeyringError, SystemKeyring
 from offramp_core.settings import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 KEY = Secret("0123456789abcdef0123456789abcdef.AbCdEfGh12345678")
 
 
-@pytest.fixture
-def use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeKeyring]:
-    """Make a keyring of that kind the one that processes of this test find."""
-
-    def use(**kind: str) -> FakeKeyring:
-        fake = FakeKeyring(tmp_path, **kind)
-        for name, value in fake.variables.items():
-            monkeypatch.setenv(name, value)
-        return fake
-
-    return use
+def patient_keyring(service: str = "offramp-test") -> SystemKeyring:
+    """A keyring with time enough on a busy machine."""
+    return SystemKeyring(service, limit_s=60)
 
 
 def test_key_that_was_set_is_found_and_deleted(use) -> None:
     fake = use()
-    keyring = SystemKeyring("offramp-test")
+    keyring = patient_keyring()
     assert keyring.look() == "Test keyring"
     assert keyring.get(["zai"]) == {}
     assert keyring.set("zai", KEY) == "Test keyring"
     assert fake.keys() == {"zai": KEY.reveal()}
     assert keyring.get(["zai", "other"]) == {"zai": KEY}
-    assert SystemKeyring("another service").get(["zai"]) == {}
+    assert patient_keyring("another service").get(["zai"]) == {}
     assert keyring.delete("zai") is True
     assert keyring.delete("zai") is False
     assert fake.keys() == {}
@@ -64,7 +54,7 @@ def test_key_that_was_set_is_found_and_deleted(use) -> None:
 def test_what_keeps_nothing_is_no_keyring(use, kind) -> None:
     use(kind=kind)
     with pytest.raises(KeyringError) as caught:
-        SystemKeyring("offramp-test").set("zai", KEY)
+        patient_keyring().set("zai", KEY)
     assert caught.value.trouble == "absent"
     assert "no system keyring" in caught.value.title
     assert "--file" in caught.value.hint
@@ -73,7 +63,7 @@ def test_what_keeps_nothing_is_no_keyring(use, kind) -> None:
 def test_locked_keyring_is_said_as_that(use) -> None:
     use().be("locked")
     with pytest.raises(KeyringError) as caught:
-        SystemKeyring("offramp-test").get(["zai"])
+        patient_keyring().get(["zai"])
     assert caught.value.trouble == "locked"
     assert "Unlock it" in caught.value.hint
 
@@ -81,21 +71,21 @@ def test_locked_keyring_is_said_as_that(use) -> None:
 def test_failing_keyring_says_why(use) -> None:
     use().be("failing")
     with pytest.raises(KeyringError, match="it burnt down") as caught:
-        SystemKeyring("offramp-test").get(["zai"])
+        patient_keyring().get(["zai"])
     assert caught.value.trouble == "failed"
 
 
 def test_keyring_that_loses_keys_is_not_trusted(use) -> None:
     use(kind=FORGETFUL)
     with pytest.raises(KeyringError, match="did not give back") as caught:
-        SystemKeyring("offramp-test").set("zai", KEY)
+        patient_keyring().set("zai", KEY)
     assert caught.value.trouble == "failed"
 
 
 def test_error_that_repeats_the_key_is_masked(use) -> None:
     use(kind=TALKATIVE)
     with pytest.raises(KeyringError) as caught:
-        SystemKeyring("offramp-test").set("zai", KEY)
+        patient_keyring().set("zai", KEY)
     assert KEY.reveal() not in str(caught.value)
     assert "can't store offramp-test zai ***" in caught.value.title
 
@@ -144,20 +134,17 @@ def test_module_in_the_current_folder_is_not_run(use, tmp_path, monkeypatch) -> 
     use()
     (tmp_path / "keyring.py").write_text("raise SystemExit('ran')")
     monkeypatch.chdir(tmp_path)
-    assert SystemKeyring("offramp-test").look() == "Test keyring"
+    assert patient_keyring().look() == "Test keyring"
 
 
-def test_answer_that_is_none_is_a_failure(monkeypatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", os.devnull)
-    monkeypatch.setattr("offramp_core.keys.system_keyring._CHILD", ("false",))
+def test_answer_that_is_none_is_a_failure() -> None:
     with pytest.raises(KeyringError, match="can't be read"):
-        SystemKeyring("offramp-test").look()
+        SystemKeyring("offramp-test", child=("false",)).look()
 
 
-def test_interpreter_that_is_gone_is_a_failure(monkeypatch) -> None:
-    monkeypatch.setattr("offramp_core.keys.system_keyring._CHILD", ("/nowhere/python",))
+def test_interpreter_that_is_gone_is_a_failure() -> None:
     with pytest.raises(KeyringError) as caught:
-        SystemKeyring("offramp-test").look()
+        SystemKeyring("offramp-test", child=("/nowhere/python",)).look()
     assert caught.value.trouble == "failed"
 
 
@@ -185,7 +172,7 @@ def real(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
 
 
 def test_real_keyring_keeps_a_key_and_never_prompts_once_locked(real) -> None:
-    keyring = SystemKeyring("offramp-test")
+    keyring = patient_keyring()
     assert keyring.look() == "SecretService Keyring"
     keyring.set("zai", KEY)
     assert keyring.get(["zai"]) == {"zai": KEY}
@@ -201,7 +188,7 @@ def test_real_keyring_keeps_a_key_and_never_prompts_once_locked(real) -> None:
 
 
 def test_real_keyring_forgets_what_is_deleted(real) -> None:
-    keyring = SystemKeyring("offramp-test")
+    keyring = patient_keyring()
     keyring.set("zai", KEY)
     assert keyring.delete("zai") is True
     assert keyring.get(["zai"]) == {}
@@ -210,5 +197,5 @@ def test_real_keyring_forgets_what_is_deleted(real) -> None:
 def test_bus_that_is_gone_is_a_failure(monkeypatch) -> None:
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent/bus")
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.SecretService.Keyring")
-    answer = carry_out(Command(do="look", service="offramp-test"))
+    answer = carry_out(KeyringCommand(do="look", service="offramp-test"))
     assert answer.outcome == "failed"
