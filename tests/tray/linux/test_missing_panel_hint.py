@@ -7,7 +7,7 @@ import queue
 import pytest
 from tray_states import PATIENCE_S
 
-from offramp_tray.linux.missing_panel_hint import NoPlace, what_to_install
+from offramp_tray.linux.missing_panel_hint import MissingPanelHint, what_to_install
 
 
 class Told:
@@ -24,7 +24,7 @@ def told():
 
 
 def no_place(folder, told, *, desktop="ubuntu:GNOME", after_s=0.01):
-    return NoPlace(
+    return MissingPanelHint(
         folder, {"XDG_CURRENT_DESKTOP": desktop}, notify=told.messages.put, after_s=after_s
     )
 

@@ -9,7 +9,7 @@ import pytest
 from tray_states import PATIENCE_S, status_of
 
 from offramp_core.control.client import ControlError, NotRunningError
-from offramp_tray.state.daemon_watcher import Patience, Watcher
+from offramp_tray.state.daemon_watcher import DaemonWatcher, Patience
 from offramp_tray.state.folder_watch import FolderWatch
 
 QUICK = Patience(first_s=0.01, longest_s=0.05, handover_s=0.3, handover_try_s=0.005, missed_s=0.2)
@@ -94,7 +94,7 @@ class World:
         self.client = FakeClient()
         self.told = Told()
         self.watch = FolderWatch(folder)
-        self.watcher = Watcher(self.client, self.watch, self.told, patience=patience)
+        self.watcher = DaemonWatcher(self.client, self.watch, self.told, patience=patience)
 
 
 @pytest.fixture

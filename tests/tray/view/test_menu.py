@@ -25,14 +25,14 @@ from offramp_core import __version__
 from offramp_core.control import api
 from offramp_core.control.api import Pause, RecordsStatus
 from offramp_core.settings import TraySettings
-from offramp_tray.state.state import Presence, State
+from offramp_tray.state.tray_state import Presence, TrayState
 from offramp_tray.view import menu, wording
 from offramp_tray.view.view_model import RowKind
 
 DASH = wording.UNKNOWN
 
 
-def words(state: State) -> list[str]:
+def words(state: TrayState) -> list[str]:
     """What is to be read, top to bottom."""
     return [
         "---" if each.kind is RowKind.SEPARATOR else each.text
@@ -41,7 +41,7 @@ def words(state: State) -> list[str]:
     ]
 
 
-def text(state: State, key: str) -> str:
+def text(state: TrayState, key: str) -> str:
     return row(menu.rows(state), key).text
 
 
@@ -70,7 +70,7 @@ def test_the_menu_reads_as_designed():
 
 
 def test_nothing_unknown_is_a_zero():
-    shown = words(State(now=NOW, boundary=running().boundary))
+    shown = words(TrayState(now=NOW, boundary=running().boundary))
     assert shown[:5] == [
         f"Looking for the daemon · {DASH} this week",
         f"Z.ai: {DASH} requests, {DASH} tokens",
@@ -257,7 +257,7 @@ def test_about_tells_version_and_licence_without_a_link():
 
 
 def test_rows_keep_their_keys_and_places_whatever_happens():
-    states = [
+    tray_state = [
         running(),
         running(presence=Presence.NOT_RUNNING),
         running(presence=Presence.UNREACHABLE, problem="silent"),
@@ -265,7 +265,7 @@ def test_rows_keep_their_keys_and_places_whatever_happens():
         running(week=None),
         running(status_of(bypasses={"zai": bypass_of()}, waiting=2, delegation="auto")),
     ]
-    keys = {tuple(each.key for each in menu.rows(state)) for state in states}
+    keys = {tuple(each.key for each in menu.rows(state)) for state in tray_state}
     assert len(keys) == 1
 
 
@@ -285,7 +285,7 @@ PLANS = (
 )
 
 
-def quota_lines(state: State) -> list[str]:
+def quota_lines(state: TrayState) -> list[str]:
     return [each.text for each in menu.rows(state) if each.key.startswith("quota.")]
 
 

@@ -22,7 +22,7 @@ MARK_FILE = "tray-told"
 _LOG = logging.getLogger(__name__)
 
 
-class NoPlace:
+class MissingPanelHint:
     """Waits whether a place for the icon comes. `on_presence` on one thread, `close` on any."""
 
     def __init__(

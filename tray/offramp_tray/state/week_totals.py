@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from offramp_core.usage.aggregation import TimeGrid, Usage, by_backend, fold, merge, series
 from offramp_core.usage.log_reader import LogReader
-from offramp_tray.state.state import WeekTotals
+from offramp_tray.state.tray_state import WeekTotals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from offramp_core.usage.weeks import WeekBoundary
-    from offramp_tray.state.state import Clock
+    from offramp_tray.state.tray_state import Clock
 
 GAP_S = 0.25
 """Between two looks at least, so four a second at most."""

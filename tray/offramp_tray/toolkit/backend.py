@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from offramp_tray.view.view_model import Face, Notification
+    from offramp_tray.view.view_model import Notification, ViewModel
 
 APP_ID = "offramp"
 APP_NAME = "Offramp"
@@ -28,17 +28,17 @@ class Callbacks:
     """Whether something on the desktop shows the icon; said at first, and at each change."""
 
 
-class Backend(Protocol):
+class ToolkitBackend(Protocol):
     """One toolkit. But for `on_main_thread`, everything is called on its main thread alone."""
 
-    def run(self, face: Face, callbacks: Callbacks) -> None:
-        """Show `face` until `stop`; calls `on_ready` once `on_main_thread` works."""
+    def run(self, view: ViewModel, callbacks: Callbacks) -> None:
+        """Show `view` until `stop`; calls `on_ready` once `on_main_thread` works."""
 
     def on_main_thread(self, call: Callable[[], None]) -> None:
         """Have `call` run by the main loop, in order; from any thread. Dropped once it ended."""
 
-    def show(self, face: Face) -> None:
-        """Show `face` from now on."""
+    def show(self, view: ViewModel) -> None:
+        """Show `view` from now on."""
 
     def notify(self, message: Notification) -> None:
         """Show `message`, or log that it can't be shown; returns at once either way."""
