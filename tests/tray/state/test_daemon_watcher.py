@@ -241,11 +241,10 @@ def test_a_daemon_that_comes_is_noticed_though_the_next_try_is_far(tmp_path):
     world.watch.close()
 
 
-def test_tries_become_rare(tmp_path):
-    world = World(tmp_path, Patience(first_s=1.0, longest_s=30.0))
-    waits = [world.watcher._next_wait_s() for _ in range(8)]
+def test_tries_become_rare():
+    patience = Patience(first_s=1.0, longest_s=30.0)
+    waits = [patience.wait_s(tries) for tries in range(8)]
     assert waits == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
-    world.watch.close()
 
 
 def test_stop_ends_a_stream_that_waits(world):
@@ -255,7 +254,7 @@ def test_stop_ends_a_stream_that_waits(world):
     world.told.next()
     world.watcher.stop()
     assert stream.closed.is_set()
-    assert not world.watcher._thread.is_alive()
+    assert "watcher" not in {thread.name for thread in threading.enumerate()}
     assert world.told.said.empty()
 
 

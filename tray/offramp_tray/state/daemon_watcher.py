@@ -52,6 +52,10 @@ class Patience:
     missed_s: float = 20.0
     """Until a daemon that went unasked counts as one that does not come back."""
 
+    def wait_s(self, tries: int) -> float:
+        """How long to wait after so many tries in vain."""
+        return min(self.first_s * 2.0**tries, self.longest_s)
+
 
 @dataclass(slots=True, kw_only=True)
 class _Absence:
@@ -184,10 +188,10 @@ class DaemonWatcher:
         return self._absence.has_successor and lasted_s < self._patience.handover_s
 
     def _next_wait_s(self) -> float:
-        wait_s = self._patience.first_s * 2.0**self._absence.tries
-        if wait_s < self._patience.longest_s:
+        wait_s = self._patience.wait_s(self._absence.tries)
+        if wait_s < self._patience.longest_s:  # or the power would grow beyond what a float holds
             self._absence.tries += 1
-        return min(wait_s, self._patience.longest_s)
+        return wait_s
 
 
 def _absence_after(last: Status) -> _Absence:

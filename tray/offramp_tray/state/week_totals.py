@@ -43,6 +43,11 @@ class WeekLog:
         self._clock = clock
         self._begin()
 
+    @property
+    def bytes_read(self) -> int:
+        """How much of this week's log has been read."""
+        return self._reader.bytes_read
+
     def totals(self) -> WeekTotals:
         """This week until now, each backend that had a request.
 
