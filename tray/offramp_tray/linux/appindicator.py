@@ -11,7 +11,7 @@ import signal
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-from offramp_tray.toolkit.backend import APP_ID, APP_NAME
+from offramp_tray.toolkit.backend import APP_ID, APP_NAME, PystrayBackend
 from offramp_tray.toolkit.notify_command import show_by
 from offramp_tray.toolkit.pystray_menu import RowMenu
 
@@ -80,37 +80,18 @@ def _picture_of(view: ViewModel) -> Image | None:
     return large[0] if large else pictures[-1][1]
 
 
-def _no_setup(_icon: object) -> None:
-    """What there is to set up belongs on the loop, not in the thread that pystray makes for it."""
-
-
-class AppIndicatorBackend:
+class AppIndicatorBackend(PystrayBackend):
     """The backend for `host`."""
 
     def __init__(self) -> None:
-        """Nothing is shown before `run`."""
-        self._icon: AppIndicatorIcon | None = None
-
-    def run(self, view: ViewModel, callbacks: Callbacks) -> None:
-        """See `ToolkitBackend`."""
-        self._icon = AppIndicatorIcon(view, callbacks)
-        self._icon.run(_no_setup)
+        """Show an `AppIndicatorIcon`."""
+        super().__init__(AppIndicatorIcon)
 
     def on_main_thread(self, call: Callable[[], None]) -> None:
         """See `ToolkitBackend`."""
         GLib.idle_add(call)
 
-    def show(self, view: ViewModel) -> None:
-        """See `ToolkitBackend`."""
-        if self._icon is not None:
-            self._icon.show_view(view)
-
     def notify(self, message: Notification) -> None:
         """See `ToolkitBackend`."""
         # What shows it reads the body as markup.
         show_by(_NOTIFY, dataclasses.replace(message, body=escape(message.body)))
-
-    def stop(self) -> None:
-        """See `ToolkitBackend`."""
-        if self._icon is not None:
-            self._icon.stop()

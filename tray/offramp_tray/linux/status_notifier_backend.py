@@ -27,7 +27,7 @@ from offramp_tray.linux.status_notifier_item import (
     pixmap_of,
 )
 from offramp_tray.linux.status_notifier_watcher import NotifierRegistration
-from offramp_tray.toolkit.backend import APP_ID
+from offramp_tray.toolkit.backend import APP_ID, PystrayBackend
 from offramp_tray.toolkit.pystray_menu import RowMenu, pystray_base
 from offramp_tray.view.view_model import Notification
 
@@ -191,39 +191,19 @@ class StatusNotifierIcon(pystray_base.Icon):  # type: ignore[misc]  # pystray ha
             self._desktop.bus.close()
 
 
-def _no_setup(_icon: object) -> None:
-    """What there is to set up belongs on the loop, not in the thread that pystray makes for it."""
-
-
-class StatusNotifierBackend:
+class StatusNotifierBackend(PystrayBackend):
     """The backend for `host`."""
 
     def __init__(self, address: str) -> None:
         """Use the session bus at `address`."""
-        self._address = address
-        self._icon: StatusNotifierIcon | None = None
-
-    def run(self, view: ViewModel, callbacks: Callbacks) -> None:
-        """See `ToolkitBackend`."""
-        self._icon = StatusNotifierIcon(self._address, view, callbacks)
-        self._icon.run(_no_setup)
+        super().__init__(lambda view, callbacks: StatusNotifierIcon(address, view, callbacks))
 
     def on_main_thread(self, call: Callable[[], None]) -> None:
         """See `ToolkitBackend`."""
         if self._icon is not None:
             self._icon.call_soon(call)
 
-    def show(self, view: ViewModel) -> None:
-        """See `ToolkitBackend`."""
-        if self._icon is not None:
-            self._icon.show_view(view)
-
     def notify(self, message: Notification) -> None:
         """See `ToolkitBackend`."""
         if self._icon is not None:
             self._icon.post(message)
-
-    def stop(self) -> None:
-        """See `ToolkitBackend`."""
-        if self._icon is not None:
-            self._icon.stop()

@@ -16,7 +16,7 @@ import AppKit
 import Foundation
 from PyObjCTools import AppHelper, MachSignals
 
-from offramp_tray.toolkit.backend import APP_ID
+from offramp_tray.toolkit.backend import APP_ID, PystrayBackend
 from offramp_tray.toolkit.notify_command import show_by
 from offramp_tray.toolkit.pystray_menu import RowMenu
 from offramp_tray.view.row_order import RowNumbers, can_be_chosen, structure_of, visible_keys
@@ -212,36 +212,17 @@ def _png(image: Image) -> tuple[bytes, int]:
     return file.getvalue(), len(file.getvalue())
 
 
-def _no_setup(_icon: object) -> None:
-    """What there is to set up belongs on the loop, not in the thread that pystray makes for it."""
-
-
-class AppKitBackend:
+class AppKitBackend(PystrayBackend):
     """The backend for `host`."""
 
     def __init__(self) -> None:
-        """Nothing of AppKit is touched before `run`."""
-        self._icon: AppKitIcon | None = None
-
-    def run(self, view: ViewModel, callbacks: Callbacks) -> None:
-        """See `ToolkitBackend`."""
-        self._icon = AppKitIcon(view, callbacks)
-        self._icon.run(_no_setup)
+        """Show an `AppKitIcon`."""
+        super().__init__(AppKitIcon)
 
     def on_main_thread(self, call: Callable[[], None]) -> None:
         """See `ToolkitBackend`."""
         AppHelper.callAfter(call)
 
-    def show(self, view: ViewModel) -> None:
-        """See `ToolkitBackend`."""
-        if self._icon is not None:
-            self._icon.show_view(view)
-
     def notify(self, message: Notification) -> None:
         """See `ToolkitBackend`."""
         show_by(_NOTIFY, message)
-
-    def stop(self) -> None:
-        """See `ToolkitBackend`."""
-        if self._icon is not None:
-            self._icon.stop()
