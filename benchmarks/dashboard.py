@@ -31,7 +31,7 @@ from offramp_core.usage import records
 from offramp_core.usage.weeks import WeekBoundary
 
 if TYPE_CHECKING:
-    from offramp_dashboard.data.snapshot import Picture
+    from offramp_dashboard.data.snapshot import Snapshot
     from offramp_dashboard.models.requests import RequestsModel
 
 COUNTS = (10_000, 1_000_000, 10_000_000)
@@ -58,7 +58,7 @@ class Session:
         import pyqtgraph  # noqa: F401 - for its share of the memory
         from PySide6.QtWidgets import QApplication, QTableView
 
-        from offramp_dashboard.data.feed_worker import Place
+        from offramp_dashboard.data.feed_worker import FeedSources
         from offramp_dashboard.data.filters import Selection
         from offramp_dashboard.feed import Feed
         from offramp_dashboard.models.requests import RequestsModel
@@ -68,7 +68,7 @@ class Session:
         view = QTableView()
         view.setModel(model)
         self.figures["bare_mib"] = _resident_mib()
-        place = Place(
+        place = FeedSources(
             log_dir=self.folder / "log", cache_dir=self.folder / "cache", boundary=_BOUNDARY
         )
         self.feed = Feed(place, Selection(), _now)
@@ -97,17 +97,17 @@ class Session:
                 gaps.append(now - last[0])
                 last[0] = now
 
-            def take(self, picture: Picture) -> None:
+            def take(self, snapshot: Snapshot) -> None:
                 passed = time.perf_counter() - begin
-                if picture.day.is_complete:
+                if snapshot.day.is_complete:
                     figures.setdefault("first_s", passed)
-                if picture.history.state.value == "ready":
+                if snapshot.log_status.state.value == "ready":
                     figures.setdefault("full_s", passed)
 
         watcher, timer = Watcher(), QTimer()
         timer.timeout.connect(watcher.tick)
         timer.start(_TICK_MS)
-        self.feed.pictured.connect(watcher.take)
+        self.feed.snapshot_ready.connect(watcher.take)
         self.feed.start()
         while "full_s" not in figures:
             self._turn()
@@ -126,9 +126,9 @@ class Session:
 
     def _settle(self) -> None:
         """Wait until the price list is in, and nothing more comes."""
-        priced: list[Picture] = []
-        self.feed.pictured.connect(priced.append)
-        while not priced or priced[-1].headline.savings is None:
+        priced: list[Snapshot] = []
+        self.feed.snapshot_ready.connect(priced.append)
+        while not priced or priced[-1].week_summary.savings is None:
             self._turn()
 
     def _draw(self, place: Any) -> None:
@@ -144,7 +144,7 @@ class Session:
             compose(source, _now(), Selection())
             took.append(time.perf_counter() - begin)
         self.figures["picture_ms"] = 1000 * statistics.median(took)
-        self.figures["cells"] = len(source.past.ledger)
+        self.figures["cells"] = len(source.past.usage_table)
 
     def _redraw(self, place: Any, model: RequestsModel) -> None:
         """How long a window of 1920x1200 takes to show another picture, page by page."""
@@ -152,21 +152,21 @@ class Session:
         from offramp_dashboard.data.snapshot import Measure
         from offramp_dashboard.data.snapshot_builder import compose
         from offramp_dashboard.theme import ThemeChoice
-        from offramp_dashboard.window.main_window import Window
+        from offramp_dashboard.window.main_window import ChartsWindow
         from offramp_dashboard.window.styling import Styling
 
         styling = Styling(self.application, ThemeChoice.LIGHT)
-        window = Window(model, styling.theme)
+        window = ChartsWindow(model, styling.theme)
         window.resize(*_WINDOW_PX)
         window.show()
         source = self.feed._worker._source(place)
-        pictures = [compose(source, _now(), Selection(measure=measure)) for measure in Measure]
+        snapshots = [compose(source, _now(), Selection(measure=measure)) for measure in Measure]
         for page, key in enumerate(("overview_ms", "history_ms")):
             window.show_page(page)
             took: list[float] = []
             for turn in range(_DRAWN):
                 begin = time.perf_counter()
-                window.show_picture(pictures[turn % len(pictures)])
+                window.show_snapshot(snapshots[turn % len(snapshots)])
                 self.application.processEvents()
                 took.append(time.perf_counter() - begin)
             self.figures[key] = 1000 * statistics.median(took)
@@ -179,7 +179,9 @@ class Session:
         for _ in range(_FOLLOWED):
             seen: list[float] = []
             rows: list[object] = []
-            self.feed.pictured.connect(lambda _picture, seen=seen: seen.append(time.perf_counter()))
+            self.feed.snapshot_ready.connect(
+                lambda _snapshot, seen=seen: seen.append(time.perf_counter())
+            )
             self.feed.rows_added.connect(rows.append)
             now = _now()
             record = records.RequestRecord(

@@ -12,7 +12,7 @@ from offramp_core.usage import state_events as events
 from offramp_core.usage.records import format_timestamp
 from offramp_core.usage.state_events import StateEvent
 from offramp_dashboard.data import state_events
-from offramp_dashboard.data.pauses import Pause, pauses_of
+from offramp_dashboard.data.pauses import PausePeriod, pauses_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,7 +74,9 @@ PAUSED, RESUMED = events.PAUSED, events.RESUMED
 def test_pauses_are_told_from_the_changes(
     lines: list[tuple[float, str, float]], found: list[tuple[float, float | None]]
 ) -> None:
-    expected = tuple(Pause(at(start), None if end is None else at(end)) for start, end in found)
+    expected = tuple(
+        PausePeriod(at(start), None if end is None else at(end)) for start, end in found
+    )
     assert pauses_of(told(*line) for line in lines) == expected
 
 
@@ -89,18 +91,15 @@ def test_file_is_read_with_its_torn_and_foreign_lines(tmp_path: Path) -> None:
         events.encode(told(8, RESUMED))[:-1],
     ]
     (tmp_path / events.FILE_NAME).write_bytes(b"".join(lines))
-    assert pauses_of(state_events.read(tmp_path)) == (Pause(at(5), at(8)),)
+    assert pauses_of(state_events.read(tmp_path)) == (PausePeriod(at(5), at(8)),)
 
 
-def test_only_the_end_of_a_huge_file_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(state_events, "_MOST_BYTES", 300)
+def test_only_the_end_of_a_huge_file_is_read(tmp_path: Path) -> None:
     lines = [events.encode(told(minute, PAUSED if minute % 2 else RESUMED)) for minute in range(40)]
     (tmp_path / events.FILE_NAME).write_bytes(b"".join(lines))
-    found = pauses_of(state_events.read(tmp_path))
+    found = pauses_of(state_events.read(tmp_path, most_bytes=300))
     assert 0 < len(found) <= 5
-    assert found[-1] == Pause(at(39), None)
+    assert found[-1] == PausePeriod(at(39), None)
 
 
 def test_without_a_readable_file_nothing_was_paused(tmp_path: Path) -> None:

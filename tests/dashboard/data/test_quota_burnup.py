@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from offramp_core.quota.windows import PlanQuota, QuotaPoint, QuotaWindow
 from offramp_dashboard.data import quota_burnup
 from offramp_dashboard.data.daemon_gaps import Absence
-from offramp_dashboard.data.quota_burnup import QuotaSource, Told
+from offramp_dashboard.data.quota_burnup import QuotaReport, QuotaSource
 from offramp_dashboard.data.snapshot import BurnUp, Quota
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -42,7 +42,9 @@ def point(hours: float, used: float, **fields: Any) -> QuotaPoint:
 def composed(
     *plans: PlanQuota, points: tuple[QuotaPoint, ...] = (), now: datetime = NOW, **fields: Any
 ) -> Quota:
-    source = QuotaSource(told=Told(plans=plans), points=quota_burnup.grouped(points), **fields)
+    source = QuotaSource(
+        report=QuotaReport(plans=plans), points=quota_burnup.grouped(points), **fields
+    )
     return quota_burnup.compose(source, now, BERLIN)
 
 
@@ -222,7 +224,7 @@ def test_plans_come_in_order_and_windows_by_length() -> None:
 def test_nothing_known_says_when_figures_come(
     since: datetime | None, is_asked: bool | None, remarks: tuple[str, ...]
 ) -> None:
-    source = QuotaSource(told=Told(since=since), is_zai_asked=is_asked)
+    source = QuotaSource(report=QuotaReport(since=since), is_zai_asked=is_asked)
     assert quota_burnup.compose(source, NOW, BERLIN) == Quota(remarks=remarks)
 
 
