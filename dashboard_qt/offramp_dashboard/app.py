@@ -172,7 +172,9 @@ def _ending_by_signal(application: QApplication) -> Iterator[None]:
     ours.setblocking(False)
     theirs.setblocking(False)
     before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
-    handlers = {number: signal.signal(number, _note) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {
+        number: signal.signal(number, _ignore_signal) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     notifier = QSocketNotifier(ours.fileno(), QSocketNotifier.Type.Read)
     notifier.activated.connect(lambda *_descriptor: _close_all(application))
     try:
@@ -191,6 +193,6 @@ def _close_all(application: QApplication) -> None:
     application.exit()
 
 
-def _note(number: int, frame: object) -> None:
+def _ignore_signal(number: int, frame: object) -> None:
     """Nothing more: the wake-up descriptor has told the event loop."""
     del number, frame

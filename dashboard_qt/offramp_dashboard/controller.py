@@ -170,7 +170,7 @@ class ChartsController(QObject):
         watch.changed.connect(self._show_daemon)
         watch.quota_reported.connect(feed.show_quota_report)
         watch.refused.connect(self._refuse)
-        watch.answered.connect(window.say)
+        watch.answered.connect(window.show_message)
         watch.busy_changed.connect(window.set_busy)
         self._styling.changed.connect(window.set_theme)
         window.shown_changed.connect(feed.set_shown)
@@ -213,7 +213,7 @@ class ChartsController(QObject):
         try:
             filters.save(self._paths.charts_selection_file, wanted)
         except OfframpError as error:
-            self.window.say(str(error), is_problem=True)
+            self.window.show_message(str(error), is_problem=True)
 
     @Slot(object)
     def _choose_measure(self, measure: Measure) -> None:
@@ -250,7 +250,7 @@ class ChartsController(QObject):
 
     @Slot(str, str)
     def _refuse(self, title: str, hint: str) -> None:
-        self.window.say(f"{title} {hint}", is_problem=True)
+        self.window.show_message(f"{title} {hint}", is_problem=True)
 
     @Slot(object)
     def _pause(self, choice: PauseChoice) -> None:
@@ -278,9 +278,9 @@ class ChartsController(QObject):
         try:
             do()
         except OfframpError as error:
-            self.window.say(str(error), is_problem=True)
+            self.window.show_message(str(error), is_problem=True)
         else:
-            self.window.say(f"Exported to {file}.")
+            self.window.show_message(f"Exported to {file}.")
 
     def _csv(self, table: Table, snapshot: Snapshot) -> str:
         match table:
@@ -322,7 +322,9 @@ class ChartsController(QObject):
         try:
             loaded = loader.load(self._paths, self._environ, is_demo=self._is_demo)
         except loader.ConfigError as error:
-            self.window.say(f"{error} Until then the defaults count here.", is_problem=True)
+            self.window.show_message(
+                f"{error} Until then the defaults count here.", is_problem=True
+            )
             self._settings, self._origins = Settings(), {}
         else:
             self._settings, self._origins = loaded.settings, dict(loaded.origins)

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from offramp_dashboard.window.styling import Styling
 
+PATIENCE_MS = 30_000
+
 
 @pytest.fixture
 def paths(tmp_path: Path) -> Paths:
@@ -60,7 +62,7 @@ def start(
         controller.start()
         started.append(controller)
         controller.window.show()
-        qtbot.waitUntil(lambda: _state(controller) is FeedState.READY, timeout=10_000)
+        qtbot.waitUntil(lambda: _state(controller) is FeedState.READY, timeout=PATIENCE_MS)
         return controller
 
     yield open_one
@@ -89,8 +91,8 @@ def test_week_is_claudes_and_moves_with_it_as_the_command_says(
     moved = reset + timedelta(hours=5)
     keep(paths, claude_week(moved, used=0.41))
     controller.follow_week()
-    qtbot.waitUntil(lambda: _snapshot(controller).week_summary.end == moved, timeout=10_000)
-    qtbot.waitUntil(lambda: _state(controller) is FeedState.READY, timeout=10_000)
+    qtbot.waitUntil(lambda: _snapshot(controller).week_summary.end == moved, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: _state(controller) is FeedState.READY, timeout=PATIENCE_MS)
 
     told = subprocess.run(
         [*OFFRAMP, "stats", "--json"],
@@ -290,6 +292,6 @@ def test_name_of_a_file_that_looks_like_html_is_said_as_it_is(
     start: Callable[..., ChartsController], tmp_path: Path
 ) -> None:
     banner = start().window.banner
-    banner.say(f"Exported to {tmp_path / '<b>out'}.")
+    banner.show_message(f"Exported to {tmp_path / '<b>out'}.")
     (label,) = (each for each in banner.findChildren(QLabel) if each.text() == banner.text)
     assert label.textFormat() is Qt.TextFormat.PlainText

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 from running_host import icon_of, sample_rows, sample_view
 
-from offramp_tray import host as host_module
 from offramp_tray.host import Host, HostError, open_host
 from offramp_tray.view.view_model import MenuRow, Notification, RowKind
 
@@ -177,7 +176,7 @@ def test_linux_with_nothing_says_what_to_do(
         assert name == "offramp_tray.linux.appindicator"
         raise error
 
-    monkeypatch.setattr(host_module.importlib, "import_module", refuse)
+    monkeypatch.setattr("offramp_tray.host.importlib.import_module", refuse)
     with pytest.raises(HostError) as raised:
         open_host({})
     assert "no session bus is known here" in raised.value.title

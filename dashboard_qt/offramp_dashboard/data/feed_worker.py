@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from offramp_core.errors import OfframpError
 from offramp_core.quota import state_file
-from offramp_dashboard.data import state_events
+from offramp_dashboard.data import event_reader
 from offramp_dashboard.data.daemon_gaps import absences_of
 from offramp_dashboard.data.folder_fingerprint import looks
 from offramp_dashboard.data.log_loader import LogReading
@@ -386,7 +386,7 @@ class FeedWorker:
 
 
 def _take_events(log: _Log, sources: FeedSources) -> None:
-    events = state_events.read(sources.log_dir)
+    events = event_reader.read(sources.log_dir)
     log.pauses, log.absences = pauses_of(events), absences_of(events)
 
 

@@ -223,7 +223,7 @@ class SettingsDialog(QDialog):
         self._add("Key", form.KEY, Field("Z.ai key", key, found.key_note))
         if self._is_demo:
             key.setEnabled(False)
-            self.fields[form.KEY].set_note("The demo has a key of its own.")
+            self.fields[form.KEY].set_hint("The demo has a key of its own.")
         quota = TickBox("Ask how much of the plan is used")
         note = "At most every 5 minutes, while requests go there."
         self._add("Quota", "zai_quota", Field(quota.text(), quota, note))

@@ -175,7 +175,7 @@ class Banner(QFrame):
         row.addWidget(self._close)
         self.hide()
 
-    def say(self, text: str, *, is_problem: bool = False) -> None:
+    def show_message(self, text: str, *, is_problem: bool = False) -> None:
         """Say it until it is dismissed or something else is said."""
         self._text.setProperty("rank", "danger" if is_problem else "")
         self._text.style().polish(self._text)

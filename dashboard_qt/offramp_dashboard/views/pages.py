@@ -115,16 +115,16 @@ class Overview(ChartPage):
         day = snapshot.chosen or snapshot.day
         self.day.show_bars(day, series_fills)
         self.day_card.set_title("Your range" if snapshot.chosen else "Last 24 hours")
-        self.day_card.set_note(_note(day, "by model"))
+        self.day_card.set_subtitle(_bars_subtitle(day, "by model"))
         if snapshot.chosen:
             when = number_text.span_text(day.edges[0], day.edges[-1], snapshot.taken)
-            self.day_card.set_note(f"{when}  ·  {_note(day, 'by model')}")
+            self.day_card.set_subtitle(f"{when}  ·  {_bars_subtitle(day, 'by model')}")
         self.recent.show_bars(snapshot.recent, series_fills)
-        self.recent_card.set_note(_note(snapshot.recent, "3 minutes a bar"))
+        self.recent_card.set_subtitle(_bars_subtitle(snapshot.recent, "3 minutes a bar"))
         self.weeks.show_weeks(snapshot.weeks, series_fills, snapshot.taken)
-        self.weeks_card.set_note(weeks_note(snapshot))
+        self.weeks_card.set_subtitle(weeks_subtitle(snapshot))
         self.split.show_split(snapshot.split, series_fills)
-        self.split_card.set_note(split_note(snapshot))
+        self.split_card.set_subtitle(split_subtitle(snapshot))
 
     def set_theme(self, theme: Theme) -> None:
         """Colours follow."""
@@ -157,15 +157,15 @@ class HistoryPage(ChartPage):
         """Draw it."""
         series_fills = SeriesFills.of(snapshot)
         self.split.show_split(snapshot.split, series_fills)
-        self.split_card.set_note(split_note(snapshot))
+        self.split_card.set_subtitle(split_subtitle(snapshot))
         self.weeks.show_weeks(snapshot.weeks, series_fills, snapshot.taken)
-        self.weeks_card.set_note(weeks_note(snapshot))
+        self.weeks_card.set_subtitle(weeks_subtitle(snapshot))
         self.tokens.show_tokens(snapshot.tokens, series_fills.backends)
         tokens = snapshot.tokens
         when = f"since {number_text.moment_text(tokens.start, snapshot.taken)}"
         if snapshot.chosen is not None:
             when = number_text.span_text(tokens.start, tokens.end, snapshot.taken)
-        self.tokens_card.set_note(when)
+        self.tokens_card.set_subtitle(when)
 
     def set_theme(self, theme: Theme) -> None:
         """Colours follow."""
@@ -173,7 +173,7 @@ class HistoryPage(ChartPage):
         self.tokens.set_theme(theme)
 
 
-def weeks_note(snapshot: Snapshot) -> str:
+def weeks_subtitle(snapshot: Snapshot) -> str:
     """Where the running week goes."""
     weeks = snapshot.weeks
     if not weeks.is_complete:
@@ -184,7 +184,7 @@ def weeks_note(snapshot: Snapshot) -> str:
     return f"≈ {number_text.short(weeks.pace)} by {end} at this pace"
 
 
-def split_note(snapshot: Snapshot) -> str:
+def split_subtitle(snapshot: Snapshot) -> str:
     """From when on, of what, and how pauses are shown."""
     bars = snapshot.split.bars
     notes = [f"share of {bars.measure.value}"]
@@ -195,7 +195,7 @@ def split_note(snapshot: Snapshot) -> str:
     return "  ·  ".join(notes)
 
 
-def _note(bars: Bars, how: str) -> str:
+def _bars_subtitle(bars: Bars, how: str) -> str:
     total = sum(sum(each.values) for each in bars.series)
     text = f"{number_text.short(total)} {bars.measure.value}, {how}"
     return text if bars.is_complete else f"{text}  ·  {_STILL_READING}"

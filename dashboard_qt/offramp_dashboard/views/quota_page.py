@@ -53,7 +53,7 @@ class QuotaPage(ChartPage):
             assert isinstance(card.content, QuotaChart)
             card.content.show_burn_up(burn_up)
             card.set_title(burn_up.title)
-            card.set_note(burn_up.text)
+            card.set_subtitle(burn_up.text)
         self.legend.show_before(has_before=any(one.before for one in quota.burn_ups))
         self._show_remarks(quota)
 

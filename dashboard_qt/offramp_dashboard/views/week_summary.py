@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _NOTHING = number_text.DASH
 
 
-class _Note(QLabel):
+class _Caption(QLabel):
     """A line that goes on below where the window is narrow.
 
     Room for two is always kept: a label whose height hangs on its width would have the page lay
@@ -70,23 +70,23 @@ class Figure(QWidget):
         self._name.setFont(scaled(self.font(), CAPTION))
         self._value = QLabel(_NOTHING)
         self._value.setFont(scaled(self.font(), FIGURE, is_bold=True))
-        self._note = _Note()
-        self._note.setProperty("rank", "muted")
-        self._note.setFont(scaled(self.font(), CAPTION))
+        self._caption = _Caption()
+        self._caption.setProperty("rank", "muted")
+        self._caption.setFont(scaled(self.font(), CAPTION))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
-        for label in (self._name, self._value, self._note):
+        for label in (self._name, self._value, self._caption):
             layout.addWidget(label)
         layout.addStretch(1)
 
-    def show_value(self, value: str, note: str = "", *, tip: str = "") -> None:
+    def show_value(self, value: str, caption: str = "", *, tip: str = "") -> None:
         """Show these; `tip` has the number in full."""
         self._value.setText(value)
-        self._note.setText(note)
+        self._caption.setText(caption)
         self.setToolTip(tip)
         said = f"{self._name.text()}: {tip or value}"
-        self.setAccessibleName(f"{said}, {note}" if note else said)
+        self.setAccessibleName(f"{said}, {caption}" if caption else said)
 
     @property
     def value(self) -> str:
@@ -94,9 +94,9 @@ class Figure(QWidget):
         return self._value.text()
 
     @property
-    def note(self) -> str:
+    def caption(self) -> str:
         """The line below."""
-        return self._note.text()
+        return self._caption.text()
 
 
 class WeekSummaryView(QFrame):
@@ -113,7 +113,7 @@ class WeekSummaryView(QFrame):
         self._week.setProperty("rank", "muted")
         self._share = QLabel(_NOTHING)
         self._share.setFont(scaled(self.font(), HERO, is_bold=True))
-        self._share_note = ElidedLabel("delegated")
+        self._share_caption = ElidedLabel("delegated")
         self._bar = SplitBar(10)
         self._parts = ElidedLabel()
         self._parts.setFont(scaled(self.font(), CAPTION))
@@ -128,11 +128,11 @@ class WeekSummaryView(QFrame):
         number = QHBoxLayout()
         number.setSpacing(GRID_PX)
         number.addWidget(self._share, 0, Qt.AlignmentFlag.AlignBottom)
-        number.addWidget(self._share_note, 1, Qt.AlignmentFlag.AlignBottom)
+        number.addWidget(self._share_caption, 1, Qt.AlignmentFlag.AlignBottom)
         self._share.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         # The smaller text stands on the larger one's line.
-        drop = self._share.fontMetrics().descent() - self._share_note.fontMetrics().descent()
-        self._share_note.setContentsMargins(0, 0, 0, drop)
+        drop = self._share.fontMetrics().descent() - self._share_caption.fontMetrics().descent()
+        self._share_caption.setContentsMargins(0, 0, 0, drop)
         left = QVBoxLayout()
         left.setSpacing(4)
         left.addWidget(self._week)
@@ -186,7 +186,7 @@ class WeekSummaryView(QFrame):
         total = sum(value for _, value in counted)
         delegated = sum(value for part, value in counted if _is_delegated(part))
         self._share.setText(format_percent(share(delegated, total)) if total else _NOTHING)
-        self._share_note.set_full_text(
+        self._share_caption.set_full_text(
             f"of {measure.value} delegated" if total else "nothing this week yet"
         )
         ordered = sorted(counted, key=lambda each: not _is_delegated(each[0]))

@@ -133,7 +133,7 @@ class ChartsWindow(QMainWindow):
         self._draw(snapshot)
         remark = remark_on(snapshot.log_status)
         if remark and remark != self._remark:
-            self.banner.say(remark)
+            self.banner.show_message(remark)
         self._remark = remark
         self.setAccessibleDescription(summary_of(snapshot))
 
@@ -143,16 +143,16 @@ class ChartsWindow(QMainWindow):
         self.menus.show_daemon(daemon.state)
         if daemon.detour != self._detour:
             self._detour = daemon.detour
-            self.detour.say(daemon.detour) if daemon.detour else self.detour.hide()
+            self.detour.show_message(daemon.detour) if daemon.detour else self.detour.hide()
 
     def set_busy(self, is_busy: bool) -> None:
         """A command is under way, or no longer."""
         self.toolbar.set_busy(is_busy)
 
-    def say(self, text: str, *, is_problem: bool = False) -> None:
+    def show_message(self, text: str, *, is_problem: bool = False) -> None:
         """Show a line above the charts."""
         if text:
-            self.banner.say(text, is_problem=is_problem)
+            self.banner.show_message(text, is_problem=is_problem)
 
     def set_theme(self, theme: Theme) -> None:
         """Colours follow."""

@@ -152,7 +152,7 @@ def test_spent_window_is_drawn_in_the_colour_of_what_went_wrong(chart: QuotaChar
 def test_each_window_has_a_card_with_its_sentence(window: ChartsWindow) -> None:
     window.show_page(QUOTA)
     window.show_snapshot(snapshot(BOTH_PLANS))
-    assert [(card.title, card.note) for card in window.quota.cards] == [
+    assert [(card.title, card.subtitle) for card in window.quota.cards] == [
         ("Claude 5 hours", "41%, resets 17:00, on pace for 60%"),
         ("Claude week", "63%, resets Thu 22:00, on pace for 93%"),
         ("Z.ai 5 hours", "59%, resets 17:00, on pace for 86%"),
@@ -255,7 +255,7 @@ def test_mark_of_a_meter_stands_at_even_pace(qtbot: QtBot, theme: Theme) -> None
 def test_detour_is_told_above_the_charts_until_it_is_over(window: ChartsWindow) -> None:
     window.show_daemon(DETOUR)
     assert window.detour.text == DETOUR.detour
-    window.say("Exported.")
+    window.show_message("Exported.")
     assert window.detour.text == DETOUR.detour
     window.show_daemon(RUNNING)
     assert window.detour.text == ""

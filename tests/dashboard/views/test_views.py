@@ -78,15 +78,18 @@ def test_headline_says_the_share_and_the_parts(week_summary: WeekSummaryView) ->
 
     assert week_summary.share_text == "68%"
     assert week_summary.split_text == "Z.ai 46.9M   ·   Claude 22.2M"
-    assert (week_summary.requests.value, week_summary.requests.note) == (
+    assert (week_summary.requests.value, week_summary.requests.caption) == (
         "2,258",
         "\u2191 13% on last week by now",
     )
-    assert (week_summary.tokens.value, week_summary.tokens.note) == (
+    assert (week_summary.tokens.value, week_summary.tokens.caption) == (
         "69.1M",
         "\u2191 11% on last week by now",
     )
-    assert (week_summary.errors.value, week_summary.errors.note) == ("12", "1%, 5 last week by now")
+    assert (week_summary.errors.value, week_summary.errors.caption) == (
+        "12",
+        "1%, 5 last week by now",
+    )
 
 
 def test_headline_counts_requests_when_asked(week_summary: WeekSummaryView) -> None:
@@ -107,7 +110,7 @@ def test_savings_are_called_an_estimate_with_the_date_of_the_prices(
     )
 
     assert week_summary.saved.value == "\u2248 $84"
-    assert week_summary.saved.note == "estimate, 28 Jan 2026"
+    assert week_summary.saved.caption == "estimate, 28 Jan 2026"
     assert "An estimate" in week_summary.saved.toolTip()
     assert "1,200 tokens" in week_summary.saved.toolTip()
 
@@ -117,7 +120,7 @@ def test_headline_of_nothing_has_no_number_it_does_not_know(week_summary: WeekSu
 
     assert week_summary.share_text == "\u2013"
     assert week_summary.requests.value == "0"
-    assert week_summary.requests.note == ""
+    assert week_summary.requests.caption == ""
     assert week_summary.saved.value == "\u2013"
 
 
@@ -125,7 +128,7 @@ def test_first_request_has_no_week_before(week_summary: WeekSummaryView) -> None
     week_summary.show_snapshot(single_snapshot())
 
     assert week_summary.share_text == "100%"
-    assert week_summary.requests.note == ""
+    assert week_summary.requests.caption == ""
 
 
 def test_chip_asks_for_the_opposite_and_waits_for_the_picture(

@@ -328,5 +328,5 @@ def test_figures_notes_are_read_in_full_in_the_smallest_window(window: ChartsWin
 
     week_summary = window.overview.week_summary
     for figure in (week_summary.requests, week_summary.tokens, week_summary.errors):
-        label = next(one for one in figure.findChildren(QLabel) if one.text() == figure.note)
+        label = next(one for one in figure.findChildren(QLabel) if one.text() == figure.caption)
         assert label.heightForWidth(label.width()) <= label.height()
