@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,7 +69,10 @@ class Session:
         view.setModel(model)
         self.figures["bare_mib"] = _resident_mib()
         place = FeedSources(
-            log_dir=self.folder / "log", cache_dir=self.folder / "cache", boundary=_BOUNDARY
+            log_dir=self.folder / "log",
+            cache_dir=self.folder / "cache",
+            quota_file=self.folder / "quota.json",
+            boundary=_BOUNDARY,
         )
         self.feed = Feed(place, Selection(), _now)
         self.feed.fill(model)
@@ -136,8 +139,7 @@ class Session:
         from offramp_dashboard.data.filters import Selection
         from offramp_dashboard.data.snapshot_builder import compose
 
-        worker = self.feed._worker
-        source = worker._source(place)
+        source = self.feed.snapshot_input(place)
         took: list[float] = []
         for _ in range(_DRAWN):
             begin = time.perf_counter()
@@ -148,6 +150,9 @@ class Session:
 
     def _redraw(self, place: Any, model: RequestsModel) -> None:
         """How long a window of 1920x1200 takes to show another picture, page by page."""
+        sys.path.append(str(Path(__file__).parents[1] / "tests" / "support"))
+        from sample_snapshots import SPENT
+
         from offramp_dashboard.data.filters import Selection
         from offramp_dashboard.data.snapshot import Measure
         from offramp_dashboard.data.snapshot_builder import compose
@@ -159,14 +164,25 @@ class Session:
         window = ChartsWindow(model, styling.theme)
         window.resize(*_WINDOW_PX)
         window.show()
-        source = self.feed._worker._source(place)
+        source = self.feed.snapshot_input(place)
         snapshots = [compose(source, _now(), Selection(measure=measure)) for measure in Measure]
-        for page, key in enumerate(("overview_ms", "history_ms")):
+        plans = [
+            replace(
+                SPENT, burn_ups=tuple(replace(one, now=one.now + later) for one in SPENT.burn_ups)
+            )
+            for later in (timedelta(), timedelta(seconds=1))
+        ]
+        quotas = [replace(snapshots[0], quota=quota) for quota in plans]
+        for page, key, shown in (
+            (0, "overview_ms", snapshots),
+            (1, "history_ms", snapshots),
+            (3, "quota_ms", quotas),
+        ):
             window.show_page(page)
             took: list[float] = []
             for turn in range(_DRAWN):
                 begin = time.perf_counter()
-                window.show_snapshot(snapshots[turn % len(snapshots)])
+                window.show_snapshot(shown[turn % len(shown)])
                 self.application.processEvents()
                 took.append(time.perf_counter() - begin)
             self.figures[key] = 1000 * statistics.median(took)
@@ -265,6 +281,7 @@ _ROWS = (
     ("one picture, ms", "picture_ms", 1),
     ("overview redrawn, ms", "overview_ms", 1),
     ("history redrawn, ms", "history_ms", 1),
+    ("quota redrawn, ms", "quota_ms", 1),
     ("new request shown, ms", "follow_ms", 0),
     ("  the slowest, ms", "follow_worst_ms", 0),
     ("window's thread waits, p99 ms", "gui_p99_ms", 1),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal, SignalInstance, Slot
 
 from offramp_dashboard.data.feed_worker import FeedSources, FeedWorker
+from offramp_dashboard.data.quota_burnup import QuotaReport
 
 if TYPE_CHECKING:
     import threading
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from offramp_dashboard.data.filters import Selection
-    from offramp_dashboard.data.quota_burnup import QuotaReport
     from offramp_dashboard.data.request_rows import RequestRow
     from offramp_dashboard.data.snapshot import Snapshot
+    from offramp_dashboard.data.snapshot_builder import SnapshotInput
     from offramp_dashboard.models.requests import RequestsModel
 
 
@@ -98,6 +99,10 @@ class Feed(QObject):
         self.rows_added.connect(model.add)
         self.rows_earlier.connect(model.append)
         model.more_wanted.connect(self.want_rows)
+
+    def snapshot_input(self, sources: FeedSources) -> SnapshotInput:
+        """Give what snapshots are made from, while the worker has nothing to do."""
+        return self._worker.snapshot_input(sources, QuotaReport())
 
     # For the worker, on its thread.
 

@@ -333,11 +333,12 @@ class FeedWorker:
         if is_due:
             self._is_dirty = False
             self._drawn_s = now_s
-            given = self._snapshot_input(sources, report)
+            given = self.snapshot_input(sources, report)
             self._listener.on_snapshot(compose(given, self._now(), selection))
             self._price_from_now_on()
 
-    def _snapshot_input(self, sources: FeedSources, report: QuotaReport) -> SnapshotInput:
+    def snapshot_input(self, sources: FeedSources, report: QuotaReport) -> SnapshotInput:
+        """All that is known now, for a snapshot. On the worker's thread, or while it rests."""
         log = self._log
         if self._points is None:
             self._points = QuotaPoints(sources.log_dir)

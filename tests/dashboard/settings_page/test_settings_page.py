@@ -222,7 +222,7 @@ def test_wrong_value_in_a_route_is_said_at_the_routes(
     dialog.save_button.click()
 
     error = dialog.fields[form.ROUTES].error
-    assert error == "This is not a whole number. Use a whole number from 1 to 1000000000."
+    assert "not a whole number" in error
     assert routes.rows[1].context_tokens.property("is_wrong") == "true"
     assert routes.rows[0].context_tokens.property("is_wrong") == "false"
     assert paths.config_file.read_bytes() == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from msgspec import structs
@@ -46,27 +47,8 @@ def text(state: TrayState, key: str) -> str:
 
 
 def test_the_menu_reads_as_designed():
-    assert words(running(is_login_item=True)) == [
-        "Delegation on · Z.ai 68%, Claude 32% this week",
-        "Z.ai: 68 requests, 1.2M tokens",
-        "Claude: 32 requests, 3.0M tokens",
-        "Z.ai quota: not known yet",
-        "Claude quota: not known yet",
-        "---",
-        "Pause delegation",
-        "Pause for",
-        "---",
-        "Open charts…",
-        "Copy the Claude Code line",
-        "Open settings",
-        "Open log folder",
-        "---",
-        "Start the tray at login",
-        "Restart daemon",
-        "---",
-        "About",
-        "Quit tray (the daemon runs on)",
-    ]
+    designed = (Path(__file__).parent / "golden" / "menu.txt").read_text(encoding="utf-8")
+    assert words(running(is_login_item=True)) == designed.splitlines()
 
 
 def test_nothing_unknown_is_a_zero():
@@ -116,37 +98,25 @@ def test_delegation_is_worded_as_on_the_command_line(pause, mode):
 
 
 @pytest.mark.parametrize(
-    ("error", "line"),
+    ("error", "parts"),
     [
-        (
-            error_of(api.KEY_REFUSED),
-            "Z.ai refused the key (13:55): set it with offramp key set",
-        ),
-        (
-            error_of(api.LIMIT, count=4),
-            "Z.ai: the limit is reached (13:55, 4 in a row): wait, or pause delegation",
-        ),
-        (
-            error_of(api.ACCOUNT),
-            "Z.ai refused the account (13:55): look at your plan there",
-        ),
-        (
-            error_of(api.OVERLOADED),
-            "Z.ai is overloaded (13:55): wait, or pause delegation",
-        ),
-        (error_of(api.UNREACHABLE), "Z.ai can't be reached (13:55): check the network"),
-        (
-            error_of(api.FAILING, http_status=500),
-            "Z.ai fails (HTTP 500) (13:55): wait, or pause delegation",
-        ),
+        (error_of(api.KEY_REFUSED), ("refused the key", "(13:55)", "offramp key set")),
+        (error_of(api.LIMIT, count=4), ("limit", "(13:55, 4 in a row)", "pause")),
+        (error_of(api.ACCOUNT), ("refused the account", "plan")),
+        (error_of(api.OVERLOADED), ("overloaded", "pause")),
+        (error_of(api.UNREACHABLE), ("can't be reached", "network")),
+        (error_of(api.FAILING, http_status=500), ("HTTP 500", "(13:55)", "pause")),
         (
             error_of("of a newer daemon", http_status=None, why="It went wrong."),
-            "Z.ai: It went wrong (13:55): see offramp logs",
+            ("It went wrong (13:55)", "offramp logs"),
         ),
     ],
 )
-def test_the_last_error_is_one_line_with_its_cure(error, line):
-    assert text(running(status_of(errors={"zai": error})), "error") == line
+def test_the_last_error_is_one_line_with_its_cure(error, parts):
+    line = text(running(status_of(errors={"zai": error})), "error")
+    assert line.startswith("Z.ai")
+    for part in parts:
+        assert part in line
 
 
 def test_claudes_limit_is_no_reason_to_pause():
