@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,7 @@ from offramp_core.usage import records
 from offramp_core.usage.weeks import WeekBoundary
 
 if TYPE_CHECKING:
-    from offramp_dashboard.data.snapshot import Picture
+    from offramp_dashboard.data.snapshot import Snapshot
     from offramp_dashboard.models.requests import RequestsModel
 
 COUNTS = (10_000, 1_000_000, 10_000_000)
@@ -58,7 +58,7 @@ class Session:
         import pyqtgraph  # noqa: F401 - for its share of the memory
         from PySide6.QtWidgets import QApplication, QTableView
 
-        from offramp_dashboard.data.feed_worker import Place
+        from offramp_dashboard.data.feed_worker import FeedSources
         from offramp_dashboard.data.filters import Selection
         from offramp_dashboard.feed import Feed
         from offramp_dashboard.models.requests import RequestsModel
@@ -68,8 +68,11 @@ class Session:
         view = QTableView()
         view.setModel(model)
         self.figures["bare_mib"] = _resident_mib()
-        place = Place(
-            log_dir=self.folder / "log", cache_dir=self.folder / "cache", boundary=_BOUNDARY
+        place = FeedSources(
+            log_dir=self.folder / "log",
+            cache_dir=self.folder / "cache",
+            quota_file=self.folder / "quota.json",
+            boundary=_BOUNDARY,
         )
         self.feed = Feed(place, Selection(), _now)
         self.feed.fill(model)
@@ -97,17 +100,17 @@ class Session:
                 gaps.append(now - last[0])
                 last[0] = now
 
-            def take(self, picture: Picture) -> None:
+            def take(self, snapshot: Snapshot) -> None:
                 passed = time.perf_counter() - begin
-                if picture.day.is_complete:
+                if snapshot.day.is_complete:
                     figures.setdefault("first_s", passed)
-                if picture.history.state.value == "ready":
+                if snapshot.log_status.state.value == "ready":
                     figures.setdefault("full_s", passed)
 
         watcher, timer = Watcher(), QTimer()
         timer.timeout.connect(watcher.tick)
         timer.start(_TICK_MS)
-        self.feed.pictured.connect(watcher.take)
+        self.feed.snapshot_ready.connect(watcher.take)
         self.feed.start()
         while "full_s" not in figures:
             self._turn()
@@ -126,9 +129,9 @@ class Session:
 
     def _settle(self) -> None:
         """Wait until the price list is in, and nothing more comes."""
-        priced: list[Picture] = []
-        self.feed.pictured.connect(priced.append)
-        while not priced or priced[-1].headline.savings is None:
+        priced: list[Snapshot] = []
+        self.feed.snapshot_ready.connect(priced.append)
+        while not priced or priced[-1].week_summary.savings is None:
             self._turn()
 
     def _draw(self, place: Any) -> None:
@@ -136,37 +139,50 @@ class Session:
         from offramp_dashboard.data.filters import Selection
         from offramp_dashboard.data.snapshot_builder import compose
 
-        worker = self.feed._worker
-        source = worker._source(place)
+        source = self.feed.snapshot_input(place)
         took: list[float] = []
         for _ in range(_DRAWN):
             begin = time.perf_counter()
             compose(source, _now(), Selection())
             took.append(time.perf_counter() - begin)
         self.figures["picture_ms"] = 1000 * statistics.median(took)
-        self.figures["cells"] = len(source.past.ledger)
+        self.figures["cells"] = len(source.past.usage_table)
 
     def _redraw(self, place: Any, model: RequestsModel) -> None:
         """How long a window of 1920x1200 takes to show another picture, page by page."""
+        sys.path.append(str(Path(__file__).parents[1] / "tests" / "support"))
+        from sample_snapshots import SPENT
+
         from offramp_dashboard.data.filters import Selection
         from offramp_dashboard.data.snapshot import Measure
         from offramp_dashboard.data.snapshot_builder import compose
         from offramp_dashboard.theme import ThemeChoice
-        from offramp_dashboard.window.main_window import Window
+        from offramp_dashboard.window.main_window import ChartsWindow
         from offramp_dashboard.window.styling import Styling
 
         styling = Styling(self.application, ThemeChoice.LIGHT)
-        window = Window(model, styling.theme)
+        window = ChartsWindow(model, styling.theme)
         window.resize(*_WINDOW_PX)
         window.show()
-        source = self.feed._worker._source(place)
-        pictures = [compose(source, _now(), Selection(measure=measure)) for measure in Measure]
-        for page, key in enumerate(("overview_ms", "history_ms")):
+        source = self.feed.snapshot_input(place)
+        snapshots = [compose(source, _now(), Selection(measure=measure)) for measure in Measure]
+        plans = [
+            replace(
+                SPENT, burn_ups=tuple(replace(one, now=one.now + later) for one in SPENT.burn_ups)
+            )
+            for later in (timedelta(), timedelta(seconds=1))
+        ]
+        quotas = [replace(snapshots[0], quota=quota) for quota in plans]
+        for page, key, shown in (
+            (0, "overview_ms", snapshots),
+            (1, "history_ms", snapshots),
+            (3, "quota_ms", quotas),
+        ):
             window.show_page(page)
             took: list[float] = []
             for turn in range(_DRAWN):
                 begin = time.perf_counter()
-                window.show_picture(pictures[turn % len(pictures)])
+                window.show_snapshot(shown[turn % len(shown)])
                 self.application.processEvents()
                 took.append(time.perf_counter() - begin)
             self.figures[key] = 1000 * statistics.median(took)
@@ -179,7 +195,9 @@ class Session:
         for _ in range(_FOLLOWED):
             seen: list[float] = []
             rows: list[object] = []
-            self.feed.pictured.connect(lambda _picture, seen=seen: seen.append(time.perf_counter()))
+            self.feed.snapshot_ready.connect(
+                lambda _snapshot, seen=seen: seen.append(time.perf_counter())
+            )
             self.feed.rows_added.connect(rows.append)
             now = _now()
             record = records.RequestRecord(
@@ -263,6 +281,7 @@ _ROWS = (
     ("one picture, ms", "picture_ms", 1),
     ("overview redrawn, ms", "overview_ms", 1),
     ("history redrawn, ms", "history_ms", 1),
+    ("quota redrawn, ms", "quota_ms", 1),
     ("new request shown, ms", "follow_ms", 0),
     ("  the slowest, ms", "follow_worst_ms", 0),
     ("window's thread waits, p99 ms", "gui_p99_ms", 1),

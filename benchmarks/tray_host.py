@@ -34,17 +34,17 @@ if TYPE_CHECKING:
 
 _CLICKS = 20
 
-# Each click shows another face, whose title the panel waits for.
+# Each click shows another view, whose title the panel waits for.
 SAMPLE = """
 import itertools, os
-from running_host import sample_face
+from running_host import sample_view
 from offramp_tray.host import open_host
 
 host = open_host(os.environ)
 titles = map(str, itertools.count())
 host.run(
-    sample_face(),
-    on_click=lambda key: host.show(sample_face(title=next(titles))),
+    sample_view(),
+    on_click=lambda key: host.show(sample_view(title=next(titles))),
     on_ready=lambda: None,
 )
 """

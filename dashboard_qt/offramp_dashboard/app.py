@@ -14,8 +14,8 @@ from PySide6.QtWidgets import QApplication
 from offramp_core import __version__
 from offramp_core.errors import OfframpError
 from offramp_core.login_item import autostart
-from offramp_dashboard.controller import Controller
-from offramp_dashboard.data.snapshot import DaemonState, FeedState
+from offramp_dashboard.controller import ChartsController
+from offramp_dashboard.data.snapshot import DaemonCondition, FeedState
 from offramp_dashboard.single_instance import SingleInstance
 from offramp_dashboard.window import geometry
 from offramp_dashboard.window.styling import Styling
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from offramp_core.login_item.autostart import TraySwitch
     from offramp_core.paths import Paths
-    from offramp_dashboard.data.snapshot import Daemon, Picture
-    from offramp_dashboard.settings_page.form import LoginItem
+    from offramp_dashboard.data.snapshot import DaemonSummary, Snapshot
     from offramp_dashboard.theme import ThemeChoice
 
 _DAEMON_PATIENCE_MS = 1500
@@ -47,7 +47,7 @@ def open_window(
         return False
     memory = geometry.load(paths.charts_window_file)
     styling = Styling(application, theme or memory.theme)
-    controller = Controller(
+    controller = ChartsController(
         paths,
         environ,
         styling,
@@ -81,7 +81,7 @@ def save_screenshot(
         OfframpError: the log takes too long to read, or the file can't be written.
     """
     application = _application()
-    controller = Controller(paths, environ, Styling(application, theme), is_demo=is_demo)
+    controller = ChartsController(paths, environ, Styling(application, theme), is_demo=is_demo)
     window = controller.window
     window.setAttribute(Qt.WidgetAttribute.WA_DontShowOnScreen)
     window.resize(size)
@@ -98,7 +98,7 @@ def save_screenshot(
         )
 
 
-def _login_item(environ: Mapping[str, str]) -> LoginItem | None:
+def _login_item(environ: Mapping[str, str]) -> TraySwitch | None:
     """Whether the tray starts at login; None where only the source is run."""
     try:
         return autostart.switch_for(environ)
@@ -130,12 +130,12 @@ class _Arrival:
         self.has_log = False
         self.has_daemon = False
 
-    def see_picture(self, picture: Picture) -> None:
-        self.has_log = picture.history.state is not FeedState.LOADING
+    def see_snapshot(self, snapshot: Snapshot) -> None:
+        self.has_log = snapshot.log_status.state is not FeedState.LOADING
         self._look()
 
-    def see_daemon(self, daemon: Daemon) -> None:
-        self.has_daemon = self.has_daemon or daemon.state is not DaemonState.UNKNOWN
+    def see_daemon(self, daemon: DaemonSummary) -> None:
+        self.has_daemon = self.has_daemon or daemon.state is not DaemonCondition.UNKNOWN
         self._look()
 
     def give_up_daemon(self) -> None:
@@ -147,11 +147,11 @@ class _Arrival:
             self._application.exit()
 
 
-def _wait_for_all(application: QApplication, controller: Controller) -> None:
+def _wait_for_all(application: QApplication, controller: ChartsController) -> None:
     arrival = _Arrival(application)
     window = controller.window
     # By way of the window, whose methods run on this thread.
-    controller.feed.pictured.connect(arrival.see_picture, Qt.ConnectionType.QueuedConnection)
+    controller.feed.snapshot_ready.connect(arrival.see_snapshot, Qt.ConnectionType.QueuedConnection)
     controller.watch.changed.connect(arrival.see_daemon, Qt.ConnectionType.QueuedConnection)
     QTimer.singleShot(_DAEMON_PATIENCE_MS, window, arrival.give_up_daemon)
     QTimer.singleShot(_LOG_PATIENCE_MS, window, application.exit)
@@ -172,7 +172,9 @@ def _ending_by_signal(application: QApplication) -> Iterator[None]:
     ours.setblocking(False)
     theirs.setblocking(False)
     before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
-    handlers = {number: signal.signal(number, _note) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {
+        number: signal.signal(number, _ignore_signal) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     notifier = QSocketNotifier(ours.fileno(), QSocketNotifier.Type.Read)
     notifier.activated.connect(lambda *_descriptor: _close_all(application))
     try:
@@ -191,6 +193,6 @@ def _close_all(application: QApplication) -> None:
     application.exit()
 
 
-def _note(number: int, frame: object) -> None:
+def _ignore_signal(number: int, frame: object) -> None:
     """Nothing more: the wake-up descriptor has told the event loop."""
     del number, frame

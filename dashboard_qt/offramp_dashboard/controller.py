@@ -20,11 +20,11 @@ from offramp_core.settings import ZAI, Settings
 from offramp_core.usage.weeks import Span, system_zone
 from offramp_dashboard.daemon_watch import DaemonWatch
 from offramp_dashboard.data import csv_export, filters, pause_choices
-from offramp_dashboard.data.feed_worker import Place
+from offramp_dashboard.data.feed_worker import FeedSources
 from offramp_dashboard.feed import Feed
 from offramp_dashboard.models.requests import RequestsModel
 from offramp_dashboard.window import geometry
-from offramp_dashboard.window.main_window import Window
+from offramp_dashboard.window.main_window import ChartsWindow
 from offramp_dashboard.window.menus import Table
 
 if TYPE_CHECKING:
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QWidget
 
+    from offramp_core.login_item.autostart import TraySwitch
     from offramp_core.paths import Paths
     from offramp_core.usage.weeks import WeekBoundary
     from offramp_dashboard.data.filters import Selection
     from offramp_dashboard.data.pause_choices import PauseChoice
-    from offramp_dashboard.data.snapshot import Daemon, Measure, Picture
-    from offramp_dashboard.settings_page.form import LoginItem
+    from offramp_dashboard.data.snapshot import DaemonSummary, Measure, Snapshot
     from offramp_dashboard.theme import ThemeChoice
     from offramp_dashboard.window.geometry import WindowMemory
     from offramp_dashboard.window.styling import Styling
@@ -46,7 +46,7 @@ _WEEK_EVERY_MS = 30_000
 """Between two looks at whether Claude told another week."""
 
 
-class Controller(QObject):
+class ChartsController(QObject):
     """One window at work."""
 
     def __init__(
@@ -56,7 +56,7 @@ class Controller(QObject):
         styling: Styling,
         *,
         is_demo: bool,
-        login_item: LoginItem | None = None,
+        login_item: TraySwitch | None = None,
     ) -> None:
         """Make everything; nothing is read or asked before `start`.
 
@@ -72,10 +72,10 @@ class Controller(QObject):
         self._settings, self._origins = Settings(), dict[str, str]()
         self._selection = filters.load(paths.charts_selection_file)
         self._table = RequestsModel(self._zone, _now, self)
-        self.window = Window(self._table, styling.theme)
+        self.window = ChartsWindow(self._table, styling.theme)
         self.window.setWindowTitle("Offramp (demo)" if is_demo else "Offramp")
         self.watch = DaemonWatch(ControlClient(paths.control_socket), self._zone, _now, self)
-        self._opened = self._place(self._load_settings())
+        self._opened = self._sources(self._load_settings())
         self._seen_quota = week_start.mark(paths.quota_file)
         self.feed = Feed(self._opened, self._selection, _now, self)
         self._week_clock = QTimer(self, interval=_WEEK_EVERY_MS)
@@ -131,13 +131,13 @@ class Controller(QObject):
         Raises:
             OfframpError: it can't be written.
         """
-        picture = self.window.picture
-        if picture is None:
+        snapshot = self.window.snapshot
+        if snapshot is None:
             raise OfframpError(
                 f"There is nothing to write to {file} yet.",
                 hint="Wait until the log is read, then try again.",
             )
-        csv_export.save(file, self._csv(table, picture))
+        csv_export.save(file, self._csv(table, snapshot))
 
     def export_image(self, file: Path) -> None:
         """Write what is seen of the page.
@@ -165,12 +165,12 @@ class Controller(QObject):
 
     def _connect(self) -> None:
         window, feed, watch = self.window, self.feed, self.watch
-        feed.pictured.connect(window.show_picture)
+        feed.snapshot_ready.connect(window.show_snapshot)
         feed.fill(self._table)
         watch.changed.connect(self._show_daemon)
-        watch.quota_told.connect(feed.tell_quota)
+        watch.quota_reported.connect(feed.show_quota_report)
         watch.refused.connect(self._refuse)
-        watch.answered.connect(window.say)
+        watch.answered.connect(window.show_message)
         watch.busy_changed.connect(window.set_busy)
         self._styling.changed.connect(window.set_theme)
         window.shown_changed.connect(feed.set_shown)
@@ -194,7 +194,7 @@ class Controller(QObject):
     @Slot()
     def refresh(self) -> None:
         """Read settings and log anew."""
-        self._opened = self._place(self._load_settings())
+        self._opened = self._sources(self._load_settings())
         self.feed.reopen(self._opened)
 
     @Slot()
@@ -213,7 +213,7 @@ class Controller(QObject):
         try:
             filters.save(self._paths.charts_selection_file, wanted)
         except OfframpError as error:
-            self.window.say(str(error), is_problem=True)
+            self.window.show_message(str(error), is_problem=True)
 
     @Slot(object)
     def _choose_measure(self, measure: Measure) -> None:
@@ -245,12 +245,12 @@ class Controller(QObject):
     # What the user wants of the daemon.
 
     @Slot(object)
-    def _show_daemon(self, daemon: Daemon) -> None:
+    def _show_daemon(self, daemon: DaemonSummary) -> None:
         self.window.show_daemon(daemon)
 
     @Slot(str, str)
     def _refuse(self, title: str, hint: str) -> None:
-        self.window.say(f"{title} {hint}", is_problem=True)
+        self.window.show_message(f"{title} {hint}", is_problem=True)
 
     @Slot(object)
     def _pause(self, choice: PauseChoice) -> None:
@@ -278,27 +278,27 @@ class Controller(QObject):
         try:
             do()
         except OfframpError as error:
-            self.window.say(str(error), is_problem=True)
+            self.window.show_message(str(error), is_problem=True)
         else:
-            self.window.say(f"Exported to {file}.")
+            self.window.show_message(f"Exported to {file}.")
 
-    def _csv(self, table: Table, picture: Picture) -> str:
+    def _csv(self, table: Table, snapshot: Snapshot) -> str:
         match table:
             case Table.BARS:
-                return csv_export.bars_csv(picture.chosen or picture.day)
+                return csv_export.bars_csv(snapshot.chosen or snapshot.day)
             case Table.RECENT:
-                return csv_export.bars_csv(picture.recent)
+                return csv_export.bars_csv(snapshot.recent)
             case Table.WEEKS:
-                return csv_export.weeks_csv(picture.weeks)
+                return csv_export.weeks_csv(snapshot.weeks)
             case Table.SPLIT:
-                return csv_export.bars_csv(picture.split.bars)
+                return csv_export.bars_csv(snapshot.split.bars)
             case Table.TOKENS:
-                return csv_export.tokens_csv(picture.tokens)
+                return csv_export.tokens_csv(snapshot.tokens)
             case Table.QUOTA:
-                return csv_export.quota_csv(picture.quota)
+                return csv_export.quota_csv(snapshot.quota)
             case Table.REQUESTS:
                 # A page that is not seen is not kept up to date: hide what is hidden by now.
-                self.window.requests.show_picture(picture)
+                self.window.requests.show_snapshot(snapshot)
                 return csv_export.requests_csv(self._table.rows(), self._zone)
 
     # Settings.
@@ -322,7 +322,9 @@ class Controller(QObject):
         try:
             loaded = loader.load(self._paths, self._environ, is_demo=self._is_demo)
         except loader.ConfigError as error:
-            self.window.say(f"{error} Until then the defaults count here.", is_problem=True)
+            self.window.show_message(
+                f"{error} Until then the defaults count here.", is_problem=True
+            )
             self._settings, self._origins = Settings(), {}
         else:
             self._settings, self._origins = loaded.settings, dict(loaded.origins)
@@ -333,8 +335,8 @@ class Controller(QObject):
         file = self._paths.quota_file
         return week_start.find(settings, self._origins, file, self._zone).boundary
 
-    def _place(self, settings: Settings) -> Place:
-        return Place(
+    def _sources(self, settings: Settings) -> FeedSources:
+        return FeedSources(
             log_dir=settings.log_dir or self._paths.log_dir,
             cache_dir=self._paths.folded_months,
             quota_file=self._paths.quota_file,

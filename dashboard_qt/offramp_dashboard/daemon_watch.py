@@ -15,8 +15,8 @@ from PySide6.QtCore import QObject, Signal, SignalInstance
 from offramp_core.control.client import ControlClient, ControlError, NotRunningError
 from offramp_core.errors import OfframpError
 from offramp_dashboard.data.daemon_text import seen
-from offramp_dashboard.data.quota_burnup import Told
-from offramp_dashboard.data.snapshot import Daemon, DaemonState
+from offramp_dashboard.data.quota_burnup import QuotaReport
+from offramp_dashboard.data.snapshot import DaemonCondition, DaemonSummary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +31,7 @@ _JOIN_S: Final = 0.4
 
 _LOG = logging.getLogger(__name__)
 
-UNKNOWN = Daemon(state=DaemonState.UNKNOWN, text="Asking the daemon …")
+UNKNOWN = DaemonSummary(state=DaemonCondition.UNKNOWN, text="Asking the daemon …")
 """What is known before the first answer."""
 
 
@@ -39,18 +39,18 @@ class DaemonWatch(QObject):
     """Tells how the daemon is, and has it pause and resume.
 
     Signals:
-        changed(Daemon): the daemon is like that from now on.
+        changed(DaemonSummary): the daemon is like that from now on.
         answered(str): a command was done; the text holds what the user should know besides, if
             anything.
         refused(str, str): a command was not done: why (title), and what to do (hint).
-        quota_told(Told): that is what it knows of the plans from now on.
+        quota_reported(QuotaReport): that is what it knows of the plans from now on.
         busy_changed(bool): a command is under way, or no longer.
     """
 
     changed = Signal(object)
     answered = Signal(str)
     refused = Signal(str, str)
-    quota_told = Signal(object)
+    quota_reported = Signal(object)
     busy_changed = Signal(bool)
 
     def __init__(
@@ -77,8 +77,8 @@ class DaemonWatch(QObject):
         )
         self._command: threading.Thread | None = None
         self._is_busy = False
-        self._told = UNKNOWN
-        self._told_quota = Told()
+        self._last_sent = UNKNOWN
+        self._last_quota = QuotaReport()
         self.changed.connect(self._keep)
 
     def start(self) -> None:
@@ -147,14 +147,14 @@ class DaemonWatch(QObject):
                 self._follow()
                 delay_s = _FIRST_DELAY_S
             except NotRunningError as error:
-                self._tell(Daemon(state=DaemonState.STOPPED, text=str(error)))
+                self._tell(DaemonSummary(state=DaemonCondition.STOPPED, text=str(error)))
                 delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
             except ControlError as error:
-                self._tell(Daemon(state=DaemonState.UNKNOWN, text=str(error)))
+                self._tell(DaemonSummary(state=DaemonCondition.UNKNOWN, text=str(error)))
                 delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
             except Exception as error:  # noqa: BLE001 - else the toolbar would say it for good
                 _LOG.exception("The daemon could not be followed")
-                self._tell(Daemon(state=DaemonState.UNKNOWN, text=_unforeseen(error)))
+                self._tell(DaemonSummary(state=DaemonCondition.UNKNOWN, text=_unforeseen(error)))
                 delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
             self._ending.wait(delay_s)
 
@@ -174,19 +174,19 @@ class DaemonWatch(QObject):
                     self._stream = None
 
     def _tell_status(self, status: Status) -> None:
-        told = Told(plans=status.quota, since=status.started)
+        report = QuotaReport(plans=status.quota, since=status.started)
         with self._guard:
-            is_new = told != self._told_quota
-            self._told_quota = told
+            is_new = report != self._last_quota
+            self._last_quota = report
         if is_new:
-            self._emit(self.quota_told, told)
+            self._emit(self.quota_reported, report)
         self._tell(seen(status, self._now(), self._zone, self.routed))
 
-    def _tell(self, daemon: Daemon) -> None:
+    def _tell(self, daemon: DaemonSummary) -> None:
         with self._guard:
-            if daemon == self._told:
+            if daemon == self._last_sent:
                 return
-            self._told = daemon
+            self._last_sent = daemon
         self._emit(self.changed, daemon)
 
     def _emit(self, signal: SignalInstance, *values: object) -> None:
@@ -195,7 +195,7 @@ class DaemonWatch(QObject):
             with contextlib.suppress(RuntimeError):
                 signal.emit(*values)
 
-    def _keep(self, daemon: Daemon) -> None:
+    def _keep(self, daemon: DaemonSummary) -> None:
         self.current = daemon
 
 

@@ -1,4 +1,4 @@
-"""Brings the log to the window: pictures for the charts and rows for the table, as signals.
+"""Brings the log to the window: snapshots for the charts and rows for the table, as signals.
 
 Everything that reads or counts happens in the worker's thread; what the signals carry never
 changes. Nothing here blocks, save `stop`, which waits for a second at most.
@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, SignalInstance, Slot
 
-from offramp_dashboard.data.feed_worker import FeedWorker, Place
+from offramp_dashboard.data.feed_worker import FeedSources, FeedWorker
+from offramp_dashboard.data.quota_burnup import QuotaReport
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from offramp_dashboard.data.filters import Selection
-    from offramp_dashboard.data.quota_burnup import Told
     from offramp_dashboard.data.request_rows import RequestRow
-    from offramp_dashboard.data.snapshot import Picture
+    from offramp_dashboard.data.snapshot import Snapshot
+    from offramp_dashboard.data.snapshot_builder import SnapshotInput
     from offramp_dashboard.models.requests import RequestsModel
 
 
@@ -31,37 +33,42 @@ class Feed(QObject):
     bare function or a lambda would be called on the worker's.
 
     Signals:
-        pictured(Picture): draw that; at most five in a second, but for answers to `select`.
+        snapshot_ready(Snapshot): draw that; at most five in a second, but for answers to `select`.
         rows_reset(tuple[RequestRow], bool): the table begins anew; whether there is more.
         rows_added(tuple[RequestRow]): requests came.
         rows_earlier(tuple[RequestRow], bool): what `want_rows` asked for; whether there is more.
     """
 
-    pictured = Signal(object)
+    snapshot_ready = Signal(object)
     rows_reset = Signal(object, bool)
     rows_added = Signal(object)
     rows_earlier = Signal(object, bool)
 
     def __init__(
         self,
-        place: Place,
+        sources: FeedSources,
         selection: Selection,
         now: Callable[[], datetime],
         parent: QObject | None = None,
+        *,
+        bell: threading.Condition | None = None,
     ) -> None:
-        """Read from `place`; `now` (aware) may be called from the worker's thread."""
+        """Read from `sources`; `now` (aware) may be called from the worker's thread.
+
+        The worker sleeps on `bell`.
+        """
         super().__init__(parent)
         self._is_stopped = False
-        self._worker = FeedWorker(place, selection, self, now)
+        self._worker = FeedWorker(sources, selection, self, now, bell=bell)
 
     def start(self) -> None:
         """Begin to read."""
         self._worker.start()
 
-    def stop(self) -> None:
-        """End the thread. Nothing is emitted once this has returned."""
+    def stop(self, timeout_s: float = 1.0) -> bool:
+        """End the thread; whether it has ended within `timeout_s`. Nothing is emitted then."""
         self._is_stopped = True
-        self._worker.stop()
+        return self._worker.stop(timeout_s)
 
     @Slot(bool)
     def set_shown(self, is_shown: bool) -> None:
@@ -69,17 +76,17 @@ class Feed(QObject):
         self._worker.set_shown(is_shown)
 
     def select(self, selection: Selection) -> None:
-        """Make pictures of that from now on; the first comes at once."""
+        """Make snapshots of that from now on; the first comes at once."""
         self._worker.select(selection)
 
     @Slot(object)
-    def tell_quota(self, told: Told) -> None:
+    def show_quota_report(self, report: QuotaReport) -> None:
         """Draw the plans as the daemon tells of them from now on."""
-        self._worker.tell_quota(told)
+        self._worker.show_quota_report(report)
 
-    def reopen(self, place: Place | None = None) -> None:
+    def reopen(self, sources: FeedSources | None = None) -> None:
         """Read everything anew, after the settings changed, or because the user wants it."""
-        self._worker.reopen(place)
+        self._worker.reopen(sources)
 
     @Slot(int)
     def want_rows(self, count: int) -> None:
@@ -93,11 +100,15 @@ class Feed(QObject):
         self.rows_earlier.connect(model.append)
         model.more_wanted.connect(self.want_rows)
 
+    def snapshot_input(self, sources: FeedSources) -> SnapshotInput:
+        """Give what snapshots are made from, while the worker has nothing to do."""
+        return self._worker.snapshot_input(sources, QuotaReport())
+
     # For the worker, on its thread.
 
-    def on_picture(self, picture: Picture) -> None:
+    def on_snapshot(self, snapshot: Snapshot) -> None:
         """Pass it on."""
-        self._emit(self.pictured, picture)
+        self._emit(self.snapshot_ready, snapshot)
 
     def on_rows_reset(self, rows: Sequence[RequestRow], *, has_more: bool) -> None:
         """Pass them on."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from offramp_dashboard.models.requests import RequestsModel
     from offramp_dashboard.theme import Theme
-    from offramp_dashboard.window.main_window import Window
+    from offramp_dashboard.window.main_window import ChartsWindow
     from offramp_dashboard.window.styling import Styling
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -85,19 +85,19 @@ def styling(qapp: QApplication) -> Iterator[Styling]:
 @pytest.fixture
 def requests_model() -> RequestsModel:
     """An empty table at the time of the sample pictures."""
-    import sample_pictures
+    import sample_snapshots
 
     from offramp_dashboard.models.requests import RequestsModel
 
-    return RequestsModel(sample_pictures.ZONE, lambda: sample_pictures.NOW)
+    return RequestsModel(sample_snapshots.ZONE, lambda: sample_snapshots.NOW)
 
 
 @pytest.fixture
-def window(qtbot: QtBot, styling: Styling, requests_model: RequestsModel) -> Window:
+def window(qtbot: QtBot, styling: Styling, requests_model: RequestsModel) -> ChartsWindow:
     """The window, shown, with nothing in it yet."""
-    from offramp_dashboard.window.main_window import Window
+    from offramp_dashboard.window.main_window import ChartsWindow
 
-    made = Window(requests_model, styling.theme)
+    made = ChartsWindow(requests_model, styling.theme)
     styling.changed.connect(made.set_theme)
     qtbot.addWidget(made)
     made.resize(1280, 800)

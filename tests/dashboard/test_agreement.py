@@ -18,8 +18,8 @@ from offramp_core.usage.weeks import WeekBoundary
 from offramp_dashboard.data.filters import Selection
 from offramp_dashboard.data.log_loader import LogReading
 from offramp_dashboard.data.month_cache import MonthCache
-from offramp_dashboard.data.snapshot import Bars, FeedState, History, Measure, Picture
-from offramp_dashboard.data.snapshot_builder import Source, compose
+from offramp_dashboard.data.snapshot import Bars, FeedState, LogStatus, Measure, Snapshot
+from offramp_dashboard.data.snapshot_builder import SnapshotInput, compose
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,13 +40,15 @@ def stats(home: Path, zone: str, *arguments: str) -> dict[str, Any]:
     return json.loads(told.stdout)
 
 
-def picture(home: Path, now: datetime, zone: str, selection: Selection) -> Picture:
+def snapshot(home: Path, now: datetime, zone: str, selection: Selection) -> Snapshot:
     boundary = WeekBoundary(day=1, hour=9, zone=ZoneInfo(zone))
     paths = Paths.under(home)
     reading = LogReading(paths.log_dir, boundary, MonthCache(paths.folded_months), lambda: now)
     list(reading.load())
-    history = History(state=FeedState.READY, log_dir=str(paths.log_dir))
-    return compose(Source(past=reading.past, boundary=boundary, history=history), now, selection)
+    history = LogStatus(state=FeedState.READY, log_dir=str(paths.log_dir))
+    return compose(
+        SnapshotInput(past=reading.past, boundary=boundary, log_status=history), now, selection
+    )
 
 
 def instant(text: str) -> float:
@@ -76,7 +78,7 @@ def test_window_and_command_tell_the_same_of_one_log(
     # Both must stand at one moment, or a bar that ends in between would differ.
     now = datetime.fromisoformat(told["generated_at"])
     for _ in range(2):  # from the log, then from the cache
-        seen = picture(tmp_path, now, zone, Selection(measure=measure))
+        seen = snapshot(tmp_path, now, zone, Selection(measure=measure))
         assert_same_bars(seen.recent, told["last_3_hours"], measure.value)
         assert_same_bars(seen.day, told["last_24_hours"], measure.value)
         weeks = seen.weeks.weeks
@@ -86,7 +88,9 @@ def test_window_and_command_tell_the_same_of_one_log(
         assert [sum(value for _, value in week.values) for week in weeks] == [
             week[measure.value] for week in told["weeks"]
         ]
-        parts = {one.backend: (one.requests, one.tokens, one.errors) for one in seen.headline.parts}
+        parts = {
+            one.backend: (one.requests, one.tokens, one.errors) for one in seen.week_summary.parts
+        }
         assert parts == {
             one["backend"]: (one["requests"], one["tokens"], one["errors"])
             for one in told["period"]["backends"]
@@ -111,7 +115,7 @@ def test_filters_agree_as_well(tmp_path: Path) -> None:
     hidden = Selection(
         hidden_providers=frozenset({"anthropic"}), hidden_models=frozenset({"claude-haiku-4-5"})
     )
-    seen = picture(tmp_path, now, "UTC", hidden)
+    seen = snapshot(tmp_path, now, "UTC", hidden)
     assert_same_bars(seen.day, told["last_24_hours"], "tokens")
     assert [sum(value for _, value in week.values) for week in seen.weeks.weeks] == [
         week["tokens"] for week in told["weeks"]
@@ -122,7 +126,7 @@ def test_week_of_the_command_is_the_week_of_the_window(tmp_path: Path) -> None:
     write_history(Paths.under(tmp_path).log_dir, datetime.now(UTC), seed=7)
     told = stats(tmp_path, "Europe/Berlin")
     now = datetime.fromisoformat(told["generated_at"])
-    headline = picture(tmp_path, now, "Europe/Berlin", Selection()).headline
-    assert headline.start.timestamp() == instant(told["period"]["start"])
-    assert headline.end.timestamp() == instant(told["period"]["end"])
-    assert timedelta(0) <= now - headline.start < timedelta(days=7, hours=1)
+    week_summary = snapshot(tmp_path, now, "Europe/Berlin", Selection()).week_summary
+    assert week_summary.start.timestamp() == instant(told["period"]["start"])
+    assert week_summary.end.timestamp() == instant(told["period"]["end"])
+    assert timedelta(0) <= now - week_summary.start < timedelta(days=7, hours=1)

@@ -20,7 +20,7 @@ from quota_samples import claude_week, keep, next_reset
 from offramp_cli.demo.sample_history import write_history
 from offramp_core.errors import OfframpError
 from offramp_core.paths import Paths
-from offramp_dashboard.controller import Controller
+from offramp_dashboard.controller import ChartsController
 from offramp_dashboard.data import filters
 from offramp_dashboard.data.snapshot import FeedState, Measure
 from offramp_dashboard.theme import ThemeChoice
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from offramp_dashboard.window.styling import Styling
 
+PATIENCE_MS = 30_000
+
 
 @pytest.fixture
 def paths(tmp_path: Path) -> Paths:
@@ -46,17 +48,21 @@ def paths(tmp_path: Path) -> Paths:
 
 
 @pytest.fixture
-def start(paths: Paths, styling: Styling, qtbot: QtBot) -> Iterator[Callable[..., Controller]]:
+def start(
+    paths: Paths, styling: Styling, qtbot: QtBot
+) -> Iterator[Callable[..., ChartsController]]:
     """Open a window over the log and wait until that is read."""
-    started: list[Controller] = []
+    started: list[ChartsController] = []
 
-    def open_one(**environ: str) -> Controller:
-        controller = Controller(paths, {"TZ": "Europe/Berlin", **environ}, styling, is_demo=False)
+    def open_one(**environ: str) -> ChartsController:
+        controller = ChartsController(
+            paths, {"TZ": "Europe/Berlin", **environ}, styling, is_demo=False
+        )
         qtbot.addWidget(controller.window)
         controller.start()
         started.append(controller)
         controller.window.show()
-        qtbot.waitUntil(lambda: _state(controller) is FeedState.READY, timeout=10_000)
+        qtbot.waitUntil(lambda: _state(controller) is FeedState.READY, timeout=PATIENCE_MS)
         return controller
 
     yield open_one
@@ -64,29 +70,29 @@ def start(paths: Paths, styling: Styling, qtbot: QtBot) -> Iterator[Callable[...
         controller.stop()
 
 
-def _state(controller: Controller) -> FeedState | None:
-    picture = controller.window.picture
-    return picture.history.state if picture else None
+def _state(controller: ChartsController) -> FeedState | None:
+    snapshot = controller.window.snapshot
+    return snapshot.log_status.state if snapshot else None
 
 
-def _picture(controller: Controller) -> Any:
-    assert controller.window.picture is not None
-    return controller.window.picture
+def _snapshot(controller: ChartsController) -> Any:
+    assert controller.window.snapshot is not None
+    return controller.window.snapshot
 
 
 def test_week_is_claudes_and_moves_with_it_as_the_command_says(
-    start: Callable[..., Controller], paths: Paths, tmp_path: Path, qtbot: QtBot
+    start: Callable[..., ChartsController], paths: Paths, tmp_path: Path, qtbot: QtBot
 ) -> None:
     reset = next_reset()
     keep(paths, claude_week(reset))
     controller = start()
-    assert _picture(controller).headline.end == reset
+    assert _snapshot(controller).week_summary.end == reset
 
     moved = reset + timedelta(hours=5)
     keep(paths, claude_week(moved, used=0.41))
     controller.follow_week()
-    qtbot.waitUntil(lambda: _picture(controller).headline.end == moved, timeout=10_000)
-    qtbot.waitUntil(lambda: _state(controller) is FeedState.READY, timeout=10_000)
+    qtbot.waitUntil(lambda: _snapshot(controller).week_summary.end == moved, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: _state(controller) is FeedState.READY, timeout=PATIENCE_MS)
 
     told = subprocess.run(
         [*OFFRAMP, "stats", "--json"],
@@ -95,11 +101,11 @@ def test_week_is_claudes_and_moves_with_it_as_the_command_says(
         check=True,
     )
     weeks = [datetime.fromisoformat(each["start"]) for each in json.loads(told.stdout)["weeks"]]
-    assert [week.start for week in _picture(controller).weeks.weeks] == weeks
+    assert [week.start for week in _snapshot(controller).weeks.weeks] == weeks
 
 
 def test_figure_of_the_same_week_reads_nothing_anew(
-    start: Callable[..., Controller], paths: Paths, monkeypatch: pytest.MonkeyPatch
+    start: Callable[..., ChartsController], paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reset = next_reset()
     keep(paths, claude_week(reset))
@@ -113,37 +119,37 @@ def test_figure_of_the_same_week_reads_nothing_anew(
 
 
 def test_toggles_act_on_the_charts_and_are_remembered(
-    start: Callable[..., Controller], paths: Paths, qtbot: QtBot
+    start: Callable[..., ChartsController], paths: Paths, qtbot: QtBot
 ) -> None:
     controller = start()
     controller.window.provider_toggled.emit("zai", False)
     controller.window.measure_chosen.emit(Measure.REQUESTS)
 
-    qtbot.waitUntil(lambda: _picture(controller).measure is Measure.REQUESTS)
-    assert [each.key for each in _picture(controller).providers if not each.is_on] == ["zai"]
-    assert {part.backend for part in _picture(controller).headline.parts} == {"anthropic"}
+    qtbot.waitUntil(lambda: _snapshot(controller).measure is Measure.REQUESTS)
+    assert [each.key for each in _snapshot(controller).providers if not each.is_on] == ["zai"]
+    assert {part.backend for part in _snapshot(controller).week_summary.parts} == {"anthropic"}
     kept = filters.load(paths.charts_selection_file)
     assert kept.hidden_providers == {"zai"}
     assert kept.measure is Measure.REQUESTS
 
     controller.window.show_all_asked.emit()
-    qtbot.waitUntil(lambda: all(each.is_on for each in _picture(controller).providers))
+    qtbot.waitUntil(lambda: all(each.is_on for each in _snapshot(controller).providers))
 
 
-def test_range_is_shown_and_left(start: Callable[..., Controller], qtbot: QtBot) -> None:
+def test_range_is_shown_and_left(start: Callable[..., ChartsController], qtbot: QtBot) -> None:
     controller = start()
     end = datetime.now(UTC)
 
     controller.window.choose_span(end - timedelta(hours=2), end)
-    qtbot.waitUntil(lambda: _picture(controller).chosen is not None)
+    qtbot.waitUntil(lambda: _snapshot(controller).chosen is not None)
 
     controller.window.go_back()
-    qtbot.waitUntil(lambda: _picture(controller).chosen is None)
+    qtbot.waitUntil(lambda: _snapshot(controller).chosen is None)
 
 
 @pytest.mark.parametrize("table", list(Table))
 def test_every_table_can_be_exported(
-    start: Callable[..., Controller], paths: Paths, tmp_path: Path, table: Table, qtbot: QtBot
+    start: Callable[..., ChartsController], paths: Paths, tmp_path: Path, table: Table, qtbot: QtBot
 ) -> None:
     keep(paths, claude_week(next_reset()))
     controller = start()
@@ -159,7 +165,9 @@ def test_every_table_can_be_exported(
     assert all(len(row) == len(header) for row in rows)
 
 
-def test_page_can_be_exported_as_an_image(start: Callable[..., Controller], tmp_path: Path) -> None:
+def test_page_can_be_exported_as_an_image(
+    start: Callable[..., ChartsController], tmp_path: Path
+) -> None:
     controller = start()
     controller.export_image(tmp_path / "out.png")
 
@@ -169,7 +177,7 @@ def test_page_can_be_exported_as_an_image(start: Callable[..., Controller], tmp_
 
 
 def test_place_size_page_and_theme_are_remembered(
-    start: Callable[..., Controller], paths: Paths
+    start: Callable[..., ChartsController], paths: Paths
 ) -> None:
     controller = start()
     controller.restore(WindowMemory(x=30, y=20, width=1010, height=710, page=1))
@@ -182,7 +190,9 @@ def test_place_size_page_and_theme_are_remembered(
     assert memory.theme is ThemeChoice.DARK
 
 
-def test_place_on_a_screen_that_is_gone_is_not_taken(start: Callable[..., Controller]) -> None:
+def test_place_on_a_screen_that_is_gone_is_not_taken(
+    start: Callable[..., ChartsController],
+) -> None:
     controller = start()
     controller.restore(WindowMemory(x=50_000, y=50_000, width=900, height=600))
 
@@ -190,16 +200,16 @@ def test_place_on_a_screen_that_is_gone_is_not_taken(start: Callable[..., Contro
 
 
 def test_settings_that_are_refused_are_said_and_the_charts_come_all_the_same(
-    start: Callable[..., Controller],
+    start: Callable[..., ChartsController],
 ) -> None:
     controller = start(WEEK_START_DAY="9")
 
     assert "WEEK_START_DAY = '9' is out of range" in controller.window.banner.text
-    assert _picture(controller).headline.parts
+    assert _snapshot(controller).week_summary.parts
 
 
 def test_pause_without_a_daemon_is_refused_in_words(
-    start: Callable[..., Controller], qtbot: QtBot
+    start: Callable[..., ChartsController], qtbot: QtBot
 ) -> None:
     controller = start()
 
@@ -209,23 +219,23 @@ def test_pause_without_a_daemon_is_refused_in_words(
 
 
 def test_new_request_is_seen_soon(
-    start: Callable[..., Controller], paths: Paths, qtbot: QtBot
+    start: Callable[..., ChartsController], paths: Paths, qtbot: QtBot
 ) -> None:
     controller = start()
-    before = _picture(controller).headline.parts
+    before = _snapshot(controller).week_summary.parts
     log = max(paths.log_dir.glob("requests-*.jsonl"))
     line = log.read_bytes().splitlines()[-1]
 
     with log.open("ab") as file:
         file.write(line + b"\n")
 
-    qtbot.waitUntil(lambda: _picture(controller).headline.parts != before, timeout=2000)
+    qtbot.waitUntil(lambda: _snapshot(controller).week_summary.parts != before, timeout=2000)
 
 
 def test_export_before_the_first_picture_is_refused(
     paths: Paths, styling: Styling, qtbot: QtBot, tmp_path: Path
 ) -> None:
-    controller = Controller(paths, {"TZ": "Europe/Berlin"}, styling, is_demo=False)
+    controller = ChartsController(paths, {"TZ": "Europe/Berlin"}, styling, is_demo=False)
     qtbot.addWidget(controller.window)
 
     with pytest.raises(OfframpError, match="nothing to write"):
@@ -235,12 +245,12 @@ def test_export_before_the_first_picture_is_refused(
 
 
 def test_requests_are_exported_without_what_another_page_hides(
-    start: Callable[..., Controller], tmp_path: Path, qtbot: QtBot
+    start: Callable[..., ChartsController], tmp_path: Path, qtbot: QtBot
 ) -> None:
     controller = start()
     qtbot.waitUntil(lambda: controller.window.requests.table.model().rowCount() > 0)
     controller.window.provider_toggled.emit("zai", False)
-    qtbot.waitUntil(lambda: not all(each.is_on for each in _picture(controller).providers))
+    qtbot.waitUntil(lambda: not all(each.is_on for each in _snapshot(controller).providers))
 
     controller.export_table(Table.REQUESTS, tmp_path / "out.csv")
 
@@ -249,7 +259,7 @@ def test_requests_are_exported_without_what_another_page_hides(
 
 
 def test_image_that_cannot_be_written_whole_leaves_the_last_one(
-    start: Callable[..., Controller], tmp_path: Path
+    start: Callable[..., ChartsController], tmp_path: Path
 ) -> None:
     controller = start()
     file = tmp_path / "out.png"
@@ -268,7 +278,9 @@ def test_image_that_cannot_be_written_whole_leaves_the_last_one(
     assert [each.name for each in tmp_path.glob("*out.png*")] == ["out.png"]
 
 
-def test_image_without_an_ending_is_a_png(start: Callable[..., Controller], tmp_path: Path) -> None:
+def test_image_without_an_ending_is_a_png(
+    start: Callable[..., ChartsController], tmp_path: Path
+) -> None:
     controller = start()
     controller.export_image(tmp_path / "out")
     assert (tmp_path / "out").read_bytes().startswith(b"\x89PNG")
@@ -277,9 +289,9 @@ def test_image_without_an_ending_is_a_png(start: Callable[..., Controller], tmp_
 
 
 def test_name_of_a_file_that_looks_like_html_is_said_as_it_is(
-    start: Callable[..., Controller], tmp_path: Path
+    start: Callable[..., ChartsController], tmp_path: Path
 ) -> None:
     banner = start().window.banner
-    banner.say(f"Exported to {tmp_path / '<b>out'}.")
+    banner.show_message(f"Exported to {tmp_path / '<b>out'}.")
     (label,) = (each for each in banner.findChildren(QLabel) if each.text() == banner.text)
     assert label.textFormat() is Qt.TextFormat.PlainText

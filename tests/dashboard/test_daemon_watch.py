@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import shutil
 import socket
 import tempfile
@@ -10,7 +11,7 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -24,8 +25,8 @@ from offramp_core.paths import Paths
 from offramp_core.quota.windows import PlanQuota, QuotaWindow
 from offramp_dashboard.daemon_watch import UNKNOWN, DaemonWatch
 from offramp_dashboard.data.daemon_text import seen
-from offramp_dashboard.data.quota_burnup import Told
-from offramp_dashboard.data.snapshot import Daemon, DaemonState
+from offramp_dashboard.data.quota_burnup import QuotaReport
+from offramp_dashboard.data.snapshot import DaemonCondition, DaemonSummary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,9 +48,35 @@ def home() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+class ScriptedClient(ControlClient):
+    """Counts its attempts; tells the statuses that it was given, and has none after that."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.attempts: queue.Queue[None] = queue.Queue()
+        self.statuses: list[Status] = []
+
+    def events(self) -> Any:
+        self.attempts.put(None)
+        told, self.statuses = self.statuses, []
+        return Stream(told) if told else super().events()
+
+
+class Stream(list[Status]):
+    """Statuses that end by themselves."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
 @pytest.fixture
-def watch(home: Path) -> Iterator[DaemonWatch]:
-    made = DaemonWatch(ControlClient(Paths.under(home).control_socket), UTC, lambda: NOW)
+def client(home: Path) -> ScriptedClient:
+    return ScriptedClient(Paths.under(home).control_socket)
+
+
+@pytest.fixture
+def watch(client: ScriptedClient) -> Iterator[DaemonWatch]:
+    made = DaemonWatch(client, UTC, lambda: NOW)
     yield made
     made.stop()
     for thread in threading.enumerate():
@@ -70,49 +97,53 @@ def status(**fields: object) -> Status:
     return msgspec.structs.replace(plain, **fields)
 
 
-def is_in(watch: DaemonWatch, state: DaemonState) -> Callable[[], bool]:
+def is_in(watch: DaemonWatch, state: DaemonCondition) -> Callable[[], bool]:
     return lambda: watch.current.state is state
 
 
 @pytest.mark.parametrize(
     ("told", "state", "words"),
     [
-        (status(), DaemonState.RUNNING, "delegation is on"),
-        (status(pause=Pause(since=NOW)), DaemonState.PAUSED, "until you resume it"),
+        (status(), DaemonCondition.RUNNING, "delegation is on"),
+        (status(pause=Pause(since=NOW)), DaemonCondition.PAUSED, "until you resume it"),
         (
             status(pause=Pause(since=NOW, until=NOW + timedelta(hours=10))),
-            DaemonState.PAUSED,
+            DaemonCondition.PAUSED,
             "Paused until 22:00",
         ),
         (
             status(backends=(BackendStatus(name="zai", key="missing"),)),
-            DaemonState.NO_KEY,
+            DaemonCondition.NO_KEY,
             "No key for zai",
         ),
         (
             status(backends=(BackendStatus(name="zai", key="present"),)),
-            DaemonState.RUNNING,
+            DaemonCondition.RUNNING,
             "delegation is on",
         ),
         (
             status(
                 delegation="auto", delegation_why="Sonnet on Claude: the week is 12% under pace."
             ),
-            DaemonState.RUNNING,
+            DaemonCondition.RUNNING,
             "Running, auto: Sonnet on Claude: the week is 12% under pace.",
         ),
-        (status(delegation="auto"), DaemonState.RUNNING, "only as far as the Claude plan needs"),
-        (status(delegation="never"), DaemonState.RUNNING, "switched off in the settings"),
-        (status(delegation="sometimes"), DaemonState.RUNNING, "delegation is on"),
-        (status(is_stopping=True), DaemonState.STOPPED, "stopping"),
+        (
+            status(delegation="auto"),
+            DaemonCondition.RUNNING,
+            "only as far as the Claude plan needs",
+        ),
+        (status(delegation="never"), DaemonCondition.RUNNING, "switched off in the settings"),
+        (status(delegation="sometimes"), DaemonCondition.RUNNING, "delegation is on"),
+        (status(is_stopping=True), DaemonCondition.STOPPED, "stopping"),
         (
             status(records=RecordsStatus(written=1, waiting=5, lost=0, last_error="disk full")),
-            DaemonState.RUNNING,
+            DaemonCondition.RUNNING,
             "Records can't be written: disk full",
         ),
     ],
 )
-def test_status_is_put_into_words(told: Status, state: DaemonState, words: str) -> None:
+def test_status_is_put_into_words(told: Status, state: DaemonCondition, words: str) -> None:
     found = seen(told, NOW, UTC)
     assert found.state is state
     assert words in found.text
@@ -177,14 +208,18 @@ def test_detour_names_the_models_that_the_routes_send_there() -> None:
     )
 
 
-def test_plans_are_told_when_they_change(watch: DaemonWatch, qtbot: QtBot) -> None:
-    told: list[Told] = []
-    watch.quota_told.connect(told.append)
+def test_plans_are_told_when_they_change(
+    watch: DaemonWatch, client: ScriptedClient, qtbot: QtBot
+) -> None:
+    told: list[QuotaReport] = []
+    watch.quota_reported.connect(told.append)
     plans = (PlanQuota(backend="zai", account="a", read_at=NOW),)
-    for plan in ((), (), plans, plans):
-        watch._tell_status(status(quota=plan, uptime_s=len(told)))
-    qtbot.waitUntil(lambda: len(told) == 2, timeout=PATIENCE_MS)
-    assert told == [Told(since=NOW), Told(plans=plans, since=NOW)]
+    client.statuses = [
+        status(quota=plan, uptime_s=number) for number, plan in enumerate(((), (), plans, plans))
+    ]
+    watch.start()
+    qtbot.waitUntil(is_in(watch, DaemonCondition.STOPPED), timeout=PATIENCE_MS)
+    assert told == [QuotaReport(since=NOW), QuotaReport(plans=plans, since=NOW)]
 
 
 def test_daemon_is_followed_paused_and_resumed(
@@ -196,17 +231,17 @@ def test_daemon_is_followed_paused_and_resumed(
     with app_in_thread(home):
         with qtbot.waitSignal(watch.changed, timeout=PATIENCE_MS) as told:
             watch.start()
-        assert told.args[0].state is DaemonState.RUNNING
+        assert told.args[0].state is DaemonCondition.RUNNING
         until = datetime.now(UTC) + timedelta(hours=1)
         with qtbot.waitSignal(watch.answered, timeout=PATIENCE_MS) as answer:
             watch.pause(until)
         assert answer.args == [""]
-        assert watch.current.state is DaemonState.PAUSED
+        assert watch.current.state is DaemonCondition.PAUSED
         assert watch.current.paused_until is not None
         assert abs(watch.current.paused_until - until) < timedelta(seconds=1)
         with qtbot.waitSignal(watch.answered, timeout=PATIENCE_MS):
             watch.resume()
-        qtbot.waitUntil(is_in(watch, DaemonState.RUNNING), timeout=PATIENCE_MS)
+        qtbot.waitUntil(is_in(watch, DaemonCondition.RUNNING), timeout=PATIENCE_MS)
     assert busy == [True, False, True, False]
 
 
@@ -215,9 +250,9 @@ def test_change_that_somebody_else_made_is_seen(
 ) -> None:
     with app_in_thread(home) as app:
         watch.start()
-        qtbot.waitUntil(is_in(watch, DaemonState.RUNNING), timeout=PATIENCE_MS)
+        qtbot.waitUntil(is_in(watch, DaemonCondition.RUNNING), timeout=PATIENCE_MS)
         ControlClient(app.paths.control_socket).pause()
-        qtbot.waitUntil(is_in(watch, DaemonState.PAUSED), timeout=PATIENCE_MS)
+        qtbot.waitUntil(is_in(watch, DaemonCondition.PAUSED), timeout=PATIENCE_MS)
 
 
 def test_missing_key_is_told(watch: DaemonWatch, home: Path, qtbot: QtBot) -> None:
@@ -225,19 +260,19 @@ def test_missing_key_is_told(watch: DaemonWatch, home: Path, qtbot: QtBot) -> No
     backends = tuple(msgspec.structs.replace(one, key=None) for one in keyed.backends)
     with app_in_thread(home, msgspec.structs.replace(keyed, backends=backends)):
         watch.start()
-        qtbot.waitUntil(is_in(watch, DaemonState.NO_KEY), timeout=PATIENCE_MS)
+        qtbot.waitUntil(is_in(watch, DaemonCondition.NO_KEY), timeout=PATIENCE_MS)
 
 
 def test_daemon_that_goes_and_comes_back_is_noticed(
     watch: DaemonWatch, home: Path, qtbot: QtBot
 ) -> None:
     watch.start()
-    qtbot.waitUntil(is_in(watch, DaemonState.STOPPED), timeout=PATIENCE_MS)
+    qtbot.waitUntil(is_in(watch, DaemonCondition.STOPPED), timeout=PATIENCE_MS)
     assert "offramp serve" in watch.current.text
     for _ in range(2):
         with app_in_thread(home):
-            qtbot.waitUntil(is_in(watch, DaemonState.RUNNING), timeout=PATIENCE_MS)
-        qtbot.waitUntil(is_in(watch, DaemonState.STOPPED), timeout=PATIENCE_MS)
+            qtbot.waitUntil(is_in(watch, DaemonCondition.RUNNING), timeout=PATIENCE_MS)
+        qtbot.waitUntil(is_in(watch, DaemonCondition.STOPPED), timeout=PATIENCE_MS)
 
 
 def test_command_without_a_daemon_is_refused_with_its_cure(
@@ -280,7 +315,7 @@ def test_deaf_daemon_blocks_nobody_and_a_second_command_is_refused(
             pass
         assert "does not answer within" in told.args[0]
         qtbot.waitUntil(lambda: "does not answer" in watch.current.text, timeout=PATIENCE_MS)
-        assert watch.current.state is DaemonState.UNKNOWN
+        assert watch.current.state is DaemonCondition.UNKNOWN
     finally:
         begin = time.monotonic()
         watch.stop()
@@ -288,20 +323,13 @@ def test_deaf_daemon_blocks_nobody_and_a_second_command_is_refused(
         deaf.close()
 
 
-def test_same_state_is_told_once(watch: DaemonWatch, qtbot: QtBot) -> None:
-    told: list[Daemon] = []
+def test_same_state_is_told_once(watch: DaemonWatch, client: ScriptedClient, qtbot: QtBot) -> None:
+    told: list[DaemonSummary] = []
     watch.changed.connect(told.append)
     watch.start()
     qtbot.waitUntil(lambda: len(told) == 1, timeout=PATIENCE_MS)
-    attempts = threading.Event()
-    real = watch._client.events
-
-    def count() -> object:
-        attempts.set()
-        return real()
-
-    watch._client.events = count  # type: ignore[method-assign, assignment]
-    assert attempts.wait(PATIENCE_MS / 1000)
+    for _ in range(2):
+        client.attempts.get(timeout=PATIENCE_MS / 1000)
     watch.stop()
     assert len(told) == 1
 
@@ -331,7 +359,7 @@ def test_unforeseen_failure_is_told_and_the_next_try_counts(home: Path, qtbot: Q
         with app_in_thread(home):
             watch.start()
             qtbot.waitUntil(lambda: "RuntimeError: odd" in watch.current.text, timeout=PATIENCE_MS)
-            assert watch.current.state is DaemonState.UNKNOWN
+            assert watch.current.state is DaemonCondition.UNKNOWN
             with qtbot.waitSignal(watch.refused, timeout=PATIENCE_MS) as told:
                 watch.resume()
             assert "RuntimeError: odd" in told.args[0]
@@ -339,6 +367,6 @@ def test_unforeseen_failure_is_told_and_the_next_try_counts(home: Path, qtbot: Q
             client.is_mended = True
             with qtbot.waitSignal(watch.answered, timeout=PATIENCE_MS):
                 watch.resume()
-            qtbot.waitUntil(is_in(watch, DaemonState.RUNNING), timeout=PATIENCE_MS)
+            qtbot.waitUntil(is_in(watch, DaemonCondition.RUNNING), timeout=PATIENCE_MS)
     finally:
         watch.stop()

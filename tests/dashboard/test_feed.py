@@ -33,11 +33,11 @@ from offramp_core.usage.records import format_timestamp
 from offramp_core.usage.state_events import StateEvent
 from offramp_core.usage.weeks import Span, WeekBoundary
 from offramp_dashboard.data import feed_worker
-from offramp_dashboard.data.feed_worker import Place
+from offramp_dashboard.data.feed_worker import FeedSources
 from offramp_dashboard.data.filters import Selection
 from offramp_dashboard.data.log_loader import LogReading
-from offramp_dashboard.data.quota_burnup import Told
-from offramp_dashboard.data.snapshot import FeedState, Measure, Picture
+from offramp_dashboard.data.quota_burnup import QuotaReport
+from offramp_dashboard.data.snapshot import FeedState, Measure, Snapshot
 from offramp_dashboard.feed import Feed
 from offramp_dashboard.models.requests import RequestsModel
 
@@ -57,16 +57,16 @@ class Seen(QObject):
 
     def __init__(self) -> None:
         super().__init__()
-        self.pictures: list[Picture] = []
+        self.snapshots: list[Snapshot] = []
         self.threads: set[bool] = set()
 
-    def take(self, picture: Picture) -> None:
-        self.pictures.append(picture)
+    def take(self, snapshot: Snapshot) -> None:
+        self.snapshots.append(snapshot)
         self.threads.add(QThread.currentThread() is QCoreApplication.instance().thread())
 
     @property
-    def last(self) -> Picture:
-        return self.pictures[-1]
+    def last(self) -> Snapshot:
+        return self.snapshots[-1]
 
 
 class Watched:
@@ -77,20 +77,20 @@ class Watched:
         self.seen = seen
         self._qtbot = qtbot
 
-    def until(self, is_so: Callable[[Picture], bool]) -> Picture:
+    def until(self, is_so: Callable[[Snapshot], bool]) -> Snapshot:
         """The newest picture once it is as wanted."""
         self._qtbot.waitUntil(
-            lambda: bool(self.seen.pictures) and is_so(self.seen.last), timeout=PATIENCE_MS
+            lambda: bool(self.seen.snapshots) and is_so(self.seen.last), timeout=PATIENCE_MS
         )
         return self.seen.last
 
-    def until_ready(self) -> Picture:
-        return self.until(lambda picture: picture.history.state is FeedState.READY)
+    def until_ready(self) -> Snapshot:
+        return self.until(lambda snapshot: snapshot.log_status.state is FeedState.READY)
 
 
-def place_of(folder: Path, boundary: WeekBoundary = BERLIN) -> Place:
+def place_of(folder: Path, boundary: WeekBoundary = BERLIN) -> FeedSources:
     """A log folder, with the other files beside it."""
-    return Place(
+    return FeedSources(
         log_dir=folder,
         cache_dir=folder.parent / "cache",
         quota_file=folder.parent / "quota.json",
@@ -103,10 +103,11 @@ def watch(qtbot: QtBot, log_dir: Path) -> Iterator[Callable[..., Watched]]:
     """Start a feed on the log folder; each has ended when the test has."""
     feeds: list[Feed] = []
 
-    def start(selection: Selection = REQUESTS, *, is_started: bool = True) -> Watched:
-        place = place_of(log_dir)
-        feed, seen = Feed(place, selection, lambda: NOW), Seen()
-        feed.pictured.connect(seen.take)
+    def start(
+        selection: Selection = REQUESTS, *, is_started: bool = True, **options: Any
+    ) -> Watched:
+        feed, seen = Feed(place_of(log_dir), selection, lambda: NOW, **options), Seen()
+        feed.snapshot_ready.connect(seen.take)
         feeds.append(feed)
         if is_started:
             feed.start()
@@ -114,13 +115,12 @@ def watch(qtbot: QtBot, log_dir: Path) -> Iterator[Callable[..., Watched]]:
 
     yield start
     for feed in feeds:
-        feed.stop()
-        assert feed._worker.stop(PATIENCE_MS / 1000)  # it may be in the midst of an import
+        assert feed.stop(PATIENCE_MS / 1000)  # it may be in the midst of an import
     assert not [one for one in threading.enumerate() if one.name == "offramp-feed"]
 
 
-def in_week(picture: Picture) -> int:
-    return sum(part.requests for part in picture.headline.parts)
+def in_week(snapshot: Snapshot) -> int:
+    return sum(part.requests for part in snapshot.week_summary.parts)
 
 
 @contextmanager
@@ -138,21 +138,21 @@ def test_picture_of_the_log_comes_on_the_windows_thread(
 ) -> None:
     write_log(log_dir, [record(NOW - timedelta(minutes=number)) for number in range(50)])
     watched = watch()
-    picture = watched.until_ready()
-    assert in_week(picture) == 50
-    assert (picture.taken, str(picture.zone)) == (NOW, "Europe/Berlin")
-    assert picture.history.log_dir == str(log_dir)
+    snapshot = watched.until_ready()
+    assert in_week(snapshot) == 50
+    assert (snapshot.taken, str(snapshot.zone)) == (NOW, "Europe/Berlin")
+    assert snapshot.log_status.log_dir == str(log_dir)
     assert watched.seen.threads == {True}
-    assert watched.seen.pictures[0].history.state is FeedState.LOADING
+    assert watched.seen.snapshots[0].log_status.state is FeedState.LOADING
 
 
 def test_savings_come_after_the_first_picture(watch: Callable[..., Watched], log_dir: Path) -> None:
     write_log(log_dir, [record(NOW)])
     watched = watch()
-    picture = watched.until(lambda picture: picture.headline.savings is not None)
-    assert picture.headline.savings is not None
-    assert picture.headline.savings.usd > 0
-    assert watched.seen.pictures[0].headline.savings is None
+    snapshot = watched.until(lambda snapshot: snapshot.week_summary.savings is not None)
+    assert snapshot.week_summary.savings is not None
+    assert snapshot.week_summary.savings.usd > 0
+    assert watched.seen.snapshots[0].week_summary.savings is None
 
 
 def test_new_request_shows_within_half_a_second(
@@ -165,7 +165,7 @@ def test_new_request_shows_within_half_a_second(
     for count in range(2, 7):
         write_log(log_dir, [record(NOW)])
         begin = time.monotonic()
-        watched.until(lambda picture, count=count: in_week(picture) == count)
+        watched.until(lambda snapshot, count=count: in_week(snapshot) == count)
         delays.append(time.monotonic() - begin)
     assert min(delays) < 0.5  # of several, for others may have the processor
 
@@ -178,7 +178,7 @@ def test_first_request_of_a_new_month_shows_too(
     watched.until_ready()
     write_log(log_dir, [record(NOW + timedelta(days=4))])
     assert watched.until(
-        lambda picture: len(list(log_dir.iterdir())) == 2 and in_week(picture) == 2
+        lambda snapshot: len(list(log_dir.iterdir())) == 2 and in_week(snapshot) == 2
     )
 
 
@@ -187,8 +187,8 @@ def test_many_new_requests_make_few_pictures(
 ) -> None:
     write_log(log_dir, [record(NOW)])
     watched = watch()
-    watched.until(lambda picture: picture.headline.savings is not None)
-    watched.seen.pictures.clear()
+    watched.until(lambda snapshot: snapshot.week_summary.savings is not None)
+    watched.seen.snapshots.clear()
     begin = time.monotonic()
     ending = threading.Event()
 
@@ -199,12 +199,12 @@ def test_many_new_requests_make_few_pictures(
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        qtbot.waitUntil(lambda: len(watched.seen.pictures) >= 6, timeout=PATIENCE_MS)
+        qtbot.waitUntil(lambda: len(watched.seen.snapshots) >= 6, timeout=PATIENCE_MS)
     finally:
         ending.set()
         writer.join()
     took_s = time.monotonic() - begin
-    assert len(watched.seen.pictures) <= took_s / feed_worker.REDRAW_S + 2
+    assert len(watched.seen.snapshots) <= took_s / feed_worker.REDRAW_S + 2
 
 
 def test_selection_is_answered_at_once_and_leaves_the_rest_alone(
@@ -214,11 +214,11 @@ def test_selection_is_answered_at_once_and_leaves_the_rest_alone(
     watched = watch()
     watched.until_ready()
     watched.feed.select(REQUESTS.with_provider("zai", is_on=False))
-    picture = watched.until(lambda picture: in_week(picture) == 1)
-    assert [part.backend for part in picture.headline.parts] == ["anthropic"]
+    snapshot = watched.until(lambda snapshot: in_week(snapshot) == 1)
+    assert [part.backend for part in snapshot.week_summary.parts] == ["anthropic"]
     span = Span(NOW - timedelta(hours=5), NOW)
     watched.feed.select(Selection(span=span))
-    assert watched.until(lambda picture: picture.chosen is not None).measure is Measure.TOKENS
+    assert watched.until(lambda snapshot: snapshot.chosen is not None).measure is Measure.TOKENS
 
 
 class Bell(threading.Condition):
@@ -238,18 +238,17 @@ def test_hidden_window_does_nothing_and_catches_up(
     watch: Callable[..., Watched], log_dir: Path, qtbot: QtBot
 ) -> None:
     write_log(log_dir, [record(NOW)])
-    watched = watch(is_started=False)
-    bell = watched.feed._worker._wishes.changed = Bell()
-    watched.feed.start()
-    watched.until(lambda picture: picture.headline.savings is not None)
+    bell = Bell()
+    watched = watch(bell=bell)
+    watched.until(lambda snapshot: snapshot.week_summary.savings is not None)
     assert not bell.is_resting.is_set()
     watched.feed.set_shown(False)
     assert bell.is_resting.wait(PATIENCE_MS / 1000)
     write_log(log_dir, [record(NOW)])
-    with qtbot.assertNotEmitted(watched.feed.pictured):
+    with qtbot.assertNotEmitted(watched.feed.snapshot_ready):
         watched.feed.select(Selection())  # not even a wish wakes it
     watched.feed.set_shown(True)
-    assert watched.until(lambda picture: in_week(picture) == 2).measure is Measure.TOKENS
+    assert watched.until(lambda snapshot: in_week(snapshot) == 2).measure is Measure.TOKENS
 
 
 def test_missing_folder_is_said_and_found_when_it_appears(
@@ -257,8 +256,8 @@ def test_missing_folder_is_said_and_found_when_it_appears(
 ) -> None:
     log_dir.rmdir()
     watched = watch()
-    picture = watched.until(lambda picture: picture.history.state is FeedState.MISSING)
-    assert picture.history.log_dir == str(log_dir)
+    snapshot = watched.until(lambda snapshot: snapshot.log_status.state is FeedState.MISSING)
+    assert snapshot.log_status.log_dir == str(log_dir)
     write_log(log_dir, [record(NOW)])
     assert in_week(watched.until_ready()) == 1
 
@@ -267,7 +266,7 @@ def test_empty_log_is_said_until_the_first_request(
     watch: Callable[..., Watched], log_dir: Path
 ) -> None:
     watched = watch()
-    watched.until(lambda picture: picture.history.state is FeedState.EMPTY)
+    watched.until(lambda snapshot: snapshot.log_status.state is FeedState.EMPTY)
     write_log(log_dir, [record(NOW)])
     assert in_week(watched.until_ready()) == 1
 
@@ -279,9 +278,9 @@ def test_unreadable_log_is_said_with_its_cure_and_read_when_it_can_be(
     watched = watch(is_started=False)
     with unreadable(log_dir / "requests-2026-11.jsonl"):
         watched.feed.start()
-        picture = watched.until(lambda picture: picture.history.state is FeedState.UNREADABLE)
-    assert "can't be read" in picture.history.problem
-    assert "Make it readable" in picture.history.problem
+        snapshot = watched.until(lambda snapshot: snapshot.log_status.state is FeedState.UNREADABLE)
+    assert "can't be read" in snapshot.log_status.problem
+    assert "Make it readable" in snapshot.log_status.problem
     assert in_week(watched.until_ready()) == 1
 
 
@@ -294,8 +293,8 @@ def test_deleted_folder_is_said_and_numbers_go(
     for path in log_dir.iterdir():
         path.unlink()
     log_dir.rmdir()
-    picture = watched.until(lambda picture: picture.history.state is FeedState.MISSING)
-    assert in_week(picture) == 0
+    snapshot = watched.until(lambda snapshot: snapshot.log_status.state is FeedState.MISSING)
+    assert in_week(snapshot) == 0
 
 
 def test_truncated_log_is_counted_anew(watch: Callable[..., Watched], log_dir: Path) -> None:
@@ -304,17 +303,17 @@ def test_truncated_log_is_counted_anew(watch: Callable[..., Watched], log_dir: P
     assert in_week(watched.until_ready()) == 10
     file = log_dir / "requests-2026-11.jsonl"
     os.truncate(file, 3 * file.stat().st_size // 10)
-    picture = watched.until(
-        lambda picture: picture.history.state is FeedState.READY and in_week(picture) == 3
+    snapshot = watched.until(
+        lambda snapshot: snapshot.log_status.state is FeedState.READY and in_week(snapshot) == 3
     )
-    assert picture.history.torn_lines == 0
+    assert snapshot.log_status.torn_lines == 0
 
 
 def test_torn_lines_are_told(watch: Callable[..., Watched], log_dir: Path) -> None:
     write_log(log_dir, [record(NOW)])
     with (log_dir / "requests-2026-11.jsonl").open("ab") as file:
         file.write(b"{\n{\n")
-    assert watch().until_ready().history.torn_lines == 2
+    assert watch().until_ready().log_status.torn_lines == 2
 
 
 def test_pause_is_marked_as_soon_as_it_is_told(
@@ -325,9 +324,9 @@ def test_pause_is_marked_as_soon_as_it_is_told(
     watched.until_ready()
     told = StateEvent(ts=format_timestamp(NOW - timedelta(hours=1)), event=state_events.PAUSED)
     (log_dir / state_events.FILE_NAME).write_bytes(state_events.encode(told))
-    picture = watched.until(lambda picture: bool(picture.split.pauses))
-    assert picture.split.pauses[0].start == NOW - timedelta(hours=1)
-    assert picture.split.pauses[0].end is None
+    snapshot = watched.until(lambda snapshot: bool(snapshot.split.pauses))
+    assert snapshot.split.pauses[0].start == NOW - timedelta(hours=1)
+    assert snapshot.split.pauses[0].end is None
 
 
 def test_pause_of_a_real_daemon_is_marked_from_its_beginning_to_its_end(qtbot: QtBot) -> None:
@@ -336,19 +335,19 @@ def test_pause_of_a_real_daemon_is_marked_from_its_beginning_to_its_end(qtbot: Q
         write_log(paths.log_dir, [record(datetime.now(UTC))])
         place = place_of(paths.log_dir)
         feed, seen = Feed(place, REQUESTS, lambda: datetime.now(UTC)), Seen()
-        feed.pictured.connect(seen.take)
+        feed.snapshot_ready.connect(seen.take)
         feed.start()
         watched = Watched(feed, seen, qtbot)
         try:
             watched.until_ready()
             begin = datetime.now(UTC) - timedelta(milliseconds=1)  # the log's times are cut there
             ControlClient(paths.control_socket).pause()
-            (mark,) = watched.until(lambda picture: bool(picture.split.pauses)).split.pauses
+            (mark,) = watched.until(lambda snapshot: bool(snapshot.split.pauses)).split.pauses
             assert begin <= mark.start <= datetime.now(UTC)
             assert mark.end is None
             ControlClient(paths.control_socket).resume()
-            picture = watched.until(lambda picture: picture.split.pauses[0].end is not None)
-            assert len(picture.split.pauses) == 1
+            snapshot = watched.until(lambda snapshot: snapshot.split.pauses[0].end is not None)
+            assert len(snapshot.split.pauses) == 1
         finally:
             feed.stop()
 
@@ -368,11 +367,11 @@ def test_quota_that_the_daemon_tells_is_drawn_without_waiting(
         plan = PlanQuota(
             backend="anthropic", account="a", windows=(quota_window(used),), read_at=NOW
         )
-        watched.feed.tell_quota(Told(plans=(plan,), since=NOW))
-        picture = watched.until(
-            lambda picture, used=used: [one.used for one in picture.quota.burn_ups] == [used]
+        watched.feed.show_quota_report(QuotaReport(plans=(plan,), since=NOW))
+        snapshot = watched.until(
+            lambda snapshot, used=used: [one.used for one in snapshot.quota.burn_ups] == [used]
         )
-    assert picture.quota.burn_ups[0].title == "Claude 5 hours"
+    assert snapshot.quota.burn_ups[0].title == "Claude 5 hours"
 
 
 def test_quota_that_a_daemon_kept_is_drawn_while_none_runs(
@@ -386,8 +385,8 @@ def test_quota_that_a_daemon_kept_is_drawn_while_none_runs(
     (log_dir.parent / "quota.json").write_bytes(state_file.encode(plans))
     watched = watch()
     assert [one.used for one in watched.until_ready().quota.burn_ups] == [0.4]
-    watched.feed.tell_quota(Told(since=NOW))
-    watched.until(lambda picture: picture.quota.burn_ups == ())
+    watched.feed.show_quota_report(QuotaReport(since=NOW))
+    watched.until(lambda snapshot: snapshot.quota.burn_ups == ())
 
 
 def test_quota_history_that_can_not_be_read_is_told_and_the_charts_go_on(
@@ -396,9 +395,9 @@ def test_quota_history_that_can_not_be_read_is_told_and_the_charts_go_on(
     write_log(log_dir, [record(NOW)])
     (log_dir / HISTORY_NAME).symlink_to(log_dir / HISTORY_NAME)
     watched = watch()
-    picture = watched.until_ready()
-    assert in_week(picture) == 1
-    assert picture.quota.burn_ups == ()
+    snapshot = watched.until_ready()
+    assert in_week(snapshot) == 1
+    assert snapshot.quota.burn_ups == ()
 
 
 def test_quota_history_is_followed(watch: Callable[..., Watched], log_dir: Path) -> None:
@@ -416,10 +415,10 @@ def test_quota_history_is_followed(watch: Callable[..., Watched], log_dir: Path)
         )
         with (log_dir / HISTORY_NAME).open("ab") as file:
             file.write(encode_point(point))
-        picture = watched.until(
-            lambda picture, used=used: [one.used for one in picture.quota.burn_ups] == [used]
+        snapshot = watched.until(
+            lambda snapshot, used=used: [one.used for one in snapshot.quota.burn_ups] == [used]
         )
-    assert [one.used for one in picture.quota.burn_ups[0].points] == [0, 0.1, 0.2]
+    assert [one.used for one in snapshot.quota.burn_ups[0].points] == [0, 0.1, 0.2]
 
 
 def test_time_without_a_daemon_is_a_gap_in_the_quota(
@@ -457,8 +456,8 @@ def test_reopening_reads_another_place(
     assert in_week(watched.until_ready()) == 1
     boundary = WeekBoundary(day=1, hour=0, zone=UTC)
     watched.feed.reopen(place_of(tmp_path / "other", boundary))
-    picture = watched.until(lambda picture: in_week(picture) == 2)
-    assert picture.headline.start == datetime(2026, 11, 23, tzinfo=UTC)
+    snapshot = watched.until(lambda snapshot: in_week(snapshot) == 2)
+    assert snapshot.week_summary.start == datetime(2026, 11, 23, tzinfo=UTC)
 
 
 def test_mistake_of_our_own_is_said_instead_of_waiting_for_good(
@@ -474,8 +473,8 @@ def test_mistake_of_our_own_is_said_instead_of_waiting_for_good(
     with monkeypatch.context() as patched:
         patched.setattr(feed_worker, "looks", fail)
         watched = watch()
-        picture = watched.until(lambda picture: picture.history.state is FeedState.UNREADABLE)
-    assert "ZeroDivisionError: the proof" in picture.history.problem
+        snapshot = watched.until(lambda snapshot: snapshot.log_status.state is FeedState.UNREADABLE)
+    assert "ZeroDivisionError: the proof" in snapshot.log_status.problem
     assert "could not be counted" in caplog.text
     assert in_week(watched.until_ready()) == 1
 
@@ -512,13 +511,13 @@ def test_feed_stops_in_the_midst_of_reading(
     write_log(log_dir, [record(NOW)])
     watched, emitted = watch(is_started=False), Seen()
     # Seen on the worker's thread: what is on its way to the window when the feed stops still comes.
-    watched.feed.pictured.connect(emitted.take, Qt.ConnectionType.DirectConnection)
+    watched.feed.snapshot_ready.connect(emitted.take, Qt.ConnectionType.DirectConnection)
     watched.feed.start()
-    watched.until(lambda picture: picture.history.state is FeedState.LOADING)
+    watched.until(lambda snapshot: snapshot.log_status.state is FeedState.LOADING)
     watched.feed.stop()
-    count = len(emitted.pictures)
-    assert watched.feed._worker.stop(PATIENCE_MS / 1000)
-    assert len(emitted.pictures) == count
+    count = len(emitted.snapshots)
+    assert watched.feed.stop(PATIENCE_MS / 1000)
+    assert len(emitted.snapshots) == count
 
 
 def test_feed_that_was_never_started_stops(tmp_path: Path) -> None:
@@ -543,4 +542,4 @@ def test_table_gets_no_more_new_requests_than_it_keeps_and_all_are_counted(
     assert [row.moment for row in added.args[0]] == [
         NOW - timedelta(minutes=back) for back in (2, 1, 0)
     ]
-    watched.until(lambda picture: in_week(picture) == 11)
+    watched.until(lambda snapshot: in_week(snapshot) == 11)

@@ -90,10 +90,10 @@ def demo(environ: dict[str, str], tmp_path: Path) -> Iterator[Paths]:
 def test_window_lives_beside_a_daemon_under_traffic(
     environ: dict[str, str], demo: Paths, tmp_path: Path
 ) -> None:
-    picture = tmp_path / "window.png"
+    snapshot = tmp_path / "window.png"
 
     done = subprocess.run(
-        [sys.executable, str(SUPPORT / "charts_driver.py"), str(picture)],
+        [sys.executable, str(SUPPORT / "charts_driver.py"), str(snapshot)],
         env=environ,
         capture_output=True,
         text=True,
@@ -106,7 +106,7 @@ def test_window_lives_beside_a_daemon_under_traffic(
     assert seen["platform"] == "xcb"
     assert seen["words"].startswith("Paused until")
     assert demo.charts_window_file.exists()
-    assert QImage(str(picture)).width() == 1280
+    assert QImage(str(snapshot)).width() == 1280
 
 
 def test_second_start_shows_the_first_and_a_signal_closes_it(

@@ -18,8 +18,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from offramp_core.paths import Paths
-from offramp_dashboard.controller import Controller
-from offramp_dashboard.data.snapshot import DaemonState, FeedState
+from offramp_dashboard.controller import ChartsController
+from offramp_dashboard.data.snapshot import DaemonCondition, FeedState
 from offramp_dashboard.theme import ThemeChoice
 from offramp_dashboard.window.styling import Styling
 
@@ -32,14 +32,14 @@ _PATIENCE_S = 20.0
 class Driver:
     """The window, and what a user does with it."""
 
-    def __init__(self, picture: Path) -> None:
+    def __init__(self, snapshot: Path) -> None:
         self.application = QApplication([])
         paths = Paths.for_user(os.environ, is_demo=True)
         styling = Styling(self.application, ThemeChoice.DARK)
-        self.controller = Controller(paths, os.environ, styling, is_demo=True)
+        self.controller = ChartsController(paths, os.environ, styling, is_demo=True)
         self.window = self.controller.window
-        self.picture = picture
-        self.daemon = DaemonState.UNKNOWN
+        self.snapshot = snapshot
+        self.daemon = DaemonCondition.UNKNOWN
         self.controller.watch.changed.connect(self.see)
         self.seen: dict[str, object] = {"platform": self.application.platformName()}
 
@@ -53,22 +53,22 @@ class Driver:
         window.show()
         self.until("shown", window.isVisible)
         self.until("picture", lambda: self.state() is FeedState.READY)
-        self.until("running", lambda: self.daemon is DaemonState.RUNNING)
+        self.until("running", lambda: self.daemon is DaemonCondition.RUNNING)
         before = self.requests()
         self.until("traffic", lambda: self.requests() > before)
         self.until("rows", lambda: window.requests.table.model().rowCount() > 0)
         self.pause_and_resume()
         self.drag()
-        window.grab().save(str(self.picture))
+        window.grab().save(str(self.snapshot))
         window.close()
         self.controller.stop()
 
     def pause_and_resume(self) -> None:
         self.window.menus.pause_actions[0].trigger()
-        self.until("paused", lambda: self.daemon is DaemonState.PAUSED)
+        self.until("paused", lambda: self.daemon is DaemonCondition.PAUSED)
         self.seen["words"] = self.window.toolbar.state.full_text
         self.click(self.window.toolbar.resume_button)
-        self.until("resumed", lambda: self.daemon is DaemonState.RUNNING)
+        self.until("resumed", lambda: self.daemon is DaemonCondition.RUNNING)
 
     def drag(self) -> None:
         chart = self.window.overview.day
@@ -87,14 +87,14 @@ class Driver:
         QTest.mouseClick(button, Qt.MouseButton.LeftButton)  # type: ignore[call-overload]  # a button
 
     def state(self) -> FeedState | None:
-        return self.window.picture.history.state if self.window.picture else None
+        return self.window.snapshot.log_status.state if self.window.snapshot else None
 
     def has_range(self) -> bool | None:
-        return self.window.picture.chosen is not None if self.window.picture else None
+        return self.window.snapshot.chosen is not None if self.window.snapshot else None
 
     def requests(self) -> int:
-        picture = self.window.picture
-        return sum(part.requests for part in picture.headline.parts) if picture else 0
+        snapshot = self.window.snapshot
+        return sum(part.requests for part in snapshot.week_summary.parts) if snapshot else 0
 
     def until(self, name: str, is_so: Callable[[], object]) -> None:
         started_s = time.monotonic()

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from offramp_tray.host import Host
-from offramp_tray.view.view_model import Face, IconImages, Row, RowKind
+from offramp_tray.view.view_model import IconImages, MenuRow, RowKind, ViewModel
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from offramp_tray.toolkit.backend import Backend
+    from offramp_tray.toolkit.backend import ToolkitBackend
 
 _PATIENCE_S = 10.0
 
@@ -60,7 +60,7 @@ class RunningHost:
 
 
 @contextlib.asynccontextmanager
-async def running_host(backend: Backend, face: Face) -> AsyncIterator[RunningHost]:
+async def running_host(backend: ToolkitBackend, view: ViewModel) -> AsyncIterator[RunningHost]:
     """Run a host until the context ends; entered once its loop runs."""
     ready = threading.Event()
     failures: list[BaseException] = []
@@ -69,7 +69,7 @@ async def running_host(backend: Backend, face: Face) -> AsyncIterator[RunningHos
     def run() -> None:
         try:
             host.run(
-                face,
+                view,
                 on_click=running.click,
                 on_ready=ready.set,
                 on_open=lambda: running.opened.put(None),
@@ -102,39 +102,39 @@ def icon_of(*sizes: int, color: tuple[int, int, int, int] = (200, 30, 60, 255)) 
 
 def sample_rows(
     *, is_paused: bool = False, headline: str = "Z.ai 68 %, Claude 32 %"
-) -> tuple[Row, ...]:
+) -> tuple[MenuRow, ...]:
     """A menu with a row of each kind."""
     return (
-        Row(key="headline", kind=RowKind.TEXT, text=headline),
-        Row(key="line", kind=RowKind.SEPARATOR),
-        Row(key="pause", kind=RowKind.CHECK, text="Pause delegation", is_checked=is_paused),
-        Row(
+        MenuRow(key="headline", kind=RowKind.TEXT, text=headline),
+        MenuRow(key="line", kind=RowKind.SEPARATOR),
+        MenuRow(key="pause", kind=RowKind.CHECK, text="Pause delegation", is_checked=is_paused),
+        MenuRow(
             key="pause-for",
             kind=RowKind.SUBMENU,
             text="Pause for",
             rows=(
-                Row(key="hour", kind=RowKind.ACTION, text="1 hour"),
-                Row(key="tomorrow", kind=RowKind.ACTION, text="Until tomorrow"),
+                MenuRow(key="hour", kind=RowKind.ACTION, text="1 hour"),
+                MenuRow(key="tomorrow", kind=RowKind.ACTION, text="Until tomorrow"),
             ),
         ),
-        Row(key="charts", kind=RowKind.ACTION, text="Open charts…"),
-        Row(key="config", kind=RowKind.ACTION, text="Open config_file", is_enabled=False),
-        Row(key="line-2", kind=RowKind.SEPARATOR),
-        Row(key="hidden", kind=RowKind.ACTION, text="Start daemon", is_visible=False),
-        Row(key="quit", kind=RowKind.ACTION, text="Quit tray (the daemon runs on)"),
+        MenuRow(key="charts", kind=RowKind.ACTION, text="Open charts…"),
+        MenuRow(key="config", kind=RowKind.ACTION, text="Open config_file", is_enabled=False),
+        MenuRow(key="line-2", kind=RowKind.SEPARATOR),
+        MenuRow(key="hidden", kind=RowKind.ACTION, text="Start daemon", is_visible=False),
+        MenuRow(key="quit", kind=RowKind.ACTION, text="Quit tray (the daemon runs on)"),
     )
 
 
-def sample_face(
+def sample_view(
     *,
     icon: IconImages | None = None,
     title: str = "Z.ai 68 %, Claude 32 % this week",
     label: str = "",
-    rows: tuple[Row, ...] | None = None,
+    rows: tuple[MenuRow, ...] | None = None,
     needs_attention: bool = False,
-) -> Face:
-    """A face as the tray shows one."""
-    return Face(
+) -> ViewModel:
+    """A view as the tray shows one."""
+    return ViewModel(
         icon=icon or icon_of(16, 22, 48),
         title=title,
         tooltip=title,

@@ -19,14 +19,14 @@ from offramp_core.control.api import (
 from offramp_core.quota.windows import QuotaWindow
 from offramp_core.usage.aggregation import Counts, Totals
 from offramp_core.usage.weeks import WeekBoundary
-from offramp_tray.state.state import Presence, State, WeekTotals
+from offramp_tray.state.tray_state import Presence, TrayState, WeekTotals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from offramp_core.errors import OfframpError
-    from offramp_tray.view.view_model import Face, Notification, Row
+    from offramp_tray.view.view_model import MenuRow, Notification, ViewModel
 
 NOW = datetime(2026, 11, 25, 13, 0, tzinfo=UTC)
 """A Wednesday, 14:00 in Berlin."""
@@ -119,7 +119,7 @@ def week_of(**by_backend: tuple[int, int]) -> WeekTotals:
     )
 
 
-def running(status: Status | None = None, **fields: Any) -> State:
+def running(status: Status | None = None, **fields: Any) -> TrayState:
     """All is well: two thirds delegated."""
     values: dict[str, Any] = {
         "now": NOW,
@@ -131,10 +131,10 @@ def running(status: Status | None = None, **fields: Any) -> State:
         "week": week_of(zai=(68, 1_234_000), anthropic=(32, 3_000_000)),
         **fields,
     }
-    return State(**values)
+    return TrayState(**values)
 
 
-def row(rows: tuple[Row, ...], key: str) -> Row:
+def row(rows: tuple[MenuRow, ...], key: str) -> MenuRow:
     """The row of that key, however deep."""
     for each in rows:
         if each.key == key:
@@ -149,7 +149,7 @@ class FakeHost:
     """Shows nothing, and remembers all."""
 
     def __init__(self) -> None:
-        self.faces: list[Face] = []
+        self.faces: list[ViewModel] = []
         self.messages: list[Notification] = []
         self.changed = threading.Condition()
         self.over = threading.Event()
@@ -160,7 +160,7 @@ class FakeHost:
 
     def run(
         self,
-        face: Face,
+        view: ViewModel,
         *,
         on_click: Callable[[str], None],
         on_ready: Callable[[], None],
@@ -168,14 +168,14 @@ class FakeHost:
         on_presence: Callable[[bool], None] | None = None,
     ) -> None:
         self.on_click, self.on_open, self.on_presence = on_click, on_open, on_presence
-        self.show(face)
+        self.show(view)
         on_ready()
         self.ready.set()
         self.over.wait()
 
-    def show(self, face: Face) -> None:
+    def show(self, view: ViewModel) -> None:
         with self.changed:
-            self.faces.append(face)
+            self.faces.append(view)
             self.changed.notify_all()
 
     def notify(self, message: Notification) -> None:
@@ -187,17 +187,17 @@ class FakeHost:
         self.over.set()
 
     @property
-    def face(self) -> Face:
+    def view(self) -> ViewModel:
         return self.faces[-1]
 
-    def row(self, key: str) -> Row:
-        return row(self.face.rows, key)
+    def row(self, key: str) -> MenuRow:
+        return row(self.view.rows, key)
 
     def until(self, is_so: Callable[[], bool]) -> None:
         """Wait until what was shown or said makes it so."""
         with self.changed:
             assert self.changed.wait_for(is_so, PATIENCE_S), [
-                each.text for each in self.face.rows if each.is_visible
+                each.text for each in self.view.rows if each.is_visible
             ]
 
 

@@ -13,8 +13,8 @@ from offramp_core.control.client import NotRunningError
 from offramp_core.errors import OfframpError
 from offramp_core.paths import Paths
 from offramp_tray.actions import Actions
-from offramp_tray.state.state import Presence
-from offramp_tray.store import Model
+from offramp_tray.state.tray_state import Presence
+from offramp_tray.store import Store
 from offramp_tray.view import menu
 
 FOREVER = status_of(pause=Pause(since=NOW))
@@ -69,12 +69,12 @@ class World:
         self.login = FakeLogin()
         self.wanted = threading.Event()
         self.quit = threading.Event()
-        self.model = Model(
+        self.store = Store(
             state or running(), clock=lambda: NOW, show=self.host.show, notify=self.host.notify
         )
-        self.host.show(self.model.face)
+        self.host.show(self.store.view)
         self.actions = Actions(
-            self.model,
+            self.store,
             self.commands,
             self.desktop,
             self.paths,
@@ -88,7 +88,7 @@ class World:
     def click(self, key):
         """Click, and wait until it is done."""
         self.actions.click(key)
-        self.host.until(lambda: key not in self.model.state.pending)
+        self.host.until(lambda: key not in self.store.state.pending)
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_a_second_click_meanwhile_is_none(world):
     for _ in range(5):
         world.actions.click(menu.PAUSE)
     world.commands.may_answer.set()
-    world.host.until(lambda: not world.model.state.pending)
+    world.host.until(lambda: not world.store.state.pending)
     assert world.commands.asked == [("pause", None)]
 
 
@@ -271,4 +271,4 @@ def test_quit_ends_the_tray(world):
 
 def test_a_click_on_what_only_tells_does_nothing(world):
     world.actions.click("headline")
-    assert not world.model.state.pending
+    assert not world.store.state.pending

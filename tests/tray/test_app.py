@@ -24,7 +24,7 @@ from tray_states import PATIENCE_S, FakeDesktop, FakeHost
 
 from offramp_core.paths import Paths
 from offramp_tray import app
-from offramp_tray.app import Tray, utc_now
+from offramp_tray.app import TrayApp, utc_now
 from offramp_tray.single_instance import AlreadyRunningError
 from offramp_tray.state.daemon_watcher import Patience
 from offramp_tray.view import menu
@@ -40,13 +40,13 @@ class RunningTray:
         self.paths = Paths.under(home)
         self.host = FakeHost()
         self.desktop = FakeDesktop()
-        self.tray = Tray(
+        self.tray = TrayApp(
             self.paths,
             {"TZ": "Europe/Berlin"},
             self.host,
             desktop=self.desktop,
             patience=QUICK,
-            no_place_after_s=0.05,
+            panel_hint_after_s=0.05,
         )
         self.thread = threading.Thread(target=self.tray.run)
 
@@ -101,7 +101,7 @@ async def test_it_shows_what_the_daemon_and_the_log_say(tmp_path):
         await ask(served.url)
         await running.until_text("headline", "Delegation on · Z.ai 100% this week")
         assert running.text("backend.zai").startswith("Z.ai: 1 request, ")
-        assert running.host.face.title == "Z.ai 100% this week"
+        assert running.host.view.title == "Z.ai 100% this week"
 
 
 async def test_a_change_shows_at_once(tmp_path):
@@ -172,7 +172,7 @@ async def test_a_daemon_that_is_killed_shows_at_once_and_is_missed(tmp_path):
             await running.until_text("headline", "Delegation on")
             process.process.kill()
             assert await running.until_text("headline", "Daemon not running") < AT_ONCE_S
-            assert running.host.face.needs_attention
+            assert running.host.view.needs_attention
             await running.until(lambda: bool(running.host.messages))
             assert running.host.messages[0].title == "Offramp's daemon does not come back"
 
@@ -198,7 +198,7 @@ async def test_a_new_daemon_in_the_old_ones_place_is_no_outage(tmp_path):
                 await commands.until(lambda status: status.pid == second.process.pid)
                 await commands.pause()
                 await running.until_text("headline", "Delegation paused")
-                headlines = [face.rows[0].text for face in running.host.faces[shown:]]
+                headlines = [view.rows[0].text for view in running.host.faces[shown:]]
                 assert all(line.startswith("Delegation ") for line in headlines)
 
 
@@ -209,12 +209,12 @@ async def test_settings_that_change_apply_without_a_restart(tmp_path):
         file.parent.mkdir(parents=True)
         file.write_text('[tray]\ntext = "requests"\n', encoding="utf-8")
         running.host.on_open()
-        await running.until(lambda: running.host.face.label == "0")
+        await running.until(lambda: running.host.view.label == "0")
         file.write_text('[tray]\ntext = "request"\n', encoding="utf-8")
         running.host.on_open()
         # The rest of the row is cut where the file's path is long.
         await running.until_text("error", f"Settings not taken: {str(file)[:20]}")
-        assert running.host.face.label == "0"
+        assert running.host.view.label == "0"
 
 
 async def test_another_log_folder_and_week_are_read_anew(tmp_path):
@@ -228,7 +228,7 @@ async def test_another_log_folder_and_week_are_read_anew(tmp_path):
         file.write_text(f'log_dir = "{other}"\nweek_start_hour = 3\n', encoding="utf-8")
         running.host.on_open()
         await running.until_text("backend.zai", "Z.ai: 2 requests")
-        assert running.tray.model.state.boundary.hour == 3
+        assert running.tray.store.state.boundary.hour == 3
 
 
 async def test_numbers_of_another_log_are_not_shown_for_one_that_cannot_be_read(tmp_path):
@@ -243,7 +243,7 @@ async def test_numbers_of_another_log_are_not_shown_for_one_that_cannot_be_read(
         file.parent.mkdir(parents=True)
         file.write_text(f'log_dir = "{none}"\n', encoding="utf-8")
         running.host.on_open()
-        await running.until(lambda: bool(running.tray.model.state.week_problem))
+        await running.until(lambda: bool(running.tray.store.state.week_problem))
         assert running.text("backend.zai") == "Z.ai: – requests, – tokens"  # noqa: RUF001 - unknown
 
 

@@ -1,4 +1,4 @@
-"""The host's own part: which toolkit, which thread, which face."""
+"""The host's own part: which toolkit, which thread, which view."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from running_host import icon_of, sample_face, sample_rows
+from running_host import icon_of, sample_rows, sample_view
 
-from offramp_tray import host as host_module
 from offramp_tray.host import Host, HostError, open_host
-from offramp_tray.view.view_model import Notification, Row, RowKind
+from offramp_tray.view.view_model import MenuRow, Notification, RowKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from offramp_tray.toolkit.backend import Callbacks
-    from offramp_tray.view.view_model import Face
+    from offramp_tray.view.view_model import ViewModel
 
 _ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="is about Linux's toolkits")
 
@@ -26,14 +25,14 @@ class _Backend:
     """A toolkit whose main loop runs what it was given, and ends when nothing is left."""
 
     def __init__(self) -> None:
-        self.shown: list[Face] = []
+        self.shown: list[ViewModel] = []
         self.notified: list[str] = []
         self.calls: list[Callable[[], None]] = []
         self.callbacks: Callbacks | None = None
         self.is_stopped = False
 
-    def run(self, face: Face, callbacks: Callbacks) -> None:
-        self.shown.append(face)
+    def run(self, view: ViewModel, callbacks: Callbacks) -> None:
+        self.shown.append(view)
         self.callbacks = callbacks
         callbacks.on_ready()
         while self.calls and not self.is_stopped:
@@ -42,8 +41,8 @@ class _Backend:
     def on_main_thread(self, call: Callable[[], None]) -> None:
         self.calls.append(call)
 
-    def show(self, face: Face) -> None:
-        self.shown.append(face)
+    def show(self, view: ViewModel) -> None:
+        self.shown.append(view)
 
     def notify(self, message: Notification) -> None:
         self.notified.append(message.key)
@@ -53,18 +52,18 @@ class _Backend:
 
 
 def _run(host: Host, on_ready: Callable[[], None] = lambda: None) -> None:
-    host.run(sample_face(title="first"), on_click=lambda _key: None, on_ready=on_ready)
+    host.run(sample_view(title="first"), on_click=lambda _key: None, on_ready=on_ready)
 
 
 def _titles(backend: _Backend) -> list[str]:
-    return [face.title for face in backend.shown]
+    return [view.title for view in backend.shown]
 
 
 def test_faces_that_come_before_the_loop_are_shown_then() -> None:
     backend = _Backend()
     host = Host(backend)
-    host.show(sample_face(title="early"))
-    host.show(sample_face(title="later"))
+    host.show(sample_view(title="early"))
+    host.show(sample_view(title="later"))
     host.notify(Notification(key="key", title="", body=""))
     _run(host)
     assert _titles(backend) == ["first", "later"]
@@ -77,7 +76,7 @@ def test_faces_in_quick_succession_are_shown_once() -> None:
 
     def show_many() -> None:
         for number in range(5):
-            host.show(sample_face(title=f"{number}"))
+            host.show(sample_view(title=f"{number}"))
 
     _run(host, show_many)
     assert _titles(backend) == ["first", "4"]
@@ -100,7 +99,7 @@ def test_call_that_fails_leaves_the_others(caplog: pytest.LogCaptureFixture) -> 
         raise RuntimeError("deliberate")
 
     host.on_main_thread(fail)
-    host.show(sample_face(title="after"))
+    host.show(sample_view(title="after"))
     _run(host, fail)
     assert _titles(backend) == ["first", "after"]
     assert caplog.text.count("RuntimeError: deliberate") == 2
@@ -110,7 +109,7 @@ def test_stop_before_the_loop_ends_it_at_once() -> None:
     backend = _Backend()
     host = Host(backend)
     host.stop()
-    host.show(sample_face(title="never"))
+    host.show(sample_view(title="never"))
     _run(host)
     assert _titles(backend) == ["first"]
 
@@ -119,7 +118,7 @@ def test_calls_after_the_loop_are_dropped() -> None:
     backend = _Backend()
     host = Host(backend)
     _run(host)
-    host.show(sample_face())
+    host.show(sample_view())
     host.stop()
     assert backend.calls == []
 
@@ -136,24 +135,24 @@ def test_callbacks_that_nobody_wants_are_possible() -> None:
 @pytest.mark.parametrize(
     "rows",
     [
-        (Row(key="k", kind=RowKind.ACTION), Row(key="k", kind=RowKind.ACTION)),
+        (MenuRow(key="k", kind=RowKind.ACTION), MenuRow(key="k", kind=RowKind.ACTION)),
         (
-            Row(key="k", kind=RowKind.ACTION),
-            Row(key="s", kind=RowKind.SUBMENU, rows=(Row(key="k", kind=RowKind.ACTION),)),
+            MenuRow(key="k", kind=RowKind.ACTION),
+            MenuRow(key="s", kind=RowKind.SUBMENU, rows=(MenuRow(key="k", kind=RowKind.ACTION),)),
         ),
     ],
 )
-def test_rows_with_one_key_are_refused_where_they_are_made(rows: tuple[Row, ...]) -> None:
+def test_rows_with_one_key_are_refused_where_they_are_made(rows: tuple[MenuRow, ...]) -> None:
     host = Host(_Backend())
     with pytest.raises(ValueError, match="'k'"):
-        host.show(sample_face(rows=rows))
+        host.show(sample_view(rows=rows))
 
 
 def test_faces_may_come_from_many_threads() -> None:
     backend = _Backend()
     host = Host(backend)
-    face = sample_face(title="thread", icon=icon_of(16), rows=sample_rows())
-    threads = [threading.Thread(target=host.show, args=(face,)) for _ in range(8)]
+    view = sample_view(title="thread", icon=icon_of(16), rows=sample_rows())
+    threads = [threading.Thread(target=host.show, args=(view,)) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -177,7 +176,7 @@ def test_linux_with_nothing_says_what_to_do(
         assert name == "offramp_tray.linux.appindicator"
         raise error
 
-    monkeypatch.setattr(host_module.importlib, "import_module", refuse)
+    monkeypatch.setattr("offramp_tray.host.importlib.import_module", refuse)
     with pytest.raises(HostError) as raised:
         open_host({})
     assert "no session bus is known here" in raised.value.title

@@ -11,61 +11,27 @@ import importlib.util
 import logging
 import threading
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from offramp_core.config import example
 from offramp_core.errors import OfframpError
-from offramp_tray.state import state as states
-from offramp_tray.state.state import Presence
+from offramp_tray.state import tray_state
+from offramp_tray.state.tray_state import Presence
 from offramp_tray.view import menu, wording
 from offramp_tray.view.view_model import Notification
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from offramp_core.control.api import CommandAnswer
+    from offramp_core.control.client import ControlClient
+    from offramp_core.login_item.autostart import TraySwitch
     from offramp_core.paths import Paths
-    from offramp_tray.state.state import State
-    from offramp_tray.store import Model
+    from offramp_tray.desktop_actions import Desktop
+    from offramp_tray.state.tray_state import TrayState
+    from offramp_tray.store import Store
 
 _LOG = logging.getLogger(__name__)
-
-
-class Commands(Protocol):
-    """What the daemon is asked to do: `ControlClient`."""
-
-    def pause(self, until: datetime | None = None) -> CommandAnswer:
-        """Pause delegation until then."""
-
-    def resume(self) -> CommandAnswer:
-        """Have it go on."""
-
-
-class Desktop(Protocol):
-    """What the desktop is asked to do: `desktop.Desktop`."""
-
-    def open_path(self, path: Path, *, is_text: bool = False) -> None:
-        """Open a file or folder."""
-
-    def copy(self, text: str) -> bool:
-        """Put it on the clipboard; whether there is a way to."""
-
-    def command(self, *arguments: str) -> None:
-        """Run one of Offramp's commands to its end."""
-
-    def launch(self, *arguments: str) -> None:
-        """Start one of Offramp's commands as a process of its own."""
-
-
-class LoginItem(Protocol):
-    """Whether the tray starts at login."""
-
-    def is_on(self) -> bool | None:
-        """None where that can't be told."""
-
-    def switch(self, *, on: bool) -> None:
-        """Have it start at login, or not."""
 
 
 class Actions:
@@ -73,20 +39,20 @@ class Actions:
 
     def __init__(
         self,
-        model: Model,
-        commands: Commands,
+        store: Store,
+        client: ControlClient,
         desktop: Desktop,
         paths: Paths,
         *,
         is_demo: bool = False,
-        login_item: LoginItem | None,
+        login_item: TraySwitch | None,
         notify: Callable[[Notification], None],
         on_daemon_wanted: Callable[[], None],
         quit_tray: Callable[[], None],
     ) -> None:
         """Act for the daemon of `paths`; `on_daemon_wanted` is told when one was started."""
-        self._model = model
-        self._commands = commands
+        self._store = store
+        self._client = client
         self._desktop = desktop
         self._paths = paths
         self._demo = ("--demo",) if is_demo else ()
@@ -95,7 +61,7 @@ class Actions:
         self._on_daemon_wanted = on_daemon_wanted
         self._quit = quit_tray
         self._lock = threading.Lock()
-        self._work: dict[str, Callable[[State], None]] = {
+        self._work: dict[str, Callable[[TrayState], None]] = {
             menu.PAUSE: self._toggle_pause,
             menu.PAUSE_HOUR: lambda state: self._pause(state.now + timedelta(hours=1)),
             menu.PAUSE_TOMORROW: lambda state: self._pause(wording.tomorrow(state)),
@@ -117,9 +83,9 @@ class Actions:
         if work is None:
             return
         with self._lock:
-            if key in self._model.state.pending:
+            if key in self._store.state.pending:
                 return
-            self._model.update(
+            self._store.update(
                 lambda state: dataclasses.replace(
                     state, pending=state.pending | {key}, refusal="", is_copied=False
                 )
@@ -135,41 +101,41 @@ class Actions:
                 is_on = self._login_item.is_on()
             except OfframpError as error:
                 _LOG.warning("The login item can't be read", extra={"why": str(error)})
-        self._model.change(has_charts=has_charts, is_login_item=is_on)
+        self._store.change(has_charts=has_charts, is_login_item=is_on)
 
-    def _do(self, key: str, work: Callable[[State], None]) -> None:
+    def _do(self, key: str, work: Callable[[TrayState], None]) -> None:
         refusal = ""
         try:
-            work(self._model.state)
+            work(self._store.state)
         except OfframpError as error:
             refusal = error.title
             self._notify(Notification(key="refusal", title=error.title, body=error.hint))
         except Exception:  # noqa: BLE001 - the row must not say for good that it is being done
             _LOG.exception("An action failed", extra={"key": key})
             refusal = "That failed; the log folder says why."
-        self._model.update(
+        self._store.update(
             lambda state: dataclasses.replace(state, pending=state.pending - {key}, refusal=refusal)
         )
 
-    def _toggle_pause(self, state: State) -> None:
-        if states.is_paused(state):
-            self._take(self._commands.resume())
+    def _toggle_pause(self, state: TrayState) -> None:
+        if tray_state.is_paused(state):
+            self._take(self._client.resume())
         else:
             self._pause(None)
 
     def _pause(self, until: datetime | None) -> None:
-        self._take(self._commands.pause(until))
+        self._take(self._client.pause(until))
 
     def _take(self, answer: CommandAnswer) -> None:
         """Show the daemon's answer, which is there before its next event; say its notes."""
-        self._model.change(status=answer.status)
+        self._store.change(status=answer.status)
         for note in answer.notes:
             self._notify(Notification(key="note", title="Offramp", body=note))
 
-    def _copy(self, state: State) -> None:
+    def _copy(self, state: TrayState) -> None:
         line = f"export ANTHROPIC_BASE_URL={state.address}"
         is_copied = self._desktop.copy(line)
-        self._model.change(is_copied=is_copied)
+        self._store.change(is_copied=is_copied)
         if not is_copied:
             self._notify(Notification(key="line", title="For Claude Code's terminal", body=line))
 
@@ -188,13 +154,13 @@ class Actions:
             ) from error
         self._desktop.open_path(folder)
 
-    def _toggle_login(self, state: State) -> None:
+    def _toggle_login(self, state: TrayState) -> None:
         if self._login_item is None:
             return
         self._login_item.switch(on=not state.is_login_item)
-        self._model.change(is_login_item=self._login_item.is_on())
+        self._store.change(is_login_item=self._login_item.is_on())
 
-    def _start_or_restart(self, state: State) -> None:
+    def _start_or_restart(self, state: TrayState) -> None:
         if self._demo:
             raise OfframpError(
                 "The demo runs in a terminal.", hint="End it there and start it anew: offramp demo"

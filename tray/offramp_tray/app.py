@@ -1,7 +1,7 @@
 """Puts the tray together and runs it: the only module that knows all the others.
 
 Three threads: the host's main one, the watcher of the daemon, the follower of the log. All of
-them change the one model, which has the host show what came of it.
+them change the one store, which has the host show the new state.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from offramp_core.control.client import ControlClient
 from offramp_core.errors import OfframpError
@@ -18,50 +18,26 @@ from offramp_tray.desktop_actions import Desktop
 from offramp_tray.linux import missing_panel_hint
 from offramp_tray.logging_setup import logging_to
 from offramp_tray.single_instance import only_one
-from offramp_tray.state.daemon_watcher import Watcher
+from offramp_tray.state.daemon_watcher import DaemonWatcher
 from offramp_tray.state.folder_watch import FolderWatch
 from offramp_tray.state.preferences import Preferences
-from offramp_tray.state.state import Presence, State
+from offramp_tray.state.tray_state import Presence, TrayState
 from offramp_tray.state.week_totals import WeekFollower, WeekLog
-from offramp_tray.store import Model
+from offramp_tray.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from offramp_core.control.api import Status
+    from offramp_core.login_item.autostart import TraySwitch
     from offramp_core.paths import Paths
-    from offramp_tray import actions
+    from offramp_tray.host import Host
     from offramp_tray.state.daemon_watcher import Patience
-    from offramp_tray.state.state import Clock
-    from offramp_tray.view.view_model import Face, Notification
+    from offramp_tray.state.tray_state import Clock
 
 LOCK_FILE = "tray.lock"
 
 _LOG = logging.getLogger(__name__)
-
-
-class Host(Protocol):
-    """What shows the tray: `host.Host`."""
-
-    def run(
-        self,
-        face: Face,
-        *,
-        on_click: Callable[[str], None],
-        on_ready: Callable[[], None],
-        on_open: Callable[[], None] | None = None,
-        on_presence: Callable[[bool], None] | None = None,
-    ) -> None:
-        """Show it until `stop`, on the main thread."""
-
-    def show(self, face: Face) -> None:
-        """Show another face; from any thread."""
-
-    def notify(self, message: Notification) -> None:
-        """Show a message; from any thread."""
-
-    def stop(self) -> None:
-        """End `run`; from any thread."""
 
 
 def utc_now() -> datetime:
@@ -75,7 +51,7 @@ def run(
     open_host: Callable[[Mapping[str, str]], Host],
     *,
     is_demo: bool = False,
-    login_item: actions.LoginItem | None = None,
+    login_item: TraySwitch | None = None,
 ) -> None:
     """Run the tray of these folders until its user, or a signal, ends it. On the main thread.
 
@@ -89,7 +65,7 @@ def run(
         except OfframpError as error:
             _LOG.error("No icon can be shown", extra={"why": str(error)})
             raise
-        tray = Tray(
+        tray = TrayApp(
             paths,
             environ,
             host,
@@ -100,7 +76,7 @@ def run(
         tray.run()
 
 
-class Tray:
+class TrayApp:
     """The tray, with a host and a desktop of the caller's choice."""
 
     def __init__(
@@ -109,28 +85,28 @@ class Tray:
         environ: Mapping[str, str],
         host: Host,
         *,
-        desktop: actions.Desktop,
+        desktop: Desktop,
         is_demo: bool = False,
-        login_item: actions.LoginItem | None = None,
+        login_item: TraySwitch | None = None,
         clock: Clock = utc_now,
         patience: Patience | None = None,
-        no_place_after_s: float = missing_panel_hint.AFTER_S,
+        panel_hint_after_s: float = missing_panel_hint.AFTER_S,
     ) -> None:
         """Make everything; nothing runs yet."""
         self._clock = clock
         self._host = host
         self._preferences = preferences = Preferences(paths, environ, is_demo=is_demo)
         self._week_log = WeekLog(preferences.log_folder, preferences.boundary, clock)
-        state = State(now=clock(), boundary=preferences.boundary, **self._preferred())
-        self.model = Model(state, clock=clock, show=host.show, notify=host.notify)
+        state = TrayState(now=clock(), boundary=preferences.boundary, **self._preferred())
+        self.store = Store(state, clock=clock, show=host.show, notify=host.notify)
         client = ControlClient(paths.control_socket)
         self._watch = FolderWatch(paths.control_socket.parent)
         # It has its own patience: a client that tries on where a daemon that was killed has left
         # its socket would wake the processor forty times for each of its tries.
         followed = ControlClient(paths.control_socket, gap_s=0.0)
-        self._watcher = Watcher(followed, self._watch, self, patience=patience)
+        self._watcher = DaemonWatcher(followed, self._watch, self, patience=patience)
         self._actions = Actions(
-            self.model,
+            self.store,
             client,
             desktop,
             paths,
@@ -142,29 +118,29 @@ class Tray:
         )
         self._follower = WeekFollower(self._look)
         self._is_looked_around = threading.Event()
-        self._no_place = missing_panel_hint.NoPlace(
-            paths.runtime_dir, environ, notify=host.notify, after_s=no_place_after_s
+        self._panel_hint = missing_panel_hint.MissingPanelHint(
+            paths.runtime_dir, environ, notify=host.notify, after_s=panel_hint_after_s
         )
 
     def run(self) -> None:
         """Show the icon until the host is told to stop."""
         try:
             self._host.run(
-                self.model.face,
+                self.store.view,
                 on_click=self._actions.click,
                 on_ready=self._start,
                 on_open=self._on_open,
-                on_presence=self._no_place.on_presence,
+                on_presence=self._panel_hint.on_presence,
             )
         finally:
-            self._no_place.close()
+            self._panel_hint.close()
             self._watcher.stop()
             self._follower.stop()
             _LOG.info("The tray has ended")
 
     def on_status(self, status: Status) -> None:
         """The daemon is there."""
-        self.model.change(
+        self.store.change(
             presence=Presence.RUNNING,
             status=status,
             problem="",
@@ -176,18 +152,18 @@ class Tray:
     def on_gone(self) -> None:
         """There is no daemon."""
         _LOG.info("There is no daemon")
-        self.model.change(presence=Presence.NOT_RUNNING)
+        self.store.change(presence=Presence.NOT_RUNNING)
         self._follower.nudge()
 
     def on_missed(self) -> None:
         """It does not come back."""
         _LOG.warning("The daemon does not come back")
-        self.model.change(is_missed=True)
+        self.store.change(is_missed=True)
 
     def on_unreachable(self, error: OfframpError) -> None:
         """There is one that can't be asked."""
         _LOG.warning("The daemon can't be asked", extra={"why": str(error)})
-        self.model.change(presence=Presence.UNREACHABLE, problem=str(error))
+        self.store.change(presence=Presence.UNREACHABLE, problem=str(error))
 
     def _start(self) -> None:
         _LOG.info("The tray is there")
@@ -196,7 +172,7 @@ class Tray:
 
     def _on_open(self) -> None:
         """Have the menu show times as of now; the rest comes from the follower's thread."""
-        self.model.change()
+        self.store.change()
         self._is_looked_around.clear()
         self._follower.nudge()
 
@@ -210,20 +186,20 @@ class Tray:
         try:
             week = self._week_log.totals()
         except OfframpError as error:
-            self.model.change(week_problem=str(error))
+            self.store.change(week_problem=str(error))
             return None
-        self.model.change(week=week, week_problem="")
+        self.store.change(week=week, week_problem="")
         return (week.span.end - self._clock()).total_seconds()
 
     def _take_preferences(self) -> None:
         preferences, log = self._preferences, self._week_log
         if (preferences.log_folder, preferences.boundary) != (log.folder, log.boundary):
             self._week_log = WeekLog(preferences.log_folder, preferences.boundary, self._clock)
-            self.model.change(week=None)  # it is of another log, should this one not be readable
+            self.store.change(week=None)  # it is of another log, should this one not be readable
         fields = self._preferred()
-        if self.model.state.presence is Presence.RUNNING:
+        if self.store.state.presence is Presence.RUNNING:
             del fields["address"]  # the daemon knows better
-        self.model.change(boundary=preferences.boundary, **fields)
+        self.store.change(boundary=preferences.boundary, **fields)
 
     def _preferred(self) -> dict[str, Any]:
         preferences = self._preferences

@@ -12,7 +12,7 @@ import click
 from offramp_core.errors import OfframpError
 
 if TYPE_CHECKING:
-    from offramp_tray.actions import LoginItem
+    from offramp_core.login_item.autostart import TraySwitch
 
 
 @click.command("tray")
@@ -51,7 +51,7 @@ def command(is_demo: bool, sheet: Path | None) -> None:
         sys.exit(0)
 
 
-def _login_item() -> LoginItem | None:
+def _login_item() -> TraySwitch | None:
     """Whether the tray starts at login; None where only the source is run."""
     from offramp_core.login_item import autostart
 

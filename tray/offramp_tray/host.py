@@ -1,6 +1,6 @@
 """The tray's place on the desktop: the one module through which the tray reaches a toolkit.
 
-It chooses the toolkit, brings every call to its main thread, and keeps the last face of several.
+It chooses the toolkit, brings every call to its main thread, and keeps the last view of several.
 What is shown, and what a click does, is for others to decide.
 """
 
@@ -21,8 +21,8 @@ from offramp_tray.view.row_order import all_rows
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from offramp_tray.toolkit.backend import Backend
-    from offramp_tray.view.view_model import Face, Notification
+    from offramp_tray.toolkit.backend import ToolkitBackend
+    from offramp_tray.view.view_model import Notification, ViewModel
 
 P = ParamSpec("P")
 
@@ -40,37 +40,37 @@ class _Phase(Enum):
 
 
 class Host:
-    """Shows a face, by one backend. Runs once; but for `run`, every method is for any thread.
+    """Shows a view, by one backend. Runs once; but for `run`, every method is for any thread.
 
     A callback that raises is logged: it ends neither the loop nor the icon.
     """
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: ToolkitBackend) -> None:
         """Show by `backend`."""
         self._backend = backend
         # Reentrant, for `stop` is called by signal handlers, in the midst of anything.
         self._lock = threading.RLock()
         self._phase = _Phase.BEFORE
         self._waiting: list[Callable[[], None]] = []
-        self._next: Face | None = None
+        self._next: ViewModel | None = None
 
     def run(
         self,
-        face: Face,
+        view: ViewModel,
         *,
         on_click: Callable[[str], None],
         on_ready: Callable[[], None],
         on_open: Callable[[], None] | None = None,
         on_presence: Callable[[bool], None] | None = None,
     ) -> None:
-        """Show `face` and what `show` brings, until `stop`, SIGINT or SIGTERM.
+        """Show `view` and what `show` brings, until `stop`, SIGINT or SIGTERM.
 
         Call it on the main thread; all callbacks come there. `on_ready`: the loop runs.
         `on_click`: the key of a row. `on_open`: the menu is about to be seen. `on_presence`:
         whether something shows the icon, said at first and at each change; False is the rule for a
         moment at login and while a panel restarts.
         """
-        _check(face)
+        _check(view)
 
         def begin() -> None:
             self._begin()
@@ -78,7 +78,7 @@ class Host:
 
         try:
             self._backend.run(
-                face,
+                view,
                 Callbacks(
                     on_ready=begin,
                     on_click=_guarded(on_click),
@@ -90,16 +90,16 @@ class Host:
             with self._lock:
                 self._phase = _Phase.AFTER
 
-    def show(self, face: Face) -> None:
-        """Show `face` soon; of several in quick succession only the last.
+    def show(self, view: ViewModel) -> None:
+        """Show `view` soon; of several in quick succession only the last.
 
         Raises:
             ValueError: two rows have the same key.
         """
-        _check(face)
+        _check(view)
         with self._lock:
             is_first = self._next is None
-            self._next = face
+            self._next = view
         if is_first:
             self.on_main_thread(self._show_next)
 
@@ -129,9 +129,9 @@ class Host:
 
     def _show_next(self) -> None:
         with self._lock:
-            face, self._next = self._next, None
-        if face is not None:
-            self._backend.show(face)
+            view, self._next = self._next, None
+        if view is not None:
+            self._backend.show(view)
 
 
 def open_host(environ: Mapping[str, str]) -> Host:
@@ -160,16 +160,16 @@ def open_host(environ: Mapping[str, str]) -> Host:
     raise HostError(f"There is no way to show an icon here: {reason.title}", hint=reason.hint)
 
 
-def _backend(module: str, name: str, *arguments: str) -> Backend:
+def _backend(module: str, name: str, *arguments: str) -> ToolkitBackend:
     """Made of a module that only one system can import."""
-    made: Backend = getattr(importlib.import_module(module), name)(*arguments)
+    made: ToolkitBackend = getattr(importlib.import_module(module), name)(*arguments)
     return made
 
 
-def _check(face: Face) -> None:
+def _check(view: ViewModel) -> None:
     """A click names a row by its key alone."""
     seen: set[str] = set()
-    for row in all_rows(face.rows):
+    for row in all_rows(view.rows):
         if row.key in seen:
             raise ValueError(f"Two rows of the menu have the key {row.key!r}.")
         seen.add(row.key)

@@ -22,7 +22,7 @@ _LOGGERS = ("offramp_tray", "offramp_core", "py.warnings")
 _USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
-class _Handler(logging.handlers.RotatingFileHandler):
+class _PrivateFile(logging.handlers.RotatingFileHandler):
     """A file that only its user can read."""
 
     def _open(self) -> TextIOWrapper:
@@ -32,7 +32,7 @@ class _Handler(logging.handlers.RotatingFileHandler):
         return open(self.baseFilename, "a", encoding="utf-8", errors="replace", opener=opener)
 
 
-class _Formatter(logging.Formatter):
+class _LineFormatter(logging.Formatter):
     """One line a message, `name=value` for what it tells of, in UTC."""
 
     converter = staticmethod(time.gmtime)
@@ -59,12 +59,12 @@ def logging_to(folder: Path) -> Iterator[None]:
     handler: logging.Handler
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handler = _Handler(
+        handler = _PrivateFile(
             folder / FILE_NAME, maxBytes=MAX_FILE_BYTES, backupCount=MAX_OLD_FILES, delay=False
         )
     except OSError:
         handler = logging.NullHandler()
-    handler.setFormatter(_Formatter())
+    handler.setFormatter(_LineFormatter())
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     before = [(logger.level, logger.propagate) for logger in loggers]
     for logger in loggers:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from offramp_core.usage import state_events
-from offramp_dashboard.data.state_events import moment_of
+from offramp_dashboard.data.event_reader import moment_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from offramp_core.quota import windows
 from offramp_core.wording import failover_text
 from offramp_core.wording.formatting import format_moment
-from offramp_dashboard.data.snapshot import Daemon, DaemonState
+from offramp_dashboard.data.snapshot import DaemonCondition, DaemonSummary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,13 +23,13 @@ _MODES = {
 
 def seen(
     status: Status, now: datetime, zone: tzinfo, routed: Mapping[str, Sequence[str]] | None = None
-) -> Daemon:
+) -> DaemonSummary:
     """`status` as the toolbar says it at `now`.
 
     `routed` are the models' names that the settings send to each backend.
     """
     if status.is_stopping:
-        return Daemon(state=DaemonState.STOPPED, text="The daemon is stopping.")
+        return DaemonSummary(state=DaemonCondition.STOPPED, text="The daemon is stopping.")
     if status.records.last_error:
         trouble = f" Records can't be written: {status.records.last_error}"
     else:
@@ -40,22 +40,22 @@ def seen(
         if pause.until is not None:
             until = format_moment(pause.until, now, zone)
             text = f"Paused until {until}: everything goes to Anthropic."
-        return Daemon(
-            state=DaemonState.PAUSED,
+        return DaemonSummary(
+            state=DaemonCondition.PAUSED,
             text=text + trouble,
             paused_until=pause.until,
             detour=detour,
         )
     missing = [backend.name for backend in status.backends if backend.key == "missing"]
     if missing:
-        return Daemon(
-            state=DaemonState.NO_KEY,
+        return DaemonSummary(
+            state=DaemonCondition.NO_KEY,
             text=f"No key for {', '.join(missing)}: what is routed there goes to Anthropic. "
             f"Set it in the settings.{trouble}",
             detour=detour,
         )
     text = f"{_mode_text(status)}{trouble}"
-    return Daemon(state=DaemonState.RUNNING, text=text, detour=detour)
+    return DaemonSummary(state=DaemonCondition.RUNNING, text=text, detour=detour)
 
 
 def detour_text(

@@ -1,6 +1,6 @@
-"""The feed's thread: reads the log, follows it, and makes a picture whenever something changed.
+"""The feed's thread: reads the log, follows it, and makes a snapshot whenever something changed.
 
-No Qt: it speaks through a `Listener`, whose methods are called on this thread.
+No Qt: it speaks through a `FeedListener`, whose methods are called on this thread.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from offramp_core.errors import OfframpError
 from offramp_core.quota import state_file
-from offramp_dashboard.data import state_events
+from offramp_dashboard.data import event_reader
 from offramp_dashboard.data.daemon_gaps import absences_of
 from offramp_dashboard.data.folder_fingerprint import looks
 from offramp_dashboard.data.log_loader import LogReading
 from offramp_dashboard.data.month_cache import MonthCache
 from offramp_dashboard.data.pauses import pauses_of
 from offramp_dashboard.data.prices import PriceList
-from offramp_dashboard.data.quota_burnup import QuotaSource, Told
+from offramp_dashboard.data.quota_burnup import QuotaReport, QuotaSource
 from offramp_dashboard.data.quota_points import QuotaPoints
 from offramp_dashboard.data.request_tail import LatestRequests
-from offramp_dashboard.data.snapshot import FeedState, History
-from offramp_dashboard.data.snapshot_builder import Source, compose
+from offramp_dashboard.data.snapshot import FeedState, LogStatus
+from offramp_dashboard.data.snapshot_builder import SnapshotInput, compose
 from offramp_dashboard.data.usage_history import UsageHistory
 
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from offramp_core.usage.weeks import WeekBoundary
     from offramp_dashboard.data.daemon_gaps import Absence
     from offramp_dashboard.data.filters import Selection
-    from offramp_dashboard.data.pauses import Pause
+    from offramp_dashboard.data.pauses import PausePeriod
     from offramp_dashboard.data.request_rows import RequestRow
-    from offramp_dashboard.data.snapshot import Picture, Savings
+    from offramp_dashboard.data.snapshot import Savings, Snapshot
 
 FIRST_ROWS: Final = 2_000
 MOST_NEW_ROWS: Final = 20_000
@@ -47,13 +47,13 @@ MOST_NEW_ROWS: Final = 20_000
 POLL_S: Final = 0.2
 """How often the folder is looked at; that costs some 0.1 ms, and works on every file system."""
 REDRAW_S: Final = 0.2
-"""Pictures come no faster, but for one that answers the user."""
+"""Snapshots come no faster, but for one that answers the user."""
 _RETRY_S: Final = 1.0
 """How often it is tried again where the log can't be read."""
 _CLOCK_S: Final = 30.0
-"""Without anything new, a picture is no older: bars move on with the time."""
+"""Without anything new, a snapshot is no older: bars move on with the time."""
 _PRICES_AFTER_S: Final = 0.5
-"""The price list, which takes 0.3 s, is imported so long after the first picture, or when all is
+"""The price list, which takes 0.3 s, is imported so long after the first snapshot, or when all is
 read: a short log is there before it, and a long one does not keep it waiting."""
 _STEP_S: Final = 0.01
 """Reading goes on for so long before it is looked whether the user wants something."""
@@ -62,11 +62,11 @@ _STEP_S: Final = 0.01
 _LOG = logging.getLogger(__name__)
 
 
-class Listener(Protocol):
+class FeedListener(Protocol):
     """Whoever is told; each call comes on the worker's thread."""
 
-    def on_picture(self, picture: Picture) -> None:
-        """There is a new picture."""
+    def on_snapshot(self, snapshot: Snapshot) -> None:
+        """There is a new snapshot."""
 
     def on_rows_reset(self, rows: Sequence[RequestRow], *, has_more: bool) -> None:
         """The table begins anew."""
@@ -79,7 +79,7 @@ class Listener(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class FeedSources:
     """What to read, and how weeks are cut."""
 
     log_dir: Path
@@ -99,28 +99,28 @@ class _Log:
     steps: Iterator[bool] | None
     """What is left of loading; None once all is in."""
     is_presentable: bool = False
-    pauses: tuple[Pause, ...] = ()
+    pauses: tuple[PausePeriod, ...] = ()
     absences: tuple[Absence, ...] = ()
     seen: object = None
     """How the folder looked when it was read last."""
 
 
 @dataclass(slots=True)
-class _Wishes:
+class _PendingChanges:
     """What other threads want, until the worker gets to it. Guarded by its condition."""
 
-    place: Place
+    sources: FeedSources
     selection: Selection
-    told: Told = field(default_factory=Told)
-    is_told: bool = False
+    changed: threading.Condition
+    report: QuotaReport = field(default_factory=QuotaReport)
+    is_report_new: bool = False
     """The daemon told something new of the plans."""
     is_shown: bool = True
     is_ending: bool = False
     is_reopening: bool = False
     is_answer_due: bool = False
-    """The user changed something, so that the next picture must not wait."""
+    """The user changed something, so that the next snapshot must not wait."""
     rows_wanted: deque[int] = field(default_factory=deque)
-    changed: threading.Condition = field(default_factory=threading.Condition)
 
 
 class FeedWorker:
@@ -128,13 +128,17 @@ class FeedWorker:
 
     def __init__(
         self,
-        place: Place,
+        sources: FeedSources,
         selection: Selection,
-        listener: Listener,
+        listener: FeedListener,
         now: Callable[[], datetime],
+        *,
+        bell: threading.Condition | None = None,
     ) -> None:
-        """Begin to work when started, and only while shown."""
-        self._wishes = _Wishes(place=place, selection=selection)
+        """Begin to work when started, and only while shown; sleep on `bell` meanwhile."""
+        self._pending = _PendingChanges(
+            sources=sources, selection=selection, changed=bell or threading.Condition()
+        )
         self._listener = listener
         self._now = now
         self._thread = threading.Thread(target=self._run, name="offramp-feed", daemon=True)
@@ -154,46 +158,42 @@ class FeedWorker:
 
     def stop(self, timeout_s: float = 1.0) -> bool:
         """End the thread; whether it has ended within `timeout_s`."""
-        with self._wishes.changed:
-            self._wishes.is_ending = True
-            self._wishes.changed.notify()
+        self._change(is_ending=True)
         if self._thread.is_alive():
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     def set_shown(self, is_shown: bool) -> None:
         """Work only while shown."""
-        with self._wishes.changed:
-            self._wishes.is_shown = is_shown
-            self._wishes.is_answer_due = self._wishes.is_answer_due or is_shown
-            self._wishes.changed.notify()
+        if is_shown:
+            self._change(is_shown=True, is_answer_due=True)
+        else:
+            self._change(is_shown=False)
 
     def select(self, selection: Selection) -> None:
-        """Make pictures of that from now on, the first at once."""
-        with self._wishes.changed:
-            self._wishes.selection = selection
-            self._wishes.is_answer_due = True
-            self._wishes.changed.notify()
+        """Make snapshots of that from now on, the first at once."""
+        self._change(selection=selection, is_answer_due=True)
 
-    def tell_quota(self, told: Told) -> None:
-        """Have the next picture show what the daemon says of the plans."""
-        with self._wishes.changed:
-            self._wishes.told = told
-            self._wishes.is_told = True
-            self._wishes.changed.notify()
+    def show_quota_report(self, report: QuotaReport) -> None:
+        """Have the next snapshot show what the daemon says of the plans."""
+        self._change(report=report, is_report_new=True)
 
-    def reopen(self, place: Place | None = None) -> None:
-        """Read everything anew, from `place` if given."""
-        with self._wishes.changed:
-            self._wishes.place = place or self._wishes.place
-            self._wishes.is_reopening = True
-            self._wishes.changed.notify()
+    def reopen(self, sources: FeedSources | None = None) -> None:
+        """Read everything anew, from `sources` if given."""
+        self._change(is_reopening=True, **({"sources": sources} if sources else {}))
 
     def want_rows(self, count: int) -> None:
         """Have so many earlier requests told."""
-        with self._wishes.changed:
-            self._wishes.rows_wanted.append(count)
-            self._wishes.changed.notify()
+        with self._pending.changed:
+            self._pending.rows_wanted.append(count)
+            self._pending.changed.notify()
+
+    def _change(self, **fields: Any) -> None:
+        """Set these fields of what is pending, and wake the thread."""
+        with self._pending.changed:
+            for name, value in fields.items():
+                setattr(self._pending, name, value)
+            self._pending.changed.notify()
 
     # From here on: the thread.
 
@@ -210,27 +210,27 @@ class FeedWorker:
 
     def _wait(self) -> bool:
         """Wait until there is something to do; False once it is time to end."""
-        wishes = self._wishes
-        with wishes.changed:
-            while not wishes.is_ending:
-                if wishes.is_shown and (self._is_wanted() or self._idle_s() <= 0):
-                    if wishes.is_reopening:
-                        wishes.is_reopening = False
+        pending = self._pending
+        with pending.changed:
+            while not pending.is_ending:
+                if pending.is_shown and (self._is_wanted() or self._idle_s() <= 0):
+                    if pending.is_reopening:
+                        pending.is_reopening = False
                         self._forget()
                     return True
-                wishes.changed.wait(self._idle_s() if wishes.is_shown else None)
+                pending.changed.wait(self._idle_s() if pending.is_shown else None)
             return False
 
     def _is_wanted(self) -> bool:
-        wishes = self._wishes
-        return wishes.is_answer_due or wishes.is_reopening or bool(wishes.rows_wanted)
+        pending = self._pending
+        return pending.is_answer_due or pending.is_reopening or bool(pending.rows_wanted)
 
     def _idle_s(self) -> float:
         """How long there is nothing to do, unless the user wants something."""
         if self._log is not None and self._log.steps is not None:
             return 0.0
         now_s = time.monotonic()
-        redraw_s = REDRAW_S if self._is_dirty or self._wishes.is_told else _CLOCK_S
+        redraw_s = REDRAW_S if self._is_dirty or self._pending.is_report_new else _CLOCK_S
         return min(self._polled_s + self._poll_s(), self._drawn_s + redraw_s) - now_s
 
     def _poll_s(self) -> float:
@@ -253,22 +253,24 @@ class FeedWorker:
 
     def _look(self) -> None:
         """See whether the log has changed, and read what is new."""
-        place = self._wishes.place
-        seen = looks(place.log_dir)
+        sources = self._pending.sources
+        seen = looks(sources.log_dir)
         if self._log is None:
             if seen is None:
                 self._fail(FeedState.MISSING, "")
             else:
-                self._open(place, seen)
+                self._open(sources, seen)
         elif seen != self._log.seen:
             self._log.seen = seen
-            self._follow(self._log, place)
+            self._follow(self._log, sources)
 
-    def _open(self, place: Place, seen: object) -> None:
-        reading = LogReading(place.log_dir, place.boundary, MonthCache(place.cache_dir), self._now)
-        latest = LatestRequests(place.log_dir)
+    def _open(self, sources: FeedSources, seen: object) -> None:
+        reading = LogReading(
+            sources.log_dir, sources.boundary, MonthCache(sources.cache_dir), self._now
+        )
+        latest = LatestRequests(sources.log_dir)
         log = _Log(reading=reading, latest=latest, steps=reading.load(), seen=seen)
-        _take_events(log, place)
+        _take_events(log, sources)
         rows = latest.earlier(FIRST_ROWS)
         self._problem = None
         self._log = log
@@ -290,20 +292,20 @@ class FeedWorker:
         if log.reading.is_stale:
             self._forget()
 
-    def _follow(self, log: _Log, place: Place) -> None:
+    def _follow(self, log: _Log, sources: FeedSources) -> None:
         log.reading.follow()
         if log.reading.is_stale:
             self._forget()
             return
-        _take_events(log, place)
+        _take_events(log, sources)
         if rows := log.latest.new(MOST_NEW_ROWS):
             self._listener.on_rows_added(rows)
         self._is_dirty = True
 
     def _hand_out_rows(self) -> None:
-        with self._wishes.changed:
-            wanted = sum(self._wishes.rows_wanted)
-            self._wishes.rows_wanted.clear()
+        with self._pending.changed:
+            wanted = sum(self._pending.rows_wanted)
+            self._pending.rows_wanted.clear()
         if wanted and self._log is not None:
             rows = self._log.latest.earlier(wanted)
             self._listener.on_rows_earlier(rows, has_more=self._log.latest.has_more)
@@ -319,60 +321,61 @@ class FeedWorker:
 
     def _draw_if_due(self) -> None:
         now_s = time.monotonic()
-        with self._wishes.changed:
-            is_answer = self._wishes.is_answer_due
-            selection = self._wishes.selection
-            place = self._wishes.place
-            self._wishes.is_answer_due = False
-            redraw_s = REDRAW_S if self._is_dirty or self._wishes.is_told else _CLOCK_S
+        with self._pending.changed:
+            is_answer = self._pending.is_answer_due
+            selection = self._pending.selection
+            sources = self._pending.sources
+            self._pending.is_answer_due = False
+            redraw_s = REDRAW_S if self._is_dirty or self._pending.is_report_new else _CLOCK_S
             is_due = is_answer or now_s - self._drawn_s >= redraw_s
-            self._wishes.is_told = self._wishes.is_told and not is_due
-            told = self._wishes.told
+            self._pending.is_report_new = self._pending.is_report_new and not is_due
+            report = self._pending.report
         if is_due:
             self._is_dirty = False
             self._drawn_s = now_s
-            source = self._source(place, told)
-            self._listener.on_picture(compose(source, self._now(), selection))
+            given = self.snapshot_input(sources, report)
+            self._listener.on_snapshot(compose(given, self._now(), selection))
             self._price_from_now_on()
 
-    def _source(self, place: Place, told: Told) -> Source:
+    def snapshot_input(self, sources: FeedSources, report: QuotaReport) -> SnapshotInput:
+        """All that is known now, for a snapshot. On the worker's thread, or while it rests."""
         log = self._log
         if self._points is None:
-            self._points = QuotaPoints(place.log_dir)
+            self._points = QuotaPoints(sources.log_dir)
         points = self._points.read(self._now())
-        return Source(
+        return SnapshotInput(
             past=log.reading.past if log else UsageHistory(),
-            boundary=place.boundary,
-            history=self._history(place),
+            boundary=sources.boundary,
+            log_status=self._log_status(sources),
             pauses=log.pauses if log else (),
             quota=QuotaSource(
-                told=told,
+                report=report,
                 # Only until a daemon is heard of, which knows better.
-                kept=() if told.since else state_file.read(place.quota_file),
+                saved_plans=() if report.since else state_file.read(sources.quota_file),
                 points=points,
                 points_problem=self._points.problem,
                 absences=log.absences if log else (),
-                is_zai_asked=place.is_zai_asked,
+                is_zai_asked=sources.is_zai_asked,
             ),
             price=self._price,
         )
 
-    def _history(self, place: Place) -> History:
-        log, folder = self._log, str(place.log_dir)
+    def _log_status(self, sources: FeedSources) -> LogStatus:
+        log, folder = self._log, str(sources.log_dir)
         if self._problem is not None:
             state, problem = self._problem
-            return History(state=state, log_dir=folder, problem=problem)
+            return LogStatus(state=state, log_dir=folder, problem=problem)
         if log is None or log.steps is not None:
             progress = log.reading.progress if log else 0.0
-            return History(state=FeedState.LOADING, log_dir=folder, progress=progress)
+            return LogStatus(state=FeedState.LOADING, log_dir=folder, progress=progress)
         state = FeedState.EMPTY if log.reading.past.is_empty() else FeedState.READY
-        return History(state=state, log_dir=folder, torn_lines=log.reading.skipped_lines)
+        return LogStatus(state=state, log_dir=folder, torn_lines=log.reading.skipped_lines)
 
     def _price(self, usage: Usage) -> Savings | None:
         return self._prices.savings(usage) if self._may_price else None
 
     def _price_from_now_on(self) -> None:
-        """Import the price list once there is a picture to look at meanwhile."""
+        """Import the price list once there is a snapshot to look at meanwhile."""
         log, now_s = self._log, time.monotonic()
         if self._may_price or log is None or not log.is_presentable:
             return
@@ -383,9 +386,9 @@ class FeedWorker:
             self._is_dirty = True
 
 
-def _take_events(log: _Log, place: Place) -> None:
-    told = state_events.read(place.log_dir)
-    log.pauses, log.absences = pauses_of(told), absences_of(told)
+def _take_events(log: _Log, sources: FeedSources) -> None:
+    events = event_reader.read(sources.log_dir)
+    log.pauses, log.absences = pauses_of(events), absences_of(events)
 
 
 def _unforeseen(error: Exception) -> str:

@@ -25,8 +25,8 @@ _MAX_BYTES = 256 * 1024
 class Selection:
     """What is counted, what is hidden, and the range that was dragged.
 
-    Keys are those of `Choice`: a backend's or model's name as the log has it, "" for none. What is
-    hidden is kept rather than what is shown, so that a new model shows by itself.
+    Keys are those of `FilterOption`: a backend's or model's name as the log has it, "" for none.
+    What is hidden is kept rather than what is shown, so that a new model shows by itself.
     """
 
     measure: Measure = Measure.TOKENS
@@ -52,7 +52,7 @@ class Selection:
         ) not in self.hidden_models
 
 
-class _Saved(msgspec.Struct, frozen=True, kw_only=True):
+class _SavedFilters(msgspec.Struct, frozen=True, kw_only=True):
     """What the file holds."""
 
     measure: Measure = Measure.TOKENS
@@ -67,7 +67,7 @@ def load(file: Path) -> Selection:
         if not stat.S_ISREG(file.stat().st_mode):
             return Selection()
         with file.open("rb") as opened:
-            saved = msgspec.json.decode(opened.read(_MAX_BYTES), type=_Saved)
+            saved = msgspec.json.decode(opened.read(_MAX_BYTES), type=_SavedFilters)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Selection()
     return Selection(
@@ -83,7 +83,7 @@ def save(file: Path, selection: Selection) -> None:
     Raises:
         OfframpError: it can't be written; what was there stays.
     """
-    saved = _Saved(
+    saved = _SavedFilters(
         measure=selection.measure,
         hidden_providers=selection.hidden_providers,
         hidden_models=selection.hidden_models,

@@ -72,12 +72,17 @@ class LogReading:
         return self._reader.restarts > 0
 
     @property
+    def bytes_read(self) -> int:
+        """How much of the log has been read, not counting what the cache spared."""
+        return self._reader.bytes_read
+
+    @property
     def skipped_lines(self) -> int:
         """Lines so far that held no record."""
         return self._reader.skipped_lines + self._cached_skips
 
     def load(self) -> Iterator[bool]:
-        """Read all that is there, in steps; each says whether a good picture could be drawn now.
+        """Read all that is there, in steps; each says whether a good snapshot could be drawn now.
 
         Raises:
             OfframpError: a file or the folder is there but can't be read.
@@ -95,7 +100,7 @@ class LogReading:
             if is_named and (month := _month_of(file)):
                 self.past.complete(min(self._since, month))
             yield True
-        self.past.ledger.settle()
+        self.past.usage_table.settle()
         self.past.complete(None)
         self.progress = 1.0
         self._counting.clear()

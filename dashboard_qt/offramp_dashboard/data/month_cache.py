@@ -35,7 +35,7 @@ _MOST_BYTES = 64 * 1024 * 1024
 _CELL_BYTES = 8 + 4 + 8 * len(COUNT_FIELDS)
 
 
-class _Head(msgspec.Struct, frozen=True, kw_only=True):
+class _CacheHeader(msgspec.Struct, frozen=True, kw_only=True):
     """An entry's first line: what it is of, and how to read the rest."""
 
     format: int
@@ -95,7 +95,7 @@ class MonthCache:
 
 def _encode(file: FileStatus, folded: Folded) -> bytes:
     columns = folded.columns
-    head = _Head(
+    head = _CacheHeader(
         format=FORMAT,
         slot_s=int(SLOT.total_seconds()),
         inode=file.identity[1],
@@ -127,7 +127,7 @@ def _decode(data: bytes, file: FileStatus) -> Folded | None:
     if hashlib.sha256(body).digest() != digest:
         return None
     line, _, rest = body.partition(b"\n")
-    head = msgspec.json.decode(line, type=_Head)
+    head = msgspec.json.decode(line, type=_CacheHeader)
     is_of_it = (
         head.format == FORMAT
         and head.slot_s == SLOT.total_seconds()

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from offramp_core.usage import state_events
-from offramp_dashboard.data.state_events import moment_of
+from offramp_dashboard.data.event_reader import moment_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,21 +20,21 @@ _SAME_START = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
+class PausePeriod:
     """From `start` to `end`, UTC; `end` may be still to come, and is None without one."""
 
     start: datetime
     end: datetime | None
 
 
-def pauses_of(told: Iterable[StateEvent]) -> tuple[Pause, ...]:
+def pauses_of(told: Iterable[StateEvent]) -> tuple[PausePeriod, ...]:
     """The pauses in what was told, which is in order but for handovers.
 
     A pause ends when it is over by its own time, when delegation is resumed, and when a daemon
     starts that does not say at once that it still holds. A daemon that ends, or dies, changes
     nothing: a pause outlives it.
     """
-    pauses: list[Pause] = []
+    pauses: list[PausePeriod] = []
     until: datetime | None = None
     started: datetime | None = None
     for event in told:
@@ -51,12 +51,12 @@ def pauses_of(told: Iterable[StateEvent]) -> tuple[Pause, ...]:
                     and moment - started <= _SAME_START
                 )
                 if goes_on:
-                    pauses[-1] = Pause(pauses[-1].start, until)
+                    pauses[-1] = PausePeriod(pauses[-1].start, until)
                 else:
-                    pauses.append(Pause(moment, until))
+                    pauses.append(PausePeriod(moment, until))
                 started = None
             case state_events.RESUMED | state_events.STARTED if is_open:
-                pauses[-1] = Pause(pauses[-1].start, max(moment, pauses[-1].start))
+                pauses[-1] = PausePeriod(pauses[-1].start, max(moment, pauses[-1].start))
                 started = pauses[-1].end if event.event == state_events.STARTED else None
             case _:
                 pass  # other changes, and those that a newer version tells of

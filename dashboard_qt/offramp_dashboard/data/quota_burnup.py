@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from offramp_core.quota import windows as quota
+from offramp_core.quota import windows
 from offramp_core.quota.windows import PlanQuota, QuotaPoint, QuotaWindow
 from offramp_core.settings import ANTHROPIC, ZAI
 from offramp_core.wording import quota_text
@@ -41,7 +41,7 @@ Points = dict[tuple[str, str, str], list[QuotaPoint]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class QuotaReport:
     """What the daemon says of the plans."""
 
     plans: tuple[PlanQuota, ...] = ()
@@ -53,8 +53,8 @@ class Told:
 class QuotaSource:
     """What burn-ups are made from."""
 
-    told: Told = field(default_factory=Told)
-    kept: tuple[PlanQuota, ...] = ()
+    report: QuotaReport = field(default_factory=QuotaReport)
+    saved_plans: tuple[PlanQuota, ...] = ()
     """As they were last known when a daemon ran: of each backend the account in use first."""
     points: Points = field(default_factory=dict)
     points_problem: str = ""
@@ -75,7 +75,7 @@ def grouped(points: Iterable[QuotaPoint]) -> Points:
 def compose(source: QuotaSource, now: datetime, zone: tzinfo) -> Quota:
     """What is known of the plans at `now` (UTC), on the clocks of `zone`."""
     # Of one backend the last counts: what the daemon says itself, and of a file what is in use.
-    known = (*_latest(source.points), *reversed(source.kept), *source.told.plans)
+    known = (*_latest(source.points), *reversed(source.saved_plans), *source.report.plans)
     plans = {plan.backend: plan for plan in known}
     burn_ups: list[BurnUp] = []
     remarks: list[str] = []
@@ -105,9 +105,8 @@ def _latest(points: Points) -> list[PlanQuota]:
     for backend, accounts in last.items():
         account, newest = max(accounts.items(), key=lambda one: max(point.ts for point in one[1]))
         read_at = max(point.ts for point in newest)
-        windows = tuple(_as_window(point, read_at) for point in newest)
-        plan = PlanQuota(backend=backend, account=account, windows=windows, read_at=read_at)
-        plans.append(plan)
+        found = tuple(_as_window(point, read_at) for point in newest)
+        plans.append(PlanQuota(backend=backend, account=account, windows=found, read_at=read_at))
     return plans
 
 
@@ -132,7 +131,7 @@ def _awaited(
     found = []
     if ANTHROPIC not in plans:
         text = "Claude tells its quota with each answer; "
-        since = source.told.since
+        since = source.report.since
         if since is None:
             text += "none has passed through Offramp yet."
         else:
@@ -151,7 +150,7 @@ def _burn_up(
     source: QuotaSource, plan: PlanQuota, window: QuotaWindow, now: datetime, zone: tzinfo
 ) -> BurnUp | None:
     """None where the window does not run, or is not known well enough to be drawn."""
-    used, span, end = quota.used_at(window, now), quota.length(window.name), window.resets
+    used, span, end = windows.used_at(window, now), windows.length(window.name), window.resets
     if used is None or span is None or end is None or not timedelta() <= end - now <= span:
         return None
     start = end - span
@@ -162,8 +161,8 @@ def _burn_up(
         run.append(_point(told_at, used, run[-1].moment, source.absences))
     title = f"{backend_name(plan.backend)} {quota_text.window_name(window.name)}"
     text = quota_text.window_text(plan.backend, window, now, zone)
-    is_spent = quota.is_spent(window, now)
-    expected = None if is_spent else quota.forecast(window, now)
+    is_spent = windows.is_spent(window, now)
+    expected = None if is_spent else windows.forecast(window, now)
     return BurnUp(
         backend=plan.backend,
         window=window.name,

@@ -1,6 +1,6 @@
 """What the window shows at one moment, as plain data: the border between numbers and drawing.
 
-`feed` and the models make a `Picture` from the log, by `offramp_core`'s folding alone; the views
+`feed` and the models make a `Snapshot` from the log, by `offramp_core`'s folding alone; the views
 draw it and count nothing. All times are aware, in the user's zone; compare and subtract them by
 `timestamp()`, for Python does both by the wall clock within one zone, which is wrong where clocks
 are changed. All values are requests or tokens, as `measure` says, never rounded here.
@@ -47,7 +47,7 @@ class Bars:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Week:
+class WeekColumn:
     """One week of the user's; the running one ends in the future."""
 
     start: datetime
@@ -63,7 +63,7 @@ class Weeks:
 
     measure: Measure
     backends: tuple[str | None, ...]
-    weeks: tuple[Week, ...]
+    weeks: tuple[WeekColumn, ...]
     pace: int | None = None
     """What the running week comes to if it goes on as it did; None while that can't be told."""
     is_complete: bool = True
@@ -108,7 +108,7 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class BackendTotals:
     """One backend's part of the week so far."""
 
     backend: str | None
@@ -130,13 +130,13 @@ class Savings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Headline:
+class WeekSummary:
     """This week in figures, beside last week's up to the same hour of it."""
 
     start: datetime
     end: datetime
-    parts: tuple[Part, ...]
-    last_week_parts: tuple[Part, ...] | None
+    parts: tuple[BackendTotals, ...]
+    last_week_parts: tuple[BackendTotals, ...] | None
     """None while there is no last week in the log, or it is not read yet."""
     last_week_end: datetime | None = None
     """The same hour of last week, up to which `last_week_parts` counts."""
@@ -190,7 +190,7 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class FilterOption:
     """A provider or model that can be shown or hidden."""
 
     key: str
@@ -214,7 +214,7 @@ class FeedState(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class History:
+class LogStatus:
     """How far the log is read, and what is wrong with it."""
 
     state: FeedState
@@ -225,7 +225,7 @@ class History:
     torn_lines: int = 0
 
 
-class DaemonState(Enum):
+class DaemonCondition(Enum):
     """What the toolbar says of the daemon."""
 
     RUNNING = "running"
@@ -236,10 +236,10 @@ class DaemonState(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Daemon:
+class DaemonSummary:
     """The daemon, in the toolbar."""
 
-    state: DaemonState
+    state: DaemonCondition
     text: str
     """One line in words, with the cure where something is wrong."""
     paused_until: datetime | None = None
@@ -248,14 +248,14 @@ class Daemon:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
+class Snapshot:
     """All that the charts show; the table of requests has a model of its own."""
 
     taken: datetime
     zone: tzinfo
     measure: Measure
-    history: History
-    headline: Headline
+    log_status: LogStatus
+    week_summary: WeekSummary
     recent: Bars
     """The last 3 hours in 3 minutes each."""
     day: Bars
@@ -267,8 +267,8 @@ class Picture:
     """Of the plans, whatever the filters hide."""
     chosen: Bars | None = None
     """A range of the user's own, where one was dragged."""
-    providers: tuple[Choice, ...] = ()
-    models: tuple[Choice, ...] = ()
+    providers: tuple[FilterOption, ...] = ()
+    models: tuple[FilterOption, ...] = ()
     hides_everything: bool = False
     """There are records, but the filters leave none."""
     first: datetime | None = None

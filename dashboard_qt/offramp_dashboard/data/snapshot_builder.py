@@ -1,4 +1,4 @@
-"""Makes the `Picture` of one moment from the history. Pure: no Qt, no files, no clock.
+"""Makes the `Snapshot` of one moment from the history. Pure: no Qt, no files, no clock.
 
 Each number is a sum that `offramp_core.usage.aggregation` made, as in `offramp stats` and the
 tray's menu.
@@ -16,20 +16,20 @@ from offramp_core.wording.formatting import printable, share
 from offramp_dashboard.data import display_names, quota_burnup
 from offramp_dashboard.data.quota_burnup import QuotaSource
 from offramp_dashboard.data.snapshot import (
+    BackendTotals,
     Bars,
-    Choice,
-    Headline,
-    History,
+    FilterOption,
+    LogStatus,
     Measure,
-    Part,
     PauseMark,
-    Picture,
     Series,
+    Snapshot,
     Split,
     TokenKinds,
     Tokens,
-    Week,
+    WeekColumn,
     Weeks,
+    WeekSummary,
 )
 from offramp_dashboard.data.usage_table import SLOT
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from offramp_core.usage.aggregation import Totals
     from offramp_dashboard.data.display_names import Route
     from offramp_dashboard.data.filters import Selection
-    from offramp_dashboard.data.pauses import Pause
+    from offramp_dashboard.data.pauses import PausePeriod
     from offramp_dashboard.data.snapshot import Savings
     from offramp_dashboard.data.usage_history import UsageHistory
 
@@ -57,26 +57,26 @@ _MOST_DAYS = timedelta(days=120)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """What a picture is made from."""
+class SnapshotInput:
+    """What a snapshot is made from."""
 
     past: UsageHistory
     boundary: WeekBoundary
-    history: History
-    pauses: Sequence[Pause] = ()
+    log_status: LogStatus
+    pauses: Sequence[PausePeriod] = ()
     quota: QuotaSource = field(default_factory=QuotaSource)
     price: Callable[[Usage], Savings | None] = lambda _usage: None
 
 
-def compose(source: Source, now: datetime, selection: Selection) -> Picture:
-    """The picture at `now`, of what is selected."""
-    return _Composer(source, now, selection).picture()
+def compose(source: SnapshotInput, now: datetime, selection: Selection) -> Snapshot:
+    """The snapshot at `now`, of what is selected."""
+    return _Composer(source, now, selection).snapshot()
 
 
 class _Composer:
-    """One picture in the making."""
+    """One snapshot in the making."""
 
-    def __init__(self, source: Source, now: datetime, selection: Selection) -> None:
+    def __init__(self, source: SnapshotInput, now: datetime, selection: Selection) -> None:
         self._source = source
         self._past = source.past
         self._boundary = source.boundary
@@ -88,18 +88,18 @@ class _Composer:
         self._grid = TimeGrid.at(now, source.boundary)
         self._routes = source.past.routes()
 
-    def picture(self) -> Picture:
+    def snapshot(self) -> Snapshot:
         weeks = self._boundary.latest_weeks(self._now, WEEKS)
         of_weeks = self._past.series(weeks, self._selection)
         span = self._chosen_span()
         shown = [route for route in self._routes if self._selection.shows(*route)]
         first = self._past.first()
-        return Picture(
+        return Snapshot(
             taken=self._local(self._now),
             zone=self._zone,
             measure=self._measure,
-            history=self._source.history,
-            headline=self._headline(weeks[-1], weeks[-2], of_weeks[-1]),
+            log_status=self._source.log_status,
+            week_summary=self._headline(weeks[-1], weeks[-2], of_weeks[-1]),
             recent=self._bars(self._grid.recent, self._by_backend, is_recent=True),
             day=self._bars(self._grid.hours, self._by_route),
             weeks=self._weeks(weeks, of_weeks),
@@ -115,14 +115,14 @@ class _Composer:
 
     # The week in figures.
 
-    def _headline(self, week: Span, last_week: Span, usage: Usage) -> Headline:
+    def _headline(self, week: Span, last_week: Span, usage: Usage) -> WeekSummary:
         until = self._same_hour(last_week)
         before = self._past.series((Span(last_week.start, until),), self._selection)[0]
         first = self._past.first()
         has_last_week = (
             first is not None and first < last_week.end and self._past.is_complete(last_week.start)
         )
-        return Headline(
+        return WeekSummary(
             start=self._local(week.start),
             end=self._local(week.end),
             parts=_parts(usage),
@@ -244,7 +244,7 @@ class _Composer:
             measure=self._measure,
             backends=backends,
             weeks=tuple(
-                Week(
+                WeekColumn(
                     start=self._local(week.start),
                     end=self._local(week.end),
                     values=tuple((name, self._value(totals.get(name))) for name in backends),
@@ -281,11 +281,11 @@ class _Composer:
 
     # What can be toggled.
 
-    def _providers(self) -> tuple[Choice, ...]:
+    def _providers(self) -> tuple[FilterOption, ...]:
         hidden = self._selection.hidden_providers
         backends = [backend for backend, _ in self._routes] + [key or None for key in hidden]
         return tuple(
-            Choice(
+            FilterOption(
                 key=backend or "",
                 name=display_names.backend_name(backend),
                 backend=backend,
@@ -294,7 +294,7 @@ class _Composer:
             for backend in display_names.backends_in_order(backends)
         )
 
-    def _models(self) -> tuple[Choice, ...]:
+    def _models(self) -> tuple[FilterOption, ...]:
         """Each model once, with the backend that served it most, in the order of the series."""
         hidden = self._selection.hidden_models
         home: dict[str | None, tuple[int, str | None]] = {key or None: (0, None) for key in hidden}
@@ -311,7 +311,7 @@ class _Composer:
         )
         titles = _unique([model for _, model in routes])
         return tuple(
-            Choice(
+            FilterOption(
                 key=model or "",
                 name=title,
                 backend=backend,
@@ -330,10 +330,10 @@ class _Composer:
         return moment.astimezone(self._zone)
 
 
-def _parts(usage: Usage) -> tuple[Part, ...]:
+def _parts(usage: Usage) -> tuple[BackendTotals, ...]:
     totals = by_backend(usage)
     return tuple(
-        Part(
+        BackendTotals(
             backend=name,
             requests=totals[name].requests,
             tokens=totals[name].tokens,

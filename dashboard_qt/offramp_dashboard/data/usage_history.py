@@ -1,7 +1,7 @@
 """All usage that the log tells of, folded, as it grows and as time goes by. No Qt, no files.
 
-Quarters of an hour are kept for good (`ledger`); of them every hour, day, week and range is made.
-The last hours are kept in 3 minutes as well, for the chart of recent usage alone.
+Quarters of an hour are kept for good (`usage_table`); every hour, day, week and range is made of
+them. The last hours are kept in 3 minutes as well, for the chart of recent usage alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from offramp_core.usage.aggregation import (
     series,
     without,
 )
-from offramp_dashboard.data.usage_table import GRID, Columns, Ledger
+from offramp_dashboard.data.usage_table import GRID, Columns, UsageTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,19 +40,19 @@ class UsageHistory:
 
     def __init__(self) -> None:
         """Nothing is read yet."""
-        self.ledger = Ledger()
+        self.usage_table = UsageTable()
         self._recent = Usage({})
         self._complete_from: datetime | None = None
 
     def add(self, records: Sequence[UsageRecord], now: datetime) -> None:
         """Take in records that no other call brings, in any order."""
-        self.ledger.add(fold(records, GRID))
+        self.usage_table.add(fold(records, GRID))
         recent = EvenGrid(width=RECENT_BUCKET, since=now - RECENT_KEPT)
         self._recent = merge(self._kept(recent), fold(records, recent))
 
     def add_columns(self, columns: Columns) -> None:
         """Take in what was folded elsewhere, of a time before the last hours."""
-        self.ledger.add_columns(columns)
+        self.usage_table.add_columns(columns)
 
     def complete(self, since: datetime | None) -> None:
         """Note that all records `since` then are in; None: all that there are."""
@@ -64,23 +64,28 @@ class UsageHistory:
 
     def is_empty(self) -> bool:
         """Whether there is no record so far."""
-        return not len(self.ledger)
+        return not len(self.usage_table)
 
     def series(self, spans: Sequence[Span], selection: Selection) -> tuple[Usage, ...]:
         """What was used in each of `spans`, of what is selected."""
-        return tuple(_shown(usage, selection) for usage in self.ledger.series(spans))
+        return tuple(_shown(usage, selection) for usage in self.usage_table.series(spans))
 
     def recent_series(self, spans: Sequence[Span], selection: Selection) -> tuple[Usage, ...]:
         """As `series`, for spans of whole 3 minutes within the last hours."""
         return tuple(_shown(usage, selection) for usage in series(self._recent, spans))
 
+    @property
+    def recent_cells(self) -> int:
+        """How many cells the last hours take."""
+        return len(self._recent.cells)
+
     def routes(self) -> dict[Route, int]:
         """Every pair of backend and model that was ever seen, with its requests."""
-        return self.ledger.routes()
+        return self.usage_table.routes()
 
     def first(self) -> datetime | None:
         """When the first record arrived, to the slot, UTC."""
-        return self.ledger.first()
+        return self.usage_table.first()
 
     def _kept(self, grid: EvenGrid) -> Usage:
         since = grid.since or _EVER

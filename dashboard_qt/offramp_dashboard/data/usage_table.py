@@ -37,10 +37,10 @@ COUNT_FIELDS = (
 )
 """The columns of `Columns.counts`."""
 
-_SMALL_CELLS = 8_000
+SMALL_CELLS = 8_000
 """Blocks that are smaller are joined with the next; larger ones stay as they are, about a month
 each, for joining copies them several times over."""
-_MOST_LIVE_CELLS = 1000
+MOST_LIVE_CELLS = 1000
 _NARROW = 2**32
 
 Kind = tuple[str | None, str | None, "Status"]
@@ -105,37 +105,43 @@ def join(*parts: Columns) -> Columns:
     return Columns(starts, kinds, counts, names)
 
 
-class Ledger:
+class UsageTable:
     """All usage that is known, in slots of `SLOT`. Use it from one thread."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, *, most_live_cells: int = MOST_LIVE_CELLS, small_cells: int = SMALL_CELLS
+    ) -> None:
         """Nothing is known yet."""
-        self._blocks: list[Columns] = []
-        self._live = Usage({})
+        self.blocks: list[Columns] = []
+        """What is packed, in the order in which it came."""
+        self.live = Usage({})
+        """What came last."""
+        self._most_live_cells = most_live_cells
+        self._small_cells = small_cells
 
     def __len__(self) -> int:
         """How many cells it takes."""
-        return sum(map(len, self._blocks)) + len(self._live.cells)
+        return sum(map(len, self.blocks)) + len(self.live.cells)
 
     def add(self, usage: Usage) -> None:
         """Add what was folded on `GRID` from records that came just now."""
-        self._live = merge(self._live, usage)
-        if len(self._live.cells) > _MOST_LIVE_CELLS:
-            self.add_columns(pack(self._live))
-            self._live = Usage({})
+        self.live = merge(self.live, usage)
+        if len(self.live.cells) > self._most_live_cells:
+            self.add_columns(pack(self.live))
+            self.live = Usage({})
 
     def add_columns(self, columns: Columns) -> None:
         """Add what was folded on `GRID` and packed."""
         if not len(columns):
             return
-        if self._blocks and len(self._blocks[-1]) < _SMALL_CELLS:
-            columns = join(self._blocks.pop(), columns)
-        self._blocks.append(narrowed(columns))
+        if self.blocks and len(self.blocks[-1]) < self._small_cells:
+            columns = join(self.blocks.pop(), columns)
+        self.blocks.append(narrowed(columns))
 
     def settle(self) -> None:
         """Pack what came last, once much has been added."""
-        self.add_columns(pack(self._live))
-        self._live = Usage({})
+        self.add_columns(pack(self.live))
+        self.live = Usage({})
 
     def series(self, spans: Sequence[Span]) -> tuple[Usage, ...]:
         """The usage in each of `spans`, which are in order and do not overlap.
@@ -147,20 +153,20 @@ class Ledger:
         begin, end = _seconds([spans[0].start, spans[-1].end])
         parts = [
             _series(block, spans)
-            for block in self._blocks
+            for block in self.blocks
             if block.starts[0] < end and block.starts[-1] >= begin
         ]
-        parts.append(series(self._live, spans))
+        parts.append(series(self.live, spans))
         return tuple(merge(*usages) for usages in zip(*parts, strict=True))
 
     def routes(self) -> dict[tuple[str | None, str | None], int]:
         """Every pair of backend and model, with its requests of all time."""
         requests: dict[tuple[str | None, str | None], int] = {}
-        for block in self._blocks:
+        for block in self.blocks:
             sums = np.bincount(block.kinds, block.counts[:, 0], len(block.names))
             for name, count in zip(block.names, sums.tolist(), strict=True):
                 requests[name[:2]] = requests.get(name[:2], 0) + int(count)
-        for key, counts in self._live.cells.items():
+        for key, counts in self.live.cells.items():
             route = key.backend, key.model
             requests[route] = requests.get(route, 0) + counts.requests
         return requests
@@ -168,11 +174,9 @@ class Ledger:
     def first(self) -> datetime | None:
         """When the earliest slot begins, UTC; None while there is none."""
         starts = [
-            datetime.fromtimestamp(int(block.starts[0]), UTC)
-            for block in self._blocks
-            if len(block)
+            datetime.fromtimestamp(int(block.starts[0]), UTC) for block in self.blocks if len(block)
         ]
-        starts += [key.start for key in self._live.cells]
+        starts += [key.start for key in self.live.cells]
         return min(starts, default=None)
 
 

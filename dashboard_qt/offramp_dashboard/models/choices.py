@@ -18,10 +18,10 @@ from offramp_dashboard.plain_tooltips import tip
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from offramp_dashboard.data.snapshot import Choice
+    from offramp_dashboard.data.snapshot import FilterOption
 
 CHOICE_ROLE = Qt.ItemDataRole.UserRole + 1
-"""The whole `Choice`."""
+"""The whole `FilterOption`."""
 
 _Index = QModelIndex | QPersistentModelIndex
 
@@ -38,10 +38,10 @@ class ChoicesModel(QAbstractListModel):
     def __init__(self, parent: QObject | None = None) -> None:
         """Nothing to choose from yet."""
         super().__init__(parent)
-        self._choices: tuple[Choice, ...] = ()
+        self._choices: tuple[FilterOption, ...] = ()
 
-    def show(self, choices: Sequence[Choice]) -> None:
-        """Take over the `Picture`'s choices; rows keep their place if only their marks changed."""
+    def show(self, choices: Sequence[FilterOption]) -> None:
+        """Take over the `Snapshot`'s choices; rows keep their place if only their marks changed."""
         new = tuple(choices)
         if new == self._choices:
             return
@@ -76,7 +76,7 @@ class ChoicesModel(QAbstractListModel):
     def setData(  # noqa: N802 - Qt's name
         self, index: _Index, value: Any, role: int = Qt.ItemDataRole.EditRole
     ) -> bool:
-        """Pass on what the user checked; the mark itself changes with the next picture."""
+        """Pass on what the user checked; the mark itself changes with the next snapshot."""
         if role != Qt.ItemDataRole.CheckStateRole or not index.isValid():
             return False
         is_on = Qt.CheckState(value) == Qt.CheckState.Checked

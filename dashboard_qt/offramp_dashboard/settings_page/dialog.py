@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from offramp_core.config import editor as config_editor
+from offramp_core.config import editor
 from offramp_core.config.values import ConfigError
 from offramp_core.control.client import ControlClient
 from offramp_core.errors import OfframpError
@@ -37,10 +37,10 @@ from offramp_dashboard.views.tick_box import TickBox
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from offramp_core.login_item.autostart import TraySwitch
     from offramp_core.paths import Paths
     from offramp_core.settings import Secret
-    from offramp_dashboard.settings_page.form import FormValues, LoginItem
-    from offramp_dashboard.settings_page.key_writer import Store
+    from offramp_dashboard.settings_page.form import FormValues
 
 _THINKING = (
     ("own", "Each service gets its own thinking blocks back"),
@@ -83,8 +83,8 @@ class SettingsDialog(QDialog):
         parent: QWidget | None = None,
         *,
         is_demo: bool = False,
-        login_item: LoginItem | None = None,
-        store: Store | None = None,
+        login_item: TraySwitch | None = None,
+        store: KeyStore | None = None,
     ) -> None:
         """Read the settings; where they are refused as they stand, say so and offer nothing."""
         super().__init__(parent)
@@ -166,7 +166,7 @@ class SettingsDialog(QDialog):
             self.fields[name].set_error(form.OVERTAKEN)
         if overtaken:
             return False
-        config_editor.save(self._paths, self._environ, changes, is_demo=self._is_demo)
+        editor.save(self._paths, self._environ, changes, is_demo=self._is_demo)
         # What is taken back after this, as where the key was refused, is a change again.
         self._before = before.with_changes(changes)
         self._is_untold = True
@@ -223,7 +223,7 @@ class SettingsDialog(QDialog):
         self._add("Key", form.KEY, Field("Z.ai key", key, found.key_note))
         if self._is_demo:
             key.setEnabled(False)
-            self.fields[form.KEY].set_note("The demo has a key of its own.")
+            self.fields[form.KEY].set_hint("The demo has a key of its own.")
         quota = TickBox("Ask how much of the plan is used")
         note = "At most every 5 minutes, while requests go there."
         self._add("Quota", "zai_quota", Field(quota.text(), quota, note))
@@ -323,7 +323,7 @@ class SettingsDialog(QDialog):
         if field is None:
             self._say(str(error))
             return
-        field.set_error(form.told(error))
+        field.set_error(form.field_error(error))
         if isinstance(field.editor, RoutesEditor):
             field.editor.mark(row, key)
         else:

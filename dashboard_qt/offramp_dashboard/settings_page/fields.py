@@ -10,39 +10,39 @@ from offramp_dashboard.views.fonts import scaled
 
 
 class Field(QWidget):
-    """An editor with its note and its error."""
+    """An editor with its hint and its error."""
 
-    def __init__(self, name: str, editor: QWidget, note: str = "") -> None:
+    def __init__(self, name: str, editor: QWidget, hint: str = "") -> None:
         """`name` is what a screen reader calls the editor."""
         super().__init__()
         self.editor = editor
         editor.setAccessibleName(name)
-        self._note = QLabel(note)
+        self._hint = QLabel(hint)
         self._error = QLabel()
-        for label, rank in ((self._note, "muted"), (self._error, "danger")):
+        for label, rank in ((self._hint, "muted"), (self._error, "danger")):
             label.setTextFormat(Qt.TextFormat.PlainText)
             label.setProperty("rank", rank)
             label.setFont(scaled(self.font(), CAPTION))
             label.setWordWrap(True)
-        self._note.setVisible(bool(note))
+        self._hint.setVisible(bool(hint))
         self._error.hide()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         is_wide = isinstance(editor, QLineEdit) or editor.layout() is not None
         layout.addWidget(editor, 0, Qt.AlignmentFlag(0) if is_wide else Qt.AlignmentFlag.AlignLeft)
-        layout.addWidget(self._note)
+        layout.addWidget(self._hint)
         layout.addWidget(self._error)
 
-    def set_note(self, note: str) -> None:
+    def set_hint(self, hint: str) -> None:
         """Say a line below."""
-        self._note.setText(note)
-        self._note.setVisible(bool(note))
+        self._hint.setText(hint)
+        self._hint.setVisible(bool(hint))
 
     def force(self, variable: str) -> None:
         """Show that `variable` of the environment sets this, so that it can't be edited here."""
         self.editor.setEnabled(False)
-        self.set_note(f"Set by {variable} in the environment, which wins over this form.")
+        self.set_hint(f"Set by {variable} in the environment, which wins over this form.")
 
     def set_error(self, text: str) -> None:
         """Say what is wrong; nothing takes it back."""
@@ -57,9 +57,9 @@ class Field(QWidget):
         return self._error.text()
 
     @property
-    def note(self) -> str:
+    def hint(self) -> str:
         """The line below."""
-        return self._note.text()
+        return self._hint.text()
 
 
 def mark_wrong(editor: QWidget, *, is_wrong: bool) -> None:

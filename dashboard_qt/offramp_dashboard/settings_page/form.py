@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from offramp_core.config import loader
 from offramp_core.settings import ZAI
@@ -29,16 +29,6 @@ _ROUTE_LABEL = re.compile(r"\[\[route\]\] number (\d+)(?:: (\w+))?")
 _WEEK = ("week_start_day", "week_start_hour")
 _DEFAULT = "default"
 _FORCED = ("environment ", ".env ")
-
-
-class LoginItem(Protocol):
-    """Whether Offramp starts at login. Both may take a moment, and raise OfframpError."""
-
-    def is_on(self) -> bool | None:
-        """None where that can't be told."""
-
-    def switch(self, *, on: bool) -> None:
-        """Have it start at login, or not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +100,8 @@ def place_of(error: ConfigError) -> tuple[str, int, str]:
     return (error.label, -1, "") if error.label else ("", -1, "")
 
 
-def told(error: ConfigError) -> str:
-    """`error` as it is said beside its field: without the file and the key, which are seen."""
+def field_error(error: ConfigError) -> str:
+    """Word `error` for its field: without the file and the key, which are seen there."""
     if not error.problem:
         return str(error)
     return f"This {error.problem}. {error.hint}".strip()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
@@ -16,14 +16,8 @@ from offramp_core.errors import OfframpError
 
 if TYPE_CHECKING:
     from offramp_core.control.client import ControlClient
+    from offramp_core.keys.key_store import KeyStore
     from offramp_core.settings import Secret
-
-
-class Store(Protocol):
-    """What takes a key: `offramp_core.keys.key_store.KeyStore`."""
-
-    def set(self, backend: str, key: Secret) -> object:
-        """Store it, or raise OfframpError."""
 
 
 class KeyWriter(QObject):
@@ -36,7 +30,9 @@ class KeyWriter(QObject):
 
     done = Signal(str)
 
-    def __init__(self, store: Store, client: ControlClient, parent: QObject | None = None) -> None:
+    def __init__(
+        self, store: KeyStore, client: ControlClient, parent: QObject | None = None
+    ) -> None:
         """Use `store`; tell the daemon by `client`."""
         super().__init__(parent)
         self._store = store

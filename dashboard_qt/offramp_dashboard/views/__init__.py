@@ -1,1 +1,1 @@
-"""What draws a `Picture`; a view knows no file and no socket, and counts nothing."""
+"""What draws a `Snapshot`; a view knows no file and no socket, and counts nothing."""

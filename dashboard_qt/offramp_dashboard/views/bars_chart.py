@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from offramp_dashboard.views import number_text, ticks
-from offramp_dashboard.views.bars_item import Bar, BarsItem, Block
+from offramp_dashboard.views.bars_item import BarBlock, BarsItem, StackedBar
 from offramp_dashboard.views.chart import Chart
-from offramp_dashboard.views.hover_panel import Readout, Row
+from offramp_dashboard.views.hover_panel import HoverRow, Readout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from offramp_dashboard.data.snapshot import Bars
     from offramp_dashboard.theme import Fill, Theme
-    from offramp_dashboard.views.series_fills import Shades
+    from offramp_dashboard.views.series_fills import SeriesFills
     from offramp_dashboard.views.ticks import Tick
 
 _GAP = 0.22
@@ -29,14 +29,14 @@ class BarsChart(Chart):
         """`empty_text` stands there while no bar counts anything."""
         super().__init__(name, parent)
         self._bars: Bars | None = None
-        self._shades: Shades | None = None
+        self._series_fills: SeriesFills | None = None
         self._item = BarsItem(gap=_GAP)
         self.addItem(self._item)
         self.empty_text = empty_text
 
-    def show_bars(self, bars: Bars, shades: Shades) -> None:
+    def show_bars(self, bars: Bars, series_fills: SeriesFills) -> None:
         """Draw these from now on."""
-        self._bars, self._shades = bars, shades
+        self._bars, self._series_fills = bars, series_fills
         totals = self._totals()
         self._redraw()
         self.set_extent(len(bars.edges) - 1, max(totals, default=0))
@@ -61,21 +61,21 @@ class BarsChart(Chart):
 
     def readout(self, bar: int) -> Readout:
         """Each part that isn't nothing, the topmost first, and the whole."""
-        bars, shades = self._bars, self._shades
+        bars, series_fills = self._bars, self._series_fills
         assert bars is not None
-        assert shades is not None
+        assert series_fills is not None
         rows = [
-            Row(
+            HoverRow(
                 name=each.name,
                 value=number_text.exact(each.values[bar]),
-                fill=shades.fill(self.theme, each.backend, each.model),
+                fill=series_fills.fill(self.theme, each.backend, each.model),
             )
             for each in reversed(bars.series)
             if each.values[bar]
         ]
         total = sum(each.values[bar] for each in bars.series)
         if len(rows) != 1:
-            rows.append(Row(name=bars.measure.value, value=number_text.exact(total)))
+            rows.append(HoverRow(name=bars.measure.value, value=number_text.exact(total)))
         start, end = bars.edges[bar], bars.edges[bar + 1]
         note = "not over yet" if start <= bars.now < end else ""
         return Readout(
@@ -89,19 +89,19 @@ class BarsChart(Chart):
         return [sum(each.values[bar] for each in bars.series) for bar in range(len(bars.edges) - 1)]
 
     def _redraw(self) -> None:
-        bars, shades = self._bars, self._shades
-        if bars is None or shades is None:
+        bars, series_fills = self._bars, self._series_fills
+        if bars is None or series_fills is None:
             return
-        fills = [shades.fill(self.theme, each.backend, each.model) for each in bars.series]
+        fills = [series_fills.fill(self.theme, each.backend, each.model) for each in bars.series]
         columns = zip(*(each.values for each in bars.series), strict=True)
-        self._item.set_bars([Bar(_stacked(column, fills)) for column in columns])
+        self._item.set_bars([StackedBar(_stacked(column, fills)) for column in columns])
 
 
-def _stacked(values: Sequence[int], fills: Sequence[Fill]) -> tuple[Block, ...]:
+def _stacked(values: Sequence[int], fills: Sequence[Fill]) -> tuple[BarBlock, ...]:
     blocks = []
     level = 0
     for value, fill in zip(values, fills, strict=True):
         if value:
-            blocks.append(Block(level, level + value, fill))
+            blocks.append(BarBlock(level, level + value, fill))
             level += value
     return tuple(blocks)

@@ -23,7 +23,7 @@ _WIDEST_PX = 72.0
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class BarBlock:
     """One part of a bar, from `low` to `high`; one that is only expected is drawn as an outline."""
 
     low: float
@@ -33,10 +33,10 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class StackedBar:
     """One bar: its blocks from below, and the number on top, where it has room."""
 
-    blocks: tuple[Block, ...]
+    blocks: tuple[BarBlock, ...]
     label: str = ""
 
 
@@ -47,11 +47,11 @@ class BarsItem(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph has no typ
         """`gap` is the part of a bar's place that stays free, 0 to 1."""
         super().__init__()
         self._gap = gap
-        self._bars: tuple[Bar, ...] = ()
+        self._bars: tuple[StackedBar, ...] = ()
         self._font = QFont()
         self._label_colour = QColor()
 
-    def set_bars(self, bars: Sequence[Bar]) -> None:
+    def set_bars(self, bars: Sequence[StackedBar]) -> None:
         """Draw these from now on."""
         self._bars = tuple(bars)
         self.prepareGeometryChange()
@@ -111,7 +111,7 @@ class BarsItem(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph has no typ
         painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, label)
 
 
-def _crisp(to_pixels: QTransform, left: float, right: float, block: Block) -> QRectF:
+def _crisp(to_pixels: QTransform, left: float, right: float, block: BarBlock) -> QRectF:
     low = round(to_pixels.map(QPointF(0, block.low)).y())
     high = round(to_pixels.map(QPointF(0, block.high)).y())
     if block.high > block.low and low == high:

@@ -25,13 +25,13 @@ class Card(QFrame):
         self.content = content
         self._title = QLabel(title)
         self._title.setFont(scaled(self.font(), HEADING, is_bold=True))
-        self._note = ElidedLabel()
-        self._note.setProperty("rank", "muted")
-        self._note.setFont(scaled(self.font(), CAPTION))
+        self._subtitle = ElidedLabel()
+        self._subtitle.setProperty("rank", "muted")
+        self._subtitle.setFont(scaled(self.font(), CAPTION))
         self._head = QHBoxLayout()
         self._head.setSpacing(GRID_PX)
         self._head.addWidget(self._title)
-        self._head.addWidget(self._note, 1)
+        self._head.addWidget(self._subtitle, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2 * GRID_PX, GRID_PX + 4, 2 * GRID_PX, GRID_PX)
         layout.setSpacing(GRID_PX // 2)
@@ -42,9 +42,9 @@ class Card(QFrame):
         """Say what it is."""
         self._title.setText(title)
 
-    def set_note(self, note: str) -> None:
+    def set_subtitle(self, subtitle: str) -> None:
         """Say a line about it, beside the title."""
-        self._note.set_full_text(note)
+        self._subtitle.set_full_text(subtitle)
 
     def add_to_head(self, widget: QWidget) -> None:
         """Put a button at the title line's end."""
@@ -56,9 +56,9 @@ class Card(QFrame):
         return self._title.text()
 
     @property
-    def note(self) -> str:
+    def subtitle(self) -> str:
         """The line about it, in full."""
-        return self._note.full_text
+        return self._subtitle.full_text
 
 
 class ElidedLabel(QLabel):

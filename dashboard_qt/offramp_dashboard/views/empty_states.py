@@ -15,12 +15,12 @@ from offramp_dashboard.views import number_text
 from offramp_dashboard.views.fonts import scaled
 
 if TYPE_CHECKING:
-    from offramp_dashboard.data.snapshot import History, Picture
+    from offramp_dashboard.data.snapshot import LogStatus, Snapshot
 
 _WIDEST_PX = 520
 
 
-class Way(Enum):
+class NoticeAction(Enum):
     """A way out that a notice offers."""
 
     REFRESH = "Read again"
@@ -35,13 +35,13 @@ class Notice:
     title: str
     text: str
     command: str = ""
-    way: Way | None = None
+    way: NoticeAction | None = None
 
 
-def notice_for(picture: Picture) -> Notice | None:
+def notice_for(snapshot: Snapshot) -> Notice | None:
     """What stands in the place of the charts; None where they have something to show."""
-    history = picture.history
-    match history.state:
+    log = snapshot.log_status
+    match log.state:
         case FeedState.EMPTY:
             return Notice(
                 title="No requests yet",
@@ -52,34 +52,34 @@ def notice_for(picture: Picture) -> Notice | None:
         case FeedState.MISSING:
             return Notice(
                 title="There is no log yet",
-                text=f"Nothing is in {history.log_dir}: the daemon makes it with the first "
+                text=f"Nothing is in {log.log_dir}: the daemon makes it with the first "
                 "request. Start it, or set another log_dir in the settings file.",
                 command="offramp serve",
-                way=Way.REFRESH,
+                way=NoticeAction.REFRESH,
             )
         case FeedState.UNREADABLE:
             return Notice(
                 title="The log can't be read",
-                text=history.problem or f"{history.log_dir} can't be read.",
-                way=Way.REFRESH,
+                text=log.problem or f"{log.log_dir} can't be read.",
+                way=NoticeAction.REFRESH,
             )
-        case FeedState.LOADING | FeedState.READY if picture.hides_everything:
+        case FeedState.LOADING | FeedState.READY if snapshot.hides_everything:
             return Notice(
                 title="Nothing matches the filters",
                 text="There are requests, but every one of them is of a provider or model that is "
                 "switched off above.",
-                way=Way.SHOW_ALL,
+                way=NoticeAction.SHOW_ALL,
             )
         case FeedState.LOADING | FeedState.READY:
             return None
 
 
-def remark_on(history: History) -> str:
+def remark_on(log: LogStatus) -> str:
     """A line about the log that the charts can do without; empty mostly."""
-    if history.torn_lines == 1:
+    if log.torn_lines == 1:
         return "1 line of the log holds no record and was left out."
-    if history.torn_lines:
-        torn = number_text.exact(history.torn_lines)
+    if log.torn_lines:
+        torn = number_text.exact(log.torn_lines)
         return f"{torn} lines of the log hold no record and were left out."
     return ""
 
@@ -88,10 +88,10 @@ class NoticePage(QWidget):
     """A `Notice`, alone in the middle.
 
     Signals:
-        way_chosen(Way): the button was pressed.
+        action_chosen(NoticeAction): the button was pressed.
     """
 
-    way_chosen = Signal(object)
+    action_chosen = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         """Nothing is said yet."""
@@ -109,8 +109,8 @@ class NoticePage(QWidget):
         )
         self.button = QPushButton()
         self.button.setProperty("look", "main")
-        self.button.clicked.connect(lambda: self.way_chosen.emit(self._way))
-        self._way: Way | None = None
+        self.button.clicked.connect(lambda: self.action_chosen.emit(self._way))
+        self._way: NoticeAction | None = None
         box = QWidget()
         inner = QVBoxLayout(box)
         inner.setContentsMargins(0, 0, 0, 0)
@@ -175,7 +175,7 @@ class Banner(QFrame):
         row.addWidget(self._close)
         self.hide()
 
-    def say(self, text: str, *, is_problem: bool = False) -> None:
+    def show_message(self, text: str, *, is_problem: bool = False) -> None:
         """Say it until it is dismissed or something else is said."""
         self._text.setProperty("rank", "danger" if is_problem else "")
         self._text.style().polish(self._text)

@@ -20,14 +20,14 @@ from offramp_dashboard import plain_tooltips
 from offramp_dashboard.data.display_names import backend_name
 from offramp_dashboard.theme import GRID_PX, LIGHT
 from offramp_dashboard.views.brushes import paint_fill
-from offramp_dashboard.views.series_fills import Shades
+from offramp_dashboard.views.series_fills import SeriesFills
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from PySide6.QtGui import QPaintEvent, QResizeEvent
 
-    from offramp_dashboard.data.snapshot import Choice, Picture
+    from offramp_dashboard.data.snapshot import FilterOption, Snapshot
     from offramp_dashboard.theme import Fill, Theme
 
 _SWATCH_PX = 11
@@ -36,7 +36,7 @@ _PADDING_PX = 9
 _LONGEST_PX = 168
 
 
-class Chip(QAbstractButton):
+class FilterChip(QAbstractButton):
     """Swatches and a name, on or off; off is struck through and empty, not only paler.
 
     A provider's swatch is round. A model has a square one for each provider that served it: as it
@@ -44,7 +44,7 @@ class Chip(QAbstractButton):
     """
 
     def __init__(
-        self, choice: Choice, fills: Sequence[Fill], theme: Theme, *, is_provider: bool
+        self, choice: FilterOption, fills: Sequence[Fill], theme: Theme, *, is_provider: bool
     ) -> None:
         """Stand for `choice`, filled so."""
         super().__init__()
@@ -55,7 +55,7 @@ class Chip(QAbstractButton):
         self._is_provider = is_provider
         self.show_choice(choice, fills, theme)
 
-    def show_choice(self, choice: Choice, fills: Sequence[Fill], theme: Theme) -> None:
+    def show_choice(self, choice: FilterOption, fills: Sequence[Fill], theme: Theme) -> None:
         """Take up a new state or theme."""
         self._fills, self._theme = tuple(fills), theme
         self.setText(choice.name)
@@ -72,7 +72,7 @@ class Chip(QAbstractButton):
         self.update()
 
     def nextCheckState(self) -> None:  # noqa: N802 - Qt's name
-        """Stay as it is: the next picture says what is on."""
+        """Stay as it is: the next snapshot says what is on."""
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """Swatch, name and padding."""
@@ -126,7 +126,7 @@ class Chip(QAbstractButton):
         return len(self._fills) * (_SWATCH_PX + _SEAM_PX) - _SEAM_PX
 
 
-class Chips(QWidget):
+class FilterBar(QWidget):
     """Chips for providers, then for models; those without room are in a menu at the end.
 
     Signals:
@@ -141,8 +141,8 @@ class Chips(QWidget):
         """Nothing to choose from yet."""
         super().__init__(parent)
         self._theme: Theme = LIGHT
-        self._picture: Picture | None = None
-        self._chips: list[Chip] = []
+        self._snapshot: Snapshot | None = None
+        self._chips: list[FilterChip] = []
         self._shape: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
         self._rule = QFrame()
         self._rule.setFixedSize(1, 2 * GRID_PX)
@@ -161,12 +161,12 @@ class Chips(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setAccessibleName("Filters: providers and models")
 
-    def show_picture(self, picture: Picture) -> None:
+    def show_snapshot(self, snapshot: Snapshot) -> None:
         """Take up its choices."""
-        self._picture = picture
+        self._snapshot = snapshot
         shape = (
-            tuple(choice.key for choice in picture.providers),
-            tuple(choice.key for choice in picture.models),
+            tuple(choice.key for choice in snapshot.providers),
+            tuple(choice.key for choice in snapshot.models),
         )
         if shape != self._shape:
             self._shape = shape
@@ -180,7 +180,7 @@ class Chips(QWidget):
         self._dress()
 
     @property
-    def chips(self) -> tuple[Chip, ...]:
+    def chips(self) -> tuple[FilterChip, ...]:
         """All of them, those without room too."""
         return tuple(self._chips)
 
@@ -211,13 +211,13 @@ class Chips(QWidget):
         super().resizeEvent(event)
         self._fit()
 
-    def _choices(self) -> list[tuple[Choice, bool]]:
+    def _choices(self) -> list[tuple[FilterOption, bool]]:
         """Each choice, and whether it is a provider."""
-        picture = self._picture
-        if picture is None:
+        snapshot = self._snapshot
+        if snapshot is None:
             return []
-        return [(each, True) for each in picture.providers] + [
-            (each, False) for each in picture.models
+        return [(each, True) for each in snapshot.providers] + [
+            (each, False) for each in snapshot.models
         ]
 
     def _rebuild(self) -> None:
@@ -230,7 +230,7 @@ class Chips(QWidget):
         self._chips = []
         for choice, is_provider in self._choices():
             fills = self._fills(choice, is_provider)
-            chip = Chip(choice, fills, self._theme, is_provider=is_provider)
+            chip = FilterChip(choice, fills, self._theme, is_provider=is_provider)
             chip.clicked.connect(lambda _, c=chip, p=is_provider: self._toggle(c.key, p))
             self._chips.append(chip)
         place = 0
@@ -249,13 +249,13 @@ class Chips(QWidget):
         for chip, (choice, is_provider) in zip(self._chips, self._choices(), strict=True):
             chip.show_choice(choice, self._fills(choice, is_provider), self._theme)
 
-    def _fills(self, choice: Choice, is_provider: bool) -> list[Fill]:
-        assert self._picture is not None
-        shades = Shades.of(self._picture)
+    def _fills(self, choice: FilterOption, is_provider: bool) -> list[Fill]:
+        assert self._snapshot is not None
+        series_fills = SeriesFills.of(self._snapshot)
         if is_provider:
-            return [shades.fill(self._theme, choice.key or None)]
+            return [series_fills.fill(self._theme, choice.key or None)]
         places = (choice.backend, *choice.also)
-        return [shades.fill(self._theme, backend, choice.key) for backend in places]
+        return [series_fills.fill(self._theme, backend, choice.key) for backend in places]
 
     def _fit(self) -> None:
         """Show as many as there is room for; the rest go into the menu."""

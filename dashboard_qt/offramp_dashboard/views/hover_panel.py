@@ -24,7 +24,7 @@ _OFFSET_PX = 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class HoverRow:
     """One number: its swatch, its name and itself."""
 
     name: str
@@ -37,7 +37,7 @@ class Readout:
     """What the panel says of one bar."""
 
     title: str
-    rows: tuple[Row, ...]
+    rows: tuple[HoverRow, ...]
     note: str = ""
 
     def as_text(self) -> str:
@@ -103,7 +103,7 @@ class HoverPanel(QWidget):
             painter.drawText(left, y, right - left, line, Qt.AlignmentFlag.AlignLeft, readout.note)
         painter.end()
 
-    def _paint_row(self, painter: QPainter, row: Row, theme: Theme, y: int, line: int) -> None:
+    def _paint_row(self, painter: QPainter, row: HoverRow, theme: Theme, y: int, line: int) -> None:
         left, right = _PADDING_PX, self.width() - _PADDING_PX
         if row.fill is not None:
             top = y + (line - _LEADING_PX - _SWATCH_PX) / 2

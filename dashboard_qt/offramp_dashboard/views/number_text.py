@@ -1,6 +1,6 @@
 """Times and numbers as this user's system writes them, in as few words as tell them apart.
 
-Times come in aware and are shown on the clocks of their own zone; a `Picture` holds the user's.
+Times come in aware and are shown on the clocks of their own zone; a `Snapshot` holds the user's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The pages of charts: which charts they hold, and what each chart is told of a `Picture`."""
+"""The pages of charts: which charts they hold, and what each chart is told of a `Snapshot`."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from offramp_dashboard.theme import GRID_PX
 from offramp_dashboard.views import number_text
 from offramp_dashboard.views.bars_chart import BarsChart
 from offramp_dashboard.views.card import Card
-from offramp_dashboard.views.quota_chart import BurnChart
+from offramp_dashboard.views.quota_chart import QuotaChart
 from offramp_dashboard.views.quota_meters import QuotaStrip
-from offramp_dashboard.views.series_fills import Shades
+from offramp_dashboard.views.series_fills import SeriesFills
 from offramp_dashboard.views.split_chart import SplitChart
 from offramp_dashboard.views.tokens_view import TokensView
-from offramp_dashboard.views.week_summary import HeadlineView
+from offramp_dashboard.views.week_summary import WeekSummaryView
 from offramp_dashboard.views.weeks_chart import WeeksChart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from offramp_dashboard.data.snapshot import Bars, Picture
+    from offramp_dashboard.data.snapshot import Bars, Snapshot
     from offramp_dashboard.theme import Theme
     from offramp_dashboard.views.chart import Chart
 
@@ -52,7 +52,7 @@ class ChartPage(QWidget):
         self.grid.setSpacing(GRID_PX + 4)
         self._charts: list[Chart] = []
 
-    def show_picture(self, picture: Picture) -> None:
+    def show_snapshot(self, snapshot: Snapshot) -> None:
         """Draw it."""
         raise NotImplementedError
 
@@ -86,7 +86,7 @@ class Overview(ChartPage):
     def __init__(self, parent: QWidget | None = None) -> None:
         """Empty charts."""
         super().__init__(parent)
-        self.headline = HeadlineView()
+        self.week_summary = WeekSummaryView()
         self.quota = QuotaStrip()
         self.day = BarsChart("Last 24 hours by hour and model", empty_text="Nothing in 24 hours")
         self.recent = BarsChart("Last 3 hours in 3 minutes each", empty_text="Nothing in 3 hours")
@@ -96,7 +96,7 @@ class Overview(ChartPage):
         self.weeks_card = self._card("Weeks", self.weeks)
         self.recent_card = self._card("Last 3 hours", self.recent)
         self.split_card = self._card("Split over time", self.split)
-        self.grid.addWidget(self.headline, 0, 0, 1, 2)
+        self.grid.addWidget(self.week_summary, 0, 0, 1, 2)
         self.grid.addWidget(self.quota, 1, 0, 1, 2)
         self.grid.addWidget(self.day_card, 2, 0)
         self.grid.addWidget(self.weeks_card, 2, 1)
@@ -107,29 +107,29 @@ class Overview(ChartPage):
         self.grid.setRowStretch(2, 1)
         self.grid.setRowStretch(3, 1)
 
-    def show_picture(self, picture: Picture) -> None:
+    def show_snapshot(self, snapshot: Snapshot) -> None:
         """Draw it; a range of the user's own takes the place of the last 24 hours."""
-        shades = Shades.of(picture)
-        self.headline.show_picture(picture)
-        self.quota.show_quota(picture.quota)
-        day = picture.chosen or picture.day
-        self.day.show_bars(day, shades)
-        self.day_card.set_title("Your range" if picture.chosen else "Last 24 hours")
-        self.day_card.set_note(_note(day, "by model"))
-        if picture.chosen:
-            when = number_text.span_text(day.edges[0], day.edges[-1], picture.taken)
-            self.day_card.set_note(f"{when}  ·  {_note(day, 'by model')}")
-        self.recent.show_bars(picture.recent, shades)
-        self.recent_card.set_note(_note(picture.recent, "3 minutes a bar"))
-        self.weeks.show_weeks(picture.weeks, shades, picture.taken)
-        self.weeks_card.set_note(weeks_note(picture))
-        self.split.show_split(picture.split, shades)
-        self.split_card.set_note(split_note(picture))
+        series_fills = SeriesFills.of(snapshot)
+        self.week_summary.show_snapshot(snapshot)
+        self.quota.show_quota(snapshot.quota)
+        day = snapshot.chosen or snapshot.day
+        self.day.show_bars(day, series_fills)
+        self.day_card.set_title("Your range" if snapshot.chosen else "Last 24 hours")
+        self.day_card.set_subtitle(_bars_subtitle(day, "by model"))
+        if snapshot.chosen:
+            when = number_text.span_text(day.edges[0], day.edges[-1], snapshot.taken)
+            self.day_card.set_subtitle(f"{when}  ·  {_bars_subtitle(day, 'by model')}")
+        self.recent.show_bars(snapshot.recent, series_fills)
+        self.recent_card.set_subtitle(_bars_subtitle(snapshot.recent, "3 minutes a bar"))
+        self.weeks.show_weeks(snapshot.weeks, series_fills, snapshot.taken)
+        self.weeks_card.set_subtitle(weeks_subtitle(snapshot))
+        self.split.show_split(snapshot.split, series_fills)
+        self.split_card.set_subtitle(split_subtitle(snapshot))
 
     def set_theme(self, theme: Theme) -> None:
         """Colours follow."""
         super().set_theme(theme)
-        self.headline.set_theme(theme)
+        self.week_summary.set_theme(theme)
         self.quota.set_theme(theme)
 
 
@@ -153,19 +153,19 @@ class HistoryPage(ChartPage):
         self.grid.setRowStretch(0, 1)
         self.grid.setRowStretch(1, 1)
 
-    def show_picture(self, picture: Picture) -> None:
+    def show_snapshot(self, snapshot: Snapshot) -> None:
         """Draw it."""
-        shades = Shades.of(picture)
-        self.split.show_split(picture.split, shades)
-        self.split_card.set_note(split_note(picture))
-        self.weeks.show_weeks(picture.weeks, shades, picture.taken)
-        self.weeks_card.set_note(weeks_note(picture))
-        self.tokens.show_tokens(picture.tokens, shades.backends)
-        tokens = picture.tokens
-        when = f"since {number_text.moment_text(tokens.start, picture.taken)}"
-        if picture.chosen is not None:
-            when = number_text.span_text(tokens.start, tokens.end, picture.taken)
-        self.tokens_card.set_note(when)
+        series_fills = SeriesFills.of(snapshot)
+        self.split.show_split(snapshot.split, series_fills)
+        self.split_card.set_subtitle(split_subtitle(snapshot))
+        self.weeks.show_weeks(snapshot.weeks, series_fills, snapshot.taken)
+        self.weeks_card.set_subtitle(weeks_subtitle(snapshot))
+        self.tokens.show_tokens(snapshot.tokens, series_fills.backends)
+        tokens = snapshot.tokens
+        when = f"since {number_text.moment_text(tokens.start, snapshot.taken)}"
+        if snapshot.chosen is not None:
+            when = number_text.span_text(tokens.start, tokens.end, snapshot.taken)
+        self.tokens_card.set_subtitle(when)
 
     def set_theme(self, theme: Theme) -> None:
         """Colours follow."""
@@ -173,29 +173,29 @@ class HistoryPage(ChartPage):
         self.tokens.set_theme(theme)
 
 
-def weeks_note(picture: Picture) -> str:
+def weeks_subtitle(snapshot: Snapshot) -> str:
     """Where the running week goes."""
-    weeks = picture.weeks
+    weeks = snapshot.weeks
     if not weeks.is_complete:
         return _STILL_READING
     if weeks.pace is None:
         return ""
-    end = number_text.day_and_clock(picture.headline.end)
+    end = number_text.day_and_clock(snapshot.week_summary.end)
     return f"≈ {number_text.short(weeks.pace)} by {end} at this pace"
 
 
-def split_note(picture: Picture) -> str:
+def split_subtitle(snapshot: Snapshot) -> str:
     """From when on, of what, and how pauses are shown."""
-    bars = picture.split.bars
+    bars = snapshot.split.bars
     notes = [f"share of {bars.measure.value}"]
-    if picture.split.pauses:
+    if snapshot.split.pauses:
         notes.append("dimmed while paused")
     if not bars.is_complete:
         notes.append(_STILL_READING)
     return "  ·  ".join(notes)
 
 
-def _note(bars: Bars, how: str) -> str:
+def _bars_subtitle(bars: Bars, how: str) -> str:
     total = sum(sum(each.values) for each in bars.series)
     text = f"{number_text.short(total)} {bars.measure.value}, {how}"
     return text if bars.is_complete else f"{text}  ·  {_STILL_READING}"
@@ -205,7 +205,7 @@ def _span(chart: Chart, first: int, last: int) -> tuple[datetime, datetime] | No
     if isinstance(chart, WeeksChart):
         weeks = chart.shown.weeks if chart.shown else ()
         return (weeks[first].start, weeks[last].end) if weeks else None
-    if isinstance(chart, BurnChart):
+    if isinstance(chart, QuotaChart):
         edges = chart.edges()
         return (edges[first], edges[last + 1]) if edges else None
     bars: Bars | None = None
@@ -216,10 +216,10 @@ def _span(chart: Chart, first: int, last: int) -> tuple[datetime, datetime] | No
     return (bars.edges[first], bars.edges[last + 1]) if bars else None
 
 
-def summary_of(picture: Picture) -> str:
+def summary_of(snapshot: Snapshot) -> str:
     """The week in one sentence, for people who can't see the charts."""
     parts = [
         f"{backend_name(part.backend)} {number_text.exact(part.requests)} requests"
-        for part in picture.headline.parts
+        for part in snapshot.week_summary.parts
     ]
     return f"This week: {', '.join(parts)}" if parts else "Nothing this week yet"

@@ -10,8 +10,8 @@ from offramp_core.wording.quota_text import percent_text
 from offramp_dashboard.theme import Fill
 from offramp_dashboard.views import number_text, ticks
 from offramp_dashboard.views.chart import Chart
-from offramp_dashboard.views.hover_panel import Readout, Row
-from offramp_dashboard.views.quota_curve import WHOLE, BurnItem
+from offramp_dashboard.views.hover_panel import HoverRow, Readout
+from offramp_dashboard.views.quota_curve import WHOLE, QuotaCurve
 from offramp_dashboard.views.ticks import Tick
 
 if TYPE_CHECKING:
@@ -32,14 +32,14 @@ _MARK = timedelta(minutes=15)
 _PER_LEVEL_PX = 28
 
 
-class BurnChart(Chart):
+class QuotaChart(Chart):
     """Draws a `BurnUp`."""
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         """Nothing is drawn yet."""
         super().__init__(name, parent)
         self._burn_up: BurnUp | None = None
-        self._item = BurnItem(self)
+        self._item = QuotaCurve(self)
         self._item.setZValue(5)
         self.addItem(self._item)
 
@@ -104,17 +104,17 @@ class BurnChart(Chart):
         start, end = edges[bar], edges[bar + 1]
         is_ahead = start.timestamp() > burn_up.now.timestamp()
         even = (bar + 1) / self.bar_count
-        rows = [Row(name="at even pace", value=percent_text(even))]
+        rows = [HoverRow(name="at even pace", value=percent_text(even))]
         note = ""
         if is_ahead:
             expected = _expected(burn_up, end)
             if expected is not None:
-                rows.insert(0, Row(name="at this pace", value=f"≈ {percent_text(expected)}"))
+                rows.insert(0, HoverRow(name="at this pace", value=f"≈ {percent_text(expected)}"))
         else:
             moment = min(end, burn_up.now, key=datetime.timestamp)
             value, note = _told(burn_up, moment)
             fill = Fill(colour=self.theme.of_backend(burn_up.backend))
-            rows.insert(0, Row(name="used", value=value, fill=fill))
+            rows.insert(0, HoverRow(name="used", value=value, fill=fill))
         title = number_text.span_text(start, end, burn_up.now)
         return Readout(title=title, rows=tuple(rows), note=note)
 

@@ -44,7 +44,7 @@ def line_pen(colour: str, width_px: float, pattern: Sequence[float] = ()) -> QPe
     return pen
 
 
-class BurnItem(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph has no types
+class QuotaCurve(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph has no types
     """Stands in a chart whose bars are the window's time, and which counts in percents."""
 
     def __init__(self, chart: Chart) -> None:

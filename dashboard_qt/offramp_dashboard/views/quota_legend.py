@@ -29,7 +29,7 @@ _BEFORE = ("the week before", quota_curve.THIN_PX, (), True)
 """Name, width, pattern, and whether it is muted."""
 
 
-class BurnLegend(QWidget):
+class QuotaLegend(QWidget):
     """The row; names that have no room are left out, the last first."""
 
     def __init__(self, parent: QWidget | None = None) -> None:

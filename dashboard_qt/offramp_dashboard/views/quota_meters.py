@@ -71,7 +71,7 @@ class QuotaBar(QWidget):
         painter.end()
 
 
-class Meter(QWidget):
+class QuotaMeter(QWidget):
     """One window: its name and figure, what else there is to say, and the bar."""
 
     def __init__(self) -> None:
@@ -134,7 +134,7 @@ class QuotaStrip(QFrame):
         self.setAccessibleName("Quota of the plans")
         self._theme: Theme = LIGHT
         self._shown: tuple[BurnUp, ...] = ()
-        self.meters = [Meter() for _ in range(_MOST)]
+        self.meters = [QuotaMeter() for _ in range(_MOST)]
         row = QHBoxLayout(self)
         row.setContentsMargins(2 * GRID_PX, GRID_PX - 1, 2 * GRID_PX, GRID_PX - 1)
         row.setSpacing(3 * GRID_PX)

@@ -12,11 +12,11 @@ from offramp_dashboard.views.card import Card, ElidedLabel
 from offramp_dashboard.views.empty_states import Notice, NoticePage
 from offramp_dashboard.views.fonts import scaled
 from offramp_dashboard.views.pages import ChartPage
-from offramp_dashboard.views.quota_chart import BurnChart
-from offramp_dashboard.views.quota_legend import BurnLegend
+from offramp_dashboard.views.quota_chart import QuotaChart
+from offramp_dashboard.views.quota_legend import QuotaLegend
 
 if TYPE_CHECKING:
-    from offramp_dashboard.data.snapshot import BurnUp, Picture, Quota
+    from offramp_dashboard.data.snapshot import BurnUp, Quota, Snapshot
     from offramp_dashboard.theme import Theme
 
 _COLUMNS = 2
@@ -31,7 +31,7 @@ class QuotaPage(ChartPage):
         self._theme: Theme = LIGHT
         self._shape: tuple[tuple[str, str], ...] = ()
         self.cards: list[Card] = []
-        self.legend = BurnLegend()
+        self.legend = QuotaLegend()
         self.notice = NoticePage()
         self._remarks = QWidget()
         self._remark_column = QVBoxLayout(self._remarks)
@@ -42,18 +42,18 @@ class QuotaPage(ChartPage):
             self.grid.setColumnStretch(column, 1)
         self._arrange(())
 
-    def show_picture(self, picture: Picture) -> None:
+    def show_snapshot(self, snapshot: Snapshot) -> None:
         """Draw its quota."""
-        quota = picture.quota
+        quota = snapshot.quota
         shape = tuple((one.backend, one.window) for one in quota.burn_ups)
         if shape != self._shape:
             self._arrange(quota.burn_ups)
             self._shape = shape
         for card, burn_up in zip(self.cards, quota.burn_ups, strict=True):
-            assert isinstance(card.content, BurnChart)
+            assert isinstance(card.content, QuotaChart)
             card.content.show_burn_up(burn_up)
             card.set_title(burn_up.title)
-            card.set_note(burn_up.text)
+            card.set_subtitle(burn_up.text)
         self.legend.show_before(has_before=any(one.before for one in quota.burn_ups))
         self._show_remarks(quota)
 
@@ -108,12 +108,12 @@ class QuotaPage(ChartPage):
 
     def _keep_cards(self, count: int) -> None:
         while len(self.cards) < count:
-            chart = BurnChart("Quota")
+            chart = QuotaChart("Quota")
             self.cards.append(self._card("Quota", chart))
             chart.set_theme(self._theme)
         while len(self.cards) > count:
             card = self.cards.pop()
-            assert isinstance(card.content, BurnChart)
+            assert isinstance(card.content, QuotaChart)
             self._charts.remove(card.content)
             card.hide()
             card.deleteLater()

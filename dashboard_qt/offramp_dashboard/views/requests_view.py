@@ -31,7 +31,7 @@ from offramp_dashboard.views.fonts import scaled
 
 if TYPE_CHECKING:
     from offramp_core.usage.records import Status
-    from offramp_dashboard.data.snapshot import Picture
+    from offramp_dashboard.data.snapshot import Snapshot
     from offramp_dashboard.theme import Theme
 
 _ROW_PX = 30
@@ -94,15 +94,15 @@ class RequestsView(QFrame):
         delegate.theme = theme
         self.table.viewport().update()
 
-    def show_picture(self, picture: Picture) -> None:
+    def show_snapshot(self, snapshot: Snapshot) -> None:
         """Hide what the filters hide."""
         self._hidden = (
-            frozenset(choice.key for choice in picture.providers if not choice.is_on),
-            frozenset(choice.key for choice in picture.models if not choice.is_on),
+            frozenset(choice.key for choice in snapshot.providers if not choice.is_on),
+            frozenset(choice.key for choice in snapshot.models if not choice.is_on),
         )
         delegate = self.table.itemDelegate()
         assert isinstance(delegate, _Cells)
-        delegate.backends = tuple(choice.key for choice in picture.providers)
+        delegate.backends = tuple(choice.key for choice in snapshot.providers)
         self._refilter()
 
     @property

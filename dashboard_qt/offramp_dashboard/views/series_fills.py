@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from offramp_dashboard.data.snapshot import Choice, Picture
+    from offramp_dashboard.data.snapshot import FilterOption, Snapshot
     from offramp_dashboard.theme import Fill, Theme
 
 
 @dataclass(frozen=True, slots=True)
-class Shades:
+class SeriesFills:
     """A backend gives the hue, its model the shade and the pattern.
 
     A backend's own models, those that it serves mostly, have the first shades; a model that it
@@ -24,16 +24,16 @@ class Shades:
     _places: Mapping[tuple[str | None, str], int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, picture: Picture) -> Shades:
-        """By the choices of `picture`, which hold all there is, hidden or not."""
-        backends = tuple(choice.key for choice in picture.providers)
-        homes: dict[str | None, list[Choice]] = {}
-        for choice in picture.models:
+    def of(cls, snapshot: Snapshot) -> SeriesFills:
+        """By the choices of `snapshot`, which hold all there is, hidden or not."""
+        backends = tuple(choice.key for choice in snapshot.providers)
+        homes: dict[str | None, list[FilterOption]] = {}
+        for choice in snapshot.models:
             homes.setdefault(choice.backend, []).append(choice)
         places = {}
         for backend in {*homes, *(key or None for key in backends)}:
             own = homes.get(backend, [])
-            others = [choice for choice in picture.models if choice not in own]
+            others = [choice for choice in snapshot.models if choice not in own]
             for place, choice in enumerate((*own, *others)):
                 places[backend, choice.key] = place
         return cls(backends, places)

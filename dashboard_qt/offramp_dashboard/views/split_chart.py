@@ -11,9 +11,9 @@ from PySide6.QtGui import QColor, QPainter, QPen
 
 from offramp_core.wording.formatting import format_percent, share
 from offramp_dashboard.views import number_text, ticks
-from offramp_dashboard.views.bars_item import Bar, BarsItem, Block
+from offramp_dashboard.views.bars_item import BarBlock, BarsItem, StackedBar
 from offramp_dashboard.views.chart import Chart
-from offramp_dashboard.views.hover_panel import Readout, Row
+from offramp_dashboard.views.hover_panel import HoverRow, Readout
 from offramp_dashboard.views.ticks import Tick
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from offramp_dashboard.data.snapshot import PauseMark, Split
     from offramp_dashboard.theme import Theme
-    from offramp_dashboard.views.series_fills import Shades
+    from offramp_dashboard.views.series_fills import SeriesFills
 
 _WHOLE = 100
 _MARK_PX = 8.0
@@ -39,7 +39,7 @@ class SplitChart(Chart):
         """Nothing is drawn yet."""
         super().__init__(name, parent)
         self._split: Split | None = None
-        self._shades: Shades | None = None
+        self._series_fills: SeriesFills | None = None
         self._item = BarsItem(gap=_GAP)
         self.addItem(self._item)
         self._marks = _PauseItem(self)
@@ -47,9 +47,9 @@ class SplitChart(Chart):
         self.addItem(self._marks)
         self.empty_text = "Nothing to split yet"
 
-    def show_split(self, split: Split, shades: Shades) -> None:
+    def show_split(self, split: Split, series_fills: SeriesFills) -> None:
         """Draw this from now on."""
-        self._split, self._shades = split, shades
+        self._split, self._series_fills = split, series_fills
         self._redraw()
         has_any = any(any(each.values) for each in split.bars.series)
         self.set_extent(len(split.bars.edges) - 1, _WHOLE if has_any else 0)
@@ -83,23 +83,23 @@ class SplitChart(Chart):
 
     def readout(self, bar: int) -> Readout:
         """Each backend's share and number, and whether delegation was paused."""
-        split, shades = self._split, self._shades
+        split, series_fills = self._split, self._series_fills
         assert split is not None
-        assert shades is not None
+        assert series_fills is not None
         bars = split.bars
         total = sum(each.values[bar] for each in bars.series)
         rows = [
-            Row(
+            HoverRow(
                 name=each.name,
                 value=f"{number_text.exact(each.values[bar])}  "
                 f"{format_percent(share(each.values[bar], total))}",
-                fill=shades.fill(self.theme, each.backend),
+                fill=series_fills.fill(self.theme, each.backend),
             )
             for each in reversed(bars.series)
             if each.values[bar]
         ]
         if not rows:
-            rows = [Row(name=bars.measure.value, value="0")]
+            rows = [HoverRow(name=bars.measure.value, value="0")]
         start, end = bars.edges[bar], bars.edges[bar + 1]
         return Readout(
             title=number_text.span_text(start, end, bars.now),
@@ -125,10 +125,10 @@ class SplitChart(Chart):
         return _place(bars.edges, mark.start), _place(bars.edges, end)
 
     def _redraw(self) -> None:
-        split, shades = self._split, self._shades
-        if split is None or shades is None:
+        split, series_fills = self._split, self._series_fills
+        if split is None or series_fills is None:
             return
-        fills = [shades.fill(self.theme, each.backend) for each in split.bars.series]
+        fills = [series_fills.fill(self.theme, each.backend) for each in split.bars.series]
         drawn = []
         for column in zip(*(each.values for each in split.bars.series), strict=True):
             total, level = sum(column), 0
@@ -136,9 +136,9 @@ class SplitChart(Chart):
             for value, fill in zip(column, fills, strict=True):
                 if value:
                     low = _WHOLE * level / total
-                    blocks.append(Block(low, _WHOLE * (level + value) / total, fill))
+                    blocks.append(BarBlock(low, _WHOLE * (level + value) / total, fill))
                     level += value
-            drawn.append(Bar(tuple(blocks)))
+            drawn.append(StackedBar(tuple(blocks)))
         self._item.set_bars(drawn)
 
 

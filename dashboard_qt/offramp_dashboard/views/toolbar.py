@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from offramp_dashboard.data.snapshot import Daemon, DaemonState, Measure
+from offramp_dashboard.data.snapshot import DaemonCondition, DaemonSummary, Measure
 from offramp_dashboard.theme import GRID_PX, LIGHT
 from offramp_dashboard.views.card import ElidedLabel
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 _DOT_PX = 12
 _WORDS = {
-    DaemonState.RUNNING: "Delegating",
-    DaemonState.PAUSED: "Paused",
-    DaemonState.NO_KEY: "No key",
-    DaemonState.STOPPED: "Not running",
-    DaemonState.UNKNOWN: "Unknown",
+    DaemonCondition.RUNNING: "Delegating",
+    DaemonCondition.PAUSED: "Paused",
+    DaemonCondition.NO_KEY: "No key",
+    DaemonCondition.STOPPED: "Not running",
+    DaemonCondition.UNKNOWN: "Unknown",
 }
 
 
@@ -43,11 +43,11 @@ class StateDot(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         """Unknown at first."""
         super().__init__(parent)
-        self._state = DaemonState.UNKNOWN
+        self._state = DaemonCondition.UNKNOWN
         self._theme: Theme = LIGHT
         self.setFixedSize(QSize(_DOT_PX, _DOT_PX))
 
-    def show_state(self, state: DaemonState, theme: Theme) -> None:
+    def show_state(self, state: DaemonCondition, theme: Theme) -> None:
         """Draw this one."""
         self._state, self._theme = state, theme
         self.update()
@@ -60,20 +60,20 @@ class StateDot(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         area = QRectF(1, 1, _DOT_PX - 2, _DOT_PX - 2)
         match self._state:
-            case DaemonState.RUNNING:
+            case DaemonCondition.RUNNING:
                 painter.setPen(Qt.PenStyle.NoPen)
                 painter.setBrush(QColor(theme.good))
                 painter.drawEllipse(area)
-            case DaemonState.PAUSED:
+            case DaemonCondition.PAUSED:
                 painter.setPen(Qt.PenStyle.NoPen)
                 painter.setBrush(QColor(theme.warning))
                 painter.drawRect(QRectF(2, 1, 3, 10))
                 painter.drawRect(QRectF(7, 1, 3, 10))
-            case DaemonState.NO_KEY | DaemonState.STOPPED | DaemonState.UNKNOWN:
+            case DaemonCondition.NO_KEY | DaemonCondition.STOPPED | DaemonCondition.UNKNOWN:
                 colours = {
-                    DaemonState.NO_KEY: theme.warning,
-                    DaemonState.STOPPED: theme.danger,
-                    DaemonState.UNKNOWN: theme.muted,
+                    DaemonCondition.NO_KEY: theme.warning,
+                    DaemonCondition.STOPPED: theme.danger,
+                    DaemonCondition.UNKNOWN: theme.muted,
                 }
                 painter.setPen(QPen(QColor(colours[self._state]), 2))
                 painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -131,7 +131,7 @@ class Toolbar(QWidget):
         """`pause` and `export` fill their menus."""
         super().__init__(parent)
         self._theme: Theme = LIGHT
-        self._daemon = Daemon(state=DaemonState.UNKNOWN, text="")
+        self._daemon = DaemonSummary(state=DaemonCondition.UNKNOWN, text="")
         self.dot = StateDot()
         self.state = ElidedLabel()
         self.pause_button = _menu_button("Pause", pause, "Pause delegation")
@@ -158,26 +158,26 @@ class Toolbar(QWidget):
             row.addWidget(widget)
         self.show_daemon(self._daemon)
 
-    def show_daemon(self, daemon: Daemon) -> None:
+    def show_daemon(self, daemon: DaemonSummary) -> None:
         """Say how the daemon is."""
         self._daemon = daemon
         name = _WORDS[daemon.state]
         text = daemon.text
-        if daemon.state is DaemonState.STOPPED and ":" in text:
+        if daemon.state is DaemonCondition.STOPPED and ":" in text:
             # In full it names the socket, which has room in the tip alone.
             text = f"{text.partition(':')[0]}. Start it: {text.rpartition(': ')[2]}"
         self.state.set_full_text(text or name)
         self.state.setToolTip(daemon.text)
         self.state.setAccessibleName(f"Daemon: {name}. {daemon.text}")
         self.dot.show_state(daemon.state, self._theme)
-        can_pause = daemon.state in (DaemonState.RUNNING, DaemonState.NO_KEY)
-        self.resume_button.setVisible(daemon.state is DaemonState.PAUSED)
-        self.pause_button.setVisible(daemon.state is not DaemonState.PAUSED)
+        can_pause = daemon.state in (DaemonCondition.RUNNING, DaemonCondition.NO_KEY)
+        self.resume_button.setVisible(daemon.state is DaemonCondition.PAUSED)
+        self.pause_button.setVisible(daemon.state is not DaemonCondition.PAUSED)
         self.pause_button.setEnabled(can_pause)
 
     def set_busy(self, is_busy: bool) -> None:
         """A command is under way: no second one until it is answered."""
-        can_pause = self._daemon.state in (DaemonState.RUNNING, DaemonState.NO_KEY)
+        can_pause = self._daemon.state in (DaemonCondition.RUNNING, DaemonCondition.NO_KEY)
         self.resume_button.setEnabled(not is_busy)
         self.pause_button.setEnabled(can_pause and not is_busy)
 

@@ -23,17 +23,17 @@ from offramp_dashboard.theme import CAPTION, FIGURE, GRID_PX, HERO, LIGHT
 from offramp_dashboard.views import number_text
 from offramp_dashboard.views.card import ElidedLabel
 from offramp_dashboard.views.fonts import scaled
-from offramp_dashboard.views.series_fills import Shades
+from offramp_dashboard.views.series_fills import SeriesFills
 from offramp_dashboard.views.split_bar import SplitBar
 
 if TYPE_CHECKING:
-    from offramp_dashboard.data.snapshot import Headline, Part, Picture
+    from offramp_dashboard.data.snapshot import BackendTotals, Snapshot, WeekSummary
     from offramp_dashboard.theme import Theme
 
 _NOTHING = number_text.DASH
 
 
-class _Note(QLabel):
+class _Caption(QLabel):
     """A line that goes on below where the window is narrow.
 
     Room for two is always kept: a label whose height hangs on its width would have the page lay
@@ -70,23 +70,23 @@ class Figure(QWidget):
         self._name.setFont(scaled(self.font(), CAPTION))
         self._value = QLabel(_NOTHING)
         self._value.setFont(scaled(self.font(), FIGURE, is_bold=True))
-        self._note = _Note()
-        self._note.setProperty("rank", "muted")
-        self._note.setFont(scaled(self.font(), CAPTION))
+        self._caption = _Caption()
+        self._caption.setProperty("rank", "muted")
+        self._caption.setFont(scaled(self.font(), CAPTION))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
-        for label in (self._name, self._value, self._note):
+        for label in (self._name, self._value, self._caption):
             layout.addWidget(label)
         layout.addStretch(1)
 
-    def show_value(self, value: str, note: str = "", *, tip: str = "") -> None:
+    def show_value(self, value: str, caption: str = "", *, tip: str = "") -> None:
         """Show these; `tip` has the number in full."""
         self._value.setText(value)
-        self._note.setText(note)
+        self._caption.setText(caption)
         self.setToolTip(tip)
         said = f"{self._name.text()}: {tip or value}"
-        self.setAccessibleName(f"{said}, {note}" if note else said)
+        self.setAccessibleName(f"{said}, {caption}" if caption else said)
 
     @property
     def value(self) -> str:
@@ -94,26 +94,26 @@ class Figure(QWidget):
         return self._value.text()
 
     @property
-    def note(self) -> str:
+    def caption(self) -> str:
         """The line below."""
-        return self._note.text()
+        return self._caption.text()
 
 
-class HeadlineView(QFrame):
-    """Draws a `Headline`, with the week's pace."""
+class WeekSummaryView(QFrame):
+    """Draws a `WeekSummary`, with the week's pace."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         """Nothing is shown yet."""
         super().__init__(parent)
         self.setObjectName("card")
         self._theme: Theme = LIGHT
-        self._picture: Picture | None = None
+        self._snapshot: Snapshot | None = None
         self._week = ElidedLabel()
         self._week.setFont(scaled(self.font(), CAPTION))
         self._week.setProperty("rank", "muted")
         self._share = QLabel(_NOTHING)
         self._share.setFont(scaled(self.font(), HERO, is_bold=True))
-        self._share_note = ElidedLabel("delegated")
+        self._share_caption = ElidedLabel("delegated")
         self._bar = SplitBar(10)
         self._parts = ElidedLabel()
         self._parts.setFont(scaled(self.font(), CAPTION))
@@ -128,11 +128,11 @@ class HeadlineView(QFrame):
         number = QHBoxLayout()
         number.setSpacing(GRID_PX)
         number.addWidget(self._share, 0, Qt.AlignmentFlag.AlignBottom)
-        number.addWidget(self._share_note, 1, Qt.AlignmentFlag.AlignBottom)
+        number.addWidget(self._share_caption, 1, Qt.AlignmentFlag.AlignBottom)
         self._share.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         # The smaller text stands on the larger one's line.
-        drop = self._share.fontMetrics().descent() - self._share_note.fontMetrics().descent()
-        self._share_note.setContentsMargins(0, 0, 0, drop)
+        drop = self._share.fontMetrics().descent() - self._share_caption.fontMetrics().descent()
+        self._share_caption.setContentsMargins(0, 0, 0, drop)
         left = QVBoxLayout()
         left.setSpacing(4)
         left.addWidget(self._week)
@@ -150,24 +150,24 @@ class HeadlineView(QFrame):
         layout.addLayout(left, 4)
         layout.addLayout(figures, 7)
 
-    def show_picture(self, picture: Picture) -> None:
+    def show_snapshot(self, snapshot: Snapshot) -> None:
         """Draw its headline from now on."""
-        self._picture = picture
-        headline = picture.headline
-        start = headline.start
-        left = format_duration(headline.end.timestamp() - picture.taken.timestamp())
+        self._snapshot = snapshot
+        week_summary = snapshot.week_summary
+        start = week_summary.start
+        left = format_duration(week_summary.end.timestamp() - snapshot.taken.timestamp())
         self._week.set_full_text(
             f"This week, since {number_text.day_and_clock(start)}  ·  {left} left"
         )
-        self._show_split(headline, picture.measure)
-        self._show_counts(headline, picture)
-        self._show_savings(headline)
+        self._show_split(week_summary, snapshot.measure)
+        self._show_counts(week_summary, snapshot)
+        self._show_savings(week_summary)
 
     def set_theme(self, theme: Theme) -> None:
         """Colours follow."""
         self._theme = theme
-        if self._picture is not None:
-            self._show_split(self._picture.headline, self._picture.measure)
+        if self._snapshot is not None:
+            self._show_split(self._snapshot.week_summary, self._snapshot.measure)
 
     @property
     def share_text(self) -> str:
@@ -179,18 +179,18 @@ class HeadlineView(QFrame):
         """The backends' parts in words."""
         return self._parts.full_text
 
-    def _show_split(self, headline: Headline, measure: Measure) -> None:
-        assert self._picture is not None
-        shades = Shades.of(self._picture)
-        counted = [(part, _value(part, measure)) for part in headline.parts]
+    def _show_split(self, week_summary: WeekSummary, measure: Measure) -> None:
+        assert self._snapshot is not None
+        series_fills = SeriesFills.of(self._snapshot)
+        counted = [(part, _value(part, measure)) for part in week_summary.parts]
         total = sum(value for _, value in counted)
         delegated = sum(value for part, value in counted if _is_delegated(part))
         self._share.setText(format_percent(share(delegated, total)) if total else _NOTHING)
-        self._share_note.set_full_text(
+        self._share_caption.set_full_text(
             f"of {measure.value} delegated" if total else "nothing this week yet"
         )
         ordered = sorted(counted, key=lambda each: not _is_delegated(each[0]))
-        fills = [(value, shades.fill(self._theme, part.backend)) for part, value in ordered]
+        fills = [(value, series_fills.fill(self._theme, part.backend)) for part, value in ordered]
         self._bar.show_parts(fills, self._theme)
         texts = [
             f"{backend_name(part.backend)} {number_text.short(value)}" for part, value in ordered
@@ -198,8 +198,8 @@ class HeadlineView(QFrame):
         self._parts.set_full_text("   ·   ".join(texts))
         self._bar.setAccessibleName(", ".join(texts))
 
-    def _show_counts(self, headline: Headline, picture: Picture) -> None:
-        now, before = headline.parts, headline.last_week_parts
+    def _show_counts(self, week_summary: WeekSummary, snapshot: Snapshot) -> None:
+        now, before = week_summary.parts, week_summary.last_week_parts
         requests = sum(part.requests for part in now)
         tokens = sum(part.tokens for part in now)
         errors = sum(part.errors for part in now)
@@ -217,8 +217,8 @@ class HeadlineView(QFrame):
         self.tokens.show_value(format_tokens(tokens), notes[1], tip=number_text.exact(tokens))
         self.errors.show_value(number_text.short(errors), notes[2], tip=number_text.exact(errors))
 
-    def _show_savings(self, headline: Headline) -> None:
-        savings = headline.savings
+    def _show_savings(self, week_summary: WeekSummary) -> None:
+        savings = week_summary.savings
         if savings is None:
             self.saved.show_value(_NOTHING, "estimate to come")
             return
@@ -236,9 +236,9 @@ class HeadlineView(QFrame):
         self.saved.setToolTip(tip)
 
 
-def _value(part: Part, measure: Measure) -> int:
+def _value(part: BackendTotals, measure: Measure) -> int:
     return part.requests if measure is Measure.REQUESTS else part.tokens
 
 
-def _is_delegated(part: Part) -> bool:
+def _is_delegated(part: BackendTotals) -> bool:
     return part.backend not in (None, ANTHROPIC)

@@ -9,9 +9,9 @@ from PySide6.QtGui import QFontMetricsF
 from offramp_core.wording.formatting import format_percent, share
 from offramp_dashboard.data.display_names import backend_name
 from offramp_dashboard.views import number_text
-from offramp_dashboard.views.bars_item import Bar, BarsItem, Block
+from offramp_dashboard.views.bars_item import BarBlock, BarsItem, StackedBar
 from offramp_dashboard.views.chart import Chart
-from offramp_dashboard.views.hover_panel import Readout, Row
+from offramp_dashboard.views.hover_panel import HoverRow, Readout
 from offramp_dashboard.views.ticks import Tick
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QWidget
 
-    from offramp_dashboard.data.snapshot import Week, Weeks
+    from offramp_dashboard.data.snapshot import WeekColumn, Weeks
     from offramp_dashboard.theme import Theme
-    from offramp_dashboard.views.series_fills import Shades
+    from offramp_dashboard.views.series_fills import SeriesFills
 
 _GAP = 0.34
 
@@ -34,15 +34,15 @@ class WeeksChart(Chart):
         """Nothing is drawn yet."""
         super().__init__(name, parent)
         self._weeks: Weeks | None = None
-        self._shades: Shades | None = None
+        self._series_fills: SeriesFills | None = None
         self._now: datetime | None = None
         self._item = BarsItem(gap=_GAP)
         self.addItem(self._item)
         self.empty_text = "Nothing in these weeks"
 
-    def show_weeks(self, weeks: Weeks, shades: Shades, now: datetime) -> None:
+    def show_weeks(self, weeks: Weeks, series_fills: SeriesFills, now: datetime) -> None:
         """Draw these from now on."""
-        self._weeks, self._shades, self._now = weeks, shades, now
+        self._weeks, self._series_fills, self._now = weeks, series_fills, now
         self._redraw()
         highest = max([_total(week) for week in weeks.weeks] + [weeks.pace or 0], default=0)
         self.set_extent(len(weeks.weeks), highest)
@@ -79,54 +79,54 @@ class WeeksChart(Chart):
 
     def readout(self, bar: int) -> Readout:
         """The week's parts, its whole and, of the running one, its pace."""
-        weeks, shades, now = self._weeks, self._shades, self._now
+        weeks, series_fills, now = self._weeks, self._series_fills, self._now
         assert weeks is not None
-        assert shades is not None
+        assert series_fills is not None
         assert now is not None
         week = weeks.weeks[bar]
         total = _total(week)
         rows = [
-            Row(
+            HoverRow(
                 name=backend_name(backend),
                 value=f"{number_text.exact(value)}  {format_percent(share(value, total))}",
-                fill=shades.fill(self.theme, backend),
+                fill=series_fills.fill(self.theme, backend),
             )
             for backend, value in reversed(week.values)
             if value
         ]
-        rows.append(Row(name=weeks.measure.value, value=number_text.exact(total)))
+        rows.append(HoverRow(name=weeks.measure.value, value=number_text.exact(total)))
         if week.is_current and weeks.pace is not None:
-            rows.append(Row(name="at this pace", value=number_text.exact(weeks.pace)))
+            rows.append(HoverRow(name="at this pace", value=number_text.exact(weeks.pace)))
         start = number_text.day_of_month(week.start)
         title = f"{start} {number_text.DASH} {number_text.day_of_month(week.end)}"
         note = f"since {number_text.day_and_clock(week.start)}" if week.is_current else ""
         return Readout(title=title, rows=tuple(rows), note=note)
 
     def _redraw(self) -> None:
-        weeks, shades = self._weeks, self._shades
-        if weeks is None or shades is None:
+        weeks, series_fills = self._weeks, self._series_fills
+        if weeks is None or series_fills is None:
             return
-        self._item.set_bars([self._bar(week, weeks, shades) for week in weeks.weeks])
+        self._item.set_bars([self._bar(week, weeks, series_fills) for week in weeks.weeks])
 
-    def _bar(self, week: Week, weeks: Weeks, shades: Shades) -> Bar:
+    def _bar(self, week: WeekColumn, weeks: Weeks, series_fills: SeriesFills) -> StackedBar:
         blocks = []
         level = 0
         for backend, value in week.values:
             if value:
-                fill = shades.fill(self.theme, backend)
-                blocks.append(Block(level, level + value, fill))
+                fill = series_fills.fill(self.theme, backend)
+                blocks.append(BarBlock(level, level + value, fill))
                 level += value
         label = number_text.short(level) if level else ""
         if week.is_current and weeks.pace is not None and weeks.pace > level:
             fill = self.theme.fill(None)
-            blocks.append(Block(level, weeks.pace, fill, is_expected=True))
+            blocks.append(BarBlock(level, weeks.pace, fill, is_expected=True))
             label = f"≈ {number_text.short(weeks.pace)}"
-        return Bar(tuple(blocks), label)
+        return StackedBar(tuple(blocks), label)
 
 
-def _total(week: Week) -> int:
+def _total(week: WeekColumn) -> int:
     return sum(value for _, value in week.values)
 
 
-def _week_name(week: Week) -> str:
+def _week_name(week: WeekColumn) -> str:
     return "This week" if week.is_current else number_text.day_of_month(week.start)

@@ -23,8 +23,14 @@ from PySide6.QtWidgets import (
 from offramp_dashboard.data.snapshot import FeedState
 from offramp_dashboard.theme import GRID_PX
 from offramp_dashboard.views import number_text
-from offramp_dashboard.views.empty_states import Banner, NoticePage, Way, notice_for, remark_on
-from offramp_dashboard.views.filter_bar import Chips
+from offramp_dashboard.views.empty_states import (
+    Banner,
+    NoticeAction,
+    NoticePage,
+    notice_for,
+    remark_on,
+)
+from offramp_dashboard.views.filter_bar import FilterBar
 from offramp_dashboard.views.pages import ChartPage, HistoryPage, Overview, summary_of
 from offramp_dashboard.views.quota_page import QuotaPage
 from offramp_dashboard.views.requests_view import RequestsView
@@ -34,7 +40,7 @@ from offramp_dashboard.window.menus import Menus
 if TYPE_CHECKING:
     from PySide6.QtGui import QCloseEvent, QHideEvent, QShowEvent
 
-    from offramp_dashboard.data.snapshot import Daemon, Picture
+    from offramp_dashboard.data.snapshot import DaemonSummary, Snapshot
     from offramp_dashboard.models.requests import RequestsModel
     from offramp_dashboard.theme import Theme
 
@@ -45,7 +51,7 @@ _PATIENCE_MS = 500
 """Reading that takes longer shows how far it is."""
 
 
-class Window(QMainWindow):
+class ChartsWindow(QMainWindow):
     """The charts window.
 
     Signals:
@@ -78,18 +84,18 @@ class Window(QMainWindow):
     closing = Signal()
 
     def __init__(self, requests: RequestsModel, theme: Theme) -> None:
-        """Show `requests` in the table; the charts wait for their first picture."""
+        """Show `requests` in the table; the charts wait for their first snapshot."""
         super().__init__()
         self.setWindowTitle("Offramp")
         self.setMinimumSize(_SMALLEST)
-        self.picture: Picture | None = None
+        self.snapshot: Snapshot | None = None
         self._remark = ""
         self._detour = ""
         self._has_notice = False
         self._spans: list[tuple[object, object]] = []
         self.menus = Menus(self)
         self.toolbar = Toolbar(self.menus.pause_actions, self.menus.export_actions)
-        self.chips = Chips()
+        self.filter_bar = FilterBar()
         self.banner = Banner()
         self.detour = Banner()
         self.overview = Overview()
@@ -111,46 +117,46 @@ class Window(QMainWindow):
 
     # What it is given.
 
-    def show_picture(self, picture: Picture) -> None:
+    def show_snapshot(self, snapshot: Snapshot) -> None:
         """Draw it."""
-        self.picture = picture
-        self.toolbar.measure.show_measure(picture.measure)
-        self.menus.show_measure(picture.measure)
-        self.chips.show_picture(picture)
-        self._show_state(picture)
-        self._show_range(picture)
-        notice = notice_for(picture)
+        self.snapshot = snapshot
+        self.toolbar.measure.show_measure(snapshot.measure)
+        self.menus.show_measure(snapshot.measure)
+        self.filter_bar.show_snapshot(snapshot)
+        self._show_state(snapshot)
+        self._show_range(snapshot)
+        notice = notice_for(snapshot)
         if notice is not None:
             self.notice.show_notice(notice)
         self._has_notice = notice is not None
         self._choose_body()
-        self._draw(picture)
-        remark = remark_on(picture.history)
+        self._draw(snapshot)
+        remark = remark_on(snapshot.log_status)
         if remark and remark != self._remark:
-            self.banner.say(remark)
+            self.banner.show_message(remark)
         self._remark = remark
-        self.setAccessibleDescription(summary_of(picture))
+        self.setAccessibleDescription(summary_of(snapshot))
 
-    def show_daemon(self, daemon: Daemon) -> None:
+    def show_daemon(self, daemon: DaemonSummary) -> None:
         """Say how the daemon is."""
         self.toolbar.show_daemon(daemon)
         self.menus.show_daemon(daemon.state)
         if daemon.detour != self._detour:
             self._detour = daemon.detour
-            self.detour.say(daemon.detour) if daemon.detour else self.detour.hide()
+            self.detour.show_message(daemon.detour) if daemon.detour else self.detour.hide()
 
     def set_busy(self, is_busy: bool) -> None:
         """A command is under way, or no longer."""
         self.toolbar.set_busy(is_busy)
 
-    def say(self, text: str, *, is_problem: bool = False) -> None:
+    def show_message(self, text: str, *, is_problem: bool = False) -> None:
         """Show a line above the charts."""
         if text:
-            self.banner.say(text, is_problem=is_problem)
+            self.banner.show_message(text, is_problem=is_problem)
 
     def set_theme(self, theme: Theme) -> None:
         """Colours follow."""
-        for view in (self.toolbar, self.chips, *self._all_pages()):
+        for view in (self.toolbar, self.filter_bar, *self._all_pages()):
             view.set_theme(theme)
 
     # What it can be asked.
@@ -167,8 +173,8 @@ class Window(QMainWindow):
         self._page_buttons.button(page).setChecked(True)
         self.menus.show_page(page)
         self._choose_body()
-        if self.picture is not None:
-            self._draw(self.picture)
+        if self.snapshot is not None:
+            self._draw(self.snapshot)
 
     def page_area(self) -> QWidget:
         """What is seen below the toolbar, for an image."""
@@ -191,7 +197,7 @@ class Window(QMainWindow):
         if self._pages.currentWidget() is self.requests:
             self.requests.focus_search()
         else:
-            self.chips.focus_first()
+            self.filter_bar.focus_first()
 
     # Qt's events.
 
@@ -264,8 +270,8 @@ class Window(QMainWindow):
             self._page_buttons.addButton(button, index)
             row.addWidget(button)
         row.addSpacing(GRID_PX)
-        self.chips.setSizePolicy(_retaining(self.chips))
-        row.addWidget(self.chips, 1)
+        self.filter_bar.setSizePolicy(_retaining(self.filter_bar))
+        row.addWidget(self.filter_bar, 1)
         row.addWidget(self._range_button)
         return row
 
@@ -275,9 +281,9 @@ class Window(QMainWindow):
         self.toolbar.measure_chosen.connect(self.measure_chosen)
         self.toolbar.resume_asked.connect(self.resume_asked)
         self.toolbar.settings_button.clicked.connect(self.settings_asked)
-        self.chips.provider_toggled.connect(self.provider_toggled)
-        self.chips.model_toggled.connect(self.model_toggled)
-        self.notice.way_chosen.connect(self._take_way)
+        self.filter_bar.provider_toggled.connect(self.provider_toggled)
+        self.filter_bar.model_toggled.connect(self.model_toggled)
+        self.notice.action_chosen.connect(self._do_notice_action)
         for page in (self.overview, self.history):
             page.span_dragged.connect(self.choose_span)
             page.back_asked.connect(self.go_back)
@@ -301,9 +307,9 @@ class Window(QMainWindow):
         ):
             theirs.connect(mine)
 
-    def _draw(self, picture: Picture) -> None:
+    def _draw(self, snapshot: Snapshot) -> None:
         """The page that is seen; the others draw when they are turned to."""
-        self._all_pages()[self.page].show_picture(picture)
+        self._all_pages()[self.page].show_snapshot(snapshot)
 
     def _all_pages(self) -> tuple[Overview, HistoryPage, RequestsView, QuotaPage]:
         return self.overview, self.history, self.requests, self.quota
@@ -312,16 +318,16 @@ class Window(QMainWindow):
         """Charts, or why there are none; the quota is told without a log, and has no filters."""
         is_quota = self.page == _QUOTA
         self._body.setCurrentIndex(1 if self._has_notice and not is_quota else 0)
-        self.chips.setVisible(not is_quota)
+        self.filter_bar.setVisible(not is_quota)
 
     def _look_into(self, start: object, end: object) -> None:
         """Show what was used in a part of a plan's window."""
         self.choose_span(start, end)
         self.show_page(_OVERVIEW)
 
-    def _show_state(self, picture: Picture) -> None:
-        is_loading = picture.history.state is FeedState.LOADING
-        self.progress.setValue(round(picture.history.progress * 1000))
+    def _show_state(self, snapshot: Snapshot) -> None:
+        is_loading = snapshot.log_status.state is FeedState.LOADING
+        self.progress.setValue(round(snapshot.log_status.progress * 1000))
         if not is_loading:
             self._patience.stop()
             self.progress.hide()
@@ -331,22 +337,22 @@ class Window(QMainWindow):
     def _show_progress(self) -> None:
         self.progress.show()
 
-    def _show_range(self, picture: Picture) -> None:
-        self.menus.show_range(has_range=picture.chosen is not None)
-        self._range_button.setVisible(picture.chosen is not None)
-        if picture.chosen is not None:
-            edges = picture.chosen.edges
-            when = number_text.span_text(edges[0], edges[-1], picture.taken)
+    def _show_range(self, snapshot: Snapshot) -> None:
+        self.menus.show_range(has_range=snapshot.chosen is not None)
+        self._range_button.setVisible(snapshot.chosen is not None)
+        if snapshot.chosen is not None:
+            edges = snapshot.chosen.edges
+            when = number_text.span_text(edges[0], edges[-1], snapshot.taken)
             self._range_button.setText(f"{when}  ✕")
             self._range_button.setAccessibleName(f"Range {when}: back out of it")
 
-    def _take_way(self, way: Way) -> None:
+    def _do_notice_action(self, way: NoticeAction) -> None:
         match way:
-            case Way.REFRESH:
+            case NoticeAction.REFRESH:
                 self.refresh_asked.emit()
-            case Way.SETTINGS:
+            case NoticeAction.SETTINGS:
                 self.settings_asked.emit()
-            case Way.SHOW_ALL:
+            case NoticeAction.SHOW_ALL:
                 self.show_all_asked.emit()
 
 

@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 
 from offramp_dashboard.data.pause_choices import PauseChoice
-from offramp_dashboard.data.snapshot import DaemonState, Measure
+from offramp_dashboard.data.snapshot import DaemonCondition, Measure
 from offramp_dashboard.theme import ThemeChoice
 
 if TYPE_CHECKING:
@@ -90,11 +90,11 @@ class Menus(QObject):
         """Offer the way back only where there is one."""
         self._back.setEnabled(has_range)
 
-    def show_daemon(self, state: DaemonState) -> None:
+    def show_daemon(self, state: DaemonCondition) -> None:
         """Offer what the daemon can do now."""
         for action in self.pause_actions:
-            action.setEnabled(state in (DaemonState.RUNNING, DaemonState.NO_KEY))
-        self._resume.setEnabled(state is DaemonState.PAUSED)
+            action.setEnabled(state in (DaemonCondition.RUNNING, DaemonCondition.NO_KEY))
+        self._resume.setEnabled(state is DaemonCondition.PAUSED)
 
     def _make_file(self) -> None:
         menu = self._window.menuBar().addMenu("&File")

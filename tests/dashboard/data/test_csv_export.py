@@ -22,12 +22,12 @@ from offramp_dashboard.data.snapshot import (
     BurnPoint,
     BurnUp,
     FeedState,
-    History,
+    LogStatus,
     Measure,
-    Picture,
     Quota,
+    Snapshot,
 )
-from offramp_dashboard.data.snapshot_builder import Source, compose
+from offramp_dashboard.data.snapshot_builder import SnapshotInput, compose
 from offramp_dashboard.data.usage_history import UsageHistory
 
 if TYPE_CHECKING:
@@ -37,14 +37,14 @@ BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 28, 9, 41, tzinfo=UTC)
 
 
-def picture(measure: Measure = Measure.TOKENS) -> Picture:
+def snapshot(measure: Measure = Measure.TOKENS) -> Snapshot:
     past = UsageHistory()
     past.add([record(NOW), record(NOW - timedelta(hours=2), backend="anthropic")], NOW)
     past.complete(None)
-    source = Source(
+    source = SnapshotInput(
         past=past,
         boundary=WeekBoundary(day=4, hour=22, zone=BERLIN),
-        history=History(state=FeedState.READY, log_dir="log"),
+        log_status=LogStatus(state=FeedState.READY, log_dir="log"),
     )
     return compose(source, NOW, Selection(measure=measure))
 
@@ -61,7 +61,7 @@ def parsed(text: str) -> list[list[str]]:
 
 
 def test_bars_are_one_row_each_with_their_span() -> None:
-    header, *rows = parsed(csv_export.bars_csv(picture().recent))
+    header, *rows = parsed(csv_export.bars_csv(snapshot().recent))
     assert header == ["start", "end", "Claude (tokens)", "Z.ai (tokens)"]
     assert len(rows) == 60
     assert rows[-1] == ["2026-11-28T10:39:00+01:00", "2026-11-28T10:42:00+01:00", "0", "433"]
@@ -69,7 +69,7 @@ def test_bars_are_one_row_each_with_their_span() -> None:
 
 
 def test_weeks_are_one_row_each() -> None:
-    header, *rows = parsed(csv_export.weeks_csv(picture(Measure.REQUESTS).weeks))
+    header, *rows = parsed(csv_export.weeks_csv(snapshot(Measure.REQUESTS).weeks))
     assert header[2:] == ["Claude (requests)", "Z.ai (requests)"]
     assert rows[-1] == ["2026-11-26T22:00:00+01:00", "2026-12-03T22:00:00+01:00", "1", "1"]
 
@@ -104,7 +104,7 @@ def test_quota_is_one_row_per_figure_of_each_window() -> None:
 
 
 def test_tokens_are_one_row_per_backend() -> None:
-    header, *rows = parsed(csv_export.tokens_csv(picture().tokens))
+    header, *rows = parsed(csv_export.tokens_csv(snapshot().tokens))
     assert [row[2:] for row in rows] == [
         ["Claude", "10", "20", "3", "400", "0.968523"],
         ["Z.ai", "10", "20", "3", "400", "0.968523"],

@@ -12,7 +12,7 @@ from privileges import without_root
 
 from offramp_core.errors import OfframpError
 from offramp_core.usage.weeks import Span
-from offramp_dashboard.data import filters as selections
+from offramp_dashboard.data import filters
 from offramp_dashboard.data.filters import Selection
 from offramp_dashboard.data.snapshot import Measure
 
@@ -35,8 +35,8 @@ def test_selection_comes_back_without_its_range(tmp_path: Path) -> None:
         hidden_models=chosen.hidden_models,
         span=Span(NOW, NOW + timedelta(hours=1)),
     )
-    selections.save(file, with_span)
-    assert selections.load(file) == chosen
+    filters.save(file, with_span)
+    assert filters.load(file) == chosen
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert [entry.name for entry in file.parent.iterdir()] == ["selection.json"]
 
@@ -56,26 +56,26 @@ def test_selection_comes_back_without_its_range(tmp_path: Path) -> None:
 def test_broken_file_gives_the_default(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "selection.json"
     file.write_bytes(content)
-    assert selections.load(file) == Selection()
+    assert filters.load(file) == Selection()
 
 
 def test_missing_or_special_file_gives_the_default(tmp_path: Path) -> None:
-    assert selections.load(tmp_path / "none" / "selection.json") == Selection()
+    assert filters.load(tmp_path / "none" / "selection.json") == Selection()
     os.mkfifo(tmp_path / "pipe")
-    assert selections.load(tmp_path / "pipe") == Selection()
+    assert filters.load(tmp_path / "pipe") == Selection()
 
 
 def test_folder_that_is_read_only_is_said_and_keeps_the_old_file(tmp_path: Path) -> None:
     file = tmp_path / "data" / "selection.json"
-    selections.save(file, Selection(measure=Measure.REQUESTS))
+    filters.save(file, Selection(measure=Measure.REQUESTS))
     file.parent.chmod(0o500)
     try:
         with without_root(), pytest.raises(OfframpError, match="can't be kept") as refusal:
-            selections.save(file, Selection())
+            filters.save(file, Selection())
     finally:
         file.parent.chmod(0o700)
     assert refusal.value.hint
-    assert selections.load(file).measure is Measure.REQUESTS
+    assert filters.load(file).measure is Measure.REQUESTS
 
 
 def test_toggling_hides_and_shows_one_at_a_time() -> None:

@@ -20,8 +20,8 @@ from offramp_core.usage.weeks import Span, WeekBoundary
 from offramp_dashboard.data.filters import Selection
 from offramp_dashboard.data.log_loader import LogReading
 from offramp_dashboard.data.month_cache import MonthCache
-from offramp_dashboard.data.snapshot import FeedState, History, Picture
-from offramp_dashboard.data.snapshot_builder import Source, compose
+from offramp_dashboard.data.snapshot import FeedState, LogStatus, Snapshot
+from offramp_dashboard.data.snapshot_builder import SnapshotInput, compose
 from offramp_dashboard.data.usage_history import UsageHistory
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 11, 28, 9, 41, 17, tzinfo=UTC)
 BERLIN = WeekBoundary(day=4, hour=22, zone=ZoneInfo("Europe/Berlin"))
-READY = History(state=FeedState.READY, log_dir="log")
+READY = LogStatus(state=FeedState.READY, log_dir="log")
 DAY = timedelta(days=1)
 
 
@@ -47,17 +47,17 @@ def loaded(folder: Path, now: datetime = NOW, boundary: WeekBoundary = BERLIN) -
     return reading
 
 
-def picture(past: UsageHistory, now: datetime = NOW, boundary: WeekBoundary = BERLIN) -> Picture:
-    return compose(Source(past=past, boundary=boundary, history=READY), now, Selection())
+def snapshot(past: UsageHistory, now: datetime = NOW, boundary: WeekBoundary = BERLIN) -> Snapshot:
+    return compose(SnapshotInput(past=past, boundary=boundary, log_status=READY), now, Selection())
 
 
 def expected(
     log: Sequence[UsageRecord], now: datetime = NOW, boundary: WeekBoundary = BERLIN
-) -> Picture:
+) -> Snapshot:
     past = UsageHistory()
     past.add(log, now)
     past.complete(None)
-    return picture(past, now, boundary)
+    return snapshot(past, now, boundary)
 
 
 def requests(reading: LogReading) -> int:
@@ -84,13 +84,13 @@ def test_picture_is_the_same_however_the_log_was_read(
     folder = tmp_path_factory.mktemp("home") / "log"
     write_log(folder, log)
     reading = loaded(folder, now, boundary)
-    assert picture(reading.past, now, boundary) == expected(log, now, boundary)
+    assert snapshot(reading.past, now, boundary) == expected(log, now, boundary)
     write_log(folder, later)
     reading.follow()
     whole = expected([*log, *later], now, boundary)
-    assert picture(reading.past, now, boundary) == whole
-    assert picture(loaded(folder, now, boundary).past, now, boundary) == whole
-    assert picture(loaded(folder, now, boundary).past, now, boundary) == whole
+    assert snapshot(reading.past, now, boundary) == whole
+    assert snapshot(loaded(folder, now, boundary).past, now, boundary) == whole
+    assert snapshot(loaded(folder, now, boundary).past, now, boundary) == whole
 
 
 def counted(reading: LogReading, month: datetime) -> int:
@@ -109,10 +109,10 @@ def test_recent_weeks_are_there_before_the_rest(log_dir: Path) -> None:
     steps = reading.load()
     assert next(step for step in steps if step)
     whole = expected(log)
-    early = picture(reading.past)
+    early = snapshot(reading.past)
     assert early.recent == whole.recent
     assert early.day == whole.day
-    assert early.headline == whole.headline
+    assert early.week_summary == whole.week_summary
     assert early.weeks.weeks[-2:] == whole.weeks.weeks[-2:]
     assert not early.weeks.is_complete
     assert 0 < reading.progress < 0.5
@@ -143,12 +143,12 @@ def test_second_opening_reads_closed_months_from_the_cache(log_dir: Path) -> Non
     write_log(log_dir, long_log())
     first = loaded(log_dir)
     second = loaded(log_dir)
-    assert picture(second.past) == picture(first.past)
+    assert snapshot(second.past) == snapshot(first.past)
     current = log_dir / "requests-2026-11.jsonl"
     assert len(list((log_dir.parent / "cache").iterdir())) == len(list(log_dir.iterdir())) - 1
     whole = sum(path.stat().st_size for path in log_dir.iterdir())
-    assert second._reader.bytes_read < whole / 2
-    assert second._reader.bytes_read < current.stat().st_size + 40_000
+    assert second.bytes_read < whole / 2
+    assert second.bytes_read < current.stat().st_size + 40_000
 
 
 def test_closed_month_that_changed_is_counted_anew(log_dir: Path) -> None:
@@ -158,7 +158,7 @@ def test_closed_month_that_changed_is_counted_anew(log_dir: Path) -> None:
     write_log(log_dir, [late])
     reading = loaded(log_dir)
     assert requests(reading) == 601
-    assert picture(loaded(log_dir).past) == picture(reading.past) == expected([*long_log(), late])
+    assert snapshot(loaded(log_dir).past) == snapshot(reading.past) == expected([*long_log(), late])
 
 
 def test_month_that_grows_while_it_is_counted_is_not_kept(log_dir: Path) -> None:
@@ -179,7 +179,7 @@ def test_damaged_cache_changes_nothing(log_dir: Path) -> None:
     first = loaded(log_dir)
     for number, entry in enumerate((log_dir.parent / "cache").iterdir()):
         entry.write_bytes(b"x" * number * 1000)
-    assert picture(loaded(log_dir).past) == picture(first.past)
+    assert snapshot(loaded(log_dir).past) == snapshot(first.past)
 
 
 def test_last_hours_across_the_months_end_are_all_fine(log_dir: Path) -> None:
@@ -189,7 +189,7 @@ def test_last_hours_across_the_months_end_are_all_fine(log_dir: Path) -> None:
     write_log(log_dir, log)
     for _ in range(2):
         reading = loaded(log_dir, now)
-        assert picture(reading.past, now) == expected(log, now)
+        assert snapshot(reading.past, now) == expected(log, now)
 
 
 def test_log_without_a_month_in_its_name_is_counted_too(log_dir: Path) -> None:
@@ -199,9 +199,9 @@ def test_log_without_a_month_in_its_name_is_counted_too(log_dir: Path) -> None:
     reading = reading_of(log_dir)
     steps = reading.load()
     next(step for step in steps if step)
-    assert not picture(reading.past).weeks.is_complete
+    assert not snapshot(reading.past).weeks.is_complete
     list(steps)
-    assert picture(reading.past) == expected(log)
+    assert snapshot(reading.past) == expected(log)
 
 
 def test_torn_lines_are_counted_once_from_file_and_cache(log_dir: Path) -> None:
@@ -233,11 +233,11 @@ def test_half_written_line_waits_for_its_rest(log_dir: Path) -> None:
 def test_following_reads_only_what_is_new(log_dir: Path) -> None:
     write_log(log_dir, long_log())
     reading = loaded(log_dir)
-    before = reading._reader.bytes_read
+    before = reading.bytes_read
     assert not reading.follow()
     write_log(log_dir, [record(NOW)])
     assert reading.follow()
-    assert reading._reader.bytes_read - before < 1000
+    assert reading.bytes_read - before < 1000
     assert requests(reading) == 601
 
 
@@ -289,5 +289,5 @@ def test_line_with_a_number_that_is_no_count_holds_no_record(log_dir: Path, toke
 
     reading = loaded(log_dir)
 
-    assert picture(reading.past) == expected(log)
+    assert snapshot(reading.past) == expected(log)
     assert reading.skipped_lines == 1

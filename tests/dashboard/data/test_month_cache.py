@@ -15,7 +15,7 @@ from usage_samples import logs_before, record
 
 from offramp_core.usage.aggregation import fold
 from offramp_core.usage.log_reader import FileStatus
-from offramp_dashboard.data import month_cache as caching
+from offramp_dashboard.data import month_cache
 from offramp_dashboard.data.month_cache import Folded, MonthCache
 from offramp_dashboard.data.usage_table import GRID, Columns, pack
 
@@ -94,7 +94,7 @@ def test_entry_of_another_version_does_not_count(
     cache: MonthCache, file: FileStatus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache.store(file, folded(LOG))
-    monkeypatch.setattr(caching, "FORMAT", caching.FORMAT + 1)
+    monkeypatch.setattr(month_cache, "FORMAT", month_cache.FORMAT + 1)
     assert cache.load(file) is None
 
 

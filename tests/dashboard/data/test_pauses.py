@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from offramp_core.usage import state_events as events
+from offramp_core.usage import state_events
 from offramp_core.usage.records import format_timestamp
 from offramp_core.usage.state_events import StateEvent
-from offramp_dashboard.data import state_events
-from offramp_dashboard.data.pauses import Pause, pauses_of
+from offramp_dashboard.data import event_reader
+from offramp_dashboard.data.pauses import PausePeriod, pauses_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,8 +33,8 @@ def told(minutes: float, event: str, until: float | None = None, **fields: objec
     )
 
 
-STARTED, STOPPED = events.STARTED, events.STOPPED
-PAUSED, RESUMED = events.PAUSED, events.RESUMED
+STARTED, STOPPED = state_events.STARTED, state_events.STOPPED
+PAUSED, RESUMED = state_events.PAUSED, state_events.RESUMED
 
 
 @pytest.mark.parametrize(
@@ -74,36 +74,37 @@ PAUSED, RESUMED = events.PAUSED, events.RESUMED
 def test_pauses_are_told_from_the_changes(
     lines: list[tuple[float, str, float]], found: list[tuple[float, float | None]]
 ) -> None:
-    expected = tuple(Pause(at(start), None if end is None else at(end)) for start, end in found)
+    expected = tuple(
+        PausePeriod(at(start), None if end is None else at(end)) for start, end in found
+    )
     assert pauses_of(told(*line) for line in lines) == expected
 
 
 def test_file_is_read_with_its_torn_and_foreign_lines(tmp_path: Path) -> None:
     lines = [
-        events.encode(told(0, STARTED)),
+        state_events.encode(told(0, STARTED)),
         b'{"ts": "yesterday", "event": "paused"}\n',
         b'{"ts": "0001-01-01T00:00:00Z", "event": "paused"}\n',
         b'{"ts": "2026-11-26T12:00:00.000Z", "event": "pau\n',
         b"[]\n",
-        events.encode(told(5, PAUSED)),
-        events.encode(told(8, RESUMED))[:-1],
+        state_events.encode(told(5, PAUSED)),
+        state_events.encode(told(8, RESUMED))[:-1],
     ]
-    (tmp_path / events.FILE_NAME).write_bytes(b"".join(lines))
-    assert pauses_of(state_events.read(tmp_path)) == (Pause(at(5), at(8)),)
+    (tmp_path / state_events.FILE_NAME).write_bytes(b"".join(lines))
+    assert pauses_of(event_reader.read(tmp_path)) == (PausePeriod(at(5), at(8)),)
 
 
-def test_only_the_end_of_a_huge_file_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(state_events, "_MOST_BYTES", 300)
-    lines = [events.encode(told(minute, PAUSED if minute % 2 else RESUMED)) for minute in range(40)]
-    (tmp_path / events.FILE_NAME).write_bytes(b"".join(lines))
-    found = pauses_of(state_events.read(tmp_path))
+def test_only_the_end_of_a_huge_file_is_read(tmp_path: Path) -> None:
+    lines = [
+        state_events.encode(told(minute, PAUSED if minute % 2 else RESUMED)) for minute in range(40)
+    ]
+    (tmp_path / state_events.FILE_NAME).write_bytes(b"".join(lines))
+    found = pauses_of(event_reader.read(tmp_path, most_bytes=300))
     assert 0 < len(found) <= 5
-    assert found[-1] == Pause(at(39), None)
+    assert found[-1] == PausePeriod(at(39), None)
 
 
 def test_without_a_readable_file_nothing_was_paused(tmp_path: Path) -> None:
-    assert pauses_of(state_events.read(tmp_path / "none")) == ()
-    os.mkfifo(tmp_path / events.FILE_NAME)
-    assert pauses_of(state_events.read(tmp_path)) == ()
+    assert pauses_of(event_reader.read(tmp_path / "none")) == ()
+    os.mkfifo(tmp_path / state_events.FILE_NAME)
+    assert pauses_of(event_reader.read(tmp_path)) == ()

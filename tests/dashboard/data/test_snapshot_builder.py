@@ -16,9 +16,16 @@ from usage_samples import boundaries, logs_before, nows, record
 from offramp_core.usage.aggregation import fold
 from offramp_core.usage.weeks import Span, WeekBoundary
 from offramp_dashboard.data.filters import Selection
-from offramp_dashboard.data.pauses import Pause
-from offramp_dashboard.data.snapshot import FeedState, History, Measure, PauseMark, Picture, Savings
-from offramp_dashboard.data.snapshot_builder import Source, compose
+from offramp_dashboard.data.pauses import PausePeriod
+from offramp_dashboard.data.snapshot import (
+    FeedState,
+    LogStatus,
+    Measure,
+    PauseMark,
+    Savings,
+    Snapshot,
+)
+from offramp_dashboard.data.snapshot_builder import SnapshotInput, compose
 from offramp_dashboard.data.usage_history import UsageHistory
 from offramp_dashboard.data.usage_table import GRID, pack
 
@@ -33,7 +40,7 @@ BERLIN = WeekBoundary(day=4, hour=22, zone=ZoneInfo("Europe/Berlin"))
 NOW = datetime(2026, 11, 28, 9, 41, 17, tzinfo=UTC)
 """A Saturday; the week began on Thursday, 2026-11-26 21:00 UTC."""
 WEEK_START = datetime(2026, 11, 26, 21, tzinfo=UTC)
-READY = History(state=FeedState.READY, log_dir="log")
+READY = LogStatus(state=FeedState.READY, log_dir="log")
 REQUESTS = Selection(measure=Measure.REQUESTS)
 
 
@@ -50,9 +57,11 @@ def picture_of(
     *,
     now: datetime = NOW,
     boundary: WeekBoundary = BERLIN,
-    pauses: Sequence[Pause] = (),
-) -> Picture:
-    source = Source(past=past_of(log, now), boundary=boundary, history=READY, pauses=pauses)
+    pauses: Sequence[PausePeriod] = (),
+) -> Snapshot:
+    source = SnapshotInput(
+        past=past_of(log, now), boundary=boundary, log_status=READY, pauses=pauses
+    )
     return compose(source, now, selection)
 
 
@@ -88,8 +97,8 @@ def test_bars_and_weeks_count_what_arrived_in_them(
         inside = [one for one in log if week.start <= one.ts < week.end]
         assert sum(value for _, value in week.values) == len(inside)
         assert week.start.astimezone(boundary.zone).hour in (boundary.hour, boundary.hour + 1)
-    assert sum(part.requests for part in seen.headline.parts) == sum(
-        one.ts >= seen.headline.start for one in log
+    assert sum(part.requests for part in seen.week_summary.parts) == sum(
+        one.ts >= seen.week_summary.start for one in log
     )
 
 
@@ -132,7 +141,7 @@ def test_order_of_reading_changes_nothing(
     in_parts.complete(None)
     shuffled = list(log)
     dice.shuffle(shuffled)  # type: ignore[attr-defined]
-    source = Source(past=in_parts, boundary=boundary, history=READY)
+    source = SnapshotInput(past=in_parts, boundary=boundary, log_status=READY)
     assert compose(source, now, REQUESTS) == picture_of(shuffled, now=now, boundary=boundary)
 
 
@@ -151,7 +160,9 @@ def test_hidden_and_shown_providers_add_up(
     for name in ("recent", "day"):
         one, other, both = (totals(getattr(seen, name)) for seen in (shown, rest, whole))
         assert [a + b for a, b in zip(one, other, strict=True)] == both
-    assert set(shown.headline.parts) | set(rest.headline.parts) == set(whole.headline.parts)
+    assert set(shown.week_summary.parts) | set(rest.week_summary.parts) == set(
+        whole.week_summary.parts
+    )
     kept = [one for one in log if (one.backend or "") not in hidden]
     assert shown.hides_everything == (bool(log) and not kept)
     assert {choice.key for choice in shown.providers if not choice.is_on} == hidden
@@ -170,7 +181,7 @@ def test_hidden_models_are_in_no_number(
     assert totals(filtered.recent) == totals(alone.recent)
     assert filtered.day == alone.day
     assert filtered.weeks == alone.weeks
-    assert filtered.headline.parts == alone.headline.parts
+    assert filtered.week_summary.parts == alone.week_summary.parts
     assert filtered.tokens == alone.tokens
 
 
@@ -243,40 +254,40 @@ def test_headline_compares_with_last_week_at_the_same_hour() -> None:
         record(last + elapsed + timedelta(hours=1)),
         record(NOW, backend="anthropic"),
     ]
-    headline = picture_of(log).headline
-    assert headline.last_week_parts is not None
-    (before,) = headline.last_week_parts
+    week_summary = picture_of(log).week_summary
+    assert week_summary.last_week_parts is not None
+    (before,) = week_summary.last_week_parts
     assert (before.requests, before.errors) == (2, 1)
-    assert [part.backend for part in headline.parts] == ["anthropic"]
-    assert headline.last_week_end is not None
-    assert NOW - headline.last_week_end - timedelta(days=7) < timedelta(minutes=15)
+    assert [part.backend for part in week_summary.parts] == ["anthropic"]
+    assert week_summary.last_week_end is not None
+    assert NOW - week_summary.last_week_end - timedelta(days=7) < timedelta(minutes=15)
 
 
 def test_same_hour_of_last_week_is_by_the_clock() -> None:
     """Clocks in Berlin went back on Sunday: Monday 10:00 a week ago was 169 hours before."""
     now = datetime(2026, 10, 26, 9, tzinfo=UTC)
-    headline = picture_of([record(now - timedelta(days=10)), record(now)], now=now).headline
-    assert headline.last_week_end == datetime(2026, 10, 19, 8, tzinfo=UTC)
+    week_summary = picture_of([record(now - timedelta(days=10)), record(now)], now=now).week_summary
+    assert week_summary.last_week_end == datetime(2026, 10, 19, 8, tzinfo=UTC)
 
 
 def test_without_last_week_there_is_nothing_to_compare_with() -> None:
-    assert picture_of([record(NOW)]).headline.last_week_parts is None
-    assert picture_of([]).headline.last_week_parts is None
+    assert picture_of([record(NOW)]).week_summary.last_week_parts is None
+    assert picture_of([]).week_summary.last_week_parts is None
 
 
 def test_unread_time_is_said_to_be_incomplete() -> None:
     past = UsageHistory()
     past.add([record(NOW), record(WEEK_START - timedelta(days=3))], NOW)
-    source = Source(past=past, boundary=BERLIN, history=READY)
+    source = SnapshotInput(past=past, boundary=BERLIN, log_status=READY)
     early = compose(source, NOW, REQUESTS)
     assert not early.recent.is_complete
-    assert early.headline.last_week_parts is None
+    assert early.week_summary.last_week_parts is None
     past.complete(WEEK_START - timedelta(days=7))
     later = compose(source, NOW, REQUESTS)
     assert later.recent.is_complete
     assert later.day.is_complete
     assert not later.weeks.is_complete
-    assert later.headline.last_week_parts is not None
+    assert later.week_summary.last_week_parts is not None
 
 
 def test_pace_carries_the_week_on_as_it_went() -> None:
@@ -344,9 +355,9 @@ def test_cache_hit_rate_is_of_all_input() -> None:
 def test_pauses_are_marked_where_they_reach_into_the_split() -> None:
     hour = timedelta(hours=1)
     pauses = [
-        Pause(NOW - timedelta(days=90), NOW - timedelta(days=89)),
-        Pause(NOW - 5 * hour, NOW - 4 * hour),
-        Pause(NOW - hour, NOW + hour),
+        PausePeriod(NOW - timedelta(days=90), NOW - timedelta(days=89)),
+        PausePeriod(NOW - 5 * hour, NOW - 4 * hour),
+        PausePeriod(NOW - hour, NOW + hour),
     ]
     log = [record(NOW - timedelta(days=40)), record(NOW)]
     assert picture_of(log, pauses=pauses).split.pauses == (
@@ -371,21 +382,21 @@ def test_savings_are_of_this_week_and_of_what_is_shown() -> None:
         return Savings(usd=1.5, priced_on=date(2026, 11, 1))
 
     log = [record(NOW), record(NOW, backend="anthropic"), record(WEEK_START - timedelta(days=1))]
-    source = Source(past=past_of(log), boundary=BERLIN, history=READY, price=price)
+    source = SnapshotInput(past=past_of(log), boundary=BERLIN, log_status=READY, price=price)
     seen = compose(source, NOW, Selection(hidden_providers=frozenset({"anthropic"})))
     assert asked == [433]
-    assert seen.headline.savings == Savings(usd=1.5, priced_on=date(2026, 11, 1))
+    assert seen.week_summary.savings == Savings(usd=1.5, priced_on=date(2026, 11, 1))
 
 
 def test_nothing_at_all_still_makes_a_picture() -> None:
     seen = picture_of([])
     assert totals(seen.recent) == [0] * 60
     assert (seen.providers, seen.models, seen.first, seen.hides_everything) == ((), (), None, False)
-    assert seen.headline.parts == ()
+    assert seen.week_summary.parts == ()
 
 
 def test_recent_slots_are_let_go_as_time_goes_by() -> None:
     past = UsageHistory()
     for minutes in range(0, 60 * 24, 3):
         past.add([record(NOW + timedelta(minutes=minutes))], NOW + timedelta(minutes=minutes))
-    assert len(past._recent.cells) <= 81
+    assert past.recent_cells <= 81

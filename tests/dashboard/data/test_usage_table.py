@@ -12,12 +12,9 @@ from usage_samples import logs_before, record
 
 from offramp_core.usage.aggregation import Usage, fold, merge, series
 from offramp_core.usage.weeks import Span
-from offramp_dashboard.data import usage_table
-from offramp_dashboard.data.usage_table import GRID, SLOT, Columns, Ledger, join, pack
+from offramp_dashboard.data.usage_table import GRID, SLOT, Columns, UsageTable, join, pack
 
 if TYPE_CHECKING:
-    import pytest
-
     from offramp_core.usage.records import UsageRecord
 
 NOW = datetime(2026, 3, 30, 9, 41, 17, tzinfo=UTC)
@@ -46,7 +43,7 @@ def _in_order(found: list[Span]) -> list[Span]:
 
 def unpacked(columns: Columns) -> Usage:
     """What the ledger says of all time, slot by slot."""
-    kept = Ledger()
+    kept = UsageTable()
     kept.add_columns(columns)
     starts = sorted({int(start) for start in columns.starts})
     slots = [Span(moment, moment + SLOT) for moment in map(_moment, starts)]
@@ -81,7 +78,7 @@ def test_joined_columns_are_the_merged_usage(
 def test_series_is_that_of_the_core(
     packed: list[list[UsageRecord]], live: list[UsageRecord], wanted: tuple[Span, ...]
 ) -> None:
-    kept = Ledger()
+    kept = UsageTable()
     for log in packed:
         kept.add_columns(pack(fold(log, GRID)))
     kept.add(fold(live, GRID))
@@ -94,7 +91,7 @@ def test_series_is_that_of_the_core(
 @settings(deadline=None)
 @given(logs)
 def test_routes_and_first_slot_are_those_of_the_records(log: list[UsageRecord]) -> None:
-    kept = Ledger()
+    kept = UsageTable()
     middle = len(log) // 2
     kept.add_columns(pack(fold(log[:middle], GRID)))
     kept.add(fold(log[middle:], GRID))
@@ -108,16 +105,12 @@ def test_routes_and_first_slot_are_those_of_the_records(log: list[UsageRecord]) 
     )
 
 
-def test_live_cells_and_small_blocks_are_packed_together(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(usage_table, "_MOST_LIVE_CELLS", 10)
-    monkeypatch.setattr(usage_table, "_SMALL_CELLS", 50)
-    kept = Ledger()
+def test_live_cells_and_small_blocks_are_packed_together() -> None:
+    kept = UsageTable(most_live_cells=10, small_cells=50)
     for number in range(200):
         kept.add(fold([record(NOW - number * SLOT)], GRID))
-    assert len(kept._live.cells) <= 11
-    assert 3 <= len(kept._blocks) <= 4
+    assert len(kept.live.cells) <= 11
+    assert 3 <= len(kept.blocks) <= 4
     assert len(kept) == 200
     whole = (Span(NOW - timedelta(days=9), NOW + SLOT),)
     assert kept.series(whole)[0].total().requests == 200
@@ -125,14 +118,14 @@ def test_live_cells_and_small_blocks_are_packed_together(
 
 def test_ordinary_cells_take_little_room() -> None:
     log = [record(NOW - number * SLOT, tokens=(2**31, 1, 1, 1)) for number in range(9000)]
-    kept = Ledger()
+    kept = UsageTable()
     kept.add_columns(pack(fold(log, GRID)))
-    (block,) = kept._blocks
+    (block,) = kept.blocks
     assert block.starts.nbytes + block.kinds.nbytes + block.counts.nbytes == 32 * len(kept)
 
 
 def test_narrow_and_wide_cells_add_up_exactly() -> None:
-    kept = Ledger()
+    kept = UsageTable()
     for tokens in (2**32 - 1, 2**32, 2**32 - 1, 2**40):
         kept.add_columns(pack(fold([record(NOW, tokens=(tokens, 0, 0, 0))], GRID)))
     found = kept.series((Span(NOW - SLOT, NOW + SLOT),))[0].total().counts
@@ -141,7 +134,7 @@ def test_narrow_and_wide_cells_add_up_exactly() -> None:
 
 
 def test_large_counts_are_exact() -> None:
-    kept = Ledger()
+    kept = UsageTable()
     most = 2**53 + 1
     kept.add_columns(pack(fold([record(NOW, tokens=(most, 0, 0, 0))], GRID)))
     found = kept.series((Span(NOW - SLOT, NOW + SLOT),))[0]
@@ -149,7 +142,7 @@ def test_large_counts_are_exact() -> None:
 
 
 def test_empty_ledger_has_nothing_in_any_span() -> None:
-    kept = Ledger()
+    kept = UsageTable()
     assert kept.series(()) == ()
     assert kept.series((Span(NOW, NOW + SLOT),)) == (Usage({}),)
     kept.settle()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 
-from offramp_dashboard.data.snapshot import Choice
+from offramp_dashboard.data.snapshot import FilterOption
 from offramp_dashboard.models.choices import CHOICE_ROLE, ChoicesModel
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 CHECK = Qt.ItemDataRole.CheckStateRole
 
 
-def choice(key: str, *, is_on: bool = True) -> Choice:
-    return Choice(key=key, name=key.title(), backend=key, is_on=is_on)
+def choice(key: str, *, is_on: bool = True) -> FilterOption:
+    return FilterOption(key=key, name=key.title(), backend=key, is_on=is_on)
 
 
 def test_choices_are_shown_with_their_marks(qtmodeltester: ModelTester) -> None:

@@ -125,7 +125,7 @@ def test_page_shows_what_holds(open_page: Callable[..., SettingsDialog]) -> None
     assert _combo(dialog, "thinking").currentData() == "own"
     assert _box(dialog, "tray.notify_quota").isChecked()
     assert [row.match.text() for row in _routes(dialog).rows] == ["sonnet", "haiku"]
-    assert dialog.fields[form.KEY].note.startswith("There is none yet")
+    assert dialog.fields[form.KEY].hint.startswith("There is none yet")
     assert without_name(dialog) == []
 
 
@@ -187,7 +187,7 @@ def test_value_of_the_environment_is_shown_and_not_editable(
 
     assert _combo(dialog, "week_start_day").currentText() == "Tuesday"
     assert not _combo(dialog, "week_start_day").isEnabled()
-    assert "WEEK_START_DAY" in dialog.fields["week_start_day"].note
+    assert "WEEK_START_DAY" in dialog.fields["week_start_day"].hint
     _save(dialog, qtbot)
     assert tomllib.loads(paths.config_file.read_text()) == {}
 
@@ -222,7 +222,7 @@ def test_wrong_value_in_a_route_is_said_at_the_routes(
     dialog.save_button.click()
 
     error = dialog.fields[form.ROUTES].error
-    assert error == "This is not a whole number. Use a whole number from 1 to 1000000000."
+    assert "not a whole number" in error
     assert routes.rows[1].context_tokens.property("is_wrong") == "true"
     assert routes.rows[0].context_tokens.property("is_wrong") == "false"
     assert paths.config_file.read_bytes() == before

@@ -6,15 +6,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
-import sample_pictures
+import sample_snapshots
 from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QApplication
-from sample_pictures import full_picture
+from sample_snapshots import full_snapshot
 
 from offramp_dashboard.theme import DARK, Theme
 from offramp_dashboard.views.bars_chart import BarsChart
-from offramp_dashboard.views.series_fills import Shades
+from offramp_dashboard.views.series_fills import SeriesFills
 from offramp_dashboard.views.split_chart import SplitChart
 from offramp_dashboard.views.weeks_chart import WeeksChart
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 C = TypeVar("C", bound="Chart")
 
-PICTURE = full_picture()
-SHADES = Shades.of(PICTURE)
+SNAPSHOT = full_snapshot()
+SHADES = SeriesFills.of(SNAPSHOT)
 
 
 @pytest.fixture
@@ -37,14 +37,14 @@ def day(qtbot: QtBot, theme: Theme) -> BarsChart:
 @pytest.fixture
 def weeks(qtbot: QtBot, theme: Theme) -> WeeksChart:
     chart = _shown(WeeksChart("Weeks"), qtbot, theme)
-    chart.show_weeks(PICTURE.weeks, SHADES, PICTURE.taken)
+    chart.show_weeks(SNAPSHOT.weeks, SHADES, SNAPSHOT.taken)
     return chart
 
 
 @pytest.fixture
 def split(qtbot: QtBot, theme: Theme) -> SplitChart:
     chart = _shown(SplitChart("Split"), qtbot, theme)
-    chart.show_split(PICTURE.split, SHADES)
+    chart.show_split(SNAPSHOT.split, SHADES)
     return chart
 
 
@@ -75,7 +75,7 @@ def _mouse(chart: Chart, kind: QEvent.Type, bar: int, *, is_held: bool = False) 
 
 
 def test_hover_shows_a_bars_exact_numbers(day: BarsChart) -> None:
-    day.show_bars(PICTURE.day, SHADES)
+    day.show_bars(SNAPSHOT.day, SHADES)
 
     _mouse(day, QEvent.Type.MouseMove, 22)
 
@@ -83,20 +83,20 @@ def test_hover_shows_a_bars_exact_numbers(day: BarsChart) -> None:
     assert readout is not None
     assert readout.title == "14:00 \u2013 15:00"
     shown = {row.name: row.value for row in readout.rows}
-    assert shown["tokens"] == f"{sum(s.values[22] for s in PICTURE.day.series):,}"
-    for series in PICTURE.day.series:
+    assert shown["tokens"] == f"{sum(s.values[22] for s in SNAPSHOT.day.series):,}"
+    for series in SNAPSHOT.day.series:
         assert shown[series.name] == f"{series.values[22]:,}"
 
 
 def test_bar_that_is_not_over_says_so(day: BarsChart) -> None:
-    day.show_bars(PICTURE.day, SHADES)
+    day.show_bars(SNAPSHOT.day, SHADES)
 
     assert day.readout(23).note == "not over yet"
     assert day.readout(22).note == ""
 
 
 def test_pointer_that_leaves_takes_the_panel_along(day: BarsChart) -> None:
-    day.show_bars(PICTURE.day, SHADES)
+    day.show_bars(SNAPSHOT.day, SHADES)
     _mouse(day, QEvent.Type.MouseMove, 3)
 
     QApplication.sendEvent(day, QEvent(QEvent.Type.Leave))
@@ -106,14 +106,14 @@ def test_pointer_that_leaves_takes_the_panel_along(day: BarsChart) -> None:
 
 
 def test_new_numbers_reach_an_open_panel(day: BarsChart) -> None:
-    day.show_bars(PICTURE.day, SHADES)
+    day.show_bars(SNAPSHOT.day, SHADES)
     _mouse(day, QEvent.Type.MouseMove, 23)
     grown = tuple(
         replace(each, values=(*each.values[:-1], each.values[-1] + 1))
-        for each in PICTURE.day.series
+        for each in SNAPSHOT.day.series
     )
 
-    day.show_bars(replace(PICTURE.day, series=grown), SHADES)
+    day.show_bars(replace(SNAPSHOT.day, series=grown), SHADES)
 
     assert day.panel.readout is not None
     total = sum(each.values[23] for each in grown)
@@ -121,7 +121,7 @@ def test_new_numbers_reach_an_open_panel(day: BarsChart) -> None:
 
 
 def test_dragging_chooses_a_range_either_way(day: BarsChart, qtbot: QtBot) -> None:
-    day.show_bars(PICTURE.day, SHADES)
+    day.show_bars(SNAPSHOT.day, SHADES)
 
     for first, last in ((5, 9), (9, 5)):
         with qtbot.waitSignal(day.range_dragged) as caught:
@@ -134,7 +134,7 @@ def test_dragging_chooses_a_range_either_way(day: BarsChart, qtbot: QtBot) -> No
 
 
 def test_a_click_is_no_range(day: BarsChart, qtbot: QtBot) -> None:
-    day.show_bars(PICTURE.day, SHADES)
+    day.show_bars(SNAPSHOT.day, SHADES)
 
     with qtbot.assertNotEmitted(day.range_dragged):
         _mouse(day, QEvent.Type.MouseButtonPress, 5)
@@ -142,7 +142,7 @@ def test_a_click_is_no_range(day: BarsChart, qtbot: QtBot) -> None:
 
 
 def test_keys_walk_along_the_bars_and_say_them(day: BarsChart, qtbot: QtBot) -> None:
-    day.show_bars(PICTURE.day, SHADES)
+    day.show_bars(SNAPSHOT.day, SHADES)
 
     qtbot.keyClick(day, Qt.Key.Key_End)
     qtbot.keyClick(day, Qt.Key.Key_Left)
@@ -157,7 +157,7 @@ def test_keys_walk_along_the_bars_and_say_them(day: BarsChart, qtbot: QtBot) -> 
 
 
 def test_keys_choose_a_range_and_lead_out_of_it(day: BarsChart, qtbot: QtBot) -> None:
-    day.show_bars(PICTURE.day, SHADES)
+    day.show_bars(SNAPSHOT.day, SHADES)
     shift = Qt.KeyboardModifier.ShiftModifier
     qtbot.keyClick(day, Qt.Key.Key_Home)
 
@@ -172,7 +172,7 @@ def test_keys_choose_a_range_and_lead_out_of_it(day: BarsChart, qtbot: QtBot) ->
 
 
 def test_escape_gives_up_a_range_before_it_leads_back(day: BarsChart, qtbot: QtBot) -> None:
-    day.show_bars(PICTURE.day, SHADES)
+    day.show_bars(SNAPSHOT.day, SHADES)
     qtbot.keyClick(day, Qt.Key.Key_Home)
     qtbot.keyClick(day, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
 
@@ -183,7 +183,7 @@ def test_escape_gives_up_a_range_before_it_leads_back(day: BarsChart, qtbot: QtB
 
 
 def test_chart_of_nothing_says_so_and_keeps_its_axis(day: BarsChart) -> None:
-    day.show_bars(replace(PICTURE.day, series=()), SHADES)
+    day.show_bars(replace(SNAPSHOT.day, series=()), SHADES)
 
     assert day.highest == 0
     assert day.empty_text == "Nothing in 24 hours"
@@ -203,14 +203,14 @@ def test_week_that_runs_shows_its_pace(weeks: WeeksChart) -> None:
     readout = weeks.readout(7)
 
     assert readout.rows[-1].name == "at this pace"
-    assert readout.rows[-1].value == f"{PICTURE.weeks.pace:,}"
+    assert readout.rows[-1].value == f"{SNAPSHOT.weeks.pace:,}"
     assert readout.note == "since Thu 22:00"
-    assert weeks.highest == PICTURE.weeks.pace
+    assert weeks.highest == SNAPSHOT.weeks.pace
     assert weeks.shown_labels()[-1] == "This week"
 
 
 def test_week_without_a_pace_shows_none(weeks: WeeksChart) -> None:
-    weeks.show_weeks(replace(PICTURE.weeks, pace=None), SHADES, PICTURE.taken)
+    weeks.show_weeks(replace(SNAPSHOT.weeks, pace=None), SHADES, SNAPSHOT.taken)
 
     assert "at this pace" not in [row.name for row in weeks.readout(7).rows]
 
@@ -227,8 +227,8 @@ def test_split_says_shares_and_pauses(split: SplitChart) -> None:
 
 
 def test_pause_without_an_end_lasts_until_now(split: SplitChart) -> None:
-    mark = replace(PICTURE.split.pauses[0], end=None)
-    split.show_split(replace(PICTURE.split, pauses=(mark,)), SHADES)
+    mark = replace(SNAPSHOT.split.pauses[0], end=None)
+    split.show_split(replace(SNAPSHOT.split, pauses=(mark,)), SHADES)
 
     assert split.readout(56).note.endswith("now")
 
@@ -237,7 +237,7 @@ def test_pause_without_an_end_lasts_until_now(split: SplitChart) -> None:
 def test_labels_never_touch(day: BarsChart, width: int, qtbot: QtBot) -> None:
     from layout_checks import overlapping_labels
 
-    day.show_bars(PICTURE.recent, SHADES)
+    day.show_bars(SNAPSHOT.recent, SHADES)
     day.resize(width, 180)
     qtbot.waitExposed(day)
 
@@ -246,7 +246,7 @@ def test_labels_never_touch(day: BarsChart, width: int, qtbot: QtBot) -> None:
 
 
 def test_theme_changes_the_ground(day: BarsChart) -> None:
-    day.show_bars(PICTURE.day, SHADES)
+    day.show_bars(SNAPSHOT.day, SHADES)
     day.set_theme(DARK)
 
     image = day.grab().toImage()
@@ -254,7 +254,7 @@ def test_theme_changes_the_ground(day: BarsChart) -> None:
 
 
 def test_bars_are_drawn_in_their_backends_colours(day: BarsChart, theme: Theme) -> None:
-    day.show_bars(PICTURE.day, SHADES)
+    day.show_bars(SNAPSHOT.day, SHADES)
 
     image = day.grab().toImage()
     colours = {
@@ -267,8 +267,8 @@ def test_bars_are_drawn_in_their_backends_colours(day: BarsChart, theme: Theme) 
 
 
 def test_single_request_is_seen(day: BarsChart, theme: Theme) -> None:
-    picture = sample_pictures.single_picture()
-    day.show_bars(picture.recent, Shades.of(picture))
+    snapshot = sample_snapshots.single_snapshot()
+    day.show_bars(snapshot.recent, SeriesFills.of(snapshot))
 
     image = day.grab().toImage()
     colours = {

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from PySide6.QtCore import QLocale
-from sample_pictures import NOW
+from sample_snapshots import NOW
 
 from offramp_dashboard.views import number_text
 

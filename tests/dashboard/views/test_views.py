@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
-from sample_pictures import NOW, chosen_picture, empty_picture, full_picture, single_picture
+from sample_snapshots import NOW, chosen_snapshot, empty_snapshot, full_snapshot, single_snapshot
 
 from offramp_core.usage.records import RequestRecord
 from offramp_dashboard.data.request_rows import RequestRow, row_of
-from offramp_dashboard.data.snapshot import Choice, Measure
+from offramp_dashboard.data.snapshot import FilterOption, Measure
 from offramp_dashboard.models.requests import Column, RequestsModel
-from offramp_dashboard.views.filter_bar import Chips
+from offramp_dashboard.views.filter_bar import FilterBar
 from offramp_dashboard.views.requests_view import RequestsView
-from offramp_dashboard.views.series_fills import Shades
+from offramp_dashboard.views.series_fills import SeriesFills
 from offramp_dashboard.views.tokens_view import TokensView
-from offramp_dashboard.views.week_summary import HeadlineView
+from offramp_dashboard.views.week_summary import WeekSummaryView
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def headline(qtbot: QtBot) -> HeadlineView:
-    view = HeadlineView()
+def week_summary(qtbot: QtBot) -> WeekSummaryView:
+    view = WeekSummaryView()
     qtbot.addWidget(view)
     view.resize(1200, 110)
     return view
 
 
 @pytest.fixture
-def chips(qtbot: QtBot) -> Chips:
-    row = Chips()
+def filter_bar(qtbot: QtBot) -> FilterBar:
+    row = FilterBar()
     qtbot.addWidget(row)
     row.resize(900, 30)
     row.show()
@@ -73,93 +73,102 @@ def _rows(count: int, *, since: int = 0) -> list[RequestRow]:
     return found
 
 
-def test_headline_says_the_share_and_the_parts(headline: HeadlineView) -> None:
-    headline.show_picture(full_picture())
+def test_headline_says_the_share_and_the_parts(week_summary: WeekSummaryView) -> None:
+    week_summary.show_snapshot(full_snapshot())
 
-    assert headline.share_text == "68%"
-    assert headline.split_text == "Z.ai 46.9M   ·   Claude 22.2M"
-    assert (headline.requests.value, headline.requests.note) == (
+    assert week_summary.share_text == "68%"
+    assert week_summary.split_text == "Z.ai 46.9M   ·   Claude 22.2M"
+    assert (week_summary.requests.value, week_summary.requests.caption) == (
         "2,258",
         "\u2191 13% on last week by now",
     )
-    assert (headline.tokens.value, headline.tokens.note) == (
+    assert (week_summary.tokens.value, week_summary.tokens.caption) == (
         "69.1M",
         "\u2191 11% on last week by now",
     )
-    assert (headline.errors.value, headline.errors.note) == ("12", "1%, 5 last week by now")
+    assert (week_summary.errors.value, week_summary.errors.caption) == (
+        "12",
+        "1%, 5 last week by now",
+    )
 
 
-def test_headline_counts_requests_when_asked(headline: HeadlineView) -> None:
-    headline.show_picture(full_picture(Measure.REQUESTS))
+def test_headline_counts_requests_when_asked(week_summary: WeekSummaryView) -> None:
+    week_summary.show_snapshot(full_snapshot(Measure.REQUESTS))
 
-    assert headline.share_text == "82%"
-    assert headline.split_text == "Z.ai 1,846   ·   Claude 412"
+    assert week_summary.share_text == "82%"
+    assert week_summary.split_text == "Z.ai 1,846   ·   Claude 412"
 
 
 def test_savings_are_called_an_estimate_with_the_date_of_the_prices(
-    headline: HeadlineView,
+    week_summary: WeekSummaryView,
 ) -> None:
-    full = full_picture()
-    assert full.headline.savings is not None
-    savings = replace(full.headline.savings, unpriced_tokens=1200)
-    headline.show_picture(replace(full, headline=replace(full.headline, savings=savings)))
+    full = full_snapshot()
+    assert full.week_summary.savings is not None
+    savings = replace(full.week_summary.savings, unpriced_tokens=1200)
+    week_summary.show_snapshot(
+        replace(full, week_summary=replace(full.week_summary, savings=savings))
+    )
 
-    assert headline.saved.value == "\u2248 $84"
-    assert headline.saved.note == "estimate, 28 Jan 2026"
-    assert "An estimate" in headline.saved.toolTip()
-    assert "1,200 tokens" in headline.saved.toolTip()
-
-
-def test_headline_of_nothing_has_no_number_it_does_not_know(headline: HeadlineView) -> None:
-    headline.show_picture(empty_picture())
-
-    assert headline.share_text == "\u2013"
-    assert headline.requests.value == "0"
-    assert headline.requests.note == ""
-    assert headline.saved.value == "\u2013"
+    assert week_summary.saved.value == "\u2248 $84"
+    assert week_summary.saved.caption == "estimate, 28 Jan 2026"
+    assert "An estimate" in week_summary.saved.toolTip()
+    assert "1,200 tokens" in week_summary.saved.toolTip()
 
 
-def test_first_request_has_no_week_before(headline: HeadlineView) -> None:
-    headline.show_picture(single_picture())
+def test_headline_of_nothing_has_no_number_it_does_not_know(week_summary: WeekSummaryView) -> None:
+    week_summary.show_snapshot(empty_snapshot())
 
-    assert headline.share_text == "100%"
-    assert headline.requests.note == ""
+    assert week_summary.share_text == "\u2013"
+    assert week_summary.requests.value == "0"
+    assert week_summary.requests.caption == ""
+    assert week_summary.saved.value == "\u2013"
 
 
-def test_chip_asks_for_the_opposite_and_waits_for_the_picture(chips: Chips, qtbot: QtBot) -> None:
-    chips.show_picture(full_picture())
-    zai, opus = chips.chips[1], chips.chips[2]
+def test_first_request_has_no_week_before(week_summary: WeekSummaryView) -> None:
+    week_summary.show_snapshot(single_snapshot())
 
-    with qtbot.waitSignal(chips.provider_toggled) as caught:
+    assert week_summary.share_text == "100%"
+    assert week_summary.requests.caption == ""
+
+
+def test_chip_asks_for_the_opposite_and_waits_for_the_picture(
+    filter_bar: FilterBar, qtbot: QtBot
+) -> None:
+    filter_bar.show_snapshot(full_snapshot())
+    zai, opus = filter_bar.chips[1], filter_bar.chips[2]
+
+    with qtbot.waitSignal(filter_bar.provider_toggled) as caught:
         zai.click()
     assert caught.args == ["zai", False]
     assert zai.isChecked()
 
-    with qtbot.waitSignal(chips.model_toggled) as caught:
+    with qtbot.waitSignal(filter_bar.model_toggled) as caught:
         qtbot.keyClick(opus, Qt.Key.Key_Space)
     assert caught.args == ["claude-opus-4-6", False]
 
 
-def test_hidden_choice_is_off_and_says_so(chips: Chips) -> None:
-    full = full_picture()
+def test_hidden_choice_is_off_and_says_so(filter_bar: FilterBar) -> None:
+    full = full_snapshot()
     off = tuple(replace(choice, is_on=choice.key != "zai") for choice in full.providers)
-    chips.show_picture(replace(full, providers=off))
+    filter_bar.show_snapshot(replace(full, providers=off))
 
-    assert not chips.chips[1].isChecked()
-    assert chips.chips[1].accessibleName() == "provider Z.ai, hidden"
+    assert not filter_bar.chips[1].isChecked()
+    assert filter_bar.chips[1].accessibleName() == "provider Z.ai, hidden"
 
 
 def test_model_that_two_providers_served_shows_how_it_is_drawn_for_each(
-    chips: Chips, theme: Theme
+    filter_bar: FilterBar, theme: Theme
 ) -> None:
-    full = full_picture()
+    full = full_snapshot()
     models = [*full.models[:2], replace(full.models[2], also=("anthropic",))]
-    chips.set_theme(theme)
-    chips.show_picture(replace(full, models=tuple(models)))
-    sonnet, haiku = chips.chips[3], chips.chips[4]
+    filter_bar.set_theme(theme)
+    filter_bar.show_snapshot(replace(full, models=tuple(models)))
+    sonnet, haiku = filter_bar.chips[3], filter_bar.chips[4]
 
-    shades = Shades.of(full)
-    colours = [shades.fill(theme, backend, haiku.key).colour for backend in ("zai", "anthropic")]
+    series_fills = SeriesFills.of(full)
+    colours = [
+        series_fills.fill(theme, backend, haiku.key).colour for backend in ("zai", "anthropic")
+    ]
     image = haiku.grab().toImage()
     level = [image.pixelColor(x, image.height() // 2).name() for x in range(40)]
     assert [colour for colour in dict.fromkeys(level) if colour in colours] == colours
@@ -167,51 +176,51 @@ def test_model_that_two_providers_served_shows_how_it_is_drawn_for_each(
     assert "swatches" not in sonnet.toolTip()
 
 
-def test_chips_without_room_are_in_the_menu(chips: Chips, qtbot: QtBot) -> None:
-    full = full_picture()
+def test_chips_without_room_are_in_the_menu(filter_bar: FilterBar, qtbot: QtBot) -> None:
+    full = full_snapshot()
     models = tuple(
-        Choice(key=f"model-{n}", name=f"a-long-model-name-{n}", backend="zai", is_on=n != 11)
+        FilterOption(key=f"model-{n}", name=f"a-long-model-name-{n}", backend="zai", is_on=n != 11)
         for n in range(12)
     )
-    chips.show_picture(replace(full, models=models))
+    filter_bar.show_snapshot(replace(full, models=models))
 
-    shown = [chip for chip in chips.chips if not chip.isHidden()]
-    hidden = [chip for chip in chips.chips if chip.isHidden()]
+    shown = [chip for chip in filter_bar.chips if not chip.isHidden()]
+    hidden = [chip for chip in filter_bar.chips if chip.isHidden()]
     assert hidden
-    assert chips.more.text() == f"{len(hidden)} more"
-    assert sum(chip.sizeHint().width() for chip in shown) < chips.width()
+    assert filter_bar.more.text() == f"{len(hidden)} more"
+    assert sum(chip.sizeHint().width() for chip in shown) < filter_bar.width()
 
-    menu = chips.more.menu()
+    menu = filter_bar.more.menu()
     menu.aboutToShow.emit()
     actions = menu.actions()
     assert [action.isChecked() for action in actions] == [True] * (len(actions) - 1) + [False]
-    with qtbot.waitSignal(chips.model_toggled) as caught:
+    with qtbot.waitSignal(filter_bar.model_toggled) as caught:
         actions[-1].trigger()
     assert caught.args == ["model-11", True]
 
-    chips.resize(4000, 30)
+    filter_bar.resize(4000, 30)
     QApplication.processEvents()
-    assert all(not chip.isHidden() for chip in chips.chips)
-    assert chips.more.isHidden()
+    assert all(not chip.isHidden() for chip in filter_bar.chips)
+    assert filter_bar.more.isHidden()
 
 
-def test_new_model_comes_without_losing_the_keyboard(chips: Chips, qtbot: QtBot) -> None:
-    full = full_picture()
-    chips.show_picture(replace(full, models=full.models[:2]))
-    chips.activateWindow()
-    qtbot.waitUntil(chips.isActiveWindow)
-    chips.chips[1].setFocus()
+def test_new_model_comes_without_losing_the_keyboard(filter_bar: FilterBar, qtbot: QtBot) -> None:
+    full = full_snapshot()
+    filter_bar.show_snapshot(replace(full, models=full.models[:2]))
+    filter_bar.activateWindow()
+    qtbot.waitUntil(filter_bar.isActiveWindow)
+    filter_bar.chips[1].setFocus()
 
-    chips.show_picture(full)
+    filter_bar.show_snapshot(full)
 
-    assert len(chips.chips) == 5
-    assert chips.chips[1].hasFocus()
+    assert len(filter_bar.chips) == 5
+    assert filter_bar.chips[1].hasFocus()
 
 
 def test_tokens_are_told_by_kind_and_backend(qtbot: QtBot) -> None:
     view = TokensView()
     qtbot.addWidget(view)
-    view.show_tokens(full_picture().tokens, ("anthropic", "zai"))
+    view.show_tokens(full_snapshot().tokens, ("anthropic", "zai"))
 
     texts = view.texts()
     for text in ("Claude", "Z.ai", "41,650,300", "2,150,000", "84%", "92%", "46,861,100"):
@@ -221,12 +230,12 @@ def test_tokens_are_told_by_kind_and_backend(qtbot: QtBot) -> None:
 def test_tokens_of_nothing_say_so(qtbot: QtBot) -> None:
     view = TokensView()
     qtbot.addWidget(view)
-    view.show_tokens(full_picture().tokens, ())
-    view.show_tokens(empty_picture().tokens, ())
+    view.show_tokens(full_snapshot().tokens, ())
+    view.show_tokens(empty_snapshot().tokens, ())
 
     assert view.texts() == ["No tokens in this time"]
 
-    view.show_tokens(chosen_picture().tokens, ())
+    view.show_tokens(chosen_snapshot().tokens, ())
     assert "Z.ai" in view.texts()
 
 
@@ -250,10 +259,10 @@ def test_filters_of_the_window_hold_for_the_table(
     table: RequestsView, requests_model: RequestsModel
 ) -> None:
     requests_model.reset(_rows(30))
-    full = full_picture()
+    full = full_snapshot()
     off = tuple(replace(choice, is_on=choice.key != "zai") for choice in full.providers)
 
-    table.show_picture(replace(full, providers=off))
+    table.show_snapshot(replace(full, providers=off))
 
     assert table.count_text == "10 of 30"
 

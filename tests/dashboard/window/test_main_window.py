@@ -10,19 +10,19 @@ import pytest
 from layout_checks import cut_off, overlapping_labels, overlaps, without_name
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QLabel
-from sample_pictures import (
+from sample_snapshots import (
     NO_QUOTA,
     NOW,
     PAUSED,
     RUNNING,
     SPENT,
     STOPPED,
-    chosen_picture,
-    empty_picture,
-    filtered_picture,
-    full_picture,
-    loading_picture,
-    single_picture,
+    chosen_snapshot,
+    empty_snapshot,
+    filtered_snapshot,
+    full_snapshot,
+    loading_snapshot,
+    single_snapshot,
 )
 
 from offramp_dashboard.data.pause_choices import PauseChoice
@@ -34,39 +34,39 @@ from offramp_dashboard.window.main_window import PAGES
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
-    from offramp_dashboard.window.main_window import Window
+    from offramp_dashboard.window.main_window import ChartsWindow
     from offramp_dashboard.window.styling import Styling
 
 SIZES = ((900, 600), (1280, 800), (1920, 1200))
-PICTURES = {
-    "full": full_picture(),
-    "requests": full_picture(Measure.REQUESTS),
-    "huge": full_picture(scale=9e6),
-    "single": single_picture(),
-    "loading": loading_picture(),
-    "chosen": chosen_picture(),
-    "spent": replace(full_picture(), quota=SPENT),
-    "no quota": replace(full_picture(), quota=NO_QUOTA),
-    "filtered": filtered_picture(),
-    "empty": empty_picture(),
-    "missing": empty_picture(FeedState.MISSING),
-    "unreadable": empty_picture(FeedState.UNREADABLE, "The request log can't be read: denied."),
+SNAPSHOTS = {
+    "full": full_snapshot(),
+    "requests": full_snapshot(Measure.REQUESTS),
+    "huge": full_snapshot(scale=9e6),
+    "single": single_snapshot(),
+    "loading": loading_snapshot(),
+    "chosen": chosen_snapshot(),
+    "spent": replace(full_snapshot(), quota=SPENT),
+    "no quota": replace(full_snapshot(), quota=NO_QUOTA),
+    "filtered": filtered_snapshot(),
+    "empty": empty_snapshot(),
+    "missing": empty_snapshot(FeedState.MISSING),
+    "unreadable": empty_snapshot(FeedState.UNREADABLE, "The request log can't be read: denied."),
 }
 LIGHT = ThemeChoice.LIGHT
 CTRL = Qt.KeyboardModifier.ControlModifier
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("name", SNAPSHOTS)
 def test_nothing_overlaps_or_is_cut_off(
-    window: Window, styling: Styling, qtbot: QtBot, size: tuple[int, int], name: str
+    window: ChartsWindow, styling: Styling, qtbot: QtBot, size: tuple[int, int], name: str
 ) -> None:
     styling.choose(ThemeChoice.DARK if name in ("requests", "chosen", "missing") else LIGHT)
     window.show_daemon(STOPPED if name in ("empty", "missing") else PAUSED)
     window.resize(*size)
     for page in range(len(PAGES)):
         window.show_page(page)
-        window.show_picture(PICTURES[name])
+        window.show_snapshot(SNAPSHOTS[name])
         QApplication.processEvents()
 
         assert (window.width(), window.height()) == size
@@ -79,26 +79,26 @@ def test_nothing_overlaps_or_is_cut_off(
                 assert chart.height() >= 90
 
 
-@pytest.mark.parametrize("name", PICTURES)
-def test_everything_the_keyboard_reaches_has_a_name(window: Window, name: str) -> None:
+@pytest.mark.parametrize("name", SNAPSHOTS)
+def test_everything_the_keyboard_reaches_has_a_name(window: ChartsWindow, name: str) -> None:
     for page in range(len(PAGES)):
         window.show_page(page)
-        window.show_picture(PICTURES[name])
+        window.show_snapshot(SNAPSHOTS[name])
         QApplication.processEvents()
 
         assert without_name(window) == []
 
 
-def test_tab_reaches_every_control_of_the_page(window: Window, qtbot: QtBot) -> None:
+def test_tab_reaches_every_control_of_the_page(window: ChartsWindow, qtbot: QtBot) -> None:
     window.show_daemon(RUNNING)
-    window.show_picture(full_picture())
+    window.show_snapshot(full_snapshot())
     window.activateWindow()
     qtbot.waitUntil(window.isActiveWindow)
     wanted = {
         window.toolbar.pause_button,
         window.toolbar.export_button,
         window.toolbar.settings_button,
-        *window.chips.chips,
+        *window.filter_bar.chips,
         *window.overview.charts,
     }
 
@@ -120,9 +120,9 @@ def test_tab_reaches_every_control_of_the_page(window: Window, qtbot: QtBot) -> 
     ],
 )
 def test_states_without_charts_say_what_is_and_what_to_do(
-    window: Window, name: str, title: str, button: str
+    window: ChartsWindow, name: str, title: str, button: str
 ) -> None:
-    window.show_picture(PICTURES[name])
+    window.show_snapshot(SNAPSHOTS[name])
 
     assert window.notice.isVisibleTo(window)
     assert not window.overview.isVisibleTo(window)
@@ -132,44 +132,44 @@ def test_states_without_charts_say_what_is_and_what_to_do(
     assert window.notice.button.text() == button
 
 
-def test_ways_out_of_a_state_are_asked_for(window: Window, qtbot: QtBot) -> None:
-    window.show_picture(PICTURES["missing"])
+def test_ways_out_of_a_state_are_asked_for(window: ChartsWindow, qtbot: QtBot) -> None:
+    window.show_snapshot(SNAPSHOTS["missing"])
     with qtbot.waitSignal(window.refresh_asked):
         window.notice.button.click()
 
-    window.show_picture(PICTURES["filtered"])
+    window.show_snapshot(SNAPSHOTS["filtered"])
     with qtbot.waitSignal(window.show_all_asked):
         window.notice.button.click()
 
-    window.show_picture(PICTURES["full"])
+    window.show_snapshot(SNAPSHOTS["full"])
     assert window.overview.isVisibleTo(window)
 
 
 def test_short_reading_shows_no_progress_and_long_reading_does(
-    window: Window, qtbot: QtBot
+    window: ChartsWindow, qtbot: QtBot
 ) -> None:
-    window.show_picture(loading_picture(0.1))
+    window.show_snapshot(loading_snapshot(0.1))
     assert window.progress.isHidden()
 
     qtbot.waitUntil(lambda: not window.progress.isHidden(), timeout=3000)
-    window.show_picture(loading_picture(0.6))
+    window.show_snapshot(loading_snapshot(0.6))
     assert window.progress.value() == 600
 
-    window.show_picture(full_picture())
+    window.show_snapshot(full_snapshot())
     assert window.progress.isHidden()
 
 
-def test_torn_lines_are_mentioned_once(window: Window) -> None:
+def test_torn_lines_are_mentioned_once(window: ChartsWindow) -> None:
     from dataclasses import replace
 
-    full = full_picture()
-    torn = replace(full, history=replace(full.history, torn_lines=3))
-    window.show_picture(torn)
+    full = full_snapshot()
+    torn = replace(full, log_status=replace(full.log_status, torn_lines=3))
+    window.show_snapshot(torn)
     assert window.banner.text == "3 lines of the log hold no record and were left out."
 
     window.banner.dismissed.emit()
     window.banner.hide()
-    window.show_picture(torn)
+    window.show_snapshot(torn)
     assert window.banner.text == ""
 
 
@@ -182,7 +182,7 @@ def test_torn_lines_are_mentioned_once(window: Window) -> None:
     ],
 )
 def test_daemon_is_said_in_words(
-    window: Window, daemon: object, text: str, can_pause: bool, can_resume: bool
+    window: ChartsWindow, daemon: object, text: str, can_pause: bool, can_resume: bool
 ) -> None:
     window.show_daemon(daemon)  # type: ignore[arg-type]  # parametrised
 
@@ -194,7 +194,9 @@ def test_daemon_is_said_in_words(
 
 
 @pytest.mark.parametrize("place", range(4))
-def test_each_pause_of_the_menu_is_asked_for(window: Window, qtbot: QtBot, place: int) -> None:
+def test_each_pause_of_the_menu_is_asked_for(
+    window: ChartsWindow, qtbot: QtBot, place: int
+) -> None:
     window.show_daemon(RUNNING)
 
     with qtbot.waitSignal(window.pause_asked) as caught:
@@ -203,7 +205,7 @@ def test_each_pause_of_the_menu_is_asked_for(window: Window, qtbot: QtBot, place
     assert caught.args == [list(PauseChoice)[place]]
 
 
-def test_command_under_way_blocks_a_second_one(window: Window) -> None:
+def test_command_under_way_blocks_a_second_one(window: ChartsWindow) -> None:
     window.show_daemon(RUNNING)
 
     window.set_busy(True)
@@ -213,7 +215,7 @@ def test_command_under_way_blocks_a_second_one(window: Window) -> None:
     assert window.toolbar.pause_button.isEnabled()
 
 
-def test_shortcuts_turn_pages(window: Window, qtbot: QtBot) -> None:
+def test_shortcuts_turn_pages(window: ChartsWindow, qtbot: QtBot) -> None:
     window.activateWindow()
     qtbot.waitUntil(window.isActiveWindow)
 
@@ -230,7 +232,7 @@ def test_shortcuts_turn_pages(window: Window, qtbot: QtBot) -> None:
         (Qt.Key.Key_W, "closing"),
     ],
 )
-def test_shortcuts_ask(window: Window, qtbot: QtBot, key: Qt.Key, signal: str) -> None:
+def test_shortcuts_ask(window: ChartsWindow, qtbot: QtBot, key: Qt.Key, signal: str) -> None:
     window.activateWindow()
     qtbot.waitUntil(window.isActiveWindow)
 
@@ -238,20 +240,20 @@ def test_shortcuts_ask(window: Window, qtbot: QtBot, key: Qt.Key, signal: str) -
         qtbot.keyClick(window, key, CTRL)
 
 
-def test_filter_shortcut_goes_where_the_page_filters(window: Window, qtbot: QtBot) -> None:
-    window.show_picture(full_picture())
+def test_filter_shortcut_goes_where_the_page_filters(window: ChartsWindow, qtbot: QtBot) -> None:
+    window.show_snapshot(full_snapshot())
     window.activateWindow()
     qtbot.waitUntil(window.isActiveWindow)
 
     qtbot.keyClick(window, Qt.Key.Key_F, CTRL)
-    assert window.chips.chips[0].hasFocus()
+    assert window.filter_bar.chips[0].hasFocus()
 
     window.show_page(2)
     qtbot.keyClick(window, Qt.Key.Key_F, CTRL)
     assert window.requests.search.hasFocus()
 
 
-def test_ranges_nest_and_lead_back_one_by_one(window: Window) -> None:
+def test_ranges_nest_and_lead_back_one_by_one(window: ChartsWindow) -> None:
     asked: list[tuple[object, object]] = []
     window.span_chosen.connect(lambda start, end: asked.append((start, end)))
     outer = (NOW - timedelta(days=3), NOW)
@@ -266,35 +268,35 @@ def test_ranges_nest_and_lead_back_one_by_one(window: Window) -> None:
     assert asked == [outer, inner, outer, (None, None), (None, None)]
 
 
-def test_dragging_in_any_chart_chooses_its_times(window: Window, qtbot: QtBot) -> None:
-    picture = full_picture()
-    window.show_picture(picture)
+def test_dragging_in_any_chart_chooses_its_times(window: ChartsWindow, qtbot: QtBot) -> None:
+    snapshot = full_snapshot()
+    window.show_snapshot(snapshot)
     overview = window.overview
 
     for chart, first, last in (
-        (overview.day, picture.day.edges[2], picture.day.edges[5]),
-        (overview.recent, picture.recent.edges[2], picture.recent.edges[5]),
-        (overview.split, picture.split.bars.edges[2], picture.split.bars.edges[5]),
-        (overview.weeks, picture.weeks.weeks[2].start, picture.weeks.weeks[4].end),
+        (overview.day, snapshot.day.edges[2], snapshot.day.edges[5]),
+        (overview.recent, snapshot.recent.edges[2], snapshot.recent.edges[5]),
+        (overview.split, snapshot.split.bars.edges[2], snapshot.split.bars.edges[5]),
+        (overview.weeks, snapshot.weeks.weeks[2].start, snapshot.weeks.weeks[4].end),
     ):
         with qtbot.waitSignal(window.span_chosen) as caught:
             chart.range_dragged.emit(2, 4)
         assert caught.args == [first, last]
 
 
-def test_range_takes_the_place_of_the_last_24_hours(window: Window, qtbot: QtBot) -> None:
-    window.show_picture(chosen_picture())
+def test_range_takes_the_place_of_the_last_24_hours(window: ChartsWindow, qtbot: QtBot) -> None:
+    window.show_snapshot(chosen_snapshot())
 
     assert window.overview.day_card.title == "Your range"
-    assert window.overview.day.shown == chosen_picture().chosen
+    assert window.overview.day.shown == chosen_snapshot().chosen
     with qtbot.waitSignal(window.span_chosen):
         window.menus.back_asked.emit()
 
-    window.show_picture(full_picture())
+    window.show_snapshot(full_snapshot())
     assert window.overview.day_card.title == "Last 24 hours"
 
 
-def test_hidden_window_says_so(window: Window, qtbot: QtBot) -> None:
+def test_hidden_window_says_so(window: ChartsWindow, qtbot: QtBot) -> None:
     with qtbot.waitSignal(window.shown_changed) as caught:
         window.hide()
     assert caught.args == [False]
@@ -304,27 +306,27 @@ def test_hidden_window_says_so(window: Window, qtbot: QtBot) -> None:
     assert caught.args == [True]
 
 
-def test_only_the_page_that_is_seen_draws(window: Window) -> None:
+def test_only_the_page_that_is_seen_draws(window: ChartsWindow) -> None:
     window.show_page(0)
-    window.show_picture(full_picture())
+    window.show_snapshot(full_snapshot())
 
     assert window.history.weeks.shown is None
     window.show_page(1)
-    assert window.history.weeks.shown == full_picture().weeks
+    assert window.history.weeks.shown == full_snapshot().weeks
 
 
-def test_week_is_told_to_a_screen_reader(window: Window) -> None:
-    window.show_picture(full_picture())
+def test_week_is_told_to_a_screen_reader(window: ChartsWindow) -> None:
+    window.show_snapshot(full_snapshot())
 
     assert window.accessibleDescription() == ("This week: Claude 412 requests, Z.ai 1,846 requests")
 
 
-def test_figures_notes_are_read_in_full_in_the_smallest_window(window: Window) -> None:
+def test_figures_notes_are_read_in_full_in_the_smallest_window(window: ChartsWindow) -> None:
     window.resize(*SIZES[0])
-    window.show_picture(full_picture())
+    window.show_snapshot(full_snapshot())
     QApplication.processEvents()
 
-    headline = window.overview.headline
-    for figure in (headline.requests, headline.tokens, headline.errors):
-        label = next(one for one in figure.findChildren(QLabel) if one.text() == figure.note)
+    week_summary = window.overview.week_summary
+    for figure in (week_summary.requests, week_summary.tokens, week_summary.errors):
+        label = next(one for one in figure.findChildren(QLabel) if one.text() == figure.caption)
         assert label.heightForWidth(label.width()) <= label.height()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from gi_stand_in import MADE_WITH, Desktop, forget
 from PIL import Image
-from running_host import icon_of, running_host, sample_face, sample_rows
+from running_host import icon_of, running_host, sample_rows, sample_view
 
 from offramp_tray.host import open_host
 from offramp_tray.toolkit.pystray_menu import pystray_base
@@ -41,8 +41,8 @@ def gtk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desktop]:
 @contextlib.asynccontextmanager
 async def _running() -> AsyncIterator[RunningHost]:
     backend = importlib.import_module("offramp_tray.linux.appindicator").AppIndicatorBackend()
-    face = sample_face(icon=icon_of(16, 24, 48), label="68 %")
-    async with running_host(backend, face) as running:
+    view = sample_view(icon=icon_of(16, 24, 48), label="68 %")
+    async with running_host(backend, view) as running:
         assert await running.next_presence()
         await running.settle()
         yield running
@@ -87,10 +87,10 @@ async def test_click_names_its_row(gtk: Desktop) -> None:
 
 async def test_new_face_is_shown(gtk: Desktop) -> None:
     async with _running() as running:
-        face = sample_face(
+        view = sample_view(
             title="New", icon=icon_of(16), label="", rows=sample_rows(is_paused=True)
         )
-        running.host.show(face)
+        running.host.show(view)
         await running.settle()
         await running.settle()
         assert (gtk.indicator.title, gtk.indicator.label) == ("New", "")
@@ -101,14 +101,14 @@ async def test_new_face_is_shown(gtk: Desktop) -> None:
 async def test_same_menu_is_not_made_anew(gtk: Desktop) -> None:
     async with _running() as running:
         menu = gtk.indicator.menu
-        running.host.show(sample_face(title="New", icon=icon_of(16, 24, 48)))
+        running.host.show(sample_view(title="New", icon=icon_of(16, 24, 48)))
         await running.settle()
         await running.settle()
         assert gtk.indicator.menu is menu
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_signal_ends_the_loop(gtk: Desktop, number: signal.Signals) -> None:
+async def test_signal_ends_the_loop(gtk: Desktop, number: signal.BusSignals) -> None:
     async with _running() as running:
         gtk.calls.put(gtk.signal_handlers[number])
         running.thread.join(10)

@@ -15,20 +15,20 @@ from hypothesis import strategies as st
 from running_host import sample_rows
 
 from offramp_tray.linux.dbus_menu import MENU_INTERFACE, MENU_PATH, DBusMenu
-from offramp_tray.view.view_model import Row, RowKind
+from offramp_tray.view.view_model import MenuRow, RowKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_NEW = Row(key="new", kind=RowKind.ACTION, text="new")
+_NEW = MenuRow(key="new", kind=RowKind.ACTION, text="new")
 _PAUSE = 3
 _TOLD = 12
 """The numbers of the row to pause, and of one that comes after the sample's."""
 
 
-def _told(text: str) -> Row:
+def _optional_text(text: str) -> MenuRow:
     """A row that is seen while it has something to say."""
-    return Row(key="told", kind=RowKind.TEXT, text=text, is_visible=bool(text))
+    return MenuRow(key="told", kind=RowKind.TEXT, text=text, is_visible=bool(text))
 
 
 class _Panel:
@@ -147,10 +147,10 @@ async def test_row_that_is_to_be_seen_waits_until_the_menu_is_closed(
     open_menu: Callable[[_Panel], None],
 ) -> None:
     panel = _Panel()
-    panel.menu.show((_told(""), *sample_rows()))
+    panel.menu.show((_optional_text(""), *sample_rows()))
     open_menu(panel)
     panel.sent.clear()
-    panel.menu.show((_told("Z.ai refused the key"), *sample_rows(is_paused=True)))
+    panel.menu.show((_optional_text("Z.ai refused the key"), *sample_rows(is_paused=True)))
     assert panel.changes() == [{_PAUSE: {"toggle-state": 1}}]
     panel.event(0, "closed")
     assert panel.changes()[1:] == [{_TOLD: {"label": "Z.ai refused the key", "visible": True}}]
@@ -159,10 +159,10 @@ async def test_row_that_is_to_be_seen_waits_until_the_menu_is_closed(
 
 async def test_row_that_has_nothing_to_say_keeps_its_place_while_the_menu_is_open() -> None:
     panel = _Panel()
-    panel.menu.show((_told("Z.ai refused the key"), *sample_rows()))
+    panel.menu.show((_optional_text("Z.ai refused the key"), *sample_rows()))
     _open_by_event(panel)
     panel.sent.clear()
-    panel.menu.show((_told(""), *sample_rows()))
+    panel.menu.show((_optional_text(""), *sample_rows()))
     assert panel.call("AboutToShow", "i", 0).body == [True]
     assert panel.changes() == [{_TOLD: {"label": "", "visible": False}}]
 
@@ -342,7 +342,7 @@ async def test_whatever_happens_an_open_menu_stands_still_and_a_closed_one_is_ne
             case [*names]:
                 wanted = names
                 panel.menu.show(
-                    tuple(Row(key=name, kind=RowKind.ACTION, text=name) for name in names)
+                    tuple(MenuRow(key=name, kind=RowKind.ACTION, text=name) for name in names)
                 )
         assert panel.labels() == (wanted if seen is None else seen)
     panel.menu.forget_panel()

@@ -8,13 +8,13 @@ import pytest
 from dbus_fast.unpack import unpack_variants
 from running_host import sample_rows
 
-from offramp_tray.linux.dbus_menu_layout import ROOT, Layout
+from offramp_tray.linux.dbus_menu_layout import ROOT, MenuLayout
 from offramp_tray.view.row_order import RowNumbers
-from offramp_tray.view.view_model import Row, RowKind
+from offramp_tray.view.view_model import MenuRow, RowKind
 
 
-def _properties_of(row: Row) -> dict[str, Any]:
-    layout = Layout.of((row,), RowNumbers())
+def _properties_of(row: MenuRow) -> dict[str, Any]:
+    layout = MenuLayout.of((row,), RowNumbers())
     values: dict[str, Any] = unpack_variants(layout.entries[1].properties)
     return values
 
@@ -31,22 +31,22 @@ def _properties_of(row: Row) -> dict[str, Any]:
     ],
 )
 def test_label_shows_the_text_as_it_is(text: str, label: str) -> None:
-    assert _properties_of(Row(key="k", kind=RowKind.ACTION, text=text))["label"] == label
+    assert _properties_of(MenuRow(key="k", kind=RowKind.ACTION, text=text))["label"] == label
 
 
 @pytest.mark.parametrize(
     ("row", "properties"),
     [
         (
-            Row(key="k", kind=RowKind.TEXT, text="t"),
+            MenuRow(key="k", kind=RowKind.TEXT, text="t"),
             {"label": "t", "enabled": False, "visible": True},
         ),
         (
-            Row(key="k", kind=RowKind.ACTION, text="t", is_enabled=False),
+            MenuRow(key="k", kind=RowKind.ACTION, text="t", is_enabled=False),
             {"label": "t", "enabled": False, "visible": True},
         ),
         (
-            Row(key="k", kind=RowKind.CHECK, text="t", is_checked=True),
+            MenuRow(key="k", kind=RowKind.CHECK, text="t", is_checked=True),
             {
                 "label": "t",
                 "enabled": True,
@@ -56,7 +56,7 @@ def test_label_shows_the_text_as_it_is(text: str, label: str) -> None:
             },
         ),
         (
-            Row(key="k", kind=RowKind.CHECK, text="t", is_visible=False),
+            MenuRow(key="k", kind=RowKind.CHECK, text="t", is_visible=False),
             {
                 "label": "t",
                 "enabled": True,
@@ -66,18 +66,18 @@ def test_label_shows_the_text_as_it_is(text: str, label: str) -> None:
             },
         ),
         (
-            Row(key="k", kind=RowKind.SUBMENU, text="t"),
+            MenuRow(key="k", kind=RowKind.SUBMENU, text="t"),
             {"label": "t", "enabled": True, "visible": True, "children-display": "submenu"},
         ),
-        (Row(key="k", kind=RowKind.SEPARATOR), {"type": "separator", "visible": False}),
+        (MenuRow(key="k", kind=RowKind.SEPARATOR), {"type": "separator", "visible": False}),
     ],
 )
-def test_each_kind_of_row_has_its_properties(row: Row, properties: dict[str, Any]) -> None:
+def test_each_kind_of_row_has_its_properties(row: MenuRow, properties: dict[str, Any]) -> None:
     assert _properties_of(row) == properties
 
 
 def test_tree_ends_at_the_depth_asked_for() -> None:
-    layout = Layout.of(sample_rows(), RowNumbers())
+    layout = MenuLayout.of(sample_rows(), RowNumbers())
 
     def depth_of(tree: list[Any]) -> int:
         return max((1 + depth_of(below.value) for below in tree[2]), default=0)
@@ -86,7 +86,7 @@ def test_tree_ends_at_the_depth_asked_for() -> None:
 
 
 def test_tree_holds_the_properties_asked_for() -> None:
-    layout = Layout.of(sample_rows(), RowNumbers())
+    layout = MenuLayout.of(sample_rows(), RowNumbers())
     [_number, properties, below] = unpack_variants(layout.tree(ROOT, 1, ["label"]))
     assert properties == {}
     assert {name for row in below for name in row[1]} == {"label"}
@@ -94,8 +94,8 @@ def test_tree_holds_the_properties_asked_for() -> None:
 
 def test_change_names_the_rows_and_properties_that_differ_alone() -> None:
     numbers = RowNumbers()
-    before = Layout.of(sample_rows(), numbers)
-    after = Layout.of(sample_rows(is_paused=True), numbers)
+    before = MenuLayout.of(sample_rows(), numbers)
+    after = MenuLayout.of(sample_rows(is_paused=True), numbers)
     assert unpack_variants(after.changes_from(before)) == [
         [numbers.of("pause"), {"toggle-state": 1}]
     ]
@@ -104,15 +104,15 @@ def test_change_names_the_rows_and_properties_that_differ_alone() -> None:
 def test_row_that_appears_brings_its_separator_with_it() -> None:
     numbers = RowNumbers()
 
-    def rows(*, is_visible: bool) -> tuple[Row, ...]:
+    def rows(*, is_visible: bool) -> tuple[MenuRow, ...]:
         return (
-            Row(key="a", kind=RowKind.ACTION, text="a"),
-            Row(key="line", kind=RowKind.SEPARATOR),
-            Row(key="b", kind=RowKind.ACTION, text="b", is_visible=is_visible),
+            MenuRow(key="a", kind=RowKind.ACTION, text="a"),
+            MenuRow(key="line", kind=RowKind.SEPARATOR),
+            MenuRow(key="b", kind=RowKind.ACTION, text="b", is_visible=is_visible),
         )
 
-    changes = Layout.of(rows(is_visible=True), numbers).changes_from(
-        Layout.of(rows(is_visible=False), numbers)
+    changes = MenuLayout.of(rows(is_visible=True), numbers).changes_from(
+        MenuLayout.of(rows(is_visible=False), numbers)
     )
     assert unpack_variants(changes) == [
         [numbers.of("line"), {"visible": True}],
@@ -122,11 +122,11 @@ def test_row_that_appears_brings_its_separator_with_it() -> None:
 
 def test_repainted_menu_keeps_its_rows_and_takes_their_looks() -> None:
     numbers = RowNumbers()
-    before = Layout.of(sample_rows(), numbers)
-    newer = Layout.of(
+    before = MenuLayout.of(sample_rows(), numbers)
+    newer = MenuLayout.of(
         (
-            Row(key="new", kind=RowKind.ACTION, text="new"),
-            Row(key="charts", kind=RowKind.TEXT, text="another kind"),
+            MenuRow(key="new", kind=RowKind.ACTION, text="new"),
+            MenuRow(key="charts", kind=RowKind.TEXT, text="another kind"),
             *sample_rows(is_paused=True)[1:4],
         ),
         numbers,

@@ -10,7 +10,7 @@ from dbus_fast.constants import MessageType
 from dbus_fast.message import Message
 from dbus_fast.signature import Variant
 
-from offramp_tray.linux.dbus_object import INTROSPECTABLE, PROPERTIES, BusObject, Method, refused
+from offramp_tray.linux.dbus_object import INTROSPECTABLE, PROPERTIES, BusMethod, BusObject, refused
 
 _OWN = "org.example.Thing"
 
@@ -25,8 +25,8 @@ def _thing(sent: list[Message] | None = None) -> BusObject:
         "/thing",
         _OWN,
         methods={
-            "Divide": Method(divide, (("a", "i"), ("b", "i")), (("quotient", "i"),)),
-            "Hidden": Method(list, is_shown=False),
+            "Divide": BusMethod(divide, (("a", "i"), ("b", "i")), (("quotient", "i"),)),
+            "Hidden": BusMethod(list, is_shown=False),
         },
         properties=lambda: {"Color": Variant("s", "red")},
         signals={"Moved": (("x", "i"),)},

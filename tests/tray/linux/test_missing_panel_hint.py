@@ -7,7 +7,7 @@ import queue
 import pytest
 from tray_states import PATIENCE_S
 
-from offramp_tray.linux.missing_panel_hint import NoPlace, what_to_install
+from offramp_tray.linux.missing_panel_hint import MissingPanelHint, what_to_install
 
 
 class Told:
@@ -23,10 +23,43 @@ def told():
     return Told()
 
 
-def no_place(folder, told, *, desktop="ubuntu:GNOME", after_s=0.01):
-    return NoPlace(
-        folder, {"XDG_CURRENT_DESKTOP": desktop}, notify=told.messages.put, after_s=after_s
+class TimerByHand:
+    """Runs its call when the test says that the time is over, unless it was cancelled."""
+
+    def __init__(self, _after_s, call):
+        self.is_started, self.is_cancelled = False, False
+        self._call = call
+
+    def start(self):
+        self.is_started = True
+
+    def cancel(self):
+        self.is_cancelled = True
+
+    def elapse(self):
+        assert self.is_started
+        if not self.is_cancelled:
+            self._call()
+
+
+def no_place(folder, told, *, desktop="ubuntu:GNOME", **options):
+    return MissingPanelHint(
+        folder,
+        {"XDG_CURRENT_DESKTOP": desktop},
+        notify=told.messages.put,
+        **{"after_s": 0.01, **options},
     )
+
+
+def timers():
+    """What makes timers by hand, and the list of those it has made."""
+    made = []
+
+    def make(after_s, call):
+        made.append(TimerByHand(after_s, call))
+        return made[-1]
+
+    return made, make
 
 
 def test_no_place_for_long_is_told_with_what_to_install(tmp_path, told, caplog):
@@ -36,22 +69,20 @@ def test_no_place_for_long_is_told_with_what_to_install(tmp_path, told, caplog):
 
 
 def test_a_place_that_comes_in_time_is_no_news(tmp_path, told):
-    place = no_place(tmp_path, told, after_s=0.2)
+    made, make_timer = timers()
+    place = no_place(tmp_path, told, make_timer=make_timer)
     place.on_presence(False)
-    timer = place._timer
     place.on_presence(True)
-    assert timer is not None
-    timer.join(PATIENCE_S)
+    made[0].elapse()
     assert told.messages.empty()
 
 
 def test_it_is_told_once_a_session(tmp_path, told, caplog):
     no_place(tmp_path, told).on_presence(False)
     told.next()
-    again = no_place(tmp_path, told)
-    again.on_presence(False)
-    assert again._timer is not None
-    again._timer.join(PATIENCE_S)
+    made, make_timer = timers()
+    no_place(tmp_path, told, make_timer=make_timer).on_presence(False)
+    made[0].elapse()
     assert caplog.text.count("Nothing on this desktop") == 2
     assert told.messages.empty()
 

@@ -12,7 +12,7 @@ from notification_service import notification_service
 from notifier_watcher import panel
 from PIL import Image
 from private_bus import private_bus
-from running_host import icon_of, running_host, sample_face
+from running_host import icon_of, running_host, sample_view
 
 from offramp_tray.linux.notifications import DesktopNotifier
 from offramp_tray.linux.session_bus import SessionBus
@@ -74,11 +74,11 @@ def unshown() -> Iterator[_Reasons]:
 
 
 async def test_message_arrives_as_it_is_with_the_icon(bus: PrivateBus) -> None:
-    face = sample_face(icon=icon_of(16, 48, color=(1, 2, 3, 4)))
+    view = sample_view(icon=icon_of(16, 48, color=(1, 2, 3, 4)))
     async with (
         notification_service(bus.address) as service,
         panel(bus.address) as there,
-        running_host(StatusNotifierBackend(bus.address), face) as running,
+        running_host(StatusNotifierBackend(bus.address), view) as running,
     ):
         await there.item()
         running.host.notify(_REFUSED_KEY)

@@ -17,10 +17,10 @@ from dbus_fast.constants import MessageType
 from dbus_fast.signature import Variant
 from notifier_watcher import ITEM, MENU, panel
 from PIL import Image
-from running_host import icon_of, running_host, sample_face, sample_rows
+from running_host import icon_of, running_host, sample_rows, sample_view
 
 from offramp_tray.linux.status_notifier_backend import StatusNotifierBackend
-from offramp_tray.view.view_model import IconImages, Row, RowKind
+from offramp_tray.view.view_model import IconImages, MenuRow, RowKind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
     from private_bus import PrivateBus
     from running_host import RunningHost
 
-    from offramp_tray.view.view_model import Face
+    from offramp_tray.view.view_model import ViewModel
 
 
 @contextlib.asynccontextmanager
 async def _shown(
-    bus: PrivateBus, face: Face | None = None
+    bus: PrivateBus, view: ViewModel | None = None
 ) -> AsyncIterator[tuple[Panel, PanelItem, RunningHost]]:
     """An icon in a panel that was there before it."""
     async with (
         panel(bus.address) as there,
-        running_host(StatusNotifierBackend(bus.address), face or sample_face()) as running,
+        running_host(StatusNotifierBackend(bus.address), view or sample_view()) as running,
     ):
         while not await running.next_presence():
             pass
@@ -47,7 +47,7 @@ async def _shown(
 
 
 async def test_icon_registers_with_all_that_a_panel_reads(bus: PrivateBus) -> None:
-    async with _shown(bus, sample_face(label="68 %")) as (_panel, item, _running):
+    async with _shown(bus, sample_view(label="68 %")) as (_panel, item, _running):
         properties = await item.properties()
         assert item.name.startswith("org.kde.StatusNotifierItem-")
         assert properties["Id"] == "offramp"
@@ -65,8 +65,8 @@ async def test_pixels_arrive_in_the_order_alpha_red_green_blue(bus: PrivateBus) 
     image = Image.new("RGBA", (2, 1))
     image.putpixel((0, 0), (0x11, 0x22, 0x33, 0x44))
     image.putpixel((1, 0), (0xFF, 0x00, 0x80, 0xFF))
-    face = sample_face(icon=IconImages(by_size_px=((2, image),)))
-    async with _shown(bus, face) as (_panel, item, _running):
+    view = sample_view(icon=IconImages(by_size_px=((2, image),)))
+    async with _shown(bus, view) as (_panel, item, _running):
         [[width, height, pixels]] = (await item.properties())["IconPixmap"]
         assert (width, height) == (2, 1)
         assert pixels == bytes.fromhex("44112233 ffff0080")
@@ -120,19 +120,19 @@ async def test_click_reaches_the_thread_that_runs_the_host(bus: PrivateBus) -> N
 async def test_each_change_is_told_by_its_own_signal_alone(bus: PrivateBus) -> None:
     async with _shown(bus) as (there, item, running):
         seen = len(there.signals)
-        changes: list[tuple[Face, set[str]]] = [
-            (sample_face(title="New"), {"NewTitle", "NewToolTip"}),
-            (sample_face(title="New", label="1"), {"XAyatanaNewLabel"}),
-            (sample_face(title="New", label="1", icon=icon_of(16)), {"NewIcon"}),
+        changes: list[tuple[ViewModel, set[str]]] = [
+            (sample_view(title="New"), {"NewTitle", "NewToolTip"}),
+            (sample_view(title="New", label="1"), {"XAyatanaNewLabel"}),
+            (sample_view(title="New", label="1", icon=icon_of(16)), {"NewIcon"}),
             (
-                sample_face(
+                sample_view(
                     title="New", label="1", icon=icon_of(16), rows=sample_rows(is_paused=True)
                 ),
                 {"ItemsPropertiesUpdated"},
             ),
         ]
-        for face, members in changes:
-            running.host.show(face)
+        for view, members in changes:
+            running.host.show(view)
             await running.settle()
             await item.properties()  # its answer comes after the signals
             assert set(there.members(seen)) == members
@@ -143,7 +143,7 @@ async def test_each_change_is_told_by_its_own_signal_alone(bus: PrivateBus) -> N
 async def test_same_face_again_says_nothing(bus: PrivateBus) -> None:
     async with _shown(bus) as (there, item, running):
         seen = len(there.signals)
-        running.host.show(sample_face())
+        running.host.show(sample_view())
         await running.settle()
         await item.properties()
         assert there.members(seen) == []
@@ -151,7 +151,7 @@ async def test_same_face_again_says_nothing(bus: PrivateBus) -> None:
 
 async def test_trouble_asks_for_attention(bus: PrivateBus) -> None:
     async with _shown(bus) as (there, item, running):
-        running.host.show(sample_face(needs_attention=True))
+        running.host.show(sample_view(needs_attention=True))
         assert await there.next_signal("NewStatus") == ["NeedsAttention"]
         properties = await item.properties()
         assert properties["AttentionIconPixmap"] == properties["IconPixmap"] != []
@@ -161,8 +161,8 @@ async def test_open_menu_is_not_rebuilt(bus: PrivateBus) -> None:
     async with _shown(bus) as (there, item, running):
         menu = await item.open()
         seen = len(there.signals)
-        new = Row(key="new", kind=RowKind.ACTION, text="New")
-        running.host.show(sample_face(rows=(new, *sample_rows(is_paused=True))))
+        new = MenuRow(key="new", kind=RowKind.ACTION, text="New")
+        running.host.show(sample_view(rows=(new, *sample_rows(is_paused=True))))
         [updated, _removed] = await there.next_signal("ItemsPropertiesUpdated", seen)
         assert dict(updated) == {menu.find("Pause delegation").number: {"toggle-state": 1}}
         assert (await item.layout()).words == menu.words
@@ -173,7 +173,7 @@ async def test_open_menu_is_not_rebuilt(bus: PrivateBus) -> None:
 
 
 async def test_watcher_that_comes_late_gets_the_icon(bus: PrivateBus) -> None:
-    async with running_host(StatusNotifierBackend(bus.address), sample_face()) as running:
+    async with running_host(StatusNotifierBackend(bus.address), sample_view()) as running:
         assert not await running.next_presence()
         async with panel(bus.address) as there:
             await there.item()
@@ -181,7 +181,7 @@ async def test_watcher_that_comes_late_gets_the_icon(bus: PrivateBus) -> None:
 
 
 async def test_watcher_that_restarts_gets_the_icon_again(bus: PrivateBus) -> None:
-    async with running_host(StatusNotifierBackend(bus.address), sample_face()) as running:
+    async with running_host(StatusNotifierBackend(bus.address), sample_view()) as running:
         assert not await running.next_presence()
         for _time in range(3):
             async with panel(bus.address) as there:
@@ -195,7 +195,7 @@ async def test_watcher_that_restarts_gets_the_icon_again(bus: PrivateBus) -> Non
 async def test_watcher_without_a_panel_shows_no_icon(bus: PrivateBus) -> None:
     async with (
         panel(bus.address, has_host=False) as there,
-        running_host(StatusNotifierBackend(bus.address), sample_face()) as running,
+        running_host(StatusNotifierBackend(bus.address), sample_view()) as running,
     ):
         await there.item()
         assert not await running.next_presence()
@@ -207,7 +207,7 @@ async def test_watcher_without_a_panel_shows_no_icon(bus: PrivateBus) -> None:
 
 
 async def test_bus_that_restarts_gets_the_icon_again(bus: PrivateBus) -> None:
-    async with running_host(StatusNotifierBackend(bus.address), sample_face()) as running:
+    async with running_host(StatusNotifierBackend(bus.address), sample_view()) as running:
         assert not await running.next_presence()
         async with panel(bus.address) as there:
             await there.item()
@@ -215,7 +215,7 @@ async def test_bus_that_restarts_gets_the_icon_again(bus: PrivateBus) -> None:
             bus.stop()
             assert not await running.next_presence()
         bus.start()
-        running.host.show(sample_face(title="After"))
+        running.host.show(sample_view(title="After"))
         async with panel(bus.address) as there:
             assert (await (await there.item()).properties())["Title"] == "After"
             assert await running.next_presence()
@@ -223,7 +223,7 @@ async def test_bus_that_restarts_gets_the_icon_again(bus: PrivateBus) -> None:
 
 async def test_bus_that_comes_late_gets_the_icon(bus: PrivateBus) -> None:
     bus.stop()
-    async with running_host(StatusNotifierBackend(bus.address), sample_face()) as running:
+    async with running_host(StatusNotifierBackend(bus.address), sample_view()) as running:
         assert not await running.next_presence()
         bus.start()
         async with panel(bus.address) as there:
@@ -234,7 +234,7 @@ async def test_bus_that_comes_late_gets_the_icon(bus: PrivateBus) -> None:
 async def test_two_icons_of_one_process_have_names_of_their_own(bus: PrivateBus) -> None:
     async with (
         _shown(bus) as (there, first, _running),
-        running_host(StatusNotifierBackend(bus.address), sample_face(title="Second")) as other,
+        running_host(StatusNotifierBackend(bus.address), sample_view(title="Second")) as other,
     ):
         second = await there.item(2)
         assert second.name != first.name
@@ -244,12 +244,12 @@ async def test_two_icons_of_one_process_have_names_of_their_own(bus: PrivateBus)
 
 
 async def test_panel_that_ends_with_the_menu_open_gets_the_new_rows(bus: PrivateBus) -> None:
-    async with running_host(StatusNotifierBackend(bus.address), sample_face()) as running:
+    async with running_host(StatusNotifierBackend(bus.address), sample_view()) as running:
         async with panel(bus.address) as there:
             await (await there.item()).open()
             while not await running.next_presence():
                 pass
-            running.host.show(sample_face(rows=sample_rows()[2:]))
+            running.host.show(sample_view(rows=sample_rows()[2:]))
             await running.settle()
         while await running.next_presence():
             pass
@@ -259,7 +259,7 @@ async def test_panel_that_ends_with_the_menu_open_gets_the_new_rows(bus: Private
 
 async def test_icon_leaves_the_bus_with_its_host(bus: PrivateBus) -> None:
     async with panel(bus.address) as there:
-        async with running_host(StatusNotifierBackend(bus.address), sample_face()):
+        async with running_host(StatusNotifierBackend(bus.address), sample_view()):
             item = await there.item()
         answer = await item.send("/StatusNotifierItem", "org.freedesktop.DBus.Peer", "Ping")
         assert answer.error_name == "org.freedesktop.DBus.Error.ServiceUnknown"
@@ -326,7 +326,7 @@ async def test_callback_that_fails_does_not_end_the_icon(
 async def test_many_faces_in_a_row_show_the_last(bus: PrivateBus) -> None:
     async with _shown(bus) as (_panel, item, running):
         await asyncio.to_thread(
-            lambda: [running.host.show(sample_face(title=f"{number}")) for number in range(2000)]
+            lambda: [running.host.show(sample_view(title=f"{number}")) for number in range(2000)]
         )
         await running.settle()
         assert (await item.properties())["Title"] == "1999"
@@ -338,16 +338,16 @@ def _fail(_key: str) -> None:
 
 _PROGRAM = """
 import os
-from running_host import sample_face
+from running_host import sample_view
 from offramp_tray.host import open_host
 
-open_host(os.environ).run(sample_face(), on_click=print, on_ready=lambda: None)
+open_host(os.environ).run(sample_view(), on_click=print, on_ready=lambda: None)
 print("ended in order")
 """
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_signal_ends_a_process_in_order(bus: PrivateBus, number: signal.Signals) -> None:
+async def test_signal_ends_a_process_in_order(bus: PrivateBus, number: signal.BusSignals) -> None:
     environ = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),

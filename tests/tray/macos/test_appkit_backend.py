@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from appkit_stand_in import MADE_WITH, System, forget
 from PIL import Image
-from running_host import icon_of, running_host, sample_face, sample_rows
+from running_host import icon_of, running_host, sample_rows, sample_view
 
 from offramp_tray.toolkit.notify_command import show_by
 from offramp_tray.toolkit.pystray_menu import pystray_base
-from offramp_tray.view.view_model import IconImages, Notification, Row, RowKind
+from offramp_tray.view.view_model import IconImages, MenuRow, Notification, RowKind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from running_host import RunningHost
 
-    from offramp_tray.view.view_model import Face
+    from offramp_tray.view.view_model import ViewModel
 
-_NEW = Row(key="new", kind=RowKind.ACTION, text="New")
+_NEW = MenuRow(key="new", kind=RowKind.ACTION, text="New")
 
 
 @pytest.fixture
@@ -46,10 +46,10 @@ def mac(monkeypatch: pytest.MonkeyPatch) -> Iterator[System]:
 
 
 @contextlib.asynccontextmanager
-async def _running(mac: System, face: Face | None = None) -> AsyncIterator[RunningHost]:
+async def _running(mac: System, view: ViewModel | None = None) -> AsyncIterator[RunningHost]:
     """An icon on that system; at the end it has left the menu bar."""
     backend = importlib.import_module("offramp_tray.macos.appkit_backend").AppKitBackend()
-    async with running_host(backend, face or sample_face()) as running:
+    async with running_host(backend, view or sample_view()) as running:
         assert await running.next_presence()
         yield running
     assert mac.status_items == []
@@ -82,7 +82,7 @@ async def test_icon_stays_out_of_the_dock(mac: System) -> None:
 
 
 async def test_icon_keeps_its_pixels_for_fine_screens(mac: System) -> None:
-    async with _running(mac, sample_face(icon=icon_of(16, 18, 36, 54))):
+    async with _running(mac, sample_view(icon=icon_of(16, 18, 36, 54))):
         image = mac.button.image
         assert image.size == (18, 18)
         assert [pixels.size for pixels in image.pixels] == [(18, 18)] * 3
@@ -95,17 +95,17 @@ async def test_icon_keeps_its_pixels_for_fine_screens(mac: System) -> None:
 async def test_icon_is_a_template_if_it_says_so(mac: System, is_template: bool) -> None:
     drawn = icon_of(36).by_size_px
     icon = IconImages(by_size_px=drawn, is_template=is_template)
-    async with _running(mac, sample_face(icon=icon)):
+    async with _running(mac, sample_view(icon=icon)):
         assert mac.button.image.template is is_template
 
 
 async def test_words_are_there_for_all(mac: System) -> None:
-    async with _running(mac, sample_face(label="68 %")) as running:
+    async with _running(mac, sample_view(label="68 %")) as running:
         button = mac.button
         assert button.toolTip == "Z.ai 68 %, Claude 32 % this week"
         assert button.accessibilityLabel == "Z.ai 68 %, Claude 32 % this week"
         assert (button.title, button.imagePosition) == ("68 %", "left of the text")
-        running.host.show(sample_face(title="New"))
+        running.host.show(sample_view(title="New"))
         await running.settle()
         assert (button.toolTip, button.title, button.imagePosition) == ("New", "", "alone")
 
@@ -147,7 +147,7 @@ async def test_click_leaves_the_menu_as_it_is(mac: System) -> None:
 async def test_change_of_looks_keeps_the_menu(mac: System) -> None:
     async with _running(mac) as running:
         menu = mac.item.menu
-        running.host.show(sample_face(rows=sample_rows(is_paused=True, headline="Paused")))
+        running.host.show(sample_view(rows=sample_rows(is_paused=True, headline="Paused")))
         await running.settle()
         assert mac.item.menu is menu
         assert _titles(menu)[0] == "Paused"
@@ -159,7 +159,7 @@ async def test_open_menu_is_not_rebuilt(mac: System) -> None:
         menu = mac.item.menu
         mac.calls.put(lambda: menu.delegate.menuWillOpen_(menu))
         await running.next_open()
-        running.host.show(sample_face(rows=(_NEW, *sample_rows(is_paused=True))))
+        running.host.show(sample_view(rows=(_NEW, *sample_rows(is_paused=True))))
         await running.settle()
         assert mac.item.menu is menu
         assert _item(menu, "Pause delegation").state == 1
@@ -170,16 +170,16 @@ async def test_open_menu_is_not_rebuilt(mac: System) -> None:
 
 
 async def test_row_of_an_open_menu_is_neither_hidden_nor_shown(mac: System) -> None:
-    def rows(text: str) -> tuple[Row, ...]:
-        told = Row(key="told", kind=RowKind.TEXT, text=text, is_visible=bool(text))
+    def rows(text: str) -> tuple[MenuRow, ...]:
+        told = MenuRow(key="told", kind=RowKind.TEXT, text=text, is_visible=bool(text))
         return (told, *sample_rows())
 
-    async with _running(mac, sample_face(rows=rows(""))) as running:
+    async with _running(mac, sample_view(rows=rows(""))) as running:
         menu = mac.item.menu
         before = _titles(menu)
         mac.calls.put(lambda: menu.delegate.menuWillOpen_(menu))
         await running.next_open()
-        running.host.show(sample_face(rows=rows("Z.ai refused the key")))
+        running.host.show(sample_view(rows=rows("Z.ai refused the key")))
         await running.settle()
         assert _titles(menu) == before
         mac.calls.put(lambda: menu.delegate.menuDidClose_(menu))
@@ -191,7 +191,7 @@ async def test_row_of_an_open_menu_is_neither_hidden_nor_shown(mac: System) -> N
 async def test_click_that_comes_after_the_menu_was_made_anew_means_its_row(mac: System) -> None:
     async with _running(mac) as running:
         old = _item(mac.item.menu, "Open charts…")
-        running.host.show(sample_face(rows=(_NEW,)))
+        running.host.show(sample_view(rows=(_NEW,)))
         await running.settle()
         mac.calls.put(lambda: old.target.activate_menu_item(old))
         assert await running.next_click() == "charts"
@@ -200,16 +200,16 @@ async def test_click_that_comes_after_the_menu_was_made_anew_means_its_row(mac: 
 async def test_picture_changes_with_the_face(mac: System) -> None:
     async with _running(mac) as running:
         before = mac.button.image
-        running.host.show(sample_face(title="same picture"))
+        running.host.show(sample_view(title="same picture"))
         await running.settle()
         assert mac.button.image is before
-        running.host.show(sample_face(icon=icon_of(36)))
+        running.host.show(sample_view(icon=icon_of(36)))
         await running.settle()
         assert mac.button.image is not before
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_signal_ends_the_loop_in_order(mac: System, number: signal.Signals) -> None:
+async def test_signal_ends_the_loop_in_order(mac: System, number: signal.BusSignals) -> None:
     async with _running(mac) as running:
         mac.calls.put(lambda: mac.signal_handlers[number](number))
         running.thread.join(10)

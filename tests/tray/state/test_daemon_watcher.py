@@ -9,7 +9,7 @@ import pytest
 from tray_states import PATIENCE_S, status_of
 
 from offramp_core.control.client import ControlError, NotRunningError
-from offramp_tray.state.daemon_watcher import Patience, Watcher
+from offramp_tray.state.daemon_watcher import DaemonWatcher, Patience
 from offramp_tray.state.folder_watch import FolderWatch
 
 QUICK = Patience(first_s=0.01, longest_s=0.05, handover_s=0.3, handover_try_s=0.005, missed_s=0.2)
@@ -94,7 +94,7 @@ class World:
         self.client = FakeClient()
         self.told = Told()
         self.watch = FolderWatch(folder)
-        self.watcher = Watcher(self.client, self.watch, self.told, patience=patience)
+        self.watcher = DaemonWatcher(self.client, self.watch, self.told, patience=patience)
 
 
 @pytest.fixture
@@ -241,11 +241,10 @@ def test_a_daemon_that_comes_is_noticed_though_the_next_try_is_far(tmp_path):
     world.watch.close()
 
 
-def test_tries_become_rare(tmp_path):
-    world = World(tmp_path, Patience(first_s=1.0, longest_s=30.0))
-    waits = [world.watcher._next_wait_s() for _ in range(8)]
+def test_tries_become_rare():
+    patience = Patience(first_s=1.0, longest_s=30.0)
+    waits = [patience.wait_s(tries) for tries in range(8)]
     assert waits == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
-    world.watch.close()
 
 
 def test_stop_ends_a_stream_that_waits(world):
@@ -255,7 +254,7 @@ def test_stop_ends_a_stream_that_waits(world):
     world.told.next()
     world.watcher.stop()
     assert stream.closed.is_set()
-    assert not world.watcher._thread.is_alive()
+    assert "watcher" not in {thread.name for thread in threading.enumerate()}
     assert world.told.said.empty()
 
 

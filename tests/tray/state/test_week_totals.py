@@ -70,11 +70,11 @@ def test_tokens_of_every_kind_are_summed(log, file):
 def test_only_what_is_new_is_read(log, file):
     append(file, *[sample_line(NOW)] * 1000)
     assert requests(log) == {"zai": 1000}
-    read = log._reader.bytes_read
+    read = log.bytes_read
     line = sample_line(NOW)
     append(file, line)
     assert requests(log) == {"zai": 1001}
-    assert log._reader.bytes_read - read < 4 * len(line)
+    assert log.bytes_read - read < 4 * len(line)
 
 
 def test_the_week_rolls_over_at_its_boundary(log, file, clock):

@@ -9,10 +9,10 @@ from PIL import Image, ImageChops, ImageStat
 from tray_states import running, week_of
 
 from offramp_core.wording.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, YELLOW
-from offramp_tray.state.state import Condition, Presence
+from offramp_tray.state.tray_state import Condition, Presence
 from offramp_tray.view import icon, icon_sheet
-from offramp_tray.view.icon import Look, look_of
-from offramp_tray.view.render import face_of
+from offramp_tray.view.icon import IconLook, look_of
+from offramp_tray.view.render import render
 
 BACKENDS = ("anthropic", "zai")
 SPLIT = (("zai", 41), ("anthropic", 19))
@@ -20,7 +20,7 @@ GROUNDS = {"white": (255, 255, 255), "black": (0, 0, 0), "dark panel": (49, 54, 
 
 
 def look(condition=Condition.RUNNING, parts=SPLIT, **fields):
-    return Look(condition=condition, parts=parts, backends=BACKENDS, **fields)
+    return IconLook(condition=condition, parts=parts, backends=BACKENDS, **fields)
 
 
 def count_of(picture, colour):
@@ -151,13 +151,13 @@ def test_small_changes_draw_no_new_picture():
 
 
 def test_the_template_is_for_macos_alone():
-    assert face_of(running(), platform="darwin").icon.is_template
-    assert not face_of(running(), platform="linux").icon.is_template
+    assert render(running(), platform="darwin").icon.is_template
+    assert not render(running(), platform="linux").icon.is_template
 
 
 def test_the_face_asks_for_attention_only_where_something_is_wrong():
-    assert not face_of(running()).needs_attention
-    assert face_of(running(presence=Presence.NOT_RUNNING)).needs_attention
+    assert not render(running()).needs_attention
+    assert render(running(presence=Presence.NOT_RUNNING)).needs_attention
 
 
 def test_the_sheet_holds_every_state_on_both_grounds(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from msgspec import structs
@@ -25,14 +26,14 @@ from offramp_core import __version__
 from offramp_core.control import api
 from offramp_core.control.api import Pause, RecordsStatus
 from offramp_core.settings import TraySettings
-from offramp_tray.state.state import Presence, State
+from offramp_tray.state.tray_state import Presence, TrayState
 from offramp_tray.view import menu, wording
 from offramp_tray.view.view_model import RowKind
 
 DASH = wording.UNKNOWN
 
 
-def words(state: State) -> list[str]:
+def words(state: TrayState) -> list[str]:
     """What is to be read, top to bottom."""
     return [
         "---" if each.kind is RowKind.SEPARATOR else each.text
@@ -41,36 +42,17 @@ def words(state: State) -> list[str]:
     ]
 
 
-def text(state: State, key: str) -> str:
+def text(state: TrayState, key: str) -> str:
     return row(menu.rows(state), key).text
 
 
 def test_the_menu_reads_as_designed():
-    assert words(running(is_login_item=True)) == [
-        "Delegation on · Z.ai 68%, Claude 32% this week",
-        "Z.ai: 68 requests, 1.2M tokens",
-        "Claude: 32 requests, 3.0M tokens",
-        "Z.ai quota: not known yet",
-        "Claude quota: not known yet",
-        "---",
-        "Pause delegation",
-        "Pause for",
-        "---",
-        "Open charts…",
-        "Copy the Claude Code line",
-        "Open settings",
-        "Open log folder",
-        "---",
-        "Start the tray at login",
-        "Restart daemon",
-        "---",
-        "About",
-        "Quit tray (the daemon runs on)",
-    ]
+    designed = (Path(__file__).parent / "golden" / "menu.txt").read_text(encoding="utf-8")
+    assert words(running(is_login_item=True)) == designed.splitlines()
 
 
 def test_nothing_unknown_is_a_zero():
-    shown = words(State(now=NOW, boundary=running().boundary))
+    shown = words(TrayState(now=NOW, boundary=running().boundary))
     assert shown[:5] == [
         f"Looking for the daemon · {DASH} this week",
         f"Z.ai: {DASH} requests, {DASH} tokens",
@@ -116,37 +98,25 @@ def test_delegation_is_worded_as_on_the_command_line(pause, mode):
 
 
 @pytest.mark.parametrize(
-    ("error", "line"),
+    ("error", "parts"),
     [
-        (
-            error_of(api.KEY_REFUSED),
-            "Z.ai refused the key (13:55): set it with offramp key set",
-        ),
-        (
-            error_of(api.LIMIT, count=4),
-            "Z.ai: the limit is reached (13:55, 4 in a row): wait, or pause delegation",
-        ),
-        (
-            error_of(api.ACCOUNT),
-            "Z.ai refused the account (13:55): look at your plan there",
-        ),
-        (
-            error_of(api.OVERLOADED),
-            "Z.ai is overloaded (13:55): wait, or pause delegation",
-        ),
-        (error_of(api.UNREACHABLE), "Z.ai can't be reached (13:55): check the network"),
-        (
-            error_of(api.FAILING, http_status=500),
-            "Z.ai fails (HTTP 500) (13:55): wait, or pause delegation",
-        ),
+        (error_of(api.KEY_REFUSED), ("refused the key", "(13:55)", "offramp key set")),
+        (error_of(api.LIMIT, count=4), ("limit", "(13:55, 4 in a row)", "pause")),
+        (error_of(api.ACCOUNT), ("refused the account", "plan")),
+        (error_of(api.OVERLOADED), ("overloaded", "pause")),
+        (error_of(api.UNREACHABLE), ("can't be reached", "network")),
+        (error_of(api.FAILING, http_status=500), ("HTTP 500", "(13:55)", "pause")),
         (
             error_of("of a newer daemon", http_status=None, why="It went wrong."),
-            "Z.ai: It went wrong (13:55): see offramp logs",
+            ("It went wrong (13:55)", "offramp logs"),
         ),
     ],
 )
-def test_the_last_error_is_one_line_with_its_cure(error, line):
-    assert text(running(status_of(errors={"zai": error})), "error") == line
+def test_the_last_error_is_one_line_with_its_cure(error, parts):
+    line = text(running(status_of(errors={"zai": error})), "error")
+    assert line.startswith("Z.ai")
+    for part in parts:
+        assert part in line
 
 
 def test_claudes_limit_is_no_reason_to_pause():
@@ -257,7 +227,7 @@ def test_about_tells_version_and_licence_without_a_link():
 
 
 def test_rows_keep_their_keys_and_places_whatever_happens():
-    states = [
+    tray_state = [
         running(),
         running(presence=Presence.NOT_RUNNING),
         running(presence=Presence.UNREACHABLE, problem="silent"),
@@ -265,7 +235,7 @@ def test_rows_keep_their_keys_and_places_whatever_happens():
         running(week=None),
         running(status_of(bypasses={"zai": bypass_of()}, waiting=2, delegation="auto")),
     ]
-    keys = {tuple(each.key for each in menu.rows(state)) for state in states}
+    keys = {tuple(each.key for each in menu.rows(state)) for state in tray_state}
     assert len(keys) == 1
 
 
@@ -285,7 +255,7 @@ PLANS = (
 )
 
 
-def quota_lines(state: State) -> list[str]:
+def quota_lines(state: TrayState) -> list[str]:
     return [each.text for each in menu.rows(state) if each.key.startswith("quota.")]
 
 

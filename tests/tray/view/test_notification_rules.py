@@ -11,9 +11,9 @@ from tray_states import HOUR, NOW, bypass_of, error_of, running, status_of, wind
 from offramp_core.control import api
 from offramp_core.control.api import Pause
 from offramp_core.settings import TraySettings
-from offramp_tray.state.state import Presence
+from offramp_tray.state.tray_state import Presence
 from offramp_tray.view import notification_rules
-from offramp_tray.view.notification_rules import Herald
+from offramp_tray.view.notification_rules import Notifier
 from offramp_tray.view.view_model import Notification
 
 REFUSED = status_of(errors={"zai": error_of(api.KEY_REFUSED)})
@@ -135,18 +135,18 @@ def test_failure_bypass_and_end_of_it_are_one_notification():
         status_of(),
     )
     for status in steps:
-        said.herald.tell(notification_rules.due(running(status)), NOW)
+        said.herald.notify_new(notification_rules.due(running(status)), NOW)
     assert said.keys == ["delegation.zai"]
 
 
 class Said:
     def __init__(self):
         self.keys: list[str] = []
-        self.herald = Herald(lambda notification: self.keys.append(notification.key))
+        self.herald = Notifier(lambda notification: self.keys.append(notification.key))
 
     def tell(self, *due: str, minutes: float = 0):
         notifications = tuple(Notification(key=key, title=key, body="") for key in due)
-        self.herald.tell(notifications, NOW + timedelta(minutes=minutes))
+        self.herald.notify_new(notifications, NOW + timedelta(minutes=minutes))
 
 
 def test_a_lasting_cause_is_said_once():

@@ -12,14 +12,14 @@ from offramp_tray.view.row_order import (
     structure_of,
     visible_keys,
 )
-from offramp_tray.view.view_model import Row, RowKind
+from offramp_tray.view.view_model import MenuRow, RowKind
 
 
-def _rows(shape: str) -> tuple[Row, ...]:
+def _rows(shape: str) -> tuple[MenuRow, ...]:
     """A row for each letter, `-` for a separator, `.` for a hidden row."""
     kinds = {"-": RowKind.SEPARATOR}
     return tuple(
-        Row(key=f"{place}{sign}", kind=kinds.get(sign, RowKind.ACTION), is_visible=sign != ".")
+        MenuRow(key=f"{place}{sign}", kind=kinds.get(sign, RowKind.ACTION), is_visible=sign != ".")
         for place, sign in enumerate(shape)
     )
 
@@ -47,9 +47,9 @@ def test_separators_are_seen_only_between_rows_that_are(shape: str, seen: str) -
 
 def test_separator_that_is_hidden_stays_hidden() -> None:
     rows = (
-        Row(key="a", kind=RowKind.ACTION),
-        Row(key="line", kind=RowKind.SEPARATOR, is_visible=False),
-        Row(key="b", kind=RowKind.ACTION),
+        MenuRow(key="a", kind=RowKind.ACTION),
+        MenuRow(key="line", kind=RowKind.SEPARATOR, is_visible=False),
+        MenuRow(key="b", kind=RowKind.ACTION),
     )
     assert visible_keys(rows) == {"a", "b"}
 
@@ -74,14 +74,14 @@ def test_all_rows_come_with_those_below_them() -> None:
 @pytest.mark.parametrize(
     ("row", "can"),
     [
-        (Row(key="k", kind=RowKind.ACTION), True),
-        (Row(key="k", kind=RowKind.CHECK), True),
-        (Row(key="k", kind=RowKind.SUBMENU), True),
-        (Row(key="k", kind=RowKind.TEXT), False),
-        (Row(key="k", kind=RowKind.SEPARATOR), False),
-        (Row(key="k", kind=RowKind.ACTION, is_enabled=False), False),
-        (Row(key="k", kind=RowKind.ACTION, is_visible=False), False),
+        (MenuRow(key="k", kind=RowKind.ACTION), True),
+        (MenuRow(key="k", kind=RowKind.CHECK), True),
+        (MenuRow(key="k", kind=RowKind.SUBMENU), True),
+        (MenuRow(key="k", kind=RowKind.TEXT), False),
+        (MenuRow(key="k", kind=RowKind.SEPARATOR), False),
+        (MenuRow(key="k", kind=RowKind.ACTION, is_enabled=False), False),
+        (MenuRow(key="k", kind=RowKind.ACTION, is_visible=False), False),
     ],
 )
-def test_only_rows_that_do_something_can_be_chosen(row: Row, can: bool) -> None:
+def test_only_rows_that_do_something_can_be_chosen(row: MenuRow, can: bool) -> None:
     assert can_be_chosen(row) is can

@@ -11,11 +11,11 @@ import signal
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-from offramp_tray.toolkit.backend import APP_ID, APP_NAME
+from offramp_tray.toolkit.backend import APP_ID, APP_NAME, PystrayBackend
 from offramp_tray.toolkit.notify_command import show_by
 from offramp_tray.toolkit.pystray_menu import RowMenu
 
-# After row_menu, which sees to it that pystray can be imported.
+# After pystray_menu, which sees to it that pystray can be imported.
 from pystray import _appindicator  # isort: skip
 from gi.repository import GLib  # isort: skip
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from offramp_tray.toolkit.backend import Callbacks
-    from offramp_tray.view.view_model import Face, Notification
+    from offramp_tray.view.view_model import Notification, ViewModel
 
 _PANEL_PX = 24
 """The library takes one picture; most panels want about this size."""
@@ -36,23 +36,23 @@ _NOTIFY = ("notify-send", f"--app-name={APP_NAME}", "--")
 class AppIndicatorIcon(_appindicator.Icon):  # type: ignore[misc]  # pystray has no types
     """pystray's icon, without its notifier, whose start can hang the whole tray."""
 
-    def __init__(self, face: Face, callbacks: Callbacks) -> None:
-        """Show `face`, once run."""
-        menu = RowMenu(face.rows, callbacks.on_click)
-        super().__init__(APP_ID, _picture_of(face), face.title, menu)
-        self._face = face
+    def __init__(self, view: ViewModel, callbacks: Callbacks) -> None:
+        """Show `view`, once run."""
+        menu = RowMenu(view.rows, callbacks.on_click)
+        super().__init__(APP_ID, _picture_of(view), view.title, menu)
+        self._view = view
         self._callbacks = callbacks
 
-    def show_face(self, face: Face) -> None:
-        """Show `face`."""
-        before, self._face = self._face, face
-        if face.icon != before.icon:
-            self.icon = _picture_of(face)
-        self.title = face.title
-        if face.label != before.label:
-            self._appindicator.set_label(face.label, face.label)
-        if face.rows != before.rows:
-            self.menu = RowMenu(face.rows, self._callbacks.on_click)
+    def show_view(self, view: ViewModel) -> None:
+        """Show `view`."""
+        before, self._view = self._view, view
+        if view.icon != before.icon:
+            self.icon = _picture_of(view)
+        self.title = view.title
+        if view.label != before.label:
+            self._appindicator.set_label(view.label, view.label)
+        if view.rows != before.rows:
+            self.menu = RowMenu(view.rows, self._callbacks.on_click)
 
     def _initialize(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -63,7 +63,7 @@ class AppIndicatorIcon(_appindicator.Icon):  # type: ignore[misc]  # pystray has
     def _begin(self) -> None:
         """The loop runs. GLib does not call it again, for it gives None."""
         self.visible = True
-        self._appindicator.set_label(self._face.label, self._face.label)
+        self._appindicator.set_label(self._view.label, self._view.label)
         self._callbacks.on_ready()
         self._callbacks.on_presence(True)
 
@@ -73,44 +73,25 @@ class AppIndicatorIcon(_appindicator.Icon):  # type: ignore[misc]  # pystray has
         del self._appindicator
 
 
-def _picture_of(face: Face) -> Image | None:
+def _picture_of(view: ViewModel) -> Image | None:
     """The one that has to be scaled least, and rather down than up."""
-    pictures = sorted(face.icon.by_size_px, key=lambda each: each[0])
+    pictures = sorted(view.icon.by_size_px, key=lambda each: each[0])
     large = [image for size_px, image in pictures if size_px >= _PANEL_PX]
     return large[0] if large else pictures[-1][1]
 
 
-def _no_setup(_icon: object) -> None:
-    """What there is to set up belongs on the loop, not in the thread that pystray makes for it."""
-
-
-class AppIndicatorBackend:
+class AppIndicatorBackend(PystrayBackend):
     """The backend for `host`."""
 
     def __init__(self) -> None:
-        """Nothing is shown before `run`."""
-        self._icon: AppIndicatorIcon | None = None
-
-    def run(self, face: Face, callbacks: Callbacks) -> None:
-        """See `backend.Backend`."""
-        self._icon = AppIndicatorIcon(face, callbacks)
-        self._icon.run(_no_setup)
+        """Show an `AppIndicatorIcon`."""
+        super().__init__(AppIndicatorIcon)
 
     def on_main_thread(self, call: Callable[[], None]) -> None:
-        """See `backend.Backend`."""
+        """See `ToolkitBackend`."""
         GLib.idle_add(call)
 
-    def show(self, face: Face) -> None:
-        """See `backend.Backend`."""
-        if self._icon is not None:
-            self._icon.show_face(face)
-
     def notify(self, message: Notification) -> None:
-        """See `backend.Backend`."""
+        """See `ToolkitBackend`."""
         # What shows it reads the body as markup.
         show_by(_NOTIFY, dataclasses.replace(message, body=escape(message.body)))
-
-    def stop(self) -> None:
-        """See `backend.Backend`."""
-        if self._icon is not None:
-            self._icon.stop()

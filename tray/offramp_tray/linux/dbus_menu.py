@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dbus_fast.signature import Variant
 
-from offramp_tray.linux.dbus_menu_layout import LAYOUT, ROOT, Layout, chosen
-from offramp_tray.linux.dbus_object import BusObject, Method, Signals, refused
+from offramp_tray.linux.dbus_menu_layout import LAYOUT, ROOT, MenuLayout, chosen
+from offramp_tray.linux.dbus_object import BusMethod, BusObject, BusSignals, refused
 from offramp_tray.view.row_order import RowNumbers
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from dbus_fast.message import Message
 
-    from offramp_tray.linux.dbus_menu_layout import Entry
-    from offramp_tray.view.view_model import Row
+    from offramp_tray.linux.dbus_menu_layout import MenuEntry
+    from offramp_tray.view.view_model import MenuRow
 
 MENU_PATH: Final = "/StatusNotifierItem/menu"
 MENU_INTERFACE: Final = "com.canonical.dbusmenu"
@@ -35,7 +35,7 @@ _VERSION = 3
 _EVENT = (("id", "i"), ("eventId", "s"), ("data", "v"), ("timestamp", "u"))
 _NAMES = ("propertyNames", "as")
 
-_SIGNALS: Signals = {
+_SIGNALS: BusSignals = {
     "ItemsPropertiesUpdated": (("updatedProps", "a(ia{sv})"), ("removedProps", "a(ias)")),
     "LayoutUpdated": (("revision", "u"), ("parent", "i")),
     "ItemActivationRequested": (("id", "i"), ("timestamp", "u")),
@@ -60,10 +60,10 @@ class DBusMenu:
         self._open_s = open_s
         self._asked_for_s = asked_for_s
         self._numbers = RowNumbers()
-        self._shown = Layout.of((), self._numbers)
+        self._shown = MenuLayout.of((), self._numbers)
         self._before = self._shown
         """What was there before the last change of structure: a click on it may be on its way."""
-        self._waiting: Layout | None = None
+        self._waiting: MenuLayout | None = None
         self._patience: asyncio.TimerHandle | None = None
         self._revision = 1
         self._open_until_s = 0.0
@@ -78,9 +78,9 @@ class DBusMenu:
             send=send,
         )
 
-    def show(self, rows: tuple[Row, ...]) -> None:
+    def show(self, rows: tuple[MenuRow, ...]) -> None:
         """Have these rows from now on, or as soon as the menu is closed."""
-        wanted = Layout.of(rows, self._numbers)
+        wanted = MenuLayout.of(rows, self._numbers)
         if self._open_for_s() > 0 and wanted.places != self._shown.places:
             self._repaint(self._shown.repainted(wanted))
             self._waiting = wanted
@@ -93,19 +93,19 @@ class DBusMenu:
         """The panel is gone, and with it the menu that it may have had open."""
         self._close()
 
-    def _take(self, layout: Layout) -> None:
+    def _take(self, layout: MenuLayout) -> None:
         if layout.structure == self._shown.structure:
             self._repaint(layout)
         else:
             self._replace(layout)
 
-    def _repaint(self, layout: Layout) -> None:
+    def _repaint(self, layout: MenuLayout) -> None:
         changes = layout.changes_from(self._shown)
         self._shown = layout
         if changes:
             self.bus_object.emit("ItemsPropertiesUpdated", changes, [])
 
-    def _replace(self, layout: Layout) -> None:
+    def _replace(self, layout: MenuLayout) -> None:
         self._before, self._shown = self._shown, layout
         self._revision += 1
         self.bus_object.emit("LayoutUpdated", self._revision, ROOT)
@@ -141,25 +141,25 @@ class DBusMenu:
         if waiting is not None:
             self._take(waiting)
 
-    def _methods(self) -> dict[str, Method]:
+    def _methods(self) -> dict[str, BusMethod]:
         return {
-            "GetLayout": Method(
+            "GetLayout": BusMethod(
                 self._get_layout,
                 (("parentId", "i"), ("recursionDepth", "i"), _NAMES),
                 (("revision", "u"), ("layout", LAYOUT)),
             ),
-            "GetGroupProperties": Method(
+            "GetGroupProperties": BusMethod(
                 self._get_group, (("ids", "ai"), _NAMES), (("properties", "a(ia{sv})"),)
             ),
-            "GetProperty": Method(
+            "GetProperty": BusMethod(
                 self._get_property, (("id", "i"), ("name", "s")), (("value", "v"),)
             ),
-            "Event": Method(self._event, _EVENT),
-            "EventGroup": Method(
+            "Event": BusMethod(self._event, _EVENT),
+            "EventGroup": BusMethod(
                 self._event_group, (("events", "a(isvu)"),), (("idErrors", "ai"),)
             ),
-            "AboutToShow": Method(self._about_to_show, (("id", "i"),), (("needUpdate", "b"),)),
-            "AboutToShowGroup": Method(
+            "AboutToShow": BusMethod(self._about_to_show, (("id", "i"),), (("needUpdate", "b"),)),
+            "AboutToShowGroup": BusMethod(
                 self._about_to_show_group,
                 (("ids", "ai"),),
                 (("updatesNeeded", "ai"), ("idErrors", "ai")),
@@ -241,16 +241,16 @@ class DBusMenu:
         self._on_open()
         return has_waited
 
-    def _current(self, number: int) -> Entry:
+    def _current(self, number: int) -> MenuEntry:
         entry = self._shown.entries.get(number)
         if entry is None:
             raise refused(f"There is no row {number}.")
         return entry
 
-    def _find(self, number: int) -> Entry | None:
+    def _find(self, number: int) -> MenuEntry | None:
         return self._shown.entries.get(number) or self._before.entries.get(number)
 
-    def _known(self, number: int) -> Entry:
+    def _known(self, number: int) -> MenuEntry:
         entry = self._find(number)
         if entry is None:
             raise refused(f"There is no row {number}.")

@@ -13,7 +13,7 @@ from dbus_fast.signature import Variant
 
 from offramp_tray.linux.dbus_object import plain_text
 from offramp_tray.view.row_order import RowNumbers, can_be_chosen, visible_keys
-from offramp_tray.view.view_model import Row, RowKind
+from offramp_tray.view.view_model import MenuRow, RowKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,10 +27,10 @@ Properties = dict[str, Variant]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class MenuEntry:
     """One row, numbered: what it looks like, and the numbers of the rows below it."""
 
-    row: Row | None
+    row: MenuRow | None
     """None for the menu itself."""
     properties: Properties
     below: tuple[int, ...]
@@ -49,17 +49,17 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class MenuLayout:
     """A whole menu."""
 
-    entries: Mapping[int, Entry]
+    entries: Mapping[int, MenuEntry]
 
     @classmethod
-    def of(cls, rows: tuple[Row, ...], numbers: RowNumbers) -> Layout:
+    def of(cls, rows: tuple[MenuRow, ...], numbers: RowNumbers) -> MenuLayout:
         """The menu with these rows."""
-        entries: dict[int, Entry] = {}
+        entries: dict[int, MenuEntry] = {}
         below = _add(rows, numbers, entries)
-        entries[ROOT] = Entry(None, {"children-display": Variant("s", "submenu")}, below)
+        entries[ROOT] = MenuEntry(None, {"children-display": Variant("s", "submenu")}, below)
         return cls(entries)
 
     @property
@@ -77,18 +77,18 @@ class Layout:
             for number, entry in self.entries.items()
         }
 
-    def repainted(self, newer: Layout) -> Layout:
+    def repainted(self, newer: MenuLayout) -> MenuLayout:
         """Its own places, with the look of those rows that are there, and seen, in both."""
         entries = {}
         for number, entry in self.entries.items():
             other = newer.entries.get(number)
             is_in_both = other and entry.row and other.row and entry.row.kind is other.row.kind
             if other and is_in_both and entry.is_seen is other.is_seen:
-                entry = Entry(other.row, other.properties, entry.below)  # noqa: PLW2901 - plainer
+                entry = MenuEntry(other.row, other.properties, entry.below)  # noqa: PLW2901 - plainer
             entries[number] = entry
-        return Layout(entries)
+        return MenuLayout(entries)
 
-    def changes_from(self, older: Layout) -> list[list[Any]]:
+    def changes_from(self, older: MenuLayout) -> list[list[Any]]:
         """Of each row that looks different now: its number, and the properties that changed."""
         changes = []
         for number, entry in self.entries.items():
@@ -119,16 +119,18 @@ def chosen(properties: Properties, names: Iterable[str]) -> Properties:
     return {name: value for name, value in properties.items() if not wanted or name in wanted}
 
 
-def _add(rows: tuple[Row, ...], numbers: RowNumbers, entries: dict[int, Entry]) -> tuple[int, ...]:
+def _add(
+    rows: tuple[MenuRow, ...], numbers: RowNumbers, entries: dict[int, MenuEntry]
+) -> tuple[int, ...]:
     visible = visible_keys(rows)
     for row in rows:
-        entries[numbers.of(row.key)] = Entry(
+        entries[numbers.of(row.key)] = MenuEntry(
             row, _properties(row, is_visible=row.key in visible), _add(row.rows, numbers, entries)
         )
     return tuple(numbers.of(row.key) for row in rows)
 
 
-def _properties(row: Row, *, is_visible: bool) -> Properties:
+def _properties(row: MenuRow, *, is_visible: bool) -> Properties:
     """All that can change are always there: few panels know how to take one away."""
     visible = Variant("b", is_visible)
     if row.kind is RowKind.SEPARATOR:

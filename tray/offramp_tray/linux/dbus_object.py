@@ -29,7 +29,7 @@ _DOCTYPE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Method:
+class BusMethod:
     """A method: the arguments it takes and gives, as (name, type), and what does it.
 
     `run` takes the values one by one and gives those of the answer as a list; it raises `refused`.
@@ -52,7 +52,7 @@ class Method:
         return "".join(kind for _name, kind in self.gives)
 
 
-Signals = dict[str, tuple[tuple[str, str], ...]]
+BusSignals = dict[str, tuple[tuple[str, str], ...]]
 """The arguments of each signal, as (name, type)."""
 
 
@@ -74,9 +74,9 @@ class BusObject:
         path: str,
         interface: str,
         *,
-        methods: Mapping[str, Method],
+        methods: Mapping[str, BusMethod],
         properties: Callable[[], Mapping[str, Variant]],
-        signals: Signals,
+        signals: BusSignals,
         send: Callable[[Message], None],
     ) -> None:
         """Read `properties` anew whenever somebody asks; send signals by `send`."""
@@ -87,14 +87,14 @@ class BusObject:
         self._signals = signals
         self._send = send
         self._standard = {
-            (INTROSPECTABLE, "Introspect"): Method(self._introspect, gives=(("xml", "s"),)),
-            (PROPERTIES, "Get"): Method(
+            (INTROSPECTABLE, "Introspect"): BusMethod(self._introspect, gives=(("xml", "s"),)),
+            (PROPERTIES, "Get"): BusMethod(
                 self._get, (("interface", "s"), ("name", "s")), (("value", "v"),)
             ),
-            (PROPERTIES, "GetAll"): Method(
+            (PROPERTIES, "GetAll"): BusMethod(
                 self._get_all, (("interface", "s"),), (("values", "a{sv}"),)
             ),
-            (PROPERTIES, "Set"): Method(
+            (PROPERTIES, "Set"): BusMethod(
                 self._set, (("interface", "s"), ("name", "s"), ("value", "v"))
             ),
         }
@@ -119,7 +119,7 @@ class BusObject:
             return Message.new_error(message, error.type, error.text)
         return Message.new_method_return(message, method.answer_signature, values)
 
-    def _method(self, message: Message) -> Method | None:
+    def _method(self, message: Message) -> BusMethod | None:
         member = message.member or ""
         if message.interface not in {None, self._interface}:
             return self._standard.get((message.interface or "", member))
@@ -175,7 +175,7 @@ def _interface_xml(name: str, parts: list[str]) -> str:
     return f"<interface name={quoteattr(name)}>{''.join(parts)}</interface>"
 
 
-def _method_xml(name: str, method: Method) -> str:
+def _method_xml(name: str, method: BusMethod) -> str:
     arguments = _arguments_xml(method.takes, "in") + _arguments_xml(method.gives, "out")
     return f"<method name={quoteattr(name)}>{arguments}</method>"
 

@@ -22,7 +22,7 @@ MARK_FILE = "tray-told"
 _LOG = logging.getLogger(__name__)
 
 
-class NoPlace:
+class MissingPanelHint:
     """Waits whether a place for the icon comes. `on_presence` on one thread, `close` on any."""
 
     def __init__(
@@ -32,19 +32,21 @@ class NoPlace:
         *,
         notify: Callable[[Notification], None],
         after_s: float = AFTER_S,
+        make_timer: Callable[[float, Callable[[], None]], threading.Timer] = threading.Timer,
     ) -> None:
-        """Tell by `notify` where there is no place for `after_s`."""
+        """Call `notify` where there is no place for `after_s`."""
         self._mark = runtime_dir / MARK_FILE
         self._desktop = environ.get("XDG_CURRENT_DESKTOP", "")
         self._notify = notify
         self._after_s = after_s
+        self._make_timer = make_timer
         self._timer: threading.Timer | None = None
 
     def on_presence(self, is_shown: bool) -> None:
         """Something shows the icon now, or nothing does."""
         self.close()
         if not is_shown:
-            self._timer = threading.Timer(self._after_s, self._tell)
+            self._timer = self._make_timer(self._after_s, self._report)
             self._timer.daemon = True
             self._timer.start()
 
@@ -54,7 +56,7 @@ class NoPlace:
             self._timer.cancel()
             self._timer = None
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         cure = what_to_install(self._desktop)
         _LOG.warning("Nothing on this desktop shows the icon", extra={"cure": cure})
         if self._is_first_time():
@@ -63,7 +65,7 @@ class NoPlace:
             )
 
     def _is_first_time(self) -> bool:
-        """Whether it was not told in this session; if that can't be noted, it is told."""
+        """Whether this session has had no hint yet; true too where that can't be recorded."""
         with contextlib.suppress(OSError):
             if self._mark.exists():
                 return False

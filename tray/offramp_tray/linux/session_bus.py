@@ -116,7 +116,7 @@ class SessionBus:
         self._longest_pause_s = longest_pause_s
         self._bus: MessageBus | None = None
         self._closing = asyncio.Event()
-        self._is_told = False
+        self._is_reported = False
 
     def export(self, exported: BusObject) -> None:
         """Answer the calls to its path."""
@@ -224,7 +224,7 @@ class SessionBus:
         async with asyncio.timeout(_CONNECT_TIMEOUT_S):
             await bus.connect()
         self._bus = bus
-        self._is_told = False
+        self._is_reported = False
         if self._closing.is_set():
             bus.disconnect()
 
@@ -254,8 +254,8 @@ class SessionBus:
 
     def _tell_once(self, error: Exception) -> None:
         """Log that there is no bus: once, until there was one again."""
-        level = logging.DEBUG if self._is_told else logging.ERROR
-        self._is_told = True
+        level = logging.DEBUG if self._is_reported else logging.ERROR
+        self._is_reported = True
         logger.log(
             level,
             "The session bus can't be reached, so no icon can be shown; the tray keeps trying. "

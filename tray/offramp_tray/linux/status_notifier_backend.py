@@ -27,7 +27,7 @@ from offramp_tray.linux.status_notifier_item import (
     pixmap_of,
 )
 from offramp_tray.linux.status_notifier_watcher import NotifierRegistration
-from offramp_tray.toolkit.backend import APP_ID
+from offramp_tray.toolkit.backend import APP_ID, PystrayBackend
 from offramp_tray.toolkit.pystray_menu import RowMenu, pystray_base
 from offramp_tray.view.view_model import Notification
 
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
 
     from offramp_tray.linux.status_notifier_item import Pixmap
     from offramp_tray.toolkit.backend import Callbacks
-    from offramp_tray.view.view_model import Face
+    from offramp_tray.view.view_model import ViewModel
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class _Desktop:
+class _DesktopLink:
     """All that speaks to the desktop while the icon runs. Lives on the loop."""
 
     def __init__(
@@ -80,26 +80,26 @@ class StatusNotifierIcon(pystray_base.Icon):  # type: ignore[misc]  # pystray ha
     the thread that runs it.
     """
 
-    def __init__(self, address: str, face: Face, callbacks: Callbacks) -> None:
-        """Show `face` on the bus at `address`, once run."""
-        super().__init__(APP_ID, face.icon, face.title, RowMenu(face.rows, callbacks.on_click))
+    def __init__(self, address: str, view: ViewModel, callbacks: Callbacks) -> None:
+        """Show `view` on the bus at `address`, once run."""
+        super().__init__(APP_ID, view.icon, view.title, RowMenu(view.rows, callbacks.on_click))
         self._address = address
         self._callbacks = callbacks
-        self._face = face
+        self._view = view
         self._pixmaps: tuple[Pixmap, ...] = ()
         self._is_shown = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._desktop: _Desktop | None = None
+        self._desktop: _DesktopLink | None = None
 
-    def show_face(self, face: Face) -> None:
-        """Show `face`."""
-        before, self._face = self._face, face
-        if face.icon != before.icon:
-            self.icon = face.icon
-        self.title = face.title
+    def show_view(self, view: ViewModel) -> None:
+        """Show `view`."""
+        before, self._view = self._view, view
+        if view.icon != before.icon:
+            self.icon = view.icon
+        self.title = view.title
         self._show_look()  # what pystray has no word for
-        if face.rows != before.rows:
-            self.menu = RowMenu(face.rows, self._callbacks.on_click)
+        if view.rows != before.rows:
+            self.menu = RowMenu(view.rows, self._callbacks.on_click)
 
     def call_soon(self, call: Callable[[], None]) -> None:
         """Have `call` run by the loop; from any thread; dropped once the loop is closed."""
@@ -118,7 +118,7 @@ class StatusNotifierIcon(pystray_base.Icon):  # type: ignore[misc]  # pystray ha
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         overlook_lost_sends(self._loop)
-        self._desktop = _Desktop(self._address, self._callbacks, self._notification_image)
+        self._desktop = _DesktopLink(self._address, self._callbacks, self._notification_image)
         self._mark_ready()
         self.visible = True
         with self._stopped_by_signals(self._loop):
@@ -141,18 +141,18 @@ class StatusNotifierIcon(pystray_base.Icon):  # type: ignore[misc]  # pystray ha
 
     def _notification_image(self) -> Image | None:
         """The largest picture of the icon."""
-        by_size_px: dict[int, Image] = dict(self._face.icon.by_size_px)
+        by_size_px: dict[int, Image] = dict(self._view.icon.by_size_px)
         return by_size_px[max(by_size_px)] if by_size_px else None
 
     def _show_look(self) -> None:
         if self._desktop is None:
             return
-        status = NEEDS_ATTENTION if self._face.needs_attention else ACTIVE
+        status = NEEDS_ATTENTION if self._view.needs_attention else ACTIVE
         self._desktop.item.show(
             ItemLook(
                 title=self.title,
-                tooltip=self._face.tooltip,
-                label=self._face.label,
+                tooltip=self._view.tooltip,
+                label=self._view.label,
                 status=status if self._is_shown else PASSIVE,
                 pixmaps=self._pixmaps,
             )
@@ -169,7 +169,7 @@ class StatusNotifierIcon(pystray_base.Icon):  # type: ignore[misc]  # pystray ha
         self._show_look()
 
     def _update_icon(self) -> None:
-        self._pixmaps = tuple(pixmap_of(image) for _size, image in self._face.icon.by_size_px)
+        self._pixmaps = tuple(pixmap_of(image) for _size, image in self._view.icon.by_size_px)
         self._icon_valid = True
         self._show_look()
 
@@ -178,7 +178,7 @@ class StatusNotifierIcon(pystray_base.Icon):  # type: ignore[misc]  # pystray ha
 
     def _update_menu(self) -> None:
         if self._desktop is not None:
-            self._desktop.menu.show(self._face.rows)
+            self._desktop.menu.show(self._view.rows)
 
     def _notify(self, message: str, title: str | None = None) -> None:
         self.post(Notification(key="pystray", title=title or self.title, body=message))
@@ -191,39 +191,19 @@ class StatusNotifierIcon(pystray_base.Icon):  # type: ignore[misc]  # pystray ha
             self._desktop.bus.close()
 
 
-def _no_setup(_icon: object) -> None:
-    """What there is to set up belongs on the loop, not in the thread that pystray makes for it."""
-
-
-class StatusNotifierBackend:
+class StatusNotifierBackend(PystrayBackend):
     """The backend for `host`."""
 
     def __init__(self, address: str) -> None:
         """Use the session bus at `address`."""
-        self._address = address
-        self._icon: StatusNotifierIcon | None = None
-
-    def run(self, face: Face, callbacks: Callbacks) -> None:
-        """See `backend.Backend`."""
-        self._icon = StatusNotifierIcon(self._address, face, callbacks)
-        self._icon.run(_no_setup)
+        super().__init__(lambda view, callbacks: StatusNotifierIcon(address, view, callbacks))
 
     def on_main_thread(self, call: Callable[[], None]) -> None:
-        """See `backend.Backend`."""
+        """See `ToolkitBackend`."""
         if self._icon is not None:
             self._icon.call_soon(call)
 
-    def show(self, face: Face) -> None:
-        """See `backend.Backend`."""
-        if self._icon is not None:
-            self._icon.show_face(face)
-
     def notify(self, message: Notification) -> None:
-        """See `backend.Backend`."""
+        """See `ToolkitBackend`."""
         if self._icon is not None:
             self._icon.post(message)
-
-    def stop(self) -> None:
-        """See `backend.Backend`."""
-        if self._icon is not None:
-            self._icon.stop()

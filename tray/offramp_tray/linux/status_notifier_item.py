@@ -15,7 +15,7 @@ from dbus_fast.constants import ErrorType
 from dbus_fast.signature import Variant
 from PIL import Image
 
-from offramp_tray.linux.dbus_object import BusObject, Method, Signals, plain_text, refused
+from offramp_tray.linux.dbus_object import BusMethod, BusObject, BusSignals, plain_text, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ Pixmap = tuple[int, int, bytes]
 _PIXMAPS = "a(iiay)"
 _TOOLTIP = "(sa(iiay)ss)"
 
-_SIGNALS: Signals = {
+_SIGNALS: BusSignals = {
     "NewTitle": (),
     "NewIcon": (),
     "NewAttentionIcon": (),
@@ -103,16 +103,16 @@ class NotifierItem:
         if look.status != before.status:
             emit("NewStatus", look.status)
 
-    def _methods(self) -> dict[str, Method]:
+    def _methods(self) -> dict[str, BusMethod]:
         at = (("x", "i"), ("y", "i"))
         return {
-            "ContextMenu": Method(_do_nothing, at),
+            "ContextMenu": BusMethod(_do_nothing, at),
             # Not in the introspection: a panel that sees it there waits for a double click before
             # it opens the menu (GNOME's extension).
-            "Activate": Method(self._activate, at, is_shown=False),
-            "SecondaryActivate": Method(_do_nothing, at),
-            "Scroll": Method(_do_nothing, (("delta", "i"), ("orientation", "s"))),
-            "ProvideXdgActivationToken": Method(_do_nothing, (("token", "s"),)),
+            "Activate": BusMethod(self._activate, at, is_shown=False),
+            "SecondaryActivate": BusMethod(_do_nothing, at),
+            "Scroll": BusMethod(_do_nothing, (("delta", "i"), ("orientation", "s"))),
+            "ProvideXdgActivationToken": BusMethod(_do_nothing, (("token", "s"),)),
         }
 
     def _activate(self, _x: int, _y: int) -> list[Any]:

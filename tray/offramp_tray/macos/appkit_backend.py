@@ -16,13 +16,13 @@ import AppKit
 import Foundation
 from PyObjCTools import AppHelper, MachSignals
 
-from offramp_tray.toolkit.backend import APP_ID
+from offramp_tray.toolkit.backend import APP_ID, PystrayBackend
 from offramp_tray.toolkit.notify_command import show_by
 from offramp_tray.toolkit.pystray_menu import RowMenu
 from offramp_tray.view.row_order import RowNumbers, can_be_chosen, structure_of, visible_keys
 from offramp_tray.view.view_model import Notification, RowKind
 
-# After row_menu, which sees to it that pystray can be imported.
+# After pystray_menu, which sees to it that pystray can be imported.
 from pystray import _darwin  # isort: skip
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from offramp_tray.toolkit.backend import Callbacks
     from offramp_tray.view.row_order import Structure
-    from offramp_tray.view.view_model import Face, IconImages, Row
+    from offramp_tray.view.view_model import IconImages, MenuRow, ViewModel
 
 _HEIGHT_PT = 18
 """Of an icon in the menu bar, in points; a Retina screen has two pixels to a point."""
@@ -72,12 +72,12 @@ class AppKitIcon(_darwin.Icon):  # type: ignore[misc]  # pystray has no types
 
     _icon_image: Any = None
 
-    def __init__(self, face: Face, callbacks: Callbacks) -> None:
-        """Show `face`, once run; nothing appears in the Dock."""
+    def __init__(self, view: ViewModel, callbacks: Callbacks) -> None:
+        """Show `view`, once run; nothing appears in the Dock."""
         app = AppKit.NSApplication.sharedApplication()
         app.setActivationPolicy_(AppKit.NSApplicationActivationPolicyAccessory)
-        super().__init__(APP_ID, face.icon, face.title, RowMenu(face.rows, callbacks.on_click))
-        self._face = face
+        super().__init__(APP_ID, view.icon, view.title, RowMenu(view.rows, callbacks.on_click))
+        self._view = view
         self._callbacks = callbacks
         self._numbers = RowNumbers()
         self._actions: dict[int, Callable[[object], None]] = {}
@@ -87,15 +87,15 @@ class AppKitIcon(_darwin.Icon):  # type: ignore[misc]  # pystray has no types
         self._menu_delegate = OfframpMenuDelegate.alloc().init()
         self._menu_delegate.icon = self
 
-    def show_face(self, face: Face) -> None:
-        """Show `face`."""
-        before, self._face = self._face, face
-        if face.icon != before.icon:
-            self.icon = face.icon
-        self.title = face.title
+    def show_view(self, view: ViewModel) -> None:
+        """Show `view`."""
+        before, self._view = self._view, view
+        if view.icon != before.icon:
+            self.icon = view.icon
+        self.title = view.title
         self._update_title()  # tooltip and label, for which pystray has no words
-        if face.rows != before.rows:
-            self.menu = RowMenu(face.rows, self._callbacks.on_click)
+        if view.rows != before.rows:
+            self.menu = RowMenu(view.rows, self._callbacks.on_click)
 
     def menu_opened(self) -> None:
         """The menu is about to be seen."""
@@ -124,19 +124,19 @@ class AppKitIcon(_darwin.Icon):  # type: ignore[misc]  # pystray has no types
 
     def _assert_image(self) -> None:
         if self._icon_image is None:
-            self._icon_image = _image_of(self._face.icon)
+            self._icon_image = _image_of(self._view.icon)
             self._status_item.button().setImage_(self._icon_image)
 
     def _update_title(self) -> None:
         button = self._status_item.button()
-        label = self._face.label
-        button.setToolTip_(self._face.tooltip)
-        button.setAccessibilityLabel_(self._face.title)
+        label = self._view.label
+        button.setToolTip_(self._view.tooltip)
+        button.setAccessibilityLabel_(self._view.title)
         button.setTitle_(label)
         button.setImagePosition_(AppKit.NSImageLeft if label else AppKit.NSImageOnly)
 
     def _update_menu(self) -> None:
-        rows = self._face.rows
+        rows = self._view.rows
         structure = structure_of(rows)
         if structure != self._structure and not self._is_open:
             self._menu_items.clear()
@@ -147,7 +147,7 @@ class AppKitIcon(_darwin.Icon):  # type: ignore[misc]  # pystray has no types
             self._status_item.setMenu_(menu)
         self._refresh(rows)
 
-    def _menu_of(self, rows: tuple[Row, ...]) -> Any:
+    def _menu_of(self, rows: tuple[MenuRow, ...]) -> Any:
         menu = AppKit.NSMenu.alloc().initWithTitle_(self.name)
         menu.setAutoenablesItems_(False)
         for row in rows:
@@ -156,7 +156,7 @@ class AppKitIcon(_darwin.Icon):  # type: ignore[misc]  # pystray has no types
             menu.addItem_(item)
         return menu
 
-    def _item_of(self, row: Row) -> Any:
+    def _item_of(self, row: MenuRow) -> Any:
         if row.kind is RowKind.SEPARATOR:
             return AppKit.NSMenuItem.separatorItem()
         item = AppKit.NSMenuItem.alloc().initWithTitle_action_keyEquivalent_(
@@ -171,7 +171,7 @@ class AppKitIcon(_darwin.Icon):  # type: ignore[misc]  # pystray has no types
         item.setTag_(number)
         return item
 
-    def _refresh(self, rows: tuple[Row, ...]) -> None:
+    def _refresh(self, rows: tuple[MenuRow, ...]) -> None:
         """Give the rows that are there their looks; of an open menu none comes, goes or moves."""
         visible = visible_keys(rows)
         for row in rows:
@@ -212,36 +212,17 @@ def _png(image: Image) -> tuple[bytes, int]:
     return file.getvalue(), len(file.getvalue())
 
 
-def _no_setup(_icon: object) -> None:
-    """What there is to set up belongs on the loop, not in the thread that pystray makes for it."""
-
-
-class AppKitBackend:
+class AppKitBackend(PystrayBackend):
     """The backend for `host`."""
 
     def __init__(self) -> None:
-        """Nothing of AppKit is touched before `run`."""
-        self._icon: AppKitIcon | None = None
-
-    def run(self, face: Face, callbacks: Callbacks) -> None:
-        """See `backend.Backend`."""
-        self._icon = AppKitIcon(face, callbacks)
-        self._icon.run(_no_setup)
+        """Show an `AppKitIcon`."""
+        super().__init__(AppKitIcon)
 
     def on_main_thread(self, call: Callable[[], None]) -> None:
-        """See `backend.Backend`."""
+        """See `ToolkitBackend`."""
         AppHelper.callAfter(call)
 
-    def show(self, face: Face) -> None:
-        """See `backend.Backend`."""
-        if self._icon is not None:
-            self._icon.show_face(face)
-
     def notify(self, message: Notification) -> None:
-        """See `backend.Backend`."""
+        """See `ToolkitBackend`."""
         show_by(_NOTIFY, message)
-
-    def stop(self) -> None:
-        """See `backend.Backend`."""
-        if self._icon is not None:
-            self._icon.stop()

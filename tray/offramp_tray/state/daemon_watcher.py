@@ -15,33 +15,15 @@ from typing import TYPE_CHECKING, Protocol
 from offramp_core.control.client import ControlError, NotRunningError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from offramp_core.control.api import Status
+    from offramp_core.control.client import ControlClient, EventStream
     from offramp_core.errors import OfframpError
     from offramp_tray.state.folder_watch import FolderWatch
 
 _LOG = logging.getLogger(__name__)
 
 
-class Stream(Protocol):
-    """What `ControlClient.events` returns."""
-
-    def __iter__(self) -> Iterator[Status]:
-        """Each status as it comes."""
-
-    def close(self) -> None:
-        """End it, from any thread."""
-
-
-class Client(Protocol):
-    """What follows a daemon: `ControlClient`."""
-
-    def events(self) -> Stream:
-        """Begin to follow."""
-
-
-class Listener(Protocol):
+class DaemonListener(Protocol):
     """Who is told, on the watcher's thread."""
 
     def on_status(self, status: Status) -> None:
@@ -70,6 +52,10 @@ class Patience:
     missed_s: float = 20.0
     """Until a daemon that went unasked counts as one that does not come back."""
 
+    def wait_s(self, tries: int) -> float:
+        """How long to wait after so many tries in vain."""
+        return min(self.first_s * 2.0**tries, self.longest_s)
+
 
 @dataclass(slots=True, kw_only=True)
 class _Absence:
@@ -80,19 +66,19 @@ class _Absence:
     """Another daemon is to be expected at once."""
     is_asked_for: bool = True
     """It was told to end, or never seen: nobody misses it."""
-    is_told: bool = False
-    is_missed_told: bool = False
+    is_reported: bool = False
+    is_missed_reported: bool = False
     tries: int = 0
 
 
-class Watcher:
+class DaemonWatcher:
     """Follows the daemon until it is stopped."""
 
     def __init__(
         self,
-        client: Client,
+        client: ControlClient,
         watch: FolderWatch,
-        listener: Listener,
+        listener: DaemonListener,
         *,
         patience: Patience | None = None,
     ) -> None:
@@ -102,7 +88,7 @@ class Watcher:
         self._listener = listener
         self._patience = patience or Patience()
         self._lock = threading.Lock()
-        self._stream: Stream | None = None
+        self._stream: EventStream | None = None
         self._over = threading.Event()
         self._absence = _Absence(began_s=time.monotonic())
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
@@ -151,7 +137,7 @@ class Watcher:
         except ControlError as error:
             if self._is_successor_due():
                 return self._patience.handover_try_s  # one that leaves may break off the next call
-            self._absence.is_told = False
+            self._absence.is_reported = False
             if not self._over.is_set():
                 self._listener.on_unreachable(error)
             return self._next_wait_s()
@@ -184,14 +170,14 @@ class Watcher:
         absence, patience = self._absence, self._patience
         if self._is_successor_due():
             return patience.handover_try_s
-        if not absence.is_told:
-            absence.is_told = True
+        if not absence.is_reported:
+            absence.is_reported = True
             self._listener.on_gone()
-        if absence.is_asked_for or absence.is_missed_told:
+        if absence.is_asked_for or absence.is_missed_reported:
             return self._next_wait_s()
         left_s = patience.missed_s - (time.monotonic() - absence.began_s)
         if left_s <= 0:
-            absence.is_missed_told = True
+            absence.is_missed_reported = True
             self._listener.on_missed()
             return self._next_wait_s()
         return min(self._next_wait_s(), left_s)
@@ -202,10 +188,10 @@ class Watcher:
         return self._absence.has_successor and lasted_s < self._patience.handover_s
 
     def _next_wait_s(self) -> float:
-        wait_s = self._patience.first_s * 2.0**self._absence.tries
-        if wait_s < self._patience.longest_s:
+        wait_s = self._patience.wait_s(self._absence.tries)
+        if wait_s < self._patience.longest_s:  # or the power would grow beyond what a float holds
             self._absence.tries += 1
-        return min(wait_s, self._patience.longest_s)
+        return wait_s
 
 
 def _absence_after(last: Status) -> _Absence:

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from offramp_core.usage.aggregation import TimeGrid, Usage, by_backend, fold, merge, series
 from offramp_core.usage.log_reader import LogReader
-from offramp_tray.state.state import WeekTotals
+from offramp_tray.state.tray_state import WeekTotals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from offramp_core.usage.weeks import WeekBoundary
-    from offramp_tray.state.state import Clock
+    from offramp_tray.state.tray_state import Clock
 
 GAP_S = 0.25
 """Between two looks at least, so four a second at most."""
@@ -42,6 +42,11 @@ class WeekLog:
         self.boundary = boundary
         self._clock = clock
         self._begin()
+
+    @property
+    def bytes_read(self) -> int:
+        """How much of this week's log has been read."""
+        return self._reader.bytes_read
 
     def totals(self) -> WeekTotals:
         """This week until now, each backend that had a request.

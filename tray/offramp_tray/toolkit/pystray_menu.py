@@ -1,11 +1,11 @@
-"""The face's rows as pystray takes a menu, and the way to import pystray without a display."""
+"""The view's rows as pystray takes a menu, and the way to import pystray without a display."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any
 
-from offramp_tray.view.view_model import Row, RowKind
+from offramp_tray.view.view_model import MenuRow, RowKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,13 +30,13 @@ __all__ = ["RowMenu", "pystray_base"]
 class RowMenu(pystray_base.Menu):  # type: ignore[misc]  # pystray has no types
     """Rows, for every backend: pystray's own read the items, ours the rows."""
 
-    def __init__(self, rows: tuple[Row, ...], on_click: Callable[[str], None]) -> None:
+    def __init__(self, rows: tuple[MenuRow, ...], on_click: Callable[[str], None]) -> None:
         """Call `on_click` with a row's key."""
         super().__init__(*(_item(row, on_click) for row in rows))
         self.rows = rows
 
 
-def _item(row: Row, on_click: Callable[[str], None]) -> Any:
+def _item(row: MenuRow, on_click: Callable[[str], None]) -> Any:
     if row.kind is RowKind.SEPARATOR:
         # pystray knows it by identity, so that it can't be hidden; it drops those with nothing
         # to separate by itself.

@@ -17,14 +17,14 @@ from PIL import Image, ImageChops, ImageDraw
 
 from offramp_core.settings import ANTHROPIC
 from offramp_core.wording.colours import GREY, RED, Hue, hue_of
-from offramp_tray.state import state as states
-from offramp_tray.state.state import Condition
+from offramp_tray.state import tray_state
+from offramp_tray.state.tray_state import Condition
 from offramp_tray.view.view_model import IconImages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from offramp_tray.state.state import State
+    from offramp_tray.state.tray_state import TrayState
 
 SIZES_PX = (16, 22, 24, 32, 44, 48, 66, 72)
 """16, 22 and 24, at once, twice and three times the resolution."""
@@ -46,7 +46,7 @@ _Rgb = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class IconLook:
     """All that the picture depends on; equal looks are one picture."""
 
     condition: Condition
@@ -58,20 +58,20 @@ class Look:
     is_template: bool = False
 
 
-def look_of(state: State, *, is_template: bool = False) -> Look:
+def look_of(state: TrayState, *, is_template: bool = False) -> IconLook:
     """What of `state` can be seen."""
-    parts = states.shares(state)
-    return Look(
-        condition=states.condition(state),
+    parts = tray_state.shares(state)
+    return IconLook(
+        condition=tray_state.condition(state),
         parts=None if parts is None else _steps(parts),
         backends=state.backends,
-        is_stale=states.is_stale(state),
+        is_stale=tray_state.is_stale(state),
         is_template=is_template,
     )
 
 
 @functools.lru_cache(maxsize=4)
-def images(look: Look, sizes_px: tuple[int, ...] = SIZES_PX) -> IconImages:
+def images(look: IconLook, sizes_px: tuple[int, ...] = SIZES_PX) -> IconImages:
     """The picture in every size."""
     return IconImages(
         by_size_px=tuple((size, draw(look, size)) for size in sizes_px),
@@ -79,7 +79,7 @@ def images(look: Look, sizes_px: tuple[int, ...] = SIZES_PX) -> IconImages:
     )
 
 
-def draw(look: Look, size_px: int) -> Image.Image:
+def draw(look: IconLook, size_px: int) -> Image.Image:
     """The picture, `size_px` wide and high; lines are as wide as whole pixels allow."""
     canvas = _Canvas(size_px, has_sign=look.condition is not Condition.RUNNING)
     layers = [*_ring(canvas, look), *_sign(canvas, look)]
@@ -143,7 +143,7 @@ class _Canvas:
         )
 
 
-def _ring(canvas: _Canvas, look: Look) -> list[tuple[_Rgb, Image.Image]]:
+def _ring(canvas: _Canvas, look: IconLook) -> list[tuple[_Rgb, Image.Image]]:
     is_off = look.condition is Condition.NOT_RUNNING
     if not look.parts:
         is_dashed = look.parts is None or look.is_stale
@@ -182,7 +182,7 @@ def _arc(
     return mask
 
 
-def _finished(canvas: _Canvas, mask: Image.Image, look: Look) -> Image.Image:
+def _finished(canvas: _Canvas, mask: Image.Image, look: IconLook) -> Image.Image:
     """Cut by the slash where nothing runs, dimmed where numbers are old."""
     if look.condition is Condition.NOT_RUNNING:
         mask = ImageChops.subtract(mask, _slash(canvas, 3 * canvas.line_px))
@@ -191,7 +191,7 @@ def _finished(canvas: _Canvas, mask: Image.Image, look: Look) -> Image.Image:
     return mask
 
 
-def _sign(canvas: _Canvas, look: Look) -> list[tuple[_Rgb, Image.Image]]:
+def _sign(canvas: _Canvas, look: IconLook) -> list[tuple[_Rgb, Image.Image]]:
     match look.condition:
         case Condition.RUNNING:
             return []

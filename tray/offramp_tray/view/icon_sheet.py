@@ -10,31 +10,31 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageDraw, ImageFont
 
 from offramp_core.settings import ANTHROPIC, ZAI
-from offramp_tray.state.state import Condition
+from offramp_tray.state.tray_state import Condition
 from offramp_tray.view import icon
-from offramp_tray.view.icon import Look
+from offramp_tray.view.icon import IconLook
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _BACKENDS = (ANTHROPIC, ZAI)
 _SPLIT = ((ZAI, 41), (ANTHROPIC, 19))
-_LOOKS: tuple[tuple[str, Look], ...] = (
-    ("running: Z.ai 68%, Claude 32%", Look(condition=Condition.RUNNING, parts=_SPLIT)),
+_LOOKS: tuple[tuple[str, IconLook], ...] = (
+    ("running: Z.ai 68%, Claude 32%", IconLook(condition=Condition.RUNNING, parts=_SPLIT)),
     (
         "running: Z.ai 20%, Claude 80%",
-        Look(condition=Condition.RUNNING, parts=((ZAI, 12), (ANTHROPIC, 48))),
+        IconLook(condition=Condition.RUNNING, parts=((ZAI, 12), (ANTHROPIC, 48))),
     ),
-    ("running: Claude alone", Look(condition=Condition.RUNNING, parts=((ANTHROPIC, 60),))),
-    ("running: Z.ai alone", Look(condition=Condition.RUNNING, parts=((ZAI, 60),))),
-    ("running: no requests yet", Look(condition=Condition.RUNNING, parts=())),
-    ("paused", Look(condition=Condition.PAUSED, parts=_SPLIT)),
-    ("no key", Look(condition=Condition.NO_KEY, parts=_SPLIT)),
-    ("trouble with a backend", Look(condition=Condition.TROUBLE, parts=_SPLIT)),
-    ("quota nearly spent", Look(condition=Condition.QUOTA, parts=_SPLIT)),
-    ("daemon not running", Look(condition=Condition.NOT_RUNNING, parts=_SPLIT)),
-    ("numbers out of date", Look(condition=Condition.RUNNING, parts=_SPLIT, is_stale=True)),
-    ("numbers not known yet", Look(condition=Condition.RUNNING, parts=None)),
+    ("running: Claude alone", IconLook(condition=Condition.RUNNING, parts=((ANTHROPIC, 60),))),
+    ("running: Z.ai alone", IconLook(condition=Condition.RUNNING, parts=((ZAI, 60),))),
+    ("running: no requests yet", IconLook(condition=Condition.RUNNING, parts=())),
+    ("paused", IconLook(condition=Condition.PAUSED, parts=_SPLIT)),
+    ("no key", IconLook(condition=Condition.NO_KEY, parts=_SPLIT)),
+    ("trouble with a backend", IconLook(condition=Condition.TROUBLE, parts=_SPLIT)),
+    ("quota nearly spent", IconLook(condition=Condition.QUOTA, parts=_SPLIT)),
+    ("daemon not running", IconLook(condition=Condition.NOT_RUNNING, parts=_SPLIT)),
+    ("numbers out of date", IconLook(condition=Condition.RUNNING, parts=_SPLIT, is_stale=True)),
+    ("numbers not known yet", IconLook(condition=Condition.RUNNING, parts=None)),
 )
 _GROUNDS = (((32, 33, 36), (236, 237, 239)), ((246, 247, 248), (32, 33, 36)))
 """Ground and ink, dark and light."""
@@ -96,9 +96,9 @@ def _draw_panel(
         x += max(size, _TEMPLATE_COLUMN_PX if is_template else 0) + _GAP_PX
 
 
-def _drawn(look: Look, size_px: int, ink: tuple[int, int, int] | None) -> Image.Image:
+def _drawn(look: IconLook, size_px: int, ink: tuple[int, int, int] | None) -> Image.Image:
     """The picture; a template as the system would colour it."""
-    shown = Look(
+    shown = IconLook(
         condition=look.condition,
         parts=look.parts,
         backends=_BACKENDS,

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Final
 from offramp_core import __version__
 from offramp_core.settings import ANTHROPIC, ZAI
 from offramp_core.wording import quota_text
-from offramp_tray.state import state as states
-from offramp_tray.state.state import Presence
+from offramp_tray.state import tray_state
+from offramp_tray.state.tray_state import Presence
 from offramp_tray.view import wording
-from offramp_tray.view.view_model import Row, RowKind
+from offramp_tray.view.view_model import MenuRow, RowKind
 
 if TYPE_CHECKING:
     from offramp_core.usage.aggregation import Totals
-    from offramp_tray.state.state import State
+    from offramp_tray.state.tray_state import TrayState
 
 PAUSE: Final = "pause"
 PAUSE_HOUR: Final = "pause.hour"
@@ -36,16 +36,16 @@ _WITH_QUOTA = frozenset({ANTHROPIC, ZAI})
 """Whose plans are known to tell; of a backend of the user's own nothing is to be expected."""
 
 
-def rows(state: State) -> tuple[Row, ...]:
+def rows(state: TrayState) -> tuple[MenuRow, ...]:
     """Every row."""
     return (
         _text("headline", wording.headline(state)),
         *_backend_rows(state),
         *_quota_rows(state),
-        _told("delegation", wording.delegation_why(state)),
+        _optional_text("delegation", wording.delegation_why(state)),
         *_standing_rows(state),
-        _told("error", wording.last_error(state)),
-        _told("refusal", state.refusal),
+        _optional_text("error", wording.last_error(state)),
+        _optional_text("refusal", state.refusal),
         _separator("1"),
         *_pause_rows(state),
         _separator("2"),
@@ -58,28 +58,28 @@ def rows(state: State) -> tuple[Row, ...]:
         _daemon_row(state),
         _separator("4"),
         _about(),
-        Row(key=QUIT, kind=RowKind.ACTION, text=_quit_text(state)),
+        MenuRow(key=QUIT, kind=RowKind.ACTION, text=_quit_text(state)),
     )
 
 
-def _backend_rows(state: State) -> tuple[Row, ...]:
+def _backend_rows(state: TrayState) -> tuple[MenuRow, ...]:
     return tuple(
         _text(f"backend.{name}", wording.backend_line(name, _totals(state, name)))
-        for name in states.shown_backends(state)
+        for name in tray_state.shown_backends(state)
     )
 
 
-def _totals(state: State, name: str) -> Totals | None:
+def _totals(state: TrayState, name: str) -> Totals | None:
     """A backend's week: nothing sent is a zero that is known."""
-    week = states.current_week(state)
-    return None if week is None else week.by_backend.get(name, states.NOTHING)
+    week = tray_state.current_week(state)
+    return None if week is None else week.by_backend.get(name, tray_state.NOTHING)
 
 
-def _quota_rows(state: State) -> tuple[Row, ...]:
+def _quota_rows(state: TrayState) -> tuple[MenuRow, ...]:
     """One row for each window that is known of, and one for each plan that told none."""
     rows = []
-    for name in states.shown_backends(state):
-        plan = states.plan_of(state, name) if name in state.backends else None
+    for name in tray_state.shown_backends(state):
+        plan = tray_state.plan_of(state, name) if name in state.backends else None
         windows = () if plan is None else quota_text.important(plan.windows)
         rows += [
             _text(f"quota.{name}.{window.name}", wording.quota_line(name, window, state))
@@ -91,29 +91,29 @@ def _quota_rows(state: State) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def _standing_rows(state: State) -> tuple[Row, ...]:
+def _standing_rows(state: TrayState) -> tuple[MenuRow, ...]:
     """Where another backend steps in, and what waits: seen only while it is so."""
     bypasses, waits = wording.bypass_lines(state), wording.waiting_lines(state)
     return tuple(
-        _told(f"{what}.{name}", lines.get(name, ""))
+        _optional_text(f"{what}.{name}", lines.get(name, ""))
         for name in state.backends
         for what, lines in (("bypass", bypasses), ("waiting", waits))
     )
 
 
-def _pause_rows(state: State) -> tuple[Row, ...]:
+def _pause_rows(state: TrayState) -> tuple[MenuRow, ...]:
     can_pause = state.presence is Presence.RUNNING
     reset = wording.moment(state.boundary.week_of(state.now).end, state)
     tomorrow = wording.moment(wording.tomorrow(state), state)
     return (
-        Row(
+        MenuRow(
             key=PAUSE,
             kind=RowKind.CHECK,
             text=_busy("Pause delegation", PAUSE, state),
             is_enabled=can_pause,
-            is_checked=states.is_paused(state),
+            is_checked=tray_state.is_paused(state),
         ),
-        Row(
+        MenuRow(
             key="pause_for",
             kind=RowKind.SUBMENU,
             text="Pause for",
@@ -127,8 +127,8 @@ def _pause_rows(state: State) -> tuple[Row, ...]:
     )
 
 
-def _login_row(state: State) -> Row:
-    return Row(
+def _login_row(state: TrayState) -> MenuRow:
+    return MenuRow(
         key=LOGIN,
         kind=RowKind.CHECK,
         text=_busy("Start the tray at login", LOGIN, state),
@@ -137,13 +137,13 @@ def _login_row(state: State) -> Row:
     )
 
 
-def _daemon_row(state: State) -> Row:
+def _daemon_row(state: TrayState) -> MenuRow:
     is_gone = state.presence is Presence.NOT_RUNNING
     return _action(DAEMON, "Start daemon" if is_gone else "Restart daemon", state)
 
 
-def _about() -> Row:
-    return Row(
+def _about() -> MenuRow:
+    return MenuRow(
         key="about",
         kind=RowKind.SUBMENU,
         text="About",
@@ -155,31 +155,31 @@ def _about() -> Row:
     )
 
 
-def _charts_text(state: State) -> str:
+def _charts_text(state: TrayState) -> str:
     return "Open charts…" if state.has_charts else "Open charts… (needs offramp[charts])"
 
 
-def _quit_text(state: State) -> str:
+def _quit_text(state: TrayState) -> str:
     is_gone = state.presence is Presence.NOT_RUNNING
     return "Quit tray" if is_gone else "Quit tray (the daemon runs on)"
 
 
-def _busy(text: str, key: str, state: State) -> str:
+def _busy(text: str, key: str, state: TrayState) -> str:
     return f"{text}…" if key in state.pending and not text.endswith("…") else text
 
 
-def _text(key: str, text: str) -> Row:
-    return Row(key=key, kind=RowKind.TEXT, text=text, is_enabled=False)
+def _text(key: str, text: str) -> MenuRow:
+    return MenuRow(key=key, kind=RowKind.TEXT, text=text, is_enabled=False)
 
 
-def _told(key: str, text: str) -> Row:
+def _optional_text(key: str, text: str) -> MenuRow:
     """A row that is there to be seen only while it has something to say."""
-    return Row(key=key, kind=RowKind.TEXT, text=text, is_enabled=False, is_visible=bool(text))
+    return MenuRow(key=key, kind=RowKind.TEXT, text=text, is_enabled=False, is_visible=bool(text))
 
 
-def _action(key: str, text: str, state: State) -> Row:
-    return Row(key=key, kind=RowKind.ACTION, text=_busy(text, key, state))
+def _action(key: str, text: str, state: TrayState) -> MenuRow:
+    return MenuRow(key=key, kind=RowKind.ACTION, text=_busy(text, key, state))
 
 
-def _separator(number: str) -> Row:
-    return Row(key=f"separator.{number}", kind=RowKind.SEPARATOR)
+def _separator(number: str) -> MenuRow:
+    return MenuRow(key=f"separator.{number}", kind=RowKind.SEPARATOR)

@@ -1,6 +1,6 @@
 """Decides which notifications are due: four kinds, each once for as long as its cause lasts.
 
-Which causes there are is a pure function of the state; `Herald` remembers what was said.
+Which causes there are is a pure function of the state; `Notifier` remembers what it sent.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from offramp_core.control import api
 from offramp_core.quota import windows
 from offramp_core.settings import ANTHROPIC
 from offramp_core.wording import failover_text, quota_text
-from offramp_tray.state import state as states
+from offramp_tray.state import tray_state
 from offramp_tray.view import wording
 from offramp_tray.view.view_model import Notification
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from offramp_tray.state.state import State
+    from offramp_tray.state.tray_state import TrayState
 
 QUIET = timedelta(minutes=30)
 """What comes back within this time is not news."""
@@ -32,7 +32,7 @@ _GONE = Notification(
 )
 
 
-def due(state: State) -> tuple[Notification, ...]:
+def due(state: TrayState) -> tuple[Notification, ...]:
     """A notification for each cause that holds in `state` and that the user wants to hear of."""
     wanted = state.settings
     found: list[Notification] = []
@@ -40,23 +40,23 @@ def due(state: State) -> tuple[Notification, ...]:
         found.append(_GONE)
     if wanted.notify_delegation:
         found += _stepped_around(state)
-    for name, error in states.troubled(state):
+    for name, error in tray_state.troubled(state):
         is_key = error.kind == api.KEY_REFUSED
         if is_key and wanted.notify_key:
             found.append(_key_refused(name))
         elif not is_key and name != ANTHROPIC and wanted.notify_delegation:
             line = wording.error_line(name, error, state)
             found.append(_stopped(name, f"{line}."))
-    if wanted.notify_delegation and not states.is_resting(state):
+    if wanted.notify_delegation and not tray_state.is_resting(state):
         found += [
-            _stopped(name, f"{wording.no_key(name, state)}.") for name in states.keyless(state)
+            _stopped(name, f"{wording.no_key(name, state)}.") for name in tray_state.keyless(state)
         ]
     if wanted.notify_quota:
         found += _quotas(state)
     return tuple(found)
 
 
-class Herald:
+class Notifier:
     """Says what is due, once. Used under its caller's lock."""
 
     def __init__(self, say: Callable[[Notification], None]) -> None:
@@ -65,7 +65,7 @@ class Herald:
         self._lasting: frozenset[str] = frozenset()
         self._ended: dict[str, datetime] = {}
 
-    def tell(self, notifications: tuple[Notification, ...], now: datetime) -> None:
+    def notify_new(self, notifications: tuple[Notification, ...], now: datetime) -> None:
         """Say those of `notifications` whose cause is new."""
         keys = frozenset(notification.key for notification in notifications)
         for key in self._lasting - keys:
@@ -80,7 +80,7 @@ class Herald:
         return ended is None or now - ended > QUIET
 
 
-def _stepped_around(state: State) -> list[Notification]:
+def _stepped_around(state: TrayState) -> list[Notification]:
     """One for each backend that others stand in for.
 
     It has the key of the one that says that delegation stopped working: both have one cause, and
@@ -88,9 +88,9 @@ def _stepped_around(state: State) -> list[Notification]:
     few requests too many at once went elsewhere is how a small plan works.
     """
     zone = state.boundary.zone
-    mended = {name for name, _ in states.errors(state)}
+    mended = {name for name, _ in tray_state.errors(state)}
     found = []
-    for each in states.bypassed(state):
+    for each in tray_state.bypassed(state):
         bypass = each.bypass
         if bypass is None or bypass.cause == api.BUSY or each.name in mended:
             continue
@@ -99,7 +99,7 @@ def _stepped_around(state: State) -> list[Notification]:
             Notification(
                 key=f"delegation.{each.name}",
                 title=failover_text.cause_text(
-                    each.name, bypass, states.plan_of(state, each.name), state.now
+                    each.name, bypass, tray_state.plan_of(state, each.name), state.now
                 ),
                 body=f"{effect[0].upper()}{effect[1:]}.",
             )
@@ -107,11 +107,11 @@ def _stepped_around(state: State) -> list[Notification]:
     return found
 
 
-def _quotas(state: State) -> list[Notification]:
+def _quotas(state: TrayState) -> list[Notification]:
     """One for each window that is nearly spent; not for what a bypass tells of already."""
     told = {
         each.name
-        for each in states.bypassed(state)
+        for each in tray_state.bypassed(state)
         if each.bypass is not None and each.bypass.cause == api.LIMIT
     }
     return [
@@ -121,7 +121,7 @@ def _quotas(state: State) -> list[Notification]:
             f"{'spent' if windows.is_spent(window, state.now) else 'nearly spent'}",
             body=f"{wording.quota_line(backend, window, state)}.",
         )
-        for backend, window in states.spent_windows(state)
+        for backend, window in tray_state.spent_windows(state)
         if not (backend in told and windows.is_spent(window, state.now))
     ]
 

@@ -1,32 +1,30 @@
-"""Makes the face that shows a state: icon, words and menu together. Pure, but for pictures kept."""
+"""Makes the view of a state: icon, words and menu together. Pure, but for a cache of pictures."""
 
 from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING
 
-from offramp_tray.state import state as states
-from offramp_tray.state.state import Condition
-from offramp_tray.view import icon as icon_art
-from offramp_tray.view import menu, wording
-from offramp_tray.view.view_model import Face
+from offramp_tray.state import tray_state
+from offramp_tray.state.tray_state import Condition
+from offramp_tray.view import icon, menu, wording
+from offramp_tray.view.view_model import ViewModel
 
 if TYPE_CHECKING:
-    from offramp_tray.state.state import State
+    from offramp_tray.state.tray_state import TrayState
 
 _URGENT = frozenset({Condition.NOT_RUNNING, Condition.TROUBLE})
 
 
-def face_of(state: State, *, platform: str = sys.platform) -> Face:
+def render(state: TrayState, *, platform: str = sys.platform) -> ViewModel:
     """All that the tray shows of `state`."""
-    icon = state.settings.icon
-    is_mac = platform == "darwin"
-    is_template = is_mac and icon != "color"  # elsewhere nobody would colour it
-    return Face(
-        icon=icon_art.images(icon_art.look_of(state, is_template=is_template)),
+    # Elsewhere nobody would colour it.
+    is_template = platform == "darwin" and state.settings.icon != "color"
+    return ViewModel(
+        icon=icon.images(icon.look_of(state, is_template=is_template)),
         title=wording.title(state),
         tooltip=wording.tooltip(state),
         label=wording.label(state),
         rows=menu.rows(state),
-        needs_attention=states.condition(state) in _URGENT,
+        needs_attention=tray_state.condition(state) in _URGENT,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from offramp_tray.view.view_model import Row, RowKind
+from offramp_tray.view.view_model import MenuRow, RowKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,24 +27,24 @@ class RowNumbers:
         return self._numbers.setdefault(key, len(self._numbers) + 1)
 
 
-def all_rows(rows: tuple[Row, ...]) -> Iterator[Row]:
+def all_rows(rows: tuple[MenuRow, ...]) -> Iterator[MenuRow]:
     """These rows and those below them, top to bottom."""
     for row in rows:
         yield row
         yield from all_rows(row.rows)
 
 
-def structure_of(rows: tuple[Row, ...]) -> Structure:
+def structure_of(rows: tuple[MenuRow, ...]) -> Structure:
     """What must be equal for a menu to change its looks alone, and no row's place."""
     return tuple((row.key, row.kind, structure_of(row.rows)) for row in rows)
 
 
-def can_be_chosen(row: Row) -> bool:
+def can_be_chosen(row: MenuRow) -> bool:
     """Whether it is there, and not grey."""
     return row.is_visible and row.is_enabled and row.kind not in {RowKind.TEXT, RowKind.SEPARATOR}
 
 
-def visible_keys(rows: tuple[Row, ...]) -> frozenset[str]:
+def visible_keys(rows: tuple[MenuRow, ...]) -> frozenset[str]:
     """Which of these, side by side, are seen: of the separators those that separate something.
 
     None is first, none last, and no two come together.

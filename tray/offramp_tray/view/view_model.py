@@ -1,6 +1,6 @@
 """What the tray shows at one moment, as plain data: the border between what is and how it is drawn.
 
-`menu` and `icon_art` make a `Face` from the state; `host` shows it by whatever the system has.
+`render` makes a `ViewModel` from the state; `host` shows it by whatever the system has.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class RowKind(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class MenuRow:
     """One row of the menu.
 
     `key` names it for good: a row keeps its key, and with it its place, whatever its text says.
@@ -37,7 +37,7 @@ class Row:
     is_enabled: bool = True
     is_checked: bool = False
     is_visible: bool = True
-    rows: tuple[Row, ...] = ()
+    rows: tuple[MenuRow, ...] = ()
     """Of a submenu."""
 
 
@@ -53,7 +53,7 @@ class IconImages:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Face:
+class ViewModel:
     """All that the tray shows."""
 
     icon: IconImages
@@ -62,7 +62,7 @@ class Face:
     tooltip: str
     label: str = ""
     """Text beside the icon, where the system can show it; empty for none."""
-    rows: tuple[Row, ...]
+    rows: tuple[MenuRow, ...]
     needs_attention: bool = False
 
 

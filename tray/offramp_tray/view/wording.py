@@ -14,14 +14,14 @@ from offramp_core.wording.formatting import (
     format_percent,
     format_tokens,
 )
-from offramp_tray.state import state as states
-from offramp_tray.state.state import Presence
+from offramp_tray.state import tray_state
+from offramp_tray.state.tray_state import Presence
 
 if TYPE_CHECKING:
     from offramp_core.control.api import BackendError, Status
     from offramp_core.quota.windows import QuotaWindow
     from offramp_core.usage.aggregation import Totals
-    from offramp_tray.state.state import State
+    from offramp_tray.state.tray_state import TrayState
 
 UNKNOWN = "\N{EN DASH}"
 KEY_CURE = "set it with offramp key set"
@@ -47,28 +47,28 @@ def name_of(backend: str) -> str:
     return backend_name(backend)[:_LONGEST_NAME]
 
 
-def headline(state: State) -> str:
+def headline(state: TrayState) -> str:
     """State and split."""
     return f"{_state_text(state)} · {split(state)}"
 
 
-def title(state: State) -> str:
+def title(state: TrayState) -> str:
     """The split, after the state unless all is well."""
-    is_well = states.condition(state) is states.Condition.RUNNING
+    is_well = tray_state.condition(state) is tray_state.Condition.RUNNING
     if is_well and state.presence is Presence.RUNNING:
         return split(state)
     return headline(state)
 
 
-def tooltip(state: State) -> str:
+def tooltip(state: TrayState) -> str:
     """The title, and what is wrong, or made up for."""
     trouble = last_error(state) or next(iter(bypass_lines(state).values()), "")
     return f"{title(state)}\n{trouble}" if trouble else title(state)
 
 
-def split(state: State) -> str:
+def split(state: TrayState) -> str:
     """`Z.ai 68%, Claude 32% this week`."""
-    parts = states.shares(state)
+    parts = tray_state.shares(state)
     if parts is None:
         return f"{UNKNOWN} this week"
     if not parts:
@@ -78,16 +78,16 @@ def split(state: State) -> str:
     )
 
 
-def label(state: State) -> str:
+def label(state: TrayState) -> str:
     """The text beside the icon that the settings ask for."""
-    week = states.current_week(state)
+    week = tray_state.current_week(state)
     match state.settings.text:
         case "none":
             return ""
         case _ if week is None:
             return UNKNOWN
         case "share":
-            parts = states.shares(state)
+            parts = tray_state.shares(state)
             if not parts:
                 return UNKNOWN
             return format_percent(sum(part for name, part in parts if name != ANTHROPIC))
@@ -105,60 +105,60 @@ def backend_line(name: str, totals: Totals | None) -> str:
     return f"{name_of(name)}: {totals.requests:,} {noun}, {format_tokens(totals.tokens)} tokens"
 
 
-def quota_line(backend: str, window: QuotaWindow, state: State) -> str:
+def quota_line(backend: str, window: QuotaWindow, state: TrayState) -> str:
     """One window of a plan, in everybody's words."""
     return quota_text.window_text(backend, window, state.now, state.boundary.zone)
 
 
-def delegation_why(state: State) -> str:
+def delegation_why(state: TrayState) -> str:
     """Why the latest conversation went where it went; nothing where no autopilot decides."""
-    status = states.live_status(state)
-    if status is None or status.delegation != states.AUTO or states.is_paused(state):
+    status = tray_state.live_status(state)
+    if status is None or status.delegation != tray_state.AUTO or tray_state.is_paused(state):
         return ""
     return _one_line(status.delegation_why or "")
 
 
-def bypass_lines(state: State) -> dict[str, str]:
+def bypass_lines(state: TrayState) -> dict[str, str]:
     """For each backend that others stand in for: why, what goes elsewhere, and until when."""
     return {
         each.name: _one_line(
             failover_text.bypass_text(
                 each,
-                states.plan_of(state, each.name),
+                tray_state.plan_of(state, each.name),
                 state.now,
                 state.boundary.zone,
                 state.routed.get(each.name, ()),
             )
         )
-        for each in states.bypassed(state)
+        for each in tray_state.bypassed(state)
     }
 
 
-def waiting_lines(state: State) -> dict[str, str]:
+def waiting_lines(state: TrayState) -> dict[str, str]:
     """For each backend, how many requests wait for their turn; empty while none does."""
-    status = states.live_status(state)
+    status = tray_state.live_status(state)
     backends = () if status is None else status.backends
     return {each.name: failover_text.waiting_text(each) for each in backends}
 
 
-def last_error(state: State) -> str:
+def last_error(state: TrayState) -> str:
     """What is wrong, in one line with its cure; nothing if all is well."""
     if state.presence is Presence.NOT_RUNNING:
         return "Start the daemon below; the log folder says why it ended"
     if state.presence is Presence.UNREACHABLE:
         return _one_line(state.problem)
-    failing = states.errors(state)
+    failing = tray_state.errors(state)
     if failing:
         return error_line(*failing[0], state)
-    if missing := states.keyless(state):
+    if missing := tray_state.keyless(state):
         return no_key(missing[0], state)
-    status = states.live_status(state)
+    status = tray_state.live_status(state)
     if status is not None and status.records.last_error is not None:
         return _one_line(f"Records can't be written: {status.records.last_error}")
     return _one_line(state.week_problem or state.settings_problem)
 
 
-def error_line(backend: str, error: BackendError, state: State) -> str:
+def error_line(backend: str, error: BackendError, state: TrayState) -> str:
     """A backend's error: what, when, how often, and what to do."""
     what, cure = _ERRORS.get(error.kind, ("{name}: {why}", "see offramp logs"))
     text = what.format(name=name_of(backend), why=_reason(error))
@@ -170,38 +170,38 @@ def error_line(backend: str, error: BackendError, state: State) -> str:
     return _one_line(f"{text} ({when}): {cure}")
 
 
-def no_key(backend: str, state: State) -> str:
+def no_key(backend: str, state: TrayState) -> str:
     """That a backend's key is missing, and what to do, or what is known of why."""
-    status = states.live_status(state)
+    status = tray_state.live_status(state)
     notes = [each.key_note for each in status.backends if each.name == backend] if status else []
     return _one_line(f"No key for {name_of(backend)}: {(notes and notes[0]) or KEY_CURE}")
 
 
-def delegation(status: Status, state: State) -> str:
+def delegation(status: Status, state: TrayState) -> str:
     """Whether requests are delegated, in the command line's words."""
     if status.pause is not None:
         until = status.pause.until
         return f"paused until {moment(until, state)}" if until else "paused until you resume it"
-    if status.delegation == states.NEVER:
+    if status.delegation == tray_state.NEVER:
         return "off (settings)"
-    missing = [name_of(name) for name in states.keyless(state)]
-    mode = "on, auto" if status.delegation == states.AUTO else "on"
+    missing = [name_of(name) for name in tray_state.keyless(state)]
+    mode = "on, auto" if status.delegation == tray_state.AUTO else "on"
     return f"{mode}, but no key for {', '.join(missing)}" if missing else mode
 
 
-def moment(instant: datetime, state: State) -> str:
+def moment(instant: datetime, state: TrayState) -> str:
     """`instant` on the user's clocks."""
     return format_moment(instant, state.now, state.boundary.zone)
 
 
-def tomorrow(state: State) -> datetime:
+def tomorrow(state: TrayState) -> datetime:
     """When tomorrow's work begins: 08:00 by the clock."""
     local = state.now.astimezone(state.boundary.zone)
     morning = local.replace(hour=_MORNING_HOUR, minute=0, second=0, microsecond=0, fold=0)
     return (morning + timedelta(days=1)).astimezone(state.now.tzinfo)
 
 
-def _state_text(state: State) -> str:
+def _state_text(state: TrayState) -> str:
     match state.presence:
         case Presence.UNKNOWN:
             return "Looking for the daemon"

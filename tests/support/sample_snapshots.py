@@ -10,27 +10,27 @@ from zoneinfo import ZoneInfo
 from offramp_core.quota.windows import PlanQuota, QuotaPoint, QuotaWindow
 from offramp_dashboard.data import quota_burnup
 from offramp_dashboard.data.daemon_gaps import Absence
-from offramp_dashboard.data.quota_burnup import QuotaSource, Told
+from offramp_dashboard.data.quota_burnup import QuotaReport, QuotaSource
 from offramp_dashboard.data.snapshot import (
+    BackendTotals,
     Bars,
-    Choice,
-    Daemon,
-    DaemonState,
+    DaemonCondition,
+    DaemonSummary,
     FeedState,
-    Headline,
-    History,
+    FilterOption,
+    LogStatus,
     Measure,
-    Part,
     PauseMark,
-    Picture,
     Quota,
     Savings,
     Series,
+    Snapshot,
     Split,
     TokenKinds,
     Tokens,
-    Week,
+    WeekColumn,
     Weeks,
+    WeekSummary,
 )
 
 ZONE: tzinfo = ZoneInfo("Europe/Berlin")
@@ -44,9 +44,9 @@ _MODELS = (
     ("zai", "claude-haiku-4-5", "haiku-4-5", 8),
 )
 
-RUNNING = Daemon(state=DaemonState.RUNNING, text="Running: delegation is on.")
-PAUSED = Daemon(
-    state=DaemonState.PAUSED,
+RUNNING = DaemonSummary(state=DaemonCondition.RUNNING, text="Running: delegation is on.")
+PAUSED = DaemonSummary(
+    state=DaemonCondition.PAUSED,
     text="Paused until 16:26: everything goes to Anthropic.",
     paused_until=NOW + timedelta(hours=1),
 )
@@ -59,27 +59,27 @@ ABSENCES = (
 )
 """When no daemon ran, so that nothing was told."""
 
-DETOUR = Daemon(
-    state=DaemonState.RUNNING,
+DETOUR = DaemonSummary(
+    state=DaemonCondition.RUNNING,
     text="Running, auto: Sonnet on Claude: the week is 12% under pace.",
     detour="Z.ai's quota is spent (5 hours): what belongs there goes to Claude until 17:00.",
 )
-STOPPED = Daemon(
-    state=DaemonState.STOPPED,
+STOPPED = DaemonSummary(
+    state=DaemonCondition.STOPPED,
     text="The daemon is not running: nobody answers at /run/user/1000/offramp/control.sock. "
     "Start it: offramp serve",
 )
 
 
-def full_picture(measure: Measure = Measure.TOKENS, *, scale: float = 1.0) -> Picture:
+def full_snapshot(measure: Measure = Measure.TOKENS, *, scale: float = 1.0) -> Snapshot:
     """A week of work: everything has something to show."""
     factor = scale * (4_100 if measure is Measure.TOKENS else 1)
-    return Picture(
+    return Snapshot(
         taken=NOW,
         zone=ZONE,
         measure=measure,
-        history=History(state=FeedState.READY, log_dir="/home/ada/.local/share/offramp/log"),
-        headline=_headline(),
+        log_status=LogStatus(state=FeedState.READY, log_dir="/home/ada/.local/share/offramp/log"),
+        week_summary=_headline(),
         recent=_by_backend(
             NOW - timedelta(minutes=176), timedelta(minutes=3), 60, factor / 9, measure
         ),
@@ -107,14 +107,14 @@ def full_picture(measure: Measure = Measure.TOKENS, *, scale: float = 1.0) -> Pi
             ),
         ),
         providers=(
-            Choice(key="anthropic", name="Claude", backend="anthropic", is_on=True),
-            Choice(key="zai", name="Z.ai", backend="zai", is_on=True),
+            FilterOption(key="anthropic", name="Claude", backend="anthropic", is_on=True),
+            FilterOption(key="zai", name="Z.ai", backend="zai", is_on=True),
         ),
         quota=BOTH_PLANS,
         models=(
-            Choice(key="claude-opus-4-6", name="opus-4-6", backend="anthropic", is_on=True),
-            Choice(key="claude-sonnet-4-5", name="sonnet-4-5", backend="zai", is_on=True),
-            Choice(key="claude-haiku-4-5", name="haiku-4-5", backend="zai", is_on=True),
+            FilterOption(key="claude-opus-4-6", name="opus-4-6", backend="anthropic", is_on=True),
+            FilterOption(key="claude-sonnet-4-5", name="sonnet-4-5", backend="zai", is_on=True),
+            FilterOption(key="claude-haiku-4-5", name="haiku-4-5", backend="zai", is_on=True),
         ),
     )
 
@@ -137,7 +137,7 @@ def quota_of(
             PlanQuota(backend=backend, account="a", windows=tuple(told), read_at=told[0].read_at)
         )
     source = QuotaSource(
-        told=Told(plans=tuple(known), since=NOW - timedelta(hours=30)),
+        report=QuotaReport(plans=tuple(known), since=NOW - timedelta(hours=30)),
         points=quota_burnup.grouped(points),
         absences=ABSENCES,
     )
@@ -173,20 +173,20 @@ def quota_points(
     return found
 
 
-def empty_picture(state: FeedState = FeedState.EMPTY, problem: str = "") -> Picture:
+def empty_snapshot(state: FeedState = FeedState.EMPTY, problem: str = "") -> Snapshot:
     """No record yet, or no log that could be read."""
-    full = full_picture()
-    nothing = Headline(
-        start=full.headline.start,
-        end=full.headline.end,
+    full = full_snapshot()
+    nothing = WeekSummary(
+        start=full.week_summary.start,
+        end=full.week_summary.end,
         parts=(),
         last_week_parts=None,
         savings=None,
     )
     return replace(
         full,
-        history=replace(full.history, state=state, problem=problem),
-        headline=nothing,
+        log_status=replace(full.log_status, state=state, problem=problem),
+        week_summary=nothing,
         recent=_without_series(full.recent),
         day=_without_series(full.day),
         weeks=replace(full.weeks, backends=(), weeks=_empty_weeks(full.weeks), pace=None),
@@ -198,10 +198,10 @@ def empty_picture(state: FeedState = FeedState.EMPTY, problem: str = "") -> Pict
     )
 
 
-def single_picture() -> Picture:
+def single_snapshot() -> Snapshot:
     """One request, ten minutes ago."""
-    empty = empty_picture(FeedState.READY)
-    full = full_picture()
+    empty = empty_snapshot(FeedState.READY)
+    full = full_snapshot()
     last = len(full.recent.edges) - 2
     recent = _with_one(full.recent, last - 3, "zai", None)
     day = _with_one(full.day, 23, "zai", "claude-sonnet-4-5")
@@ -211,8 +211,9 @@ def single_picture() -> Picture:
     )
     return replace(
         empty,
-        headline=replace(
-            empty.headline, parts=(Part(backend="zai", requests=1, tokens=2140, errors=0),)
+        week_summary=replace(
+            empty.week_summary,
+            parts=(BackendTotals(backend="zai", requests=1, tokens=2140, errors=0),),
         ),
         recent=recent,
         day=day,
@@ -224,22 +225,22 @@ def single_picture() -> Picture:
     )
 
 
-def loading_picture(progress: float = 0.42) -> Picture:
+def loading_snapshot(progress: float = 0.42) -> Snapshot:
     """The recent windows are there, older months are still being read."""
-    full = full_picture()
+    full = full_snapshot()
     return replace(
         full,
-        history=replace(full.history, state=FeedState.LOADING, progress=progress),
-        headline=replace(full.headline, last_week_parts=None, savings=None),
+        log_status=replace(full.log_status, state=FeedState.LOADING, progress=progress),
+        week_summary=replace(full.week_summary, last_week_parts=None, savings=None),
         weeks=replace(full.weeks, is_complete=False, pace=None),
         split=replace(full.split, bars=replace(full.split.bars, is_complete=False)),
     )
 
 
-def filtered_picture() -> Picture:
+def filtered_snapshot() -> Snapshot:
     """All that there is, is hidden."""
-    full = full_picture()
-    empty = empty_picture(FeedState.READY)
+    full = full_snapshot()
+    empty = empty_snapshot(FeedState.READY)
     return replace(
         empty,
         providers=tuple(replace(choice, is_on=False) for choice in full.providers),
@@ -248,23 +249,23 @@ def filtered_picture() -> Picture:
     )
 
 
-def chosen_picture() -> Picture:
+def chosen_snapshot() -> Snapshot:
     """A range of the user's own."""
     chosen = _by_model(NOW - timedelta(hours=9), timedelta(minutes=15), 24, 1000, Measure.TOKENS)
-    return replace(full_picture(), chosen=chosen)
+    return replace(full_snapshot(), chosen=chosen)
 
 
-def _headline() -> Headline:
-    return Headline(
+def _headline() -> WeekSummary:
+    return WeekSummary(
         start=WEEK_START,
         end=WEEK_START + timedelta(days=7),
         parts=(
-            Part(backend="anthropic", requests=412, tokens=22_200_900, errors=3),
-            Part(backend="zai", requests=1_846, tokens=46_861_100, errors=9),
+            BackendTotals(backend="anthropic", requests=412, tokens=22_200_900, errors=3),
+            BackendTotals(backend="zai", requests=1_846, tokens=46_861_100, errors=9),
         ),
         last_week_parts=(
-            Part(backend="anthropic", requests=489, tokens=25_100_000, errors=1),
-            Part(backend="zai", requests=1_502, tokens=36_900_000, errors=4),
+            BackendTotals(backend="anthropic", requests=489, tokens=25_100_000, errors=1),
+            BackendTotals(backend="zai", requests=1_502, tokens=36_900_000, errors=4),
         ),
         savings=Savings(usd=84.31, priced_on=date(2026, 1, 28)),
     )
@@ -326,7 +327,9 @@ def _weeks(factor: float, measure: Measure) -> Weeks:
             ("zai", int((14_000 - 900 * ago) * factor * part)),
         )
         weeks.append(
-            Week(start=start, end=start + timedelta(days=7), values=values, is_current=ago == 0)
+            WeekColumn(
+                start=start, end=start + timedelta(days=7), values=values, is_current=ago == 0
+            )
         )
     now = sum(value for _, value in weeks[-1].values)
     return Weeks(
@@ -351,7 +354,7 @@ def _without_series(bars: Bars) -> Bars:
     return replace(bars, series=())
 
 
-def _empty_weeks(weeks: Weeks) -> tuple[Week, ...]:
+def _empty_weeks(weeks: Weeks) -> tuple[WeekColumn, ...]:
     return tuple(replace(week, values=()) for week in weeks.weeks)
 
 

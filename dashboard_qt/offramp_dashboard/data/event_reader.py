@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
     from offramp_core.usage.state_events import StateEvent
 
-_MOST_BYTES = 4 * 1024 * 1024
+MOST_BYTES = 4 * 1024 * 1024
 """Of the file's end that are read: many thousand changes of state."""
 
 
-def read(folder: Path) -> tuple[StateEvent, ...]:
-    """What the file of events in `folder` tells, in its order; nothing without a file."""
+def read(folder: Path, *, most_bytes: int = MOST_BYTES) -> tuple[StateEvent, ...]:
+    """Read the events of `folder`, in order, from its file's last `most_bytes`; none without it."""
     found: list[StateEvent] = []
-    for line in _tail(folder / state_events.FILE_NAME).split(b"\n"):
+    for line in _tail(folder / state_events.FILE_NAME, most_bytes).split(b"\n"):
         try:
             found.append(state_events.decode(line))
         except UNREADABLE:
@@ -39,7 +39,7 @@ def moment_of(text: str) -> datetime | None:
     return moment if moment.tzinfo is not None and 1 < moment.year < 9998 else None
 
 
-def _tail(file: Path) -> bytes:
+def _tail(file: Path, most_bytes: int) -> bytes:
     """The end of `file`; nothing where it can't be read, for marks are not worth an error."""
     try:
         # Never waits, even on a pipe.
@@ -50,7 +50,7 @@ def _tail(file: Path) -> bytes:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             return b""
-        return os.pread(descriptor, _MOST_BYTES, max(0, status.st_size - _MOST_BYTES))
+        return os.pread(descriptor, most_bytes, max(0, status.st_size - most_bytes))
     except OSError:
         return b""
     finally:

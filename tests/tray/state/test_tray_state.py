@@ -22,8 +22,8 @@ from tray_states import (
 from offramp_core.control import api
 from offramp_core.control.api import Pause, RecordsStatus
 from offramp_core.settings import TraySettings
-from offramp_tray.state import state as states
-from offramp_tray.state.state import Condition, Presence
+from offramp_tray.state import tray_state
+from offramp_tray.state.tray_state import Condition, Presence
 from offramp_tray.view import menu, wording
 
 PAUSE = Pause(since=NOW)
@@ -93,34 +93,34 @@ REJECTED = status_of(quota=(plan_of("anthropic", window_of(used=0.5, status="rej
     ],
 )
 def test_of_several_conditions_the_one_that_matters_most_holds(state, condition):
-    assert states.condition(state) is condition
+    assert tray_state.condition(state) is condition
 
 
 def test_shares_are_of_requests_with_delegates_first():
-    assert states.shares(running()) == (("zai", 0.68), ("anthropic", 0.32))
+    assert tray_state.shares(running()) == (("zai", 0.68), ("anthropic", 0.32))
 
 
 def test_shares_are_of_tokens_where_the_settings_say_so():
     state = running(
         settings=TraySettings(count="tokens"), week=week_of(zai=(9, 100), anthropic=(1, 300))
     )
-    assert states.shares(state) == (("zai", 0.25), ("anthropic", 0.75))
+    assert tray_state.shares(state) == (("zai", 0.25), ("anthropic", 0.75))
 
 
 def test_shares_are_unknown_before_the_log_was_read_and_empty_in_an_empty_week():
-    assert states.shares(running(week=None)) is None
-    assert states.shares(running(week=week_of())) == ()
+    assert tray_state.shares(running(week=None)) is None
+    assert tray_state.shares(running(week=week_of())) == ()
 
 
 def test_what_had_no_backend_has_no_share():
     week = week_of(zai=(1, 1))
-    week = replace(week, by_backend={**week.by_backend, None: states.NOTHING})
-    assert states.shares(running(week=week)) == (("zai", 1.0),)
+    week = replace(week, by_backend={**week.by_backend, None: tray_state.NOTHING})
+    assert tray_state.shares(running(week=week)) == (("zai", 1.0),)
 
 
 def test_backends_of_old_records_come_after_those_of_the_settings():
     state = running(backends=("anthropic", "mine", "zai"), week=week_of(zai=(1, 1), gone=(1, 1)))
-    assert states.shown_backends(state) == ("mine", "zai", "anthropic", "gone")
+    assert tray_state.shown_backends(state) == ("mine", "zai", "anthropic", "gone")
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_backends_of_old_records_come_after_those_of_the_settings():
     ],
 )
 def test_numbers_are_stale_where_something_keeps_them_back(state, is_stale):
-    assert states.is_stale(state) is is_stale
+    assert tray_state.is_stale(state) is is_stale
 
 
 @pytest.mark.parametrize(
@@ -154,9 +154,9 @@ def test_numbers_of_another_week_are_unknown_in_this_one(fields):
     state = running(
         week=week_of(zai=(68, 1), old=(1, 1)), settings=TraySettings(text="requests"), **fields
     )
-    assert states.counts(state) is None
-    assert states.shares(state) is None
-    assert states.shown_backends(state) == ("zai", "anthropic")
+    assert tray_state.counts(state) is None
+    assert tray_state.shares(state) is None
+    assert tray_state.shown_backends(state) == ("zai", "anthropic")
     assert wording.split(state) == "– this week"  # noqa: RUF001 - the dash for what is unknown
     assert wording.label(state) == wording.UNKNOWN
     assert menu.rows(state)[1].text == "Z.ai: – requests, – tokens"  # noqa: RUF001 - the same

@@ -1,7 +1,7 @@
 """What the tray knows at one moment, and what that amounts to: plain data and pure functions.
 
-`watcher`, `week` and `actions` make new states; `menu`, `icon_art` and `alerts` show them. What is
-not known is None, never 0.
+`daemon_watcher`, `week_totals` and `actions` make new states; `view` shows them. What is not
+known is None, never 0.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class WeekTotals:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class TrayState:
     """Everything at one moment."""
 
     now: datetime
@@ -110,12 +110,12 @@ class State:
     """Whether the charts' libraries are there."""
 
 
-def live_status(state: State) -> Status | None:
+def live_status(state: TrayState) -> Status | None:
     """The daemon's status, while it holds."""
     return state.status if state.presence is Presence.RUNNING else None
 
 
-def current_week(state: State) -> WeekTotals | None:
+def current_week(state: TrayState) -> WeekTotals | None:
     """The totals, if they are of the week that runs now by the settings of now."""
     week = state.week
     if week is None or week.span != state.boundary.week_of(state.now):
@@ -123,7 +123,7 @@ def current_week(state: State) -> WeekTotals | None:
     return week
 
 
-def shown_backends(state: State) -> tuple[str, ...]:
+def shown_backends(state: TrayState) -> tuple[str, ...]:
     """Every backend that has a row: delegates first, Claude, then those of old records alone."""
     names = [name for name in state.backends if name != ANTHROPIC]
     names.append(ANTHROPIC)
@@ -134,7 +134,7 @@ def shown_backends(state: State) -> tuple[str, ...]:
     return tuple(names)
 
 
-def counts(state: State) -> dict[str, int] | None:
+def counts(state: TrayState) -> dict[str, int] | None:
     """Each shown backend's part of the week, by what the settings count; None while unknown."""
     week = current_week(state)
     if week is None:
@@ -147,7 +147,7 @@ def counts(state: State) -> dict[str, int] | None:
     }
 
 
-def shares(state: State) -> tuple[tuple[str, float], ...] | None:
+def shares(state: TrayState) -> tuple[tuple[str, float], ...] | None:
     """Each backend that has a part of the week, with its share; None while unknown."""
     found = counts(state)
     if found is None:
@@ -156,7 +156,7 @@ def shares(state: State) -> tuple[tuple[str, float], ...] | None:
     return tuple((name, share(count, whole)) for name, count in found.items() if count)
 
 
-def is_stale(state: State) -> bool:
+def is_stale(state: TrayState) -> bool:
     """Whether the numbers may be behind what really was."""
     if state.week_problem or state.presence is Presence.UNREACHABLE:
         return True
@@ -164,7 +164,7 @@ def is_stale(state: State) -> bool:
     return status is not None and status.records.last_error is not None
 
 
-def keyless(state: State) -> tuple[str, ...]:
+def keyless(state: TrayState) -> tuple[str, ...]:
     """The backends without the key that they need; not those whose key is about to come.
 
     None where the settings delegate nothing: nobody misses a key then.
@@ -179,19 +179,19 @@ def keyless(state: State) -> tuple[str, ...]:
     )
 
 
-def is_paused(state: State) -> bool:
+def is_paused(state: TrayState) -> bool:
     """Whether delegation is paused, as far as is known."""
     status = live_status(state)
     return status is not None and status.pause is not None
 
 
-def is_resting(state: State) -> bool:
+def is_resting(state: TrayState) -> bool:
     """Whether nothing is delegated, by a pause or by the settings, as far as is known."""
     status = live_status(state)
     return is_paused(state) or (status is not None and status.delegation == NEVER)
 
 
-def bypassed(state: State) -> tuple[BackendStatus, ...]:
+def bypassed(state: TrayState) -> tuple[BackendStatus, ...]:
     """The backends whose requests others serve for now; those that rest have none."""
     status = live_status(state)
     if status is None:
@@ -203,7 +203,7 @@ def bypassed(state: State) -> tuple[BackendStatus, ...]:
     )
 
 
-def errors(state: State) -> tuple[tuple[str, BackendError], ...]:
+def errors(state: TrayState) -> tuple[tuple[str, BackendError], ...]:
     """Each failing backend with its error, the latest first.
 
     Not what another backend makes up for, unless the user has to mend it.
@@ -224,7 +224,7 @@ def is_trouble(error: BackendError) -> bool:
     return error.kind in _LASTING or error.count >= _REPEATED
 
 
-def troubled(state: State) -> tuple[tuple[str, BackendError], ...]:
+def troubled(state: TrayState) -> tuple[tuple[str, BackendError], ...]:
     """The backends in trouble that are in use: a pause rests all but Claude."""
     return tuple(
         (name, error)
@@ -233,12 +233,12 @@ def troubled(state: State) -> tuple[tuple[str, BackendError], ...]:
     )
 
 
-def plan_of(state: State, backend: str) -> PlanQuota | None:
+def plan_of(state: TrayState, backend: str) -> PlanQuota | None:
     """The limits of the account in use there; of the past, with their age, without a daemon."""
     return None if state.status is None else windows.find(state.status.quota, backend)
 
 
-def spent_windows(state: State) -> tuple[tuple[str, QuotaWindow], ...]:
+def spent_windows(state: TrayState) -> tuple[tuple[str, QuotaWindow], ...]:
     """The windows that are nearly spent, or quite, each with its backend."""
     limit = state.settings.quota_percent / 100
     return tuple(
@@ -250,7 +250,7 @@ def spent_windows(state: State) -> tuple[tuple[str, QuotaWindow], ...]:
     )
 
 
-def condition(state: State) -> Condition:
+def condition(state: TrayState) -> Condition:
     """What matters most now."""
     if state.presence is Presence.NOT_RUNNING:
         return Condition.NOT_RUNNING
