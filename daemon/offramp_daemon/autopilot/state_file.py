@@ -8,15 +8,12 @@ each of them has read the same file and learnt on from it.
 from __future__ import annotations
 
 import contextlib
-import os
-import stat
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from offramp_core import atomic_file
 from offramp_core.quota.windows import Moment
 from offramp_daemon.autopilot.cost_model import CostModel, Learnt
 from offramp_daemon.storage.locked_file import make_private_folder
@@ -24,6 +21,7 @@ from offramp_daemon.storage.locked_file import make_private_folder
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+    from pathlib import Path
 
 MOST_ACCOUNTS = 16
 
@@ -49,11 +47,7 @@ class KeptAccount:
 def load(file: Path) -> dict[str, KeptAccount]:
     """What the file holds of each account; nothing if there is no good file. Blocks."""
     try:
-        # A pipe or device would block, or never end.
-        if not stat.S_ISREG(file.stat().st_mode):
-            return {}
-        with file.open("rb") as opened:
-            data = opened.read(_MOST_BYTES + 1)
+        data = atomic_file.load(file, _MOST_BYTES + 1) or b""
         kept = msgspec.json.decode(data, type=_Kept)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
@@ -80,12 +74,4 @@ def save(file: Path, accounts: Mapping[str, KeptAccount]) -> None:
         weeks={name: account.week for name, account in latest if account.week is not None},
     )
     make_private_folder(file.parent)
-    descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as written:
-            written.write(msgspec.json.encode(kept) + b"\n")
-        Path(name).replace(file)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
+    atomic_file.replace(file, msgspec.json.encode(kept) + b"\n")
