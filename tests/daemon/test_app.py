@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from proxy_harness import settings_for
 from raw_client import OPUS, connected, get, post
@@ -17,8 +17,7 @@ from raw_upstream import Connection, json_answer, raw_upstream
 from running_app import running_app
 
 from offramp_core.settings import Settings
-from offramp_daemon import app
-from offramp_daemon.recording.request_log import Recorder
+from offramp_daemon.proxy.entry import RequestEntry
 
 WHOLE = json.dumps({"text": "x" * (12 * 1024 * 1024)}).encode()
 
@@ -71,28 +70,23 @@ class Unreadable:
     is_fallback: bool = True
 
 
-class AnyState:
-    is_follower = False
-
-
 @pytest.mark.parametrize(
     ("remote", "status"),
     [("127.0.0.1", 200), ("::1", 200), ("::ffff:127.0.0.1", 200), ("192.0.2.7", 403), ("", 403)],
 )
 async def test_without_readable_settings_only_this_machine_is_served(remote, status):
     """A token that the file may hold would have to be sent by all others."""
-    daemon = app.Daemon(
+    entry = RequestEntry(
+        None,
         live=Unreadable(Settings()),
-        console=None,
-        recorder=Recorder(Path("unused")),
-        proxy=None,
-        state=AnyState(),
+        report_health=lambda _request: web.Response(),
+        catch_up=None,
+        on_change=None,
         leaving=asyncio.Event(),
-        started_s=0.0,
     )
     transport = Mock(get_extra_info=lambda _name, default=None: (remote, 1) if remote else default)
     request = make_mocked_request("GET", "/health", transport=transport)
-    answer = await daemon.handle(request)
+    answer = await entry.handle(request)
     assert answer.status == status
     if status == 403:
         assert json.loads(answer.body)["type"] == "error"

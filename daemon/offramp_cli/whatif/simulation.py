@@ -141,7 +141,7 @@ class _Drive:
     def _serve(self, request: Request) -> None:
         self.reading = self.plan.take(request.at_h, request.cost)
         self.read_h = request.at_h
-        self.cost.note(request.tier, request.weight)
+        self.cost.add_pending(request.tier, request.weight)
         self.cost.observe(self.reading.week_used, self.reading.window_used)
 
     def _goes_to_claude(self, request: Request) -> bool:

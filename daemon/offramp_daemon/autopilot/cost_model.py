@@ -135,8 +135,8 @@ class CostModel:
             self._factors = self._solved()
         return self._factors[tier]
 
-    def note(self, tier: Tier, weight: float) -> None:
-        """Claude answered a request of that weight."""
+    def add_pending(self, tier: Tier, weight: float) -> None:
+        """Add a request of that weight that Claude answered, until the plan's figures move."""
         if _LEAST_WEIGHT < weight < _MOST_WEIGHT:  # false for what is no number
             self._pending[tier] = self._pending.get(tier, 0.0) + weight
 

@@ -1,9 +1,10 @@
 """The autopilot of a running daemon: it watches, learns, and is asked where conversations go.
 
-It is told each plan's figures as they come and each request as it ends; the user's rhythm it reads
-from the request log, in a thread, once it is first asked and at each new week. It learns whatever
-the mode, which costs next to nothing, so that `auto` knows its way when it is switched on. Until it
-does, and whenever something is not known freshly enough, it delegates. Used from the event loop.
+It finds each plan's figures, and each request that has ended, in a queue, from which it learns in
+batches: beside the requests, and just before it is asked. The user's rhythm it reads from the
+request log, in a thread, once it is first asked and at each new week. It learns whatever the mode,
+so that `auto` knows its way when it is switched on. Until it does, and whenever something is not
+known freshly enough, it delegates. Used from the event loop.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ from offramp_daemon.autopilot.cost_model import CostModel
 from offramp_daemon.autopilot.current_week import RunningWeek
 from offramp_daemon.autopilot.forecast import Rhythm
 from offramp_daemon.autopilot.history import LEARNT_WEEKS, history_from_records, tier_of, weight
+from offramp_daemon.autopilot.lessons import FinishedRequest, Lesson
 from offramp_daemon.autopilot.plan_snapshot import Reading, Window, read
 from offramp_daemon.autopilot.state_file import KeptAccount
 from offramp_daemon.routing.affinity import WARM_S
@@ -51,6 +53,10 @@ _NEARLY_SPENT = 0.97
 _READ_AGAIN = timedelta(hours=1)
 """So long after the log could not be read it is tried again."""
 _SAVE_EVERY_S = 60.0
+_LEARN_EVERY_S = 1.0
+"""So long what has come waits for more, unless a decision needs it before."""
+_MOST_AT_ONCE = 50
+"""So many lessons are learnt without a break, for requests must not wait long for the loop."""
 _MOST_RUNNING = 1000
 _MOST_WEEKS = 4
 _WINDOW_NAME = "Claude's 5-hour window"
@@ -58,7 +64,7 @@ _LOG = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class _Running:
+class _ClaudeConversation:
     """A conversation of execution work that Claude answers."""
 
     tier: Tier
@@ -76,12 +82,17 @@ class Pilot:
         *,
         clock: Clock,
         save_every_s: float = _SAVE_EVERY_S,
+        learn_every_s: float = _LEARN_EVERY_S,
     ) -> None:
         """Keep what is learnt in `file`; `records_since` reads the log, in a thread."""
         self._file = file
         self._records_since = records_since
         self._clock = clock
         self._save_every_s = save_every_s
+        self._learn_every_s = learn_every_s
+        self.lessons: asyncio.Queue[Lesson] = asyncio.Queue()
+        """What is still to be learnt, in order; it is emptied every moment."""
+        self._next_lessons: deque[Lesson] = deque()
         self._costs: dict[str, CostModel] = {}
         self._learnt_in: dict[str, datetime] = {}
         """By account: when the week began in which it was learnt last."""
@@ -89,7 +100,7 @@ class Pilot:
         self._weeks: dict[str, RunningWeek] = {}
         """By account, the one in use last."""
         self._answered: datetime | None = None
-        self._running: OrderedDict[Conversation, _Running] = OrderedDict()
+        self._running: OrderedDict[Conversation, _ClaudeConversation] = OrderedDict()
         self._controller = Controller(Rhythm(()))
         self._while_reading: list[tuple[datetime, float]] | None = None
         self._is_asked = False
@@ -112,8 +123,13 @@ class Pilot:
             except Exception:  # noqa: BLE001 - whatever a file held, the daemon starts
                 _LOG.exception("A plan that was known could not be taken up")
 
-    def observe(self, plan: PlanQuota) -> None:
-        """Claude's answers tell this of the plan in use."""
+    def catch_up(self) -> None:
+        """Learn from all that is in the queue by now. Never raises."""
+        while self._learn_some():
+            pass
+
+    def observe(self, plan: PlanQuota, at: datetime | None = None) -> None:
+        """Learn from what Claude's answers said of the plan in use, `at` that moment or now."""
         if plan.backend != ANTHROPIC:
             return
         self._take_account(plan)
@@ -123,20 +139,13 @@ class Pilot:
         )
         if week is None or week.resets is None or week.used is None:
             return
-        if week.resets <= self._clock():
+        if week.resets <= (at or self._clock()):
             return  # an answer that was overtaken by the next week
         self._turn_week(week.resets - _WEEK)
         if week.read_at == plan.read_at:
             is_told = window is not None and window.read_at == plan.read_at
             self._cost().observe(week.used, window.used if window and is_told else None)
             self._is_unsaved = True
-
-    def note(self, record: RequestRecord, conversation: Conversation | None) -> None:
-        """A request has ended. Never raises."""
-        try:
-            self._note(record, conversation)
-        except Exception:  # noqa: BLE001 - whatever it is, the request has its answer
-            _LOG.exception("The autopilot could not take note of a request")
 
     def choose(
         self, model: str, delegate: str = ZAI, conversation: Conversation | None = None
@@ -145,6 +154,7 @@ class Pilot:
 
         `delegate` is the backend that it goes to if not to Claude.
         """
+        self.catch_up()
         self._is_asked = True
         tier = tier_of(model)
         try:
@@ -156,7 +166,21 @@ class Pilot:
         return found
 
     async def run(self) -> None:
-        """Read the log when it is needed, and keep what is learnt; for as long as it may."""
+        """Learn, read the log when it is needed, and keep what is learnt; until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._learn_in_batches(), name="autopilot's lessons")
+            group.create_task(self._read_and_save(), name="autopilot's files")
+
+    async def _learn_in_batches(self) -> None:
+        while True:
+            self._next_lessons.append(await self.lessons.get())
+            await asyncio.sleep(self._learn_every_s)
+            has_more = True
+            while has_more:
+                has_more = self._learn_some()
+                await asyncio.sleep(0)
+
+    async def _read_and_save(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._save_every_s):
@@ -172,13 +196,33 @@ class Pilot:
                 _LOG.exception("The autopilot failed at what it does beside requests")
 
     def close(self) -> None:
-        """Write down what was learnt. Blocks, for a moment."""
+        """Learn from what is left, and write all of it down. Blocks, for a moment."""
+        self.catch_up()
         if self._is_unsaved:
             self._is_unsaved = False
             self._save(self._learnt())
 
-    def _note(self, record: RequestRecord, conversation: Conversation | None) -> None:
-        now, amount, tier = self._clock(), weight(record), tier_of(record.model)
+    def _learn_some(self) -> bool:
+        """Learn from the next lessons; return whether there may be more."""
+        for _ in range(_MOST_AT_ONCE):
+            if not self._next_lessons:
+                if self.lessons.empty():
+                    return False
+                self._next_lessons.append(self.lessons.get_nowait())
+            lesson = self._next_lessons.popleft()
+            try:
+                if isinstance(lesson, FinishedRequest):
+                    self._learn(lesson.record, lesson.conversation, lesson.at)
+                else:
+                    self.observe(lesson.plan, lesson.at)
+            except Exception:  # noqa: BLE001 - whatever it is, requests go on
+                _LOG.exception("The autopilot could not learn from what it heard")
+        return True
+
+    def _learn(
+        self, record: RequestRecord, conversation: Conversation | None, now: datetime
+    ) -> None:
+        amount, tier = weight(record), tier_of(record.model)
         arrived = _arrival(record, now)
         self._roll(now)
         for week in self._weeks.values():
@@ -193,9 +237,9 @@ class Pilot:
             # By its arrival: it told its figures when it began, however long it went on.
             self._answered = max(arrived, self._answered or arrived)
         if self._plan is not None:
-            self._cost().note(tier, amount)
+            self._cost().add_pending(tier, amount)
         if conversation is not None and tier != "opus":
-            self._note_running(conversation, now, amount)
+            self._count_running(conversation, now, amount)
 
     def _choose(self, tier: Tier, delegate: str, conversation: Conversation | None) -> Choice:
         now = self._clock()
@@ -220,7 +264,7 @@ class Pilot:
         )
         if decision.is_claude and conversation is not None:
             # Of many that begin at once, each must know of those before it.
-            self._note_running(conversation, now, 0.0)
+            self._count_running(conversation, now, 0.0)
         return Choice(is_claude=decision.is_claude, why=decision.why)
 
     def _taken(self, cost: CostModel, now: datetime, *, but: Conversation | None) -> list[float]:
@@ -313,10 +357,10 @@ class Pilot:
         if weeks > 0 or before == start:
             self._learnt_in[self._account] = start
 
-    def _note_running(self, conversation: Conversation, now: datetime, amount: float) -> None:
+    def _count_running(self, conversation: Conversation, now: datetime, amount: float) -> None:
         running = self._running.pop(conversation, None)
         if running is None:
-            running = _Running(tier_of(conversation.model), now, 0.0)
+            running = _ClaudeConversation(tier_of(conversation.model), now, 0.0)
         if (now - running.last).total_seconds() > WARM_S:
             running.weight = 0.0
         running.last = now
@@ -331,12 +375,14 @@ class Pilot:
 
     async def _read_history(self) -> None:
         """Learn the rhythm of the weeks before, and what was done of this one."""
+        self.catch_up()  # the log holds all that has ended by now
         week, now = self._week, self._clock()
         if week is None:
             return
         self._while_reading = []
         try:
             history = await asyncio.to_thread(self._history, week.start, now)
+            self.catch_up()
         except Exception as error:  # noqa: BLE001 - a log may hold anything, and requests go on
             _LOG.warning("The log could not be read for the autopilot", extra={"why": str(error)})
             week.do_without(now + _READ_AGAIN)

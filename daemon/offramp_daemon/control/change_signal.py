@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Changes:
+class ChangeSignal:
     """Those who follow; with none of them, a change costs nothing."""
 
     def __init__(self) -> None:

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     import msgspec
 
     from offramp_core.control.api import Status
+    from offramp_daemon.control.change_signal import ChangeSignal
     from offramp_daemon.control.daemon_state import DaemonState
+    from offramp_daemon.control.key_watch import KeyWatch
+    from offramp_daemon.control.pause_keeper import PauseKeeper
     from offramp_daemon.control.unix_socket import ControlSocket
     from offramp_daemon.server.lifecycle import Shutdown
 
@@ -56,15 +59,18 @@ class Pace:
     """For a client to send its command, or to read on."""
 
 
-class Control:
+class ControlServer:
     """The control socket, for as long as `run` runs."""
 
     def __init__(
         self,
         path: Path,
-        state: DaemonState,
         shutdown: Shutdown,
         *,
+        state: DaemonState,
+        pauses: PauseKeeper,
+        keys: KeyWatch,
+        changes: ChangeSignal,
         status: Callable[[], Status],
         say: Callable[[str], None],
         restart: Callable[[], Awaitable[str]] | None = None,
@@ -78,6 +84,9 @@ class Control:
         """
         self._path = path
         self._state = state
+        self._pauses = pauses
+        self._keys = keys
+        self._changes = changes
         self._shutdown = shutdown
         self._status = status
         self._say = say
@@ -130,7 +139,7 @@ class Control:
         self._is_closing = asyncio.Event()
         is_lost = False
         try:
-            await self._state.take_up()
+            await self._pauses.take_over()
             await runner.setup()
             await web.SockSite(runner, claimed.listener).start()
             await _until_replaced(self._path)
@@ -138,7 +147,7 @@ class Control:
         finally:
             self._state.is_stopping = not is_lost
             self._is_closing.set()
-            self._state.changes.notify()
+            self._changes.notify()
             # The socket first: whoever waits for the end of this daemon may then have its place.
             await lifecycle.stop_accepting([claimed.listener], tuple(runner.sites))
             is_handed_over = self._shutdown.leaving.is_set() and not self._shutdown.asked.is_set()
@@ -187,22 +196,22 @@ class Control:
                 hint="If what asks it is newer, restart it with that version.",
             )
         if until is not None:
-            left = until - self._state.delegation.now()
+            left = until - self._pauses.now()
             if not 0 < left.total_seconds() <= api.LONGEST_PAUSE.total_seconds():
                 return _refuse(
                     HTTPStatus.BAD_REQUEST,
                     f"A pause can't end at {until.isoformat(timespec='seconds')}.",
                     hint="Give a time to come, within a year; or none, and resume it yourself.",
                 )
-        notes = await self._state.pause(until)
+        notes = await self._pauses.pause(until)
         return _answer(CommandAnswer(status=self._status(), notes=notes))
 
     async def _resume(self, _request: web.BaseRequest) -> web.Response:
-        notes = await self._state.resume()
+        notes = await self._pauses.resume()
         return _answer(CommandAnswer(status=self._status(), notes=notes))
 
     async def _reload(self, _request: web.BaseRequest) -> web.Response:
-        return _answer(await self._state.reload())
+        return _answer(await self._keys.reload())
 
     async def _drain(self, _request: web.BaseRequest) -> web.Response:
         self._shutdown.ask()
@@ -228,7 +237,7 @@ class Control:
 
     async def _follow(self, request: web.BaseRequest) -> web.StreamResponse:
         """The status now and after each change, one line each, until either side ends."""
-        changes, pace = self._state.changes, self._pace
+        changes, pace = self._changes, self._pace
         if changes.count >= _MOST_FOLLOWERS:
             return _refuse(HTTPStatus.SERVICE_UNAVAILABLE, "Too many follow the daemon already.")
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})

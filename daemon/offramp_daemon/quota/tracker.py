@@ -22,7 +22,7 @@ from offramp_core.quota.windows import PlanQuota
 from offramp_daemon.quota import anthropic_headers, merging, state_file
 from offramp_daemon.quota.account_ids import Accounts
 from offramp_daemon.quota.history_log import QuotaHistory
-from offramp_daemon.storage.background_writer import BackgroundWriter
+from offramp_daemon.storage.background_writer import WriteQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from offramp_core.settings import Backend
     from offramp_daemon.clock import Clock
     from offramp_daemon.quota.anthropic_headers import Telling
+    from offramp_daemon.storage.background_writer import BackgroundWriter
 
 SAVE_EVERY_S: Final = 5.0
 """Figures move with each answer: a crash may cost those of so many seconds."""
 
-_CLOSE_TIMEOUT_S = 2.0
 _MOST_ALIASES = 256
 SAME_FOR: Final = timedelta(seconds=20)
 """For so long figures that are told again are as good as those before."""
@@ -60,7 +60,7 @@ class Asker(Protocol):
 
 
 class QuotaKeeper:
-    """The latest figures of each account. Used from the event loop alone, but for `load`, `close`.
+    """The latest figures of each account. Used from the event loop only.
 
     At each backend the account that told last is the one in use.
     """
@@ -69,13 +69,17 @@ class QuotaKeeper:
         self,
         paths: Paths,
         log_folder: Path,
+        writer: BackgroundWriter,
         *,
         clock: Clock,
         on_change: Callable[[], None],
         say: Callable[[str], None],
         save_every_s: float = SAVE_EVERY_S,
     ) -> None:
-        """Know nothing yet. `on_change` is called when those who watch would see a difference."""
+        """Know nothing yet; `writer`, which is not started yet, writes what is to be kept.
+
+        `on_change` is called when those who watch would see a difference.
+        """
         self.asker: Asker | None = None
         """Who asks services that must be asked; None for nobody."""
         self._file = paths.quota_file
@@ -83,7 +87,7 @@ class QuotaKeeper:
         self._on_change = on_change
         self._say = say
         self._accounts = Accounts(paths.account_salt_file)
-        self._history = QuotaHistory(log_folder)
+        self._history = QuotaHistory(log_folder, writer)
         self._known: dict[tuple[str, str], PlanQuota] = {}
         self._aliases: dict[tuple[str, str], str] = {}
         self._heads: dict[tuple[str, int], tuple[Telling, datetime]] = {}
@@ -96,8 +100,12 @@ class QuotaKeeper:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_failing = False
         self._seen: state_file.Mark | None = None
-        self._saver: BackgroundWriter[Plans] = BackgroundWriter(
-            self._save, name="offramp-quota", capacity=1, nap_s=save_every_s
+        self._state_file: WriteQueue[Plans] = WriteQueue(
+            self._save,
+            writer,
+            nap_s=save_every_s,
+            is_latest_only=True,
+            on_abandoned=self._say_abandoned,
         )
 
     async def start(self) -> None:
@@ -106,13 +114,7 @@ class QuotaKeeper:
         plans = await asyncio.to_thread(self._load)
         self._known = {(plan.backend, plan.account): plan for plan in plans}
         self._find_spent()
-        self._history.start(plans)
-        self._saver.start()
-
-    def close(self) -> None:
-        """Write down what is not yet. Blocks, for seconds at most."""
-        self._saver.close(_CLOSE_TIMEOUT_S)
-        self._history.close()
+        self._history.resume(plans)
 
     async def catch_up(self) -> None:
         """Take over what another daemon has written down by now.
@@ -184,7 +186,7 @@ class QuotaKeeper:
         plan = merging.with_told(known, told, now)
         if level is not None:
             plan = msgspec.structs.replace(plan, level=level)
-        self._history.note(plan)
+        self._history.add_points(plan)
         self._put(plan)
         for callback in self._followers:
             try:
@@ -269,7 +271,7 @@ class QuotaKeeper:
         if len(kept) < len(self._known):
             self._known = {(each.backend, each.account): each for each in kept}
         self._find_spent()
-        self._saver.put(kept)
+        self._state_file.put(kept)
         if not merging.looks_alike(before, plan):
             self._on_change()
 
@@ -315,6 +317,12 @@ class QuotaKeeper:
             with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
                 self._loop.call_soon_threadsafe(self._adopt, joined)
         return []
+
+    def _say_abandoned(self, _left: int) -> None:
+        _log.warning(
+            "The plans' latest limits were lost: the daemon ended before they could be saved",
+            extra={"file": str(self._file)},
+        )
 
     def _adopt(self, plans: Plans) -> None:
         """Take over what another daemon was told meanwhile."""

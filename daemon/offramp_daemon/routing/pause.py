@@ -33,10 +33,6 @@ class Delegation:
         self._clock = clock
         self._pause: Pause | None = None
 
-    def now(self) -> datetime:
-        """This moment on the clock by which pauses end."""
-        return self._clock()
-
     @property
     def pause(self) -> Pause | None:
         """The pause that holds at this moment; None while delegation goes on."""

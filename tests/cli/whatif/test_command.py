@@ -93,7 +93,7 @@ def test_what_the_autopilot_learnt_is_taken_for_the_plan(run: Run, tmp_path: Pat
     guessed = json.loads(run("--json")[1])
     learnt = CostModel()
     for percent in range(41):
-        learnt.note("opus", 0.5)
+        learnt.add_pending("opus", 0.5)
         learnt.observe(percent / 100, percent / 40)
     kept = {"a1": KeptAccount(learnt.learnt(), None)}
     state_file.save(Paths.under(tmp_path).autopilot_file, kept)

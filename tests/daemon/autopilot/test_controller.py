@@ -34,7 +34,7 @@ def rhythm() -> Rhythm:
 def known_cost() -> CostModel:
     cost = CostModel(guess=1.0)
     cost.observe(0.0, 0.0)
-    cost.note("opus", 0.1)
+    cost.add_pending("opus", 0.1)
     cost.observe(0.1, 0.8)
     return cost
 

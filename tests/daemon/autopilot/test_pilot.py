@@ -22,6 +22,7 @@ from offramp_core.usage.records import (
     format_timestamp,
 )
 from offramp_daemon.autopilot.history import weight
+from offramp_daemon.autopilot.lessons import FinishedRequest
 from offramp_daemon.autopilot.pilot import Pilot
 from offramp_daemon.routing.affinity import Conversation
 
@@ -81,11 +82,19 @@ def record(
     )
 
 
+def hear(
+    pilot: Pilot, clock: Clock, done: RequestRecord, conversation: Conversation | None
+) -> None:
+    """A request has ended, and is learnt from."""
+    pilot.lessons.put_nowait(FinishedRequest(clock.now, done, conversation))
+    pilot.catch_up()
+
+
 def teach(pilot: Pilot, clock: Clock, *, to: float, account: str = "a1") -> None:
     """Claude answers Opus, and its week moves by a percent each time."""
     for percent in range(1, round(to * 100) + 1):
         clock.now += timedelta(minutes=1)
-        pilot.note(record(OPUS, clock.now), None)
+        hear(pilot, clock, record(OPUS, clock.now), None)
         pilot.observe(plan(percent / 100, clock.now, account=account))
 
 
@@ -160,7 +169,7 @@ async def test_figures_that_answers_have_overtaken_count_no_more(
     async with running(pilot):
         await until(lambda: pilot.choose(SONNET).is_claude)
     clock.now += timedelta(minutes=11)
-    pilot.note(record(OPUS, clock.now), None)
+    hear(pilot, clock, record(OPUS, clock.now), None)
     assert pilot.choose(SONNET).why.endswith("not known freshly enough")
 
 
@@ -259,7 +268,7 @@ async def test_log_is_read_once_a_week_and_account_whatever_the_resets_jitter(
 def test_many_conversations_and_accounts_leave_the_memory_small(pilot: Pilot, clock: Clock) -> None:
     for number in range(3000):
         pilot.observe(plan(0.01, clock.now, account=f"account {number}"))
-        pilot.note(record(SONNET, clock.now), Conversation(str(number), "", SONNET))
+        hear(pilot, clock, record(SONNET, clock.now), Conversation(str(number), "", SONNET))
     assert len(pilot._running) <= 1000
     assert len(pilot._costs) <= 16
     assert len(pilot._weeks) <= 4
@@ -282,7 +291,7 @@ def test_resets_that_move_age_nothing_and_a_new_week_ages_once(pilot: Pilot, clo
         pilot.observe(plan(0.5, clock.now, reset=RESET + moved_h * HOUR))
     assert known_part(pilot) == pytest.approx(learnt)
     clock.now = RESET + HOUR
-    pilot.note(record(OPUS, clock.now), None)  # nobody has told of the new week yet
+    hear(pilot, clock, record(OPUS, clock.now), None)  # nobody has told of the new week yet
     pilot.observe(plan(0.0, clock.now, reset=clock.now + timedelta(days=7)))
     assert known_part(pilot) == pytest.approx(learnt / 2)
 
@@ -336,7 +345,12 @@ def test_two_accounts_in_turn_teach_nothing_false(pilot: Pilot, clock: Clock) ->
         used[account] += 0.01
         clock.now += timedelta(minutes=1)
         pilot.observe(plan(used[account], clock.now, account=account))
-        pilot.note(record(OPUS, clock.now, tokens=2_000_000 if account == "b2" else 20_000), None)
+        hear(
+            pilot,
+            clock,
+            record(OPUS, clock.now, tokens=2_000_000 if account == "b2" else 20_000),
+            None,
+        )
     assert [pilot._costs[account].factor("opus") for account in ("a1", "b2")] == before
 
 
@@ -369,8 +383,8 @@ async def test_conversation_on_claude_counts_for_as_long_as_it_is_warm_there(
     for number in range(3):  # one of them goes on at the delegate, one goes cold
         clock.now += timedelta(minutes=2)
         done = record(SONNET, clock.now, tokens=100_000)
-        pilot.note(done, Conversation(str(number), "", SONNET))
-    pilot.note(record(SONNET, clock.now, backend="zai"), Conversation("1", "", SONNET))
+        hear(pilot, clock, done, Conversation(str(number), "", SONNET))
+    hear(pilot, clock, record(SONNET, clock.now, backend="zai"), Conversation("1", "", SONNET))
     clock.now += timedelta(minutes=2)
     taken = pilot._taken(pilot._cost(), clock.now, but=None)
     assert taken == [weight(done) * pilot._cost().factor("sonnet")]
@@ -385,7 +399,7 @@ async def test_what_the_delegate_answered_is_work_that_cost_claude_nothing(
     teach(pilot, clock, to=0.05)
     before, factor = sum(pilot._weeks["a1"].work), pilot._cost().factor("opus")
     delegated = record(SONNET, clock.now, backend="zai", tokens=5_000_000)
-    pilot.note(delegated, ONE)
+    hear(pilot, clock, delegated, ONE)
     assert sum(pilot._weeks["a1"].work) == pytest.approx(before + weight(delegated))
     pilot.observe(plan(0.06, clock.now))
     assert pilot._cost().factor("opus") == factor
@@ -399,7 +413,7 @@ async def test_long_answer_leaves_its_own_figures_fresh(pilot: Pilot, clock: Clo
     arrived = clock.now
     pilot.observe(plan(0.05, clock.now))
     clock.now += timedelta(minutes=25)
-    pilot.note(record(OPUS, arrived), None)
+    hear(pilot, clock, record(OPUS, arrived), None)
     assert pilot.choose(SONNET).is_claude
 
 
@@ -415,7 +429,7 @@ async def test_work_is_counted_once_whether_the_log_has_it_or_not(
 
     def work(at: datetime, *, is_logged: bool) -> None:
         done = record(OPUS, at)
-        pilot.note(done, None)
+        hear(pilot, clock, done, None)
         if is_logged:
             log.append(decode_usage(encode(done))[0])
 
@@ -468,9 +482,9 @@ async def test_log_that_cannot_be_read_costs_no_counted_work_and_is_tried_again(
 def test_record_that_makes_no_sense_disturbs_nothing(pilot: Pilot, clock: Clock) -> None:
     teach(pilot, clock, to=0.05)
     for odd in ("", "yesterday", "0001-01-01T00:00:00+14:00", "2026-11-18T10:00:00"):
-        pilot.note(msgspec.structs.replace(record(OPUS, clock.now), ts=odd), None)
-    pilot.note(msgspec.structs.replace(record(OPUS, clock.now), input_tokens=10**400), ONE)
-    pilot.note(msgspec.structs.replace(record(SONNET, clock.now), model=None), ONE)
+        hear(pilot, clock, msgspec.structs.replace(record(OPUS, clock.now), ts=odd), None)
+    hear(pilot, clock, msgspec.structs.replace(record(OPUS, clock.now), input_tokens=10**400), ONE)
+    hear(pilot, clock, msgspec.structs.replace(record(SONNET, clock.now), model=None), ONE)
     assert pilot._costs["a1"].is_known
 
 
