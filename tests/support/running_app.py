@@ -17,7 +17,7 @@ from offramp_daemon.server import listeners as listening
 from offramp_daemon.server.lifecycle import Shutdown
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from offramp_core.settings import Settings
@@ -35,11 +35,18 @@ class RunningApp:
 
 
 @contextlib.asynccontextmanager
-async def running_app(home: Path, settings: Settings) -> AsyncIterator[RunningApp]:
+async def running_app(
+    home: Path, settings: Settings | Callable[[], Settings]
+) -> AsyncIterator[RunningApp]:
+    """Run one; where `settings` is called, the daemon finds what it returns at each reload."""
     console = Console(io.StringIO(), log_format="text")
     console.start()
-    loaded = LoadedSettings(settings=settings, origins={}, notes=())
-    live = LiveSettings(lambda _held: loaded, lambda: None, console.say)
+
+    def load(_held: object) -> LoadedSettings:
+        found = settings() if callable(settings) else settings
+        return LoadedSettings(settings=found, origins={}, notes=())
+
+    live = LiveSettings(load, lambda: None, console.say)
     listeners = listening.open_listeners("127.0.0.1", 0)
     host, port = listeners[0].getsockname()
     paths = Paths.under(home)
