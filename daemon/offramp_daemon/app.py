@@ -31,7 +31,7 @@ from offramp_daemon.proxy.entry import RequestEntry
 from offramp_daemon.proxy.failover import Surroundings
 from offramp_daemon.proxy.forwarder import Forwarding
 from offramp_daemon.proxy.handler import Proxy
-from offramp_daemon.quota.tracker import QuotaKeeper
+from offramp_daemon.quota.tracker import QuotaTracker
 from offramp_daemon.quota.zai_poller import ZaiPoller
 from offramp_daemon.recording.event_log import event_log
 from offramp_daemon.recording.request_log import Recorder, folder_problem
@@ -42,7 +42,7 @@ from offramp_daemon.server import http_server, lifecycle
 from offramp_daemon.server.lifecycle import InFlight, Shutdown
 from offramp_daemon.storage.background_writer import BackgroundWriter
 from offramp_daemon.supervisor import sd_notify
-from offramp_daemon.supervisor.worker_link import Supervision
+from offramp_daemon.supervisor.worker_link import WorkerLink
 from offramp_daemon.upstream.client import Upstream
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Parts:
     pauses: PauseKeeper
     keys: KeyWatch
     pilot: Pilot
-    quota: QuotaKeeper
+    quota: QuotaTracker
     standing: BackendStanding
     state: DaemonState
     clock: Clock
@@ -159,7 +159,7 @@ def compose(
         lambda since: LogReader(folder, since=since).read_usage(),
         clock=clock,
     )
-    quota = QuotaKeeper(
+    quota = QuotaTracker(
         paths, folder, files, clock=clock, on_change=changes.notify, say=console.say
     )
     standing = BackendStanding(clock, quota)
@@ -208,19 +208,19 @@ async def serve(
     shutdown: Shutdown,
     *,
     on_ready: Callable[[], None],
-    supervision: Supervision | None = None,
+    worker_link: WorkerLink | None = None,
 ) -> None:
     """Serve on `listeners` until `shutdown` is asked for, then drain and close everything.
 
-    `on_ready` is called when requests are being taken; `supervision` is told how it goes.
+    `on_ready` is called when requests are being taken; `worker_link` reports how it goes.
     """
-    supervision = supervision or Supervision()
+    worker_link = worker_link or WorkerLink()
     async with asyncio.TaskGroup() as group:
-        signs = group.create_task(supervision.give_signs_of_life(), name="signs of life")
-        async with _running(live, paths, console, listeners, shutdown, supervision) as running:
+        signs = group.create_task(worker_link.give_signs_of_life(), name="signs of life")
+        async with _running(live, paths, console, listeners, shutdown, worker_link) as running:
             on_ready()
             running.parts.pauses.say_pause()
-            await _serve_until_told(running, paths, console, shutdown, supervision)
+            await _serve_until_shutdown(running, paths, console, shutdown, worker_link)
             if not shutdown.asked.is_set():
                 running.parts.pauses.hand_over()
                 await running.leave(shutdown.asked, console)
@@ -229,12 +229,12 @@ async def serve(
         signs.cancel()
 
 
-async def _serve_until_told(
+async def _serve_until_shutdown(
     running: _RunningServer,
     paths: Paths,
     console: Console,
     shutdown: Shutdown,
-    supervision: Supervision,
+    worker_link: WorkerLink,
 ) -> None:
     """Take commands and see to what is due, until told to stop or to leave."""
     parts = running.parts
@@ -247,7 +247,7 @@ async def _serve_until_told(
         changes=parts.changes,
         status=running.status,
         say=console.say,
-        restart=supervision.restart if supervision.has_supervisor else None,
+        restart=worker_link.restart if worker_link.has_supervisor else None,
     )
     async with asyncio.TaskGroup() as group:
         watches = [
@@ -258,7 +258,7 @@ async def _serve_until_told(
         ]
         await shutdown.told.wait()
         if shutdown.asked.is_set():
-            supervision.tell(sd_notify.STOPPING)
+            worker_link.tell(sd_notify.STOPPING)
         await running.stop_listening()
         for watch in watches:
             watch.cancel()
@@ -325,10 +325,10 @@ async def _running(
     console: Console,
     listeners: Sequence[socket.socket],
     shutdown: Shutdown,
-    supervision: Supervision,
+    worker_link: WorkerLink,
 ) -> AsyncIterator[_RunningServer]:
     address = client_base_url(host=live.current.host, port=listeners[0].getsockname()[1])
-    parts = compose(live, paths, console, address=address, supervisor_pid=supervision.pid)
+    parts = compose(live, paths, console, address=address, supervisor_pid=worker_link.pid)
     recorder = parts.recorder
     recorder.start()
     await _warn_of_folder(live.current.log_dir or paths.log_dir, console)
@@ -354,7 +354,7 @@ async def _running(
             server = http_server.of(in_flight)
             runner = web.ServerRunner(server, shutdown_timeout=_LAST_WORDS_S)
             await runner.setup()
-            if supervision.is_successor:
+            if worker_link.is_successor:
                 await parts.keys.until_keys(_KEYRING_S)
             sites = tuple(web.SockSite(runner, listener, backlog=1024) for listener in listeners)
             for site in sites:

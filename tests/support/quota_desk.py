@@ -12,7 +12,7 @@ from proxy_harness import CLAUDE_TOKEN
 from offramp_core.paths import Paths
 from offramp_core.quota import windows
 from offramp_core.settings import default_backends
-from offramp_daemon.quota.tracker import QuotaKeeper
+from offramp_daemon.quota.tracker import QuotaTracker
 from offramp_daemon.storage.background_writer import BackgroundWriter
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Desk:
         self.has_change = asyncio.Event()
         self.said: list[str] = []
         self.files = BackgroundWriter("files")
-        self.keeper = QuotaKeeper(
+        self.keeper = QuotaTracker(
             self.paths,
             self.paths.log_dir,
             self.files,

@@ -13,8 +13,8 @@ from offramp_core.paths import Paths
 from offramp_daemon import app
 from offramp_daemon.config.live_settings import LiveSettings
 from offramp_daemon.recording.console import Console
-from offramp_daemon.server import listeners as listening
 from offramp_daemon.server.lifecycle import Shutdown
+from offramp_daemon.server.listeners import open_listeners
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -47,7 +47,7 @@ async def running_app(
         return LoadedSettings(settings=found, origins={}, notes=())
 
     live = LiveSettings(load, lambda: None, console.say)
-    listeners = listening.open_listeners("127.0.0.1", 0)
+    listeners = open_listeners("127.0.0.1", 0)
     host, port = listeners[0].getsockname()
     paths = Paths.under(home)
     shutdown, ready = Shutdown(), asyncio.Event()

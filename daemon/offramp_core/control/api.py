@@ -3,7 +3,7 @@
 Requests and answers are JSON over HTTP. Within one `PROTOCOL` fields and routes are only ever
 added, with a default; whatever would be misread by the other side makes a new number. Two things
 hold for every number, so that the two sides can always say what is wrong: an answer begins as
-`Answer` does, and what is refused is a `Refusal`.
+`ControlAnswer` does, and what is refused is a `CommandRefusal`.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ KEEP_ALIVE_S = 15.0
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Key = Literal["not needed", "present", "missing"]
 
-A = TypeVar("A", bound="Answer")
+A = TypeVar("A", bound="ControlAnswer")
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class ControlAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What every answer begins with: who speaks."""
 
     protocol: int = PROTOCOL
     version: str = __version__
 
 
-class Refusal(Answer, frozen=True, kw_only=True):
+class CommandRefusal(ControlAnswer, frozen=True, kw_only=True):
     """Why the daemon did not do it; fit to be shown."""
 
     title: str
@@ -140,7 +140,7 @@ class RecordsStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Why records cannot be written at present; None while they can."""
 
 
-class Status(Answer, frozen=True, kw_only=True):
+class Status(ControlAnswer, frozen=True, kw_only=True):
     """The daemon at one moment; also each line of the event stream."""
 
     pid: int
@@ -173,14 +173,14 @@ class PauseCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     until: Moment | None = None
 
 
-class CommandAnswer(Answer, frozen=True, kw_only=True):
+class CommandAnswer(ControlAnswer, frozen=True, kw_only=True):
     """It was done; `notes` are sentences that the user should read."""
 
     status: Status
     notes: tuple[str, ...] = ()
 
 
-class ReloadAnswer(Answer, frozen=True, kw_only=True):
+class ReloadAnswer(ControlAnswer, frozen=True, kw_only=True):
     """What reading the settings anew has come to."""
 
     problem: str | None = None
@@ -198,7 +198,7 @@ class UnreadableError(Exception):
 class OtherProtocolError(Exception):
     """An answer by a daemon that speaks another protocol."""
 
-    def __init__(self, head: Answer) -> None:
+    def __init__(self, head: ControlAnswer) -> None:
         """Keep who speaks."""
         super().__init__(f"protocol {head.protocol}")
         self.head = head
@@ -220,9 +220,9 @@ def decode_answer(data: bytes, kind: type[A]) -> A:
         UnreadableError: it is no such answer.
     """
     try:
-        head = msgspec.json.decode(data, type=_Head)
+        head = msgspec.json.decode(data, type=_AnswerHead)
         if head.protocol != PROTOCOL:
-            raise OtherProtocolError(Answer(protocol=head.protocol, version=head.version))
+            raise OtherProtocolError(ControlAnswer(protocol=head.protocol, version=head.version))
         return msgspec.json.decode(data, type=kind)
     except _UNREADABLE as error:
         raise UnreadableError(str(error)) from error
@@ -240,7 +240,7 @@ def decode_pause(data: bytes) -> PauseCommand:
         raise UnreadableError(str(error)) from error
 
 
-class _Head(msgspec.Struct, frozen=True, kw_only=True):
+class _AnswerHead(msgspec.Struct, frozen=True, kw_only=True):
     """An answer's beginning without our own defaults: a foreign answer must not pass for ours."""
 
     protocol: int

@@ -19,11 +19,11 @@ from offramp_core import __version__
 from offramp_core.control import api
 from offramp_core.control.api import (
     MOST_BYTES,
-    Answer,
     CommandAnswer,
+    CommandRefusal,
+    ControlAnswer,
     OtherProtocolError,
     PauseCommand,
-    Refusal,
     ReloadAnswer,
     Status,
     UnreadableError,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     import msgspec
 
-A = TypeVar("A", bound=Answer)
+A = TypeVar("A", bound=ControlAnswer)
 
 _TIMEOUT_S = 5.0
 _GAP_S = 2.0
@@ -57,7 +57,7 @@ class NotRunningError(ControlError):
 class OtherVersionError(ControlError):
     """The daemon speaks another version of the control protocol."""
 
-    def __init__(self, daemon: Answer) -> None:
+    def __init__(self, daemon: ControlAnswer) -> None:
         """Say which of the two has to be renewed."""
         is_older = daemon.protocol < api.PROTOCOL
         super().__init__(
@@ -310,5 +310,5 @@ def _decoded(data: bytes, kind: type[A]) -> A:
 
 
 def _refused(data: bytes) -> ControlError:
-    refusal = _decoded(data, Refusal)
+    refusal = _decoded(data, CommandRefusal)
     return ControlError(refusal.title, hint=refusal.hint)

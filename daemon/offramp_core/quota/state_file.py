@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _MOST_BYTES = 1024 * 1024
 
 
-class _Kept(msgspec.Struct, frozen=True, kw_only=True):
+class _StoredPlans(msgspec.Struct, frozen=True, kw_only=True):
     """The file's content."""
 
     plans: tuple[PlanQuota, ...] = ()
@@ -28,7 +28,7 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True):
 
 def encode(plans: Iterable[PlanQuota]) -> bytes:
     """The file's content for `plans`, of each backend the account in use first."""
-    return msgspec.json.encode(_Kept(plans=tuple(plans))) + b"\n"
+    return msgspec.json.encode(_StoredPlans(plans=tuple(plans))) + b"\n"
 
 
 def read(file: Path) -> tuple[PlanQuota, ...]:
@@ -50,6 +50,6 @@ def decode(data: bytes) -> tuple[PlanQuota, ...]:
     if len(data) > _MOST_BYTES:
         raise ValueError("too large")
     try:
-        return msgspec.json.decode(data, type=_Kept).plans
+        return msgspec.json.decode(data, type=_StoredPlans).plans
     except (msgspec.DecodeError, RecursionError) as error:
         raise ValueError(str(error)) from error

@@ -2,8 +2,8 @@
 
 Pure: no clock, no files; the same functions serve the command line, the tray and the charts.
 A `TimeGrid` cuts time into slots, the finer the more recent; every coarser period that a view
-shows (an hour, a week) is made of whole slots, so all views come from one `Usage`. As the grid
-moves on with the clock, `regroup` carries a `Usage` over to the new one without the records.
+shows (an hour, a week) is made of whole slots, so all views come from one `UsageCells`. As the grid
+moves on with the clock, `regroup` carries a `UsageCells` over to the new one without the records.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Key(NamedTuple):
-    """What one cell of a `Usage` counts; `start` is its slot's, UTC."""
+    """What one cell of a `UsageCells` counts; `start` is its slot's, UTC."""
 
     start: datetime
     backend: str | None
@@ -97,7 +97,7 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class UsageCells:
     """Counts per cell; a cell that would be empty is not there. Never change `cells`."""
 
     cells: Mapping[Key, Counts]
@@ -172,7 +172,7 @@ class TimeGrid:
         return Span(start, end)
 
 
-def fold(records: Iterable[UsageRecord], grid: Grid) -> Usage:
+def fold(records: Iterable[UsageRecord], grid: Grid) -> UsageCells:
     """Count `records` per slot of `grid`; their order is free, but nearly sorted is fastest."""
     sums: dict[datetime, dict[tuple[str | None, str | None, Status], list[int]]] = {}
     cells: dict[tuple[str | None, str | None, Status], list[int]] = {}
@@ -195,7 +195,7 @@ def fold(records: Iterable[UsageRecord], grid: Grid) -> Usage:
         cell[2] += record.output_tokens
         cell[3] += record.cache_creation_input_tokens
         cell[4] += record.cache_read_input_tokens
-    return Usage(
+    return UsageCells(
         {
             Key(start, *key): Counts(*cell)
             for start, cells in sums.items()
@@ -204,12 +204,12 @@ def fold(records: Iterable[UsageRecord], grid: Grid) -> Usage:
     )
 
 
-def merge(*parts: Usage) -> Usage:
+def merge(*parts: UsageCells) -> UsageCells:
     """The usage of all `parts` together; they count different records."""
     return _collect((key, counts) for part in parts for key, counts in part.cells.items())
 
 
-def regroup(usage: Usage, grid: TimeGrid) -> Usage:
+def regroup(usage: UsageCells, grid: TimeGrid) -> UsageCells:
     """`usage`, folded on an earlier grid of the same boundary, as if it had been on `grid`."""
     slots = {key.start: grid.slot(key.start) for key in usage.cells}
     return _collect(
@@ -219,12 +219,14 @@ def regroup(usage: Usage, grid: TimeGrid) -> Usage:
     )
 
 
-def select(usage: Usage, *, backends: Sequence[str] = (), models: Sequence[str] = ()) -> Usage:
+def select(
+    usage: UsageCells, *, backends: Sequence[str] = (), models: Sequence[str] = ()
+) -> UsageCells:
     """The cells whose backend and model each contain one of the given texts, case ignored.
 
     No text at all lets everything through; a cell without a backend or model contains none.
     """
-    return Usage(
+    return UsageCells(
         {
             key: counts
             for key, counts in usage.cells.items()
@@ -234,10 +236,10 @@ def select(usage: Usage, *, backends: Sequence[str] = (), models: Sequence[str] 
 
 
 def without(
-    usage: Usage, *, backends: Collection[str | None] = (), models: Collection[str | None] = ()
-) -> Usage:
+    usage: UsageCells, *, backends: Collection[str | None] = (), models: Collection[str | None] = ()
+) -> UsageCells:
     """The cells that are neither of these backends nor of these models, by their exact names."""
-    return Usage(
+    return UsageCells(
         {
             key: counts
             for key, counts in usage.cells.items()
@@ -252,7 +254,7 @@ def contains_any(name: str | None, texts: Sequence[str]) -> bool:
     return not texts or any(text.casefold() in folded for text in texts)
 
 
-def series(usage: Usage, spans: Sequence[Span]) -> tuple[Usage, ...]:
+def series(usage: UsageCells, spans: Sequence[Span]) -> tuple[UsageCells, ...]:
     """The part of `usage` in each of `spans`, which are in order and do not overlap.
 
     Cells of one span are summed; their `start` is the span's.
@@ -266,22 +268,22 @@ def series(usage: Usage, spans: Sequence[Span]) -> tuple[Usage, ...]:
     return tuple(_collect(part) for part in parts)
 
 
-def by_backend(usage: Usage) -> dict[str | None, Totals]:
+def by_backend(usage: UsageCells) -> dict[str | None, Totals]:
     """Totals per backend, the one with the most tokens first."""
     return _by(usage, lambda key: key.backend)
 
 
-def by_model(usage: Usage) -> dict[str | None, Totals]:
+def by_model(usage: UsageCells) -> dict[str | None, Totals]:
     """Totals per model that was asked for, the one with the most tokens first."""
     return _by(usage, lambda key: key.model)
 
 
-def by_route(usage: Usage) -> dict[tuple[str | None, str | None], Totals]:
+def by_route(usage: UsageCells) -> dict[tuple[str | None, str | None], Totals]:
     """Totals per pair of backend and model, the one with the most tokens first."""
     return _by(usage, lambda key: (key.backend, key.model))
 
 
-def _by(usage: Usage, name: Callable[[Key], T]) -> dict[T, Totals]:
+def _by(usage: UsageCells, name: Callable[[Key], T]) -> dict[T, Totals]:
     groups: dict[T, list[tuple[Key, Counts]]] = {}
     for key, counts in usage.cells.items():
         groups.setdefault(name(key), []).append((key, counts))
@@ -300,11 +302,11 @@ def _total(cells: Iterable[tuple[Key, Counts]]) -> Totals:
     return Totals(total, errors, cancelled)
 
 
-def _collect(cells: Iterable[tuple[Key, Counts]]) -> Usage:
+def _collect(cells: Iterable[tuple[Key, Counts]]) -> UsageCells:
     sums: dict[Key, Counts] = {}
     for key, counts in cells:
         sums[key] = sums[key] + counts if key in sums else counts
-    return Usage(sums)
+    return UsageCells(sums)
 
 
 def _spans(now: datetime, width: timedelta, count: int, offset: timedelta) -> tuple[Span, ...]:

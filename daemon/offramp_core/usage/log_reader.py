@@ -41,7 +41,7 @@ FileId = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class LogPart:
     """Records that were read together, and the file that held them."""
 
     path: Path
@@ -149,14 +149,14 @@ class LogReader:
             if whole:
                 yield self._decode(block[:whole])
 
-    def read_parts(self) -> Iterator[Part]:
+    def read_parts(self) -> Iterator[LogPart]:
         """As `read_usage`, with the file that each list came from.
 
         Raises:
             OfframpError: a file or the folder is there but can't be read.
         """
         for file, block in self._read_blocks():
-            yield Part(file.path, file.identity, self._decode(block))
+            yield LogPart(file.path, file.identity, self._decode(block))
 
     def read_usage(self) -> Iterator[list[records.UsageRecord]]:
         """What is new, in lists of bounded size.

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from offramp_daemon.autopilot.forecast import Rhythm
-from offramp_daemon.autopilot.history import HOURS_A_WEEK, History
+from offramp_daemon.autopilot.history import HOURS_A_WEEK, WorkHistory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,12 +22,12 @@ _NEW_RHYTHM = 1.1
 
 
 @dataclass(slots=True)
-class RunningWeek:
+class CurrentWeek:
     """One account's week."""
 
     start: datetime
     work: list[float] = field(default_factory=lambda: [0.0] * HOURS_A_WEEK)
-    history: History | None = None
+    history: WorkHistory | None = None
     """None until the log was read."""
     read_again: datetime | None = None
     """When the log should be read once more, since it could not be."""
@@ -42,7 +42,7 @@ class RunningWeek:
             self._rhythm, self._week_weight = Rhythm(weeks, week_weight=week_weight), week_weight
         return self._rhythm
 
-    def learn(self, history: History, since: Iterable[tuple[datetime, float]]) -> None:
+    def learn(self, history: WorkHistory, since: Iterable[tuple[datetime, float]]) -> None:
         """Take over what the log holds, and the work that came while it was read."""
         self.history, self._rhythm, self.read_again = history, None, None
         self.work = list(history.work)
@@ -52,7 +52,7 @@ class RunningWeek:
     def do_without(self, until: datetime) -> None:
         """Go by a flat rhythm until then, for the log can't be read; what was counted stays."""
         if self.history is None:
-            self.history = History(weeks=(), work=())
+            self.history = WorkHistory(weeks=(), work=())
         self.read_again = until
 
     def needs_log(self, now: datetime) -> bool:

@@ -63,7 +63,7 @@ class PastWeek:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class History:
+class WorkHistory:
     """A user's work, in hours since the weekly window's reset."""
 
     weeks: tuple[PastWeek, ...]
@@ -101,7 +101,7 @@ def history_from_records(
     resets_at: datetime,
     now: datetime,
     weeks: int = LEARNT_WEEKS,
-) -> History:
+) -> WorkHistory:
     """The user's last `weeks` weeks and the one that runs, cut at the plan's own resets.
 
     `resets_at` is any reset of the weekly window, past or to come: the others lie whole weeks from
@@ -121,7 +121,7 @@ def history_from_records(
             continue
         kind = opus if tier_of(record.model) == "opus" else execution
         kind[week][int(passed / _HOUR)] += weight(record)
-    return History(
+    return WorkHistory(
         weeks=tuple(
             PastWeek(opus=tuple(opus[week]), execution=tuple(execution[week]))
             for week in range(max(first + 1, 0), weeks)  # the log began within the first

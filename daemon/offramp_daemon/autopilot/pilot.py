@@ -22,14 +22,14 @@ from offramp_core.quota import windows
 from offramp_core.settings import ANTHROPIC, ZAI
 from offramp_core.wording.formatting import backend_name
 from offramp_daemon.autopilot import state_file
-from offramp_daemon.autopilot.controller import Controller, delegated
+from offramp_daemon.autopilot.controller import BudgetController, delegated
 from offramp_daemon.autopilot.cost_model import CostModel
-from offramp_daemon.autopilot.current_week import RunningWeek
+from offramp_daemon.autopilot.current_week import CurrentWeek
 from offramp_daemon.autopilot.forecast import Rhythm
 from offramp_daemon.autopilot.history import LEARNT_WEEKS, history_from_records, tier_of, weight
 from offramp_daemon.autopilot.lessons import FinishedRequest, Lesson
-from offramp_daemon.autopilot.plan_snapshot import Reading, Window, read
-from offramp_daemon.autopilot.state_file import KeptAccount
+from offramp_daemon.autopilot.plan_snapshot import PlanSnapshot, WindowReading, read
+from offramp_daemon.autopilot.state_file import LearntAccount
 from offramp_daemon.routing.affinity import WARM_S
 from offramp_daemon.routing.router import Choice
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from offramp_core.quota.windows import PlanQuota, QuotaWindow
     from offramp_core.usage.records import RequestRecord, UsageRecord
-    from offramp_daemon.autopilot.history import History, Tier
+    from offramp_daemon.autopilot.history import Tier, WorkHistory
     from offramp_daemon.clock import Clock
     from offramp_daemon.routing.affinity import Conversation
 
@@ -93,15 +93,17 @@ class Pilot:
         self.lessons: asyncio.Queue[Lesson] = asyncio.Queue()
         """What is still to be learnt, in order; it is emptied every moment."""
         self._next_lessons: deque[Lesson] = deque()
-        self._costs: dict[str, CostModel] = {}
+        self.costs: dict[str, CostModel] = {}
+        """By account: what requests take of its week; the one in use last."""
         self._learnt_in: dict[str, datetime] = {}
         """By account: when the week began in which it was learnt last."""
         self._plan: PlanQuota | None = None
-        self._weeks: dict[str, RunningWeek] = {}
+        self.weeks: dict[str, CurrentWeek] = {}
         """By account, the one in use last."""
         self._answered: datetime | None = None
-        self._running: OrderedDict[Conversation, _ClaudeConversation] = OrderedDict()
-        self._controller = Controller(Rhythm(()))
+        self.running: OrderedDict[Conversation, _ClaudeConversation] = OrderedDict()
+        """Those that Claude answers, the latest one last; cold ones may be among them."""
+        self._controller = BudgetController(Rhythm(()))
         self._while_reading: list[tuple[datetime, float]] | None = None
         self._is_asked = False
         self._has_work = asyncio.Event()
@@ -114,7 +116,7 @@ class Pilot:
         kept = await asyncio.to_thread(state_file.load, self._file)
         latest = self._clock() + _WEEK
         for account, known in kept.items():
-            self._costs[account] = CostModel.of(known.learnt)
+            self.costs[account] = CostModel.of(known.learnt)
             if known.week is not None and known.week <= latest:  # else a clock was wrong
                 self._learnt_in[account] = known.week
         for plan in plans:
@@ -225,13 +227,13 @@ class Pilot:
         amount, tier = weight(record), tier_of(record.model)
         arrived = _arrival(record, now)
         self._roll(now)
-        for week in self._weeks.values():
+        for week in self.weeks.values():
             week.add(arrived, amount)
         if self._while_reading is not None:
             self._while_reading.append((arrived, amount))
         if record.backend != ANTHROPIC:
             if conversation is not None:
-                self._running.pop(conversation, None)
+                self.running.pop(conversation, None)
             return
         if record.status == "success":
             # By its arrival: it told its figures when it began, however long it went on.
@@ -259,7 +261,7 @@ class Pilot:
             cost,
             tier=tier,
             work=week.work if week else (),
-            running=self._taken(cost, now, but=conversation),
+            running=self.taken(now, but=conversation),
             delegate=backend_name(delegate),
         )
         if decision.is_claude and conversation is not None:
@@ -267,17 +269,18 @@ class Pilot:
             self._count_running(conversation, now, 0.0)
         return Choice(is_claude=decision.is_claude, why=decision.why)
 
-    def _taken(self, cost: CostModel, now: datetime, *, but: Conversation | None) -> list[float]:
-        """What each conversation that is warm on Claude has taken of the week, `but` left out."""
+    def taken(self, now: datetime, *, but: Conversation | None = None) -> list[float]:
+        """Return what each conversation warm on Claude has taken of the week, `but` left out."""
+        cost = self._cost()
         if not cost.is_known:
             return []
-        left_out = self._running.get(but) if but is not None else None
+        left_out = self.running.get(but) if but is not None else None
         cold = now - timedelta(seconds=WARM_S)
         # The latest one is the last.
-        warm = itertools.takewhile(lambda each: each.last >= cold, reversed(self._running.values()))
+        warm = itertools.takewhile(lambda each: each.last >= cold, reversed(self.running.values()))
         return [each.weight * cost.factor(each.tier) for each in warm if each is not left_out]
 
-    def _reading(self, now: datetime) -> Reading | None:
+    def _reading(self, now: datetime) -> PlanSnapshot | None:
         self._roll(now)
         return read(
             _window(windows.window_of(self._plan, windows.WEEK)),
@@ -302,11 +305,11 @@ class Pilot:
     def _cost(self) -> CostModel:
         if self._plan is None:
             return CostModel()
-        cost = self._costs.pop(self._account, None) or CostModel()
-        self._costs[self._account] = cost  # the latest one last
-        if len(self._costs) > state_file.MOST_ACCOUNTS:
-            oldest = next(iter(self._costs))
-            del self._costs[oldest]
+        cost = self.costs.pop(self._account, None) or CostModel()
+        self.costs[self._account] = cost  # the latest one last
+        if len(self.costs) > state_file.MOST_ACCOUNTS:
+            oldest = next(iter(self.costs))
+            del self.costs[oldest]
             self._learnt_in.pop(oldest, None)
         return cost
 
@@ -324,23 +327,28 @@ class Pilot:
             self._cost().break_off()
 
     @property
+    def is_reading_log(self) -> bool:
+        """Whether the request log is being read at this moment."""
+        return self._while_reading is not None
+
+    @property
     def _account(self) -> str:
         return self._plan.account if self._plan else ""
 
     @property
-    def _week(self) -> RunningWeek | None:
-        return self._weeks.get(self._account)
+    def _week(self) -> CurrentWeek | None:
+        return self.weeks.get(self._account)
 
     def _turn_week(self, start: datetime) -> None:
         """Begin the week that starts then, unless it is the one that runs."""
         self._age(start)
-        week = self._weeks.pop(self._account, None)
+        week = self.weeks.pop(self._account, None)
         if week is None or abs(start - week.start) >= _SAME_RESET:
-            week = RunningWeek(start)
+            week = CurrentWeek(start)
             self._has_work.set()
-        self._weeks[self._account] = week  # the latest one last
-        if len(self._weeks) > _MOST_WEEKS:
-            del self._weeks[next(iter(self._weeks))]
+        self.weeks[self._account] = week  # the latest one last
+        if len(self.weeks) > _MOST_WEEKS:
+            del self.weeks[next(iter(self.weeks))]
 
     def _roll(self, now: datetime) -> None:
         """Begin the next week once this one is over, though no answer has told of it yet."""
@@ -353,21 +361,21 @@ class Pilot:
         cost, before = self._cost(), self._learnt_in.get(self._account, start)
         weeks = round((start - before) / _WEEK)
         if weeks > 0:
-            self._costs[self._account] = cost.aged(_KEPT_OF_A_WEEK**weeks)
+            self.costs[self._account] = cost.aged(_KEPT_OF_A_WEEK**weeks)
         if weeks > 0 or before == start:
             self._learnt_in[self._account] = start
 
     def _count_running(self, conversation: Conversation, now: datetime, amount: float) -> None:
-        running = self._running.pop(conversation, None)
+        running = self.running.pop(conversation, None)
         if running is None:
             running = _ClaudeConversation(tier_of(conversation.model), now, 0.0)
         if (now - running.last).total_seconds() > WARM_S:
             running.weight = 0.0
         running.last = now
         running.weight += amount
-        self._running[conversation] = running
-        if len(self._running) > _MOST_RUNNING:
-            self._running.popitem(last=False)
+        self.running[conversation] = running
+        if len(self.running) > _MOST_RUNNING:
+            self.running.popitem(last=False)
 
     def _needs_history(self) -> bool:
         week = self._week
@@ -392,18 +400,18 @@ class Pilot:
         # What had arrived before is in the log, unless it ended in the moment that it was read.
         week.learn(history, (each for each in since if each[0] > now))
 
-    def _history(self, start: datetime, now: datetime) -> History:
+    def _history(self, start: datetime, now: datetime) -> WorkHistory:
         first = start - (LEARNT_WEEKS + 1) * _WEEK
         records = (record for part in self._records_since(first) for record in part)
         return history_from_records(records, resets_at=start, now=max(start, now))
 
-    def _learnt(self) -> dict[str, KeptAccount]:
+    def _learnt(self) -> dict[str, LearntAccount]:
         return {
-            account: KeptAccount(cost.learnt(), self._learnt_in.get(account))
-            for account, cost in self._costs.items()
+            account: LearntAccount(cost.learnt(), self._learnt_in.get(account))
+            for account, cost in self.costs.items()
         }
 
-    def _save(self, accounts: Mapping[str, KeptAccount]) -> None:
+    def _save(self, accounts: Mapping[str, LearntAccount]) -> None:
         """Write that down; without a disk it is kept in memory alone. Blocks."""
         try:
             state_file.save(self._file, accounts)
@@ -412,10 +420,10 @@ class Pilot:
             _LOG.warning("What the autopilot learnt could not be kept", extra={"why": why})
 
 
-def _window(window: QuotaWindow | None) -> Window | None:
+def _window(window: QuotaWindow | None) -> WindowReading | None:
     if window is None or window.used is None or window.resets is None:
         return None
-    return Window(used=window.used, resets_at=window.resets, read_at=window.read_at)
+    return WindowReading(used=window.used, resets_at=window.resets, read_at=window.read_at)
 
 
 def _delegating(tier: Tier, delegate: str, why: str) -> Choice:

@@ -29,14 +29,14 @@ _VERSION = 1
 _MOST_BYTES = 256 * 1024
 
 
-class _Kept(msgspec.Struct, frozen=True, kw_only=True):
+class _StateFile(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     accounts: dict[str, Learnt] = {}
     weeks: dict[str, Moment] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class KeptAccount:
+class LearntAccount:
     """What was learnt of one account."""
 
     learnt: Learnt
@@ -44,31 +44,31 @@ class KeptAccount:
     """When the plan's week began in which it was learnt last."""
 
 
-def load(file: Path) -> dict[str, KeptAccount]:
+def load(file: Path) -> dict[str, LearntAccount]:
     """What the file holds of each account; nothing if there is no good file. Blocks."""
     try:
         data = atomic_file.load(file, _MOST_BYTES + 1) or b""
-        kept = msgspec.json.decode(data, type=_Kept)
+        kept = msgspec.json.decode(data, type=_StateFile)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
     if kept.version != _VERSION or len(data) > _MOST_BYTES:
         return {}
-    found: dict[str, KeptAccount] = {}
+    found: dict[str, LearntAccount] = {}
     for account, learnt in list(kept.accounts.items())[-MOST_ACCOUNTS:]:
         with contextlib.suppress(ValueError):
             CostModel.of(learnt)
-            found[account] = KeptAccount(learnt, kept.weeks.get(account))
+            found[account] = LearntAccount(learnt, kept.weeks.get(account))
     return found
 
 
-def save(file: Path, accounts: Mapping[str, KeptAccount]) -> None:
+def save(file: Path, accounts: Mapping[str, LearntAccount]) -> None:
     """Replace the file's content; the last accounts count. Blocks.
 
     Raises:
         OSError: the disk is full, read-only or broken; what was there stays.
     """
     latest = list(accounts.items())[-MOST_ACCOUNTS:]
-    kept = _Kept(
+    kept = _StateFile(
         version=_VERSION,
         accounts={name: account.learnt for name, account in latest},
         weeks={name: account.week for name, account in latest if account.week is not None},

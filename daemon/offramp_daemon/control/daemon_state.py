@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from offramp_daemon.autopilot.pilot import Pilot
     from offramp_daemon.clock import Clock
     from offramp_daemon.config.live_settings import LiveSettings
-    from offramp_daemon.quota.tracker import QuotaKeeper
+    from offramp_daemon.quota.tracker import QuotaTracker
     from offramp_daemon.resilience.backend_health import BackendStanding
     from offramp_daemon.routing.pause import Delegation
     from offramp_daemon.storage.jsonl_log import JsonlState
@@ -29,7 +29,7 @@ class DaemonState:
         live: LiveSettings,
         delegation: Delegation,
         standing: BackendStanding,
-        quota: QuotaKeeper,
+        quota: QuotaTracker,
         pilot: Pilot,
         *,
         address: str,

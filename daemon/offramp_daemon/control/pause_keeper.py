@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from offramp_core.control.api import Pause
 from offramp_core.errors import OfframpError
 from offramp_core.usage import state_events
-from offramp_daemon.routing import pause as pause_file
+from offramp_daemon.routing.pause import load_pause, save_pause
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -66,7 +66,7 @@ class PauseKeeper:
     async def load(self) -> None:
         """Take over the pause that the last daemon left, before the first request."""
         try:
-            pause = await asyncio.to_thread(pause_file.load, self._file)
+            pause = await asyncio.to_thread(load_pause, self._file)
         except OfframpError as error:
             self._announcer.say(str(error))
             pause = None
@@ -92,7 +92,7 @@ class PauseKeeper:
         self._has_file = True
         self.is_follower = False
         try:
-            pause = await asyncio.to_thread(pause_file.load, self._file)
+            pause = await asyncio.to_thread(load_pause, self._file)
         except OfframpError:
             return  # said at the start
         if pause is not None and pause.until is not None and self._clock() >= pause.until:
@@ -113,7 +113,7 @@ class PauseKeeper:
     async def catch_up(self) -> None:
         """Take over a pause or a resume that another daemon wrote down."""
         with contextlib.suppress(OfframpError):  # what can't be read is the other one's to say
-            pause = await asyncio.to_thread(pause_file.load, self._file)
+            pause = await asyncio.to_thread(load_pause, self._file)
             if self.is_follower:
                 self._delegation.set(pause)
 
@@ -183,7 +183,7 @@ class PauseKeeper:
     def _save_now(self) -> None:
         # What holds is looked up here: of two that save at once the later writes what is newest.
         with self._saving:
-            pause_file.save(self._file, self._delegation.pause)
+            save_pause(self._file, self._delegation.pause)
 
     def _sleep_s(self) -> float | None:
         due = self._delegation.due

@@ -18,7 +18,7 @@ from aiohttp import web
 
 from offramp_core import __version__
 from offramp_core.control import api
-from offramp_core.control.api import CommandAnswer, Refusal, UnreadableError
+from offramp_core.control.api import CommandAnswer, CommandRefusal, UnreadableError
 from offramp_core.errors import OfframpError
 from offramp_daemon.control import unix_socket
 from offramp_daemon.control.unix_socket import SocketBusyError
@@ -320,7 +320,7 @@ def _answer(payload: msgspec.Struct, status: int = HTTPStatus.OK) -> web.Respons
 
 
 def _refuse(status: int, title: str, *, hint: str = "") -> web.Response:
-    return _answer(Refusal(title=title, hint=hint), status)
+    return _answer(CommandRefusal(title=title, hint=hint), status)
 
 
 def _shown(*words: str) -> str:

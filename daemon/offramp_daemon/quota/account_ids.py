@@ -22,7 +22,7 @@ _HASH_BYTES = 8
 _log = logging.getLogger(__name__)
 
 
-class Accounts:
+class AccountIds:
     """Names accounts. `load` blocks; the rest does not."""
 
     def __init__(self, salt_file: Path) -> None:

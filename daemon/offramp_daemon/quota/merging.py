@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from offramp_core.quota import windows as quota
+from offramp_core.quota.windows import REJECTED, length, window_of
 from offramp_daemon.quota.anthropic_headers import MOST_WINDOWS
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _is_same_account(known: PlanQuota, told: Sequence[QuotaWindow], now: datetim
     """
     is_long = False
     for window in told:
-        before = quota.window_of(known, window.name)
+        before = window_of(known, window.name)
         if before is None or before.resets is None or before.resets <= now:
             continue
         if window.resets is None:
@@ -67,12 +67,12 @@ def _is_same_account(known: PlanQuota, told: Sequence[QuotaWindow], now: datetim
             return False
         if (window.used or 0.0) < (before.used or 0.0) - _MISREAD:
             return False
-        is_long = is_long or (quota.length(window.name) or timedelta(0)) >= _LONG
+        is_long = is_long or (length(window.name) or timedelta(0)) >= _LONG
     return is_long
 
 
 def _distance(plan: PlanQuota, told: Sequence[QuotaWindow]) -> float:
-    pairs = ((quota.window_of(plan, window.name), window) for window in told)
+    pairs = ((window_of(plan, window.name), window) for window in told)
     return sum(
         abs((before.used or 0.0) - (window.used or 0.0)) for before, window in pairs if before
     )
@@ -134,7 +134,7 @@ def _followed(before: QuotaWindow | None, window: QuotaWindow) -> QuotaWindow:
         return msgspec.structs.replace(window, resets=before.resets) if is_going_on else window
     if window.used is None and _is_same(before.resets, window.resets):
         # A rejection is news of itself; else the figure is as old as it was.
-        is_news = window.status == quota.REJECTED
+        is_news = window.status == REJECTED
         return msgspec.structs.replace(
             window,
             used=before.used,
@@ -176,7 +176,7 @@ def _without_future(plan: PlanQuota, now: datetime) -> PlanQuota | None:
 
 def _is_forgotten(window: QuotaWindow, told_at: datetime) -> bool:
     """Whether the service, when it told last, had long ceased to speak of the window."""
-    over = window.resets or window.read_at + (quota.length(window.name) or _LONG)
+    over = window.resets or window.read_at + (length(window.name) or _LONG)
     return told_at - over > _FORGET_AFTER
 
 

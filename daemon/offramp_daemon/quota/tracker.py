@@ -20,7 +20,7 @@ from offramp_core.errors import OfframpError
 from offramp_core.quota import windows
 from offramp_core.quota.windows import PlanQuota
 from offramp_daemon.quota import anthropic_headers, merging, state_file
-from offramp_daemon.quota.account_ids import Accounts
+from offramp_daemon.quota.account_ids import AccountIds
 from offramp_daemon.quota.history_log import QuotaHistory
 from offramp_daemon.storage.background_writer import WriteQueue
 
@@ -49,7 +49,7 @@ _log = logging.getLogger(__name__)
 Plans = tuple[PlanQuota, ...]
 
 
-class Asker(Protocol):
+class QuotaPoller(Protocol):
     """Asks services for the figures that no answer carries. Each call names a backend."""
 
     def note_use(self, backend: str) -> None:
@@ -59,7 +59,7 @@ class Asker(Protocol):
         """Its figures are wanted at once."""
 
 
-class QuotaKeeper:
+class QuotaTracker:
     """The latest figures of each account. Used from the event loop only.
 
     At each backend the account that told last is the one in use.
@@ -80,13 +80,13 @@ class QuotaKeeper:
 
         `on_change` is called when those who watch would see a difference.
         """
-        self.asker: Asker | None = None
+        self.asker: QuotaPoller | None = None
         """Who asks services that must be asked; None for nobody."""
         self._file = paths.quota_file
         self._clock = clock
         self._on_change = on_change
         self._say = say
-        self._accounts = Accounts(paths.account_salt_file)
+        self._accounts = AccountIds(paths.account_salt_file)
         self._history = QuotaHistory(log_folder, writer)
         self._known: dict[tuple[str, str], PlanQuota] = {}
         self._aliases: dict[tuple[str, str], str] = {}

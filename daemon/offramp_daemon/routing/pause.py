@@ -59,7 +59,7 @@ class Delegation:
         return until is not None and self._clock() >= until
 
 
-class _Saved(msgspec.Struct, frozen=True, kw_only=True):
+class _StoredPause(msgspec.Struct, frozen=True, kw_only=True):
     """What the file holds. `since` only while paused."""
 
     is_paused: bool
@@ -67,7 +67,7 @@ class _Saved(msgspec.Struct, frozen=True, kw_only=True):
     until: Moment | None = None
 
 
-def load(file: Path) -> Pause | None:
+def load_pause(file: Path) -> Pause | None:
     """The pause that `file` tells of, over or not; None for no pause, and for no file.
 
     Raises:
@@ -80,7 +80,7 @@ def load(file: Path) -> Pause | None:
     if data is None:
         return None
     try:
-        saved = msgspec.json.decode(data, type=_Saved)
+        saved = msgspec.json.decode(data, type=_StoredPause)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _unreadable(file, "it is damaged") from error
     if not saved.is_paused:
@@ -91,15 +91,15 @@ def load(file: Path) -> Pause | None:
     return Pause(since=saved.since, until=saved.until)
 
 
-def save(file: Path, pause: Pause | None) -> None:
+def save_pause(file: Path, pause: Pause | None) -> None:
     """Write it down, whole or not at all, so that it holds after a power cut too. Blocks.
 
     Raises:
         OSError: the disk is full, read-only or broken; what was there stays.
     """
-    saved = _Saved(is_paused=False)
+    saved = _StoredPause(is_paused=False)
     if pause is not None:
-        saved = _Saved(is_paused=True, since=pause.since, until=pause.until)
+        saved = _StoredPause(is_paused=True, since=pause.since, until=pause.until)
     make_private_folder(file.parent)
     atomic_file.replace(file, msgspec.json.encode(saved) + b"\n")
 

@@ -46,7 +46,7 @@ def take_from(environ: MutableMapping[str, str]) -> dict[str, str]:
     return {name: environ.pop(name) for name in VARIABLES if name in environ}
 
 
-class ServiceManager:
+class SdNotifier:
     """The manager that started this process, where there is one that listens."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:

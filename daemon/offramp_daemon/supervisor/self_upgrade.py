@@ -32,7 +32,7 @@ class HandedWorker(NamedTuple):
     phase: Phase
 
 
-class Handed(NamedTuple):
+class HandedState(NamedTuple):
     """What one supervisor leaves to the next."""
 
     listeners: tuple[int, ...] = ()
@@ -47,7 +47,7 @@ class Handed(NamedTuple):
         workers: Sequence[Worker],
         *,
         has_served: bool,
-    ) -> Handed:
+    ) -> HandedState:
         """What there is to hand on at this moment."""
         return cls(
             listeners=tuple(each.fileno() for each in listeners),
@@ -66,7 +66,7 @@ def mark() -> Hashable:
     return tuple((each, _state(each)) for each in files)
 
 
-def take_from(environ: MutableMapping[str, str]) -> Handed | None:
+def take_from(environ: MutableMapping[str, str]) -> HandedState | None:
     """What the supervisor before this one left; None where there was none.
 
     What can't be read, since a version in between wrote it differently, is let go of: workers
@@ -80,13 +80,13 @@ def take_from(environ: MutableMapping[str, str]) -> Handed | None:
         told = json.loads(text)
         listeners = tuple(int(each) for each in told["listeners"])
         workers = tuple(_worker(each) for each in told["workers"])
-        return Handed(listeners, workers, bool(told["has_served"]))
+        return HandedState(listeners, workers, bool(told["has_served"]))
     except (ValueError, TypeError, KeyError):
         _close_all_but(listeners)
-        return Handed(listeners)
+        return HandedState(listeners)
 
 
-def run_anew(argv: Sequence[str], handed: Handed) -> None:
+def run_anew(argv: Sequence[str], handed: HandedState) -> None:
     """Run the program behind `argv[0]` as this process; returns only by raising.
 
     Raises:

@@ -172,7 +172,7 @@ async def test_daemon_without_the_socket_leaves_the_file_to_the_one_that_has_it(
     await first.pauses.pause(None)
     world.now += 2 * HOUR
     await second.pauses.settle()
-    assert pause.load(world.paths.delegation_file) == Pause(since=NOW)
+    assert pause.load_pause(world.paths.delegation_file) == Pause(since=NOW)
     await second.pauses.take_over()
     assert second.delegation.pause == Pause(since=NOW)
     world.stop(second)
@@ -233,7 +233,7 @@ async def test_damaged_file_is_said_and_delegation_goes_on(world):
     await daemon.pauses.pause(None)
     world.stop(daemon)
     assert "damaged" in world.shown.getvalue()
-    assert pause.load(world.paths.delegation_file) == Pause(since=NOW)
+    assert pause.load_pause(world.paths.delegation_file) == Pause(since=NOW)
 
 
 async def test_pause_that_cannot_be_saved_holds_and_says_so(world):
