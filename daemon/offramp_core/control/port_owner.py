@@ -41,15 +41,20 @@ class Holder:
     version: str | None = None
 
 
-def find(host: str, port: int, *, proc: Path = _PROC) -> Holder | None:
-    """Who listens on `port` at `host`, or at any address of this machine; None if unknown."""
-    return _offramp_at(host, port) or _program_on(port, proc)
+def find(
+    host: str, port: int, *, proc: Path = _PROC, patience_s: float = _PATIENCE_S
+) -> Holder | None:
+    """Find who listens on `port` at `host`, or at any address of this machine; None if unknown.
+
+    Whoever listens has `patience_s` to answer.
+    """
+    return _offramp_at(host, port, patience_s) or _program_on(port, proc)
 
 
-def _offramp_at(host: str, port: int) -> Holder | None:
+def _offramp_at(host: str, port: int, patience_s: float) -> Holder | None:
     """The Offramp that answers there; None for anybody else."""
     asked = host if is_loopback(host) and host != "localhost" else "127.0.0.1"
-    connection = http.client.HTTPConnection(asked, port, timeout=_PATIENCE_S)
+    connection = http.client.HTTPConnection(asked, port, timeout=patience_s)
     try:
         headers = {"Host": f"localhost:{port}", "Connection": "close"}
         connection.request("GET", "/health", headers=headers)

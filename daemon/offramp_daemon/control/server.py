@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from offramp_daemon.server.lifecycle import Shutdown
 
 _LAST_WORDS_S = 0.5
-_LOOK_EVERY_S = 30.0
 _AGAIN_S = 0.05
 """Between two tries to take over from another daemon."""
 _MOST_FOLLOWERS = 32
@@ -50,13 +49,15 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How an event stream goes, in seconds."""
+    """How the socket goes, in seconds."""
 
     gap_s: float = 0.25
-    """Between two of its lines at least; changes in between make one."""
+    """Between two lines of an event stream at least; changes in between make one."""
     keep_alive_s: float = api.KEEP_ALIVE_S
     patience_s: float = 5.0
     """For a client to send its command, or to read on."""
+    look_every_s: float = 30.0
+    """Between two looks whether the socket's file is still there."""
 
 
 class ControlServer:
@@ -142,7 +143,7 @@ class ControlServer:
             await self._pauses.take_over()
             await runner.setup()
             await web.SockSite(runner, claimed.listener).start()
-            await _until_replaced(self._path)
+            await _until_replaced(self._path, self._pace.look_every_s)
             is_lost = True
         finally:
             self._state.is_stopping = not is_lost
@@ -280,11 +281,11 @@ async def _claimed(path: Path) -> ControlSocket:
         raise
 
 
-async def _until_replaced(path: Path) -> None:
+async def _until_replaced(path: Path, look_every_s: float) -> None:
     """Wait until `path` is another file or none: with the last session its folder may go."""
     mark = await asyncio.to_thread(_mark, path)
     while mark is not None and await asyncio.to_thread(_mark, path) == mark:  # noqa: ASYNC110 - nothing tells of it
-        await asyncio.sleep(_LOOK_EVERY_S)
+        await asyncio.sleep(look_every_s)
 
 
 def _mark(path: Path) -> tuple[int, int] | None:
