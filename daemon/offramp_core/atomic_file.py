@@ -25,7 +25,7 @@ _PRIVATE_FILE = 0o600
 
 
 def read(path: Path) -> bytes | None:
-    """What is in `path`; None if there is no file.
+    """Return what is in `path`; None if there is no file.
 
     Raises:
         OfframpError: it can't be read, or is no regular file.

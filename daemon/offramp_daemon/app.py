@@ -276,7 +276,7 @@ class _RunningServer:
     sites: tuple[web.BaseSite, ...]
 
     def status(self) -> Status:
-        """The daemon at this moment."""
+        """Return the daemon at this moment."""
         return self.parts.state.status(
             in_flight=self.in_flight.count, records=self.parts.recorder.state
         )

@@ -146,7 +146,7 @@ def _address(settings: Settings) -> str:
 
 
 def _routes(settings: Settings, awaited: tuple[str, ...]) -> list[str]:
-    """Where each model goes."""
+    """Return where each model goes."""
     lines = []
     for route in settings.routes:
         backend = settings.backend(route.backend)

@@ -208,12 +208,12 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def encode(payload: msgspec.Struct) -> bytes:
-    """`payload` as one line of JSON, without a newline."""
+    """Return `payload` as one line of JSON, without a newline."""
     return msgspec.json.encode(payload)
 
 
 def decode_answer(data: bytes, kind: type[A]) -> A:
-    """The answer in `data`, which is to be of `kind`.
+    """Return the answer in `data`, which is to be of `kind`.
 
     Raises:
         OtherProtocolError: its protocol is another, so that nothing else in it counts.
@@ -229,7 +229,7 @@ def decode_answer(data: bytes, kind: type[A]) -> A:
 
 
 def decode_pause(data: bytes) -> PauseCommand:
-    """The command in `data`; none at all is a pause without an end.
+    """Return the command in `data`; none at all is a pause without an end.
 
     Raises:
         UnreadableError: it is no such command, or holds more than this version knows.

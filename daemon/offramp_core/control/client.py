@@ -83,7 +83,7 @@ class ControlClient:
         self._gap_s = gap_s
 
     def status(self) -> Status:
-        """The daemon at this moment.
+        """Return the daemon at this moment.
 
         Raises:
             NotRunningError: nobody is there.
@@ -250,7 +250,7 @@ class EventStream:
         self._connection.close()
 
     def _next_line(self) -> bytes:
-        """The next line; nothing once the stream has ended, however that came."""
+        """Return the next line; nothing once the stream has ended, however that came."""
         try:
             line = self._response.readline(MOST_BYTES)
         except TimeoutError as error:
@@ -288,7 +288,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def _is_gap(cause: BaseException | None, *, is_repeatable: bool) -> bool:
-    """Whether nobody was there though somebody had been, as where one daemon follows on another.
+    """Return whether nobody was there though somebody had been, as between two daemons.
 
     A connection that broke off before the answer may have been in the queue of one that ended.
     """

@@ -52,7 +52,7 @@ def find(
 
 
 def _offramp_at(host: str, port: int, patience_s: float) -> Holder | None:
-    """The Offramp that answers there; None for anybody else."""
+    """Return the Offramp that answers there; None for anybody else."""
     asked = host if is_loopback(host) and host != "localhost" else "127.0.0.1"
     connection = http.client.HTTPConnection(asked, port, timeout=patience_s)
     try:
@@ -84,7 +84,7 @@ def _program_on(port: int, proc: Path) -> Holder | None:
 
 
 def _program_in_proc(port: int, proc: Path) -> Holder | None:
-    """The process one of whose descriptors is a socket that listens there."""
+    """Return the process one of whose descriptors is a socket that listens there."""
     inodes = set(_listening_inodes(port, proc))
     if not inodes:
         return None
@@ -148,7 +148,7 @@ def _program_by_lsof(port: int) -> Holder | None:
 
 
 def read_lsof(output: str) -> Holder | None:
-    """The first program in what `lsof -Fpc` printed: a line `p` with the pid, then `c` its name."""
+    """Return the first program of `lsof -Fpc`, which prints a line `p` (pid), then `c` (name)."""
     pid = None
     for line in output.splitlines():
         if line.startswith("p") and line[1:].isdecimal():
@@ -159,5 +159,5 @@ def read_lsof(output: str) -> Holder | None:
 
 
 def _clean(name: str) -> str:
-    """`name` harmless to a terminal: a program calls itself as it likes."""
+    """Return `name` harmless to a terminal: a program calls itself as it likes."""
     return _UNSHOWN.sub("?", name[:_NAME_CHARACTERS])

@@ -38,7 +38,7 @@ _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # never waits, even on
 
 
 def read(folder: Path, since: datetime, *, most: int = MOST_POINTS) -> list[QuotaPoint]:
-    """The points in `folder` from `since` (aware) on, the oldest first; `most` of them at most.
+    """Return at most `most` points in `folder` from `since` (aware) on, the oldest first.
 
     A folder without a history has none.
 
@@ -63,7 +63,7 @@ def read(folder: Path, since: datetime, *, most: int = MOST_POINTS) -> list[Quot
 
 
 def _read_back(descriptor: int, since: datetime, most: int) -> list[QuotaPoint]:
-    """The points since then, the youngest lines first."""
+    """Return the points since then, the youngest lines first."""
     found: list[QuotaPoint] = []
     old_lines = 0
     status = os.fstat(descriptor)

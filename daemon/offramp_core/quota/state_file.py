@@ -27,12 +27,12 @@ class _StoredPlans(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def encode(plans: Iterable[PlanQuota]) -> bytes:
-    """The file's content for `plans`, of each backend the account in use first."""
+    """Return the file's content for `plans`, of each backend the account in use first."""
     return msgspec.json.encode(_StoredPlans(plans=tuple(plans))) + b"\n"
 
 
 def read(file: Path) -> tuple[PlanQuota, ...]:
-    """The plans in `file`, of each backend the account in use first; none where none are known."""
+    """Return the plans in `file`, if any, of each backend the account in use first."""
     try:
         with file.open("rb") as opened:
             data = opened.read(_MOST_BYTES + 1)
@@ -42,7 +42,7 @@ def read(file: Path) -> tuple[PlanQuota, ...]:
 
 
 def decode(data: bytes) -> tuple[PlanQuota, ...]:
-    """The plans in a file's content.
+    """Return the plans in a file's content.
 
     Raises:
         ValueError: it is no such file, or far too large.

@@ -62,7 +62,7 @@ class Counts:
         )
 
     def __add__(self, other: Counts) -> Counts:
-        """The sum, field by field."""
+        """Return the sum, field by field."""
         return Counts(
             self.requests + other.requests,
             self.input_tokens + other.input_tokens,
@@ -103,7 +103,7 @@ class UsageCells:
     cells: Mapping[Key, Counts]
 
     def total(self) -> Totals:
-        """Everything in one sum."""
+        """Return everything in one sum."""
         return _total(self.cells.items())
 
 
@@ -111,7 +111,7 @@ class Grid(Protocol):
     """How time is cut."""
 
     def slot(self, instant: datetime) -> Span | None:
-        """The slot that holds `instant`; None where there is none for it."""
+        """Return the slot that holds `instant`; None where there is none for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +126,7 @@ class EvenGrid:
     since: datetime | None = None
 
     def slot(self, instant: datetime) -> Span | None:
-        """The slot that holds `instant`."""
+        """Return the slot that holds `instant`."""
         if not _FIRST_INSTANT <= instant < _LAST_INSTANT:
             return None
         start = (instant - (instant - _EPOCH) % self.width).astimezone(UTC)
@@ -150,7 +150,7 @@ class TimeGrid:
 
     @classmethod
     def at(cls, now: datetime, boundary: WeekBoundary, since: datetime | None = None) -> TimeGrid:
-        """The grid whose last hour and last 3 minutes hold `now`."""
+        """Return the grid whose last hour and last 3 minutes hold `now`."""
         offset = now.astimezone(boundary.zone).utcoffset() or timedelta()
         return cls(
             boundary=boundary,
@@ -160,7 +160,7 @@ class TimeGrid:
         )
 
     def slot(self, instant: datetime) -> Span | None:
-        """The slot that holds `instant`, clipped at `since`."""
+        """Return the slot that holds `instant`, clipped at `since`."""
         first = _FIRST_INSTANT if self.since is None else max(self.since, _FIRST_INSTANT)
         if not first <= instant < _LAST_INSTANT:
             return None
@@ -205,12 +205,12 @@ def fold(records: Iterable[UsageRecord], grid: Grid) -> UsageCells:
 
 
 def merge(*parts: UsageCells) -> UsageCells:
-    """The usage of all `parts` together; they count different records."""
+    """Return the usage of all `parts` together; they count different records."""
     return _collect((key, counts) for part in parts for key, counts in part.cells.items())
 
 
 def regroup(usage: UsageCells, grid: TimeGrid) -> UsageCells:
-    """`usage`, folded on an earlier grid of the same boundary, as if it had been on `grid`."""
+    """Return `usage`, folded on an earlier grid of the same boundary, as if folded on `grid`."""
     slots = {key.start: grid.slot(key.start) for key in usage.cells}
     return _collect(
         (key._replace(start=slot.start), counts)
@@ -222,7 +222,7 @@ def regroup(usage: UsageCells, grid: TimeGrid) -> UsageCells:
 def select(
     usage: UsageCells, *, backends: Sequence[str] = (), models: Sequence[str] = ()
 ) -> UsageCells:
-    """The cells whose backend and model each contain one of the given texts, case ignored.
+    """Return the cells whose backend and model each contain one of the given texts, case ignored.
 
     No text at all lets everything through; a cell without a backend or model contains none.
     """
@@ -238,7 +238,7 @@ def select(
 def without(
     usage: UsageCells, *, backends: Collection[str | None] = (), models: Collection[str | None] = ()
 ) -> UsageCells:
-    """The cells that are neither of these backends nor of these models, by their exact names."""
+    """Return the cells that are of none of these backends and models, by their exact names."""
     return UsageCells(
         {
             key: counts
@@ -249,13 +249,13 @@ def without(
 
 
 def contains_any(name: str | None, texts: Sequence[str]) -> bool:
-    """Whether `name` contains one of `texts`, case ignored; without texts anything does."""
+    """Return whether `name` contains one of `texts`, case ignored; without texts anything does."""
     folded = (name or "").casefold()
     return not texts or any(text.casefold() in folded for text in texts)
 
 
 def series(usage: UsageCells, spans: Sequence[Span]) -> tuple[UsageCells, ...]:
-    """The part of `usage` in each of `spans`, which are in order and do not overlap.
+    """Return the part of `usage` in each of `spans`, which are in order and do not overlap.
 
     Cells of one span are summed; their `start` is the span's.
     """
@@ -310,7 +310,7 @@ def _collect(cells: Iterable[tuple[Key, Counts]]) -> UsageCells:
 
 
 def _spans(now: datetime, width: timedelta, count: int, offset: timedelta) -> tuple[Span, ...]:
-    """`count` spans of `width`, the last with `now` in it; `offset` is local time's odd part."""
+    """Return `count` spans of `width`, the last around `now`; `offset` is local time's odd part."""
     last = now - (now - _EPOCH + offset) % width
     last = last.astimezone(UTC)
     return tuple(
@@ -319,7 +319,7 @@ def _spans(now: datetime, width: timedelta, count: int, offset: timedelta) -> tu
 
 
 def _holding(spans: tuple[Span, ...], instant: datetime) -> Span:
-    """The span that holds `instant`, or the time on its side of them all."""
+    """Return the span that holds `instant`, or the time on its side of them all."""
     if instant < spans[0].start:
         return Span(_FIRST_INSTANT, spans[0].start)
     if instant >= spans[-1].end:

@@ -55,12 +55,12 @@ _DECODER = msgspec.json.Decoder(StateEvent)
 
 
 def encode(event: StateEvent) -> bytes:
-    """One line of JSON, its newline included."""
+    """Return one line of JSON, its newline included."""
     return _ENCODER.encode(event) + b"\n"
 
 
 def decode(line: bytes) -> StateEvent:
-    """The event in `line`; keys that this version does not know are passed over.
+    """Return the event in `line`; keys that this version does not know are passed over.
 
     Raises:
         one of `records.UNREADABLE`: `line` holds no event.

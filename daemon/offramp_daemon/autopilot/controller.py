@@ -99,7 +99,7 @@ class BudgetController:
         running: Sequence[float] = (),
         delegate: str = "Z.ai",
     ) -> BudgetDecision:
-        """Where a conversation of that tier that starts now, or has gone cold, goes.
+        """Return where a conversation of that tier that starts now, or has gone cold, goes.
 
         `delegate` is what people call the service that it goes to if not to Claude.
         `work` is the weight of all work in each hour of this week so far, and `running` what each
@@ -179,19 +179,19 @@ class _Room:
     kept_for_opus: float
 
     def why_none(self, window: str, wanted: float) -> str:
-        """Why there is less than `wanted`."""
+        """Return why there is less than `wanted`."""
         if self.left + self.kept_for_opus >= wanted:
             return f"Opus needs the rest of the {window}"
         return f"too little of the {window} is left"
 
 
 def delegated(tier: Tier, delegate: str, why: str) -> str:
-    """The sentence for work that goes to the service that people call `delegate`."""
+    """Return the sentence for work that goes to the service that people call `delegate`."""
     return f"{tier.title()} on {delegate}: {why}"
 
 
 def _obstacle(reading: PlanSnapshot | None, cost: CostModel) -> str | None:
-    """Why Claude is out of the question, whatever is still to come; None if it is not."""
+    """Return why Claude is out of the question, whatever is still to come; None if it is not."""
     if reading is None:
         return "Claude's figures are not known freshly enough"
     if not 0 <= reading.week_used < math.inf:  # false for what is no number, too
@@ -204,7 +204,7 @@ def _obstacle(reading: PlanSnapshot | None, cost: CostModel) -> str | None:
 
 
 def _is_calm(reading: PlanSnapshot) -> bool:
-    """Whether so little is used that work may go to Claude, to learn there what it takes.
+    """Return whether so little is used that work may go to Claude, to learn there what it takes.
 
     Without that, who never uses Opus would never have anything learnt.
     """
@@ -215,7 +215,7 @@ def _is_calm(reading: PlanSnapshot) -> bool:
 
 
 def _promised(running: Sequence[float]) -> tuple[float, float]:
-    """What the conversations on Claude, and one more, may still take, and its deviation.
+    """Return what the conversations on Claude, and one more, may still take, and its deviation.
 
     How long one goes on can't be told; the more it has taken, the more it may.
     """

@@ -35,7 +35,7 @@ class CurrentWeek:
     _week_weight: float = 1.0
 
     def rhythm(self, week_weight: float) -> Rhythm:
-        """How work lies in the user's weeks, if about that weight fills Claude's."""
+        """Return how work lies in the user's weeks, if about that weight fills Claude's."""
         known = self._week_weight
         if self._rhythm is None or not known / _NEW_RHYTHM < week_weight < known * _NEW_RHYTHM:
             weeks = self.history.weeks if self.history else ()
@@ -56,7 +56,7 @@ class CurrentWeek:
         self.read_again = until
 
     def needs_log(self, now: datetime) -> bool:
-        """Whether the log should be read for it."""
+        """Return whether the log should be read for it."""
         return self.history is None or (self.read_again is not None and now >= self.read_again)
 
     def add(self, moment: datetime, amount: float) -> None:

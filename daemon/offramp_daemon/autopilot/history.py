@@ -73,7 +73,7 @@ class WorkHistory:
 
 
 def tier_of(model: str | None) -> Tier:
-    """The tier that a model's name stands for; what is no execution work counts as Opus."""
+    """Return the tier that a model's name stands for; what is no execution work counts as Opus."""
     name = (model or "").casefold()
     if "sonnet" in name:
         return "sonnet"
@@ -81,7 +81,7 @@ def tier_of(model: str | None) -> Tier:
 
 
 def weight(record: Metered) -> float:
-    """What the record's tokens would cost on Claude at list price, in dollars."""
+    """Return what the record's tokens would cost on Claude at list price, in dollars."""
     price = price_of(record.model)
     written, read = record.cache_creation_input_tokens, record.cache_read_input_tokens
     dollars = (
@@ -102,7 +102,7 @@ def history_from_records(
     now: datetime,
     weeks: int = LEARNT_WEEKS,
 ) -> WorkHistory:
-    """The user's last `weeks` weeks and the one that runs, cut at the plan's own resets.
+    """Return the user's last `weeks` weeks and the one that runs, cut at the plan's own resets.
 
     `resets_at` is any reset of the weekly window, past or to come: the others lie whole weeks from
     it. Both instants are aware; records may come in any order.

@@ -152,7 +152,7 @@ class Pilot:
     def choose(
         self, model: str, delegate: str = ZAI, conversation: Conversation | None = None
     ) -> Choice:
-        """Where a conversation with `model` goes that is warm nowhere. Never raises.
+        """Return where a conversation with `model` goes that is warm nowhere. Never raises.
 
         `delegate` is the backend that it goes to if not to Claude.
         """
@@ -290,7 +290,7 @@ class Pilot:
         )
 
     def _spent(self, tier: Tier, now: datetime) -> str | None:
-        """Which window Claude refuses the tier by; that of the tier alone counts a little early."""
+        """Return which window Claude refuses the tier by; the tier's own counts a little early."""
         for name, shown in ((windows.WEEK, "the Claude week"), (windows.FIVE_HOURS, _WINDOW_NAME)):
             window = windows.window_of(self._plan, name)
             if window is not None and windows.is_spent(window, now):
@@ -431,7 +431,7 @@ def _delegating(tier: Tier, delegate: str, why: str) -> Choice:
 
 
 def _arrival(record: RequestRecord, now: datetime) -> datetime:
-    """When the request came, which is what the log goes by."""
+    """Return when the request came, which is what the log goes by."""
     try:
         arrived = datetime.fromisoformat(record.ts)
     except ValueError:

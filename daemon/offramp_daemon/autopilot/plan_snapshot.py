@@ -58,7 +58,7 @@ def read(
     now: datetime,
     answered_at: datetime | None = None,
 ) -> PlanSnapshot | None:
-    """The plan at the moment `now`; None where too little is known to go by.
+    """Return the plan at the moment `now`; None where too little is known to go by.
 
     `answered_at` is when Claude last answered anything.
     """

@@ -45,7 +45,7 @@ class LearntAccount:
 
 
 def load(file: Path) -> dict[str, LearntAccount]:
-    """What the file holds of each account; nothing if there is no good file. Blocks."""
+    """Return what the file holds of each account; nothing if there is no good file. Blocks."""
     try:
         data = atomic_file.load(file, _MOST_BYTES + 1) or b""
         kept = msgspec.json.decode(data, type=_StateFile)

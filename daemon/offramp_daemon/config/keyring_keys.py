@@ -35,7 +35,7 @@ class Keyring(Protocol):
     """What gives keys by backend; it may block, and raises KeyringError where it can't."""
 
     def get(self, names: Iterable[str]) -> Mapping[str, Secret]:
-        """The keys of these backends, as far as there are any."""
+        """Return the keys of these backends, as far as there are any."""
 
 
 class OnNews(Protocol):

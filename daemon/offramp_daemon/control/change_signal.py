@@ -36,7 +36,7 @@ class ChangeSignal:
 
     @contextlib.contextmanager
     def follow(self) -> Iterator[asyncio.Event]:
-        """The event that each change sets, for the one who follows to clear."""
+        """Yield the event that each change sets, for the one who follows to clear."""
         self._loop = asyncio.get_running_loop()
         changed = asyncio.Event()
         self._followers.add(changed)

@@ -114,7 +114,7 @@ class ControlServer:
             self._say("The control socket failed: pause, resume and status are out of reach.")
 
     async def _claim(self) -> ControlSocket | None:
-        """The socket, waited for where another daemon has it; None where there can be none."""
+        """Return the socket, once no other daemon has it; None where there can be none."""
         is_said = self._restart_daemon is not None
         while True:
             try:
@@ -237,7 +237,7 @@ class ControlServer:
         return _answer(CommandAnswer(status=self._status()))
 
     async def _follow(self, request: web.BaseRequest) -> web.StreamResponse:
-        """The status now and after each change, one line each, until either side ends."""
+        """Stream the status now and after each change, one line each, until either side ends."""
         changes, pace = self._changes, self._pace
         if changes.count >= _MOST_FOLLOWERS:
             return _refuse(HTTPStatus.SERVICE_UNAVAILABLE, "Too many follow the daemon already.")
@@ -270,7 +270,7 @@ class ControlServer:
 
 
 async def _claimed(path: Path) -> ControlSocket:
-    """The socket, made in a thread; if cancelled meanwhile, none stays behind."""
+    """Return the socket, made in a thread; if cancelled meanwhile, none stays behind."""
     made = asyncio.get_running_loop().run_in_executor(None, unix_socket.claim, path)
     try:
         return await asyncio.shield(made)
@@ -325,6 +325,6 @@ def _refuse(status: int, title: str, *, hint: str = "") -> web.Response:
 
 
 def _shown(*words: str) -> str:
-    """A client's words, short and harmless to a terminal."""
+    """Return a client's words, short and harmless to a terminal."""
     text = " ".join(words)[:_SHOWN_CHARACTERS]
     return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -41,7 +41,7 @@ class AccountIds:
             )
 
     def name(self, backend: str, credential: str) -> str:
-        """The account behind `credential` at `backend`: 16 hex characters."""
+        """Return the account behind `credential` at `backend`: 16 hex characters."""
         text = f"{backend}\0{credential}".encode("utf-8", "surrogatepass")
         return hashlib.blake2b(text, key=self._salt, digest_size=_HASH_BYTES).hexdigest()
 

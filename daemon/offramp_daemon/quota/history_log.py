@@ -59,7 +59,7 @@ class QuotaHistory:
                     self._log.append(point)
 
     def _moved(self, plan: PlanQuota, window: QuotaWindow) -> QuotaPoint | None:
-        """The point that `window` is worth, which is the last one from now on; None for none."""
+        """Return the point to write for `window`, if any; it is the last one from now on."""
         if window.used is None or window.name in KEY_WINDOWS:
             return None
         key = plan.backend, plan.account, window.name

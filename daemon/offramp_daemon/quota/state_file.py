@@ -29,7 +29,7 @@ _MOST_BYTES = 2 * 1024 * 1024
 
 
 def load(file: Path, now: datetime) -> tuple[PlanQuota, ...]:
-    """The plans in `file`, the one that told last first; none where there is no file.
+    """Return the plans in `file`, the one that told last first; none where there is no file.
 
     Raises:
         OfframpError: it can't be read, or holds something else.
@@ -44,7 +44,7 @@ def load(file: Path, now: datetime) -> tuple[PlanQuota, ...]:
 
 
 def mark(file: Path) -> Mark | None:
-    """What differs once `file` does; None where there is none."""
+    """Return what differs once `file` does; None where there is none."""
     try:
         status = file.stat()
     except OSError:

@@ -53,10 +53,10 @@ class QuotaPoller(Protocol):
     """Asks services for the figures that no answer carries. Each call names a backend."""
 
     def note_use(self, backend: str) -> None:
-        """It was used, so its figures are old."""
+        """Take into account that it was used, so that its figures are old."""
 
     def ask_soon(self, backend: str) -> None:
-        """Its figures are wanted at once."""
+        """Have its figures asked for at once."""
 
 
 class QuotaTracker:
@@ -156,7 +156,7 @@ class QuotaTracker:
             _log.exception("An answer's quota could not be taken into account")
 
     def _is_news(self, source: tuple[str, int], telling: Telling, now: datetime) -> bool:
-        """Whether these headers say what those before them from there did not, a moment ago."""
+        """Return whether these headers say what the last ones from there, a moment ago, did not."""
         last, before = self._heads.get(source), self._in_use.get(source[0])
         self._in_use[source[0]] = source  # another login than before makes another account's news
         is_same = last is not None and last[0] == telling and source == before
@@ -205,7 +205,7 @@ class QuotaTracker:
     def spent_until(
         self, backend: str, model: str | None, account_of: str | None = None
     ) -> datetime | None:
-        """Until when the plan refuses `model`; None if it serves it, or nothing is known.
+        """Return until when the plan refuses `model`; None if it serves it, or nothing is known.
 
         It is the plan of the account behind the credential `account_of`, or else of that in use. A
         window of one family (`7d_opus`) counts for that family alone, and an API key's limits,
@@ -225,7 +225,7 @@ class QuotaTracker:
         return max((end for end in ends if end is not None), default=None)
 
     def told_at(self, backend: str, credential: str) -> datetime | None:
-        """When something was told last of the account behind `credential`; None if nothing was."""
+        """Return when the account behind `credential` was last told of; None if it never was."""
         plan = self._plan(backend, credential)
         return plan.read_at if plan else None
 
@@ -235,7 +235,7 @@ class QuotaTracker:
             self.asker.ask_soon(backend)
 
     def note_use(self, backend: str) -> None:
-        """A request to the backend has ended, however it did."""
+        """Take into account that a request to the backend has ended, however it did."""
         if self.asker is not None:
             self.asker.note_use(backend)
 
@@ -248,7 +248,7 @@ class QuotaTracker:
     def _account(
         self, backend: str, credential: str, told: Sequence[QuotaWindow], now: datetime
     ) -> str:
-        """The account's name, which it keeps when its credential is renewed."""
+        """Return the account's name, which it keeps when its credential is renewed."""
         name = self._accounts.name(backend, credential)
         alias = self._aliases.get((backend, name))
         if alias is not None and (backend, alias) in self._known:
@@ -340,7 +340,7 @@ def _may_be_spent(window: QuotaWindow) -> bool:
 
 
 def _applies(name: str, model: str | None) -> bool:
-    """Whether a window of that name limits requests for `model`; a whole plan's limits all."""
+    """Return whether a window of that name limits requests for `model`, as a whole plan's does."""
     if name in anthropic_headers.KEY_WINDOWS or name == windows.MONTHLY_TOOLS:
         return False
     family = set(name.split("_")[1:])

@@ -118,7 +118,7 @@ def _encode(record: RequestRecord) -> bytes:
 
 
 def _lay_out(lines: Sequence[bytes], offset_bytes: int) -> bytes:
-    """`lines` as they go to the file at `offset_bytes`, none of them across a page border.
+    """Return `lines` as they go to the file at `offset_bytes`, none of them across a page border.
 
     The kernel copies a write page by page and looks for a SIGKILL in between, so one that comes in
     time tears the line that lies across the border. A line that leaves too little room for another

@@ -68,7 +68,7 @@ class _StoredPause(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load_pause(file: Path) -> Pause | None:
-    """The pause that `file` tells of, over or not; None for no pause, and for no file.
+    """Return the pause that `file` tells of, over or not; None for no pause, and for no file.
 
     Raises:
         OfframpError: it can't be read, or holds something else.

@@ -48,7 +48,7 @@ class HandedState(NamedTuple):
         *,
         has_served: bool,
     ) -> HandedState:
-        """What there is to hand on at this moment."""
+        """Return what there is to hand on at this moment."""
         return cls(
             listeners=tuple(each.fileno() for each in listeners),
             workers=tuple(
@@ -61,13 +61,13 @@ class HandedState(NamedTuple):
 
 
 def mark() -> Hashable:
-    """What differs once an upgrade has put other code in this one's place."""
+    """Return what differs once an upgrade has put other code in this one's place."""
     files = (sys.argv[0], os.path.realpath(sys.argv[0]), __file__)
     return tuple((each, _state(each)) for each in files)
 
 
 def take_from(environ: MutableMapping[str, str]) -> HandedState | None:
-    """What the supervisor before this one left; None where there was none.
+    """Return what the supervisor before this one left; None where there was none.
 
     What can't be read, since a version in between wrote it differently, is let go of: workers
     whose channel closes finish their streams and end.
@@ -111,7 +111,7 @@ def run_anew(argv: Sequence[str], handed: HandedState) -> None:
 
 
 def _program(argv: Sequence[str]) -> tuple[str, list[str]]:
-    """The path as the login item names it; a module is run as one."""
+    """Return the path as the login item names it; a module is run as one."""
     if argv[0].endswith(".py"):
         return sys.executable, [sys.executable, "-m", "offramp_daemon.supervisor"]
     return argv[0], list(argv)

@@ -246,7 +246,7 @@ class Supervisor:
 
     @contextlib.contextmanager
     def _on_signals(self) -> Iterator[socket.socket]:
-        """A socket from which the numbers of signals can be read as they come."""
+        """Yield a socket from which the numbers of signals can be read as they come."""
         reader, writer = socket.socketpair()
         with reader, writer:
             reader.setblocking(False)
@@ -287,7 +287,7 @@ def _answer(arguments: Sequence[str]) -> int:
 
 
 def _listeners(handed: HandedState | None) -> Sequence[socket.socket]:
-    """The listening sockets, from whoever holds them.
+    """Return the listening sockets, from whoever holds them.
 
     Raises:
         OfframpError: nobody does, or they can't be used.

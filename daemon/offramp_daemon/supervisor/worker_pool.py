@@ -107,7 +107,7 @@ class WorkerPool:
         return self._only("serving")
 
     def is_settled(self) -> bool:
-        """Whether one serves, none is to come, and it is to stay so."""
+        """Return whether one serves, none is to come, and it is to stay so."""
         has_odd = any(worker.phase in {"coming", "ending"} for worker in self.workers)
         return self.serving is not None and not (has_odd or self._is_stopping)
 
@@ -179,7 +179,7 @@ class WorkerPool:
             self._start()
 
     def nap_s(self) -> float:
-        """How long nothing is due, unless somebody is heard."""
+        """Return how long nothing is due, unless somebody is heard."""
         now_s, limits = self._clock(), self._limits
         due_s = [now_s + limits.nap_s]
         for worker in self.workers:
