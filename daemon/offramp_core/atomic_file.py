@@ -51,8 +51,8 @@ def write(
 ) -> None:
     """Let `path` hold `data`, or be gone where that is None; it held `before` when it was read.
 
-    A new file has the mode and owner of `like`, else it is its owner's alone (0600), as is a folder
-    that had to be made for it.
+    A new file has the mode and owner of `like`. Without that, only its owner can use it (0600), and
+    only its owner can use a folder that had to be made for it.
 
     Raises:
         OfframpError: that is not possible, or somebody else changed the file meanwhile.

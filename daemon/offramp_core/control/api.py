@@ -112,7 +112,7 @@ class Bypass(msgspec.Struct, frozen=True, kw_only=True):
     requests: int = 0
     """How many have gone elsewhere since."""
     family: str | None = None
-    """The model that alone is concerned, as it is sent; None where all are, or nobody said."""
+    """The only model that is concerned, as it is sent; None where all are, or nobody said."""
 
 
 class BackendStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,7 +181,7 @@ class CommandAnswer(ControlAnswer, frozen=True, kw_only=True):
 
 
 class ReloadAnswer(ControlAnswer, frozen=True, kw_only=True):
-    """What reading the settings anew has come to."""
+    """The result of reading the settings again."""
 
     problem: str | None = None
     """Why they were not taken, so that the old ones stay; None if they were."""

@@ -32,7 +32,7 @@ _NAME_CHARACTERS = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """Who listens: `since` and `version` are known of an Offramp alone."""
+    """Who listens: `since` and `version` are known only of an Offramp."""
 
     pid: int
     name: str

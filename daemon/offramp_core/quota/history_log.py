@@ -31,7 +31,7 @@ MOST_POINTS: Final = 100_000
 _SLACK = timedelta(hours=1)
 """How far a point may stand behind one that is younger: two daemons write, each in its order."""
 _OLD_LINES = 200
-"""So many older points in a row mean that all before are; one alone is a clock that was off."""
+"""So many older points in a row mean that all before are; a single one is a clock that was off."""
 _BLOCK_BYTES = 64 * 1024
 _MOST_BYTES = 64 * 1024 * 1024
 _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # never waits, even on a pipe

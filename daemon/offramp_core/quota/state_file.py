@@ -2,7 +2,7 @@
 
 The daemon writes it, and every process may read it: the command line has figures while no daemon
 runs, and all learn the same week from it. Of several accounts at a backend the one in use comes
-first. Whatever is wrong with the file, nothing is known then, and the next answer tells anew.
+first. Whatever is wrong with the file, nothing is known then, and the next answer tells it again.
 """
 
 from __future__ import annotations

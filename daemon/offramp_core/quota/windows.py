@@ -2,7 +2,7 @@
 
 The daemon reads the figures off the wire; `quota.json` keeps the latest of each account, and
 `quota.jsonl`, beside the request log, has a line for each step that a window took. Both are written
-and read by way of this module alone, and hold no credential: an account is a salted hash.
+and read only by way of this module, and hold no credential: an account is a salted hash.
 
 Unknown is None, never 0. A figure holds until its window's reset and not a moment longer.
 """
@@ -70,7 +70,7 @@ class PlanQuota(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QuotaPoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of `quota.jsonl`: a window moved by a percent, or began anew."""
+    """One line of `quota.jsonl`: a window moved by a percent, or began again."""
 
     ts: Moment
     backend: str

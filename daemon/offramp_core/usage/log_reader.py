@@ -150,7 +150,7 @@ class LogReader:
                 yield self._decode(block[:whole])
 
     def read_parts(self) -> Iterator[LogPart]:
-        """As `read_usage`, with the file that each list came from.
+        """Yield what `read_usage` does, with the file that each list came from.
 
         Raises:
             OfframpError: a file or the folder is there but can't be read.

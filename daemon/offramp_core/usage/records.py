@@ -1,4 +1,4 @@
-"""The log contract: what one line of `requests-YYYY-MM.jsonl` holds, written and read here alone.
+"""The log contract: what one line of `requests-YYYY-MM.jsonl` holds, written and read only here.
 
 A line never holds message content, prompt text, a key or a latency. Fields are only ever added,
 with a default; none is retyped or reused, so that old files stay readable for good.

@@ -1,4 +1,4 @@
-"""The event contract: what one line of `events.jsonl` holds, written and read here alone.
+"""The event contract: what one line of `events.jsonl` holds, written and read only here.
 
 The file stands beside the request log and says when the daemon's state changed, for the charts. A
 line never holds content or a key. As with records, fields are only ever added, with a default.

@@ -49,7 +49,7 @@ class WeekBoundary:
         local = instant.astimezone(self.zone).date()
         days_since = (local.isoweekday() - self.day) % 7
         end_day = local - timedelta(days=days_since) + _WEEK
-        # The date alone can be off by one boundary: its hour may be yet to come, and clocks that
+        # The date can be off by one boundary: its hour may be yet to come, and clocks that
         # go back over midnight show yesterday's date after today's boundary.
         while self._boundary(end_day) <= instant:
             end_day += _WEEK
@@ -144,7 +144,7 @@ class _CLibraryZone(tzinfo):
         return wall - datetime.fromtimestamp(wall.timestamp(), UTC).replace(tzinfo=None)
 
     def dst(self, dt: datetime | None) -> timedelta | None:
-        """Unknown: the offset alone counts."""
+        """Unknown: only the offset counts."""
         del dt
         return None
 

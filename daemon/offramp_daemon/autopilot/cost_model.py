@@ -69,7 +69,7 @@ class CostModel:
         return self.moved >= _ENOUGH
 
     def aged(self, part: float) -> CostModel:
-        """Return what is known here, with `part` of its weight, for a window that begins anew.
+        """Return what is known here, with `part` of its weight, for a window that begins.
 
         Plans change, so what was learnt long ago has to give way to what is learnt now.
         """
@@ -141,7 +141,7 @@ class CostModel:
             self._pending[tier] = self._pending.get(tier, 0.0) + weight
 
     def break_off(self) -> None:
-        """Begin anew with the next figures: what was noted so far may not be all they cover."""
+        """Start again with the next figures: what was noted so far may not be all they cover."""
         self._pending.clear()
         self._last = self._last_window = None
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _HOUR = timedelta(hours=1)
 _NEW_RHYTHM = 1.1
-"""A rhythm is made anew when what fills a week turns out to be so many times more, or less."""
+"""A new rhythm is made when what fills a week turns out to be so many times more, or less."""
 
 
 @dataclass(slots=True)

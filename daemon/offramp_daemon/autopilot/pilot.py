@@ -412,7 +412,7 @@ class Pilot:
         }
 
     def _save(self, accounts: Mapping[str, LearntAccount]) -> None:
-        """Write that down; without a disk it is kept in memory alone. Blocks."""
+        """Write that down; without a disk it is kept only in memory. Blocks."""
         try:
             state_file.save(self._file, accounts)
         except OSError as error:

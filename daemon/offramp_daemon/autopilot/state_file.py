@@ -1,8 +1,8 @@
 """Keeps what the autopilot has learnt of each account's plan, so that a restart loses nothing.
 
-Figures alone: accounts are salted hashes. A file that can't be read, or is another version's, is as
-good as none: what it held is learnt anew. Of two daemons in a hand-over the later writer wins, for
-each of them has read the same file and learnt on from it.
+It holds only figures: accounts are salted hashes. A file that can't be read, or is another
+version's, is as good as none: what it held is learnt again. Of two daemons in a hand-over the later
+writer wins, for each of them has read the same file and learnt on from it.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ class KeyringKeys:
     def look_again(self, *, for_all: bool = False) -> None:
         """Ask soon, for what is missing or `for_all`: settings, or the keyring, may have changed.
 
-        From the event loop alone.
+        From the event loop only.
         """
         self._is_for_all |= for_all
         self.note = WAITING

@@ -1,7 +1,7 @@
-"""The settings in force, taken anew when their files change.
+"""The settings in force, read again when their files change.
 
 A bad edit keeps the old settings. Requests under way keep the settings that they began with, since
-settings are frozen. What takes effect at the next start alone (the address, say) is held at its
+settings are frozen. What takes effect only at the next start (the address, say) is held at its
 value: settings must fit the socket that is open, not the one that is wished for.
 """
 

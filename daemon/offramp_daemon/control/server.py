@@ -1,6 +1,6 @@
 """Serves the control socket: status, commands, and a stream of the state's changes.
 
-It answers over its Unix socket alone, so nothing here can be reached by TCP. It is never the reason
+It answers only over its Unix socket, so nothing here can be reached by TCP. It is never the reason
 that the daemon does not start, waits or ends: without a socket the daemon serves all the same.
 """
 
@@ -284,7 +284,7 @@ async def _claimed(path: Path) -> ControlSocket:
 async def _until_replaced(path: Path, look_every_s: float) -> None:
     """Wait until `path` is another file or none: with the last session its folder may go."""
     mark = await asyncio.to_thread(_mark, path)
-    while mark is not None and await asyncio.to_thread(_mark, path) == mark:  # noqa: ASYNC110 - nothing tells of it
+    while mark is not None and await asyncio.to_thread(_mark, path) == mark:  # noqa: ASYNC110 - nothing reports it
         await asyncio.sleep(look_every_s)
 
 

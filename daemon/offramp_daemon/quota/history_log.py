@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _CAPACITY = 2000
 _MOST_WINDOWS = 1000
 _MOVED = timedelta(minutes=5)
-"""A reset that differs by less is the same one, told anew."""
+"""A reset that differs by less is the same one, told again."""
 _STEP_BACK = 0.01
 """Answers overtake each other; a window that falls by less has not moved."""
 

@@ -208,7 +208,7 @@ class QuotaTracker:
         """Return until when the plan refuses `model`; None if it serves it, or nothing is known.
 
         It is the plan of the account behind the credential `account_of`, or else of that in use. A
-        window of one family (`7d_opus`) counts for that family alone, and an API key's limits,
+        window of one family (`7d_opus`) counts only for that family, and an API key's limits,
         which refill within minutes, spend no plan.
         """
         if backend not in self._may_be_spent:
@@ -295,7 +295,7 @@ class QuotaTracker:
         if mark is None or mark == self._seen:
             return ()
         self._seen = mark
-        with contextlib.suppress(OfframpError):  # said at the start, and mended with the next save
+        with contextlib.suppress(OfframpError):  # said at the start, and repaired by the next save
             return state_file.load(self._file, self._clock())
         return ()
 

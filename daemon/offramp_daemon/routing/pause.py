@@ -26,7 +26,7 @@ _LAST_YEAR = 9998
 
 
 class Delegation:
-    """Goes on, or is paused. Read from any thread, changed from the event loop alone."""
+    """Goes on, or is paused. Read from any thread, changed from the event loop only."""
 
     def __init__(self, *, clock: Clock = utc_now) -> None:
         """Delegation goes on, for now."""
@@ -68,7 +68,7 @@ class _StoredPause(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load_pause(file: Path) -> Pause | None:
-    """Return the pause that `file` tells of, over or not; None for no pause, and for no file.
+    """Return the pause in `file`, over or not; None for no pause, and for no file.
 
     Raises:
         OfframpError: it can't be read, or holds something else.

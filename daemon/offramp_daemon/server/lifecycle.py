@@ -164,7 +164,7 @@ class InFlight:
 
 
 async def stop_accepting(listeners: Iterable[socket.socket], sites: Iterable[web.BaseSite]) -> None:
-    """Close `listeners`, on which the `sites` serve, for this process alone.
+    """Close `listeners`, on which the `sites` serve, for this process only.
 
     asyncio breaks off connections that it has accepted and not yet set up when a server is closed
     (and complains); so first it accepts none any more, and those that it has are set up.
