@@ -25,10 +25,10 @@ def command(port: int | None) -> None:
     from offramp_daemon import run
     from offramp_daemon.config.keyring_keys import KeyringKeys
     from offramp_daemon.supervisor import socket_activation
-    from offramp_daemon.supervisor.worker_link import Supervision
+    from offramp_daemon.supervisor.worker_link import WorkerLink
 
     listeners = socket_activation.inherited(os.environ, os.getpid())
-    supervision = Supervision.taken_from(os.environ)
+    worker_link = WorkerLink.taken_from(os.environ)
     environ = dict(os.environ)
     if port is not None:
         environ["OFFRAMP_PORT"] = str(port)
@@ -43,6 +43,6 @@ def command(port: int | None) -> None:
             fingerprint=lambda: loader.fingerprint(paths),
             keyring=keyring,
             listeners=listeners,
-            supervision=supervision,
+            worker_link=worker_link,
         )
     )

@@ -1,7 +1,8 @@
 """Reads a file whole and replaces it at once: a reader finds the old text or the new one.
 
-Mode and owner stay; a symbolic link stays one, and what it leads to is replaced. A file that its
-owner made read-only is left alone.
+`read` and `write` are for files that belong to the user: mode and owner stay, a symbolic link stays
+one, what it leads to is replaced, and a file that its owner made read-only is not touched. `load`,
+`replace` and `create` are for files of Offramp's own, which nobody edits. All of it blocks.
 """
 
 from __future__ import annotations
@@ -11,18 +12,20 @@ import errno
 import os
 import stat
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from offramp_core.errors import OfframpError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
 _PRIVATE_FOLDER = 0o700
+_PRIVATE_FILE = 0o600
 
 
 def read(path: Path) -> bytes | None:
-    """What is in `path`; None if there is no file.
+    """Return what is in `path`; None if there is no file.
 
     Raises:
         OfframpError: it can't be read, or is no regular file.
@@ -48,8 +51,8 @@ def write(
 ) -> None:
     """Let `path` hold `data`, or be gone where that is None; it held `before` when it was read.
 
-    A new file has the mode and owner of `like`, else it is its owner's alone (0600), as is a folder
-    that had to be made for it.
+    A new file has the mode and owner of `like`. Without that, only its owner can use it (0600), and
+    only its owner can use a folder that had to be made for it.
 
     Raises:
         OfframpError: that is not possible, or somebody else changed the file meanwhile.
@@ -61,7 +64,16 @@ def write(
             target.unlink(missing_ok=True)
             return
         target.parent.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
-        _replace(path, target, data, before, (like or path).resolve())
+        if target.exists() and not _is_writable(target):
+            # Replacing it would work where the folder allows it, but it was made so on purpose.
+            raise PermissionError(errno.EACCES, "it is read-only")
+        pattern = (like or path).resolve()
+        replace(
+            target,
+            data,
+            like=pattern.stat() if pattern.exists() else None,
+            check=lambda: _refuse_change(path, before),
+        )
     except (OSError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "its links lead in a circle"
         raise OfframpError(
@@ -70,26 +82,74 @@ def write(
         ) from error
 
 
-def _replace(path: Path, target: Path, data: bytes, before: bytes | None, like: Path) -> None:
-    status = like.stat() if like.exists() else None
-    if target.exists() and not _is_writable(target):
-        # Replacing it would work where the folder allows it, but it was made so on purpose.
-        raise PermissionError(errno.EACCES, "it is read-only")
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+def load(path: Path, most_bytes: int) -> bytes | None:
+    """Return the first `most_bytes` of `path`; None if there is no file.
+
+    Raises:
+        OSError: it can't be read, or is no regular file.
+    """
     try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
+        # A pipe or device would block, or never end.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise OSError(errno.EINVAL, "it is no file")
+        with path.open("rb") as file:
+            return file.read(most_bytes)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def replace(
+    path: Path,
+    data: bytes,
+    *,
+    mode: int = _PRIVATE_FILE,
+    like: os.stat_result | None = None,
+    check: Callable[[], None] = lambda: None,
+) -> None:
+    """Put `data` in the place of `path`, whole or not at all, so that it survives a power cut.
+
+    It has `mode`, or the mode and the owner of `like`. `check` is called last before the old
+    file goes, and may raise to keep it.
+
+    Raises:
+        OSError: the disk is full, read-only or broken; what was there stays.
+    """
+    with _written_beside(path, data, mode, like) as new:
+        check()
+        new.replace(path)
+    _sync_folder(path.parent)
+
+
+def create(path: Path, data: bytes) -> None:
+    """Put `data` into the new file `path` (0600), whole or not at all.
+
+    Raises:
+        FileExistsError: there is a file, which stays.
+        OSError: it can't be written, or the file system has no links.
+    """
+    with _written_beside(path, data, _PRIVATE_FILE, None) as new:
+        os.link(new, path)
+
+
+@contextlib.contextmanager
+def _written_beside(
+    path: Path, data: bytes, mode: int, like: os.stat_result | None
+) -> Iterator[Path]:
+    """Write `data` into a file beside `path`, which is gone at the end unless it was renamed."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
-            if status is not None:
-                _keep_owner_and_mode(file.fileno(), status)
+            if like is not None:
+                _keep_owner_and_mode(file.fileno(), like)
+            elif mode != _PRIVATE_FILE:  # which it has already
+                os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
-        _refuse_change(path, before)
-        os.replace(name, target)  # noqa: PTH105 - mkstemp gives text
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)  # noqa: PTH108 - mkstemp gives text
-        raise
-    _sync_folder(target.parent)
+        yield Path(name)
+    finally:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
 
 
 def _refuse_change(path: Path, before: bytes | None) -> None:

@@ -6,31 +6,44 @@ import asyncio
 import contextlib
 import logging
 import os
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
 from aiohttp import web
 
 from offramp_core import __version__
-from offramp_core.addresses import client_base_url, is_loopback
+from offramp_core.addresses import client_base_url
+from offramp_core.usage import state_events
+from offramp_core.usage.log_reader import LogReader
+from offramp_core.usage.weeks import system_zone
+from offramp_daemon.autopilot.lessons import FinishedRequest, PlanFigures
+from offramp_daemon.autopilot.pilot import Pilot
+from offramp_daemon.clock import Clock, utc_now
+from offramp_daemon.control import health_report
+from offramp_daemon.control.announcer import Announcer
+from offramp_daemon.control.change_signal import ChangeSignal
 from offramp_daemon.control.daemon_state import DaemonState
-from offramp_daemon.control.server import Control
-from offramp_daemon.messages.errors import Failure
+from offramp_daemon.control.key_watch import KeyWatch
+from offramp_daemon.control.pause_keeper import PauseKeeper
+from offramp_daemon.control.server import ControlServer
 from offramp_daemon.proxy import streaming
+from offramp_daemon.proxy.entry import RequestEntry
 from offramp_daemon.proxy.failover import Surroundings
 from offramp_daemon.proxy.forwarder import Forwarding
 from offramp_daemon.proxy.handler import Proxy
+from offramp_daemon.quota.tracker import QuotaTracker
 from offramp_daemon.quota.zai_poller import ZaiPoller
-from offramp_daemon.recording.request_log import Recorder
+from offramp_daemon.recording.event_log import event_log
+from offramp_daemon.recording.request_log import Recorder, folder_problem
+from offramp_daemon.resilience.backend_health import BackendStanding
 from offramp_daemon.routing.affinity import Conversations
+from offramp_daemon.routing.pause import Delegation
 from offramp_daemon.server import http_server, lifecycle
 from offramp_daemon.server.lifecycle import InFlight, Shutdown
+from offramp_daemon.storage.background_writer import BackgroundWriter
 from offramp_daemon.supervisor import sd_notify
-from offramp_daemon.supervisor.worker_link import Supervision
+from offramp_daemon.supervisor.worker_link import WorkerLink
 from offramp_daemon.upstream.client import Upstream
-from offramp_daemon.wire import origin_guard
 
 if TYPE_CHECKING:
     import socket
@@ -39,15 +52,14 @@ if TYPE_CHECKING:
 
     from offramp_core.control.api import Status
     from offramp_core.paths import Paths
-    from offramp_core.settings import Backend
+    from offramp_core.quota.windows import PlanQuota
     from offramp_daemon.config.live_settings import LiveSettings
     from offramp_daemon.exchange import Exchange
     from offramp_daemon.recording.console import Console
-
-HEALTH = "/health"
+    from offramp_daemon.resilience.circuit_breaker import Change
 
 _SETTINGS_EVERY_S = 2.0
-_RECORDS_EVERY_S = 2.0
+_FILES_CLOSE_S = 6.0
 _KEYRING_S = 6.0
 """For the keyring to give its keys before a successor serves: else what the one before it delegated
 would go to Anthropic for a moment. The one before it serves meanwhile."""
@@ -57,66 +69,135 @@ _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Daemon:
-    """One running daemon; `serve` makes it."""
+class Parts:
+    """What a daemon is made of, apart from its connections; `compose` makes it."""
 
     live: LiveSettings
     console: Console
+    changes: ChangeSignal
+    announcer: Announcer
+    files: BackgroundWriter
+    """The thread that events, the quota's history and its state share."""
     recorder: Recorder
-    proxy: Proxy
+    delegation: Delegation
+    pauses: PauseKeeper
+    keys: KeyWatch
+    pilot: Pilot
+    quota: QuotaTracker
+    standing: BackendStanding
     state: DaemonState
-    leaving: asyncio.Event
-    """Set once another process serves in this one's place."""
-    started_s: float
+    clock: Clock
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer `request`; while leaving, as the last one on its connection."""
-        is_last = self.leaving.is_set()
-        if is_last:
-            streaming.end_connection_after(request)
-        response = await self._handle(request)
-        if is_last and not response.prepared:
-            response.force_close()
-        return response
+    async def start(self) -> None:
+        """Take up what the last daemon left, before the first request."""
+        self.files.start()
+        await self.quota.start()
+        await self.pilot.start(self.quota.plans())
+        self.announcer.zone = await asyncio.to_thread(system_zone, os.environ)
+        await self.pauses.load()
+        self.announcer.announce(state_events.STARTED, pid=os.getpid(), version=__version__)
+        # Without it, the line before this one would say that delegation goes on.
+        self.pauses.announce_pause()
+        self.keys.announce_keys()
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer the daemon's own path here, and give all others to the proxy."""
-        if self.live.is_fallback and not is_loopback(request.remote or ""):
-            return _refuse_stranger()
-        is_health = request.raw_path.partition("?")[0] == HEALTH
-        if is_health and request.method in {"GET", "HEAD"}:
-            return self._health(request)
-        if self.state.is_follower:
-            await self.state.catch_up()
-        self.state.changes.notify()
-        try:
-            return await self.proxy.handle(request)
-        finally:
-            self.state.changes.notify()
+    def close(self) -> None:
+        """Write down that the daemon ends. Blocks, for seconds at most."""
+        self.announcer.announce(state_events.STOPPED, pid=os.getpid())
+        self.files.close(_FILES_CLOSE_S)
+        self.pilot.close()
 
-    def _health(self, request: web.BaseRequest) -> web.Response:
-        refusal = origin_guard.refusal(request.headers, self.live.current)
-        if refusal is not None:
-            return web.json_response({"status": "refused", "why": refusal}, status=403)
-        records = self.recorder.state
-        body = {
-            "status": "ok" if records.last_error is None else "degraded",
-            "service": "offramp",
-            "version": __version__,
-            "pid": os.getpid(),
-            "uptime_s": round(time.monotonic() - self.started_s),
-            "backends": {
-                backend.name: "ready" if _is_ready(backend) else "no key"
-                for backend in self.live.current.backends
-            },
-            "records": {
-                "written": records.written,
-                "waiting": records.waiting,
-                "lost": records.lost,
-                "last_error": records.last_error,
-            },
-        }
-        return web.Response(body=msgspec.json.encode(body), content_type="application/json")
+    async def catch_up(self) -> None:
+        """Take over what another daemon, which may have the commands, was asked for meanwhile."""
+        if self.pauses.is_follower:
+            await self.pauses.catch_up()
+            await self.keys.refresh()
+
+    def take_finished(self, exchange: Exchange) -> None:
+        """Record a request that has ended, and have all learn from it who should."""
+        self.standing.note(exchange)
+        if not exchange.is_recorded:
+            _LOG.info("probe", extra={"status": exchange.http_status})
+            return
+        record = exchange.record()
+        self.recorder.record(record)
+        self.pilot.lessons.put_nowait(FinishedRequest(self.clock(), record, exchange.conversation))
+        self.console.request(exchange.line())
+
+    def take_plan(self, plan: PlanQuota) -> None:
+        """Have the autopilot learn from it, and a spent delegate avoided before it refuses."""
+        now = self.clock()
+        self.pilot.lessons.put_nowait(PlanFigures(now, plan))
+        for backend in self.live.current.backends:
+            if backend.name == plan.backend and backend.auth != "client":
+                self.standing.note_quota(backend, plan, now)
+
+    def take_failover(self, change: Change) -> None:
+        """Announce a delegate that is stepped around from now on, or is asked again."""
+        if self.live.current.failover and change.backend.auth != "client":
+            self.announcer.announce_failover(change)
+
+
+def compose(
+    live: LiveSettings,
+    paths: Paths,
+    console: Console,
+    *,
+    address: str,
+    supervisor_pid: int | None = None,
+    clock: Clock = utc_now,
+) -> Parts:
+    """Put together a daemon that clients reach at `address`; nothing runs yet.
+
+    One with a supervisor may serve beside another daemon for a while, which takes the commands.
+    """
+    folder = live.current.log_dir or paths.log_dir
+    changes, files = ChangeSignal(), BackgroundWriter("offramp-files")
+    delegation = Delegation(clock=clock)
+    announcer = Announcer(event_log(folder, files), console, changes, clock=clock)
+    pilot = Pilot(
+        paths.autopilot_file,
+        lambda since: LogReader(folder, since=since).read_usage(),
+        clock=clock,
+    )
+    quota = QuotaTracker(
+        paths, folder, files, clock=clock, on_change=changes.notify, say=console.say
+    )
+    standing = BackendStanding(clock, quota)
+    parts = Parts(
+        live=live,
+        console=console,
+        changes=changes,
+        announcer=announcer,
+        files=files,
+        recorder=Recorder(folder, on_change=changes.notify_from_thread),
+        delegation=delegation,
+        pauses=PauseKeeper(
+            paths.delegation_file,
+            delegation,
+            announcer,
+            clock=clock,
+            is_follower=supervisor_pid is not None,
+        ),
+        keys=KeyWatch(live, announcer, changes),
+        pilot=pilot,
+        quota=quota,
+        standing=standing,
+        state=DaemonState(
+            live,
+            delegation,
+            standing,
+            quota,
+            pilot,
+            address=address,
+            settings_file=paths.config_file,
+            supervisor_pid=supervisor_pid,
+            clock=clock,
+        ),
+        clock=clock,
+    )
+    quota.follow(parts.take_plan)
+    standing.availability.follow(parts.take_failover)
+    return parts
 
 
 async def serve(
@@ -127,73 +208,77 @@ async def serve(
     shutdown: Shutdown,
     *,
     on_ready: Callable[[], None],
-    supervision: Supervision | None = None,
+    worker_link: WorkerLink | None = None,
 ) -> None:
     """Serve on `listeners` until `shutdown` is asked for, then drain and close everything.
 
-    `on_ready` is called when requests are being taken; `supervision` is told how it goes.
+    `on_ready` is called when requests are being taken; `worker_link` reports how it goes.
     """
-    supervision = supervision or Supervision()
+    worker_link = worker_link or WorkerLink()
     async with asyncio.TaskGroup() as group:
-        signs = group.create_task(supervision.give_signs_of_life(), name="signs of life")
-        async with _running(live, paths, console, listeners, shutdown, supervision) as running:
+        signs = group.create_task(worker_link.give_signs_of_life(), name="signs of life")
+        async with _running(live, paths, console, listeners, shutdown, worker_link) as running:
             on_ready()
-            running.daemon.state.say_pause()
-            await _serve_until_told(running, paths, console, shutdown, supervision)
+            running.parts.pauses.say_pause()
+            await _serve_until_shutdown(running, paths, console, shutdown, worker_link)
             if not shutdown.asked.is_set():
-                running.daemon.state.hand_over()
+                running.parts.pauses.hand_over()
                 await running.leave(shutdown.asked, console)
             if shutdown.asked.is_set():
                 await running.stop(live.current.drain_timeout_s, shutdown.hurried, console)
         signs.cancel()
 
 
-async def _serve_until_told(
-    running: _Running,
+async def _serve_until_shutdown(
+    running: _RunningServer,
     paths: Paths,
     console: Console,
     shutdown: Shutdown,
-    supervision: Supervision,
+    worker_link: WorkerLink,
 ) -> None:
     """Take commands and see to what is due, until told to stop or to leave."""
-    state = running.daemon.state
-    control = Control(
+    parts = running.parts
+    control = ControlServer(
         paths.control_socket,
-        state,
         shutdown,
+        state=parts.state,
+        pauses=parts.pauses,
+        keys=parts.keys,
+        changes=parts.changes,
         status=running.status,
         say=console.say,
-        restart=supervision.restart if supervision.has_supervisor else None,
+        restart=worker_link.restart if worker_link.has_supervisor else None,
     )
     async with asyncio.TaskGroup() as group:
         watches = [
-            group.create_task(_watch_settings(state), name="settings"),
-            group.create_task(_watch_records(running.daemon.recorder, console), name="records"),
-            group.create_task(state.watch(), name="pause"),
+            group.create_task(_watch_settings(parts), name="settings"),
+            group.create_task(parts.recorder.watch(console.say), name="records"),
+            group.create_task(parts.pauses.watch(), name="pause"),
             group.create_task(control.run(), name="control"),
         ]
         await shutdown.told.wait()
         if shutdown.asked.is_set():
-            supervision.tell(sd_notify.STOPPING)
+            worker_link.tell(sd_notify.STOPPING)
         await running.stop_listening()
         for watch in watches:
             watch.cancel()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Running:
+class _RunningServer:
     """A daemon that listens, and how it stops."""
 
-    daemon: Daemon
+    parts: Parts
+    proxy: Proxy
     in_flight: InFlight
     server: web.Server
     listeners: tuple[socket.socket, ...]
     sites: tuple[web.BaseSite, ...]
 
     def status(self) -> Status:
-        """The daemon at this moment."""
-        return self.daemon.state.status(
-            in_flight=self.in_flight.count, records=self.daemon.recorder.state
+        """Return the daemon at this moment."""
+        return self.parts.state.status(
+            in_flight=self.in_flight.count, records=self.parts.recorder.state
         )
 
     async def stop_listening(self) -> None:
@@ -215,7 +300,7 @@ class _Running:
         deadline_s = loop.time() + timeout_s
         if await self.in_flight.drain(timeout_s, hurried):
             await lifecycle.flush(self.server, deadline_s - loop.time(), hurried)
-        self.daemon.proxy.is_stopping = True
+        self.proxy.is_stopping = True
         for request in self.in_flight.requests:
             streaming.cut_off(request)
 
@@ -240,79 +325,46 @@ async def _running(
     console: Console,
     listeners: Sequence[socket.socket],
     shutdown: Shutdown,
-    supervision: Supervision,
-) -> AsyncIterator[_Running]:
-    folder = live.current.log_dir or paths.log_dir
+    worker_link: WorkerLink,
+) -> AsyncIterator[_RunningServer]:
     address = client_base_url(host=live.current.host, port=listeners[0].getsockname()[1])
-    state = DaemonState(live, paths, console, address=address, supervisor_pid=supervision.pid)
-    recorder = Recorder(folder, on_change=state.changes.notify_from_thread)
+    parts = compose(live, paths, console, address=address, supervisor_pid=worker_link.pid)
+    recorder = parts.recorder
     recorder.start()
-    problem = await asyncio.to_thread(_folder_problem, folder)
-    if problem is not None:
-        console.say(
-            f"Requests can't be recorded in {folder}: {problem}. "
-            "Mend the folder, or set another with LOG_DIR or log_dir in config.toml."
-        )
-
-    def on_finish(exchange: Exchange) -> None:
-        state.standing.note(exchange)
-        if not exchange.is_recorded:
-            _LOG.info("probe", extra={"status": exchange.http_status})
-            return
-        record = exchange.record()
-        recorder.record(record)
-        state.pilot.note(record, exchange.conversation)
-        console.request(exchange.line())
-
+    await _warn_of_folder(live.current.log_dir or paths.log_dir, console)
     try:
-        await state.start()
+        await parts.start()
         async with (
             Upstream() as upstream,
-            _task(state.watch_keyring(), name="keyring"),
-            _task(state.pilot.run(), name="autopilot"),
+            _task(parts.keys.watch_keyring(), name="keyring"),
+            _task(parts.pilot.run(), name="autopilot"),
         ):
-            upstream.follow_network(state.standing.availability.note_network_changed)
-            forwarding = Forwarding(upstream, state.quota.read_answer)
-            proxy = Proxy(
-                settings=lambda: live.current,
-                forwarding=forwarding,
-                around=Surroundings(
-                    availability=state.standing.availability,
-                    turns=state.standing.turns,
-                    conversations=Conversations(),
-                    spent_until=state.quota.spent_until,
-                    on_failure=state.standing.note_failure,
-                ),
-                on_finish=on_finish,
-                is_private=console.is_private,
-                delegation=state.delegation,
-                choose=state.pilot.choose,
-            )
-            poller = ZaiPoller(lambda: live.current, upstream, state.quota, hop=forwarding.hop)
-            state.quota.asker = poller
-            daemon = Daemon(
+            proxy, poller = _connect(parts, upstream)
+            entry = RequestEntry(
+                proxy,
                 live=live,
-                console=console,
-                recorder=recorder,
-                proxy=proxy,
-                state=state,
+                report_health=lambda request: health_report.answer(
+                    request, live.current, recorder.state, uptime_s=parts.state.uptime_s
+                ),
+                catch_up=parts.catch_up,
+                on_change=parts.changes.notify,
                 leaving=shutdown.leaving,
-                started_s=time.monotonic(),
             )
-            in_flight = InFlight(daemon.handle)
+            in_flight = InFlight(entry.handle)
             server = http_server.of(in_flight)
             runner = web.ServerRunner(server, shutdown_timeout=_LAST_WORDS_S)
             await runner.setup()
-            if supervision.is_successor:
-                await state.until_keys(_KEYRING_S)
+            if worker_link.is_successor:
+                await parts.keys.until_keys(_KEYRING_S)
             sites = tuple(web.SockSite(runner, listener, backlog=1024) for listener in listeners)
             for site in sites:
                 await site.start()
 
             try:
                 async with _task(poller.run(), name="Z.ai's quota"):
-                    yield _Running(
-                        daemon=daemon,
+                    yield _RunningServer(
+                        parts=parts,
+                        proxy=proxy,
                         in_flight=in_flight,
                         server=server,
                         listeners=tuple(listeners),
@@ -324,55 +376,51 @@ async def _running(
     finally:
         # The writer threads' end may wait for a slow disk; the loop need not.
         await asyncio.to_thread(recorder.close)
-        await asyncio.to_thread(state.close)
+        await asyncio.to_thread(parts.close)
         if recorder.state.lost:
             console.say(f"Records lost: {recorder.state.lost} ({recorder.state.last_error}).")
 
 
-def _refuse_stranger() -> web.Response:
-    """For another machine's client, while the token that it would need can't be read."""
-    failure = Failure(
-        status=403,
-        message="Offramp: its settings can't be read, so only its own machine is served for now. "
-        "There, `offramp config check` says what is wrong.",
+def _connect(parts: Parts, upstream: Upstream) -> tuple[Proxy, ZaiPoller]:
+    """Put together what talks to the services."""
+    live, standing, quota = parts.live, parts.standing, parts.quota
+    upstream.follow_network(standing.availability.note_network_changed)
+    forwarding = Forwarding(upstream, quota.read_answer)
+    proxy = Proxy(
+        settings=lambda: live.current,
+        forwarding=forwarding,
+        around=Surroundings(
+            availability=standing.availability,
+            turns=standing.turns,
+            conversations=Conversations(),
+            spent_until=quota.spent_until,
+            on_failure=standing.note_failure,
+        ),
+        on_finish=parts.take_finished,
+        is_private=parts.console.is_private,
+        delegation=parts.delegation,
+        choose=parts.pilot.choose,
     )
-    return web.Response(status=403, body=failure.body(), content_type="application/json")
+    poller = ZaiPoller(lambda: live.current, upstream, quota, hop=forwarding.hop)
+    quota.asker = poller
+    return proxy, poller
 
 
-async def _watch_settings(state: DaemonState) -> None:
+async def _warn_of_folder(folder: Path, console: Console) -> None:
+    problem = await asyncio.to_thread(folder_problem, folder)
+    if problem is not None:
+        console.say(
+            f"Requests can't be recorded in {folder}: {problem}. "
+            "Mend the folder, or set another with LOG_DIR or log_dir in config.toml."
+        )
+
+
+async def _watch_settings(parts: Parts) -> None:
     while True:
         await asyncio.sleep(_SETTINGS_EVERY_S)
-        state.standing.availability.settle()
+        parts.standing.availability.settle()
         try:
-            await state.refresh()
-            await state.quota.catch_up()
+            await parts.keys.refresh()
+            await parts.quota.catch_up()
         except Exception:  # noqa: BLE001 - whatever it is, requests go on by what was known
             _LOG.exception("The settings and the quota's file could not be looked at")
-
-
-async def _watch_records(recorder: Recorder, console: Console) -> None:
-    """Tell the user when records can't be written, once an outage, and when they can again."""
-    trouble: str | None = None
-    while True:
-        await asyncio.sleep(_RECORDS_EVERY_S)
-        state = recorder.state
-        if state.last_error == trouble:
-            continue
-        trouble = state.last_error
-        if trouble is None:
-            console.say(f"Records are written again; {state.lost} were lost.")
-        else:
-            console.say(f"Records can't be written and wait in memory: {trouble}")
-
-
-def _folder_problem(folder: Path) -> str | None:
-    """Why records can't be written into `folder`; None if they can."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        return error.strerror or str(error)
-    return None if os.access(folder, os.W_OK | os.X_OK) else "no permission to write"
-
-
-def _is_ready(backend: Backend) -> bool:
-    return backend.auth == "client" or backend.key is not None

@@ -17,10 +17,10 @@ from offramp_daemon.config.live_settings import LiveSettings, Load
 from offramp_daemon.recording import diagnostics
 from offramp_daemon.recording.console import Console
 from offramp_daemon.server import lifecycle
-from offramp_daemon.server import listeners as listening
 from offramp_daemon.server.lifecycle import Shutdown
+from offramp_daemon.server.listeners import open_listeners
 from offramp_daemon.supervisor import sd_notify
-from offramp_daemon.supervisor.worker_link import Supervision
+from offramp_daemon.supervisor.worker_link import WorkerLink
 
 if TYPE_CHECKING:
     import socket
@@ -41,7 +41,7 @@ async def serve(
     keyring: KeyringKeys | None = None,
     listeners: Sequence[socket.socket] = (),
     opened: Sequence[socket.socket] = (),
-    supervision: Supervision | None = None,
+    worker_link: WorkerLink | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, or until the supervisor has another take over.
 
@@ -53,15 +53,15 @@ async def serve(
     Raises:
         OfframpError: the settings are wrong or the port is taken.
     """
-    supervision = supervision or Supervision()
+    worker_link = worker_link or WorkerLink()
     lifecycle.raise_descriptor_limit()
     lifecycle.tune_interpreter()
-    if supervision.is_watched:
+    if worker_link.is_watched:
         lifecycle.show_hangs()
     try:
-        await _serve(paths, load, fingerprint, beside, keyring, listeners, opened, supervision)
+        await _serve(paths, load, fingerprint, beside, keyring, listeners, opened, worker_link)
     except OfframpError as error:
-        supervision.tell(sd_notify.status(str(error)))
+        worker_link.tell(sd_notify.status(str(error)))
         raise
 
 
@@ -73,10 +73,10 @@ async def _serve(
     keyring: KeyringKeys | None,
     inherited: Sequence[socket.socket],
     opened: Sequence[socket.socket],
-    supervision: Supervision,
+    worker_link: WorkerLink,
 ) -> None:
     settings = live_settings.first_settings(load, is_activated=bool(inherited))
-    listeners = inherited or opened or listening.open_listeners(settings.host, settings.port)
+    listeners = inherited or opened or open_listeners(settings.host, settings.port)
     log = diagnostics.configure(
         paths.diagnostics_file, level=settings.log_level, log_format=settings.log_format
     )
@@ -102,11 +102,11 @@ async def _serve(
 
         def greet() -> None:
             _greet(console, live, paths)
-            supervision.tell(sd_notify.READY, sd_notify.status("Serving"))
+            worker_link.tell(sd_notify.READY, sd_notify.status("Serving"))
 
         with (
-            shutdown.on_signals(is_supervised=supervision.has_supervisor),
-            supervision.listening(on_leave=shutdown.leave, on_loss=shutdown.ask),
+            shutdown.on_signals(is_supervised=worker_link.has_supervisor),
+            worker_link.listening(on_leave=shutdown.leave, on_loss=shutdown.ask),
         ):
             async with asyncio.TaskGroup() as group:
                 if beside is not None:
@@ -118,7 +118,7 @@ async def _serve(
                     listeners,
                     shutdown,
                     on_ready=greet,
-                    supervision=supervision,
+                    worker_link=worker_link,
                 )
     finally:
         console.close()
@@ -146,7 +146,7 @@ def _address(settings: Settings) -> str:
 
 
 def _routes(settings: Settings, awaited: tuple[str, ...]) -> list[str]:
-    """Where each model goes."""
+    """Return where each model goes."""
     lines = []
     for route in settings.routes:
         backend = settings.backend(route.backend)

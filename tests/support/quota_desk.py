@@ -12,7 +12,8 @@ from proxy_harness import CLAUDE_TOKEN
 from offramp_core.paths import Paths
 from offramp_core.quota import windows
 from offramp_core.settings import default_backends
-from offramp_daemon.quota.tracker import QuotaKeeper
+from offramp_daemon.quota.tracker import QuotaTracker
+from offramp_daemon.storage.background_writer import BackgroundWriter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from offramp_core.quota.windows import PlanQuota
 
+PATIENCE_S = 20.0
 START = datetime(2026, 11, 24, 9, tzinfo=UTC)
 
 
@@ -32,9 +34,11 @@ class Desk:
         self.changes = 0
         self.has_change = asyncio.Event()
         self.said: list[str] = []
-        self.keeper = QuotaKeeper(
+        self.files = BackgroundWriter("files")
+        self.keeper = QuotaTracker(
             self.paths,
             self.paths.log_dir,
+            self.files,
             clock=lambda: self.now,
             on_change=self._note_change,
             say=self.said.append,
@@ -60,8 +64,9 @@ class Desk:
 @contextlib.asynccontextmanager
 async def desk_at(home: Path, now: datetime = START) -> AsyncIterator[Desk]:
     desk = Desk(home, now)
+    desk.files.start()
     await desk.keeper.start()
     try:
         yield desk
     finally:
-        desk.keeper.close()
+        desk.files.close(PATIENCE_S)

@@ -13,11 +13,11 @@ from offramp_core.paths import Paths
 from offramp_daemon import app
 from offramp_daemon.config.live_settings import LiveSettings
 from offramp_daemon.recording.console import Console
-from offramp_daemon.server import listeners as listening
 from offramp_daemon.server.lifecycle import Shutdown
+from offramp_daemon.server.listeners import open_listeners
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from offramp_core.settings import Settings
@@ -35,12 +35,19 @@ class RunningApp:
 
 
 @contextlib.asynccontextmanager
-async def running_app(home: Path, settings: Settings) -> AsyncIterator[RunningApp]:
+async def running_app(
+    home: Path, settings: Settings | Callable[[], Settings]
+) -> AsyncIterator[RunningApp]:
+    """Run one; where `settings` is called, the daemon finds what it returns at each reload."""
     console = Console(io.StringIO(), log_format="text")
     console.start()
-    loaded = LoadedSettings(settings=settings, origins={}, notes=())
-    live = LiveSettings(lambda _held: loaded, lambda: None, console.say)
-    listeners = listening.open_listeners("127.0.0.1", 0)
+
+    def load(_held: object) -> LoadedSettings:
+        found = settings() if callable(settings) else settings
+        return LoadedSettings(settings=found, origins={}, notes=())
+
+    live = LiveSettings(load, lambda: None, console.say)
+    listeners = open_listeners("127.0.0.1", 0)
     host, port = listeners[0].getsockname()
     paths = Paths.under(home)
     shutdown, ready = Shutdown(), asyncio.Event()

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from offramp_core.usage.aggregation import Counts, Totals, Usage
+    from offramp_core.usage.aggregation import Counts, Totals, UsageCells
 
 _CSV_HEADER = (
     "section",
@@ -56,7 +56,7 @@ class Bucket:
     """The usage of one span of time."""
 
     span: Span
-    usage: Usage
+    usage: UsageCells
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +177,9 @@ def _csv_rows(section: str, bucket: Bucket) -> Iterator[tuple[str | int, ...]]:
         yield (section, *span, *names, key.status, counts.requests, *_tokens(counts).values())
 
 
-def _weeks_with_requests(usage: Usage, boundary: WeekBoundary, now: datetime) -> tuple[Span, ...]:
+def _weeks_with_requests(
+    usage: UsageCells, boundary: WeekBoundary, now: datetime
+) -> tuple[Span, ...]:
     weeks = {boundary.week_of(key.start) for key in usage.cells} | {boundary.week_of(now)}
     return tuple(sorted(weeks, key=lambda week: week.start))
 
@@ -189,7 +191,7 @@ def _in_order(backends: Iterable[str | None]) -> tuple[str | None, ...]:
     )
 
 
-def _buckets(usage: Usage, spans: Sequence[Span]) -> tuple[Bucket, ...]:
+def _buckets(usage: UsageCells, spans: Sequence[Span]) -> tuple[Bucket, ...]:
     return tuple(map(Bucket, spans, series(usage, spans)))
 
 
@@ -205,7 +207,7 @@ def _bucket(bucket: Bucket) -> dict[str, Any]:
     }
 
 
-def _shares(usage: Usage) -> list[dict[str, Any]]:
+def _shares(usage: UsageCells) -> list[dict[str, Any]]:
     whole = usage.total()
     return [
         {

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from offramp_cli.reports.stats_report import Bucket, Report
-    from offramp_core.usage.aggregation import Usage
+    from offramp_core.usage.aggregation import UsageCells
 
 _WIDE = 80
 """Width from which tables have room for their details."""
@@ -146,7 +146,7 @@ class _View:
     def _show_columns(
         self,
         buckets: Sequence[Bucket],
-        group: Callable[[Usage], _Names],
+        group: Callable[[UsageCells], _Names],
         style: Callable[[str | None], str],
         *,
         order: Sequence[str | None] = (),
@@ -201,7 +201,7 @@ class _View:
             table.add_row(*cells, *shares, *([bar] if bar_width else []))
         self._console.print(table)
 
-    def _by_backend(self, usage: Usage) -> _Names:
+    def _by_backend(self, usage: UsageCells) -> _Names:
         parts = by_backend(usage)
         return {name: parts[name] for name in self._backends if name in parts}
 

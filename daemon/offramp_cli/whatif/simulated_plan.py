@@ -7,7 +7,7 @@ real ones do.
 
 from __future__ import annotations
 
-from offramp_daemon.autopilot.plan_snapshot import WEEK_H, WINDOW_H, Reading
+from offramp_daemon.autopilot.plan_snapshot import WEEK_H, WINDOW_H, PlanSnapshot
 
 _STEP = 0.01
 
@@ -32,14 +32,14 @@ class SimulatedPlan:
         """Whether the week's window is full."""
         return self.week_used >= 1.0
 
-    def take(self, at_h: float, cost: float) -> Reading:
+    def take(self, at_h: float, cost: float) -> PlanSnapshot:
         """Serve a request of that cost, and say what the answer's headers would."""
         self._roll(at_h)
         if at_h >= self._window_end_h:
             self._window_end_h = at_h + WINDOW_H
         self.week_used += cost
         self.window_used += cost / self._part
-        return Reading(
+        return PlanSnapshot(
             week_used=int(self.week_used / _STEP) * _STEP,
             window_used=int(self.window_used / _STEP) * _STEP,
             week_left_h=WEEK_H - at_h,

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from offramp_cli.whatif.simulated_plan import SimulatedPlan
-from offramp_daemon.autopilot.controller import Controller, Tuning
+from offramp_daemon.autopilot.controller import BudgetController, Tuning
 from offramp_daemon.autopilot.cost_model import CostModel
 from offramp_daemon.autopilot.forecast import Rhythm
 from offramp_daemon.autopilot.history import HOURS_A_WEEK
-from offramp_daemon.autopilot.plan_snapshot import WEEK_H, WINDOW_H, Reading
+from offramp_daemon.autopilot.plan_snapshot import WEEK_H, WINDOW_H, PlanSnapshot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +82,7 @@ def run(
     drive = _Drive(
         mode,
         SimulatedPlan(week.five_hour_part),
-        Controller(rhythm or Rhythm(week.history, week_weight=week.week_weight), tuning),
+        BudgetController(rhythm or Rhythm(week.history, week_weight=week.week_weight), tuning),
         CostModel(guess=1 / week.week_weight),
     )
     for request in week.requests:
@@ -110,9 +110,9 @@ class _SimulatedConversation:
 class _Drive:
     mode: Mode
     plan: SimulatedPlan
-    controller: Controller
+    controller: BudgetController
     cost: CostModel
-    reading: Reading | None = None
+    reading: PlanSnapshot | None = None
     read_h: float = 0.0
     work: list[float] = field(default_factory=lambda: [0.0] * HOURS_A_WEEK)
     delegated: float = 0.0
@@ -144,7 +144,7 @@ class _Drive:
     def _serve(self, request: Request) -> None:
         self.reading = self.plan.take(request.at_h, request.cost)
         self.read_h = request.at_h
-        self.cost.note(request.tier, request.weight)
+        self.cost.add_pending(request.tier, request.weight)
         self.cost.observe(self.reading.week_used, self.reading.window_used)
 
     def _goes_to_claude(self, request: Request) -> bool:
@@ -185,14 +185,14 @@ class _Drive:
             self._reading_at(now_h), self.cost, tier=tier, work=self.work, running=running
         ).is_claude
 
-    def _reading_at(self, now_h: float) -> Reading | None:
+    def _reading_at(self, now_h: float) -> PlanSnapshot | None:
         """The last figures, the time since then taken off; the 5-hour window may be over."""
         last = self.reading
         if last is None or now_h - self.read_h > 24:
             return None
         left_h = last.window_left_h - (now_h - self.read_h)
         is_open = left_h > 0
-        return Reading(
+        return PlanSnapshot(
             week_used=last.week_used,
             window_used=last.window_used if is_open else 0.0,
             week_left_h=WEEK_H - now_h,

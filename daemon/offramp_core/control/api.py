@@ -3,7 +3,7 @@
 Requests and answers are JSON over HTTP. Within one `PROTOCOL` fields and routes are only ever
 added, with a default; whatever would be misread by the other side makes a new number. Two things
 hold for every number, so that the two sides can always say what is wrong: an answer begins as
-`Answer` does, and what is refused is a `Refusal`.
+`ControlAnswer` does, and what is refused is a `CommandRefusal`.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ KEEP_ALIVE_S = 15.0
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Key = Literal["not needed", "present", "missing"]
 
-A = TypeVar("A", bound="Answer")
+A = TypeVar("A", bound="ControlAnswer")
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class ControlAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What every answer begins with: who speaks."""
 
     protocol: int = PROTOCOL
     version: str = __version__
 
 
-class Refusal(Answer, frozen=True, kw_only=True):
+class CommandRefusal(ControlAnswer, frozen=True, kw_only=True):
     """Why the daemon did not do it; fit to be shown."""
 
     title: str
@@ -112,7 +112,7 @@ class Bypass(msgspec.Struct, frozen=True, kw_only=True):
     requests: int = 0
     """How many have gone elsewhere since."""
     family: str | None = None
-    """The model that alone is concerned, as it is sent; None where all are, or nobody said."""
+    """The only model that is concerned, as it is sent; None where all are, or nobody said."""
 
 
 class BackendStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,7 +140,7 @@ class RecordsStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Why records cannot be written at present; None while they can."""
 
 
-class Status(Answer, frozen=True, kw_only=True):
+class Status(ControlAnswer, frozen=True, kw_only=True):
     """The daemon at one moment; also each line of the event stream."""
 
     pid: int
@@ -173,15 +173,15 @@ class PauseCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     until: Moment | None = None
 
 
-class CommandAnswer(Answer, frozen=True, kw_only=True):
+class CommandAnswer(ControlAnswer, frozen=True, kw_only=True):
     """It was done; `notes` are sentences that the user should read."""
 
     status: Status
     notes: tuple[str, ...] = ()
 
 
-class ReloadAnswer(Answer, frozen=True, kw_only=True):
-    """What reading the settings anew has come to."""
+class ReloadAnswer(ControlAnswer, frozen=True, kw_only=True):
+    """The result of reading the settings again."""
 
     problem: str | None = None
     """Why they were not taken, so that the old ones stay; None if they were."""
@@ -198,7 +198,7 @@ class UnreadableError(Exception):
 class OtherProtocolError(Exception):
     """An answer by a daemon that speaks another protocol."""
 
-    def __init__(self, head: Answer) -> None:
+    def __init__(self, head: ControlAnswer) -> None:
         """Keep who speaks."""
         super().__init__(f"protocol {head.protocol}")
         self.head = head
@@ -208,28 +208,28 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def encode(payload: msgspec.Struct) -> bytes:
-    """`payload` as one line of JSON, without a newline."""
+    """Return `payload` as one line of JSON, without a newline."""
     return msgspec.json.encode(payload)
 
 
 def decode_answer(data: bytes, kind: type[A]) -> A:
-    """The answer in `data`, which is to be of `kind`.
+    """Return the answer in `data`, which is to be of `kind`.
 
     Raises:
         OtherProtocolError: its protocol is another, so that nothing else in it counts.
         UnreadableError: it is no such answer.
     """
     try:
-        head = msgspec.json.decode(data, type=_Head)
+        head = msgspec.json.decode(data, type=_AnswerHead)
         if head.protocol != PROTOCOL:
-            raise OtherProtocolError(Answer(protocol=head.protocol, version=head.version))
+            raise OtherProtocolError(ControlAnswer(protocol=head.protocol, version=head.version))
         return msgspec.json.decode(data, type=kind)
     except _UNREADABLE as error:
         raise UnreadableError(str(error)) from error
 
 
 def decode_pause(data: bytes) -> PauseCommand:
-    """The command in `data`; none at all is a pause without an end.
+    """Return the command in `data`; none at all is a pause without an end.
 
     Raises:
         UnreadableError: it is no such command, or holds more than this version knows.
@@ -240,7 +240,7 @@ def decode_pause(data: bytes) -> PauseCommand:
         raise UnreadableError(str(error)) from error
 
 
-class _Head(msgspec.Struct, frozen=True, kw_only=True):
+class _AnswerHead(msgspec.Struct, frozen=True, kw_only=True):
     """An answer's beginning without our own defaults: a foreign answer must not pass for ours."""
 
     protocol: int

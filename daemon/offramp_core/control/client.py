@@ -19,11 +19,11 @@ from offramp_core import __version__
 from offramp_core.control import api
 from offramp_core.control.api import (
     MOST_BYTES,
-    Answer,
     CommandAnswer,
+    CommandRefusal,
+    ControlAnswer,
     OtherProtocolError,
     PauseCommand,
-    Refusal,
     ReloadAnswer,
     Status,
     UnreadableError,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     import msgspec
 
-A = TypeVar("A", bound=Answer)
+A = TypeVar("A", bound=ControlAnswer)
 
 _TIMEOUT_S = 5.0
 _GAP_S = 2.0
@@ -57,7 +57,7 @@ class NotRunningError(ControlError):
 class OtherVersionError(ControlError):
     """The daemon speaks another version of the control protocol."""
 
-    def __init__(self, daemon: Answer) -> None:
+    def __init__(self, daemon: ControlAnswer) -> None:
         """Say which of the two has to be renewed."""
         is_older = daemon.protocol < api.PROTOCOL
         super().__init__(
@@ -83,7 +83,7 @@ class ControlClient:
         self._gap_s = gap_s
 
     def status(self) -> Status:
-        """The daemon at this moment.
+        """Return the daemon at this moment.
 
         Raises:
             NotRunningError: nobody is there.
@@ -250,7 +250,7 @@ class EventStream:
         self._connection.close()
 
     def _next_line(self) -> bytes:
-        """The next line; nothing once the stream has ended, however that came."""
+        """Return the next line; nothing once the stream has ended, however that came."""
         try:
             line = self._response.readline(MOST_BYTES)
         except TimeoutError as error:
@@ -288,7 +288,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def _is_gap(cause: BaseException | None, *, is_repeatable: bool) -> bool:
-    """Whether nobody was there though somebody had been, as where one daemon follows on another.
+    """Return whether nobody was there though somebody had been, as between two daemons.
 
     A connection that broke off before the answer may have been in the queue of one that ended.
     """
@@ -310,5 +310,5 @@ def _decoded(data: bytes, kind: type[A]) -> A:
 
 
 def _refused(data: bytes) -> ControlError:
-    refusal = _decoded(data, Refusal)
+    refusal = _decoded(data, CommandRefusal)
     return ControlError(refusal.title, hint=refusal.hint)

@@ -32,7 +32,7 @@ _NAME_CHARACTERS = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """Who listens: `since` and `version` are known of an Offramp alone."""
+    """Who listens: `since` and `version` are known only of an Offramp."""
 
     pid: int
     name: str
@@ -41,15 +41,20 @@ class Holder:
     version: str | None = None
 
 
-def find(host: str, port: int, *, proc: Path = _PROC) -> Holder | None:
-    """Who listens on `port` at `host`, or at any address of this machine; None if unknown."""
-    return _offramp_at(host, port) or _program_on(port, proc)
+def find(
+    host: str, port: int, *, proc: Path = _PROC, patience_s: float = _PATIENCE_S
+) -> Holder | None:
+    """Find who listens on `port` at `host`, or at any address of this machine; None if unknown.
+
+    Whoever listens has `patience_s` to answer.
+    """
+    return _offramp_at(host, port, patience_s) or _program_on(port, proc)
 
 
-def _offramp_at(host: str, port: int) -> Holder | None:
-    """The Offramp that answers there; None for anybody else."""
+def _offramp_at(host: str, port: int, patience_s: float) -> Holder | None:
+    """Return the Offramp that answers there; None for anybody else."""
     asked = host if is_loopback(host) and host != "localhost" else "127.0.0.1"
-    connection = http.client.HTTPConnection(asked, port, timeout=_PATIENCE_S)
+    connection = http.client.HTTPConnection(asked, port, timeout=patience_s)
     try:
         headers = {"Host": f"localhost:{port}", "Connection": "close"}
         connection.request("GET", "/health", headers=headers)
@@ -79,7 +84,7 @@ def _program_on(port: int, proc: Path) -> Holder | None:
 
 
 def _program_in_proc(port: int, proc: Path) -> Holder | None:
-    """The process one of whose descriptors is a socket that listens there."""
+    """Return the process one of whose descriptors is a socket that listens there."""
     inodes = set(_listening_inodes(port, proc))
     if not inodes:
         return None
@@ -143,7 +148,7 @@ def _program_by_lsof(port: int) -> Holder | None:
 
 
 def read_lsof(output: str) -> Holder | None:
-    """The first program in what `lsof -Fpc` printed: a line `p` with the pid, then `c` its name."""
+    """Return the first program of `lsof -Fpc`, which prints a line `p` (pid), then `c` (name)."""
     pid = None
     for line in output.splitlines():
         if line.startswith("p") and line[1:].isdecimal():
@@ -154,5 +159,5 @@ def read_lsof(output: str) -> Holder | None:
 
 
 def _clean(name: str) -> str:
-    """`name` harmless to a terminal: a program calls itself as it likes."""
+    """Return `name` harmless to a terminal: a program calls itself as it likes."""
     return _UNSHOWN.sub("?", name[:_NAME_CHARACTERS])

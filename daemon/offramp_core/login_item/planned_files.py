@@ -6,14 +6,12 @@ A file is replaced at once, a link in its place included: what stands there is o
 
 from __future__ import annotations
 
-import contextlib
-import os
 import stat
-import tempfile
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from offramp_core import atomic_file
 from offramp_core.errors import OfframpError
 
 if TYPE_CHECKING:
@@ -78,7 +76,7 @@ def apply(planned: PlannedFile) -> None:
             path.unlink(missing_ok=True)
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(path, after)
+            atomic_file.replace(path, after, mode=_FILE_MODE)
     except OSError as error:
         verb = "removed" if after is None else "written"
         raise OfframpError(
@@ -119,18 +117,3 @@ def _present(path: Path) -> bytes | None:
             f"{path} can't be read: {error.strerror}.",
             hint="Check the permissions of the file and of its folder.",
         ) from error
-
-
-def _replace(path: Path, data: bytes) -> None:
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
-            file.write(data)
-            file.flush()
-            os.fchmod(file.fileno(), _FILE_MODE)
-            os.fsync(file.fileno())
-        os.replace(name, path)  # noqa: PTH105 - mkstemp gives text
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)  # noqa: PTH108 - mkstemp gives text
-        raise

@@ -31,14 +31,14 @@ MOST_POINTS: Final = 100_000
 _SLACK = timedelta(hours=1)
 """How far a point may stand behind one that is younger: two daemons write, each in its order."""
 _OLD_LINES = 200
-"""So many older points in a row mean that all before are; one alone is a clock that was off."""
+"""So many older points in a row mean that all before are; a single one is a clock that was off."""
 _BLOCK_BYTES = 64 * 1024
 _MOST_BYTES = 64 * 1024 * 1024
 _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # never waits, even on a pipe
 
 
 def read(folder: Path, since: datetime, *, most: int = MOST_POINTS) -> list[QuotaPoint]:
-    """The points in `folder` from `since` (aware) on, the oldest first; `most` of them at most.
+    """Return at most `most` points in `folder` from `since` (aware) on, the oldest first.
 
     A folder without a history has none.
 
@@ -63,7 +63,7 @@ def read(folder: Path, since: datetime, *, most: int = MOST_POINTS) -> list[Quot
 
 
 def _read_back(descriptor: int, since: datetime, most: int) -> list[QuotaPoint]:
-    """The points since then, the youngest lines first."""
+    """Return the points since then, the youngest lines first."""
     found: list[QuotaPoint] = []
     old_lines = 0
     status = os.fstat(descriptor)

@@ -2,7 +2,7 @@
 
 The daemon writes it, and every process may read it: the command line has figures while no daemon
 runs, and all learn the same week from it. Of several accounts at a backend the one in use comes
-first. Whatever is wrong with the file, nothing is known then, and the next answer tells anew.
+first. Whatever is wrong with the file, nothing is known then, and the next answer tells it again.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 _MOST_BYTES = 1024 * 1024
 
 
-class _Kept(msgspec.Struct, frozen=True, kw_only=True):
+class _StoredPlans(msgspec.Struct, frozen=True, kw_only=True):
     """The file's content."""
 
     plans: tuple[PlanQuota, ...] = ()
 
 
 def encode(plans: Iterable[PlanQuota]) -> bytes:
-    """The file's content for `plans`, of each backend the account in use first."""
-    return msgspec.json.encode(_Kept(plans=tuple(plans))) + b"\n"
+    """Return the file's content for `plans`, of each backend the account in use first."""
+    return msgspec.json.encode(_StoredPlans(plans=tuple(plans))) + b"\n"
 
 
 def read(file: Path) -> tuple[PlanQuota, ...]:
-    """The plans in `file`, of each backend the account in use first; none where none are known."""
+    """Return the plans in `file`, if any, of each backend the account in use first."""
     try:
         with file.open("rb") as opened:
             data = opened.read(_MOST_BYTES + 1)
@@ -42,7 +42,7 @@ def read(file: Path) -> tuple[PlanQuota, ...]:
 
 
 def decode(data: bytes) -> tuple[PlanQuota, ...]:
-    """The plans in a file's content.
+    """Return the plans in a file's content.
 
     Raises:
         ValueError: it is no such file, or far too large.
@@ -50,6 +50,6 @@ def decode(data: bytes) -> tuple[PlanQuota, ...]:
     if len(data) > _MOST_BYTES:
         raise ValueError("too large")
     try:
-        return msgspec.json.decode(data, type=_Kept).plans
+        return msgspec.json.decode(data, type=_StoredPlans).plans
     except (msgspec.DecodeError, RecursionError) as error:
         raise ValueError(str(error)) from error

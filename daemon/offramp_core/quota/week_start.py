@@ -54,7 +54,7 @@ class OwnWeek:
 
 
 def find(settings: Settings, origins: Mapping[str, str], quota_file: Path, zone: tzinfo) -> OwnWeek:
-    """The user's week.
+    """Return the user's week.
 
     `origins` are those of `LoadedSettings`; day or hour set by the user, either of them, wins.
     `quota_file` is read only where they are not. It raises nothing.
@@ -69,7 +69,7 @@ def find(settings: Settings, origins: Mapping[str, str], quota_file: Path, zone:
 
 
 def mark(quota_file: Path) -> tuple[int, int, int] | None:
-    """What differs once the file does, so that nobody reads it for nothing; None without one."""
+    """Return what differs once the file does, so that nobody reads it in vain; None without one."""
     try:
         found = quota_file.stat()
     except OSError:
@@ -78,7 +78,7 @@ def mark(quota_file: Path) -> tuple[int, int, int] | None:
 
 
 def _boundary(plans: tuple[PlanQuota, ...], zone: tzinfo) -> WeekBoundary | None:
-    """The wall time of Claude's reset; None where it never told one that can be.
+    """Return the wall time of Claude's reset; None where it never told one that can be.
 
     Of several accounts the one in use counts; an API key, which has no week, leaves it to the next.
     """
@@ -94,7 +94,7 @@ def _boundary(plans: tuple[PlanQuota, ...], zone: tzinfo) -> WeekBoundary | None
 
 
 def _reset(plan: PlanQuota) -> datetime | None:
-    """When the plan's week resets; None where it has none, or one that can't be."""
+    """Return when the plan's week resets; None where it has none, or one that can't be."""
     window = windows.window_of(plan, windows.WEEK)
     if window is None or window.resets is None or abs(window.resets - window.read_at) > _LONGEST:
         return None
@@ -102,6 +102,6 @@ def _reset(plan: PlanQuota) -> datetime | None:
 
 
 def _rounded(moment: datetime) -> datetime:
-    """`moment` at the nearest quarter of an hour."""
+    """Return `moment` at the nearest quarter of an hour."""
     midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     return midnight + _STEP * ((moment - midnight + _STEP / 2) // _STEP)

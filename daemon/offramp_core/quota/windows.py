@@ -2,7 +2,7 @@
 
 The daemon reads the figures off the wire; `quota.json` keeps the latest of each account, and
 `quota.jsonl`, beside the request log, has a line for each step that a window took. Both are written
-and read by way of this module alone, and hold no credential: an account is a salted hash.
+and read only by way of this module, and hold no credential: an account is a salted hash.
 
 Unknown is None, never 0. A figure holds until its window's reset and not a moment longer.
 """
@@ -70,7 +70,7 @@ class PlanQuota(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QuotaPoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of `quota.jsonl`: a window moved by a percent, or began anew."""
+    """One line of `quota.jsonl`: a window moved by a percent, or began again."""
 
     ts: Moment
     backend: str
@@ -85,12 +85,12 @@ _DECODER = msgspec.json.Decoder(QuotaPoint)
 
 
 def encode_point(point: QuotaPoint) -> bytes:
-    """One line of JSON, its newline included."""
+    """Return one line of JSON, its newline included."""
     return _ENCODER.encode(point) + b"\n"
 
 
 def decode_point(line: bytes) -> QuotaPoint:
-    """The point in `line`; keys that this version does not know are passed over.
+    """Return the point in `line`; keys that this version does not know are passed over.
 
     Raises:
         one of `records.UNREADABLE`: `line` holds no point.
@@ -99,7 +99,7 @@ def decode_point(line: bytes) -> QuotaPoint:
 
 
 def length(name: str) -> timedelta | None:
-    """How long a window of that name lasts; None where the name does not say."""
+    """Return how long a window of that name lasts; None where the name does not say."""
     found = _LENGTH.match(name)
     if found is None:
         return None
@@ -108,7 +108,7 @@ def length(name: str) -> timedelta | None:
 
 
 def used_at(window: QuotaWindow, now: datetime) -> float | None:
-    """The fraction used as far as it is known at `now`; None once the window's reset is past."""
+    """Return the fraction used as far as it is known at `now`; None once the reset is past."""
     if window.used is None or not math.isfinite(window.used):
         return None
     if window.resets is not None and window.resets <= now:
@@ -119,7 +119,7 @@ def used_at(window: QuotaWindow, now: datetime) -> float | None:
 
 
 def is_spent(window: QuotaWindow, now: datetime) -> bool:
-    """Whether the service refuses what falls under the window at `now`, as far as is known."""
+    """Return whether the service, as far as is known, refuses what the window limits at `now`."""
     if window.resets is None or window.resets <= now:
         return False
     used = used_at(window, now)
@@ -127,7 +127,7 @@ def is_spent(window: QuotaWindow, now: datetime) -> bool:
 
 
 def elapsed(window: QuotaWindow, now: datetime) -> float | None:
-    """Which fraction of the window's time has passed: even pace; None where that is unknown."""
+    """Return which fraction of the window's time has passed: even pace; None if it is unknown."""
     span = length(window.name)
     if span is None or window.resets is None or window.resets <= now:
         return None
@@ -136,7 +136,7 @@ def elapsed(window: QuotaWindow, now: datetime) -> float | None:
 
 
 def forecast(window: QuotaWindow, now: datetime) -> float | None:
-    """What fraction will be used by the reset if the window goes on as it did so far.
+    """Return what fraction will be used by the reset if the window goes on as it did so far.
 
     None while too little of it has passed, or too little is known.
     """
@@ -147,18 +147,18 @@ def forecast(window: QuotaWindow, now: datetime) -> float | None:
 
 
 def find(quotas: Iterable[PlanQuota], backend: str) -> PlanQuota | None:
-    """The quota of the account that is in use at `backend`; None if nothing is known of it."""
+    """Return the quota of the account in use at `backend`; None if nothing is known of it."""
     return next((quota for quota in quotas if quota.backend == backend), None)
 
 
 def window_of(quota: PlanQuota | None, name: str) -> QuotaWindow | None:
-    """The window of that name; None if the service did not tell of one."""
+    """Return the window of that name; None if the service did not tell of one."""
     if quota is None:
         return None
     return next((window for window in quota.windows if window.name == name), None)
 
 
 def _is_lasting(window: QuotaWindow, now: datetime) -> bool:
-    """Whether a figure without a reset can be true still: not for longer than its window lasts."""
+    """Return whether a figure without a reset can still be true: while its window lasts."""
     span = length(window.name)
     return span is not None and now - window.read_at < span

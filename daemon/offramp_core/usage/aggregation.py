@@ -2,8 +2,8 @@
 
 Pure: no clock, no files; the same functions serve the command line, the tray and the charts.
 A `TimeGrid` cuts time into slots, the finer the more recent; every coarser period that a view
-shows (an hour, a week) is made of whole slots, so all views come from one `Usage`. As the grid
-moves on with the clock, `regroup` carries a `Usage` over to the new one without the records.
+shows (an hour, a week) is made of whole slots, so all views come from one `UsageCells`. As the grid
+moves on with the clock, `regroup` carries a `UsageCells` over to the new one without the records.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Key(NamedTuple):
-    """What one cell of a `Usage` counts; `start` is its slot's, UTC."""
+    """What one cell of a `UsageCells` counts; `start` is its slot's, UTC."""
 
     start: datetime
     backend: str | None
@@ -62,7 +62,7 @@ class Counts:
         )
 
     def __add__(self, other: Counts) -> Counts:
-        """The sum, field by field."""
+        """Return the sum, field by field."""
         return Counts(
             self.requests + other.requests,
             self.input_tokens + other.input_tokens,
@@ -97,13 +97,13 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class UsageCells:
     """Counts per cell; a cell that would be empty is not there. Never change `cells`."""
 
     cells: Mapping[Key, Counts]
 
     def total(self) -> Totals:
-        """Everything in one sum."""
+        """Return everything in one sum."""
         return _total(self.cells.items())
 
 
@@ -111,7 +111,7 @@ class Grid(Protocol):
     """How time is cut."""
 
     def slot(self, instant: datetime) -> Span | None:
-        """The slot that holds `instant`; None where there is none for it."""
+        """Return the slot that holds `instant`; None where there is none for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +126,7 @@ class EvenGrid:
     since: datetime | None = None
 
     def slot(self, instant: datetime) -> Span | None:
-        """The slot that holds `instant`."""
+        """Return the slot that holds `instant`."""
         if not _FIRST_INSTANT <= instant < _LAST_INSTANT:
             return None
         start = (instant - (instant - _EPOCH) % self.width).astimezone(UTC)
@@ -150,7 +150,7 @@ class TimeGrid:
 
     @classmethod
     def at(cls, now: datetime, boundary: WeekBoundary, since: datetime | None = None) -> TimeGrid:
-        """The grid whose last hour and last 3 minutes hold `now`."""
+        """Return the grid whose last hour and last 3 minutes hold `now`."""
         offset = now.astimezone(boundary.zone).utcoffset() or timedelta()
         return cls(
             boundary=boundary,
@@ -160,7 +160,7 @@ class TimeGrid:
         )
 
     def slot(self, instant: datetime) -> Span | None:
-        """The slot that holds `instant`, clipped at `since`."""
+        """Return the slot that holds `instant`, clipped at `since`."""
         first = _FIRST_INSTANT if self.since is None else max(self.since, _FIRST_INSTANT)
         if not first <= instant < _LAST_INSTANT:
             return None
@@ -172,7 +172,7 @@ class TimeGrid:
         return Span(start, end)
 
 
-def fold(records: Iterable[UsageRecord], grid: Grid) -> Usage:
+def fold(records: Iterable[UsageRecord], grid: Grid) -> UsageCells:
     """Count `records` per slot of `grid`; their order is free, but nearly sorted is fastest."""
     sums: dict[datetime, dict[tuple[str | None, str | None, Status], list[int]]] = {}
     cells: dict[tuple[str | None, str | None, Status], list[int]] = {}
@@ -195,7 +195,7 @@ def fold(records: Iterable[UsageRecord], grid: Grid) -> Usage:
         cell[2] += record.output_tokens
         cell[3] += record.cache_creation_input_tokens
         cell[4] += record.cache_read_input_tokens
-    return Usage(
+    return UsageCells(
         {
             Key(start, *key): Counts(*cell)
             for start, cells in sums.items()
@@ -204,13 +204,13 @@ def fold(records: Iterable[UsageRecord], grid: Grid) -> Usage:
     )
 
 
-def merge(*parts: Usage) -> Usage:
-    """The usage of all `parts` together; they count different records."""
+def merge(*parts: UsageCells) -> UsageCells:
+    """Return the usage of all `parts` together; they count different records."""
     return _collect((key, counts) for part in parts for key, counts in part.cells.items())
 
 
-def regroup(usage: Usage, grid: TimeGrid) -> Usage:
-    """`usage`, folded on an earlier grid of the same boundary, as if it had been on `grid`."""
+def regroup(usage: UsageCells, grid: TimeGrid) -> UsageCells:
+    """Return `usage`, folded on an earlier grid of the same boundary, as if folded on `grid`."""
     slots = {key.start: grid.slot(key.start) for key in usage.cells}
     return _collect(
         (key._replace(start=slot.start), counts)
@@ -219,12 +219,14 @@ def regroup(usage: Usage, grid: TimeGrid) -> Usage:
     )
 
 
-def select(usage: Usage, *, backends: Sequence[str] = (), models: Sequence[str] = ()) -> Usage:
-    """The cells whose backend and model each contain one of the given texts, case ignored.
+def select(
+    usage: UsageCells, *, backends: Sequence[str] = (), models: Sequence[str] = ()
+) -> UsageCells:
+    """Return the cells whose backend and model each contain one of the given texts, case ignored.
 
     No text at all lets everything through; a cell without a backend or model contains none.
     """
-    return Usage(
+    return UsageCells(
         {
             key: counts
             for key, counts in usage.cells.items()
@@ -234,10 +236,10 @@ def select(usage: Usage, *, backends: Sequence[str] = (), models: Sequence[str] 
 
 
 def without(
-    usage: Usage, *, backends: Collection[str | None] = (), models: Collection[str | None] = ()
-) -> Usage:
-    """The cells that are neither of these backends nor of these models, by their exact names."""
-    return Usage(
+    usage: UsageCells, *, backends: Collection[str | None] = (), models: Collection[str | None] = ()
+) -> UsageCells:
+    """Return the cells that are of none of these backends and models, by their exact names."""
+    return UsageCells(
         {
             key: counts
             for key, counts in usage.cells.items()
@@ -247,13 +249,13 @@ def without(
 
 
 def contains_any(name: str | None, texts: Sequence[str]) -> bool:
-    """Whether `name` contains one of `texts`, case ignored; without texts anything does."""
+    """Return whether `name` contains one of `texts`, case ignored; without texts anything does."""
     folded = (name or "").casefold()
     return not texts or any(text.casefold() in folded for text in texts)
 
 
-def series(usage: Usage, spans: Sequence[Span]) -> tuple[Usage, ...]:
-    """The part of `usage` in each of `spans`, which are in order and do not overlap.
+def series(usage: UsageCells, spans: Sequence[Span]) -> tuple[UsageCells, ...]:
+    """Return the part of `usage` in each of `spans`, which are in order and do not overlap.
 
     Cells of one span are summed; their `start` is the span's.
     """
@@ -266,22 +268,22 @@ def series(usage: Usage, spans: Sequence[Span]) -> tuple[Usage, ...]:
     return tuple(_collect(part) for part in parts)
 
 
-def by_backend(usage: Usage) -> dict[str | None, Totals]:
+def by_backend(usage: UsageCells) -> dict[str | None, Totals]:
     """Totals per backend, the one with the most tokens first."""
     return _by(usage, lambda key: key.backend)
 
 
-def by_model(usage: Usage) -> dict[str | None, Totals]:
+def by_model(usage: UsageCells) -> dict[str | None, Totals]:
     """Totals per model that was asked for, the one with the most tokens first."""
     return _by(usage, lambda key: key.model)
 
 
-def by_route(usage: Usage) -> dict[tuple[str | None, str | None], Totals]:
+def by_route(usage: UsageCells) -> dict[tuple[str | None, str | None], Totals]:
     """Totals per pair of backend and model, the one with the most tokens first."""
     return _by(usage, lambda key: (key.backend, key.model))
 
 
-def _by(usage: Usage, name: Callable[[Key], T]) -> dict[T, Totals]:
+def _by(usage: UsageCells, name: Callable[[Key], T]) -> dict[T, Totals]:
     groups: dict[T, list[tuple[Key, Counts]]] = {}
     for key, counts in usage.cells.items():
         groups.setdefault(name(key), []).append((key, counts))
@@ -300,15 +302,15 @@ def _total(cells: Iterable[tuple[Key, Counts]]) -> Totals:
     return Totals(total, errors, cancelled)
 
 
-def _collect(cells: Iterable[tuple[Key, Counts]]) -> Usage:
+def _collect(cells: Iterable[tuple[Key, Counts]]) -> UsageCells:
     sums: dict[Key, Counts] = {}
     for key, counts in cells:
         sums[key] = sums[key] + counts if key in sums else counts
-    return Usage(sums)
+    return UsageCells(sums)
 
 
 def _spans(now: datetime, width: timedelta, count: int, offset: timedelta) -> tuple[Span, ...]:
-    """`count` spans of `width`, the last with `now` in it; `offset` is local time's odd part."""
+    """Return `count` spans of `width`, the last around `now`; `offset` is local time's odd part."""
     last = now - (now - _EPOCH + offset) % width
     last = last.astimezone(UTC)
     return tuple(
@@ -317,7 +319,7 @@ def _spans(now: datetime, width: timedelta, count: int, offset: timedelta) -> tu
 
 
 def _holding(spans: tuple[Span, ...], instant: datetime) -> Span:
-    """The span that holds `instant`, or the time on its side of them all."""
+    """Return the span that holds `instant`, or the time on its side of them all."""
     if instant < spans[0].start:
         return Span(_FIRST_INSTANT, spans[0].start)
     if instant >= spans[-1].end:

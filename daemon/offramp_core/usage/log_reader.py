@@ -41,7 +41,7 @@ FileId = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class LogPart:
     """Records that were read together, and the file that held them."""
 
     path: Path
@@ -107,7 +107,7 @@ class LogReader:
         self._begins: dict[FileId, int] = {}
 
     def files(self) -> tuple[FileStatus, ...]:
-        """The log's files as they are now, the oldest month first.
+        """Return the log's files as they are now, the oldest month first.
 
         Raises:
             OfframpError: a file or the folder is there but can't be read.
@@ -125,11 +125,11 @@ class LogReader:
         self._positions[file.identity] = _Position(file.size, file.head)
 
     def passed_over(self, file: FileStatus) -> int:
-        """How many bytes at the beginning of `file` were passed over because of `since`."""
+        """Return how many bytes at the beginning of `file` were passed over because of `since`."""
         return self._begins.get(file.identity, 0)
 
     def read_passed_over(self, file: FileStatus) -> Iterator[list[records.UsageRecord]]:
-        """The records that `since` had passed over in `file`, in lists of bounded size.
+        """Yield the records that `since` had passed over in `file`, in lists of bounded size.
 
         They end early, without an error, where the file is gone or another has its place.
 
@@ -149,17 +149,17 @@ class LogReader:
             if whole:
                 yield self._decode(block[:whole])
 
-    def read_parts(self) -> Iterator[Part]:
-        """As `read_usage`, with the file that each list came from.
+    def read_parts(self) -> Iterator[LogPart]:
+        """Yield what `read_usage` does, with the file that each list came from.
 
         Raises:
             OfframpError: a file or the folder is there but can't be read.
         """
         for file, block in self._read_blocks():
-            yield Part(file.path, file.identity, self._decode(block))
+            yield LogPart(file.path, file.identity, self._decode(block))
 
     def read_usage(self) -> Iterator[list[records.UsageRecord]]:
-        """What is new, in lists of bounded size.
+        """Yield what is new, in lists of bounded size.
 
         Raises:
             OfframpError: a file or the folder is there but can't be read.
@@ -168,7 +168,7 @@ class LogReader:
             yield self._decode(block)
 
     def read_lines(self) -> Iterator[bytes]:
-        """What is new as it stands in the files, without newlines; blank lines are left out.
+        """Yield what is new as it stands in the files, without newlines; blank lines are left out.
 
         Raises:
             OfframpError: a file or the folder is there but can't be read.
@@ -188,7 +188,7 @@ class LogReader:
                     self._advance(file, self._end_of_lines(file))
 
     def consumed_lines_backwards(self) -> Iterator[bytes]:
-        """The lines before the cursor, latest first, whether this reader has read them or not.
+        """Yield the lines before the cursor, latest first, whether this reader read them or not.
 
         Raises:
             OfframpError: a file or the folder is there but can't be read.
@@ -230,7 +230,7 @@ class LogReader:
                 break
 
     def _resume(self, file: _LogFile) -> int:
-        """Where to go on in `file`: at its cursor, if it is still that file and has not shrunk."""
+        """Return where to go on in `file`: at its cursor, if it is that file and has not shrunk."""
         position = self._positions.get(file.identity)
         if position is None:
             offset = 0 if self._since is None else self._find_start(file, self._since - SLACK)
@@ -256,7 +256,7 @@ class LogReader:
         return self._pread(file, min(_HEAD_BYTES, file.size), 0)
 
     def _find_start(self, file: _LogFile, moment: datetime) -> int:
-        """The start of a line before which every record is older than `moment` plus `SLACK`.
+        """Return the start of a line before which every record is older than `moment` plus `SLACK`.
 
         Whatever stands before a record that is older than `moment` ended before `moment` plus
         `SLACK`, so the start of such a record will do, and any probe's answer is safe to use.
@@ -290,7 +290,7 @@ class LogReader:
         return None
 
     def _end_of_lines(self, file: _LogFile) -> int:
-        """The offset after the last newline."""
+        """Return the offset after the last newline."""
         end = file.size
         while end:
             begin = max(0, end - _PROBE_BYTES)
@@ -327,7 +327,7 @@ class LogReader:
 
     @contextmanager
     def _opened(self, path: Path) -> Iterator[_LogFile | None]:
-        """The file, or None if it has just gone or is no regular file."""
+        """Yield the file, or None if it has just gone or is no regular file."""
         try:
             descriptor = os.open(path, _OPEN_FLAGS)
         except FileNotFoundError:
@@ -355,7 +355,7 @@ class LogReader:
 
 
 def log_files(folder: Path) -> tuple[Path, ...]:
-    """The log files in `folder`, the oldest month first, those without a month before all others.
+    """Return the log files in `folder`, those without a month first, then the oldest month.
 
     A folder that is not there has none.
 

@@ -1,4 +1,4 @@
-"""The log contract: what one line of `requests-YYYY-MM.jsonl` holds, written and read here alone.
+"""The log contract: what one line of `requests-YYYY-MM.jsonl` holds, written and read only here.
 
 A line never holds message content, prompt text, a key or a latency. Fields are only ever added,
 with a default; none is retyped or reused, so that old files stay readable for good.
@@ -73,12 +73,12 @@ _USAGE_DECODER = msgspec.json.Decoder(UsageRecord)
 
 
 def encode(record: RequestRecord) -> bytes:
-    """One line of JSON, its newline included, keys in the order of the Struct's fields."""
+    """Return one line of JSON, its newline included, keys in the order of the Struct's fields."""
     return _ENCODER.encode(record) + b"\n"
 
 
 def decode(line: bytes) -> RequestRecord:
-    """The record in `line`; keys that this version does not know are passed over.
+    """Return the record in `line`; keys that this version does not know are passed over.
 
     Raises:
         msgspec.DecodeError: `line` is no whole JSON object (a torn line, say).
@@ -88,7 +88,7 @@ def decode(line: bytes) -> RequestRecord:
 
 
 def decode_usage(lines: bytes) -> list[UsageRecord]:
-    """The records in `lines`, any number of whole lines; blank ones hold none.
+    """Return the records in `lines`, any number of whole lines; blank ones hold none.
 
     Raises:
         one of `UNREADABLE`: at least one line holds no request record; ask line by line which.
@@ -97,12 +97,12 @@ def decode_usage(lines: bytes) -> list[UsageRecord]:
 
 
 def format_timestamp(moment: datetime) -> str:
-    """`moment` (aware) as `2026-02-07T10:30:00.000Z`."""
+    """Return `moment` (aware) as `2026-02-07T10:30:00.000Z`."""
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
     return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def file_name(ts: str) -> str:
-    """The log file that a record with this `ts` belongs to: its UTC month's."""
+    """Return the log file that a record with this `ts` belongs to: its UTC month's."""
     return f"requests-{ts[:7]}.jsonl"

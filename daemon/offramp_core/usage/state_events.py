@@ -1,4 +1,4 @@
-"""The event contract: what one line of `events.jsonl` holds, written and read here alone.
+"""The event contract: what one line of `events.jsonl` holds, written and read only here.
 
 The file stands beside the request log and says when the daemon's state changed, for the charts. A
 line never holds content or a key. As with records, fields are only ever added, with a default.
@@ -55,12 +55,12 @@ _DECODER = msgspec.json.Decoder(StateEvent)
 
 
 def encode(event: StateEvent) -> bytes:
-    """One line of JSON, its newline included."""
+    """Return one line of JSON, its newline included."""
     return _ENCODER.encode(event) + b"\n"
 
 
 def decode(line: bytes) -> StateEvent:
-    """The event in `line`; keys that this version does not know are passed over.
+    """Return the event in `line`; keys that this version does not know are passed over.
 
     Raises:
         one of `records.UNREADABLE`: `line` holds no event.

@@ -45,11 +45,11 @@ class WeekBoundary:
     minute: int = 0
 
     def week_of(self, instant: datetime) -> Span:
-        """The one week that holds `instant`."""
+        """Return the one week that holds `instant`."""
         local = instant.astimezone(self.zone).date()
         days_since = (local.isoweekday() - self.day) % 7
         end_day = local - timedelta(days=days_since) + _WEEK
-        # The date alone can be off by one boundary: its hour may be yet to come, and clocks that
+        # The date can be off by one boundary: its hour may be yet to come, and clocks that
         # go back over midnight show yesterday's date after today's boundary.
         while self._boundary(end_day) <= instant:
             end_day += _WEEK
@@ -58,7 +58,7 @@ class WeekBoundary:
         return Span(self._boundary(end_day - _WEEK), self._boundary(end_day))
 
     def latest_weeks(self, instant: datetime, count: int) -> tuple[Span, ...]:
-        """The week that holds `instant` and the `count` - 1 before it, the oldest first."""
+        """Return the week that holds `instant` and the `count` - 1 before it, the oldest first."""
         weeks = [self.week_of(instant)]
         while len(weeks) < count:
             weeks.append(self.week_of(weeks[-1].start - timedelta.resolution))
@@ -71,7 +71,7 @@ class WeekBoundary:
 
 
 def days(start: datetime, end: datetime, zone: tzinfo) -> tuple[Span, ...]:
-    """The days on the clocks of `zone` that hold the time from `start` up to, but without, `end`.
+    """Return the days on the clocks of `zone` that hold the time from `start` until before `end`.
 
     A day lasts from midnight to midnight, so it may have 23 or 25 hours.
     """
@@ -87,7 +87,7 @@ def days(start: datetime, end: datetime, zone: tzinfo) -> tuple[Span, ...]:
 
 
 def a_week_before(instant: datetime, zone: tzinfo) -> datetime:
-    """When the clocks of `zone` showed the same time seven days before, UTC."""
+    """Return when the clocks of `zone` showed the same time seven days before, UTC."""
     local = instant.astimezone(zone)
     return (local - _WEEK).replace(fold=0).astimezone(UTC)
 
@@ -98,7 +98,7 @@ def _midnight(day: date, zone: tzinfo) -> datetime:
 
 
 def system_zone(environ: Mapping[str, str], localtime: Path = _LOCALTIME) -> tzinfo:
-    """The user's time zone: the variable `TZ`, else the zone that `localtime` links to.
+    """Return the user's time zone: the variable `TZ`, else the zone that `localtime` links to.
 
     Where neither names a zone of the IANA database (`TZ=CET-1CEST`, a copied file), the C
     library's rules for this process apply; without any it is UTC.
@@ -144,21 +144,21 @@ class _CLibraryZone(tzinfo):
         return wall - datetime.fromtimestamp(wall.timestamp(), UTC).replace(tzinfo=None)
 
     def dst(self, dt: datetime | None) -> timedelta | None:
-        """Unknown: the offset alone counts."""
+        """Unknown: only the offset counts."""
         del dt
         return None
 
     def tzname(self, dt: datetime | None) -> str | None:
-        """The C library's abbreviation."""
+        """Return the C library's abbreviation."""
         return None if dt is None else dt.replace(tzinfo=None).astimezone().tzname()
 
     def fromutc(self, dt: datetime) -> datetime:
-        """The wall time at the UTC time `dt`."""
+        """Return the wall time at the UTC time `dt`."""
         aware = dt.replace(tzinfo=UTC).astimezone()
         wall = aware.replace(tzinfo=self)
         is_second_time = wall.utcoffset() != aware.utcoffset()
         return wall.replace(fold=1) if is_second_time else wall
 
     def __str__(self) -> str:
-        """The abbreviation at the moment, for a heading."""
+        """Return the abbreviation at the moment, for a heading."""
         return datetime.now(self).tzname() or "local time"

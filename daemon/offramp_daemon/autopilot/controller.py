@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from offramp_daemon.autopilot.cost_model import CostModel
     from offramp_daemon.autopilot.forecast import Rhythm
     from offramp_daemon.autopilot.history import Tier
-    from offramp_daemon.autopilot.plan_snapshot import Reading
+    from offramp_daemon.autopilot.plan_snapshot import PlanSnapshot
 
 _CONVERSATION = 0.006
 """What a conversation of which nothing is known takes of the week."""
@@ -71,7 +71,7 @@ class Tuning:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class BudgetDecision:
     """Where to, and in one sentence why."""
 
     is_claude: bool
@@ -80,7 +80,7 @@ class Decision:
     why: str
 
 
-class Controller:
+class BudgetController:
     """One account's controller; its hours count from the weekly window's reset."""
 
     def __init__(self, rhythm: Rhythm, tuning: Tuning | None = None) -> None:
@@ -91,15 +91,15 @@ class Controller:
 
     def decide(
         self,
-        reading: Reading | None,
+        reading: PlanSnapshot | None,
         cost: CostModel,
         *,
         tier: Tier,
         work: Sequence[float],
         running: Sequence[float] = (),
         delegate: str = "Z.ai",
-    ) -> Decision:
-        """Where a conversation of that tier that starts now, or has gone cold, goes.
+    ) -> BudgetDecision:
+        """Return where a conversation of that tier that starts now, or has gone cold, goes.
 
         `delegate` is what people call the service that it goes to if not to Claude.
         `work` is the weight of all work in each hour of this week so far, and `running` what each
@@ -107,7 +107,9 @@ class Controller:
         """
         room, obstacle = None, _obstacle(reading, cost)
         if reading is not None and obstacle == _COST_UNKNOWN and _is_calm(reading):
-            return Decision(is_claude=True, room=None, why=f"{tier.title()} on Claude: {_CALM}")
+            return BudgetDecision(
+                is_claude=True, room=None, why=f"{tier.title()} on Claude: {_CALM}"
+            )
         if reading is not None and obstacle is None:
             week = self._week_room(reading, cost, work, running)
             window = self._window_room(reading, cost, work, running)
@@ -117,16 +119,22 @@ class Controller:
                 wanted = self._tuning.hysteresis * min(1.0, reading.week_left_h / _CALM_H)
             if room >= wanted:
                 self._was_claude = True
-                return Decision(is_claude=True, room=room, why=_on_claude(tier, week.left))
+                return BudgetDecision(is_claude=True, room=room, why=_on_claude(tier, week.left))
             if week.left <= window.left:
                 obstacle = week.why_none("week", wanted)
             else:
                 obstacle = window.why_none("5-hour window", wanted)
         self._was_claude = False
-        return Decision(is_claude=False, room=room, why=delegated(tier, delegate, obstacle or ""))
+        return BudgetDecision(
+            is_claude=False, room=room, why=delegated(tier, delegate, obstacle or "")
+        )
 
     def _week_room(
-        self, reading: Reading, cost: CostModel, work: Sequence[float], running: Sequence[float]
+        self,
+        reading: PlanSnapshot,
+        cost: CostModel,
+        work: Sequence[float],
+        running: Sequence[float],
     ) -> _Room:
         tuning = self._tuning
         factor = cost.factor("opus")
@@ -144,7 +152,11 @@ class Controller:
         return _Room(left, kept_for_opus=mean + reserve)
 
     def _window_room(
-        self, reading: Reading, cost: CostModel, work: Sequence[float], running: Sequence[float]
+        self,
+        reading: PlanSnapshot,
+        cost: CostModel,
+        work: Sequence[float],
+        running: Sequence[float],
     ) -> _Room:
         used = reading.window_used
         if used is None or not math.isfinite(used):
@@ -167,19 +179,19 @@ class _Room:
     kept_for_opus: float
 
     def why_none(self, window: str, wanted: float) -> str:
-        """Why there is less than `wanted`."""
+        """Return why there is less than `wanted`."""
         if self.left + self.kept_for_opus >= wanted:
             return f"Opus needs the rest of the {window}"
         return f"too little of the {window} is left"
 
 
 def delegated(tier: Tier, delegate: str, why: str) -> str:
-    """The sentence for work that goes to the service that people call `delegate`."""
+    """Return the sentence for work that goes to the service that people call `delegate`."""
     return f"{tier.title()} on {delegate}: {why}"
 
 
-def _obstacle(reading: Reading | None, cost: CostModel) -> str | None:
-    """Why Claude is out of the question, whatever is still to come; None if it is not."""
+def _obstacle(reading: PlanSnapshot | None, cost: CostModel) -> str | None:
+    """Return why Claude is out of the question, whatever is still to come; None if it is not."""
     if reading is None:
         return "Claude's figures are not known freshly enough"
     if not 0 <= reading.week_used < math.inf:  # false for what is no number, too
@@ -191,8 +203,8 @@ def _obstacle(reading: Reading | None, cost: CostModel) -> str | None:
     return None
 
 
-def _is_calm(reading: Reading) -> bool:
-    """Whether so little is used that work may go to Claude, to learn there what it takes.
+def _is_calm(reading: PlanSnapshot) -> bool:
+    """Return whether so little is used that work may go to Claude, to learn there what it takes.
 
     Without that, who never uses Opus would never have anything learnt.
     """
@@ -203,7 +215,7 @@ def _is_calm(reading: Reading) -> bool:
 
 
 def _promised(running: Sequence[float]) -> tuple[float, float]:
-    """What the conversations on Claude, and one more, may still take, and its deviation.
+    """Return what the conversations on Claude, and one more, may still take, and its deviation.
 
     How long one goes on can't be told; the more it has taken, the more it may.
     """

@@ -69,7 +69,7 @@ class CostModel:
         return self.moved >= _ENOUGH
 
     def aged(self, part: float) -> CostModel:
-        """What is known here, with `part` of its weight, for a window that begins anew.
+        """Return what is known here, with `part` of its weight, for a window that begins.
 
         Plans change, so what was learnt long ago has to give way to what is learnt now.
         """
@@ -84,7 +84,7 @@ class CostModel:
         )
 
     def learnt(self) -> Learnt:
-        """All that is known here, to be kept."""
+        """Return all that is known here, to be kept."""
         return Learnt(
             moved=self.moved,
             weight=self._weight,
@@ -98,7 +98,7 @@ class CostModel:
 
     @classmethod
     def of(cls, learnt: Learnt) -> CostModel:
-        """One that knows what was kept.
+        """Return one that knows what was kept.
 
         Raises:
             ValueError: no model can have learnt that.
@@ -130,18 +130,18 @@ class CostModel:
         return min(max(self._week_moves / self._window_moves, 0.01), 1.0)
 
     def factor(self, tier: Tier) -> float:
-        """What one unit of that tier's weight takes of the weekly window."""
+        """Return what one unit of that tier's weight takes of the weekly window."""
         if self._factors is None:
             self._factors = self._solved()
         return self._factors[tier]
 
-    def note(self, tier: Tier, weight: float) -> None:
-        """Claude answered a request of that weight."""
+    def add_pending(self, tier: Tier, weight: float) -> None:
+        """Add a request of that weight that Claude answered, until the plan's figures move."""
         if _LEAST_WEIGHT < weight < _MOST_WEIGHT:  # false for what is no number
             self._pending[tier] = self._pending.get(tier, 0.0) + weight
 
     def break_off(self) -> None:
-        """Begin anew with the next figures: what was noted so far may not be all they cover."""
+        """Start again with the next figures: what was noted so far may not be all they cover."""
         self._pending.clear()
         self._last = self._last_window = None
 
@@ -185,7 +185,7 @@ class CostModel:
         self._factors = None
 
     def _solved(self) -> dict[Tier, float]:
-        """The ridge regression's solution, by Gauss and Seidel.
+        """Return the ridge regression's solution, by Gauss and Seidel.
 
         Weights may come in any unit: they are brought to that of the window first, by the common
         factor, for the ridge to mean the same in all.
@@ -210,5 +210,5 @@ class CostModel:
 
 
 def _followed(last: float | None, used: float) -> float:
-    """The figure that counts after `last`: a little less is an answer that was overtaken."""
+    """Return the figure that counts after `last`: a little less is an answer that was overtaken."""
     return used if last is None or used < last - _MISREAD else max(used, last)

@@ -62,7 +62,7 @@ class Rhythm:
         """How far Opus work strays: the variance of an amount of it, beside the amount."""
 
     def expected(self, from_h: float, to_h: float, work: Sequence[float]) -> Expected:
-        """What work lies between the two hours of this week.
+        """Return what work lies between the two hours of this week.
 
         `work` is the weight of all work, Opus and other, in each hour of this week so far: a week,
         or a day, that is busier than usual until now goes on like that.
@@ -91,7 +91,7 @@ def _level(
     prior: float,
     before: float = 1.0,
 ) -> float:
-    """How busy the time between was beside the usual; `prior` says how far `before` is trusted."""
+    """Return how busy the time between was beside the usual; `prior` is the trust in `before`."""
     seen = sum(work[int(from_h) : int(to_h) + 1])
     return (seen + prior * before) / (_between(sums, from_h, to_h) + prior)
 

@@ -63,7 +63,7 @@ class PastWeek:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class History:
+class WorkHistory:
     """A user's work, in hours since the weekly window's reset."""
 
     weeks: tuple[PastWeek, ...]
@@ -73,7 +73,7 @@ class History:
 
 
 def tier_of(model: str | None) -> Tier:
-    """The tier that a model's name stands for; what is no execution work counts as Opus."""
+    """Return the tier that a model's name stands for; what is no execution work counts as Opus."""
     name = (model or "").casefold()
     if "sonnet" in name:
         return "sonnet"
@@ -81,7 +81,7 @@ def tier_of(model: str | None) -> Tier:
 
 
 def weight(record: Metered) -> float:
-    """What the record's tokens would cost on Claude at list price, in dollars."""
+    """Return what the record's tokens would cost on Claude at list price, in dollars."""
     price = price_of(record.model)
     written, read = record.cache_creation_input_tokens, record.cache_read_input_tokens
     dollars = (
@@ -101,8 +101,8 @@ def history_from_records(
     resets_at: datetime,
     now: datetime,
     weeks: int = LEARNT_WEEKS,
-) -> History:
-    """The user's last `weeks` weeks and the one that runs, cut at the plan's own resets.
+) -> WorkHistory:
+    """Return the user's last `weeks` weeks and the one that runs, cut at the plan's own resets.
 
     `resets_at` is any reset of the weekly window, past or to come: the others lie whole weeks from
     it. Both instants are aware; records may come in any order.
@@ -121,7 +121,7 @@ def history_from_records(
             continue
         kind = opus if tier_of(record.model) == "opus" else execution
         kind[week][int(passed / _HOUR)] += weight(record)
-    return History(
+    return WorkHistory(
         weeks=tuple(
             PastWeek(opus=tuple(opus[week]), execution=tuple(execution[week]))
             for week in range(max(first + 1, 0), weeks)  # the log began within the first

@@ -28,7 +28,7 @@ _CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class WindowReading:
     """One of the plan's windows, as an answer's headers told it at `read_at`."""
 
     used: float
@@ -38,7 +38,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class PlanSnapshot:
     """How much of each window is used, and the hours until they reset.
 
     Without an open 5-hour window `window_used` is 0 and a whole one is left: the next request
@@ -52,13 +52,13 @@ class Reading:
 
 
 def read(
-    week: Window | None,
-    five_hour: Window | None,
+    week: WindowReading | None,
+    five_hour: WindowReading | None,
     *,
     now: datetime,
     answered_at: datetime | None = None,
-) -> Reading | None:
-    """The plan at the moment `now`; None where too little is known to go by.
+) -> PlanSnapshot | None:
+    """Return the plan at the moment `now`; None where too little is known to go by.
 
     `answered_at` is when Claude last answered anything.
     """
@@ -74,7 +74,7 @@ def read(
     else:
         window_used = max(five_hour.used, 0.0)
         window_left_h = min((five_hour.resets_at - now) / _HOUR, WINDOW_H)
-    return Reading(
+    return PlanSnapshot(
         week_used=abs(week.used),  # minus nothing is nothing
         window_used=window_used,
         week_left_h=min(week_left_h, WEEK_H),
@@ -82,7 +82,7 @@ def read(
     )
 
 
-def _is_fresh(window: Window, now: datetime, answered_at: datetime | None) -> bool:
+def _is_fresh(window: WindowReading, now: datetime, answered_at: datetime | None) -> bool:
     if not 0 <= window.used < math.inf:  # false for what is no number, too
         return False
     if not -_CLOCKS_DIFFER <= now - window.read_at <= STALE:  # a clock that was set back

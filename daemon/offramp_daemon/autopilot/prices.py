@@ -76,7 +76,7 @@ _PRICES: Final[dict[str, tuple[tuple[_Version, Price], ...]]] = {
 
 
 def price_of(model: str | None) -> Price:
-    """The price of the model of that name; what is none of Claude's families counts as Opus."""
+    """Return the price of the model of that name; a model of no known family counts as Opus."""
     return _found((model or "")[:_NAME_CHARACTERS])
 
 

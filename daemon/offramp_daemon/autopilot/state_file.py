@@ -1,22 +1,19 @@
 """Keeps what the autopilot has learnt of each account's plan, so that a restart loses nothing.
 
-Figures alone: accounts are salted hashes. A file that can't be read, or is another version's, is as
-good as none: what it held is learnt anew. Of two daemons in a hand-over the later writer wins, for
-each of them has read the same file and learnt on from it.
+It holds only figures: accounts are salted hashes. A file that can't be read, or is another
+version's, is as good as none: what it held is learnt again. Of two daemons in a hand-over the later
+writer wins, for each of them has read the same file and learnt on from it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import stat
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from offramp_core import atomic_file
 from offramp_core.quota.windows import Moment
 from offramp_daemon.autopilot.cost_model import CostModel, Learnt
 from offramp_daemon.storage.locked_file import make_private_folder
@@ -24,6 +21,7 @@ from offramp_daemon.storage.locked_file import make_private_folder
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+    from pathlib import Path
 
 MOST_ACCOUNTS = 16
 
@@ -31,14 +29,14 @@ _VERSION = 1
 _MOST_BYTES = 256 * 1024
 
 
-class _Kept(msgspec.Struct, frozen=True, kw_only=True):
+class _StateFile(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     accounts: dict[str, Learnt] = {}
     weeks: dict[str, Moment] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class KeptAccount:
+class LearntAccount:
     """What was learnt of one account."""
 
     learnt: Learnt
@@ -46,46 +44,34 @@ class KeptAccount:
     """When the plan's week began in which it was learnt last."""
 
 
-def load(file: Path) -> dict[str, KeptAccount]:
-    """What the file holds of each account; nothing if there is no good file. Blocks."""
+def load(file: Path) -> dict[str, LearntAccount]:
+    """Return what the file holds of each account; nothing if there is no good file. Blocks."""
     try:
-        # A pipe or device would block, or never end.
-        if not stat.S_ISREG(file.stat().st_mode):
-            return {}
-        with file.open("rb") as opened:
-            data = opened.read(_MOST_BYTES + 1)
-        kept = msgspec.json.decode(data, type=_Kept)
+        data = atomic_file.load(file, _MOST_BYTES + 1) or b""
+        kept = msgspec.json.decode(data, type=_StateFile)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
     if kept.version != _VERSION or len(data) > _MOST_BYTES:
         return {}
-    found: dict[str, KeptAccount] = {}
+    found: dict[str, LearntAccount] = {}
     for account, learnt in list(kept.accounts.items())[-MOST_ACCOUNTS:]:
         with contextlib.suppress(ValueError):
             CostModel.of(learnt)
-            found[account] = KeptAccount(learnt, kept.weeks.get(account))
+            found[account] = LearntAccount(learnt, kept.weeks.get(account))
     return found
 
 
-def save(file: Path, accounts: Mapping[str, KeptAccount]) -> None:
+def save(file: Path, accounts: Mapping[str, LearntAccount]) -> None:
     """Replace the file's content; the last accounts count. Blocks.
 
     Raises:
         OSError: the disk is full, read-only or broken; what was there stays.
     """
     latest = list(accounts.items())[-MOST_ACCOUNTS:]
-    kept = _Kept(
+    kept = _StateFile(
         version=_VERSION,
         accounts={name: account.learnt for name, account in latest},
         weeks={name: account.week for name, account in latest if account.week is not None},
     )
     make_private_folder(file.parent)
-    descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as written:
-            written.write(msgspec.json.encode(kept) + b"\n")
-        Path(name).replace(file)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
+    atomic_file.replace(file, msgspec.json.encode(kept) + b"\n")

@@ -35,7 +35,7 @@ class Keyring(Protocol):
     """What gives keys by backend; it may block, and raises KeyringError where it can't."""
 
     def get(self, names: Iterable[str]) -> Mapping[str, Secret]:
-        """The keys of these backends, as far as there are any."""
+        """Return the keys of these backends, as far as there are any."""
 
 
 class OnNews(Protocol):
@@ -76,7 +76,7 @@ class KeyringKeys:
     def look_again(self, *, for_all: bool = False) -> None:
         """Ask soon, for what is missing or `for_all`: settings, or the keyring, may have changed.
 
-        From the event loop alone.
+        From the event loop only.
         """
         self._is_for_all |= for_all
         self.note = WAITING

@@ -1,7 +1,7 @@
-"""The settings in force, taken anew when their files change.
+"""The settings in force, read again when their files change.
 
 A bad edit keeps the old settings. Requests under way keep the settings that they began with, since
-settings are frozen. What takes effect at the next start alone (the address, say) is held at its
+settings are frozen. What takes effect only at the next start (the address, say) is held at its
 value: settings must fit the socket that is open, not the one that is wished for.
 """
 
@@ -129,7 +129,7 @@ class LiveSettings:
 
 
 def first_settings(load: Load, *, is_activated: bool) -> Settings:
-    """The settings to start with; where sockets are open already, the defaults if they are wrong.
+    """Return the settings to start with: the defaults if they are wrong but sockets are open.
 
     Raises:
         ConfigError: they are wrong, and no socket is open.
@@ -149,7 +149,7 @@ def _held(address: Address) -> dict[str, str]:
 
 
 def _moved(loaded: LoadedSettings, wanted: Settings, address: Address) -> LoadedSettings:
-    """`loaded`, with a note if the settings name another address than that of the open sockets."""
+    """Return `loaded`, with a note if the settings name another address than the sockets'."""
     host, port = address
     is_same_host = wanted.host == host or (is_loopback(wanted.host) and is_loopback(host))
     if wanted.port == port and is_same_host:
@@ -168,7 +168,7 @@ def _defaults(address: Address) -> LoadedSettings:
 
 
 def _default_settings() -> Settings:
-    """The built-in settings: without a key everything goes to Anthropic as it came."""
+    """Return the built-in settings: without a key everything goes to Anthropic as it came."""
     return Settings(backends=default_backends(), routes=default_routes())
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Changes:
+class ChangeSignal:
     """Those who follow; with none of them, a change costs nothing."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Changes:
 
     @contextlib.contextmanager
     def follow(self) -> Iterator[asyncio.Event]:
-        """The event that each change sets, for the one who follows to clear."""
+        """Yield the event that each change sets, for the one who follows to clear."""
         self._loop = asyncio.get_running_loop()
         changed = asyncio.Event()
         self._followers.add(changed)

@@ -1,6 +1,6 @@
 """Serves the control socket: status, commands, and a stream of the state's changes.
 
-It answers over its Unix socket alone, so nothing here can be reached by TCP. It is never the reason
+It answers only over its Unix socket, so nothing here can be reached by TCP. It is never the reason
 that the daemon does not start, waits or ends: without a socket the daemon serves all the same.
 """
 
@@ -18,7 +18,7 @@ from aiohttp import web
 
 from offramp_core import __version__
 from offramp_core.control import api
-from offramp_core.control.api import CommandAnswer, Refusal, UnreadableError
+from offramp_core.control.api import CommandAnswer, CommandRefusal, UnreadableError
 from offramp_core.errors import OfframpError
 from offramp_daemon.control import unix_socket
 from offramp_daemon.control.unix_socket import SocketBusyError
@@ -30,12 +30,14 @@ if TYPE_CHECKING:
     import msgspec
 
     from offramp_core.control.api import Status
+    from offramp_daemon.control.change_signal import ChangeSignal
     from offramp_daemon.control.daemon_state import DaemonState
+    from offramp_daemon.control.key_watch import KeyWatch
+    from offramp_daemon.control.pause_keeper import PauseKeeper
     from offramp_daemon.control.unix_socket import ControlSocket
     from offramp_daemon.server.lifecycle import Shutdown
 
 _LAST_WORDS_S = 0.5
-_LOOK_EVERY_S = 30.0
 _AGAIN_S = 0.05
 """Between two tries to take over from another daemon."""
 _MOST_FOLLOWERS = 32
@@ -47,24 +49,29 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How an event stream goes, in seconds."""
+    """How the socket goes, in seconds."""
 
     gap_s: float = 0.25
-    """Between two of its lines at least; changes in between make one."""
+    """Between two lines of an event stream at least; changes in between make one."""
     keep_alive_s: float = api.KEEP_ALIVE_S
     patience_s: float = 5.0
     """For a client to send its command, or to read on."""
+    look_every_s: float = 30.0
+    """Between two looks whether the socket's file is still there."""
 
 
-class Control:
+class ControlServer:
     """The control socket, for as long as `run` runs."""
 
     def __init__(
         self,
         path: Path,
-        state: DaemonState,
         shutdown: Shutdown,
         *,
+        state: DaemonState,
+        pauses: PauseKeeper,
+        keys: KeyWatch,
+        changes: ChangeSignal,
         status: Callable[[], Status],
         say: Callable[[str], None],
         restart: Callable[[], Awaitable[str]] | None = None,
@@ -78,6 +85,9 @@ class Control:
         """
         self._path = path
         self._state = state
+        self._pauses = pauses
+        self._keys = keys
+        self._changes = changes
         self._shutdown = shutdown
         self._status = status
         self._say = say
@@ -104,7 +114,7 @@ class Control:
             self._say("The control socket failed: pause, resume and status are out of reach.")
 
     async def _claim(self) -> ControlSocket | None:
-        """The socket, waited for where another daemon has it; None where there can be none."""
+        """Return the socket, once no other daemon has it; None where there can be none."""
         is_said = self._restart_daemon is not None
         while True:
             try:
@@ -130,15 +140,15 @@ class Control:
         self._is_closing = asyncio.Event()
         is_lost = False
         try:
-            await self._state.take_up()
+            await self._pauses.take_over()
             await runner.setup()
             await web.SockSite(runner, claimed.listener).start()
-            await _until_replaced(self._path)
+            await _until_replaced(self._path, self._pace.look_every_s)
             is_lost = True
         finally:
             self._state.is_stopping = not is_lost
             self._is_closing.set()
-            self._state.changes.notify()
+            self._changes.notify()
             # The socket first: whoever waits for the end of this daemon may then have its place.
             await lifecycle.stop_accepting([claimed.listener], tuple(runner.sites))
             is_handed_over = self._shutdown.leaving.is_set() and not self._shutdown.asked.is_set()
@@ -187,22 +197,22 @@ class Control:
                 hint="If what asks it is newer, restart it with that version.",
             )
         if until is not None:
-            left = until - self._state.delegation.now()
+            left = until - self._pauses.now()
             if not 0 < left.total_seconds() <= api.LONGEST_PAUSE.total_seconds():
                 return _refuse(
                     HTTPStatus.BAD_REQUEST,
                     f"A pause can't end at {until.isoformat(timespec='seconds')}.",
                     hint="Give a time to come, within a year; or none, and resume it yourself.",
                 )
-        notes = await self._state.pause(until)
+        notes = await self._pauses.pause(until)
         return _answer(CommandAnswer(status=self._status(), notes=notes))
 
     async def _resume(self, _request: web.BaseRequest) -> web.Response:
-        notes = await self._state.resume()
+        notes = await self._pauses.resume()
         return _answer(CommandAnswer(status=self._status(), notes=notes))
 
     async def _reload(self, _request: web.BaseRequest) -> web.Response:
-        return _answer(await self._state.reload())
+        return _answer(await self._keys.reload())
 
     async def _drain(self, _request: web.BaseRequest) -> web.Response:
         self._shutdown.ask()
@@ -227,8 +237,8 @@ class Control:
         return _answer(CommandAnswer(status=self._status()))
 
     async def _follow(self, request: web.BaseRequest) -> web.StreamResponse:
-        """The status now and after each change, one line each, until either side ends."""
-        changes, pace = self._state.changes, self._pace
+        """Stream the status now and after each change, one line each, until either side ends."""
+        changes, pace = self._changes, self._pace
         if changes.count >= _MOST_FOLLOWERS:
             return _refuse(HTTPStatus.SERVICE_UNAVAILABLE, "Too many follow the daemon already.")
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
@@ -260,7 +270,7 @@ class Control:
 
 
 async def _claimed(path: Path) -> ControlSocket:
-    """The socket, made in a thread; if cancelled meanwhile, none stays behind."""
+    """Return the socket, made in a thread; if cancelled meanwhile, none stays behind."""
     made = asyncio.get_running_loop().run_in_executor(None, unix_socket.claim, path)
     try:
         return await asyncio.shield(made)
@@ -271,11 +281,11 @@ async def _claimed(path: Path) -> ControlSocket:
         raise
 
 
-async def _until_replaced(path: Path) -> None:
+async def _until_replaced(path: Path, look_every_s: float) -> None:
     """Wait until `path` is another file or none: with the last session its folder may go."""
     mark = await asyncio.to_thread(_mark, path)
-    while mark is not None and await asyncio.to_thread(_mark, path) == mark:  # noqa: ASYNC110 - nothing tells of it
-        await asyncio.sleep(_LOOK_EVERY_S)
+    while mark is not None and await asyncio.to_thread(_mark, path) == mark:  # noqa: ASYNC110 - nothing reports it
+        await asyncio.sleep(look_every_s)
 
 
 def _mark(path: Path) -> tuple[int, int] | None:
@@ -311,10 +321,10 @@ def _answer(payload: msgspec.Struct, status: int = HTTPStatus.OK) -> web.Respons
 
 
 def _refuse(status: int, title: str, *, hint: str = "") -> web.Response:
-    return _answer(Refusal(title=title, hint=hint), status)
+    return _answer(CommandRefusal(title=title, hint=hint), status)
 
 
 def _shown(*words: str) -> str:
-    """A client's words, short and harmless to a terminal."""
+    """Return a client's words, short and harmless to a terminal."""
     text = " ".join(words)[:_SHOWN_CHARACTERS]
     return "".join(letter if letter.isprintable() else "?" for letter in text)

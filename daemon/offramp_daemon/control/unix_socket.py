@@ -89,7 +89,7 @@ def _locked(path: Path) -> contextlib.AbstractContextManager[object]:
 
 
 def _is_live(path: Path) -> bool:
-    """Whether somebody listens; whatever is unclear counts as somebody."""
+    """Return whether somebody listens; whatever is unclear counts as somebody."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(_PROBE_TIMEOUT_S)
         try:

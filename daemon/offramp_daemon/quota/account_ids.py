@@ -6,24 +6,23 @@ nothing. The credential itself is never stored.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import logging
-import os
 import secrets
-import stat
-import tempfile
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from offramp_core import atomic_file
 from offramp_daemon.storage.locked_file import make_private_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _SALT_BYTES: Final = 32
 _HASH_BYTES = 8
 _log = logging.getLogger(__name__)
 
 
-class Accounts:
+class AccountIds:
     """Names accounts. `load` blocks; the rest does not."""
 
     def __init__(self, salt_file: Path) -> None:
@@ -42,50 +41,35 @@ class Accounts:
             )
 
     def name(self, backend: str, credential: str) -> str:
-        """The account behind `credential` at `backend`: 16 hex characters."""
+        """Return the account behind `credential` at `backend`: 16 hex characters."""
         text = f"{backend}\0{credential}".encode("utf-8", "surrogatepass")
         return hashlib.blake2b(text, key=self._salt, digest_size=_HASH_BYTES).hexdigest()
 
 
 def _read(file: Path) -> bytes | None:
-    """The salt in `file`; None where there is none that can be used."""
+    """Return the salt in `file`; None where there is none that can be used."""
+    text = atomic_file.load(file, 4 * _SALT_BYTES)
     try:
-        # A pipe or device would block, or never end.
-        if not stat.S_ISREG(file.stat().st_mode):
-            return None
-        with file.open("rb") as opened:
-            text = opened.read(4 * _SALT_BYTES)
-    except FileNotFoundError:
-        return None
-    try:
-        salt = bytes.fromhex(text.decode("ascii").strip())
+        salt = bytes.fromhex((text or b"").decode("ascii").strip())
     except ValueError:
         return None
     return salt if len(salt) == _SALT_BYTES else None
 
 
 def _make(file: Path) -> bytes:
-    """A new salt in `file`, or that of the process which was faster; whole or not at all.
+    """Make a new salt in `file`, or take that of the process which was faster.
 
     Raises:
         OSError: it can't be written.
     """
     make_private_folder(file.parent)
     salt = secrets.token_bytes(_SALT_BYTES)
-    descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    text = salt.hex().encode() + b"\n"
     try:
-        with os.fdopen(descriptor, "wb") as written:
-            written.write(salt.hex().encode() + b"\n")
-            written.flush()
-            os.fsync(written.fileno())
-        try:
-            os.link(name, file)
-        except OSError:  # there is one, or no salt, or a file system without links
-            found = _read(file)
-            if found is not None:
-                return found
-            Path(name).replace(file)
-    finally:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
+        atomic_file.create(file, text)
+    except OSError:  # there is one, or no salt, or a file system without links
+        found = _read(file)
+        if found is not None:
+            return found
+        atomic_file.replace(file, text)
     return salt

@@ -5,7 +5,6 @@ An API key's limits are not in it: they empty and refill within minutes, which i
 
 from __future__ import annotations
 
-import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -13,59 +12,54 @@ from offramp_core.quota import windows
 from offramp_core.quota.windows import QuotaPoint
 from offramp_daemon.quota.anthropic_headers import KEY_WINDOWS
 from offramp_daemon.quota.merging import percent
-from offramp_daemon.storage.background_writer import BackgroundWriter
-from offramp_daemon.storage.locked_file import open_locked
+from offramp_daemon.storage.jsonl_log import JsonlLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from offramp_core.quota.windows import PlanQuota, QuotaWindow
+    from offramp_daemon.storage.background_writer import BackgroundWriter
 
 _CAPACITY = 2000
 _MOST_WINDOWS = 1000
-_CLOSE_TIMEOUT_S = 2.0
 _MOVED = timedelta(minutes=5)
-"""A reset that differs by less is the same one, told anew."""
+"""A reset that differs by less is the same one, told again."""
 _STEP_BACK = 0.01
 """Answers overtake each other; a window that falls by less has not moved."""
 
-_log = logging.getLogger(__name__)
-
 
 class QuotaHistory:
-    """The file's only writer in this process; any number of processes may share it."""
+    """The points of one daemon; any number of processes may share the file."""
 
-    def __init__(self, folder: Path, *, first_retry_s: float = 1.0) -> None:
-        """Write into `folder`, which is made when needed."""
-        self._file = folder / windows.HISTORY_NAME
-        self._is_failing = False
+    def __init__(self, folder: Path, writer: BackgroundWriter) -> None:
+        """Have `writer` write into `folder`, which is made when needed."""
         self._last: dict[tuple[str, str, str], QuotaPoint] = {}
-        self._queue: BackgroundWriter[QuotaPoint] = BackgroundWriter(
-            self._write, name="offramp-quota-log", capacity=_CAPACITY, first_retry_s=first_retry_s
+        self._log: JsonlLog[QuotaPoint] = JsonlLog(
+            folder,
+            writer,
+            subject="Points of the quota's history",
+            name_of=lambda _: windows.HISTORY_NAME,
+            encode=windows.encode_point,
+            capacity=_CAPACITY,
         )
 
-    def start(self, known: Iterable[PlanQuota]) -> None:
-        """Start the thread that writes; `known` is what the last daemon has told of already."""
+    def resume(self, known: Iterable[PlanQuota]) -> None:
+        """Go on after `known`, of which the last daemon wrote the points already."""
         for plan in known:
             for window in plan.windows:
                 self._moved(plan, window)
-        self._queue.start()
 
-    def note(self, plan: PlanQuota) -> None:
+    def add_points(self, plan: PlanQuota) -> None:
         """Have a point written for each window that moved; never blocks, never raises."""
         for window in plan.windows:
             if window.read_at == plan.read_at:
                 point = self._moved(plan, window)
                 if point is not None:
-                    self._queue.put(point)
-
-    def close(self) -> None:
-        """Write what waits and stop. Blocks, for seconds at most."""
-        self._queue.close(_CLOSE_TIMEOUT_S)
+                    self._log.append(point)
 
     def _moved(self, plan: PlanQuota, window: QuotaWindow) -> QuotaPoint | None:
-        """The point that `window` is worth, which is the last one from now on; None for none."""
+        """Return the point to write for `window`, if any; it is the last one from now on."""
         if window.used is None or window.name in KEY_WINDOWS:
             return None
         key = plan.backend, plan.account, window.name
@@ -83,22 +77,6 @@ class QuotaHistory:
         if len(self._last) > _MOST_WINDOWS:
             del self._last[next(iter(self._last))]
         return point if is_moved else None
-
-    def _write(self, batch: list[QuotaPoint]) -> list[QuotaPoint]:
-        lines = b"".join(windows.encode_point(point) for point in batch)
-        try:
-            with open_locked(self._file) as file:
-                file.append(lines)
-        except OSError as error:
-            if not self._is_failing:
-                _log.warning(
-                    "The quota's history cannot be written; it waits in memory",
-                    extra={"file": str(self._file), "error": error.strerror or str(error)},
-                )
-            self._is_failing = True
-            return batch
-        self._is_failing = False
-        return []
 
 
 def _has_moved(last: QuotaPoint, point: QuotaPoint) -> bool:

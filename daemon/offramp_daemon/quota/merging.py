@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from offramp_core.quota import windows as quota
+from offramp_core.quota.windows import REJECTED, length, window_of
 from offramp_daemon.quota.anthropic_headers import MOST_WINDOWS
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _CLOCKS_DIFFER = timedelta(minutes=1)
 
 
 def with_told(known: PlanQuota, told: Iterable[QuotaWindow], now: datetime) -> PlanQuota:
-    """`known` after its service told of these windows at `now`, which ends any problem."""
+    """Return `known` after its service told of these windows at `now`, which ends any problem."""
     windows = {window.name: window for window in known.windows}
     for window in told:
         windows[window.name] = _followed(windows.get(window.name), window)
@@ -41,7 +41,7 @@ def with_told(known: PlanQuota, told: Iterable[QuotaWindow], now: datetime) -> P
 def same_account(
     known: Iterable[PlanQuota], told: Sequence[QuotaWindow], now: datetime
 ) -> PlanQuota | None:
-    """Whose windows these are that were told to a credential nobody knows; None for a new account.
+    """Return whose windows an unknown credential was told of; None for a new account.
 
     Of several whose they may be, it is the one that had used about as much.
     """
@@ -50,7 +50,7 @@ def same_account(
 
 
 def _is_same_account(known: PlanQuota, told: Sequence[QuotaWindow], now: datetime) -> bool:
-    """Whether these windows, told to another credential, are those of `known`.
+    """Return whether these windows, told to another credential, are those of `known`.
 
     Logins are renewed several times a day, and each renewal is a new credential. The account is
     the same if every window that both know of resets at the same minute, one of them lasts for
@@ -58,7 +58,7 @@ def _is_same_account(known: PlanQuota, told: Sequence[QuotaWindow], now: datetim
     """
     is_long = False
     for window in told:
-        before = quota.window_of(known, window.name)
+        before = window_of(known, window.name)
         if before is None or before.resets is None or before.resets <= now:
             continue
         if window.resets is None:
@@ -67,12 +67,12 @@ def _is_same_account(known: PlanQuota, told: Sequence[QuotaWindow], now: datetim
             return False
         if (window.used or 0.0) < (before.used or 0.0) - _MISREAD:
             return False
-        is_long = is_long or (quota.length(window.name) or timedelta(0)) >= _LONG
+        is_long = is_long or (length(window.name) or timedelta(0)) >= _LONG
     return is_long
 
 
 def _distance(plan: PlanQuota, told: Sequence[QuotaWindow]) -> float:
-    pairs = ((quota.window_of(plan, window.name), window) for window in told)
+    pairs = ((window_of(plan, window.name), window) for window in told)
     return sum(
         abs((before.used or 0.0) - (window.used or 0.0)) for before, window in pairs if before
     )
@@ -81,7 +81,7 @@ def _distance(plan: PlanQuota, told: Sequence[QuotaWindow]) -> float:
 def joined(
     ours: Iterable[PlanQuota], theirs: Iterable[PlanQuota], now: datetime
 ) -> tuple[PlanQuota, ...]:
-    """All that two processes know, of each window what was told last; the account in use first.
+    """Return all that two processes know, the latest of each window, the account in use first.
 
     What was told in the future is a clock's mistake, and must not outlive what is told from now on.
     """
@@ -96,13 +96,13 @@ def joined(
 
 
 def latest_first(plans: Iterable[PlanQuota]) -> tuple[PlanQuota, ...]:
-    """The plans that are worth keeping, the one that told last first."""
+    """Return the plans that are worth keeping, the one that told last first."""
     found = sorted(plans, key=lambda plan: plan.read_at, reverse=True)
     return tuple(found[:MOST_ACCOUNTS])
 
 
 def looks_alike(before: PlanQuota | None, after: PlanQuota) -> bool:
-    """Whether nobody who watches would see a difference but the figures' age."""
+    """Return whether nobody who watches would see a difference but the figures' age."""
     return before is not None and _look(before) == _look(after)
 
 
@@ -125,7 +125,7 @@ def percent(used: float) -> int:
 
 
 def _followed(before: QuotaWindow | None, window: QuotaWindow) -> QuotaWindow:
-    """`window`, with what it leaves out taken from what was known of the same stretch of time."""
+    """Return `window`, completed by what was known of the same stretch of time."""
     if before is None or before.resets is None or before.resets <= window.read_at:
         return window
     if window.resets is None:
@@ -134,7 +134,7 @@ def _followed(before: QuotaWindow | None, window: QuotaWindow) -> QuotaWindow:
         return msgspec.structs.replace(window, resets=before.resets) if is_going_on else window
     if window.used is None and _is_same(before.resets, window.resets):
         # A rejection is news of itself; else the figure is as old as it was.
-        is_news = window.status == quota.REJECTED
+        is_news = window.status == REJECTED
         return msgspec.structs.replace(
             window,
             used=before.used,
@@ -155,7 +155,7 @@ def _joined_plan(one: PlanQuota, other: PlanQuota) -> PlanQuota:
 
 
 def _with_windows(plan: PlanQuota, windows: Iterable[QuotaWindow]) -> PlanQuota:
-    """`plan` with those windows that are worth keeping, by name: so they stay in their places."""
+    """Return `plan` with the windows that are worth keeping, in the order of their names."""
     kept = [window for window in windows if not _is_forgotten(window, plan.read_at)]
     kept.sort(key=lambda window: window.read_at, reverse=True)
     kept = sorted(kept[:MOST_WINDOWS], key=lambda window: window.name)
@@ -175,8 +175,8 @@ def _without_future(plan: PlanQuota, now: datetime) -> PlanQuota | None:
 
 
 def _is_forgotten(window: QuotaWindow, told_at: datetime) -> bool:
-    """Whether the service, when it told last, had long ceased to speak of the window."""
-    over = window.resets or window.read_at + (quota.length(window.name) or _LONG)
+    """Return whether the service, when it told last, had long ceased to speak of the window."""
+    over = window.resets or window.read_at + (length(window.name) or _LONG)
     return told_at - over > _FORGET_AFTER
 
 

@@ -33,7 +33,7 @@ class Schedule:
         self._asked_s: float | None = None
 
     def pass_on(self, fresh: Schedule) -> Schedule:
-        """`fresh`, which now has what calls for an ask here."""
+        """Return `fresh`, which now has what calls for an ask here."""
         fresh._is_used, fresh._is_urgent = self._is_used, self._is_urgent
         return fresh
 
@@ -42,31 +42,31 @@ class Schedule:
         self._asked_s = told_s if self._asked_s is None else max(self._asked_s, told_s)
 
     def note_use(self) -> bool:
-        """The plan was used: what was told of it is no longer so. Whether that is news."""
+        """Take into account that the plan was used; return whether that is news."""
         is_news = not self._is_used
         self._is_used = True
         return is_news
 
     def want_soon(self) -> None:
-        """A quota error came: what was told of it is wrong."""
+        """Take into account a quota error: what was told of the plan is wrong."""
         self._is_urgent = True
 
     def begin(self, now_s: float) -> None:
-        """It is being asked now, which answers for all that was before."""
+        """Begin an ask, which answers for all that was before."""
         self._asked_s = now_s
         self._is_used = self._is_urgent = False
 
     def end(self, *, is_told: bool, is_refused: bool = False) -> None:
-        """The answer was there, or was not; `is_refused` says that the key is wrong."""
+        """End an ask, with an answer or without; `is_refused` says that the key is wrong."""
         self._failures = 0 if is_told else min(self._failures + 1, _MOST_DOUBLINGS)
         self._refused = is_refused
 
     def drop(self) -> None:
-        """Nothing can be asked at present, so nothing calls for it; what was asked when, stays."""
+        """Drop what calls for an ask, for none is possible now; when it was asked last stays."""
         self._is_used = self._is_urgent = False
 
     def due_s(self) -> float | None:
-        """From when on it is to be asked; None while nothing calls for it."""
+        """Return from when on it is to be asked; None while nothing calls for it."""
         if not self._is_used and not self._is_urgent:
             return None
         if self._asked_s is None:

@@ -7,12 +7,9 @@ holds, under a lock, so that nothing newer is lost. Everything here blocks.
 from __future__ import annotations
 
 import contextlib
-import os
-import stat
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from offramp_core import atomic_file
 from offramp_core.errors import OfframpError
 from offramp_core.quota import state_file
 from offramp_daemon.quota import merging
@@ -21,6 +18,7 @@ from offramp_daemon.storage.locked_file import open_locked
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
+    from pathlib import Path
 
     from offramp_core.quota.windows import PlanQuota
 
@@ -31,20 +29,14 @@ _MOST_BYTES = 2 * 1024 * 1024
 
 
 def load(file: Path, now: datetime) -> tuple[PlanQuota, ...]:
-    """The plans in `file`, the one that told last first; none where there is no file.
+    """Return the plans in `file`, the one that told last first; none where there is no file.
 
     Raises:
         OfframpError: it can't be read, or holds something else.
     """
     try:
-        # A pipe or device would block, or never end.
-        if not stat.S_ISREG(file.stat().st_mode):
-            raise _unreadable(file, "it is no file")
-        with file.open("rb") as opened:
-            data = opened.read(_MOST_BYTES)
-        return merging.joined(state_file.decode(data), (), now)
-    except (FileNotFoundError, NotADirectoryError):
-        return ()
+        data = atomic_file.load(file, _MOST_BYTES)
+        return () if data is None else merging.joined(state_file.decode(data), (), now)
     except OSError as error:
         raise _unreadable(file, error.strerror or str(error)) from error
     except ValueError as error:
@@ -52,7 +44,7 @@ def load(file: Path, now: datetime) -> tuple[PlanQuota, ...]:
 
 
 def mark(file: Path) -> Mark | None:
-    """What differs once `file` does; None where there is none."""
+    """Return what differs once `file` does; None where there is none."""
     try:
         status = file.stat()
     except OSError:
@@ -71,22 +63,8 @@ def save(file: Path, plans: Iterable[PlanQuota], now: datetime) -> tuple[PlanQuo
         with contextlib.suppress(OfframpError):  # said at the start; it is replaced
             there = load(file, now)
         joined = merging.joined(plans, there, now)
-        _replace(file, state_file.encode(joined))
+        atomic_file.replace(file, state_file.encode(joined))
         return joined
-
-
-def _replace(file: Path, data: bytes) -> None:
-    descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as written:
-            written.write(data)
-            written.flush()
-            os.fsync(written.fileno())
-        Path(name).replace(file)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
 
 
 def _unreadable(file: Path, why: str) -> OfframpError:

@@ -20,9 +20,9 @@ from offramp_core.errors import OfframpError
 from offramp_core.quota import windows
 from offramp_core.quota.windows import PlanQuota
 from offramp_daemon.quota import anthropic_headers, merging, state_file
-from offramp_daemon.quota.account_ids import Accounts
+from offramp_daemon.quota.account_ids import AccountIds
 from offramp_daemon.quota.history_log import QuotaHistory
-from offramp_daemon.storage.background_writer import BackgroundWriter
+from offramp_daemon.storage.background_writer import WriteQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from offramp_core.settings import Backend
     from offramp_daemon.clock import Clock
     from offramp_daemon.quota.anthropic_headers import Telling
+    from offramp_daemon.storage.background_writer import BackgroundWriter
 
 SAVE_EVERY_S: Final = 5.0
 """Figures move with each answer: a crash may cost those of so many seconds."""
 
-_CLOSE_TIMEOUT_S = 2.0
 _MOST_ALIASES = 256
 SAME_FOR: Final = timedelta(seconds=20)
 """For so long figures that are told again are as good as those before."""
@@ -49,18 +49,18 @@ _log = logging.getLogger(__name__)
 Plans = tuple[PlanQuota, ...]
 
 
-class Asker(Protocol):
+class QuotaPoller(Protocol):
     """Asks services for the figures that no answer carries. Each call names a backend."""
 
     def note_use(self, backend: str) -> None:
-        """It was used, so its figures are old."""
+        """Take into account that it was used, so that its figures are old."""
 
     def ask_soon(self, backend: str) -> None:
-        """Its figures are wanted at once."""
+        """Have its figures asked for at once."""
 
 
-class QuotaKeeper:
-    """The latest figures of each account. Used from the event loop alone, but for `load`, `close`.
+class QuotaTracker:
+    """The latest figures of each account. Used from the event loop only.
 
     At each backend the account that told last is the one in use.
     """
@@ -69,21 +69,25 @@ class QuotaKeeper:
         self,
         paths: Paths,
         log_folder: Path,
+        writer: BackgroundWriter,
         *,
         clock: Clock,
         on_change: Callable[[], None],
         say: Callable[[str], None],
         save_every_s: float = SAVE_EVERY_S,
     ) -> None:
-        """Know nothing yet. `on_change` is called when those who watch would see a difference."""
-        self.asker: Asker | None = None
+        """Know nothing yet; `writer`, which is not started yet, writes what is to be kept.
+
+        `on_change` is called when those who watch would see a difference.
+        """
+        self.asker: QuotaPoller | None = None
         """Who asks services that must be asked; None for nobody."""
         self._file = paths.quota_file
         self._clock = clock
         self._on_change = on_change
         self._say = say
-        self._accounts = Accounts(paths.account_salt_file)
-        self._history = QuotaHistory(log_folder)
+        self._accounts = AccountIds(paths.account_salt_file)
+        self._history = QuotaHistory(log_folder, writer)
         self._known: dict[tuple[str, str], PlanQuota] = {}
         self._aliases: dict[tuple[str, str], str] = {}
         self._heads: dict[tuple[str, int], tuple[Telling, datetime]] = {}
@@ -96,8 +100,12 @@ class QuotaKeeper:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_failing = False
         self._seen: state_file.Mark | None = None
-        self._saver: BackgroundWriter[Plans] = BackgroundWriter(
-            self._save, name="offramp-quota", capacity=1, nap_s=save_every_s
+        self._state_file: WriteQueue[Plans] = WriteQueue(
+            self._save,
+            writer,
+            nap_s=save_every_s,
+            is_latest_only=True,
+            on_abandoned=self._say_abandoned,
         )
 
     async def start(self) -> None:
@@ -106,13 +114,7 @@ class QuotaKeeper:
         plans = await asyncio.to_thread(self._load)
         self._known = {(plan.backend, plan.account): plan for plan in plans}
         self._find_spent()
-        self._history.start(plans)
-        self._saver.start()
-
-    def close(self) -> None:
-        """Write down what is not yet. Blocks, for seconds at most."""
-        self._saver.close(_CLOSE_TIMEOUT_S)
-        self._history.close()
+        self._history.resume(plans)
 
     async def catch_up(self) -> None:
         """Take over what another daemon has written down by now.
@@ -154,7 +156,7 @@ class QuotaKeeper:
             _log.exception("An answer's quota could not be taken into account")
 
     def _is_news(self, source: tuple[str, int], telling: Telling, now: datetime) -> bool:
-        """Whether these headers say what those before them from there did not, a moment ago."""
+        """Return whether these headers say what the last ones from there, a moment ago, did not."""
         last, before = self._heads.get(source), self._in_use.get(source[0])
         self._in_use[source[0]] = source  # another login than before makes another account's news
         is_same = last is not None and last[0] == telling and source == before
@@ -184,7 +186,7 @@ class QuotaKeeper:
         plan = merging.with_told(known, told, now)
         if level is not None:
             plan = msgspec.structs.replace(plan, level=level)
-        self._history.note(plan)
+        self._history.add_points(plan)
         self._put(plan)
         for callback in self._followers:
             try:
@@ -203,10 +205,10 @@ class QuotaKeeper:
     def spent_until(
         self, backend: str, model: str | None, account_of: str | None = None
     ) -> datetime | None:
-        """Until when the plan refuses `model`; None if it serves it, or nothing is known.
+        """Return until when the plan refuses `model`; None if it serves it, or nothing is known.
 
         It is the plan of the account behind the credential `account_of`, or else of that in use. A
-        window of one family (`7d_opus`) counts for that family alone, and an API key's limits,
+        window of one family (`7d_opus`) counts only for that family, and an API key's limits,
         which refill within minutes, spend no plan.
         """
         if backend not in self._may_be_spent:
@@ -223,7 +225,7 @@ class QuotaKeeper:
         return max((end for end in ends if end is not None), default=None)
 
     def told_at(self, backend: str, credential: str) -> datetime | None:
-        """When something was told last of the account behind `credential`; None if nothing was."""
+        """Return when the account behind `credential` was last told of; None if it never was."""
         plan = self._plan(backend, credential)
         return plan.read_at if plan else None
 
@@ -233,7 +235,7 @@ class QuotaKeeper:
             self.asker.ask_soon(backend)
 
     def note_use(self, backend: str) -> None:
-        """A request to the backend has ended, however it did."""
+        """Take into account that a request to the backend has ended, however it did."""
         if self.asker is not None:
             self.asker.note_use(backend)
 
@@ -246,7 +248,7 @@ class QuotaKeeper:
     def _account(
         self, backend: str, credential: str, told: Sequence[QuotaWindow], now: datetime
     ) -> str:
-        """The account's name, which it keeps when its credential is renewed."""
+        """Return the account's name, which it keeps when its credential is renewed."""
         name = self._accounts.name(backend, credential)
         alias = self._aliases.get((backend, name))
         if alias is not None and (backend, alias) in self._known:
@@ -269,7 +271,7 @@ class QuotaKeeper:
         if len(kept) < len(self._known):
             self._known = {(each.backend, each.account): each for each in kept}
         self._find_spent()
-        self._saver.put(kept)
+        self._state_file.put(kept)
         if not merging.looks_alike(before, plan):
             self._on_change()
 
@@ -293,7 +295,7 @@ class QuotaKeeper:
         if mark is None or mark == self._seen:
             return ()
         self._seen = mark
-        with contextlib.suppress(OfframpError):  # said at the start, and mended with the next save
+        with contextlib.suppress(OfframpError):  # said at the start, and repaired by the next save
             return state_file.load(self._file, self._clock())
         return ()
 
@@ -316,6 +318,12 @@ class QuotaKeeper:
                 self._loop.call_soon_threadsafe(self._adopt, joined)
         return []
 
+    def _say_abandoned(self, _left: int) -> None:
+        _log.warning(
+            "The plans' latest limits were lost: the daemon ended before they could be saved",
+            extra={"file": str(self._file)},
+        )
+
     def _adopt(self, plans: Plans) -> None:
         """Take over what another daemon was told meanwhile."""
         before = self.plans()
@@ -332,7 +340,7 @@ def _may_be_spent(window: QuotaWindow) -> bool:
 
 
 def _applies(name: str, model: str | None) -> bool:
-    """Whether a window of that name limits requests for `model`; a whole plan's limits all."""
+    """Return whether a window of that name limits requests for `model`, as a whole plan's does."""
     if name in anthropic_headers.KEY_WINDOWS or name == windows.MONTHLY_TOOLS:
         return False
     family = set(name.split("_")[1:])

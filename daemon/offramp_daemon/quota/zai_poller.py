@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from offramp_core.settings import Backend, Secret, Settings
-    from offramp_daemon.quota.tracker import QuotaKeeper
+    from offramp_daemon.quota.tracker import QuotaTracker
     from offramp_daemon.upstream.client import Upstream
 
 PAGE: Final = "/api/monitor/usage/quota/limit"
@@ -47,7 +47,7 @@ class ZaiPoller:
         self,
         settings: Callable[[], Settings],
         upstream: Upstream,
-        keeper: QuotaKeeper,
+        keeper: QuotaTracker,
         *,
         hop: str,
         schedule: Callable[[], Schedule] = Schedule,

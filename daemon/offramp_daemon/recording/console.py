@@ -22,7 +22,7 @@ from offramp_core.redaction import mask_credentials
 from offramp_core.usage.records import Status, format_timestamp
 from offramp_core.wording.formatting import format_tokens
 from offramp_daemon.recording.stream_writer import TextOutput, is_terminal
-from offramp_daemon.storage.background_writer import BackgroundWriter
+from offramp_daemon.storage.background_writer import BackgroundWriter, WriteQueue
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -107,9 +107,8 @@ class Console:
         self._output: TextOutput | None = None
         self._failed = 0
         self._missing_said = 0
-        self._queue: BackgroundWriter[_Item] = BackgroundWriter(
-            self._write, name="offramp-console", capacity=_CAPACITY
-        )
+        self._writer = BackgroundWriter("offramp-console")
+        self._queue: WriteQueue[_Item] = WriteQueue(self._write, self._writer, capacity=_CAPACITY)
 
     @property
     def is_private(self) -> bool:
@@ -123,8 +122,8 @@ class Console:
 
     def start(self) -> None:
         """Start the thread that writes."""
-        self._output = TextOutput(self._stream, self._queue.given_up)
-        self._queue.start()
+        self._output = TextOutput(self._stream, self._writer.given_up)
+        self._writer.start()
 
     def request(self, line: RequestLine) -> None:
         """Show `line`; from the event loop, never blocks, never raises."""
@@ -138,7 +137,7 @@ class Console:
 
     def close(self) -> None:
         """Show what waits and stop; within a second, whether or not somebody reads."""
-        if self._queue.close(_CLOSE_TIMEOUT_S) and self._output is not None:
+        if self._writer.close(_CLOSE_TIMEOUT_S) and self._output is not None:
             self._output.close()
 
     def _write(self, batch: list[_Item]) -> list[_Item]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from offramp_core.redaction import MASK, Redactor, is_credential_name
 from offramp_core.usage.records import format_timestamp
 from offramp_daemon.recording.stream_writer import TextOutput
-from offramp_daemon.storage.background_writer import BackgroundWriter
+from offramp_daemon.storage.background_writer import BackgroundWriter, WriteQueue
 from offramp_daemon.storage.locked_file import open_locked
 
 if TYPE_CHECKING:
@@ -82,10 +82,11 @@ class Diagnostics:
         self._level = _LEVELS[level]
         self._is_json = log_format == "json"
         self._redactor = Redactor()
-        self._queue: BackgroundWriter[_Entry] = BackgroundWriter(
-            self._write, name="offramp-diagnostics", capacity=_CAPACITY, batch=_BATCH
+        self._writer = BackgroundWriter("offramp-diagnostics")
+        self._queue: WriteQueue[_Entry] = WriteQueue(
+            self._write, self._writer, capacity=_CAPACITY, batch=_BATCH
         )
-        self._fallback = TextOutput(fallback, self._queue.given_up)
+        self._fallback = TextOutput(fallback, self._writer.given_up)
         self._is_fallen_back = False
         self._failed = 0
         self._lost_said = 0
@@ -103,7 +104,7 @@ class Diagnostics:
         self._apply_level()
         logging.captureWarnings(capture=True)
         self._open()
-        self._queue.start()
+        self._writer.start()
 
     def hide(self, secret: str) -> None:
         """Mask `secret` wherever it would be written, from now on."""
@@ -122,7 +123,7 @@ class Diagnostics:
             logger.setLevel(level)
             logger.propagate = propagate
         self._before.clear()
-        if self._queue.close(_CLOSE_TIMEOUT_S):
+        if self._writer.close(_CLOSE_TIMEOUT_S):
             self._fallback.close()
 
     def _apply_level(self) -> None:
@@ -214,7 +215,7 @@ class Diagnostics:
 class _Handler(logging.Handler):
     """Turns log records into entries, on the thread that logs; all else is the queue's."""
 
-    def __init__(self, queue: BackgroundWriter[_Entry]) -> None:
+    def __init__(self, queue: WriteQueue[_Entry]) -> None:
         super().__init__()
         self._queue = queue
 

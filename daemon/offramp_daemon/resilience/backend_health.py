@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from offramp_daemon.clock import Clock
     from offramp_daemon.exchange import Exchange
     from offramp_daemon.messages.errors import Failure
-    from offramp_daemon.quota.tracker import QuotaKeeper
+    from offramp_daemon.quota.tracker import QuotaTracker
     from offramp_daemon.resilience.circuit_breaker import Change, Standing
 
 _SURELY_LEFT = 0.97
@@ -36,7 +36,7 @@ _SURELY_LEFT = 0.97
 class BackendStanding:
     """All backends' standing. Used from the event loop alone."""
 
-    def __init__(self, clock: Clock, keeper: QuotaKeeper) -> None:
+    def __init__(self, clock: Clock, keeper: QuotaTracker) -> None:
         """All is well, as far as is known; `keeper` hears of what is used, and found spent."""
         self._keeper = keeper
         self.errors = BackendErrors(clock)

@@ -6,15 +6,11 @@ was down. Whether it is over is looked up at each request, so that no timer can 
 
 from __future__ import annotations
 
-import contextlib
-import os
-import stat
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from offramp_core import atomic_file
 from offramp_core.control.api import Moment, Pause
 from offramp_core.errors import OfframpError
 from offramp_daemon.clock import Clock, utc_now
@@ -22,6 +18,7 @@ from offramp_daemon.storage.locked_file import make_private_folder
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
 _MAX_BYTES = 64 * 1024
 _LAST_YEAR = 9998
@@ -29,16 +26,12 @@ _LAST_YEAR = 9998
 
 
 class Delegation:
-    """Goes on, or is paused. Read from any thread, changed from the event loop alone."""
+    """Goes on, or is paused. Read from any thread, changed from the event loop only."""
 
     def __init__(self, *, clock: Clock = utc_now) -> None:
         """Delegation goes on, for now."""
         self._clock = clock
         self._pause: Pause | None = None
-
-    def now(self) -> datetime:
-        """This moment on the clock by which pauses end."""
-        return self._clock()
 
     @property
     def pause(self) -> Pause | None:
@@ -66,7 +59,7 @@ class Delegation:
         return until is not None and self._clock() >= until
 
 
-class _Saved(msgspec.Struct, frozen=True, kw_only=True):
+class _StoredPause(msgspec.Struct, frozen=True, kw_only=True):
     """What the file holds. `since` only while paused."""
 
     is_paused: bool
@@ -74,24 +67,20 @@ class _Saved(msgspec.Struct, frozen=True, kw_only=True):
     until: Moment | None = None
 
 
-def load(file: Path) -> Pause | None:
-    """The pause that `file` tells of, over or not; None for no pause, and for no file.
+def load_pause(file: Path) -> Pause | None:
+    """Return the pause in `file`, over or not; None for no pause, and for no file.
 
     Raises:
         OfframpError: it can't be read, or holds something else.
     """
     try:
-        # A pipe or device would block, or never end.
-        if not stat.S_ISREG(file.stat().st_mode):
-            raise _unreadable(file, "it is no file")
-        with file.open("rb") as opened:
-            data = opened.read(_MAX_BYTES)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+        data = atomic_file.load(file, _MAX_BYTES)
     except OSError as error:
         raise _unreadable(file, error.strerror or str(error)) from error
+    if data is None:
+        return None
     try:
-        saved = msgspec.json.decode(data, type=_Saved)
+        saved = msgspec.json.decode(data, type=_StoredPause)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _unreadable(file, "it is damaged") from error
     if not saved.is_paused:
@@ -102,38 +91,17 @@ def load(file: Path) -> Pause | None:
     return Pause(since=saved.since, until=saved.until)
 
 
-def save(file: Path, pause: Pause | None) -> None:
+def save_pause(file: Path, pause: Pause | None) -> None:
     """Write it down, whole or not at all, so that it holds after a power cut too. Blocks.
 
     Raises:
         OSError: the disk is full, read-only or broken; what was there stays.
     """
-    saved = _Saved(is_paused=False)
+    saved = _StoredPause(is_paused=False)
     if pause is not None:
-        saved = _Saved(is_paused=True, since=pause.since, until=pause.until)
+        saved = _StoredPause(is_paused=True, since=pause.since, until=pause.until)
     make_private_folder(file.parent)
-    descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as written:
-            written.write(msgspec.json.encode(saved) + b"\n")
-            written.flush()
-            os.fsync(written.fileno())
-        Path(name).replace(file)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
-    _sync_folder(file.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the new name on the disk as well, where the file system can do that."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    atomic_file.replace(file, msgspec.json.encode(saved) + b"\n")
 
 
 def _unreadable(file: Path, why: str) -> OfframpError:

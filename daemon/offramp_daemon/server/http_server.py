@@ -15,7 +15,7 @@ _HEAD_LIMIT_BYTES = 64 * 1024
 
 
 def of(in_flight: InFlight) -> web.Server:
-    """The HTTP server: bodies as they came, handlers ended when their client goes."""
+    """Return the HTTP server: bodies as they came, handlers ended when their client goes."""
     return web.Server(
         in_flight.handle,
         handler_cancellation=True,

@@ -24,9 +24,6 @@ _GC_THRESHOLDS = (5_000, 20, 50)
 _SWITCH_INTERVAL_S = 0.001
 
 _FLUSH_POLL_S = 0.02
-_LEAVE_POLL_S = 0.25
-_IDLE_S = 10.0
-"""Clients drop an idle connection after 4 or 5 s themselves: by then none sends on it any more."""
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -167,7 +164,7 @@ class InFlight:
 
 
 async def stop_accepting(listeners: Iterable[socket.socket], sites: Iterable[web.BaseSite]) -> None:
-    """Close `listeners`, on which the `sites` serve, for this process alone.
+    """Close `listeners`, on which the `sites` serve, for this process only.
 
     asyncio breaks off connections that it has accepted and not yet set up when a server is closed
     (and complains); so first it accepts none any more, and those that it has are set up.
@@ -182,8 +179,18 @@ async def stop_accepting(listeners: Iterable[socket.socket], sites: Iterable[web
         await site.stop()
 
 
-async def until_left(server: web.Server, in_flight: InFlight, asked: asyncio.Event) -> None:
-    """Wait until every connection has ended, or until `asked`; close those that idle for long."""
+async def until_left(
+    server: web.Server,
+    in_flight: InFlight,
+    asked: asyncio.Event,
+    *,
+    idle_s: float = 10.0,
+    poll_s: float = 0.25,
+) -> None:
+    """Wait until every connection has ended, or until `asked`; close those that idle for `idle_s`.
+
+    Clients drop an idle connection after 4 or 5 s themselves: by then none sends on it any more.
+    """
     loop = asyncio.get_running_loop()
     idle_since_s: dict[web.RequestHandler, float] = {}
     while server.connections and not asked.is_set():
@@ -195,10 +202,10 @@ async def until_left(server: web.Server, in_flight: InFlight, asked: asyncio.Eve
             if connection not in busy and not _has_unsent(connection)
         }
         for connection, since_s in idle_since_s.items():
-            if now_s - since_s >= _IDLE_S:
+            if now_s - since_s >= idle_s:
                 connection.force_close()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LEAVE_POLL_S):
+            async with asyncio.timeout(poll_s):
                 await asked.wait()
 
 

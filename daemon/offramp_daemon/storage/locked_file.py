@@ -56,7 +56,7 @@ class LockedFile:
         self._mend = b""
 
     def _is_torn(self) -> bool:
-        """Whether the last line lacks its end: a power cut, or an editor, left it so."""
+        """Return whether the last line lacks its end: a power cut, or an editor, left it so."""
         if self._size_bytes == 0:
             return False
         return os.pread(self._descriptor, 1, self._size_bytes - 1) != b"\n"

@@ -29,7 +29,7 @@ _USEC = 1_000_000
 
 
 def worker_command(own_path: str) -> list[str]:
-    """How a worker is started, where the supervisor was started as `own_path`.
+    """Return how a worker is started, where the supervisor was started as `own_path`.
 
     The path is not resolved: an upgrade swaps what is behind it.
     """
@@ -71,7 +71,7 @@ def start_worker(
 
 
 def ended_children() -> Iterator[tuple[int, str]]:
-    """Each child that has ended since the last call: its pid, and how, to follow on `it`."""
+    """Yield each child that has ended since the last call: its pid, and how, to follow on `it`."""
     while True:
         try:
             pid, state = os.waitpid(-1, os.WNOHANG)

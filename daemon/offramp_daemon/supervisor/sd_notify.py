@@ -29,12 +29,12 @@ _USEC = 1_000_000
 
 
 def status(text: str) -> str:
-    """The line that says how it goes, in `text` made one line."""
+    """Return the line that says how it goes, in `text` made one line."""
     return f"STATUS={' '.join(text.split())}"
 
 
 def watchdog_limit_s(environ: Mapping[str, str], pid: int) -> float | None:
-    """How long process `pid` may be silent before it is taken for hung; None: nobody watches."""
+    """Return for how long process `pid` may be silent; None if nobody watches it."""
     limit, whom = environ.get(WATCHDOG_VARIABLE, ""), environ.get(WATCHDOG_PID_VARIABLE, "")
     if whom not in {"", str(pid)} or not limit.isdecimal() or not limit.isascii():
         return None
@@ -46,7 +46,7 @@ def take_from(environ: MutableMapping[str, str]) -> dict[str, str]:
     return {name: environ.pop(name) for name in VARIABLES if name in environ}
 
 
-class ServiceManager:
+class SdNotifier:
     """The manager that started this process, where there is one that listens."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -80,7 +80,7 @@ class Channel:
         """False once the other end has gone."""
 
     def fileno(self) -> int:
-        """For a selector."""
+        """Return the descriptor, for a selector."""
         return self._end.fileno()
 
     def tell(self, *lines: str) -> None:
@@ -90,7 +90,7 @@ class Channel:
             self._end.send(text.encode(errors="replace"))
 
     def read(self) -> list[tuple[str, str]]:
-        """The lines that have come, as name and value; none where there is none for now."""
+        """Return the lines that have come, as name and value; none where there is none for now."""
         try:
             data = self._end.recv(65536)
         except (BlockingIOError, InterruptedError):

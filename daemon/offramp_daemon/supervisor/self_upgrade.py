@@ -32,7 +32,7 @@ class HandedWorker(NamedTuple):
     phase: Phase
 
 
-class Handed(NamedTuple):
+class HandedState(NamedTuple):
     """What one supervisor leaves to the next."""
 
     listeners: tuple[int, ...] = ()
@@ -47,8 +47,8 @@ class Handed(NamedTuple):
         workers: Sequence[Worker],
         *,
         has_served: bool,
-    ) -> Handed:
-        """What there is to hand on at this moment."""
+    ) -> HandedState:
+        """Return what there is to hand on at this moment."""
         return cls(
             listeners=tuple(each.fileno() for each in listeners),
             workers=tuple(
@@ -61,13 +61,13 @@ class Handed(NamedTuple):
 
 
 def mark() -> Hashable:
-    """What differs once an upgrade has put other code in this one's place."""
+    """Return what differs once an upgrade has put other code in this one's place."""
     files = (sys.argv[0], os.path.realpath(sys.argv[0]), __file__)
     return tuple((each, _state(each)) for each in files)
 
 
-def take_from(environ: MutableMapping[str, str]) -> Handed | None:
-    """What the supervisor before this one left; None where there was none.
+def take_from(environ: MutableMapping[str, str]) -> HandedState | None:
+    """Return what the supervisor before this one left; None where there was none.
 
     What can't be read, since a version in between wrote it differently, is let go of: workers
     whose channel closes finish their streams and end.
@@ -80,13 +80,13 @@ def take_from(environ: MutableMapping[str, str]) -> Handed | None:
         told = json.loads(text)
         listeners = tuple(int(each) for each in told["listeners"])
         workers = tuple(_worker(each) for each in told["workers"])
-        return Handed(listeners, workers, bool(told["has_served"]))
+        return HandedState(listeners, workers, bool(told["has_served"]))
     except (ValueError, TypeError, KeyError):
         _close_all_but(listeners)
-        return Handed(listeners)
+        return HandedState(listeners)
 
 
-def run_anew(argv: Sequence[str], handed: Handed) -> None:
+def run_anew(argv: Sequence[str], handed: HandedState) -> None:
     """Run the program behind `argv[0]` as this process; returns only by raising.
 
     Raises:
@@ -111,7 +111,7 @@ def run_anew(argv: Sequence[str], handed: Handed) -> None:
 
 
 def _program(argv: Sequence[str]) -> tuple[str, list[str]]:
-    """The path as the login item names it; a module is run as one."""
+    """Return the path as the login item names it; a module is run as one."""
     if argv[0].endswith(".py"):
         return sys.executable, [sys.executable, "-m", "offramp_daemon.supervisor"]
     return argv[0], list(argv)

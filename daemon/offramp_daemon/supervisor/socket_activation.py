@@ -38,7 +38,7 @@ class ActivationError(OfframpError):
 
 
 def inherited(environ: MutableMapping[str, str], pid: int) -> list[socket.socket]:
-    """The listening sockets that `environ` says were passed to process `pid`; none is no error.
+    """Return the listening sockets, if any, that `environ` says were passed to process `pid`.
 
     The variables are taken out of `environ`: they are not for children.
 
@@ -58,7 +58,7 @@ def inherited(environ: MutableMapping[str, str], pid: int) -> list[socket.socket
 
 
 def adopt(descriptors: Sequence[int]) -> list[socket.socket]:
-    """The open `descriptors` as listening sockets, not to be inherited by whom we start.
+    """Return the open `descriptors` as listening sockets, not to be inherited by whom we start.
 
     Raises:
         ActivationError: one of them is no listening socket of TCP.
@@ -67,7 +67,7 @@ def adopt(descriptors: Sequence[int]) -> list[socket.socket]:
 
 
 def from_launchd(library: ctypes.CDLL | None = None) -> list[socket.socket]:
-    """The listening sockets that launchd holds for this process; none outside of launchd.
+    """Return the listening sockets that launchd holds for this process; none outside of launchd.
 
     `library` is where the call is, the system's own if None.
 
@@ -105,7 +105,7 @@ def from_launchd(library: ctypes.CDLL | None = None) -> list[socket.socket]:
 
 
 def environment_for(environ: Mapping[str, str], count: int, pid: int) -> dict[str, str]:
-    """`environ` for process `pid`, which gets `count` sockets."""
+    """Return `environ` for process `pid`, which gets `count` sockets."""
     kept = {name: value for name, value in environ.items() if name not in VARIABLES}
     return {**kept, COUNT_VARIABLE: str(count), PID_VARIABLE: str(pid)}
 

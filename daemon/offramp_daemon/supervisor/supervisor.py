@@ -26,9 +26,9 @@ from offramp_daemon.supervisor import (
     socket_activation,
     stderr_file,
 )
-from offramp_daemon.supervisor.sd_notify import Channel, ServiceManager
-from offramp_daemon.supervisor.self_upgrade import Handed
-from offramp_daemon.supervisor.worker_pool import Crew, Limits
+from offramp_daemon.supervisor.sd_notify import Channel, SdNotifier
+from offramp_daemon.supervisor.self_upgrade import HandedState
+from offramp_daemon.supervisor.worker_pool import Limits, WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -49,7 +49,7 @@ _LONGER_USEC = 30_000_000
 
 
 class Supervisor:
-    """The process: waits for signals, lines and times, and does what its crew decides."""
+    """The process: waits for signals, lines and times, and does what its pool decides."""
 
     def __init__(
         self,
@@ -63,27 +63,27 @@ class Supervisor:
         watched = dict(environ)
         told = sd_notify.take_from(watched)
         self._environ = watched
-        self._manager = ServiceManager(told)
+        self._manager = SdNotifier(told)
         self._limits = limits or Limits()
         limit_s = sd_notify.watchdog_limit_s(told, os.getpid())
         self._pet_every_s = limit_s / 2 if limit_s else None
         self._petted_s = 0.0
         self._channels: dict[int, Channel] = {}
         self._selector = selectors.DefaultSelector()
-        self._crew = Crew(self, self._limits)
+        self._pool = WorkerPool(self, self._limits)
         self._mark = self_upgrade.mark()
         self._has_served = False
         self._is_stopping = False
 
-    def run(self, handed: Handed | None = None) -> None:
+    def run(self, handed: HandedState | None = None) -> None:
         """Run until told to stop, and all workers have ended; `handed` is what ran before."""
         with self._on_signals() as signals:
             self._selector.register(signals, selectors.EVENT_READ)
             if handed is not None:
                 self._take_up(handed)
-            self._crew.tick()
+            self._pool.tick()
             mishaps = 0
-            while not self._crew.is_over:
+            while not self._pool.is_over:
                 try:
                     self._turn(signals)
                     mishaps = 0
@@ -107,7 +107,7 @@ class Supervisor:
             self._listen_to(pid)
         self._obey(_drained(signals))
         self._reap()
-        self._crew.tick()
+        self._pool.tick()
         self._renew_if_changed(signals)
 
     def _say_mishap(self) -> None:
@@ -115,7 +115,7 @@ class Supervisor:
 
         self.say(f"A mishap inside the supervisor, which goes on:\n{traceback.format_exc()}")
 
-    # What the crew's decisions need.
+    # What the pool's decisions need.
 
     def start(self) -> int | None:
         """Start a worker."""
@@ -125,7 +125,7 @@ class Supervisor:
                 self._listeners,
                 self._environ,
                 watchdog_s=self._limits.hang_s,
-                is_successor=self._crew.serving is not None,
+                is_successor=self._pool.serving is not None,
             )
         except OSError as error:
             self.say(f"No worker can be started: {error.strerror or error}.")
@@ -161,7 +161,7 @@ class Supervisor:
         if channel is None:
             return
         for name, value in channel.read():
-            self._crew.heard(pid, name, value)
+            self._pool.heard(pid, name, value)
         if not channel.is_open:
             self._forget(pid)  # its end is seen when it is reaped
 
@@ -170,25 +170,25 @@ class Supervisor:
             if number in {signal.SIGTERM, signal.SIGINT}:
                 self._stop()
             elif number == signal.SIGHUP:
-                self._crew.restart()
+                self._pool.restart()
 
     def _stop(self) -> None:
         if not self._is_stopping:
             self.say("Stopping; streams in flight may end first.")
         self._is_stopping = True
         self._manager.tell(sd_notify.STOPPING, sd_notify.status("Stopping"))
-        self._crew.stop()
+        self._pool.stop()
 
     def _reap(self) -> None:
         for pid, how in processes.ended_children():
             self._listen_to(pid)  # its last words
             self._forget(pid)
-            self._crew.ended(pid, how)
+            self._pool.ended(pid, how)
 
     # Its own upkeep.
 
     def _nap_s(self) -> float:
-        nap_s = self._crew.nap_s()
+        nap_s = self._pool.nap_s()
         if self._pet_every_s is not None:
             nap_s = min(nap_s, self._petted_s + self._pet_every_s - time.monotonic())
         return max(nap_s, 0.0)
@@ -211,11 +211,11 @@ class Supervisor:
             self._selector.unregister(channel)
             channel.close()
 
-    def _take_up(self, handed: Handed) -> None:
+    def _take_up(self, handed: HandedState) -> None:
         self._has_served = handed.has_served
         for worker in handed.workers:
             self._watch(worker.pid, Channel(socket.socket(fileno=worker.channel)))
-        self._crew.take_up((worker.pid, worker.phase) for worker in handed.workers)
+        self._pool.take_up((worker.pid, worker.phase) for worker in handed.workers)
         self.say(f"Renewed: Offramp {__version__}, pid {os.getpid()}.")
 
     def _renew_if_changed(self, signals: socket.socket) -> None:
@@ -223,18 +223,18 @@ class Supervisor:
 
         Only once a worker of the new code has proved, by serving, that it works.
         """
-        if not self._crew.has_changed_hands or not self._crew.is_settled():
+        if not self._pool.has_changed_hands or not self._pool.is_settled():
             return
-        self._crew.has_changed_hands = False
+        self._pool.has_changed_hands = False
         if self_upgrade.mark() == self._mark:
             return
-        handed = Handed.of(
-            self._listeners, self._channels, self._crew.workers, has_served=self._has_served
+        handed = HandedState.of(
+            self._listeners, self._channels, self._pool.workers, has_served=self._has_served
         )
         with _blocked_signals():  # those that come from here on are the new code's to obey
             self._obey(_drained(signals))
-            if not self._crew.is_settled():  # told to stop, or to restart, a moment ago
-                self._crew.has_changed_hands = True
+            if not self._pool.is_settled():  # told to stop, or to restart, a moment ago
+                self._pool.has_changed_hands = True
                 return
             try:
                 self_upgrade.run_anew(sys.argv, handed)
@@ -246,7 +246,7 @@ class Supervisor:
 
     @contextlib.contextmanager
     def _on_signals(self) -> Iterator[socket.socket]:
-        """A socket from which the numbers of signals can be read as they come."""
+        """Yield a socket from which the numbers of signals can be read as they come."""
         reader, writer = socket.socketpair()
         with reader, writer:
             reader.setblocking(False)
@@ -286,8 +286,8 @@ def _answer(arguments: Sequence[str]) -> int:
     return 0 if is_asked else _USAGE_ERROR
 
 
-def _listeners(handed: Handed | None) -> Sequence[socket.socket]:
-    """The listening sockets, from whoever holds them.
+def _listeners(handed: HandedState | None) -> Sequence[socket.socket]:
+    """Return the listening sockets, from whoever holds them.
 
     Raises:
         OfframpError: nobody does, or they can't be used.

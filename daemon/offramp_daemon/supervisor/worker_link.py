@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from offramp_daemon.supervisor import sd_notify, worker_pool
 from offramp_daemon.supervisor.processes import CHANNEL_VARIABLE, SUCCESSOR_VARIABLE
-from offramp_daemon.supervisor.sd_notify import Channel, ServiceManager
+from offramp_daemon.supervisor.sd_notify import Channel, SdNotifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, MutableMapping
@@ -23,12 +23,12 @@ _SIGNS_PER_LIMIT = 6
 """How often a sign of life is given within the time that silence may last."""
 
 
-class Supervision:
+class WorkerLink:
     """Who watches over this process, if anybody does."""
 
     def __init__(
         self,
-        manager: ServiceManager | None = None,
+        manager: SdNotifier | None = None,
         channel: Channel | None = None,
         *,
         limit_s: float | None = None,
@@ -45,7 +45,7 @@ class Supervision:
         """The supervisor's, if there is one."""
 
     @classmethod
-    def taken_from(cls, environ: MutableMapping[str, str]) -> Supervision:
+    def taken_from(cls, environ: MutableMapping[str, str]) -> WorkerLink:
         """Whom `environ` names; its variables are taken out, for they are not for children."""
         told = sd_notify.take_from(environ)
         limit_s = sd_notify.watchdog_limit_s(told, os.getpid())
@@ -54,7 +54,7 @@ class Supervision:
         with contextlib.suppress(OSError, ValueError):  # the variable of somebody else's process
             channel = Channel(socket.socket(fileno=int(number))) if number else None
         is_successor = environ.pop(SUCCESSOR_VARIABLE, "") != ""
-        return cls(ServiceManager(told), channel, limit_s=limit_s, is_successor=is_successor)
+        return cls(SdNotifier(told), channel, limit_s=limit_s, is_successor=is_successor)
 
     @property
     def has_supervisor(self) -> bool:

@@ -1,7 +1,7 @@
 """Which worker serves, which is to come, which leave: the supervisor's decisions.
 
-It starts and ends nothing itself: its `Hands` do, so that every case can be played through on an
-injected clock. Standard library only, as the supervisor is to stay small.
+It starts and ends nothing itself: its `WorkerOperations` do, so that every case can be played
+through on an injected clock. Standard library only, as the supervisor is to stay small.
 
 A worker's life: coming (started, not ready), serving, leaving (told to, or by its own decision;
 it finishes its streams), ending (hung, so killed). At most one is coming, at most one serves.
@@ -55,8 +55,8 @@ class Worker:
         self.status = ""
 
 
-class Hands(Protocol):
-    """What does as `Crew` decides."""
+class WorkerOperations(Protocol):
+    """Does what `WorkerPool` decides."""
 
     def start(self) -> int | None:
         """Start a worker; its pid, or None where that failed."""
@@ -74,14 +74,17 @@ class Hands(Protocol):
         """Worker `pid` serves from now on."""
 
 
-class Crew:
+class WorkerPool:
     """All workers, and what becomes of them."""
 
     def __init__(
-        self, hands: Hands, limits: Limits, clock: Callable[[], float] = time.monotonic
+        self,
+        operations: WorkerOperations,
+        limits: Limits,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Nobody is there yet; `tick` starts the first."""
-        self._hands = hands
+        self._operations = operations
         self._limits = limits
         self._clock = clock
         self._workers: dict[int, Worker] = {}
@@ -104,7 +107,7 @@ class Crew:
         return self._only("serving")
 
     def is_settled(self) -> bool:
-        """Whether one serves, none is to come, and it is to stay so."""
+        """Return whether one serves, none is to come, and it is to stay so."""
         has_odd = any(worker.phase in {"coming", "ending"} for worker in self.workers)
         return self.serving is not None and not (has_odd or self._is_stopping)
 
@@ -133,7 +136,7 @@ class Crew:
         """Have all workers end in order; once more, at once."""
         self._is_stopping = True
         for worker in self.workers:
-            self._hands.signal(worker.pid, signal.SIGTERM)
+            self._operations.signal(worker.pid, signal.SIGTERM)
 
     def heard(self, pid: int, name: str, value: str) -> None:
         """Take note of a worker's line."""
@@ -159,11 +162,11 @@ class Crew:
         if worker.phase == "coming":
             self._failed_to_come(worker, worker.status or f"it {how}")
         elif worker.phase == "serving":
-            self._hands.say(f"The worker (pid {pid}) {how}; another takes its place.")
+            self._operations.say(f"The worker (pid {pid}) {how}; another takes its place.")
             self._note_failure(served_s=self._clock() - worker.since_s)
             self.tick()
         elif worker.phase == "leaving" and how != "ended":
-            self._hands.say(f"A worker that was leaving (pid {pid}) {how}.")
+            self._operations.say(f"A worker that was leaving (pid {pid}) {how}.")
 
     def tick(self) -> None:
         """Do what is due by the clock."""
@@ -176,7 +179,7 @@ class Crew:
             self._start()
 
     def nap_s(self) -> float:
-        """How long nothing is due, unless somebody is heard."""
+        """Return how long nothing is due, unless somebody is heard."""
         now_s, limits = self._clock(), self._limits
         due_s = [now_s + limits.nap_s]
         for worker in self.workers:
@@ -193,7 +196,7 @@ class Crew:
 
     def _start(self) -> None:
         self._is_wanted_anew = False
-        pid = self._hands.start()
+        pid = self._operations.start()
         if pid is None:
             self._failed_to_come(None, "no process can be started")
         else:
@@ -206,12 +209,12 @@ class Crew:
         if before is not None:
             self.has_changed_hands = True
             before.phase = "leaving"
-            self._hands.tell(before.pid, LEAVE)
-            self._hands.say(
+            self._operations.tell(before.pid, LEAVE)
+            self._operations.say(
                 f"Worker {worker.pid} serves; worker {before.pid} finishes its streams."
             )
         self._asker = None
-        self._hands.now_serves(worker.pid)
+        self._operations.now_serves(worker.pid)
         if self._is_wanted_anew and not self._is_stopping:
             self._start()
 
@@ -229,12 +232,14 @@ class Crew:
             self._note_failure(served_s=0.0)
             whom = f"The worker (pid {worker.pid})" if worker else "The worker"
             wait_s = max(self._next_start_s - self._clock(), 0.0)
-            self._hands.say(f"{whom} did not start: {why}. Next try in {wait_s:.1f} s.")
+            self._operations.say(f"{whom} did not start: {why}. Next try in {wait_s:.1f} s.")
             return
         why = f"{why[:1].upper()}{why[1:]}".rstrip(".")
-        self._hands.say(f"The new worker did not start; the old one (pid {old.pid}) stays. {why}.")
+        self._operations.say(
+            f"The new worker did not start; the old one (pid {old.pid}) stays. {why}."
+        )
         if self._asker == old.pid:
-            self._hands.tell(old.pid, f"{RESTART_FAILED}={why}.")
+            self._operations.tell(old.pid, f"{RESTART_FAILED}={why}.")
         self._asker, self._is_wanted_anew = None, False
 
     def _note_failure(self, *, served_s: float) -> None:
@@ -263,18 +268,18 @@ class Crew:
         if worker.phase == "ending":
             if not worker.killed and now_s >= worker.aborted_s + limits.kill_s:
                 worker.killed = True
-                self._hands.signal(worker.pid, signal.SIGKILL)
+                self._operations.signal(worker.pid, signal.SIGKILL)
             return
         silent_s = now_s - worker.heard_s
         if silent_s < self._patience_s(worker):
             return
         before = worker.phase
         worker.phase, worker.aborted_s = "ending", now_s
-        self._hands.signal(worker.pid, signal.SIGABRT)
+        self._operations.signal(worker.pid, signal.SIGABRT)
         if before == "coming":
             self._failed_to_come(worker, f"it was not ready within {limits.ready_s:g} s")
             return
-        self._hands.say(
+        self._operations.say(
             f"The worker (pid {worker.pid}) hangs: silent for {silent_s:.0f} s. Killed."
         )
         if before == "serving":

@@ -28,7 +28,7 @@ from yarl import URL
 from offramp_core.addresses import is_loopback
 from offramp_core.control import api
 from offramp_daemon.messages.errors import Failure, RequestFailedError
-from offramp_daemon.upstream import tls as trust
+from offramp_daemon.upstream import tls
 from offramp_daemon.upstream.network_watch import NetworkWatch
 
 if TYPE_CHECKING:
@@ -134,9 +134,9 @@ class Upstream:
     async def __aenter__(self) -> Upstream:
         """Read the system's proxy settings and make the sessions."""
         self._proxy_settings = getproxies()
-        self._tls = tls = await asyncio.to_thread(trust.client_context)
-        self._kept = _Pool(_open_session(tls, keeps_connections=True))
-        self._fresh = _Pool(_open_session(tls, keeps_connections=False))
+        self._tls = context = await asyncio.to_thread(tls.client_context)
+        self._kept = _Pool(_open_session(context, keeps_connections=True))
+        self._fresh = _Pool(_open_session(context, keeps_connections=False))
         self._network.open()
         return self
 
@@ -294,10 +294,10 @@ def _limits(connect_timeout_s: float) -> aiohttp.ClientTimeout:
     )
 
 
-def _open_session(tls: ssl.SSLContext, *, keeps_connections: bool) -> aiohttp.ClientSession:
+def _open_session(context: ssl.SSLContext, *, keeps_connections: bool) -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(
         limit=0,
-        ssl=tls,
+        ssl=context,
         socket_factory=_open_socket,
         **({"keepalive_timeout": _IDLE_KEEP_S} if keeps_connections else {"force_close": True}),
     )

@@ -11,9 +11,9 @@ import io
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from offramp_core import atomic_file
 from offramp_core.errors import OfframpError
 from offramp_dashboard.data.display_names import backend_name
-from offramp_dashboard.data.filters import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -145,7 +145,7 @@ def save_bytes(file: Path, data: bytes) -> None:
         OfframpError: it can't be written; what was there stays.
     """
     try:
-        write_whole(file, data)
+        atomic_file.replace(file, data)
     except OSError as error:
         raise OfframpError(
             f"{file} can't be written: {error.strerror or error}.",

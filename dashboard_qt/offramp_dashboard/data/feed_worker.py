@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from offramp_core.usage.aggregation import Usage
+    from offramp_core.usage.aggregation import UsageCells
     from offramp_core.usage.weeks import WeekBoundary
     from offramp_dashboard.data.daemon_gaps import Absence
     from offramp_dashboard.data.filters import Selection
@@ -371,7 +371,7 @@ class FeedWorker:
         state = FeedState.EMPTY if log.reading.past.is_empty() else FeedState.READY
         return LogStatus(state=state, log_dir=folder, torn_lines=log.reading.skipped_lines)
 
-    def _price(self, usage: Usage) -> Savings | None:
+    def _price(self, usage: UsageCells) -> Savings | None:
         return self._prices.savings(usage) if self._may_price else None
 
     def _price_from_now_on(self) -> None:

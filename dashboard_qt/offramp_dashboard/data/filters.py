@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import stat
-import tempfile
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from offramp_core import atomic_file
 from offramp_core.errors import OfframpError
 from offramp_dashboard.data.snapshot import Measure
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from offramp_core.usage.weeks import Span
 
 _MAX_BYTES = 256 * 1024
@@ -63,11 +61,7 @@ class _SavedFilters(msgspec.Struct, frozen=True, kw_only=True):
 def load(file: Path) -> Selection:
     """The selection in `file`; the default where there is none, or none that can be understood."""
     try:
-        # A pipe or device would block, or never end.
-        if not stat.S_ISREG(file.stat().st_mode):
-            return Selection()
-        with file.open("rb") as opened:
-            saved = msgspec.json.decode(opened.read(_MAX_BYTES), type=_SavedFilters)
+        saved = msgspec.json.decode(atomic_file.load(file, _MAX_BYTES) or b"", type=_SavedFilters)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Selection()
     return Selection(
@@ -90,26 +84,9 @@ def save(file: Path, selection: Selection) -> None:
     )
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_whole(file, msgspec.json.encode(saved, order="deterministic") + b"\n")
+        atomic_file.replace(file, msgspec.json.encode(saved, order="deterministic") + b"\n")
     except OSError as error:
         raise OfframpError(
             f"The choice of what to show can't be kept in {file}: {error.strerror or error}.",
             hint="It holds until the window closes. Make the folder writable for your user.",
         ) from error
-
-
-def write_whole(file: Path, data: bytes) -> None:
-    """Put `data` in the place of `file` in one step, mode 0600.
-
-    Raises:
-        OSError: it can't be written; what was there stays.
-    """
-    descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as written:
-            written.write(data)
-        Path(name).replace(file)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from offramp_core import atomic_file
 from offramp_core.usage.records import Status
-from offramp_dashboard.data.filters import write_whole
 from offramp_dashboard.data.usage_table import COUNT_FIELDS, SLOT, Columns
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class MonthCache:
         """Keep what was counted of `file`, if that is possible."""
         with contextlib.suppress(OSError):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_whole(self._entry(file), _encode(file, folded))
+            atomic_file.replace(self._entry(file), _encode(file, folded))
 
     def drop_others(self, files: Iterable[FileStatus]) -> None:
         """Remove what is of none of `files`, and what was left half written."""

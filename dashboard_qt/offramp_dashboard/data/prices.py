@@ -24,7 +24,7 @@ from offramp_dashboard.data.snapshot import Savings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from offramp_core.usage.aggregation import Counts, Usage
+    from offramp_core.usage.aggregation import Counts, UsageCells
 
 _SAMPLE_TOKENS = 1000
 """Of one kind, priced to learn its rate; few enough to stay in the lowest tier."""
@@ -57,7 +57,7 @@ class PriceList:
         self._rates: dict[str, Rates | None] = {}
         self._priced_on: date | None = None
 
-    def savings(self, usage: Usage) -> Savings | None:
+    def savings(self, usage: UsageCells) -> Savings | None:
         """What `usage` would have cost, as far as it was delegated; None without a price list."""
         usd, unpriced = 0.0, 0
         for (backend, model), totals in by_route(usage).items():

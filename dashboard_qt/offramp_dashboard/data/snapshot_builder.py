@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from offramp_core.usage.aggregation import TimeGrid, Usage, by_backend, by_route, merge
+from offramp_core.usage.aggregation import TimeGrid, UsageCells, by_backend, by_route, merge
 from offramp_core.usage.weeks import Span, WeekBoundary, a_week_before, days
 from offramp_core.wording.formatting import printable, share
 from offramp_dashboard.data import display_names, quota_burnup
@@ -65,7 +65,7 @@ class SnapshotInput:
     log_status: LogStatus
     pauses: Sequence[PausePeriod] = ()
     quota: QuotaSource = field(default_factory=QuotaSource)
-    price: Callable[[Usage], Savings | None] = lambda _usage: None
+    price: Callable[[UsageCells], Savings | None] = lambda _usage: None
 
 
 def compose(source: SnapshotInput, now: datetime, selection: Selection) -> Snapshot:
@@ -115,7 +115,7 @@ class _Composer:
 
     # The week in figures.
 
-    def _headline(self, week: Span, last_week: Span, usage: Usage) -> WeekSummary:
+    def _headline(self, week: Span, last_week: Span, usage: UsageCells) -> WeekSummary:
         until = self._same_hour(last_week)
         before = self._past.series((Span(last_week.start, until),), self._selection)[0]
         first = self._past.first()
@@ -142,7 +142,7 @@ class _Composer:
     def _bars(
         self,
         spans: Sequence[Span],
-        parts: Callable[[Sequence[Usage]], tuple[Series, ...]],
+        parts: Callable[[Sequence[UsageCells]], tuple[Series, ...]],
         *,
         is_recent: bool = False,
     ) -> Bars:
@@ -156,7 +156,7 @@ class _Composer:
             is_complete=self._past.is_complete(spans[0].start),
         )
 
-    def _by_backend(self, usages: Sequence[Usage]) -> tuple[Series, ...]:
+    def _by_backend(self, usages: Sequence[UsageCells]) -> tuple[Series, ...]:
         found = [by_backend(usage) for usage in usages]
         return tuple(
             Series(
@@ -170,7 +170,7 @@ class _Composer:
             )
         )
 
-    def _by_route(self, usages: Sequence[Usage]) -> tuple[Series, ...]:
+    def _by_route(self, usages: Sequence[UsageCells]) -> tuple[Series, ...]:
         found = [by_route(usage) for usage in usages]
         routes = display_names.routes_in_order(route for totals in found for route in totals)
         titles = _titles(routes)
@@ -236,7 +236,7 @@ class _Composer:
 
     # Weeks side by side.
 
-    def _weeks(self, weeks: Sequence[Span], usages: Sequence[Usage]) -> Weeks:
+    def _weeks(self, weeks: Sequence[Span], usages: Sequence[UsageCells]) -> Weeks:
         found = [by_backend(usage) for usage in usages]
         backends = display_names.backends_in_order(name for totals in found for name in totals)
         running = sum(self._value(totals) for totals in found[-1].values())
@@ -264,7 +264,7 @@ class _Composer:
 
     # Tokens by kind.
 
-    def _tokens(self, chosen: Span | None, week: Span, of_week: Usage) -> Tokens:
+    def _tokens(self, chosen: Span | None, week: Span, of_week: UsageCells) -> Tokens:
         usage, shown = of_week, week
         if chosen is not None:
             bars = self._cut(chosen)
@@ -330,7 +330,7 @@ class _Composer:
         return moment.astimezone(self._zone)
 
 
-def _parts(usage: Usage) -> tuple[BackendTotals, ...]:
+def _parts(usage: UsageCells) -> tuple[BackendTotals, ...]:
     totals = by_backend(usage)
     return tuple(
         BackendTotals(

@@ -13,7 +13,7 @@ from offramp_core.usage.aggregation import (
     RECENT_BUCKET,
     RECENT_BUCKETS,
     EvenGrid,
-    Usage,
+    UsageCells,
     fold,
     merge,
     series,
@@ -41,7 +41,7 @@ class UsageHistory:
     def __init__(self) -> None:
         """Nothing is read yet."""
         self.usage_table = UsageTable()
-        self._recent = Usage({})
+        self._recent = UsageCells({})
         self._complete_from: datetime | None = None
 
     def add(self, records: Sequence[UsageRecord], now: datetime) -> None:
@@ -66,11 +66,11 @@ class UsageHistory:
         """Whether there is no record so far."""
         return not len(self.usage_table)
 
-    def series(self, spans: Sequence[Span], selection: Selection) -> tuple[Usage, ...]:
+    def series(self, spans: Sequence[Span], selection: Selection) -> tuple[UsageCells, ...]:
         """What was used in each of `spans`, of what is selected."""
         return tuple(_shown(usage, selection) for usage in self.usage_table.series(spans))
 
-    def recent_series(self, spans: Sequence[Span], selection: Selection) -> tuple[Usage, ...]:
+    def recent_series(self, spans: Sequence[Span], selection: Selection) -> tuple[UsageCells, ...]:
         """As `series`, for spans of whole 3 minutes within the last hours."""
         return tuple(_shown(usage, selection) for usage in series(self._recent, spans))
 
@@ -87,12 +87,14 @@ class UsageHistory:
         """When the first record arrived, to the slot, UTC."""
         return self.usage_table.first()
 
-    def _kept(self, grid: EvenGrid) -> Usage:
+    def _kept(self, grid: EvenGrid) -> UsageCells:
         since = grid.since or _EVER
-        return Usage({key: one for key, one in self._recent.cells.items() if key.start >= since})
+        return UsageCells(
+            {key: one for key, one in self._recent.cells.items() if key.start >= since}
+        )
 
 
-def _shown(usage: Usage, selection: Selection) -> Usage:
+def _shown(usage: UsageCells, selection: Selection) -> UsageCells:
     return without(
         usage,
         backends={key or None for key in selection.hidden_providers},

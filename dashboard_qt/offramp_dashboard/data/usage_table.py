@@ -1,8 +1,8 @@
 """Keeps folded usage of any length in little room: columns of numbers instead of objects. No Qt.
 
 It counts nothing by itself: what goes in was folded by `offramp_core.usage.aggregation`, and what
-comes out is `Usage` again, as `aggregation.series` would have made it from the same cells. A cell
-takes 32 bytes here and about 450 as an object; three busy years have 300,000 to 600,000 of them.
+comes out is `UsageCells` again, as `aggregation.series` would have made it from the same cells. A
+cell takes 32 bytes here and about 450 as an object; three busy years have 300,000 to 600,000.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from offramp_core.usage.aggregation import Counts, EvenGrid, Key, Usage, merge, series
+from offramp_core.usage.aggregation import Counts, EvenGrid, Key, UsageCells, merge, series
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +64,7 @@ class Columns:
         return len(self.starts)
 
 
-def pack(usage: Usage) -> Columns:
+def pack(usage: UsageCells) -> Columns:
     """`usage` as columns."""
     names = tuple(dict.fromkeys(key[1:] for key in usage.cells))
     places = {name: place for place, name in enumerate(names)}
@@ -114,7 +114,7 @@ class UsageTable:
         """Nothing is known yet."""
         self.blocks: list[Columns] = []
         """What is packed, in the order in which it came."""
-        self.live = Usage({})
+        self.live = UsageCells({})
         """What came last."""
         self._most_live_cells = most_live_cells
         self._small_cells = small_cells
@@ -123,12 +123,12 @@ class UsageTable:
         """How many cells it takes."""
         return sum(map(len, self.blocks)) + len(self.live.cells)
 
-    def add(self, usage: Usage) -> None:
+    def add(self, usage: UsageCells) -> None:
         """Add what was folded on `GRID` from records that came just now."""
         self.live = merge(self.live, usage)
         if len(self.live.cells) > self._most_live_cells:
             self.add_columns(pack(self.live))
-            self.live = Usage({})
+            self.live = UsageCells({})
 
     def add_columns(self, columns: Columns) -> None:
         """Add what was folded on `GRID` and packed."""
@@ -141,9 +141,9 @@ class UsageTable:
     def settle(self) -> None:
         """Pack what came last, once much has been added."""
         self.add_columns(pack(self.live))
-        self.live = Usage({})
+        self.live = UsageCells({})
 
-    def series(self, spans: Sequence[Span]) -> tuple[Usage, ...]:
+    def series(self, spans: Sequence[Span]) -> tuple[UsageCells, ...]:
         """The usage in each of `spans`, which are in order and do not overlap.
 
         A slot counts where it begins. Cells of one span are summed; their `start` is the span's.
@@ -180,7 +180,7 @@ class UsageTable:
         return min(starts, default=None)
 
 
-def _series(block: Columns, spans: Sequence[Span]) -> tuple[Usage, ...]:
+def _series(block: Columns, spans: Sequence[Span]) -> tuple[UsageCells, ...]:
     begins = _seconds([span.start for span in spans])
     ends = _seconds([span.end for span in spans])
     low, high = np.searchsorted(block.starts, (begins[0], ends[-1]))
@@ -198,7 +198,7 @@ def _series(block: Columns, spans: Sequence[Span]) -> tuple[Usage, ...]:
     for place, row in zip(used.tolist(), sums.tolist(), strict=True):
         span, kind = divmod(place, width)
         found[span][Key(spans[span].start, *block.names[kind])] = Counts(*row)
-    return tuple(map(Usage, found))
+    return tuple(map(UsageCells, found))
 
 
 def _seconds(moments: Sequence[datetime]) -> NDArray[np.int64]:

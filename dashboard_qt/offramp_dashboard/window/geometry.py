@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import stat
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from offramp_dashboard.data.filters import write_whole
+from offramp_core import atomic_file
 from offramp_dashboard.theme import ThemeChoice
 
 if TYPE_CHECKING:
@@ -31,11 +30,7 @@ class WindowMemory(msgspec.Struct, frozen=True, kw_only=True):
 def load(file: Path) -> WindowMemory:
     """What is in `file`; the defaults where it is missing or makes no sense."""
     try:
-        # A pipe or device would block, or never end.
-        if not stat.S_ISREG(file.stat().st_mode):
-            return WindowMemory()
-        with file.open("rb") as opened:
-            found = msgspec.json.decode(opened.read(_MAX_BYTES), type=WindowMemory)
+        found = msgspec.json.decode(atomic_file.load(file, _MAX_BYTES) or b"", type=WindowMemory)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return WindowMemory()
     is_sane = 0 < found.width < 20_000 and 0 < found.height < 20_000
@@ -49,4 +44,4 @@ def save(file: Path, memory: WindowMemory) -> None:
         OSError: it can't be written; what was there stays.
     """
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_whole(file, msgspec.json.encode(memory) + b"\n")
+    atomic_file.replace(file, msgspec.json.encode(memory) + b"\n")

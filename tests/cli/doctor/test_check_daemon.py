@@ -35,7 +35,7 @@ from offramp_cli.doctor.check_system import System
 from offramp_cli.doctor.check_versions import Versions
 from offramp_core import __version__
 from offramp_core.config import loader
-from offramp_core.control.api import Answer, Pause, RecordsStatus, Status
+from offramp_core.control.api import ControlAnswer, Pause, RecordsStatus, Status
 from offramp_core.control.client import ControlError, NotRunningError, OtherVersionError
 from offramp_core.control.port_owner import Holder
 from offramp_core.login_item.service import LoginItemState
@@ -102,7 +102,7 @@ def changed(**fields: Any) -> Status:
         (None, ControlError("Hangs.", hint="Kill it."), None, ["failure"], "Kill it."),
         (
             None,
-            OtherVersionError(Answer(protocol=99, version="9.0")),
+            OtherVersionError(ControlAnswer(protocol=99, version="9.0")),
             None,
             ["failure"],
             "use the offramp of its version",

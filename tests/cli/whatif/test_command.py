@@ -15,7 +15,7 @@ from log_samples import log_file, sample_line
 from offramp_core.paths import Paths
 from offramp_daemon.autopilot import state_file
 from offramp_daemon.autopilot.cost_model import CostModel
-from offramp_daemon.autopilot.state_file import KeptAccount
+from offramp_daemon.autopilot.state_file import LearntAccount
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,9 +70,9 @@ def test_what_the_autopilot_learnt_is_taken_for_the_plan(run: Run, tmp_path: Pat
     guessed = json.loads(run("--json").out)
     learnt = CostModel()
     for percent in range(41):
-        learnt.note("opus", 0.5)
+        learnt.add_pending("opus", 0.5)
         learnt.observe(percent / 100, percent / 40)
-    kept = {"a1": KeptAccount(learnt.learnt(), None)}
+    kept = {"a1": LearntAccount(learnt.learnt(), None)}
     state_file.save(Paths.under(tmp_path).autopilot_file, kept)
     shown = json.loads(run("--json").out)
     assert shown["week_worth_dollars"] == pytest.approx(50, rel=0.02)

@@ -113,7 +113,7 @@ def test_what_was_learnt_of_the_plan_sets_what_requests_of_each_tier_cost() -> N
     learnt = CostModel()
     for percent in range(21):
         tier = "opus" if percent % 2 else "sonnet"
-        learnt.note(tier, 1.0 if tier == "opus" else 2.0)
+        learnt.add_pending(tier, 1.0 if tier == "opus" else 2.0)
         learnt.observe(percent / 100, min(percent / 20, 1.0))
     replay = weeks_of([logged(1), logged(2, "sonnet"), logged(8)], end=END, learnt=learnt)
     costs = {each.tier: each.cost for each in replay.weeks[0].requests}

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from offramp_core.control import api
 from offramp_core.control.api import (
-    Answer,
     BackendStatus,
     CommandAnswer,
+    CommandRefusal,
+    ControlAnswer,
     OtherProtocolError,
     Pause,
     PauseCommand,
     RecordsStatus,
-    Refusal,
     Status,
     UnreadableError,
 )
@@ -66,7 +66,7 @@ def test_any_bytes_are_a_payload_or_unreadable(data):
     for decode in (
         api.decode_pause,
         lambda data: api.decode_answer(data, Status),
-        lambda data: api.decode_answer(data, Refusal),
+        lambda data: api.decode_answer(data, CommandRefusal),
     ):
         with contextlib.suppress(UnreadableError, OtherProtocolError):
             decode(data)
@@ -100,9 +100,9 @@ def test_answer_of_another_protocol_says_whose_it_is_whatever_else_it_holds():
 
 def test_answer_with_more_than_we_know_is_understood():
     data = json.dumps({"protocol": api.PROTOCOL, "version": "9", "new": [1]}).encode()
-    assert api.decode_answer(data, Answer) == Answer(version="9")
+    assert api.decode_answer(data, ControlAnswer) == ControlAnswer(version="9")
 
 
 def test_answer_without_protocol_is_unreadable():
     with pytest.raises(UnreadableError):
-        api.decode_answer(b'{"title":"nothing of ours"}', Refusal)
+        api.decode_answer(b'{"title":"nothing of ours"}', CommandRefusal)

@@ -13,7 +13,13 @@ import pytest
 from privileges import open_to_others, without_root
 
 from offramp_core.control import api
-from offramp_core.control.api import Answer, CommandAnswer, RecordsStatus, Refusal, Status
+from offramp_core.control.api import (
+    CommandAnswer,
+    CommandRefusal,
+    ControlAnswer,
+    RecordsStatus,
+    Status,
+)
 from offramp_core.control.client import (
     ControlClient,
     ControlError,
@@ -176,7 +182,7 @@ def test_answer_that_is_not_ours_is_said(path, body):
     ("protocol", "hint"), [(0, "older one: restart it"), (2, "newer one: use the offramp")]
 )
 def test_other_protocol_says_which_side_to_renew(path, protocol, hint):
-    body = api.encode(Answer(protocol=protocol, version="3.4.5"))
+    body = api.encode(ControlAnswer(protocol=protocol, version="3.4.5"))
     for status in ("200 OK", "404 Not Found"):
         with daemon(path, answer(body, status)) as client:
             for ask in (client.status, client.pause):
@@ -187,7 +193,7 @@ def test_other_protocol_says_which_side_to_renew(path, protocol, hint):
 
 
 def test_refusal_is_shown_in_the_daemons_words(path):
-    body = api.encode(Refusal(title="It knows no GET /events.", hint="Renew it."))
+    body = api.encode(CommandRefusal(title="It knows no GET /events.", hint="Renew it."))
     with (
         daemon(path, answer(body, "404 Not Found")) as client,
         pytest.raises(ControlError, match="It knows no") as caught,

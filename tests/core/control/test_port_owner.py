@@ -65,10 +65,9 @@ def test_other_program_is_named_by_the_system(body):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /proc")
-def test_program_that_says_nothing_is_named_too(monkeypatch):
-    monkeypatch.setattr(port_owner, "_PATIENCE_S", 0.05)
+def test_program_that_says_nothing_is_named_too():
     with socket.create_server(("::1", 0), family=socket.AF_INET6) as silent:
-        holder = port_owner.find("::1", silent.getsockname()[1])
+        holder = port_owner.find("::1", silent.getsockname()[1], patience_s=0.05)
     assert holder is not None
     assert holder.pid == os.getpid()
 

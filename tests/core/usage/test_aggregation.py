@@ -14,7 +14,7 @@ from offramp_core.usage.aggregation import (
     Counts,
     EvenGrid,
     TimeGrid,
-    Usage,
+    UsageCells,
     by_backend,
     by_model,
     by_route,
@@ -231,8 +231,8 @@ def test_record_from_the_near_future_is_counted_in_its_week() -> None:
 
 
 def test_empty_usage_has_empty_totals() -> None:
-    assert fold([], GRID) == Usage({}) == merge()
-    assert Usage({}).total().counts == Counts()
+    assert fold([], GRID) == UsageCells({}) == merge()
+    assert UsageCells({}).total().counts == Counts()
 
 
 QUARTERS = EvenGrid(width=timedelta(minutes=15))
@@ -268,7 +268,7 @@ def test_even_grid_leaves_out_whole_slots_in_whatever_order(
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     usage = fold(shuffled, grid)
     kept = {key: one for key, one in fold(log, QUARTERS).cells.items() if key.start >= since}
-    assert usage == Usage(kept)
+    assert usage == UsageCells(kept)
 
 
 @pytest.mark.parametrize("year", [1, 1969, 9999])

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offramp_daemon.autopilot.controller import Controller, Decision
+from offramp_daemon.autopilot.controller import BudgetController, BudgetDecision
 from offramp_daemon.autopilot.cost_model import CostModel
 from offramp_daemon.autopilot.forecast import Rhythm
 from offramp_daemon.autopilot.history import HOURS_A_WEEK, TIERS, PastWeek
-from offramp_daemon.autopilot.plan_snapshot import Reading
+from offramp_daemon.autopilot.plan_snapshot import PlanSnapshot
 
 OFFICE = PastWeek(
     opus=tuple(0.01 if hour % 24 in range(9, 17) else 0.0 for hour in range(HOURS_A_WEEK)),
@@ -34,13 +34,13 @@ def rhythm() -> Rhythm:
 def known_cost() -> CostModel:
     cost = CostModel(guess=1.0)
     cost.observe(0.0, 0.0)
-    cost.note("opus", 0.1)
+    cost.add_pending("opus", 0.1)
     cost.observe(0.1, 0.8)
     return cost
 
 
-def reading(used: float, left_h: float, window_used: float | None = 0.0) -> Reading:
-    return Reading(week_used=used, window_used=window_used, week_left_h=left_h)
+def reading(used: float, left_h: float, window_used: float | None = 0.0) -> PlanSnapshot:
+    return PlanSnapshot(week_used=used, window_used=window_used, week_left_h=left_h)
 
 
 def usual_work(left_h: float) -> list[float]:
@@ -50,40 +50,40 @@ def usual_work(left_h: float) -> list[float]:
 
 
 def decide(
-    controller: Controller, known: Reading | None, cost: CostModel | None = None
-) -> Decision:
+    controller: BudgetController, known: PlanSnapshot | None, cost: CostModel | None = None
+) -> BudgetDecision:
     left_h = known.week_left_h if known else 100.0
     work = usual_work(left_h) if 0 <= left_h <= HOURS_A_WEEK else [0.0] * HOURS_A_WEEK
     return controller.decide(known, cost or known_cost(), tier="sonnet", work=work)
 
 
 def test_a_week_with_room_gives_execution_to_claude_and_says_so() -> None:
-    decision = decide(Controller(rhythm()), reading(0.3, 24.0))
+    decision = decide(BudgetController(rhythm()), reading(0.3, 24.0))
     assert decision.is_claude
     assert decision.why.startswith("Sonnet on Claude: the week is ")
     assert decision.why.endswith(" % under pace")
 
 
 def test_a_week_that_opus_needs_delegates() -> None:
-    decision = decide(Controller(rhythm()), reading(0.8, 100.0))
+    decision = decide(BudgetController(rhythm()), reading(0.8, 100.0))
     assert not decision.is_claude
     assert decision.why == "Sonnet on Z.ai: Opus needs the rest of the week"
 
 
 def test_a_window_that_opus_needs_delegates() -> None:
-    decision = decide(Controller(rhythm()), reading(0.1, 13.0, window_used=0.7))
+    decision = decide(BudgetController(rhythm()), reading(0.1, 13.0, window_used=0.7))
     assert decision.why == "Sonnet on Z.ai: Opus needs the rest of the 5-hour window"
 
 
 @pytest.mark.parametrize("used", [0.99, 1.0, 1.3])
 def test_what_would_not_fit_without_opus_either_is_not_ascribed_to_it(used: float) -> None:
-    decision = decide(Controller(rhythm()), reading(0.1, 24.0, window_used=used))
+    decision = decide(BudgetController(rhythm()), reading(0.1, 24.0, window_used=used))
     assert decision.why == "Sonnet on Z.ai: too little of the 5-hour window is left"
 
 
 def test_sentence_tells_the_weeks_room_though_the_window_has_less() -> None:
-    free = decide(Controller(rhythm()), reading(0.3, 24.0))
-    tight = decide(Controller(rhythm()), reading(0.3, 24.0, window_used=0.5))
+    free = decide(BudgetController(rhythm()), reading(0.3, 24.0))
+    tight = decide(BudgetController(rhythm()), reading(0.3, 24.0, window_used=0.5))
     assert free.room is not None
     assert tight.room is not None
     assert tight.is_claude
@@ -92,19 +92,19 @@ def test_sentence_tells_the_weeks_room_though_the_window_has_less() -> None:
 
 
 def test_sentence_names_the_service_that_the_work_goes_to() -> None:
-    decision = Controller(rhythm()).decide(
+    decision = BudgetController(rhythm()).decide(
         None, known_cost(), tier="haiku", work=(), delegate="cheap-one"
     )
     assert decision.why.startswith("Haiku on cheap-one: ")
 
 
 def test_a_week_that_is_used_up_delegates() -> None:
-    decision = decide(Controller(rhythm()), reading(1.02, 1.0))
+    decision = decide(BudgetController(rhythm()), reading(1.02, 1.0))
     assert decision.why == "Sonnet on Z.ai: the Claude week is used up"
 
 
 def test_without_a_fresh_reading_everything_is_delegated() -> None:
-    decision = decide(Controller(rhythm()), None)
+    decision = decide(BudgetController(rhythm()), None)
     assert (decision.is_claude, decision.room) == (False, None)
     assert decision.why == "Sonnet on Z.ai: Claude's figures are not known freshly enough"
 
@@ -114,7 +114,7 @@ def test_without_a_fresh_reading_everything_is_delegated() -> None:
     [(0.0, 168.0, 0.0), (0.0, 160.0, 0.0), (0.4, 24.0, 0.0), (0.1, 24.0, 0.5)],
 )
 def test_without_known_costs_work_is_delegated(used: float, left_h: float, window: float) -> None:
-    decision = decide(Controller(rhythm()), reading(used, left_h, window), CostModel())
+    decision = decide(BudgetController(rhythm()), reading(used, left_h, window), CostModel())
     assert not decision.is_claude
     assert decision.why == (
         "Sonnet on Z.ai: what requests take of the Claude week is not known yet"
@@ -125,7 +125,7 @@ def test_without_known_costs_work_is_delegated(used: float, left_h: float, windo
 def test_while_hardly_anything_is_used_claude_gets_work_to_learn_its_cost(
     window: float | None,
 ) -> None:
-    decision = decide(Controller(rhythm()), reading(0.39, 24.0, window), CostModel())
+    decision = decide(BudgetController(rhythm()), reading(0.39, 24.0, window), CostModel())
     assert decision.is_claude
     assert decision.why == "Sonnet on Claude: less than half of the week's pace is used"
 
@@ -135,7 +135,7 @@ def test_before_costs_are_known_use_never_brings_work_back_and_time_never_takes_
     used: float, more: float, left_h: float, less_h: float, window: float
 ) -> None:
     def is_claude(*figures: float) -> bool:
-        return decide(Controller(rhythm()), reading(*figures), CostModel()).is_claude
+        return decide(BudgetController(rhythm()), reading(*figures), CostModel()).is_claude
 
     calm = is_claude(used, left_h, window)
     assert calm or not is_claude(used + more, left_h, window)
@@ -144,13 +144,13 @@ def test_before_costs_are_known_use_never_brings_work_back_and_time_never_takes_
 
 
 def test_an_unknown_window_leaves_the_week_to_decide() -> None:
-    assert decide(Controller(rhythm()), reading(0.3, 24.0, window_used=None)).is_claude
+    assert decide(BudgetController(rhythm()), reading(0.3, 24.0, window_used=None)).is_claude
 
 
 def test_conversations_on_claude_count_against_the_room() -> None:
     arguments = {"tier": "sonnet", "work": usual_work(24.0)}
-    alone = Controller(rhythm()).decide(reading(0.3, 24.0), known_cost(), **arguments)
-    beside = Controller(rhythm()).decide(
+    alone = BudgetController(rhythm()).decide(reading(0.3, 24.0), known_cost(), **arguments)
+    beside = BudgetController(rhythm()).decide(
         reading(0.3, 24.0), known_cost(), running=[0.05, 0.001], **arguments
     )
     assert alone.room is not None
@@ -162,8 +162,8 @@ def test_conversations_on_claude_count_against_the_room() -> None:
 def test_more_use_never_brings_work_back_to_claude(
     low: float, more: float, left_h: float, window: float | None
 ) -> None:
-    calm = decide(Controller(rhythm()), reading(low, left_h, window))
-    busy = decide(Controller(rhythm()), reading(low + more, left_h, window))
+    calm = decide(BudgetController(rhythm()), reading(low, left_h, window))
+    busy = decide(BudgetController(rhythm()), reading(low + more, left_h, window))
     assert calm.is_claude or not busy.is_claude
 
 
@@ -171,8 +171,8 @@ def test_more_use_never_brings_work_back_to_claude(
 def test_a_fuller_window_never_brings_work_back_to_claude(
     used: float, low: float, more: float, left_h: float
 ) -> None:
-    calm = decide(Controller(rhythm()), reading(used, left_h, low))
-    busy = decide(Controller(rhythm()), reading(used, left_h, low + more))
+    calm = decide(BudgetController(rhythm()), reading(used, left_h, low))
+    busy = decide(BudgetController(rhythm()), reading(used, left_h, low + more))
     assert calm.is_claude or not busy.is_claude
 
 
@@ -181,8 +181,8 @@ def test_in_a_week_as_usual_less_time_never_takes_work_away_from_claude(
     used: float, left_h: float, less_h: float
 ) -> None:
     """The week alone: what the next five hours hold depends on the time of day."""
-    early = decide(Controller(rhythm()), reading(used, left_h, None))
-    late = decide(Controller(rhythm()), reading(used, max(left_h - less_h, 0.0), None))
+    early = decide(BudgetController(rhythm()), reading(used, left_h, None))
+    late = decide(BudgetController(rhythm()), reading(used, max(left_h - less_h, 0.0), None))
     assert late.is_claude or not early.is_claude
 
 
@@ -190,7 +190,7 @@ def test_in_a_week_as_usual_less_time_never_takes_work_away_from_claude(
 def test_the_same_figures_never_switch_back_and_forth(
     used: float, left_h: float, window: float | None
 ) -> None:
-    controller = Controller(rhythm())
+    controller = BudgetController(rhythm())
     ways = [decide(controller, reading(used, left_h, window)).is_claude for _ in range(5)]
     assert len(set(ways)) == 1
 
@@ -203,7 +203,7 @@ def test_the_same_figures_never_switch_back_and_forth(
 def test_figures_that_waver_less_than_the_hysteresis_switch_once_at_most(
     used: float, left_h: float, steps: list[float]
 ) -> None:
-    controller = Controller(rhythm())
+    controller = BudgetController(rhythm())
     ways = [decide(controller, reading(used + step, left_h)).is_claude for step in steps]
     assert sum(a != b for a, b in pairwise(ways)) <= 1
 
@@ -226,10 +226,10 @@ def test_no_figure_breaks_it(
     running: list[float],
     weeks: int,
 ) -> None:
-    odd = Reading(
+    odd = PlanSnapshot(
         week_used=used, window_used=window, week_left_h=left_h, window_left_h=window_left_h
     )
-    decision = Controller(Rhythm([OFFICE] * weeks)).decide(
+    decision = BudgetController(Rhythm([OFFICE] * weeks)).decide(
         odd,
         known_cost(),
         tier=tier,  # type: ignore[arg-type] - drawn from the tiers themselves
@@ -244,6 +244,6 @@ def test_no_figure_breaks_it(
 
 @pytest.mark.parametrize("left_h", [168.0, 100.0, 1.0, 0.0])
 def test_minus_nothing_reads_as_nothing(left_h: float) -> None:
-    assert decide(Controller(rhythm()), reading(-0.0, left_h)) == decide(
-        Controller(rhythm()), reading(0.0, left_h)
+    assert decide(BudgetController(rhythm()), reading(-0.0, left_h)) == decide(
+        BudgetController(rhythm()), reading(0.0, left_h)
     )

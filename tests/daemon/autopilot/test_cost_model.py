@@ -23,7 +23,7 @@ def learnt(scale: float = 1.0, part: float = 0.1) -> CostModel:
         tier = random.choice(TIERS)
         cost = random.uniform(0.0001, 0.001)
         used += cost
-        model.note(tier, cost / factors[tier] * scale)
+        model.add_pending(tier, cost / factors[tier] * scale)
         model.observe(math.floor(used * 100) / 100, math.floor(used / part * 100) / 100)
     return model
 
@@ -47,7 +47,7 @@ def test_the_size_of_a_five_hour_window_is_learnt() -> None:
 
 def test_nothing_is_known_until_the_figures_moved() -> None:
     model = CostModel()
-    model.note("opus", 1.0)
+    model.add_pending("opus", 1.0)
     model.observe(0.5)
     model.observe(0.51)
     assert not model.is_known
@@ -63,9 +63,9 @@ def test_moves_that_no_request_here_caused_teach_nothing() -> None:
 def test_a_new_week_is_no_move() -> None:
     model = CostModel()
     model.observe(0.9)
-    model.note("opus", 1.0)
+    model.add_pending("opus", 1.0)
     model.observe(0.0)
-    model.note("opus", 1.0)
+    model.add_pending("opus", 1.0)
     model.observe(0.03)
     assert model.moved == pytest.approx(0.03)
     assert model.factor("opus") == pytest.approx(0.03, rel=0.05)
@@ -85,10 +85,10 @@ def test_factors_are_always_positive_numbers(
     steps: list[tuple[str, float, float, float | None]], odd: float
 ) -> None:
     model = CostModel()
-    model.note("opus", odd)
+    model.add_pending("opus", odd)
     model.observe(odd)
     for tier, weight, used, window in steps:
-        model.note(tier, weight)  # type: ignore[arg-type] - drawn from the tiers themselves
+        model.add_pending(tier, weight)  # type: ignore[arg-type] - drawn from the tiers themselves
         model.observe(used, window)
     assert 0.01 <= model.five_hour_part <= 1
     if model.is_known:
@@ -100,7 +100,7 @@ def test_figures_that_answers_overtake_teach_each_move_once() -> None:
     model.observe(0.30, 0.50)
     for _ in range(100):
         for used, window in ((0.31, 0.58), (0.30, 0.57)):
-            model.note("opus", 0.01)
+            model.add_pending("opus", 0.01)
             model.observe(used, window)
     assert model.moved == pytest.approx(0.01)
     assert model.five_hour_part == pytest.approx((0.036 + 0.01) / (0.3 + 0.08))
@@ -115,7 +115,7 @@ def test_wavering_figures_move_no_further_than_they_rise(first: float, steps: li
     model.observe(first)
     highest = first
     for step in steps:
-        model.note("opus", 0.01)
+        model.add_pending("opus", 0.01)
         used = max(highest - 0.019, highest + step)
         highest = max(highest, used)
         model.observe(used)
@@ -125,9 +125,9 @@ def test_wavering_figures_move_no_further_than_they_rise(first: float, steps: li
 def test_what_another_device_takes_at_once_says_nothing_of_requests_here() -> None:
     model = learnt()
     before = {tier: model.factor(tier) for tier in TIERS}
-    model.note("haiku", 0.000_1)
+    model.add_pending("haiku", 0.000_1)
     model.observe(0.7, 0.9)
-    model.note("haiku", 0.000_1)
+    model.add_pending("haiku", 0.000_1)
     model.observe(0.7, 0.9)
     assert {tier: model.factor(tier) for tier in TIERS} == before
     assert model.five_hour_part == pytest.approx(0.1, rel=0.15)
@@ -136,11 +136,11 @@ def test_what_another_device_takes_at_once_says_nothing_of_requests_here() -> No
 def test_after_breaking_off_the_next_figures_are_the_first() -> None:
     model = CostModel()
     model.observe(0.1)
-    model.note("opus", 1.0)
+    model.add_pending("opus", 1.0)
     model.break_off()
     model.observe(0.15)
     assert model.moved == 0
-    model.note("opus", 1.0)
+    model.add_pending("opus", 1.0)
     model.observe(0.18)
     assert model.moved == pytest.approx(0.03)
 

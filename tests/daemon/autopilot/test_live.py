@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sys
 import time
 from datetime import timedelta
 from itertools import count
@@ -21,8 +23,9 @@ from offramp_daemon.quota import tracker
 from offramp_simulator import Simulator
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
+    from types import FrameType
 
     import aiohttp
     from running_app import RunningApp
@@ -211,3 +214,65 @@ async def test_spent_window_is_named_in_the_record_and_the_status(
     assert [each.reason for each in logged(app) if each.session_id == "late"] == [
         "Sonnet on Z.ai: Claude's 5-hour window is used up"
     ]
+
+
+class AutopilotCalls:
+    """The Python calls into the autopilot that requests made, in the tasks that serve them."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def __call__(self, frame: FrameType, event: str, _argument: object) -> None:
+        if event != "call" or "offramp_daemon.autopilot" not in frame.f_globals["__name__"]:
+            return
+        task = asyncio.current_task()
+        if task is None or not task.get_name().startswith("autopilot"):
+            self.names.append(frame.f_code.co_qualname)
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        sys.setprofile(self)
+        try:
+            yield
+        finally:
+            sys.setprofile(None)
+
+
+async def test_request_in_always_mode_makes_no_call_into_the_autopilot(
+    tmp_path: Path, client: aiohttp.ClientSession, sim: Simulator
+) -> None:
+    calls = AutopilotCalls()
+    async with running_app(tmp_path, settings(sim, delegation="always")) as app:
+        desk = Desk(client, app, sim)
+        with calls.watched():
+            await desk.teach()
+            assert await desk.send(SONNET) == "zai"
+    assert calls.names == []
+
+
+async def test_decision_in_auto_mode_is_a_call_that_is_seen(
+    tmp_path: Path, client: aiohttp.ClientSession, sim: Simulator
+) -> None:
+    calls = AutopilotCalls()
+    async with running_app(tmp_path, settings(sim)) as app:
+        desk = Desk(client, app, sim)
+        with calls.watched():
+            await desk.send(SONNET)
+    assert "Pilot.choose" in calls.names
+
+
+async def test_switching_from_always_to_auto_finds_what_was_learnt(
+    tmp_path: Path, client: aiohttp.ClientSession, sim: Simulator
+) -> None:
+    chosen = [settings(sim, delegation="always")]
+    async with running_app(tmp_path, lambda: chosen[-1]) as app:
+        desk = Desk(client, app, sim)
+        commands = Commands(app.paths)
+        await commands.until_there()
+        await desk.teach()
+        assert await desk.send(SONNET) == "zai"
+        chosen.append(settings(sim))
+        assert (await commands.reload()).changed == ("delegation",)
+        await desk.until_read()
+        assert await desk.send(SONNET) == "anthropic"
+        assert (await desk.why()).startswith("Sonnet on Claude: the week is ")

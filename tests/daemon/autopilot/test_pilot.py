@@ -22,6 +22,7 @@ from offramp_core.usage.records import (
     format_timestamp,
 )
 from offramp_daemon.autopilot.history import weight
+from offramp_daemon.autopilot.lessons import FinishedRequest
 from offramp_daemon.autopilot.pilot import Pilot
 from offramp_daemon.routing.affinity import Conversation
 
@@ -81,11 +82,19 @@ def record(
     )
 
 
+def hear(
+    pilot: Pilot, clock: Clock, done: RequestRecord, conversation: Conversation | None
+) -> None:
+    """A request has ended, and is learnt from."""
+    pilot.lessons.put_nowait(FinishedRequest(clock.now, done, conversation))
+    pilot.catch_up()
+
+
 def teach(pilot: Pilot, clock: Clock, *, to: float, account: str = "a1") -> None:
     """Claude answers Opus, and its week moves by a percent each time."""
     for percent in range(1, round(to * 100) + 1):
         clock.now += timedelta(minutes=1)
-        pilot.note(record(OPUS, clock.now), None)
+        hear(pilot, clock, record(OPUS, clock.now), None)
         pilot.observe(plan(percent / 100, clock.now, account=account))
 
 
@@ -160,7 +169,7 @@ async def test_figures_that_answers_have_overtaken_count_no_more(
     async with running(pilot):
         await until(lambda: pilot.choose(SONNET).is_claude)
     clock.now += timedelta(minutes=11)
-    pilot.note(record(OPUS, clock.now), None)
+    hear(pilot, clock, record(OPUS, clock.now), None)
     assert pilot.choose(SONNET).why.endswith("not known freshly enough")
 
 
@@ -259,15 +268,15 @@ async def test_log_is_read_once_a_week_and_account_whatever_the_resets_jitter(
 def test_many_conversations_and_accounts_leave_the_memory_small(pilot: Pilot, clock: Clock) -> None:
     for number in range(3000):
         pilot.observe(plan(0.01, clock.now, account=f"account {number}"))
-        pilot.note(record(SONNET, clock.now), Conversation(str(number), "", SONNET))
-    assert len(pilot._running) <= 1000
-    assert len(pilot._costs) <= 16
-    assert len(pilot._weeks) <= 4
+        hear(pilot, clock, record(SONNET, clock.now), Conversation(str(number), "", SONNET))
+    assert len(pilot.running) <= 1000
+    assert len(pilot.costs) <= 16
+    assert len(pilot.weeks) <= 4
 
 
 def known_part(pilot: Pilot, account: str = "a1") -> float:
     """How much of what was learnt of the account counts."""
-    return pilot._costs[account].moved
+    return pilot.costs[account].moved
 
 
 def test_sentence_names_the_backend_that_the_route_leads_to(pilot: Pilot) -> None:
@@ -282,7 +291,7 @@ def test_resets_that_move_age_nothing_and_a_new_week_ages_once(pilot: Pilot, clo
         pilot.observe(plan(0.5, clock.now, reset=RESET + moved_h * HOUR))
     assert known_part(pilot) == pytest.approx(learnt)
     clock.now = RESET + HOUR
-    pilot.note(record(OPUS, clock.now), None)  # nobody has told of the new week yet
+    hear(pilot, clock, record(OPUS, clock.now), None)  # nobody has told of the new week yet
     pilot.observe(plan(0.0, clock.now, reset=clock.now + timedelta(days=7)))
     assert known_part(pilot) == pytest.approx(learnt / 2)
 
@@ -329,15 +338,20 @@ async def test_figures_of_before_the_restart_count_until_they_are_stale(
 def test_two_accounts_in_turn_teach_nothing_false(pilot: Pilot, clock: Clock) -> None:
     teach(pilot, clock, to=0.3)
     teach(pilot, clock, to=0.3, account="b2")
-    before = [pilot._costs[account].factor("opus") for account in ("a1", "b2")]
+    before = [pilot.costs[account].factor("opus") for account in ("a1", "b2")]
     used = {"a1": 0.3, "b2": 0.3}
     for turn in range(40):
         account = ("a1", "b2")[turn % 2]
         used[account] += 0.01
         clock.now += timedelta(minutes=1)
         pilot.observe(plan(used[account], clock.now, account=account))
-        pilot.note(record(OPUS, clock.now, tokens=2_000_000 if account == "b2" else 20_000), None)
-    assert [pilot._costs[account].factor("opus") for account in ("a1", "b2")] == before
+        hear(
+            pilot,
+            clock,
+            record(OPUS, clock.now, tokens=2_000_000 if account == "b2" else 20_000),
+            None,
+        )
+    assert [pilot.costs[account].factor("opus") for account in ("a1", "b2")] == before
 
 
 async def test_of_many_conversations_that_begin_at_once_only_those_that_fit_go_to_claude(
@@ -369,26 +383,26 @@ async def test_conversation_on_claude_counts_for_as_long_as_it_is_warm_there(
     for number in range(3):  # one of them goes on at the delegate, one goes cold
         clock.now += timedelta(minutes=2)
         done = record(SONNET, clock.now, tokens=100_000)
-        pilot.note(done, Conversation(str(number), "", SONNET))
-    pilot.note(record(SONNET, clock.now, backend="zai"), Conversation("1", "", SONNET))
+        hear(pilot, clock, done, Conversation(str(number), "", SONNET))
+    hear(pilot, clock, record(SONNET, clock.now, backend="zai"), Conversation("1", "", SONNET))
     clock.now += timedelta(minutes=2)
-    taken = pilot._taken(pilot._cost(), clock.now, but=None)
-    assert taken == [weight(done) * pilot._cost().factor("sonnet")]
+    taken = pilot.taken(clock.now)
+    assert taken == [weight(done) * pilot.costs["a1"].factor("sonnet")]
     assert pilot.choose(SONNET).why != alone
     clock.now += timedelta(minutes=6)
-    assert pilot._taken(pilot._cost(), clock.now, but=None) == []
+    assert pilot.taken(clock.now) == []
 
 
 async def test_what_the_delegate_answered_is_work_that_cost_claude_nothing(
     pilot: Pilot, clock: Clock
 ) -> None:
     teach(pilot, clock, to=0.05)
-    before, factor = sum(pilot._weeks["a1"].work), pilot._cost().factor("opus")
+    before, factor = sum(pilot.weeks["a1"].work), pilot.costs["a1"].factor("opus")
     delegated = record(SONNET, clock.now, backend="zai", tokens=5_000_000)
-    pilot.note(delegated, ONE)
-    assert sum(pilot._weeks["a1"].work) == pytest.approx(before + weight(delegated))
+    hear(pilot, clock, delegated, ONE)
+    assert sum(pilot.weeks["a1"].work) == pytest.approx(before + weight(delegated))
     pilot.observe(plan(0.06, clock.now))
-    assert pilot._cost().factor("opus") == factor
+    assert pilot.costs["a1"].factor("opus") == factor
 
 
 async def test_long_answer_leaves_its_own_figures_fresh(pilot: Pilot, clock: Clock) -> None:
@@ -399,7 +413,7 @@ async def test_long_answer_leaves_its_own_figures_fresh(pilot: Pilot, clock: Clo
     arrived = clock.now
     pilot.observe(plan(0.05, clock.now))
     clock.now += timedelta(minutes=25)
-    pilot.note(record(OPUS, arrived), None)
+    hear(pilot, clock, record(OPUS, arrived), None)
     assert pilot.choose(SONNET).is_claude
 
 
@@ -415,7 +429,7 @@ async def test_work_is_counted_once_whether_the_log_has_it_or_not(
 
     def work(at: datetime, *, is_logged: bool) -> None:
         done = record(OPUS, at)
-        pilot.note(done, None)
+        pilot.lessons.put_nowait(FinishedRequest(at, done, None))
         if is_logged:
             log.append(decode_usage(encode(done))[0])
 
@@ -424,14 +438,15 @@ async def test_work_is_counted_once_whether_the_log_has_it_or_not(
     async with running(pilot):
         work(clock.now, is_logged=True)  # before anything was asked
         pilot.choose(SONNET)
-        await until(lambda: pilot._while_reading is not None)
+        await until(lambda: pilot.is_reading_log)
         clock.now += timedelta(seconds=1)
         work(clock.now, is_logged=True)  # while it is read, and read
         work(clock.now, is_logged=False)  # while it is read, but past where the reader is
         may_read.set()
         await until(lambda: "being read" not in pilot.choose(SONNET).why)
         work(clock.now, is_logged=True)
-    week = pilot._weeks["a1"]
+    pilot.catch_up()
+    week = pilot.weeks["a1"]
     assert sum(week.work) == pytest.approx(4 * weight(record(OPUS, clock.now)))
 
 
@@ -449,15 +464,15 @@ async def test_log_that_cannot_be_read_costs_no_counted_work_and_is_tried_again(
 
     pilot = Pilot(tmp_path / "autopilot.json", read, clock=clock)
     teach(pilot, clock, to=0.05)
-    work = sum(pilot._weeks["a1"].work)
+    work = sum(pilot.weeks["a1"].work)
     async with running(pilot):
         for number in (1, 2, 3):
             pilot.choose(SONNET)
             await until(lambda number=number: len(tries) == number)
-            await until(lambda: pilot._while_reading is None)
+            await until(lambda: not pilot.is_reading_log)
             if number < 3:
                 assert pilot.choose(SONNET).is_claude
-                assert sum(pilot._weeks["a1"].work) == pytest.approx(work)
+                assert sum(pilot.weeks["a1"].work) == pytest.approx(work)
                 pilot.observe(plan(0.05, clock.now))
             clock.now += HOUR
         pilot.choose(SONNET)
@@ -468,10 +483,10 @@ async def test_log_that_cannot_be_read_costs_no_counted_work_and_is_tried_again(
 def test_record_that_makes_no_sense_disturbs_nothing(pilot: Pilot, clock: Clock) -> None:
     teach(pilot, clock, to=0.05)
     for odd in ("", "yesterday", "0001-01-01T00:00:00+14:00", "2026-11-18T10:00:00"):
-        pilot.note(msgspec.structs.replace(record(OPUS, clock.now), ts=odd), None)
-    pilot.note(msgspec.structs.replace(record(OPUS, clock.now), input_tokens=10**400), ONE)
-    pilot.note(msgspec.structs.replace(record(SONNET, clock.now), model=None), ONE)
-    assert pilot._costs["a1"].is_known
+        hear(pilot, clock, msgspec.structs.replace(record(OPUS, clock.now), ts=odd), None)
+    hear(pilot, clock, msgspec.structs.replace(record(OPUS, clock.now), input_tokens=10**400), ONE)
+    hear(pilot, clock, msgspec.structs.replace(record(SONNET, clock.now), model=None), ONE)
+    assert pilot.costs["a1"].is_known
 
 
 async def test_pipe_in_the_files_place_is_not_waited_for(tmp_path: Path, clock: Clock) -> None:

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from offramp_daemon.autopilot.plan_snapshot import WINDOW_H, Reading, Window, read
+from offramp_daemon.autopilot.plan_snapshot import WINDOW_H, PlanSnapshot, WindowReading, read
 
 NOW = datetime(2026, 2, 5, 12, tzinfo=UTC)
 
 
-def window(used: float = 0.4, *, left_h: float = 40, age_h: float = 0.0) -> Window:
-    return Window(
+def window(used: float = 0.4, *, left_h: float = 40, age_h: float = 0.0) -> WindowReading:
+    return WindowReading(
         used=used,
         resets_at=NOW + timedelta(hours=left_h),
         read_at=NOW - timedelta(hours=age_h),
@@ -21,7 +21,7 @@ def window(used: float = 0.4, *, left_h: float = 40, age_h: float = 0.0) -> Wind
 
 
 def test_fresh_figures_are_read() -> None:
-    assert read(window(), window(0.2, left_h=2), now=NOW) == Reading(
+    assert read(window(), window(0.2, left_h=2), now=NOW) == PlanSnapshot(
         week_used=0.4, window_used=0.2, week_left_h=40, window_left_h=2
     )
 
@@ -33,7 +33,7 @@ def test_a_five_hour_window_past_its_reset_is_empty() -> None:
 
 
 @pytest.mark.parametrize("five_hour", [None, window(math.nan, left_h=2)])
-def test_an_unknown_five_hour_window_stays_unknown(five_hour: Window | None) -> None:
+def test_an_unknown_five_hour_window_stays_unknown(five_hour: WindowReading | None) -> None:
     found = read(window(), five_hour, now=NOW)
     assert found is not None
     assert found.window_used is None
@@ -53,7 +53,7 @@ def test_an_unknown_five_hour_window_stays_unknown(five_hour: Window | None) -> 
         window(age_h=25),
     ],
 )
-def test_a_week_that_cannot_be_trusted_gives_no_reading(week: Window | None) -> None:
+def test_a_week_that_cannot_be_trusted_gives_no_reading(week: WindowReading | None) -> None:
     assert read(week, None, now=NOW) is None
 
 

@@ -17,17 +17,16 @@ from offramp_core.config.loader import LoadedSettings
 from offramp_core.control.api import Pause
 from offramp_core.paths import Paths
 from offramp_core.usage import state_events
-from offramp_core.usage.records import format_timestamp
+from offramp_daemon import app
 from offramp_daemon.config.live_settings import LiveSettings
-from offramp_daemon.control.daemon_state import DaemonState
 from offramp_daemon.recording.console import Console
-from offramp_daemon.recording.event_log import EventLog
 from offramp_daemon.routing import pause
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from offramp_core.settings import Settings
+    from offramp_daemon.app import Parts
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -42,20 +41,20 @@ class World:
         self.settings = settings_for("http://127.0.0.1:9", "http://127.0.0.1:9")
         self.shown = io.StringIO()
 
-    async def start(self, *, has_socket: bool = True) -> DaemonState:
+    async def start(self, *, has_socket: bool = True) -> Parts:
         self.console = Console(self.shown, log_format="text")
         self.console.start()
         live = LiveSettings(self._load, lambda: self.settings, self.console.say)
-        state = DaemonState(
+        daemon = app.compose(
             live, self.paths, self.console, address="http://localhost:1", clock=lambda: self.now
         )
-        await state.start()
+        await daemon.start()
         if has_socket:
-            await state.take_up()
-        return state
+            await daemon.pauses.take_over()
+        return daemon
 
-    def stop(self, state: DaemonState) -> None:
-        state.close()
+    def stop(self, daemon: Parts) -> None:
+        daemon.close()
         self.console.close()
 
     def kill(self) -> None:
@@ -87,11 +86,11 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 async def test_each_change_of_state_leaves_one_line(world):
-    state = await world.start()
-    assert await state.pause(NOW + HOUR) == ()
+    daemon = await world.start()
+    assert await daemon.pauses.pause(NOW + HOUR) == ()
     world.now += HOUR / 2
-    assert await state.resume() == ()
-    world.stop(state)
+    assert await daemon.pauses.resume() == ()
+    world.stop(daemon)
     started, paused, resumed, stopped = world.told
     assert (started["event"], stopped["event"]) == ("started", "stopped")
     assert paused == {
@@ -107,36 +106,36 @@ async def test_each_change_of_state_leaves_one_line(world):
 
 
 async def test_asking_for_what_is_so_already_is_no_change(world):
-    state = await world.start()
-    assert await state.resume() == ("It was not paused.",)
-    await state.pause(None)
-    assert await state.pause(None) == ("It was paused already.",)
-    world.stop(state)
+    daemon = await world.start()
+    assert await daemon.pauses.resume() == ("It was not paused.",)
+    await daemon.pauses.pause(None)
+    assert await daemon.pauses.pause(None) == ("It was paused already.",)
+    world.stop(daemon)
     assert world.names == ["started", "paused", "stopped"]
 
 
 async def test_new_end_of_a_pause_keeps_its_beginning(world):
-    state = await world.start()
-    await state.pause(None)
+    daemon = await world.start()
+    await daemon.pauses.pause(None)
     world.now += HOUR
-    await state.pause(NOW + 2 * HOUR)
-    assert state.delegation.pause == Pause(since=NOW, until=NOW + 2 * HOUR)
-    world.stop(state)
+    await daemon.pauses.pause(NOW + 2 * HOUR)
+    assert daemon.delegation.pause == Pause(since=NOW, until=NOW + 2 * HOUR)
+    world.stop(daemon)
     assert [each.get("until") for each in world.told][1:3] == [None, "2026-11-26T14:00:00.000Z"]
 
 
 @pytest.mark.parametrize("is_killed", [False, True])
 async def test_pause_holds_in_the_next_daemon(world, is_killed):
-    state = await world.start()
-    await state.pause(NOW + HOUR)
-    world.kill() if is_killed else world.stop(state)
+    daemon = await world.start()
+    await daemon.pauses.pause(NOW + HOUR)
+    world.kill() if is_killed else world.stop(daemon)
     world.now += HOUR / 2
     second = await world.start()
     assert second.delegation.pause == Pause(since=NOW, until=NOW + HOUR)
-    second.say_pause()
+    second.pauses.say_pause()
     world.stop(second)
     if is_killed:
-        state.close()
+        daemon.close()
     assert "  Paused until 18:45" in world.shown.getvalue()
     assert "resumed" not in world.names
     again = [each for each in world.told if each["event"] == "paused"]
@@ -146,9 +145,9 @@ async def test_pause_holds_in_the_next_daemon(world, is_killed):
 
 
 async def test_timed_pause_ends_though_no_daemon_ran_then(world):
-    state = await world.start()
-    await state.pause(NOW + HOUR)
-    world.stop(state)
+    daemon = await world.start()
+    await daemon.pauses.pause(NOW + HOUR)
+    world.stop(daemon)
     world.now += 5 * HOUR
     second = await world.start()
     assert second.delegation.pause is None
@@ -168,13 +167,13 @@ async def test_timed_pause_ends_though_no_daemon_ran_then(world):
 
 async def test_daemon_without_the_socket_leaves_the_file_to_the_one_that_has_it(world):
     first = await world.start()
-    await first.pause(NOW + HOUR)
+    await first.pauses.pause(NOW + HOUR)
     second = await world.start(has_socket=False)
-    await first.pause(None)
+    await first.pauses.pause(None)
     world.now += 2 * HOUR
-    await second._settle()
-    assert pause.load(world.paths.delegation_file) == Pause(since=NOW)
-    await second.take_up()
+    await second.pauses.settle()
+    assert pause.load_pause(world.paths.delegation_file) == Pause(since=NOW)
+    await second.pauses.take_over()
     assert second.delegation.pause == Pause(since=NOW)
     world.stop(second)
     first.close()
@@ -184,23 +183,23 @@ async def test_pipe_in_place_of_the_file_does_not_hold_the_start_up(world):
     world.paths.data_dir.mkdir(parents=True)
     os.mkfifo(world.paths.delegation_file)
     async with asyncio.timeout(20):
-        state = await world.start()
-    assert state.delegation.pause is None
-    world.stop(state)
+        daemon = await world.start()
+    assert daemon.delegation.pause is None
+    world.stop(daemon)
 
 
 async def test_watch_ends_a_timed_pause_and_wakes_who_follows(world):
-    state = await world.start()
-    with state.changes.follow() as changed:
+    daemon = await world.start()
+    with daemon.changes.follow() as changed:
         async with asyncio.timeout(20), asyncio.TaskGroup() as group:
-            watching = group.create_task(state.watch())
-            await state.pause(NOW + timedelta(seconds=0.02))
+            watching = group.create_task(daemon.pauses.watch())
+            await daemon.pauses.pause(NOW + timedelta(seconds=0.02))
             changed.clear()
             world.now += HOUR
             await changed.wait()
             watching.cancel()
-    assert state.delegation.due is None
-    world.stop(state)
+    assert daemon.delegation.due is None
+    world.stop(daemon)
     assert world.names == ["started", "paused", "resumed", "stopped"]
     assert "time is over" in world.shown.getvalue()
 
@@ -208,33 +207,33 @@ async def test_watch_ends_a_timed_pause_and_wakes_who_follows(world):
 async def test_keys_that_go_and_come_are_told_with_their_backend_and_nothing_else(world):
     whole = world.settings
     world.settings = world.without_key()
-    state = await world.start()
-    await state.refresh()  # nothing new
+    daemon = await world.start()
+    await daemon.keys.refresh()  # nothing new
     world.settings = whole
-    assert (await state.reload()).changed == ("backends",)
+    assert (await daemon.keys.reload()).changed == ("backends",)
     world.settings = world.without_key()
-    await state.refresh()
-    world.stop(state)
+    await daemon.keys.refresh()
+    world.stop(daemon)
     told = [(each["event"], each.get("backend")) for each in world.told][1:-1]
     assert told == [("key missing", "zai"), ("key found", "zai"), ("key missing", "zai")]
 
 
 async def test_key_that_no_route_needs_is_not_missed(world):
     world.settings = msgspec.structs.replace(world.without_key(), routes=())
-    state = await world.start()
-    world.stop(state)
+    daemon = await world.start()
+    world.stop(daemon)
     assert world.names == ["started", "stopped"]
 
 
 async def test_damaged_file_is_said_and_delegation_goes_on(world):
     world.paths.data_dir.mkdir(parents=True)
     world.paths.delegation_file.write_text("{")
-    state = await world.start()
-    assert state.delegation.pause is None
-    await state.pause(None)
-    world.stop(state)
+    daemon = await world.start()
+    assert daemon.delegation.pause is None
+    await daemon.pauses.pause(None)
+    world.stop(daemon)
     assert "damaged" in world.shown.getvalue()
-    assert pause.load(world.paths.delegation_file) == Pause(since=NOW)
+    assert pause.load_pause(world.paths.delegation_file) == Pause(since=NOW)
 
 
 async def test_pause_that_cannot_be_saved_holds_and_says_so(world):
@@ -243,23 +242,10 @@ async def test_pause_that_cannot_be_saved_holds_and_says_so(world):
     )
     world.paths.data_dir.parent.mkdir(exist_ok=True)
     world.paths.data_dir.write_text("a file where a folder should be")
-    state = await world.start()
-    (note,) = await state.pause(None)
+    daemon = await world.start()
+    (note,) = await daemon.pauses.pause(None)
     assert "could not be saved" in note
     assert "forgotten when the daemon ends" in note
-    assert state.delegation.pause == Pause(since=NOW)
-    world.stop(state)
+    assert daemon.delegation.pause == Pause(since=NOW)
+    world.stop(daemon)
     assert note in world.shown.getvalue()
-
-
-async def test_lines_wait_for_a_disk_that_is_there_again(world, tmp_path):
-    folder = tmp_path / "late"
-    folder.write_text("a file where a folder should be")
-    log = EventLog(folder, first_retry_s=0.01)
-    log.start()
-    for name in ("one", "two"):
-        log.append(state_events.StateEvent(ts=format_timestamp(NOW), event=name))
-    folder.unlink()
-    log.close()
-    lines = (folder / state_events.FILE_NAME).read_bytes().splitlines()
-    assert [state_events.decode(line).event for line in lines] == ["one", "two"]

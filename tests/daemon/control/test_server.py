@@ -337,7 +337,8 @@ async def test_second_daemon_serves_without_and_takes_over_when_the_first_ends(t
 
 
 async def test_socket_whose_folder_went_is_made_anew(tmp_path, two, monkeypatch):
-    monkeypatch.setattr("offramp_daemon.control.server._LOOK_EVERY_S", 0.02)
+    pace = Pace(look_every_s=0.02)
+    monkeypatch.setattr(server, "Pace", lambda: pace)
     async with running(tmp_path, *two) as (_, commands):
         await commands.until_there()
         shutil.rmtree(tmp_path / "run")

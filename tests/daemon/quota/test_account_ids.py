@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import pytest
 from proxy_harness import CLAUDE_TOKEN, ZAI_KEY
 
-from offramp_daemon.quota.account_ids import Accounts
+from offramp_daemon.quota.account_ids import AccountIds
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def loaded(file: Path) -> Accounts:
-    accounts = Accounts(file)
+def loaded(file: Path) -> AccountIds:
+    accounts = AccountIds(file)
     accounts.load()
     return accounts
 

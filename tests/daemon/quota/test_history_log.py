@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import stat
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -10,11 +9,11 @@ from typing import TYPE_CHECKING
 from offramp_core.quota import history_log, windows
 from offramp_core.quota.windows import PlanQuota, QuotaWindow
 from offramp_daemon.quota.history_log import QuotaHistory
+from offramp_daemon.storage.background_writer import BackgroundWriter
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 SOON = NOW + timedelta(hours=3)
@@ -30,11 +29,13 @@ def told(
 
 
 def written(folder: Path, *plans: PlanQuota, known: tuple[PlanQuota, ...] = ()) -> list[float]:
-    history = QuotaHistory(folder)
-    history.start(known)
+    writer = BackgroundWriter("test")
+    history = QuotaHistory(folder, writer)
+    history.resume(known)
+    writer.start()
     for plan in plans:
-        history.note(plan)
-    history.close()
+        history.add_points(plan)
+    assert writer.close(20)
     return [point.used for point in history_log.read(folder, LONG_AGO)]
 
 
@@ -93,17 +94,3 @@ def test_restart_tells_nothing_twice(tmp_path: Path) -> None:
     assert written(tmp_path, told(0.41)) == [0.41]
     after = [told(0.412, minute=1), told(0.42, minute=2)]
     assert written(tmp_path, *after, known=(told(0.411),)) == [0.41, 0.42]
-
-
-def test_disk_that_can_not_be_written_is_said_once_and_stops_nobody(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    (tmp_path / "blocked").write_text("a file", encoding="utf-8")
-    history = QuotaHistory(tmp_path / "blocked" / "log", first_retry_s=0.01)
-    history.start(())
-    with caplog.at_level(logging.WARNING):
-        history.note(told(0.4))
-        history.note(told(0.5, minute=1))
-        history.close()
-    assert len(caplog.records) == 1
-    assert "history" in caplog.records[0].message

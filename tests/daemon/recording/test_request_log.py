@@ -25,7 +25,6 @@ from loop_guard import no_blocking
 from offramp_core.usage import records
 from offramp_core.usage.records import RequestRecord
 from offramp_daemon.recording.request_log import Recorder, _lay_out
-from offramp_daemon.storage.background_writer import BackgroundWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +85,7 @@ class Said(logging.Handler):
 @pytest.fixture
 def said() -> Iterator[Said]:
     handler = Said()
-    logger = logging.getLogger("offramp_daemon.recording.request_log")
+    logger = logging.getLogger("offramp_daemon.storage.jsonl_log")
     logger.addHandler(handler)
     yield handler
     logger.removeHandler(handler)
@@ -343,27 +342,6 @@ async def test_recording_on_the_event_loop_blocks_nothing(tmp_path: Path) -> Non
             recorder.record(a_record(number))
     recorder.close()
     assert numbers(tmp_path) == list(range(100))
-
-
-def test_writer_with_a_bug_loses_its_batch_and_goes_on(caplog: pytest.LogCaptureFixture) -> None:
-    written: list[int] = []
-    is_second_written = threading.Event()
-
-    def write(batch: list[int]) -> list[int]:
-        if 1 in batch:
-            raise KeyError(1)
-        written.extend(batch)
-        is_second_written.set()
-        return []
-
-    writer: BackgroundWriter[int] = BackgroundWriter(write, name="test", capacity=10, batch=1)
-    writer.put(1)
-    writer.put(2)
-    writer.start()
-    assert is_second_written.wait(PATIENCE_S)
-    assert writer.close(1.0)
-    assert (written, writer.lost) == ([2], 1)
-    assert "is lost" in caplog.text
 
 
 @given(

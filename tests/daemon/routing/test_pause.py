@@ -68,8 +68,8 @@ def test_settled_pause_stays_over_when_the_clock_is_put_back():
 def test_saved_pause_is_loaded_as_it_was(pause):
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "deep" / "delegation.json"
-        delegation.save(file, pause)
-        assert delegation.load(file) == pause
+        delegation.save_pause(file, pause)
+        assert delegation.load_pause(file) == pause
         assert [each.name for each in file.parent.iterdir()] == [file.name]
         assert file.stat().st_mode & 0o077 == 0
 
@@ -80,7 +80,7 @@ def test_any_content_is_a_pause_or_said_to_be_damaged(data):
         file = Path(folder) / "delegation.json"
         file.write_bytes(data)
         with contextlib.suppress(OfframpError):
-            pause = delegation.load(file)
+            pause = delegation.load_pause(file)
             assert pause is None or pause.since is not None
 
 
@@ -89,31 +89,31 @@ def test_moment_that_no_zone_can_tell_is_damage(tmp_path, year):
     file = tmp_path / "delegation.json"
     file.write_text(f'{{"is_paused":true,"since":"{year}-01-01T00:00:00Z"}}')
     with pytest.raises(OfframpError, match="damaged") as caught:
-        delegation.load(file)
+        delegation.load_pause(file)
     assert str(file) in caught.value.title
     assert "pause again" in caught.value.hint
 
 
 def test_no_file_is_no_pause(tmp_path):
-    assert delegation.load(tmp_path / "none" / "delegation.json") is None
+    assert delegation.load_pause(tmp_path / "none" / "delegation.json") is None
     (tmp_path / "file").write_text("")
-    assert delegation.load(tmp_path / "file" / "delegation.json") is None
+    assert delegation.load_pause(tmp_path / "file" / "delegation.json") is None
 
 
 def test_file_that_cannot_be_read_is_said(tmp_path):
     with pytest.raises(OfframpError, match=r"no file|denied"):
-        delegation.load(tmp_path)
+        delegation.load_pause(tmp_path)
 
 
 def test_failed_save_leaves_what_was_there(tmp_path):
     file = tmp_path / "data" / "delegation.json"
-    delegation.save(file, Pause(since=NOW))
+    delegation.save_pause(file, Pause(since=NOW))
     file.parent.chmod(0o500)
     os.chown(tmp_path, *(2 * [65534])) if os.geteuid() == 0 else None
     try:
         with without_root(), pytest.raises(OSError, match="denied"):
-            delegation.save(file, None)
+            delegation.save_pause(file, None)
     finally:
         file.parent.chmod(0o700)
-    assert delegation.load(file) == Pause(since=NOW)
+    assert delegation.load_pause(file) == Pause(since=NOW)
     assert [each.name for each in file.parent.iterdir()] == [file.name]

@@ -214,9 +214,7 @@ def kept(request: bytes) -> bytes:
     return request.replace(b"Connection: close\r\n", b"")
 
 
-async def test_leaving_closes_connections_once_they_have_idled(monkeypatch):
-    monkeypatch.setattr("offramp_daemon.server.lifecycle._IDLE_S", 0.2)
-    monkeypatch.setattr("offramp_daemon.server.lifecycle._LEAVE_POLL_S", 0.01)
+async def test_leaving_closes_connections_once_they_have_idled():
     async with (
         listening_server() as at,
         connected(at.url) as (idle, _),
@@ -226,7 +224,11 @@ async def test_leaving_closes_connections_once_they_have_idled(monkeypatch):
         await at.handler.entered.wait()
         await stop_accepting([at.listener], [at.site])
         async with asyncio.TaskGroup() as group, asyncio.timeout(20):
-            left = group.create_task(until_left(at.server, at.handler.in_flight, asyncio.Event()))
+            left = group.create_task(
+                until_left(
+                    at.server, at.handler.in_flight, asyncio.Event(), idle_s=0.2, poll_s=0.01
+                )
+            )
             assert await idle.read() == b""  # closed, while the busy one goes on
             assert not left.done()
             at.handler.go_on.set()

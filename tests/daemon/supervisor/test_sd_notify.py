@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from offramp_daemon.supervisor import sd_notify
-from offramp_daemon.supervisor.sd_notify import Channel, ServiceManager
+from offramp_daemon.supervisor.sd_notify import Channel, SdNotifier
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def pair():
 
 def test_manager_gets_all_lines_in_one_message(manager):
     reader, path = manager
-    ServiceManager({"NOTIFY_SOCKET": path}).tell("READY=1", sd_notify.status("Well\nenough"))
+    SdNotifier({"NOTIFY_SOCKET": path}).tell("READY=1", sd_notify.status("Well\nenough"))
     assert reader.recv(4096) == b"READY=1\nSTATUS=Well enough"
 
 
@@ -42,7 +42,7 @@ def test_manager_at_a_name_that_is_no_file_is_reached():
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as reader:
         reader.bind(f"\0{name}")
         reader.settimeout(5)
-        ServiceManager({"NOTIFY_SOCKET": f"@{name}"}).tell("WATCHDOG=1")
+        SdNotifier({"NOTIFY_SOCKET": f"@{name}"}).tell("WATCHDOG=1")
         assert reader.recv(4096) == b"WATCHDOG=1"
 
 
@@ -50,12 +50,12 @@ def test_manager_at_a_name_that_is_no_file_is_reached():
     "environ", [{}, {"NOTIFY_SOCKET": "/no/such"}, {"NOTIFY_SOCKET": "x" * 200}]
 )
 def test_manager_that_is_not_there_is_no_trouble(environ):
-    assert ServiceManager(environ).tell("READY=1") is None
+    assert SdNotifier(environ).tell("READY=1") is None
 
 
 def test_manager_that_reads_nothing_holds_up_nobody(manager):
     _, path = manager
-    told = ServiceManager({"NOTIFY_SOCKET": path})
+    told = SdNotifier({"NOTIFY_SOCKET": path})
     for _ in range(2000):  # far more than any queue holds
         told.tell("WATCHDOG=1")
 

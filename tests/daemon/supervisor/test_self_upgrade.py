@@ -11,7 +11,7 @@ import pytest
 from daemon_process import SOURCES
 
 from offramp_daemon.supervisor import self_upgrade
-from offramp_daemon.supervisor.self_upgrade import VARIABLE, Handed, HandedWorker
+from offramp_daemon.supervisor.self_upgrade import VARIABLE, HandedState, HandedWorker
 
 WHOLE = {
     "listeners": [5],
@@ -27,7 +27,7 @@ def test_nothing_was_left_at_the_first_start():
 def test_what_was_left_is_read_once():
     environ = {VARIABLE: json.dumps(WHOLE), "HOME": "/h"}
     handed = self_upgrade.take_from(environ)
-    assert handed == Handed((5,), (HandedWorker(41, 8, "serving"),), has_served=True)
+    assert handed == HandedState((5,), (HandedWorker(41, 8, "serving"),), has_served=True)
     assert environ == {"HOME": "/h"}
 
 
@@ -81,7 +81,7 @@ def test_what_cannot_be_read_is_let_go_of_but_for_the_sockets(text, has_listener
         os.close(worker)
     kept = f"({listener},)" if has_listener else "()"
     assert done.stdout.splitlines() == [
-        f"Handed(listeners={kept}, workers=(), has_served=False)",
+        f"HandedState(listeners={kept}, workers=(), has_served=False)",
         f"{listener} {'open' if has_listener else 'closed'}",
         f"{worker} closed",
     ]
@@ -104,7 +104,9 @@ def test_program_that_cannot_be_run_leaves_everything_as_it_was(tmp_path):
     reader, writer = os.pipe()
     try:
         with pytest.raises(FileNotFoundError):
-            self_upgrade.run_anew([str(tmp_path / "none")], Handed((reader,), (), has_served=True))
+            self_upgrade.run_anew(
+                [str(tmp_path / "none")], HandedState((reader,), (), has_served=True)
+            )
         assert not os.get_inheritable(reader)
     finally:
         os.close(reader)

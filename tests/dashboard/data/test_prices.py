@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 import pytest
 from usage_samples import record
 
-from offramp_core.usage.aggregation import Counts, Usage, fold
+from offramp_core.usage.aggregation import Counts, UsageCells, fold
 from offramp_dashboard.data.prices import PriceList, Rates
 from offramp_dashboard.data.usage_table import GRID
 
@@ -18,7 +18,7 @@ NOW = datetime(2026, 11, 26, tzinfo=UTC)
 MILLION = 1_000_000
 
 
-def usage(*records: object) -> Usage:
+def usage(*records: object) -> UsageCells:
     return fold(records, GRID)  # type: ignore[arg-type]
 
 

@@ -32,7 +32,7 @@ from offramp_dashboard.data.usage_table import GRID, pack
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from offramp_core.usage.aggregation import Usage
+    from offramp_core.usage.aggregation import UsageCells
     from offramp_core.usage.records import UsageRecord
     from offramp_dashboard.data.snapshot import Bars
 
@@ -377,7 +377,7 @@ def test_split_has_hours_for_a_short_history_and_days_for_a_long_one() -> None:
 def test_savings_are_of_this_week_and_of_what_is_shown() -> None:
     asked: list[int] = []
 
-    def price(usage: Usage) -> Savings:
+    def price(usage: UsageCells) -> Savings:
         asked.append(usage.total().tokens)
         return Savings(usd=1.5, priced_on=date(2026, 11, 1))
 

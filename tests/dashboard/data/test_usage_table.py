@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from usage_samples import logs_before, record
 
-from offramp_core.usage.aggregation import Usage, fold, merge, series
+from offramp_core.usage.aggregation import UsageCells, fold, merge, series
 from offramp_core.usage.weeks import Span
 from offramp_dashboard.data.usage_table import GRID, SLOT, Columns, UsageTable, join, pack
 
@@ -41,7 +41,7 @@ def _in_order(found: list[Span]) -> list[Span]:
     return sorted(found, key=lambda span: span.start)
 
 
-def unpacked(columns: Columns) -> Usage:
+def unpacked(columns: Columns) -> UsageCells:
     """What the ledger says of all time, slot by slot."""
     kept = UsageTable()
     kept.add_columns(columns)
@@ -144,6 +144,6 @@ def test_large_counts_are_exact() -> None:
 def test_empty_ledger_has_nothing_in_any_span() -> None:
     kept = UsageTable()
     assert kept.series(()) == ()
-    assert kept.series((Span(NOW, NOW + SLOT),)) == (Usage({}),)
+    assert kept.series((Span(NOW, NOW + SLOT),)) == (UsageCells({}),)
     kept.settle()
     assert (kept.first(), kept.routes(), len(kept)) == (None, {}, 0)

@@ -11,7 +11,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from offramp_core.usage.aggregation import TimeGrid, Usage, by_backend, fold, merge, series
+from offramp_core.usage.aggregation import TimeGrid, UsageCells, by_backend, fold, merge, series
 from offramp_core.usage.log_reader import LogReader
 from offramp_tray.state.tray_state import WeekTotals
 
@@ -69,7 +69,7 @@ class WeekLog:
         # Of the week's beginning, so that nearly all of it is one slot, however long it lasts.
         self._grid = TimeGrid.at(self._span.start, self.boundary, since=self._span.start)
         self._reader = LogReader(self.folder, since=self._span.start, block_bytes=_BLOCK_BYTES)
-        self._usage = Usage({})
+        self._usage = UsageCells({})
 
     def _read(self) -> None:
         for records in self._reader.read_usage():

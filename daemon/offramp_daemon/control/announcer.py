@@ -1,0 +1,87 @@
+"""Makes a change of the daemon's state known: in `events.jsonl`, on the console, to followers.
+
+Whoever changes something does that first, and announces it then.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+from offramp_core.usage.records import format_timestamp
+from offramp_core.usage.state_events import StateEvent
+from offramp_core.wording.formatting import format_moment
+from offramp_daemon.resilience import backend_health
+
+if TYPE_CHECKING:
+    from datetime import datetime, tzinfo
+
+    from offramp_daemon.clock import Clock
+    from offramp_daemon.control.change_signal import ChangeSignal
+    from offramp_daemon.recording.console import Console
+    from offramp_daemon.resilience.circuit_breaker import Change
+    from offramp_daemon.storage.jsonl_log import JsonlLog
+
+
+class Announcer:
+    """One daemon's announcements. Used from the event loop only, but for `say`."""
+
+    def __init__(
+        self,
+        events: JsonlLog[StateEvent],
+        console: Console,
+        changes: ChangeSignal,
+        *,
+        clock: Clock,
+    ) -> None:
+        """Announce to these three."""
+        self._events = events
+        self._console = console
+        self._changes = changes
+        self._clock = clock
+        self.zone: tzinfo = UTC
+        """The zone of the times that people read."""
+
+    def say(self, text: str) -> None:
+        """Show `text` on the console; from any thread."""
+        self._console.say(text)
+
+    def wake_followers(self) -> None:
+        """Have whoever follows look at the state again."""
+        self._changes.notify()
+
+    def announce(
+        self,
+        event: str,
+        *,
+        moment: datetime | None = None,
+        pid: int | None = None,
+        version: str | None = None,
+        until: datetime | None = None,
+        why: str | None = None,
+        backend: str | None = None,
+    ) -> None:
+        """Write `event` down, which happened at `moment` or now, and wake followers."""
+        self._events.append(
+            StateEvent(
+                ts=format_timestamp(moment or self._clock()),
+                event=event,
+                pid=pid,
+                version=version,
+                until=format_timestamp(until) if until else None,
+                why=why,
+                backend=backend,
+            )
+        )
+        self._changes.notify()
+
+    def announce_failover(self, change: Change) -> None:
+        """Say everywhere that a backend is stepped around from now on, or is asked again."""
+        now = self._clock()
+        self._events.append(backend_health.change_event(change, now))
+        self._console.say(backend_health.change_text(change, now, self.zone))
+        self._changes.notify()
+
+    def local_time(self, moment: datetime) -> str:
+        """Return `moment` as people read it now."""
+        return format_moment(moment, self._clock(), self.zone)

@@ -1,0 +1,80 @@
+"""Where each request comes in: the daemon's own path is answered here, all others by the proxy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from offramp_core.addresses import is_loopback
+from offramp_daemon.messages.errors import Failure
+from offramp_daemon.proxy import streaming
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable
+
+    from offramp_daemon.config.live_settings import LiveSettings
+    from offramp_daemon.proxy.handler import Proxy
+
+HEALTH = "/health"
+
+
+class RequestEntry:
+    """One daemon's door for clients."""
+
+    def __init__(
+        self,
+        proxy: Proxy,
+        *,
+        live: LiveSettings,
+        report_health: Callable[[web.BaseRequest], web.Response],
+        catch_up: Callable[[], Awaitable[None]],
+        on_change: Callable[[], None],
+        leaving: asyncio.Event,
+    ) -> None:
+        """Pass requests on to `proxy`.
+
+        `catch_up` takes over what other daemons were asked for, and `on_change` is called when a
+        request begins and when it ends. `leaving` is set once another process serves in this one's
+        place.
+        """
+        self._proxy = proxy
+        self._live = live
+        self._report_health = report_health
+        self._catch_up = catch_up
+        self._on_change = on_change
+        self._leaving = leaving
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer `request`; while leaving, as the last one on its connection."""
+        is_last = self._leaving.is_set()
+        if is_last:
+            streaming.end_connection_after(request)
+        response = await self._handle(request)
+        if is_last and not response.prepared:
+            response.force_close()
+        return response
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self._live.is_fallback and not is_loopback(request.remote or ""):
+            return _refuse_stranger()
+        is_health = request.raw_path.partition("?")[0] == HEALTH
+        if is_health and request.method in {"GET", "HEAD"}:
+            return self._report_health(request)
+        await self._catch_up()
+        self._on_change()
+        try:
+            return await self._proxy.handle(request)
+        finally:
+            self._on_change()
+
+
+def _refuse_stranger() -> web.Response:
+    """Answer another machine's client, while the token that it would need can't be read."""
+    failure = Failure(
+        status=403,
+        message="Offramp: its settings can't be read, so only its own machine is served for now. "
+        "There, `offramp config check` says what is wrong.",
+    )
+    return web.Response(status=403, body=failure.body(), content_type="application/json")
