@@ -22,7 +22,7 @@ from offramp_daemon.proxy import streaming
 from offramp_daemon.proxy.failover import Surroundings
 from offramp_daemon.proxy.forwarder import Forwarding
 from offramp_daemon.proxy.handler import Proxy
-from offramp_daemon.quota.zai_poller import ZaiPoller
+from offramp_daemon.quota.poller import pollers_for
 from offramp_daemon.recording.request_log import Recorder
 from offramp_daemon.routing.affinity import Conversations
 from offramp_daemon.server import http_server, lifecycle
@@ -288,8 +288,8 @@ async def _running(
                 delegation=state.delegation,
                 choose=state.pilot.choose,
             )
-            poller = ZaiPoller(lambda: live.current, upstream, state.quota, hop=forwarding.hop)
-            state.quota.asker = poller
+            pollers = pollers_for(lambda: live.current, upstream, state.quota, hop=forwarding.hop)
+            state.quota.asker = pollers
             daemon = Daemon(
                 live=live,
                 console=console,
@@ -310,7 +310,7 @@ async def _running(
                 await site.start()
 
             try:
-                async with _task(poller.run(), name="Z.ai's quota"):
+                async with _task(pollers.run(), name="quota pages"):
                     yield _Running(
                         daemon=daemon,
                         in_flight=in_flight,

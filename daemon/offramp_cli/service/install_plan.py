@@ -22,7 +22,7 @@ from offramp_core.keys.key_store import KeyStore
 from offramp_core.login_item import autostart, linger, plan_steps
 from offramp_core.login_item.planned_files import Fate
 from offramp_core.login_item.runner import SystemRunner, must
-from offramp_core.settings import ZAI
+from offramp_core.services import DELEGATE
 from offramp_daemon.server.listeners import PortBusyError, open_listeners
 
 if TYPE_CHECKING:
@@ -98,11 +98,12 @@ def require_free_port(around: Surroundings, settings: Settings, state: State) ->
 
 
 def has_key(around: Surroundings, settings: Settings) -> bool:
-    """Whether a key for Z.ai is known, to the daemon or to this shell alone."""
-    if settings.backend(ZAI).key is not None or ZAI in KeyStore(around.paths).entries():
+    """Whether a key for the delegate is known, to the daemon or to this shell alone."""
+    name = DELEGATE.name
+    if settings.backend(name).key is not None or name in KeyStore(around.paths).entries():
         return True
     try:
-        return loader.load(around.paths, around.environ).settings.backend(ZAI).key is not None
+        return loader.load(around.paths, around.environ).settings.backend(name).key is not None
     except loader.ConfigError:
         return False
 
@@ -139,7 +140,7 @@ def describe(work: Work) -> None:
     for sentence in work.move.sentences:
         click.echo(f"  {sentence}")
     if answers.key is not None:
-        click.echo("  The Z.ai key is stored.")
+        click.echo(f"  The {DELEGATE.title} key is stored.")
     if answers.week is not None:
         click.echo(_week_line(work))
     for plan_of in (work.daemon, work.tray):
@@ -217,8 +218,8 @@ def _store_settings(work: Work) -> None:
     for sentence in (*shell_migration.apply(work.move), *work.move.remarks):
         click.echo(f"  {sentence}")
     if answers.key is not None:
-        kept = KeyStore(paths).set(ZAI, answers.key)
-        click.echo(plan_steps.line("stored", f"the Z.ai key: {kept.where}"))
+        kept = KeyStore(paths).set(DELEGATE.name, answers.key)
+        click.echo(plan_steps.line("stored", f"the {DELEGATE.title} key: {kept.where}"))
         if kept.obstacle is not None:
             click.echo(f"  It is in a file of yours alone: {kept.obstacle.title}", err=True)
     if answers.week is not None:
@@ -316,8 +317,9 @@ def _tell_shell_only(work: Work) -> None:
 
 
 def _tell_what_next(work: Work, status: Status) -> None:
-    if any(backend.name == ZAI and backend.key == "missing" for backend in status.backends):
-        click.echo("Next: offramp key set, with your Z.ai key. Until then all goes to Anthropic.")
+    if any(each.name == DELEGATE.name and each.key == "missing" for each in status.backends):
+        key = f"your {DELEGATE.title} key"
+        click.echo(f"Next: offramp key set, with {key}. Until then all goes to Anthropic.")
     change = _plan_connect(work.around, work.settings)
     if change.outcome is Outcome.CONNECTED:
         click.echo("Next: offramp connect, which points Claude Code here.")

@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from offramp_core.addresses import base_url_problem, is_usable_host, normal_base_url
 from offramp_core.config.values import Given, did_you_mean, listed, shown
+from offramp_core.services import zai
 from offramp_core.settings import (
     MIB,
     Auth,
@@ -231,7 +232,7 @@ SETTINGS: Mapping[str, Reader] = {
     "delegation": _choice(DelegationMode),
     "failover": _flag,
     "overflow": _flag,
-    "overflow_model": _line('"GLM-4.7"'),
+    "overflow_model": _line(f'"{zai.GLM_4_7.name}"'),
     "queue_wait_s": _seconds,
     "zai_quota": _flag,
     "let_conversations_finish": _flag,
@@ -284,8 +285,8 @@ BACKEND: Mapping[str, Reader] = {
 
 ROUTE: Mapping[str, Reader] = {
     "match": _line('"sonnet"'),
-    "backend": _line('"zai"'),
-    "send_model": _line('"GLM-4.5-Air"'),
+    "backend": _line(f'"{zai.NAME}"'),
+    "send_model": _line(f'"{zai.GLM_4_5_AIR.name}"'),
     "context_tokens": _whole_number(1, 1_000_000_000),
 }
 """The keys of `[[route]]`."""

@@ -18,7 +18,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from offramp_core.quota import windows
-from offramp_core.settings import ANTHROPIC, ZAI
+from offramp_core.services import DELEGATE
+from offramp_core.settings import ANTHROPIC
 from offramp_core.wording.formatting import backend_name
 from offramp_daemon.autopilot import state_file
 from offramp_daemon.autopilot.controller import Controller, delegated
@@ -139,7 +140,7 @@ class Pilot:
             _LOG.exception("The autopilot could not take note of a request")
 
     def choose(
-        self, model: str, delegate: str = ZAI, conversation: Conversation | None = None
+        self, model: str, delegate: str = DELEGATE.name, conversation: Conversation | None = None
     ) -> Choice:
         """Where a conversation with `model` goes that is warm nowhere. Never raises.
 

@@ -12,7 +12,8 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from offramp_core.settings import ANTHROPIC, ANTHROPIC_BASE_URL, ZAI_BASE_URL, Backend, Settings
+from offramp_core.services import SERVICES
+from offramp_core.settings import ANTHROPIC, Backend, Settings
 from offramp_daemon.messages import signature_retry, thinking, transform
 from offramp_daemon.proxy import responses
 from offramp_daemon.wire import headers
@@ -37,7 +38,7 @@ ERROR_STATUS = 400
 LARGE_BYTES = 2 * 1024 * 1024
 
 _BETA = "beta=true"
-_OFFICIAL = frozenset({ANTHROPIC_BASE_URL, ZAI_BASE_URL})
+_OFFICIAL = frozenset(service.backend.base_url for service in SERVICES)
 _LOG = logging.getLogger(__name__)
 
 

@@ -19,9 +19,11 @@ import msgspec
 from offramp_core.errors import OfframpError
 from offramp_core.quota import windows
 from offramp_core.quota.windows import PlanQuota
-from offramp_daemon.quota import anthropic_headers, merging, state_file
+from offramp_core.services.anthropic import KEY_WINDOWS
+from offramp_daemon.quota import merging, state_file
 from offramp_daemon.quota.account_ids import Accounts
 from offramp_daemon.quota.history_log import QuotaHistory
+from offramp_daemon.services import anthropic
 from offramp_daemon.storage.background_writer import BackgroundWriter
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from offramp_core.quota.windows import QuotaWindow
     from offramp_core.settings import Backend
     from offramp_daemon.clock import Clock
-    from offramp_daemon.quota.anthropic_headers import Telling
+    from offramp_daemon.services.anthropic import LimitHeaders
 
 SAVE_EVERY_S: Final = 5.0
 """Figures move with each answer: a crash may cost those of so many seconds."""
@@ -86,7 +88,7 @@ class QuotaKeeper:
         self._history = QuotaHistory(log_folder)
         self._known: dict[tuple[str, str], PlanQuota] = {}
         self._aliases: dict[tuple[str, str], str] = {}
-        self._heads: dict[tuple[str, int], tuple[Telling, datetime]] = {}
+        self._heads: dict[tuple[str, int], tuple[LimitHeaders, datetime]] = {}
         """What each login's last answer told, and when: most answers repeat it."""
         self._in_use: dict[str, tuple[str, int]] = {}
         """The login that each backend answered last."""
@@ -145,15 +147,15 @@ class QuotaKeeper:
         if not credential:
             return
         try:
-            telling, now = anthropic_headers.telling(headers), self._clock()
+            telling, now = anthropic.limit_headers(headers), self._clock()
             if telling and self._is_news((backend.name, hash(credential)), telling, now):
-                told = anthropic_headers.read(telling, now)
+                told = anthropic.read(telling, now)
                 if told:
                     self.take(backend.name, credential, told)
         except Exception:  # noqa: BLE001 - a request must not fail for its quota
             _log.exception("An answer's quota could not be taken into account")
 
-    def _is_news(self, source: tuple[str, int], telling: Telling, now: datetime) -> bool:
+    def _is_news(self, source: tuple[str, int], telling: LimitHeaders, now: datetime) -> bool:
         """Whether these headers say what those before them from there did not, a moment ago."""
         last, before = self._heads.get(source), self._in_use.get(source[0])
         self._in_use[source[0]] = source  # another login than before makes another account's news
@@ -333,7 +335,7 @@ def _may_be_spent(window: QuotaWindow) -> bool:
 
 def _applies(name: str, model: str | None) -> bool:
     """Whether a window of that name limits requests for `model`; a whole plan's limits all."""
-    if name in anthropic_headers.KEY_WINDOWS or name == windows.MONTHLY_TOOLS:
+    if name in KEY_WINDOWS or name == windows.MONTHLY_TOOLS:
         return False
     family = set(name.split("_")[1:])
     return family <= set(_WORDS.findall((model or "").lower()))

@@ -140,7 +140,7 @@ def test_what_the_daemon_tells_wins_over_the_history() -> None:
     ],
 )
 def test_window_that_can_not_be_drawn_is_told_in_words(one: QuotaWindow, remark: str) -> None:
-    quota = composed(plan(one), is_zai_asked=None)
+    quota = composed(plan(one))
     assert quota.burn_ups == ()
     assert quota.remarks == (remark,)
 
@@ -194,11 +194,11 @@ def test_plans_come_in_order_and_windows_by_length() -> None:
 
 
 @pytest.mark.parametrize(
-    ("since", "is_asked", "remarks"),
+    ("since", "asked", "remarks"),
     [
         (
             None,
-            True,
+            {"zai": True},
             (
                 "Claude tells its quota with each answer; none has passed through Offramp yet.",
                 "Z.ai tells its quota when it is asked, which is done while requests go there.",
@@ -206,7 +206,7 @@ def test_plans_come_in_order_and_windows_by_length() -> None:
         ),
         (
             NOW - 2 * HOUR,
-            False,
+            {"zai": False},
             (
                 "Claude tells its quota with each answer; none has come since 11:00.",
                 "Z.ai is not asked for its quota: that is switched off in the settings.",
@@ -214,15 +214,15 @@ def test_plans_come_in_order_and_windows_by_length() -> None:
         ),
         (
             NOW - 2 * HOUR,
-            None,
+            {},
             ("Claude tells its quota with each answer; none has come since 11:00.",),
         ),
     ],
 )
 def test_nothing_known_says_when_figures_come(
-    since: datetime | None, is_asked: bool | None, remarks: tuple[str, ...]
+    since: datetime | None, asked: dict[str, bool], remarks: tuple[str, ...]
 ) -> None:
-    source = QuotaSource(told=Told(since=since), is_zai_asked=is_asked)
+    source = QuotaSource(told=Told(since=since), asked=asked)
     assert quota_burnup.compose(source, NOW, BERLIN) == Quota(remarks=remarks)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
 
-from offramp_core.settings import ANTHROPIC, ZAI
+from offramp_core.services import anthropic, zai
 from offramp_tray.state.state import Condition
 from offramp_tray.view import icon
 from offramp_tray.view.icon import Look
@@ -17,16 +17,16 @@ from offramp_tray.view.icon import Look
 if TYPE_CHECKING:
     from pathlib import Path
 
-_BACKENDS = (ANTHROPIC, ZAI)
-_SPLIT = ((ZAI, 41), (ANTHROPIC, 19))
+_BACKENDS = (anthropic.NAME, zai.NAME)
+_SPLIT = ((zai.NAME, 41), (anthropic.NAME, 19))
 _LOOKS: tuple[tuple[str, Look], ...] = (
     ("running: Z.ai 68%, Claude 32%", Look(condition=Condition.RUNNING, parts=_SPLIT)),
     (
         "running: Z.ai 20%, Claude 80%",
-        Look(condition=Condition.RUNNING, parts=((ZAI, 12), (ANTHROPIC, 48))),
+        Look(condition=Condition.RUNNING, parts=((zai.NAME, 12), (anthropic.NAME, 48))),
     ),
-    ("running: Claude alone", Look(condition=Condition.RUNNING, parts=((ANTHROPIC, 60),))),
-    ("running: Z.ai alone", Look(condition=Condition.RUNNING, parts=((ZAI, 60),))),
+    ("running: Claude alone", Look(condition=Condition.RUNNING, parts=((anthropic.NAME, 60),))),
+    ("running: Z.ai alone", Look(condition=Condition.RUNNING, parts=((zai.NAME, 60),))),
     ("running: no requests yet", Look(condition=Condition.RUNNING, parts=())),
     ("paused", Look(condition=Condition.PAUSED, parts=_SPLIT)),
     ("no key", Look(condition=Condition.NO_KEY, parts=_SPLIT)),

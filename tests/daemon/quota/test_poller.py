@@ -16,9 +16,11 @@ from quota_desk import Desk, desk_at
 from raw_upstream import Connection, raw_upstream
 
 from offramp_core.quota import windows
+from offramp_core.services import zai as zai_service
 from offramp_core.settings import Secret
 from offramp_daemon.quota.poll_schedule import EVERY_S, SOON_S, Schedule
-from offramp_daemon.quota.zai_poller import ZaiPoller, origin_of
+from offramp_daemon.quota.poller import QuotaPoller
+from offramp_daemon.services import QUOTA_READERS
 from offramp_daemon.upstream.client import Upstream
 from offramp_daemon.wire.headers import HOP_HEADER
 from offramp_simulator import QUOTA_PATH, Simulator
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from offramp_core.quota.windows import PlanQuota
     from offramp_core.settings import Settings
 
+assert zai_service.SERVICE.quota_page is not None
+PAGE = zai_service.SERVICE.quota_page
 OTHER_KEY = "f0e1d2c3b4a5968778695a4b3c2d1e0f.Lm4Np7Qr2St9Uv5W"
 
 
@@ -102,7 +106,10 @@ async def polling(home: Path, zai_url: str, *, limit_s: float = 5.0) -> AsyncIte
 
     async with desk_at(home, datetime.now(UTC)) as desk, Upstream() as upstream:
         round_ = Round(desk, settings_for("http://127.0.0.1:9", zai_url))
-        poller = ZaiPoller(
+        poller = QuotaPoller(
+            zai_service.SERVICE,
+            PAGE,
+            QUOTA_READERS[zai_service.NAME],
             lambda: round_.settings,
             upstream,
             desk.keeper,
@@ -379,4 +386,4 @@ async def test_base_url_of_another_make_is_not_asked(zai, tmp_path):
     ],
 )
 def test_page_is_on_the_backends_own_host(base_url, origin):
-    assert origin_of(base_url) == origin
+    assert PAGE.origin_of(base_url) == origin
