@@ -24,7 +24,7 @@ from offramp_daemon.proxy.forwarder import Forwarding
 from offramp_daemon.proxy.handler import Proxy
 from offramp_daemon.quota.poller import pollers_for
 from offramp_daemon.recording.request_log import Recorder
-from offramp_daemon.routing.affinity import Conversations
+from offramp_daemon.routing.affinity import ConversationAffinity
 from offramp_daemon.server import http_server, lifecycle
 from offramp_daemon.server.lifecycle import InFlight, Shutdown
 from offramp_daemon.supervisor import sd_notify
@@ -279,7 +279,7 @@ async def _running(
                 around=Surroundings(
                     availability=state.standing.availability,
                     turns=state.standing.turns,
-                    conversations=Conversations(),
+                    conversations=ConversationAffinity(),
                     spent_until=state.quota.spent_until,
                     on_failure=state.standing.note_failure,
                 ),

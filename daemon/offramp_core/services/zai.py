@@ -39,6 +39,13 @@ ERROR_CODES: Final = {
     "1311": ErrorKind.NO_SUCH_MODEL,
 }
 
+QUOTA_PAGE: Final = QuotaPage(
+    path="/api/monitor/usage/quota/limit",
+    beside=_PATH,
+    # The bare key, without `Bearer`. Published captures.
+    headers={"Accept-Language": "en-US,en"},
+)
+
 SERVICE: Final = Service(
     title="Z.ai",
     company="Z.ai",
@@ -79,10 +86,5 @@ SERVICE: Final = Service(
     # An id and its secret. Published captures.
     key_shape=r"[0-9A-Fa-f]{32}\.[\w-]{8,}",
     key_source="https://z.ai, under API keys",
-    # It takes the bare key, without `Bearer`. Published captures.
-    quota_page=QuotaPage(
-        path="/api/monitor/usage/quota/limit",
-        beside=_PATH,
-        headers={"Accept-Language": "en-US,en"},
-    ),
+    quota_page=QUOTA_PAGE,
 )

@@ -30,7 +30,7 @@ from offramp_daemon.autopilot.history import LEARNT_WEEKS, history_from_records,
 from offramp_daemon.autopilot.plan_snapshot import Reading, Window, read
 from offramp_daemon.autopilot.state_file import KeptAccount
 from offramp_daemon.routing.affinity import WARM_S
-from offramp_daemon.routing.router import Choice
+from offramp_daemon.routing.decision import AutopilotChoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -141,7 +141,7 @@ class Pilot:
 
     def choose(
         self, model: str, delegate: str = DELEGATE.name, conversation: Conversation | None = None
-    ) -> Choice:
+    ) -> AutopilotChoice:
         """Where a conversation with `model` goes that is warm nowhere. Never raises.
 
         `delegate` is the backend that it goes to if not to Claude.
@@ -198,7 +198,9 @@ class Pilot:
         if conversation is not None and tier != "opus":
             self._note_running(conversation, now, amount)
 
-    def _choose(self, tier: Tier, delegate: str, conversation: Conversation | None) -> Choice:
+    def _choose(
+        self, tier: Tier, delegate: str, conversation: Conversation | None
+    ) -> AutopilotChoice:
         now = self._clock()
         reading = self._reading(now)
         if self._needs_history():
@@ -222,7 +224,7 @@ class Pilot:
         if decision.is_claude and conversation is not None:
             # Of many that begin at once, each must know of those before it.
             self._note_running(conversation, now, 0.0)
-        return Choice(is_claude=decision.is_claude, why=decision.why)
+        return AutopilotChoice(is_claude=decision.is_claude, why=decision.why)
 
     def _taken(self, cost: CostModel, now: datetime, *, but: Conversation | None) -> list[float]:
         """What each conversation that is warm on Claude has taken of the week, `but` left out."""
@@ -373,8 +375,8 @@ def _window(window: QuotaWindow | None) -> Window | None:
     return Window(used=window.used, resets_at=window.resets, read_at=window.read_at)
 
 
-def _delegating(tier: Tier, delegate: str, why: str) -> Choice:
-    return Choice(is_claude=False, why=delegated(tier, backend_name(delegate), why))
+def _delegating(tier: Tier, delegate: str, why: str) -> AutopilotChoice:
+    return AutopilotChoice(is_claude=False, why=delegated(tier, backend_name(delegate), why))
 
 
 def _arrival(record: RequestRecord, now: datetime) -> datetime:

@@ -37,14 +37,14 @@ _HEADERS = (
     (b"user-agent", b"offramp"),
 )
 
-Outcome = Literal["accepted", "refused", "unknown"]
+KeyStanding = Literal["accepted", "refused", "unknown"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What the backend makes of the key, and a sentence on it; `unknown` where it can't be said."""
 
-    outcome: Outcome
+    outcome: KeyStanding
     text: str
 
 

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from offramp_core.quota.windows import PlanQuota
     from offramp_core.settings import Settings
 
-assert zai_service.SERVICE.quota_page is not None
-PAGE = zai_service.SERVICE.quota_page
 OTHER_KEY = "f0e1d2c3b4a5968778695a4b3c2d1e0f.Lm4Np7Qr2St9Uv5W"
 
 
@@ -108,7 +106,7 @@ async def polling(home: Path, zai_url: str, *, limit_s: float = 5.0) -> AsyncIte
         round_ = Round(desk, settings_for("http://127.0.0.1:9", zai_url))
         poller = QuotaPoller(
             zai_service.SERVICE,
-            PAGE,
+            zai_service.QUOTA_PAGE,
             QUOTA_READERS[zai_service.NAME],
             lambda: round_.settings,
             upstream,
@@ -386,4 +384,4 @@ async def test_base_url_of_another_make_is_not_asked(zai, tmp_path):
     ],
 )
 def test_page_is_on_the_backends_own_host(base_url, origin):
-    assert PAGE.origin_of(base_url) == origin
+    assert zai_service.QUOTA_PAGE.origin_of(base_url) == origin

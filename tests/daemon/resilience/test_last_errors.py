@@ -16,7 +16,7 @@ from offramp_daemon.messages import errors as failures
 from offramp_daemon.messages.errors import ServiceError
 from offramp_daemon.messages.usage_meter import Meter
 from offramp_daemon.resilience.last_errors import BackendErrors
-from offramp_daemon.routing.router import Decision
+from offramp_daemon.routing.decision import Decision
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 SETTINGS = settings_for("http://127.0.0.1:9", "http://127.0.0.1:9")
