@@ -97,6 +97,10 @@ class Service:
         """The name of its backend."""
         return self.backend.name
 
+    def error_kind(self, code: str | None) -> ErrorKind | None:
+        """What its own `code` means; None where that is not known."""
+        return None if code is None else self.error_codes.get(code)
+
     @property
     def is_clients_own(self) -> bool:
         """Whether it gets the client's own credentials, and never a key of Offramp's."""

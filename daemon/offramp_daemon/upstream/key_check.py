@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import aiohttp
 import msgspec
 
+from offramp_core.services import service_of
 from offramp_daemon.messages import errors
 from offramp_daemon.messages.errors import RequestFailedError
 from offramp_daemon.upstream.client import Upstream
@@ -99,11 +100,11 @@ async def _send(
 
 
 def _judge(backend: Backend, status: int, answer: bytes) -> Verdict:
-    error = errors.read_error(answer)
+    error, service = errors.read_error(answer), service_of(backend.name)
     said = f": {error.message}" if error and error.message else ""
-    if errors.refuses_key(status, error):
+    if errors.refuses_key(status, error, service):
         return Verdict(outcome="refused", text=f"{backend.name} refuses this key{said}.")
-    if errors.knows_key(error):
+    if errors.knows_key(error, service):
         return Verdict(outcome="accepted", text=f"{backend.name} knows this key, but says{said}.")
     if status == 200 and error is None and b'"input_tokens"' in answer:
         return Verdict(outcome="accepted", text=f"{backend.name} accepts this key.")

@@ -10,6 +10,7 @@ import pytest
 from proxy_harness import ZAI_KEY, settings_for
 
 from offramp_core.control import api
+from offramp_core.services import zai
 from offramp_core.settings import ANTHROPIC, Secret
 from offramp_daemon.exchange import Exchange
 from offramp_daemon.messages import errors as failures
@@ -53,7 +54,7 @@ def ended(backend, status="error", **fields: Any) -> Exchange:
 
 def refused(backend, code: str, status: int = 429) -> Exchange:
     failure = failures.from_delegate(
-        backend.name, status, ServiceError(code=code, message="secret")
+        backend.name, status, ServiceError(code=code, message="secret"), zai.SERVICE
     )
     why = f"zai refused it with HTTP status {status}, code {code}"
     return ended(backend, http_status=failure.status, cause=why, trouble=failure.trouble)
