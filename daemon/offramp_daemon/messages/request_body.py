@@ -20,7 +20,7 @@ _BILLING_MARK = "x-anthropic-billing-header:"
 
 
 class ContentBlock(msgspec.Struct, gc=False):
-    """What is looked at in a content block; text, images and inputs are passed over unread."""
+    """What is looked at in a content block; text, images and inputs are skipped unread."""
 
     type: Any = None
     id: Any = None
@@ -140,7 +140,7 @@ def read(raw: bytes) -> RequestBody:
 
 
 def _read_odd(raw: bytes, source: bytes, surrogates: Shield) -> RequestBody:
-    """The model alone, from a body whose other fields are not of a Messages request's types."""
+    """Only the model, from a body whose other fields are not of a Messages request's types."""
     try:
         seen = _MODEL_ONLY.decode(source)
     except (msgspec.DecodeError, RecursionError, ValueError):
@@ -200,7 +200,7 @@ def without_billing_line(text: str) -> str:
 def last_prompt(body: RequestBody, *, length: int = 200) -> str | None:
     """The start of the newest text that the user wrote; None where there is none.
 
-    Texts in angle brackets (`<system-reminder>`, say) are the client's own and passed over.
+    Texts in angle brackets (`<system-reminder>`, say) are the client's own and skipped.
     """
     for message in reversed(body.messages[-_PROMPT_SEARCH:]):
         if message.role != "user":

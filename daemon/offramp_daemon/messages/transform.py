@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from offramp_core.settings import Backend
-    from offramp_daemon.messages.request_body import ContentBlock, RequestBody
+    from offramp_daemon.messages.request_body import ContentBlock, Message, RequestBody
 
 _PLACEHOLDER = b'{"type":"text","text":"(no content)"}'
 _NEVER_TO_DELEGATES = ("metadata", "mcp_servers")
@@ -44,7 +44,7 @@ _EDIT = msgspec.json.Decoder(ContextEdit)
 def for_client_backend(body: RequestBody, backend: Backend, *, strip_all: bool = False) -> bytes:
     """`body` for the backend that gets the client's request as it came, foreign blocks cut.
 
-    A body that can't be taken apart goes as it came, too: what is wrong with it, the backend says.
+    A body that can't be taken apart goes as it came too: the backend says what is wrong with it.
     """
     cuts = thinking.cuts_for(body, backend.own_thinking, strip_all=strip_all)
     if not cuts:
@@ -161,22 +161,22 @@ def _fold_system_items(body: RequestBody, pieces: list[Piece]) -> list[Piece]:
             else:
                 waiting += blocks
             continue
-        joined = piece
         if waiting and message.role == "user":
-            has_results = any(block.type == "tool_result" for block in message.blocks)
-            joined = (
-                _with_blocks(piece, after=waiting)
-                if has_results
-                else _with_blocks(piece, before=waiting)
-            )
+            folded.append(_with_system_blocks(message, piece, waiting))
         elif waiting:
-            folded.append(_user_turn(waiting))
+            folded += (_user_turn(waiting), piece)
+        else:
+            folded.append(piece)
         waiting = []
-        folded.append(joined)
         last_role = message.role
-    if waiting:
-        folded.append(_user_turn(waiting))
-    return folded
+    return [*folded, _user_turn(waiting)] if waiting else folded
+
+
+def _with_system_blocks(message: Message, turn: Piece, blocks: list[Piece]) -> Piece:
+    """The user turn with `blocks` in front, or behind the tool results that have to come first."""
+    if any(block.type == "tool_result" for block in message.blocks):
+        return _with_blocks(turn, after=blocks)
+    return _with_blocks(turn, before=blocks)
 
 
 def _content_blocks(content: Piece) -> list[Piece]:

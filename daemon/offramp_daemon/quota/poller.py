@@ -126,7 +126,7 @@ class QuotaPoller:
                 await self._woken.wait()
 
     def _due_s(self) -> float | None:
-        """When it is due by these settings; a backend that was set up anew is asked afresh."""
+        """When it is due by these settings; a backend whose settings changed is asked again."""
         settings = self._looked_at = self._settings()
         due_s = self._schedule.due_s()
         if due_s is None:
@@ -142,7 +142,7 @@ class QuotaPoller:
         return self._schedule.due_s()
 
     def _due_after_others(self) -> float | None:
-        """When it is due, now that what other daemons were told is known."""
+        """When it is due, now that what other daemons learnt is known."""
         due_s = self._due_s()
         key = self._asks.key if self._asks else None
         told_at = self._keeper.told_at(self._service.name, key.reveal()) if key else None

@@ -20,9 +20,9 @@ class Decision:
     reason: str
     route: Route | None = None
     is_ordinary: bool = False
-    """Whether the routes alone decided, so that the reason is no news."""
+    """Whether only the routes decided, so that the reason is no news."""
     otherwise: Decision | None = None
-    """Where the routes alone would send what stays on Claude by choice."""
+    """Where the routes by themselves would send what stays on Claude by choice."""
 
     @property
     def is_delegated(self) -> bool:

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 _MAX_BYTES = 64 * 1024
 _LAST_YEAR = 9998
-"""The calendar's very last days can't be told in every zone."""
+"""The calendar's very last days can't be shown in every zone."""
 
 
 class Delegation:
-    """Goes on, or is paused. Read from any thread, changed from the event loop alone."""
+    """Goes on, or is paused. Read from any thread, changed only from the event loop."""
 
     def __init__(self, *, clock: Clock = utc_now) -> None:
         """Delegation goes on, for now."""

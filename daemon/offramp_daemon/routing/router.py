@@ -58,8 +58,9 @@ def _obstacle(
 def _choose(model: str, settings: Settings, by_route: Decision, around: Circumstances) -> Decision:
     """Between the two that could serve it: where the conversation is warm, else as set.
 
-    One that is warm at both was away for a while only, and returns. The autopilot is asked about
-    execution work alone: another model's route is the user's own word, and Claude may not know it.
+    One that is warm at both was away only for a while, and returns. The autopilot is asked only
+    about execution work: another model's route is the user's own choice, and Claude may not know
+    that model.
     """
     claude = settings.backend(ANTHROPIC)
     if around.is_warm(by_route.backend):

@@ -1,12 +1,12 @@
-"""Reads the limits that Anthropic tells in an answer's headers: pure, from headers to windows.
+"""Reads the limits in the headers of Anthropic's answers: pure, from headers to windows.
 
 A subscription's are `anthropic-ratelimit-unified-…`: for each window a fraction, a reset in epoch
 seconds, a status. The windows' names are an open set: whatever carries one of the suffixes below is
-one. The overall status and reset speak of the representative claim alone, so they count for that
-one window where it does not speak for itself, and for no other.
+one. The overall status and reset are only about the representative claim, so they count for that
+one window where it has none of its own, and for no other.
 
 An API key's are `anthropic-ratelimit-requests-…` and the like: limit, remaining, and an RFC 3339
-reset. What can't be read is passed over, each header by itself; no number is made up for it. Of a
+reset. What can't be read is skipped, each header by itself; no number is invented for it. Of a
 header that comes twice the first legible value counts.
 """
 
@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from offramp_core.quota import windows as quota
-from offramp_core.quota.windows import QuotaWindow
+from offramp_core.quota.windows import REJECTED, QuotaWindow
 from offramp_core.services.anthropic import KEY_WINDOWS
 from offramp_daemon.services.plan_reading import MOST_WINDOWS, can_reset_at
 
@@ -54,7 +53,7 @@ _NUMBERS |= {"fourteen": 14, "thirty": 30}
 
 @dataclass(slots=True)
 class HeaderWindow:
-    """What the headers tell of one window, as far as it could be read."""
+    """What the headers say of one window, as far as it could be read."""
 
     used: float | None = None
     resets: datetime | None = None
@@ -62,16 +61,16 @@ class HeaderWindow:
     threshold: float | None = None
 
     def is_known(self) -> bool:
-        """Whether it tells how much is used, or until when."""
+        """Whether it says how much is used, or until when."""
         return self.used is not None or self.resets is not None
 
 
 LimitHeaders = tuple[tuple[str, str], ...]
-"""The headers that tell of limits, as they came."""
+"""The headers about limits, as they came."""
 
 
 def limit_headers(headers: Mapping[str, object]) -> LimitHeaders:
-    """Those of `headers` that tell of limits; names may come more than once, and in any case."""
+    """Select those of `headers` that are about limits; names may repeat, in any case."""
     return tuple(
         (name, value)
         for name, value in headers.items()
@@ -80,7 +79,7 @@ def limit_headers(headers: Mapping[str, object]) -> LimitHeaders:
 
 
 def read(headers: LimitHeaders, now: datetime) -> tuple[QuotaWindow, ...]:
-    """The windows that `headers` tell of, read at `now`; none where they tell of none."""
+    """Read the windows from `headers` at `now`; an empty tuple where they have none."""
     unified: list[tuple[str, str]] = []
     classic: list[tuple[str, str]] = []
     for name, value in headers:
@@ -94,7 +93,7 @@ def read(headers: LimitHeaders, now: datetime) -> tuple[QuotaWindow, ...]:
 
 
 def window_of_claim(claim: str) -> str | None:
-    """The window's name for a claim's: `7d_opus` for `seven_day_opus`; None if it is no such."""
+    """Return the name of a claim's window: `7d_opus` for `seven_day_opus`; None if it has none."""
     found = _CLAIM.fullmatch(claim)
     count = _NUMBERS.get(found[1]) if found else None
     if found is None or count is None:
@@ -126,16 +125,16 @@ def _is_name(name: str) -> bool:
 def _take_claim(
     found: list[tuple[str, str]], windows: dict[str, HeaderWindow], now: datetime
 ) -> None:
-    """What a rejection tells of the representative claim's window beyond its own headers."""
+    """Take what a rejection says of the representative claim's window beyond its own headers."""
     status = _first(_word(value) for key, value in found if key == "status")
     claim = _first(_word(value) for key, value in found if key == "representative-claim")
     name = window_of_claim(claim) if claim else None
-    if status != quota.REJECTED or name is None:
+    if status != REJECTED or name is None:
         return
     resets = _first(_moment(value, name, now) for key, value in found if key == "reset")
     window = windows.setdefault(name, HeaderWindow())
-    if window.status in (None, quota.REJECTED):
-        window.status = quota.REJECTED
+    if window.status in (None, REJECTED):
+        window.status = REJECTED
         window.resets = window.resets or resets
 
 

@@ -1,9 +1,10 @@
 """Reads the answer of Z.ai's quota endpoint: pure, from bytes to windows.
 
-Windows are told apart by unit and number (3 counts hours, 5 months, 6 weeks), never by type, which
-has changed; only the monthly calls of tools, which stand beside them, go by theirs. `usage` is the
-cap, `currentValue` what is used, `percentage` the used part. Errors come under HTTP 200 as well.
-What is wrong becomes a sentence that quotes nothing of the answer. Source: published captures.
+Windows are distinguished by unit and number (3 counts hours, 5 months, 6 weeks), never by type,
+which has changed; only the monthly calls of tools, which stand beside them, go by theirs. `usage`
+is the cap, `currentValue` what is used, `percentage` the used part. Errors come under HTTP 200
+as well. What is wrong becomes a sentence that quotes nothing of the answer. Source: published
+captures.
 """
 
 from __future__ import annotations
@@ -15,8 +16,7 @@ from typing import Any
 
 import msgspec
 
-from offramp_core.quota import windows as quota
-from offramp_core.quota.windows import QuotaWindow
+from offramp_core.quota.windows import MONTHLY_TOOLS, QuotaWindow
 from offramp_core.services import ErrorKind, zai
 from offramp_daemon.services.plan_reading import (
     MOST_BYTES,
@@ -41,7 +41,7 @@ def read(status: int, body: bytes, now: datetime) -> PlanReading:
     """Read the plan from an answer with HTTP `status`, at `now`; `body` is decompressed.
 
     Raises:
-        NoQuotaError: it tells of no window.
+        NoQuotaError: it holds no window.
     """
     if len(body) > MOST_BYTES:
         raise NoQuotaError("Z.ai's quota page gave far more than a quota.")
@@ -74,7 +74,7 @@ def _read_data(data: object, now: datetime) -> PlanReading:
 
 
 def _window(limit: dict[str, Any], now: datetime) -> QuotaWindow | None:
-    """One window; None where nobody could say which, or it tells nothing."""
+    """One window; None where it is not clear which, or it holds nothing."""
     name = _name(limit)
     if name is None:
         return None
@@ -91,7 +91,7 @@ def _name(limit: dict[str, Any]) -> str | None:
     factor, letter = _UNITS[unit]
     name = f"{number * factor}{letter}"
     is_tools = limit.get("type") == _TOOLS and letter == "mo"
-    return f"{name}{quota.MONTHLY_TOOLS.removeprefix('1mo')}" if is_tools else name
+    return f"{name}{MONTHLY_TOOLS.removeprefix('1mo')}" if is_tools else name
 
 
 def _used(limit: dict[str, Any]) -> float | None:

@@ -43,7 +43,7 @@ KeyStanding = Literal["accepted", "refused", "unknown"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What the backend makes of the key, and a sentence on it; `unknown` where it can't be said."""
+    """Whether the backend takes the key, and a sentence on it; `unknown` where nobody can say."""
 
     outcome: KeyStanding
     text: str
@@ -52,7 +52,7 @@ class Verdict:
 def check_key(
     backend: Backend, key: Secret, *, routes: tuple[Route, ...] = (), limit_s: float = _LIMIT_S
 ) -> Verdict:
-    """Ask `backend`; blocks for `limit_s` at most. `routes` tell a model that it knows."""
+    """Ask `backend`; blocks for `limit_s` at most. `routes` name a model that it knows."""
     return asyncio.run(ask(backend, key, routes=routes, limit_s=limit_s))
 
 
