@@ -1,7 +1,7 @@
 # Everything is done from here; each target sets up what it needs first. `make` lists them.
 # ARGS= passes arguments on (make run ARGS="--port 3002"); PYTHON= chooses the Python to set up with.
 
-.PHONY: help setup install uninstall run demo dev test check e2e bench screenshots build lock clean
+.PHONY: help setup install uninstall run demo dev test fresh check e2e bench screenshots build lock clean
 
 BIN := .venv/bin
 
@@ -29,6 +29,9 @@ dev: setup ## Run the daemon, and restart it when the code changes
 
 test: setup ## Run every test (ARGS="tests/core -k meter" for some)
 	@$(BIN)/python -m pytest -m "not e2e" -n auto --dist loadgroup $(ARGS)
+
+fresh: ## Run every test on bare Debian systems, as root and as a user (ARGS="trixie user")
+	@sh packaging/fresh.sh $(ARGS)
 
 check: setup ## Check formatting, lint, types, import rules and what the tree must not hold
 	$(BIN)/ruff format --check .

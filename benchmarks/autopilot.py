@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from offramp_cli.whatif.comparison import Contest, contest, summaries
-from offramp_cli.whatif.simulation import SimulatedWeek
-from offramp_cli.whatif.workload import REPORT_SEEDS, TUNING_SEEDS, Shape, make_week
+from synthetic_weeks import REPORT_SEEDS, TUNING_SEEDS, Shape, make_week
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +54,7 @@ def main() -> None:
 
 def _judge(seed: int) -> _Judged:
     made = make_week(seed)
-    return _Judged(made.shape, contest(SimulatedWeek.of(made)))
+    return _Judged(made.shape, contest(made.simulated()))
 
 
 def _groups(name: str, judged: Sequence[_Judged]) -> list[tuple[str, list[Contest]]]:

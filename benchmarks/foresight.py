@@ -17,16 +17,16 @@ from itertools import accumulate
 from statistics import median
 from typing import TYPE_CHECKING
 
-from offramp_cli.whatif.simulation import SimulatedWeek, run
-from offramp_cli.whatif.workload import TUNING_SEEDS, make_week
+from offramp_cli.whatif.simulation import run
 from offramp_daemon.autopilot.controller import Tuning
 from offramp_daemon.autopilot.forecast import Expected, Rhythm
 from offramp_daemon.autopilot.history import HOURS_A_WEEK
+from synthetic_weeks import TUNING_SEEDS, make_week
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from offramp_cli.whatif.workload import MadeWeek
+    from synthetic_weeks import MadeWeek
 
 _RESERVES = ((0.3, 0.0), (0.22, 0.08), (0.22, 0.0), (0.15, 0.08), (0.15, 0.0))
 """Reserve and patience of each trial with foresight, whose spread no past week tells."""
@@ -84,7 +84,7 @@ def _judge(trials: Sequence[tuple[str, Tuning]], seed: int) -> list[_Result]:
     made = make_week(seed)
     if made.opus >= 1:
         return []
-    week = SimulatedWeek.of(made)
+    week = made.simulated()
     is_enough = run(week, "never").is_full
     found = []
     for name, tuning in trials:

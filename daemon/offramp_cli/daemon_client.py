@@ -22,11 +22,11 @@ def client_for(paths: Paths) -> ControlClient:
     return ControlClient(paths.control_socket)
 
 
-def delegation_text(status: Status) -> str:
-    """Whether requests are delegated, and until when not, on the user's clocks."""
+def delegation_text(status: Status, now: datetime | None = None) -> str:
+    """Return whether requests are delegated, and until when not, on the user's clocks."""
     if status.pause is not None:
         until = status.pause.until
-        return f"paused until {local_text(until)}" if until else "paused until you resume it"
+        return f"paused until {local_text(until, now)}" if until else "paused until you resume it"
     if status.delegation == "never":
         return "off (settings)"
     missing = [backend.name for backend in status.backends if backend.key == "missing"]
@@ -39,9 +39,9 @@ def key_text(backend: BackendStatus) -> str:
     return f"{backend.key} ({backend.key_note})" if backend.key_note else backend.key
 
 
-def local_text(moment: datetime) -> str:
-    """`moment` on the user's clocks."""
-    return format_moment(moment, datetime.now(UTC), system_zone(os.environ))
+def local_text(moment: datetime, now: datetime | None = None) -> str:
+    """Return `moment` on the user's clocks, as it is named at `now` (the present by default)."""
+    return format_moment(moment, now or datetime.now(UTC), system_zone(os.environ))
 
 
 def show_notes(answer: CommandAnswer) -> None:

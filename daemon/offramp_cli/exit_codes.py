@@ -13,7 +13,7 @@ PORT_BUSY = 4
 
 
 def for_error(error: OfframpError) -> int:
-    """The exit code that tells a script what kind of failure `error` is."""
+    """Return the exit code by which a script knows what kind of failure `error` is."""
     match error:
         case ConfigError():
             return SETTINGS_REFUSED

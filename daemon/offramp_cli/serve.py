@@ -33,7 +33,7 @@ def command(port: int | None) -> None:
     if port is not None:
         environ["OFFRAMP_PORT"] = str(port)
     paths = Paths.for_user(environ)
-    # Python's and OpenSSL's own functions look for these in the process's environment alone.
+    # Python's and OpenSSL's own functions look for these only in the process's environment.
     os.environ.update(proxy_variables.from_file(paths.env_file, environ))
     keyring = KeyringKeys(SystemKeyring(service_name(paths)))
     asyncio.run(

@@ -26,7 +26,7 @@ _RUNTIME = ("*.sock", "*.lock")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class PurgePlan:
     """What there is to remove, and what stays because it may not be ours."""
 
     doomed: tuple[Path, ...]
@@ -37,7 +37,7 @@ class Found:
     """Folders that go too if nothing is left in them."""
 
 
-def find(paths: Paths, *, log_dir: Path | None, is_exclusive: bool) -> Found:
+def find(paths: Paths, *, log_dir: Path | None, is_exclusive: bool) -> PurgePlan:
     """Look for our files below `paths`, and in `log_dir` where the user chose one.
 
     `is_exclusive` says that the folders are ours by name, so that they go whole. Else, and in
@@ -66,10 +66,10 @@ def find(paths: Paths, *, log_dir: Path | None, is_exclusive: bool) -> Found:
     # Only where it carries our name; it may hold the demo's as well.
     parents = [folder.parent for folder in real if folder.parent.name == "offramp"]
     emptied = (*real, *dict.fromkeys(parents)) if doomed else ()
-    return Found(doomed=_outermost(doomed), staying=staying, emptied=emptied)
+    return PurgePlan(doomed=_outermost(doomed), staying=staying, emptied=emptied)
 
 
-def remove(found: Found) -> None:
+def remove(found: PurgePlan) -> None:
     """Remove all that was found.
 
     Raises:

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from offramp_core.backend import Auth, Backend, OwnThinking, Route, Secret
 from offramp_core.services import DELEGATE, SERVICES, anthropic, zai
@@ -43,6 +44,8 @@ TrayCount = Literal["requests", "tokens"]
 TrayText = Literal["none", "share", "requests", "tokens"]
 TrayIcon = Literal["auto", "color", "template"]
 
+Seconds = Annotated[float, Meta(gt=0, le=7 * 24 * 3600)]
+
 ANTHROPIC = anthropic.NAME
 """The backend that always exists: where everything goes that no route sends elsewhere."""
 
@@ -69,7 +72,7 @@ class TraySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Beside the icon: the delegated share, or the week's requests or tokens."""
     icon: TrayIcon = "auto"
     """`template` is monochrome, coloured by the system (macOS alone); `auto` is that on macOS."""
-    quota_percent: int = 90
+    quota_percent: Annotated[int, Meta(ge=1, le=100)] = 90
     """From here on a quota counts as nearly spent."""
     notify_delegation: bool = True
     """Delegation stopped working, and why."""
@@ -85,7 +88,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that one run of the daemon, or of a command, works by."""
 
     host: str = "127.0.0.1"
-    port: int = 3001
+    port: Annotated[int, Meta(ge=1, le=65535)] = 3001
     client_token: Secret | None = None
     """What a client must send as `x-offramp-token` where `host` is not loopback."""
     allowed_hosts: tuple[str, ...] = ()
@@ -94,9 +97,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Folder of the request log; None means the default below the data folder."""
     log_level: LogLevel = "info"
     log_format: LogFormat = "text"
-    week_start_day: int = 4
-    """0 is Sunday."""
-    week_start_hour: int = 22
+    week_start_day: Annotated[int, Meta(ge=0, le=6, description="0 is Sunday")] = 4
+    week_start_hour: Annotated[int, Meta(ge=0, le=23)] = 22
     thinking: Thinking = "own"
     """`own`: each backend gets its own thinking blocks back. `strip`: none gets any."""
     delegation: DelegationMode = "always"
@@ -107,17 +109,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What Anthropic refuses since the Claude plan is spent goes to the delegate, unchanged."""
     overflow_model: str = DELEGATE.overflow_model
     """The model's name that such a request is sent with."""
-    queue_wait_s: float = 30.0
+    queue_wait_s: Seconds = 30.0
     """How long a request may wait for its turn at a backend that serves few at once."""
     zai_quota: bool = True
     """Z.ai is asked, at times, how much of its plan is used."""
     let_conversations_finish: bool = False
     """A pause leaves conversations where they are that were delegated in the last 5 minutes."""
-    max_body_bytes: int = 64 * MIB
-    connect_timeout_s: float = 30.0
-    silence_timeout_s: float = 600.0
+    max_body_bytes: Annotated[int, Meta(ge=1, le=1024 * MIB)] = 64 * MIB
+    connect_timeout_s: Seconds = 30.0
+    silence_timeout_s: Seconds = 600.0
     """Longest silence between two chunks of an answer, once it has begun."""
-    drain_timeout_s: float = 20.0
+    drain_timeout_s: Seconds = 20.0
     """How long streams in flight may go on after the daemon was told to stop."""
     keep_on_anthropic: KeepRules = KeepRules()
     tray: TraySettings = TraySettings()

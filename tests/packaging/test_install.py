@@ -27,7 +27,7 @@ CHECKOUT = Path(__file__).parents[2]
 _COPIED = ("daemon", "tray", "dashboard_qt", "packaging", "constraints")
 _FILES = ("pyproject.toml", "README.md", "LICENSE", "Makefile")
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.root, pytest.mark.timeout(300)]
 
 
 @dataclass
@@ -81,7 +81,7 @@ class Desk:
         (turn / "pid").write_text(f"{pid}\n")
 
     def change_source(self) -> None:
-        module = self.checkout / "daemon" / "offramp_core" / "units.py"
+        module = self.checkout / "daemon" / "offramp_core" / "wording" / "formatting.py"
         module.write_text(module.read_text() + "\n# Another one.\n")
 
 

@@ -108,6 +108,27 @@ def test_tree_with_something_of_one_machine_is_refused(
     assert name in done.stderr
 
 
+def test_copy_of_a_checkout_is_as_it_stands_without_what_is_ignored(
+    checkout: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    def run(script: str) -> None:
+        environ = {"PATH": os.environ["PATH"], "HOME": str(checkout), "COPY": str(copy)}
+        subprocess.run(["/bin/sh", "-euc", script], cwd=checkout, env=environ, check=True)
+
+    copy = tmp_path_factory.mktemp("other") / "copy"
+    (checkout / ".gitignore").write_text(".venv/\n")
+    (checkout / "gone").touch()
+    run("git add . && git -c user.name=a -c user.email=a@b commit --quiet -m first && rm gone")
+    (checkout / ".venv").mkdir()
+    (checkout / ".venv" / "python").touch()
+    (checkout / "a new one").write_text("new")
+    run('. packaging/bare.sh && copy_checkout "$COPY"')
+    assert (copy / "a new one").read_text() == "new"
+    assert (copy / "packaging" / "bare.sh").exists()
+    assert not (copy / "gone").exists()
+    assert not (copy / ".venv").exists()
+
+
 def _desktop(
     tmp_path: Path, ldconfig: str, *, kind: str = "desktop", **programs: str
 ) -> subprocess.CompletedProcess[str]:

@@ -117,6 +117,12 @@ def test_wheel_is_typed_and_licensed(distributions: Distributions) -> None:
     assert licence == (CHECKOUT / "LICENSE").read_bytes()
 
 
+def test_wheel_carries_the_templates_of_the_login_items(distributions: Distributions) -> None:
+    contents = _contents(distributions.wheel)
+    for template in (CHECKOUT / "packaging" / "linux").iterdir():
+        assert contents[f"offramp_core/login_item/{template.name}"] == template.read_bytes()
+
+
 def test_wheel_fits_every_system(distributions: Distributions) -> None:
     assert distributions.wheel.name == f"offramp-{__version__}-py3-none-any.whl"
 
@@ -131,6 +137,7 @@ def test_sdist_holds_what_development_needs(distributions: Distributions) -> Non
         "README.md",
         "constraints/all.txt",
         "constraints/build.txt",
+        "packaging/linux/offramp.service",
         "packaging/setup.sh",
         "pyproject.toml",
         "tests/packaging/test_wheel.py",

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from offramp_cli.doctor import check_file_modes
-from offramp_cli.doctor.context import Surroundings
+from offramp_cli.doctor.context import DoctorContext
 from offramp_core.config import loader
 from offramp_core.config.loader import ConfigError
 from offramp_core.paths import Paths
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from offramp_core.control.api import Status
 
 
-def surroundings(
+def doctor_context(
     home: Path, *, status: Status | None = None, platform: str = sys.platform, **environ: str
-) -> Surroundings:
+) -> DoctorContext:
     """A user whose everything is below `home`, and whose shell has `environ` alone."""
     paths = Paths.under(home)
     loaded, problem = None, None
@@ -30,7 +30,7 @@ def surroundings(
         loaded = loader.load(paths, environ)
     except ConfigError as error:
         problem = error
-    return Surroundings(
+    return DoctorContext(
         environ=environ,
         home=home,
         folder=home,
@@ -44,8 +44,8 @@ def surroundings(
     )
 
 
-def outcomes(remarks: Iterable[Remark]) -> list[str]:
-    return [remark.outcome.value for remark in remarks]
+def severities(remarks: Iterable[Remark]) -> list[str]:
+    return [remark.severity.value for remark in remarks]
 
 
 def said(remarks: Iterable[Remark]) -> str:

@@ -11,8 +11,12 @@ import sys
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from daemon_process import SOURCES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PROGRAMS = {
     "offramp": "from offramp_cli import main",
@@ -53,7 +57,9 @@ class InstalledOfframp:
         """Whether anything of it is left."""
         return self.app.exists() or Path(self.command).is_symlink()
 
-    def add(self, name: str) -> Path:
+    def add(
+        self, name: str, *, sources: str = SOURCES, programs: Mapping[str, str] = PROGRAMS
+    ) -> Path:
         """Make an environment and have `current` lead there, as an upgrade does."""
         environment = self.app / name
         subprocess.run(
@@ -61,9 +67,9 @@ class InstalledOfframp:
             check=True,
         )
         (packages,) = environment.glob("lib/python*/site-packages")
-        seen = [*SOURCES.split(os.pathsep), sysconfig.get_path("purelib")]
+        seen = [*sources.split(os.pathsep), sysconfig.get_path("purelib")]
         (packages / "offramp-test.pth").write_text("\n".join(seen), encoding="utf-8")
-        for program, importing in PROGRAMS.items():
+        for program, importing in programs.items():
             script = environment / "bin" / program
             python = str(environment / "bin" / "python")
             for special in ("\\", '"', "$", "`"):

@@ -10,13 +10,13 @@ from offramp_cli import exit_codes
 from offramp_cli.claude_code import edit_plan
 from offramp_core.claude_settings import connection
 from offramp_core.claude_settings import warnings as surroundings
-from offramp_core.claude_settings.connection import Change, Outcome
+from offramp_core.claude_settings.connection import ConnectOutcome, SettingsEdit
 from offramp_core.claude_settings.editing import BASE_URL
 from offramp_core.control import health_check
 from offramp_core.errors import OfframpError
 
 if TYPE_CHECKING:
-    from offramp_cli.claude_code.edit_plan import Setup
+    from offramp_cli.claude_code.edit_plan import ConnectionSetup
 
 _UNANSWERED = {
     "none": "Nothing answers at {url} yet, and until it does Claude Code can't work. Start the "
@@ -45,7 +45,7 @@ def command(context: click.Context, force: bool, is_dry: bool, is_json: bool) ->
     change = connection.plan_connect(
         file, setup.memory_file, setup.url, is_own=setup.is_own, force=force
     )
-    is_foreign = change.outcome is Outcome.FOREIGN
+    is_foreign = change.outcome is ConnectOutcome.FOREIGN
     if is_foreign and not is_json:
         raise _foreign_value(change)
     has_backup = False
@@ -64,17 +64,17 @@ def command(context: click.Context, force: bool, is_dry: bool, is_json: bool) ->
     edit_plan.print_warnings(found)
 
 
-def _foreign_value(change: Change) -> OfframpError:
+def _foreign_value(change: SettingsEdit) -> OfframpError:
     return OfframpError(
         f"{change.file}, line {change.line}: {BASE_URL} is {change.old}, which is not Offramp's.",
         hint="Nothing was changed. --force replaces it, and offramp disconnect puts it back.",
     )
 
 
-def report(change: Change, setup: Setup, *, has_backup: bool) -> None:
+def report(change: SettingsEdit, setup: ConnectionSetup, *, has_backup: bool) -> None:
     """Say what connecting came to."""
     place = f"  {change.file}, line {change.line}: {BASE_URL} in env"
-    if change.outcome is Outcome.ALREADY_CONNECTED:
+    if change.outcome is ConnectOutcome.ALREADY_CONNECTED:
         click.echo(f"Claude Code uses Offramp already: nothing was changed.\n{place}, {change.old}")
         return
     click.echo(f"Claude Code now uses {setup.url}.\n{place}")
@@ -87,7 +87,7 @@ def report(change: Change, setup: Setup, *, has_backup: bool) -> None:
     click.echo(edit_plan.OLD_SESSIONS)
 
 
-def warnings(change: Change, setup: Setup) -> list[str]:
+def warnings(change: SettingsEdit, setup: ConnectionSetup) -> list[str]:
     """What stands between Claude Code and Offramp once `change` is applied."""
     found = surroundings.warnings(
         setup.places,

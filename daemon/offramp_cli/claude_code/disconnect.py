@@ -9,7 +9,7 @@ import click
 from offramp_cli.claude_code import edit_plan
 from offramp_core.claude_settings import connection
 from offramp_core.claude_settings import warnings as surroundings
-from offramp_core.claude_settings.connection import Change, Outcome
+from offramp_core.claude_settings.connection import ConnectOutcome, SettingsEdit
 from offramp_core.claude_settings.editing import BASE_URL
 
 
@@ -43,7 +43,7 @@ def command(is_dry: bool, is_json: bool) -> None:
     edit_plan.print_warnings(warnings)
 
 
-def report(change: Change, *, dropped_backup: bool) -> None:
+def report(change: SettingsEdit, *, dropped_backup: bool) -> None:
     """Say what disconnecting came to."""
     click.echo("\n".join(_sentences(change)))
     if dropped_backup:
@@ -54,41 +54,41 @@ def report(change: Change, *, dropped_backup: bool) -> None:
         click.echo(edit_plan.OLD_SESSIONS)
 
 
-def _sentences(change: Change) -> list[str]:
+def _sentences(change: SettingsEdit) -> list[str]:
     file, place = change.file, f"{change.file}, line {change.line}"
     match change.outcome:
-        case Outcome.DISCONNECTED if change.after is None:
+        case ConnectOutcome.DISCONNECTED if change.after is None:
             return [f"Claude Code no longer uses {change.old}.", f"  {file}: removed, it was ours."]
-        case Outcome.DISCONNECTED:
+        case ConnectOutcome.DISCONNECTED:
             return [
                 f"Claude Code no longer uses {change.old}.",
                 f"  {place}: {BASE_URL} taken out.",
             ]
-        case Outcome.RESTORED:
+        case ConnectOutcome.RESTORED:
             return [
                 f"Claude Code no longer uses {change.old}.",
                 f"  {place}: {BASE_URL} is {change.new} again.",
             ]
-        case Outcome.CHANGED_MEANWHILE:
+        case ConnectOutcome.CHANGED_MEANWHILE:
             since = f"  {place}: {BASE_URL} is {change.old}; somebody changed it since connect."
             return ["That address is not Offramp's: nothing was changed.", since, *_before(change)]
-        case Outcome.NOT_CONNECTED if change.old is not None:
+        case ConnectOutcome.NOT_CONNECTED if change.old is not None:
             return [
                 "Claude Code does not use Offramp: nothing was changed.",
                 f"  {place}: {BASE_URL} is {change.old}.",
             ]
-        case Outcome.NOT_CONNECTED:
+        case ConnectOutcome.NOT_CONNECTED:
             gone = "; somebody took it out since connect" if change.recalled else ""
             return [
                 "Claude Code does not use Offramp: nothing was changed.",
                 f"  {file} sets no {BASE_URL}{gone}.",
                 *_before(change),
             ]
-        case Outcome.CONNECTED | Outcome.ALREADY_CONNECTED | Outcome.FOREIGN:
+        case ConnectOutcome.CONNECTED | ConnectOutcome.ALREADY_CONNECTED | ConnectOutcome.FOREIGN:
             raise AssertionError(change.outcome)
         case _:
             assert_never(change.outcome)
 
 
-def _before(change: Change) -> list[str]:
+def _before(change: SettingsEdit) -> list[str]:
     return [f"  Before connect it was {change.previous}."] if change.previous else []

@@ -12,7 +12,7 @@ import click
 
 from offramp_core.addresses import client_base_url, leads_here
 from offramp_core.claude_settings import masked_diff
-from offramp_core.claude_settings.locations import Places
+from offramp_core.claude_settings.locations import SettingsLocations
 from offramp_core.config import loader
 from offramp_core.paths import Paths
 from offramp_core.settings import Settings
@@ -20,7 +20,7 @@ from offramp_core.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from offramp_core.claude_settings.connection import Change
+    from offramp_core.claude_settings.connection import SettingsEdit
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -31,10 +31,10 @@ RUNNING_SESSIONS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setup:
+class ConnectionSetup:
     """Claude Code's files on one side, Offramp's address and memory on the other."""
 
-    places: Places
+    places: SettingsLocations
     settings: Settings
     memory_file: Path
     environ: Mapping[str, str]
@@ -50,7 +50,7 @@ class Setup:
         return leads_here(url, host=self.settings.host, port=self.settings.port)
 
 
-def find_setup(*, tolerant: bool = False) -> Setup:
+def find_setup(*, tolerant: bool = False) -> ConnectionSetup:
     """Look around in this process's environment.
 
     Raises:
@@ -66,8 +66,8 @@ def find_setup(*, tolerant: bool = False) -> Setup:
             raise
         settings = Settings()
         trouble = (f"{error} Going by the default address.",)
-    return Setup(
-        places=Places.for_user(environ, home=Path.home(), folder=Path.cwd()),
+    return ConnectionSetup(
+        places=SettingsLocations.for_user(environ, home=Path.home(), folder=Path.cwd()),
         settings=settings,
         memory_file=paths.claude_code_file,
         environ=environ,
@@ -85,7 +85,12 @@ def output_options(function: F) -> F:
 
 
 def print_json(
-    change: Change, setup: Setup, warnings: Sequence[str], *, is_dry: bool, has_backup: bool
+    change: SettingsEdit,
+    setup: ConnectionSetup,
+    warnings: Sequence[str],
+    *,
+    is_dry: bool,
+    has_backup: bool,
 ) -> None:
     """Print the whole result as one JSON object; no secret is in it."""
     document = {
@@ -110,7 +115,7 @@ def print_warnings(warnings: Sequence[str]) -> None:
         click.echo(f"Warning: {warning}", err=True)
 
 
-def difference_of(change: Change) -> str:
+def difference_of(change: SettingsEdit) -> str:
     """The change as a unified diff; empty where there is none."""
     if not change.is_edit:
         return ""

@@ -1,6 +1,6 @@
 """The demo: simulator, sample history, sample requests, and the real daemon in between.
 
-It reads none of the user's settings and no key, and writes below the demo's own folders alone.
+It reads none of the user's settings and no key, and writes only below the demo's own folders.
 """
 
 from __future__ import annotations

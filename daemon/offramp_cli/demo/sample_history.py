@@ -39,7 +39,7 @@ RHYTHM = (
     *(0.9, 0.7, 0.4, 0.2, 0.3, 0.35, 0.25, 0.1),
 )
 """How much is done in each hour of a working day, against its busiest."""
-_KEPT = ("kept: server_tools", "kept: images", "kept: context_size", "kept: safety_check")
+_KEEP_REASONS = ("kept: server_tools", "kept: images", "kept: context_size", "kept: safety_check")
 _FAILURES = ((429, 5), (529, 4), (400, 2), (502, 1), (200, 3))
 """HTTP statuses of failed requests with their weights; 200 is a stream that broke."""
 
@@ -152,7 +152,7 @@ def _reason(tier: _Tier, age: timedelta, dice: random.Random) -> str:
         return "default"
     if age > timedelta(weeks=WEEKS - 2) and dice.random() < 0.7:
         return f"no key for {zai.NAME}"  # the time before the second plan was bought
-    return dice.choice(_KEPT) if dice.random() < 0.04 else f"route {tier.route}"
+    return dice.choice(_KEEP_REASONS) if dice.random() < 0.04 else f"route {tier.route}"
 
 
 def _tokens(tier: _Tier, dice: random.Random, *, is_delegated: bool) -> dict[str, int]:

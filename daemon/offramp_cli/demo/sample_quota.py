@@ -1,7 +1,7 @@
-"""An invented use of both plans for the demo: what the simulator tells, and how it came to that.
+"""An invented use of both plans for the demo: what the simulator says, and how it came to that.
 
 A window fills by the working hours of the user's zone, as the sample history does. The same seed
-and moment give the same figures, so that the history and what the simulator tells next agree.
+and moment give the same figures, so that the history and what the simulator says next agree.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AT_REST = 0.04
 """What an hour without work adds, against the busiest one."""
 _WEEKEND = 0.35
-_KEPT = {FIVE_HOURS: timedelta(days=1), WEEK: timedelta(days=14)}
+_HISTORY_LENGTHS = {FIVE_HOURS: timedelta(days=1), WEEK: timedelta(days=14)}
 """How far back each window's history reaches."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class _SamplePlan:
     backend: str
     window: str
     low: float
@@ -44,10 +44,10 @@ class _Plan:
 
 
 _PLANS = (
-    _Plan(ANTHROPIC, FIVE_HOURS, 0.55, 0.8),
-    _Plan(ANTHROPIC, WEEK, 0.82, 0.94),
-    _Plan(DELEGATE.name, FIVE_HOURS, 0.6, 0.9),
-    _Plan(DELEGATE.name, WEEK, 0.4, 0.6),
+    _SamplePlan(ANTHROPIC, FIVE_HOURS, 0.55, 0.8),
+    _SamplePlan(ANTHROPIC, WEEK, 0.82, 0.94),
+    _SamplePlan(DELEGATE.name, FIVE_HOURS, 0.6, 0.9),
+    _SamplePlan(DELEGATE.name, WEEK, 0.4, 0.6),
 )
 
 
@@ -84,15 +84,15 @@ def write_history(folder: Path, now: datetime, seed: int) -> int:
     return len(points)
 
 
-def _points(plan: _Plan, now: datetime, seed: int) -> Iterator[QuotaPoint]:
-    """A point for each percent of each window that is kept."""
-    start, end = _bounds(plan, now - _KEPT[plan.window])
+def _points(plan: _SamplePlan, now: datetime, seed: int) -> Iterator[QuotaPoint]:
+    """Yield a point for each percent of each window of the history."""
+    start, end = _bounds(plan, now - _HISTORY_LENGTHS[plan.window])
     while start <= now:
-        told = 0
+        last_percent = 0
         for moment, so_far in _course(plan, start, end, now.tzinfo, seed):
             percent = int(so_far * 100)
-            if percent > told and moment <= now:
-                told = percent
+            if percent > last_percent and moment <= now:
+                last_percent = percent
                 yield QuotaPoint(
                     ts=moment,
                     backend=plan.backend,
@@ -104,7 +104,7 @@ def _points(plan: _Plan, now: datetime, seed: int) -> Iterator[QuotaPoint]:
         start, end = _bounds(plan, end.astimezone(now.tzinfo))
 
 
-def _used(plan: _Plan, start: datetime, end: datetime, now: datetime, seed: int) -> float:
+def _used(plan: _SamplePlan, start: datetime, end: datetime, now: datetime, seed: int) -> float:
     figure = 0.0
     for moment, so_far in _course(plan, start, end, now.tzinfo, seed):
         if moment > now:
@@ -114,7 +114,7 @@ def _used(plan: _Plan, start: datetime, end: datetime, now: datetime, seed: int)
 
 
 def _course(
-    plan: _Plan, start: datetime, end: datetime, zone: tzinfo | None, seed: int
+    plan: _SamplePlan, start: datetime, end: datetime, zone: tzinfo | None, seed: int
 ) -> Iterator[tuple[datetime, float]]:
     """The window from beginning to end, in steps: when, and how much is used by then."""
     dice = random.Random(f"{seed} {plan.backend} {plan.window} {start.isoformat()}")
@@ -134,7 +134,7 @@ def _weight(local: datetime) -> float:
     return max(_AT_REST, RHYTHM[local.hour] * part)
 
 
-def _bounds(plan: _Plan, now: datetime) -> tuple[datetime, datetime]:
+def _bounds(plan: _SamplePlan, now: datetime) -> tuple[datetime, datetime]:
     """The window around `now`, in UTC.
 
     The week is the one that nobody set and nothing was learnt of, so that the demo's numbers fit

@@ -1,7 +1,7 @@
 """Sample traffic for the demo: an invented past, and a client that keeps sending real requests.
 
 The requests go through the daemon like anyone's, to the simulator behind it (whose faults they
-ask for), so that the console, the log and the charts move. It knows the daemon by its URL alone.
+ask for), so that the console, the log and the charts move. It knows only the daemon's URL.
 """
 
 from __future__ import annotations

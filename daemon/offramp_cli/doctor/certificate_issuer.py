@@ -1,7 +1,7 @@
 """Who issued a certificate that was not trusted: read from its bytes, by hand.
 
 `ssl` decodes a certificate only after it has verified it, and the issuer's name is the very thing
-that tells which company's proxy, or whose mistake, stands in between. Of the encoding (DER, X.690)
+that says which company's proxy, or whose mistake, stands in between. Of the encoding (DER, X.690)
 it knows what leads there and no more; whatever is otherwise has no issuer.
 """
 

@@ -15,8 +15,8 @@ from offramp_core.wording.formatting import format_duration
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from offramp_cli.doctor.connection_probe import Method, Stage, Way
-    from offramp_cli.doctor.context import Surroundings
+    from offramp_cli.doctor.connection_probe import ConnectionTrace, Method, Stage
+    from offramp_cli.doctor.context import DoctorContext
     from offramp_cli.doctor.finding import Remark
     from offramp_core.settings import Backend
 
@@ -60,31 +60,31 @@ _CERTIFICATE_CURE = (
 _CLOCK_CURE = "Set this machine's clock (date and time zone), best by the network."
 
 
-def look(surroundings: Surroundings, backend: Backend) -> Way:
+def look(context: DoctorContext, backend: Backend) -> ConnectionTrace:
     """Go there as the daemon would."""
-    environments = check_environment.look(surroundings)
+    environments = check_environment.look(context)
     method, target = _harmless(backend)
-    return connection_probe.walk(
+    return connection_probe.probe(
         backend.base_url,
         target,
         method=method,
         environ=environments.in_force,
-        platform=surroundings.platform,
+        platform=context.platform,
     )
 
 
-def judge(backend: Backend, way: Way) -> Iterator[Remark]:
+def judge(backend: Backend, trace: ConnectionTrace) -> Iterator[Remark]:
     """What the way says about the backend, the network and the clock."""
-    if way.failed is not None:
-        yield failure(_end_text(backend, way), _end_cure(way))
+    if trace.failed is not None:
+        yield failure(_end_text(backend, trace), _end_cure(trace))
         return
-    yield ok(_way_text(way)) if not _is_portal(way) else _portal(way)
-    yield from _of_answer(backend, way)
-    yield from _of_certificate(way)
-    yield from _of_clock(way)
-    if way.unanswered:
+    yield ok(_trace_text(trace)) if not _is_portal(trace) else _portal(trace)
+    yield from _of_answer(backend, trace)
+    yield from _of_certificate(trace)
+    yield from _of_clock(trace)
+    if trace.unanswered:
         yield note(
-            f"{', '.join(way.unanswered)} did not answer; another address did.",
+            f"{', '.join(trace.unanswered)} did not answer; another address did.",
             "If requests are slow to begin: mend IPv6 on this network, or switch it off.",
         )
 
@@ -94,67 +94,67 @@ def _harmless(backend: Backend) -> tuple[Method, str]:
     return ("HEAD", "/api/hello") if backend.name == ANTHROPIC else ("GET", "/v1/models")
 
 
-def _way_text(way: Way) -> str:
-    parts = [f"{way.base_url} answers in {format_duration(way.took_s)} (HTTP {way.status})"]
-    if way.proxy is not None:
-        parts.append(f"through the proxy {way.proxy}")
-    if way.tls is not None:
-        days = "" if way.days_left is None else f", valid for {way.days_left:.0f} days"
-        parts.append(f"{way.tls}, certificate by {way.issuer or 'an unnamed authority'}{days}")
-    if way.skew_s is not None:
-        skew_s = abs(way.skew_s)
+def _trace_text(trace: ConnectionTrace) -> str:
+    parts = [f"{trace.base_url} answers in {format_duration(trace.took_s)} (HTTP {trace.status})"]
+    if trace.proxy is not None:
+        parts.append(f"through the proxy {trace.proxy}")
+    if trace.tls is not None:
+        days = "" if trace.days_left is None else f", valid for {trace.days_left:.0f} days"
+        parts.append(f"{trace.tls}, certificate by {trace.issuer or 'an unnamed authority'}{days}")
+    if trace.skew_s is not None:
+        skew_s = abs(trace.skew_s)
         is_alike = skew_s < _DATE_STEP_S
         parts.append("clocks agree" if is_alike else f"clocks differ by {format_duration(skew_s)}")
     return ", ".join(parts) + "."
 
 
-def _end_text(backend: Backend, way: Way) -> str:
-    through = f" through the proxy {way.proxy}" if way.proxy else ""
-    host = urlsplit(way.base_url).netloc
-    match way.failed:
+def _end_text(backend: Backend, trace: ConnectionTrace) -> str:
+    through = f" through the proxy {trace.proxy}" if trace.proxy else ""
+    host = urlsplit(trace.base_url).netloc
+    match trace.failed:
         case "proxy":
-            at = f" ({way.proxy})" if way.proxy else ""
-            return f"{host} can't be reached: the proxy{at} fails: {way.why}."
+            at = f" ({trace.proxy})" if trace.proxy else ""
+            return f"{host} can't be reached: the proxy{at} fails: {trace.why}."
         case "dns":
-            return f"{host} can't be reached: {way.why}."
+            return f"{host} can't be reached: {trace.why}."
         case "certificate":
-            issuer = f", issued by {way.issuer}" if way.issuer else ""
-            return f"The certificate of {host}{issuer}, is not trusted{through}: {way.why}."
+            issuer = f", issued by {trace.issuer}" if trace.issuer else ""
+            return f"The certificate of {host}{issuer}, is not trusted{through}: {trace.why}."
         case _:
-            return f"{backend.name} can't be reached at {host}{through}: {way.why}."
+            return f"{backend.name} can't be reached at {host}{through}: {trace.why}."
 
 
-def _end_cure(way: Way) -> str:
-    assert way.failed is not None
-    if way.failed != "certificate":
-        return _CURES[way.failed]
-    if "expired" in way.why or "not yet valid" in way.why:
+def _end_cure(trace: ConnectionTrace) -> str:
+    assert trace.failed is not None
+    if trace.failed != "certificate":
+        return _CURES[trace.failed]
+    if "expired" in trace.why or "not yet valid" in trace.why:
         return f"{_CLOCK_CURE} If it is right, the service's certificate is at fault."
     return _CERTIFICATE_CURE
 
 
-def _is_portal(way: Way) -> bool:
+def _is_portal(trace: ConnectionTrace) -> bool:
     """Whether somebody else answered, as networks do that want a login first."""
-    host = host_of(way.base_url)
+    host = host_of(trace.base_url)
     if is_loopback(host):
         return False
-    location = way.headers.get("location", "")
+    location = trace.headers.get("location", "")
     leads_away = location.startswith("http") and host_of(location) != host
-    is_page = way.headers.get("content-type", "").startswith("text/html")
-    return leads_away or (is_page and way.tls is None)
+    is_page = trace.headers.get("content-type", "").startswith("text/html")
+    return leads_away or (is_page and trace.tls is None)
 
 
-def _portal(way: Way) -> Remark:
-    location = way.headers.get("location", "")
+def _portal(trace: ConnectionTrace) -> Remark:
+    location = trace.headers.get("location", "")
     to = f", sending it on to {host_of(location)}" if location else ""
     return failure(
-        f"Somebody else answers for {urlsplit(way.base_url).netloc} (HTTP {way.status}{to}).",
+        f"Somebody else answers for {urlsplit(trace.base_url).netloc} (HTTP {trace.status}{to}).",
         "It may be this network's login page: open any site in a browser, and log in there.",
     )
 
 
-def _of_answer(backend: Backend, way: Way) -> Iterator[Remark]:
-    status = way.status or 0
+def _of_answer(backend: Backend, trace: ConnectionTrace) -> Iterator[Remark]:
+    status = trace.status or 0
     if status >= _SERVER_ERROR:
         yield warning(
             f"{backend.name} answers with an error of its own (HTTP {status}).",
@@ -172,29 +172,29 @@ def _of_answer(backend: Backend, way: Way) -> Iterator[Remark]:
             f"{backend.name} refuses this network (HTTP 403).",
             "It may not serve this country or this address; try without VPN, or with.",
         )
-    if way.took_s > _SLOW_S:
-        yield note(f"That took {format_duration(way.took_s)}: the network is slow.")
+    if trace.took_s > _SLOW_S:
+        yield note(f"That took {format_duration(trace.took_s)}: the network is slow.")
 
 
-def _of_certificate(way: Way) -> Iterator[Remark]:
-    host = host_of(way.base_url)
-    if way.days_left is not None and way.days_left < _FEWEST_DAYS:
-        yield note(f"The certificate of {host} expires in {way.days_left:.0f} days.")
-    if way.issuer is None or host not in _BUILT_IN_HOSTS:
+def _of_certificate(trace: ConnectionTrace) -> Iterator[Remark]:
+    host = host_of(trace.base_url)
+    if trace.days_left is not None and trace.days_left < _FEWEST_DAYS:
+        yield note(f"The certificate of {host} expires in {trace.days_left:.0f} days.")
+    if trace.issuer is None or host not in _BUILT_IN_HOSTS:
         return
-    if not way.issuer.casefold().startswith(tuple(map(str.casefold, _PUBLIC_AUTHORITIES))):
+    if not trace.issuer.casefold().startswith(tuple(map(str.casefold, _PUBLIC_AUTHORITIES))):
         yield warning(
-            f"The certificate of {host} is by {way.issuer}, which issues none for public sites: "
+            f"The certificate of {host} is by {trace.issuer}, which issues none for public sites: "
             "somebody reads this traffic, your Claude login in it.",
             "If that is your company's doing and known to you, all is well. If not, don't use this "
             "network.",
         )
 
 
-def _of_clock(way: Way) -> Iterator[Remark]:
-    if way.skew_s is not None and abs(way.skew_s) > _LARGEST_SKEW_S:
-        side = "ahead of" if way.skew_s > 0 else "behind"
+def _of_clock(trace: ConnectionTrace) -> Iterator[Remark]:
+    if trace.skew_s is not None and abs(trace.skew_s) > _LARGEST_SKEW_S:
+        side = "ahead of" if trace.skew_s > 0 else "behind"
         yield warning(
-            f"This machine's clock is {format_duration(abs(way.skew_s))} {side} the service's.",
+            f"This machine's clock is {format_duration(abs(trace.skew_s))} {side} the service's.",
             f"{_CLOCK_CURE} Weeks, pauses and records go by it.",
         )

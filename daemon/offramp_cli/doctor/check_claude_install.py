@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from offramp_cli.doctor.finding import note, ok, warning
+from offramp_cli.doctor.programs import first_line
 from offramp_core.claude_settings import scopes
 from offramp_core.claude_settings.locations import FOLDER_VARIABLE
 from offramp_core.claude_settings.warnings import KEY_HELPER, LOGIN_VARIABLES
@@ -17,7 +17,7 @@ from offramp_core.claude_settings.warnings import KEY_HELPER, LOGIN_VARIABLES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from offramp_cli.doctor.context import Surroundings
+    from offramp_cli.doctor.context import DoctorContext
     from offramp_cli.doctor.finding import Remark
     from offramp_core.claude_settings.scopes import Scope
 
@@ -28,7 +28,7 @@ _TOKEN = "CLAUDE_CODE_OAUTH_TOKEN"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Program:
+class ClaudeProgram:
     """Claude Code's program; `version` is None where it did not say."""
 
     path: Path | None
@@ -36,18 +36,18 @@ class Program:
     is_on_path: bool = True
 
 
-def look(surroundings: Surroundings) -> Program:
-    """Find it and ask its version, within seconds."""
-    environ = surroundings.environ
+def look(context: DoctorContext, *, limit_s: float = _LIMIT_S) -> ClaudeProgram:
+    """Find it and ask its version, for `limit_s` at most."""
+    environ = context.environ
     on_path = shutil.which("claude", path=environ.get("PATH", ""))
-    path = Path(on_path) if on_path else _elsewhere(surroundings.home)
+    path = Path(on_path) if on_path else _elsewhere(context.home)
     if path is None:
-        return Program(path=None)
-    words = _ask((str(path), "--version"), surroundings)
-    return Program(path=path, version=words or None, is_on_path=on_path is not None)
+        return ClaudeProgram(path=None)
+    words = first_line((str(path), "--version"), context.environ, limit_s=limit_s)
+    return ClaudeProgram(path=path, version=words or None, is_on_path=on_path is not None)
 
 
-def judge(program: Program) -> Iterator[Remark]:
+def judge(program: ClaudeProgram) -> Iterator[Remark]:
     """Whether it can be started."""
     if program.path is None:
         yield warning(
@@ -66,28 +66,31 @@ def judge(program: Program) -> Iterator[Remark]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Login:
+class ClaudeLogin:
     """Where a subscription's login is, None if nowhere; and what would take its place."""
 
     stored_in: str | None
     scopes: Sequence[Scope]
 
 
-def look_for_login(surroundings: Surroundings, found: Sequence[Scope]) -> Login:
-    """Whether a login is there: that it exists, never what it is."""
-    own = surroundings.environ.get(FOLDER_VARIABLE)
-    folder = surroundings.folder / Path(own).expanduser() if own else surroundings.home / ".claude"
+def look_for_login(context: DoctorContext, found: Sequence[Scope]) -> ClaudeLogin:
+    """Find out whether a login is there: that it exists, never what it is."""
+    own = context.environ.get(FOLDER_VARIABLE)
+    folder = context.folder / Path(own).expanduser() if own else context.home / ".claude"
     file = folder / ".credentials.json"
     if _is_there(file):
-        return Login(stored_in=str(file), scopes=found)
-    # Without -w it tells whether there is such an item, and asks for no password.
+        return ClaudeLogin(stored_in=str(file), scopes=found)
+    # Without -w it only says whether there is such an item, and asks for no password.
     item = ("security", "find-generic-password", "-s", _KEYCHAIN_ITEM)
-    if surroundings.platform == "darwin" and _ask(item, surroundings) is not None:
-        return Login(stored_in="the Keychain", scopes=found)
-    return Login(stored_in=None, scopes=found)
+    if (
+        context.platform == "darwin"
+        and first_line(item, context.environ, limit_s=_LIMIT_S) is not None
+    ):
+        return ClaudeLogin(stored_in="the Keychain", scopes=found)
+    return ClaudeLogin(stored_in=None, scopes=found)
 
 
-def judge_login(login: Login) -> Iterator[Remark]:
+def judge_login(login: ClaudeLogin) -> Iterator[Remark]:
     """Whether Claude Code uses the subscription's login."""
     token = scopes.in_force(login.scopes, _TOKEN)
     if login.stored_in is not None:
@@ -120,20 +123,3 @@ def _is_there(file: Path) -> bool:
         return file.stat().st_size > 0
     except OSError:
         return False
-
-
-def _ask(command: Sequence[str], surroundings: Surroundings) -> str | None:
-    """The first line that `command` prints; None if it fails or takes too long."""
-    try:
-        done = subprocess.run(
-            command,
-            env={**surroundings.environ, "DISABLE_AUTOUPDATER": "1"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_LIMIT_S,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    lines = done.stdout.decode(errors="replace").strip().splitlines()
-    return lines[0] if lines else ""

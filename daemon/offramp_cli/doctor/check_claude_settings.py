@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from offramp_cli.doctor.finding import Remark
-    from offramp_core.claude_settings.scopes import Scope, Setting
+    from offramp_core.claude_settings.scopes import Scope, ScopedValue
     from offramp_core.settings import Settings
 
 _CONNECT = "offramp connect"
@@ -48,7 +48,13 @@ _HEADERS = "ANTHROPIC_CUSTOM_HEADERS"
 def judge_address(
     found: Sequence[Scope], url: str, *, is_own: Callable[[str], bool]
 ) -> Iterator[Remark]:
-    """Whether Claude Code's base URL is `url`, and nothing leads past it."""
+    """Judge whether Claude Code's base URL is `url`, and nothing leads past it."""
+    for scope in found:
+        if scope.problem:
+            yield failure(
+                f"Claude Code can't read {scope.path} ({scope.name}): {scope.problem}.",
+                "Make it plain JSON, without comments and trailing commas.",
+            )
     setting = scopes.in_force(found, BASE_URL)
     if setting is None:
         yield warning(
@@ -60,11 +66,11 @@ def judge_address(
         yield _foreign(setting, url)
         return
     yield from _own(setting, found, is_own=is_own)
-    for detour in bypasses.find(found, setting.value):
-        yield failure(detour.saw, detour.cure)
+    for bypass in bypasses.find(found, setting.value):
+        yield failure(bypass.saw, bypass.cure)
 
 
-def _foreign(setting: Setting, url: str) -> Remark:
+def _foreign(setting: ScopedValue, url: str) -> Remark:
     host = urlsplit(setting.value).hostname or ""
     what = "another port than Offramp's" if is_loopback(host) else "not Offramp"
     cure = f"Remove it there, or set it to {url}."
@@ -80,7 +86,7 @@ def _foreign(setting: Setting, url: str) -> Remark:
 
 
 def _own(
-    setting: Setting, found: Sequence[Scope], *, is_own: Callable[[str], bool]
+    setting: ScopedValue, found: Sequence[Scope], *, is_own: Callable[[str], bool]
 ) -> Iterator[Remark]:
     parts = urlsplit(setting.value)
     where = setting.scope.shown
@@ -95,13 +101,6 @@ def _own(
             f"{where} has Claude Code use {shown(setting.value)}: each path would begin with "
             f"{parts.path} twice, or wrongly.",
             f"Leave {parts.path} out.",
-        )
-    elif setting.scope.beyond_json is not None:
-        line, column = setting.scope.beyond_json
-        yield failure(
-            f"{where} holds a comment or a trailing comma (line {line}, column {column}): Claude "
-            "Code may pass over the whole file, its address with it.",
-            "Make it plain JSON.",
         )
     else:
         yield ok(f"{where} has Claude Code use {setting.value}.")

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from dbus_fast.aio import MessageBus
 
-    from offramp_cli.doctor.context import Surroundings
+    from offramp_cli.doctor.context import DoctorContext
     from offramp_cli.doctor.finding import Remark
 
-State = Literal["macos", "no desktop", "no bus", "no watcher", "no host", "ready"]
+TrayState = Literal["macos", "no desktop", "no bus", "no watcher", "no host", "ready"]
 
 _WATCHER = "org.kde.StatusNotifierWatcher"
 _WATCHER_PATH = "/StatusNotifierWatcher"
@@ -42,32 +42,34 @@ _ANY_CURE = "Use a panel or bar that shows StatusNotifierItem icons."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tray:
+class TrayFacts:
     """What was found of the desktop; `detail` is the watcher's owner or the bus's complaint."""
 
-    state: State
+    state: TrayState
     desktop: str
     detail: str = ""
 
 
-def look(surroundings: Surroundings) -> Tray:
-    """Ask the session bus, within seconds; nothing is started by asking."""
-    environ = surroundings.environ
+def look(context: DoctorContext, *, limit_s: float = _LIMIT_S) -> TrayFacts:
+    """Ask the session bus, for `limit_s` at most; nothing is started by asking."""
+    environ = context.environ
     desktop = environ.get("XDG_CURRENT_DESKTOP", "")
-    if surroundings.platform == "darwin":
-        return Tray(state="macos", desktop="macOS")
+    if context.platform == "darwin":
+        return TrayFacts(state="macos", desktop="macOS")
     if not environ.get("WAYLAND_DISPLAY") and not environ.get("DISPLAY"):
-        return Tray(state="no desktop", desktop=desktop)
+        return TrayFacts(state="no desktop", desktop=desktop)
     address = _bus_address(environ)
     if address is None:
-        return Tray(state="no bus", desktop=desktop, detail="DBUS_SESSION_BUS_ADDRESS is not set")
+        return TrayFacts(
+            state="no bus", desktop=desktop, detail="DBUS_SESSION_BUS_ADDRESS is not set"
+        )
     try:
-        return asyncio.run(_ask(address, desktop))
+        return asyncio.run(_ask(address, desktop, limit_s))
     except Exception as error:  # noqa: BLE001 - a bus can fail in as many ways as it has libraries
-        return Tray(state="no bus", desktop=desktop, detail=f"{type(error).__name__}: {error}")
+        return TrayFacts(state="no bus", desktop=desktop, detail=f"{type(error).__name__}: {error}")
 
 
-def judge(tray: Tray) -> Iterator[Remark]:
+def judge(tray: TrayFacts) -> Iterator[Remark]:
     """Whether the icon will be seen, and what is missing."""
     on = f" ({tray.desktop})" if tray.desktop else ""
     match tray.state:
@@ -93,9 +95,9 @@ def judge(tray: Tray) -> Iterator[Remark]:
             yield ok(f"A panel shows tray icons{on}.")
 
 
-def look_for_charts() -> tuple[str, ...]:
-    """The libraries of the charts window that are not installed."""
-    return tuple(name for name in _CHARTS if importlib.util.find_spec(name) is None)
+def look_for_charts(libraries: Sequence[str] = _CHARTS) -> tuple[str, ...]:
+    """Return those of the charts window's `libraries` that are not installed."""
+    return tuple(name for name in libraries if importlib.util.find_spec(name) is None)
 
 
 def judge_charts(missing: Sequence[str]) -> Iterator[Remark]:
@@ -117,11 +119,11 @@ def _bus_address(environ: Mapping[str, str]) -> str | None:
     return f"unix:path={socket}" if socket.exists() else None
 
 
-async def _ask(address: str, desktop: str) -> Tray:
-    # Imported here, for it is there on Linux alone.
+async def _ask(address: str, desktop: str, limit_s: float) -> TrayFacts:
+    # Imported here, because only Linux has it.
     from dbus_fast.aio import MessageBus
 
-    async with asyncio.timeout(_LIMIT_S):
+    async with asyncio.timeout(limit_s):
         bus = await MessageBus(bus_address=address).connect()
         try:
             return await _ask_watcher(bus, desktop)
@@ -129,7 +131,7 @@ async def _ask(address: str, desktop: str) -> Tray:
             bus.disconnect()
 
 
-async def _ask_watcher(bus: MessageBus, desktop: str) -> Tray:
+async def _ask_watcher(bus: MessageBus, desktop: str) -> TrayFacts:
     from dbus_fast import Message, MessageFlag
 
     has_owner = await bus.call(
@@ -143,7 +145,7 @@ async def _ask_watcher(bus: MessageBus, desktop: str) -> Tray:
         )
     )
     if has_owner.body != [True]:
-        return Tray(state="no watcher", desktop=desktop)
+        return TrayFacts(state="no watcher", desktop=desktop)
     answer = await bus.call(
         Message(
             destination=_WATCHER,
@@ -156,7 +158,7 @@ async def _ask_watcher(bus: MessageBus, desktop: str) -> Tray:
         )
     )
     is_shown = bool(answer.body) and _plain(answer.body[0]) is True
-    return Tray(state="ready" if is_shown else "no host", desktop=desktop)
+    return TrayFacts(state="ready" if is_shown else "no host", desktop=desktop)
 
 
 def _plain(value: object) -> object:

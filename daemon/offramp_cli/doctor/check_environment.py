@@ -1,7 +1,7 @@
 """The variables that decide how the daemon gets out, which a login item does not have by itself.
 
 A daemon that a service manager starts does not see what the user's shell exports. Where this
-process may look into the daemon's own environment it does, and reads these variables alone.
+process may look into the daemon's own environment it does, and reads only these variables.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from offramp_core.redaction import mask_credentials
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, MutableMapping
 
-    from offramp_cli.doctor.context import Surroundings
+    from offramp_cli.doctor.context import DoctorContext
     from offramp_cli.doctor.finding import Remark
 
 _PROC = Path("/proc")
@@ -40,14 +40,14 @@ class Environments:
         return self.shell if self.daemon is None else self.daemon
 
 
-def look(surroundings: Surroundings, *, proc: Path = _PROC) -> Environments:
+def look(context: DoctorContext, *, proc: Path = _PROC) -> Environments:
     """Both environments, with the lines of our `.env` behind each."""
-    status = surroundings.status
+    status = context.status
     environment = None if status is None else _of_process(status.pid, proc)
     return Environments(
-        shell=_chosen(surroundings.environ, surroundings),
-        daemon=None if environment is None else _chosen(environment, surroundings),
-        came_later=_came_later(surroundings),
+        shell=_chosen(context.environ, context),
+        daemon=None if environment is None else _chosen(environment, context),
+        came_later=_came_later(context),
     )
 
 
@@ -109,10 +109,10 @@ def _shown(value: str | None) -> str:
     return mask_credentials(value or "")
 
 
-def _chosen(environ: Mapping[str, str], surroundings: Surroundings) -> dict[str, str]:
+def _chosen(environ: Mapping[str, str], context: DoctorContext) -> dict[str, str]:
     """Our variables in `environ`, with `.env` behind it, by their upper-case names."""
     try:
-        behind = proxy_variables.from_file(surroundings.paths.env_file, environ)
+        behind = proxy_variables.from_file(context.paths.env_file, environ)
     except ConfigError:
         behind = {}
     found = {
@@ -122,8 +122,8 @@ def _chosen(environ: Mapping[str, str], surroundings: Surroundings) -> dict[str,
     return {name: variable[1] for name, variable in found.items() if variable is not None}
 
 
-def _came_later(surroundings: Surroundings) -> tuple[str, ...]:
-    status, file = surroundings.status, surroundings.paths.env_file
+def _came_later(context: DoctorContext) -> tuple[str, ...]:
+    status, file = context.status, context.paths.env_file
     try:
         if status is None or file.stat().st_mtime <= status.started.timestamp():
             return ()

@@ -18,7 +18,7 @@ from offramp_daemon.upstream import key_check
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from offramp_cli.doctor.context import Surroundings
+    from offramp_cli.doctor.context import DoctorContext
     from offramp_cli.doctor.finding import Remark
     from offramp_core.control.api import BackendStatus
     from offramp_core.keys.key_file import StoredKey
@@ -45,13 +45,13 @@ class KeyFacts:
     """What the backend makes of it."""
     of_daemon: BackendStatus | None
     quota_problem: str | None = None
-    """Why the running daemon is not told how much of the plan is used."""
+    """Why the running daemon does not know how much of the plan is used."""
 
 
-def look(surroundings: Surroundings, backend: Backend) -> KeyFacts:
+def look(context: DoctorContext, backend: Backend) -> KeyFacts:
     """Find the key and have its backend look at it; it is sent nowhere else."""
-    loaded, paths = surroundings.loaded, surroundings.paths
-    status = surroundings.status
+    loaded, paths = context.loaded, context.paths
+    status = context.status
     of_daemon = next(
         (each for each in (status.backends if status else ()) if each.name == backend.name), None
     )
@@ -145,9 +145,9 @@ def _of_daemon(facts: KeyFacts, set_it: str) -> Iterator[Remark]:
         yield note(f"The running daemon has a key for {facts.backend} that this shell has not.")
 
 
-def backends_with_key(surroundings: Surroundings) -> tuple[Backend, ...]:
+def backends_with_key(context: DoctorContext) -> tuple[Backend, ...]:
     """Those in use that need a key."""
-    return tuple(backend for backend in surroundings.backends_in_use if takes_key(backend))
+    return tuple(backend for backend in context.backends_in_use if takes_key(backend))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,13 +163,13 @@ class KeyringFacts:
     file_problem: str | None
 
 
-def look_at_keyring(surroundings: Surroundings) -> KeyringFacts:
+def look_at_keyring(context: DoctorContext) -> KeyringFacts:
     """Ask the keyring, within seconds; nobody is asked for a password."""
-    keyring = SystemKeyring(service_name(surroundings.paths), limit_s=_KEYRING_LIMIT_S)
+    keyring = SystemKeyring(service_name(context.paths), limit_s=_KEYRING_LIMIT_S)
     entries: Mapping[str, StoredKey] = {}
     file_problem = None
     try:
-        entries = KeyStore(surroundings.paths, keyring).entries()
+        entries = KeyStore(context.paths, keyring).entries()
     except OfframpError as error:
         file_problem = str(error)
     held = [name for name, entry in entries.items() if entry.place == FROM_KEYRING]

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from offramp_cli.doctor.context import Surroundings
+    from offramp_cli.doctor.context import DoctorContext
     from offramp_cli.doctor.finding import Remark
     from offramp_core.control.port_owner import Holder
 
-State = Literal["offramp", "other", "silent", "closed", "no such address"]
+PortState = Literal["offramp", "other", "silent", "closed", "no such address"]
 """Who is there: Offramp, something else, something that says nothing, nobody, not even a place."""
 
 _ANSWER_LIMIT_S = 1.5
@@ -38,11 +38,11 @@ class Answerer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class PortProbe:
     """One address with the port, and who is there."""
 
     host: str
-    state: State
+    state: PortState
     answerer: Answerer | None = None
     holder: Holder | None = None
 
@@ -52,33 +52,33 @@ class Place:
         return f"[{self.host}]" if ":" in self.host else self.host
 
 
-def look(surroundings: Surroundings) -> tuple[Place, ...]:
+def look(context: DoctorContext, *, limit_s: float = _ANSWER_LIMIT_S) -> tuple[PortProbe, ...]:
     """Ask at each address that a client on this machine may use."""
-    host = surroundings.settings.host
+    host = context.settings.host
     hosts = ("127.0.0.1", "::1") if is_loopback(host) or host in {"0.0.0.0", "::"} else (host,)
-    return tuple(_place(each, surroundings.port) for each in hosts)
+    return tuple(_probe(each, context.port, limit_s) for each in hosts)
 
 
-def answerer_of(places: Sequence[Place]) -> Answerer | None:
+def answerer_of(probes: Sequence[PortProbe]) -> Answerer | None:
     """The Offramp that answers at the first of them where one does."""
-    return next((place.answerer for place in places if place.answerer is not None), None)
+    return next((probe.answerer for probe in probes if probe.answerer is not None), None)
 
 
 def judge(
-    places: Sequence[Place], port: int, *, wanted_port: int, is_running: bool, now: datetime
+    probes: Sequence[PortProbe], port: int, *, wanted_port: int, is_running: bool, now: datetime
 ) -> Iterator[Remark]:
     """Whether Offramp, and nothing else, is where clients look for it."""
-    there = [place for place in places if place.state != "no such address"]
-    own = [place for place in there if place.state == "offramp"]
+    there = [probe for probe in probes if probe.state != "no such address"]
+    own = [probe for probe in there if probe.state == "offramp"]
     if own:
         yield ok(f"Offramp answers on port {port} at {' and '.join(p.shown for p in own)}.")
-    for place in there:
-        match place.state:
+    for probe in there:
+        match probe.state:
             case "other" | "silent":
-                yield _stranger(place, port, now)
+                yield _stranger(probe, port, now)
             case "closed" if own:
                 yield note(
-                    f"Nobody listens at {place.shown}, port {port}: clients that try it first wait "
+                    f"Nobody listens at {probe.shown}, port {port}: clients that try it first wait "
                     "for a moment.",
                     "`offramp restart` opens both addresses, if this machine has them.",
                 )
@@ -89,7 +89,7 @@ def judge(
             f"The settings in this shell say port {wanted_port}, and the daemon listens on {port}.",
             "If the settings are right: `offramp install`, or start the daemon anew.",
         )
-    if there and all(place.state == "closed" for place in there):
+    if there and all(probe.state == "closed" for probe in there):
         yield _closed(port, is_running=is_running)
 
 
@@ -102,37 +102,37 @@ def _closed(port: int, *, is_running: bool) -> Remark:
     return note(f"Port {port} is free.")
 
 
-def _stranger(place: Place, port: int, now: datetime) -> Remark:
-    what = "does not answer" if place.state == "silent" else "is not Offramp, or refuses this user"
+def _stranger(probe: PortProbe, port: int, now: datetime) -> Remark:
+    what = "does not answer" if probe.state == "silent" else "is not Offramp, or refuses this user"
     free = port + 1 if port < _HIGHEST_PORT else port - 1
     cure = f"set another port (PORT={free}), and `offramp connect` again"
-    if place.holder is None:
-        who = f"What listens on port {port} at {place.shown}"
+    if probe.holder is None:
+        who = f"What listens on port {port} at {probe.shown}"
         return failure(
             f"{who} {what}; it belongs to another user, or hides.",
             f"Find it (sudo ss -ltnp) and end it, or {cure}.",
         )
-    holder = place.holder
+    holder = probe.holder
     since = ""
     if holder.since is not None:
         since = f", for {format_duration((now - holder.since).total_seconds())}"
     return failure(
-        f"Port {port} at {place.shown} is held by {holder.name} (pid {holder.pid}{since}), which "
+        f"Port {port} at {probe.shown} is held by {holder.name} (pid {holder.pid}{since}), which "
         f"{what}.",
         f"End it (kill {holder.pid}) if you don't need it, or {cure}.",
     )
 
 
-def _place(host: str, port: int) -> Place:
+def _probe(host: str, port: int, limit_s: float) -> PortProbe:
     try:
-        state, answerer = _ask(host, port)
+        state, answerer = _ask(host, port, limit_s)
     except OSError as error:
         state, answerer = _state_for(error), None
     holder = port_owner.find(host, port) if state in {"other", "silent"} else None
-    return Place(host=host, state=state, answerer=answerer, holder=holder)
+    return PortProbe(host=host, state=state, answerer=answerer, holder=holder)
 
 
-def _state_for(error: OSError) -> State:
+def _state_for(error: OSError) -> PortState:
     if isinstance(error, TimeoutError):
         return "silent"
     if error.errno in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETUNREACH}:
@@ -140,8 +140,8 @@ def _state_for(error: OSError) -> State:
     return "closed" if error.errno == errno.ECONNREFUSED else "other"
 
 
-def _ask(host: str, port: int) -> tuple[State, Answerer | None]:
-    connection = http.client.HTTPConnection(host, port, timeout=_ANSWER_LIMIT_S)
+def _ask(host: str, port: int, limit_s: float) -> tuple[PortState, Answerer | None]:
+    connection = http.client.HTTPConnection(host, port, timeout=limit_s)
     try:
         connection.request("GET", "/health", headers={"Connection": "close"})
         answer = json.loads(connection.getresponse().read(_MAX_BYTES))

@@ -32,7 +32,7 @@ _EVENTS_BYTES = 4 * _MIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Folder:
+class LogFolder:
     """The log's folder; `problem` is why nothing can be written there."""
 
     path: Path
@@ -44,7 +44,7 @@ class Folder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
+class RecordedMonth:
     """What is in the log for the current UTC month."""
 
     month: str
@@ -55,12 +55,12 @@ class Recorded:
     bad_events: int
 
 
-def look(folder: Path) -> Folder:
+def look(folder: Path) -> LogFolder:
     """Write a small file there and take it away again; nothing is made that is not there."""
     files = _log_files(folder)
     present = next((each for each in (folder, *folder.parents) if _is_folder(each)), Path("/"))
     is_there = present == folder
-    return Folder(
+    return LogFolder(
         path=folder,
         is_there=is_there,
         problem=_writing_problem(folder) if is_there else _making_problem(present),
@@ -70,7 +70,7 @@ def look(folder: Path) -> Folder:
     )
 
 
-def judge(folder: Folder) -> Iterator[Remark]:
+def judge(folder: LogFolder) -> Iterator[Remark]:
     """Whether there is room, and permission."""
     files = "1 file" if folder.files == 1 else f"{folder.files} files"
     size = f"{files}, {_sized(folder.size_bytes)}"
@@ -95,7 +95,7 @@ def judge(folder: Folder) -> Iterator[Remark]:
         )
 
 
-def look_at_records(folder: Path, now: datetime) -> Recorded:
+def look_at_records(folder: Path, now: datetime) -> RecordedMonth:
     """Read this month's records, and the events.
 
     Raises:
@@ -109,7 +109,7 @@ def look_at_records(folder: Path, now: datetime) -> Recorded:
         count += len(moments)
         newest = max((*moments, newest) if newest else moments, default=newest)
     lines, bad = _events(folder / events.FILE_NAME)
-    return Recorded(
+    return RecordedMonth(
         month=f"{start:%Y-%m}",
         count=count,
         skipped=reader.skipped_lines,
@@ -119,7 +119,7 @@ def look_at_records(folder: Path, now: datetime) -> Recorded:
     )
 
 
-def judge_records(recorded: Recorded, now: datetime) -> Iterator[Remark]:
+def judge_records(recorded: RecordedMonth, now: datetime) -> Iterator[Remark]:
     """What is there, and what of it can't be read."""
     requests = "1 request" if recorded.count == 1 else f"{recorded.count} requests"
     age = ""

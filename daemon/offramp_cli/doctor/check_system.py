@@ -16,7 +16,7 @@ from offramp_cli.doctor.finding import failure, note, ok, warning
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from offramp_cli.doctor.context import Surroundings
+    from offramp_cli.doctor.context import DoctorContext
     from offramp_cli.doctor.finding import Remark
 
 _PROC = Path("/proc")
@@ -37,16 +37,16 @@ class System:
     """Whoever became root for this command."""
 
 
-def look(surroundings: Surroundings, *, proc: Path = _PROC) -> System:
+def look(context: DoctorContext, *, proc: Path = _PROC) -> System:
     """Ask the kernel."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    status = surroundings.status
+    status = context.status
     is_root = os.geteuid() == 0
     return System(
         own_most_descriptors=_bounded(hard),
         daemon_descriptors=_of_process(status.pid, proc) if status else None,
         now=datetime.fromtimestamp(time.time(), UTC),
-        sudo_user=surroundings.environ.get("SUDO_USER") if is_root else None,
+        sudo_user=context.environ.get("SUDO_USER") if is_root else None,
     )
 
 

@@ -13,7 +13,7 @@ from offramp_core.control.client import OtherVersionError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from offramp_cli.doctor.context import Surroundings
+    from offramp_cli.doctor.context import DoctorContext
     from offramp_cli.doctor.finding import Remark
 
 
@@ -27,13 +27,13 @@ class Versions:
     system: str
 
 
-def look(surroundings: Surroundings) -> Versions:
+def look(context: DoctorContext) -> Versions:
     """Ask Python, and what the daemon said."""
     daemon = None
-    if surroundings.status is not None:
-        daemon = surroundings.status.version
-    elif isinstance(surroundings.trouble, OtherVersionError):
-        daemon = surroundings.trouble.daemon.version
+    if context.status is not None:
+        daemon = context.status.version
+    elif isinstance(context.trouble, OtherVersionError):
+        daemon = context.trouble.daemon.version
     return Versions(
         own=__version__,
         daemon=daemon,

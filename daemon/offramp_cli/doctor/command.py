@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from offramp_cli import exit_codes
-from offramp_cli.doctor import check_environment, context, report, runner
-from offramp_cli.doctor import checks as catalogue
-from offramp_cli.doctor.finding import Outcome
+from offramp_cli.doctor import check_environment, checks, context, report, runner
+from offramp_cli.doctor.finding import Severity
 from offramp_cli.reports.log_filters import tolerate_encoding
 
 if TYPE_CHECKING:
@@ -24,10 +23,10 @@ if TYPE_CHECKING:
 
 _WIDEST = 100
 _COLOURS = {
-    Outcome.OK: "green",
-    Outcome.NOTE: "cyan",
-    Outcome.WARNING: "yellow",
-    Outcome.FAILURE: "red",
+    Severity.OK: "green",
+    Severity.NOTE: "cyan",
+    Severity.WARNING: "yellow",
+    Severity.FAILURE: "red",
 }
 
 
@@ -48,11 +47,11 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
     """
     here = context.find(dict(os.environ))
     environments = check_environment.look(here)
-    checks = catalogue.checks(here)
+    every = checks.checks(here)
     try:
-        chosen = catalogue.chosen(checks, names)
+        chosen = checks.chosen(every, names)
     except KeyError as error:
-        known = ", ".join(check.name for check in checks)
+        known = ", ".join(check.name for check in every)
         raise click.BadParameter(
             f"there is no check {error.args[0]!r}. There are: {known}.", param_hint="--only"
         ) from error
@@ -63,7 +62,7 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
         click.echo(json.dumps(report.document(findings), indent=2))
     else:
         _print(findings, here.home)
-    has_failed = any(finding.outcome is Outcome.FAILURE for finding in findings)
+    has_failed = any(finding.severity is Severity.FAILURE for finding in findings)
     sys.exit(exit_codes.FAILURE if has_failed else 0)
 
 
@@ -71,9 +70,9 @@ def _print(findings: Sequence[Finding], home: Path) -> None:
     tolerate_encoding()
     width = min(shutil.get_terminal_size().columns, _WIDEST)
     is_plain = "NO_COLOR" in os.environ
-    for outcome, text in report.lines(findings, width=width, home=home):
-        if outcome is None or is_plain:
+    for severity, text in report.lines(findings, width=width, home=home):
+        if severity is None or is_plain:
             click.echo(text)
         else:
-            word = outcome.value
-            click.echo(text.replace(word, click.style(word, fg=_COLOURS[outcome]), 1))
+            word = severity.value
+            click.echo(text.replace(word, click.style(word, fg=_COLOURS[severity]), 1))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from urllib.parse import SplitResult
 
-    from offramp_cli.doctor.proxy_lookup import Proxy
+    from offramp_cli.doctor.proxy_lookup import ProxyAddress
 
 Stage = Literal["proxy", "dns", "connect", "certificate", "tls", "http"]
 Method = Literal["GET", "HEAD"]
@@ -39,7 +39,7 @@ _HEAD_LIMIT_BYTES = 64 * 1024
 
 
 @dataclass(slots=True, kw_only=True)
-class Way:
+class ConnectionTrace:
     """How far it went, and what was seen on it. Filled in step by step."""
 
     base_url: str
@@ -84,7 +84,7 @@ class _Connection:
         self.writer.transport.abort()
 
 
-def walk(
+def probe(
     base_url: str,
     target: str,
     *,
@@ -92,29 +92,29 @@ def walk(
     environ: Mapping[str, str],
     platform: str,
     limit_s: float = LIMIT_S,
-) -> Way:
+) -> ConnectionTrace:
     """Ask `base_url` + `target`; the answer's body is not read.
 
     `environ` holds the proxy variables by their upper-case names.
     """
-    way = Way(base_url=base_url)
+    trace = ConnectionTrace(base_url=base_url)
     started_s = time.monotonic()
     try:
         proxy = proxy_lookup.proxy_for(base_url, environ, platform=platform)
-        way.proxy = proxy.shown if proxy else None
+        trace.proxy = proxy.shown if proxy else None
         # Not on the loop: a look-up that hangs would keep the loop from ending.
-        way.addresses = _look_up(base_url, proxy)
+        trace.addresses = _look_up(base_url, proxy)
         left_s = limit_s - (time.monotonic() - started_s)
-        asyncio.run(_go(way, proxy, method, target, max(left_s, 0.0)))
+        asyncio.run(_go(trace, proxy, method, target, max(left_s, 0.0)))
     except BadProxyError as error:
-        way.failed, way.why = "proxy", str(error)
+        trace.failed, trace.why = "proxy", str(error)
     except _EndError as error:
-        way.failed, way.why = error.stage, error.why
-    way.took_s = time.monotonic() - started_s
-    return way
+        trace.failed, trace.why = error.stage, error.why
+    trace.took_s = time.monotonic() - started_s
+    return trace
 
 
-def _look_up(base_url: str, proxy: Proxy | None) -> tuple[str, ...]:
+def _look_up(base_url: str, proxy: ProxyAddress | None) -> tuple[str, ...]:
     parts = urlsplit(base_url)
     host = proxy.host if proxy else parts.hostname or ""
     try:
@@ -125,45 +125,53 @@ def _look_up(base_url: str, proxy: Proxy | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(each[4][0]) for each in found))
 
 
-async def _go(way: Way, proxy: Proxy | None, method: Method, target: str, limit_s: float) -> None:
+async def _go(
+    trace: ConnectionTrace, proxy: ProxyAddress | None, method: Method, target: str, limit_s: float
+) -> None:
     try:
         async with asyncio.timeout(limit_s):
             try:
-                await _ask(way, proxy, method, target)
+                await _ask(trace, proxy, method, target)
             except _EndError as error:
                 if error.stage == "certificate":
-                    way.issuer = await _untrusted_issuer(way, proxy)
+                    trace.issuer = await _untrusted_issuer(trace, proxy)
                 raise
     except TimeoutError:
-        stage: Stage = "http" if way.tls or way.base_url.startswith("http:") else "connect"
+        stage: Stage = "http" if trace.tls or trace.base_url.startswith("http:") else "connect"
         raise _EndError(stage, f"no answer within {limit_s:.0f} s") from None
 
 
-async def _ask(way: Way, proxy: Proxy | None, method: Method, target: str) -> None:
+async def _ask(
+    trace: ConnectionTrace, proxy: ProxyAddress | None, method: Method, target: str
+) -> None:
     context = trust.client_context()
-    connection = await _connect(way, proxy, context)
+    connection = await _connect(trace, proxy, context)
     try:
-        _note_certificate(way, connection)
-        backend = urlsplit(way.base_url)
+        _note_certificate(trace, connection)
+        backend = urlsplit(trace.base_url)
         lines = [f"Host: {backend.netloc}", "Accept: */*", "Connection: close"]
         whole = f"{backend.path}{target}"
         if proxy is not None and backend.scheme == "http":
-            whole = way.base_url + target
+            whole = trace.base_url + target
             lines += _login_lines(proxy)
-        way.status, way.headers = await _exchange(connection, f"{method} {whole}", lines, "http")
-        way.skew_s = _skew_s(way.headers.get("date", ""))
+        trace.status, trace.headers = await _exchange(
+            connection, f"{method} {whole}", lines, "http"
+        )
+        trace.skew_s = _skew_s(trace.headers.get("date", ""))
     finally:
         connection.close()
 
 
-async def _connect(way: Way, proxy: Proxy | None, context: ssl.SSLContext) -> _Connection:
+async def _connect(
+    trace: ConnectionTrace, proxy: ProxyAddress | None, context: ssl.SSLContext
+) -> _Connection:
     """A connection to the backend, with TLS where its address wants that."""
-    backend = urlsplit(way.base_url)
+    backend = urlsplit(trace.base_url)
     if proxy is None:
         port = backend.port or DEFAULT_PORTS[backend.scheme]
-        connection = await _open(way, port, "connect")
+        connection = await _open(trace, port, "connect")
     else:
-        connection = await _open(way, proxy.port, "proxy")
+        connection = await _open(trace, proxy.port, "proxy")
     try:
         if proxy is not None and proxy.scheme == "https":
             await _secure(connection, trust.client_context(), proxy.host, "proxy")
@@ -177,10 +185,10 @@ async def _connect(way: Way, proxy: Proxy | None, context: ssl.SSLContext) -> _C
     return connection
 
 
-async def _open(way: Way, port: int, stage: Stage) -> _Connection:
+async def _open(trace: ConnectionTrace, port: int, stage: Stage) -> _Connection:
     why = ""
-    way.unanswered.clear()
-    for address in way.addresses:
+    trace.unanswered.clear()
+    for address in trace.addresses:
         try:
             async with asyncio.timeout(_PER_ADDRESS_S):
                 streams = await asyncio.open_connection(address, port, limit=_HEAD_LIMIT_BYTES)
@@ -190,8 +198,8 @@ async def _open(way: Way, port: int, stage: Stage) -> _Connection:
             why = _strerror(error)
         else:
             return _Connection(*streams)
-        way.unanswered.append(address)
-    raise _EndError(stage, f"port {port} at {', '.join(way.addresses)}: {why}")
+        trace.unanswered.append(address)
+    raise _EndError(stage, f"port {port} at {', '.join(trace.addresses)}: {why}")
 
 
 async def _secure(
@@ -208,7 +216,9 @@ async def _secure(
         raise _EndError("proxy" if stage == "proxy" else "tls", _strerror(error)) from error
 
 
-async def _ask_for_tunnel(connection: _Connection, backend: SplitResult, proxy: Proxy) -> None:
+async def _ask_for_tunnel(
+    connection: _Connection, backend: SplitResult, proxy: ProxyAddress
+) -> None:
     port = backend.port or DEFAULT_PORTS[backend.scheme]
     host = f"[{backend.hostname}]" if ":" in (backend.hostname or "") else backend.hostname
     lines = [f"Host: {host}:{port}", *_login_lines(proxy)]
@@ -240,24 +250,24 @@ async def _exchange(
     return int(status[:3]), {name.strip().lower(): value.strip() for name, _, value in pairs}
 
 
-def _note_certificate(way: Way, connection: _Connection) -> None:
+def _note_certificate(trace: ConnectionTrace, connection: _Connection) -> None:
     tls = connection.writer.get_extra_info("ssl_object")
     if tls is None:
         return
-    way.tls = tls.version()
+    trace.tls = tls.version()
     issuer = {name: value for part in tls.getpeercert().get("issuer", ()) for name, value in part}
-    way.issuer = issuer.get("organizationName") or issuer.get("commonName")
+    trace.issuer = issuer.get("organizationName") or issuer.get("commonName")
     if ends := tls.getpeercert().get("notAfter"):
-        way.days_left = (ssl.cert_time_to_seconds(ends) - time.time()) / 86_400
+        trace.days_left = (ssl.cert_time_to_seconds(ends) - time.time()) / 86_400
 
 
-async def _untrusted_issuer(way: Way, proxy: Proxy | None) -> str | None:
+async def _untrusted_issuer(trace: ConnectionTrace, proxy: ProxyAddress | None) -> str | None:
     """Who issued the certificate that was not trusted; nothing is sent over the connection."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     try:
-        connection = await _connect(way, proxy, context)
+        connection = await _connect(trace, proxy, context)
     except _EndError:
         return None
     with contextlib.closing(connection):
@@ -265,7 +275,7 @@ async def _untrusted_issuer(way: Way, proxy: Proxy | None) -> str | None:
         return certificate_issuer.issuer_of(tls.getpeercert(binary_form=True) or b"")
 
 
-def _login_lines(proxy: Proxy) -> list[str]:
+def _login_lines(proxy: ProxyAddress) -> list[str]:
     return [] if proxy.login is None else [f"Proxy-Authorization: {proxy.login}"]
 
 

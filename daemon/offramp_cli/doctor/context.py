@@ -26,7 +26,7 @@ _STATUS_LIMIT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class DoctorContext:
     """This machine and this session, as the command finds them.
 
     Of `loaded` and `problem` one is None, and of `status` and `trouble`.
@@ -73,14 +73,14 @@ class Surroundings:
         )
 
 
-def find(environ: Mapping[str, str]) -> Surroundings:
-    """Look around; takes two seconds at most, and raises for nothing that it finds."""
+def find(environ: Mapping[str, str]) -> DoctorContext:
+    """Find all of it within two seconds; what is wrong is part of it, never an error."""
     paths = Paths.for_user(environ)
-    # First, because loading the settings may mend the permissions of a file.
+    # First, because loading the settings may correct the permissions of a file.
     open_files = check_file_modes.look(paths)
     loaded, problem = _load(paths, environ)
     status, trouble = _ask(paths)
-    return Surroundings(
+    return DoctorContext(
         environ=environ,
         home=Path.home(),
         folder=Path.cwd(),

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
-class Outcome(Enum):
-    """How a check went, the better first; the values are those of `--json`."""
+class Severity(Enum):
+    """How a check went, the best first; the values are those of `--json`."""
 
     OK = "ok"
     NOTE = "note"
@@ -21,17 +17,12 @@ class Outcome(Enum):
     FAILURE = "failure"
     """Something does not work."""
 
-    @property
-    def severity(self) -> int:
-        """0 for the best."""
-        return list(Outcome).index(self)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remark:
     """One thing that a check has to say, and what to do about it, both as whole sentences."""
 
-    outcome: Outcome
+    severity: Severity
     saw: str
     cure: str = ""
 
@@ -46,31 +37,28 @@ class Finding:
     took_s: float = 0.0
 
     @property
-    def outcome(self) -> Outcome:
+    def severity(self) -> Severity:
         """The worst of its remarks."""
-        return worst(remark.outcome for remark in self.remarks)
-
-
-def worst(outcomes: Iterable[Outcome]) -> Outcome:
-    """The worst of them; OK where there are none."""
-    return max(outcomes, key=lambda outcome: outcome.severity, default=Outcome.OK)
+        order = list(Severity)
+        found = (remark.severity for remark in self.remarks)
+        return max(found, key=order.index, default=Severity.OK)
 
 
 def ok(saw: str) -> Remark:
-    """All is as it should be."""
-    return Remark(outcome=Outcome.OK, saw=saw)
+    """Return a remark that all is as it should be."""
+    return Remark(severity=Severity.OK, saw=saw)
 
 
 def note(saw: str, cure: str = "") -> Remark:
-    """The user may want to know."""
-    return Remark(outcome=Outcome.NOTE, saw=saw, cure=cure)
+    """Return a remark that the user may want to know."""
+    return Remark(severity=Severity.NOTE, saw=saw, cure=cure)
 
 
 def warning(saw: str, cure: str) -> Remark:
-    """It works, but should be mended."""
-    return Remark(outcome=Outcome.WARNING, saw=saw, cure=cure)
+    """Return a remark on what works, but should be fixed."""
+    return Remark(severity=Severity.WARNING, saw=saw, cure=cure)
 
 
 def failure(saw: str, cure: str) -> Remark:
-    """It does not work."""
-    return Remark(outcome=Outcome.FAILURE, saw=saw, cure=cure)
+    """Return a remark on what does not work."""
+    return Remark(severity=Severity.FAILURE, saw=saw, cure=cure)

@@ -22,7 +22,7 @@ class BadProxyError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proxy:
+class ProxyAddress:
     """Where it listens; `login` is the value of the header that logs in to it."""
 
     scheme: str
@@ -37,7 +37,7 @@ class Proxy:
         return f"{self.scheme}://{host}:{self.port}"
 
 
-def proxy_for(base_url: str, environ: Mapping[str, str], *, platform: str) -> Proxy | None:
+def proxy_for(base_url: str, environ: Mapping[str, str], *, platform: str) -> ProxyAddress | None:
     """The proxy for `base_url`; None for the direct way.
 
     `environ` holds the variables by their upper-case names. Without any the system's settings
@@ -60,17 +60,17 @@ def proxy_for(base_url: str, environ: Mapping[str, str], *, platform: str) -> Pr
         settings = getproxies()
         is_direct = bool(proxy_bypass(parts.netloc))
     address = settings.get(parts.scheme) or settings.get("all")
-    return None if is_direct or not address else _parsed(address)
+    return None if is_direct or not address else _parse(address)
 
 
-def _parsed(address: str) -> Proxy:
+def _parse(address: str) -> ProxyAddress:
     """The proxy at `address`; a missing scheme means http."""
     proxy = None
     try:
         parts = urlsplit(address if "://" in address else f"http://{address}")
         port = parts.port or DEFAULT_PORTS.get(parts.scheme)
         if port is not None and parts.hostname:
-            proxy = Proxy(
+            proxy = ProxyAddress(
                 scheme=parts.scheme,
                 host=parts.hostname,
                 port=port,

@@ -7,7 +7,7 @@ import re
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from offramp_cli.doctor.finding import Outcome
+from offramp_cli.doctor.finding import Severity
 from offramp_core import __version__
 
 if TYPE_CHECKING:
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
     from offramp_cli.doctor.finding import Finding, Remark
 
-Line = tuple[Outcome | None, str]
+Line = tuple[Severity | None, str]
 """One line of the report; its outcome where it begins with one, for the colour."""
 
-_OUTCOME_WIDTH = max(len(outcome.value) for outcome in Outcome)
+_OUTCOME_WIDTH = max(len(severity.value) for severity in Severity)
 _NARROWEST_TEXT = 30
 _CURE = "Cure: "
 _PLURALS = {
-    Outcome.FAILURE: ("failure", "failures"),
-    Outcome.WARNING: ("warning", "warnings"),
-    Outcome.NOTE: ("note", "notes"),
-    Outcome.OK: ("ok", "ok"),
+    Severity.FAILURE: ("failure", "failures"),
+    Severity.WARNING: ("warning", "warnings"),
+    Severity.NOTE: ("note", "notes"),
+    Severity.OK: ("ok", "ok"),
 }
 
 
@@ -53,15 +53,15 @@ def lines(findings: Sequence[Finding], *, width: int, home: Path | None = None) 
 
 def _remark_lines(name: str, remark: Remark, *, name_width: int, width: int) -> Iterator[Line]:
     """What was seen beside the name; the cure below it, from under the name on."""
-    outcome = f"  {remark.outcome.value:<{_OUTCOME_WIDTH}}  "
-    lead = f"{outcome}{name:<{name_width}}  "
+    severity = f"  {remark.severity.value:<{_OUTCOME_WIDTH}}  "
+    lead = f"{severity}{name:<{name_width}}  "
     first, *others = _wrapped(remark.saw, width - len(lead))
-    yield remark.outcome, lead + first
+    yield remark.severity, lead + first
     for text in others:
         yield None, " " * len(lead) + text
     if remark.cure:
-        for text in _wrapped(f"{_CURE}{remark.cure}", width - len(outcome)):
-            yield None, " " * len(outcome) + text
+        for text in _wrapped(f"{_CURE}{remark.cure}", width - len(severity)):
+            yield None, " " * len(severity) + text
 
 
 def _from_home(remark: Remark, home: Path) -> Remark:
@@ -89,19 +89,19 @@ def _printable(text: str) -> str:
 
 def _summary(findings: Sequence[Finding]) -> str:
     parts = [
-        f"{count} {_PLURALS[outcome][count != 1]}"
-        for outcome, count in _counts(findings).items()
+        f"{count} {_PLURALS[severity][count != 1]}"
+        for severity, count in _counts(findings).items()
         if count
     ]
     checks = "1 check" if len(findings) == 1 else f"{len(findings)} checks"
     return f"{checks}: {', '.join(parts)}."
 
 
-def _counts(findings: Sequence[Finding]) -> dict[Outcome, int]:
+def _counts(findings: Sequence[Finding]) -> dict[Severity, int]:
     """How many findings there are of each outcome, the worst first."""
     return {
-        outcome: sum(finding.outcome is outcome for finding in findings)
-        for outcome in reversed(Outcome)
+        severity: sum(finding.severity is severity for finding in findings)
+        for severity in reversed(Severity)
     }
 
 
@@ -109,17 +109,17 @@ def document(findings: Sequence[Finding]) -> dict[str, Any]:
     """What `--json` prints. Keys are only ever added; a check's name never changes its meaning."""
     return {
         "version": __version__,
-        "ok": all(finding.outcome is not Outcome.FAILURE for finding in findings),
-        "counts": {outcome.value: count for outcome, count in _counts(findings).items()},
+        "ok": all(finding.severity is not Severity.FAILURE for finding in findings),
+        "counts": {severity.value: count for severity, count in _counts(findings).items()},
         "checks": [
             {
                 "name": finding.name,
                 "group": finding.group,
-                "outcome": finding.outcome.value,
+                "outcome": finding.severity.value,
                 "took_s": round(finding.took_s, 3),
                 "remarks": [
                     {
-                        "outcome": remark.outcome.value,
+                        "outcome": remark.severity.value,
                         "saw": remark.saw,
                         "cure": remark.cure or None,
                     }

@@ -17,12 +17,12 @@ from offramp_core.errors import OfframpError
 from offramp_core.redaction import mask_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 LIMIT_S = 7.0
 """For all checks together: with what is looked at before them the whole takes less than 10 s."""
 
-_UNANSWERED_CURE = "Try again; if it lasts, what this check asks hangs."
+UNANSWERED_CURE = "Try again; if it lasts, what this check asks hangs."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +31,13 @@ class Check:
 
     name: str
     group: str
-    run: Callable[[], Sequence[Remark]]
-    cure_for_silence: str = _UNANSWERED_CURE
+    run: Callable[[], Iterable[Remark]]
+    cure_for_silence: str = UNANSWERED_CURE
     """What to do if it does not end in time."""
 
 
 def run_all(checks: Sequence[Check], *, limit_s: float = LIMIT_S) -> list[Finding]:
-    """Run all of them at once; their findings in their order, after `limit_s` at most."""
+    """Run all of them at once; return their findings in their order, after `limit_s` at most."""
     started_s = time.monotonic()
     done: queue.SimpleQueue[Finding] = queue.SimpleQueue()
     for check in checks:

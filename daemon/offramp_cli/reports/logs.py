@@ -164,7 +164,7 @@ class _Printer:
 
 
 def short_time(ts: str, now: datetime) -> str:
-    """`ts` on the clock of `now`: the time alone today, with the date before; else as it stands."""
+    """Return `ts` on the clock of `now`, with the date unless it is today's; else as it stands."""
     try:
         moment = datetime.fromisoformat(ts).astimezone(now.tzinfo)
     except (ValueError, OverflowError):

@@ -25,6 +25,8 @@ from offramp_core.wording import failover_text, quota_text
 from offramp_core.wording.formatting import backend_name, format_duration, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from offramp_core.control.api import Status
     from offramp_core.errors import OfframpError
     from offramp_core.paths import Paths
@@ -47,13 +49,13 @@ def command(paths: Paths, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"running": True, **msgspec.to_builtins(status), **_item_json()}))
         return
-    for name, text in (*rows(status), ("login item", service_status.state_here()[1])):
-        click.echo(f"{name:<12}{text}")
+    item = service_status.state_here()[1]
+    click.echo(screen((*rows(status, datetime.now(UTC)), ("login item", item))))
 
 
-def _print_not_running(error: OfframpError, kept: tuple[PlanQuota, ...], *, as_json: bool) -> None:
+def _print_not_running(error: OfframpError, known: tuple[PlanQuota, ...], *, as_json: bool) -> None:
     """Say it, and what was known of the plans' limits when a daemon last ran."""
-    found = [quota.find(kept, service.name) for service in SERVICES]
+    found = [quota.find(known, service.name) for service in SERVICES]
     plans = [plan for plan in found if plan is not None]
     if as_json:
         answer = {"running": False, "problem": error.title, "quota": msgspec.to_builtins(plans)}
@@ -66,7 +68,7 @@ def _print_not_running(error: OfframpError, kept: tuple[PlanQuota, ...], *, as_j
     click.echo(f"  {'Start it: offramp start' if has_item else without_item}")
     click.echo(f"  Login item: {text}")
     for plan in plans:
-        for line in _plan_lines(plan.backend, plan):
+        for line in _plan_lines(plan.backend, plan, datetime.now(UTC)):
             click.echo(f"  Quota: {line}")
 
 
@@ -88,27 +90,32 @@ def _item_json() -> dict[str, object]:
     }
 
 
-def rows(status: Status) -> list[tuple[str, str]]:
-    """What there is to say, as name and text."""
+def screen(named: Iterable[tuple[str, str]]) -> str:
+    """Return names and texts in two columns."""
+    return "\n".join(f"{name:<12}{text}" for name, text in named)
+
+
+def rows(status: Status, now: datetime) -> list[tuple[str, str]]:
+    """Return what there is to say at `now`, as name and text."""
     state = "stopping" if status.is_stopping else "running"
     records = status.records
-    rows = [
+    found = [
         (
             "daemon",
             f"{state}, Offramp {status.version}, pid {status.pid}, "
-            f"since {local_text(status.started)} ({format_duration(status.uptime_s)})",
+            f"since {local_text(status.started, now)} ({format_duration(status.uptime_s)})",
         ),
         *_supervisor_rows(status),
         ("address", status.address),
-        ("delegation", delegation_text(status)),
+        ("delegation", delegation_text(status, now)),
         *_autopilot_rows(status),
         *(
             (f"key {backend.name}", key_text(backend))
             for backend in status.backends
             if backend.key != "not needed"
         ),
-        *_quota_rows(status),
-        *_backend_rows(status),
+        *_quota_rows(status, now),
+        *_backend_rows(status, now),
         ("in flight", "1 request" if status.in_flight == 1 else f"{status.in_flight} requests"),
         (
             "records",
@@ -117,28 +124,27 @@ def rows(status: Status) -> list[tuple[str, str]]:
         ("settings", status.settings_file),
     ]
     if status.settings_problem:
-        rows.append(("trouble", f"The settings can't be used: {status.settings_problem}"))
+        found.append(("trouble", f"The settings can't be used: {status.settings_problem}"))
     if records.last_error:
-        rows.append(("trouble", f"Records can't be written: {records.last_error}"))
-    return rows
+        found.append(("trouble", f"Records can't be written: {records.last_error}"))
+    return found
 
 
-def _backend_rows(status: Status) -> list[tuple[str, str]]:
+def _backend_rows(status: Status, now: datetime) -> list[tuple[str, str]]:
     """Which backends are in trouble, what goes elsewhere for that, and what waits."""
-    now, zone = datetime.now(UTC), system_zone(os.environ)
-    rows: list[tuple[str, str]] = []
+    found: list[tuple[str, str]] = []
     for backend in status.backends:
         plan = quota.find(status.quota, backend.name)
-        around = failover_text.bypass_text(backend, plan, now, zone)
+        bypass = failover_text.bypass_text(backend, plan, now, system_zone(os.environ))
         error, waiting = backend.last_error, failover_text.waiting_text(backend)
-        if around:
-            rows.append(("trouble", around))
+        if bypass:
+            found.append(("trouble", bypass))
         elif error is not None:
-            at = local_text(error.at)
-            rows.append(("trouble", f"{backend_name(backend.name)} failed at {at}: {error.why}"))
+            at = local_text(error.at, now)
+            found.append(("trouble", f"{backend_name(backend.name)} failed at {at}: {error.why}"))
         if waiting:
-            rows.append(("waiting", waiting))
-    return rows
+            found.append(("waiting", waiting))
+    return found
 
 
 def _autopilot_rows(status: Status) -> list[tuple[str, str]]:
@@ -148,25 +154,24 @@ def _autopilot_rows(status: Status) -> list[tuple[str, str]]:
     return [("autopilot", printable(status.delegation_why))]
 
 
-def _quota_rows(status: Status) -> list[tuple[str, str]]:
+def _quota_rows(status: Status, now: datetime) -> list[tuple[str, str]]:
     """What is used of each plan that is in use, a window a line."""
     lines: list[str] = []
     for backend in status.backends:
         plan = quota.find(status.quota, backend.name)
         if plan is not None or (service_of(backend.name).tells_quota and backend.key != "missing"):
-            lines += _plan_lines(backend.name, plan)
+            lines += _plan_lines(backend.name, plan, now)
     return [("" if number else "quota", line) for number, line in enumerate(lines)]
 
 
-def _plan_lines(backend: str, plan: PlanQuota | None) -> list[str]:
+def _plan_lines(backend: str, plan: PlanQuota | None, now: datetime) -> list[str]:
     if plan is None:
         return [quota_text.unknown_text(backend)]
-    now, zone = datetime.now(UTC), system_zone(os.environ)
     windows = tuple(window for window in plan.windows if not _is_past_rate(window, now))
     if plan.windows and not windows:
         return [f"{backend_name(backend)} API key: its limits refill within minutes"]
     current = msgspec.structs.replace(plan, windows=windows)
-    lines = [*quota_text.plan_texts(current, now, zone)]
+    lines = [*quota_text.plan_texts(current, now, system_zone(os.environ))]
     if plan.windows and plan.problem:
         lines.append(f"{backend_name(backend)} tells nothing newer: {plan.problem}")
     return lines

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 import click
 
 from offramp_cli.daemon_client import client_for
-from offramp_cli.service import service_status
+from offramp_cli.service import service_status, steps
 from offramp_core.control.api import Status
 from offramp_core.control.client import ControlError, NotRunningError, OtherVersionError
 
 if TYPE_CHECKING:
-    from offramp_core.login_item.service import ServiceManager
+    from offramp_core.login_item.service import LoginItemManager
     from offramp_core.paths import Paths
     from offramp_core.settings import Settings
 
-    Seen = Status | OtherVersionError | None
+    DaemonAnswer = Status | OtherVersionError | None
 
 
-def look(paths: Paths) -> Seen:
+def ask(paths: Paths) -> DaemonAnswer:
     """The daemon's status; the error if it is one that speaks otherwise; None if it is silent."""
     try:
         return client_for(paths).status()
@@ -34,7 +34,9 @@ def version_of(seen: Status | OtherVersionError) -> str:
     return seen.version if isinstance(seen, Status) else seen.daemon.version
 
 
-def hand_over(manager: ServiceManager, paths: Paths, settings: Settings, before: Seen) -> Status:
+def hand_over(
+    manager: LoginItemManager, paths: Paths, settings: Settings, before: DaemonAnswer
+) -> Status:
     """Have the daemon, as it was seen, replaced by a new process; wait until that serves.
 
     Where the daemon does not take the command, its manager ends it and starts another.
@@ -49,24 +51,24 @@ def hand_over(manager: ServiceManager, paths: Paths, settings: Settings, before:
             before = None
     if isinstance(before, OtherVersionError):
         # A signal is understood whatever the version.
-        service_status.carry_out(manager, manager.plan_hand_over())
+        steps.apply_plan(manager.plan_hand_over())
     elif before is None:
         click.echo(
             f"The daemon does not answer: {manager.name} ends it and starts another.", err=True
         )
-        service_status.carry_out(manager, manager.plan_restart())
+        steps.apply_plan(manager.plan_restart())
     old = pid_of(before)
     return service_status.require_serving(
         manager, paths, settings, is_wanted=lambda status: status.pid != old
     )
 
 
-def pid_of(seen: Seen) -> int | None:
+def pid_of(seen: DaemonAnswer) -> int | None:
     """The process that served, where that is known."""
     return seen.pid if isinstance(seen, Status) else None
 
 
-def pids(before: Seen, after: Status) -> str:
+def pids(before: DaemonAnswer, after: Status) -> str:
     """Which process serves now, and which did."""
     old = pid_of(before)
     if old is None:

@@ -1,4 +1,4 @@
-"""`offramp install`: sets the login items up, mends them and upgrades what runs."""
+"""`offramp install`: sets the login items up, repairs them and upgrades what runs."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from offramp_cli.service import install_plan, install_questions, service_status
-from offramp_cli.service.install_plan import Wishes
-from offramp_cli.service.install_questions import Answers, Week, WeekType
+from offramp_cli.service import install_plan, install_questions, service_status, steps
+from offramp_cli.service.install_plan import InstallOptions
+from offramp_cli.service.install_questions import InstallAnswers, WeekStart, WeekStartType
 from offramp_core import __version__
-from offramp_core.errors import OfframpError
 from offramp_core.login_item import detect
 from offramp_core.services import DELEGATE
 
 if TYPE_CHECKING:
-    from offramp_cli.service.service_status import Surroundings
+    from offramp_cli.service.service_status import LoginItemContext
     from offramp_core.config.loader import LoadedSettings
 
 _AGAIN = (
@@ -39,7 +38,7 @@ _AGAIN = (
     show_default=True,
     help=f"Ask {DELEGATE.title} whether it takes the key.",
 )
-@click.option("--week", type=WeekType(), help="When your Claude week begins: 'thu 22'.")
+@click.option("--week", type=WeekStartType(), help="When your Claude week begins: 'thu 22'.")
 @click.option(
     "--connect/--no-connect", "is_connecting", default=None, help="Point Claude Code at Offramp."
 )
@@ -58,7 +57,7 @@ def command(
     is_sure: bool,
     key_stdin: bool,
     is_checking: bool,
-    week: Week | None,
+    week: WeekStart | None,
     is_connecting: bool | None,
     tray: bool | None,
     is_lingering: bool,
@@ -71,39 +70,38 @@ def command(
     version hand over to this one without cutting a stream; where all is well it changes nothing.
     """
     manager = detect.detect(os.environ)
-    around = service_status.look_around()
-    loaded = around.settings()
+    context = service_status.find_context()
+    loaded = context.settings()
     state = manager.state()
-    install_plan.require_free_port(around, loaded.settings, state)
-    answers = Answers(week=week, connect=is_connecting)
+    install_plan.require_free_port(context, loaded.settings, state)
+    answers = InstallAnswers(week=week, connect=is_connecting)
     check = install_questions.checker(loaded.settings, is_checking=is_checking and not is_dry)
     if key_stdin:
-        answers = Answers(
+        answers = InstallAnswers(
             key=check(install_questions.key_from_stdin()), week=week, connect=is_connecting
         )
     if not (state.files or is_sure or is_dry):
-        answers = _ask(answers, around, loaded, check)
-    wishes = Wishes(
+        answers = _ask(answers, context, loaded, check)
+    options = InstallOptions(
         answers=answers,
         tray=tray,
         is_sure=is_sure,
         is_lingering=is_lingering,
         is_renewal=is_renewal,
     )
-    work = install_plan.plan(around, manager, loaded.settings, wishes)
+    work = install_plan.plan(context, manager, loaded.settings, options)
     if is_dry:
-        install_plan.describe(work)
-        return
-    try:
-        install_plan.carry_out(work)
-    except OfframpError as error:
-        error.hint = f"{error.hint}\n  {_AGAIN}".strip()
-        raise
+        steps.describe(work.steps())
+    else:
+        steps.apply(work.steps(), again=_AGAIN)
 
 
 def _ask(
-    given: Answers, around: Surroundings, loaded: LoadedSettings, check: install_questions.Check
-) -> Answers:
+    given: InstallAnswers,
+    context: LoginItemContext,
+    loaded: LoadedSettings,
+    check: install_questions.KeyCheck,
+) -> InstallAnswers:
     if not sys.stdin.isatty():
         raise click.UsageError(
             "There is no terminal to ask at. --yes asks nothing; --key-stdin, --week and --connect "
@@ -114,6 +112,6 @@ def _ask(
         given,
         loaded.settings,
         check,
-        has_key=install_plan.has_key(around, loaded.settings),
-        can_connect=install_plan.can_connect(around, loaded.settings),
+        has_key=install_plan.has_key(context, loaded.settings),
+        can_connect=install_plan.can_connect(context, loaded.settings),
     )

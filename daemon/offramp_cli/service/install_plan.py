@@ -1,4 +1,4 @@
-"""What `offramp install` does, in its order: looked at and told first, then done step by step."""
+"""What `offramp install` does, in its order: looked at first, then described or done."""
 
 from __future__ import annotations
 
@@ -13,35 +13,39 @@ import click
 
 from offramp_cli.claude_code import connect, edit_plan
 from offramp_cli.service import handover, service_status
+from offramp_cli.service.steps import Step
 from offramp_core import __version__
 from offramp_core.claude_settings import connection
-from offramp_core.claude_settings.connection import Outcome
-from offramp_core.claude_settings.locations import Places
+from offramp_core.claude_settings.connection import ConnectOutcome
+from offramp_core.claude_settings.locations import SettingsLocations
 from offramp_core.config import editor, loader, shell_migration
 from offramp_core.keys.key_store import KeyStore
-from offramp_core.login_item import autostart, linger, plan_steps
+from offramp_core.login_item import autostart, linger
+from offramp_core.login_item.plan import command_line, step_line
 from offramp_core.login_item.planned_files import Fate
 from offramp_core.login_item.runner import SystemRunner, must
 from offramp_core.services import DELEGATE
 from offramp_daemon.server.listeners import PortBusyError, open_listeners
 
 if TYPE_CHECKING:
-    from offramp_cli.claude_code.edit_plan import Setup
-    from offramp_cli.service.handover import Seen
-    from offramp_cli.service.install_questions import Answers
-    from offramp_cli.service.service_status import Surroundings
-    from offramp_core.claude_settings.connection import Change
+    from collections.abc import Iterator
+
+    from offramp_cli.claude_code.edit_plan import ConnectionSetup
+    from offramp_cli.service.handover import DaemonAnswer
+    from offramp_cli.service.install_questions import InstallAnswers
+    from offramp_cli.service.service_status import LoginItemContext
+    from offramp_core.claude_settings.connection import SettingsEdit
     from offramp_core.control.api import Status
-    from offramp_core.login_item.autostart import TrayAutostart
-    from offramp_core.login_item.service import Plan, ServiceManager, State
+    from offramp_core.login_item.plan import LoginItemPlan
+    from offramp_core.login_item.service import LoginItemManager, LoginItemState
     from offramp_core.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class InstallOptions:
     """What the user's options and answers say."""
 
-    answers: Answers
+    answers: InstallAnswers
     tray: bool | None
     """None: as the user left it, and at login if that is not known."""
     is_sure: bool
@@ -49,31 +53,14 @@ class Wishes:
     is_renewal: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """All that there is to do, as far as it can be known beforehand."""
-
-    around: Surroundings
-    settings: Settings
-    manager: ServiceManager
-    wishes: Wishes
-    move: shell_migration.Plan
-    daemon: Plan
-    tray_item: TrayAutostart
-    tray: Plan | None
-    """None: it stays switched off, as the user left it."""
-    connection: Change | None
-    """None: Claude Code is left alone."""
-
-
-def require_free_port(around: Surroundings, settings: Settings, state: State) -> None:
+def require_free_port(context: LoginItemContext, settings: Settings, state: LoginItemState) -> None:
     """Refuse to go on where somebody else has the port, or a daemon runs that is not ours to stop.
 
     Raises:
         PortBusyError: so it is.
     """
     hint = "End it, then run offramp install again."
-    status = service_status.status_of(around.paths)
+    status = service_status.status_of(context.paths)
     if status is not None and status.supervisor_pid is None:
         raise PortBusyError(
             f"An Offramp runs in the foreground: pid {status.pid}, at {status.address}.", hint=hint
@@ -83,7 +70,7 @@ def require_free_port(around: Surroundings, settings: Settings, state: State) ->
         and status is not None
         and status.address == service_status.url_of(settings)
     )
-    wanted = {str(address) for address in around.setup(settings).addresses}
+    wanted = {str(address) for address in context.spec(settings).addresses}
     if is_served_by_us or (state.is_listening and wanted & set(state.listens_on)):
         return
     try:
@@ -91,242 +78,258 @@ def require_free_port(around: Surroundings, settings: Settings, state: State) ->
     except PortBusyError as error:
         raise PortBusyError(
             error.title,
-            hint=f"{hint} Or choose another port in {around.paths.config_file}: port = 3002",
+            hint=f"{hint} Or choose another port in {context.paths.config_file}: port = 3002",
         ) from error
     for listener in listeners:
         listener.close()
 
 
-def has_key(around: Surroundings, settings: Settings) -> bool:
-    """Whether a key for the delegate is known, to the daemon or to this shell alone."""
+def has_key(context: LoginItemContext, settings: Settings) -> bool:
+    """Whether a key for the delegate is known, to the daemon or only to this shell."""
     name = DELEGATE.name
-    if settings.backend(name).key is not None or name in KeyStore(around.paths).entries():
+    if settings.backend(name).key is not None or name in KeyStore(context.paths).entries():
         return True
     try:
-        return loader.load(around.paths, around.environ).settings.backend(name).key is not None
+        return loader.load(context.paths, context.environ).settings.backend(name).key is not None
     except loader.ConfigError:
         return False
 
 
-def can_connect(around: Surroundings, settings: Settings) -> bool:
+def can_connect(context: LoginItemContext, settings: Settings) -> bool:
     """Whether Claude Code could be pointed at Offramp, and is not yet."""
-    return _plan_connect(around, settings).outcome is Outcome.CONNECTED
+    return _plan_connect(context, settings).outcome is ConnectOutcome.CONNECTED
 
 
-def plan(around: Surroundings, manager: ServiceManager, settings: Settings, wishes: Wishes) -> Work:
-    """What there is to do; nothing is changed.
+@dataclass(slots=True, kw_only=True)
+class Installation:
+    """All that there is to do, as far as it can be known beforehand, and what was seen since."""
+
+    context: LoginItemContext
+    settings: Settings
+    manager: LoginItemManager
+    options: InstallOptions
+    move: shell_migration.Plan
+    daemon: LoginItemPlan
+    tray: LoginItemPlan | None
+    """None: it stays switched off, as the user left it."""
+    connection: SettingsEdit | None
+    """None: Claude Code is left alone."""
+    before: DaemonAnswer = None
+    """The daemon as it was when the first step began."""
+    status: Status | None = None
+    """The daemon's status once it serves as it should."""
+
+    def steps(self) -> Iterator[Step]:
+        """Yield what is done, in its order."""
+        yield Step(self._store_settings, self._describe_settings)
+        yield Step.of_plan(self.daemon)
+        yield Step(self._wait_until_serving)
+        if self.tray is not None:
+            yield Step.of_plan(self.tray)
+            yield Step(self._start_tray)
+        if self.options.is_lingering:
+            yield Step(self._linger, lambda: click.echo(command_line(linger.COMMAND)))
+        yield Step(self._print_address)
+        # Only once the daemon answers: Claude Code must never be pointed at a closed port.
+        yield Step(self._connect, self._describe_connection)
+        yield Step(self._print_shell_only, self._describe_notes)
+        yield Step(self._print_next_steps)
+
+    def _describe_settings(self) -> None:
+        for sentence in self.move.sentences:
+            click.echo(f"  {sentence}")
+        if self.options.answers.key is not None:
+            click.echo(f"  The {DELEGATE.title} key is stored.")
+        self._print_week()
+
+    def _store_settings(self) -> None:
+        answers, paths = self.options.answers, self.context.paths
+        self.before = handover.ask(paths)
+        for sentence in (*shell_migration.apply(self.move), *self.move.remarks):
+            click.echo(f"  {sentence}")
+        if answers.key is not None:
+            stored = KeyStore(paths).set(DELEGATE.name, answers.key)
+            click.echo(step_line("stored", f"the {DELEGATE.title} key: {stored.where}"))
+            if stored.obstacle is not None:
+                click.echo(f"  It is in a file of yours alone: {stored.obstacle.title}", err=True)
+        if answers.week is not None:
+            week = {"week_start_day": answers.week.day, "week_start_hour": answers.week.hour}
+            editor.save(paths, self.context.daemon_environ, week)
+        self._print_week()
+
+    def _print_week(self) -> None:
+        if week := self.options.answers.week:
+            file = self.context.paths.config_file
+            click.echo(step_line(Fate.CHANGED.value, f"{file}: your week begins {week.in_words}"))
+
+    def _wait_until_serving(self) -> None:
+        """Wait until the daemon answers, handed over to this version where that is due."""
+        paths, before = self.context.paths, self.before
+        # Proxies and certificates are looked at when a process starts, and only then.
+        is_to_renew = self.options.is_renewal or bool(self.move.variables)
+        if before is None or self.daemon.interrupts:
+            old = handover.pid_of(before)
+            self.status = service_status.require_serving(
+                self.manager, paths, self.settings, is_wanted=lambda status: status.pid != old
+            )
+        elif handover.version_of(before) == __version__ and not is_to_renew:
+            self.status = service_status.require_serving(self.manager, paths, self.settings)
+        else:
+            status = handover.hand_over(self.manager, paths, self.settings, before)
+            pids = handover.pids(before, status)
+            click.echo(step_line("restarted", f"Offramp {status.version}: {pids}"))
+            self.status = status
+
+    def _start_tray(self) -> None:
+        """Start the tray where its login item is new and there is a desktop."""
+        files = self.tray.files if self.tray else ()
+        is_new = any(file.fate in {Fate.CREATED, Fate.CHANGED} for file in files)
+        environ = self.context.environ
+        has_desktop = environ.get("XDG_CURRENT_DESKTOP") and (
+            environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY")
+        )
+        if is_new and has_desktop and self.options.tray is not False:
+            command = (str(self.context.programs.command_line), "tray")
+            # Its own session: the end of this terminal must not be the end of the tray.
+            with open(os.devnull, "r+b") as nothing:  # noqa: PTH123 - no file
+                subprocess.Popen(
+                    command, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True
+                )
+            click.echo(command_line(command))
+
+    def _linger(self) -> None:
+        must(SystemRunner(self.context.environ), linger.COMMAND)
+        click.echo(command_line(linger.COMMAND))
+
+    def _print_address(self) -> None:
+        if status := self.status:
+            click.echo(
+                f"The daemon serves at {status.address} (Offramp {status.version}, "
+                f"pid {status.pid})."
+            )
+
+    def _describe_connection(self) -> None:
+        if self.connection is not None:
+            describe_edit(self.connection)
+
+    def _connect(self) -> None:
+        change = self.connection
+        if change is None:
+            return
+        if change.outcome is ConnectOutcome.FOREIGN:
+            click.echo(
+                f"Note: Claude Code was left alone: {change.file}, line {change.line}, sends it to "
+                f"{change.old}. `offramp connect --force` replaces that, `offramp disconnect` puts "
+                "it back.",
+                err=True,
+            )
+            return
+        setup = _claude_code(self.context, self.settings)
+        has_backup = connection.apply(change, setup.memory_file)
+        connect.report(change, setup, has_backup=has_backup)
+        edit_plan.print_warnings(connect.warnings(change, setup))
+
+    def _describe_notes(self) -> None:
+        if self.daemon.interrupts:
+            click.echo(f"Note: {self.daemon.interrupts}", err=True)
+        self._print_shell_only()
+
+    def _print_shell_only(self) -> None:
+        """Name the settings that this shell sets and that the daemon at login will not see."""
+        file = self.context.paths.config_file
+        try:
+            here = loader.load(self.context.paths, self.context.environ)
+        except loader.ConfigError as error:
+            click.echo(f"Note: In this shell alone: {error.title}", err=True)
+            return
+        there = self.context.settings()
+        for name, origin in here.origins.items():
+            is_here_only = origin.startswith("environment") and there.origins[name] != origin
+            if is_here_only and not name.endswith("key"):
+                click.echo(
+                    f"Note: {origin.removeprefix('environment ')} is set in this shell alone, and "
+                    f"the daemon does not see it. To keep it, set {name} in {file}.",
+                    err=True,
+                )
+
+    def _print_next_steps(self) -> None:
+        backends = self.status.backends if self.status else ()
+        if any(backend.name == DELEGATE.name and backend.key == "missing" for backend in backends):
+            click.echo(
+                f"Next: offramp key set, with your {DELEGATE.title} key. "
+                "Until then all goes to Anthropic."
+            )
+        if can_connect(self.context, self.settings):
+            click.echo("Next: offramp connect, which points Claude Code here.")
+        is_remote = "SSH_CONNECTION" in self.context.environ and self.manager.name == "systemd"
+        if is_remote and not self.options.is_lingering and not linger.is_on(getpass.getuser()):
+            click.echo(
+                "Note: The daemon ends with your last session on this machine. If Claude Code runs "
+                "on after you log out (tmux, say): offramp install --linger",
+                err=True,
+            )
+
+
+def plan(
+    context: LoginItemContext,
+    manager: LoginItemManager,
+    settings: Settings,
+    options: InstallOptions,
+) -> Installation:
+    """Return what there is to do; nothing is changed.
 
     Raises:
         OfframpError: a file or the service manager can't be read.
     """
-    tray_item = autostart.find(around.environ)
-    return Work(
-        around=around,
+    return Installation(
+        context=context,
         settings=settings,
         manager=manager,
-        wishes=wishes,
-        move=shell_migration.plan_move(around.paths, around.environ),
-        daemon=manager.plan_install(around.setup(settings)),
-        tray_item=tray_item,
-        tray=_plan_tray(tray_item, around, wishes.tray),
-        connection=_wanted_connection(_plan_connect(around, settings), wishes),
+        options=options,
+        move=shell_migration.plan_move(context.paths, context.environ),
+        daemon=manager.plan_install(context.spec(settings)),
+        tray=_plan_tray(context, options.tray),
+        connection=_wanted_connection(_plan_connect(context, settings), options),
     )
 
 
-def describe(work: Work) -> None:
-    """Print what would be done."""
-    answers = work.wishes.answers
-    click.echo("This would be done:")
-    for sentence in work.move.sentences:
-        click.echo(f"  {sentence}")
-    if answers.key is not None:
-        click.echo(f"  The {DELEGATE.title} key is stored.")
-    if answers.week is not None:
-        click.echo(_week_line(work))
-    for plan_of in (work.daemon, work.tray):
-        for line in plan_steps.described(plan_of) if plan_of else ():
-            click.echo(line)
-    if work.wishes.is_lingering:
-        click.echo(plan_steps.line_of_command(linger.COMMAND))
-    if work.connection is not None and work.connection.is_edit:
-        click.echo(plan_steps.line("changed", str(work.connection.file)))
-        click.echo(edit_plan.difference_of(work.connection), nl=False)
-    if work.daemon.interrupts:
-        click.echo(f"Note: {work.daemon.interrupts}", err=True)
-    _tell_shell_only(work)
-    click.echo("Nothing was changed.", err=True)
+def describe_edit(change: SettingsEdit) -> None:
+    """Print what would become of Claude Code's settings, if anything."""
+    if change.is_edit:
+        click.echo(step_line("changed", str(change.file)))
+        click.echo(edit_plan.difference_of(change), nl=False)
 
 
-def carry_out(work: Work) -> None:
-    """Do it all; each step is printed once it is done.
-
-    Raises:
-        OfframpError: a step failed; those before it are done.
-    """
-    before = handover.look(work.around.paths)
-    _store_settings(work)
-    service_status.carry_out(work.manager, work.daemon)
-    status = _serving(work, before)
-    _set_up_tray(work)
-    if work.wishes.is_lingering:
-        must(SystemRunner(work.around.environ), linger.COMMAND)
-        click.echo(plan_steps.line_of_command(linger.COMMAND))
-    click.echo(
-        f"The daemon serves at {status.address} (Offramp {status.version}, pid {status.pid})."
-    )
-    _connect(work)
-    _tell_shell_only(work)
-    _tell_what_next(work, status)
-
-
-def _plan_connect(around: Surroundings, settings: Settings) -> Change:
-    setup = _claude_code(around, settings)
+def _plan_connect(context: LoginItemContext, settings: Settings) -> SettingsEdit:
+    setup = _claude_code(context, settings)
     return connection.plan_connect(
         setup.places.user, setup.memory_file, setup.url, is_own=setup.is_own
     )
 
 
-def _claude_code(around: Surroundings, settings: Settings) -> Setup:
-    return edit_plan.Setup(
-        places=Places.for_user(around.environ, home=around.home, folder=Path.cwd()),
+def _claude_code(context: LoginItemContext, settings: Settings) -> ConnectionSetup:
+    return edit_plan.ConnectionSetup(
+        places=SettingsLocations.for_user(context.environ, home=context.home, folder=Path.cwd()),
         settings=settings,
-        memory_file=around.paths.claude_code_file,
-        environ=around.environ,
+        memory_file=context.paths.claude_code_file,
+        environ=context.environ,
     )
 
 
-def _wanted_connection(change: Change, wishes: Wishes) -> Change | None:
+def _wanted_connection(change: SettingsEdit, options: InstallOptions) -> SettingsEdit | None:
     """The change, if it was asked for, or if it only follows a port that has moved."""
-    wanted = wishes.answers.connect
+    wanted = options.answers.connect
     if wanted is None:
-        follows = change.outcome is Outcome.CONNECTED and change.old is not None
-        wanted = wishes.is_sure or follows
+        follows = change.outcome is ConnectOutcome.CONNECTED and change.old is not None
+        wanted = options.is_sure or follows
     return change if wanted else None
 
 
-def _plan_tray(item: TrayAutostart, around: Surroundings, wanted: bool | None) -> Plan | None:
+def _plan_tray(context: LoginItemContext, wanted: bool | None) -> LoginItemPlan | None:
+    item = autostart.find(context.environ, home=context.home)
     is_off = item.choice() == "off"
     if wanted is False:
         return None if is_off else item.plan_off()
     if wanted is None and is_off:
         return None
-    return item.plan_on(around.programs.command_line, around.kept)
-
-
-def _store_settings(work: Work) -> None:
-    answers, paths = work.wishes.answers, work.around.paths
-    for sentence in (*shell_migration.apply(work.move), *work.move.remarks):
-        click.echo(f"  {sentence}")
-    if answers.key is not None:
-        kept = KeyStore(paths).set(DELEGATE.name, answers.key)
-        click.echo(plan_steps.line("stored", f"the {DELEGATE.title} key: {kept.where}"))
-        if kept.obstacle is not None:
-            click.echo(f"  It is in a file of yours alone: {kept.obstacle.title}", err=True)
-    if answers.week is not None:
-        editor.save(
-            paths,
-            work.around.daemon_environ,
-            {"week_start_day": answers.week.day, "week_start_hour": answers.week.hour},
-        )
-        click.echo(_week_line(work))
-
-
-def _week_line(work: Work) -> str:
-    week = work.wishes.answers.week
-    assert week is not None
-    return plan_steps.line(
-        Fate.CHANGED.value, f"{work.around.paths.config_file}: your week begins {week.in_words}"
-    )
-
-
-def _serving(work: Work, before: Seen) -> Status:
-    """The status of the daemon once it answers, handed over to this version where that is due."""
-    paths = work.around.paths
-    if before is None or work.daemon.interrupts:
-        old = handover.pid_of(before)
-        return service_status.require_serving(
-            work.manager, paths, work.settings, is_wanted=lambda status: status.pid != old
-        )
-    # Proxies and certificates are looked at when a process starts, and only then.
-    is_to_renew = work.wishes.is_renewal or bool(work.move.variables)
-    if handover.version_of(before) == __version__ and not is_to_renew:
-        return service_status.require_serving(work.manager, paths, work.settings)
-    status = handover.hand_over(work.manager, paths, work.settings, before)
-    click.echo(
-        plan_steps.line("restarted", f"Offramp {status.version}: {handover.pids(before, status)}")
-    )
-    return status
-
-
-def _set_up_tray(work: Work) -> None:
-    if work.tray is None:
-        return
-    for line in work.tray_item.carry_out(work.tray):
-        click.echo(line)
-    is_new = any(file.fate in {Fate.CREATED, Fate.CHANGED} for file in work.tray.files)
-    environ = work.around.environ
-    has_desktop = environ.get("XDG_CURRENT_DESKTOP") and (
-        environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY")
-    )
-    if is_new and has_desktop and work.wishes.tray is not False:
-        command = (str(work.around.programs.command_line), "tray")
-        # Its own session: the end of this terminal must not be the end of the tray.
-        with open(os.devnull, "r+b") as nothing:  # noqa: PTH123 - no file
-            subprocess.Popen(
-                command, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True
-            )
-        click.echo(plan_steps.line_of_command(command))
-
-
-def _connect(work: Work) -> None:
-    """Only once the daemon answers: Claude Code must never be pointed at a closed port."""
-    change = work.connection
-    if change is None:
-        return
-    setup = _claude_code(work.around, work.settings)
-    if change.outcome is Outcome.FOREIGN:
-        click.echo(
-            f"Note: Claude Code was left alone: {change.file}, line {change.line}, sends it to "
-            f"{change.old}. `offramp connect --force` replaces that, `offramp disconnect` puts it "
-            "back.",
-            err=True,
-        )
-        return
-    has_backup = connection.apply(change, setup.memory_file)
-    connect.report(change, setup, has_backup=has_backup)
-    edit_plan.print_warnings(connect.warnings(change, setup))
-
-
-def _tell_shell_only(work: Work) -> None:
-    """Name the settings that this shell sets and that the daemon at login will not see."""
-    try:
-        here = loader.load(work.around.paths, work.around.environ)
-    except loader.ConfigError as error:
-        click.echo(f"Note: In this shell alone: {error.title}", err=True)
-        return
-    there = work.around.settings()
-    for name, origin in here.origins.items():
-        is_here_alone = origin.startswith("environment") and there.origins[name] != origin
-        if is_here_alone and not name.endswith("key"):
-            click.echo(
-                f"Note: {origin.removeprefix('environment ')} is set in this shell alone, and the "
-                f"daemon does not see it. To keep it, set {name} in "
-                f"{work.around.paths.config_file}.",
-                err=True,
-            )
-
-
-def _tell_what_next(work: Work, status: Status) -> None:
-    if any(each.name == DELEGATE.name and each.key == "missing" for each in status.backends):
-        key = f"your {DELEGATE.title} key"
-        click.echo(f"Next: offramp key set, with {key}. Until then all goes to Anthropic.")
-    change = _plan_connect(work.around, work.settings)
-    if change.outcome is Outcome.CONNECTED:
-        click.echo("Next: offramp connect, which points Claude Code here.")
-    is_remote = "SSH_CONNECTION" in work.around.environ and work.manager.name == "systemd"
-    if is_remote and not work.wishes.is_lingering and not linger.is_on(getpass.getuser()):
-        click.echo(
-            "Note: The daemon ends with your last session on this machine. If Claude Code runs on "
-            "after you log out (tmux, say): offramp install --linger",
-            err=True,
-        )
+    return item.plan_on(context.programs.command_line, context.variables)

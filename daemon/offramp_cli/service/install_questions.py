@@ -17,7 +17,7 @@ from offramp_core.settings import Secret, Settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Check = Callable[[Secret], Secret]
+    KeyCheck = Callable[[Secret], Secret]
 
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _NAMES = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
@@ -29,7 +29,7 @@ _ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Week:
+class WeekStart:
     """When the user's week begins: `day` from 0, which is Sunday, `hour` from 0 to 23."""
 
     day: int
@@ -41,18 +41,20 @@ class Week:
 
     @property
     def in_words(self) -> str:
-        """The way in which it is told."""
+        """The way in which it is shown."""
         return f"{_NAMES[self.day]} {self.hour:02}:00"
 
 
-class WeekType(click.ParamType[Week]):
+class WeekStartType(click.ParamType[WeekStart]):
     """`thu 22`, `Thursday 22:00` or `4 22`."""
 
     name = "DAY HOUR"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Week:
-        """The week in `value`; click tells the user where there is none."""
-        if isinstance(value, Week):
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> WeekStart:
+        """Return the week in `value`; click explains to the user what is wrong with it."""
+        if isinstance(value, WeekStart):
             return value
         week = _parsed(str(value).strip())
         if week is None:
@@ -64,25 +66,25 @@ class WeekType(click.ParamType[Week]):
         return week
 
 
-def _parsed(text: str) -> Week | None:
+def _parsed(text: str) -> WeekStart | None:
     found = _WEEK.fullmatch(text)
     if found is None or int(found[2]) >= _HOURS:
         return None
     if found[1].isdigit():
-        return Week(int(found[1]), int(found[2]))
+        return WeekStart(int(found[1]), int(found[2]))
     for day, name in enumerate(_NAMES):
         if len(found[1]) >= len(DAYS[day]) and name.lower().startswith(found[1].lower()):
-            return Week(day, int(found[2]))
+            return WeekStart(day, int(found[2]))
     return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answers:
+class InstallAnswers:
     """What the user wants; None leaves a thing as it is."""
 
     key: Secret | None = None
     """New, and not refused by its service."""
-    week: Week | None = None
+    week: WeekStart | None = None
     connect: bool | None = None
 
 
@@ -97,7 +99,7 @@ def key_from_stdin() -> Secret:
     return key_input.parse(sys.stdin.read(_MOST_CHARACTERS), DELEGATE.name)
 
 
-def checker(settings: Settings, *, is_checking: bool) -> Check:
+def checker(settings: Settings, *, is_checking: bool) -> KeyCheck:
     """What asks the delegate about a key and prints the answer; without `is_checking` all pass.
 
     It raises OfframpError for a key that is refused. One that could not be checked passes.
@@ -120,17 +122,17 @@ def checker(settings: Settings, *, is_checking: bool) -> Check:
 
 
 def ask(
-    given: Answers, settings: Settings, check: Check, *, has_key: bool, can_connect: bool
-) -> Answers:
+    given: InstallAnswers, settings: Settings, check: KeyCheck, *, has_key: bool, can_connect: bool
+) -> InstallAnswers:
     """Ask for what the options leave open; `has_key` and `can_connect` say what need not be."""
-    return Answers(
+    return InstallAnswers(
         key=given.key or (None if has_key else _ask_key(check)),
         week=given.week or _ask_week(settings),
         connect=_ask_connect(given, can_connect=can_connect),
     )
 
 
-def _ask_key(check: Check) -> Secret | None:
+def _ask_key(check: KeyCheck) -> Secret | None:
     for _ in range(_ATTEMPTS):
         text = click.prompt(
             f"{_KEY_OF} (not shown; nothing: everything goes to Anthropic for now)",
@@ -148,18 +150,20 @@ def _ask_key(check: Check) -> Secret | None:
     return None
 
 
-def _ask_week(settings: Settings) -> Week | None:
-    present = Week(settings.week_start_day, settings.week_start_hour)
+def _ask_week(settings: Settings) -> WeekStart | None:
+    present = WeekStart(settings.week_start_day, settings.week_start_hour)
     # Where nothing is set, the week is learnt, which is best: an answer would set it for good.
-    is_default = present == Week(Settings().week_start_day, Settings().week_start_hour)
+    is_default = present == WeekStart(Settings().week_start_day, Settings().week_start_hour)
     hint = "; leave it, and it is learnt from Claude" if is_default else ""
-    week: Week = click.prompt(
-        f"When does your Claude week begin (day and hour{hint})", default=present, type=WeekType()
+    week: WeekStart = click.prompt(
+        f"When does your Claude week begin (day and hour{hint})",
+        default=present,
+        type=WeekStartType(),
     )
     return None if week == present else week
 
 
-def _ask_connect(given: Answers, *, can_connect: bool) -> bool | None:
+def _ask_connect(given: InstallAnswers, *, can_connect: bool) -> bool | None:
     if given.connect is not None or not can_connect:
         return given.connect
     return click.confirm("Point Claude Code at Offramp", default=True)

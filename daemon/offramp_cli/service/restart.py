@@ -15,7 +15,7 @@ def command() -> None:
     answer is ended and started anew.
     """
     manager, _state = service_status.installed_manager("restart")
-    around = service_status.look_around()
-    before = handover.look(around.paths)
-    after = handover.hand_over(manager, around.paths, around.usable_settings(), before)
+    context = service_status.find_context()
+    before = handover.ask(context.paths)
+    after = handover.hand_over(manager, context.paths, context.usable_settings(), before)
     click.echo(f"Restarted: {handover.pids(before, after)}.")

@@ -17,7 +17,7 @@ from offramp_core.control import health_check
 from offramp_core.control.client import ControlError
 from offramp_core.errors import OfframpError
 from offramp_core.login_item import detect, environment, executables, sockets
-from offramp_core.login_item.service import NoServiceManagerError, Setup
+from offramp_core.login_item.service import LoginItemSpec, NoServiceManagerError
 from offramp_core.paths import Paths
 from offramp_core.settings import Settings
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from offramp_core.config.loader import LoadedSettings
     from offramp_core.control.api import Status
     from offramp_core.login_item.executables import Programs
-    from offramp_core.login_item.service import Plan, ServiceManager, State
+    from offramp_core.login_item.service import LoginItemManager, LoginItemState
 
 PATIENCE_S = 45.0
 """For the daemon to answer: a cold start on a slow disk, and some more."""
@@ -38,21 +38,21 @@ _HINT_INSTALL = "offramp install makes one; offramp serve runs the daemon in a t
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class LoginItemContext:
     """What a login item is made from and for: this user's folders, programs and settings."""
 
     environ: Mapping[str, str]
     """This shell's."""
     home: Path
     paths: Paths
-    kept: Mapping[str, str]
-    """The variables that the login item sets."""
+    variables: Mapping[str, str]
+    """Those that the login item sets."""
     programs: Programs
 
     @property
     def daemon_environ(self) -> dict[str, str]:
         """What of this shell's environment the daemon will have."""
-        return environment.seen_by_daemon(self.environ, self.kept)
+        return environment.seen_by_daemon(self.environ, self.variables)
 
     def settings(self) -> LoadedSettings:
         """The settings as the daemon will see them.
@@ -70,34 +70,34 @@ class Surroundings:
             click.echo(f"Warning: {error.title} Until it is right all goes to Anthropic.", err=True)
             return Settings()
 
-    def setup(self, settings: Settings) -> Setup:
-        """What the login item is made from."""
-        return Setup(
+    def spec(self, settings: Settings) -> LoginItemSpec:
+        """Return what the login item is made from."""
+        return LoginItemSpec(
             program=self.programs.daemon,
             addresses=sockets.addresses(settings.host, settings.port),
-            environment=self.kept,
+            environment=self.variables,
             drain_timeout_s=settings.drain_timeout_s,
             diagnostics_dir=self.paths.diagnostics_dir,
         )
 
 
-def look_around() -> Surroundings:
-    """Look around in this process's environment.
+def find_context() -> LoginItemContext:
+    """Look in this process's environment.
 
     Raises:
         OfframpError: our programs are not where they should be.
     """
     environ, home = dict(os.environ), Path.home()
-    return Surroundings(
+    return LoginItemContext(
         environ=environ,
         home=home,
         paths=Paths.for_user(environ),
-        kept=environment.needed(environ, home, Path.cwd()),
+        variables=environment.needed(environ, home, Path.cwd()),
         programs=executables.find(environ, home),
     )
 
 
-def installed_manager(verb: str) -> tuple[ServiceManager, State]:
+def installed_manager(verb: str) -> tuple[LoginItemManager, LoginItemState]:
     """The manager of an installed login item, and its state.
 
     Raises:
@@ -111,21 +111,13 @@ def installed_manager(verb: str) -> tuple[ServiceManager, State]:
     return manager, state
 
 
-def carry_out(manager: ServiceManager, plan: Plan) -> None:
-    """Carry `plan` out, and print each step once it is done."""
-    if plan.interrupts:
-        click.echo(f"Note: {plan.interrupts}", err=True)
-    for line in manager.carry_out(plan):
-        click.echo(line)
-
-
 def url_of(settings: Settings) -> str:
     """Where clients on this machine reach the daemon."""
     return client_base_url(host=settings.host, port=settings.port)
 
 
 def status_of(paths: Paths) -> Status | None:
-    """The daemon's status; None where it does not tell."""
+    """The daemon's status; None where it does not say."""
     try:
         return client_for(paths).status()
     except ControlError:
@@ -141,7 +133,7 @@ def wait_until_serving(
 ) -> Status | None:
     """Wait until a daemon as wanted answers on its port and its control socket; None: it didn't.
 
-    Where a token is wanted of clients, the control socket alone tells.
+    Where a token is wanted of clients, only the control socket is asked.
     """
     deadline = time.monotonic() + patience_s
     while True:
@@ -159,7 +151,7 @@ def wait_until_serving(
 
 
 def require_serving(
-    manager: ServiceManager,
+    manager: LoginItemManager,
     paths: Paths,
     settings: Settings,
     *,
@@ -187,7 +179,7 @@ def require_serving(
     )
 
 
-def state_text(state: State) -> str:
+def state_text(state: LoginItemState) -> str:
     """The login item in a few words."""
     if not state.is_installed:
         return "half installed: offramp install mends it" if state.files else "not installed"
@@ -199,7 +191,7 @@ def state_text(state: State) -> str:
     return f"installed ({state.manager}), {', '.join(words)}"
 
 
-def state_here() -> tuple[State | None, str]:
+def state_here() -> tuple[LoginItemState | None, str]:
     """The login item's state and its words; None where no service manager says."""
     try:
         state = detect.detect(os.environ).state()

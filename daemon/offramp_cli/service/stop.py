@@ -5,10 +5,9 @@ from __future__ import annotations
 import click
 
 from offramp_cli.claude_code import edit_plan
-from offramp_cli.service import service_status
-from offramp_core.claude_settings import connection
-from offramp_core.claude_settings import warnings as surroundings
-from offramp_core.claude_settings.connection import Outcome
+from offramp_cli.service import service_status, steps
+from offramp_core.claude_settings import connection, warnings
+from offramp_core.claude_settings.connection import ConnectOutcome
 from offramp_core.errors import OfframpError
 
 
@@ -23,30 +22,25 @@ def command() -> None:
     plan = manager.plan_stop()
     if not plan.is_change:
         click.echo("The daemon is stopped already.")
-        _warn(_of_connection())
+        edit_plan.print_warnings(_connection_warnings())
         return
     click.echo("Streams in flight may end first; that can take a while.", err=True)
-    service_status.carry_out(manager, plan)
+    steps.apply_plan(plan)
     click.echo("The daemon is stopped and its port is closed. offramp start opens it again.")
-    _warn([*_of_connection(), edit_plan.RUNNING_SESSIONS])
+    edit_plan.print_warnings([*_connection_warnings(), edit_plan.RUNNING_SESSIONS])
 
 
-def _warn(warnings: list[str]) -> None:
-    for warning in warnings:
-        click.echo(f"Warning: {warning}", err=True)
-
-
-def _of_connection() -> list[str]:
+def _connection_warnings() -> list[str]:
     """That Claude Code is still pointed here, by whichever settings or variable do so."""
     setup = edit_plan.find_setup(tolerant=True)
-    beside = surroundings.leftovers(setup.places, setup.environ, is_own=setup.is_own)
+    beside = warnings.leftovers(setup.places, setup.environ, is_own=setup.is_own)
     try:
         change = connection.plan_disconnect(
             setup.places.user, setup.memory_file, is_own=setup.is_own
         )
     except OfframpError as error:
         return [f"{error.title} Whether Claude Code is pointed here can't be said.", *beside]
-    if change.outcome not in {Outcome.DISCONNECTED, Outcome.RESTORED}:
+    if change.outcome not in {ConnectOutcome.DISCONNECTED, ConnectOutcome.RESTORED}:
         return beside
     return [
         f"Claude Code is pointed at {change.old} and can't work until offramp start. offramp "

@@ -12,40 +12,26 @@ from typing import TYPE_CHECKING
 import click
 
 from offramp_cli.claude_code import disconnect, edit_plan
-from offramp_cli.service import service_status
+from offramp_cli.service import install_plan, steps
+from offramp_cli.service.steps import Step
 from offramp_core import purge
 from offramp_core.claude_settings import connection, warnings
 from offramp_core.errors import OfframpError
 from offramp_core.keys.key_store import KeyStore
-from offramp_core.login_item import autostart, detect, install_location, plan_steps
+from offramp_core.login_item import autostart, detect, install_location
+from offramp_core.login_item.plan import step_line
 from offramp_core.login_item.service import NoServiceManagerError
 from offramp_core.paths import HOME_VARIABLE, Paths
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from offramp_core.claude_settings.connection import Change
+    from offramp_core.claude_settings.connection import SettingsEdit
     from offramp_core.keys.key_file import StoredKey
-    from offramp_core.login_item.autostart import TrayAutostart
-    from offramp_core.login_item.service import Plan, ServiceManager
-    from offramp_core.purge import Found
+    from offramp_core.login_item.plan import LoginItemPlan
+    from offramp_core.purge import PurgePlan
 
 _AGAIN = "What is listed above was done. Run offramp uninstall again for the rest."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Work:
-    """All that there is to do."""
-
-    setup: edit_plan.Setup
-    change: Change
-    manager: ServiceManager | None
-    daemon: Plan | None
-    tray_item: TrayAutostart
-    tray: Plan
-    purged: tuple[Found, ...]
-    """Empty unless the history and the settings go too."""
-    programs: tuple[Path, ...]
 
 
 @click.command("uninstall")
@@ -62,42 +48,95 @@ def command(is_dry: bool, is_sure: bool, is_purge: bool) -> None:
     """
     work = _plan(is_purge=is_purge)
     if is_dry:
-        _describe(work)
+        steps.describe(work.steps())
         return
     if is_purge and not is_sure:
         _confirm(work)
-    try:
-        _carry_out(work)
-    except OfframpError as error:
-        error.hint = f"{error.hint}\n  {_AGAIN}".strip()
-        raise
-    _tell_what_stays(work)
+    steps.apply(work.steps(), again=_AGAIN)
+    _print_what_stays(work)
 
 
-def _plan(*, is_purge: bool) -> _Work:
-    environ, home = dict(os.environ), Path.home()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """All that there is to do."""
+
+    setup: edit_plan.ConnectionSetup
+    change: SettingsEdit
+    daemon: LoginItemPlan | None
+    """None where there is no service manager."""
+    tray: LoginItemPlan
+    purged: tuple[PurgePlan, ...]
+    """Empty unless the history and the settings go too."""
+    programs: tuple[Path, ...]
+
+    @property
+    def doomed(self) -> list[Path]:
+        """The files and folders that are purged."""
+        return [path for found in self.purged for path in found.doomed]
+
+    def steps(self) -> Iterator[Step]:
+        """Yield what is done, in its order."""
+        # First of all: nobody's Claude Code is to be left pointing at a closed port.
+        yield Step(self._disconnect, lambda: install_plan.describe_edit(self.change))
+        if self.daemon is not None:
+            yield Step.of_plan(self.daemon)
+        yield Step.of_plan(self.tray)
+        if self.purged:
+            yield Step(self._purge, lambda: _print_removed(self.doomed))
+        yield Step(self._remove_programs, lambda: _print_removed(self.programs))
+
+    def _disconnect(self) -> None:
+        setup = self.setup
+        dropped_backup = connection.apply(self.change, setup.memory_file)
+        disconnect.report(self.change, dropped_backup=dropped_backup)
+        found = warnings.leftovers(setup.places, setup.environ, is_own=setup.is_own)
+        edit_plan.print_warnings([*setup.trouble, *found])
+
+    def _purge(self) -> None:
+        store = KeyStore(Paths.for_user(self.setup.environ))
+        for backend in _stored(store):
+            deleted = store.delete(backend)
+            click.echo(step_line("removed", f"the stored key of {backend}"))
+            if deleted.obstacle is not None:
+                click.echo(f"Warning: It is still in the keyring: {deleted.obstacle}", err=True)
+        for found in self.purged:
+            purge.remove(found)
+            _print_removed(found.doomed)
+            for path in found.staying:
+                click.echo(f"Note: {path} is a link; it and what it leads to stay.", err=True)
+
+    def _remove_programs(self) -> None:
+        for path in self.programs:
+            install_location.remove(path)
+            _print_removed((path,))
+
+
+def _print_removed(paths: Iterable[Path]) -> None:
+    for path in paths:
+        click.echo(step_line("removed", str(path)))
+
+
+def _plan(*, is_purge: bool) -> Removal:
+    environ = dict(os.environ)
     setup = edit_plan.find_setup(tolerant=True)
-    manager: ServiceManager | None
+    daemon: LoginItemPlan | None
     try:
-        manager = detect.detect(environ)
+        daemon = detect.detect(environ).plan_uninstall()
     except NoServiceManagerError:
-        manager = None
-    tray_item = autostart.find(environ)
-    return _Work(
+        daemon = None
+    return Removal(
         setup=setup,
         change=connection.plan_disconnect(
             setup.places.user, setup.memory_file, is_own=setup.is_own
         ),
-        manager=manager,
-        daemon=manager.plan_uninstall() if manager else None,
-        tray_item=tray_item,
-        tray=tray_item.plan_removal(),
+        daemon=daemon,
+        tray=autostart.find(environ).plan_removal(),
         purged=_find_own_files(setup) if is_purge else (),
-        programs=tuple(install_location.removable(environ, home)),
+        programs=tuple(install_location.removable(environ, Path.home())),
     )
 
 
-def _find_own_files(setup: edit_plan.Setup) -> tuple[Found, ...]:
+def _find_own_files(setup: edit_plan.ConnectionSetup) -> tuple[PurgePlan, ...]:
     is_exclusive = not setup.environ.get(HOME_VARIABLE)
     own = Paths.for_user(setup.environ)
     demo = Paths.for_user(setup.environ, is_demo=True)
@@ -107,66 +146,13 @@ def _find_own_files(setup: edit_plan.Setup) -> tuple[Found, ...]:
     )
 
 
-def _describe(work: _Work) -> None:
-    click.echo("This would be done:")
-    if work.change.is_edit:
-        click.echo(plan_steps.line("changed", str(work.change.file)))
-        click.echo(edit_plan.difference_of(work.change), nl=False)
-    for plan in (work.daemon, work.tray):
-        for line in plan_steps.described(plan) if plan else ():
-            click.echo(line)
-    for path in (*_doomed(work), *work.programs):
-        click.echo(plan_steps.line("removed", str(path)))
-    click.echo("Nothing was changed.", err=True)
-
-
-def _doomed(work: _Work) -> list[Path]:
-    return [path for found in work.purged for path in found.doomed]
-
-
-def _confirm(work: _Work) -> None:
+def _confirm(work: Removal) -> None:
     if not sys.stdin.isatty():
         raise click.UsageError("--purge deletes your history and asks first: add --yes to do so.")
     click.echo("--purge deletes, with your history, your settings and the stored keys:")
-    for path in _doomed(work):
+    for path in work.doomed:
         click.echo(f"  {path}")
     click.confirm("Delete all that for good", abort=True)
-
-
-def _carry_out(work: _Work) -> None:
-    _disconnect(work)
-    if work.manager is not None and work.daemon is not None:
-        service_status.carry_out(work.manager, work.daemon)
-    for line in work.tray_item.carry_out(work.tray):
-        click.echo(line)
-    if work.purged:
-        _purge(work)
-    for path in work.programs:
-        install_location.remove(path)
-        click.echo(plan_steps.line("removed", str(path)))
-
-
-def _disconnect(work: _Work) -> None:
-    """First of all: nobody's Claude Code is to be left pointing at a closed port."""
-    dropped_backup = connection.apply(work.change, work.setup.memory_file)
-    disconnect.report(work.change, dropped_backup=dropped_backup)
-    found = warnings.leftovers(work.setup.places, work.setup.environ, is_own=work.setup.is_own)
-    edit_plan.print_warnings([*work.setup.trouble, *found])
-
-
-def _purge(work: _Work) -> None:
-    store = KeyStore(Paths.for_user(work.setup.environ))
-    for backend in _stored(store):
-        deleted = store.delete(backend)
-        click.echo(plan_steps.line("removed", f"the stored key of {backend}"))
-        if deleted.obstacle is not None:
-            click.echo(f"Warning: It is still in the keyring: {deleted.obstacle}", err=True)
-    for found in work.purged:
-        purge.remove(found)
-        for path in found.doomed:
-            click.echo(plan_steps.line("removed", str(path)))
-        for path in found.staying:
-            click.echo(f"Note: {path} is a link; it and what it leads to stay.", err=True)
 
 
 def _stored(store: KeyStore) -> Mapping[str, StoredKey]:
@@ -182,11 +168,11 @@ def _stored(store: KeyStore) -> Mapping[str, StoredKey]:
         return {}
 
 
-def _tell_what_stays(work: _Work) -> None:
+def _print_what_stays(work: Removal) -> None:
     if not work.purged:
         paths = Paths.for_user(work.setup.environ)
         log_dir = work.setup.settings.log_dir or paths.log_dir
-        kept = [
+        staying = [
             (name, path)
             for name, path in (
                 ("history", log_dir),
@@ -196,13 +182,13 @@ def _tell_what_stays(work: _Work) -> None:
             )
             if path.exists()
         ]
-        if kept:
+        if staying:
             click.echo("What stays:")
-        for name, path in kept:
+        for name, path in staying:
             click.echo(f"  {name:<12}{path}")
-        _tell_of_keys(paths)
-        if kept:
-            folders = " ".join(shlex.quote(os.fspath(path)) for _, path in kept)
+        _print_stored_keys(paths)
+        if staying:
+            folders = " ".join(shlex.quote(os.fspath(path)) for _, path in staying)
             click.echo(f"To delete that too: rm -r {folders}")
     if any(file.is_change for file in work.tray.files) and sys.platform == "linux":
         click.echo("A tray icon that is there stays until you quit it from its menu.")
@@ -211,7 +197,7 @@ def _tell_what_stays(work: _Work) -> None:
         click.echo(f"The program itself stays until you type: {other}")
 
 
-def _tell_of_keys(paths: Paths) -> None:
+def _print_stored_keys(paths: Paths) -> None:
     """Name the keys that stay, so that nobody takes them for gone."""
     for backend, entry in _stored(KeyStore(paths)).items():
         is_in_keyring = entry.place == "keyring"

@@ -12,8 +12,6 @@ import click
 from offramp_cli.options import demo_option
 from offramp_cli.reports import log_filters
 from offramp_cli.whatif import comparison, log_replay
-from offramp_cli.whatif.simulation import SimulatedWeek
-from offramp_cli.whatif.workload import make_week
 from offramp_core.usage import records
 from offramp_core.usage.log_reader import LogReader
 from offramp_core.wording.formatting import format_percent
@@ -22,7 +20,7 @@ from offramp_daemon.autopilot.cost_model import CostModel
 from offramp_daemon.autopilot.history import LEARNT_WEEKS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from offramp_cli.whatif.comparison import Contest, Summary
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
 
 _DEFAULT_WEEKS = 12
 _MOST_WEEKS = 520
-_MOST_GENERATED = 1_000
 _HEADINGS = ("", "used", "p10", "if enough", "over", "blocked", "delegated", "switches")
 _ROW = "{:<8}{:>6}{:>6}{:>11}{:>6}{:>9}{:>11}{:>10}"
 
@@ -51,40 +48,14 @@ _ROW = "{:<8}{:>6}{:>6}{:>11}{:>6}{:>9}{:>11}{:>10}"
     metavar="DOLLARS",
     help="What your Claude week holds, at list price.  [default: as learnt, or your busiest week]",
 )
-@click.option(
-    "--generated",
-    type=click.IntRange(1, _MOST_GENERATED),
-    metavar="N",
-    help="Take N weeks that are made up, of many kinds of user, instead of your log.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**31),
-    help="The first made-up week's seed; the same seeds make the same weeks.  [default: 0]",
-)
 @click.option("--json", "is_json", is_flag=True, help="Print JSON; shares are fractions of 1.")
 @demo_option
-def command(
-    paths: Paths,
-    week_count: int | None,
-    week_worth: float | None,
-    generated: int | None,
-    seed: int | None,
-    is_json: bool,
-) -> None:
+def command(paths: Paths, week_count: int | None, week_worth: float | None, is_json: bool) -> None:
     """Show what each way of delegating would have made of your weeks, by your own log.
 
     always sends all execution work to Z.ai, never none, auto only as far as Claude's week needs it
     to last, linear as soon as Claude is ahead of an even pace. Nothing is sent anywhere.
     """
-    _refuse_mixture(generated, seed=seed, weeks=week_count, worth=week_worth)
-    if generated is not None:
-        first = seed or 0
-        weeks: Iterable[SimulatedWeek] = (
-            SimulatedWeek.of(make_week(first + number)) for number in range(generated)
-        )
-        _report([comparison.contest(week) for week in weeks], "Made-up weeks", is_json=is_json)
-        return
     loaded = log_filters.load(paths)
     settings = loaded.settings
     folder = log_filters.log_folder(paths, settings)
@@ -96,18 +67,11 @@ def command(
         _explain_none(folder, paths, settings)
     else:
         contests = [comparison.contest(week) for week in replayed.weeks[-count:]]
-        source = _source(week_worth, learnt)
-        _report(contests, "Weeks of your log", limits=replayed, source=source, is_json=is_json)
+        if is_json:
+            click.echo(json.dumps(_document(contests, replayed)))
+        else:
+            _print(contests, replayed, source=_source(week_worth, learnt))
     log_filters.mention_skipped(skipped)
-
-
-def _refuse_mixture(
-    generated: int | None, *, seed: int | None, weeks: int | None, worth: float | None
-) -> None:
-    if generated is None and seed is not None:
-        raise click.UsageError("--seed is for made-up weeks: add --generated N.")
-    if generated is not None and (weeks is not None or worth is not None):
-        raise click.UsageError("--weeks and --week-worth are for your log: leave out --generated.")
 
 
 def _learnt(paths: Paths) -> CostModel | None:
@@ -144,10 +108,10 @@ def _own_weeks(
 
 
 def _requests(reader: LogReader, skipped: list[int]) -> Iterator[LoggedRequest]:
-    conversations = log_replay.Conversations()
+    replay = log_replay.RequestReader()
     for line in reader.read_lines():
         try:
-            request = conversations.request(records.decode(line))
+            request = replay.request(records.decode(line))
         except records.UNREADABLE:
             skipped[0] += 1
             continue
@@ -160,34 +124,27 @@ def _explain_none(folder: Path, paths: Paths, settings: Settings) -> None:
         log_filters.explain_empty(paths, settings)
     else:
         click.echo(f"No whole week of requests in {folder} yet.")
-    click.echo("Meanwhile, `offramp simulate --generated 60` takes made-up weeks.")
 
 
-def _report(
-    contests: Sequence[Contest],
-    what: str,
-    *,
-    is_json: bool,
-    limits: Replay | None = None,
-    source: str | None = None,
-) -> None:
+def _document(contests: Sequence[Contest], limits: Replay) -> dict[str, object]:
+    """Return what `--json` prints."""
+    return {
+        "weeks": len(contests),
+        "weeks_of_opus_beyond_plan": sum(each.is_apart for each in contests),
+        "week_worth_dollars": limits.worth,
+        "five_hour_part": limits.five_hour_part,
+        "modes": [asdict(line) for line in comparison.summaries(contests)],
+    }
+
+
+def _print(contests: Sequence[Contest], limits: Replay, *, source: str | None) -> None:
     lines = comparison.summaries(contests)
-    apart = sum(each.is_apart for each in contests)
-    if is_json:
-        shown = {
-            "weeks": len(contests),
-            "weeks_of_opus_beyond_plan": apart,
-            "week_worth_dollars": None if limits is None else limits.worth,
-            "five_hour_part": None if limits is None else limits.five_hour_part,
-            "modes": [asdict(line) for line in lines],
-        }
-        click.echo(json.dumps(shown))
-        return
     counted = lines[0]
     click.echo(
-        f"{what}: {counted.weeks}, of which {counted.enough_weeks} had work enough for Claude's."
+        f"Weeks of your log: {counted.weeks}, of which {counted.enough_weeks} had work enough for "
+        "Claude's."
     )
-    if apart:
+    if apart := sum(each.is_apart for each in contests):
         click.echo(f"Left out: {apart} whose Opus work alone is more than the plan.")
     click.echo("\n" + _ROW.format(*_HEADINGS))
     for line in lines:
@@ -198,13 +155,12 @@ def _report(
         "blocked: hours in which Claude refused work, on average. delegated: of the\n"
         "execution work. switches: of backend, per hour of conversation."
     )
-    if limits is not None:
-        where = "" if source is None else f", {source}"
-        part = format_percent(limits.five_hour_part)
-        click.echo(
-            f"\nA Claude week was taken to hold ${limits.worth:,.0f} at list price{where}\n"
-            f"(see --week-worth), and a 5-hour window {part} of it."
-        )
+    where = "" if source is None else f", {source}"
+    part = format_percent(limits.five_hour_part)
+    click.echo(
+        f"\nA Claude week was taken to hold ${limits.worth:,.0f} at list price{where}\n"
+        f"(see --week-worth), and a 5-hour window {part} of it."
+    )
 
 
 def _cells(line: Summary) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Compares ways of delegating over many weeks: what `offramp simulate` and the benchmark print."""
+"""Compares ways of delegating over many weeks: what `offramp simulate` and the benchmarks print."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from offramp_cli.whatif.simulation import MODES, run
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from offramp_cli.whatif.simulation import Mode, Outcome, SimulatedWeek
+    from offramp_cli.whatif.simulation import Mode, SimulatedWeek, WeekResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,14 +19,14 @@ class Contest:
     """One week, and what became of it in every mode."""
 
     opus: float
-    """What Opus alone would take of the week."""
+    """What only Opus would take of the week."""
     work: float
     """What everything would take of it."""
-    outcomes: Mapping[Mode, Outcome]
+    outcomes: Mapping[Mode, WeekResult]
 
     @property
     def is_apart(self) -> bool:
-        """Whether Opus alone exceeds the plan: no delegation can help then."""
+        """Whether only Opus exceeds the plan: no delegation can help then."""
         return self.opus >= 1
 
     @property

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from offramp_cli.whatif.simulation import SimulatedWeek
-from offramp_cli.whatif.workload import Request
+from offramp_cli.whatif.simulation import Request, SimulatedWeek
 from offramp_daemon.autopilot.history import (
     HOURS_A_WEEK,
     LEARNT_WEEKS,
@@ -40,7 +39,7 @@ _SESSION_GAP = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedRequest:
-    """What is kept of a record: when, which conversation, and its weight in dollars."""
+    """What the simulation needs of a record; the weight is in dollars."""
 
     at: datetime
     conversation: int
@@ -48,17 +47,20 @@ class LoggedRequest:
     weight: float
 
 
-class Conversations:
-    """Tells conversations apart, by their session or, without one, by the pauses between."""
+class RequestReader:
+    """Makes requests of records, and numbers their conversations.
+
+    A conversation is a session or, without one, what no long pause parts.
+    """
 
     def __init__(self) -> None:
-        """Know none."""
+        """Begin without any conversation."""
         self._numbers: dict[tuple[str | None, Tier], int] = {}
         self._ends: dict[Tier, datetime] = {}
         self._count = 0
 
     def request(self, record: RequestRecord) -> LoggedRequest | None:
-        """The request behind `record`; None where it has no time or cost nothing."""
+        """Return the request behind `record`; None where it has no time or cost nothing."""
         try:
             at = datetime.fromisoformat(record.ts)
         except ValueError:

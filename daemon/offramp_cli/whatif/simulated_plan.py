@@ -12,7 +12,7 @@ from offramp_daemon.autopilot.plan_snapshot import WEEK_H, WINDOW_H, Reading
 _STEP = 0.01
 
 
-class Plan:
+class SimulatedPlan:
     """One account's week."""
 
     def __init__(self, five_hour_part: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from offramp_cli.whatif.simulated_plan import Plan
+from offramp_cli.whatif.simulated_plan import SimulatedPlan
 from offramp_daemon.autopilot.controller import Controller, Tuning
 from offramp_daemon.autopilot.cost_model import CostModel
 from offramp_daemon.autopilot.forecast import Rhythm
@@ -15,7 +15,6 @@ from offramp_daemon.autopilot.plan_snapshot import WEEK_H, WINDOW_H, Reading
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from offramp_cli.whatif.workload import MadeWeek, Request
     from offramp_daemon.autopilot.history import PastWeek, Tier
 
 Mode = Literal["always", "auto", "never", "linear"]
@@ -23,6 +22,19 @@ MODES: tuple[Mode, ...] = ("always", "auto", "never", "linear")
 
 _WARM_H = 5 / 60
 """For so long a conversation's prompt cache stays warm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request: when (hours since the week's start), and what it costs."""
+
+    at_h: float
+    conversation: int
+    tier: Tier
+    weight: float
+    """What its tokens would cost at list price, in a unit of which the week holds about 1."""
+    cost: float
+    """What it takes from the weekly window if Claude answers it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,25 +46,16 @@ class SimulatedWeek:
     five_hour_part: float
     """What a full 5-hour window is of the week."""
     week_weight: float = 1.0
-    """About what weight fills Claude's week, as far as the weeks before told."""
-
-    @classmethod
-    def of(cls, made: MadeWeek) -> SimulatedWeek:
-        """A week that was made up."""
-        return cls(
-            requests=made.requests,
-            history=made.history,
-            five_hour_part=made.user.five_hour_part,
-        )
+    """About what weight fills Claude's week, as far as the weeks before show."""
 
     @property
     def opus(self) -> float:
-        """What Opus alone would take of the weekly window."""
+        """What only Opus would take of the weekly window."""
         return sum(request.cost for request in self.requests if request.tier == "opus")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class WeekResult:
     """What one week came to."""
 
     used: float
@@ -74,17 +77,17 @@ class Outcome:
 
 def run(
     week: SimulatedWeek, mode: Mode, tuning: Tuning | None = None, rhythm: Rhythm | None = None
-) -> Outcome:
-    """The whole of `week` in that mode; `rhythm` stands in for what its history tells."""
+) -> WeekResult:
+    """Drive the whole of `week` in that mode; `rhythm` stands in for what its history shows."""
     drive = _Drive(
         mode,
-        Plan(week.five_hour_part),
+        SimulatedPlan(week.five_hour_part),
         Controller(rhythm or Rhythm(week.history, week_weight=week.week_weight), tuning),
         CostModel(guess=1 / week.week_weight),
     )
     for request in week.requests:
         drive.step(request)
-    return Outcome(
+    return WeekResult(
         used=min(drive.plan.week_used, 1.0),
         is_over=drive.is_over,
         is_full=drive.plan.is_spent,
@@ -97,7 +100,7 @@ def run(
 
 
 @dataclass(slots=True)
-class _Conversation:
+class _SimulatedConversation:
     is_claude: bool
     last_h: float
     taken: float = 0.0
@@ -106,7 +109,7 @@ class _Conversation:
 @dataclass(slots=True)
 class _Drive:
     mode: Mode
-    plan: Plan
+    plan: SimulatedPlan
     controller: Controller
     cost: CostModel
     reading: Reading | None = None
@@ -118,7 +121,7 @@ class _Drive:
     conversation_h: float = 0.0
     is_over: bool = False
     blocked: set[int] = field(default_factory=set)
-    conversations: dict[int, _Conversation] = field(default_factory=dict)
+    conversations: dict[int, _SimulatedConversation] = field(default_factory=dict)
 
     def step(self, request: Request) -> None:
         is_opus = request.tier == "opus"
@@ -148,7 +151,7 @@ class _Drive:
         known = self.conversations.get(request.conversation)
         if known is None:
             is_claude = self._decide(request.at_h, request.tier)
-            known = _Conversation(is_claude, request.at_h)
+            known = _SimulatedConversation(is_claude, request.at_h)
             self.conversations[request.conversation] = known
         gap_h = request.at_h - known.last_h
         self.conversation_h += gap_h

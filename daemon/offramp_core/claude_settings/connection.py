@@ -15,7 +15,7 @@ import msgspec
 
 from offramp_core import atomic_file
 from offramp_core.claude_settings import editing, undo_state
-from offramp_core.claude_settings.jsonc import JsoncError, place
+from offramp_core.claude_settings.json_spans import SettingsTextError, line_and_column
 from offramp_core.claude_settings.undo_state import Connection
 from offramp_core.config.values import shown
 from offramp_core.errors import OfframpError
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from offramp_core.claude_settings.editing import Found
+    from offramp_core.claude_settings.json_spans import Part
 
 _BACKUP_SUFFIX = ".offramp-backup"
 _NO_TEXT = "no text"
 
 
-class Outcome(Enum):
+class ConnectOutcome(Enum):
     """What a plan comes to; the values are those of `--json`."""
 
     CONNECTED = "connected"
@@ -43,7 +43,7 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class SettingsEdit:
     """What would become of a settings file, and of what we remember of it.
 
     `before` and `after` are whole files, None where there is none, equal where nothing is to do.
@@ -51,7 +51,7 @@ class Change:
     is taken out, after it was put in.
     """
 
-    outcome: Outcome
+    outcome: ConnectOutcome
     file: Path
     before: bytes | None
     after: bytes | None
@@ -84,13 +84,13 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _State:
+class _SettingsFile:
     """A settings file as it is, and what we remember of it."""
 
     file: Path
     before: bytes | None
     text: str
-    found: Found | None
+    found: Part | None
     recalled: Connection | None
 
     @property
@@ -99,41 +99,34 @@ class _State:
         recalled = self.recalled
         return bool(self.found and recalled and self.found.value == recalled.url)
 
-    def edited(self, outcome: Outcome, text: str | None, connection: Connection | None) -> Change:
-        """The plan that ends in `text`; None for no file."""
+    def edited(
+        self, outcome: ConnectOutcome, text: str | None, connection: Connection | None
+    ) -> SettingsEdit:
+        """Plan the edit that ends in `text`; None for no file."""
         found = editing.find(text) if text else None
-        at_line = (text or "", found) if outcome is Outcome.CONNECTED else (self.text, self.found)
-        return Change(
+        at_line = (text or "", found) if outcome is ConnectOutcome.CONNECTED else None
+        shown_text, value = at_line or (self.text, self.found)
+        return SettingsEdit(
             outcome=outcome,
             file=self.file,
             before=self.before,
             after=None if text is None else text.encode(),
             old=_shown(self.found),
             new=_shown(found),
-            line=_line(*at_line),
+            line=line_and_column(shown_text, value.start)[0] if value else None,
             recalled=self.recalled,
             connection=connection,
         )
 
-    def untouched(self, outcome: Outcome, connection: Connection | None) -> Change:
-        """The plan that leaves the file alone."""
-        return Change(
-            outcome=outcome,
-            file=self.file,
-            before=self.before,
-            after=self.before,
-            old=_shown(self.found),
-            new=_shown(self.found),
-            line=_line(self.text, self.found),
-            recalled=self.recalled,
-            connection=connection,
-        )
+    def untouched(self, outcome: ConnectOutcome, connection: Connection | None) -> SettingsEdit:
+        """Plan to leave the file as it is."""
+        return self.edited(outcome, None if self.before is None else self.text, connection)
 
 
 def plan_connect(
     file: Path, memory_file: Path, url: str, *, is_own: Callable[[str], bool], force: bool = False
-) -> Change:
-    """What it takes to have Claude Code use `url`; FOREIGN where another value is in the way.
+) -> SettingsEdit:
+    """Plan what it takes to have Claude Code use `url`; FOREIGN where another value is in the way.
 
     `is_own` tells whether an address leads to this Offramp; `force` replaces a foreign one.
 
@@ -146,22 +139,24 @@ def plan_connect(
         if state.before is None:
             made = "file"
         connection = Connection(file=os.fspath(file), url=url, made=made)
-        return state.edited(Outcome.CONNECTED, text, connection)
+        return state.edited(ConnectOutcome.CONNECTED, text, connection)
     if _is_own(state.found, is_own):
-        return state.untouched(Outcome.ALREADY_CONNECTED, state.recalled)
+        return state.untouched(ConnectOutcome.ALREADY_CONNECTED, state.recalled)
     if state.recalled is not None and state.is_as_written:  # our port or host was changed
         connection = msgspec.structs.replace(state.recalled, url=url)
     elif force:
-        previous = state.found.raw
+        previous = state.text[state.found.start : state.found.end]
         connection = Connection(file=os.fspath(file), url=url, made="value", previous=previous)
     else:
-        return state.untouched(Outcome.FOREIGN, state.recalled)
+        return state.untouched(ConnectOutcome.FOREIGN, state.recalled)
     text = editing.replace(state.text, editing.quoted(url))
-    return state.edited(Outcome.CONNECTED, text, connection)
+    return state.edited(ConnectOutcome.CONNECTED, text, connection)
 
 
-def plan_disconnect(file: Path, memory_file: Path, *, is_own: Callable[[str], bool]) -> Change:
-    """What it takes to let Claude Code go; another's value stays.
+def plan_disconnect(
+    file: Path, memory_file: Path, *, is_own: Callable[[str], bool]
+) -> SettingsEdit:
+    """Plan what it takes to let Claude Code go; another's value stays.
 
     A value that connect did not write but that leads here goes too, for Claude Code must not be
     left pointing at a closed port.
@@ -172,26 +167,26 @@ def plan_disconnect(file: Path, memory_file: Path, *, is_own: Callable[[str], bo
     state = _look(file, memory_file)
     recalled = state.recalled
     if state.found is None:
-        return state.untouched(Outcome.NOT_CONNECTED, None)
+        return state.untouched(ConnectOutcome.NOT_CONNECTED, None)
     if not state.is_as_written and not _is_own(state.found, is_own):
-        outcome = Outcome.CHANGED_MEANWHILE if recalled else Outcome.NOT_CONNECTED
+        outcome = ConnectOutcome.CHANGED_MEANWHILE if recalled else ConnectOutcome.NOT_CONNECTED
         return state.untouched(outcome, None)
     if recalled is not None and recalled.previous is not None:
         text = editing.replace(state.text, recalled.previous)
-        return state.edited(Outcome.RESTORED, text, None)
+        return state.edited(ConnectOutcome.RESTORED, text, None)
     made = recalled.made if recalled else "member"
     text = editing.remove(state.text, made)
     is_gone = made == "file" and not text.strip()
-    return state.edited(Outcome.DISCONNECTED, None if is_gone else text, None)
+    return state.edited(ConnectOutcome.DISCONNECTED, None if is_gone else text, None)
 
 
-def apply(change: Change, memory_file: Path) -> bool:
+def apply(change: SettingsEdit, memory_file: Path) -> bool:
     """Do it; return whether a backup was made (connecting) or was removed as needless.
 
     Raises:
         OfframpError: a file can't be written; the settings are then as they were.
     """
-    if change.outcome is not Outcome.CONNECTED:
+    if change.outcome is not ConnectOutcome.CONNECTED:
         if change.is_edit:
             atomic_file.write(change.file, change.after, before=change.before)
         undo_state.remember(memory_file, change.file, change.connection)
@@ -210,7 +205,7 @@ def apply(change: Change, memory_file: Path) -> bool:
     return has_backup
 
 
-def _look(file: Path, memory_file: Path) -> _State:
+def _look(file: Path, memory_file: Path) -> _SettingsFile:
     before = atomic_file.read(file)
     recalled = undo_state.recall(memory_file, file)
     text = _decoded(before or b"")
@@ -218,12 +213,12 @@ def _look(file: Path, memory_file: Path) -> _State:
         raise OfframpError(f"{file} is not UTF-8 text.", hint="Save it with the encoding UTF-8.")
     try:
         found = editing.find(text)
-    except JsoncError as error:
+    except SettingsTextError as error:
         raise OfframpError(
             f"{file}, line {error.line}, column {error.column}: {error.problem}.",
             hint="Correct it by hand; nothing was changed.",
         ) from error
-    return _State(file=file, before=before, text=text, found=found, recalled=recalled)
+    return _SettingsFile(file=file, before=before, text=text, found=found, recalled=recalled)
 
 
 def _decoded(data: bytes) -> str | None:
@@ -234,22 +229,18 @@ def _decoded(data: bytes) -> str | None:
         return None
 
 
-def _is_own(found: Found, is_own: Callable[[str], bool]) -> bool:
+def _is_own(found: Part, is_own: Callable[[str], bool]) -> bool:
     return isinstance(found.value, str) and is_own(found.value)
 
 
-def _shown(found: Found | None) -> str | None:
+def _shown(found: Part | None) -> str | None:
     """A value without what may be a password in it."""
     if found is None:
         return None
     return shown(found.value) if isinstance(found.value, str) else _NO_TEXT
 
 
-def _line(text: str, found: Found | None) -> int | None:
-    return place(text, found.start)[0] if found else None
-
-
-def _keep_backup(change: Change) -> bool:
+def _keep_backup(change: SettingsEdit) -> bool:
     """Copy the user's file, unless an earlier copy is there, which is nearer to their own."""
     if change.before is None or os.path.lexists(change.backup):
         return False
@@ -257,7 +248,7 @@ def _keep_backup(change: Change) -> bool:
     return True
 
 
-def _drop_backup(change: Change) -> bool:
+def _drop_backup(change: SettingsEdit) -> bool:
     """Remove a backup that is no different from the file itself."""
     if change.after is None or change.backup.is_symlink():
         return False

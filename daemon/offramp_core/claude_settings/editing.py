@@ -1,8 +1,8 @@
 r"""Puts `ANTHROPIC_BASE_URL` into the `env` block of a settings text, and takes it out again.
 
 Pure splicing: the bytes around the edit stay what they are, and `remove` undoes `insert` exactly.
-That holds because a member goes in right behind what is last in its object (a value, its comma, or
-a comment after them), so that all blanks before its key are the ones that came with it.
+That holds because a member goes in right behind the last value of its object, so that all blanks
+before its key are the ones that came with it.
 
 Where a key stands twice, the last one is meant, as in Claude Code.
 """
@@ -11,17 +11,16 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import Literal
 
-from offramp_core.claude_settings.jsonc import (
+from offramp_core.claude_settings.json_spans import (
     BLANKS,
     BYTE_ORDER_MARK,
-    Document,
-    JsoncError,
-    Member,
-    Value,
-    parse,
+    Part,
+    SettingsTextError,
+    member,
+    parts,
+    read,
 )
 
 ENV = "env"
@@ -33,206 +32,122 @@ Made = Literal["value", "member", "env", "document", "file"]
 
 _INDENT = "  "
 _LINE_BREAK = re.compile(r"\r\n|\n|\r")
-_REST_OF_LINE_BLANK = re.compile(r"[ \t]*(?:[\r\n]|\Z)")
-_BLANKS_IN_LINE = re.compile(r"[ \t]*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """A value of `ANTHROPIC_BASE_URL`: its JSON text, what that means, and its offset."""
-
-    raw: str
-    value: object
-    start: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Splice:
-    """`text[start:end]` becomes `new`."""
-
-    start: int
-    end: int
-    new: str = ""
-
-
-def find(text: str) -> Found | None:
-    """The value that counts; None where none is set.
+def find(text: str) -> Part | None:
+    """Find the value that counts; None where none is set.
 
     Raises:
-        JsoncError: `text` is no JSON, or it or its `env` is no object.
+        SettingsTextError: `text` is no JSON, or it or its `env` is no object.
     """
-    document = parse(text)
-    member = _own_member(document)
-    if member is None:
-        return None
-    value = member.value
-    return Found(
-        raw=text[value.start : value.end], value=document.decoded(value), start=value.start
-    )
+    env = _env(text)
+    return member(text, env, BASE_URL) if env else None
 
 
 def insert(text: str, url: str) -> tuple[str, Made]:
-    """`text`, which sets none, with `url` in it, and how much had to be made for that.
+    """Put `url` into `text`, which sets none, and say how much had to be made for that.
 
     Raises:
-        JsoncError: `text` is no JSON, or it or its `env` is no object.
+        SettingsTextError: `text` is no JSON, or it or its `env` is no object.
     """
-    document = parse(text)
-    root = document.root
-    if root is None:
+    root, env = read(text), _env(text)
+    if root.start == root.end:
         return _with_document(text, url), "document"
-    env = _env(document)
+    colon = _colon(text, parts(text, root))
     if env is not None:
-        return _append(text, env.value, BASE_URL, quoted(url), colon=_colon(text, root)), "member"
-    colon = _colon(text, root)
+        return _append(text, env, BASE_URL, quoted(url), colon=colon), "member"
     return _append(text, root, ENV, _block(text, root, url, colon), colon=colon), "env"
 
 
 def replace(text: str, raw: str) -> str:
-    """`text` with `raw`, JSON, as the value that it has now.
+    """Put `raw`, JSON, in place of the value that `text` has now.
 
     Raises:
-        JsoncError: `text` is no JSON, or it or its `env` is no object.
+        SettingsTextError: `text` is no JSON, or it or its `env` is no object.
     """
-    member = _own_member(parse(text))
-    if member is None:
-        return text
-    return _spliced(text, [_Splice(member.value.start, member.value.end, raw)])
+    value = find(text)
+    return text if value is None else text[: value.start] + raw + text[value.end :]
 
 
 def remove(text: str, made: Made) -> str:
-    """`text` without the value, nor whatever else we made, where nobody else put anything in it.
+    """Take the value out, and whatever else we made, where nobody else put anything in it.
 
     Raises:
-        JsoncError: `text` is no JSON, or it or its `env` is no object.
+        SettingsTextError: `text` is no JSON, or it or its `env` is no object.
     """
-    document = parse(text)
-    env = _env(document)
-    member = _own_member(document)
-    if env is None or member is None:
+    env, value = _env(text), find(text)
+    if env is None or value is None:
         return text
-    text = _without(text, env.value, member)
-    if made in {"value", "member"}:
+    text = _without(text, env, value)
+    env = _env(text)
+    if made in {"value", "member"} or env is None or env.value:
         return text
-    document = parse(text)
-    env = _env(document)
-    if document.root is None or env is None or not _is_bare(text, env.value):
-        return text
-    text = _without(text, document.root, env)
-    root = parse(text).root
-    if made == "env" or root is None or not _is_bare(text, root):
+    text = _without(text, read(text), env)
+    root = read(text)
+    if made == "env" or root.value:
         return text
     line_break = _LINE_BREAK.match(text, root.end)
     return text[: root.start] + text[line_break.end() if line_break else root.end :]
 
 
 def quoted(text: str) -> str:
-    """`text` as JSON."""
+    """Write `text` as JSON."""
     return json.dumps(text, ensure_ascii=False)
 
 
-def _env(document: Document) -> Member | None:
-    root = document.root
-    if root is None:
-        return None
-    if root.kind != "object":
-        raise JsoncError("the settings are no object", document.text, root.start)
-    env = root.last(ENV)
-    if env is not None and env.value.kind != "object":
-        raise JsoncError("env is no object", document.text, env.value.start)
+def _env(text: str) -> Part | None:
+    env = member(text, read(text), ENV)
+    if env is not None and not isinstance(env.value, dict):
+        raise SettingsTextError("env is no object", text, env.start)
     return env
 
 
-def _own_member(document: Document) -> Member | None:
-    env = _env(document)
-    return env.value.last(BASE_URL) if env else None
-
-
-def _is_bare(text: str, container: Value) -> bool:
-    """Whether nothing is in it, comments included."""
-    return not text[container.start + 1 : container.end - 1].strip(BLANKS)
-
-
 def _with_document(text: str, url: str) -> str:
-    """A text of blanks and comments at most, with settings before them."""
+    """A blank text with settings before its blanks."""
     mark = BYTE_ORDER_MARK if text.startswith(BYTE_ORDER_MARK) else ""
-    line_end = _line_break(text) or "\n"
-    lines = [
-        "{",
-        f'{_INDENT}"{ENV}": {{',
-        f"{_INDENT * 2}{quoted(BASE_URL)}: {quoted(url)}",
-        f"{_INDENT}}}",
-        "}",
-        "",
-    ]
-    return mark + line_end.join(lines) + text.removeprefix(mark)
+    document = json.dumps({ENV: {BASE_URL: url}}, indent=_INDENT, ensure_ascii=False) + "\n"
+    return mark + document.replace("\n", _line_break(text) or "\n") + text.removeprefix(mark)
 
 
-def _block(text: str, root: Value, url: str, colon: str) -> str:
+def _block(text: str, root: Part, url: str, colon: str) -> str:
     """The value of a new `env` in `root`, laid out as its neighbours are."""
-    member = f"{quoted(BASE_URL)}{colon}{quoted(url)}"
+    entry = f"{quoted(BASE_URL)}{colon}{quoted(url)}"
     line_end = _line_break(_last_blanks(text, root))
     if not line_end:
-        return f"{{{member}}}"
+        return f"{{{entry}}}"
     indent = _member_indent(text, root)
-    unit = indent.removeprefix(_closing_indent(text, root)) or _INDENT
-    return f"{{{line_end}{indent}{unit}{member}{line_end}{indent}}}"
+    unit = indent.removeprefix(_indent_before(text, root.end - 1) or "") or _INDENT
+    return f"{{{line_end}{indent}{unit}{entry}{line_end}{indent}}}"
 
 
-def _append(text: str, container: Value, key: str, value: str, *, colon: str) -> str:
+def _append(text: str, container: Part, key: str, value: str, *, colon: str) -> str:
     """`text` with one more member at the end of an object."""
+    present = parts(text, container)
     blanks = _last_blanks(text, container)
-    position = container.end - 1 - len(blanks)
-    last = container.members[-1] if container.members else None
     line_end = _line_break(blanks)
     if line_end:
         lead = line_end + _member_indent(text, container)
-    elif last is None:
+    elif not present:
         lead = blanks
     else:
         lead = " " if blanks or colon != ":" else ""
-    if last is not None:
-        colon = _colon(text, container)
-    member = f"{lead}{quoted(key)}{colon}{value}"
-    if last is None:
-        return _spliced(text, [_Splice(position, position, member)])
-    if last.comma is not None:
-        return _spliced(text, [_Splice(position, position, f"{member},")])
-    comma = _Splice(last.value.end, last.value.end, ",")
-    return _spliced(text, [comma, _Splice(position, position, member)])
+    comma, position = (",", present[-1].end) if present else ("", container.start + 1)
+    colon = _colon(text, present) if present else colon
+    return f"{text[:position]}{comma}{lead}{quoted(key)}{colon}{value}{text[position:]}"
 
 
-def _without(text: str, container: Value, member: Member) -> str:
-    """`text` without one member of an object; comments around it stay."""
-    start = len(text[: member.start].rstrip(BLANKS))
-    end = member.value.end
-    rest = end if member.comma is None else member.comma + 1
-    splices = []
-    is_in_line = not _REST_OF_LINE_BLANK.match(text, rest)
-    if is_in_line and _line_break(text[start : member.start]):
-        start = member.start  # the line before may end in a comment
-    if is_in_line and start == member.start and (blanks := _BLANKS_IN_LINE.match(text, rest)):
-        splices.append(_Splice(rest, blanks.end()))
-    splices.append(_Splice(start, end))
-    if member.comma is not None:
-        splices.append(_Splice(member.comma, rest))
+def _without(text: str, container: Part, gone: Part) -> str:
+    """`text` without one member of an object, its comma and the blanks on one side of it."""
+    present = parts(text, container)
+    index = present.index(gone)
+    if index + 1 < len(present):
+        start, end = gone.key_start, present[index + 1].key_start
     else:
-        before = container.members[: container.members.index(member)]
-        splices += [_Splice(each.comma, each.comma + 1) for each in before[-1:] if each.comma]
-    return _spliced(text, splices)
+        start, end = present[index - 1].end if index else container.start + 1, gone.end
+    return text[:start] + text[end:]
 
 
-def _spliced(text: str, splices: list[_Splice]) -> str:
-    """All splices done; of two at one place the first in the list comes first in the text."""
-    parts = []
-    done = 0
-    for splice in sorted(splices, key=lambda each: (each.start, each.end)):
-        parts += [text[done : splice.start], splice.new]
-        done = splice.end
-    return "".join([*parts, text[done:]])
-
-
-def _last_blanks(text: str, container: Value) -> str:
+def _last_blanks(text: str, container: Part) -> str:
     """The blanks before an object's closing brace."""
     inside = text[container.start + 1 : container.end - 1]
     return inside[len(inside.rstrip(BLANKS)) :]
@@ -246,27 +161,20 @@ def _line_break(text: str) -> str:
 
 def _indent_before(text: str, offset: int) -> str | None:
     """The blanks from the line's start to `offset`; None where something else is there too."""
-    head = text[:offset]
-    indent = head[len(head.rstrip(" \t")) :]
-    before = head[: len(head) - len(indent)]
-    return indent if not before or before[-1] in "\r\n" else None
+    line = _LINE_BREAK.split(text[:offset])[-1]
+    return None if line.strip(" \t") else line
 
 
-def _closing_indent(text: str, container: Value) -> str:
-    return _indent_before(text, container.end - 1) or ""
-
-
-def _member_indent(text: str, container: Value) -> str:
+def _member_indent(text: str, container: Part) -> str:
     """Where a member on a line of its own begins."""
-    if container.members:
-        indent = _indent_before(text, container.members[-1].start)
-        if indent is not None:
-            return indent
-    return _closing_indent(text, container) + _INDENT
+    indent = None
+    if present := parts(text, container):
+        indent = _indent_before(text, present[-1].key_start)
+    if indent is None:
+        indent = (_indent_before(text, container.end - 1) or "") + _INDENT
+    return indent
 
 
-def _colon(text: str, container: Value) -> str:
-    """A colon as this object's last member has it."""
-    if container.members and text[container.members[-1].value.start - 1] == ":":
-        return ":"
-    return ": "
+def _colon(text: str, present: list[Part]) -> str:
+    """A colon as the last of these members has it."""
+    return ":" if present and text[present[-1].start - 1] == ":" else ": "

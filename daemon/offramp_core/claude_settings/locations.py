@@ -19,7 +19,7 @@ _MACOS_MANAGED = Path("/Library/Application Support/ClaudeCode/managed-settings.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
+class SettingsLocations:
     """The user's settings file, and those that win over it where they set the same."""
 
     user: Path
@@ -30,8 +30,8 @@ class Places:
     @classmethod
     def for_user(
         cls, environ: Mapping[str, str], *, home: Path, folder: Path, managed: Path | None = None
-    ) -> Places:
-        """The files as Claude Code finds them when it is started in `folder`."""
+    ) -> SettingsLocations:
+        """Locate the files as Claude Code finds them when it is started in `folder`."""
         own = environ.get(FOLDER_VARIABLE)
         user_folder = folder / Path(own).expanduser() if own else home / _FOLDER
         return cls(
@@ -42,7 +42,7 @@ class Places:
         )
 
     def stronger(self) -> tuple[tuple[str, Path], ...]:
-        """What wins over the user's file, the strongest first, with what to call it."""
+        """List what wins over the user's file, the strongest first, with what to call it."""
         named = (
             *(("managed settings", path) for path in self._managed_drop_ins()),
             ("managed settings", self.managed),
@@ -61,5 +61,5 @@ class Places:
 
 
 def managed_file(platform: str) -> Path:
-    """Where an organisation puts the settings that its people can't change."""
+    """Find where an organisation puts the settings that its people can't change."""
     return _MACOS_MANAGED if platform == "darwin" else _LINUX_MANAGED

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from offramp_core.claude_settings.editing import BASE_URL, ENV
-from offramp_core.claude_settings.jsonc import BYTE_ORDER_MARK, Document, Value, parse
+from offramp_core.claude_settings.json_spans import BYTE_ORDER_MARK, Part, parts, read
 from offramp_core.config.values import shown
 
 if TYPE_CHECKING:
@@ -19,11 +19,10 @@ _SECRET_KEY = re.compile(r"key|token|secret|password|auth|credential|header|cook
 _CREDENTIAL = re.compile(
     r"\bsk-[\w-]+|(?=[A-Za-z0-9_-]*[0-9])(?=[A-Za-z0-9_-]*[A-Za-z])[A-Za-z0-9_-]{20,}"
 )
-_LINE = re.compile(r"[^\r\n]+")
 
 
 def unified(file: Path, before: bytes | None, after: bytes | None) -> str:
-    """The change of `file` as text with line ends; both sides are readable JSON or None."""
+    """Show the change of `file` as text with line ends; both sides are readable JSON or None."""
     name = str(file)
     lines = difflib.unified_diff(
         _lines(before),
@@ -42,46 +41,34 @@ def _lines(data: bytes | None) -> list[str]:
 
 def _masked(text: str) -> str:
     """`text` without other variables' values, what stands under a telling key, and the like."""
-    document = parse(text)
-    spans = [(start, end, _MASK) for start, end in _secrets(document)]
-    spans += [
-        (start, end, _LINE.sub("***", text[start:end]))
-        for start, end in document.comments
-        if _SECRET_KEY.search(text, start, end)
-    ]
-    parts, done = [], 0
-    for start, end, mask in sorted(spans):
-        parts += [text[done:start], mask]
-        done = end
-    return _CREDENTIAL.sub("***", "".join([*parts, text[done:]]))
+    pieces, done = [], 0
+    for part in sorted(_secrets(text), key=lambda part: part.start):
+        pieces += [text[done : part.start], _MASK]
+        done = part.end
+    return _CREDENTIAL.sub("***", "".join([*pieces, text[done:]]))
 
 
-def _secrets(document: Document) -> Iterator[tuple[int, int]]:
-    root = document.root
-    for member in root.members if root else ():
+def _secrets(text: str) -> Iterator[Part]:
+    """The values that may be secrets, none of them within another."""
+    root = read(text)
+    open_parts = []
+    for member in parts(text, root):
         if member.key == ENV:
-            for variable in member.value.members:
-                if variable.key != BASE_URL or _may_hold_password(document, variable.value):
-                    yield variable.value.start, variable.value.end
-        elif _SECRET_KEY.search(member.key):
-            yield member.value.start, member.value.end
+            for variable in parts(text, member):
+                if variable.key != BASE_URL or _may_hold_password(variable.value):
+                    yield variable
         else:
-            yield from _below(member.value)
-
-
-def _below(value: Value) -> Iterator[tuple[int, int]]:
-    for item in value.items:
-        yield from _below(item)
-    for member in value.members:
-        if _SECRET_KEY.search(member.key):
-            yield member.value.start, member.value.end
+            open_parts.append(member)
+    while open_parts:
+        part = open_parts.pop()
+        if _SECRET_KEY.search(part.key):
+            yield part
         else:
-            yield from _below(member.value)
+            open_parts += parts(text, part)
 
 
-def _may_hold_password(document: Document, value: Value) -> bool:
-    text = document.decoded(value)
-    return not isinstance(text, str) or shown(text) != repr(text)
+def _may_hold_password(value: object) -> bool:
+    return not isinstance(value, str) or shown(value) != repr(value)
 
 
 def _ended(line: str) -> str:

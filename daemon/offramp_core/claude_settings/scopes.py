@@ -1,6 +1,6 @@
 """What each of Claude Code's settings sets, and the shell beside them, the strongest first.
 
-Files that can't be read are passed over: Claude Code passes them over too.
+Files that can't be read set nothing: Claude Code ignores them too.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from offramp_core import atomic_file
+from offramp_core.claude_settings import json_spans
 from offramp_core.claude_settings.editing import ENV
-from offramp_core.claude_settings.jsonc import Document, JsoncError, Value, parse, place
 from offramp_core.errors import OfframpError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from offramp_core.claude_settings.locations import Places
+    from offramp_core.claude_settings.locations import SettingsLocations
 
 OWN = "your own settings"
 """The name of the scope that connect writes to."""
@@ -36,8 +36,8 @@ class Scope:
     path: Path | None
     variables: Mapping[str, str] = field(repr=False)
     settings: Mapping[str, str] = field(repr=False)
-    beyond_json: tuple[int, int] | None = None
-    """Line and column of a comment or trailing comma, for which Claude Code may pass over it."""
+    problem: str = ""
+    """Why the file is no JSON, and where, for which Claude Code ignores the whole of it."""
 
     @property
     def shown(self) -> str:
@@ -46,7 +46,7 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class ScopedValue:
     """One value, and where it is set."""
 
     name: str
@@ -54,9 +54,9 @@ class Setting:
     scope: Scope
 
 
-def read(places: Places, environ: Mapping[str, str]) -> tuple[Scope, ...]:
-    """All that are there, the strongest first: the files win over the shell."""
-    files = (*places.stronger(), (OWN, places.user))
+def read(locations: SettingsLocations, environ: Mapping[str, str]) -> tuple[Scope, ...]:
+    """List all that are there, the strongest first: the files win over the shell."""
+    files = (*locations.stronger(), (OWN, locations.user))
     found = [scope for name, path in files if (scope := _of_file(name, path)) is not None]
     return (
         *found,
@@ -64,24 +64,24 @@ def read(places: Places, environ: Mapping[str, str]) -> tuple[Scope, ...]:
     )
 
 
-def variables(scopes: Sequence[Scope], *names: str) -> Iterator[Setting]:
-    """Each place that sets one of the variables `names` to something, by name, strongest first."""
+def variables(scopes: Sequence[Scope], *names: str) -> Iterator[ScopedValue]:
+    """List who sets one of the variables `names` to something, by name, strongest first."""
     for name in names:
         for scope in scopes:
             if value := scope.variables.get(name, "").strip():
-                yield Setting(name=name, value=value, scope=scope)
+                yield ScopedValue(name=name, value=value, scope=scope)
 
 
-def in_force(scopes: Sequence[Scope], *names: str) -> Setting | None:
-    """What holds for the first of `names` that is set anywhere."""
+def in_force(scopes: Sequence[Scope], *names: str) -> ScopedValue | None:
+    """Find what holds for the first of `names` that is set anywhere."""
     return next(variables(scopes, *names), None)
 
 
-def settings(scopes: Sequence[Scope], name: str) -> Iterator[Setting]:
-    """Each file that sets `name` itself, strongest first."""
+def settings(scopes: Sequence[Scope], name: str) -> Iterator[ScopedValue]:
+    """List the files that set `name` itself, strongest first."""
     for scope in scopes:
         if value := scope.settings.get(name, "").strip():
-            yield Setting(name=name, value=value, scope=scope)
+            yield ScopedValue(name=name, value=value, scope=scope)
 
 
 def is_on(value: str) -> bool:
@@ -91,28 +91,21 @@ def is_on(value: str) -> bool:
 
 def _of_file(name: str, path: Path) -> Scope | None:
     try:
-        text = (atomic_file.read(path) or b"").decode()
-        document = parse(text)
-    except (OfframpError, UnicodeDecodeError, JsoncError):
+        found = json_spans.read((atomic_file.read(path) or b"").decode()).value
+    except (OfframpError, UnicodeDecodeError):
         return None
-    if document.root is None:
+    except json_spans.SettingsTextError as error:
+        return Scope(name=name, path=path, variables={}, settings={}, problem=str(error))
+    if not found:
         return None
-    env = document.root.last(ENV)
-    beyond = document.beyond_json
-    return Scope(
-        name=name,
-        path=path,
-        variables=dict(_plain(document, env.value)) if env else {},
-        settings=dict(_plain(document, document.root)),
-        beyond_json=None if beyond is None else place(text, beyond),
-    )
+    return Scope(name=name, path=path, variables=_plain(found.get(ENV)), settings=_plain(found))
 
 
-def _plain(document: Document, value: Value) -> Iterable[tuple[str, str]]:
+def _plain(values: object) -> dict[str, str]:
     """The members that are text, numbers or truth values, as text."""
-    for member in value.members:
-        decoded = document.decoded(member.value)
-        if isinstance(decoded, bool):
-            yield member.key, str(decoded).lower()
-        elif isinstance(decoded, str | int | float):
-            yield member.key, str(decoded)
+    members = values.items() if isinstance(values, dict) else ()
+    return {
+        key: str(value).lower() if isinstance(value, bool) else str(value)
+        for key, value in members
+        if isinstance(value, str | int | float)
+    }

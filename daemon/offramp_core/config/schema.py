@@ -1,36 +1,30 @@
-"""What may be set, and how each value is read: one reader per key, no files and no environment."""
+"""What may be set, and how each value is read: one reader per key, no files and no environment.
+
+Types and ranges are those that the Structs of the settings declare; what a value means beyond its
+type (a host, an address, a key) is read here.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta
 
 from offramp_core.addresses import base_url_problem, is_usable_host, normal_base_url
 from offramp_core.config.values import Given, did_you_mean, listed, shown
 from offramp_core.services import zai
-from offramp_core.settings import (
-    MIB,
-    Auth,
-    DelegationMode,
-    LogFormat,
-    LogLevel,
-    OwnThinking,
-    Secret,
-    Thinking,
-    TrayCount,
-    TrayIcon,
-    TrayText,
-)
+from offramp_core.settings import Backend, KeepRules, Secret, Settings, TraySettings
 
 Reader = Callable[[Given], Any]
 """Turns a found value into the setting's own type, or raises its refusal."""
 
 MIN_TOKEN_LENGTH = 16
 
-_WEEK_S = 7 * 24 * 3600
-_MAX_BODY_BYTES = 1024 * MIB
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _VISIBLE_ASCII = re.compile(r"[!-~]+")
@@ -57,9 +51,8 @@ def _line(example: str) -> Reader:
     return lambda given: _text(given, example=example)
 
 
-def _choice(literal: object) -> Reader:
-    """One of the words of a Literal, in any case."""
-    words: tuple[str, ...] = get_args(literal)
+def _choice(words: tuple[str, ...]) -> Reader:
+    """One of these words, in any case."""
 
     def read(given: Given) -> str:
         word = given.value.strip().lower() if isinstance(given.value, str) else ""
@@ -73,32 +66,37 @@ def _choice(literal: object) -> Reader:
     return read
 
 
-def _whole_number(low: int, high: int, *, meaning: str = "") -> Reader:
-    hint = f"Use a whole number from {low} to {high}{meaning}."
+def _number(declared: Any) -> Reader:
+    """A number within its limits; a variable's text must be one as people write it."""
+    kind, limits = get_args(declared)
+    any_number = kind | int  # which may be too large for a float
+    if kind is int:
+        what, pattern = "a whole number", _WHOLE_NUMBER
+        meaning = f" ({limits.description})" if limits.description else ""
+        hint = f"Use a whole number from {limits.ge} to {limits.le}{meaning}."
+    else:
+        what, pattern = "a number", _NUMBER
+        hint = f"Use a number of seconds above {limits.gt}, at most {limits.le}."
 
-    def read(given: Given) -> int:
+    def read(given: Given) -> Any:
         value = given.value
-        if given.is_text and isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value.strip()):
-            value = int(value)
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise given.refused("is not a whole number", hint=hint)
-        if not low <= value <= high:
+        if given.is_text and isinstance(value, str) and pattern.fullmatch(value.strip()):
+            value = kind(value)
+        if not _fits(value, any_number) or value != value:  # NaN
+            raise given.refused(f"is not {what}", hint=hint)
+        if not _fits(value, declared):
             raise given.refused("is out of range", hint=hint)
-        return value
+        return msgspec.convert(value, declared)
 
     return read
 
 
-def _seconds(given: Given) -> float:
-    hint = f"Use a number of seconds above 0, at most {_WEEK_S}."
-    value = given.value
-    if given.is_text and isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
-        value = float(value)
-    if not isinstance(value, int | float) or isinstance(value, bool) or value != value:  # NaN
-        raise given.refused("is not a number", hint=hint)
-    if not 0 < value <= _WEEK_S:
-        raise given.refused("is out of range", hint=hint)
-    return float(value)
+def _fits(value: object, kind: Any) -> bool:
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _flag(given: Given) -> bool:
@@ -218,30 +216,62 @@ def _folder(given: Given) -> Path:
     return folder
 
 
-SETTINGS: Mapping[str, Reader] = {
+_SPECIAL: Mapping[str, Reader] = {
     "host": _host,
-    "port": _whole_number(1, 65535),
     "client_token": _client_token,
     "allowed_hosts": _host_names,
-    "log_dir": _folder,
-    "log_level": _choice(LogLevel),
-    "log_format": _choice(LogFormat),
-    "week_start_day": _whole_number(0, 6, meaning=" (0 is Sunday)"),
-    "week_start_hour": _whole_number(0, 23),
-    "thinking": _choice(Thinking),
-    "delegation": _choice(DelegationMode),
-    "failover": _flag,
-    "overflow": _flag,
     "overflow_model": _line(f'"{zai.GLM_4_7.name}"'),
-    "queue_wait_s": _seconds,
-    "zai_quota": _flag,
-    "let_conversations_finish": _flag,
-    "max_body_bytes": _whole_number(1, _MAX_BODY_BYTES),
-    "connect_timeout_s": _seconds,
-    "silence_timeout_s": _seconds,
-    "drain_timeout_s": _seconds,
+    "base_url": _base_url,
+    "headers": _header_names,
 }
+"""Readers of the keys that need more than their type says."""
+
+_BY_TYPE: Mapping[object, Reader] = {
+    bool: _flag,
+    tuple[str, ...]: _texts,
+    Secret: _secret,
+    Path: _folder,
+}
+
+
+def _reader(key: str, kind: Any) -> Reader:
+    """The reader of a field by its name or by the type that its Struct declares."""
+    if get_origin(kind) is UnionType:  # what may be left out
+        (kind,) = (each for each in get_args(kind) if each is not NoneType)
+    if key in _SPECIAL:
+        return _SPECIAL[key]
+    if get_origin(kind) is Literal:
+        return _choice(get_args(kind))
+    if get_origin(kind) is Annotated:
+        return _number(kind)
+    return _BY_TYPE[kind]
+
+
+def _readers(struct: type[msgspec.Struct], *without: str) -> Mapping[str, Reader]:
+    kinds = get_type_hints(struct, include_extras=True)
+    fields = struct.__struct_fields__
+    return {key: _reader(key, kinds[key]) for key in fields if key not in without}
+
+
+SETTINGS = _readers(Settings, "keep_on_anthropic", "tray", "backends", "routes")
 """The top-level keys that are fields of Settings."""
+
+KEEP = _readers(KeepRules)
+"""The keys of `[keep_on_anthropic]`."""
+
+TRAY = _readers(TraySettings)
+"""The keys of `[tray]`."""
+
+BACKEND = _readers(Backend, "name")
+"""The keys of `[backend.NAME]`, without `key_env`, which leads to `key`."""
+
+ROUTE: Mapping[str, Reader] = {
+    "match": _line('"sonnet"'),
+    "backend": _line(f'"{zai.NAME}"'),
+    "send_model": _line(f'"{zai.GLM_4_5_AIR.name}"'),
+    "context_tokens": _number(Annotated[int, Meta(ge=1, le=1_000_000_000)]),
+}
+"""The keys of `[[route]]`."""
 
 SHORTHANDS: Mapping[str, str] = {
     "zai_api_key": "backend.zai.key",
@@ -249,47 +279,6 @@ SHORTHANDS: Mapping[str, str] = {
     "anthropic_base_url": "backend.anthropic.base_url",
 }
 """Top-level keys that stand for a backend's field."""
-
-KEEP: Mapping[str, Reader] = dict.fromkeys(
-    ("server_tools", "images", "documents", "context_size", "safety_check", "quota_probe"), _flag
-)
-"""The keys of `[keep_on_anthropic]`."""
-
-TRAY: Mapping[str, Reader] = {
-    "count": _choice(TrayCount),
-    "text": _choice(TrayText),
-    "icon": _choice(TrayIcon),
-    "quota_percent": _whole_number(1, 100),
-    "notify_delegation": _flag,
-    "notify_key": _flag,
-    "notify_daemon": _flag,
-    "notify_quota": _flag,
-}
-"""The keys of `[tray]`."""
-
-BACKEND: Mapping[str, Reader] = {
-    "base_url": _base_url,
-    "key": _secret,
-    "auth": _choice(Auth),
-    "headers": _header_names,
-    "betas": _texts,
-    "drop_fields": _texts,
-    "system_role_in_messages": _flag,
-    "billing_header_block": _flag,
-    "server_tools": _flag,
-    "images": _flag,
-    "documents": _flag,
-    "own_thinking": _choice(OwnThinking),
-}
-"""The keys of `[backend.NAME]`, without `key_env`, which leads to `key`."""
-
-ROUTE: Mapping[str, Reader] = {
-    "match": _line('"sonnet"'),
-    "backend": _line(f'"{zai.NAME}"'),
-    "send_model": _line(f'"{zai.GLM_4_5_AIR.name}"'),
-    "context_tokens": _whole_number(1, 1_000_000_000),
-}
-"""The keys of `[[route]]`."""
 
 SECRETS = frozenset({"client_token", "zai_api_key", "key", "key_env"})
 """Keys whose values no message shows; `key_env` because a key is put there by mistake."""

@@ -5,6 +5,7 @@ Whoever switched it off keeps it off: the entry stays, marked as such, until it 
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import sys
@@ -16,35 +17,22 @@ from offramp_core.login_item import (
     executables,
     launchd,
     launchd_agents,
-    plan_steps,
     planned_files,
+    templates,
 )
 from offramp_core.login_item.launchd_agents import TRAY_LABEL
+from offramp_core.login_item.plan import LoginItemPlan
 from offramp_core.login_item.runner import SystemRunner
-from offramp_core.login_item.service import Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-    from offramp_core.login_item.runner import Command, Run
+    from offramp_core.login_item.runner import Run
 
-Choice = Literal["on", "off", "never set"]
+AutostartChoice = Literal["on", "off", "never set"]
 
 ENTRY = "offramp-tray.desktop"
 
-_ENTRY = """\
-[Desktop Entry]
-Type=Application
-Version=1.0
-Name=Offramp
-Comment=How Claude Code's traffic splits, and a pause button
-Exec={command}
-Terminal=false
-StartupNotify=false
-NoDisplay=true
-Hidden={hidden}
-X-GNOME-Autostart-enabled={enabled}
-"""
 _SWITCHED_OFF = re.compile(
     rb"^\s*(Hidden\s*=\s*true|X-GNOME-Autostart-enabled\s*=\s*false)\s*$", re.MULTILINE
 )
@@ -52,22 +40,19 @@ _RESERVED = re.compile(r'(["`$\\])')
 
 
 class TrayAutostart(Protocol):
-    """Whether the tray starts at login. Everything blocks; only `carry_out` changes anything."""
+    """Whether the tray starts at login. It blocks; only a plan's `apply` changes anything."""
 
-    def choice(self) -> Choice:
+    def choice(self) -> AutostartChoice:
         """What the user has chosen so far."""
 
-    def plan_on(self, program: Path, variables: Mapping[str, str]) -> Plan:
+    def plan_on(self, program: Path, variables: Mapping[str, str]) -> LoginItemPlan:
         """What has it start at login: `program`, which is `offramp`, by a path that lasts."""
 
-    def plan_off(self) -> Plan:
+    def plan_off(self) -> LoginItemPlan:
         """What keeps it from starting at login; one that runs now runs on."""
 
-    def plan_removal(self) -> Plan:
+    def plan_removal(self) -> LoginItemPlan:
         """What takes every trace of it away."""
-
-    def carry_out(self, plan: Plan) -> Iterator[str]:
-        """Do it, step by step; yields what was done after each, as the user reads it."""
 
 
 class XdgAutostart:
@@ -77,33 +62,29 @@ class XdgAutostart:
         """The entry belongs in `folder`."""
         self._file = folder / ENTRY
 
-    def choice(self) -> Choice:
+    def choice(self) -> AutostartChoice:
         """Read the entry, which the desktop's own settings may have changed."""
         text = planned_files.plan(self._file, None).before
         if text is None:
             return "never set"
         return "off" if _SWITCHED_OFF.search(text) else "on"
 
-    def plan_on(self, program: Path, variables: Mapping[str, str]) -> Plan:
+    def plan_on(self, program: Path, variables: Mapping[str, str]) -> LoginItemPlan:
         """Write the entry."""
         words = [str(program), "tray"]
         if variables:
             words = ["env", *(f"{name}={value}" for name, value in variables.items()), *words]
         text = render_entry(words, is_on=True)
-        return Plan(files=(planned_files.plan(self._file, text.encode()),))
+        return LoginItemPlan(files=(planned_files.plan(self._file, text.encode()),))
 
-    def plan_off(self) -> Plan:
+    def plan_off(self) -> LoginItemPlan:
         """Mark the entry as taken away by the user, which every desktop honours."""
         text = render_entry(["offramp", "tray"], is_on=False)
-        return Plan(files=(planned_files.plan(self._file, text.encode()),))
+        return LoginItemPlan(files=(planned_files.plan(self._file, text.encode()),))
 
-    def plan_removal(self) -> Plan:
+    def plan_removal(self) -> LoginItemPlan:
         """Remove the entry."""
-        return Plan(files=(planned_files.plan(self._file, None),))
-
-    def carry_out(self, plan: Plan) -> Iterator[str]:
-        """Write or remove the entry."""
-        return plan_steps.carried_out(plan, _nothing)
+        return LoginItemPlan(files=(planned_files.plan(self._file, None),))
 
 
 class LaunchAgentAutostart:
@@ -112,41 +93,38 @@ class LaunchAgentAutostart:
     def __init__(self, agents: launchd.Agents, folder: Path) -> None:
         """The agent's property list belongs in `folder`."""
         self._agents = agents
+        self._plan = functools.partial(LoginItemPlan, run=agents.run)
         self._file = folder / f"{TRAY_LABEL}.plist"
 
-    def choice(self) -> Choice:
+    def choice(self) -> AutostartChoice:
         """Look at the file, and at launchd's own memory of what is switched off."""
         if self._agents.is_disabled(TRAY_LABEL):
             return "off"
         is_there = planned_files.plan(self._file, None).before is not None
         return "on" if is_there else "never set"
 
-    def plan_on(self, program: Path, variables: Mapping[str, str]) -> Plan:
+    def plan_on(self, program: Path, variables: Mapping[str, str]) -> LoginItemPlan:
         """Write the agent, and have it run from now on."""
         agent = launchd_agents.render_tray(program, variables)
         file = planned_files.plan(self._file, agent)
         is_loaded = self._agents.facts(TRAY_LABEL) is not None
         loading = self._agents.loading(TRAY_LABEL, self._file)
         if not is_loaded:
-            return Plan(files=(file,), then=loading)
+            return self._plan(files=(file,), then=loading)
         if file.is_change:
-            return Plan(files=(file,), then=(self._agents.unloading(TRAY_LABEL), *loading))
+            return self._plan(files=(file,), then=(self._agents.unloading(TRAY_LABEL), *loading))
         enabling = loading[:1] if self._agents.is_disabled(TRAY_LABEL) else ()
-        return Plan(files=(file,), then=enabling)
+        return self._plan(files=(file,), then=enabling)
 
-    def plan_off(self) -> Plan:
+    def plan_off(self) -> LoginItemPlan:
         """Switch it off for the logins to come."""
-        return Plan(then=(self._agents.disabling(TRAY_LABEL),))
+        return self._plan(then=(self._agents.disabling(TRAY_LABEL),))
 
-    def plan_removal(self) -> Plan:
+    def plan_removal(self) -> LoginItemPlan:
         """Unload the agent and remove its file."""
         is_loaded = self._agents.facts(TRAY_LABEL) is not None
         first = (self._agents.unloading(TRAY_LABEL),) if is_loaded else ()
-        return Plan(first=first, files=(planned_files.plan(self._file, None),))
-
-    def carry_out(self, plan: Plan) -> Iterator[str]:
-        """Do it, step by step."""
-        return plan_steps.carried_out(plan, self._agents.carry_out)
+        return self._plan(first=first, files=(planned_files.plan(self._file, None),))
 
 
 class TraySwitch:
@@ -169,7 +147,7 @@ class TraySwitch:
             OfframpError: the files can't be written, or the service manager fails.
         """
         plan = self._item.plan_on(self._program, self._variables) if on else self._item.plan_off()
-        for _ in self._item.carry_out(plan):
+        for _ in plan.apply():
             pass
 
 
@@ -181,8 +159,8 @@ def switch_for(environ: Mapping[str, str]) -> TraySwitch:
     """
     home = Path.home()
     program = executables.find(environ, home).command_line
-    kept = environment.needed(environ, home, Path.cwd())
-    return TraySwitch(find(environ, home=home), program, kept)
+    variables = environment.needed(environ, home, Path.cwd())
+    return TraySwitch(find(environ, home=home), program, variables)
 
 
 def find(
@@ -204,7 +182,7 @@ def find(
 
 def render_entry(words: list[str], *, is_on: bool) -> str:
     """The desktop entry that starts a command of these `words`."""
-    return _ENTRY.format(
+    return templates.text(ENTRY).format(
         command=" ".join(map(_word, words)),
         hidden="false" if is_on else "true",
         enabled="true" if is_on else "false",
@@ -215,7 +193,3 @@ def _word(text: str) -> str:
     """One word of `Exec`: quoted as a command's, then escaped as any text of an entry."""
     escaped = _RESERVED.sub(r"\\\1", text).replace("\\", "\\\\")
     return f'"{escaped.replace("%", "%%")}"'
-
-
-def _nothing(_command: Command) -> None:
-    """An XDG entry needs no command."""

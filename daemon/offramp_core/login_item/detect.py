@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from offramp_core.login_item.runner import Run
-    from offramp_core.login_item.service import ServiceManager
+    from offramp_core.login_item.service import LoginItemManager
 
 
 def detect(
@@ -23,7 +23,7 @@ def detect(
     run: Run | None = None,
     home: Path | None = None,
     platform: str = sys.platform,
-) -> ServiceManager:
+) -> LoginItemManager:
     """The user's systemd or launchd; it is asked, so this blocks for a moment.
 
     Raises:

@@ -33,7 +33,7 @@ def needed(environ: Mapping[str, str], home: Path, folder: Path) -> dict[str, st
     Raises:
         OfframpError: a value can't stand in any login item's file.
     """
-    kept = {}
+    moved = {}
     for name, default in _DEFAULTS.items():
         value = environ.get(name)
         if not value:
@@ -45,11 +45,11 @@ def needed(environ: Mapping[str, str], home: Path, folder: Path) -> dict[str, st
             )
         path = folder / Path(value).expanduser()
         if default is None or path != home / default:
-            kept[name] = str(path)
-    return kept
+            moved[name] = str(path)
+    return moved
 
 
-def seen_by_daemon(environ: Mapping[str, str], kept: Mapping[str, str]) -> dict[str, str]:
-    """What of the shell's environment the daemon will have, for reading the settings as it will."""
+def seen_by_daemon(environ: Mapping[str, str], moved: Mapping[str, str]) -> dict[str, str]:
+    """Return what of the shell's environment the daemon will have; it will have all of `moved`."""
     system = {name: environ[name] for name in ("HOME", "XDG_RUNTIME_DIR") if name in environ}
-    return {**system, **kept}
+    return {**system, **moved}

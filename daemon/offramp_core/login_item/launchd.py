@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import time
 from typing import TYPE_CHECKING
 
-from offramp_core.login_item import launchd_agents, plan_steps, planned_files
+from offramp_core.login_item import launchd_agents, planned_files
 from offramp_core.login_item.launchd_agents import DAEMON_LABEL
+from offramp_core.login_item.plan import LoginItemPlan
 from offramp_core.login_item.runner import TIMEOUT_S, CommandFailedError, must, shown
-from offramp_core.login_item.service import NoServiceManagerError, Plan, State
+from offramp_core.login_item.service import LoginItemState, NoServiceManagerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from offramp_core.login_item.runner import Command, Run
-    from offramp_core.login_item.service import Setup
+    from offramp_core.login_item.service import LoginItemSpec
 
 AGENTS = "Library/LaunchAgents"
 _LAUNCHCTL = "launchctl"
@@ -64,15 +66,15 @@ class Agents:
         """The command after which it is not loaded at login any more; a running one runs on."""
         return (_LAUNCHCTL, "disable", self._target(label))
 
-    def kickstarting(self, label: str, *, anew: bool) -> Command:
-        """The command that starts it, `anew` after killing what runs."""
-        return (_LAUNCHCTL, "kickstart", *(("-k",) if anew else ()), self._target(label))
+    def kickstarting(self, label: str, *, kills: bool) -> Command:
+        """The command that starts it; with `kills`, what runs is killed first."""
+        return (_LAUNCHCTL, "kickstart", *(("-k",) if kills else ()), self._target(label))
 
     def signalling(self, label: str, signal: str) -> Command:
         """The command that sends the program a signal."""
         return (_LAUNCHCTL, "kill", signal, self._target(label))
 
-    def carry_out(self, command: Command) -> None:
+    def run(self, command: Command) -> None:
         """Run one of these commands, and wait until it is true.
 
         Raises:
@@ -125,14 +127,15 @@ class LaunchdManager:
     def __init__(self, agents: Agents, agents_dir: Path) -> None:
         """Speak to it by `agents`; property lists belong in `agents_dir`."""
         self._agents = agents
+        self._plan = functools.partial(LoginItemPlan, run=agents.run)
         self._file = agents_dir / f"{DAEMON_LABEL}.plist"
 
-    def state(self) -> State:
+    def state(self) -> LoginItemState:
         """How the agent is now."""
         present = planned_files.plan(self._file, None).before
         facts = self._agents.facts(DAEMON_LABEL)
         pid = (facts or {}).get("pid", "")
-        return State(
+        return LoginItemState(
             manager=self.name,
             files=() if present is None else (self._file,),
             is_installed=present is not None,
@@ -145,24 +148,24 @@ class LaunchdManager:
             detail=(facts or {}).get("state", "not loaded"),
         )
 
-    def plan_install(self, setup: Setup) -> Plan:
+    def plan_install(self, spec: LoginItemSpec) -> LoginItemPlan:
         """Write the agent and load it; a changed one has to be unloaded first."""
         agent = launchd_agents.render_daemon(
-            setup.program,
-            setup.addresses,
-            setup.environment,
-            drain_timeout_s=setup.drain_timeout_s,
-            error_file=setup.diagnostics_dir / "launchd.log",
+            spec.program,
+            spec.addresses,
+            spec.environment,
+            drain_timeout_s=spec.drain_timeout_s,
+            error_file=spec.diagnostics_dir / "launchd.log",
         )
         file = planned_files.plan(self._file, agent)
         facts = self._agents.facts(DAEMON_LABEL)
-        folders = (setup.diagnostics_dir,)
+        folders = (spec.diagnostics_dir,)
         loading = self._agents.loading(DAEMON_LABEL, self._file)
         if facts is None:
-            return Plan(folders=folders, files=(file,), then=loading)
+            return self._plan(folders=folders, files=(file,), then=loading)
         if not file.is_change:
-            return Plan(folders=folders, files=(file,), then=self._ensuring(facts))
-        return Plan(
+            return self._plan(folders=folders, files=(file,), then=self._ensuring(facts))
+        return self._plan(
             folders=folders,
             files=(file,),
             then=(self._agents.unloading(DAEMON_LABEL), *loading),
@@ -170,43 +173,39 @@ class LaunchdManager:
             "after the old one has ended.",
         )
 
-    def plan_uninstall(self) -> Plan:
+    def plan_uninstall(self) -> LoginItemPlan:
         """Unload it, which closes its port, and take it away."""
         file = planned_files.plan(self._file, None)
         is_loaded = self._agents.facts(DAEMON_LABEL) is not None
         first = (self._agents.unloading(DAEMON_LABEL),) if is_loaded else ()
-        return Plan(first=first, files=(file,))
+        return self._plan(first=first, files=(file,))
 
-    def plan_start(self) -> Plan:
+    def plan_start(self) -> LoginItemPlan:
         """Load it, or start the program of a loaded one."""
         facts = self._agents.facts(DAEMON_LABEL)
         if facts is None:
-            return Plan(then=self._agents.loading(DAEMON_LABEL, self._file))
-        return Plan(then=self._ensuring(facts))
+            return self._plan(then=self._agents.loading(DAEMON_LABEL, self._file))
+        return self._plan(then=self._ensuring(facts))
 
-    def plan_stop(self) -> Plan:
+    def plan_stop(self) -> LoginItemPlan:
         """Unload it: as long as it is loaded, launchd keeps its program running."""
         if self._agents.facts(DAEMON_LABEL) is None:
-            return Plan()
-        return Plan(then=(self._agents.unloading(DAEMON_LABEL),))
+            return self._plan()
+        return self._plan(then=(self._agents.unloading(DAEMON_LABEL),))
 
-    def plan_hand_over(self) -> Plan:
+    def plan_hand_over(self) -> LoginItemPlan:
         """Signal the first process."""
-        return Plan(then=(self._agents.signalling(DAEMON_LABEL, "SIGHUP"),))
+        return self._plan(then=(self._agents.signalling(DAEMON_LABEL, "SIGHUP"),))
 
-    def plan_restart(self) -> Plan:
+    def plan_restart(self) -> LoginItemPlan:
         """Kill the program and start it; connections wait in launchd's sockets meanwhile."""
         if self._agents.facts(DAEMON_LABEL) is None:
             return self.plan_start()
-        return Plan(
-            then=(self._agents.kickstarting(DAEMON_LABEL, anew=True),),
+        return self._plan(
+            then=(self._agents.kickstarting(DAEMON_LABEL, kills=True),),
             interrupts="Streams in flight are cut, and new requests wait until another daemon "
             "serves.",
         )
-
-    def carry_out(self, plan: Plan) -> Iterator[str]:
-        """Do it, step by step."""
-        return plan_steps.carried_out(plan, self._agents.carry_out)
 
     def last_words(self) -> str:
         """How launchd says that the program ended."""
@@ -217,7 +216,7 @@ class LaunchdManager:
     def _ensuring(self, facts: dict[str, str]) -> tuple[Command, ...]:
         if "pid" in facts:
             return ()
-        return (self._agents.kickstarting(DAEMON_LABEL, anew=False),)
+        return (self._agents.kickstarting(DAEMON_LABEL, kills=False),)
 
 
 def detect(run: Run, home: Path, *, uid: int) -> LaunchdManager:

@@ -54,13 +54,11 @@ def render_daemon(
         "Umask": _PRIVATE_UMASK,
         "StandardErrorPath": str(error_file),
     }
-    if environment:
-        agent["EnvironmentVariables"] = dict(environment)
-    return plistlib.dumps(agent, sort_keys=False)
+    return _property_list(agent, environment)
 
 
 def render_tray(program: Path, environment: Mapping[str, str]) -> bytes:
-    """The tray's agent: in graphical sessions alone, back after a crash, gone after a quit."""
+    """The tray's agent: only in graphical sessions, back after a crash, gone after a quit."""
     agent: dict[str, Any] = {
         "Label": TRAY_LABEL,
         "ProgramArguments": [str(program), "tray"],
@@ -71,9 +69,7 @@ def render_tray(program: Path, environment: Mapping[str, str]) -> bytes:
         "ProcessType": "Interactive",
         "Umask": _PRIVATE_UMASK,
     }
-    if environment:
-        agent["EnvironmentVariables"] = dict(environment)
-    return plistlib.dumps(agent, sort_keys=False)
+    return _property_list(agent, environment)
 
 
 def program_of(agent: bytes) -> str | None:
@@ -92,6 +88,11 @@ def listens_on(agent: bytes) -> tuple[str, ...]:
     except _UNREADABLE:
         return ()
     return tuple(str(Address(host, port)) for host, port in pairs)
+
+
+def _property_list(agent: dict[str, Any], environment: Mapping[str, str]) -> bytes:
+    variables = {"EnvironmentVariables": dict(environment)} if environment else {}
+    return plistlib.dumps({**agent, **variables}, sort_keys=False)
 
 
 def _socket(address: Address) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Files that a login item consists of: what would become of each, and the writing of it.
 
-A file is replaced at once, a link in its place included: what stands there is ours alone, and a
+A file is replaced at once, a link in its place included: what stands there is only ours, and a
 "masked" unit, say, is a link to /dev/null.
 """
 
@@ -88,7 +88,7 @@ def apply(planned: PlannedFile) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make `folder`, its owner's alone, if it is missing.
+    """Make `folder`, private to its owner, if it is missing.
 
     Raises:
         OfframpError: it can't be made.

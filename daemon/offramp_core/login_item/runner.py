@@ -48,7 +48,7 @@ class Run(Protocol):
 
 
 class CommandFailedError(OfframpError):
-    """A service manager did not do what it was told."""
+    """A service manager did not do what it was asked."""
 
 
 class SystemRunner:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 from offramp_core.errors import OfframpError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from offramp_core.login_item.planned_files import PlannedFile
-    from offramp_core.login_item.runner import Command
+    from offramp_core.login_item.plan import LoginItemPlan
     from offramp_core.login_item.sockets import Address
 
 
@@ -21,7 +20,7 @@ class NoServiceManagerError(OfframpError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setup:
+class LoginItemSpec:
     """What a login item is made from."""
 
     program: Path
@@ -33,7 +32,7 @@ class Setup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class LoginItemState:
     """The login item at one moment, as its manager sees it."""
 
     manager: str
@@ -50,62 +49,41 @@ class State:
     pid: int | None = None
     """Of the daemon's first process, which outlives its workers."""
     program: str | None = None
-    """What it runs; None where that can't be told."""
+    """What it runs; None where that is not known."""
     listens_on: tuple[str, ...] = ()
     """Where its file says that it listens, as `127.0.0.1:3001` and `[::1]:3001`."""
     detail: str = ""
     """The manager's own words, such as `active (running)`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What it takes, in this order: commands, folders, files, commands."""
-
-    first: tuple[Command, ...] = ()
-    folders: tuple[Path, ...] = ()
-    """What a manager does not make for itself; the user's alone."""
-    files: tuple[PlannedFile, ...] = ()
-    then: tuple[Command, ...] = ()
-    interrupts: str | None = None
-    """Why the port is closed, or new requests wait, for a moment; None if they don't."""
-
-    @property
-    def is_change(self) -> bool:
-        """Whether there is anything to do."""
-        return bool(self.first or self.then or any(file.is_change for file in self.files))
-
-
-class ServiceManager(Protocol):
-    """One user's service manager. Everything blocks; only `carry_out` changes anything.
+class LoginItemManager(Protocol):
+    """One user's service manager. Everything blocks; only a plan's `apply` changes anything.
 
     The methods raise OfframpError where the manager or the disk fails.
     """
 
     name: str
 
-    def state(self) -> State:
+    def state(self) -> LoginItemState:
         """How the login item is now."""
 
-    def plan_install(self, setup: Setup) -> Plan:
+    def plan_install(self, spec: LoginItemSpec) -> LoginItemPlan:
         """What makes the login item as it should be, and running; nothing if it is."""
 
-    def plan_uninstall(self) -> Plan:
+    def plan_uninstall(self) -> LoginItemPlan:
         """What stops it and takes it away; nothing if there is none."""
 
-    def plan_start(self) -> Plan:
+    def plan_start(self) -> LoginItemPlan:
         """What has it listen and run, if it does not."""
 
-    def plan_stop(self) -> Plan:
-        """What stops it, and closes its port, until it is started or the user logs in anew."""
+    def plan_stop(self) -> LoginItemPlan:
+        """What stops it, and closes its port, until it is started or the user logs in again."""
 
-    def plan_hand_over(self) -> Plan:
+    def plan_hand_over(self) -> LoginItemPlan:
         """What has a running daemon replaced without a pause: for one that can't be asked."""
 
-    def plan_restart(self) -> Plan:
-        """What ends the daemon and starts it anew: for one that does not answer."""
-
-    def carry_out(self, plan: Plan) -> Iterator[str]:
-        """Do it, step by step; yields what was done after each, as the user reads it."""
+    def plan_restart(self) -> LoginItemPlan:
+        """What ends the daemon and starts another: for one that does not answer."""
 
     def last_words(self) -> str:
         """What is known of why the daemon did not come up; may be empty."""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from offramp_core.login_item import plan_steps, planned_files, systemd_units
+from offramp_core.login_item import planned_files, systemd_units
+from offramp_core.login_item.plan import LoginItemPlan
 from offramp_core.login_item.runner import NOT_FOUND, must, shown
-from offramp_core.login_item.service import NoServiceManagerError, Plan, State
+from offramp_core.login_item.service import LoginItemState, NoServiceManagerError
 from offramp_core.login_item.systemd_units import SERVICE, SOCKET
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from offramp_core.login_item.planned_files import PlannedFile
     from offramp_core.login_item.runner import Command, Run
-    from offramp_core.login_item.service import Setup
+    from offramp_core.login_item.service import LoginItemSpec
 
 _SYSTEMCTL = ("systemctl", "--user")
 _ENDING_TIMEOUT_S = 900.0
@@ -35,13 +37,14 @@ class SystemdManager:
         self._run = run
         self._socket_file = units_dir / SOCKET
         self._service_file = units_dir / SERVICE
+        self._plan = functools.partial(LoginItemPlan, run=self._run_to_end)
 
-    def state(self) -> State:
+    def state(self) -> LoginItemState:
         """How the two units are now."""
         units = self._units()
         service = units[SERVICE]
         files = tuple(file for file in (self._socket_file, self._service_file) if _is_file(file))
-        return State(
+        return LoginItemState(
             manager=self.name,
             files=files,
             is_installed=len(files) == len(units),
@@ -54,9 +57,9 @@ class SystemdManager:
             detail=f"{service['ActiveState']} ({service['SubState']})",
         )
 
-    def plan_install(self, setup: Setup) -> Plan:
+    def plan_install(self, spec: LoginItemSpec) -> LoginItemPlan:
         """Write what differs, and have systemd take it up with as little pause as can be."""
-        files = self._files(setup)
+        files = self._files(spec)
         units = self._units()
         commands: list[Command] = []
         if any(file.is_change for file in files) or _is_stale(units):
@@ -66,9 +69,9 @@ class SystemdManager:
         ):
             commands.append((*_SYSTEMCTL, "enable", SOCKET, SERVICE))
         starting, interrupts = self._starting(files, units)
-        return Plan(files=files, then=(*commands, *starting), interrupts=interrupts)
+        return self._plan(files=files, then=(*commands, *starting), interrupts=interrupts)
 
-    def plan_uninstall(self) -> Plan:
+    def plan_uninstall(self) -> LoginItemPlan:
         """Stop and disable both at once, so that the one can't start the other."""
         files = tuple(
             planned_files.plan(file, None) for file in (self._service_file, self._socket_file)
@@ -76,68 +79,53 @@ class SystemdManager:
         units = self._units()
         is_known = any(unit["LoadState"] != "not-found" for unit in units.values())
         if not is_known and not any(file.is_change for file in files):
-            return Plan(files=files)
+            return self._plan(files=files)
         first: tuple[Command, ...] = ()
         if is_known:
             first = ((*_SYSTEMCTL, "disable", "--now", SERVICE, SOCKET),)
-        return Plan(first=first, files=files, then=((*_SYSTEMCTL, "daemon-reload"),))
+        return self._plan(first=first, files=files, then=((*_SYSTEMCTL, "daemon-reload"),))
 
-    def plan_start(self) -> Plan:
+    def plan_start(self) -> LoginItemPlan:
         """Open the port, then start what serves there."""
         units = self._units()
         if _is_listening(units):
             if units[SERVICE]["ActiveState"] in {"active", "reloading", "activating"}:
-                return Plan()
-            return Plan(then=((*_SYSTEMCTL, "start", "--no-block", SERVICE),))
-        return Plan(then=_OPENING)
+                return self._plan()
+            return self._plan(then=((*_SYSTEMCTL, "start", "--no-block", SERVICE),))
+        return self._plan(then=_OPENING)
 
-    def plan_stop(self) -> Plan:
-        """Stop both at once; the service alone would be started by the next connection."""
+    def plan_stop(self) -> LoginItemPlan:
+        """Stop both at once: the next connection would start the service again."""
         units = self._units()
         if all(unit["ActiveState"] in {"inactive", "failed"} for unit in units.values()):
-            return Plan()
-        return Plan(then=((*_SYSTEMCTL, "stop", SERVICE, SOCKET),))
+            return self._plan()
+        return self._plan(then=((*_SYSTEMCTL, "stop", SERVICE, SOCKET),))
 
-    def plan_hand_over(self) -> Plan:
+    def plan_hand_over(self) -> LoginItemPlan:
         """Signal the first process, as the unit says."""
-        return Plan(then=((*_SYSTEMCTL, "reload", SERVICE),))
+        return self._plan(then=((*_SYSTEMCTL, "reload", SERVICE),))
 
-    def plan_restart(self) -> Plan:
+    def plan_restart(self) -> LoginItemPlan:
         """End the service's processes and start it; connections wait in the socket meanwhile."""
         if not _is_listening(self._units()):
-            return Plan(then=_OPENING)
-        return Plan(
+            return self._plan(then=_OPENING)
+        return self._plan(
             then=((*_SYSTEMCTL, "restart", "--no-block", SERVICE),),
             interrupts="New requests wait until the daemon has ended and another one serves.",
         )
 
-    def carry_out(self, plan: Plan) -> Iterator[str]:
-        """Do it, step by step."""
-        return plan_steps.carried_out(plan, self._do)
-
     def last_words(self) -> str:
         """The last lines that systemd has of the service."""
-        ran = self._run(
-            (
-                "systemctl",
-                "--user",
-                "status",
-                "--no-pager",
-                "--full",
-                "--lines",
-                _LAST_LINES,
-                SERVICE,
-            )
-        )
-        return ran.out.strip()
+        words = ("status", "--no-pager", "--full", "--lines", _LAST_LINES, SERVICE)
+        return self._run((*_SYSTEMCTL, *words)).out.strip()
 
-    def _do(self, command: Command) -> None:
+    def _run_to_end(self, command: Command) -> None:
         must(self._run, command, timeout_s=_ENDING_TIMEOUT_S, hint=_HINT)
 
-    def _files(self, setup: Setup) -> tuple[PlannedFile, PlannedFile]:
-        socket = systemd_units.render_socket(setup.addresses)
+    def _files(self, spec: LoginItemSpec) -> tuple[PlannedFile, PlannedFile]:
+        socket = systemd_units.render_socket(spec.addresses)
         service = systemd_units.render_service(
-            setup.program, setup.environment, drain_timeout_s=setup.drain_timeout_s
+            spec.program, spec.environment, drain_timeout_s=spec.drain_timeout_s
         )
         return (
             planned_files.plan(self._socket_file, socket.encode()),

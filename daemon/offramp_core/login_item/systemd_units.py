@@ -1,8 +1,8 @@
 """The text of the two systemd user units, service and socket; pure.
 
 Whatever needs a namespace of its own (PrivateTmp, ProtectSystem, ...) is left out: a user manager
-may not make one everywhere, and the unit would then not start. What is there works by seccomp and
-prctl alone. Keys that an older systemd does not know it passes over.
+may not make one everywhere, and the unit would then not start. What is there needs only seccomp
+and prctl. An older systemd ignores the keys that it does not know.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 import re
 from typing import TYPE_CHECKING
+
+from offramp_core.login_item import templates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,84 +30,17 @@ _NO_PROGRAM = re.compile(r"""["'\\]""")
 
 _BY_SHELL = """/bin/sh -c 'exec "$$0"' """
 
-_ORIGIN = "# Written by `offramp install`, which mends it. Your own lines belong in a drop-in:\n"
-
-_SOCKET = """\
-{origin}# systemctl --user edit offramp.socket
-[Unit]
-Description=Offramp, where Claude Code connects
-
-[Socket]
-{streams}
-BindIPv6Only=ipv6-only
-# Come up even while the address does not, as where IPv6 is switched off later.
-FreeBind=yes
-Backlog=1024
-FileDescriptorName=offramp
-# Never close the port because the service was started too often.
-TriggerLimitIntervalSec=0
-
-[Install]
-WantedBy=sockets.target
-"""
-
-_SERVICE = """\
-{origin}# systemctl --user edit offramp.service
-[Unit]
-Description=Offramp, a local proxy that delegates Claude Code's execution work
-Requires={socket}
-After={socket}
-# Never give up.
-StartLimitIntervalSec=0
-
-[Service]
-Type=notify
-NotifyAccess=main
-ExecStart={program}
-# A successor takes over while this process finishes its streams.
-ExecReload=kill -HUP $MAINPID
-{environment}Restart=always
-RestartSec=1
-TimeoutStartSec=120
-# Streams in flight get {drain} s (drain_timeout_s); then they are ended so that the client sees it.
-TimeoutStopSec={stop}
-WatchdogSec=60
-# The first process asks its workers to end; what is left after the time-out is killed.
-KillMode=mixed
-# A worker that ran out of memory is replaced; the streams of the others go on.
-OOMPolicy=continue
-LimitNOFILE=65536
-# Several processes may still finish streams: no TasksMax or MemoryMax below the system's own.
-UMask=0077
-
-NoNewPrivileges=yes
-LockPersonality=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-RestrictNamespaces=yes
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
-# As an older kernel would answer: libraries know what to do then.
-SystemCallErrorNumber=ENOSYS
-
-[Install]
-WantedBy=default.target
-"""
-
 
 def render_socket(addresses: Sequence[Address]) -> str:
     """`offramp.socket`, listening on `addresses`."""
     streams = "\n".join(f"ListenStream={_escaped(str(address))}" for address in addresses)
-    return _SOCKET.format(origin=_ORIGIN, streams=streams)
+    return templates.text(SOCKET).format(streams=streams)
 
 
 def render_service(program: Path, environment: Mapping[str, str], *, drain_timeout_s: float) -> str:
     """`offramp.service`, running `program` with `environment` besides the manager's own."""
     lines = [f"Environment={_quoted(f'{name}={value}')}\n" for name, value in environment.items()]
-    return _SERVICE.format(
-        origin=_ORIGIN,
-        socket=SOCKET,
+    return templates.text(SERVICE).format(
         program=_command(str(program)),
         environment="".join(lines),
         drain=f"{drain_timeout_s:g}",
@@ -119,7 +54,7 @@ def listens_on(unit: str) -> tuple[str, ...]:
 
 
 def start_lines(unit: str) -> tuple[str, ...]:
-    """What of a service unit a running daemon can't take up without being started anew."""
+    """Return what of a service unit a running daemon takes up only when it is started again."""
     return (*_values(unit, "ExecStart"), *_values(unit, "Environment"))
 
 
@@ -141,7 +76,7 @@ def _values(unit: str, key: str) -> Iterable[str]:
 def _command(program: str) -> str:
     """What starts `program`: the path itself where systemd takes it as one."""
     if not _NO_PROGRAM.search(program):
-        # A $ needs no care here: variables are looked for in a command's arguments alone.
+        # A $ needs no care here: variables are only looked for in a command's arguments.
         return _quoted(program)
     return _BY_SHELL + _quoted(program).replace("$", "$$")
 

@@ -7,13 +7,13 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from doctor_harness import outcomes, said, surroundings
+from doctor_harness import doctor_context, said, severities
 
 from offramp_cli.doctor import check_claude_install, check_claude_settings
-from offramp_cli.doctor.check_claude_install import Login, Program
+from offramp_cli.doctor.check_claude_install import ClaudeLogin, ClaudeProgram
 from offramp_core.addresses import leads_here
 from offramp_core.claude_settings import scopes
-from offramp_core.claude_settings.locations import Places
+from offramp_core.claude_settings.locations import SettingsLocations
 from offramp_core.settings import Settings, default_backends, default_routes
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def is_own(url: str) -> bool:
 
 
 def read(root: Path, user: object = None, project: object = None, **environ: str) -> list[Scope]:
-    places = Places.for_user(
+    places = SettingsLocations.for_user(
         {}, home=root / "home", folder=root / "project", managed=root / "none.json"
     )
     for path, content in ((places.user, user), (places.project, project)):
@@ -76,7 +76,7 @@ def fake_claude(folder: Path, script: str) -> Path:
             '{"env": {"ANTHROPIC_BASE_URL": "http://localhost:3001"},}',
             None,
             "",
-            ["failure"],
+            ["failure", "warning"],
             "plain JSON",
         ),
     ],
@@ -84,20 +84,20 @@ def fake_claude(folder: Path, script: str) -> Path:
 def test_address_is_judged(tmp_path, user, project, shell, expected, words):
     environ = {"ANTHROPIC_BASE_URL": shell} if shell else {}
     remarks = address(read(tmp_path, user, project, **environ))
-    assert outcomes(remarks) == expected
+    assert severities(remarks) == expected
     assert words in said(remarks)
 
 
 def test_address_with_a_password_is_shown_without(tmp_path):
     remarks = address(read(tmp_path, with_url(f"https://me:{SECRET}@gw.example")))
-    assert outcomes(remarks) == ["failure"]
+    assert severities(remarks) == ["failure"]
     assert SECRET not in said(remarks)
 
 
 def test_own_address_that_a_proxy_or_provider_takes_is_a_failure(tmp_path):
     user = {"env": {"ANTHROPIC_BASE_URL": URL, "CLAUDE_CODE_USE_BEDROCK": "1"}}
     remarks = address(read(tmp_path, user, HTTPS_PROXY=f"http://me:{SECRET}@p:1"))
-    assert outcomes(remarks) == ["ok", "failure", "failure"]
+    assert severities(remarks) == ["ok", "failure", "failure"]
     assert "Bedrock" in said(remarks)
     assert "NO_PROXY=localhost,127.0.0.1" in said(remarks)
     assert SECRET not in said(remarks)
@@ -117,7 +117,7 @@ def test_own_address_that_a_proxy_or_provider_takes_is_a_failure(tmp_path):
 )
 def test_models_are_judged(tmp_path, user, environ, expected, words):
     remarks = [*check_claude_settings.judge_models(read(tmp_path, user, **environ), SETTINGS)]
-    assert outcomes(remarks) == expected
+    assert severities(remarks) == expected
     assert words in said(remarks)
 
 
@@ -137,7 +137,7 @@ def test_models_are_judged(tmp_path, user, environ, expected, words):
 def test_features_are_judged(tmp_path, environ, expected, words):
     found = read(tmp_path, **environ)
     remarks = [*check_claude_settings.judge_features(found, is_own=is_own)]
-    assert outcomes(remarks) == expected
+    assert severities(remarks) == expected
     assert words in said(remarks)
     assert SECRET not in said(remarks)
 
@@ -160,13 +160,13 @@ def test_what_takes_the_logins_place_is_a_warning_without_its_value(
     tmp_path, user, environ, expected
 ):
     found = read(tmp_path, user, **environ)
-    remarks = [*check_claude_install.judge_login(Login(stored_in="/x", scopes=found))]
-    assert outcomes(remarks) == expected
+    remarks = [*check_claude_install.judge_login(ClaudeLogin(stored_in="/x", scopes=found))]
+    assert severities(remarks) == expected
     assert SECRET not in said(remarks)
 
 
 def test_login_is_seen_and_never_read(tmp_path):
-    here = surroundings(tmp_path, PATH="", platform="linux")
+    here = doctor_context(tmp_path, PATH="", platform="linux")
     assert check_claude_install.look_for_login(here, ()).stored_in is None
     file = tmp_path / ".claude" / ".credentials.json"
     file.parent.mkdir()
@@ -174,14 +174,14 @@ def test_login_is_seen_and_never_read(tmp_path):
     file.chmod(0)  # even its owner can't read it, and nobody tries
     login = check_claude_install.look_for_login(here, ())
     assert login.stored_in == str(file)
-    assert outcomes(check_claude_install.judge_login(login)) == ["ok"]
+    assert severities(check_claude_install.judge_login(login)) == ["ok"]
 
 
 def test_login_is_where_the_variable_says(tmp_path):
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     (folder / ".credentials.json").write_text("{}")
-    here = surroundings(tmp_path, CLAUDE_CONFIG_DIR=str(folder), platform="linux")
+    here = doctor_context(tmp_path, CLAUDE_CONFIG_DIR=str(folder), platform="linux")
     assert check_claude_install.look_for_login(here, ()).stored_in is not None
 
 
@@ -192,7 +192,7 @@ def test_login_in_the_keychain_is_asked_for_without_its_secret(tmp_path):
     security.write_text(f'#!/bin/sh\necho "$*" > {asked}\n')
     security.chmod(0o755)
     path = f"{security.parent}:{os.environ['PATH']}"
-    here = surroundings(tmp_path, PATH=path, platform="darwin")
+    here = doctor_context(tmp_path, PATH=path, platform="darwin")
     assert check_claude_install.look_for_login(here, ()).stored_in == "the Keychain"
     words = asked.read_text().split()
     assert words[0] == "find-generic-password"
@@ -202,45 +202,45 @@ def test_login_in_the_keychain_is_asked_for_without_its_secret(tmp_path):
 
 
 def test_no_login_and_a_token_are_told_apart(tmp_path):
-    without = check_claude_install.judge_login(Login(stored_in=None, scopes=read(tmp_path)))
-    assert outcomes(without) == ["warning"]
+    without = check_claude_install.judge_login(ClaudeLogin(stored_in=None, scopes=read(tmp_path)))
+    assert severities(without) == ["warning"]
     found = read(tmp_path / "b", CLAUDE_CODE_OAUTH_TOKEN=SECRET)
-    remarks = [*check_claude_install.judge_login(Login(stored_in=None, scopes=found))]
-    assert outcomes(remarks) == ["ok"]
+    remarks = [*check_claude_install.judge_login(ClaudeLogin(stored_in=None, scopes=found))]
+    assert severities(remarks) == ["ok"]
     assert SECRET not in said(remarks)
 
 
 def test_program_on_the_path_tells_its_version(tmp_path):
     program = fake_claude(tmp_path / "bin", 'test "$1" = --version && echo "2.1.330 (Claude Code)"')
     path = f"{program.parent}:{os.environ['PATH']}"
-    found = check_claude_install.look(surroundings(tmp_path, PATH=path))
-    assert found == Program(path=program, version="2.1.330 (Claude Code)")
-    assert outcomes(check_claude_install.judge(found)) == ["ok"]
+    found = check_claude_install.look(doctor_context(tmp_path, PATH=path))
+    assert found == ClaudeProgram(path=program, version="2.1.330 (Claude Code)")
+    assert severities(check_claude_install.judge(found)) == ["ok"]
 
 
 def test_program_beside_the_path_is_found(tmp_path):
     program = fake_claude(tmp_path / ".local" / "bin", "echo 2")
-    found = check_claude_install.look(surroundings(tmp_path, PATH=str(tmp_path / "none")))
+    found = check_claude_install.look(doctor_context(tmp_path, PATH=str(tmp_path / "none")))
     assert (found.path, found.is_on_path) == (program, False)
-    assert outcomes(check_claude_install.judge(found)) == ["ok", "note"]
+    assert severities(check_claude_install.judge(found)) == ["ok", "note"]
 
 
 @pytest.mark.parametrize("script", ["exit 1", "kill -9 $$", "true"])
 def test_program_that_fails_is_a_warning(tmp_path, script):
     program = fake_claude(tmp_path / "bin", script)
     path = f"{program.parent}:{os.environ['PATH']}"
-    found = check_claude_install.look(surroundings(tmp_path, PATH=path))
-    assert outcomes(check_claude_install.judge(found)) == ["warning"]
+    found = check_claude_install.look(doctor_context(tmp_path, PATH=path))
+    assert severities(check_claude_install.judge(found)) == ["warning"]
 
 
-def test_program_that_hangs_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr(check_claude_install, "_LIMIT_S", 0.1)
+def test_program_that_hangs_is_given_up(tmp_path):
     program = fake_claude(tmp_path / "bin", "exec sleep 30")
     path = f"{program.parent}:{os.environ['PATH']}"
-    assert check_claude_install.look(surroundings(tmp_path, PATH=path)).version is None
+    here = doctor_context(tmp_path, PATH=path)
+    assert check_claude_install.look(here, limit_s=0.1).version is None
 
 
 def test_missing_program_is_a_warning(tmp_path):
-    found = check_claude_install.look(surroundings(tmp_path, PATH=str(tmp_path)))
+    found = check_claude_install.look(doctor_context(tmp_path, PATH=str(tmp_path)))
     assert found.path is None
-    assert outcomes(check_claude_install.judge(found)) == ["warning"]
+    assert severities(check_claude_install.judge(found)) == ["warning"]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 from daemon_process import free_port
-from doctor_harness import outcomes, said, surroundings
+from doctor_harness import doctor_context, said, severities
 
 from offramp_cli.doctor import (
     check_daemon,
@@ -29,8 +29,8 @@ from offramp_cli.doctor import (
     check_versions,
 )
 from offramp_cli.doctor.check_environment import Environments
-from offramp_cli.doctor.check_login_item import Item
-from offramp_cli.doctor.check_port import Answerer, Place
+from offramp_cli.doctor.check_login_item import LoginItemFacts
+from offramp_cli.doctor.check_port import Answerer, PortProbe
 from offramp_cli.doctor.check_system import System
 from offramp_cli.doctor.check_versions import Versions
 from offramp_core import __version__
@@ -38,7 +38,7 @@ from offramp_core.config import loader
 from offramp_core.control.api import Answer, Pause, RecordsStatus, Status
 from offramp_core.control.client import ControlError, NotRunningError, OtherVersionError
 from offramp_core.control.port_owner import Holder
-from offramp_core.login_item.service import State
+from offramp_core.login_item.service import LoginItemState
 from offramp_core.paths import Paths
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ STATUS = Status(
     records=RecordsStatus(written=1, waiting=0, lost=0),
     settings_file="/home/me/config.toml",
 )
-STATE = State(
+STATE = LoginItemState(
     manager="systemd",
     files=(Path("/u/offramp.socket"), Path("/u/offramp.service")),
     is_installed=True,
@@ -66,7 +66,7 @@ STATE = State(
     listens_on=("127.0.0.1:3001", "[::1]:3001"),
     detail="active (running)",
 )
-ITEM = Item(state=STATE, is_program_there=True, version=__version__, wanted_port=3001)
+ITEM = LoginItemFacts(state=STATE, is_program_there=True, version=__version__, wanted_port=3001)
 
 
 def changed(**fields: Any) -> Status:
@@ -111,37 +111,42 @@ def changed(**fields: Any) -> Status:
 )
 def test_daemon_is_judged(status, trouble, answerer, expected, words):
     remarks = [*check_daemon.judge(status, trouble, answerer, now=NOW, zone=UTC)]
-    assert outcomes(remarks) == expected
+    assert severities(remarks) == expected
     assert words in said(remarks)
 
 
 HELD = Holder(pid=99, name="node", since=NOW - timedelta(hours=2))
-V4 = Place(host="127.0.0.1", state="offramp", answerer=Answerer(pid=1))
-V6 = Place(host="::1", state="offramp", answerer=Answerer(pid=1))
+V4 = PortProbe(host="127.0.0.1", state="offramp", answerer=Answerer(pid=1))
+V6 = PortProbe(host="::1", state="offramp", answerer=Answerer(pid=1))
 
 
 @pytest.mark.parametrize(
-    ("places", "is_running", "expected", "words"),
+    ("probes", "is_running", "expected", "words"),
     [
         ((V4, V6), True, ["ok"], "127.0.0.1 and [::1]"),
-        ((V4, Place(host="::1", state="no such address")), True, ["ok"], "at 127.0.0.1."),
-        ((V4, Place(host="::1", state="closed")), True, ["ok", "note"], "[::1], port 3001"),
-        ((V4, Place(host="::1", state="other", holder=HELD)), True, ["ok", "failure"], "kill 99"),
-        ((Place(host="127.0.0.1", state="other", holder=HELD),), False, ["failure"], "2 h"),
-        ((Place(host="127.0.0.1", state="silent"),), False, ["failure"], "another user"),
-        ((Place(host="127.0.0.1", state="closed"),), False, ["note"], "is free"),
-        ((Place(host="127.0.0.1", state="closed"),), True, ["failure"], "offramp restart"),
+        ((V4, PortProbe(host="::1", state="no such address")), True, ["ok"], "at 127.0.0.1."),
+        ((V4, PortProbe(host="::1", state="closed")), True, ["ok", "note"], "[::1], port 3001"),
+        (
+            (V4, PortProbe(host="::1", state="other", holder=HELD)),
+            True,
+            ["ok", "failure"],
+            "kill 99",
+        ),
+        ((PortProbe(host="127.0.0.1", state="other", holder=HELD),), False, ["failure"], "2 h"),
+        ((PortProbe(host="127.0.0.1", state="silent"),), False, ["failure"], "another user"),
+        ((PortProbe(host="127.0.0.1", state="closed"),), False, ["note"], "is free"),
+        ((PortProbe(host="127.0.0.1", state="closed"),), True, ["failure"], "offramp restart"),
     ],
 )
-def test_port_is_judged(places, is_running, expected, words):
-    remarks = [*check_port.judge(places, 3001, wanted_port=3001, is_running=is_running, now=NOW)]
-    assert outcomes(remarks) == expected
+def test_port_is_judged(probes, is_running, expected, words):
+    remarks = [*check_port.judge(probes, 3001, wanted_port=3001, is_running=is_running, now=NOW)]
+    assert severities(remarks) == expected
     assert words in said(remarks)
 
 
 def test_port_other_than_the_settings_is_noted():
     remarks = [*check_port.judge((V4,), 3001, wanted_port=3005, is_running=True, now=NOW)]
-    assert outcomes(remarks) == ["ok", "note"]
+    assert severities(remarks) == ["ok", "note"]
     assert "port 3005" in remarks[1].saw
 
 
@@ -169,8 +174,8 @@ def web_server(body: bytes) -> Iterator[int]:
         server.server_close()
 
 
-def look_at(tmp_path: Path, number: int) -> tuple[Place, ...]:
-    return check_port.look(surroundings(tmp_path, PORT=str(number)))
+def look_at(tmp_path: Path, number: int, **limits: float) -> tuple[PortProbe, ...]:
+    return check_port.look(doctor_context(tmp_path, PORT=str(number)), **limits)
 
 
 @pytest.mark.parametrize("body", [b"hello", b"[]", b'{"service": "else"}', b"\xff", b"9" * 5000])
@@ -186,14 +191,13 @@ def test_port_of_another_program_is_named(tmp_path, body):
 def test_offramp_on_the_port_is_told_by_its_answer(tmp_path):
     body = json.dumps({"service": "offramp", "pid": 4711}).encode()
     with web_server(body) as number:
-        places = look_at(tmp_path, number)
-    assert check_port.answerer_of(places) == Answerer(pid=4711)
+        probes = look_at(tmp_path, number)
+    assert check_port.answerer_of(probes) == Answerer(pid=4711)
 
 
-def test_silent_program_on_the_port_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr(check_port, "_ANSWER_LIMIT_S", 0.05)
+def test_silent_program_on_the_port_is_given_up(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as mute:
-        v4, _ = look_at(tmp_path, mute.getsockname()[1])
+        v4, _ = look_at(tmp_path, mute.getsockname()[1], limit_s=0.05)
     assert v4.state == "silent"
     assert v4.holder is not None
 
@@ -216,12 +220,12 @@ def test_free_port_is_closed(tmp_path):
 )
 def test_localhost_must_be_this_machine(addresses, expected):
     remarks = [*check_port.judge_localhost(addresses)]
-    assert outcomes(remarks) == [expected]
+    assert severities(remarks) == [expected]
     assert ("/etc/hosts" in said(remarks)) == (expected == "failure")
 
 
 def test_localhost_is_looked_up_for_real():
-    assert outcomes(check_port.judge_localhost(check_port.look_up_localhost())) == ["ok"]
+    assert severities(check_port.judge_localhost(check_port.look_up_localhost())) == ["ok"]
 
 
 @pytest.mark.parametrize(
@@ -230,28 +234,28 @@ def test_localhost_is_looked_up_for_real():
 )
 def test_daemon_of_another_version_is_a_warning(theirs, expected):
     remarks = [*check_versions.judge(Versions(own="1.0", daemon=theirs, python="3", system="L"))]
-    assert outcomes(remarks) == expected
+    assert severities(remarks) == expected
     assert ("offramp restart" in said(remarks)) == ("warning" in expected)
 
 
 def test_versions_are_looked_up(tmp_path):
-    found = check_versions.look(surroundings(tmp_path, status=changed(version="9.9")))
+    found = check_versions.look(doctor_context(tmp_path, status=changed(version="9.9")))
     assert (found.own, found.daemon) == (__version__, "9.9")
 
 
 def test_settings_are_judged(tmp_path):
-    good = surroundings(tmp_path, OFFRAMP_PROT="1")
+    good = doctor_context(tmp_path, OFFRAMP_PROT="1")
     assert good.loaded is not None
     file = good.paths.config_file
     remarks = [*check_settings.judge(None, good.loaded.notes, file, is_there=False)]
-    assert outcomes(remarks) == ["ok", "note"]  # the missing key is not repeated here
+    assert severities(remarks) == ["ok", "note"]  # the missing key is not repeated here
     assert "OFFRAMP_PORT" in said(remarks)
     file.parent.mkdir(parents=True)
     file.write_text("prot = 1\n")
-    bad = surroundings(tmp_path)
+    bad = doctor_context(tmp_path)
     assert bad.problem is not None
     remarks = [*check_settings.judge(bad.problem, (), file, is_there=True)]
-    assert outcomes(remarks) == ["failure"]
+    assert severities(remarks) == ["failure"]
     assert "Did you mean port?" in said(remarks)
     assert bad.settings.backend("zai")  # what stands in for them can be gone on with
 
@@ -273,7 +277,7 @@ def test_settings_that_hold_a_key_must_be_private(tmp_path, text, mode, expected
     paths.config_file.write_text(text)
     paths.config_file.chmod(mode)
     remarks = [*check_file_modes.judge(check_file_modes.look(paths), paths)]
-    assert outcomes(remarks) == [expected]
+    assert severities(remarks) == [expected]
     assert ("chmod 600" in said(remarks)) == (expected == "warning")
     assert KEY not in said(remarks)
 
@@ -286,7 +290,7 @@ def test_other_files_of_secrets_must_be_private(tmp_path, name):
     (paths.config_dir / name).write_text("")
     (paths.config_dir / name).chmod(0o604)
     remarks = [*check_file_modes.judge(check_file_modes.look(paths), paths)]
-    assert outcomes(remarks) == ["warning", "warning"]
+    assert severities(remarks) == ["warning", "warning"]
     assert "chmod 700" in remarks[0].cure
     assert name in remarks[1].saw
 
@@ -306,7 +310,7 @@ def test_other_files_of_secrets_must_be_private(tmp_path, name):
 )
 def test_environments_are_compared(shell, of_daemon, expected, words):
     remarks = [*check_environment.judge(Environments(shell=shell, daemon=of_daemon))]
-    assert outcomes(remarks) == expected
+    assert severities(remarks) == expected
     assert words in said(remarks)
     assert "passw0rd" not in said(remarks)
 
@@ -318,7 +322,7 @@ def test_env_file_that_is_newer_than_the_daemon_is_not_taken_for_in_force():
         came_later=("HTTPS_PROXY",),
     )
     (remark,) = check_environment.judge(environments)
-    assert outcomes([remark]) == ["warning"]
+    assert severities([remark]) == ["warning"]
     assert "HTTPS_PROXY" in remark.saw
     assert remark.cure == "offramp restart"
 
@@ -327,7 +331,7 @@ def test_environment_of_the_daemon_is_read_where_the_system_shows_it(tmp_path):
     process = tmp_path / "proc" / "17"
     process.mkdir(parents=True)
     (process / "environ").write_bytes(b"https_proxy=http://p\0HTTPS_PROXY=http://q\0KEY=1\0odd\0")
-    here = surroundings(tmp_path, status=STATUS, SSL_CERT_FILE="/ca")
+    here = doctor_context(tmp_path, status=STATUS, SSL_CERT_FILE="/ca")
     env_file = here.paths.env_file
     env_file.parent.mkdir(parents=True)
     env_file.write_text("NO_PROXY=a.example\nHTTPS_PROXY=http://weaker\n")
@@ -346,11 +350,11 @@ def test_environment_of_the_daemon_is_read_where_the_system_shows_it(tmp_path):
     assert unseen.in_force == found.shell
 
 
-def state(**fields: Any) -> State:
+def state(**fields: Any) -> LoginItemState:
     return dataclasses.replace(STATE, **fields)
 
 
-def item(**fields: Any) -> Item:
+def item(**fields: Any) -> LoginItemFacts:
     return dataclasses.replace(ITEM, **fields)
 
 
@@ -375,7 +379,7 @@ def item(**fields: Any) -> Item:
 )
 def test_login_item_is_judged(found, expected, words):
     remarks = [*check_login_item.judge(found)]
-    assert outcomes(remarks) == expected
+    assert severities(remarks) == expected
     assert words in said(remarks)
 
 
@@ -403,7 +407,7 @@ def test_system_is_judged(fields, expected, words):
         }
     )
     remarks = [*check_system.judge(found)]
-    assert outcomes(remarks) == expected
+    assert severities(remarks) == expected
     assert words in said(remarks)
 
 
@@ -414,13 +418,13 @@ def test_limit_of_the_daemon_is_read_where_the_system_shows_it(tmp_path):
         "Limit                     Soft Limit           Hard Limit           Units\n"
         "Max open files            777                  20000                files\n"
     )
-    here = surroundings(tmp_path, status=STATUS)
+    here = doctor_context(tmp_path, status=STATUS)
     assert check_system.look(here, proc=tmp_path / "proc").daemon_descriptors == 777
     assert check_system.look(here, proc=tmp_path).daemon_descriptors is None
 
 
 def test_defaults_have_both_backends_in_use(tmp_path):
-    here = surroundings(tmp_path)
+    here = doctor_context(tmp_path)
     assert [backend.name for backend in here.backends_in_use] == ["anthropic", "zai"]
     assert here.loaded is not None
     assert here.loaded.settings == loader.load(here.paths, {}).settings

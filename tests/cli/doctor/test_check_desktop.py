@@ -9,10 +9,10 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from doctor_harness import outcomes, said, surroundings
+from doctor_harness import doctor_context, said, severities
 
 from offramp_cli.doctor import check_desktop
-from offramp_cli.doctor.check_desktop import Tray
+from offramp_cli.doctor.check_desktop import TrayFacts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -77,16 +77,15 @@ async def watcher(address: str, *, has_host: bool) -> AsyncIterator[MessageBus]:
         connected.disconnect()
 
 
-async def look(tmp_path: Path, address: str, **environ: str) -> Tray:
-    here = surroundings(
+async def look(tmp_path: Path, address: str, **limits: float) -> TrayFacts:
+    here = doctor_context(
         tmp_path,
         platform="linux",
         DISPLAY=":0",
         DBUS_SESSION_BUS_ADDRESS=address,
         XDG_CURRENT_DESKTOP="ubuntu:GNOME",
-        **environ,
     )
-    return await asyncio.to_thread(check_desktop.look, here)
+    return await asyncio.to_thread(check_desktop.look, here, **limits)
 
 
 @needs_bus
@@ -94,7 +93,7 @@ async def test_bus_without_a_watcher_names_what_to_install(tmp_path, bus):
     tray = await look(tmp_path, bus)
     assert tray.state == "no watcher"
     remarks = [*check_desktop.judge(tray)]
-    assert outcomes(remarks) == ["warning"]
+    assert severities(remarks) == ["warning"]
     assert "gnome-shell-extension-appindicator" in said(remarks)
 
 
@@ -104,37 +103,36 @@ async def test_watcher_tells_whether_a_panel_shows_icons(tmp_path, bus, has_host
     async with watcher(bus, has_host=has_host):
         tray = await look(tmp_path, bus)
     assert tray.state == state
-    assert outcomes(check_desktop.judge(tray)) == (["ok"] if has_host else ["warning"])
+    assert severities(check_desktop.judge(tray)) == (["ok"] if has_host else ["warning"])
 
 
 @needs_bus
-async def test_watcher_that_does_not_answer_is_given_up(tmp_path, bus, monkeypatch):
+async def test_watcher_that_does_not_answer_is_given_up(tmp_path, bus):
     from dbus_fast.aio import MessageBus
 
-    monkeypatch.setattr(check_desktop, "_LIMIT_S", 0.2)
     mute = await MessageBus(bus_address=bus).connect()
     mute.add_message_handler(lambda message: message.member == "Get")
     await mute.request_name(WATCHER)
-    tray = await look(tmp_path, bus)
+    tray = await look(tmp_path, bus, limit_s=0.2)
     mute.disconnect()
     assert tray.state == "no bus"
-    assert outcomes(check_desktop.judge(tray)) == ["warning"]
+    assert severities(check_desktop.judge(tray)) == ["warning"]
 
 
 async def test_bus_that_is_not_there_is_a_warning(tmp_path):
     tray = await look(tmp_path, f"unix:path={tmp_path}/none")
     assert tray.state == "no bus"
-    assert outcomes(check_desktop.judge(tray)) == ["warning"]
+    assert severities(check_desktop.judge(tray)) == ["warning"]
 
 
 def test_session_without_a_desktop_is_noted(tmp_path):
-    tray = check_desktop.look(surroundings(tmp_path, platform="linux"))
+    tray = check_desktop.look(doctor_context(tmp_path, platform="linux"))
     assert tray.state == "no desktop"
-    assert outcomes(check_desktop.judge(tray)) == ["note"]
+    assert severities(check_desktop.judge(tray)) == ["note"]
 
 
 def test_desktop_without_a_bus_is_a_warning(tmp_path):
-    here = surroundings(
+    here = doctor_context(
         tmp_path, platform="linux", WAYLAND_DISPLAY="w", XDG_RUNTIME_DIR=str(tmp_path)
     )
     tray = check_desktop.look(here)
@@ -142,8 +140,8 @@ def test_desktop_without_a_bus_is_a_warning(tmp_path):
 
 
 def test_mac_shows_icons(tmp_path):
-    tray = check_desktop.look(surroundings(tmp_path, platform="darwin"))
-    assert outcomes(check_desktop.judge(tray)) == ["ok"]
+    tray = check_desktop.look(doctor_context(tmp_path, platform="darwin"))
+    assert severities(check_desktop.judge(tray)) == ["ok"]
 
 
 @pytest.mark.parametrize(
@@ -151,16 +149,15 @@ def test_mac_shows_icons(tmp_path):
     [("XFCE", "Status Tray"), ("sway", "waybar"), ("KDE", "System Tray"), ("odd", "panel or bar")],
 )
 def test_cure_is_the_desktops_own(name, words):
-    assert words in said(check_desktop.judge(Tray(state="no watcher", desktop=name)))
+    assert words in said(check_desktop.judge(TrayFacts(state="no watcher", desktop=name)))
 
 
-def test_missing_library_of_the_charts_is_found(monkeypatch):
-    monkeypatch.setattr(check_desktop, "_CHARTS", ("json", "no_such_library"))
-    assert check_desktop.look_for_charts() == ("no_such_library",)
+def test_missing_library_of_the_charts_is_found():
+    assert check_desktop.look_for_charts(("json", "no_such_library")) == ("no_such_library",)
 
 
 def test_charts_are_judged():
-    assert outcomes(check_desktop.judge_charts(())) == ["ok"]
+    assert severities(check_desktop.judge_charts(())) == ["ok"]
     remarks = [*check_desktop.judge_charts(("PySide6",))]
-    assert outcomes(remarks) == ["note"]
+    assert severities(remarks) == ["note"]
     assert "offramp[charts]" in said(remarks)

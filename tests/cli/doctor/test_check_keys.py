@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from daemon_process import free_port, write_config
-from doctor_harness import outcomes, said, surroundings
+from doctor_harness import doctor_context, said, severities
 from keyring_harness import NONE, FakeKeyring
 from proxy_harness import ZAI_KEY
 
@@ -23,7 +23,7 @@ from offramp_daemon.upstream.key_check import Verdict
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from offramp_cli.doctor.context import Surroundings
+    from offramp_cli.doctor.context import DoctorContext
 
 WRONG_KEY = "invalid00invalid00invalid00inval.invalidinvalid"
 ACCEPTED = Verdict(outcome="accepted", text="zai accepts this key.")
@@ -41,7 +41,7 @@ FACTS = KeyFacts(
 KEYRING = KeyringFacts(name="Own", trouble=None, detail="", entries={}, lost=(), file_problem=None)
 
 
-async def look(here: Surroundings) -> KeyFacts:
+async def look(here: DoctorContext) -> KeyFacts:
     (backend,) = check_keys.backends_with_key(here)
     return await asyncio.to_thread(check_keys.look, here, backend)
 
@@ -58,9 +58,9 @@ def keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeKeyring:
 
 async def test_good_key_is_accepted_and_shown_masked(tmp_path, sim):
     write_config(tmp_path, sim.anthropic_url, sim.zai_url)
-    facts = await look(surroundings(tmp_path))
+    facts = await look(doctor_context(tmp_path))
     remarks = [*check_keys.judge(facts)]
-    assert outcomes(remarks) == ["ok"]
+    assert severities(remarks) == ["ok"]
     assert "0f1e2...7Vm2K" in said(remarks)
     assert "config.toml" in said(remarks)
     assert ZAI_KEY not in said(remarks) + repr(facts)
@@ -70,8 +70,8 @@ async def test_good_key_is_accepted_and_shown_masked(tmp_path, sim):
 async def test_key_that_the_backend_refuses_is_a_failure(tmp_path, sim):
     file = write_config(tmp_path, sim.anthropic_url, sim.zai_url)
     file.write_text(file.read_text().replace(ZAI_KEY, WRONG_KEY))
-    remarks = [*check_keys.judge(await look(surroundings(tmp_path)))]
-    assert outcomes(remarks) == ["failure"]
+    remarks = [*check_keys.judge(await look(doctor_context(tmp_path)))]
+    assert severities(remarks) == ["failure"]
     assert "offramp key set zai" in said(remarks)
     assert WRONG_KEY not in said(remarks)
 
@@ -79,22 +79,22 @@ async def test_key_that_the_backend_refuses_is_a_failure(tmp_path, sim):
 async def test_key_that_can_not_be_checked_is_noted(tmp_path):
     url = f"http://127.0.0.1:{free_port()}"
     write_config(tmp_path, url, url)
-    remarks = [*check_keys.judge(await look(surroundings(tmp_path)))]
-    assert outcomes(remarks) == ["note"]
+    remarks = [*check_keys.judge(await look(doctor_context(tmp_path)))]
+    assert severities(remarks) == ["note"]
     assert "could not be checked" in said(remarks)
 
 
 async def test_missing_key_is_a_warning(tmp_path):
-    remarks = [*check_keys.judge(await look(surroundings(tmp_path)))]
-    assert outcomes(remarks) == ["warning"]
+    remarks = [*check_keys.judge(await look(doctor_context(tmp_path)))]
+    assert severities(remarks) == ["warning"]
     assert "offramp key set zai" in said(remarks)
 
 
 async def test_key_is_not_looked_for_in_settings_that_are_refused(tmp_path):
     file = write_config(tmp_path, "http://127.0.0.1:9", "http://127.0.0.1:9", top="prot = 1")
     assert file.exists()
-    remarks = [*check_keys.judge(await look(surroundings(tmp_path)))]
-    assert outcomes(remarks) == ["warning"]
+    remarks = [*check_keys.judge(await look(doctor_context(tmp_path)))]
+    assert severities(remarks) == ["warning"]
     assert "settings can't be read" in said(remarks)
 
 
@@ -104,31 +104,31 @@ async def test_key_in_the_keyring_is_found(tmp_path, sim, keyring):
     store = KeyStore(Paths.under(tmp_path))
     kept = await asyncio.to_thread(store.set, "zai", Secret(ZAI_KEY))
     assert kept.place == "keyring"
-    remarks = [*check_keys.judge(await look(surroundings(tmp_path)))]
-    assert outcomes(remarks) == ["ok"]
+    remarks = [*check_keys.judge(await look(doctor_context(tmp_path)))]
+    assert severities(remarks) == ["ok"]
     assert "from the system keyring" in said(remarks)
-    of_keyring = await asyncio.to_thread(check_keys.look_at_keyring, surroundings(tmp_path))
+    of_keyring = await asyncio.to_thread(check_keys.look_at_keyring, doctor_context(tmp_path))
     remarks = [*check_keys.judge_keyring(of_keyring)]
-    assert outcomes(remarks) == ["ok"]
+    assert severities(remarks) == ["ok"]
     assert "It holds the key for zai" in said(remarks)
     keyring.file.unlink()
-    of_keyring = await asyncio.to_thread(check_keys.look_at_keyring, surroundings(tmp_path))
-    assert outcomes(check_keys.judge_keyring(of_keyring)) == ["ok", "warning"]
+    of_keyring = await asyncio.to_thread(check_keys.look_at_keyring, doctor_context(tmp_path))
+    assert severities(check_keys.judge_keyring(of_keyring)) == ["ok", "warning"]
     keyring.be("locked")
-    remarks = [*check_keys.judge(await look(surroundings(tmp_path)))]
-    assert outcomes(remarks) == ["warning"]
+    remarks = [*check_keys.judge(await look(doctor_context(tmp_path)))]
+    assert severities(remarks) == ["warning"]
     assert "locked" in said(remarks)
-    of_keyring = await asyncio.to_thread(check_keys.look_at_keyring, surroundings(tmp_path))
+    of_keyring = await asyncio.to_thread(check_keys.look_at_keyring, doctor_context(tmp_path))
     remarks = [*check_keys.judge_keyring(of_keyring)]
-    assert outcomes(remarks) == ["warning"]
+    assert severities(remarks) == ["warning"]
     assert "--file" in said(remarks)
 
 
 async def test_keyring_that_is_not_there_is_noted(tmp_path, keyring, monkeypatch):
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", NONE)
-    of_keyring = await asyncio.to_thread(check_keys.look_at_keyring, surroundings(tmp_path))
+    of_keyring = await asyncio.to_thread(check_keys.look_at_keyring, doctor_context(tmp_path))
     assert of_keyring.trouble == "absent"
-    assert outcomes(check_keys.judge_keyring(of_keyring)) == ["note"]
+    assert severities(check_keys.judge_keyring(of_keyring)) == ["note"]
 
 
 @pytest.mark.parametrize(
@@ -163,10 +163,10 @@ async def test_keyring_that_is_not_there_is_noted(tmp_path, keyring, monkeypatch
 )
 def test_key_is_judged(fields, expected, words):
     remarks = [*check_keys.judge(dataclasses.replace(FACTS, **fields))]
-    assert outcomes(remarks) == expected
+    assert severities(remarks) == expected
     assert words in said(remarks)
 
 
 def test_key_file_that_can_not_be_read_is_a_failure():
     facts = dataclasses.replace(KEYRING, file_problem="keys.json is no JSON.")
-    assert outcomes(check_keys.judge_keyring(facts)) == ["ok", "failure"]
+    assert severities(check_keys.judge_keyring(facts)) == ["ok", "failure"]

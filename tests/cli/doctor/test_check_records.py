@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from doctor_harness import outcomes, said
+from doctor_harness import said, severities
 from privileges import without_root
 
 from offramp_cli.doctor import check_records
-from offramp_cli.doctor.check_records import Folder, Recorded
+from offramp_cli.doctor.check_records import LogFolder, RecordedMonth
 from offramp_core.usage import records, state_events
 from offramp_core.usage.records import RequestRecord, format_timestamp
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 GIB = 1024**3
-FOLDER = Folder(
+FOLDER = LogFolder(
     path=Path("/log"), is_there=True, problem=None, free_bytes=50 * GIB, files=2, size_bytes=4096
 )
 
@@ -57,7 +57,7 @@ def test_folder_is_written_to_and_left_as_it_was(tmp_path):
     assert (found.is_there, found.problem, found.files) == (True, None, 1)
     assert found.size_bytes > 50
     assert sorted(tmp_path.iterdir()) == before
-    assert outcomes(check_records.judge(found)) == ["ok"]
+    assert severities(check_records.judge(found)) == ["ok"]
 
 
 def test_folder_that_is_not_there_is_not_made(tmp_path):
@@ -71,7 +71,7 @@ def test_read_only_folder_is_a_failure(others):
     found = check_records.look(others)
     assert found.problem == "permission denied"
     remarks = [*check_records.judge(found)]
-    assert outcomes(remarks) == ["failure"]
+    assert severities(remarks) == ["failure"]
     assert "log_dir" in remarks[0].cure
 
 
@@ -85,14 +85,14 @@ def test_folder_that_can_not_be_entered_is_a_failure():
     root.chmod(0o700)
     shutil.rmtree(root)
     assert found.problem is not None
-    assert outcomes(check_records.judge(found)) == ["failure"]
+    assert severities(check_records.judge(found)) == ["failure"]
 
 
 def test_folder_that_can_not_be_made_is_a_failure(others):
     found = check_records.look(others / "log")
     assert found.problem is not None
     assert str(others) in found.problem
-    assert outcomes(check_records.judge(found)) == ["failure"]
+    assert severities(check_records.judge(found)) == ["failure"]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_folder_that_can_not_be_made_is_a_failure(others):
     ],
 )
 def test_room_is_judged(fields, expected):
-    assert outcomes(check_records.judge(dataclasses.replace(FOLDER, **fields))) == expected
+    assert severities(check_records.judge(dataclasses.replace(FOLDER, **fields))) == expected
 
 
 def test_records_of_this_month_are_counted(tmp_path):
@@ -117,7 +117,7 @@ def test_records_of_this_month_are_counted(tmp_path):
     assert (found.month, found.count, found.skipped) == ("2026-11", 3, 0)
     assert found.newest == latest
     remarks = [*check_records.judge_records(found, NOW)]
-    assert outcomes(remarks) == ["ok"]
+    assert severities(remarks) == ["ok"]
     assert "3 requests in 2026-11 (UTC), the latest 2 h ago" in said(remarks)
 
 
@@ -129,13 +129,13 @@ def test_torn_lines_are_noted(tmp_path):
     found = check_records.look_at_records(tmp_path, NOW)
     assert (found.count, found.skipped, found.events, found.bad_events) == (1, 1, 1, 2)
     remarks = [*check_records.judge_records(found, NOW)]
-    assert outcomes(remarks) == ["ok", "note"]
+    assert severities(remarks) == ["ok", "note"]
     assert "3 lines are torn" in said(remarks)
 
 
 def test_nothing_recorded_is_no_problem(tmp_path):
     found = check_records.look_at_records(tmp_path / "none", NOW)
-    assert found == Recorded(
+    assert found == RecordedMonth(
         month="2026-11", count=0, skipped=0, newest=None, events=0, bad_events=0
     )
-    assert outcomes(check_records.judge_records(found, NOW)) == ["ok"]
+    assert severities(check_records.judge_records(found, NOW)) == ["ok"]

@@ -10,7 +10,7 @@ import time
 
 import pytest
 from daemon_process import free_port
-from doctor_harness import outcomes, said
+from doctor_harness import said, severities
 from http_proxy import http_proxy
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +18,7 @@ from raw_upstream import Connection, json_answer, raw_upstream
 from tls import Certificates, has_openssl, make_certificates
 
 from offramp_cli.doctor import certificate_issuer, check_backends, connection_probe, proxy_lookup
-from offramp_cli.doctor.connection_probe import Way
+from offramp_cli.doctor.connection_probe import ConnectionTrace
 from offramp_core.settings import Backend, default_backends
 
 ANTHROPIC, ZAI = default_backends()
@@ -36,9 +36,9 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return make_certificates(tmp_path_factory.mktemp("tls"), f"DNS:{HOST},IP:127.0.0.1")
 
 
-async def walk(url: str, *, limit_s: float = 5.0, **environ: str) -> Way:
+async def probe(url: str, *, limit_s: float = 5.0, **environ: str) -> ConnectionTrace:
     return await asyncio.to_thread(
-        connection_probe.walk,
+        connection_probe.probe,
         url,
         "/v1/models",
         method="GET",
@@ -48,8 +48,8 @@ async def walk(url: str, *, limit_s: float = 5.0, **environ: str) -> Way:
     )
 
 
-def judged(way: Way, backend: Backend = ANTHROPIC) -> list[str]:
-    return outcomes(check_backends.judge(backend, way))
+def judged(trace: ConnectionTrace, backend: Backend = ANTHROPIC) -> list[str]:
+    return severities(check_backends.judge(backend, trace))
 
 
 async def answer_ok(connection: Connection) -> None:
@@ -59,10 +59,10 @@ async def answer_ok(connection: Connection) -> None:
 
 async def test_reachable_backend_is_ok_and_gets_no_credential():
     async with raw_upstream(answer_ok) as upstream:
-        way = await walk(upstream.url)
-    assert (way.status, way.failed, way.proxy, way.tls) == (200, None, None, None)
-    assert judged(way) == ["ok"]
-    assert "clocks agree" in said(check_backends.judge(ANTHROPIC, way))
+        trace = await probe(upstream.url)
+    assert (trace.status, trace.failed, trace.proxy, trace.tls) == (200, None, None, None)
+    assert judged(trace) == ["ok"]
+    assert "clocks agree" in said(check_backends.judge(ANTHROPIC, trace))
     (head,) = upstream.heads
     assert head.startswith(b"GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1:")
     assert b"authorization" not in head.lower()
@@ -71,17 +71,17 @@ async def test_reachable_backend_is_ok_and_gets_no_credential():
 
 async def test_closed_port_is_said_with_its_address():
     port = free_port()
-    way = await walk(f"http://127.0.0.1:{port}")
-    assert way.failed == "connect"
-    text = said(check_backends.judge(ANTHROPIC, way))
+    trace = await probe(f"http://127.0.0.1:{port}")
+    assert trace.failed == "connect"
+    text = said(check_backends.judge(ANTHROPIC, trace))
     assert f"port {port} at 127.0.0.1: connection refused" in text
-    assert judged(way) == ["failure"]
+    assert judged(trace) == ["failure"]
 
 
 async def test_name_that_does_not_exist_is_the_name_servers():
-    way = await walk(f"https://{HOST}")
-    assert way.failed == "dns"
-    assert f"{HOST} is not found" in said(check_backends.judge(ANTHROPIC, way))
+    trace = await probe(f"https://{HOST}")
+    assert trace.failed == "dns"
+    assert f"{HOST} is not found" in said(check_backends.judge(ANTHROPIC, trace))
 
 
 async def test_server_that_says_nothing_is_given_up():
@@ -90,9 +90,9 @@ async def test_server_that_says_nothing_is_given_up():
 
     async with raw_upstream(say_nothing) as upstream:
         started_s = time.monotonic()
-        way = await walk(upstream.url, limit_s=0.2)
+        trace = await probe(upstream.url, limit_s=0.2)
     assert time.monotonic() - started_s < 15
-    assert (way.failed, "no answer" in way.why) == ("http", True)
+    assert (trace.failed, "no answer" in trace.why) == ("http", True)
 
 
 @pytest.mark.parametrize(
@@ -105,9 +105,9 @@ async def test_answer_that_is_no_http_is_said(answer, words):
         connection.writer.close()
 
     async with raw_upstream(say) as upstream:
-        way = await walk(upstream.url)
-    assert way.failed == "http"
-    assert words in way.why
+        trace = await probe(upstream.url)
+    assert trace.failed == "http"
+    assert words in trace.why
 
 
 @pytest.mark.parametrize(("offset_s", "words"), [(3600, "behind"), (-120, "ahead of")])
@@ -117,11 +117,12 @@ async def test_clock_that_is_wrong_is_a_warning(offset_s, words):
         await connection.write(json_answer(b"{}", headers=f"Date: {date}\r\n".encode()))
 
     async with raw_upstream(say) as upstream:
-        way = await walk(upstream.url)
-    remarks = [*check_backends.judge(ANTHROPIC, way)]
-    assert outcomes(remarks) == ["ok", "warning"]
-    assert f"{words} the service's" in remarks[1].saw
-    assert "clock" in remarks[1].cure
+        trace = await probe(upstream.url)
+    remarks = [*check_backends.judge(ANTHROPIC, trace)]
+    # On a busy machine a note that the network is slow comes between them.
+    assert (severities(remarks)[0], severities(remarks)[-1]) == ("ok", "warning")
+    assert f"{words} the service's" in remarks[-1].saw
+    assert "clock" in remarks[-1].cure
 
 
 class TestTls:
@@ -129,10 +130,10 @@ class TestTls:
 
     async def test_untrusted_certificate_is_said_with_its_issuer(self, certificates):
         async with raw_upstream(answer_ok, tls=certificates.server_context()) as upstream:
-            way = await walk(upstream.url)
-        assert (way.failed, way.issuer) == ("certificate", "Offramps tests")
-        remarks = [*check_backends.judge(ANTHROPIC, way)]
-        assert outcomes(remarks) == ["failure"]
+            trace = await probe(upstream.url)
+        assert (trace.failed, trace.issuer) == ("certificate", "Offramps tests")
+        remarks = [*check_backends.judge(ANTHROPIC, trace)]
+        assert severities(remarks) == ["failure"]
         assert "issued by Offramps tests" in remarks[0].saw
         assert "SSL_CERT_FILE" in remarks[0].cure
         assert not upstream.heads  # nothing was sent over either connection
@@ -140,35 +141,35 @@ class TestTls:
     async def test_trusted_certificate_is_described(self, certificates, monkeypatch):
         monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))
         async with raw_upstream(answer_ok, tls=certificates.server_context()) as upstream:
-            way = await walk(upstream.url)
-        assert (way.status, way.issuer, way.tls) == (200, "Offramps tests", "TLSv1.3")
-        assert way.days_left == pytest.approx(30, abs=1)
-        assert judged(way, ZAI) == ["ok"]
+            trace = await probe(upstream.url)
+        assert (trace.status, trace.issuer, trace.tls) == (200, "Offramps tests", "TLSv1.3")
+        assert trace.days_left == pytest.approx(30, abs=1)
+        assert judged(trace, ZAI) == ["ok"]
 
     async def test_certificate_of_another_name_is_refused(self, tmp_path, monkeypatch):
         others = make_certificates(tmp_path, "DNS:elsewhere.invalid")
         monkeypatch.setenv("SSL_CERT_FILE", str(others.authority))
         async with raw_upstream(answer_ok, tls=others.server_context()) as upstream:
-            way = await walk(upstream.url)
-        assert way.failed == "certificate"
-        assert "match" in way.why
+            trace = await probe(upstream.url)
+        assert trace.failed == "certificate"
+        assert "match" in trace.why
 
     async def test_plain_server_where_tls_is_wanted_is_said(self):
         async with raw_upstream(answer_ok) as upstream:
-            way = await walk(upstream.url.replace("http:", "https:"), limit_s=2)
-        assert way.failed in {"tls", "connect"}
-        assert judged(way) == ["failure"]
+            trace = await probe(upstream.url.replace("http:", "https:"), limit_s=2)
+        assert trace.failed in {"tls", "connect"}
+        assert judged(trace) == ["failure"]
 
     async def test_way_goes_through_the_proxy_with_its_login(self, certificates, monkeypatch):
         monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))
         async with raw_upstream(answer_ok, tls=certificates.server_context()) as upstream:
             port = int(upstream.url.rpartition(":")[2])
             async with http_proxy(("127.0.0.1", port)) as corporate:
-                way = await walk(f"https://{HOST}:{port}", HTTPS_PROXY=corporate.url_with(LOGIN))
-        assert (way.status, way.proxy) == (200, corporate.url)
+                trace = await probe(f"https://{HOST}:{port}", HTTPS_PROXY=corporate.url_with(LOGIN))
+        assert (trace.status, trace.proxy) == (200, corporate.url)
         assert b"Proxy-Authorization: Basic " in corporate.heads[0]
         assert b"proxy" not in upstream.heads[0].lower()
-        assert LOGIN not in said(check_backends.judge(ANTHROPIC, way))
+        assert LOGIN not in said(check_backends.judge(ANTHROPIC, trace))
 
     def test_issuer_is_read_from_the_bytes(self, certificates: Certificates):
         pem = (certificates.folder / "server.pem").read_text()
@@ -188,9 +189,9 @@ def test_bytes_that_are_no_certificate_have_no_issuer(data):
 async def test_proxy_that_refuses_is_said_without_its_password():
     refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
     async with http_proxy(("127.0.0.1", 9), refusal=refusal) as corporate:
-        way = await walk(f"https://{HOST}", HTTPS_PROXY=corporate.url_with(LOGIN))
-    assert (way.failed, way.why) == ("proxy", "it refused with status 407")
-    text = said(check_backends.judge(ANTHROPIC, way))
+        trace = await probe(f"https://{HOST}", HTTPS_PROXY=corporate.url_with(LOGIN))
+    assert (trace.failed, trace.why) == ("proxy", "it refused with status 407")
+    text = said(check_backends.judge(ANTHROPIC, trace))
     assert corporate.url in text
     assert "HTTPS_PROXY" in text
     assert "passw0rd" not in text
@@ -198,9 +199,9 @@ async def test_proxy_that_refuses_is_said_without_its_password():
 
 @pytest.mark.parametrize("address", ["socks5://me:{}@h:1", "http://me:{}@h:x", "http://"])
 async def test_proxy_that_is_none_is_said_without_its_password(address):
-    way = await walk(f"https://{HOST}", ALL_PROXY=address.format(LOGIN.partition(":")[2]))
-    assert way.failed == "proxy"
-    assert "passw0rd" not in said(check_backends.judge(ANTHROPIC, way))
+    trace = await probe(f"https://{HOST}", ALL_PROXY=address.format(LOGIN.partition(":")[2]))
+    assert trace.failed == "proxy"
+    assert "passw0rd" not in said(check_backends.judge(ANTHROPIC, trace))
 
 
 @pytest.mark.parametrize(
@@ -223,15 +224,15 @@ def test_proxy_is_found_as_the_daemon_finds_it(environ, url, expected):
     assert (found.shown if found else None) == expected
 
 
-def way_to(url: str = "https://api.anthropic.com", **fields: object) -> Way:
-    way = Way(base_url=url, status=200, took_s=0.1)
+def way_to(url: str = "https://api.anthropic.com", **fields: object) -> ConnectionTrace:
+    trace = ConnectionTrace(base_url=url, status=200, took_s=0.1)
     for name, value in fields.items():
-        setattr(way, name, value)
-    return way
+        setattr(trace, name, value)
+    return trace
 
 
 @pytest.mark.parametrize(
-    ("way", "expected", "words"),
+    ("trace", "expected", "words"),
     [
         (way_to(), ["ok"], "HTTP 200"),
         (way_to(status=401), ["ok"], "HTTP 401"),
@@ -262,8 +263,8 @@ def way_to(url: str = "https://api.anthropic.com", **fields: object) -> Way:
         (way_to(failed="tls", why="wrong version number"), ["failure"], "no TLS"),
     ],
 )
-def test_way_is_judged(way, expected, words):
-    remarks = [*check_backends.judge(ANTHROPIC, way)]
-    assert outcomes(remarks) == expected
+def test_way_is_judged(trace, expected, words):
+    remarks = [*check_backends.judge(ANTHROPIC, trace)]
+    assert severities(remarks) == expected
     assert words in said(remarks)
-    assert all(remark.cure for remark in remarks if remark.outcome.value in {"warning", "failure"})
+    assert all(remark.cure for remark in remarks if remark.severity.value in {"warning", "failure"})

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from golden import assert_screen
 
 from offramp_cli.doctor import report
 from offramp_cli.doctor.checks import chosen
-from offramp_cli.doctor.finding import Finding, Outcome, failure, note, ok, warning
+from offramp_cli.doctor.finding import Finding, Severity, failure, note, ok, warning
 from offramp_cli.doctor.runner import Check, run_all
 from offramp_core.errors import OfframpError
 
@@ -33,22 +34,17 @@ def check(name: str, *remarks: Remark) -> Check:
     return Check(name=name, group="G", run=lambda: remarks)
 
 
-def test_report_groups_aligns_and_wraps():
+def test_whole_screen():
     long = "word " * 30
-    text = text_of(
+    findings = (
         finding("settings", "Offramp", ok("Fine."), warning("Not so fine.", f"Cure {long}")),
+        finding("secrets", "Offramp", ok("/home/me/.config is for you alone.")),
         finding("port", "Daemon", failure(long, "End it.")),
+        finding("claude-features", "Claude Code", note("Some versions leave something out.")),
     )
-    lines = text.splitlines()
-    assert lines[:3] == [
-        "Offramp",
-        "  ok       settings  Fine.",
-        "  warning            Not so fine.",
-    ]
-    assert lines[3].startswith("           Cure: Cure word word")
-    assert "  failure  port      word word" in text
-    assert all(len(line) <= 80 for line in lines)
-    assert lines[-1] == "2 checks: 1 failure, 1 warning."
+    lines = [text for _, text in report.lines(findings, width=80, home=Path("/home/me"))]
+    assert max(map(len, lines)) <= 80
+    assert_screen("\n".join(lines), "doctor")
 
 
 def test_long_word_is_not_broken_and_terminal_is_left_alone():
@@ -73,7 +69,7 @@ def test_narrow_terminal_still_gets_text():
 
 def test_finding_is_as_bad_as_its_worst_remark():
     mixed = finding("x", "G", ok("a"), failure("b", "c"), note("d"))
-    assert mixed.outcome is Outcome.FAILURE
+    assert mixed.severity is Severity.FAILURE
     document = report.document([mixed, finding("y", "G", warning("w", "v"))])
     assert document["ok"] is False
     assert document["counts"] == {"failure": 1, "warning": 1, "note": 0, "ok": 0}
@@ -110,7 +106,7 @@ def test_check_that_hangs_is_given_up_and_the_others_are_shown():
     assert time.monotonic() - started_s < 15
     release.set()
     assert found[0].remarks[0] == failure("No answer within 0.05 s.", "Check the network.")
-    assert found[1].outcome is Outcome.OK
+    assert found[1].severity is Severity.OK
 
 
 def test_error_of_a_check_is_its_finding():
@@ -127,7 +123,7 @@ def test_error_of_a_check_is_its_finding():
         ]
     )
     assert found[0].remarks == (failure("No log.", "Make one."),)
-    assert found[1].outcome is Outcome.FAILURE
+    assert found[1].severity is Severity.FAILURE
     assert "ValueError" in found[1].remarks[0].saw
     assert KEY not in found[1].remarks[0].saw
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
-from log_samples import OFFRAMP, SETTINGS_VARIABLES, environ_for, log_file, sample_line
+from daemon_process import Ending
+from log_samples import OFFRAMP, environ_for, log_file, sample_line
 
-from offramp_cli import main
 from offramp_cli.reports.logs import short_time
 
 if TYPE_CHECKING:
@@ -26,40 +25,22 @@ MOMENT = datetime(2021, 2, 7, 10, 30, tzinfo=UTC)
 KATHMANDU = ZoneInfo("Asia/Kathmandu")
 
 
-@dataclass(frozen=True)
-class Ending:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def texts(self) -> list[str]:
-        """Lines with their columns one blank apart."""
-        return [" ".join(line.split()) for line in self.out.splitlines()]
-
-    @property
-    def times(self) -> list[str]:
-        return [text.split()[1] for text in self.texts]
-
-
 Run = Callable[..., Ending]
 
 
+def texts(ending: Ending) -> list[str]:
+    """Lines with their columns one blank apart."""
+    return [" ".join(line.split()) for line in ending.out.splitlines()]
+
+
+def times(ending: Ending) -> list[str]:
+    return [text.split()[1] for text in texts(ending)]
+
+
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    for name in SETTINGS_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("OFFRAMP_HOME", str(tmp_path))
+def run(offramp: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("TZ", "Asia/Kathmandu")
-
-    def run(*arguments: str) -> Ending:
-        monkeypatch.setattr(sys, "argv", ["offramp", "logs", *arguments])
-        with pytest.raises(SystemExit) as ending:
-            main()
-        code = ending.value.code
-        return Ending(code if isinstance(code, int) else 0, *capfd.readouterr())
-
-    return run
+    return functools.partial(offramp, "logs")
 
 
 def at(minutes: int, **fields: object) -> bytes:
@@ -74,7 +55,7 @@ def test_line_tells_time_model_backend_tokens_status_and_reason(run: Run, tmp_pa
         + at(3, status="error", model=None, backend=None)
         + at(4, status="cancelled")
     )
-    assert run().texts == [
+    assert texts(run()) == [
         "2021-02-07 16:15 sonnet-4-5 zai 1.3k→890 ok route sonnet",
         "2021-02-07 16:16 sonnet-4-5 zai 1.3k→890 +45.0k ok route sonnet",
         "2021-02-07 16:17 sonnet-4-5 zai 1.3k→0 error 429",
@@ -135,8 +116,8 @@ def test_latest_come_last_and_span_months(run: Run, tmp_path: Path) -> None:
     first = log_file(tmp_path)
     first.write_bytes(b"".join(at(minute) for minute in range(30)))
     first.with_name("requests-2026-03.jsonl").write_bytes(at(50) + at(51))
-    assert run("-n", "4").times == ["16:43", "16:44", "17:05", "17:06"]
-    assert len(run().texts) == 20
+    assert times(run("-n", "4")) == ["16:43", "16:44", "17:05", "17:06"]
+    assert len(texts(run())) == 20
     assert run("-n", "0").out == ""
 
 
@@ -149,14 +130,14 @@ def test_json_passes_the_lines_as_they_stand(run: Run, tmp_path: Path) -> None:
 def test_filters_reach_back_until_enough_is_found(run: Run, tmp_path: Path) -> None:
     opus = [at(minute, model="claude-opus-4-6", backend="anthropic") for minute in range(3)]
     log_file(tmp_path).write_bytes(b"".join(opus) + at(9) * 3000)
-    assert run("--model", "OPUS", "-n", "2").times == ["16:16", "16:17"]
-    assert len(run("--backend", "anthr", "--backend", "zai", "-n", "3001").texts) == 3001
+    assert times(run("--model", "OPUS", "-n", "2")) == ["16:16", "16:17"]
+    assert len(texts(run("--backend", "anthr", "--backend", "zai", "-n", "3001"))) == 3001
 
 
 def test_torn_line_is_mentioned_and_unfinished_one_is_not(run: Run, tmp_path: Path) -> None:
     log_file(tmp_path).write_bytes(at(0)[:50] + b"\n" + at(1) + at(2)[:-1])
     ending = run()
-    assert len(ending.texts) == 1
+    assert len(texts(ending)) == 1
     assert "skipped 1 line of the log" in ending.err
 
 
@@ -186,7 +167,7 @@ def test_empty_log_says_what_to_do(run: Run) -> None:
 
 def test_demo_log_is_the_demos(run: Run, tmp_path: Path) -> None:
     log_file(tmp_path, is_demo=True).write_bytes(at(0))
-    assert len(run("--demo").texts) == 1
+    assert len(texts(run("--demo"))) == 1
     assert "No requests" in run().out
 
 

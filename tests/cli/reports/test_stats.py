@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
-from log_samples import OFFRAMP, SETTINGS_VARIABLES, environ_for, log_file, sample_line
+from daemon_process import Ending
+from log_samples import OFFRAMP, environ_for, log_file, sample_line
 from quota_samples import claude_week, keep, next_reset
 from terminal import output_on_a_terminal
 
-from offramp_cli import main
 from offramp_core.paths import Paths
 
 if TYPE_CHECKING:
@@ -26,32 +26,13 @@ if TYPE_CHECKING:
 ESCAPE = "\x1b"
 
 
-@dataclass(frozen=True)
-class Ending:
-    code: int
-    out: str
-    err: str
-
-
 Run = Callable[..., Ending]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    for name in (*SETTINGS_VARIABLES, "NO_COLOR", "FORCE_COLOR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("OFFRAMP_HOME", str(tmp_path))
+def run(offramp: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("TZ", "Europe/Berlin")
-    monkeypatch.setenv("COLUMNS", "80")
-
-    def run(*arguments: str) -> Ending:
-        monkeypatch.setattr(sys, "argv", ["offramp", "stats", *arguments])
-        with pytest.raises(SystemExit) as ending:
-            main()
-        code = ending.value.code
-        return Ending(code if isinstance(code, int) else 0, *capsys.readouterr())
-
-    return run
+    return functools.partial(offramp, "stats")
 
 
 def ago(**units: float) -> datetime:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from golden import assert_screen
 from log_samples import log_file, sample_line
 
 from offramp_cli.reports import stats_tables
@@ -177,16 +178,9 @@ def test_tables_fit_the_terminal(
     assert ESCAPE not in "".join(lines)
 
 
-def test_tables_say_the_numbers(sample: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_whole_screen(sample: Path, capsys: pytest.CaptureFixture[str]) -> None:
     stats_tables.show(report_at_now(sample))
-    shown = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
-    assert shown[0].startswith("This week: Thu 2026-03-26 22:00 \N{EN DASH} Thu 2026-04-02 22:00")
-    assert "░ zai 3 60% 1 1 15.5k 78% 3.8k 1.8k 10.0k" in shown
-    assert "all 5 100% 2 1 19.8k 100% 6.3k 3.6k 10.0k" in shown
-    assert any(line.startswith("2026-03-26 5 2 1 19.8k 11% 78% 11% █") for line in shown)
-    assert any(line.startswith("claude-haiku-4-5 ··················█·····") for line in shown)
-    zai = next(line for line in shown if line.startswith("zai ···"))
-    assert zai.split()[1] == "·" * 59 + zai.split()[1][-1]
+    assert_screen(capsys.readouterr().out, "stats")
 
 
 def test_backends_come_in_one_order_everywhere(

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
+from command_recorder import CommandRecorder
 from daemon_process import environment, run_command
+from golden import assert_screen
 from terminal import dialogue
 
-from offramp_cli.service import install_questions
-from offramp_cli.service.install_questions import Week, WeekType
+from offramp_cli.service import install_plan, install_questions, steps
+from offramp_cli.service.install_plan import InstallOptions
+from offramp_cli.service.install_questions import InstallAnswers, WeekStart, WeekStartType
+from offramp_cli.service.service_status import LoginItemContext
+from offramp_cli.service.steps import Step
+from offramp_core.errors import OfframpError
+from offramp_core.login_item.executables import Programs
+from offramp_core.login_item.runner import Ran
+from offramp_core.login_item.systemd import SystemdManager
 from offramp_core.paths import Paths
-from offramp_core.settings import Settings
+from offramp_core.settings import Secret, Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from offramp_cli.service.install_plan import Installation
 
 COMMANDS = [("install", "--yes"), ("install", "--dry-run"), ("start",), ("stop",), ("restart",)]
 
@@ -61,25 +73,75 @@ async def test_status_says_that_no_login_item_is_possible(tmp_path: Path) -> Non
     assert '"login_item": null' in (await run_command(tmp_path, "status", "--json")).out
 
 
+def _plan(home: Path, **options: Any) -> Installation:
+    """What an installation comes to for a user whose systemd knows nothing of Offramp."""
+    units = "Id=offramp.socket\n{0}\nId=offramp.service\n{0}".format(
+        "LoadState=not-found\nActiveState=inactive\nUnitFileState=\n"
+    )
+    environ = environment(home)
+    context = LoginItemContext(
+        environ=environ,
+        home=home,
+        paths=Paths.for_user(environ),
+        variables={"OFFRAMP_HOME": str(home / "o o")},
+        programs=Programs(daemon=home / "bin/offramp-daemon", command_line=home / "bin/offramp"),
+    )
+    manager = SystemdManager(CommandRecorder({"systemctl": Ran(0, units)}), home / "units")
+    defaults = {
+        "answers": InstallAnswers(),
+        "tray": None,
+        "is_sure": True,
+        "is_lingering": False,
+        "is_renewal": False,
+    }
+    return install_plan.plan(
+        context, manager, context.settings().settings, InstallOptions(**{**defaults, **options})
+    )
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="the screen is that of Linux")
+def test_dry_run_shows_the_whole_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    answers = InstallAnswers(key=Secret("k" * 32), week=WeekStart(4, 22))
+    work = _plan(tmp_path, answers=answers, is_lingering=True)
+    steps.describe(work.steps())
+    out, err = capsys.readouterr()
+    assert_screen(out, "install", home=tmp_path)
+    assert err == "Nothing was changed.\n"
+    assert not any(tmp_path.iterdir())
+
+
+def test_failed_step_ends_the_others_and_says_how_to_go_on() -> None:
+    done: list[int] = []
+
+    def fail() -> None:
+        raise OfframpError("Full.", hint="Make room.")
+
+    wanted = [Step(lambda: done.append(1)), Step(fail), Step(lambda: done.append(3))]
+    with pytest.raises(OfframpError) as caught:
+        steps.apply(wanted, again="Run it again.")
+    assert caught.value.hint == "Make room.\n  Run it again."
+    assert done == [1]
+
+
 @pytest.mark.parametrize(
     ("text", "week"),
     [
-        ("thu 22", Week(4, 22)),
-        ("Thursday 22:00", Week(4, 22)),
-        ("SUNDAY, 0", Week(0, 0)),
-        ("6 09", Week(6, 9)),
-        ("tues 7h", Week(2, 7)),
+        ("thu 22", WeekStart(4, 22)),
+        ("Thursday 22:00", WeekStart(4, 22)),
+        ("SUNDAY, 0", WeekStart(0, 0)),
+        ("6 09", WeekStart(6, 9)),
+        ("tues 7h", WeekStart(2, 7)),
     ],
 )
-def test_week_is_understood(text: str, week: Week) -> None:
-    assert WeekType().convert(text, None, None) == week
-    assert WeekType().convert(str(week), None, None) == week
+def test_week_is_understood(text: str, week: WeekStart) -> None:
+    assert WeekStartType().convert(text, None, None) == week
+    assert WeekStartType().convert(str(week), None, None) == week
 
 
 @pytest.mark.parametrize("text", ["", "thu", "22", "th 22", "thu 24", "7 1", "thu 22:30", "thux 1"])
 def test_week_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(click.BadParameter, match="no day and hour"):
-        WeekType().convert(text, None, None)
+        WeekStartType().convert(text, None, None)
 
 
 async def test_refused_week_is_told_with_an_example(tmp_path: Path) -> None:
@@ -89,8 +151,6 @@ async def test_refused_week_is_told_with_an_example(tmp_path: Path) -> None:
 
 
 def test_unchecked_key_passes() -> None:
-    from offramp_core.settings import Secret
-
     key = Secret("k" * 32)
     assert install_questions.checker(Settings(), is_checking=False)(key) is key
 

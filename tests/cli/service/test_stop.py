@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,21 +27,21 @@ class FakePlan:
 
     is_change: bool
     interrupts: str = ""
+    is_applied: bool = False
+
+    def apply(self) -> list[str]:
+        self.is_applied = True
+        return []
 
 
 @dataclass
 class FakeManager:
     """A service manager with the daemon's item, which it stops."""
 
-    is_running: bool
-    done: list[FakePlan] = field(default_factory=list)
+    plan: FakePlan
 
     def plan_stop(self) -> FakePlan:
-        return FakePlan(is_change=self.is_running)
-
-    def carry_out(self, plan: FakePlan) -> list[str]:
-        self.done.append(plan)
-        return []
+        return self.plan
 
 
 @pytest.fixture
@@ -55,11 +55,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _stop(monkeypatch: pytest.MonkeyPatch, *, is_running: bool = True) -> Result:
-    manager = FakeManager(is_running)
-    monkeypatch.setattr(service_status, "installed_manager", lambda _verb: (manager, None))
+    plan = FakePlan(is_change=is_running)
+    monkeypatch.setattr(
+        service_status, "installed_manager", lambda _verb: (FakeManager(plan), None)
+    )
     ended = CliRunner().invoke(stop.command)
     assert ended.exit_code == 0, ended.output
-    assert len(manager.done) == is_running
+    assert plan.is_applied == is_running
     return ended
 
 

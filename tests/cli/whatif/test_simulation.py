@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from offramp_cli.whatif.comparison import contest, summaries
-from offramp_cli.whatif.log_replay import Conversations, LoggedRequest, weeks_of
-from offramp_cli.whatif.simulation import SimulatedWeek, run
-from offramp_cli.whatif.workload import Request, make_week
+from offramp_cli.whatif.log_replay import LoggedRequest, RequestReader, weeks_of
+from offramp_cli.whatif.simulation import Request, SimulatedWeek, run
 from offramp_core.usage import records
 from offramp_daemon.autopilot.cost_model import CostModel
 from offramp_daemon.autopilot.forecast import Rhythm
 from offramp_daemon.autopilot.history import HOURS_A_WEEK, PastWeek
+from synthetic_weeks import make_week
 
 END = datetime(2026, 2, 5, 22, tzinfo=UTC)
 SEEDS = range(24)
@@ -68,7 +68,7 @@ def test_weeks_of_opus_beyond_the_plan_stand_apart() -> None:
 
 
 def test_auto_uses_more_than_always_and_is_over_less_than_linear() -> None:
-    contests = [contest(SimulatedWeek.of(make_week(seed))) for seed in SEEDS]
+    contests = [contest(make_week(seed).simulated()) for seed in SEEDS]
     lines = {line.mode: line for line in summaries(contests)}
     always, auto, linear = lines["always"], lines["auto"], lines["linear"]
     assert auto.enough_used_median is not None
@@ -141,9 +141,9 @@ def record(minute: int, session: str | None = None, **fields: object) -> records
 
 
 def test_conversations_are_told_by_session_and_else_by_pauses() -> None:
-    conversations = Conversations()
+    reader = RequestReader()
     found = [
-        conversations.request(each)
+        reader.request(each)
         for each in (record(0, "a"), record(500, "a"), record(501), record(520), record(600))
     ]
     numbers = [each.conversation for each in found if each]
@@ -151,12 +151,12 @@ def test_conversations_are_told_by_session_and_else_by_pauses() -> None:
 
 
 def test_records_that_cost_nothing_or_have_no_time_are_left_out() -> None:
-    conversations = Conversations()
-    assert conversations.request(record(0, output_tokens=0)) is None
+    reader = RequestReader()
+    assert reader.request(record(0, output_tokens=0)) is None
     odd = records.RequestRecord(
         ts="soon", model="opus", backend=None, output_tokens=9, status="success"
     )
-    assert conversations.request(odd) is None
+    assert reader.request(odd) is None
 
 
 def test_a_rhythm_expects_the_hours_that_were_busy_and_more_in_a_busy_week() -> None:
@@ -172,7 +172,7 @@ def test_a_rhythm_expects_the_hours_that_were_busy_and_more_in_a_busy_week() -> 
 
 def test_auto_switches_at_most_twice_a_conversation_hour() -> None:
     for seed in SEEDS:
-        outcome = run(SimulatedWeek.of(make_week(seed)), "auto")
+        outcome = run(make_week(seed).simulated(), "auto")
         assert outcome.switches <= 2 * max(outcome.conversation_h, 1)
 
 

@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from privileges import without_root
+from privileges import open_to_others, without_root
 
 from offramp_core import atomic_file
 from offramp_core.addresses import client_base_url, leads_here
 from offramp_core.claude_settings import warnings
 from offramp_core.claude_settings.connection import (
-    Change,
-    Outcome,
+    ConnectOutcome,
+    SettingsEdit,
     apply,
     plan_connect,
     plan_disconnect,
 )
-from offramp_core.claude_settings.locations import Places, managed_file
+from offramp_core.claude_settings.locations import SettingsLocations, managed_file
 from offramp_core.claude_settings.masked_diff import unified
 from offramp_core.errors import OfframpError
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 URL = "http://localhost:3001"
 OTHER = "https://gateway.example/v1"
 SECRET = "hunter2-never-shown"
-SETTINGS = '{\n  // mine\n  "env": {\n    "A": "1",\n  },\n}\n'
+SETTINGS = '{\n  "env": {\n    "A": "1"\n  }\n}\n'
 
 
 def is_own(url: str) -> bool:
@@ -52,16 +52,16 @@ class Claude:
     def text(self) -> str:
         return self.file.read_bytes().decode()
 
-    def connect(self, url: str = URL, *, force: bool = False) -> Change:
+    def connect(self, url: str = URL, *, force: bool = False) -> SettingsEdit:
         def leads(other: str) -> bool:
             return other == url or (url == URL and is_own(other))
 
         change = plan_connect(self.file, self.memory, url, is_own=leads, force=force)
-        if change.outcome is not Outcome.FOREIGN:
+        if change.outcome is not ConnectOutcome.FOREIGN:
             apply(change, self.memory)
         return change
 
-    def disconnect(self) -> Change:
+    def disconnect(self) -> SettingsEdit:
         change = plan_disconnect(self.file, self.memory, is_own=is_own)
         apply(change, self.memory)
         return change
@@ -74,12 +74,8 @@ def claude(tmp_path: Path) -> Claude:
 
 @pytest.fixture
 def as_nobody(tmp_path: Path) -> Iterator[None]:
-    made_by_pytest = [
-        each for each in tmp_path.parents if each.name.startswith(("pytest-", "popen-"))
-    ]
     if os.geteuid() == 0:
-        for folder in (tmp_path, *made_by_pytest):
-            folder.chmod(folder.stat().st_mode | 0o055)
+        open_to_others(tmp_path)
     with without_root():
         yield
 
@@ -88,12 +84,12 @@ def as_nobody(tmp_path: Path) -> Iterator[None]:
 def test_connect_then_disconnect_gives_the_same_file(claude: Claude, text: str) -> None:
     claude.write(text)
     connected = claude.connect()
-    assert connected.outcome is Outcome.CONNECTED
+    assert connected.outcome is ConnectOutcome.CONNECTED
     assert connected.new == f"'{URL}'"
     assert URL in claude.text.splitlines()[(connected.line or 0) - 1]
     assert connected.backup.read_bytes().decode() == text
     gone = claude.disconnect()
-    assert gone.outcome is Outcome.DISCONNECTED
+    assert gone.outcome is ConnectOutcome.DISCONNECTED
     assert claude.text == text
     assert not gone.backup.exists()
     assert not claude.memory.exists()
@@ -120,11 +116,11 @@ def test_both_are_idempotent(claude: Claude) -> None:
     claude.connect()
     first = claude.text
     again = claude.connect()
-    assert (again.outcome, again.is_edit) == (Outcome.ALREADY_CONNECTED, False)
+    assert (again.outcome, again.is_edit) == (ConnectOutcome.ALREADY_CONNECTED, False)
     assert claude.text == first
     assert again.backup.read_bytes().decode() == SETTINGS
     claude.disconnect()
-    assert claude.disconnect().outcome is Outcome.NOT_CONNECTED
+    assert claude.disconnect().outcome is ConnectOutcome.NOT_CONNECTED
     assert claude.text == SETTINGS
 
 
@@ -132,14 +128,14 @@ def test_foreign_value_stays_until_forced_and_comes_back(claude: Claude) -> None
     text = f'{{"env": {{"ANTHROPIC_BASE_URL": "{OTHER}"}}}}'
     claude.write(text)
     refused = claude.connect()
-    assert (refused.outcome, refused.old) == (Outcome.FOREIGN, f"'{OTHER}'")
+    assert (refused.outcome, refused.old) == (ConnectOutcome.FOREIGN, f"'{OTHER}'")
     assert claude.text == text
     forced = claude.connect(force=True)
     assert (forced.old, forced.new, forced.previous) == (f"'{OTHER}'", f"'{URL}'", f"'{OTHER}'")
     assert stat.S_IMODE(claude.memory.stat().st_mode) == 0o600
-    assert claude.connect(force=True).outcome is Outcome.ALREADY_CONNECTED
+    assert claude.connect(force=True).outcome is ConnectOutcome.ALREADY_CONNECTED
     restored = claude.disconnect()
-    assert (restored.outcome, restored.new) == (Outcome.RESTORED, f"'{OTHER}'")
+    assert (restored.outcome, restored.new) == (ConnectOutcome.RESTORED, f"'{OTHER}'")
     assert claude.text == text
 
 
@@ -147,9 +143,9 @@ def test_our_own_older_address_is_replaced_without_force(claude: Claude) -> None
     claude.write(f'{{"env": {{"ANTHROPIC_BASE_URL": "{OTHER}"}}}}')
     claude.connect(force=True)
     moved = claude.connect("http://localhost:4000")
-    assert (moved.outcome, moved.old) == (Outcome.CONNECTED, f"'{URL}'")
+    assert (moved.outcome, moved.old) == (ConnectOutcome.CONNECTED, f"'{URL}'")
     assert OTHER in moved.backup.read_text()
-    assert claude.disconnect().outcome is Outcome.RESTORED
+    assert claude.disconnect().outcome is ConnectOutcome.RESTORED
     assert OTHER in claude.text
 
 
@@ -158,9 +154,9 @@ def test_value_that_somebody_changed_since_is_left_alone(claude: Claude) -> None
     claude.connect()
     claude.write(claude.text.replace(URL, OTHER))
     change = claude.disconnect()
-    assert (change.outcome, change.old) == (Outcome.CHANGED_MEANWHILE, f"'{OTHER}'")
+    assert (change.outcome, change.old) == (ConnectOutcome.CHANGED_MEANWHILE, f"'{OTHER}'")
     assert OTHER in claude.text
-    assert claude.disconnect().outcome is Outcome.NOT_CONNECTED
+    assert claude.disconnect().outcome is ConnectOutcome.NOT_CONNECTED
 
 
 def test_value_that_somebody_took_out_since_is_told_with_what_was_before(claude: Claude) -> None:
@@ -168,15 +164,19 @@ def test_value_that_somebody_took_out_since_is_told_with_what_was_before(claude:
     claude.connect(force=True)
     claude.write("{}")
     change = claude.disconnect()
-    assert (change.outcome, change.old, change.previous) == (Outcome.NOT_CONNECTED, None, "no text")
+    assert (change.outcome, change.old, change.previous) == (
+        ConnectOutcome.NOT_CONNECTED,
+        None,
+        "no text",
+    )
     assert change.recalled is not None
     assert claude.text == "{}"
 
 
 def test_address_written_by_hand_goes_too_since_it_leads_here(claude: Claude) -> None:
     claude.write('{"env": {"ANTHROPIC_BASE_URL": "http://127.0.0.1:3001/"}}')
-    assert claude.connect().outcome is Outcome.ALREADY_CONNECTED
-    assert claude.disconnect().outcome is Outcome.DISCONNECTED
+    assert claude.connect().outcome is ConnectOutcome.ALREADY_CONNECTED
+    assert claude.disconnect().outcome is ConnectOutcome.DISCONNECTED
     assert claude.text == '{"env": {}}'
 
 
@@ -228,6 +228,8 @@ def test_link_to_itself_is_refused(claude: Claude) -> None:
         (b'{\n "env": "sk-secret"}', "line 2, column 9: env is no object"),
         (b"[]", "line 1, column 1: the settings are no object"),
         (b'{"a": "\xff"}', "is not UTF-8 text"),
+        (b"{\n  // sk-secret\n}", "line 2, column 3: there is a comment here"),
+        (b'{"a": "sk-secret",}', "line 1, column 18: there is a comma before a closing bracket"),
     ],
 )
 def test_what_is_no_settings_is_refused_and_left(claude: Claude, data: bytes, words: str) -> None:
@@ -307,13 +309,13 @@ def test_two_folders_of_claude_code_are_remembered_apart(tmp_path: Path) -> None
     work.connect(force=True)
     home.connect()
     assert home.disconnect().after is None
-    assert work.disconnect().outcome is Outcome.RESTORED
+    assert work.disconnect().outcome is ConnectOutcome.RESTORED
 
 
 def test_difference_shows_the_line_and_no_secret(claude: Claude) -> None:
     lines = [
         "{",
-        f"  // ANTHROPIC_API_KEY = {SECRET}",
+        f'  "hooks": [{{"x-token": "{SECRET}"}}],',
         f'  "apiKeyHelper": "echo {SECRET}",',
         '  "env": {',
         f'    "ANY": "{SECRET}",',
@@ -331,8 +333,8 @@ def test_difference_shows_the_line_and_no_secret(claude: Claude) -> None:
     assert SECRET not in str(change.old)
 
 
-def places_in(tmp_path: Path) -> Places:
-    return Places.for_user(
+def places_in(tmp_path: Path) -> SettingsLocations:
+    return SettingsLocations.for_user(
         {}, home=tmp_path / "home", folder=tmp_path / "project", managed=tmp_path / "managed.json"
     )
 
@@ -382,11 +384,6 @@ def test_exported_address_that_differs_is_warned_of(tmp_path: Path) -> None:
     assert not warnings.warnings(places, "{}", environ, url=URL, is_own=is_own)
 
 
-def test_comments_are_warned_of_since_claude_code_knows_none(tmp_path: Path) -> None:
-    [found] = warnings.warnings(places_in(tmp_path), SETTINGS, {}, url=URL, is_own=is_own)
-    assert "line 2, column 3" in found
-
-
 def test_broken_settings_of_others_are_passed_over(tmp_path: Path) -> None:
     places = places_in(tmp_path)
     put(places.local, "{")
@@ -397,12 +394,12 @@ def test_broken_settings_of_others_are_passed_over(tmp_path: Path) -> None:
 
 def test_claude_config_dir_moves_the_users_file(tmp_path: Path) -> None:
     environ = {"CLAUDE_CONFIG_DIR": str(tmp_path / "own")}
-    places = Places.for_user(environ, home=tmp_path, folder=tmp_path)
+    places = SettingsLocations.for_user(environ, home=tmp_path, folder=tmp_path)
     assert places.user == tmp_path / "own" / "settings.json"
 
 
 def test_home_folder_is_no_project_of_its_own(tmp_path: Path) -> None:
-    places = Places.for_user({}, home=tmp_path, folder=tmp_path)
+    places = SettingsLocations.for_user({}, home=tmp_path, folder=tmp_path)
     assert places.project == places.user
     assert places.user not in [path for _, path in places.stronger()]
 

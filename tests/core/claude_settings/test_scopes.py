@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from offramp_core.claude_settings import bypasses, scopes, warnings
-from offramp_core.claude_settings.locations import Places
+from offramp_core.claude_settings.locations import SettingsLocations
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ class Claude:
 
     def __init__(self, root: Path) -> None:
         home, folder = root / "home", root / "project"
-        self.places = Places.for_user(
+        self.places = SettingsLocations.for_user(
             {}, home=home, folder=folder, managed=root / "etc" / "managed-settings.json"
         )
 
@@ -72,12 +72,12 @@ def test_file_that_says_nothing_is_passed_over(claude, text):
     assert scopes.in_force(claude.read(A="1"), "A") is not None
 
 
-def test_comment_in_a_file_is_noticed(claude):
+def test_file_with_a_comment_sets_nothing_and_says_why(claude):
     claude.places.user.parent.mkdir(parents=True)
     claude.places.user.write_text('{\n  // mine\n  "env": {"A": "1"}\n}')
-    found = scopes.in_force(claude.read(), "A")
-    assert found is not None
-    assert found.scope.beyond_json == (2, 3)
+    read = claude.read()
+    assert scopes.in_force(read, "A") is None
+    assert "line 2, column 3: there is a comment" in read[0].problem
 
 
 def test_values_are_in_no_repr(claude):
@@ -89,7 +89,7 @@ def test_values_are_in_no_repr(claude):
 
 @pytest.mark.parametrize("variable", bypasses.PROVIDERS)
 @pytest.mark.parametrize(("value", "counts"), [("1", 1), ("true", 1), ("0", 0), ("false", 0)])
-def test_other_provider_is_a_detour(claude, variable, value, counts):
+def test_other_provider_leads_past_the_base_url(claude, variable, value, counts):
     claude.write(claude.places.project, env={variable: value})
     found = [*bypasses.find(claude.read(), URL)]
     assert len(found) == counts
@@ -110,7 +110,7 @@ def test_other_provider_is_a_detour(claude, variable, value, counts):
         ({}, 0),
     ],
 )
-def test_proxy_that_catches_localhost_is_a_detour(claude, environ, counts):
+def test_proxy_that_catches_localhost_leads_past_the_base_url(claude, environ, counts):
     found = [*bypasses.find(claude.read(**environ), URL)]
     assert len(found) == counts
     assert all("passw0rd" not in each.saw + each.cure for each in found)
@@ -119,7 +119,7 @@ def test_proxy_that_catches_localhost_is_a_detour(claude, environ, counts):
         assert not [*bypasses.find(claude.read(**{**environ, "NO_PROXY": wanted}), URL)]
 
 
-def test_connect_warns_of_detours(claude):
+def test_connect_warns_of_what_leads_past_its_address(claude):
     found = warnings.warnings(
         claude.places, "{}", {"HTTPS_PROXY": PROXY}, url=URL, is_own=lambda url: url == URL
     )

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from privileges import without_root
+from privileges import open_to_others, without_root
 
 from offramp_core.control import api
 from offramp_core.control.api import Answer, CommandAnswer, RecordsStatus, Refusal, Status
@@ -137,10 +137,10 @@ def test_folder_that_is_closed_to_us_is_no_permission(tmp_path, path):
             tmp_path.chmod(0o700)
 
 
+@pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make another user's socket")
 def test_socket_of_another_user_is_not_trusted(tmp_path, path):
-    for folder in (tmp_path, *tmp_path.parents[:3]):
-        folder.chmod(0o711)
+    open_to_others(tmp_path)
     with daemon(path, answer(api.encode(STATUS))) as client:
         path.chmod(0o666)
         with without_root(), pytest.raises(ControlError, match="No permission"):

@@ -29,13 +29,13 @@ def _entry(tmp_path: Path) -> Path:
 
 def test_entry_is_written_switched_off_and_removed(item: XdgAutostart, tmp_path: Path) -> None:
     assert item.choice() == "never set"
-    list(item.carry_out(item.plan_on(PROGRAM, {})))
+    list(item.plan_on(PROGRAM, {}).apply())
     assert item.choice() == "on"
     assert f'Exec="{PROGRAM}" "tray"\n' in _entry(tmp_path).read_text()
     assert not item.plan_on(PROGRAM, {}).is_change
-    list(item.carry_out(item.plan_off()))
+    list(item.plan_off().apply())
     assert item.choice() == "off"
-    list(item.carry_out(item.plan_removal()))
+    list(item.plan_removal().apply())
     assert not _entry(tmp_path).exists()
 
 
@@ -45,7 +45,7 @@ def test_entry_is_written_switched_off_and_removed(item: XdgAutostart, tmp_path:
 def test_choice_made_in_the_desktops_settings_counts(
     line: str, item: XdgAutostart, tmp_path: Path
 ) -> None:
-    list(item.carry_out(item.plan_on(PROGRAM, {})))
+    list(item.plan_on(PROGRAM, {}).apply())
     file = _entry(tmp_path)
     key = line.split("=")[0].strip()
     kept = [each for each in file.read_text().splitlines() if not each.startswith(key)]

@@ -8,7 +8,8 @@ import pytest
 from privileges import without_root
 
 from offramp_core.errors import OfframpError
-from offramp_core.login_item import plan_steps, planned_files
+from offramp_core.login_item import planned_files
+from offramp_core.login_item.plan import LoginItemPlan
 from offramp_core.login_item.planned_files import Fate
 from offramp_core.login_item.runner import (
     NOT_FOUND,
@@ -17,7 +18,6 @@ from offramp_core.login_item.runner import (
     SystemRunner,
     must,
 )
-from offramp_core.login_item.service import Plan
 
 
 def test_each_fate_is_told_and_done(tmp_path: Path) -> None:
@@ -26,11 +26,14 @@ def test_each_fate_is_told_and_done(tmp_path: Path) -> None:
         file.write_text("old")
     created = tmp_path / "new folder" / "created"
     wanted = {created: b"new", changed: b"new", same: b"old", removed: None, tmp_path / "x": None}
-    plan = Plan(files=tuple(planned_files.plan(path, text) for path, text in wanted.items()))
+    plan = LoginItemPlan(
+        files=tuple(planned_files.plan(path, text) for path, text in wanted.items())
+    )
+    described = list(plan.describe())
     fates = [file.fate for file in plan.files]
     assert fates == [Fate.CREATED, Fate.CHANGED, Fate.SAME, Fate.REMOVED, Fate.ABSENT]
-    done = list(plan_steps.carried_out(plan, lambda _command: None))
-    assert done == list(plan_steps.described(plan))
+    done = list(plan.apply())
+    assert done == described
     assert done[0] == f"  created   {created}"
     assert [planned_files.plan(path, text).is_change for path, text in wanted.items()] == [
         False
@@ -68,12 +71,13 @@ def test_steps_stop_where_a_command_fails(tmp_path: Path) -> None:
         if command == ("false",):
             raise CommandFailedError("false failed")
 
-    plan = Plan(
+    plan = LoginItemPlan(
         first=(("true",),),
         files=(planned_files.plan(tmp_path / "a", b""),),
         then=(("false",), ("true",)),
+        run=run,
     )
-    done = plan_steps.carried_out(plan, run)
+    done = plan.apply()
     assert [next(done), next(done)] == ["  run       true", f"  created   {tmp_path / 'a'}"]
     with pytest.raises(CommandFailedError):
         next(done)

@@ -12,7 +12,7 @@ from command_recorder import CommandRecorder
 from offramp_core.login_item import autostart, detect, launchd, launchd_agents
 from offramp_core.login_item.launchd import Agents, LaunchdManager
 from offramp_core.login_item.runner import CommandFailedError, Ran
-from offramp_core.login_item.service import NoServiceManagerError, Setup
+from offramp_core.login_item.service import LoginItemSpec, NoServiceManagerError
 from offramp_core.login_item.sockets import Address
 
 UID = 501
@@ -163,7 +163,7 @@ class Mac:
         self.agents = Agents(self.launchctl, UID, sleep=self.slept.append)
         self.manager = LaunchdManager(self.agents, home / "Library/LaunchAgents")
         self.file = home / "Library/LaunchAgents/local.offramp.daemon.plist"
-        self.setup = Setup(
+        self.spec = LoginItemSpec(
             program=Path("/p/offramp-daemon"),
             addresses=ADDRESSES,
             environment={},
@@ -171,10 +171,10 @@ class Mac:
             diagnostics_dir=home / "Logs",
         )
 
-    def install(self, setup: Setup | None = None) -> list[str]:
+    def install(self, spec: LoginItemSpec | None = None) -> list[str]:
         """What was done."""
         self.launchctl.ran.clear()
-        list(self.manager.carry_out(self.manager.plan_install(setup or self.setup)))
+        list(self.manager.plan_install(spec or self.spec).apply())
         return self.done
 
     @property
@@ -196,7 +196,7 @@ def test_install_of_what_runs_as_it_should_does_nothing(tmp_path: Path) -> None:
     mac.install()
     mac.launchctl.answers[f"launchctl print {DAEMON}"] = Ran(0, RUNNING)
     assert mac.install() == []
-    assert not mac.manager.plan_install(mac.setup).is_change
+    assert not mac.manager.plan_install(mac.spec).is_change
 
 
 def test_agent_that_is_loaded_but_not_running_is_kicked(tmp_path: Path) -> None:
@@ -213,10 +213,10 @@ def test_changed_agent_is_unloaded_first_and_that_is_said(tmp_path: Path) -> Non
     answers = iter([Ran(0, RUNNING)] * 3)
     mac.launchctl.answers[f"launchctl print {DAEMON}"] = lambda: next(answers, Ran(113))
     mac.file.write_bytes(b"somebody changed it")
-    plan = mac.manager.plan_install(mac.setup)
+    plan = mac.manager.plan_install(mac.spec)
     assert plan.interrupts
     mac.launchctl.ran.clear()
-    list(mac.manager.carry_out(plan))
+    list(plan.apply())
     assert mac.done == [
         f"bootout {DAEMON}",
         f"enable {DAEMON}",
@@ -251,7 +251,7 @@ def test_uninstall_unloads_and_removes(tmp_path: Path) -> None:
     mac.launchctl.answers[f"launchctl print {DAEMON}"] = lambda: next(answers, Ran(113))
     plan = mac.manager.plan_uninstall()
     mac.launchctl.ran.clear()
-    list(mac.manager.carry_out(plan))
+    list(plan.apply())
     assert mac.done == [f"bootout {DAEMON}"]
     assert not mac.file.exists()
     assert not mac.manager.plan_uninstall().is_change
@@ -259,10 +259,10 @@ def test_uninstall_unloads_and_removes(tmp_path: Path) -> None:
 
 def test_unloading_what_is_gone_already_is_no_failure(tmp_path: Path) -> None:
     mac = Mac(tmp_path, **{"launchctl bootout": Ran(3, err="No such process")})
-    mac.agents.carry_out(mac.agents.unloading("local.offramp.daemon"))
+    mac.agents.run(mac.agents.unloading("local.offramp.daemon"))
     mac.launchctl.answers["launchctl bootout"] = Ran(1, err="Not privileged")
     with pytest.raises(CommandFailedError, match="Not privileged"):
-        mac.agents.carry_out(mac.agents.unloading("local.offramp.daemon"))
+        mac.agents.run(mac.agents.unloading("local.offramp.daemon"))
 
 
 def test_start_stop_and_restart(tmp_path: Path) -> None:
@@ -310,7 +310,7 @@ def test_tray_is_loaded_switched_off_and_removed(tmp_path: Path) -> None:
     item = autostart.LaunchAgentAutostart(mac.agents, tmp_path / "agents")
     file = tmp_path / "agents" / "local.offramp.tray.plist"
     assert item.choice() == "never set"
-    list(item.carry_out(item.plan_on(Path("/p/offramp"), {})))
+    list(item.plan_on(Path("/p/offramp"), {}).apply())
     assert mac.done == [f"enable {TRAY}", f"bootstrap gui/{UID} {file}"]
     assert item.choice() == "on"
     assert item.plan_off().then == (("launchctl", "disable", TRAY),)
@@ -324,7 +324,7 @@ def test_tray_is_loaded_switched_off_and_removed(tmp_path: Path) -> None:
     assert [command[1] for command in changed] == ["bootout", "enable", "bootstrap"]
     answers = iter([Ran(0, RUNNING)])
     mac.launchctl.answers[f"launchctl print {TRAY}"] = lambda: next(answers, Ran(113))
-    list(item.carry_out(item.plan_removal()))
+    list(item.plan_removal().apply())
     assert mac.done[-1] == f"bootout {TRAY}"
     assert not file.exists()
 

@@ -9,7 +9,7 @@ from command_recorder import CommandRecorder
 
 from offramp_core.login_item import detect, systemd, systemd_units
 from offramp_core.login_item.runner import NOT_FOUND, Ran
-from offramp_core.login_item.service import NoServiceManagerError, Setup
+from offramp_core.login_item.service import LoginItemSpec, NoServiceManagerError
 from offramp_core.login_item.sockets import Address
 from offramp_core.login_item.systemd import SystemdManager
 
@@ -72,7 +72,7 @@ class Desk:
         self.systemctl = CommandRecorder()
         self.dir = home / "units"
         self.manager = SystemdManager(self.systemctl, self.dir)
-        self.setup = Setup(
+        self.spec = LoginItemSpec(
             program=PROGRAM,
             addresses=ADDRESSES,
             environment={},
@@ -98,9 +98,9 @@ class Desk:
         ]
         self.systemctl.answers["systemctl --user show"] = Ran(0, "\n".join(blocks))
 
-    def install(self, setup: Setup | None = None) -> list[str]:
+    def install(self, spec: LoginItemSpec | None = None) -> list[str]:
         self.systemctl.ran.clear()
-        list(self.manager.carry_out(self.manager.plan_install(setup or self.setup)))
+        list(self.manager.plan_install(spec or self.spec).apply())
         return [line.removeprefix("systemctl --user ") for line in self.systemctl.without(*LOOKING)]
 
 
@@ -123,14 +123,14 @@ def test_install_of_what_runs_as_it_should_does_nothing(desk: Desk) -> None:
     desk.install()
     desk.says("active", "active")
     assert desk.install() == []
-    assert not desk.manager.plan_install(desk.setup).is_change
+    assert not desk.manager.plan_install(desk.spec).is_change
 
 
 def test_deleted_and_disabled_units_are_mended_without_a_pause(desk: Desk) -> None:
     desk.install()
     desk.says("active", "active", enabled="disabled")
     (desk.dir / "offramp.service").unlink()
-    plan = desk.manager.plan_install(desk.setup)
+    plan = desk.manager.plan_install(desk.spec)
     assert [command[2] for command in plan.then] == ["daemon-reload", "enable", "restart"]
     (desk.dir / "offramp.service").write_text(_service())
     assert desk.install() == ["enable offramp.socket offramp.service"]
@@ -153,7 +153,7 @@ def test_another_program_restarts_the_service_behind_the_open_port(desk: Desk) -
     desk.install()
     desk.says("active", "active")
     (desk.dir / "offramp.service").write_text(_service(Path("/old/offramp-daemon")))
-    assert "New requests wait" in (desk.manager.plan_install(desk.setup).interrupts or "")
+    assert "New requests wait" in (desk.manager.plan_install(desk.spec).interrupts or "")
     assert desk.install() == ["daemon-reload", "restart --no-block offramp.service"]
 
 
@@ -163,7 +163,7 @@ def test_another_port_closes_the_old_one(desk: Desk) -> None:
     (desk.dir / "offramp.socket").write_text(
         systemd_units.render_socket((Address("127.0.0.1", 1),))
     )
-    assert "closed for a moment" in (desk.manager.plan_install(desk.setup).interrupts or "")
+    assert "closed for a moment" in (desk.manager.plan_install(desk.spec).interrupts or "")
     assert desk.install() == ["daemon-reload", "stop offramp.service offramp.socket", *OPENING]
 
 
@@ -195,7 +195,7 @@ def test_uninstall_stops_both_at_once_and_leaves_nothing(desk: Desk) -> None:
     desk.install()
     desk.says("active", "active")
     desk.systemctl.ran.clear()
-    list(desk.manager.carry_out(desk.manager.plan_uninstall()))
+    list(desk.manager.plan_uninstall().apply())
     assert desk.systemctl.without(*LOOKING) == [
         "systemctl --user disable --now offramp.service offramp.socket",
         "systemctl --user daemon-reload",
@@ -259,5 +259,5 @@ def test_units_go_where_the_manager_looks_for_them(tmp_path: Path) -> None:
             "Id=offramp.socket\nLoadState=\nActiveState=inactive\nUnitFileState=\n\n"
             "Id=offramp.service\nLoadState=\nActiveState=inactive\nUnitFileState=\n",
         )
-        files = manager.plan_install(Desk(tmp_path).setup).files
+        files = manager.plan_install(Desk(tmp_path).spec).files
         assert {file.path.parent for file in files} == {folder / "systemd" / "user"}

@@ -33,6 +33,7 @@ def test_folder_that_is_open_to_others_is_closed(tmp_path):
         assert modes(path) == (0o700, 0o600)
 
 
+@pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make another user's folder")
 def test_folder_of_another_user_is_not_used(tmp_path):
     path = tmp_path / "run" / "control.sock"

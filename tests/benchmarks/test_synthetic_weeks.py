@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from offramp_cli.whatif.workload import (
+from synthetic_weeks import (
     HISTORY_WEEKS,
     HOURS_A_WEEK,
     REPORT_SEEDS,

@@ -16,6 +16,7 @@ from enum import Enum
 from random import Random
 from typing import TYPE_CHECKING
 
+from offramp_cli.whatif.simulation import Request, SimulatedWeek
 from offramp_daemon.autopilot.history import HOURS_A_WEEK, TIERS, PastWeek, Tier
 
 if TYPE_CHECKING:
@@ -46,19 +47,6 @@ class Shape(Enum):
     BACK = "back-loaded"
     VACATION = "vacation"
     DOUBLE = "twice the usual load"
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request: when (hours since the week's start), and what it costs."""
-
-    at_h: float
-    conversation: int
-    tier: Tier
-    weight: float
-    """What its tokens would cost at list price, in a unit of which the week holds about 1."""
-    cost: float
-    """What it takes from the weekly window if Claude answers it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +94,14 @@ class MadeWeek:
     def work(self) -> float:
         """What everything together would take of it."""
         return sum(request.cost for request in self.requests)
+
+    def simulated(self) -> SimulatedWeek:
+        """Return the week as the simulation takes it."""
+        return SimulatedWeek(
+            requests=self.requests,
+            history=self.history,
+            five_hour_part=self.user.five_hour_part,
+        )
 
 
 def make_week(seed: int) -> MadeWeek:
