@@ -10,16 +10,19 @@ import json
 import re
 from urllib.parse import quote
 
+from offramp_core.services import SERVICES
+
 MASK = "***"
 
 _NAME = (
     r"(?:authorization|api[-_]?key|(?:access|auth|refresh|id|client|offramp|session)[-_]token"
     r"|passwd|password|secret)"
 )
+_KEY_SHAPES = "".join(f"|{service.key_shape}" for service in SERVICES if service.key_shape)
 _SHAPE = re.compile(
     r"(?<![A-Za-z0-9])"
     r"(?:sk-[\w-]{6,}"  # Anthropic's, and others of that make
-    r"|[0-9A-Fa-f]{32}\.[\w-]{8,}"  # Z.ai's: an id, and its secret
+    rf"{_KEY_SHAPES}"
     r"|eyJ[\w-]{6,}\.[\w-]{4,}(?:\.[\w-]+)?)"  # a JSON web token
 )
 _BEARER = re.compile(r"(?<![A-Za-z])(bearer\s+)[\w.~+/=-]{8,}", re.IGNORECASE)

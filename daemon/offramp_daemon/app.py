@@ -31,12 +31,12 @@ from offramp_daemon.proxy.entry import RequestEntry
 from offramp_daemon.proxy.failover import Surroundings
 from offramp_daemon.proxy.forwarder import Forwarding
 from offramp_daemon.proxy.handler import Proxy
+from offramp_daemon.quota.poller import QuotaPollers, pollers_for
 from offramp_daemon.quota.tracker import QuotaTracker
-from offramp_daemon.quota.zai_poller import ZaiPoller
 from offramp_daemon.recording.event_log import event_log
 from offramp_daemon.recording.request_log import Recorder, folder_problem
 from offramp_daemon.resilience.backend_health import BackendStanding
-from offramp_daemon.routing.affinity import Conversations
+from offramp_daemon.routing.affinity import ConversationAffinity
 from offramp_daemon.routing.pause import Delegation
 from offramp_daemon.server import http_server, lifecycle
 from offramp_daemon.server.lifecycle import InFlight, Shutdown
@@ -339,7 +339,7 @@ async def _running(
             _task(parts.keys.watch_keyring(), name="keyring"),
             _task(parts.pilot.run(), name="autopilot"),
         ):
-            proxy, poller = _connect(parts, upstream)
+            proxy, pollers = _connect(parts, upstream)
             entry = RequestEntry(
                 proxy,
                 live=live,
@@ -361,7 +361,7 @@ async def _running(
                 await site.start()
 
             try:
-                async with _task(poller.run(), name="Z.ai's quota"):
+                async with _task(pollers.run(), name="quota pages"):
                     yield _RunningServer(
                         parts=parts,
                         proxy=proxy,
@@ -381,7 +381,7 @@ async def _running(
             console.say(f"Records lost: {recorder.state.lost} ({recorder.state.last_error}).")
 
 
-def _connect(parts: Parts, upstream: Upstream) -> tuple[Proxy, ZaiPoller]:
+def _connect(parts: Parts, upstream: Upstream) -> tuple[Proxy, QuotaPollers]:
     """Put together what talks to the services."""
     live, standing, quota = parts.live, parts.standing, parts.quota
     upstream.follow_network(standing.availability.note_network_changed)
@@ -392,7 +392,7 @@ def _connect(parts: Parts, upstream: Upstream) -> tuple[Proxy, ZaiPoller]:
         around=Surroundings(
             availability=standing.availability,
             turns=standing.turns,
-            conversations=Conversations(),
+            conversations=ConversationAffinity(),
             spent_until=quota.spent_until,
             on_failure=standing.note_failure,
         ),
@@ -401,9 +401,9 @@ def _connect(parts: Parts, upstream: Upstream) -> tuple[Proxy, ZaiPoller]:
         delegation=parts.delegation,
         choose=parts.pilot.choose,
     )
-    poller = ZaiPoller(lambda: live.current, upstream, quota, hop=forwarding.hop)
-    quota.asker = poller
-    return proxy, poller
+    pollers = pollers_for(lambda: live.current, upstream, quota, hop=forwarding.hop)
+    quota.asker = pollers
+    return proxy, pollers
 
 
 async def _warn_of_folder(folder: Path, console: Console) -> None:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from offramp_core.usage.records import RequestRecord, Status, format_timestamp
 from offramp_daemon.messages.usage_meter import Meter, Usage
 from offramp_daemon.recording.console import RequestLine
-from offramp_daemon.routing.router import Decision, tier_of
+from offramp_daemon.routing.tiers import tier_of
 
 if TYPE_CHECKING:
     from offramp_daemon.routing.affinity import Conversation
+    from offramp_daemon.routing.decision import Decision
 
 Finished = Callable[["Exchange"], None]
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from offramp_simulator.faults import Faults, ToolAsk
-    from offramp_simulator.request_view import Conversation, JsonObject
+    from offramp_simulator.request_view import JsonObject, RequestView
 
 ECHO_CHARACTERS = 80
 _THOUGHTS = (
@@ -59,7 +59,7 @@ class Maker:
 
 
 def compose_blocks(
-    conversation: Conversation,
+    conversation: RequestView,
     faults: Faults,
     asks: list[ToolAsk],
     maker: Maker,
@@ -95,7 +95,7 @@ def output_tokens(blocks: list[JsonObject]) -> int:
     return max(1, characters // 4)
 
 
-def thought(conversation: Conversation) -> str:
+def thought(conversation: RequestView) -> str:
     """What the model thinks: it names the request, so that every turn's thinking differs."""
     turn = len(conversation.messages)
     return f"{_THOUGHTS}Message {turn} said: {_echo(conversation.last_user_text())!r}."
@@ -123,7 +123,7 @@ def instance_of(schema: object, *, depth: int = 0) -> object:
 
 
 def _calls(
-    conversation: Conversation, asks: list[ToolAsk], *, is_parallel: bool
+    conversation: RequestView, asks: list[ToolAsk], *, is_parallel: bool
 ) -> list[tuple[str, object]]:
     """The calls of this round, for tools that are offered."""
     offered = {
@@ -140,7 +140,7 @@ def _calls(
     return calls if is_parallel else calls[:1]
 
 
-def _text(conversation: Conversation, faults: Faults) -> str:
+def _text(conversation: RequestView, faults: Faults) -> str:
     written = faults.value("text")
     if written is not None:
         return written
@@ -156,7 +156,7 @@ def _text(conversation: Conversation, faults: Faults) -> str:
     return f"This is {conversation.model}. You said: {_echo(conversation.last_user_text())}"
 
 
-def _answer_schema(conversation: Conversation) -> object:
+def _answer_schema(conversation: RequestView) -> object:
     """The schema that the answer has to fit, where the client set one."""
     settings = conversation.body.get("output_config")
     form = settings.get("format") if isinstance(settings, dict) else None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from offramp_simulator.received import Journal, ReceivedRequest
-    from offramp_simulator.request_view import Conversation, JsonObject
+    from offramp_simulator.request_view import JsonObject, RequestView
 
 MODELS = ("claude-opus-4-6", "claude-sonnet-4-5", "claude-haiku-4-5")
 MIB = 1024 * 1024
@@ -134,7 +134,7 @@ class AnthropicService(Service):
         return await self._message(delivery, conversation, asks)
 
     async def _refused(
-        self, delivery: Delivery, conversation: Conversation, text: str, *, is_count: bool
+        self, delivery: Delivery, conversation: RequestView, text: str, *, is_count: bool
     ) -> web.StreamResponse | None:
         """The error that the request runs into, sent; None where it may be answered."""
         faults, entry = delivery.faults, delivery.entry
@@ -169,14 +169,14 @@ class AnthropicService(Service):
             (words for name, words in wordings.items() if self._is_met(name, faults, text)), None
         )
 
-    async def _count(self, delivery: Delivery, conversation: Conversation) -> web.StreamResponse:
+    async def _count(self, delivery: Delivery, conversation: RequestView) -> web.StreamResponse:
         asked = delivery.faults.count("count")
         count = conversation.estimated_tokens if asked is None else asked
         body = json_bytes({"input_tokens": count})
         return await delivery.send_json(200, body, self._common_headers())
 
     async def _message(
-        self, delivery: Delivery, conversation: Conversation, asks: list[ToolAsk]
+        self, delivery: Delivery, conversation: RequestView, asks: list[ToolAsk]
     ) -> web.StreamResponse:
         faults, entry = delivery.faults, delivery.entry
         self.quota.use()
@@ -197,7 +197,7 @@ class AnthropicService(Service):
     def _compose(
         self,
         entry: ReceivedRequest,
-        conversation: Conversation,
+        conversation: RequestView,
         faults: Faults,
         asks: list[ToolAsk],
     ) -> Answer:
@@ -289,7 +289,7 @@ def _credential_problem(entry: ReceivedRequest) -> str | None:
     return "invalid x-api-key" if "invalid" in key else None
 
 
-def _thinks(entry: ReceivedRequest, conversation: Conversation) -> bool:
+def _thinks(entry: ReceivedRequest, conversation: RequestView) -> bool:
     """Between tool calls only adaptive or interleaved thinking goes on."""
     if conversation.thinking_type == "adaptive":
         return True
@@ -299,7 +299,7 @@ def _thinks(entry: ReceivedRequest, conversation: Conversation) -> bool:
     return conversation.thinking_type == "enabled" and (is_interleaved or is_first_round)
 
 
-def _usage(conversation: Conversation, output_tokens: int) -> Usage:
+def _usage(conversation: RequestView, output_tokens: int) -> Usage:
     """Caching where the client marks for it: read what was there before, write what is new."""
     total = conversation.estimated_tokens
     if b'"cache_control"' not in conversation.raw:

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from offramp_simulator import signatures
-from offramp_simulator.request_view import Conversation, JsonObject, blocks_of
+from offramp_simulator.request_view import JsonObject, RequestView, blocks_of
 from offramp_simulator.signatures import Seal
 
 if TYPE_CHECKING:
@@ -36,9 +36,7 @@ _SERVER_TOOL_ID = "^srvtoolu_[a-zA-Z0-9_]+$"
 _TOOL_ID = "^[a-zA-Z0-9_-]+$"
 
 
-def first_problem(
-    conversation: Conversation, *, binds_thinking: bool, is_count: bool
-) -> str | None:
+def first_problem(conversation: RequestView, *, binds_thinking: bool, is_count: bool) -> str | None:
     """Why the body is refused with 400, or None; `is_count` is for count_tokens.
 
     With `binds_thinking` a thinking block holds only behind the conversation it was made for.
@@ -46,7 +44,7 @@ def first_problem(
     return next(_problems(conversation, binds_thinking, is_count), None)
 
 
-def _problems(conversation: Conversation, binds_thinking: bool, is_count: bool) -> Iterator[str]:
+def _problems(conversation: RequestView, binds_thinking: bool, is_count: bool) -> Iterator[str]:
     yield from _field_problems(conversation.body, is_count)
     yield from _thinking_settings(conversation, is_count)
     for position, message in enumerate(conversation.messages):
@@ -80,7 +78,7 @@ def _field_problems(body: JsonObject, is_count: bool) -> Iterator[str]:
         yield "system: text content blocks must be non-empty"
 
 
-def _thinking_settings(conversation: Conversation, is_count: bool) -> Iterator[str]:
+def _thinking_settings(conversation: RequestView, is_count: bool) -> Iterator[str]:
     body = conversation.body
     thinking = body.get("thinking")
     if isinstance(thinking, dict) and thinking.get("type") == "enabled":
@@ -190,7 +188,7 @@ def _server_tool_pairs(position: int, message: JsonObject) -> Iterator[str]:
             )
 
 
-def _signature_problems(conversation: Conversation, binds_thinking: bool) -> Iterator[str]:
+def _signature_problems(conversation: RequestView, binds_thinking: bool) -> Iterator[str]:
     messages = conversation.messages
     assistants = [at for at, one in enumerate(messages) if one.get("role") == "assistant"]
     for position in assistants:
@@ -216,7 +214,7 @@ def _seal_problems(
             yield MODIFIED.format(message=position, block=index)
 
 
-def _loop_problems(conversation: Conversation) -> Iterator[str]:
+def _loop_problems(conversation: RequestView) -> Iterator[str]:
     """With `enabled` thinking, the assistant turn of an open tool loop begins with thinking."""
     messages = conversation.messages
     if conversation.thinking_type == "disabled" and messages[-1].get("role") == "assistant":

@@ -16,7 +16,7 @@ from offramp_simulator import faults as fault_names
 from offramp_simulator.delivery import Delivery
 from offramp_simulator.faults import Faults, UnknownFaultError
 from offramp_simulator.received import Journal, ReceivedRequest
-from offramp_simulator.request_view import Conversation
+from offramp_simulator.request_view import RequestView
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -108,14 +108,14 @@ class Service(ABC):
         except UnknownFaultError as error:
             return await self._refuse(delivery, 400, str(error))
 
-    def _conversation(self, entry: ReceivedRequest) -> Conversation | None:
+    def _conversation(self, entry: ReceivedRequest) -> RequestView | None:
         """The request's body; None where it is no JSON object."""
         try:
             raw = _decoded(entry)
             body = json.loads(raw)
         except (ValueError, RecursionError, zlib.error):
             return None
-        return Conversation(body, raw) if isinstance(body, dict) else None
+        return RequestView(body, raw) if isinstance(body, dict) else None
 
     def _faults_apart_from_text(self, entry: ReceivedRequest) -> Faults:
         """The faults that a request's headers and the script ask for."""

@@ -16,7 +16,7 @@ JsonObject = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Conversation:
+class RequestView:
     """A request's body, parsed and as it came."""
 
     body: JsonObject

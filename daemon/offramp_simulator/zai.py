@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from offramp_core.services.zai import NAME, QUOTA_PAGE
 from offramp_simulator import answers, signatures, zai_rules
 from offramp_simulator.answers import Answer, Maker, Usage
 from offramp_simulator.delivery import Delivery
@@ -20,16 +21,16 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from offramp_simulator.received import Journal, ReceivedRequest
-    from offramp_simulator.request_view import Conversation, JsonObject
+    from offramp_simulator.request_view import JsonObject, RequestView
 
-PREFIX = "/api/anthropic"
+PREFIX = QUOTA_PAGE.beside
 MIB = 1024 * 1024
 
 
 class ZaiService(Service):
     """Z.ai's side; see the package for what a request can ask for."""
 
-    name = "zai"
+    name = NAME
     prefix = PREFIX
 
     def __init__(
@@ -89,7 +90,7 @@ class ZaiService(Service):
         return await delivery.send_json(status, body, self._headers())
 
     async def _post(
-        self, delivery: Delivery, conversation: Conversation | None
+        self, delivery: Delivery, conversation: RequestView | None
     ) -> web.StreamResponse:
         entry = delivery.entry
         apart = self._faults_apart_from_text(entry)
@@ -119,7 +120,7 @@ class ZaiService(Service):
         finally:
             self._in_flight -= 1
 
-    def _refusal(self, faults: Faults, conversation: Conversation, text: str) -> Refusal | None:
+    def _refusal(self, faults: Faults, conversation: RequestView, text: str) -> Refusal | None:
         """The error that the request runs into: one that was asked for, or one of the rules'."""
         status, code = faults.count("status"), faults.value("zai")
         if status:
@@ -137,7 +138,7 @@ class ZaiService(Service):
         return Refusal(code=used_up) if used_up else zai_rules.first_refusal(conversation)
 
     async def _message(
-        self, delivery: Delivery, conversation: Conversation, asks: list[ToolAsk]
+        self, delivery: Delivery, conversation: RequestView, asks: list[ToolAsk]
     ) -> web.StreamResponse:
         self.quota.use()
         answer = self._compose(conversation, delivery.faults, asks)
@@ -150,7 +151,7 @@ class ZaiService(Service):
         failure = event(Refusal(code="1230").typed(headers["x-log-id"]))
         return await delivery.send_events(events, failure, headers)
 
-    def _compose(self, conversation: Conversation, faults: Faults, asks: list[ToolAsk]) -> Answer:
+    def _compose(self, conversation: RequestView, faults: Faults, asks: list[ToolAsk]) -> Answer:
         def thinking_block(thought: str) -> JsonObject:
             block = {"type": "thinking", "thinking": thought}
             match faults.value("unsigned"):

@@ -6,13 +6,14 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from offramp_core.services import zai
 from offramp_simulator.events import json_bytes
 from offramp_simulator.faults import UnknownFaultError
 
 if TYPE_CHECKING:
     from offramp_simulator.request_view import JsonObject
 
-QUOTA_PATH: Final = "/api/monitor/usage/quota/limit"
+QUOTA_PATH: Final = zai.QUOTA_PAGE.path
 
 _FIVE_HOURS_S = 5 * 3600
 _WEEK_S = 7 * 86_400

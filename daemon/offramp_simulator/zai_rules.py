@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from offramp_core.services import anthropic, zai
 from offramp_simulator import signatures
 from offramp_simulator.events import json_bytes
-from offramp_simulator.request_view import Conversation, JsonObject, blocks_of
+from offramp_simulator.request_view import JsonObject, RequestView, blocks_of
 from offramp_simulator.signatures import Seal
 
 if TYPE_CHECKING:
@@ -16,11 +17,8 @@ if TYPE_CHECKING:
 
     from offramp_simulator.received import ReceivedRequest
 
-MODELS = ("glm-4.7", "glm-4.6", "glm-4.5", "glm-4.5-air")
-
-_CONTEXT_BYTES = {"glm-4.5-air": 128_000 * 8}
-_USUAL_CONTEXT_BYTES = 200_000 * 8
-"""Eight bytes a token: what is longer than this is too long by any count."""
+_CONTEXT_BYTES = {model.name.lower(): model.context_tokens * 8 for model in zai.SERVICE.models}
+"""By model. Eight bytes a token: what is longer than this is too long by any count."""
 
 _ERRORS = {
     "1000": (401, "Authentication Failed"),
@@ -86,7 +84,7 @@ class Refusal:
 def leak_in(entry: ReceivedRequest, body: JsonObject | None) -> str | None:
     """What reached Z.ai though it belongs to the client alone, or None."""
     for name, value in entry.headers:
-        if "sk-ant" in value:
+        if anthropic.CREDENTIAL_PREFIX in value:
             return f"the header `{name}` holds a client credential (sk-ant…)"
         if name.lower() in _CLIENT_CREDENTIALS:
             return f"the header `{name}` is the client's own"
@@ -110,22 +108,22 @@ def key_in(entry: ReceivedRequest) -> str | None:
 def served_model(asked: str) -> str | None:
     """The model that answers for `asked`; None for a name that Z.ai does not know."""
     name = asked.lower()
-    if name in MODELS:
+    if name in _CONTEXT_BYTES:
         return name
     is_mapped = re.fullmatch(r"claude-[a-z0-9.-]*(sonnet|opus)[a-z0-9.-]*", name)
-    return "glm-4.7" if is_mapped else None
+    return zai.GLM_4_7.name.lower() if is_mapped else None
 
 
-def first_refusal(conversation: Conversation) -> Refusal | None:
+def first_refusal(conversation: RequestView) -> Refusal | None:
     """Why the body is refused, or None."""
     return next(_refusals(conversation), None)
 
 
-def _refusals(conversation: Conversation) -> Iterator[Refusal]:
+def _refusals(conversation: RequestView) -> Iterator[Refusal]:
     model = served_model(conversation.model)
     if model is None:
         yield Refusal(code="1211")
-    elif len(conversation.raw) > _CONTEXT_BYTES.get(model, _USUAL_CONTEXT_BYTES):
+    elif len(conversation.raw) > _CONTEXT_BYTES[model]:
         yield Refusal(code="1261")
     if not conversation.messages:
         yield Refusal(code="1214", message="messages must not be empty", status=400)

@@ -16,7 +16,8 @@ from offramp_core.config import loader
 from offramp_core.control.client import ControlClient
 from offramp_core.errors import OfframpError
 from offramp_core.quota import week_start
-from offramp_core.settings import ZAI, Settings
+from offramp_core.services import SERVICES
+from offramp_core.settings import Settings
 from offramp_core.usage.weeks import Span, system_zone
 from offramp_dashboard.daemon_watch import DaemonWatch
 from offramp_dashboard.data import csv_export, filters, pause_choices
@@ -341,7 +342,7 @@ class ChartsController(QObject):
             cache_dir=self._paths.folded_months,
             quota_file=self._paths.quota_file,
             boundary=self._boundary(settings),
-            is_zai_asked=settings.zai_quota if _has_zai(settings) else None,
+            asked=_asked(settings),
         )
 
 
@@ -349,8 +350,14 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _has_zai(settings: Settings) -> bool:
-    return any(backend.name == ZAI for backend in settings.backends)
+def _asked(settings: Settings) -> dict[str, bool]:
+    """Which services have to be asked for their quota, and whether the settings allow it."""
+    names = {backend.name for backend in settings.backends}
+    return {
+        service.name: settings.asks_quota_of(service.name)
+        for service in SERVICES
+        if service.quota_page is not None and service.name in names
+    }
 
 
 def _routed(settings: Settings) -> dict[str, tuple[str, ...]]:

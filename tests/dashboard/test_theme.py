@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from offramp_core.settings import ANTHROPIC, ZAI
+from offramp_core.services import zai
+from offramp_core.settings import ANTHROPIC
 from offramp_dashboard.theme import DARK, LIGHT, Hatch, Theme, ThemeChoice, contrast, mixed
 from offramp_dashboard.window.styling import Styling
 
@@ -39,13 +40,13 @@ def test_text_can_be_read_on_every_ground(theme: Theme) -> None:
 
 @THEMES
 def test_bars_stand_out_from_their_card(theme: Theme) -> None:
-    for backend in (ANTHROPIC, ZAI, None):
+    for backend in (ANTHROPIC, zai.NAME, None):
         assert contrast(theme.of_backend(backend), theme.card) >= 3
 
 
 @THEMES
 def test_models_of_one_backend_differ_in_shade_or_pattern(theme: Theme) -> None:
-    fills = [theme.fill(ZAI, shade) for shade in range(6)]
+    fills = [theme.fill(zai.NAME, shade) for shade in range(6)]
 
     assert len(set(fills)) == 6
     for one, other in itertools.pairwise(fills):
@@ -54,8 +55,8 @@ def test_models_of_one_backend_differ_in_shade_or_pattern(theme: Theme) -> None:
 
 @THEMES
 def test_a_backends_own_colour_has_no_pattern(theme: Theme) -> None:
-    assert theme.fill(ZAI).hatch is Hatch.NONE
-    assert theme.fill(ZAI).colour == theme.of_backend(ZAI)
+    assert theme.fill(zai.NAME).hatch is Hatch.NONE
+    assert theme.fill(zai.NAME).colour == theme.of_backend(zai.NAME)
 
 
 def test_chosen_theme_is_put_on_the_application(qapp: QApplication) -> None:

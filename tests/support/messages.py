@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from offramp_daemon.proxy.failover import Surroundings
 from offramp_daemon.resilience.circuit_breaker import Availability
 from offramp_daemon.resilience.request_queue import Turns
-from offramp_daemon.routing.affinity import Conversations
+from offramp_daemon.routing.affinity import ConversationAffinity
 
 if TYPE_CHECKING:
     import aiohttp
@@ -43,7 +43,7 @@ def surroundings(**fields: object) -> Surroundings:
     made = {
         "availability": Availability(),
         "turns": Turns(),
-        "conversations": Conversations(),
+        "conversations": ConversationAffinity(),
         **fields,
     }
     return Surroundings(**made)  # type: ignore[arg-type] - the fields are given by name

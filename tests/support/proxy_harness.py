@@ -16,7 +16,7 @@ from offramp_daemon.proxy.forwarder import Forwarding
 from offramp_daemon.proxy.handler import Proxy
 from offramp_daemon.resilience.circuit_breaker import Availability
 from offramp_daemon.resilience.request_queue import Turns
-from offramp_daemon.routing.affinity import Conversations
+from offramp_daemon.routing.affinity import ConversationAffinity
 from offramp_daemon.routing.pause import Delegation
 from offramp_daemon.server import http_server
 from offramp_daemon.server.lifecycle import InFlight
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from offramp_core.control.api import Pause
     from offramp_core.usage.records import RequestRecord
     from offramp_daemon.exchange import Exchange
-    from offramp_daemon.routing.router import Chooser
+    from offramp_daemon.routing.decision import Chooser
 
 ZAI_KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f0.Zq8Wn3Xr5Tb7Vm2K"
 CLAUDE_TOKEN = "sk-ant-oat01-Xk3vP9aQw7LmZt5RcYb2NdHs8JfGu4Ee6TiOyWpBq1VhCxMzKlDgSaFjUrwigAA"
@@ -108,7 +108,7 @@ async def running_proxy(
             forwarding=Forwarding(upstream),
             around=around
             or Surroundings(
-                availability=Availability(), turns=Turns(), conversations=Conversations()
+                availability=Availability(), turns=Turns(), conversations=ConversationAffinity()
             ),
             on_finish=note,
             is_private=is_private,

@@ -10,9 +10,9 @@ import hypothesis
 import msgspec
 from hypothesis import strategies as st
 
+from offramp_core.services import zai
 from offramp_core.settings import (
     ANTHROPIC,
-    ZAI,
     Backend,
     Secret,
     Settings,
@@ -33,7 +33,7 @@ BILLING = "x-anthropic-billing-header: cc_version=2.1.330.abc; cc_entrypoint=cli
 def settings_with_key(**fields: Any) -> Settings:
     """The defaults, with a key for Z.ai."""
     backends = tuple(
-        msgspec.structs.replace(each, key=Secret(ZAI_KEY)) if each.name == ZAI else each
+        msgspec.structs.replace(each, key=Secret(ZAI_KEY)) if each.name == zai.NAME else each
         for each in default_backends()
     )
     return msgspec.structs.replace(Settings(backends=backends, routes=default_routes()), **fields)
@@ -45,7 +45,7 @@ def backend(name: str, **fields: Any) -> Backend:
 
 
 ANTHROPIC_BACKEND = backend(ANTHROPIC)
-ZAI_BACKEND = backend(ZAI)
+ZAI_BACKEND = backend(zai.NAME)
 
 
 def encode(body: Any) -> bytes:

@@ -19,7 +19,7 @@ from offramp_core.keys import key_input
 from offramp_core.keys.key_store import KeyStore, service_name
 from offramp_core.keys.system_keyring import PROMPT_LIMIT_S, QUIET_LIMIT_S, SystemKeyring
 from offramp_core.paths import Paths
-from offramp_core.settings import ZAI
+from offramp_core.services import DELEGATE
 
 if TYPE_CHECKING:
     from offramp_core.config.loader import LoadedSettings
@@ -243,7 +243,7 @@ def _one_name(names: tuple[str, ...]) -> str:
             hint="Name the backend alone. A key is typed at the prompt or piped in, never an "
             "argument: others could see it there, and the shell keeps it in its history.",
         )
-    return names[0] if names else ZAI
+    return names[0] if names else DELEGATE.name
 
 
 def _read_key(backend: str) -> str:

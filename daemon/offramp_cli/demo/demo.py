@@ -18,7 +18,8 @@ from offramp_core.config import loader
 from offramp_core.errors import OfframpError
 from offramp_core.paths import HOME_VARIABLE
 from offramp_core.quota.windows import FIVE_HOURS, WEEK
-from offramp_core.settings import ANTHROPIC, ZAI, Secret
+from offramp_core.services import DELEGATE
+from offramp_core.settings import ANTHROPIC, Secret
 from offramp_daemon import run
 from offramp_daemon.server import listeners
 from offramp_simulator import Simulator
@@ -52,7 +53,7 @@ async def serve(paths: Paths, *, port: int, has_traffic: bool) -> None:
         simulator = await stack.enter_async_context(
             Simulator.start(zai_key=_KEY.reveal(), keep_requests=100)
         )
-        addresses = {ANTHROPIC: simulator.anthropic_url, ZAI: simulator.zai_url}
+        addresses = {ANTHROPIC: simulator.anthropic_url, DELEGATE.name: simulator.zai_url}
 
         async def play(shutdown: Shutdown) -> None:
             base_url = f"http://127.0.0.1:{port}"
@@ -88,10 +89,10 @@ async def _use_up(simulator: Simulator, stop: asyncio.Event) -> None:
         claude, zai = simulator.anthropic_quota, simulator.zai_quota
         claude.five_hour = sample_quota.used(ANTHROPIC, FIVE_HOURS, now, _SEED)
         claude.seven_day = sample_quota.used(ANTHROPIC, WEEK, now, _SEED)
-        zai.five_hour_percent = 100 * sample_quota.used(ZAI, FIVE_HOURS, now, _SEED)
-        zai.week_percent = 100 * sample_quota.used(ZAI, WEEK, now, _SEED)
+        zai.five_hour_percent = 100 * sample_quota.used(DELEGATE.name, FIVE_HOURS, now, _SEED)
+        zai.week_percent = 100 * sample_quota.used(DELEGATE.name, WEEK, now, _SEED)
         claude.resets = {"seven_day": int(sample_quota.resets(ANTHROPIC, WEEK, now).timestamp())}
-        zai.week_resets_ms = int(sample_quota.resets(ZAI, WEEK, now).timestamp()) * 1000
+        zai.week_resets_ms = int(sample_quota.resets(DELEGATE.name, WEEK, now).timestamp()) * 1000
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_QUOTA_PACE_S):
                 await stop.wait()

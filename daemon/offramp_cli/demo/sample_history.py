@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from offramp_core.services import anthropic, zai
 from offramp_core.usage import records
 from offramp_core.usage.records import RequestRecord
 
@@ -57,8 +58,8 @@ class _Tier:
 
 _TIERS = (
     _Tier("claude-opus-4-6", None, 26, "claude-opus-4-6", 900, 60_000),
-    _Tier("claude-sonnet-4-5", "sonnet", 46, "glm-4.7", 650, 35_000),
-    _Tier("claude-haiku-4-5", "haiku", 28, "glm-4.5-air", 180, 6_000),
+    _Tier("claude-sonnet-4-5", "sonnet", 46, zai.GLM_4_7.name.lower(), 650, 35_000),
+    _Tier("claude-haiku-4-5", "haiku", 28, zai.GLM_4_5_AIR.name.lower(), 180, 6_000),
 )
 
 
@@ -129,7 +130,7 @@ def _record(arrival: datetime, session: str, age: timedelta, dice: random.Random
     answered = RequestRecord(
         ts=records.format_timestamp(arrival),
         model=tier.model,
-        backend="zai" if is_delegated else "anthropic",
+        backend=zai.NAME if is_delegated else anthropic.NAME,
         status="success",
         http_status=200,
         served_model=tier.served_model if is_delegated else tier.model,
@@ -150,7 +151,7 @@ def _reason(tier: _Tier, age: timedelta, dice: random.Random) -> str:
     if tier.route is None:
         return "default"
     if age > timedelta(weeks=WEEKS - 2) and dice.random() < 0.7:
-        return "no key for zai"  # the time before the second plan was bought
+        return f"no key for {zai.NAME}"  # the time before the second plan was bought
     return dice.choice(_KEEP_REASONS) if dice.random() < 0.04 else f"route {tier.route}"
 
 

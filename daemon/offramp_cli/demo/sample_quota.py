@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 from offramp_cli.demo.sample_history import RHYTHM
 from offramp_core.quota import windows
 from offramp_core.quota.windows import FIVE_HOURS, HISTORY_NAME, WEEK, QuotaPoint
-from offramp_core.settings import ANTHROPIC, ZAI, Settings
+from offramp_core.services import DELEGATE
+from offramp_core.settings import ANTHROPIC, Settings
 from offramp_core.usage.weeks import WeekBoundary
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ class _SamplePlan:
 _PLANS = (
     _SamplePlan(ANTHROPIC, FIVE_HOURS, 0.55, 0.8),
     _SamplePlan(ANTHROPIC, WEEK, 0.82, 0.94),
-    _SamplePlan(ZAI, FIVE_HOURS, 0.6, 0.9),
-    _SamplePlan(ZAI, WEEK, 0.4, 0.6),
+    _SamplePlan(DELEGATE.name, FIVE_HOURS, 0.6, 0.9),
+    _SamplePlan(DELEGATE.name, WEEK, 0.4, 0.6),
 )
 
 

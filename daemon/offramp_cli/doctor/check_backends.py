@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from offramp_cli.doctor import check_environment, connection_probe
 from offramp_cli.doctor.finding import failure, note, ok, warning
 from offramp_core.addresses import host_of, is_loopback
-from offramp_core.settings import ANTHROPIC, ANTHROPIC_BASE_URL, ZAI_BASE_URL
+from offramp_core.services import SERVICES
+from offramp_core.settings import ANTHROPIC
 from offramp_core.wording.formatting import format_duration
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _FORBIDDEN = 403
 _WITH_LOGIN = 407
 _SERVER_ERROR = 500
 
-_BUILT_IN_HOSTS = frozenset({host_of(ANTHROPIC_BASE_URL), host_of(ZAI_BASE_URL)})
+_BUILT_IN_HOSTS = frozenset(host_of(service.backend.base_url) for service in SERVICES)
 _PUBLIC_AUTHORITIES = (
     *("Amazon", "Cloudflare", "Comodo", "DigiCert", "Entrust", "GeoTrust", "GlobalSign"),
     *(

@@ -18,11 +18,11 @@ from offramp_cli.service import service_status
 from offramp_core.control.client import NotRunningError
 from offramp_core.quota import state_file
 from offramp_core.quota import windows as quota
-from offramp_core.settings import ANTHROPIC, ZAI
+from offramp_core.services import SERVICES, service_of
+from offramp_core.services.anthropic import KEY_WINDOWS
 from offramp_core.usage.weeks import system_zone
 from offramp_core.wording import failover_text, quota_text
 from offramp_core.wording.formatting import backend_name, format_duration, printable
-from offramp_daemon.quota.anthropic_headers import KEY_WINDOWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,7 +55,8 @@ def command(paths: Paths, as_json: bool) -> None:
 
 def _print_not_running(error: OfframpError, known: tuple[PlanQuota, ...], *, as_json: bool) -> None:
     """Say it, and what was known of the plans' limits when a daemon last ran."""
-    plans = [plan for name in (ANTHROPIC, ZAI) if (plan := quota.find(known, name)) is not None]
+    found = [quota.find(known, service.name) for service in SERVICES]
+    plans = [plan for plan in found if plan is not None]
     if as_json:
         answer = {"running": False, "problem": error.title, "quota": msgspec.to_builtins(plans)}
         click.echo(json.dumps({**answer, **_item_json()}))
@@ -158,7 +159,7 @@ def _quota_rows(status: Status, now: datetime) -> list[tuple[str, str]]:
     lines: list[str] = []
     for backend in status.backends:
         plan = quota.find(status.quota, backend.name)
-        if plan is not None or (backend.name in (ANTHROPIC, ZAI) and backend.key != "missing"):
+        if plan is not None or (service_of(backend.name).tells_quota and backend.key != "missing"):
             lines += _plan_lines(backend.name, plan, now)
     return [("" if number else "quota", line) for number, line in enumerate(lines)]
 

@@ -13,6 +13,7 @@ from offramp_cli.service.install_plan import InstallOptions
 from offramp_cli.service.install_questions import InstallAnswers, WeekStart, WeekStartType
 from offramp_core import __version__
 from offramp_core.login_item import detect
+from offramp_core.services import DELEGATE
 
 if TYPE_CHECKING:
     from offramp_cli.service.service_status import LoginItemContext
@@ -27,13 +28,15 @@ _AGAIN = (
 @click.command("install")
 @click.option("--dry-run", "is_dry", is_flag=True, help="Print what would be done, and do nothing.")
 @click.option("--yes", "is_sure", is_flag=True, help="Ask nothing: take what is there.")
-@click.option("--key-stdin", is_flag=True, help="Read the Z.ai key from standard input.")
+@click.option(
+    "--key-stdin", is_flag=True, help=f"Read the {DELEGATE.title} key from standard input."
+)
 @click.option(
     "--check-key/--no-check-key",
     "is_checking",
     default=True,
     show_default=True,
-    help="Ask Z.ai whether it takes the key.",
+    help=f"Ask {DELEGATE.title} whether it takes the key.",
 )
 @click.option("--week", type=WeekStartType(), help="When your Claude week begins: 'thu 22'.")
 @click.option(

@@ -24,7 +24,7 @@ from offramp_core.login_item import autostart, linger
 from offramp_core.login_item.plan import command_line, step_line
 from offramp_core.login_item.planned_files import Fate
 from offramp_core.login_item.runner import SystemRunner, must
-from offramp_core.settings import ZAI
+from offramp_core.services import DELEGATE
 from offramp_daemon.server.listeners import PortBusyError, open_listeners
 
 if TYPE_CHECKING:
@@ -85,11 +85,12 @@ def require_free_port(context: LoginItemContext, settings: Settings, state: Logi
 
 
 def has_key(context: LoginItemContext, settings: Settings) -> bool:
-    """Whether a key for Z.ai is known, to the daemon or only to this shell."""
-    if settings.backend(ZAI).key is not None or ZAI in KeyStore(context.paths).entries():
+    """Whether a key for the delegate is known, to the daemon or only to this shell."""
+    name = DELEGATE.name
+    if settings.backend(name).key is not None or name in KeyStore(context.paths).entries():
         return True
     try:
-        return loader.load(context.paths, context.environ).settings.backend(ZAI).key is not None
+        return loader.load(context.paths, context.environ).settings.backend(name).key is not None
     except loader.ConfigError:
         return False
 
@@ -138,7 +139,7 @@ class Installation:
         for sentence in self.move.sentences:
             click.echo(f"  {sentence}")
         if self.options.answers.key is not None:
-            click.echo("  The Z.ai key is stored.")
+            click.echo(f"  The {DELEGATE.title} key is stored.")
         self._print_week()
 
     def _store_settings(self) -> None:
@@ -147,8 +148,8 @@ class Installation:
         for sentence in (*shell_migration.apply(self.move), *self.move.remarks):
             click.echo(f"  {sentence}")
         if answers.key is not None:
-            stored = KeyStore(paths).set(ZAI, answers.key)
-            click.echo(step_line("stored", f"the Z.ai key: {stored.where}"))
+            stored = KeyStore(paths).set(DELEGATE.name, answers.key)
+            click.echo(step_line("stored", f"the {DELEGATE.title} key: {stored.where}"))
             if stored.obstacle is not None:
                 click.echo(f"  It is in a file of yours alone: {stored.obstacle.title}", err=True)
         if answers.week is not None:
@@ -253,9 +254,10 @@ class Installation:
 
     def _print_next_steps(self) -> None:
         backends = self.status.backends if self.status else ()
-        if any(backend.name == ZAI and backend.key == "missing" for backend in backends):
+        if any(backend.name == DELEGATE.name and backend.key == "missing" for backend in backends):
             click.echo(
-                "Next: offramp key set, with your Z.ai key. Until then all goes to Anthropic."
+                f"Next: offramp key set, with your {DELEGATE.title} key. "
+                "Until then all goes to Anthropic."
             )
         if can_connect(self.context, self.settings):
             click.echo("Next: offramp connect, which points Claude Code here.")

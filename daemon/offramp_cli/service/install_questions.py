@@ -11,7 +11,8 @@ import click
 
 from offramp_core.errors import OfframpError
 from offramp_core.keys import key_input
-from offramp_core.settings import ZAI, Secret, Settings
+from offramp_core.services import DELEGATE
+from offramp_core.settings import Secret, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,7 @@ _NAMES = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Sat
 _WEEK = re.compile(r"([a-z]+|[0-6])[\s,]+(\d{1,2})(?::00)?(?:\s*h)?", re.IGNORECASE)
 _MOST_CHARACTERS = 64 * 1024
 _HOURS = 24
+_KEY_OF = f"{DELEGATE.title} key"
 _ATTEMPTS = 3
 
 
@@ -87,18 +89,18 @@ class InstallAnswers:
 
 
 def key_from_stdin() -> Secret:
-    """The Z.ai key on standard input, which may be a terminal.
+    """The delegate's key on standard input, which may be a terminal.
 
     Raises:
         OfframpError: there is none, or it is plainly something else.
     """
     if sys.stdin.isatty():
-        return key_input.parse(click.prompt("Z.ai key", hide_input=True), ZAI)
-    return key_input.parse(sys.stdin.read(_MOST_CHARACTERS), ZAI)
+        return key_input.parse(click.prompt(_KEY_OF, hide_input=True), DELEGATE.name)
+    return key_input.parse(sys.stdin.read(_MOST_CHARACTERS), DELEGATE.name)
 
 
 def checker(settings: Settings, *, is_checking: bool) -> KeyCheck:
-    """What asks Z.ai about a key, and says what came of it; it lets all pass if not `is_checking`.
+    """What asks the delegate about a key and prints the answer; without `is_checking` all pass.
 
     It raises OfframpError for a key that is refused. One that could not be checked passes.
     """
@@ -107,7 +109,8 @@ def checker(settings: Settings, *, is_checking: bool) -> KeyCheck:
         from offramp_daemon.upstream import key_check  # brings the whole of aiohttp
 
         if is_checking:
-            verdict = key_check.check_key(settings.backend(ZAI), key, routes=settings.routes)
+            backend = settings.backend(DELEGATE.name)
+            verdict = key_check.check_key(backend, key, routes=settings.routes)
             if verdict.outcome == "refused":
                 raise OfframpError(
                     verdict.text, hint="Correct it, or store it all the same: --no-check-key"
@@ -132,7 +135,7 @@ def ask(
 def _ask_key(check: KeyCheck) -> Secret | None:
     for _ in range(_ATTEMPTS):
         text = click.prompt(
-            "Z.ai key (not shown; nothing: everything goes to Anthropic for now)",
+            f"{_KEY_OF} (not shown; nothing: everything goes to Anthropic for now)",
             default="",
             show_default=False,
             hide_input=True,
@@ -140,7 +143,7 @@ def _ask_key(check: KeyCheck) -> Secret | None:
         if not text.strip():
             return None
         try:
-            return check(key_input.parse(text, ZAI))
+            return check(key_input.parse(text, DELEGATE.name))
         except OfframpError as error:
             click.echo(f"  {error.title}", err=True)
     click.echo("  Without a key for now; later: offramp key set", err=True)

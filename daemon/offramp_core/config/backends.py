@@ -6,14 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from offramp_core.config.schema import BACKEND, ROUTE
+from offramp_core.config.schema import BACKEND, ROUTE, SHORTHANDS
 from offramp_core.config.values import ConfigError, Given, did_you_mean, listed, shown_key
-from offramp_core.settings import ANTHROPIC, ZAI, Backend, Route, default_backends, default_routes
+from offramp_core.services import OTHER, SERVICES, service_of
+from offramp_core.settings import ANTHROPIC, Backend, Route, default_routes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-BUILT_IN: Mapping[str, Backend] = {backend.name: backend for backend in default_backends()}
+BUILT_IN: Mapping[str, Backend] = {service.name: service.backend for service in SERVICES}
+
+
+_KEY_SHORTHANDS = {
+    full.split(".")[1]: short for short, full in SHORTHANDS.items() if full.endswith(".key")
+}
+"""The top-level settings that hold the key of a backend."""
 
 
 def build_backends(
@@ -32,13 +39,13 @@ def _backend(
 ) -> Backend:
     full_names = {key: f"backend.{name}.{key}" for key in BACKEND}
     fields = {key: values[full] for key, full in full_names.items() if full in values}
-    base = BUILT_IN.get(name)
-    if base is None and "base_url" not in fields:
+    base = service_of(name).backend
+    if not base.base_url and "base_url" not in fields:
         raise ConfigError(
             f"{place}: [backend.{name}] has no base_url.",
             hint='Add the address of the service: base_url = "https://api.example.com/anthropic"',
         )
-    backend = msgspec.structs.replace(base or Backend(name=name, base_url=""), **fields)
+    backend = msgspec.structs.replace(base, name=name, **fields)
     if "auth" in fields:
         _check_auth(backend, sources[full_names["auth"]])
     if backend.auth == "client" and "key" in fields:
@@ -57,10 +64,12 @@ def _check_auth(backend: Backend, source: Given) -> None:
             hint="Leave it out: all that is not delegated goes there on the user's own plan. "
             "For a service with a key add a backend of another name and a route to it.",
         )
-    if backend.name == ZAI and backend.auth == "client":
+    service = service_of(backend.name)
+    if backend.auth == "client" and service is not OTHER and not service.is_clients_own:
         raise source.refused(
-            "would send the client's credentials to Z.ai",
-            hint='Use "x-api-key" or "bearer": Z.ai gets its own key and nothing else.',
+            f"would send the client's credentials to {service.company}",
+            hint=f'Use "x-api-key" or "bearer": {service.company} gets its own key and nothing '
+            "else.",
         )
 
 
@@ -119,9 +128,9 @@ def keyless_notes(
             name = shown_key(unset[backend.name])
             cure = f"set {name}, which its key_env names, in the environment or in {env_file}, "
             cure += f"or set key instead in {table}"
-        elif backend.name == ZAI:
-            cure = f"set ZAI_API_KEY in the environment or in {env_file}, "
-            cure += "or zai_api_key in config.toml"
+        elif shorthand := _KEY_SHORTHANDS.get(backend.name):
+            cure = f"set {shorthand.upper()} in the environment or in {env_file}, "
+            cure += f"or {shorthand} in config.toml"
         else:
             cure = f"set key in {table}, or key_env there to the name of a variable "
             cure += f"in the environment or in {env_file}"

@@ -28,14 +28,8 @@ from offramp_core.config.toml_file import FileValues, read_values
 from offramp_core.config.values import ConfigError, Given
 from offramp_core.keys import key_file
 from offramp_core.keys.key_file import KeyFile
-from offramp_core.settings import (
-    ANTHROPIC,
-    ANTHROPIC_BASE_URL,
-    ZAI_BASE_URL,
-    KeepRules,
-    Settings,
-    TraySettings,
-)
+from offramp_core.services import SERVICES, service_of
+from offramp_core.settings import KeepRules, Settings, TraySettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -219,7 +213,7 @@ def _choose(candidates: Mapping[str, list[Given]]) -> _Chosen:
 def _choose_addresses(candidates: Mapping[str, list[Given]], chosen: _Chosen) -> list[str]:
     """Choose the base URLs; return a note for each that is plainly misplaced and skipped.
 
-    Users export ANTHROPIC_BASE_URL for Claude Code, to use this daemon or Z.ai alone, and start the
+    Users export ANTHROPIC_BASE_URL for Claude Code, to use this daemon or only Z.ai, and start the
     daemon from the same shell.
     """
     host = chosen.values.get("host", Settings().host)
@@ -252,10 +246,11 @@ def _choose_addresses(candidates: Mapping[str, list[Given]], chosen: _Chosen) ->
 def _other(backend: str, url: str) -> str | None:
     """What `url` is, if it is where this backend's credentials must never go."""
     host = host_of(url)
-    if backend == ANTHROPIC and host == host_of(ZAI_BASE_URL):
-        return "Z.ai, which must not get your Claude login"
-    if backend != ANTHROPIC and host == host_of(ANTHROPIC_BASE_URL):
-        return f"Anthropic, which must not get the key of {backend}"
+    is_clients_own = service_of(backend).is_clients_own
+    for service in SERVICES:
+        if service.is_clients_own != is_clients_own and host == host_of(service.backend.base_url):
+            secret = "your Claude login" if is_clients_own else f"the key of {backend}"
+            return f"{service.company}, which must not get {secret}"
     return None
 
 

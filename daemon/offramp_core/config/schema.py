@@ -17,6 +17,7 @@ from msgspec import Meta
 
 from offramp_core.addresses import base_url_problem, is_usable_host, normal_base_url
 from offramp_core.config.values import Given, did_you_mean, listed, shown
+from offramp_core.services import zai
 from offramp_core.settings import Backend, KeepRules, Secret, Settings, TraySettings
 
 Reader = Callable[[Given], Any]
@@ -219,7 +220,7 @@ _SPECIAL: Mapping[str, Reader] = {
     "host": _host,
     "client_token": _client_token,
     "allowed_hosts": _host_names,
-    "overflow_model": _line('"GLM-4.7"'),
+    "overflow_model": _line(f'"{zai.GLM_4_7.name}"'),
     "base_url": _base_url,
     "headers": _header_names,
 }
@@ -266,8 +267,8 @@ BACKEND = _readers(Backend, "name")
 
 ROUTE: Mapping[str, Reader] = {
     "match": _line('"sonnet"'),
-    "backend": _line('"zai"'),
-    "send_model": _line('"GLM-4.5-Air"'),
+    "backend": _line(f'"{zai.NAME}"'),
+    "send_model": _line(f'"{zai.GLM_4_5_AIR.name}"'),
     "context_tokens": _number(Annotated[int, Meta(ge=1, le=1_000_000_000)]),
 }
 """The keys of `[[route]]`."""

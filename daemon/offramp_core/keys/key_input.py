@@ -8,14 +8,13 @@ from __future__ import annotations
 import re
 
 from offramp_core.errors import OfframpError
-from offramp_core.settings import ZAI, Backend, Secret
+from offramp_core.services import anthropic, service_of
+from offramp_core.settings import Backend, Secret
 
 _VISIBLE_ASCII = re.compile(r"[!-~]+")
 _ASSIGNMENT = re.compile(r"(?:export\s+)?[A-Za-z_][A-Za-z0-9_]*\s*=")
 _SCHEME = re.compile(r"bearer\s|authorization|x-api-key", re.IGNORECASE)
 _ADDRESS = re.compile(r"[a-z]+://", re.IGNORECASE)
-_ZAI_SHAPE = re.compile(r"[0-9A-Fa-f]{32}\.[\w-]{8,}")
-_ANTHROPIC = "sk-ant-"
 _LONGEST = 4096
 
 
@@ -46,7 +45,8 @@ def parse(text: str, backend: str) -> Secret:
 
 def has_usual_shape(key: Secret, backend: str) -> bool:
     """Whether `key` looks as this backend's keys do; True where that is not known."""
-    return backend != ZAI or _ZAI_SHAPE.fullmatch(key.reveal()) is not None
+    shape = service_of(backend).key_shape
+    return not shape or re.fullmatch(shape, key.reveal()) is not None
 
 
 def takes_key(backend: Backend) -> bool:
@@ -57,11 +57,10 @@ def takes_key(backend: Backend) -> bool:
 def _problem(key: str, backend: str) -> tuple[str, str] | None:
     """What is wrong with `key`, and the cure."""
     only_the_key = "Give the key alone."
-    if key.startswith(_ANTHROPIC):
-        where = "https://z.ai, under API keys" if backend == ZAI else "its service"
+    if key.startswith(anthropic.CREDENTIAL_PREFIX):
         return (
             "is a credential for Anthropic, which must never go to another service",
-            f"Use the key for {backend} from {where}.",
+            f"Use the key for {backend} from {service_of(backend).key_source}.",
         )
     if _SCHEME.match(key):
         return "begins with the name of a header or with Bearer", only_the_key

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from offramp_core.settings import ANTHROPIC, ZAI
+from offramp_core.services import SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,15 +33,16 @@ GREY = Hue("#6b6f76", "#9aa0a8")
 RED = Hue("#b3261e", "#ff8a80")
 """For what went wrong; nobody's own colour."""
 
-_OF_BACKENDS = {ANTHROPIC: ORANGE, ZAI: BLUE}
-_OTHERS = (GREEN, PURPLE, YELLOW)
+_HUES = (ORANGE, BLUE, GREEN, PURPLE, YELLOW)
+_OF_SERVICES = {service.name: hue for service, hue in zip(SERVICES, _HUES, strict=False)}
+_OTHERS = _HUES[len(_OF_SERVICES) :] or _HUES
 
 
 def hue_of(backend: str | None, known: Sequence[str] = ()) -> Hue:
     """The colour of `backend`; one of the user's own gets one by its place among `known`."""
     if backend is None:
         return GREY
-    if backend in _OF_BACKENDS:
-        return _OF_BACKENDS[backend]
-    others = [name for name in known if name not in _OF_BACKENDS]
+    if backend in _OF_SERVICES:
+        return _OF_SERVICES[backend]
+    others = [name for name in known if name not in _OF_SERVICES]
     return _OTHERS[others.index(backend) % len(_OTHERS)] if backend in others else GREY

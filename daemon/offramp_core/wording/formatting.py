@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from offramp_core.settings import ANTHROPIC, ZAI
+from offramp_core.services import service_of
 
 if TYPE_CHECKING:
     from datetime import datetime, tzinfo
@@ -20,8 +20,6 @@ _DAY_S = 24 * _HOUR_S
 
 NO_NAME = "(none)"
 """Stands for a backend or model that a record does not have."""
-
-_BACKEND_NAMES = {ANTHROPIC: "Claude", ZAI: "Z.ai"}
 
 _NEEDLESS_IN_MODELS = re.compile(r"^claude-(?=.)|-20\d{6}(?=$|\[)")
 """The maker's name and the date of the snapshot, `-20250929`."""
@@ -95,7 +93,7 @@ def printable(name: str | None) -> str:
 
 def backend_name(backend: str) -> str:
     """What people call a backend; one of the user's own by the name that it has in the settings."""
-    return _BACKEND_NAMES.get(backend) or printable(backend)
+    return service_of(backend).title or printable(backend)
 
 
 def short_model(model: str | None) -> str:

@@ -14,6 +14,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from offramp_core.services import DELEGATE
 from offramp_daemon.autopilot.plan_snapshot import WEEK_H
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class BudgetController:
         tier: Tier,
         work: Sequence[float],
         running: Sequence[float] = (),
-        delegate: str = "Z.ai",
+        delegate: str = DELEGATE.title,
     ) -> BudgetDecision:
         """Return where a conversation of that tier that starts now, or has gone cold, goes.
 

@@ -19,7 +19,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from offramp_core.quota import windows
-from offramp_core.settings import ANTHROPIC, ZAI
+from offramp_core.services import DELEGATE
+from offramp_core.settings import ANTHROPIC
 from offramp_core.wording.formatting import backend_name
 from offramp_daemon.autopilot import state_file
 from offramp_daemon.autopilot.controller import BudgetController, delegated
@@ -31,7 +32,7 @@ from offramp_daemon.autopilot.lessons import FinishedRequest, Lesson
 from offramp_daemon.autopilot.plan_snapshot import PlanSnapshot, WindowReading, read
 from offramp_daemon.autopilot.state_file import LearntAccount
 from offramp_daemon.routing.affinity import WARM_S
-from offramp_daemon.routing.router import Choice
+from offramp_daemon.routing.decision import AutopilotChoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -150,8 +151,8 @@ class Pilot:
             self._is_unsaved = True
 
     def choose(
-        self, model: str, delegate: str = ZAI, conversation: Conversation | None = None
-    ) -> Choice:
+        self, model: str, delegate: str = DELEGATE.name, conversation: Conversation | None = None
+    ) -> AutopilotChoice:
         """Return where a conversation with `model` goes that is warm nowhere. Never raises.
 
         `delegate` is the backend that it goes to if not to Claude.
@@ -243,7 +244,9 @@ class Pilot:
         if conversation is not None and tier != "opus":
             self._count_running(conversation, now, amount)
 
-    def _choose(self, tier: Tier, delegate: str, conversation: Conversation | None) -> Choice:
+    def _choose(
+        self, tier: Tier, delegate: str, conversation: Conversation | None
+    ) -> AutopilotChoice:
         now = self._clock()
         reading = self._reading(now)
         if self._needs_history():
@@ -267,7 +270,7 @@ class Pilot:
         if decision.is_claude and conversation is not None:
             # Of many that begin at once, each must know of those before it.
             self._count_running(conversation, now, 0.0)
-        return Choice(is_claude=decision.is_claude, why=decision.why)
+        return AutopilotChoice(is_claude=decision.is_claude, why=decision.why)
 
     def taken(self, now: datetime, *, but: Conversation | None = None) -> list[float]:
         """Return what each conversation warm on Claude has taken of the week, `but` left out."""
@@ -426,8 +429,8 @@ def _window(window: QuotaWindow | None) -> WindowReading | None:
     return WindowReading(used=window.used, resets_at=window.resets, read_at=window.read_at)
 
 
-def _delegating(tier: Tier, delegate: str, why: str) -> Choice:
-    return Choice(is_claude=False, why=delegated(tier, backend_name(delegate), why))
+def _delegating(tier: Tier, delegate: str, why: str) -> AutopilotChoice:
+    return AutopilotChoice(is_claude=False, why=delegated(tier, backend_name(delegate), why))
 
 
 def _arrival(record: RequestRecord, now: datetime) -> datetime:

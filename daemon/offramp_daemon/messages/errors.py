@@ -14,9 +14,12 @@ import msgspec
 
 from offramp_core.control import api
 from offramp_core.redaction import mask_credentials
+from offramp_core.services import ErrorKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from offramp_core.services import Service
 
 _TYPES = {
     400: "invalid_request_error",
@@ -31,16 +34,10 @@ _TYPES = {
 }
 _FINAL = {"x-should-retry": "false"}
 
-_QUOTA = frozenset({"1308", "1310", *(str(code) for code in range(1316, 1322))})
-_BUSY = "1302"
-_OVERLOADED = "1305"
-_TRANSIENT = frozenset({_BUSY, _OVERLOADED})
-_NO_SUCH_MODEL = "1311"
-_ACCOUNT = frozenset({"1113", "1309", _NO_SUCH_MODEL, "1313", "1314", "1315"})
-_KEY = frozenset({"401", *(str(code) for code in range(1000, 1006))})
-_TOO_LONG = "1261"
-_INVALID = frozenset({*(str(code) for code in range(1210, 1215)), "1301"})
-_SERVER = frozenset({"1200", "1230", "1234"})
+_TRANSIENT = {ErrorKind.BUSY: api.BUSY, ErrorKind.OVERLOADED: api.OVERLOADED}
+_ACCOUNT = frozenset({ErrorKind.ACCOUNT, ErrorKind.NO_SUCH_MODEL})
+_OF_A_KNOWN_KEY = frozenset({ErrorKind.QUOTA, *_TRANSIENT, *_ACCOUNT})
+
 _CODE_IN_MESSAGE = re.compile(r"\[([0-9]{4})\]")
 _MESSAGE_LIMIT = 1000
 _CODE_LIMIT = 20
@@ -105,37 +102,39 @@ def read_error(body: bytes) -> ServiceError | None:
     return None
 
 
-def from_delegate(backend: str, status: int, error: ServiceError | None) -> Failure:
-    """What the client is told when `backend` refused its request with HTTP `status`.
+def from_delegate(
+    backend: str, status: int, error: ServiceError | None, service: Service
+) -> Failure:
+    """What the client gets when `backend`, which is `service`, refused with HTTP `status`.
 
     The client's own login is never at fault here, so nothing becomes a 401, which would make it
     log in again; and a spent quota is final, or it would be asked for ten times more.
     """
     code = error.code if error else None
+    kind = service.error_kind(code)
     said = f"{backend} says: {error.message}" if error and error.message else f"{backend} answered"
     said += f" (code {code})" if code else f" (HTTP {status})"
-    if code in _QUOTA:
+    if kind is ErrorKind.QUOTA:
         hint = f"The {backend} quota is spent. Choose a model that stays on Claude, or wait."
         return Failure(status=429, message=f"{hint} {said}", headers=_FINAL, trouble=api.LIMIT)
-    if code in _TRANSIENT:
-        kind = api.BUSY if code == _BUSY else api.OVERLOADED
-        return Failure(status=429, message=said, trouble=kind)
-    if code in _KEY or (code is None and status == 403):
+    if kind in _TRANSIENT:
+        return Failure(status=429, message=said, trouble=_TRANSIENT[kind])
+    if kind is ErrorKind.KEY or (code is None and status == 403):
         return _bad_key(backend, said)
-    if code in _ACCOUNT:
+    if kind in _ACCOUNT:
         return Failure(
             status=403,
             message=said,
             headers=_FINAL,
             trouble=api.ACCOUNT,
-            is_of_model=code == _NO_SUCH_MODEL,
+            is_of_model=kind is ErrorKind.NO_SUCH_MODEL,
         )
-    if code == _TOO_LONG:
+    if kind is ErrorKind.TOO_LONG:
         # Claude Code compacts the conversation when it reads these words.
         return Failure(status=400, message=f"prompt is too long: {said}")
-    if code in _INVALID or status == 422:  # FastAPI's status for a bad body
+    if kind is ErrorKind.INVALID or status == 422:  # FastAPI's status for a bad body
         return Failure(status=400, message=said)
-    if code in _SERVER:
+    if kind is ErrorKind.SERVER:
         return Failure(status=500, message=said, trouble=api.FAILING)
     if status < 400:
         message = f"{said}, which is no answer to a message."
@@ -154,15 +153,15 @@ def trouble_of(status: int) -> str | None:
     return api.FAILING if status >= 500 else None
 
 
-def refuses_key(status: int, error: ServiceError | None) -> bool:
+def refuses_key(status: int, error: ServiceError | None, service: Service) -> bool:
     """Whether an answer with HTTP `status` means that the key is wrong."""
-    code = error.code if error else None
-    return code in _KEY or (status in (401, 403) and not knows_key(error))
+    kind = service.error_kind(error.code if error else None)
+    return kind is ErrorKind.KEY or (status in (401, 403) and not knows_key(error, service))
 
 
-def knows_key(error: ServiceError | None) -> bool:
-    """Whether `error` tells of the plan or account behind the key, which is right then."""
-    return error is not None and error.code in _QUOTA | _TRANSIENT | _ACCOUNT
+def knows_key(error: ServiceError | None, service: Service) -> bool:
+    """Whether `error` speaks of the plan or account behind the key, which is right then."""
+    return error is not None and service.error_kind(error.code) in _OF_A_KNOWN_KEY
 
 
 def _bad_key(backend: str, said: str) -> Failure:

@@ -1,6 +1,6 @@
 """Changes single members of a JSON text and leaves the bytes of all others as they are.
 
-Only the containers on the way to a change are put together anew (their brackets and commas); every
+Only the containers on the way to a change are put together again (their brackets and commas); every
 value that stays is the very slice that came. Duplicate keys count as every parser counts them: the
 last one holds.
 """

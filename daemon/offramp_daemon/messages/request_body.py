@@ -1,8 +1,8 @@
 """Reads a Messages request without taking it apart: a few fields looked at, all bytes kept.
 
-`read` decodes just what routing and the treatment of thinking need to know. The body itself stays
-as it came; `splicing` cuts it where something has to change. Nothing here knows a backend, a route
-or a socket.
+`read` decodes only what routing and the treatment of thinking need to know. The body itself stays
+as it came; `json_splice` cuts it where something has to change. Nothing here knows a backend, a
+route or a socket.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import msgspec
 from offramp_daemon.messages.lone_surrogates import NO_SHIELD, Shield, shield
 
 _UNSET = msgspec.Raw()
+_BILLING_MARK = "x-anthropic-billing-header:"
 
 
-class Block(msgspec.Struct, gc=False):
-    """What is looked at in a content block; text, images and inputs are passed over unread."""
+class ContentBlock(msgspec.Struct, gc=False):
+    """What is looked at in a content block; text, images and inputs are skipped unread."""
 
     type: Any = None
     id: Any = None
@@ -27,17 +28,17 @@ class Block(msgspec.Struct, gc=False):
     signature: Any = None
     data: Any = None
     text: msgspec.Raw = _UNSET
-    content: str | list[Block] | Block | None = None
+    content: str | list[ContentBlock] | ContentBlock | None = None
 
 
 class Message(msgspec.Struct, gc=False):
     """One item of `messages`."""
 
     role: Any = None
-    content: str | list[Block] | None = None
+    content: str | list[ContentBlock] | None = None
 
     @property
-    def blocks(self) -> list[Block]:
+    def blocks(self) -> list[ContentBlock]:
         """The content blocks; none where the content is plain text."""
         return self.content if isinstance(self.content, list) else []
 
@@ -48,7 +49,7 @@ class Tool(msgspec.Struct, gc=False):
     type: Any = None
 
 
-class Thinking(msgspec.Struct, gc=False):
+class ThinkingField(msgspec.Struct, gc=False):
     """The `thinking` field."""
 
     type: Any = None
@@ -61,9 +62,9 @@ class View(msgspec.Struct, gc=False):
     stream: Any = None
     max_tokens: Any = None
     messages: list[Message] | None = None
-    system: str | list[Block] | None = None
+    system: str | list[ContentBlock] | None = None
     tools: list[Tool] | None = None
-    thinking: Thinking | None = None
+    thinking: ThinkingField | None = None
     metadata: Any = None
     stop_sequences: Any = None
     safeguards: msgspec.Raw = _UNSET
@@ -139,7 +140,7 @@ def read(raw: bytes) -> RequestBody:
 
 
 def _read_odd(raw: bytes, source: bytes, surrogates: Shield) -> RequestBody:
-    """The model alone, from a body whose other fields are not of a Messages request's types."""
+    """Only the model, from a body whose other fields are not of a Messages request's types."""
     try:
         seen = _MODEL_ONLY.decode(source)
     except (msgspec.DecodeError, RecursionError, ValueError):
@@ -176,7 +177,7 @@ def _read_shielded(raw: bytes, candidate: bytes) -> RequestBody | None:
         return None
 
 
-def text_of(block: Block) -> str:
+def text_of(block: ContentBlock) -> str:
     """The text of a text block; empty for any other."""
     try:
         return _TEXT.decode(block.text) if block.text else ""
@@ -184,10 +185,22 @@ def text_of(block: Block) -> str:
         return ""
 
 
+def has_billing_line(text: str) -> bool:
+    """Whether a system text begins with Claude Code's billing header."""
+    return text.startswith(_BILLING_MARK)
+
+
+def without_billing_line(text: str) -> str:
+    """A system text without Claude Code's billing header, which is a line of its own in front."""
+    if not has_billing_line(text):
+        return text
+    return text.partition("\n")[2].lstrip()
+
+
 def last_prompt(body: RequestBody, *, length: int = 200) -> str | None:
     """The start of the newest text that the user wrote; None where there is none.
 
-    Texts in angle brackets (`<system-reminder>`, say) are the client's own and passed over.
+    Texts in angle brackets (`<system-reminder>`, say) are the client's own and skipped.
     """
     for message in reversed(body.messages[-_PROMPT_SEARCH:]):
         if message.role != "user":

@@ -1,4 +1,4 @@
-"""Decides which blocks of a conversation a backend may not see: a pure function of the body.
+"""Decides which blocks of a conversation a backend may not see, and reads refusals of them. Pure.
 
 Signatures hold only at the backend that issued them. Whose a block is shows in the block itself
 (Anthropic's signatures are long base64, its server tool ids begin with `srvtoolu_`), so nothing is
@@ -10,20 +10,26 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, assert_never
+from typing import TYPE_CHECKING, assert_never
+
+from offramp_core.services import anthropic
+from offramp_daemon.wire.content_coding import ContentCodingError, decode_all
 
 if TYPE_CHECKING:
-    from offramp_daemon.messages.request_body import Block, Message, RequestBody
-
-Own = Literal["anthropic", "not-anthropic", "none"]
-
-_SIGNATURE = re.compile(r"[A-Za-z0-9+/_-]{100,}={0,2}")
-"""Anthropic's signatures run to hundreds of characters; Z.ai's seen so far have 24 or none."""
+    from offramp_core.backend import OwnThinking
+    from offramp_daemon.messages.request_body import ContentBlock, Message, RequestBody
 
 # Tuples, as what is looked up may be a JSON array or object, which no set can be asked for.
 _THINKING = ("thinking", "redacted_thinking")
 _SERVER_CALLS = ("server_tool_use", "mcp_tool_use")
-_ANTHROPIC_CALL_IDS = ("srvtoolu_", "mcptoolu_")
+_ERROR_LIMIT_BYTES = 1024 * 1024
+_REFUSALS = re.compile(
+    rb"invalid\W+(?:signature|data)\W+in\W+(?:redacted_)?thinking"
+    rb"|expected\W+(?:\w+\W+or\W+)?thinking"
+    rb"|(?:thinking|latest assistant message).{0,200}cannot be modified",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Claude Code knows a refusal of thinking by such words as well. Measured on version 2.1.330."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,7 @@ class Cuts:
 NOTHING = Cuts({})
 
 
-def cuts_for(body: RequestBody, own: Own, *, strip_all: bool = False) -> Cuts:
+def cuts_for(body: RequestBody, own: OwnThinking, *, strip_all: bool = False) -> Cuts:
     """The blocks of `body` that the backend which issues `own` signatures may not get."""
     blocks: dict[int, frozenset[int]] = {}
     foreign_calls: set[str] = set()
@@ -67,8 +73,17 @@ def has_thinking(body: RequestBody) -> bool:
     return any(block.type in _THINKING for message in body.messages for block in message.blocks)
 
 
+def is_refused(body: bytes, content_encoding: str) -> bool:
+    """Whether the error in `body` says that a thinking block was foreign, missing or changed."""
+    try:
+        plain = decode_all(body, content_encoding, limit_bytes=_ERROR_LIMIT_BYTES)
+    except ContentCodingError:
+        return False
+    return _REFUSALS.search(plain) is not None
+
+
 def _foreign_blocks(
-    message: Message, own: Own, foreign_calls: set[str], *, strip_all: bool
+    message: Message, own: OwnThinking, foreign_calls: set[str], *, strip_all: bool
 ) -> frozenset[int]:
     """Indices of the blocks of `message` to cut; ids of cut calls are added to `foreign_calls`."""
     gone: set[int] = set()
@@ -94,7 +109,7 @@ def _foreign_blocks(
     return frozenset(gone)
 
 
-def _is_own_thinking(block: Block, own: Own) -> bool:
+def _is_own_thinking(block: ContentBlock, own: OwnThinking) -> bool:
     is_anthropic = _is_anthropic_signature(
         block.data if block.type == "redacted_thinking" else block.signature
     )
@@ -110,15 +125,15 @@ def _is_own_thinking(block: Block, own: Own) -> bool:
 
 
 def _is_anthropic_signature(signature: object) -> bool:
-    return isinstance(signature, str) and _SIGNATURE.fullmatch(signature) is not None
+    return isinstance(signature, str) and anthropic.SIGNATURE.fullmatch(signature) is not None
 
 
-def _is_own_call(call_id: object, own: Own) -> bool:
-    is_anthropic = isinstance(call_id, str) and call_id.startswith(_ANTHROPIC_CALL_IDS)
+def _is_own_call(call_id: object, own: OwnThinking) -> bool:
+    is_anthropic = isinstance(call_id, str) and call_id.startswith(anthropic.SERVER_CALL_IDS)
     return is_anthropic == (own == "anthropic")
 
 
-def _is_foreign_result(block: Block, own: Own, foreign_calls: set[str]) -> bool:
+def _is_foreign_result(block: ContentBlock, own: OwnThinking, foreign_calls: set[str]) -> bool:
     """Whether `block` answers a call that was cut, or one of a server tool from elsewhere.
 
     A server tool's result has a type of its own: `web_search_tool_result`, say.

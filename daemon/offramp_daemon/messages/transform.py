@@ -15,14 +15,14 @@ import msgspec
 from offramp_daemon.messages import json_splice, thinking
 from offramp_daemon.messages.errors import Failure, RequestFailedError
 from offramp_daemon.messages.json_splice import Piece, SpliceError
+from offramp_daemon.messages.request_body import has_billing_line, without_billing_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from offramp_core.settings import Backend
-    from offramp_daemon.messages.request_body import Block, RequestBody
+    from offramp_daemon.messages.request_body import ContentBlock, Message, RequestBody
 
-BILLING_MARK = "x-anthropic-billing-header:"
 _PLACEHOLDER = b'{"type":"text","text":"(no content)"}'
 _NEVER_TO_DELEGATES = ("metadata", "mcp_servers")
 """Whose account and device it is; addresses with the client's tokens."""
@@ -32,19 +32,19 @@ _CLEAR_THINKING = "clear_thinking"
 _BLANK_TEXT = re.compile(rb'"(?: |\\[nrt])*"')
 
 
-class _Edit(msgspec.Struct, gc=False):
+class ContextEdit(msgspec.Struct, gc=False):
     """An item of `context_management.edits`."""
 
     type: str = ""
 
 
-_EDIT = msgspec.json.Decoder(_Edit)
+_EDIT = msgspec.json.Decoder(ContextEdit)
 
 
 def for_client_backend(body: RequestBody, backend: Backend, *, strip_all: bool = False) -> bytes:
     """`body` for the backend that gets the client's request as it came, foreign blocks cut.
 
-    A body that can't be taken apart goes as it came, too: what is wrong with it, the backend says.
+    A body that can't be taken apart goes as it came too: the backend says what is wrong with it.
     """
     cuts = thinking.cuts_for(body, backend.own_thinking, strip_all=strip_all)
     if not cuts:
@@ -96,13 +96,6 @@ def for_delegate(
     return _finish(body, parts)
 
 
-def without_billing_line(text: str) -> str:
-    """A system text without Claude Code's billing header, which is a line of its own in front."""
-    if not text.startswith(BILLING_MARK):
-        return text
-    return text.partition("\n")[2].lstrip()
-
-
 def _plain_name(model: str | None) -> str | None:
     """`model` without the `[1m]` that some clients write behind it."""
     if model is not None and model.lower().endswith(_LONG_CONTEXT_SUFFIX):
@@ -145,7 +138,7 @@ def _without(body: RequestBody, parts: dict[str, Piece], cuts: thinking.Cuts) ->
     return pieces
 
 
-def _is_blank_text(block: Block) -> bool:
+def _is_blank_text(block: ContentBlock) -> bool:
     """Whether a block is a text of nothing: other backends write them, Anthropic refuses them."""
     return block.type == "text" and _BLANK_TEXT.fullmatch(bytes(block.text)) is not None
 
@@ -168,22 +161,22 @@ def _fold_system_items(body: RequestBody, pieces: list[Piece]) -> list[Piece]:
             else:
                 waiting += blocks
             continue
-        joined = piece
         if waiting and message.role == "user":
-            has_results = any(block.type == "tool_result" for block in message.blocks)
-            joined = (
-                _with_blocks(piece, after=waiting)
-                if has_results
-                else _with_blocks(piece, before=waiting)
-            )
+            folded.append(_with_system_blocks(message, piece, waiting))
         elif waiting:
-            folded.append(_user_turn(waiting))
+            folded += (_user_turn(waiting), piece)
+        else:
+            folded.append(piece)
         waiting = []
-        folded.append(joined)
         last_role = message.role
-    if waiting:
-        folded.append(_user_turn(waiting))
-    return folded
+    return [*folded, _user_turn(waiting)] if waiting else folded
+
+
+def _with_system_blocks(message: Message, turn: Piece, blocks: list[Piece]) -> Piece:
+    """The user turn with `blocks` in front, or behind the tool results that have to come first."""
+    if any(block.type == "tool_result" for block in message.blocks):
+        return _with_blocks(turn, after=blocks)
+    return _with_blocks(turn, before=blocks)
 
 
 def _content_blocks(content: Piece) -> list[Piece]:
@@ -210,7 +203,7 @@ def _user_turn(blocks: list[Piece]) -> bytes:
 def _drop_billing_block(body: RequestBody, parts: dict[str, Piece]) -> None:
     """Take the billing header out of the system prompt; what stands behind it stays."""
     texts = body.system_texts()
-    if not any(text.startswith(BILLING_MARK) for text in texts):
+    if not any(has_billing_line(text) for text in texts):
         return
     if body.view and isinstance(body.view.system, str):
         rest = without_billing_line(texts[0])
@@ -227,7 +220,7 @@ def _blocks_without_billing(blocks: list[Piece], texts: list[str]) -> bytes | No
     """`blocks`, whose texts are `texts`, without the billing header; None if none is left."""
     kept: list[Piece] = []
     for block, text in zip(blocks, texts, strict=True):
-        if not text.startswith(BILLING_MARK):
+        if not has_billing_line(text):
             kept.append(block)
         elif rest := without_billing_line(text):
             kept.append(

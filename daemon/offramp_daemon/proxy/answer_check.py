@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from offramp_core.control import api
+from offramp_core.services import service_of
 from offramp_daemon.messages import errors, first_event
 from offramp_daemon.messages.errors import Failure
 from offramp_daemon.proxy import responses
@@ -121,7 +122,7 @@ def _masked(body: bytes, backend: Backend) -> bytes:
 def _failure(
     backend: Backend, answer: aiohttp.ClientResponse, error: errors.ServiceError | None
 ) -> Failure:
-    failure = errors.from_delegate(backend.name, answer.status, error)
+    failure = errors.from_delegate(backend.name, answer.status, error, service_of(backend.name))
     code = error.code if error else None
     diagnostic = (
         f"{backend.name} refused it with HTTP status {answer.status}, code {code or 'none'}"

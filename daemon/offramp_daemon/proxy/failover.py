@@ -20,7 +20,7 @@ from offramp_daemon.proxy import answer_check, failover_policy, responses
 from offramp_daemon.proxy.streaming import CutStreamError
 from offramp_daemon.resilience.request_queue import TurnTimeoutError
 from offramp_daemon.routing import router
-from offramp_daemon.routing.router import Decision
+from offramp_daemon.routing.decision import Decision
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from offramp_daemon.proxy.forwarder import Forwarding, Incoming
     from offramp_daemon.resilience.circuit_breaker import Admission, Availability
     from offramp_daemon.resilience.request_queue import Turn, Turns
-    from offramp_daemon.routing.affinity import Conversations
+    from offramp_daemon.routing.affinity import ConversationAffinity
 
 _WORDS = {api.LIMIT: "quota spent", api.ACCOUNT: "account trouble"}
 _MOST_REFUSALS = 3
@@ -51,7 +51,7 @@ class Surroundings:
 
     availability: Availability
     turns: Turns
-    conversations: Conversations
+    conversations: ConversationAffinity
     spent_until: Callable[[str, str | None, str | None], datetime | None] = nothing_known
     """Until when the plan at a backend refuses a model, for the client's credential; None if it
     serves it, or nothing is known."""
@@ -282,7 +282,7 @@ class Dispatch:
         """Remember who holds the conversation's prompt cache, where more than one may."""
         if incoming.exchange is not None and incoming.decision.route is not None:
             backend = incoming.decision.backend.name
-            self._around.conversations.note(incoming.conversation, backend)
+            self._around.conversations.record_use(incoming.conversation, backend)
 
     def _note_error(self, incoming: Incoming, admission: Admission, error: BaseException) -> None:
         """Tell the availability how an attempt ended that did not reach its end."""

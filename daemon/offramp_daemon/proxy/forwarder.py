@@ -12,8 +12,9 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from offramp_core.settings import ANTHROPIC, ANTHROPIC_BASE_URL, ZAI_BASE_URL, Backend, Settings
-from offramp_daemon.messages import signature_retry, thinking, transform
+from offramp_core.services import SERVICES
+from offramp_core.settings import ANTHROPIC, Backend, Settings
+from offramp_daemon.messages import thinking, transform
 from offramp_daemon.proxy import responses
 from offramp_daemon.wire import headers
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from offramp_daemon.exchange import Exchange
     from offramp_daemon.messages.request_body import RequestBody
     from offramp_daemon.routing.affinity import Conversation
-    from offramp_daemon.routing.router import Decision
+    from offramp_daemon.routing.decision import Decision
     from offramp_daemon.upstream.client import Upstream
 
 T = TypeVar("T")
@@ -37,7 +38,7 @@ ERROR_STATUS = 400
 LARGE_BYTES = 2 * 1024 * 1024
 
 _BETA = "beta=true"
-_OFFICIAL = frozenset({ANTHROPIC_BASE_URL, ZAI_BASE_URL})
+_OFFICIAL = frozenset(service.backend.base_url for service in SERVICES)
 _LOG = logging.getLogger(__name__)
 
 
@@ -134,7 +135,7 @@ class Forwarding:
                 ERROR_LIMIT_BYTES,
                 silence_timeout_s=incoming.settings.silence_timeout_s,
             )
-            if signature_retry.is_wanted(head, answer.headers.get("Content-Encoding", "")):
+            if thinking.is_refused(head, answer.headers.get("Content-Encoding", "")):
                 answer.release()
                 head = b""
                 answer = await self._without_thinking(incoming, passed)

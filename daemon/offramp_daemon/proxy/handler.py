@@ -20,9 +20,9 @@ from offramp_daemon.proxy import request_reader, responses
 from offramp_daemon.proxy.failover import Dispatch
 from offramp_daemon.proxy.forwarder import ERROR_LIMIT_BYTES, ERROR_STATUS, Incoming, aside
 from offramp_daemon.proxy.streaming import ClientGoneError, CutStreamError
-from offramp_daemon.routing import router
+from offramp_daemon.routing import affinity, keep_rules, router
 from offramp_daemon.routing.affinity import Conversation
-from offramp_daemon.routing.router import Circumstances
+from offramp_daemon.routing.decision import Circumstances
 from offramp_daemon.wire import headers, origin_guard
 from offramp_daemon.wire.content_coding import ContentCodingError, decode_all
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from offramp_daemon.messages.request_body import RequestBody
     from offramp_daemon.proxy.failover import Surroundings
     from offramp_daemon.proxy.forwarder import Forwarding
+    from offramp_daemon.routing.decision import Chooser, Decision
     from offramp_daemon.routing.pause import Delegation
-    from offramp_daemon.routing.router import Chooser, Decision
 
 MESSAGES = "/v1/messages"
 COUNT_TOKENS = "/v1/messages/count_tokens"
@@ -138,7 +138,7 @@ class Proxy:
             len(encoded) * (_LARGEST_GAIN if coding else 1),
             lambda: _look_into(encoded, coding, settings.max_body_bytes),
         )
-        session_id = router.session_id_of(request.headers.get(_SESSION_HEADER), body)
+        session_id = affinity.session_id_of(request.headers.get(_SESSION_HEADER), body)
         agent_id = request.headers.get(_AGENT_HEADER)
         conversation = Conversation.of(session_id, agent_id, body.model)
         is_paused = self._delegation is not None and self._delegation.pause is not None
@@ -191,7 +191,7 @@ class Proxy:
     ) -> None:
         exchange.model = body.surrogates.restore_text(body.model) if body.model else None
         exchange.decision = decision
-        exchange.is_recorded = not router.is_quota_probe(body)
+        exchange.is_recorded = not keep_rules.is_quota_probe(body)
         if self._is_private:
             exchange.prompt = request_body.last_prompt(body)
             credential = headers.client_credential(request.headers)
@@ -219,7 +219,7 @@ class Proxy:
             count = await self._counted(incoming)
         is_estimate = count <= 0
         if is_estimate:
-            count = router.estimate_tokens(len(incoming.body.source))
+            count = keep_rules.estimate_tokens(len(incoming.body.source))
         _LOG.info("count_tokens", extra={"backend": backend.name, "is_estimate": is_estimate})
         return web.json_response({"input_tokens": count})
 

@@ -1,1 +1,1 @@
-"""How much of each plan is used: read from answers and from Z.ai, kept, and reported."""
+"""How much of each plan is used: read from answers and from quota pages, kept, and reported."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from offramp_core.quota import windows
 from offramp_core.quota.windows import QuotaPoint
-from offramp_daemon.quota.anthropic_headers import KEY_WINDOWS
+from offramp_core.services.anthropic import KEY_WINDOWS
 from offramp_daemon.quota.merging import percent
 from offramp_daemon.storage.jsonl_log import JsonlLog
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from offramp_core.quota.windows import REJECTED, length, window_of
-from offramp_daemon.quota.anthropic_headers import MOST_WINDOWS
+from offramp_daemon.services.plan_reading import MOST_WINDOWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

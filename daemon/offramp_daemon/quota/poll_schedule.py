@@ -1,4 +1,4 @@
-"""When Z.ai's quota is asked for: pure arithmetic over a clock's seconds, no clock and no waiting.
+"""When a quota page is asked: pure arithmetic over a clock's seconds, no clock and no waiting.
 
 Only what is used is asked about: an ask answers all use before it. After a quota error it is due at
 once, but for a short gap; after failures of its own, later and later.

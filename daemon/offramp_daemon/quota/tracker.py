@@ -19,9 +19,11 @@ import msgspec
 from offramp_core.errors import OfframpError
 from offramp_core.quota import windows
 from offramp_core.quota.windows import PlanQuota
-from offramp_daemon.quota import anthropic_headers, merging, state_file
+from offramp_core.services.anthropic import KEY_WINDOWS
+from offramp_daemon.quota import merging, state_file
 from offramp_daemon.quota.account_ids import AccountIds
 from offramp_daemon.quota.history_log import QuotaHistory
+from offramp_daemon.services import anthropic
 from offramp_daemon.storage.background_writer import WriteQueue
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from offramp_core.quota.windows import QuotaWindow
     from offramp_core.settings import Backend
     from offramp_daemon.clock import Clock
-    from offramp_daemon.quota.anthropic_headers import Telling
+    from offramp_daemon.services.anthropic import LimitHeaders
     from offramp_daemon.storage.background_writer import BackgroundWriter
 
 SAVE_EVERY_S: Final = 5.0
@@ -49,7 +51,7 @@ _log = logging.getLogger(__name__)
 Plans = tuple[PlanQuota, ...]
 
 
-class QuotaPoller(Protocol):
+class PollTrigger(Protocol):
     """Asks services for the figures that no answer carries. Each call names a backend."""
 
     def note_use(self, backend: str) -> None:
@@ -80,7 +82,7 @@ class QuotaTracker:
 
         `on_change` is called when those who watch would see a difference.
         """
-        self.asker: QuotaPoller | None = None
+        self.asker: PollTrigger | None = None
         """Who asks services that must be asked; None for nobody."""
         self._file = paths.quota_file
         self._clock = clock
@@ -90,7 +92,7 @@ class QuotaTracker:
         self._history = QuotaHistory(log_folder, writer)
         self._known: dict[tuple[str, str], PlanQuota] = {}
         self._aliases: dict[tuple[str, str], str] = {}
-        self._heads: dict[tuple[str, int], tuple[Telling, datetime]] = {}
+        self._heads: dict[tuple[str, int], tuple[LimitHeaders, datetime]] = {}
         """What each login's last answer told, and when: most answers repeat it."""
         self._in_use: dict[str, tuple[str, int]] = {}
         """The login that each backend answered last."""
@@ -147,15 +149,15 @@ class QuotaTracker:
         if not credential:
             return
         try:
-            telling, now = anthropic_headers.telling(headers), self._clock()
+            telling, now = anthropic.limit_headers(headers), self._clock()
             if telling and self._is_news((backend.name, hash(credential)), telling, now):
-                told = anthropic_headers.read(telling, now)
+                told = anthropic.read(telling, now)
                 if told:
                     self.take(backend.name, credential, told)
         except Exception:  # noqa: BLE001 - a request must not fail for its quota
             _log.exception("An answer's quota could not be taken into account")
 
-    def _is_news(self, source: tuple[str, int], telling: Telling, now: datetime) -> bool:
+    def _is_news(self, source: tuple[str, int], telling: LimitHeaders, now: datetime) -> bool:
         """Return whether these headers say what the last ones from there, a moment ago, did not."""
         last, before = self._heads.get(source), self._in_use.get(source[0])
         self._in_use[source[0]] = source  # another login than before makes another account's news
@@ -341,7 +343,7 @@ def _may_be_spent(window: QuotaWindow) -> bool:
 
 def _applies(name: str, model: str | None) -> bool:
     """Return whether a window of that name limits requests for `model`, as a whole plan's does."""
-    if name in anthropic_headers.KEY_WINDOWS or name == windows.MONTHLY_TOOLS:
+    if name in KEY_WINDOWS or name == windows.MONTHLY_TOOLS:
         return False
     family = set(name.split("_")[1:])
     return family <= set(_WORDS.findall((model or "").lower()))

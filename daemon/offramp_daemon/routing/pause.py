@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _MAX_BYTES = 64 * 1024
 _LAST_YEAR = 9998
-"""The calendar's very last days can't be told in every zone."""
+"""The calendar's very last days can't be shown in every zone."""
 
 
 class Delegation:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import aiohttp
 import msgspec
 
+from offramp_core.services import service_of
 from offramp_daemon.messages import errors
 from offramp_daemon.messages.errors import RequestFailedError
 from offramp_daemon.upstream.client import Upstream
@@ -37,21 +38,21 @@ _HEADERS = (
     (b"user-agent", b"offramp"),
 )
 
-Outcome = Literal["accepted", "refused", "unknown"]
+KeyStanding = Literal["accepted", "refused", "unknown"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What the backend makes of the key, and a sentence on it; `unknown` where it can't be said."""
+    """Whether the backend takes the key, and a sentence on it; `unknown` where nobody can say."""
 
-    outcome: Outcome
+    outcome: KeyStanding
     text: str
 
 
 def check_key(
     backend: Backend, key: Secret, *, routes: tuple[Route, ...] = (), limit_s: float = _LIMIT_S
 ) -> Verdict:
-    """Ask `backend`; blocks for `limit_s` at most. `routes` tell a model that it knows."""
+    """Ask `backend`; blocks for `limit_s` at most. `routes` name a model that it knows."""
     return asyncio.run(ask(backend, key, routes=routes, limit_s=limit_s))
 
 
@@ -99,11 +100,11 @@ async def _send(
 
 
 def _judge(backend: Backend, status: int, answer: bytes) -> Verdict:
-    error = errors.read_error(answer)
+    error, service = errors.read_error(answer), service_of(backend.name)
     said = f": {error.message}" if error and error.message else ""
-    if errors.refuses_key(status, error):
+    if errors.refuses_key(status, error, service):
         return Verdict(outcome="refused", text=f"{backend.name} refuses this key{said}.")
-    if errors.knows_key(error):
+    if errors.knows_key(error, service):
         return Verdict(outcome="accepted", text=f"{backend.name} knows this key, but says{said}.")
     if status == 200 and error is None and b'"input_tokens"' in answer:
         return Verdict(outcome="accepted", text=f"{backend.name} accepts this key.")

@@ -77,7 +77,7 @@ def _end_to_end(raw: RawHeaders, excluded: frozenset[str]) -> CIMultiDict[str]:
     try:
         passed = CIMultiDict([(_name(name), value.decode()) for name, value in raw])
     except UnicodeDecodeError:
-        # aiohttp writes UTF-8 alone: a value in another encoding keeps its characters so.
+        # aiohttp writes only UTF-8: a value in another encoding keeps its characters so.
         passed = CIMultiDict([(_name(name), _text(value)) for name, value in raw])
     for options in passed.getall("connection", ()):
         for option in options.split(","):

@@ -29,7 +29,7 @@ from offramp_dashboard.data.snapshot_builder import SnapshotInput, compose
 from offramp_dashboard.data.usage_history import UsageHistory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -86,8 +86,8 @@ class FeedSources:
     cache_dir: Path
     quota_file: Path
     boundary: WeekBoundary
-    is_zai_asked: bool | None = True
-    """Whether Z.ai may be asked for its quota; None where there is no such backend."""
+    asked: Mapping[str, bool] = field(default_factory=dict)
+    """Which backends have to be asked for their quota, and whether the settings allow it."""
 
 
 @dataclass(slots=True)
@@ -355,7 +355,7 @@ class FeedWorker:
                 points=points,
                 points_problem=self._points.problem,
                 absences=log.absences if log else (),
-                is_zai_asked=sources.is_zai_asked,
+                asked=sources.asked,
             ),
             price=self._price,
         )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from offramp_core.quota import windows
 from offramp_core.quota.windows import PlanQuota, QuotaPoint, QuotaWindow
-from offramp_core.settings import ANTHROPIC, ZAI
+from offramp_core.settings import ANTHROPIC
 from offramp_core.wording import quota_text
 from offramp_core.wording.formatting import backend_name
 from offramp_dashboard.data.daemon_gaps import Absence, is_watched
@@ -60,8 +60,8 @@ class QuotaSource:
     points_problem: str = ""
     """Why there are no points, where that is no good sign."""
     absences: Sequence[Absence] = ()
-    is_zai_asked: bool | None = True
-    """Whether the settings allow it; None where there is no such backend."""
+    asked: Mapping[str, bool] = field(default_factory=dict)
+    """Which backends have to be asked for their quota, and whether the settings allow it."""
 
 
 def grouped(points: Iterable[QuotaPoint]) -> Points:
@@ -137,11 +137,14 @@ def _awaited(
         else:
             text += f"none has come since {quota_text.reset_text(since, now, zone)}."
         found.append(text)
-    if ZAI not in plans and source.is_zai_asked is not None:
+    for backend, is_asked in source.asked.items():
+        if backend in plans:
+            continue
+        name = backend_name(backend)
         found.append(
-            "Z.ai tells its quota when it is asked, which is done while requests go there."
-            if source.is_zai_asked
-            else "Z.ai is not asked for its quota: that is switched off in the settings."
+            f"{name} tells its quota when it is asked, which is done while requests go there."
+            if is_asked
+            else f"{name} is not asked for its quota: that is switched off in the settings."
         )
     return found
 

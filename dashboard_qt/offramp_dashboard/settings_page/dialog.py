@@ -24,7 +24,7 @@ from offramp_core.control.client import ControlClient
 from offramp_core.errors import OfframpError
 from offramp_core.keys import key_input
 from offramp_core.keys.key_store import KeyStore
-from offramp_core.settings import ZAI
+from offramp_core.services import DELEGATE
 from offramp_dashboard.settings_page import form
 from offramp_dashboard.settings_page.fields import Field
 from offramp_dashboard.settings_page.key_writer import KeyWriter
@@ -143,7 +143,7 @@ class SettingsDialog(QDialog):
             self._say(str(error))
             return
         self._set_writing(is_writing=True)
-        self._writer.write(ZAI, key)
+        self._writer.write(DELEGATE.name, key)
 
     def reject(self) -> None:
         """Close, but not while a key is being stored: what became of it must be told."""
@@ -216,11 +216,11 @@ class SettingsDialog(QDialog):
 
     def _fill(self, found: FormValues) -> None:
         values = found.values
-        self._add_heading("Z.ai")
+        self._add_heading(DELEGATE.title)
         key = QLineEdit()
         key.setEchoMode(QLineEdit.EchoMode.Password)
         key.setPlaceholderText("Type or paste a new key")
-        self._add("Key", form.KEY, Field("Z.ai key", key, found.key_note))
+        self._add("Key", form.KEY, Field(f"{DELEGATE.title} key", key, found.key_note))
         if self._is_demo:
             key.setEnabled(False)
             self.fields[form.KEY].set_hint("The demo has a key of its own.")
@@ -301,7 +301,7 @@ class SettingsDialog(QDialog):
         if not editor.text().strip():
             return None
         try:
-            return key_input.parse(editor.text(), ZAI)
+            return key_input.parse(editor.text(), DELEGATE.name)
         except OfframpError as error:
             self.fields[form.KEY].set_error(str(error))
             editor.setFocus()

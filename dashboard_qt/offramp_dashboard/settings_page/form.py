@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from offramp_core.config import loader
-from offramp_core.settings import ZAI
+from offramp_core.services import DELEGATE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from offramp_core.settings import Route, Settings
 
 ROUTES = "route"
-KEY = f"backend.{ZAI}.key"
+KEY = f"backend.{DELEGATE.name}.key"
 OVERTAKEN = (
     "Somebody else has changed this since the page was opened. Close the page and open it again to "
     "see it; nothing was written."
@@ -39,7 +39,7 @@ class FormValues:
     forced: Mapping[str, str]
     backends: tuple[str, ...]
     key_note: str
-    """Whether there is a key for Z.ai, and where it comes from; the key itself is nowhere here."""
+    """Whether the delegate has a key, and where it comes from; the key itself is nowhere here."""
     is_week_set: bool = True
     """Whether day or hour of the week are the user's; else they are learnt."""
 

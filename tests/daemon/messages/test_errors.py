@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from request_bodies import ZAI_KEY, anything, encode, unhurried
 
+from offramp_core.services import zai
 from offramp_daemon.messages import errors
 from offramp_daemon.messages.errors import Failure, RequestFailedError, ServiceError
 
@@ -41,7 +42,7 @@ def as_number(code, message):
 
 def failure_for(status, body):
     raw = body if isinstance(body, bytes) else encode(body)
-    return errors.from_delegate("zai", status, errors.read_error(raw))
+    return errors.from_delegate("zai", status, errors.read_error(raw), zai.SERVICE)
 
 
 CODES = [
@@ -244,7 +245,7 @@ ERRORS = st.one_of(
 @given(st.integers(200, 599), ERRORS.map(encode) | st.binary(max_size=30))
 def test_any_error_body_gives_a_failure_that_is_no_401(status, body):
     error = errors.read_error(body)
-    failure = errors.from_delegate("zai", status, error)
+    failure = errors.from_delegate("zai", status, error, zai.SERVICE)
     assert 400 <= failure.status < 600
     assert failure.status != 401
     assert json.loads(failure.body())["type"] == "error"

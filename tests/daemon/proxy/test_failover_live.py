@@ -14,7 +14,7 @@ from proxy_harness import CLAUDE_TOKEN, ZAI_KEY, RunningProxy, running_proxy, se
 from raw_upstream import Connection, raw_upstream
 
 from offramp_daemon.resilience.circuit_breaker import Availability
-from offramp_daemon.routing.affinity import Conversations
+from offramp_daemon.routing.affinity import ConversationAffinity
 from offramp_simulator import Simulator
 
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ async def test_conversation_stays_on_claude_when_only_claude_holds_its_cache(
     client: aiohttp.ClientSession, sim: Simulator
 ) -> None:
     now_s = 1000.0
-    around = surroundings(conversations=Conversations(clock=lambda: now_s))
+    around = surroundings(conversations=ConversationAffinity(clock=lambda: now_s))
     settings = settings_for(sim.anthropic_url, sim.zai_url)
     async with running_proxy(settings, around=around) as proxy:
         sim.script("zai", ["status=500"])

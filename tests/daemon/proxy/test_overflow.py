@@ -11,7 +11,7 @@ from messages import OPUS, SONNET, ask, send, surroundings
 from proxy_harness import CLAUDE_TOKEN, ZAI_KEY, RunningProxy, running_proxy, settings_for
 
 from offramp_core.control.api import Pause
-from offramp_daemon.routing.router import Choice
+from offramp_daemon.routing.decision import AutopilotChoice
 from offramp_simulator import Simulator
 
 if TYPE_CHECKING:
@@ -177,10 +177,10 @@ async def test_count_tokens_of_claude_never_overflows(
 async def test_work_that_stayed_on_claude_by_choice_goes_by_its_route_when_claude_is_spent(
     client: aiohttp.ClientSession, sim: Simulator
 ) -> None:
-    def choose(model: str, delegate: str, conversation: Conversation | None) -> Choice:
+    def choose(model: str, delegate: str, conversation: Conversation | None) -> AutopilotChoice:
         assert (model, delegate) == (SONNET, "zai")
         assert conversation is not None
-        return Choice(is_claude=True, why="Sonnet on Claude: the week is 12 % under pace")
+        return AutopilotChoice(is_claude=True, why="Sonnet on Claude: the week is 12 % under pace")
 
     settings = settings_for(sim.anthropic_url, sim.zai_url, delegation="auto")
     async with running_proxy(settings, choose=choose) as proxy:
@@ -201,8 +201,8 @@ async def test_autopilot_is_asked_only_for_conversations_that_are_warm_nowhere(
     client: aiohttp.ClientSession, sim: Simulator
 ) -> None:
     choices = [
-        Choice(is_claude=True, why="Sonnet on Claude: the week is 12 % under pace"),
-        Choice(is_claude=False, why="Sonnet on Z.ai: Opus needs the rest of the week"),
+        AutopilotChoice(is_claude=True, why="Sonnet on Claude: the week is 12 % under pace"),
+        AutopilotChoice(is_claude=False, why="Sonnet on Z.ai: Opus needs the rest of the week"),
     ]
     waiting = iter(choices)
     settings = settings_for(sim.anthropic_url, sim.zai_url, delegation="auto")

@@ -10,13 +10,14 @@ import pytest
 from proxy_harness import ZAI_KEY, settings_for
 
 from offramp_core.control import api
+from offramp_core.services import zai
 from offramp_core.settings import ANTHROPIC, Secret
 from offramp_daemon.exchange import Exchange
 from offramp_daemon.messages import errors as failures
 from offramp_daemon.messages.errors import ServiceError
 from offramp_daemon.messages.usage_meter import Meter
 from offramp_daemon.resilience.last_errors import BackendErrors
-from offramp_daemon.routing.router import Decision
+from offramp_daemon.routing.decision import Decision
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 SETTINGS = settings_for("http://127.0.0.1:9", "http://127.0.0.1:9")
@@ -53,7 +54,7 @@ def ended(backend, status="error", **fields: Any) -> Exchange:
 
 def refused(backend, code: str, status: int = 429) -> Exchange:
     failure = failures.from_delegate(
-        backend.name, status, ServiceError(code=code, message="secret")
+        backend.name, status, ServiceError(code=code, message="secret"), zai.SERVICE
     )
     why = f"zai refused it with HTTP status {status}, code {code}"
     return ended(backend, http_status=failure.status, cause=why, trouble=failure.trouble)

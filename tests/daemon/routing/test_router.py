@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -33,8 +31,8 @@ from offramp_core.settings import (
 )
 from offramp_daemon.messages import request_body
 from offramp_daemon.messages.request_body import MalformedBodyError
-from offramp_daemon.routing import router
-from offramp_daemon.routing.router import Choice, Circumstances
+from offramp_daemon.routing import affinity, keep_rules, router, tiers
+from offramp_daemon.routing.decision import AutopilotChoice, Circumstances
 
 DEFAULTS = settings_with_key()
 KEYLESS = Settings(backends=default_backends(), routes=default_routes())
@@ -282,65 +280,6 @@ def test_context_is_the_routes_own():
     assert decide(ask("claude-haiku-4-5", **body), unlimited).backend.name == "zai"
 
 
-@pytest.mark.parametrize(("length", "tokens"), [(0, 1), (1, 1), (3, 1), (35, 10), (7_000, 2_000)])
-def test_estimate_is_never_zero(length, tokens):
-    assert router.estimate_tokens(length) == tokens
-
-
-@pytest.mark.parametrize(
-    ("model", "tier"),
-    [
-        ("claude-sonnet-4-5", "sonnet"),
-        ("claude-haiku-4-5", "haiku"),
-        ("claude-OPUS-4-6", "opus"),
-        ("glm-4.7", "glm-4.7"),
-        (None, "-"),
-    ],
-)
-def test_tier_is_short_whether_delegated_or_not(model, tier):
-    for found in (DEFAULTS, KEYLESS):
-        body = read(ask(model))
-        assert router.tier_of(body.model, router.decide(body, found)) == tier
-    assert router.tier_of(model, None) == tier
-
-
-SESSION = "7f9b8a52-0f3c-4c5e-9d59-1f2f3e4d5c6b"
-
-
-@pytest.mark.parametrize(
-    ("header", "metadata", "session"),
-    [
-        (SESSION, None, SESSION),
-        (SESSION, {"user_id": "user_a_account_b_session_other"}, SESSION),
-        ("", {"user_id": f"user_a_account_b_session_{SESSION}"}, SESSION),
-        (None, {"user_id": f"user_a_account__session_{SESSION}"}, SESSION),
-        (None, {"user_id": json.dumps({"device_id": "d", "session_id": SESSION})}, SESSION),
-        (None, {"user_id": json.dumps({"device_id": "d"})}, None),
-        (None, {"user_id": json.dumps({"session_id": 7})}, None),
-        (None, {"user_id": json.dumps({"session_id": ""})}, None),
-        (None, {"user_id": '{"session_id":'}, None),
-        (None, {"user_id": '{"session_id":' + "[" * 100_000}, None),
-        (None, {"user_id": '{"a":' + "[" * 100_000 + "]" * 100_000 + "}"}, None),
-        (None, {"user_id": '{"session_id":"half \\ud83d"}'}, None),
-        (None, {"user_id": "user_a_account_b_session_"}, None),
-        (None, {"user_id": "somebody"}, None),
-        (None, {"user_id": ["_session_x"]}, None),
-        (None, {"user_id": None}, None),
-        (None, {}, None),
-        (None, ["user_id"], None),
-        (None, None, None),
-    ],
-)
-def test_session_comes_from_the_header_or_either_form_of_user_id(header, metadata, session):
-    assert router.session_id_of(header, read(ask(metadata=metadata))) == session
-
-
-def test_session_of_an_odd_or_unreadable_body_is_found_if_it_can_be():
-    metadata = {"user_id": f"user_a_account_b_session_{SESSION}"}
-    assert router.session_id_of(None, read(ask(metadata=metadata, messages=7))) == SESSION
-    assert router.session_id_of(None, read(b"[]")) is None
-
-
 ALL_RULES = st.builds(KeepRules, **dict.fromkeys(KeepRules.__struct_fields__, st.booleans()))
 
 
@@ -355,9 +294,9 @@ def test_any_readable_body_gets_a_decision(raw, rules):
     assert decision.reason
     if decision.is_delegated:
         assert any(tier in (body.model or "").lower() for tier in ("sonnet", "haiku"))
-    router.session_id_of(None, body)
-    router.is_quota_probe(body)
-    router.tier_of(body.model, decision)
+    affinity.session_id_of(None, body)
+    keep_rules.is_quota_probe(body)
+    tiers.tier_of(body.model, decision)
 
 
 @unhurried
@@ -382,7 +321,7 @@ def asked_autopilot(model, *, is_claude, found=AUTO, **around):
 
     def choose(*question):
         questions.append(question)
-        return Choice(is_claude=is_claude, why="because")
+        return AutopilotChoice(is_claude=is_claude, why="because")
 
     decision = router.decide(
         read(encode(ask(model))), found, Circumstances(choose=choose, **around)

@@ -144,7 +144,7 @@ def test_what_the_daemon_tells_wins_over_the_history() -> None:
     ],
 )
 def test_window_that_can_not_be_drawn_is_told_in_words(one: QuotaWindow, remark: str) -> None:
-    quota = composed(plan(one), is_zai_asked=None)
+    quota = composed(plan(one))
     assert quota.burn_ups == ()
     assert quota.remarks == (remark,)
 
@@ -208,7 +208,9 @@ def test_plans_come_in_order_and_windows_by_length() -> None:
 def test_nothing_known_says_when_figures_come(
     since: datetime | None, is_asked: bool | None, parts: tuple[str, ...]
 ) -> None:
-    source = QuotaSource(report=QuotaReport(since=since), is_zai_asked=is_asked)
+    source = QuotaSource(
+        report=QuotaReport(since=since), asked={} if is_asked is None else {"zai": is_asked}
+    )
     quota = quota_burnup.compose(source, NOW, BERLIN)
     assert quota.burn_ups == ()
     for remark, part in zip(quota.remarks, parts, strict=True):

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from offramp_core.control import api
 from offramp_core.quota import windows
-from offramp_core.settings import ANTHROPIC, ZAI, TraySettings
+from offramp_core.services import SERVICES
+from offramp_core.settings import ANTHROPIC, TraySettings
 from offramp_core.usage.aggregation import Totals
 from offramp_core.wording import quota_text
 from offramp_core.wording.formatting import share
@@ -82,7 +83,7 @@ class TrayState:
     settings: TraySettings = field(default_factory=TraySettings)
     settings_problem: str = ""
     """Why the settings file's content is not in force."""
-    backends: tuple[str, ...] = (ANTHROPIC, ZAI)
+    backends: tuple[str, ...] = tuple(service.name for service in SERVICES)
     """Those of the settings, in their order."""
     routed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """What the settings send to each backend, in the words of their routes."""

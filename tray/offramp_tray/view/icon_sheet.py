@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
 
-from offramp_core.settings import ANTHROPIC, ZAI
+from offramp_core.services import anthropic, zai
 from offramp_tray.state.tray_state import Condition
 from offramp_tray.view import icon
 from offramp_tray.view.icon import IconLook
@@ -17,16 +17,16 @@ from offramp_tray.view.icon import IconLook
 if TYPE_CHECKING:
     from pathlib import Path
 
-_BACKENDS = (ANTHROPIC, ZAI)
-_SPLIT = ((ZAI, 41), (ANTHROPIC, 19))
+_BACKENDS = (anthropic.NAME, zai.NAME)
+_SPLIT = ((zai.NAME, 41), (anthropic.NAME, 19))
 _LOOKS: tuple[tuple[str, IconLook], ...] = (
     ("running: Z.ai 68%, Claude 32%", IconLook(condition=Condition.RUNNING, parts=_SPLIT)),
     (
         "running: Z.ai 20%, Claude 80%",
-        IconLook(condition=Condition.RUNNING, parts=((ZAI, 12), (ANTHROPIC, 48))),
+        IconLook(condition=Condition.RUNNING, parts=((zai.NAME, 12), (anthropic.NAME, 48))),
     ),
-    ("running: Claude alone", IconLook(condition=Condition.RUNNING, parts=((ANTHROPIC, 60),))),
-    ("running: Z.ai alone", IconLook(condition=Condition.RUNNING, parts=((ZAI, 60),))),
+    ("running: Claude alone", IconLook(condition=Condition.RUNNING, parts=((anthropic.NAME, 60),))),
+    ("running: Z.ai alone", IconLook(condition=Condition.RUNNING, parts=((zai.NAME, 60),))),
     ("running: no requests yet", IconLook(condition=Condition.RUNNING, parts=())),
     ("paused", IconLook(condition=Condition.PAUSED, parts=_SPLIT)),
     ("no key", IconLook(condition=Condition.NO_KEY, parts=_SPLIT)),

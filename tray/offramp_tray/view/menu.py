@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from offramp_core import __version__
-from offramp_core.settings import ANTHROPIC, ZAI
+from offramp_core.services import SERVICES
 from offramp_core.wording import quota_text
 from offramp_tray.state import tray_state
 from offramp_tray.state.tray_state import Presence
@@ -32,8 +32,11 @@ LOGIN: Final = "login"
 DAEMON: Final = "daemon"
 QUIT: Final = "quit"
 
-_WITH_QUOTA = frozenset({ANTHROPIC, ZAI})
+_WITH_QUOTA = frozenset(service.name for service in SERVICES if service.tells_quota)
 """Whose plans are known to tell; of a backend of the user's own nothing is to be expected."""
+
+
+_COMPANIES = " or ".join(service.company for service in SERVICES)
 
 
 def rows(state: TrayState) -> tuple[MenuRow, ...]:
@@ -150,7 +153,7 @@ def _about() -> MenuRow:
         rows=(
             _text("about.version", f"Offramp {__version__}"),
             _text("about.licence", "MIT licence"),
-            _text("about.note", "Not affiliated with Anthropic or Z.ai"),
+            _text("about.note", f"Not affiliated with {_COMPANIES}"),
         ),
     )
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offramp_daemon.quota import zai_response
-from offramp_daemon.quota.zai_response import NoQuotaError, Told
+from offramp_daemon.services import zai
+from offramp_daemon.services.plan_reading import MOST_BYTES, NoQuotaError, PlanReading
 from offramp_simulator.zai_limits import PAGES
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ def page(*limits: Any, **data: Any) -> bytes:
     return json.dumps({"code": 200, "msg": "ok", "success": True, "data": fields}).encode()
 
 
-def read(body: bytes, status: int = 200) -> Told:
-    return zai_response.read(status, body, NOW)
+def read(body: bytes, status: int = 200) -> PlanReading:
+    return zai.read(status, body, NOW)
 
 
 def only(limit: dict[str, Any]) -> QuotaWindow:
@@ -184,7 +184,7 @@ def test_level_that_is_no_name_is_left_out(level: object) -> None:
         (302, page(WEEK), False, "HTTP 302"),
         (404, b"Not Found", False, "HTTP 404"),
         (502, PAGES["html"], False, "HTTP 502"),
-        (200, b" " * (zai_response.MOST_BYTES + 1), False, "far more"),
+        (200, b" " * (MOST_BYTES + 1), False, "far more"),
     ],
 )
 def test_answer_that_tells_nothing_says_why(
@@ -245,4 +245,4 @@ JSON = st.recursive(
 @given(st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()), st.integers())
 def test_any_answer_is_read_or_refused(body: bytes, status: int) -> None:
     with contextlib.suppress(NoQuotaError):
-        assert zai_response.read(status, body, NOW).windows
+        assert zai.read(status, body, NOW).windows

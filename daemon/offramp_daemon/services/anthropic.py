@@ -1,12 +1,12 @@
-"""Reads the limits that Anthropic tells in an answer's headers: pure, from headers to windows.
+"""Reads the limits in the headers of Anthropic's answers: pure, from headers to windows.
 
 A subscription's are `anthropic-ratelimit-unified-…`: for each window a fraction, a reset in epoch
 seconds, a status. The windows' names are an open set: whatever carries one of the suffixes below is
-one. The overall status and reset speak of the representative claim alone, so they count for that
-one window where it does not speak for itself, and for no other.
+one. The overall status and reset are only about the representative claim, so they count for that
+one window where it has none of its own, and for no other.
 
 An API key's are `anthropic-ratelimit-requests-…` and the like: limit, remaining, and an RFC 3339
-reset. What can't be read is passed over, each header by itself; no number is made up for it. Of a
+reset. What can't be read is skipped, each header by itself; no number is invented for it. Of a
 header that comes twice the first legible value counts.
 """
 
@@ -14,22 +14,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, TypeVar
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
 
-from offramp_core.quota import windows as quota
-from offramp_core.quota.windows import QuotaWindow
+from offramp_core.quota.windows import REJECTED, QuotaWindow
+from offramp_core.services.anthropic import KEY_WINDOWS
+from offramp_daemon.services.plan_reading import MOST_WINDOWS, can_reset_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 _T = TypeVar("_T")
-
-MOST_WINDOWS: Final = 32
-"""Of one answer, and of one account."""
-
-KEY_WINDOWS: Final = ("requests", "tokens", "input-tokens", "output-tokens")
-"""An API key's limits, which refill within minutes: rates, not what a plan has left."""
 
 _PREFIX = "anthropic-ratelimit-"
 _PREFIX_LENGTH = len(_PREFIX)
@@ -37,10 +32,6 @@ _UNIFIED = "unified-"
 _LONGEST_VALUE = 64
 _MOST_USED = 100.0
 """A hundred times the limit: what is more is no fraction."""
-_LONGEST = timedelta(days=62)
-"""For windows whose name does not say how long they are."""
-_LEEWAY = timedelta(days=1)
-"""For clocks that differ, and for windows that are lengthened."""
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_.-]{0,30}[a-z0-9])?")
 _NO_WINDOW = re.compile(r"overage|fallback")
@@ -61,8 +52,8 @@ _NUMBERS |= {"fourteen": 14, "thirty": 30}
 
 
 @dataclass(slots=True)
-class _Window:
-    """What the headers tell of one window, as far as it could be read."""
+class HeaderWindow:
+    """What the headers say of one window, as far as it could be read."""
 
     used: float | None = None
     resets: datetime | None = None
@@ -70,16 +61,16 @@ class _Window:
     threshold: float | None = None
 
     def is_known(self) -> bool:
-        """Whether it tells how much is used, or until when."""
+        """Whether it says how much is used, or until when."""
         return self.used is not None or self.resets is not None
 
 
-Telling = tuple[tuple[str, str], ...]
-"""The headers that tell of limits, as they came."""
+LimitHeaders = tuple[tuple[str, str], ...]
+"""The headers about limits, as they came."""
 
 
-def telling(headers: Mapping[str, object]) -> Telling:
-    """Those of `headers` that tell of limits; names may come more than once, and in any case."""
+def limit_headers(headers: Mapping[str, object]) -> LimitHeaders:
+    """Select those of `headers` that are about limits; names may repeat, in any case."""
     return tuple(
         (name, value)
         for name, value in headers.items()
@@ -87,8 +78,8 @@ def telling(headers: Mapping[str, object]) -> Telling:
     )
 
 
-def read(headers: Telling, now: datetime) -> tuple[QuotaWindow, ...]:
-    """The windows that `headers` tell of, read at `now`; none where they tell of none."""
+def read(headers: LimitHeaders, now: datetime) -> tuple[QuotaWindow, ...]:
+    """Read the windows from `headers` at `now`; an empty tuple where they have none."""
     unified: list[tuple[str, str]] = []
     classic: list[tuple[str, str]] = []
     for name, value in headers:
@@ -102,7 +93,7 @@ def read(headers: Telling, now: datetime) -> tuple[QuotaWindow, ...]:
 
 
 def window_of_claim(claim: str) -> str | None:
-    """The window's name for a claim's: `7d_opus` for `seven_day_opus`; None if it is no such."""
+    """Return the name of a claim's window: `7d_opus` for `seven_day_opus`; None if it has none."""
     found = _CLAIM.fullmatch(claim)
     count = _NUMBERS.get(found[1]) if found else None
     if found is None or count is None:
@@ -111,21 +102,15 @@ def window_of_claim(claim: str) -> str | None:
     return f"{count}{found[2][0]}{part}"
 
 
-def is_sane(resets: datetime, name: str, now: datetime) -> bool:
-    """Whether a window of that name can reset then: it is over, at most, when it is over."""
-    span = quota.length(name) or _LONGEST
-    return now - span - _LEEWAY <= resets <= now + span + _LEEWAY
-
-
 def _unified(found: list[tuple[str, str]], now: datetime) -> Iterator[QuotaWindow]:
-    windows: dict[str, _Window] = {}
+    windows: dict[str, HeaderWindow] = {}
     for key, value in found:
         for suffix, take in _TAKE.items():
             name = key.removesuffix(suffix)
             if name == key or not _is_name(name):
                 continue
             if name in windows or len(windows) < MOST_WINDOWS:
-                take(windows.setdefault(name, _Window()), name, value, now)
+                take(windows.setdefault(name, HeaderWindow()), name, value, now)
             break
     _take_claim(found, windows, now)
     for name, window in windows.items():
@@ -137,37 +122,39 @@ def _is_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None and _NO_WINDOW.match(name) is None
 
 
-def _take_claim(found: list[tuple[str, str]], windows: dict[str, _Window], now: datetime) -> None:
-    """What a rejection tells of the representative claim's window beyond its own headers."""
+def _take_claim(
+    found: list[tuple[str, str]], windows: dict[str, HeaderWindow], now: datetime
+) -> None:
+    """Take what a rejection says of the representative claim's window beyond its own headers."""
     status = _first(_word(value) for key, value in found if key == "status")
     claim = _first(_word(value) for key, value in found if key == "representative-claim")
     name = window_of_claim(claim) if claim else None
-    if status != quota.REJECTED or name is None:
+    if status != REJECTED or name is None:
         return
     resets = _first(_moment(value, name, now) for key, value in found if key == "reset")
-    window = windows.setdefault(name, _Window())
-    if window.status in (None, quota.REJECTED):
-        window.status = quota.REJECTED
+    window = windows.setdefault(name, HeaderWindow())
+    if window.status in (None, REJECTED):
+        window.status = REJECTED
         window.resets = window.resets or resets
 
 
-def _take_used(window: _Window, _name: str, value: str, _now: datetime) -> None:
+def _take_used(window: HeaderWindow, _name: str, value: str, _now: datetime) -> None:
     window.used = _fraction(value) if window.used is None else window.used
 
 
-def _take_threshold(window: _Window, _name: str, value: str, _now: datetime) -> None:
+def _take_threshold(window: HeaderWindow, _name: str, value: str, _now: datetime) -> None:
     window.threshold = _fraction(value) if window.threshold is None else window.threshold
 
 
-def _take_resets(window: _Window, name: str, value: str, now: datetime) -> None:
+def _take_resets(window: HeaderWindow, name: str, value: str, now: datetime) -> None:
     window.resets = window.resets or _moment(value, name, now)
 
 
-def _take_status(window: _Window, _name: str, value: str, _now: datetime) -> None:
+def _take_status(window: HeaderWindow, _name: str, value: str, _now: datetime) -> None:
     window.status = window.status or _word(value)
 
 
-_TAKE: dict[str, Callable[[_Window, str, str, datetime], None]] = {
+_TAKE: dict[str, Callable[[HeaderWindow, str, str, datetime], None]] = {
     "-utilization": _take_used,
     "-reset": _take_resets,
     "-status": _take_status,
@@ -183,10 +170,10 @@ def _classic(found: list[tuple[str, str]], now: datetime) -> Iterator[QuotaWindo
             _rfc_3339(value, name, now) for key, value in found if key == f"{name}-reset"
         )
         if limit is not None and left is not None and 0 <= left <= limit and limit > 0:
-            yield _made(name, _Window(used=1 - left / limit, resets=resets), now)
+            yield _made(name, HeaderWindow(used=1 - left / limit, resets=resets), now)
 
 
-def _made(name: str, window: _Window, now: datetime) -> QuotaWindow:
+def _made(name: str, window: HeaderWindow, now: datetime) -> QuotaWindow:
     return QuotaWindow(
         name=name,
         used=window.used,
@@ -213,7 +200,7 @@ def _moment(value: str, name: str, now: datetime) -> datetime | None:
         moment = datetime.fromtimestamp(float(value), UTC)
     except (OverflowError, OSError, ValueError):  # beyond the calendar
         return None
-    return moment if is_sane(moment, name, now) else None
+    return moment if can_reset_at(moment, name, now) else None
 
 
 def _rfc_3339(value: str, name: str, now: datetime) -> datetime | None:
@@ -223,7 +210,7 @@ def _rfc_3339(value: str, name: str, now: datetime) -> datetime | None:
         moment = datetime.fromisoformat(value).astimezone(UTC)
     except (OverflowError, ValueError):  # no such day
         return None
-    return moment if is_sane(moment, name, now) else None
+    return moment if can_reset_at(moment, name, now) else None
 
 
 def _count(value: str) -> int | None:

@@ -1,4 +1,4 @@
-"""The refusals that a request without thinking gets past are told from all others."""
+"""The refusals that a request without thinking gets past are distinguished from all others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from request_bodies import unhurried
 
-from offramp_daemon.messages import signature_retry
+from offramp_daemon.messages import thinking
 
 WANTED = [
     "messages.1.content.0: Invalid `signature` in `thinking` block",
@@ -57,14 +57,14 @@ def error_body(message):
 
 @pytest.mark.parametrize("message", WANTED)
 def test_refused_thinking_is_recognised(message):
-    assert signature_retry.is_wanted(error_body(message), "")
-    assert signature_retry.is_wanted(error_body(message.upper()), "")
-    assert signature_retry.is_wanted(message.encode(), "identity")
+    assert thinking.is_refused(error_body(message), "")
+    assert thinking.is_refused(error_body(message.upper()), "")
+    assert thinking.is_refused(message.encode(), "identity")
 
 
 @pytest.mark.parametrize("message", UNWANTED)
 def test_other_refusals_are_left_alone(message):
-    assert not signature_retry.is_wanted(error_body(message), "")
+    assert not thinking.is_refused(error_body(message), "")
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_other_refusals_are_left_alone(message):
     ],
 )
 def test_compressed_errors_are_read(coding, encode):
-    assert signature_retry.is_wanted(encode(error_body(WANTED[0])), coding)
-    assert not signature_retry.is_wanted(encode(error_body(UNWANTED[0])), coding)
+    assert thinking.is_refused(encode(error_body(WANTED[0])), coding)
+    assert not thinking.is_refused(encode(error_body(UNWANTED[0])), coding)
 
 
 @pytest.mark.parametrize(
@@ -94,10 +94,10 @@ def test_compressed_errors_are_read(coding, encode):
     ],
 )
 def test_body_that_cannot_be_decoded_is_left_alone(body, coding):
-    assert not signature_retry.is_wanted(body, coding)
+    assert not thinking.is_refused(body, coding)
 
 
 @unhurried
 @given(st.binary(max_size=60), st.sampled_from(["", "gzip", "deflate", "br", "zstd", "x"]))
 def test_no_body_breaks_the_check(body, coding):
-    assert signature_retry.is_wanted(body, coding) in {True, False}
+    assert thinking.is_refused(body, coding) in {True, False}

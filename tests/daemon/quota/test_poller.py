@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import gzip
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,9 +17,12 @@ from quota_desk import Desk, desk_at
 from raw_upstream import Connection, raw_upstream
 
 from offramp_core.quota import windows
+from offramp_core.services import SERVICES
+from offramp_core.services import zai as zai_service
 from offramp_core.settings import Secret
 from offramp_daemon.quota.poll_schedule import EVERY_S, SOON_S, Schedule
-from offramp_daemon.quota.zai_poller import ZaiPoller, origin_of
+from offramp_daemon.quota.poller import QuotaPoller
+from offramp_daemon.services import QUOTA_READERS
 from offramp_daemon.upstream.client import Upstream
 from offramp_daemon.wire.headers import HOP_HEADER
 from offramp_simulator import QUOTA_PATH, Simulator
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from offramp_core.quota.windows import PlanQuota
+    from offramp_core.services import Service
     from offramp_core.settings import Settings
 
 OTHER_KEY = "f0e1d2c3b4a5968778695a4b3c2d1e0f.Lm4Np7Qr2St9Uv5W"
@@ -92,7 +97,13 @@ class Heard(Schedule):
 
 
 @contextlib.asynccontextmanager
-async def polling(home: Path, zai_url: str, *, limit_s: float = 5.0) -> AsyncIterator[Round]:
+async def polling(
+    home: Path,
+    zai_url: str,
+    *,
+    limit_s: float = 5.0,
+    service: Service = zai_service.SERVICE,
+) -> AsyncIterator[Round]:
     def schedule() -> Heard:
         made = Heard()
         if round_.schedules:
@@ -102,7 +113,10 @@ async def polling(home: Path, zai_url: str, *, limit_s: float = 5.0) -> AsyncIte
 
     async with desk_at(home, datetime.now(UTC)) as desk, Upstream() as upstream:
         round_ = Round(desk, settings_for("http://127.0.0.1:9", zai_url))
-        poller = ZaiPoller(
+        poller = QuotaPoller(
+            service,
+            zai_service.QUOTA_PAGE,
+            QUOTA_READERS[zai_service.NAME],
             lambda: round_.settings,
             upstream,
             desk.keeper,
@@ -143,6 +157,30 @@ async def test_use_has_the_quota_told(zai, tmp_path):
         assert entry.header("accept-language") == "en-US,en"
         assert entry.header("x-api-key") is None
         assert entry.header(HOP_HEADER) == "a-mark"
+
+
+async def test_service_of_another_name_is_asked_for_itself(zai, tmp_path):
+    backend = msgspec.structs.replace(zai_service.SERVICE.backend, name="acme")
+    acme = dataclasses.replace(zai_service.SERVICE, title="Acme", backend=backend)
+    async with polling(tmp_path, zai.zai_url, service=acme) as round_:
+        own = msgspec.structs.replace(backend, base_url=zai.zai_url, key=Secret(ZAI_KEY))
+        round_.change(backends=(*round_.settings.backends, own), zai_quota=False)
+        round_.desk.keeper.note_use("zai")
+        round_.desk.keeper.note_use("acme")
+        await round_.ended()
+        plans = round_.desk.keeper.plans()
+        assert [plan.backend for plan in plans] == ["acme"]
+        zai.script("zai", ["quota-page=html"], path=QUOTA_PATH)
+        round_.advance(EVERY_S)
+        round_.desk.keeper.note_use("acme")
+        await round_.ended(2)
+        (plan,) = round_.desk.keeper.plans()
+        assert plan.problem is not None
+
+
+def test_every_service_with_a_quota_page_has_a_reader_for_it():
+    with_page = {service.name for service in SERVICES if service.quota_page is not None}
+    assert with_page == set(QUOTA_READERS)
 
 
 async def test_nothing_is_asked_while_nothing_is_used(zai, tmp_path):
@@ -379,4 +417,4 @@ async def test_base_url_of_another_make_is_not_asked(zai, tmp_path):
     ],
 )
 def test_page_is_on_the_backends_own_host(base_url, origin):
-    assert origin_of(base_url) == origin
+    assert zai_service.QUOTA_PAGE.origin_of(base_url) == origin

@@ -1,27 +1,30 @@
 """Reads the answer of Z.ai's quota endpoint: pure, from bytes to windows.
 
-Windows are told apart by unit and number (3 counts hours, 5 months, 6 weeks), never by type, which
-has changed; only the monthly calls of tools, which stand beside them, go by theirs. `usage` is the
-cap, `currentValue` what is used, `percentage` the used part. Errors come under HTTP 200 as well.
-What is wrong is told in a sentence that quotes nothing of the answer.
+Windows are distinguished by unit and number (3 counts hours, 5 months, 6 weeks), never by type,
+which has changed; only the monthly calls of tools, which stand beside them, go by theirs. `usage`
+is the cap, `currentValue` what is used, `percentage` the used part. Errors come under HTTP 200
+as well. What is wrong becomes a sentence that quotes nothing of the answer. Source: published
+captures.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
-from offramp_core.quota import windows as quota
-from offramp_core.quota.windows import QuotaWindow
-from offramp_daemon.quota.anthropic_headers import MOST_WINDOWS, is_sane
-
-MOST_BYTES: Final = 256 * 1024
-"""A real answer has less than one."""
+from offramp_core.quota.windows import MONTHLY_TOOLS, QuotaWindow
+from offramp_core.services import ErrorKind, zai
+from offramp_daemon.services.plan_reading import (
+    MOST_BYTES,
+    MOST_WINDOWS,
+    NoQuotaError,
+    PlanReading,
+    can_reset_at,
+)
 
 _TOOLS = "TIME_LIMIT"
 _UNITS = {3: (1, "h"), 5: (1, "mo"), 6: (7, "d")}
@@ -30,33 +33,15 @@ _MOST_UNITS = 366
 _MOST_PERCENT = 10_000
 _LEVEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,39}", re.ASCII)
 _CODE = re.compile(r"[0-9]{1,6}", re.ASCII)
-_REFUSALS = frozenset({"401", "403", *(str(code) for code in range(1000, 1006))})
+_REFUSALS = {code for code, kind in zai.ERROR_CODES.items() if kind is ErrorKind.KEY} | {"403"}
 _OK = (200, 0, "200", "0", None)
 
 
-class NoQuotaError(Exception):
-    """The answer tells nothing; why not, in a sentence fit to be shown."""
-
-    def __init__(self, why: str, *, refuses_key: bool = False) -> None:
-        """Keep the sentence, and whether it is the key that is wrong."""
-        super().__init__(why)
-        self.why = why
-        self.refuses_key = refuses_key
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What Z.ai told of a plan."""
-
-    windows: tuple[QuotaWindow, ...]
-    level: str | None
-
-
-def read(status: int, body: bytes, now: datetime) -> Told:
-    """What an answer with HTTP `status` tells, read at `now`; `body` is decompressed.
+def read(status: int, body: bytes, now: datetime) -> PlanReading:
+    """Read the plan from an answer with HTTP `status`, at `now`; `body` is decompressed.
 
     Raises:
-        NoQuotaError: it tells of no window.
+        NoQuotaError: it holds no window.
     """
     if len(body) > MOST_BYTES:
         raise NoQuotaError("Z.ai's quota page gave far more than a quota.")
@@ -74,7 +59,7 @@ def read(status: int, body: bytes, now: datetime) -> Told:
     return _read_data(answer.get("data"), now)
 
 
-def _read_data(data: object, now: datetime) -> Told:
+def _read_data(data: object, now: datetime) -> PlanReading:
     limits = data.get("limits") if isinstance(data, dict) else None
     windows: dict[str, QuotaWindow] = {}
     for limit in limits[:MOST_WINDOWS] if isinstance(limits, list) else ():
@@ -85,11 +70,11 @@ def _read_data(data: object, now: datetime) -> Told:
         raise NoQuotaError("Z.ai's quota page told of no limit that Offramp knows.")
     level = data.get("level") if isinstance(data, dict) else None
     is_shown = isinstance(level, str) and _LEVEL.fullmatch(level) is not None
-    return Told(windows=tuple(windows.values()), level=level if is_shown else None)
+    return PlanReading(windows=tuple(windows.values()), level=level if is_shown else None)
 
 
 def _window(limit: dict[str, Any], now: datetime) -> QuotaWindow | None:
-    """One window; None where nobody could say which, or it tells nothing."""
+    """One window; None where it is not clear which, or it holds nothing."""
     name = _name(limit)
     if name is None:
         return None
@@ -106,7 +91,7 @@ def _name(limit: dict[str, Any]) -> str | None:
     factor, letter = _UNITS[unit]
     name = f"{number * factor}{letter}"
     is_tools = limit.get("type") == _TOOLS and letter == "mo"
-    return f"{name}{quota.MONTHLY_TOOLS.removeprefix('1mo')}" if is_tools else name
+    return f"{name}{MONTHLY_TOOLS.removeprefix('1mo')}" if is_tools else name
 
 
 def _used(limit: dict[str, Any]) -> float | None:
@@ -128,7 +113,7 @@ def _moment(value: object, name: str, now: datetime) -> datetime | None:
         moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
     except (OverflowError, OSError, ValueError):  # beyond the calendar
         return None
-    return moment if is_sane(moment, name, now) else None
+    return moment if can_reset_at(moment, name, now) else None
 
 
 def _number(value: object) -> float | None:

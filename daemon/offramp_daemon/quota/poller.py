@@ -1,7 +1,7 @@
-"""Asks Z.ai how much of the plan is used, now and then, while it is used.
+"""Asks services with a quota page how much of the plan is used, at times, while they are used.
 
-The key goes to the host of the backend's own base URL and to no other, and into no text. Whatever
-comes of it, no request waits for it or fails by it; a failure is a sentence in the plan's quota.
+The key goes to the host of the backend's own base URL and to no other, and into no text. No request
+waits for the answer or fails because of it; a failure is a sentence in the plan's quota.
 """
 
 from __future__ import annotations
@@ -10,41 +10,43 @@ import asyncio
 import contextlib
 import logging
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import aiohttp
 from multidict import CIMultiDict
 
-from offramp_core.settings import ZAI, ZAI_BASE_URL
+from offramp_core.services import SERVICES
 from offramp_daemon.clock import Clock, utc_now
 from offramp_daemon.messages.errors import RequestFailedError
-from offramp_daemon.quota import zai_response
 from offramp_daemon.quota.poll_schedule import Schedule
-from offramp_daemon.quota.zai_response import NoQuotaError, Told
+from offramp_daemon.services import QUOTA_READERS
+from offramp_daemon.services.plan_reading import MOST_BYTES, NoQuotaError
 from offramp_daemon.wire.content_coding import ContentCodingError, decode_all
 from offramp_daemon.wire.headers import HOP_HEADER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from offramp_core.services import QuotaPage, Service
     from offramp_core.settings import Backend, Secret, Settings
     from offramp_daemon.quota.tracker import QuotaTracker
+    from offramp_daemon.services import QuotaReader
+    from offramp_daemon.services.plan_reading import PlanReading
     from offramp_daemon.upstream.client import Upstream
 
-PAGE: Final = "/api/monitor/usage/quota/limit"
-
-_API: Final = "/api/anthropic"
-_LIMIT_S: Final = 15.0
-_NO_PAGE = "It is not asked: its base_url does not end in /api/anthropic."
+_LIMIT_S = 15.0
 
 _log = logging.getLogger(__name__)
 
 
-class ZaiPoller:
-    """Asks for as long as `run` runs. Used from the event loop alone."""
+class QuotaPoller:
+    """Asks one service for as long as `run` runs. Used only from the event loop."""
 
     def __init__(
         self,
+        service: Service,
+        page: QuotaPage,
+        read: QuotaReader,
         settings: Callable[[], Settings],
         upstream: Upstream,
         keeper: QuotaTracker,
@@ -55,7 +57,13 @@ class ZaiPoller:
         clock: Clock = utc_now,
         limit_s: float = _LIMIT_S,
     ) -> None:
-        """Ask as `settings` say at that moment; `hop` marks requests that came back here."""
+        """Ask for `page` as `settings` say at that moment, and `read` its answer.
+
+        `hop` marks requests that came back here.
+        """
+        self._service = service
+        self._page = page
+        self._read = read
         self._settings = settings
         self._upstream = upstream
         self._keeper = keeper
@@ -69,14 +77,19 @@ class ZaiPoller:
         self._limit_s = limit_s
         self._woken = asyncio.Event()
 
+    @property
+    def service_name(self) -> str:
+        """Whom it asks."""
+        return self._service.name
+
     def note_use(self, backend: str) -> None:
         """A request to `backend` has ended, however it did."""
-        if backend == ZAI and self._is_news_of_use():
+        if backend == self._service.name and self._is_news_of_use():
             self._woken.set()
 
     def ask_soon(self, backend: str) -> None:
         """Ask at once, or nearly so."""
-        if backend == ZAI:
+        if backend == self._service.name:
             self._schedule.want_soon()
             self._woken.set()
 
@@ -95,7 +108,7 @@ class ZaiPoller:
                 await self._ask_or_wait()
             except Exception:  # noqa: BLE001 - whatever it is, the daemon goes on without it
                 self._schedule.drop()
-                _log.exception("Z.ai's quota could not be asked for")
+                _log.exception("%s's quota could not be asked for", self._service.title)
 
     async def _ask_or_wait(self) -> None:
         """Ask if that is due; else wait until it is, or until something calls for it."""
@@ -113,13 +126,14 @@ class ZaiPoller:
                 await self._woken.wait()
 
     def _due_s(self) -> float | None:
-        """When it is due by these settings; a backend that was set up anew is asked afresh."""
+        """When it is due by these settings; a backend whose settings changed is asked again."""
         settings = self._looked_at = self._settings()
         due_s = self._schedule.due_s()
         if due_s is None:
             return None
-        backend = next((each for each in settings.backends if each.name == ZAI), None)
-        if not settings.zai_quota or backend is None or backend.key is None:
+        name = self._service.name
+        backend = next((each for each in settings.backends if each.name == name), None)
+        if not settings.asks_quota_of(name) or backend is None or backend.key is None:
             self._schedule.drop()
             return None
         if backend != self._asks:
@@ -128,10 +142,10 @@ class ZaiPoller:
         return self._schedule.due_s()
 
     def _due_after_others(self) -> float | None:
-        """When it is due, now that what other daemons were told is known."""
+        """When it is due, now that what other daemons learnt is known."""
         due_s = self._due_s()
         key = self._asks.key if self._asks else None
-        told_at = self._keeper.told_at(ZAI, key.reveal()) if key else None
+        told_at = self._keeper.told_at(self._service.name, key.reveal()) if key else None
         if due_s is None or told_at is None:
             return due_s
         age_s = max(0.0, (self._clock() - told_at).total_seconds())
@@ -145,42 +159,44 @@ class ZaiPoller:
         self._schedule.begin(self._now_s())
         key = backend.key.reveal()
         try:
-            told = await self._told(backend, backend.key)
+            reading = await self._reading(backend, backend.key)
         except NoQuotaError as error:
             self._schedule.end(is_told=False, is_refused=error.refuses_key)
-            self._keeper.note_problem(ZAI, key, error.why)
-            _log.info("Z.ai's quota is not known", extra={"why": error.why})
+            self._keeper.note_problem(backend.name, key, error.why)
+            _log.info("%s's quota is not known", self._service.title, extra={"why": error.why})
         except Exception:
             self._schedule.end(is_told=False)
             raise
         else:
             self._schedule.end(is_told=True)
-            self._keeper.take(ZAI, key, told.windows, level=told.level)
+            self._keeper.take(backend.name, key, reading.windows, level=reading.level)
             await self._keeper.save_now()
 
-    async def _told(self, backend: Backend, key: Secret) -> Told:
-        """What Z.ai tells.
+    async def _reading(self, backend: Backend, key: Secret) -> PlanReading:
+        """Ask the page and read its answer.
 
         Raises:
-            NoQuotaError: it tells nothing, or can't be asked.
+            NoQuotaError: it holds no quota, or the service can't be asked.
         """
-        origin = origin_of(backend.base_url)
+        origin = self._page.origin_of(backend.base_url)
         if origin is None:
-            raise NoQuotaError(_NO_PAGE)
+            end = self._page.beside
+            raise NoQuotaError(f"It is not asked: its base_url does not end in {end}.")
+        page = f"{self._service.title}'s quota page"
         try:
             async with asyncio.timeout(self._limit_s):
                 status, body = await self._fetch(backend, origin, key)
         except TimeoutError as error:
-            why = f"Z.ai's quota page did not answer within {self._limit_s:g} s."
+            why = f"{page} did not answer within {self._limit_s:g} s."
             raise NoQuotaError(why) from error
         except RequestFailedError as error:
             raise NoQuotaError(error.failure.message.removeprefix("Offramp: ")) from error
         except ContentCodingError as error:
-            raise NoQuotaError("Z.ai's quota page gave something that is no quota.") from error
+            raise NoQuotaError(f"{page} gave something that is no quota.") from error
         except (aiohttp.ClientError, OSError) as error:
-            why = f"The answer of Z.ai's quota page broke off ({type(error).__name__})."
+            why = f"The answer of {page} broke off ({type(error).__name__})."
             raise NoQuotaError(why) from error
-        return zai_response.read(status, body, self._clock())
+        return self._read(status, body, self._clock())
 
     async def _fetch(self, backend: Backend, origin: str, key: Secret) -> tuple[int, bytes]:
         """Status and body; of the body one byte more than may be, at most."""
@@ -189,37 +205,71 @@ class ZaiPoller:
                 "Authorization": key.reveal(),
                 "Accept": "application/json",
                 "Accept-Encoding": "identity",
-                "Accept-Language": "en-US,en",
+                **self._page.headers,
                 "User-Agent": "offramp",
             }
         )
-        if backend.base_url != ZAI_BASE_URL:
+        if backend.base_url != self._service.backend.base_url:
             sent[HOP_HEADER] = self._hop
         answer = await self._upstream.send(
             "GET",
             origin,
-            PAGE,
+            self._page.path,
             headers=sent,
             body=b"",
             connect_timeout_s=min(self._settings().connect_timeout_s, self._limit_s),
         )
-        most = zai_response.MOST_BYTES
         came = b""
         try:
-            while len(came) <= most and (part := await answer.content.readany()):
+            while len(came) <= MOST_BYTES and (part := await answer.content.readany()):
                 came += part
         finally:
             answer.close()
         coding = answer.headers.get("Content-Encoding", "")
-        plain = decode_all(came, coding, limit_bytes=most) if coding else came
+        plain = decode_all(came, coding, limit_bytes=MOST_BYTES) if coding else came
         return answer.status, plain
 
 
-def origin_of(base_url: str) -> str | None:
-    """What stands before the quota page's path: the same scheme and host as `base_url`.
+class QuotaPollers:
+    """A poller for each service with a quota page; each call reaches the one that is meant."""
 
-    The page is known to stand beside `/api/anthropic`, behind a gateway's prefix too. Behind any
-    other path a service of another make may answer, which must not be taken at its word.
-    """
-    origin = base_url.removesuffix(_API)
-    return origin if origin != base_url and "?" not in origin and "#" not in origin else None
+    def __init__(self, pollers: Sequence[QuotaPoller]) -> None:
+        """Ask by way of `pollers`."""
+        self._pollers = pollers
+
+    def note_use(self, backend: str) -> None:
+        """A request to `backend` has ended, however it did."""
+        for poller in self._pollers:
+            poller.note_use(backend)
+
+    def ask_soon(self, backend: str) -> None:
+        """Ask at once, or nearly so."""
+        for poller in self._pollers:
+            poller.ask_soon(backend)
+
+    async def run(self) -> None:
+        """Ask whenever it is due, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for poller in self._pollers:
+                tasks.create_task(poller.run(), name=f"quota of {poller.service_name}")
+
+
+def pollers_for(
+    settings: Callable[[], Settings], upstream: Upstream, keeper: QuotaTracker, *, hop: str
+) -> QuotaPollers:
+    """A poller for each known service that has a quota page."""
+    return QuotaPollers(
+        [
+            QuotaPoller(
+                service,
+                service.quota_page,
+                QUOTA_READERS[service.name],
+                settings,
+                upstream,
+                keeper,
+                hop=hop,
+            )
+            for service in SERVICES
+            if service.quota_page is not None
+        ]
+    )

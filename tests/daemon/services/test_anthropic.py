@@ -11,7 +11,8 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from quota_headers_samples import CLASSIC, UNIFIED, epoch, plan_headers, unified, window
 
 from offramp_core.quota.windows import QuotaWindow
-from offramp_daemon.quota import anthropic_headers
+from offramp_daemon.services import anthropic
+from offramp_daemon.services.plan_reading import MOST_WINDOWS
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 SOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -19,9 +20,7 @@ THURSDAY = datetime(2026, 11, 26, 22, tzinfo=UTC)
 
 
 def read(headers: dict[str, str]) -> dict[str, QuotaWindow]:
-    return {
-        each.name: each for each in anthropic_headers.read(anthropic_headers.telling(headers), NOW)
-    }
+    return {each.name: each for each in anthropic.read(anthropic.limit_headers(headers), NOW)}
 
 
 def test_each_window_is_read_by_itself() -> None:
@@ -147,13 +146,13 @@ def test_case_of_names_does_not_matter() -> None:
 def test_of_a_header_that_comes_twice_the_first_legible_value_counts() -> None:
     name = UNIFIED + "5h-utilization"
     headers = CIMultiDictProxy(CIMultiDict([(name, "junk"), (name, "0.4"), (name.upper(), "0.9")]))
-    (found,) = anthropic_headers.read(anthropic_headers.telling(headers), NOW)
+    (found,) = anthropic.read(anthropic.limit_headers(headers), NOW)
     assert found.used == 0.4
 
 
 def test_number_of_windows_is_bounded() -> None:
     many = unified({f"{number}d-utilization": "0.5" for number in range(1, 500)})
-    assert len(read(many)) == anthropic_headers.MOST_WINDOWS
+    assert len(read(many)) == MOST_WINDOWS
 
 
 def test_overall_state_counts_for_no_window_but_the_claims() -> None:
@@ -218,7 +217,7 @@ def test_rejection_without_a_time_is_no_knowledge() -> None:
     ],
 )
 def test_claims_name_windows_by_one_rule(claim: str, name: str | None) -> None:
-    assert anthropic_headers.window_of_claim(claim) == name
+    assert anthropic.window_of_claim(claim) == name
 
 
 def classic(**changed: str) -> dict[str, str]:
@@ -324,7 +323,7 @@ def test_no_number_is_made_up_whatever_comes(pairs: list[tuple[str, str]]) -> No
         for remaining in counts
         if remaining <= limit
     }
-    for found in anthropic_headers.read(anthropic_headers.telling(headers), NOW):
+    for found in anthropic.read(anthropic.limit_headers(headers), NOW):
         assert found.used is None or (found.used >= 0 and found.used in said | left)
         assert found.threshold is None or found.threshold in said
         assert found.resets is None or abs(found.resets - NOW) < timedelta(days=64)

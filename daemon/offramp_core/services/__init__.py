@@ -1,0 +1,33 @@
+"""What is known of each service: one file a service, and this list of them.
+
+To add a service that speaks Anthropic's protocol, write its file and add it to `SERVICES`. One that
+needs nothing special needs no file: a `[backend.NAME]` table in `config.toml` is enough.
+"""
+
+from __future__ import annotations
+
+from offramp_core.services import anthropic, zai
+from offramp_core.services.other import OTHER
+from offramp_core.services.service import ErrorKind, Model, QuotaPage, Service
+
+__all__ = [
+    "DELEGATE",
+    "OTHER",
+    "SERVICES",
+    "ErrorKind",
+    "Model",
+    "QuotaPage",
+    "Service",
+    "service_of",
+]
+
+SERVICES: tuple[Service, ...] = (anthropic.SERVICE, zai.SERVICE)
+"""All that are known, in the order in which they are shown."""
+
+DELEGATE = zai.SERVICE
+"""The one that gets execution work where the user sets nothing else."""
+
+
+def service_of(backend: str) -> Service:
+    """What is known of the service behind the backend of that name."""
+    return next((service for service in SERVICES if service.name == backend), OTHER)

@@ -1,0 +1,53 @@
+"""Everything that is known of Anthropic's service, which also is the protocol's own.
+
+Sources: Anthropic's documentation; published captures of its traffic, where that is said.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from offramp_core.backend import Backend
+from offramp_core.services.service import Service
+
+NAME: Final = "anthropic"
+
+CREDENTIAL_PREFIX: Final = "sk-ant-"
+"""Of keys (`sk-ant-api…`) and of a subscription's tokens (`sk-ant-oat…`). Measured on Claude Code
+2.1.330."""
+
+SIGNATURE: Final = re.compile(r"[A-Za-z0-9+/_-]{100,}={0,2}")
+"""Of a thinking block: base64 of hundreds of characters. Published captures; that none is shorter
+than 100 is a guess."""
+
+SERVER_CALL_IDS: Final = ("srvtoolu_", "mcptoolu_")
+"""How the ids begin of calls to its own tools; it refuses others. Published captures."""
+
+TIERS: Final = ("opus", "sonnet", "haiku")
+"""What the names of its models hold, the most capable first. Anthropic's documentation."""
+
+EXECUTION_TIERS: Final = ("sonnet", "haiku")
+"""Those that do execution work."""
+
+KEY_WINDOWS: Final = ("requests", "tokens", "input-tokens", "output-tokens")
+"""An API key's limits, which refill within minutes: rates, not what a plan has left. Anthropic's
+documentation."""
+
+SERVICE: Final = Service(
+    title="Claude",
+    company="Anthropic",
+    backend=Backend(
+        name=NAME,
+        base_url="https://api.anthropic.com",
+        auth="client",
+        server_tools=True,
+        images=True,
+        documents=True,
+        system_role_in_messages=True,
+        billing_header_block=True,
+        own_thinking="anthropic",
+        drop_fields=(),
+    ),
+    tells_quota_in_headers=True,
+)

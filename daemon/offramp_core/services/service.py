@@ -1,0 +1,112 @@
+"""The form in which everything that is known of one service is written down.
+
+Plain frozen data, shared by every process. What needs code, such as reading a quota page's answer,
+is in the daemon's `services`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from offramp_core.backend import Backend, Route
+
+
+class ErrorKind(Enum):
+    """What one of a service's own error codes means for the request, and for those after it."""
+
+    QUOTA = "quota"
+    """A window of the plan is used up."""
+    BUSY = "busy"
+    """Too many requests at once."""
+    OVERLOADED = "overloaded"
+    """The service has no room at present, for anybody."""
+    ACCOUNT = "account"
+    """The plan or the account is at fault: unpaid, expired or locked."""
+    NO_SUCH_MODEL = "no such model"
+    """The plan does not include the model; it serves others."""
+    KEY = "key"
+    """The key is wrong, or missing."""
+    INVALID = "invalid"
+    """The service does not take the request's body."""
+    TOO_LONG = "too long"
+    """The prompt does not fit into the model's context."""
+    SERVER = "server"
+    """Something is broken at the service."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A model by the name that is sent, and its limits."""
+
+    name: str
+    context_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaPage:
+    """Where a service tells on request how much of the plan is used."""
+
+    path: str
+    """On the origin that serves the messages."""
+    beside: str
+    """The end of the base URL, in whose place `path` stands."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """What is sent beyond the key."""
+
+    def origin_of(self, base_url: str) -> str | None:
+        """What stands before `path`: the same scheme and host as `base_url`.
+
+        The page is known to stand there behind a gateway's prefix too. Behind any other path a
+        service of another make may answer, which must not be believed: None.
+        """
+        origin = base_url.removesuffix(self.beside)
+        return origin if origin != base_url and "?" not in origin and "#" not in origin else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One service that speaks Anthropic's protocol."""
+
+    title: str
+    """What people call it: a plan's or a chart's heading."""
+    company: str
+    """Who runs it."""
+    backend: Backend
+    """What applies to it where the user sets nothing else: address, credential, differences."""
+    error_codes: Mapping[str, ErrorKind] = field(default_factory=dict)
+    """Its own codes in the body of an error, as text."""
+    models: tuple[Model, ...] = ()
+    routes: tuple[Route, ...] = ()
+    """What goes to it where the user sets no routes and it is the delegate."""
+    overflow_model: str = ""
+    """The model that serves what Claude's spent plan refuses, if it is the delegate."""
+    key_shape: str = ""
+    """A regular expression for its keys; empty where that is not known."""
+    key_source: str = "its service"
+    """Where people get a key, behind `from`."""
+    tells_quota_in_headers: bool = False
+    quota_page: QuotaPage | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of its backend."""
+        return self.backend.name
+
+    def error_kind(self, code: str | None) -> ErrorKind | None:
+        """What its own `code` means; None where that is not known."""
+        return None if code is None else self.error_codes.get(code)
+
+    @property
+    def is_clients_own(self) -> bool:
+        """Whether it gets the client's own credentials, and never a key of Offramp's."""
+        return self.backend.auth == "client"
+
+    @property
+    def tells_quota(self) -> bool:
+        """Whether it is known to tell how much of a plan is used."""
+        return self.tells_quota_in_headers or self.quota_page is not None

@@ -1,0 +1,90 @@
+"""Everything that is known of Z.ai's service for its GLM plans.
+
+Sources: Z.ai's documentation; published captures of its traffic and reports of its users, where
+that is said. Captures and reports are few, so what is built on them has to work either way.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from offramp_core.backend import Backend, Route
+from offramp_core.services.service import ErrorKind, Model, QuotaPage, Service
+
+NAME: Final = "zai"
+
+_PATH = "/api/anthropic"
+
+GLM_4_7: Final = Model(name="GLM-4.7", context_tokens=200_000)
+GLM_4_6: Final = Model(name="GLM-4.6", context_tokens=200_000)
+GLM_4_5: Final = Model(name="GLM-4.5", context_tokens=200_000)
+GLM_4_5_AIR: Final = Model(name="GLM-4.5-Air", context_tokens=128_000)
+"""Contexts: Z.ai's documentation for GLM-4.7 (about 200,000) and GLM-4.5-Air; guesses for the
+others, which nothing is sent to by default."""
+
+ERROR_CODES: Final = {
+    # The code of an HTTP status, in the quota page's errors. Published captures.
+    "401": ErrorKind.KEY,
+    # All others: Z.ai's documentation.
+    **dict.fromkeys(("1000", "1001", "1002", "1003", "1004", "1005"), ErrorKind.KEY),
+    **dict.fromkeys(("1113", "1309", "1313", "1314", "1315"), ErrorKind.ACCOUNT),
+    **dict.fromkeys(("1200", "1230", "1234"), ErrorKind.SERVER),
+    **dict.fromkeys(("1210", "1211", "1212", "1213", "1214", "1301"), ErrorKind.INVALID),
+    "1261": ErrorKind.TOO_LONG,
+    "1302": ErrorKind.BUSY,
+    "1305": ErrorKind.OVERLOADED,
+    # Five hours, and a week or month; then the windows of single models and tools.
+    **dict.fromkeys(("1308", "1310"), ErrorKind.QUOTA),
+    **dict.fromkeys(("1316", "1317", "1318", "1319", "1320", "1321"), ErrorKind.QUOTA),
+    "1311": ErrorKind.NO_SUCH_MODEL,
+}
+
+QUOTA_PAGE: Final = QuotaPage(
+    path="/api/monitor/usage/quota/limit",
+    beside=_PATH,
+    # The bare key, without `Bearer`. Published captures.
+    headers={"Accept-Language": "en-US,en"},
+)
+
+SERVICE: Final = Service(
+    title="Z.ai",
+    company="Z.ai",
+    backend=Backend(
+        name=NAME,
+        base_url=f"https://api.z.ai{_PATH}",
+        # It takes `Authorization: Bearer` as well; exactly one may be sent. Published captures.
+        auth="x-api-key",
+        betas=("interleaved-thinking-2025-05-14", "fine-grained-tool-streaming-2025-05-14"),
+        # Fields beyond those of the first Messages API, which other services of the kind refuse:
+        # reports. That Z.ai refuses each of them is a guess.
+        drop_fields=(
+            "metadata",
+            "safeguards",
+            "context_management",
+            "container",
+            "mcp_servers",
+            "service_tier",
+            "inference_geo",
+            "speed",
+            "output_config",
+            "output_format",
+        ),
+    ),
+    error_codes=ERROR_CODES,
+    models=(GLM_4_7, GLM_4_6, GLM_4_5, GLM_4_5_AIR),
+    routes=(
+        # Z.ai maps Sonnet's names to GLM-4.7 itself. Its documentation.
+        Route(match="sonnet", backend=NAME, context_tokens=GLM_4_7.context_tokens),
+        Route(
+            match="haiku",
+            backend=NAME,
+            send_model=GLM_4_5_AIR.name,
+            context_tokens=GLM_4_5_AIR.context_tokens,
+        ),
+    ),
+    overflow_model=GLM_4_7.name,
+    # An id and its secret. Published captures.
+    key_shape=r"[0-9A-Fa-f]{32}\.[\w-]{8,}",
+    key_source="https://z.ai, under API keys",
+    quota_page=QUOTA_PAGE,
+)

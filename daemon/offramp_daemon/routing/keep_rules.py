@@ -1,0 +1,110 @@
+"""Finds the requests that a delegate can't serve, so that they stay on Claude: pure functions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from offramp_daemon.messages.request_body import (
+    ContentBlock,
+    RequestBody,
+    text_of,
+    without_billing_line,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from offramp_core.settings import Backend, KeepRules, Route
+
+BYTES_PER_TOKEN = 3.5
+"""For estimates from the length of a JSON body: code and prose, with their escapes, hold 3.3 to 4
+bytes a token; the low side keeps an estimate from promising room that there isn't."""
+
+_CLASSIFIER_STOPS = frozenset({"</severity>", "</block>"})
+_CLASSIFIER_PROMPT = "You are a security monitor for autonomous AI coding agents"
+_QUOTA_PROBE_PROMPT = "quota"
+
+
+def reasons_to_keep(
+    body: RequestBody, backend: Backend, route: Route, rules: KeepRules
+) -> Iterator[str]:
+    """The names of the rules by which `backend` can't serve `body`, cheapest first."""
+    if rules.quota_probe and is_quota_probe(body):
+        yield "quota_probe"
+    if rules.safety_check and _is_safety_check(body):
+        yield "safety_check"
+    if rules.server_tools and not backend.server_tools and _has_server_tools(body):
+        yield "server_tools"
+    room = route.context_tokens if rules.context_size else None
+    if room is not None and estimate_tokens(len(body.source)) > room:
+        yield "context_size"
+    wanted = {
+        kind
+        for kind, is_kept in (
+            ("image", rules.images and not backend.images),
+            ("document", rules.documents and not backend.documents),
+        )
+        if is_kept
+    }
+    found = wanted and wanted & _kinds_in(body)
+    if found:
+        yield "images" if "image" in found else "documents"
+
+
+def estimate_tokens(length_bytes: int) -> int:
+    """Roughly how many tokens a JSON body of this length holds; at least 1."""
+    return max(1, round(length_bytes / BYTES_PER_TOKEN))
+
+
+def is_quota_probe(body: RequestBody) -> bool:
+    """Whether this is Claude Code's start-up request for the plan's quota headers."""
+    view = body.view
+    if view is None or view.stream is True or view.max_tokens != 1 or len(body.messages) != 1:
+        return False
+    message = body.messages[0]
+    if isinstance(message.content, str):
+        return message.content == _QUOTA_PROBE_PROMPT
+    return [text_of(block) for block in message.blocks] == [_QUOTA_PROBE_PROMPT]
+
+
+def _is_safety_check(body: RequestBody) -> bool:
+    """Whether this is auto mode's judge, whose answers other models don't give in its form."""
+    view = body.view
+    if view is None:
+        return False
+    if bytes(view.safeguards) not in {b"", b"null"}:
+        return True
+    stops = view.stop_sequences
+    if isinstance(stops, list) and any(
+        isinstance(stop, str) and stop in _CLASSIFIER_STOPS for stop in stops
+    ):
+        return True
+    prompts = (without_billing_line(text).lstrip() for text in body.system_texts())
+    return next((prompt for prompt in prompts if prompt), "").startswith(_CLASSIFIER_PROMPT)
+
+
+def _has_server_tools(body: RequestBody) -> bool:
+    """Whether the request offers tools that only Anthropic knows (all that carry a type)."""
+    view = body.view
+    if view is None:
+        return False
+    if view.mcp_servers:
+        return True
+    return any(tool.type is not None and tool.type != "custom" for tool in view.tools or [])
+
+
+def _kinds_in(body: RequestBody) -> set[object]:
+    """The types of all content blocks, those inside tool results included."""
+    kinds: set[object] = set()
+    waiting: list[ContentBlock] = []
+    for message in body.messages:
+        waiting += message.blocks
+    while waiting:
+        block = waiting.pop()
+        if isinstance(block.type, str):
+            kinds.add(block.type)
+        if isinstance(block.content, list):
+            waiting += block.content
+        elif isinstance(block.content, ContentBlock):
+            waiting.append(block.content)
+    return kinds
