@@ -98,7 +98,7 @@ def test_stop_warns_of_a_variable_that_leads_here(
 def test_stop_says_where_it_cannot_tell(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = home / ".claude" / "settings.json"
     file.parent.mkdir()
-    file.write_text("{ broken")
+    file.write_text('{"ANTHROPIC_BASE_URL" broken')
     assert "can't be said" in _stop(monkeypatch).stderr
 
 
