@@ -92,7 +92,7 @@ def test_the_package_is_imported_only_when_asked_and_may_be_missing() -> None:
         "assert 'genai_prices' not in sys.modules\n"
         "sys.modules['genai_prices'] = None\n"
         "from offramp_core.usage.aggregation import UsageCells\n"
-        "assert prices.PriceList().savings(Usage({})) is None\n"
+        "assert prices.PriceList().savings(UsageCells({})) is None\n"
         "assert prices.PriceList().rates('claude-sonnet-4-5') is None\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})
