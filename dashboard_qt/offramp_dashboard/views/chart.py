@@ -211,7 +211,7 @@ class Chart(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
     # Qt's events.
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
-        """Choose the labels anew."""
+        """Choose the labels again."""
         super().resizeEvent(event)
         if self._is_made:  # the base class resizes itself before we are there
             self._lay_out()
@@ -258,7 +258,7 @@ class Chart(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
         self._leave()
 
     def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802 - Qt's name
-        """By the keyboard alone: show the newest bar's numbers."""
+        """For the keyboard: show the newest bar's numbers."""
         super().focusInEvent(event)
         by_key = event.reason() in (
             Qt.FocusReason.TabFocusReason,
