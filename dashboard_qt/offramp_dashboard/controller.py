@@ -194,7 +194,7 @@ class ChartsController(QObject):
 
     @Slot()
     def refresh(self) -> None:
-        """Read settings and log anew."""
+        """Read settings and log again."""
         self._opened = self._sources(self._load_settings())
         self.feed.reopen(self._opened)
 

@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 class Feed(QObject):
     """The log, from `start` on and while shown.
 
-    Connect its signals to methods of QObjects alone: those are called on their own thread, while a
+    Connect its signals only to methods of QObjects: those are called on their own thread, while a
     bare function or a lambda would be called on the worker's.
 
     Signals:
         snapshot_ready(Snapshot): draw that; at most five in a second, but for answers to `select`.
-        rows_reset(tuple[RequestRow], bool): the table begins anew; whether there is more.
+        rows_reset(tuple[RequestRow], bool): the table begins again; whether there is more.
         rows_added(tuple[RequestRow]): requests came.
         rows_earlier(tuple[RequestRow], bool): what `want_rows` asked for; whether there is more.
     """
@@ -85,7 +85,7 @@ class Feed(QObject):
         self._worker.show_quota_report(report)
 
     def reopen(self, sources: FeedSources | None = None) -> None:
-        """Read everything anew, after the settings changed, or because the user wants it."""
+        """Read everything again, after the settings changed, or because the user wants it."""
         self._worker.reopen(sources)
 
     @Slot(int)

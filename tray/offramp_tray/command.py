@@ -64,7 +64,7 @@ def _login_item() -> TraySwitch | None:
 def _leave_out_openssl() -> None:
     """Have the imports of OpenSSL fail, which asyncio and hashlib take well.
 
-    It would be an eighth of this process's memory, and the tray speaks over Unix sockets alone.
+    It would be an eighth of this process's memory, and the tray speaks only over Unix sockets.
     """
     for name in ("ssl", "_hashlib"):
         if name not in sys.modules:

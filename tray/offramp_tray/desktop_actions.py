@@ -128,7 +128,7 @@ class Desktop:
         Raises:
             DesktopError: it can't be started.
         """
-        import tempfile  # for clicks alone: the tray starts quicker without it
+        import tempfile  # only for clicks: the tray starts quicker without it
 
         with tempfile.TemporaryFile() as said:
             try:

@@ -167,7 +167,7 @@ def _backend(module: str, name: str, *arguments: str) -> ToolkitBackend:
 
 
 def _check(view: ViewModel) -> None:
-    """A click names a row by its key alone."""
+    """A click names a row only by its key."""
     seen: set[str] = set()
     for row in all_rows(view.rows):
         if row.key in seen:

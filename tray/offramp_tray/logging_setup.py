@@ -1,4 +1,4 @@
-"""The tray's own messages: to a file beside the daemon's, of bounded size, for its user alone."""
+"""The tray's own messages: to a file of bounded size beside the daemon's, private to its user."""
 
 from __future__ import annotations
 

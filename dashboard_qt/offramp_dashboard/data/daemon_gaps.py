@@ -29,9 +29,9 @@ class Absence:
     end: datetime | None
 
 
-def absences_of(told: Iterable[StateEvent]) -> tuple[Absence, ...]:
-    """The absences in what was told, which is in order but for handovers."""
-    moments = [(moment, event) for event in told if (moment := moment_of(event.ts)) is not None]
+def absences_of(events: Iterable[StateEvent]) -> tuple[Absence, ...]:
+    """Find the absences in `events`, which are in order but for handovers."""
+    moments = [(moment, event) for event in events if (moment := moment_of(event.ts)) is not None]
     stopped = {event.pid for _, event in moments if event.event == state_events.STOPPED}
     found: list[Absence] = []
     running: set[int | None] = set()

@@ -69,7 +69,7 @@ class FeedListener(Protocol):
         """There is a new snapshot."""
 
     def on_rows_reset(self, rows: Sequence[RequestRow], *, has_more: bool) -> None:
-        """The table begins anew."""
+        """The table begins again."""
 
     def on_rows_added(self, rows: Sequence[RequestRow]) -> None:
         """Requests came."""
@@ -179,7 +179,7 @@ class FeedWorker:
         self._change(report=report, is_report_new=True)
 
     def reopen(self, sources: FeedSources | None = None) -> None:
-        """Read everything anew, from `sources` if given."""
+        """Read everything again, from `sources` if given."""
         self._change(is_reopening=True, **({"sources": sources} if sources else {}))
 
     def want_rows(self, count: int) -> None:

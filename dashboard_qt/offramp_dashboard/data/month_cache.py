@@ -1,8 +1,8 @@
 """Months that were counted before, in small files: so that a year of history opens at once. No Qt.
 
 Never the source of truth: an entry holds for exactly one state of one log file, and whatever is
-wrong with it, the month is counted anew. A file holds numbers and the names of backends and models,
-as the log does, and is for its user alone.
+wrong with it, the month is counted again. A file holds numbers and the names of backends and
+models, as the log does, and only its user can read it.
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ class PausePeriod:
     end: datetime | None
 
 
-def pauses_of(told: Iterable[StateEvent]) -> tuple[PausePeriod, ...]:
-    """The pauses in what was told, which is in order but for handovers.
+def pauses_of(events: Iterable[StateEvent]) -> tuple[PausePeriod, ...]:
+    """Find the pauses in `events`, which are in order but for handovers.
 
     A pause ends when it is over by its own time, when delegation is resumed, and when a daemon
     starts that does not say at once that it still holds. A daemon that ends, or dies, changes
@@ -37,7 +37,7 @@ def pauses_of(told: Iterable[StateEvent]) -> tuple[PausePeriod, ...]:
     pauses: list[PausePeriod] = []
     until: datetime | None = None
     started: datetime | None = None
-    for event in told:
+    for event in events:
         moment = moment_of(event.ts)
         if moment is None:
             continue

@@ -114,7 +114,7 @@ def _as_window(point: QuotaPoint, read_at: datetime) -> QuotaWindow:
     """The window as its last point left it.
 
     What told a newer figure of the plan told its other windows too, which had not moved by a
-    percent; a model family's own window is told with that family's answers alone.
+    percent; a model family's own window is told only with that family's answers.
     """
     return QuotaWindow(
         name=point.window,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RequestRow:
-    """A record with its time read and its names fit to be shown; each is equal to itself alone."""
+    """A record with its time read and its names fit to be shown; each is equal only to itself."""
 
     moment: datetime
     model: str

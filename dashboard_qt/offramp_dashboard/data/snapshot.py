@@ -1,6 +1,6 @@
 """What the window shows at one moment, as plain data: the border between numbers and drawing.
 
-`feed` and the models make a `Snapshot` from the log, by `offramp_core`'s folding alone; the views
+`feed` and the models make a `Snapshot` from the log, only by `offramp_core`'s folding; the views
 draw it and count nothing. All times are aware, in the user's zone; compare and subtract them by
 `timestamp()`, for Python does both by the wall clock within one zone, which is wrong where clocks
 are changed. All values are requests or tokens, as `measure` says, never rounded here.

@@ -1,7 +1,7 @@
 """All usage that the log tells of, folded, as it grows and as time goes by. No Qt, no files.
 
 Quarters of an hour are kept for good (`usage_table`); every hour, day, week and range is made of
-them. The last hours are kept in 3 minutes as well, for the chart of recent usage alone.
+them. The last hours are kept in 3 minutes as well, only for the chart of recent usage.
 """
 
 from __future__ import annotations

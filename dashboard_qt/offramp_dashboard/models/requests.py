@@ -122,7 +122,7 @@ class RequestsModel(QAbstractTableModel):
     # What the feed brings.
 
     def reset(self, rows: Iterable[RequestRow], has_more: bool = False) -> None:
-        """Begin anew with `rows`; `has_more` says that the log holds earlier ones."""
+        """Begin again with `rows`; `has_more` says that the log holds earlier ones."""
         self.beginResetModel()
         self._rows = list(rows)
         self._has_more = has_more
@@ -174,7 +174,7 @@ class RequestsModel(QAbstractTableModel):
         self.refresh_times()
 
     def refresh_times(self) -> None:
-        """Word the times anew, for `today` is another day by now."""
+        """Word the times again, for `today` is another day by now."""
         if self._shown:
             last = self.index(len(self._shown) - 1, Column.TIME)
             self.dataChanged.emit(self.index(0, Column.TIME), last, [Qt.ItemDataRole.DisplayRole])
@@ -283,7 +283,7 @@ class RequestsModel(QAbstractTableModel):
         return self._order == Qt.SortOrder.DescendingOrder
 
     def _rearrange(self) -> None:
-        """Put rows in order anew; whoever holds an index keeps his row."""
+        """Put rows in order again; whoever holds an index keeps his row."""
         self.layoutAboutToBeChanged.emit()
         held = self.persistentIndexList()
         rows = [self._shown[index.row()] for index in held]

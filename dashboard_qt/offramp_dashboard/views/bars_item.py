@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import pyqtgraph as pg  # type: ignore[import-untyped]  # it has no types
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter
 
 from offramp_dashboard.views.brushes import paint_fill, paint_outline
+from offramp_dashboard.views.pixel_item import PixelItem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,7 @@ class StackedBar:
     label: str = ""
 
 
-class BarsItem(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph has no types
+class BarsItem(PixelItem):
     """The bars of one chart."""
 
     def __init__(self, *, gap: float) -> None:
@@ -61,15 +61,8 @@ class BarsItem(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph has no typ
         """Font and colour of the numbers on top."""
         self._font, self._label_colour = font, QColor(colour)
 
-    def boundingRect(self) -> QRectF:  # noqa: N802 - Qt's name
-        """All that can be seen: the bars fill it."""
-        return QRectF(self.viewRect())
-
-    def paint(self, painter: QPainter, *_args: Any) -> None:
+    def paint_pixels(self, painter: QPainter, to_pixels: QTransform, _area: QRectF) -> None:
         """Draw block by block, each edge on a pixel's."""
-        to_pixels = painter.worldTransform()
-        painter.save()
-        painter.resetTransform()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         for index, bar in enumerate(self._bars):
             left, right = self._sides(to_pixels, index)
@@ -82,7 +75,6 @@ class BarsItem(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph has no typ
                 else:
                     paint_fill(painter, rect, block.fill)
             self._paint_label(painter, bar.label, (left + right) / 2, top, to_pixels)
-        painter.restore()
 
     def _sides(self, to_pixels: QTransform, index: int) -> tuple[float, float]:
         start = to_pixels.map(QPointF(index, 0)).x()

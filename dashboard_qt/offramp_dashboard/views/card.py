@@ -88,7 +88,7 @@ class ElidedLabel(QLabel):
         return QSize(width, super().sizeHint().height())
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
-        """Fit the text anew."""
+        """Fit the text again."""
         super().resizeEvent(event)
         self._fit()
 

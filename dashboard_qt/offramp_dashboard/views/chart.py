@@ -17,12 +17,13 @@ from offramp_dashboard.theme import CAPTION, LIGHT
 from offramp_dashboard.views.axes import WordAxis
 from offramp_dashboard.views.fonts import scaled
 from offramp_dashboard.views.hover_panel import HoverPanel, Readout
+from offramp_dashboard.views.pixel_item import PixelItem
 from offramp_dashboard.views.ticks import Tick, count_label, count_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QResizeEvent
+    from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QResizeEvent, QTransform
 
     from offramp_dashboard.theme import Theme
 
@@ -30,7 +31,7 @@ _PER_COUNT_PX = 40
 _DRAG_PX = 4
 
 
-class Ground(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph has no types
+class Ground(PixelItem):
     """What the bars stand on: level lines at the counts, the hovered bar, the dragged range."""
 
     def __init__(self, chart: Chart) -> None:
@@ -38,26 +39,17 @@ class Ground(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph has no types
         super().__init__()
         self._chart = chart
 
-    def boundingRect(self) -> QRectF:  # noqa: N802 - Qt's name
-        """All that can be seen."""
-        return QRectF(self.viewRect())
-
-    def paint(self, painter: QPainter, *_args: Any) -> None:
-        """Draw in pixels, so that every line is one pixel wide."""
-        to_pixels = painter.worldTransform()
-        painter.save()
-        painter.resetTransform()
+    def paint_pixels(self, painter: QPainter, to_pixels: QTransform, area: QRectF) -> None:
+        """Draw every line one pixel wide."""
         chart, theme = self._chart, self._chart.theme
-        view = to_pixels.mapRect(QRectF(self.viewRect()))
         painter.setPen(QPen(QColor(theme.grid), 1))
         for level in chart.levels:
             y = round(to_pixels.map(QPointF(0, level)).y()) - 0.5
-            painter.drawLine(QPointF(view.left(), y), QPointF(view.right(), y))
+            painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
         for first, last, colour in chart.marked_bars():
             left = to_pixels.map(QPointF(first, 0)).x()
             right = to_pixels.map(QPointF(last + 1, 0)).x()
-            painter.fillRect(QRectF(left, view.top(), right - left, view.height()), colour)
-        painter.restore()
+            painter.fillRect(QRectF(left, area.top(), right - left, area.height()), colour)
 
 
 class Chart(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
@@ -211,7 +203,7 @@ class Chart(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
     # Qt's events.
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
-        """Choose the labels anew."""
+        """Choose the labels again."""
         super().resizeEvent(event)
         if self._is_made:  # the base class resizes itself before we are there
             self._lay_out()
@@ -258,7 +250,7 @@ class Chart(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
         self._leave()
 
     def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802 - Qt's name
-        """By the keyboard alone: show the newest bar's numbers."""
+        """For the keyboard: show the newest bar's numbers."""
         super().focusInEvent(event)
         by_key = event.reason() in (
             Qt.FocusReason.TabFocusReason,

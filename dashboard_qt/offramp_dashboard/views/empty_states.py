@@ -85,7 +85,7 @@ def remark_on(log: LogStatus) -> str:
 
 
 class NoticePage(QWidget):
-    """A `Notice`, alone in the middle.
+    """A `Notice` in the middle, with nothing else.
 
     Signals:
         action_chosen(NoticeAction): the button was pressed.

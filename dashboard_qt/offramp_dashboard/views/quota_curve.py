@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import pyqtgraph as pg  # type: ignore[import-untyped]  # it has no types
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPainterPath, QPen
 
 from offramp_core.wording.quota_text import percent_text
 from offramp_dashboard.views import number_text
+from offramp_dashboard.views.pixel_item import PixelItem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +44,7 @@ def line_pen(colour: str, width_px: float, pattern: Sequence[float] = ()) -> QPe
     return pen
 
 
-class QuotaCurve(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph has no types
+class QuotaCurve(PixelItem):
     """Stands in a chart whose bars are the window's time, and which counts in percents."""
 
     def __init__(self, chart: Chart) -> None:
@@ -58,22 +58,13 @@ class QuotaCurve(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph has no t
         self._burn_up = burn_up
         self.update()
 
-    def boundingRect(self) -> QRectF:  # noqa: N802 - Qt's name
-        """All that can be seen."""
-        return QRectF(self.viewRect())
-
-    def paint(self, painter: QPainter, *_args: Any) -> None:
-        """Draw in pixels, so that lines are as wide as they should be."""
+    def paint_pixels(self, painter: QPainter, to_pixels: QTransform, area: QRectF) -> None:
+        """Draw the course so far and what is expected."""
         if self._burn_up is None:
             return
-        to_pixels = painter.worldTransform()
-        painter.save()
-        painter.resetTransform()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        area = to_pixels.mapRect(QRectF(self.viewRect()))
         painter.setClipRect(area, Qt.ClipOperation.IntersectClip)
         _Drawing(painter, self._chart, self._burn_up, to_pixels, area).draw()
-        painter.restore()
 
 
 class _Drawing:

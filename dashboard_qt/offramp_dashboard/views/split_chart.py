@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import pyqtgraph as pg  # type: ignore[import-untyped]  # it has no types
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
@@ -14,12 +13,14 @@ from offramp_dashboard.views import number_text, ticks
 from offramp_dashboard.views.bars_item import BarBlock, BarsItem, StackedBar
 from offramp_dashboard.views.chart import Chart
 from offramp_dashboard.views.hover_panel import HoverRow, Readout
+from offramp_dashboard.views.pixel_item import PixelItem
 from offramp_dashboard.views.ticks import Tick
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from PySide6.QtGui import QTransform
     from PySide6.QtWidgets import QWidget
 
     from offramp_dashboard.data.snapshot import PauseMark, Split
@@ -142,7 +143,7 @@ class SplitChart(Chart):
         self._item.set_bars(drawn)
 
 
-class _PauseItem(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph has no types
+class _PauseItem(PixelItem):
     """A bracket over the bars for each pause, with fine lines down to where it began and ended."""
 
     def __init__(self, chart: SplitChart) -> None:
@@ -154,13 +155,7 @@ class _PauseItem(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph has no t
         self._marks = marks
         self.update()
 
-    def boundingRect(self) -> QRectF:  # noqa: N802 - Qt's name
-        return QRectF(self.viewRect())
-
-    def paint(self, painter: QPainter, *_args: Any) -> None:
-        to_pixels = painter.worldTransform()
-        painter.save()
-        painter.resetTransform()
+    def paint_pixels(self, painter: QPainter, to_pixels: QTransform, _area: QRectF) -> None:
         theme = self._chart.theme
         top = to_pixels.map(QPointF(0, _WHOLE)).y()
         low = to_pixels.map(QPointF(0, 0)).y()
@@ -174,7 +169,6 @@ class _PauseItem(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph has no t
             for x in (left, right):
                 painter.drawLine(QPointF(round(x) + 0.5, top), QPointF(round(x) + 0.5, low))
             self._paint_sign(painter, (left + right) / 2, top + _MARK_PX + 4)
-        painter.restore()
 
     def _paint_sign(self, painter: QPainter, middle: float, centre: float) -> None:
         """Two upright strokes on a disc: the sign that every player pauses by."""

@@ -38,7 +38,7 @@ _WORDS = {
 
 
 class StateDot(QWidget):
-    """The daemon's state as a sign: each has its own shape, not its colour alone."""
+    """The daemon's state as a sign: each has its own shape, not only its colour."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         """Unknown at first."""
@@ -164,7 +164,7 @@ class Toolbar(QWidget):
         name = _WORDS[daemon.state]
         text = daemon.text
         if daemon.state is DaemonCondition.STOPPED and ":" in text:
-            # In full it names the socket, which has room in the tip alone.
+            # In full it names the socket, which has room only in the tip.
             text = f"{text.partition(':')[0]}. Start it: {text.rpartition(': ')[2]}"
         self.state.set_full_text(text or name)
         self.state.setToolTip(daemon.text)

@@ -59,7 +59,7 @@ class ChartsWindow(QMainWindow):
         provider_toggled(str, bool), model_toggled(str, bool): show or hide them.
         span_chosen(object, object): show that range of time; None and None for none.
         pause_asked(PauseChoice), resume_asked(): of delegation.
-        refresh_asked(): read the log anew.
+        refresh_asked(): read the log again.
         show_all_asked(): hide nothing.
         image_asked(), table_asked(Table): export what is seen.
         settings_asked(): open the settings.

@@ -135,18 +135,18 @@ def test_failure_bypass_and_end_of_it_are_one_notification():
         status_of(),
     )
     for status in steps:
-        said.herald.notify_new(notification_rules.due(running(status)), NOW)
+        said.notifier.notify_new(notification_rules.due(running(status)), NOW)
     assert said.keys == ["delegation.zai"]
 
 
 class Said:
     def __init__(self):
         self.keys: list[str] = []
-        self.herald = Notifier(lambda notification: self.keys.append(notification.key))
+        self.notifier = Notifier(lambda notification: self.keys.append(notification.key))
 
     def tell(self, *due: str, minutes: float = 0):
         notifications = tuple(Notification(key=key, title=key, body="") for key in due)
-        self.herald.notify_new(notifications, NOW + timedelta(minutes=minutes))
+        self.notifier.notify_new(notifications, NOW + timedelta(minutes=minutes))
 
 
 def test_a_lasting_cause_is_said_once():
@@ -156,20 +156,13 @@ def test_a_lasting_cause_is_said_once():
     assert said.keys == ["key.zai"]
 
 
-def test_a_cause_that_comes_back_soon_is_no_news():
+@pytest.mark.parametrize(("minutes", "is_news"), [(5, False), (60, True)])
+def test_a_cause_that_comes_back_is_news_after_long(minutes, is_news):
     said = Said()
     said.tell("daemon")
     said.tell(minutes=1)
-    said.tell("daemon", minutes=5)
-    assert said.keys == ["daemon"]
-
-
-def test_a_cause_that_comes_back_after_long_is_news():
-    said = Said()
-    said.tell("daemon")
-    said.tell(minutes=1)
-    said.tell("daemon", minutes=60)
-    assert said.keys == ["daemon", "daemon"]
+    said.tell("daemon", minutes=minutes)
+    assert said.keys == ["daemon"] * (1 + is_news)
 
 
 def test_causes_are_told_one_by_one():

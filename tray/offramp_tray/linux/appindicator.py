@@ -1,7 +1,7 @@
 """The tray by the system's own indicator library, where D-Bus itself is out of reach.
 
 It needs PyGObject, GTK and libayatana-appindicator. pystray's backend for it makes the whole menu
-anew at each change, which closes one that is open, and does not tell when it is opened.
+again at each change, which closes one that is open, and does not tell when it is opened.
 """
 
 from __future__ import annotations

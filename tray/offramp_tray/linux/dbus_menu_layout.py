@@ -71,7 +71,7 @@ class MenuLayout:
 
     @property
     def structure(self) -> dict[int, tuple[RowKind | None, tuple[int, ...]]]:
-        """What must be equal for a menu to be changed by properties alone."""
+        """What must be equal for a menu to be changed only by properties."""
         return {
             number: (entry.row.kind if entry.row else None, entry.below)
             for number, entry in self.entries.items()

@@ -79,7 +79,7 @@ class BusObject:
         signals: BusSignals,
         send: Callable[[Message], None],
     ) -> None:
-        """Read `properties` anew whenever somebody asks; send signals by `send`."""
+        """Read `properties` whenever somebody asks; send signals by `send`."""
         self.path = path
         self._interface = interface
         self._methods = methods

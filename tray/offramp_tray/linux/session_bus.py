@@ -1,4 +1,4 @@
-"""The tray's connection to the session bus: kept, made anew when lost, and never waited for long.
+"""The tray's connection to the session bus: kept, made again when lost, and never waited for long.
 
 It knows messages and objects, and nothing of icons or menus. Everything runs on one event loop.
 """

@@ -1,4 +1,4 @@
-"""The tray on Linux: pystray's icon, shown by D-Bus messages alone.
+"""The tray on Linux: pystray's icon, shown only by D-Bus messages.
 
 They are those of StatusNotifierItem and com.canonical.dbusmenu: no library of the desktop's, and
 no display.

@@ -92,7 +92,7 @@ class NotifierItem:
         before, self._look = self._look, look
         emit = self.bus_object.emit
         if look.pixmaps != before.pixmaps:
-            # A panel reads everything anew for each of these, so none is sent in vain.
+            # A panel reads everything again for each of these, so none is sent in vain.
             emit("NewAttentionIcon" if look.status == NEEDS_ATTENTION else "NewIcon")
         if look.title != before.title:
             emit("NewTitle")

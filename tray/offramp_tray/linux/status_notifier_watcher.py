@@ -1,6 +1,6 @@
 """Gets the icon into the panel: finds the watcher, registers there, and at the next one as well.
 
-It acts by what is true now, not by what was said: every signal only makes it look anew, so that
+It acts by what is true now, not by what was said: every signal only makes it look again, so that
 none can come in the wrong order.
 """
 
@@ -90,7 +90,7 @@ class NotifierRegistration:
                 await self._changed.wait()
 
     def _heard(self, signal: Message) -> None:
-        """Look anew, if this signal is about a watcher."""
+        """Look again if this signal is about a watcher."""
         is_about_watcher = (
             signal.member == "NameOwnerChanged" and signal.body[:1] == [WATCHER]
         ) or signal.interface == WATCHER

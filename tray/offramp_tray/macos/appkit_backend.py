@@ -1,7 +1,7 @@
 """The tray on macOS: pystray's AppKit icon, with what it lacks.
 
 pystray calls AppKit on whatever thread it is called on, scales the picture to 22 pixels, and makes
-the whole menu anew at each change. Here everything comes on the main thread (`host` sees to that,
+the whole menu again at each change. Here everything comes on the main thread (`host` sees to that,
 by `on_main_thread`), the picture keeps all its pixels for Retina screens and may be a template,
 which the system colours, and a menu that is open keeps its rows in place.
 """
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _HEIGHT_PT = 18
 """Of an icon in the menu bar, in points; a Retina screen has two pixels to a point."""
 
-# What macOS has of its own for messages is for signed bundles alone; this works for every process.
+# What macOS has of its own for messages is only for signed bundles; this works for every process.
 # The texts are arguments, never part of the script.
 _NOTIFY = (
     "/usr/bin/osascript",

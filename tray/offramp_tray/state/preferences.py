@@ -1,4 +1,4 @@
-"""The settings that the tray goes by, taken anew when their files change.
+"""The settings that the tray goes by, read again when their files change.
 
 Settings that can't be used keep the old ones in force, at the start the defaults: a tray that
 does not come up could not say what is wrong.

@@ -38,7 +38,7 @@ _LASTING = frozenset({api.KEY_REFUSED, api.LIMIT, api.ACCOUNT, api.UNREACHABLE})
 """Errors that the next request meets too; others are trouble only once they repeat."""
 _REPEATED = 3
 _FOR_THE_USER = frozenset({api.KEY_REFUSED, api.ACCOUNT})
-"""Errors that the user must mend, though another backend steps in meanwhile."""
+"""Errors that the user must fix, though another backend steps in meanwhile."""
 
 NOTHING = Totals()
 """What a backend has that got no request."""
@@ -125,7 +125,7 @@ def current_week(state: TrayState) -> WeekTotals | None:
 
 
 def shown_backends(state: TrayState) -> tuple[str, ...]:
-    """Every backend that has a row: delegates first, Claude, then those of old records alone."""
+    """Every backend that has a row: delegates first, Claude, then those only in old records."""
     names = [name for name in state.backends if name != ANTHROPIC]
     names.append(ANTHROPIC)
     week = current_week(state)
@@ -207,7 +207,7 @@ def bypassed(state: TrayState) -> tuple[BackendStatus, ...]:
 def errors(state: TrayState) -> tuple[tuple[str, BackendError], ...]:
     """Each failing backend with its error, the latest first.
 
-    Not what another backend makes up for, unless the user has to mend it.
+    Not what another backend makes up for, unless the user has to fix it.
     """
     status = live_status(state)
     if status is None:

@@ -32,7 +32,7 @@ class Callbacks:
 
 
 class ToolkitBackend(Protocol):
-    """One toolkit. But for `on_main_thread`, everything is called on its main thread alone."""
+    """One toolkit. But for `on_main_thread`, everything is called only on its main thread."""
 
     def run(self, view: ViewModel, callbacks: Callbacks) -> None:
         """Show `view` until `stop`; calls `on_ready` once `on_main_thread` works."""

@@ -30,7 +30,7 @@ SIZES_PX = (16, 22, 24, 32, 44, 48, 66, 72)
 """16, 22 and 24, at once, twice and three times the resolution."""
 
 _STEPS = 60
-"""Into so many parts the ring is cut: less than one of them is no reason to draw anew."""
+"""Into so many parts the ring is cut: less than one of them is no reason to draw again."""
 _SMALLEST_STEPS = 3
 """What has any part at all is seen."""
 _MOST_SAMPLES_PX = 512

@@ -84,15 +84,15 @@ def _stepped_around(state: TrayState) -> list[Notification]:
     """One for each backend that others stand in for.
 
     It has the key of the one that says that delegation stopped working: both have one cause, and
-    whichever comes first says it. What the user must mend is told by its error alone, and that a
+    whichever comes first says it. Only its error reports what the user must fix, and that a
     few requests too many at once went elsewhere is how a small plan works.
     """
     zone = state.boundary.zone
-    mended = {name for name, _ in tray_state.errors(state)}
+    to_fix = {name for name, _ in tray_state.errors(state)}
     found = []
     for each in tray_state.bypassed(state):
         bypass = each.bypass
-        if bypass is None or bypass.cause == api.BUSY or each.name in mended:
+        if bypass is None or bypass.cause == api.BUSY or each.name in to_fix:
             continue
         effect = failover_text.effect_text(bypass, state.now, zone, state.routed.get(each.name, ()))
         found.append(

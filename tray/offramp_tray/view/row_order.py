@@ -35,7 +35,7 @@ def all_rows(rows: tuple[MenuRow, ...]) -> Iterator[MenuRow]:
 
 
 def structure_of(rows: tuple[MenuRow, ...]) -> Structure:
-    """What must be equal for a menu to change its looks alone, and no row's place."""
+    """What must be equal for a menu to change only its looks, and no row's place."""
     return tuple((row.key, row.kind, structure_of(row.rows)) for row in rows)
 
 

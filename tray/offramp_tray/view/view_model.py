@@ -45,7 +45,7 @@ class MenuRow:
 class IconImages:
     """One icon, drawn once for each size: RGBA images, square, by their width in pixels.
 
-    A template image is black and transparent; the system colours it (macOS alone).
+    A template image is black and transparent; the system colours it (only on macOS).
     """
 
     by_size_px: tuple[tuple[int, Image], ...]
