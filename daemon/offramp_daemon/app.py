@@ -26,11 +26,11 @@ from offramp_daemon.control.daemon_state import DaemonState
 from offramp_daemon.control.key_watch import KeyWatch
 from offramp_daemon.control.pause_keeper import PauseKeeper
 from offramp_daemon.control.server import ControlServer
-from offramp_daemon.proxy import streaming
 from offramp_daemon.proxy.entry import RequestEntry
 from offramp_daemon.proxy.failover import Surroundings
 from offramp_daemon.proxy.forwarder import Forwarding
 from offramp_daemon.proxy.handler import Proxy
+from offramp_daemon.proxy.listening_server import ListeningServer
 from offramp_daemon.quota.poller import QuotaPollers, pollers_for
 from offramp_daemon.quota.tracker import QuotaTracker
 from offramp_daemon.recording.event_log import event_log
@@ -38,7 +38,7 @@ from offramp_daemon.recording.request_log import Recorder, folder_problem
 from offramp_daemon.resilience.backend_health import BackendStanding
 from offramp_daemon.routing.affinity import ConversationAffinity
 from offramp_daemon.routing.pause import Delegation
-from offramp_daemon.server import http_server, lifecycle
+from offramp_daemon.server import http_server
 from offramp_daemon.server.lifecycle import InFlight, Shutdown
 from offramp_daemon.storage.background_writer import BackgroundWriter
 from offramp_daemon.supervisor import sd_notify
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
     from pathlib import Path
 
-    from offramp_core.control.api import Status
     from offramp_core.paths import Paths
     from offramp_core.quota.windows import PlanQuota
     from offramp_daemon.config.live_settings import LiveSettings
@@ -218,26 +217,26 @@ async def serve(
     async with asyncio.TaskGroup() as group:
         signs = group.create_task(worker_link.give_signs_of_life(), name="signs of life")
         async with _running(live, paths, console, listeners, shutdown, worker_link) as running:
+            parts, server = running
             on_ready()
-            running.parts.pauses.say_pause()
-            await _serve_until_shutdown(running, paths, console, shutdown, worker_link)
+            parts.pauses.say_pause()
+            await _serve_until_shutdown(parts, server, paths, shutdown, worker_link)
             if not shutdown.asked.is_set():
-                running.parts.pauses.hand_over()
-                await running.leave(shutdown.asked, console)
+                parts.pauses.hand_over()
+                await server.leave(shutdown.asked)
             if shutdown.asked.is_set():
-                await running.stop(live.current.drain_timeout_s, shutdown.hurried, console)
+                await server.stop(live.current.drain_timeout_s, shutdown.hurried)
         signs.cancel()
 
 
 async def _serve_until_shutdown(
-    running: _RunningServer,
+    parts: Parts,
+    server: ListeningServer,
     paths: Paths,
-    console: Console,
     shutdown: Shutdown,
     worker_link: WorkerLink,
 ) -> None:
     """Take commands and see to what is due, until told to stop or to leave."""
-    parts = running.parts
     control = ControlServer(
         paths.control_socket,
         shutdown,
@@ -245,64 +244,25 @@ async def _serve_until_shutdown(
         pauses=parts.pauses,
         keys=parts.keys,
         changes=parts.changes,
-        status=running.status,
-        say=console.say,
+        status=lambda: parts.state.status(
+            in_flight=server.in_flight.count, records=parts.recorder.state
+        ),
+        say=parts.console.say,
         restart=worker_link.restart if worker_link.has_supervisor else None,
     )
     async with asyncio.TaskGroup() as group:
         watches = [
             group.create_task(_watch_settings(parts), name="settings"),
-            group.create_task(parts.recorder.watch(console.say), name="records"),
+            group.create_task(parts.recorder.watch(parts.console.say), name="records"),
             group.create_task(parts.pauses.watch(), name="pause"),
             group.create_task(control.run(), name="control"),
         ]
         await shutdown.told.wait()
         if shutdown.asked.is_set():
             worker_link.tell(sd_notify.STOPPING)
-        await running.stop_listening()
+        await server.stop_listening()
         for watch in watches:
             watch.cancel()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _RunningServer:
-    """A daemon that listens, and how it stops."""
-
-    parts: Parts
-    proxy: Proxy
-    in_flight: InFlight
-    server: web.Server
-    listeners: tuple[socket.socket, ...]
-    sites: tuple[web.BaseSite, ...]
-
-    def status(self) -> Status:
-        """Return the daemon at this moment."""
-        return self.parts.state.status(
-            in_flight=self.in_flight.count, records=self.parts.recorder.state
-        )
-
-    async def stop_listening(self) -> None:
-        """Take no more connections; another process that holds the sockets goes on."""
-        await lifecycle.stop_accepting(self.listeners, self.sites)
-
-    async def leave(self, asked: asyncio.Event, console: Console) -> None:
-        """Serve the connections that there are until they end by themselves, or until `asked`."""
-        if count := self.in_flight.count:
-            console.say(f"Another worker serves; {_requests(count)} in flight may end first.")
-        await lifecycle.until_left(self.server, self.in_flight, asked)
-
-    async def stop(self, timeout_s: float, hurried: asyncio.Event, console: Console) -> None:
-        """Let answers reach their clients, in `timeout_s` at most; break off what is left."""
-        self.server.pre_shutdown()  # closes the connections that nobody uses
-        if count := self.in_flight.count:
-            console.say(f"Stopping; {_requests(count)} in flight may end first.")
-        loop = asyncio.get_running_loop()
-        deadline_s = loop.time() + timeout_s
-        if await self.in_flight.drain(timeout_s, hurried):
-            await lifecycle.flush(self.server, deadline_s - loop.time(), hurried)
-        self.proxy.is_stopping = True
-        for request in self.in_flight.requests:
-            streaming.cut_off(request)
 
 
 @contextlib.asynccontextmanager
@@ -314,10 +274,6 @@ async def _task(work: Coroutine[None, None, None], *, name: str) -> AsyncIterato
         task.cancel()
 
 
-def _requests(count: int) -> str:
-    return "1 request" if count == 1 else f"{count} requests"
-
-
 @contextlib.asynccontextmanager
 async def _running(
     live: LiveSettings,
@@ -326,7 +282,7 @@ async def _running(
     listeners: Sequence[socket.socket],
     shutdown: Shutdown,
     worker_link: WorkerLink,
-) -> AsyncIterator[_RunningServer]:
+) -> AsyncIterator[tuple[Parts, ListeningServer]]:
     address = client_base_url(host=live.current.host, port=listeners[0].getsockname()[1])
     parts = compose(live, paths, console, address=address, supervisor_pid=worker_link.pid)
     recorder = parts.recorder
@@ -362,13 +318,16 @@ async def _running(
 
             try:
                 async with _task(pollers.run(), name="quota pages"):
-                    yield _RunningServer(
-                        parts=parts,
-                        proxy=proxy,
-                        in_flight=in_flight,
-                        server=server,
-                        listeners=tuple(listeners),
-                        sites=sites,
+                    yield (
+                        parts,
+                        ListeningServer(
+                            proxy=proxy,
+                            in_flight=in_flight,
+                            server=server,
+                            listeners=tuple(listeners),
+                            sites=sites,
+                            say=console.say,
+                        ),
                     )
             finally:
                 await runner.cleanup()
