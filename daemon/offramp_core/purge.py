@@ -69,6 +69,18 @@ def find(paths: Paths, *, log_dir: Path | None, is_exclusive: bool) -> PurgePlan
     return PurgePlan(doomed=_outermost(doomed), staying=staying, emptied=emptied)
 
 
+def delete(path: Path) -> None:
+    """Delete a file, a link, or a folder with all that is in it; nothing if it is gone already.
+
+    Raises:
+        OSError: it can't be deleted, or not all of it.
+    """
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def remove(found: PurgePlan) -> None:
     """Remove all that was found.
 
@@ -77,10 +89,7 @@ def remove(found: PurgePlan) -> None:
     """
     for path in found.doomed:
         try:
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+            delete(path)
         except OSError as error:
             raise OfframpError(
                 f"{error.filename or path} can't be removed: {error.strerror}.",

@@ -28,9 +28,9 @@ def test_tests_of_the_window_are_skipped_with_the_reason_and_others_run(broken: 
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-rs", "-p", "no:cacheprovider"),
-            "tests/core/test_units.py",
-            "tests/dashboard/test_absences.py",
-            "tests/dashboard/test_window.py",
+            "tests/core/wording/test_formatting.py",
+            "tests/dashboard/data/test_daemon_gaps.py",
+            "tests/dashboard/window/test_main_window.py",
         ],
         cwd=CHECKOUT,
         env={**os.environ, "PYTHONPATH": str(broken), "COLUMNS": "300", "PYTEST_ADDOPTS": ""},

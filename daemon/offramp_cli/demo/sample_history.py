@@ -40,6 +40,10 @@ RHYTHM = (
 )
 """How much is done in each hour of a working day, against its busiest."""
 _KEEP_REASONS = ("kept: server_tools", "kept: images", "kept: context_size", "kept: safety_check")
+_TOKENS = (
+    *("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"),
+    *("cache_creation_5m_input_tokens", "cache_creation_1h_input_tokens"),
+)
 _FAILURES = ((429, 5), (529, 4), (400, 2), (502, 1), (200, 3))
 """HTTP statuses of failed requests with their weights; 200 is a stream that broke."""
 
@@ -189,12 +193,7 @@ def _failed(answered: RequestRecord, dice: random.Random) -> RequestRecord:
         status="error",
         http_status=status,
         served_model=None,
-        input_tokens=0,
-        output_tokens=0,
-        cache_creation_input_tokens=0,
-        cache_read_input_tokens=0,
-        cache_creation_5m_input_tokens=0,
-        cache_creation_1h_input_tokens=0,
+        **dict.fromkeys(_TOKENS, 0),
     )
 
 

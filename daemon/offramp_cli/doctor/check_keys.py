@@ -36,14 +36,14 @@ class KeyFacts:
     """One backend's key as these settings have it; no key is in here."""
 
     backend: str
-    masked: str | None
-    where: str
-    problem: str | None
+    masked: str | None = None
+    where: str = "nowhere"
+    problem: str | None = None
     """Why the keyring does not give it."""
-    has_usual_shape: bool
-    verdict: Verdict | None
+    has_usual_shape: bool = True
+    verdict: Verdict | None = None
     """What the backend makes of it."""
-    of_daemon: BackendStatus | None
+    of_daemon: BackendStatus | None = None
     quota_problem: str | None = None
     """Why the running daemon does not know how much of the plan is used."""
 
@@ -57,7 +57,8 @@ def look(context: DoctorContext, backend: Backend) -> KeyFacts:
     )
     plan = windows.find(status.quota if status else (), backend.name)
     if loaded is None:
-        return _without_settings(backend, of_daemon)
+        problem = "the settings can't be read"
+        return KeyFacts(backend=backend.name, problem=problem, of_daemon=of_daemon)
     source = key_sources.source_of(backend, loaded, paths)
     keyring = SystemKeyring(service_name(paths), limit_s=_KEYRING_LIMIT_S)
     source = key_sources.with_stored_key(source, KeyStore(paths, keyring))
@@ -75,18 +76,6 @@ def look(context: DoctorContext, backend: Backend) -> KeyFacts:
         verdict=verdict,
         of_daemon=of_daemon,
         quota_problem=plan.problem if plan else None,
-    )
-
-
-def _without_settings(backend: Backend, of_daemon: BackendStatus | None) -> KeyFacts:
-    return KeyFacts(
-        backend=backend.name,
-        masked=None,
-        where="nowhere",
-        problem="the settings can't be read",
-        has_usual_shape=True,
-        verdict=None,
-        of_daemon=of_daemon,
     )
 
 

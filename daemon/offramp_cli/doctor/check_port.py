@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import errno
-import http.client
-import json
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from offramp_cli.doctor.finding import failure, note, ok
 from offramp_core.addresses import is_loopback
-from offramp_core.control import port_owner
+from offramp_core.control import health_check, port_owner
 from offramp_core.wording.formatting import format_duration
 
 if TYPE_CHECKING:
@@ -26,7 +24,6 @@ PortState = Literal["offramp", "other", "silent", "closed", "no such address"]
 """Who is there: Offramp, something else, something that says nothing, nobody, not even a place."""
 
 _ANSWER_LIMIT_S = 1.5
-_MAX_BYTES = 64 * 1024
 _HIGHEST_PORT = 65535
 
 
@@ -124,10 +121,17 @@ def _stranger(probe: PortProbe, port: int, now: datetime) -> Remark:
 
 
 def _probe(host: str, port: int, limit_s: float) -> PortProbe:
+    netloc = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    answerer = None
     try:
-        state, answerer = _ask(host, port, limit_s)
+        health = health_check.read_health(netloc, patience_s=limit_s)
     except OSError as error:
-        state, answerer = _state_for(error), None
+        state = _state_for(error)
+    else:
+        state = "other" if health is None else "offramp"
+        if health is not None:
+            pid = health.get("pid")
+            answerer = Answerer(pid=pid if isinstance(pid, int) else None)
     holder = port_owner.find(host, port) if state in {"other", "silent"} else None
     return PortProbe(host=host, state=state, answerer=answerer, holder=holder)
 
@@ -138,21 +142,6 @@ def _state_for(error: OSError) -> PortState:
     if error.errno in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETUNREACH}:
         return "no such address"
     return "closed" if error.errno == errno.ECONNREFUSED else "other"
-
-
-def _ask(host: str, port: int, limit_s: float) -> tuple[PortState, Answerer | None]:
-    connection = http.client.HTTPConnection(host, port, timeout=limit_s)
-    try:
-        connection.request("GET", "/health", headers={"Connection": "close"})
-        answer = json.loads(connection.getresponse().read(_MAX_BYTES))
-    except (http.client.HTTPException, ValueError, RecursionError):
-        return "other", None
-    finally:
-        connection.close()
-    if not isinstance(answer, dict) or answer.get("service") != "offramp":
-        return "other", None
-    pid = answer.get("pid")
-    return "offramp", Answerer(pid=pid if isinstance(pid, int) else None)
 
 
 def look_up_localhost() -> tuple[str, ...]:

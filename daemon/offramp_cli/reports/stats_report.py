@@ -36,19 +36,11 @@ if TYPE_CHECKING:
 
     from offramp_core.usage.aggregation import Counts, Totals, UsageCells
 
-_CSV_HEADER = (
-    "section",
-    "start",
-    "end",
-    "backend",
-    "model",
-    "status",
-    "requests",
-    "input_tokens",
-    "output_tokens",
-    "cache_creation_input_tokens",
-    "cache_read_input_tokens",
+_TOKENS = (
+    *("input_tokens", "output_tokens"),
+    *("cache_creation_input_tokens", "cache_read_input_tokens"),
 )
+_CSV_HEADER = ("section", "start", "end", "backend", "model", "status", "requests", *_TOKENS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +66,7 @@ class Report:
     now: datetime
     boundary: WeekBoundary
     week_origin: str
-    """How the boundary is known, in the words of `own_week`."""
+    """How the boundary is known, in the words of `week_start`."""
     since: datetime | None
     filters: Filters
     skipped_lines: int
@@ -232,12 +224,7 @@ def _counts(totals: Totals) -> dict[str, int]:
 
 
 def _tokens(counts: Counts) -> dict[str, int]:
-    return {
-        "input_tokens": counts.input_tokens,
-        "output_tokens": counts.output_tokens,
-        "cache_creation_input_tokens": counts.cache_creation_input_tokens,
-        "cache_read_input_tokens": counts.cache_read_input_tokens,
-    }
+    return {name: getattr(counts, name) for name in _TOKENS}
 
 
 def _iso(moment: datetime) -> str:

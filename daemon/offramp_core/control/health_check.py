@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from typing import Literal
+from typing import Any, Literal
 
 PATIENCE_S = 1.0
 _MAX_BYTES = 64 * 1024
@@ -13,24 +13,32 @@ Answer = Literal["offramp", "other", "none"]
 """Who answers: Offramp, something that is not, or nobody."""
 
 
-def who_answers(base_url: str, *, patience_s: float = PATIENCE_S) -> Answer:
-    """Ask `/health` at `base_url`, past any proxy of the environment; each wait is `patience_s`."""
-    connection = http.client.HTTPConnection(base_url.removeprefix("http://"), timeout=patience_s)
+def read_health(netloc: str, *, patience_s: float) -> dict[str, Any] | None:
+    """Return what Offramp answers at `netloc` to `/health`; None where something else answers.
+
+    No proxy of the environment is used; each wait is `patience_s` at most.
+
+    Raises:
+        OSError: nobody answers.
+    """
+    connection = http.client.HTTPConnection(netloc, timeout=patience_s)
     try:
         connection.request("GET", "/health", headers={"Connection": "close"})
-        body = connection.getresponse().read(_MAX_BYTES)
-    except (http.client.HTTPException, ConnectionResetError, BrokenPipeError):
+        answer = json.loads(connection.getresponse().read(_MAX_BYTES))
+    except (http.client.HTTPException, ValueError, RecursionError):
+        return None
+    finally:
+        connection.close()
+    is_offramp = isinstance(answer, dict) and answer.get("service") == "offramp"
+    return answer if is_offramp else None
+
+
+def who_answers(base_url: str, *, patience_s: float = PATIENCE_S) -> Answer:
+    """Return who answers at `base_url`."""
+    try:
+        health = read_health(base_url.removeprefix("http://"), patience_s=patience_s)
+    except (ConnectionResetError, BrokenPipeError):
         return "other"
     except OSError:
         return "none"
-    finally:
-        connection.close()
-    return "offramp" if _is_offramp(body) else "other"
-
-
-def _is_offramp(body: bytes) -> bool:
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(answer, dict) and answer.get("service") == "offramp"
+    return "other" if health is None else "offramp"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from offramp_core import purge
 from offramp_core.errors import OfframpError
 from offramp_core.login_item.executables import COMMAND_LINE, DAEMON, app_folder
 
@@ -38,10 +38,7 @@ def remove(path: Path) -> None:
         OfframpError: it can't be removed, or not all of it.
     """
     try:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+        purge.delete(path)
     except OSError as error:
         raise OfframpError(
             f"{path} can't be removed: {error.strerror}.", hint="Remove it by hand."

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 COMMAND = ("loginctl", "enable-linger")
-UNDO = "loginctl disable-linger"
 
 _FOLDER = Path("/var/lib/systemd/linger")
 
