@@ -23,6 +23,7 @@ from offramp_daemon.proxy.failover import Surroundings
 from offramp_daemon.proxy.forwarder import Forwarding
 from offramp_daemon.proxy.handler import Proxy
 from offramp_daemon.quota.zai_poller import ZaiPoller
+from offramp_daemon.recording.console_line import console_line
 from offramp_daemon.recording.request_log import Recorder
 from offramp_daemon.routing.affinity import Conversations
 from offramp_daemon.server import http_server, lifecycle
@@ -262,7 +263,7 @@ async def _running(
         record = exchange.record()
         recorder.record(record)
         state.pilot.note(record, exchange.conversation)
-        console.request(exchange.line())
+        console.request(console_line(exchange))
 
     try:
         await state.start()

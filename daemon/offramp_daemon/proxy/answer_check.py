@@ -13,13 +13,13 @@ from offramp_core.control import api
 from offramp_daemon.messages import errors, first_event
 from offramp_daemon.messages.errors import Failure
 from offramp_daemon.proxy import responses
-from offramp_daemon.proxy.forwarder import aside
+from offramp_daemon.proxy.offload import aside
 
 if TYPE_CHECKING:
     import aiohttp
 
     from offramp_core.settings import Backend
-    from offramp_daemon.proxy.forwarder import Incoming
+    from offramp_daemon.exchange import Exchange
 
 _REDIRECT = 300
 _RETRY_AFTER = "Retry-After"
@@ -40,20 +40,20 @@ class Judgement:
     """It is a stream without a single byte."""
 
 
-async def judge(incoming: Incoming, answer: aiohttp.ClientResponse) -> Judgement:
+async def judge(exchange: Exchange, answer: aiohttp.ClientResponse) -> Judgement:
     """Read as much of `answer` as it takes to tell; of a stream its first event.
 
     Raises:
         RequestFailedError: it broke off before that.
     """
     if answer.status < _REDIRECT and answer.content_type == "text/event-stream":
-        return await _judge_stream(incoming, answer)
+        return await _judge_stream(exchange, answer)
     head = await responses.read_start(
         answer,
         responses.PLAIN_LIMIT_BYTES,
-        silence_timeout_s=incoming.settings.silence_timeout_s,
+        silence_timeout_s=exchange.settings.silence_timeout_s,
     )
-    failure = await aside(len(head), lambda: _refusal(incoming.decision.backend, answer, head))
+    failure = await aside(len(head), lambda: _refusal(exchange.decision.backend, answer, head))
     return Judgement(head=head, failure=failure)
 
 
@@ -78,15 +78,15 @@ def kind_of_event(error_type: str) -> str:
     return _OF_ERROR_EVENTS.get(error_type, api.FAILING)
 
 
-async def _judge_stream(incoming: Incoming, answer: aiohttp.ClientResponse) -> Judgement:
+async def _judge_stream(exchange: Exchange, answer: aiohttp.ClientResponse) -> Judgement:
     begun = first_event.Opening.of(answer.headers.get("Content-Encoding", ""))
     head = await responses.read_start(
         answer,
         first_event.LIMIT_BYTES,
-        silence_timeout_s=incoming.settings.silence_timeout_s,
+        silence_timeout_s=exchange.settings.silence_timeout_s,
         is_enough=begun.feed,
     )
-    backend = incoming.decision.backend
+    backend = exchange.decision.backend
     error = begun.error(lambda data: _masked(data, backend))
     if error is not None:
         return Judgement(head=head, failure=_failure(backend, answer, error))

@@ -28,12 +28,7 @@ _LOG = logging.getLogger(__name__)
 
 
 async def relay(
-    request: web.BaseRequest,
-    answer: aiohttp.ClientResponse,
-    exchange: Exchange | None,
-    *,
-    silence_timeout_s: float,
-    head: bytes = b"",
+    exchange: Exchange, answer: aiohttp.ClientResponse, *, head: bytes = b""
 ) -> web.StreamResponse:
     """Pass `answer` on, and finish the exchange by what it turned out to be.
 
@@ -44,7 +39,7 @@ async def relay(
         ClientGoneError: the client closed its connection.
     """
     meter = None
-    if exchange is not None:
+    if exchange.is_message:
         exchange.http_status = answer.status
         exchange.meter = meter = Meter(
             content_type=answer.headers.get("Content-Type", ""),
@@ -52,15 +47,19 @@ async def relay(
         )
     try:
         response = await streaming.pass_on(
-            request, answer, meter=meter, silence_timeout_s=silence_timeout_s, head=head
+            exchange.request,
+            answer,
+            meter=meter,
+            silence_timeout_s=exchange.settings.silence_timeout_s,
+            head=head,
         )
     except BaseException:
         answer.close()
-        if exchange is not None and meter is not None and meter.is_stream and meter.is_complete:
+        if meter is not None and meter.is_stream and meter.is_complete:
             # The client had the end of the stream, and left before the connection's.
             exchange.finish(exchange.outcome())
         raise
-    if exchange is None or meter is None:
+    if meter is None:
         return response
     if _is_cut(meter, exchange):
         raise CutStreamError("the stream stopped before its end")
@@ -76,29 +75,24 @@ def _is_cut(meter: Meter, exchange: Exchange) -> bool:
     """
     if not meter.is_stream or not meter.is_readable or meter.is_complete or meter.is_empty:
         return False
-    is_delegated = exchange.decision is not None and exchange.decision.is_delegated
-    return meter.error_type is None or is_delegated
+    return meter.error_type is None or exchange.decision.is_delegated
 
 
-def end_cut_stream(
-    request: web.BaseRequest, exchange: Exchange | None, how: str
-) -> web.StreamResponse:
+def end_cut_stream(exchange: Exchange, how: str) -> web.StreamResponse:
     """Break off towards the client what the upstream broke off."""
     _LOG.warning("An answer was cut off", extra={"how": how})
-    if exchange is not None:
-        exchange.cause = f"cut off: {how}"
-        exchange.trouble = api.FAILING
-        exchange.finish("error")
-    streaming.cut_off(request)
+    exchange.cause = f"cut off: {how}"
+    exchange.trouble = api.FAILING
+    exchange.finish("error")
+    streaming.cut_off(exchange.request)
     return web.Response(status=502)
 
 
-def refuse(
-    request: web.BaseRequest, exchange: Exchange | None, failure: Failure
-) -> web.StreamResponse:
+def refuse(exchange: Exchange, failure: Failure) -> web.StreamResponse:
     """Answer with `failure`, or break off if the answer has already begun."""
+    request = exchange.request
     why = (failure.diagnostic or failure.message).removeprefix("Offramp: ")
-    if exchange is not None and exchange.status is None:
+    if exchange.status is None:
         exchange.http_status = failure.status
         exchange.cause = why
         exchange.trouble = failure.trouble
@@ -120,9 +114,9 @@ def refuse(
     return response
 
 
-def finish_cancelled(exchange: Exchange | None, *, is_stopping: bool) -> None:
-    """Finish an exchange whose client has gone, or whose daemon is about to."""
-    if exchange is None or exchange.status is not None:
+def finish_cancelled(exchange: Exchange, *, is_stopping: bool) -> None:
+    """Finish an exchange whose client has gone, or whose daemon is about to stop."""
+    if exchange.status is not None:
         return
     if is_stopping:
         exchange.reason = "daemon stopped"

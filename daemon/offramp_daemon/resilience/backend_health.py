@@ -46,7 +46,7 @@ class BackendStanding:
     def note(self, exchange: Exchange) -> None:
         """Take into account how a request ended."""
         self.errors.note(exchange)
-        backend = exchange.decision.backend if exchange.decision else None
+        backend = exchange.backend
         if backend is None:
             return
         self._keeper.note_use(backend.name)

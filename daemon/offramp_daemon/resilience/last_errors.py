@@ -44,7 +44,7 @@ class BackendErrors:
 
     def note(self, exchange: Exchange) -> None:
         """Take into account how a request ended."""
-        backend = exchange.decision.backend if exchange.decision else None
+        backend = exchange.backend
         if backend is None:
             return
         if exchange.status == "success":

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from aiohttp.test_utils import make_mocked_request
 from proxy_harness import ZAI_KEY, settings_for
 
 from offramp_core.control import api
@@ -14,6 +15,7 @@ from offramp_core.settings import ANTHROPIC, Secret
 from offramp_daemon.exchange import Exchange
 from offramp_daemon.messages import errors as failures
 from offramp_daemon.messages.errors import ServiceError
+from offramp_daemon.messages.request_body import read
 from offramp_daemon.messages.usage_meter import Meter
 from offramp_daemon.resilience.last_errors import BackendErrors
 from offramp_daemon.routing.router import Decision
@@ -41,10 +43,18 @@ def errors(clock: Clock) -> BackendErrors:
     return BackendErrors(clock)
 
 
+def begun() -> Exchange:
+    """An exchange of which nothing is known yet."""
+    request = make_mocked_request("POST", "/v1/messages")
+    exchange = Exchange(request, SETTINGS, lambda _exchange: None)
+    exchange.body = read(b'{"model": "claude-sonnet-4-5"}')
+    return exchange
+
+
 def ended(backend, status="error", **fields: Any) -> Exchange:
     """An exchange with `backend` that ended so."""
-    exchange = Exchange(lambda _exchange: None)
-    exchange.decision = Decision(backend=backend, reason="route sonnet")
+    exchange = begun()
+    exchange.send_to(Decision(backend=backend, reason="route sonnet"))
     for name, value in fields.items():
         setattr(exchange, name, value)
     exchange.finish(status)
@@ -132,7 +142,7 @@ def test_what_says_nothing_of_the_backend_changes_nothing(errors):
     before = errors.of(ZAI)
     errors.note(ended(ZAI, "cancelled"))
     errors.note(ended(ZAI, http_status=400, cause="the request body is broken"))
-    errors.note(Exchange(lambda _exchange: None))
+    errors.note(begun())
     assert errors.of(ZAI) == before
     assert errors.of(CLAUDE) is None
 
