@@ -19,8 +19,8 @@ from offramp_daemon.control.daemon_state import DaemonState
 from offramp_daemon.control.server import Control
 from offramp_daemon.messages.errors import Failure
 from offramp_daemon.proxy import streaming
-from offramp_daemon.proxy.failover import Surroundings
-from offramp_daemon.proxy.forwarder import Forwarding
+from offramp_daemon.proxy.failover import SharedState
+from offramp_daemon.proxy.forwarder import Forwarder
 from offramp_daemon.proxy.handler import Proxy
 from offramp_daemon.quota.zai_poller import ZaiPoller
 from offramp_daemon.recording.console_line import console_line
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from offramp_core.settings import Backend
     from offramp_daemon.config.live_settings import LiveSettings
     from offramp_daemon.exchange import Exchange
+    from offramp_daemon.messages.outcome import Outcome
     from offramp_daemon.recording.console import Console
 
 HEALTH = "/health"
@@ -255,15 +256,16 @@ async def _running(
             "Mend the folder, or set another with LOG_DIR or log_dir in config.toml."
         )
 
-    def on_finish(exchange: Exchange) -> None:
-        state.standing.note(exchange)
+    def keep_record(exchange: Exchange, outcome: Outcome) -> None:
+        if exchange.outcome is None:
+            return  # another backend is asked next
         if not exchange.is_recorded:
-            _LOG.info("probe", extra={"status": exchange.http_status})
+            _LOG.info("probe", extra={"status": outcome.http_status})
             return
         record = exchange.record()
         recorder.record(record)
         state.pilot.note(record, exchange.conversation)
-        console.request(console_line(exchange))
+        console.request(console_line(exchange, outcome))
 
     try:
         await state.start()
@@ -272,24 +274,23 @@ async def _running(
             _task(state.watch_keyring(), name="keyring"),
             _task(state.pilot.run(), name="autopilot"),
         ):
-            upstream.follow_network(state.standing.availability.note_network_changed)
-            forwarding = Forwarding(upstream, state.quota.read_answer)
+            upstream.follow_network(state.health.breaker.note_network_changed)
+            forwarder = Forwarder(upstream, state.quota.read_answer)
             proxy = Proxy(
                 settings=lambda: live.current,
-                forwarding=forwarding,
-                around=Surroundings(
-                    availability=state.standing.availability,
-                    turns=state.standing.turns,
+                forwarder=forwarder,
+                shared=SharedState(
+                    breaker=state.health.breaker,
+                    queue=state.health.queue,
                     conversations=Conversations(),
                     spent_until=state.quota.spent_until,
-                    on_failure=state.standing.note_failure,
                 ),
-                on_finish=on_finish,
+                listeners=(*state.health.listeners, keep_record),
                 is_private=console.is_private,
                 delegation=state.delegation,
                 choose=state.pilot.choose,
             )
-            poller = ZaiPoller(lambda: live.current, upstream, state.quota, hop=forwarding.hop)
+            poller = ZaiPoller(lambda: live.current, upstream, state.quota, hop=forwarder.hop)
             state.quota.asker = poller
             daemon = Daemon(
                 live=live,
@@ -343,7 +344,7 @@ def _refuse_stranger() -> web.Response:
 async def _watch_settings(state: DaemonState) -> None:
     while True:
         await asyncio.sleep(_SETTINGS_EVERY_S)
-        state.standing.availability.settle()
+        state.health.breaker.settle()
         try:
             await state.refresh()
             await state.quota.catch_up()

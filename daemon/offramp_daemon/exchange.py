@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from offramp_core.usage.records import RequestRecord, Status, format_timestamp
+from offramp_core.usage.records import RequestRecord, format_timestamp
+from offramp_daemon.messages.outcome import Outcome
 from offramp_daemon.messages.usage_meter import Meter, Usage
 from offramp_daemon.wire import headers
 
@@ -20,25 +21,52 @@ if TYPE_CHECKING:
     from offramp_daemon.routing.affinity import Conversation
     from offramp_daemon.routing.router import Decision
 
-FinishListener = Callable[["Exchange"], None]
+OutcomeListener = Callable[["Exchange", Outcome], None]
+"""Is called with each outcome of a request at a backend. Unless the exchange has an outcome itself
+by then, it was not the last one: another backend is asked next."""
 
 _NAME_LIMIT = 200
 _NO_USAGE = Usage()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permit:
+    """Whether one request may go to the backend; the circuit breaker gives it out.
+
+    A request may be sent though `is_open` is False, where nobody else can serve it: its outcome
+    counts all the same.
+    """
+
+    backend: Backend
+    family: str
+    number: int
+    """Counts up: what was tripped later is not lifted by what this request finds."""
+    is_open: bool = True
+    is_probe: bool = False
+    """Only it tries whether the backend is well again; the others wait for its outcome."""
+    cause: str | None = None
+    """Why the backend is barred (a `BackendError.kind`); of a probe, why it was."""
+    since: datetime | None = None
+    until: datetime | None = None
+    """When it is tried again, or its quota resets. None where that is not known, as with a key
+    that somebody has to change, and while it is being tried."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
 class Exchange:
     """A request under way. Fields are filled in as they become known.
 
-    `finish` reports to `on_finish` the first time that it is called and never again. `encoded` and
-    `body` are there once the request was read, `decision` and `sent_model` once it `is_routed`.
+    Each outcome is reported to all `listeners`, in their order, and `finish` does so only once.
+    `encoded` and `body` are there once the request was read, `decision` and `sent_model` once it
+    `is_routed`.
     """
 
     request: web.BaseRequest
     settings: Settings
     """As they were when the request arrived."""
-    on_finish: FinishListener | None
-    """None for what is no message, such as count_tokens: it is neither metered nor recorded."""
+    listeners: Sequence[OutcomeListener] = ()
+    is_message: bool = True
+    """Whether it is a POST to `/v1/messages`; all else is neither metered nor reported."""
     arrived: datetime = field(default_factory=lambda: datetime.now(UTC))
     started_s: float = field(default_factory=time.monotonic)
     credential: str | None = field(init=False)
@@ -54,21 +82,23 @@ class Exchange:
     """The one that the client asked for, as it is recorded."""
     is_routed: bool = False
     decision: Decision = field(init=False)
+    is_delegated: bool = False
+    """Whether a backend other than the client's own serves it at present."""
+    permit: Permit | None = None
+    """What the circuit breaker gave for the attempt under way, until its outcome was reported."""
     sent_model: str | None = field(init=False)
     """The model's name as the backend gets it."""
     http_status: int | None = None
+    """Of the answer that is being passed on."""
     meter: Meter | None = None
     reason: str | None = None
     """Overrides the decision's reason, where no decision was made or it was not the last word."""
-    cause: str | None = None
-    """Why it failed, in words without content, for the console."""
-    trouble: str | None = None
-    """What the failure says of the backend, where it says something."""
     prompt: str | None = None
     masked_key: str | None = None
     is_recorded: bool = True
     """False for probes, which go only to the diagnostics."""
-    status: Status | None = None
+    outcome: Outcome | None = None
+    """None until it is finished."""
     elapsed_ms: int = 0
 
     def __post_init__(self) -> None:
@@ -76,47 +106,45 @@ class Exchange:
         self.credential = headers.client_credential(self.request.headers)
 
     @property
-    def is_message(self) -> bool:
-        """Whether it is a POST to `/v1/messages`, which is metered and leaves a record."""
-        return self.on_finish is not None
-
-    @property
     def backend(self) -> Backend | None:
         """The backend that serves it at present; None before one was chosen."""
         return self.decision.backend if self.is_routed else None
 
-    def send_to(self, decision: Decision, reason: str | None = None) -> None:
+    def send_to(
+        self, decision: Decision, *, after: Outcome | None = None, reason: str | None = None
+    ) -> None:
         """Have the backend of `decision` serve it from now on.
 
-        Whatever was said instead of a decision's reason was about the backend before; `reason`
-        takes its place.
+        `after` is how it ended at the backend before, if it was there. Whatever was said instead of
+        a decision's reason was about that backend; `reason` takes its place.
         """
+        if after is not None:
+            self._report(after)
+        self.permit = None
         self.decision = decision
         self.is_routed = True
+        self.is_delegated = decision.backend.auth != "client"
         self.reason = reason
         route = decision.route
         self.sent_model = (route.send_model if route else None) or self.body.model
 
-    def finish(self, status: Status) -> None:
-        """End the exchange with `status`."""
-        if self.status is not None or self.on_finish is None:
+    def finish(self, outcome: Outcome) -> None:
+        """End the exchange with `outcome`, unless it has ended already."""
+        if self.outcome is not None:
             return
-        self.status = status
+        self.outcome = outcome
         self.elapsed_ms = round((time.monotonic() - self.started_s) * 1000)
-        self.on_finish(self)
+        self._report(outcome)
 
-    def outcome(self) -> Status:
-        """What the answer read so far amounts to: success only if it was whole and no error."""
-        meter = self.meter
-        if meter is None or self.http_status is None or self.http_status >= 400:
-            return "error"
-        if meter.error_type is not None:
-            return "error"
-        return "success" if meter.is_complete or not meter.is_readable else "error"
+    def _report(self, outcome: Outcome) -> None:
+        for listener in self.listeners:
+            listener(self, outcome)
 
     def record(self) -> RequestRecord:
-        """The line for the log."""
-        meter = self.meter
+        """The line for the log, once it is finished."""
+        meter, outcome = self.meter, self.outcome
+        if outcome is None:
+            raise RuntimeError("The exchange is not finished")
         usage = meter.usage if meter else _NO_USAGE
         return RequestRecord(
             ts=format_timestamp(self.arrived),
@@ -126,8 +154,8 @@ class Exchange:
             output_tokens=usage.output_tokens,
             cache_creation_input_tokens=usage.cache_creation_input_tokens,
             cache_read_input_tokens=usage.cache_read_input_tokens,
-            status=self.status or "error",
-            http_status=self.http_status,
+            status=outcome.status,
+            http_status=outcome.http_status,
             served_model=_clean(meter.served_model) if meter else None,
             reason=self.reason or (self.decision.reason if self.is_routed else None),
             session_id=_clean(self.session_id),

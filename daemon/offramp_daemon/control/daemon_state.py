@@ -31,7 +31,7 @@ from offramp_daemon.control.change_signal import Changes
 from offramp_daemon.quota.tracker import QuotaKeeper
 from offramp_daemon.recording.event_log import EventLog
 from offramp_daemon.resilience import backend_health
-from offramp_daemon.resilience.backend_health import BackendStanding
+from offramp_daemon.resilience.backend_health import BackendHealth
 from offramp_daemon.routing import pause as delegation
 from offramp_daemon.routing.pause import Delegation
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from offramp_daemon.config.live_settings import LiveSettings
     from offramp_daemon.recording.console import Console
     from offramp_daemon.recording.request_log import RecorderState
-    from offramp_daemon.resilience.circuit_breaker import Change
+    from offramp_daemon.resilience.circuit_breaker import StandingChange
 
 _LONGEST_SLEEP_S = 60.0
 """While a timed pause runs: a machine that slept, or a clock that was set, is noticed by then."""
@@ -86,8 +86,8 @@ class DaemonState:
             paths, folder, clock=clock, on_change=self.changes.notify, say=console.say
         )
         self.quota.follow(self.pilot.observe)
-        self.standing = BackendStanding(clock, self.quota)
-        self.standing.availability.follow(self._tell_of_bypass)
+        self.health = BackendHealth(clock, self.quota)
+        self.health.breaker.follow(self._tell_of_bypass)
         self.quota.follow(self._note_plan)
         self.is_stopping = False
         self._live = live
@@ -250,7 +250,7 @@ class DaemonState:
             address=self._address,
             pause=self.delegation.pause,
             backends=tuple(
-                self.standing.status(
+                self.health.status(
                     backend,
                     key=_key(backend),
                     key_note=self._live.keyring.note if backend.name in awaited else None,
@@ -278,9 +278,9 @@ class DaemonState:
         """Have a delegate whose plan is spent stepped around before it refuses."""
         for backend in self._live.current.backends:
             if backend.name == plan.backend and backend.auth != "client":
-                self.standing.note_quota(backend, plan, self._clock())
+                self.health.note_quota(backend, plan, self._clock())
 
-    def _tell_of_bypass(self, change: Change) -> None:
+    def _tell_of_bypass(self, change: StandingChange) -> None:
         """Say that a backend is stepped around from now on, or is asked again."""
         if self._live.current.failover and change.backend.auth != "client":
             now = self._clock()

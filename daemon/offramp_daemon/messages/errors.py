@@ -18,6 +18,8 @@ from offramp_core.redaction import mask_credentials
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+RETRY_AFTER = "Retry-After"
+
 _TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -58,7 +60,9 @@ class Failure:
     trouble: str | None = None
     """What it says of the backend (a `BackendError.kind`); None where the request is at fault."""
     is_of_model: bool = False
-    """Whether the trouble is that one model's alone."""
+    """Whether only that one model is in trouble."""
+    is_internal: bool = False
+    """Whether it is Offramp's own fault."""
 
     @property
     def error_type(self) -> str:

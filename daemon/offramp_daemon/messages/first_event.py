@@ -8,7 +8,6 @@ bytes are held until its first event is whole, and not a moment longer.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from offramp_daemon.messages import errors
@@ -31,28 +30,23 @@ _LINE_END = re.compile(rb"\r\n|\n|\r")
 _UNKNOWN = errors.ServiceError(code=None, message="")
 
 
-@dataclass(slots=True)
-class Opening:
-    """Reads a stream's beginning, in the content coding that its header names."""
+class FirstEventReader:
+    """Reads a stream's beginning, in the content coding that its header names ("" for none)."""
 
-    is_empty: bool = True
-    """No byte of it came, its coding undone."""
-    is_known: bool = False
-    """Its first event, or a comment before that, is whole; or it can't be read."""
-    _text: bytes = b""
-    _event: bytes = b""
-    """The first event, or what has come of it."""
-    _decoder: Decoder | None = None
-
-    @classmethod
-    def of(cls, content_encoding: str) -> Opening:
-        """The opening of a stream in that coding ("" for none)."""
-        opening = cls()
+    def __init__(self, content_encoding: str) -> None:
+        """Make ready for a stream in that coding."""
+        self.is_empty = True
+        """No byte of it came, its coding undone."""
+        self.is_known = False
+        """Its first event, or a comment before that, is whole; or it can't be read."""
+        self._text = b""
+        self._event = b""
+        """The first event, or what has come of it."""
+        self._decoder: Decoder | None = None
         try:
-            opening._decoder = Decoder(content_encoding, opening._take)
+            self._decoder = Decoder(content_encoding, self._take)
         except ContentCodingError:
-            opening._give_up()
-        return opening
+            self._give_up()
 
     def feed(self, chunk: bytes) -> bool:
         """Read on; whether enough is known. Of a long chunk no more is read than it takes."""

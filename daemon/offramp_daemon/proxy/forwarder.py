@@ -38,7 +38,7 @@ def say_nothing(_backend: Backend, _credential: str | None, _headers: Mapping[st
     """Take note of no answer."""
 
 
-class Forwarding:
+class Forwarder:
     """The way out to all backends. `on_answer` is told the head of each of Claude's answers."""
 
     def __init__(

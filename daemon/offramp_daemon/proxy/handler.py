@@ -13,11 +13,11 @@ import msgspec
 from aiohttp import web
 
 from offramp_core.settings import ANTHROPIC, Secret
-from offramp_daemon.exchange import Exchange, FinishListener
+from offramp_daemon.exchange import Exchange, OutcomeListener
 from offramp_daemon.messages import request_body
 from offramp_daemon.messages.errors import Failure, RequestFailedError
 from offramp_daemon.proxy import request_reader, responses
-from offramp_daemon.proxy.failover import Dispatch
+from offramp_daemon.proxy.failover import Failover
 from offramp_daemon.proxy.forwarder import ERROR_LIMIT_BYTES, ERROR_STATUS
 from offramp_daemon.proxy.offload import aside
 from offramp_daemon.proxy.streaming import ClientGoneError, CutStreamError
@@ -28,12 +28,12 @@ from offramp_daemon.wire import origin_guard
 from offramp_daemon.wire.content_coding import ContentCodingError, decode_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from offramp_core.settings import Settings
     from offramp_daemon.messages.request_body import RequestBody
-    from offramp_daemon.proxy.failover import Surroundings
-    from offramp_daemon.proxy.forwarder import Forwarding
+    from offramp_daemon.proxy.failover import SharedState
+    from offramp_daemon.proxy.forwarder import Forwarder
     from offramp_daemon.routing.pause import Delegation
     from offramp_daemon.routing.router import Chooser, Decision
 
@@ -60,19 +60,19 @@ class Proxy:
         self,
         *,
         settings: Callable[[], Settings],
-        forwarding: Forwarding,
-        around: Surroundings,
-        on_finish: FinishListener,
+        forwarder: Forwarder,
+        shared: SharedState,
+        listeners: Sequence[OutcomeListener] = (),
         is_private: bool = False,
         delegation: Delegation | None = None,
         choose: Chooser | None = None,
     ) -> None:
         """Serve by what `settings` and `delegation` say at the moment that a request arrives."""
         self._settings = settings
-        self._forwarding = forwarding
-        self._around = around
-        self._dispatch = Dispatch(forwarding, around)
-        self._on_finish = on_finish
+        self._forwarder = forwarder
+        self._shared = shared
+        self._failover = Failover(forwarder, shared)
+        self._listeners = listeners
         self._is_private = is_private
         self._delegation = delegation
         self._choose = choose
@@ -83,7 +83,8 @@ class Proxy:
         """Answer `request`, whatever happens; a POST to `/v1/messages` leaves one record."""
         path = request.raw_path.partition("?")[0]
         is_message = path == MESSAGES and request.method == "POST"
-        exchange = Exchange(request, self._settings(), self._on_finish if is_message else None)
+        listeners = self._listeners if is_message else ()
+        exchange = Exchange(request, self._settings(), listeners, is_message=is_message)
         try:
             response = await self._serve(exchange, path)
         except RequestFailedError as error:
@@ -94,11 +95,15 @@ class Proxy:
             return web.Response(status=_CLIENT_GONE)  # to nobody; the exchange ends below
         except Exception:  # noqa: BLE001 - whatever it is, the client gets an answer
             _LOG.exception("A request failed inside the proxy")
-            failure = Failure(status=500, message="Offramp: internal error, see its diagnostics.")
+            failure = Failure(
+                status=500,
+                message="Offramp: internal error, see its diagnostics.",
+                is_internal=True,
+            )
             return responses.refuse(exchange, failure)
         finally:
             # Unfinished by now only if the client has gone, or the daemon is about to.
-            responses.finish_cancelled(exchange, is_stopping=self.is_stopping)
+            responses.finish_abandoned(exchange, is_stopping=self.is_stopping)
         return response
 
     async def _serve(self, exchange: Exchange, path: str) -> web.StreamResponse:
@@ -107,7 +112,7 @@ class Proxy:
         refusal = origin_guard.refusal(request.headers, settings)
         if refusal is not None:
             raise RequestFailedError(Failure(status=403, message=f"Offramp: {refusal}"))
-        if self._forwarding.is_loop(request):
+        if self._forwarder.is_loop(request):
             raise RequestFailedError(
                 Failure(
                     status=508,
@@ -119,9 +124,9 @@ class Proxy:
         if request.method != "POST" or path not in {MESSAGES, COUNT_TOKENS}:
             return await self._pass(exchange)
         await self._route(exchange)
-        if path == COUNT_TOKENS and exchange.decision.is_delegated:
+        if path == COUNT_TOKENS and exchange.is_delegated:
             return await self._count_tokens(exchange)
-        return await self._dispatch.serve(exchange)
+        return await self._failover.serve(exchange)
 
     async def _route(self, exchange: Exchange) -> None:
         """Look into the body, and decide where the request goes."""
@@ -144,20 +149,20 @@ class Proxy:
                 exchange.masked_key = Secret(exchange.credential).masked()
 
     def _decide(self, exchange: Exchange) -> Decision:
-        around, choose = self._around, None
+        shared, choose = self._shared, None
         body, conversation = exchange.body, exchange.conversation
         if self._choose is not None and exchange.is_message:
             choose = functools.partial(self._choose, conversation=conversation)
 
         def is_claude_spent() -> bool:
-            return around.spent_until(ANTHROPIC, body.model, exchange.credential) is not None
+            return shared.spent_until(ANTHROPIC, body.model, exchange.credential) is not None
 
         return router.decide(
             body,
             exchange.settings,
             Circumstances(
                 is_paused=exchange.is_paused,
-                is_warm=lambda backend: around.conversations.is_warm(conversation, backend.name),
+                is_warm=lambda backend: shared.conversations.is_warm(conversation, backend.name),
                 is_claude_spent=is_claude_spent,
                 choose=choose,
             ),
@@ -165,7 +170,7 @@ class Proxy:
 
     async def _pass(self, exchange: Exchange) -> web.StreamResponse:
         """Any path that holds no model: to Anthropic and back, unread."""
-        answer = await self._forwarding.pass_on(exchange)
+        answer = await self._forwarder.pass_on(exchange)
         _LOG.info("passed", extra={"method": exchange.request.method, "status": answer.status})
         return await responses.relay(exchange, answer)
 
@@ -175,8 +180,8 @@ class Proxy:
         A delegate that is in trouble, or serves all that it can, is not asked.
         """
         backend, count = exchange.decision.backend, 0
-        is_free = self._around.availability.is_open(backend, exchange.sent_model)
-        if is_free and self._around.turns.has_room(backend):
+        is_free = self._shared.breaker.is_open(backend, exchange.sent_model)
+        if is_free and self._shared.queue.has_room(backend):
             count = await self._counted(exchange)
         is_estimate = count <= 0
         if is_estimate:
@@ -187,7 +192,7 @@ class Proxy:
     async def _counted(self, exchange: Exchange) -> int:
         """What the delegate says; 0 if it fails."""
         try:
-            answer = await self._forwarding.to_delegate(exchange)
+            answer = await self._forwarder.to_delegate(exchange)
             head = await responses.read_start(
                 answer,
                 ERROR_LIMIT_BYTES,

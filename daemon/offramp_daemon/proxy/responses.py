@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from offramp_core.control import api
+from offramp_daemon.messages import outcome
 from offramp_daemon.messages.errors import Failure, RequestFailedError
 from offramp_daemon.messages.usage_meter import Meter
 from offramp_daemon.proxy import streaming
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from offramp_daemon.exchange import Exchange
+    from offramp_daemon.messages.outcome import Outcome
 
 PLAIN_LIMIT_BYTES = 32 * 1024 * 1024
 """Of an answer that is looked at before it is passed on."""
@@ -57,14 +59,18 @@ async def relay(
         answer.close()
         if meter is not None and meter.is_stream and meter.is_complete:
             # The client had the end of the stream, and left before the connection's.
-            exchange.finish(exchange.outcome())
+            exchange.finish(_of_answer(exchange, answer, meter))
         raise
     if meter is None:
         return response
     if _is_cut(meter, exchange):
         raise CutStreamError("the stream stopped before its end")
-    exchange.finish(exchange.outcome())
+    exchange.finish(_of_answer(exchange, answer, meter))
     return response
+
+
+def _of_answer(exchange: Exchange, answer: aiohttp.ClientResponse, meter: Meter) -> Outcome:
+    return outcome.of_answer(answer.status, meter, is_delegated=exchange.is_delegated)
 
 
 def _is_cut(meter: Meter, exchange: Exchange) -> bool:
@@ -75,32 +81,22 @@ def _is_cut(meter: Meter, exchange: Exchange) -> bool:
     """
     if not meter.is_stream or not meter.is_readable or meter.is_complete or meter.is_empty:
         return False
-    return meter.error_type is None or exchange.decision.is_delegated
+    return meter.error_type is None or exchange.is_delegated
 
 
 def end_cut_stream(exchange: Exchange, how: str) -> web.StreamResponse:
     """Break off towards the client what the upstream broke off."""
     _LOG.warning("An answer was cut off", extra={"how": how})
-    exchange.cause = f"cut off: {how}"
-    exchange.trouble = api.FAILING
-    exchange.finish("error")
+    exchange.finish(outcome.of_cut(how, exchange.http_status))
     streaming.cut_off(exchange.request)
     return web.Response(status=502)
 
 
 def refuse(exchange: Exchange, failure: Failure) -> web.StreamResponse:
     """Answer with `failure`, or break off if the answer has already begun."""
-    request = exchange.request
-    why = (failure.diagnostic or failure.message).removeprefix("Offramp: ")
-    if exchange.status is None:
-        exchange.http_status = failure.status
-        exchange.cause = why
-        exchange.trouble = failure.trouble
-        exchange.finish("error")
-    _LOG.warning(
-        "Request failed",
-        extra={"status": failure.status, "why": why},
-    )
+    request, ended = exchange.request, outcome.of_failure(failure)
+    exchange.finish(ended)
+    _LOG.warning("Request failed", extra={"status": failure.status, "why": ended.why})
     if streaming.has_begun(request):
         streaming.cut_off(request)
     response = web.Response(
@@ -114,13 +110,11 @@ def refuse(exchange: Exchange, failure: Failure) -> web.StreamResponse:
     return response
 
 
-def finish_cancelled(exchange: Exchange, *, is_stopping: bool) -> None:
+def finish_abandoned(exchange: Exchange, *, is_stopping: bool) -> None:
     """Finish an exchange whose client has gone, or whose daemon is about to stop."""
-    if exchange.status is not None:
-        return
-    if is_stopping:
+    if is_stopping and exchange.outcome is None:
         exchange.reason = "daemon stopped"
-    exchange.finish("error" if is_stopping else "cancelled")
+    exchange.finish(outcome.of_abandoned(exchange.http_status, is_stopping=is_stopping))
 
 
 async def read_start(

@@ -10,7 +10,7 @@ import math
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from offramp_core.control import api
 
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from offramp_core.settings import Backend
-
-Scope = Literal["backend", "family"]
-"""What a failure speaks of: the whole backend, or one model family at it."""
+    from offramp_daemon.messages.outcome import Scope
 
 LIMIT_UNKNOWN_S: Final = 900.0
 """For a quota whose reset is not known."""

@@ -5,8 +5,8 @@ way to it) bars it for all models; what speaks of one model (overload, errors of
 model family alone, so that the others go on. A bar whose time is over lets a single request through
 as a probe, whose outcome lifts the bar or sets it anew; all others go around meanwhile.
 
-It decides and remembers, in memory alone; it sends nothing, waits for nothing, and knows nothing of
-where requests go instead. How many requests a backend serves at once is the business of `turns`.
+It decides and remembers, only in memory; it sends nothing, waits for nothing, and knows nothing of
+where requests go instead. How many requests a backend serves at once is for `request_queue` to say.
 """
 
 from __future__ import annotations
@@ -14,20 +14,22 @@ from __future__ import annotations
 import random
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from offramp_core.control import api
 from offramp_daemon.clock import utc_now
+from offramp_daemon.exchange import Permit
 from offramp_daemon.resilience import breaker_state
-from offramp_daemon.resilience.breaker_state import BackendBars, Bar, Group, Moment, Scope, rank
+from offramp_daemon.resilience.breaker_state import BackendBars, Bar, Group, Moment, rank
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from offramp_core.settings import Backend
     from offramp_daemon.clock import Clock
+    from offramp_daemon.exchange import Exchange
+    from offramp_daemon.messages.outcome import Outcome, Scope
 
 PROBE_LOST_S = 900.0
 """A probe that is silent for so long is replaced: should its outcome never be noted, the backend
@@ -40,27 +42,14 @@ the next request goes to the backend."""
 _NAME_CHARACTERS = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Admission:
-    """Whether one request may go to the backend. Its outcome is noted with it.
+SpentUntil = Callable[[str, str | None, str | None], datetime | None]
+"""Until when the plan at the backend of that name refuses a model, for the client's credential;
+None if it serves it, or nothing is known."""
 
-    A request may be sent though `is_open` is False, where nobody else can serve it: its outcome
-    counts all the same.
-    """
 
-    backend: Backend
-    family: str
-    number: int
-    """Counts up: a bar that was set later is not lifted by what this request finds."""
-    is_open: bool = True
-    is_probe: bool = False
-    """It alone tries whether the backend is well again; the others wait for its outcome."""
-    cause: str | None = None
-    """Why the backend is barred (a `BackendError.kind`); of a probe, why it was."""
-    since: datetime | None = None
-    until: datetime | None = None
-    """When it is tried again, or its quota resets. None where that is not known, as with a key
-    that somebody has to change, and while it is being tried."""
+def nothing_known(_backend: str, _model: str | None, _credential: str | None) -> datetime | None:
+    """No plan is known to be spent."""
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +59,7 @@ class Standing:
     cause: str
     since: datetime
     until: datetime | None = None
-    """As of an `Admission`."""
+    """As of an `Permit`."""
     requests: int = 0
     """How many have gone around since."""
     family: str | None = None
@@ -78,7 +67,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class StandingChange:
     """A backend's standing has begun, has another cause now, or is over (None)."""
 
     backend: Backend
@@ -93,7 +82,7 @@ class _Failure:
     retry_after_s: float | None = None
 
 
-class Availability:
+class CircuitBreaker:
     """Bars and probes of all backends. Used from the event loop alone; nothing in it blocks."""
 
     def __init__(
@@ -102,30 +91,32 @@ class Availability:
         clock: Callable[[], float] = time.monotonic,
         now: Clock = utc_now,
         chance: Callable[[], float] = random.random,
+        spent_until: SpentUntil = nothing_known,
     ) -> None:
         """Nothing is barred. `chance` gives numbers from 0 to 1, which spread the back-offs."""
+        self._spent_until = spent_until
         self._clock = clock
         self._now = now
         self._chance = chance
         self._number = 0
         self._records: dict[str, BackendBars] = {}
-        self._followers: list[Callable[[Change], None]] = []
+        self._followers: list[Callable[[StandingChange], None]] = []
 
-    def follow(self, callback: Callable[[Change], None]) -> None:
+    def follow(self, callback: Callable[[StandingChange], None]) -> None:
         """Have `callback` called whenever a standing begins, gets another cause, or is over."""
         self._followers.append(callback)
 
-    def ask(self, backend: Backend, model: str | None) -> Admission:
+    def ask(self, backend: Backend, model: str | None) -> Permit:
         """Whether a request with `model`, as it would be sent, may go to `backend` now.
 
         A probe keeps all others out until its outcome is noted by one of the `note_` methods that
-        take an admission: let no way out of the request leave all of them out.
+        take an permit: let no way out of the request leave all of them out.
         """
         record, family = self._record_of(backend), _family_of(model)
         self._number += 1
         met = record.bars_for(family)
         if not met:
-            return Admission(backend=backend, family=family, number=self._number)
+            return Permit(backend=backend, family=family, number=self._number)
         moment = self._moment()
         closed = [bar for bar in met if _is_closed(bar, moment)]
         if not closed:
@@ -134,7 +125,7 @@ class Availability:
                 bar.probe, bar.probe_s = self._number, moment.clock_s
             self._tell(record)
         shown = max(closed or met, key=rank)
-        return Admission(
+        return Permit(
             backend=backend,
             family=family,
             number=self._number,
@@ -160,40 +151,61 @@ class Availability:
         met = record.bars_for(_family_of(model)) if record is not None else []
         return max(met, key=rank).cause if met else None
 
-    def note_begun(self, admission: Admission) -> None:
+    def note_outcome(self, exchange: Exchange, outcome: Outcome) -> None:
+        """Take into account how a request ended for which a permit was given."""
+        permit, exchange.permit = exchange.permit, None
+        if permit is None:
+            return
+        if outcome.kind is not None:
+            until = None
+            if outcome.kind == api.LIMIT:
+                until = self._spent_until(permit.backend.name, permit.family, None)
+            self.note_failure(
+                permit,
+                outcome.kind,
+                until=until,
+                retry_after_s=outcome.retry_after_s,
+                scope=outcome.scope,
+            )
+        elif outcome.was_passed_on:
+            self.note_success(permit)
+        else:
+            self.note_abandoned(permit, was_reached=outcome.was_reached)
+
+    def note_begun(self, permit: Permit) -> None:
         """The backend has begun to answer, and not with an error: what barred it is lifted.
 
         Failures in a row go on to count until an answer was whole: a backend whose streams all
         break off is not well.
         """
-        record = self._current(admission)
+        record = self._current(permit)
         if record is None or record.is_clear:
             return
-        record.release(admission.number)
+        record.release(permit.number)
         out = record.whole.bars.get(api.UNREACHABLE)
-        if out is None or out.number < admission.number:
+        if out is None or out.number < permit.number:
             self._note_reached(record)
-        for group in record.groups_for(admission.family):
+        for group in record.groups_for(permit.family):
             for slot, bar in list(group.bars.items()):
-                if bar.number < admission.number:
+                if bar.number < permit.number:
                     del group.bars[slot]
         self._tell(record)
 
-    def note_success(self, admission: Admission) -> None:
+    def note_success(self, permit: Permit) -> None:
         """The backend has answered, wholly and without an error."""
-        self.note_begun(admission)
-        record = self._current(admission)
+        self.note_begun(permit)
+        record = self._current(permit)
         if record is None or record.is_clear:
             return
-        for group in record.groups_for(admission.family):
+        for group in record.groups_for(permit.family):
             group.failures = 0
-        family = record.families.get(admission.family)
+        family = record.families.get(permit.family)
         if family is not None and not family.bars:
-            del record.families[admission.family]
+            del record.families[permit.family]
 
     def note_failure(
         self,
-        admission: Admission,
+        permit: Permit,
         kind: str,
         *,
         until: datetime | None = None,
@@ -207,10 +219,10 @@ class Availability:
         of the model alone (one that is not in the plan, a limit of one family's) or of the whole
         backend; None takes what is usual for the kind. `BUSY` says nothing here.
         """
-        record = self._current(admission)
+        record = self._current(permit)
         if record is None:
             return
-        was_probe = record.release(admission.number)
+        was_probe = record.release(permit.number)
         if kind != api.BUSY:
             failure = _Failure(
                 kind=kind,
@@ -218,18 +230,18 @@ class Availability:
                 until=until,
                 retry_after_s=retry_after_s,
             )
-            self._count(record, admission.family, failure, was_probe=was_probe)
+            self._count(record, permit.family, failure, was_probe=was_probe)
         self._tell(record)
 
-    def note_abandoned(self, admission: Admission, *, was_reached: bool = False) -> None:
+    def note_abandoned(self, permit: Permit, *, was_reached: bool = False) -> None:
         """The request ended without saying how the backend does: its client left, say.
 
         `was_reached` where the backend did answer, but to a request that was itself at fault.
         """
-        record = self._current(admission)
+        record = self._current(permit)
         if record is None:
             return
-        record.release(admission.number)
+        record.release(permit.number)
         if was_reached:
             self._note_reached(record)
         self._tell(record)
@@ -270,7 +282,7 @@ class Availability:
             record.note_reached()
             self._tell(record)
 
-    def note_around(self, backend: Backend) -> None:
+    def count_bypassed(self, backend: Backend) -> None:
         """A request that belongs at `backend` goes elsewhere."""
         record = self._known(backend)
         if record is not None:
@@ -365,7 +377,7 @@ class Availability:
             record.since, record.requests = (standing.since if standing else None), 0
         record.told = cause
         for callback in self._followers:
-            callback(Change(backend=record.backend, standing=standing))
+            callback(StandingChange(backend=record.backend, standing=standing))
 
     def _record_of(self, backend: Backend) -> BackendBars:
         """What is remembered of `backend`, begun anew if it was set up differently before."""
@@ -384,10 +396,10 @@ class Availability:
         record = self._records.get(backend.name)
         return record if record is not None and record.backend == backend else None
 
-    def _current(self, admission: Admission) -> BackendBars | None:
+    def _current(self, permit: Permit) -> BackendBars | None:
         """The record that an outcome counts for; None if the backend was set up anew since."""
-        record = self._known(admission.backend)
-        return record if record is not None and admission.number >= record.first else None
+        record = self._known(permit.backend)
+        return record if record is not None and permit.number >= record.first else None
 
     def _moment(self) -> Moment:
         return Moment(self._clock(), self._now())
