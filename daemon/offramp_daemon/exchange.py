@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -58,7 +59,7 @@ class Exchange:
 
     Each outcome is reported to all `listeners`, in their order, and `finish` does so only once.
     `encoded` and `body` are there once the request was read, `decision` and `sent_model` once it
-    `is_routed`.
+    has a `backend`.
     """
 
     request: web.BaseRequest
@@ -67,7 +68,7 @@ class Exchange:
     listeners: Sequence[OutcomeListener] = ()
     is_message: bool = True
     """Whether it is a POST to `/v1/messages`; all else is neither metered nor reported."""
-    arrived: datetime = field(default_factory=lambda: datetime.now(UTC))
+    arrived: datetime = field(default_factory=functools.partial(datetime.now, UTC))
     started_s: float = field(default_factory=time.monotonic)
     credential: str | None = field(init=False)
     """What the client would log in with at Anthropic."""
@@ -80,8 +81,9 @@ class Exchange:
     conversation: Conversation | None = None
     model: str | None = None
     """The one that the client asked for, as it is recorded."""
-    is_routed: bool = False
     decision: Decision = field(init=False)
+    backend: Backend | None = None
+    """The one that serves it at present; None before one was chosen."""
     is_delegated: bool = False
     """Whether a backend other than the client's own serves it at present."""
     permit: Permit | None = None
@@ -105,11 +107,6 @@ class Exchange:
         """Look up what the client logs in with."""
         self.credential = headers.client_credential(self.request.headers)
 
-    @property
-    def backend(self) -> Backend | None:
-        """The backend that serves it at present; None before one was chosen."""
-        return self.decision.backend if self.is_routed else None
-
     def send_to(
         self, decision: Decision, *, after: Outcome | None = None, reason: str | None = None
     ) -> None:
@@ -122,7 +119,7 @@ class Exchange:
             self._report(after)
         self.permit = None
         self.decision = decision
-        self.is_routed = True
+        self.backend = decision.backend
         self.is_delegated = decision.backend.auth != "client"
         self.reason = reason
         route = decision.route
@@ -149,7 +146,7 @@ class Exchange:
         return RequestRecord(
             ts=format_timestamp(self.arrived),
             model=_clean(self.model),
-            backend=self.decision.backend.name if self.is_routed else None,
+            backend=self.backend.name if self.backend else None,
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cache_creation_input_tokens=usage.cache_creation_input_tokens,
@@ -157,7 +154,7 @@ class Exchange:
             status=outcome.status,
             http_status=outcome.http_status,
             served_model=_clean(meter.served_model) if meter else None,
-            reason=self.reason or (self.decision.reason if self.is_routed else None),
+            reason=self.reason or (self.decision.reason if self.backend else None),
             session_id=_clean(self.session_id),
             cache_creation_5m_input_tokens=usage.cache_creation_5m_input_tokens,
             cache_creation_1h_input_tokens=usage.cache_creation_1h_input_tokens,

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from offramp_daemon.config.live_settings import LiveSettings
     from offramp_daemon.recording.console import Console
     from offramp_daemon.recording.request_log import RecorderState
-    from offramp_daemon.resilience.circuit_breaker import StandingChange
+    from offramp_daemon.resilience.breaker_state import StandingChange
 
 _LONGEST_SLEEP_S = 60.0
 """While a timed pause runs: a machine that slept, or a clock that was set, is noticed by then."""

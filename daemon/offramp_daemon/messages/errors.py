@@ -110,7 +110,7 @@ def read_error(body: bytes) -> ServiceError | None:
 
 
 def from_delegate(backend: str, status: int, error: ServiceError | None) -> Failure:
-    """What the client is told when `backend` refused its request with HTTP `status`.
+    """What the client gets when `backend` refused its request with HTTP `status`.
 
     The client's own login is never at fault here, so nothing becomes a 401, which would make it
     log in again; and a spent quota is final, or it would be asked for ten times more.
@@ -165,7 +165,7 @@ def refuses_key(status: int, error: ServiceError | None) -> bool:
 
 
 def knows_key(error: ServiceError | None) -> bool:
-    """Whether `error` tells of the plan or account behind the key, which is right then."""
+    """Whether `error` is about the plan or account behind the key, which is right then."""
     return error is not None and error.code in _QUOTA | _TRANSIENT | _ACCOUNT
 
 

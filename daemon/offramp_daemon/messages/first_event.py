@@ -24,7 +24,7 @@ LIMIT_BYTES = 64 * 1024
 _SLICE_BYTES = 2048
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BLANK_LINE = re.compile(rb"\n\r?\n|\r\r")
-_MARKS = (b"error", b"success", b"detail", b"\\u")
+_MARKS = re.compile(rb"error|success|detail|\\u")
 """Without any of these there is no error in a JSON object; letters may be written as escapes."""
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _UNKNOWN = errors.ServiceError(code=None, message="")
@@ -42,18 +42,19 @@ class FirstEventReader:
         self._text = b""
         self._event = b""
         """The first event, or what has come of it."""
-        self._decoder: Decoder | None = None
-        try:
-            self._decoder = Decoder(content_encoding, self._take)
-        except ContentCodingError:
-            self._give_up()
+        self._decode: Callable[[bytes], None] = self._take
+        if content_encoding:
+            try:
+                self._decode = Decoder(content_encoding, self._take).feed
+            except ContentCodingError:
+                self._give_up()
 
     def feed(self, chunk: bytes) -> bool:
         """Read on; whether enough is known. Of a long chunk no more is read than it takes."""
         start = 0
-        while start < len(chunk) and not self.is_known and self._decoder is not None:
+        while start < len(chunk) and not self.is_known:
             try:
-                self._decoder.feed(chunk[start : start + _SLICE_BYTES])
+                self._decode(chunk[start : start + _SLICE_BYTES])
             except ContentCodingError:
                 self._give_up()
             start += _SLICE_BYTES
@@ -65,7 +66,7 @@ class FirstEventReader:
         `mask` takes out what nobody is to see.
         """
         name, data = _first_event(self._event)
-        if name != b"error" and not any(mark in data for mark in _MARKS):
+        if name != b"error" and _MARKS.search(data) is None:
             return None  # as nearly always: not worth reading
         found = errors.read_error(mask(data))
         if found is None and name == b"error":

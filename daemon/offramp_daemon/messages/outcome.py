@@ -49,7 +49,7 @@ class Outcome:
     scope: Scope | None = None
     """None for what is usual for the kind."""
     retry_after_s: float | None = None
-    """For how many seconds the service asked to be left alone."""
+    """For how many seconds the service asked not to be asked again."""
     http_status: int | None = None
     """As the client got it; None if it got none."""
     why: str | None = None

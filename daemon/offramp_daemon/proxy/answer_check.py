@@ -75,7 +75,7 @@ async def _check_stream(exchange: Exchange, answer: aiohttp.ClientResponse) -> C
 
 
 def _refusal(backend: Backend, answer: aiohttp.ClientResponse, head: bytes) -> Failure | None:
-    """What the client is told of an answer `head` that is no message; None if it is one.
+    """What the client gets for an answer `head` that is no message; None if it is one.
 
     Should the service quote the key that it got, the mask stands in its place. A redirect is an
     error too: a client that followed it would take its own key and the conversation along.

@@ -71,9 +71,7 @@ class Failover:
             RequestFailedError: nobody could; the failure is the one that the client should hear.
             CutStreamError, ClientGoneError: the answer had begun.
         """
-        if exchange.is_delegated:
-            return await self._delegate(exchange)
-        return await self._keep(exchange)
+        return await (self._delegate if exchange.is_delegated else self._keep)(exchange)
 
     async def _delegate(self, exchange: Exchange) -> web.StreamResponse:
         """To the delegate; failing that to Claude."""
@@ -106,7 +104,7 @@ class Failover:
         Should Claude's plan turn out to be spent, a delegate in passing trouble is the better one:
         its failure the client tries again, and Claude's not; and it may be well again by now. So it
         is where Claude can't be reached at all. And so is any delegate where Claude does not take
-        the login, or know the model: nobody is to log in anew for its failure.
+        the login, or know the model: nobody should have to log in again for its failure.
         """
         before = exchange.decision
         what = "failed" if failure else "bypassed"

@@ -35,11 +35,11 @@ _LOG = logging.getLogger(__name__)
 
 
 def say_nothing(_backend: Backend, _credential: str | None, _headers: Mapping[str, str]) -> None:
-    """Take note of no answer."""
+    """Take no notice of an answer."""
 
 
 class Forwarder:
-    """The way out to all backends. `on_answer` is told the head of each of Claude's answers."""
+    """The way out to all backends. `on_answer` gets the head of each of Claude's answers."""
 
     def __init__(
         self,

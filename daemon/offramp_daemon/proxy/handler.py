@@ -102,8 +102,9 @@ class Proxy:
             )
             return responses.refuse(exchange, failure)
         finally:
-            # Unfinished by now only if the client has gone, or the daemon is about to.
-            responses.finish_abandoned(exchange, is_stopping=self.is_stopping)
+            if exchange.outcome is None and exchange.is_message:
+                # The client has gone, or the daemon is about to.
+                responses.finish_abandoned(exchange, is_stopping=self.is_stopping)
         return response
 
     async def _serve(self, exchange: Exchange, path: str) -> web.StreamResponse:

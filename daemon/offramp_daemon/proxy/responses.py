@@ -112,7 +112,7 @@ def refuse(exchange: Exchange, failure: Failure) -> web.StreamResponse:
 
 def finish_abandoned(exchange: Exchange, *, is_stopping: bool) -> None:
     """Finish an exchange whose client has gone, or whose daemon is about to stop."""
-    if is_stopping and exchange.outcome is None:
+    if is_stopping:
         exchange.reason = "daemon stopped"
     exchange.finish(outcome.of_abandoned(exchange.http_status, is_stopping=is_stopping))
 

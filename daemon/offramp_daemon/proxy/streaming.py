@@ -175,7 +175,7 @@ class _Source:
             self._closed = connection.protocol.closed
             if self._closed is not None:
                 self._closed.add_done_callback(self._end_orphan)
-        if self._has_begun:
+        if self._has_begun and not self._content.is_eof():
             self._heard_s = self._loop.time()
             self._begin_to_watch()
         return self
@@ -200,13 +200,12 @@ class _Source:
             raise CutStreamError(said) from error
         self._is_awaited = False
         self._heard_s = self._loop.time()
-        if self._timer is None:
+        if self._timer is None and not self._content.is_eof():
             self._begin_to_watch()
         return chunk
 
     def _begin_to_watch(self) -> None:
-        if not self._content.is_eof():
-            self._timer = self._loop.call_at(self._heard_s + self._limit_s, self._check)
+        self._timer = self._loop.call_at(self._heard_s + self._limit_s, self._check)
 
     def _check(self) -> None:
         now_s = self._loop.time()

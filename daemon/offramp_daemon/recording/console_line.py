@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def console_line(exchange: Exchange, outcome: Outcome) -> RequestLine:
     """The line for `exchange`, which ended with `outcome`."""
     usage = exchange.meter.usage if exchange.meter else None
-    decision = exchange.decision if exchange.is_routed else None
+    decision = exchange.decision if exchange.backend else None
     return RequestLine(
         tier=tier_of(exchange.model, decision),
         backend=decision.backend.name if decision else "-",
@@ -34,6 +34,6 @@ def _notable_reason(exchange: Exchange, outcome: Outcome) -> str | None:
     """Why it failed, else why it was routed so, unless the rules were simply followed."""
     if outcome.why is not None and not outcome.was_passed_on:
         return outcome.why
-    if exchange.reason is not None or not exchange.is_routed:
+    if exchange.reason is not None or exchange.backend is None:
         return exchange.reason
     return None if exchange.decision.is_ordinary else exchange.decision.reason

@@ -32,7 +32,7 @@ MAX_FILES = 3
 
 _OWN_LOGGERS = ("offramp_daemon", "offramp_cli", "offramp_core")
 _OTHER_LOGGERS = ("aiohttp", "asyncio", "py.warnings")
-"""Heard from `warning` up alone: at a lower level they tell of content."""
+"""Kept only from `warning` up: at a lower level they quote content."""
 _LEVELS = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
@@ -134,7 +134,7 @@ class Diagnostics:
     def _open(self) -> None:
         """Find out now, not at the first message, whether the file can be written."""
         try:
-            self._append([])
+            self.append([])
         except OSError as error:
             self._fall_back([], error)
 
@@ -146,7 +146,7 @@ class Diagnostics:
                 0, self._format(_notice("Messages were lost", lost=lost - self._lost_said))
             )
         try:
-            self._append(lines)
+            self.append(lines)
         except OSError as error:
             is_written = self._fall_back(lines, error)
         else:
@@ -158,7 +158,12 @@ class Diagnostics:
             self._failed += len(batch)
         return []
 
-    def _append(self, lines: list[str]) -> None:
+    def append(self, lines: list[str]) -> None:
+        """Write `lines` to the file, beside whatever other process writes to it.
+
+        Raises:
+            OSError: they can't be written.
+        """
         data = "".join(f"{line}\n" for line in lines).encode(errors="replace")
         with open_locked(self._file) as file:
             if not file.end_bytes or file.end_bytes + len(data) <= MAX_FILE_BYTES:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from offramp_daemon.exchange import Exchange, OutcomeListener
     from offramp_daemon.messages.outcome import Outcome
     from offramp_daemon.quota.tracker import QuotaKeeper
-    from offramp_daemon.resilience.circuit_breaker import Standing, StandingChange
+    from offramp_daemon.resilience.breaker_state import Standing, StandingChange
 
 _SURELY_LEFT = 0.97
 
@@ -59,7 +59,7 @@ class BackendHealth:
             self._keeper.ask_soon(backend.name)
 
     def note_quota(self, backend: Backend, plan: PlanQuota, now: datetime) -> None:
-        """The service has told how much of its plan is used.
+        """Take into account how much of its plan the service says is used.
 
         A figure just below all of it takes nothing back: it may be older than the refusal.
         """
@@ -102,7 +102,7 @@ def _bypass_of(standing: Standing) -> Bypass:
 
 
 def change_event(change: StandingChange, now: datetime) -> state_events.StateEvent:
-    """The line of `events.jsonl` that tells of `change`."""
+    """The line of `events.jsonl` about `change`."""
     standing = change.standing
     if standing is None:
         return state_events.StateEvent(

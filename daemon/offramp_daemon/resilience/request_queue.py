@@ -30,7 +30,7 @@ MOST_WAITING: Final = 500
 """At one backend: more would not have their slot in time."""
 REST_FIRST_S: Final = 1.0
 REST_LONGEST_S: Final = 8.0
-"""After a refusal with nothing else in flight, no answer's end tells when to try again: a while
+"""After a refusal with nothing else in flight, no answer's end says when to try again: a while
 later, and twice that after each such refusal in a row."""
 _ID_CHARACTERS = 200
 
@@ -51,7 +51,7 @@ class _Waiter:
 
     session: str
     news: asyncio.Event = field(default_factory=asyncio.Event)
-    """It has the slot, or must look anew for how long to wait."""
+    """It has the slot, or must look again for how long to wait."""
     has_slot: bool = False
     """Whoever sets it has counted the slot as taken."""
 
@@ -244,7 +244,7 @@ class Slot:
 
 
 class RequestQueue:
-    """The slots at all backends. Used from the event loop alone."""
+    """The slots at all backends. Only used from the event loop."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         """No limit is known of any backend. `clock` must run as the event loop's does."""
@@ -254,8 +254,8 @@ class RequestQueue:
     def slot(self, backend: Backend, session_id: str | None, wait_s: float) -> Slot:
         """A slot at `backend`: `async with` waits for it, for `wait_s` seconds at most.
 
-        Requests without a session share one. A backend that was set up anew begins without a limit;
-        who waits or is served by the settings before it goes on by those.
+        Requests without a session share one. A backend whose settings have changed begins without a
+        limit; who waits or is served by the settings before goes on by those.
         """
         line = self._lines.get(backend.name)
         if line is None or not (line.backend is backend or line.backend == backend):

@@ -221,10 +221,11 @@ class Upstream:
             self._on_network_change()
             self._left.append(kept)
             self._kept = kept = _Pool(_open_session(self._tls, keeps_connections=True))
-        ended = [pool for pool in self._left if not pool.in_use]
-        self._left = [pool for pool in self._left if pool.in_use]
-        for pool in ended:
-            await pool.session.close()
+        if self._left:
+            ended = [pool for pool in self._left if not pool.in_use]
+            self._left = [pool for pool in self._left if pool.in_use]
+            for pool in ended:
+                await pool.session.close()
         return kept
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -10,7 +11,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from offramp_core.control.api import ACCOUNT, FAILING, KEY_REFUSED, LIMIT, OVERLOADED, UNREACHABLE
 from offramp_core.settings import default_backends
-from offramp_daemon.resilience.circuit_breaker import PROBE_LOST_S, CircuitBreaker, Permit
+from offramp_daemon.resilience.circuit_breaker import PROBE_LOST_S, CircuitBreaker
+
+if TYPE_CHECKING:
+    from offramp_daemon.exchange import Permit
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 _, ZAI = default_backends()
