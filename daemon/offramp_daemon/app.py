@@ -21,7 +21,7 @@ from offramp_daemon.messages.errors import Failure
 from offramp_daemon.proxy import streaming
 from offramp_daemon.proxy.failover import SharedState
 from offramp_daemon.proxy.forwarder import Forwarder
-from offramp_daemon.proxy.handler import Proxy
+from offramp_daemon.proxy.handler import ProxyHandler
 from offramp_daemon.quota.zai_poller import ZaiPoller
 from offramp_daemon.recording.console_line import console_line
 from offramp_daemon.recording.request_log import Recorder
@@ -65,7 +65,7 @@ class Daemon:
     live: LiveSettings
     console: Console
     recorder: Recorder
-    proxy: Proxy
+    proxy: ProxyHandler
     state: DaemonState
     leaving: asyncio.Event
     """Set once another process serves in this one's place."""
@@ -276,7 +276,7 @@ async def _running(
         ):
             upstream.follow_network(state.health.breaker.note_network_changed)
             forwarder = Forwarder(upstream, state.quota.read_answer)
-            proxy = Proxy(
+            proxy = ProxyHandler(
                 settings=lambda: live.current,
                 forwarder=forwarder,
                 shared=SharedState(

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from offramp_core.usage.records import RequestRecord, format_timestamp
 from offramp_daemon.messages.outcome import Outcome
-from offramp_daemon.messages.usage_meter import Meter, Usage
-from offramp_daemon.wire import headers
+from offramp_daemon.messages.usage_meter import TokenUsage, UsageMeter
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -27,7 +26,7 @@ OutcomeListener = Callable[["Exchange", Outcome], None]
 by then, it was not the last one: another backend is asked next."""
 
 _NAME_LIMIT = 200
-_NO_USAGE = Usage()
+_NO_USAGE = TokenUsage()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +69,7 @@ class Exchange:
     """Whether it is a POST to `/v1/messages`; all else is neither metered nor reported."""
     arrived: datetime = field(default_factory=functools.partial(datetime.now, UTC))
     started_s: float = field(default_factory=time.monotonic)
-    credential: str | None = field(init=False)
+    credential: str | None = None
     """What the client would log in with at Anthropic."""
     encoded: bytes = field(init=False)
     """The body as it came, in the client's content coding."""
@@ -92,7 +91,7 @@ class Exchange:
     """The model's name as the backend gets it."""
     http_status: int | None = None
     """Of the answer that is being passed on."""
-    meter: Meter | None = None
+    meter: UsageMeter | None = None
     reason: str | None = None
     """Overrides the decision's reason, where no decision was made or it was not the last word."""
     prompt: str | None = None
@@ -103,10 +102,6 @@ class Exchange:
     """None until it is finished."""
     elapsed_ms: int = 0
 
-    def __post_init__(self) -> None:
-        """Look up what the client logs in with."""
-        self.credential = headers.client_credential(self.request.headers)
-
     def send_to(
         self, decision: Decision, *, after: Outcome | None = None, reason: str | None = None
     ) -> None:
@@ -116,7 +111,8 @@ class Exchange:
         a decision's reason was about that backend; `reason` takes its place.
         """
         if after is not None:
-            self._report(after)
+            for listener in self.listeners:
+                listener(self, after)
         self.permit = None
         self.decision = decision
         self.backend = decision.backend
@@ -131,9 +127,6 @@ class Exchange:
             return
         self.outcome = outcome
         self.elapsed_ms = round((time.monotonic() - self.started_s) * 1000)
-        self._report(outcome)
-
-    def _report(self, outcome: Outcome) -> None:
         for listener in self.listeners:
             listener(self, outcome)
 

@@ -13,7 +13,7 @@ from aiohttp import web
 from offramp_core.settings import ANTHROPIC, Secret, Settings, default_backends, default_routes
 from offramp_daemon.proxy.failover import SharedState
 from offramp_daemon.proxy.forwarder import Forwarder
-from offramp_daemon.proxy.handler import Proxy
+from offramp_daemon.proxy.handler import ProxyHandler
 from offramp_daemon.recording.console_line import console_line
 from offramp_daemon.resilience.circuit_breaker import CircuitBreaker, nothing_known
 from offramp_daemon.resilience.request_queue import RequestQueue
@@ -44,7 +44,7 @@ class RunningProxy:
 
     url: str
     settings: Settings
-    proxy: Proxy
+    proxy: ProxyHandler
     in_flight: InFlight
     upstream: Upstream
     exchanges: list[Exchange] = field(default_factory=list)
@@ -124,6 +124,7 @@ async def running_proxy(
     shared: SharedState | None = None,
     pause: Pause | None = None,
     choose: Chooser | None = None,
+    upstream: Upstream | None = None,
 ) -> AsyncIterator[RunningProxy]:
     def keep(exchange: Exchange, outcome: Outcome) -> None:
         running.keep(exchange, outcome)
@@ -131,8 +132,8 @@ async def running_proxy(
     shared = shared or shared_state()
     delegation = Delegation()
     delegation.set(pause)
-    async with Upstream() as upstream:
-        proxy = Proxy(
+    async with upstream or Upstream() as upstream:
+        proxy = ProxyHandler(
             settings=lambda: running.settings,
             forwarder=Forwarder(upstream),
             shared=shared,

@@ -16,7 +16,7 @@ from offramp_daemon.messages.errors import RETRY_AFTER, trouble_of
 if TYPE_CHECKING:
     from offramp_core.usage.records import Status
     from offramp_daemon.messages.errors import Failure
-    from offramp_daemon.messages.usage_meter import Meter
+    from offramp_daemon.messages.usage_meter import UsageMeter
 
 Scope = Literal["backend", "family"]
 """What a failure speaks of: the whole backend, or one model family at it."""
@@ -60,7 +60,7 @@ class Outcome:
     """Whether the backend answered, though with nothing that could be passed on."""
 
 
-def of_answer(http_status: int, meter: Meter, *, is_delegated: bool) -> Outcome:
+def of_answer(http_status: int, meter: UsageMeter, *, is_delegated: bool) -> Outcome:
     """The outcome of an answer that was passed on: a success only if it is whole and no error."""
     event = meter.error_type
     if event is None and http_status < _ERROR_STATUS:

@@ -32,7 +32,7 @@ _is_identifier = re.compile(r"[A-Za-z0-9_.:-]+").fullmatch
 
 
 @dataclass(slots=True)
-class Usage:
+class TokenUsage:
     """Tokens of one answer; the 5m and 1h fields are parts of `cache_creation_input_tokens`."""
 
     input_tokens: int = 0
@@ -65,7 +65,9 @@ _DETAIL_FIELDS = (
     ("cache_creation_1h_input_tokens", "ephemeral_1h_input_tokens"),
 )
 _TOP_FIELDS = tuple(
-    (field.name, field.name) for field in fields(Usage) if field.name not in dict(_DETAIL_FIELDS)
+    (field.name, field.name)
+    for field in fields(TokenUsage)
+    if field.name not in dict(_DETAIL_FIELDS)
 )
 _FIELDS = _TOP_FIELDS + _DETAIL_FIELDS
 
@@ -85,7 +87,7 @@ class _Envelope(msgspec.Struct):
     success: Any = None
 
 
-class Meter:
+class UsageMeter:
     """Reads one answer, given the two header values as they came ("" where one is missing).
 
     `usage`, `served_model` and `error_type` hold what was read so far, at any time, also once the
@@ -94,7 +96,7 @@ class Meter:
 
     def __init__(self, *, content_type: str, content_encoding: str) -> None:
         """Make ready for a body of that type and coding."""
-        self.usage = Usage()
+        self.usage = TokenUsage()
         self.served_model: str | None = None
         self.is_stream = content_type.partition(";")[0].strip().lower() == "text/event-stream"
         self.is_complete = False

@@ -13,7 +13,7 @@ from offramp_core.control import api
 from offramp_daemon.messages import errors, first_event
 from offramp_daemon.messages.errors import RETRY_AFTER, Failure
 from offramp_daemon.messages.first_event import FirstEventReader
-from offramp_daemon.proxy import responses
+from offramp_daemon.proxy import responses, streaming
 from offramp_daemon.proxy.offload import aside
 
 if TYPE_CHECKING:
@@ -43,18 +43,18 @@ async def check(exchange: Exchange, answer: aiohttp.ClientResponse) -> CheckedAn
     """
     if answer.status < _REDIRECT and answer.content_type == "text/event-stream":
         return await _check_stream(exchange, answer)
-    head = await responses.read_start(
+    head = await streaming.read_start(
         answer,
         responses.PLAIN_LIMIT_BYTES,
         silence_timeout_s=exchange.settings.silence_timeout_s,
     )
-    failure = await aside(len(head), lambda: _refusal(exchange.decision.backend, answer, head))
+    failure = await aside(len(head), _refusal, exchange.decision.backend, answer, head)
     return CheckedAnswer(head=head, failure=failure)
 
 
 async def _check_stream(exchange: Exchange, answer: aiohttp.ClientResponse) -> CheckedAnswer:
     begun = FirstEventReader(answer.headers.get("Content-Encoding", ""))
-    head = await responses.read_start(
+    head = await streaming.read_start(
         answer,
         first_event.LIMIT_BYTES,
         silence_timeout_s=exchange.settings.silence_timeout_s,

@@ -16,13 +16,15 @@ from offramp_core.control import api
 from offramp_core.settings import ANTHROPIC
 from offramp_daemon.messages import outcome
 from offramp_daemon.messages.errors import Failure, RequestFailedError
-from offramp_daemon.proxy import answer_check, failover_policy, responses
+from offramp_daemon.proxy import answer_check, failover_policy, responses, streaming
 from offramp_daemon.resilience.circuit_breaker import nothing_known
 from offramp_daemon.resilience.request_queue import SlotTimeoutError
 from offramp_daemon.routing import router
 from offramp_daemon.routing.router import Decision
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     import aiohttp
     from aiohttp import web
 
@@ -64,14 +66,14 @@ class Failover:
         self._forwarder = forwarder
         self._shared = shared
 
-    async def serve(self, exchange: Exchange) -> web.StreamResponse:
+    def serve(self, exchange: Exchange) -> Coroutine[None, None, web.StreamResponse]:
         """Have the backend that was decided on answer, or the one that may stand in for it.
 
         Raises:
             RequestFailedError: nobody could; the failure is the one that the client should hear.
             CutStreamError, ClientGoneError: the answer had begun.
         """
-        return await (self._delegate if exchange.is_delegated else self._keep)(exchange)
+        return self._delegate(exchange) if exchange.is_delegated else self._keep(exchange)
 
     async def _delegate(self, exchange: Exchange) -> web.StreamResponse:
         """To the delegate; failing that to Claude."""
@@ -140,7 +142,7 @@ class Failover:
         answer, head = await self._to_claude(exchange)
         is_news = may_leave and not is_spent and failover_policy.is_quota_refusal(answer)
         if is_news and _other_way(exchange) is not None:
-            head = head or await responses.read_start(
+            head = head or await streaming.read_start(
                 answer,
                 responses.PLAIN_LIMIT_BYTES,
                 silence_timeout_s=exchange.settings.silence_timeout_s,
@@ -235,7 +237,7 @@ class Failover:
         try:
             return await responses.relay(exchange, answer, head=head)
         finally:
-            if answer.status < 300:
+            if answer.status < 300 and exchange.decision.route is not None:
                 self._note_warm(exchange)
 
     def _check_still_open(self, exchange: Exchange) -> None:

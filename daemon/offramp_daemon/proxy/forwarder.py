@@ -5,14 +5,13 @@ What becomes of the answer is the caller's business.
 
 from __future__ import annotations
 
-import functools
 import logging
 import secrets
 from typing import TYPE_CHECKING
 
 from offramp_core.settings import ANTHROPIC, ANTHROPIC_BASE_URL, ZAI_BASE_URL, Backend
 from offramp_daemon.messages import signature_retry, thinking, transform
-from offramp_daemon.proxy import responses
+from offramp_daemon.proxy import streaming
 from offramp_daemon.proxy.offload import aside
 from offramp_daemon.wire import headers
 
@@ -73,13 +72,13 @@ class Forwarder:
         """
         backend, settings = exchange.decision.backend, exchange.settings
         passed = headers.to_client_backend(exchange.request.raw_headers)
-        tailor = functools.partial(
+        body = await aside(
+            len(exchange.body.raw),
             transform.for_client_backend,
             exchange.body,
             backend,
             strip_all=settings.thinking == "strip",
         )
-        body = await aside(len(exchange.body.raw), tailor)
         if body is exchange.body.raw:
             body = exchange.encoded
         else:
@@ -87,7 +86,7 @@ class Forwarder:
         answer = await self._send(exchange, backend, passed, body)
         head = b""
         if answer.status == ERROR_STATUS and thinking.has_thinking(exchange.body):
-            head = await responses.read_start(
+            head = await streaming.read_start(
                 answer, ERROR_LIMIT_BYTES, silence_timeout_s=settings.silence_timeout_s
             )
             if signature_retry.is_wanted(head, answer.headers.get("Content-Encoding", "")):
@@ -101,12 +100,11 @@ class Forwarder:
         request, decision = exchange.request, exchange.decision
         body = await aside(
             len(exchange.body.raw),
-            lambda: transform.for_delegate(
-                exchange.body,
-                decision.backend,
-                send_model=decision.route.send_model if decision.route else None,
-                strip_all=exchange.settings.thinking == "strip",
-            ),
+            transform.for_delegate,
+            exchange.body,
+            decision.backend,
+            send_model=decision.route.send_model if decision.route else None,
+            strip_all=exchange.settings.thinking == "strip",
         )
         passed = headers.to_delegate(request.raw_headers, decision.backend)
         passed.popall("Content-Encoding", None)
@@ -121,7 +119,7 @@ class Forwarder:
         exchange.reason = f"{exchange.decision.reason}, sent again without thinking"
         passed.popall("Content-Encoding", None)
         body = await aside(
-            len(exchange.body.raw), lambda: transform.without_thinking(exchange.body, backend)
+            len(exchange.body.raw), transform.without_thinking, exchange.body, backend
         )
         return await self._send(exchange, backend, passed, body)
 

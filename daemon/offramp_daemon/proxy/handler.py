@@ -16,7 +16,7 @@ from offramp_core.settings import ANTHROPIC, Secret
 from offramp_daemon.exchange import Exchange, OutcomeListener
 from offramp_daemon.messages import request_body
 from offramp_daemon.messages.errors import Failure, RequestFailedError
-from offramp_daemon.proxy import request_reader, responses
+from offramp_daemon.proxy import request_reader, responses, streaming
 from offramp_daemon.proxy.failover import Failover
 from offramp_daemon.proxy.forwarder import ERROR_LIMIT_BYTES, ERROR_STATUS
 from offramp_daemon.proxy.offload import aside
@@ -24,7 +24,7 @@ from offramp_daemon.proxy.streaming import ClientGoneError, CutStreamError
 from offramp_daemon.routing import router
 from offramp_daemon.routing.affinity import Conversation
 from offramp_daemon.routing.router import Circumstances
-from offramp_daemon.wire import origin_guard
+from offramp_daemon.wire import headers, origin_guard
 from offramp_daemon.wire.content_coding import ContentCodingError, decode_all
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ _CODING_STATUS = {"unknown": 415, "damaged": 400, "too large": 413}
 _LOG = logging.getLogger(__name__)
 
 
-class Proxy:
+class ProxyHandler:
     """Serves every request but the daemon's own paths.
 
     `is_private` says whether prompts and masked keys may be shown, so whether to look for them;
@@ -84,7 +84,13 @@ class Proxy:
         path = request.raw_path.partition("?")[0]
         is_message = path == MESSAGES and request.method == "POST"
         listeners = self._listeners if is_message else ()
-        exchange = Exchange(request, self._settings(), listeners, is_message=is_message)
+        exchange = Exchange(
+            request,
+            self._settings(),
+            listeners,
+            is_message=is_message,
+            credential=headers.client_credential(request.headers),
+        )
         try:
             response = await self._serve(exchange, path)
         except RequestFailedError as error:
@@ -135,13 +141,17 @@ class Proxy:
         coding = request.headers.get("Content-Encoding", "")
         exchange.body = body = await aside(
             len(encoded) * (_LARGEST_GAIN if coding else 1),
-            lambda: _look_into(encoded, coding, exchange.settings.max_body_bytes),
+            _look_into,
+            encoded,
+            coding,
+            exchange.settings.max_body_bytes,
         )
-        exchange.model = body.surrogates.restore_text(body.model) if body.model else None
+        model = body.model
+        exchange.model = body.surrogates.restore_text(model) if model else None
         exchange.is_recorded = not router.is_quota_probe(body)
         exchange.session_id = router.session_id_of(request.headers.get(_SESSION_HEADER), body)
         agent_id = request.headers.get(_AGENT_HEADER)
-        exchange.conversation = Conversation.of(exchange.session_id, agent_id, body.model)
+        exchange.conversation = Conversation.of(exchange.session_id, agent_id, model)
         exchange.is_paused = self._delegation is not None and self._delegation.pause is not None
         exchange.send_to(self._decide(exchange))
         if self._is_private and exchange.is_message:
@@ -194,7 +204,7 @@ class Proxy:
         """What the delegate says; 0 if it fails."""
         try:
             answer = await self._forwarder.to_delegate(exchange)
-            head = await responses.read_start(
+            head = await streaming.read_start(
                 answer,
                 ERROR_LIMIT_BYTES,
                 silence_timeout_s=exchange.settings.silence_timeout_s,

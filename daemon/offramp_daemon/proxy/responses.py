@@ -7,21 +7,17 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from offramp_core.control import api
 from offramp_daemon.messages import outcome
-from offramp_daemon.messages.errors import Failure, RequestFailedError
-from offramp_daemon.messages.usage_meter import Meter
+from offramp_daemon.messages.usage_meter import UsageMeter
 from offramp_daemon.proxy import streaming
 from offramp_daemon.proxy.streaming import CutStreamError
 from offramp_daemon.wire.content_coding import ContentCodingError, decode_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import aiohttp
 
     from offramp_daemon.exchange import Exchange
-    from offramp_daemon.messages.outcome import Outcome
+    from offramp_daemon.messages.errors import Failure
 
 PLAIN_LIMIT_BYTES = 32 * 1024 * 1024
 """Of an answer that is looked at before it is passed on."""
@@ -43,7 +39,7 @@ async def relay(
     meter = None
     if exchange.is_message:
         exchange.http_status = answer.status
-        exchange.meter = meter = Meter(
+        exchange.meter = meter = UsageMeter(
             content_type=answer.headers.get("Content-Type", ""),
             content_encoding=answer.headers.get("Content-Encoding", ""),
         )
@@ -59,27 +55,25 @@ async def relay(
         answer.close()
         if meter is not None and meter.is_stream and meter.is_complete:
             # The client had the end of the stream, and left before the connection's.
-            exchange.finish(_of_answer(exchange, answer, meter))
+            exchange.finish(
+                outcome.of_answer(answer.status, meter, is_delegated=exchange.is_delegated)
+            )
         raise
     if meter is None:
         return response
-    if _is_cut(meter, exchange):
+    if not meter.is_complete and _is_cut(meter, exchange):
         raise CutStreamError("the stream stopped before its end")
-    exchange.finish(_of_answer(exchange, answer, meter))
+    exchange.finish(outcome.of_answer(answer.status, meter, is_delegated=exchange.is_delegated))
     return response
 
 
-def _of_answer(exchange: Exchange, answer: aiohttp.ClientResponse, meter: Meter) -> Outcome:
-    return outcome.of_answer(answer.status, meter, is_delegated=exchange.is_delegated)
-
-
-def _is_cut(meter: Meter, exchange: Exchange) -> bool:
-    """Whether a stream ended as if it were whole, and is not.
+def _is_cut(meter: UsageMeter, exchange: Exchange) -> bool:
+    """Whether what is not complete is a stream that ended as if it were.
 
     An empty stream passes, as clients ask again by themselves; so does one whose end is an error
     event of Anthropic's own. Other services' error events may be none that the client knows.
     """
-    if not meter.is_stream or not meter.is_readable or meter.is_complete or meter.is_empty:
+    if not meter.is_stream or not meter.is_readable or meter.is_empty:
         return False
     return meter.error_type is None or exchange.is_delegated
 
@@ -115,35 +109,6 @@ def finish_abandoned(exchange: Exchange, *, is_stopping: bool) -> None:
     if is_stopping:
         exchange.reason = "daemon stopped"
     exchange.finish(outcome.of_abandoned(exchange.http_status, is_stopping=is_stopping))
-
-
-async def read_start(
-    answer: aiohttp.ClientResponse,
-    limit_bytes: int,
-    *,
-    silence_timeout_s: float,
-    is_enough: Callable[[bytes], bool] = lambda _chunk: False,
-) -> bytes:
-    """The body of `answer`, for a look at it before its head goes to the client.
-
-    Raises:
-        RequestFailedError: it broke off.
-    """
-    try:
-        return await streaming.read_start(
-            answer, limit_bytes, silence_timeout_s=silence_timeout_s, is_enough=is_enough
-        )
-    except CutStreamError as error:
-        answer.close()
-        failure = Failure(
-            status=502,
-            message="Offramp: the backend broke off its answer.",
-            trouble=api.FAILING,
-        )
-        raise RequestFailedError(failure) from error
-    except BaseException:
-        answer.close()
-        raise
 
 
 def plain(body: bytes, answer: aiohttp.ClientResponse) -> bytes:

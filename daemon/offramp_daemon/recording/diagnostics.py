@@ -56,7 +56,7 @@ _Value = str | int | float | bool | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Entry:
+class _LogEntry:
     """A log record reduced to plain values, so that another thread may format it.
 
     It holds no object of the caller's: one that is let go of on another thread may do its tidying
@@ -82,14 +82,14 @@ class Diagnostics:
         self._level = _LEVELS[level]
         self._is_json = log_format == "json"
         self._redactor = Redactor()
-        self._queue: BackgroundWriter[_Entry] = BackgroundWriter(
+        self._queue: BackgroundWriter[_LogEntry] = BackgroundWriter(
             self._write, name="offramp-diagnostics", capacity=_CAPACITY, batch=_BATCH
         )
         self._fallback = TextOutput(fallback, self._queue.given_up)
         self._is_fallen_back = False
         self._failed = 0
         self._lost_said = 0
-        self._handler = _Handler(self._queue)
+        self._handler = _QueueingHandler(self._queue)
         self._before: list[tuple[logging.Logger, int, bool]] = []
 
     def start(self) -> None:
@@ -138,7 +138,7 @@ class Diagnostics:
         except OSError as error:
             self._fall_back([], error)
 
-    def _write(self, batch: list[_Entry]) -> list[_Entry]:
+    def _write(self, batch: list[_LogEntry]) -> list[_LogEntry]:
         lines = [self._format(entry) for entry in batch]
         lost = self._queue.lost + self._failed
         if lost > self._lost_said:
@@ -197,7 +197,7 @@ class Diagnostics:
         except (OSError, ValueError):
             return False
 
-    def _format(self, entry: _Entry) -> str:
+    def _format(self, entry: _LogEntry) -> str:
         message = self._clip(entry.message)
         extras = {name: self._redacted(name, value) for name, value in entry.extras.items()}
         error = self._clip(_traceback_of(entry)) if entry.error else None
@@ -216,10 +216,10 @@ class Diagnostics:
         return self._redactor.redact(text[:_KEPT_CHARACTERS])[:_SHOWN_CHARACTERS]
 
 
-class _Handler(logging.Handler):
+class _QueueingHandler(logging.Handler):
     """Turns log records into entries, on the thread that logs; all else is the queue's."""
 
-    def __init__(self, queue: BackgroundWriter[_Entry]) -> None:
+    def __init__(self, queue: BackgroundWriter[_LogEntry]) -> None:
         super().__init__()
         self._queue = queue
 
@@ -247,8 +247,8 @@ def configure(
     return diagnostics
 
 
-def _notice(message: str, **extras: _Value) -> _Entry:
-    return _Entry(
+def _notice(message: str, **extras: _Value) -> _LogEntry:
+    return _LogEntry(
         created=datetime.now(UTC).timestamp(),
         level="WARNING",
         logger=__name__,
@@ -258,13 +258,13 @@ def _notice(message: str, **extras: _Value) -> _Entry:
     )
 
 
-def _to_entry(record: logging.LogRecord) -> _Entry:
+def _to_entry(record: logging.LogRecord) -> _LogEntry:
     """What `record` says; no more of it than is kept."""
     error = None
     if record.exc_info and record.exc_info[0] is not None:
         # Source lines are left to be read by the thread that writes.
         error = traceback.TracebackException(*record.exc_info, lookup_lines=False, compact=True)
-    return _Entry(
+    return _LogEntry(
         created=record.created,
         level=record.levelname,
         logger=record.name,
@@ -282,13 +282,13 @@ def _to_value(value: object) -> _Value:
     return str(value)[:_KEPT_CHARACTERS]
 
 
-def _traceback_of(entry: _Entry) -> str:
+def _traceback_of(entry: _LogEntry) -> str:
     """The traceback as text, without the values of variables."""
     return "".join(entry.error.format()).rstrip() if entry.error else ""
 
 
 def _to_json(
-    entry: _Entry, when: str, message: str, extras: dict[str, _Value], error: str | None
+    entry: _LogEntry, when: str, message: str, extras: dict[str, _Value], error: str | None
 ) -> str:
     fields: dict[str, _Value] = {
         "time": when,
@@ -303,7 +303,7 @@ def _to_json(
 
 
 def _to_text(
-    entry: _Entry, when: str, message: str, extras: dict[str, _Value], error: str | None
+    entry: _LogEntry, when: str, message: str, extras: dict[str, _Value], error: str | None
 ) -> str:
     values = "".join(f" {name}={_quoted(value)}" for name, value in extras.items())
     text = f"{when} {entry.level} {entry.logger}: {message}{values}"

@@ -7,7 +7,7 @@ import pytest
 from offramp_core.control import api
 from offramp_daemon.messages.errors import RETRY_AFTER, Failure
 from offramp_daemon.messages.outcome import Outcome, of_abandoned, of_answer, of_cut, of_failure
-from offramp_daemon.messages.usage_meter import Meter
+from offramp_daemon.messages.usage_meter import UsageMeter
 
 START = b'event: message_start\ndata: {"type":"message_start","message":{"model":"m"}}\n\n'
 STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
@@ -15,7 +15,7 @@ ERROR = b'event: error\ndata: {"type":"error","error":{"type":"%s","message":"of
 
 
 def streamed(*pieces: bytes, coding: str = "", status: int = 200, is_delegated: bool) -> Outcome:
-    meter = Meter(content_type="text/event-stream", content_encoding=coding)
+    meter = UsageMeter(content_type="text/event-stream", content_encoding=coding)
     for piece in pieces:
         meter.feed(piece)
     meter.finish()

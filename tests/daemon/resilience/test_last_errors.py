@@ -18,7 +18,7 @@ from offramp_daemon.messages import errors as failures
 from offramp_daemon.messages.errors import Failure, ServiceError
 from offramp_daemon.messages.outcome import of_abandoned, of_answer, of_failure
 from offramp_daemon.messages.request_body import read
-from offramp_daemon.messages.usage_meter import Meter
+from offramp_daemon.messages.usage_meter import UsageMeter
 from offramp_daemon.resilience.last_errors import LastErrors
 from offramp_daemon.routing.router import Decision
 
@@ -68,7 +68,7 @@ def refused(code: str, status: int = 429) -> Outcome:
 
 
 def answered(status: int, event: str | None = None, *, is_delegated: bool = False) -> Outcome:
-    meter = Meter(content_type="text/event-stream", content_encoding="")
+    meter = UsageMeter(content_type="text/event-stream", content_encoding="")
     meter.error_type = event
     meter.is_empty = False
     meter.is_complete = event is None
