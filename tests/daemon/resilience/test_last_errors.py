@@ -14,8 +14,7 @@ from proxy_harness import ZAI_KEY, settings_for
 from offramp_core.control import api
 from offramp_core.settings import ANTHROPIC, Secret
 from offramp_daemon.exchange import Exchange
-from offramp_daemon.messages import errors as failures
-from offramp_daemon.messages.errors import Failure, ServiceError
+from offramp_daemon.messages.errors import Failure, ServiceError, from_delegate
 from offramp_daemon.messages.outcome import of_abandoned, of_answer, of_failure
 from offramp_daemon.messages.request_body import read
 from offramp_daemon.messages.usage_meter import UsageMeter
@@ -63,7 +62,7 @@ def ended(errors: LastErrors, backend: Backend, outcome: Outcome) -> None:
 
 
 def refused(code: str, status: int = 429) -> Outcome:
-    failure = failures.from_delegate("zai", status, ServiceError(code=code, message="secret"))
+    failure = from_delegate("zai", status, ServiceError(code=code, message="secret"))
     return of_failure(dataclasses.replace(failure, diagnostic=f"code {code}"))
 
 

@@ -10,7 +10,7 @@ import pytest
 from manual_loop import ManualLoop
 
 from offramp_core.settings import default_backends
-from offramp_daemon.resilience import request_queue as turns_module
+from offramp_daemon.resilience import request_queue
 from offramp_daemon.resilience.concurrency_limit import FORGOTTEN_AFTER_S
 from offramp_daemon.resilience.request_queue import (
     MOST_WAITING,
@@ -186,7 +186,7 @@ def test_without_time_to_wait_a_turn_is_had_at_once_or_not_at_all(bench, wait_s)
 
 
 def test_too_long_a_queue_turns_away_at_once(bench, monkeypatch):
-    monkeypatch.setattr(turns_module, "MOST_WAITING", 3)
+    monkeypatch.setattr(request_queue, "MOST_WAITING", 3)
     bench.limit_to(1)
     for number in range(3):
         assert not bench.come(str(number)).task.done()
