@@ -27,15 +27,16 @@ from offramp_daemon.control.key_watch import KeyWatch
 from offramp_daemon.control.pause_keeper import PauseKeeper
 from offramp_daemon.control.server import ControlServer
 from offramp_daemon.proxy.entry import RequestEntry
-from offramp_daemon.proxy.failover import Surroundings
-from offramp_daemon.proxy.forwarder import Forwarding
-from offramp_daemon.proxy.handler import Proxy
+from offramp_daemon.proxy.failover import SharedState
+from offramp_daemon.proxy.forwarder import Forwarder
+from offramp_daemon.proxy.handler import ProxyHandler
 from offramp_daemon.proxy.listening_server import ListeningServer
 from offramp_daemon.quota.poller import QuotaPollers, pollers_for
 from offramp_daemon.quota.tracker import QuotaTracker
+from offramp_daemon.recording.console_line import console_line
 from offramp_daemon.recording.event_log import event_log
 from offramp_daemon.recording.request_log import Recorder, folder_problem
-from offramp_daemon.resilience.backend_health import BackendStanding
+from offramp_daemon.resilience.backend_health import BackendHealth
 from offramp_daemon.routing.affinity import ConversationAffinity
 from offramp_daemon.routing.pause import Delegation
 from offramp_daemon.server import http_server
@@ -54,8 +55,9 @@ if TYPE_CHECKING:
     from offramp_core.quota.windows import PlanQuota
     from offramp_daemon.config.live_settings import LiveSettings
     from offramp_daemon.exchange import Exchange
+    from offramp_daemon.messages.outcome import Outcome
     from offramp_daemon.recording.console import Console
-    from offramp_daemon.resilience.circuit_breaker import Change
+    from offramp_daemon.resilience.breaker_state import StandingChange
 
 _SETTINGS_EVERY_S = 2.0
 _FILES_CLOSE_S = 6.0
@@ -83,7 +85,7 @@ class Parts:
     keys: KeyWatch
     pilot: Pilot
     quota: QuotaTracker
-    standing: BackendStanding
+    health: BackendHealth
     state: DaemonState
     clock: Clock
 
@@ -111,16 +113,17 @@ class Parts:
             await self.pauses.catch_up()
             await self.keys.refresh()
 
-    def take_finished(self, exchange: Exchange) -> None:
-        """Record a request that has ended, and have all learn from it who should."""
-        self.standing.note(exchange)
+    def keep_record(self, exchange: Exchange, outcome: Outcome) -> None:
+        """Record a request that has ended, show it, and have the autopilot learn from it."""
+        if exchange.outcome is None:
+            return  # another backend is asked next
         if not exchange.is_recorded:
-            _LOG.info("probe", extra={"status": exchange.http_status})
+            _LOG.info("probe", extra={"status": outcome.http_status})
             return
         record = exchange.record()
         self.recorder.record(record)
         self.pilot.lessons.put_nowait(FinishedRequest(self.clock(), record, exchange.conversation))
-        self.console.request(exchange.line())
+        self.console.request(console_line(exchange, outcome))
 
     def take_plan(self, plan: PlanQuota) -> None:
         """Have the autopilot learn from it, and a spent delegate avoided before it refuses."""
@@ -128,9 +131,9 @@ class Parts:
         self.pilot.lessons.put_nowait(PlanFigures(now, plan))
         for backend in self.live.current.backends:
             if backend.name == plan.backend and backend.auth != "client":
-                self.standing.note_quota(backend, plan, now)
+                self.health.note_quota(backend, plan, now)
 
-    def take_failover(self, change: Change) -> None:
+    def take_failover(self, change: StandingChange) -> None:
         """Announce a delegate that is stepped around from now on, or is asked again."""
         if self.live.current.failover and change.backend.auth != "client":
             self.announcer.announce_failover(change)
@@ -161,7 +164,7 @@ def compose(
     quota = QuotaTracker(
         paths, folder, files, clock=clock, on_change=changes.notify, say=console.say
     )
-    standing = BackendStanding(clock, quota)
+    health = BackendHealth(clock, quota)
     parts = Parts(
         live=live,
         console=console,
@@ -180,11 +183,11 @@ def compose(
         keys=KeyWatch(live, announcer, changes),
         pilot=pilot,
         quota=quota,
-        standing=standing,
+        health=health,
         state=DaemonState(
             live,
             delegation,
-            standing,
+            health,
             quota,
             pilot,
             address=address,
@@ -195,7 +198,7 @@ def compose(
         clock=clock,
     )
     quota.follow(parts.take_plan)
-    standing.availability.follow(parts.take_failover)
+    health.breaker.follow(parts.take_failover)
     return parts
 
 
@@ -340,27 +343,26 @@ async def _running(
             console.say(f"Records lost: {recorder.state.lost} ({recorder.state.last_error}).")
 
 
-def _connect(parts: Parts, upstream: Upstream) -> tuple[Proxy, QuotaPollers]:
+def _connect(parts: Parts, upstream: Upstream) -> tuple[ProxyHandler, QuotaPollers]:
     """Put together what talks to the services."""
-    live, standing, quota = parts.live, parts.standing, parts.quota
-    upstream.follow_network(standing.availability.note_network_changed)
-    forwarding = Forwarding(upstream, quota.read_answer)
-    proxy = Proxy(
+    live, health, quota = parts.live, parts.health, parts.quota
+    upstream.follow_network(health.breaker.note_network_changed)
+    forwarder = Forwarder(upstream, quota.read_answer)
+    proxy = ProxyHandler(
         settings=lambda: live.current,
-        forwarding=forwarding,
-        around=Surroundings(
-            availability=standing.availability,
-            turns=standing.turns,
+        forwarder=forwarder,
+        shared=SharedState(
+            breaker=health.breaker,
+            queue=health.queue,
             conversations=ConversationAffinity(),
             spent_until=quota.spent_until,
-            on_failure=standing.note_failure,
         ),
-        on_finish=parts.take_finished,
+        listeners=(*health.listeners, parts.keep_record),
         is_private=parts.console.is_private,
         delegation=parts.delegation,
         choose=parts.pilot.choose,
     )
-    pollers = pollers_for(lambda: live.current, upstream, quota, hop=forwarding.hop)
+    pollers = pollers_for(lambda: live.current, upstream, quota, hop=forwarder.hop)
     quota.asker = pollers
     return proxy, pollers
 
@@ -377,7 +379,7 @@ async def _warn_of_folder(folder: Path, console: Console) -> None:
 async def _watch_settings(parts: Parts) -> None:
     while True:
         await asyncio.sleep(_SETTINGS_EVERY_S)
-        parts.standing.availability.settle()
+        parts.health.breaker.settle()
         try:
             await parts.keys.refresh()
             await parts.quota.catch_up()

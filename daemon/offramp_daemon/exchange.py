@@ -1,122 +1,157 @@
-"""One request from its arrival to its record: what is known of it, finished exactly once."""
+"""One request from its arrival to its record: all that is known of it, finished exactly once."""
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from offramp_core.usage.records import RequestRecord, Status, format_timestamp
-from offramp_daemon.messages.usage_meter import Meter, Usage
-from offramp_daemon.recording.console import RequestLine
-from offramp_daemon.routing.tiers import tier_of
+from offramp_core.usage.records import RequestRecord, format_timestamp
+from offramp_daemon.messages.outcome import Outcome
+from offramp_daemon.messages.usage_meter import TokenUsage, UsageMeter
 
 if TYPE_CHECKING:
+    from aiohttp import web
+
+    from offramp_core.settings import Backend, Settings
+    from offramp_daemon.messages.request_body import RequestBody
     from offramp_daemon.routing.affinity import Conversation
     from offramp_daemon.routing.decision import Decision
 
-Finished = Callable[["Exchange"], None]
+OutcomeListener = Callable[["Exchange", Outcome], None]
+"""Is called with each outcome of a request at a backend. Unless the exchange has an outcome itself
+by then, it was not the last one: another backend is asked next."""
 
 _NAME_LIMIT = 200
+_NO_USAGE = TokenUsage()
 
 
-@dataclass(slots=True)
-class Exchange:
-    """A POST to `/v1/messages` under way. Fields are filled in as they become known.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permit:
+    """Whether one request may go to the backend; the circuit breaker gives it out.
 
-    `finish` reports to `on_finish` the first time that it is called and never again.
+    A request may be sent though `is_open` is False, where nobody else can serve it: its outcome
+    counts all the same.
     """
 
-    on_finish: Finished
-    arrived: datetime = field(default_factory=lambda: datetime.now(UTC))
+    backend: Backend
+    family: str
+    number: int
+    """Counts up: what was tripped later is not lifted by what this request finds."""
+    is_open: bool = True
+    is_probe: bool = False
+    """Only it tries whether the backend is well again; the others wait for its outcome."""
+    cause: str | None = None
+    """Why the backend is barred (a `BackendError.kind`); of a probe, why it was."""
+    since: datetime | None = None
+    until: datetime | None = None
+    """When it is tried again, or its quota resets. None where that is not known, as with a key
+    that somebody has to change, and while it is being tried."""
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Exchange:
+    """A request under way. Fields are filled in as they become known.
+
+    Each outcome is reported to all `listeners`, in their order, and `finish` does so only once.
+    `encoded` and `body` are there once the request was read, `decision` and `sent_model` once it
+    has a `backend`.
+    """
+
+    request: web.BaseRequest
+    settings: Settings
+    """As they were when the request arrived."""
+    listeners: Sequence[OutcomeListener] = ()
+    is_message: bool = True
+    """Whether it is a POST to `/v1/messages`; all else is neither metered nor reported."""
+    arrived: datetime = field(default_factory=functools.partial(datetime.now, UTC))
     started_s: float = field(default_factory=time.monotonic)
-    model: str | None = None
-    decision: Decision | None = None
+    credential: str | None = None
+    """What the client would log in with at Anthropic."""
+    encoded: bytes = field(init=False)
+    """The body as it came, in the client's content coding."""
+    body: RequestBody = field(init=False)
+    is_paused: bool = False
+    """Whether delegation is paused by the user."""
     session_id: str | None = None
     conversation: Conversation | None = None
+    model: str | None = None
+    """The one that the client asked for, as it is recorded."""
+    decision: Decision = field(init=False)
+    backend: Backend | None = None
+    """The one that serves it at present; None before one was chosen."""
+    is_delegated: bool = False
+    """Whether a backend other than the client's own serves it at present."""
+    permit: Permit | None = None
+    """What the circuit breaker gave for the attempt under way, until its outcome was reported."""
+    sent_model: str | None = field(init=False)
+    """The model's name as the backend gets it."""
     http_status: int | None = None
-    meter: Meter | None = None
+    """Of the answer that is being passed on."""
+    meter: UsageMeter | None = None
     reason: str | None = None
     """Overrides the decision's reason, where no decision was made or it was not the last word."""
-    cause: str | None = None
-    """Why it failed, in words without content, for the console."""
-    trouble: str | None = None
-    """What the failure says of the backend, where it says something."""
     prompt: str | None = None
     masked_key: str | None = None
     is_recorded: bool = True
-    """False for probes, which go to the diagnostics alone."""
-    status: Status | None = None
+    """False for probes, which go only to the diagnostics."""
+    outcome: Outcome | None = None
+    """None until it is finished."""
     elapsed_ms: int = 0
 
-    def finish(self, status: Status) -> None:
-        """End the exchange with `status`."""
-        if self.status is not None:
-            return
-        self.status = status
-        self.elapsed_ms = round((time.monotonic() - self.started_s) * 1000)
-        self.on_finish(self)
+    def send_to(
+        self, decision: Decision, *, after: Outcome | None = None, reason: str | None = None
+    ) -> None:
+        """Have the backend of `decision` serve it from now on.
 
-    def outcome(self) -> Status:
-        """What the answer read so far amounts to: success only if it was whole and no error."""
-        meter = self.meter
-        if meter is None or self.http_status is None or self.http_status >= 400:
-            return "error"
-        if meter.error_type is not None:
-            return "error"
-        return "success" if meter.is_complete or not meter.is_readable else "error"
+        `after` is how it ended at the backend before, if it was there. Whatever was said instead of
+        a decision's reason was about that backend; `reason` takes its place.
+        """
+        if after is not None:
+            for listener in self.listeners:
+                listener(self, after)
+        self.permit = None
+        self.decision = decision
+        self.backend = decision.backend
+        self.is_delegated = decision.backend.auth != "client"
+        self.reason = reason
+        route = decision.route
+        self.sent_model = (route.send_model if route else None) or self.body.model
+
+    def finish(self, outcome: Outcome) -> None:
+        """End the exchange with `outcome`, unless it has ended already."""
+        if self.outcome is not None:
+            return
+        self.outcome = outcome
+        self.elapsed_ms = round((time.monotonic() - self.started_s) * 1000)
+        for listener in self.listeners:
+            listener(self, outcome)
 
     def record(self) -> RequestRecord:
-        """The line for the log."""
-        usage = self.meter.usage if self.meter else Usage()
-        served = self.meter.served_model if self.meter else None
+        """The line for the log, once it is finished."""
+        meter, outcome = self.meter, self.outcome
+        if outcome is None:
+            raise RuntimeError("The exchange is not finished")
+        usage = meter.usage if meter else _NO_USAGE
         return RequestRecord(
             ts=format_timestamp(self.arrived),
             model=_clean(self.model),
-            backend=self.decision.backend.name if self.decision else None,
+            backend=self.backend.name if self.backend else None,
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cache_creation_input_tokens=usage.cache_creation_input_tokens,
             cache_read_input_tokens=usage.cache_read_input_tokens,
-            status=self.status or "error",
-            http_status=self.http_status,
-            served_model=_clean(served),
-            reason=self._reason(),
+            status=outcome.status,
+            http_status=outcome.http_status,
+            served_model=_clean(meter.served_model) if meter else None,
+            reason=self.reason or (self.decision.reason if self.backend else None),
             session_id=_clean(self.session_id),
             cache_creation_5m_input_tokens=usage.cache_creation_5m_input_tokens,
             cache_creation_1h_input_tokens=usage.cache_creation_1h_input_tokens,
         )
-
-    def line(self) -> RequestLine:
-        """The line for the console."""
-        usage = self.meter.usage if self.meter else Usage()
-        is_delegated = self.decision is not None and self.decision.is_delegated
-        return RequestLine(
-            tier=tier_of(self.model, self.decision),
-            backend=self.decision.backend.name if self.decision else "-",
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            elapsed_ms=self.elapsed_ms,
-            status=self.status or "error",
-            http_status=self.http_status,
-            reason=self._notable_reason(),
-            prompt=self.prompt,
-            masked_key=None if is_delegated else self.masked_key,
-        )
-
-    def _reason(self) -> str | None:
-        return self.reason or (self.decision.reason if self.decision else None)
-
-    def _notable_reason(self) -> str | None:
-        """Why it failed, else why it was routed so, unless the rules were simply followed."""
-        if self.cause is not None:
-            return self.cause
-        is_ordinary = (
-            self.reason is None and self.decision is not None and self.decision.is_ordinary
-        )
-        return None if is_ordinary else self._reason()
 
 
 def _clean(name: str | None) -> str | None:

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from offramp_daemon.proxy.failover import Surroundings
-from offramp_daemon.resilience.circuit_breaker import Availability
-from offramp_daemon.resilience.request_queue import Turns
-from offramp_daemon.routing.affinity import ConversationAffinity
-
 if TYPE_CHECKING:
     import aiohttp
     from proxy_harness import RunningProxy
@@ -36,14 +31,3 @@ async def send(
 ) -> tuple[int, bytes]:
     async with client.post(proxy.url + path, json=body, headers=headers) as answered:
         return answered.status, await answered.read()
-
-
-def surroundings(**fields: object) -> Surroundings:
-    """What a proxy has around it, with some of it given."""
-    made = {
-        "availability": Availability(),
-        "turns": Turns(),
-        "conversations": ConversationAffinity(),
-        **fields,
-    }
-    return Surroundings(**made)  # type: ignore[arg-type] - the fields are given by name

@@ -11,11 +11,12 @@ import msgspec
 from aiohttp import web
 
 from offramp_core.settings import ANTHROPIC, Secret, Settings, default_backends, default_routes
-from offramp_daemon.proxy.failover import Surroundings
-from offramp_daemon.proxy.forwarder import Forwarding
-from offramp_daemon.proxy.handler import Proxy
-from offramp_daemon.resilience.circuit_breaker import Availability
-from offramp_daemon.resilience.request_queue import Turns
+from offramp_daemon.proxy.failover import SharedState
+from offramp_daemon.proxy.forwarder import Forwarder
+from offramp_daemon.proxy.handler import ProxyHandler
+from offramp_daemon.recording.console_line import console_line
+from offramp_daemon.resilience.circuit_breaker import CircuitBreaker, nothing_known
+from offramp_daemon.resilience.request_queue import RequestQueue
 from offramp_daemon.routing.affinity import ConversationAffinity
 from offramp_daemon.routing.pause import Delegation
 from offramp_daemon.server import http_server
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
     from offramp_core.control.api import Pause
     from offramp_core.usage.records import RequestRecord
     from offramp_daemon.exchange import Exchange
-    from offramp_daemon.routing.decision import Chooser
+    from offramp_daemon.messages.outcome import Outcome
+    from offramp_daemon.recording.console import RequestLine
+    from offramp_daemon.resilience.circuit_breaker import SpentUntil
+    from offramp_daemon.routing.router import Chooser
 
 ZAI_KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f0.Zq8Wn3Xr5Tb7Vm2K"
 CLAUDE_TOKEN = "sk-ant-oat01-Xk3vP9aQw7LmZt5RcYb2NdHs8JfGu4Ee6TiOyWpBq1VhCxMzKlDgSaFjUrwigAA"
@@ -40,20 +44,29 @@ class RunningProxy:
 
     url: str
     settings: Settings
-    proxy: Proxy
+    proxy: ProxyHandler
     in_flight: InFlight
     upstream: Upstream
     exchanges: list[Exchange] = field(default_factory=list)
     has_request: asyncio.Event = field(default_factory=asyncio.Event)
     has_exchange: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def note(self, exchange: Exchange) -> None:
-        self.exchanges.append(exchange)
-        self.has_exchange.set()
+    def keep(self, exchange: Exchange, _outcome: Outcome) -> None:
+        if exchange.outcome is not None:
+            self.exchanges.append(exchange)
+            self.has_exchange.set()
 
     @property
     def records(self) -> list[RequestRecord]:
         return [exchange.record() for exchange in self.exchanges if exchange.is_recorded]
+
+    @property
+    def console_lines(self) -> list[RequestLine]:
+        return [
+            console_line(exchange, exchange.outcome)
+            for exchange in self.exchanges
+            if exchange.outcome is not None
+        ]
 
     async def only_record(self) -> RequestRecord:
         """The one record of this test, waited for."""
@@ -88,29 +101,43 @@ def settings_for(anthropic_url: str, zai_url: str, **fields: Any) -> Settings:
     return Settings(backends=backends, routes=default_routes(), **fields)
 
 
+def shared_state(
+    *,
+    breaker: CircuitBreaker | None = None,
+    conversations: ConversationAffinity | None = None,
+    spent_until: SpentUntil = nothing_known,
+) -> SharedState:
+    """What requests share in a proxy, with some of it given."""
+    return SharedState(
+        breaker=breaker or CircuitBreaker(spent_until=spent_until),
+        queue=RequestQueue(),
+        conversations=ConversationAffinity() if conversations is None else conversations,
+        spent_until=spent_until,
+    )
+
+
 @contextlib.asynccontextmanager
 async def running_proxy(
     settings: Settings,
     *,
     is_private: bool = True,
-    around: Surroundings | None = None,
+    shared: SharedState | None = None,
     pause: Pause | None = None,
     choose: Chooser | None = None,
+    upstream: Upstream | None = None,
 ) -> AsyncIterator[RunningProxy]:
-    def note(exchange: Exchange) -> None:
-        running.note(exchange)
+    def keep(exchange: Exchange, outcome: Outcome) -> None:
+        running.keep(exchange, outcome)
 
+    shared = shared or shared_state()
     delegation = Delegation()
     delegation.set(pause)
-    async with Upstream() as upstream:
-        proxy = Proxy(
+    async with upstream or Upstream() as upstream:
+        proxy = ProxyHandler(
             settings=lambda: running.settings,
-            forwarding=Forwarding(upstream),
-            around=around
-            or Surroundings(
-                availability=Availability(), turns=Turns(), conversations=ConversationAffinity()
-            ),
-            on_finish=note,
+            forwarder=Forwarder(upstream),
+            shared=shared,
+            listeners=(shared.breaker.note_outcome, keep),
             is_private=is_private,
             delegation=delegation,
             choose=choose,

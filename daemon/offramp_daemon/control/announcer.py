@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from offramp_daemon.clock import Clock
     from offramp_daemon.control.change_signal import ChangeSignal
     from offramp_daemon.recording.console import Console
-    from offramp_daemon.resilience.circuit_breaker import Change
+    from offramp_daemon.resilience.breaker_state import StandingChange
     from offramp_daemon.storage.jsonl_log import JsonlLog
 
 
@@ -75,7 +75,7 @@ class Announcer:
         )
         self._changes.notify()
 
-    def announce_failover(self, change: Change) -> None:
+    def announce_failover(self, change: StandingChange) -> None:
         """Say everywhere that a backend is stepped around from now on, or is asked again."""
         now = self._clock()
         self._events.append(backend_health.change_event(change, now))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from offramp_daemon.clock import Clock
     from offramp_daemon.config.live_settings import LiveSettings
     from offramp_daemon.quota.tracker import QuotaTracker
-    from offramp_daemon.resilience.backend_health import BackendStanding
+    from offramp_daemon.resilience.backend_health import BackendHealth
     from offramp_daemon.routing.pause import Delegation
     from offramp_daemon.storage.jsonl_log import JsonlState
 
@@ -28,7 +28,7 @@ class DaemonState:
         self,
         live: LiveSettings,
         delegation: Delegation,
-        standing: BackendStanding,
+        health: BackendHealth,
         quota: QuotaTracker,
         pilot: Pilot,
         *,
@@ -40,7 +40,7 @@ class DaemonState:
         """Report on these; the daemon starts now."""
         self._live = live
         self._delegation = delegation
-        self._standing = standing
+        self._health = health
         self._quota = quota
         self._pilot = pilot
         self._address = address
@@ -66,7 +66,7 @@ class DaemonState:
             address=self._address,
             pause=self._delegation.pause,
             backends=tuple(
-                self._standing.status(
+                self._health.status(
                     backend,
                     key=key_of(backend),
                     key_note=self._live.keyring.note if backend.name in awaited else None,

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from offramp_core.services import Service
 
+RETRY_AFTER = "Retry-After"
+
 _TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -55,7 +57,9 @@ class Failure:
     trouble: str | None = None
     """What it says of the backend (a `BackendError.kind`); None where the request is at fault."""
     is_of_model: bool = False
-    """Whether the trouble is that one model's alone."""
+    """Whether only that one model is in trouble."""
+    is_internal: bool = False
+    """Whether it is Offramp's own fault."""
 
     @property
     def error_type(self) -> str:

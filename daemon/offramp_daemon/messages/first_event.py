@@ -8,7 +8,6 @@ bytes are held until its first event is whole, and not a moment longer.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from offramp_daemon.messages import errors
@@ -25,41 +24,37 @@ LIMIT_BYTES = 64 * 1024
 _SLICE_BYTES = 2048
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BLANK_LINE = re.compile(rb"\n\r?\n|\r\r")
-_MARKS = (b"error", b"success", b"detail", b"\\u")
+_MARKS = re.compile(rb"error|success|detail|\\u")
 """Without any of these there is no error in a JSON object; letters may be written as escapes."""
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _UNKNOWN = errors.ServiceError(code=None, message="")
 
 
-@dataclass(slots=True)
-class Opening:
-    """Reads a stream's beginning, in the content coding that its header names."""
+class FirstEventReader:
+    """Reads a stream's beginning, in the content coding that its header names ("" for none)."""
 
-    is_empty: bool = True
-    """No byte of it came, its coding undone."""
-    is_known: bool = False
-    """Its first event, or a comment before that, is whole; or it can't be read."""
-    _text: bytes = b""
-    _event: bytes = b""
-    """The first event, or what has come of it."""
-    _decoder: Decoder | None = None
-
-    @classmethod
-    def of(cls, content_encoding: str) -> Opening:
-        """The opening of a stream in that coding ("" for none)."""
-        opening = cls()
-        try:
-            opening._decoder = Decoder(content_encoding, opening._take)
-        except ContentCodingError:
-            opening._give_up()
-        return opening
+    def __init__(self, content_encoding: str) -> None:
+        """Make ready for a stream in that coding."""
+        self.is_empty = True
+        """No byte of it came, its coding undone."""
+        self.is_known = False
+        """Its first event, or a comment before that, is whole; or it can't be read."""
+        self._text = b""
+        self._event = b""
+        """The first event, or what has come of it."""
+        self._decode: Callable[[bytes], None] = self._take
+        if content_encoding:
+            try:
+                self._decode = Decoder(content_encoding, self._take).feed
+            except ContentCodingError:
+                self._give_up()
 
     def feed(self, chunk: bytes) -> bool:
         """Read on; whether enough is known. Of a long chunk no more is read than it takes."""
         start = 0
-        while start < len(chunk) and not self.is_known and self._decoder is not None:
+        while start < len(chunk) and not self.is_known:
             try:
-                self._decoder.feed(chunk[start : start + _SLICE_BYTES])
+                self._decode(chunk[start : start + _SLICE_BYTES])
             except ContentCodingError:
                 self._give_up()
             start += _SLICE_BYTES
@@ -71,7 +66,7 @@ class Opening:
         `mask` takes out what nobody is to see.
         """
         name, data = _first_event(self._event)
-        if name != b"error" and not any(mark in data for mark in _MARKS):
+        if name != b"error" and _MARKS.search(data) is None:
             return None  # as nearly always: not worth reading
         found = errors.read_error(mask(data))
         if found is None and name == b"error":

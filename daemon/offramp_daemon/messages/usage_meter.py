@@ -32,7 +32,7 @@ _is_identifier = re.compile(r"[A-Za-z0-9_.:-]+").fullmatch
 
 
 @dataclass(slots=True)
-class Usage:
+class TokenUsage:
     """Tokens of one answer; the 5m and 1h fields are parts of `cache_creation_input_tokens`."""
 
     input_tokens: int = 0
@@ -51,25 +51,25 @@ class Usage:
         """
         if not isinstance(reported, dict):
             return
-        for name in _TOP_FIELDS:
-            self._set(name, reported.get(name))
-        detail = reported.get("cache_creation")
-        if isinstance(detail, dict):
-            for name, key in _DETAIL_FIELDS:
-                self._set(name, detail.get(key))
-
-    def _set(self, name: str, value: object) -> None:
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        if isinstance(value, int) and value is not True and 0 < value <= _MAX_TOKENS:
-            setattr(self, name, value)
+        detail: Any = reported.get("cache_creation")
+        for name, key in _FIELDS if isinstance(detail, dict) else _TOP_FIELDS:
+            value = (reported if name == key else detail).get(key)
+            if isinstance(value, float) and value.is_integer():
+                value = int(value)
+            if isinstance(value, int) and value is not True and 0 < value <= _MAX_TOKENS:
+                setattr(self, name, value)
 
 
 _DETAIL_FIELDS = (
     ("cache_creation_5m_input_tokens", "ephemeral_5m_input_tokens"),
     ("cache_creation_1h_input_tokens", "ephemeral_1h_input_tokens"),
 )
-_TOP_FIELDS = tuple(field.name for field in fields(Usage) if field.name not in dict(_DETAIL_FIELDS))
+_TOP_FIELDS = tuple(
+    (field.name, field.name)
+    for field in fields(TokenUsage)
+    if field.name not in dict(_DETAIL_FIELDS)
+)
+_FIELDS = _TOP_FIELDS + _DETAIL_FIELDS
 
 
 class _Envelope(msgspec.Struct):
@@ -87,7 +87,7 @@ class _Envelope(msgspec.Struct):
     success: Any = None
 
 
-class Meter:
+class UsageMeter:
     """Reads one answer, given the two header values as they came ("" where one is missing).
 
     `usage`, `served_model` and `error_type` hold what was read so far, at any time, also once the
@@ -96,7 +96,7 @@ class Meter:
 
     def __init__(self, *, content_type: str, content_encoding: str) -> None:
         """Make ready for a body of that type and coding."""
-        self.usage = Usage()
+        self.usage = TokenUsage()
         self.served_model: str | None = None
         self.is_stream = content_type.partition(";")[0].strip().lower() == "text/event-stream"
         self.is_complete = False
@@ -112,17 +112,14 @@ class Meter:
         self._body = bytearray()
         self._decoded_bytes = 0
         self._read: Callable[[bytes], None] = self._events.feed if self._events else self._collect
-        self._feed: Callable[[bytes], None] = self._begin
+        self.feed: Callable[[bytes], None] = self._begin
+        """Reads on; never raises."""
         self._decoder = _IDENTITY
         if content_encoding:
             try:
                 self._decoder = Decoder(content_encoding, self._take_decoded)
             except ContentCodingError:
                 self._give_up()
-
-    def feed(self, chunk: bytes) -> None:
-        """Read on; never raises."""
-        self._feed(chunk)
 
     def finish(self) -> None:
         """Note that the body has ended, whole or cut; a second call changes nothing.
@@ -138,7 +135,7 @@ class Meter:
             else:
                 self._take_answer()
         self._release()
-        self._feed = _ignore
+        self.feed = _ignore
 
     def _begin(self, chunk: bytes) -> None:
         """Read the first chunk, and have the rest go the shortest way from then on."""
@@ -146,10 +143,10 @@ class Meter:
             return
         if self._decoder.is_identity:
             self.is_empty = False
-            self._feed = self._read
+            self.feed = self._read
         else:
-            self._feed = self._decode
-        self._feed(chunk)
+            self.feed = self._decode
+        self.feed(chunk)
 
     def _decode(self, chunk: bytes) -> None:
         try:
@@ -176,7 +173,7 @@ class Meter:
         self.is_readable = False
         self.is_complete = False
         self._release()
-        self._feed = self._note_unread
+        self.feed = self._note_unread
 
     def _release(self) -> None:
         """Let go of all that was kept for reading on, windows of decoders among it."""
@@ -204,8 +201,9 @@ class Meter:
         if isinstance(event.message, dict):
             self.usage.merge(event.message.get("usage"))
             self._note_model(event.message.get("model"))
-        self.usage.merge(event.usage)
-        if _has_error(event):
+        if event.usage:
+            self.usage.merge(event.usage)
+        if event.error and _has_error(event):
             self._note_error(event)
         if kind == "message_stop":
             self.is_complete = True
@@ -216,7 +214,11 @@ class Meter:
             return
         self.usage.merge(answer.usage)
         self._note_model(answer.model)
-        if _has_error(answer) or answer.type == "error" or answer.success is False:
+        if (
+            (answer.error and _has_error(answer))
+            or answer.type == "error"
+            or answer.success is False
+        ):
             self._note_error(answer)
         self.is_complete = self.error_type is None
 

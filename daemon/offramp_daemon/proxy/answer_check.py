@@ -1,4 +1,4 @@
-"""Judges the answers of delegates: which are answers to a message, and what the others mean.
+"""Checks the answers of delegates: which are answers to a message, and what the others mean.
 
 Errors come back in Anthropic's form; what a service quotes of its key is masked.
 """
@@ -12,27 +12,22 @@ from typing import TYPE_CHECKING
 from offramp_core.control import api
 from offramp_core.services import service_of
 from offramp_daemon.messages import errors, first_event
-from offramp_daemon.messages.errors import Failure
-from offramp_daemon.proxy import responses
-from offramp_daemon.proxy.forwarder import aside
+from offramp_daemon.messages.errors import RETRY_AFTER, Failure
+from offramp_daemon.messages.first_event import FirstEventReader
+from offramp_daemon.proxy import responses, streaming
+from offramp_daemon.proxy.offload import aside
 
 if TYPE_CHECKING:
     import aiohttp
 
     from offramp_core.settings import Backend
-    from offramp_daemon.proxy.forwarder import Incoming
+    from offramp_daemon.exchange import Exchange
 
 _REDIRECT = 300
-_RETRY_AFTER = "Retry-After"
-_OF_ERROR_EVENTS = {
-    # Limits for a moment have this type, too; a spent quota says so with the next request.
-    "rate_limit_error": api.OVERLOADED,
-    "overloaded_error": api.OVERLOADED,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class CheckedAnswer:
     """What was read of an answer's body, and what is wrong with it; nothing if it is one."""
 
     head: bytes
@@ -41,68 +36,47 @@ class Judgement:
     """It is a stream without a single byte."""
 
 
-async def judge(incoming: Incoming, answer: aiohttp.ClientResponse) -> Judgement:
+async def check(exchange: Exchange, answer: aiohttp.ClientResponse) -> CheckedAnswer:
     """Read as much of `answer` as it takes to tell; of a stream its first event.
 
     Raises:
         RequestFailedError: it broke off before that.
     """
     if answer.status < _REDIRECT and answer.content_type == "text/event-stream":
-        return await _judge_stream(incoming, answer)
-    head = await responses.read_start(
+        return await _check_stream(exchange, answer)
+    head = await streaming.read_start(
         answer,
         responses.PLAIN_LIMIT_BYTES,
-        silence_timeout_s=incoming.settings.silence_timeout_s,
+        silence_timeout_s=exchange.settings.silence_timeout_s,
     )
-    failure = await aside(len(head), lambda: _refusal(incoming.decision.backend, answer, head))
-    return Judgement(head=head, failure=failure)
+    failure = await aside(len(head), _refusal, exchange.decision.backend, answer, head)
+    return CheckedAnswer(head=head, failure=failure)
 
 
-def too_busy(backend: str) -> Failure:
-    """The failure of a request whose turn did not come in time."""
-    return Failure(
-        status=429,
-        message=f"Offramp: {backend} serves only a few requests at once, and none was free in "
-        "time. queue_wait_s in config.toml says how long to wait.",
-        trouble=api.BUSY,
-    )
-
-
-def retry_after_s(failure: Failure) -> float | None:
-    """For how many seconds the service asked to be left alone; None if it named none."""
-    value = failure.headers.get(_RETRY_AFTER, "").strip()
-    return float(value) if value.isascii() and value.isdigit() and len(value) < 10 else None
-
-
-def kind_of_event(error_type: str) -> str:
-    """What an error in the middle of an answer says of the backend: a `BackendError.kind`."""
-    return _OF_ERROR_EVENTS.get(error_type, api.FAILING)
-
-
-async def _judge_stream(incoming: Incoming, answer: aiohttp.ClientResponse) -> Judgement:
-    begun = first_event.Opening.of(answer.headers.get("Content-Encoding", ""))
-    head = await responses.read_start(
+async def _check_stream(exchange: Exchange, answer: aiohttp.ClientResponse) -> CheckedAnswer:
+    begun = FirstEventReader(answer.headers.get("Content-Encoding", ""))
+    head = await streaming.read_start(
         answer,
         first_event.LIMIT_BYTES,
-        silence_timeout_s=incoming.settings.silence_timeout_s,
+        silence_timeout_s=exchange.settings.silence_timeout_s,
         is_enough=begun.feed,
     )
-    backend = incoming.decision.backend
+    backend = exchange.decision.backend
     error = begun.error(lambda data: _masked(data, backend))
     if error is not None:
-        return Judgement(head=head, failure=_failure(backend, answer, error))
+        return CheckedAnswer(head=head, failure=_failure(backend, answer, error))
     if begun.is_known or not answer.content.at_eof():
-        return Judgement(head=head)
+        return CheckedAnswer(head=head)
     failure = Failure(
         status=502,
         message=f"Offramp: {backend.name} ended its answer before it began.",
         trouble=api.FAILING,
     )
-    return Judgement(head=head, failure=failure, is_empty=begun.is_empty)
+    return CheckedAnswer(head=head, failure=failure, is_empty=begun.is_empty)
 
 
 def _refusal(backend: Backend, answer: aiohttp.ClientResponse, head: bytes) -> Failure | None:
-    """What the client is told of an answer `head` that is no message; None if it is one.
+    """What the client gets for an answer `head` that is no message; None if it is one.
 
     Should the service quote the key that it got, the mask stands in its place. A redirect is an
     error too: a client that followed it would take its own key and the conversation along.
@@ -133,5 +107,5 @@ def _failure(
 
 
 def _retry_after(answer: aiohttp.ClientResponse) -> dict[str, str]:
-    value = answer.headers.get(_RETRY_AFTER)
-    return {} if value is None else {_RETRY_AFTER: value}
+    value = answer.headers.get(RETRY_AFTER)
+    return {} if value is None else {RETRY_AFTER: value}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from offramp_daemon.config.live_settings import LiveSettings
-    from offramp_daemon.proxy.handler import Proxy
+    from offramp_daemon.proxy.handler import ProxyHandler
 
 HEALTH = "/health"
 
@@ -25,7 +25,7 @@ class RequestEntry:
 
     def __init__(
         self,
-        proxy: Proxy,
+        proxy: ProxyHandler,
         *,
         live: LiveSettings,
         report_health: Callable[[web.BaseRequest], web.Response],

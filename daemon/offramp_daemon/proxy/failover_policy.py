@@ -42,8 +42,8 @@ def is_worse(answer: aiohttp.ClientResponse, cause: str | None) -> bool:
     """Whether Claude's `answer` is of less use than that of a delegate in trouble for `cause`.
 
     What a delegate in passing trouble fails the client tries again, and a spent plan's refusal not.
-    Where Claude does not take the login, or know the model, nobody is to log in anew, or to choose
-    another model, for a delegate's failure.
+    Where Claude does not take the login, or know the model, nobody should have to log in again, or
+    to choose another model, for a delegate's failure.
     """
     if answer.status in _NOT_FOR_THIS_CLIENT:
         return True

@@ -13,12 +13,13 @@ import msgspec
 from aiohttp import web
 
 from offramp_core.settings import ANTHROPIC, Secret
-from offramp_daemon.exchange import Exchange, Finished
+from offramp_daemon.exchange import Exchange, OutcomeListener
 from offramp_daemon.messages import request_body
 from offramp_daemon.messages.errors import Failure, RequestFailedError
-from offramp_daemon.proxy import request_reader, responses
-from offramp_daemon.proxy.failover import Dispatch
-from offramp_daemon.proxy.forwarder import ERROR_LIMIT_BYTES, ERROR_STATUS, Incoming, aside
+from offramp_daemon.proxy import request_reader, responses, streaming
+from offramp_daemon.proxy.failover import Failover
+from offramp_daemon.proxy.forwarder import ERROR_LIMIT_BYTES, ERROR_STATUS
+from offramp_daemon.proxy.offload import aside
 from offramp_daemon.proxy.streaming import ClientGoneError, CutStreamError
 from offramp_daemon.routing import affinity, keep_rules, router
 from offramp_daemon.routing.affinity import Conversation
@@ -27,12 +28,12 @@ from offramp_daemon.wire import headers, origin_guard
 from offramp_daemon.wire.content_coding import ContentCodingError, decode_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from offramp_core.settings import Settings
     from offramp_daemon.messages.request_body import RequestBody
-    from offramp_daemon.proxy.failover import Surroundings
-    from offramp_daemon.proxy.forwarder import Forwarding
+    from offramp_daemon.proxy.failover import SharedState
+    from offramp_daemon.proxy.forwarder import Forwarder
     from offramp_daemon.routing.decision import Chooser, Decision
     from offramp_daemon.routing.pause import Delegation
 
@@ -48,7 +49,7 @@ _CODING_STATUS = {"unknown": 415, "damaged": 400, "too large": 413}
 _LOG = logging.getLogger(__name__)
 
 
-class Proxy:
+class ProxyHandler:
     """Serves every request but the daemon's own paths.
 
     `is_private` says whether prompts and masked keys may be shown, so whether to look for them;
@@ -59,19 +60,19 @@ class Proxy:
         self,
         *,
         settings: Callable[[], Settings],
-        forwarding: Forwarding,
-        around: Surroundings,
-        on_finish: Finished,
+        forwarder: Forwarder,
+        shared: SharedState,
+        listeners: Sequence[OutcomeListener] = (),
         is_private: bool = False,
         delegation: Delegation | None = None,
         choose: Chooser | None = None,
     ) -> None:
         """Serve by what `settings` and `delegation` say at the moment that a request arrives."""
         self._settings = settings
-        self._forwarding = forwarding
-        self._around = around
-        self._dispatch = Dispatch(forwarding, around)
-        self._on_finish = on_finish
+        self._forwarder = forwarder
+        self._shared = shared
+        self._failover = Failover(forwarder, shared)
+        self._listeners = listeners
         self._is_private = is_private
         self._delegation = delegation
         self._choose = choose
@@ -81,35 +82,44 @@ class Proxy:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer `request`, whatever happens; a POST to `/v1/messages` leaves one record."""
         path = request.raw_path.partition("?")[0]
-        exchange = None
-        if path == MESSAGES and request.method == "POST":
-            exchange = Exchange(self._on_finish)
+        is_message = path == MESSAGES and request.method == "POST"
+        listeners = self._listeners if is_message else ()
+        exchange = Exchange(
+            request,
+            self._settings(),
+            listeners,
+            is_message=is_message,
+            credential=headers.client_credential(request.headers),
+        )
         try:
-            response = await self._serve(request, path, exchange)
+            response = await self._serve(exchange, path)
         except RequestFailedError as error:
-            return responses.refuse(request, exchange, error.failure)
+            return responses.refuse(exchange, error.failure)
         except CutStreamError as error:
-            return responses.end_cut_stream(request, exchange, str(error))
+            return responses.end_cut_stream(exchange, str(error))
         except ClientGoneError:
             return web.Response(status=_CLIENT_GONE)  # to nobody; the exchange ends below
         except Exception:  # noqa: BLE001 - whatever it is, the client gets an answer
             _LOG.exception("A request failed inside the proxy")
-            failure = Failure(status=500, message="Offramp: internal error, see its diagnostics.")
-            return responses.refuse(request, exchange, failure)
+            failure = Failure(
+                status=500,
+                message="Offramp: internal error, see its diagnostics.",
+                is_internal=True,
+            )
+            return responses.refuse(exchange, failure)
         finally:
-            # Unfinished by now only if the client has gone, or the daemon is about to.
-            responses.finish_cancelled(exchange, is_stopping=self.is_stopping)
+            if exchange.outcome is None and exchange.is_message:
+                # The client has gone, or the daemon is about to.
+                responses.finish_abandoned(exchange, is_stopping=self.is_stopping)
         return response
 
-    async def _serve(
-        self, request: web.BaseRequest, path: str, exchange: Exchange | None
-    ) -> web.StreamResponse:
-        settings = self._settings()
+    async def _serve(self, exchange: Exchange, path: str) -> web.StreamResponse:
+        request, settings = exchange.request, exchange.settings
         request_reader.check_target(request.raw_path)
         refusal = origin_guard.refusal(request.headers, settings)
         if refusal is not None:
             raise RequestFailedError(Failure(status=403, message=f"Offramp: {refusal}"))
-        if self._forwarding.is_loop(request):
+        if self._forwarder.is_loop(request):
             raise RequestFailedError(
                 Failure(
                     status=508,
@@ -117,120 +127,87 @@ class Proxy:
                     "A backend's address leads to this very daemon; correct it in config.toml.",
                 )
             )
-        encoded = await request_reader.read_body(request, settings.max_body_bytes)
+        exchange.encoded = await request_reader.read_body(request, settings.max_body_bytes)
         if request.method != "POST" or path not in {MESSAGES, COUNT_TOKENS}:
-            return await self._pass(request, settings, encoded)
-        incoming = await self._read(request, settings, encoded, exchange)
-        if path == COUNT_TOKENS and incoming.decision.is_delegated:
-            return await self._count_tokens(incoming)
-        return await self._dispatch.serve(incoming)
+            return await self._pass(exchange)
+        await self._route(exchange)
+        if path == COUNT_TOKENS and exchange.is_delegated:
+            return await self._count_tokens(exchange)
+        return await self._failover.serve(exchange)
 
-    async def _read(
-        self,
-        request: web.BaseRequest,
-        settings: Settings,
-        encoded: bytes,
-        exchange: Exchange | None,
-    ) -> Incoming:
-        """Look into the body, decide where it goes, and note both in the exchange."""
+    async def _route(self, exchange: Exchange) -> None:
+        """Look into the body, and decide where the request goes."""
+        request, encoded = exchange.request, exchange.encoded
         coding = request.headers.get("Content-Encoding", "")
-        body = await aside(
+        exchange.body = body = await aside(
             len(encoded) * (_LARGEST_GAIN if coding else 1),
-            lambda: _look_into(encoded, coding, settings.max_body_bytes),
+            _look_into,
+            encoded,
+            coding,
+            exchange.settings.max_body_bytes,
         )
-        session_id = affinity.session_id_of(request.headers.get(_SESSION_HEADER), body)
+        model = body.model
+        exchange.model = body.surrogates.restore_text(model) if model else None
+        exchange.is_recorded = not keep_rules.is_quota_probe(body)
+        exchange.session_id = affinity.session_id_of(request.headers.get(_SESSION_HEADER), body)
         agent_id = request.headers.get(_AGENT_HEADER)
-        conversation = Conversation.of(session_id, agent_id, body.model)
-        is_paused = self._delegation is not None and self._delegation.pause is not None
-        decision = self._decide(request, settings, body, conversation, is_paused=is_paused)
-        if exchange is not None:
-            exchange.session_id = session_id
-            exchange.conversation = conversation
-            self._note(exchange, request, body, decision)
-        return Incoming(
-            request=request,
-            settings=settings,
-            body=body,
-            encoded=encoded,
-            decision=decision,
-            conversation=conversation,
-            is_paused=is_paused,
-            exchange=exchange,
-        )
+        exchange.conversation = Conversation.of(exchange.session_id, agent_id, model)
+        exchange.is_paused = self._delegation is not None and self._delegation.pause is not None
+        exchange.send_to(self._decide(exchange))
+        if self._is_private and exchange.is_message:
+            exchange.prompt = request_body.last_prompt(body)
+            if exchange.credential is not None:
+                exchange.masked_key = Secret(exchange.credential).masked()
 
-    def _decide(
-        self,
-        request: web.BaseRequest,
-        settings: Settings,
-        body: RequestBody,
-        conversation: Conversation | None,
-        *,
-        is_paused: bool,
-    ) -> Decision:
-        around, choose = self._around, None
-        if self._choose is not None and request.raw_path.partition("?")[0] != COUNT_TOKENS:
+    def _decide(self, exchange: Exchange) -> Decision:
+        shared, choose = self._shared, None
+        body, conversation = exchange.body, exchange.conversation
+        if self._choose is not None and exchange.is_message:
             choose = functools.partial(self._choose, conversation=conversation)
 
         def is_claude_spent() -> bool:
-            credential = headers.client_credential(request.headers)
-            return around.spent_until(ANTHROPIC, body.model, credential) is not None
+            return shared.spent_until(ANTHROPIC, body.model, exchange.credential) is not None
 
         return router.decide(
             body,
-            settings,
+            exchange.settings,
             Circumstances(
-                is_paused=is_paused,
-                is_warm=lambda backend: around.conversations.is_warm(conversation, backend.name),
+                is_paused=exchange.is_paused,
+                is_warm=lambda backend: shared.conversations.is_warm(conversation, backend.name),
                 is_claude_spent=is_claude_spent,
                 choose=choose,
             ),
         )
 
-    def _note(
-        self, exchange: Exchange, request: web.BaseRequest, body: RequestBody, decision: Decision
-    ) -> None:
-        exchange.model = body.surrogates.restore_text(body.model) if body.model else None
-        exchange.decision = decision
-        exchange.is_recorded = not keep_rules.is_quota_probe(body)
-        if self._is_private:
-            exchange.prompt = request_body.last_prompt(body)
-            credential = headers.client_credential(request.headers)
-            if credential is not None:
-                exchange.masked_key = Secret(credential).masked()
-
-    async def _pass(
-        self, request: web.BaseRequest, settings: Settings, body: bytes
-    ) -> web.StreamResponse:
+    async def _pass(self, exchange: Exchange) -> web.StreamResponse:
         """Any path that holds no model: to Anthropic and back, unread."""
-        answer = await self._forwarding.pass_on(request, settings, body)
-        _LOG.info("passed", extra={"method": request.method, "status": answer.status})
-        return await responses.relay(
-            request, answer, None, silence_timeout_s=settings.silence_timeout_s
-        )
+        answer = await self._forwarder.pass_on(exchange)
+        _LOG.info("passed", extra={"method": exchange.request.method, "status": answer.status})
+        return await responses.relay(exchange, answer)
 
-    async def _count_tokens(self, incoming: Incoming) -> web.StreamResponse:
+    async def _count_tokens(self, exchange: Exchange) -> web.StreamResponse:
         """The delegate's count if it is a real one, else an estimate: never a wrong zero.
 
         A delegate that is in trouble, or serves all that it can, is not asked.
         """
-        backend, count = incoming.decision.backend, 0
-        is_free = self._around.availability.is_open(backend, incoming.sent_model)
-        if is_free and self._around.turns.has_room(backend):
-            count = await self._counted(incoming)
+        backend, count = exchange.decision.backend, 0
+        is_free = self._shared.breaker.is_open(backend, exchange.sent_model)
+        if is_free and self._shared.queue.has_room(backend):
+            count = await self._counted(exchange)
         is_estimate = count <= 0
         if is_estimate:
-            count = keep_rules.estimate_tokens(len(incoming.body.source))
+            count = keep_rules.estimate_tokens(len(exchange.body.source))
         _LOG.info("count_tokens", extra={"backend": backend.name, "is_estimate": is_estimate})
         return web.json_response({"input_tokens": count})
 
-    async def _counted(self, incoming: Incoming) -> int:
+    async def _counted(self, exchange: Exchange) -> int:
         """What the delegate says; 0 if it fails."""
         try:
-            answer = await self._forwarding.to_delegate(incoming)
-            head = await responses.read_start(
+            answer = await self._forwarder.to_delegate(exchange)
+            head = await streaming.read_start(
                 answer,
                 ERROR_LIMIT_BYTES,
-                silence_timeout_s=incoming.settings.silence_timeout_s,
+                silence_timeout_s=exchange.settings.silence_timeout_s,
             )
         except RequestFailedError as error:
             _LOG.info("count_tokens failed", extra={"why": str(error)})

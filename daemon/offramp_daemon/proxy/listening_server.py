@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from offramp_daemon.proxy.handler import Proxy
+    from offramp_daemon.proxy.handler import ProxyHandler
     from offramp_daemon.server.lifecycle import InFlight
 
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class ListeningServer:
     """One daemon's server; `say` shows a sentence to the user."""
 
-    proxy: Proxy
+    proxy: ProxyHandler
     in_flight: InFlight
     server: web.Server
     listeners: tuple[socket.socket, ...]

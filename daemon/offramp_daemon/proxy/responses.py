@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from offramp_core.control import api
-from offramp_daemon.messages.errors import Failure, RequestFailedError
-from offramp_daemon.messages.usage_meter import Meter
+from offramp_daemon.messages import outcome
+from offramp_daemon.messages.usage_meter import UsageMeter
 from offramp_daemon.proxy import streaming
 from offramp_daemon.proxy.streaming import CutStreamError
 from offramp_daemon.wire.content_coding import ContentCodingError, decode_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import aiohttp
 
     from offramp_daemon.exchange import Exchange
+    from offramp_daemon.messages.errors import Failure
 
 PLAIN_LIMIT_BYTES = 32 * 1024 * 1024
 """Of an answer that is looked at before it is passed on."""
@@ -28,12 +26,7 @@ _LOG = logging.getLogger(__name__)
 
 
 async def relay(
-    request: web.BaseRequest,
-    answer: aiohttp.ClientResponse,
-    exchange: Exchange | None,
-    *,
-    silence_timeout_s: float,
-    head: bytes = b"",
+    exchange: Exchange, answer: aiohttp.ClientResponse, *, head: bytes = b""
 ) -> web.StreamResponse:
     """Pass `answer` on, and finish the exchange by what it turned out to be.
 
@@ -44,69 +37,60 @@ async def relay(
         ClientGoneError: the client closed its connection.
     """
     meter = None
-    if exchange is not None:
+    if exchange.is_message:
         exchange.http_status = answer.status
-        exchange.meter = meter = Meter(
+        exchange.meter = meter = UsageMeter(
             content_type=answer.headers.get("Content-Type", ""),
             content_encoding=answer.headers.get("Content-Encoding", ""),
         )
     try:
         response = await streaming.pass_on(
-            request, answer, meter=meter, silence_timeout_s=silence_timeout_s, head=head
+            exchange.request,
+            answer,
+            meter=meter,
+            silence_timeout_s=exchange.settings.silence_timeout_s,
+            head=head,
         )
     except BaseException:
         answer.close()
-        if exchange is not None and meter is not None and meter.is_stream and meter.is_complete:
+        if meter is not None and meter.is_stream and meter.is_complete:
             # The client had the end of the stream, and left before the connection's.
-            exchange.finish(exchange.outcome())
+            exchange.finish(
+                outcome.of_answer(answer.status, meter, is_delegated=exchange.is_delegated)
+            )
         raise
-    if exchange is None or meter is None:
+    if meter is None:
         return response
-    if _is_cut(meter, exchange):
+    if not meter.is_complete and _is_cut(meter, exchange):
         raise CutStreamError("the stream stopped before its end")
-    exchange.finish(exchange.outcome())
+    exchange.finish(outcome.of_answer(answer.status, meter, is_delegated=exchange.is_delegated))
     return response
 
 
-def _is_cut(meter: Meter, exchange: Exchange) -> bool:
-    """Whether a stream ended as if it were whole, and is not.
+def _is_cut(meter: UsageMeter, exchange: Exchange) -> bool:
+    """Whether what is not complete is a stream that ended as if it were.
 
     An empty stream passes, as clients ask again by themselves; so does one whose end is an error
     event of Anthropic's own. Other services' error events may be none that the client knows.
     """
-    if not meter.is_stream or not meter.is_readable or meter.is_complete or meter.is_empty:
+    if not meter.is_stream or not meter.is_readable or meter.is_empty:
         return False
-    is_delegated = exchange.decision is not None and exchange.decision.is_delegated
-    return meter.error_type is None or is_delegated
+    return meter.error_type is None or exchange.is_delegated
 
 
-def end_cut_stream(
-    request: web.BaseRequest, exchange: Exchange | None, how: str
-) -> web.StreamResponse:
+def end_cut_stream(exchange: Exchange, how: str) -> web.StreamResponse:
     """Break off towards the client what the upstream broke off."""
     _LOG.warning("An answer was cut off", extra={"how": how})
-    if exchange is not None:
-        exchange.cause = f"cut off: {how}"
-        exchange.trouble = api.FAILING
-        exchange.finish("error")
-    streaming.cut_off(request)
+    exchange.finish(outcome.of_cut(how, exchange.http_status))
+    streaming.cut_off(exchange.request)
     return web.Response(status=502)
 
 
-def refuse(
-    request: web.BaseRequest, exchange: Exchange | None, failure: Failure
-) -> web.StreamResponse:
+def refuse(exchange: Exchange, failure: Failure) -> web.StreamResponse:
     """Answer with `failure`, or break off if the answer has already begun."""
-    why = (failure.diagnostic or failure.message).removeprefix("Offramp: ")
-    if exchange is not None and exchange.status is None:
-        exchange.http_status = failure.status
-        exchange.cause = why
-        exchange.trouble = failure.trouble
-        exchange.finish("error")
-    _LOG.warning(
-        "Request failed",
-        extra={"status": failure.status, "why": why},
-    )
+    request, ended = exchange.request, outcome.of_failure(failure)
+    exchange.finish(ended)
+    _LOG.warning("Request failed", extra={"status": failure.status, "why": ended.why})
     if streaming.has_begun(request):
         streaming.cut_off(request)
     response = web.Response(
@@ -120,42 +104,11 @@ def refuse(
     return response
 
 
-def finish_cancelled(exchange: Exchange | None, *, is_stopping: bool) -> None:
-    """Finish an exchange whose client has gone, or whose daemon is about to."""
-    if exchange is None or exchange.status is not None:
-        return
+def finish_abandoned(exchange: Exchange, *, is_stopping: bool) -> None:
+    """Finish an exchange whose client has gone, or whose daemon is about to stop."""
     if is_stopping:
         exchange.reason = "daemon stopped"
-    exchange.finish("error" if is_stopping else "cancelled")
-
-
-async def read_start(
-    answer: aiohttp.ClientResponse,
-    limit_bytes: int,
-    *,
-    silence_timeout_s: float,
-    is_enough: Callable[[bytes], bool] = lambda _chunk: False,
-) -> bytes:
-    """The body of `answer`, for a look at it before its head goes to the client.
-
-    Raises:
-        RequestFailedError: it broke off.
-    """
-    try:
-        return await streaming.read_start(
-            answer, limit_bytes, silence_timeout_s=silence_timeout_s, is_enough=is_enough
-        )
-    except CutStreamError as error:
-        answer.close()
-        failure = Failure(
-            status=502,
-            message="Offramp: the backend broke off its answer.",
-            trouble=api.FAILING,
-        )
-        raise RequestFailedError(failure) from error
-    except BaseException:
-        answer.close()
-        raise
+    exchange.finish(outcome.of_abandoned(exchange.http_status, is_stopping=is_stopping))
 
 
 def plain(body: bytes, answer: aiohttp.ClientResponse) -> bytes:

@@ -15,12 +15,14 @@ import aiohttp
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.http import HttpProcessingError
 
+from offramp_core.control import api
+from offramp_daemon.messages.errors import Failure, RequestFailedError
 from offramp_daemon.wire import headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from offramp_daemon.messages.usage_meter import Meter
+    from offramp_daemon.messages.usage_meter import UsageMeter
 
 
 _BEGUN = web.RequestKey("offramp_answer_begun", bool)
@@ -61,7 +63,7 @@ async def pass_on(
     request: web.BaseRequest,
     answer: aiohttp.ClientResponse,
     *,
-    meter: Meter | None,
+    meter: UsageMeter | None,
     silence_timeout_s: float,
     head: bytes = b"",
 ) -> web.StreamResponse:
@@ -84,7 +86,7 @@ async def pass_on(
             if meter is not None:
                 meter.feed(head)
             await response.write(head)
-        with _Source(answer, silence_timeout_s, has_begun=bool(head)) as source:
+        with _AnswerReader(answer, silence_timeout_s, has_begun=bool(head)) as source:
             while chunk := await source.read():
                 if meter is not None:
                     meter.feed(chunk)
@@ -112,23 +114,36 @@ async def read_start(
     limit_bytes: int,
     *,
     silence_timeout_s: float,
-    is_enough: Callable[[bytes], bool] = lambda _chunk: False,
+    is_enough: Callable[[bytes], bool] | None = None,
 ) -> bytes:
-    """The body of `answer`, up to its end or to just over `limit_bytes`, whichever comes first.
+    """The body of `answer`, for a look at it before its head goes to the client.
 
-    `is_enough` is given each chunk, and may end it sooner.
+    It goes up to its end or to just over `limit_bytes`, whichever comes first. `is_enough` is given
+    each chunk, and may end it sooner. The answer is closed unless all is well.
 
     Raises:
-        CutStreamError: the upstream broke off, or was silent too long.
+        RequestFailedError: the upstream broke off, or was silent too long.
     """
     chunks: list[bytes] = []
     length = 0
-    with _Source(answer, silence_timeout_s) as source:
-        while length <= limit_bytes and (chunk := await source.read()):
-            chunks.append(chunk)
-            length += len(chunk)
-            if is_enough(chunk):
-                break
+    try:
+        with _AnswerReader(answer, silence_timeout_s) as source:
+            while length <= limit_bytes and (chunk := await source.read()):
+                chunks.append(chunk)
+                length += len(chunk)
+                if is_enough is not None and is_enough(chunk):
+                    break
+    except CutStreamError as error:
+        answer.close()
+        failure = Failure(
+            status=502,
+            message="Offramp: the backend broke off its answer.",
+            trouble=api.FAILING,
+        )
+        raise RequestFailedError(failure) from error
+    except BaseException:
+        answer.close()
+        raise
     return b"".join(chunks)
 
 
@@ -146,7 +161,7 @@ def cut_off(request: web.BaseRequest) -> None:
     transport.close()
 
 
-class _Source:
+class _AnswerReader:
     """Reads an answer's body, and notices when no more of it will come.
 
     That is: the upstream says nothing for too long (one timer serves the whole answer), or its
@@ -169,13 +184,13 @@ class _Source:
         self._timer: asyncio.TimerHandle | None = None
         self._closed: asyncio.Future[None] | None = None
 
-    def __enter__(self) -> _Source:
+    def __enter__(self) -> _AnswerReader:
         connection = self._answer.connection
         if connection is not None and connection.protocol is not None:
             self._closed = connection.protocol.closed
             if self._closed is not None:
                 self._closed.add_done_callback(self._end_orphan)
-        if self._has_begun:
+        if self._has_begun and not self._content.is_eof():
             self._heard_s = self._loop.time()
             self._begin_to_watch()
         return self
@@ -200,13 +215,12 @@ class _Source:
             raise CutStreamError(said) from error
         self._is_awaited = False
         self._heard_s = self._loop.time()
-        if self._timer is None:
+        if self._timer is None and not self._content.is_eof():
             self._begin_to_watch()
         return chunk
 
     def _begin_to_watch(self) -> None:
-        if not self._content.is_eof():
-            self._timer = self._loop.call_at(self._heard_s + self._limit_s, self._check)
+        self._timer = self._loop.call_at(self._heard_s + self._limit_s, self._check)
 
     def _check(self) -> None:
         now_s = self._loop.time()

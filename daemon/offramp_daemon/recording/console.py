@@ -61,7 +61,7 @@ class RequestLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     prompt: str | None
     """The start of what the user asked, as it came."""
     masked_key: str | None
-    """The client's own key, masked; shown for Anthropic alone."""
+    """The client's own key, masked; only shown for Anthropic."""
 
 
 _Item = tuple[float, RequestLine | str]
@@ -112,7 +112,7 @@ class Console:
 
     @property
     def is_private(self) -> bool:
-        """Whether prompts and masked keys may be shown: to a person at a terminal alone."""
+        """Whether prompts and masked keys may be shown: only to a person at a terminal."""
         return self._is_private
 
     @property

@@ -32,7 +32,7 @@ MAX_FILES = 3
 
 _OWN_LOGGERS = ("offramp_daemon", "offramp_cli", "offramp_core")
 _OTHER_LOGGERS = ("aiohttp", "asyncio", "py.warnings")
-"""Heard from `warning` up alone: at a lower level they tell of content."""
+"""Kept only from `warning` up: at a lower level they quote content."""
 _LEVELS = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
@@ -56,7 +56,7 @@ _Value = str | int | float | bool | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Entry:
+class _LogEntry:
     """A log record reduced to plain values, so that another thread may format it.
 
     It holds no object of the caller's: one that is let go of on another thread may do its tidying
@@ -83,14 +83,14 @@ class Diagnostics:
         self._is_json = log_format == "json"
         self._redactor = Redactor()
         self._writer = BackgroundWriter("offramp-diagnostics")
-        self._queue: WriteQueue[_Entry] = WriteQueue(
+        self._queue: WriteQueue[_LogEntry] = WriteQueue(
             self._write, self._writer, capacity=_CAPACITY, batch=_BATCH
         )
         self._fallback = TextOutput(fallback, self._writer.given_up)
         self._is_fallen_back = False
         self._failed = 0
         self._lost_said = 0
-        self._handler = _Handler(self._queue)
+        self._handler = _QueueingHandler(self._queue)
         self._before: list[tuple[logging.Logger, int, bool]] = []
 
     def start(self) -> None:
@@ -135,11 +135,11 @@ class Diagnostics:
     def _open(self) -> None:
         """Find out now, not at the first message, whether the file can be written."""
         try:
-            self._append([])
+            self.append([])
         except OSError as error:
             self._fall_back([], error)
 
-    def _write(self, batch: list[_Entry]) -> list[_Entry]:
+    def _write(self, batch: list[_LogEntry]) -> list[_LogEntry]:
         lines = [self._format(entry) for entry in batch]
         lost = self._queue.lost + self._failed
         if lost > self._lost_said:
@@ -147,7 +147,7 @@ class Diagnostics:
                 0, self._format(_notice("Messages were lost", lost=lost - self._lost_said))
             )
         try:
-            self._append(lines)
+            self.append(lines)
         except OSError as error:
             is_written = self._fall_back(lines, error)
         else:
@@ -159,7 +159,12 @@ class Diagnostics:
             self._failed += len(batch)
         return []
 
-    def _append(self, lines: list[str]) -> None:
+    def append(self, lines: list[str]) -> None:
+        """Write `lines` to the file, beside whatever other process writes to it.
+
+        Raises:
+            OSError: they can't be written.
+        """
         data = "".join(f"{line}\n" for line in lines).encode(errors="replace")
         with open_locked(self._file) as file:
             if not file.end_bytes or file.end_bytes + len(data) <= MAX_FILE_BYTES:
@@ -193,7 +198,7 @@ class Diagnostics:
         except (OSError, ValueError):
             return False
 
-    def _format(self, entry: _Entry) -> str:
+    def _format(self, entry: _LogEntry) -> str:
         message = self._clip(entry.message)
         extras = {name: self._redacted(name, value) for name, value in entry.extras.items()}
         error = self._clip(_traceback_of(entry)) if entry.error else None
@@ -212,10 +217,10 @@ class Diagnostics:
         return self._redactor.redact(text[:_KEPT_CHARACTERS])[:_SHOWN_CHARACTERS]
 
 
-class _Handler(logging.Handler):
+class _QueueingHandler(logging.Handler):
     """Turns log records into entries, on the thread that logs; all else is the queue's."""
 
-    def __init__(self, queue: WriteQueue[_Entry]) -> None:
+    def __init__(self, queue: WriteQueue[_LogEntry]) -> None:
         super().__init__()
         self._queue = queue
 
@@ -243,8 +248,8 @@ def configure(
     return diagnostics
 
 
-def _notice(message: str, **extras: _Value) -> _Entry:
-    return _Entry(
+def _notice(message: str, **extras: _Value) -> _LogEntry:
+    return _LogEntry(
         created=datetime.now(UTC).timestamp(),
         level="WARNING",
         logger=__name__,
@@ -254,13 +259,13 @@ def _notice(message: str, **extras: _Value) -> _Entry:
     )
 
 
-def _to_entry(record: logging.LogRecord) -> _Entry:
+def _to_entry(record: logging.LogRecord) -> _LogEntry:
     """What `record` says; no more of it than is kept."""
     error = None
     if record.exc_info and record.exc_info[0] is not None:
         # Source lines are left to be read by the thread that writes.
         error = traceback.TracebackException(*record.exc_info, lookup_lines=False, compact=True)
-    return _Entry(
+    return _LogEntry(
         created=record.created,
         level=record.levelname,
         logger=record.name,
@@ -278,13 +283,13 @@ def _to_value(value: object) -> _Value:
     return str(value)[:_KEPT_CHARACTERS]
 
 
-def _traceback_of(entry: _Entry) -> str:
+def _traceback_of(entry: _LogEntry) -> str:
     """The traceback as text, without the values of variables."""
     return "".join(entry.error.format()).rstrip() if entry.error else ""
 
 
 def _to_json(
-    entry: _Entry, when: str, message: str, extras: dict[str, _Value], error: str | None
+    entry: _LogEntry, when: str, message: str, extras: dict[str, _Value], error: str | None
 ) -> str:
     fields: dict[str, _Value] = {
         "time": when,
@@ -299,7 +304,7 @@ def _to_json(
 
 
 def _to_text(
-    entry: _Entry, when: str, message: str, extras: dict[str, _Value], error: str | None
+    entry: _LogEntry, when: str, message: str, extras: dict[str, _Value], error: str | None
 ) -> str:
     values = "".join(f" {name}={_quoted(value)}" for name, value in extras.items())
     text = f"{when} {entry.level} {entry.logger}: {message}{values}"

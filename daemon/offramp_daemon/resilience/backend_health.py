@@ -1,7 +1,7 @@
-"""How each backend stands: why it failed last, whether it is stepped around, how many it serves.
+"""How each backend does: why it failed last, whether it is bypassed, how many it serves at once.
 
-It gathers what `backend_errors`, `availability` and `turns` know, for the daemon's status, and
-words what has changed for the console. It decides nothing.
+It holds the breaker, the queue and the last errors, gathers what they know for the daemon's status,
+and words what has changed for the console. It decides nothing.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from offramp_core.usage import state_events
 from offramp_core.usage.records import format_timestamp
 from offramp_core.wording import failover_text, quota_text
 from offramp_core.wording.formatting import backend_name
-from offramp_daemon.resilience.circuit_breaker import Availability
-from offramp_daemon.resilience.last_errors import BackendErrors
-from offramp_daemon.resilience.request_queue import Turns
+from offramp_daemon.resilience.circuit_breaker import CircuitBreaker
+from offramp_daemon.resilience.last_errors import LastErrors
+from offramp_daemon.resilience.request_queue import RequestQueue
 
 if TYPE_CHECKING:
     from datetime import datetime, tzinfo
@@ -25,55 +25,51 @@ if TYPE_CHECKING:
     from offramp_core.quota.windows import PlanQuota
     from offramp_core.settings import Backend
     from offramp_daemon.clock import Clock
-    from offramp_daemon.exchange import Exchange
-    from offramp_daemon.messages.errors import Failure
+    from offramp_daemon.exchange import Exchange, OutcomeListener
+    from offramp_daemon.messages.outcome import Outcome
     from offramp_daemon.quota.tracker import QuotaTracker
-    from offramp_daemon.resilience.circuit_breaker import Change, Standing
+    from offramp_daemon.resilience.breaker_state import Standing, StandingChange
 
 _SURELY_LEFT = 0.97
 
 
-class BackendStanding:
-    """All backends' standing. Used from the event loop alone."""
+class BackendHealth:
+    """The health of all backends. Only used from the event loop."""
 
     def __init__(self, clock: Clock, keeper: QuotaTracker) -> None:
         """All is well, as far as is known; `keeper` hears of what is used, and found spent."""
         self._keeper = keeper
-        self.errors = BackendErrors(clock)
-        self.availability = Availability(now=clock)
-        self.turns = Turns()
+        self.errors = LastErrors(clock)
+        self.breaker = CircuitBreaker(now=clock, spent_until=keeper.spent_until)
+        self.queue = RequestQueue()
 
-    def note(self, exchange: Exchange) -> None:
-        """Take into account how a request ended."""
-        self.errors.note(exchange)
-        backend = exchange.decision.backend if exchange.decision else None
+    @property
+    def listeners(self) -> tuple[OutcomeListener, ...]:
+        """What learns from the outcomes of requests, in the order in which it is to hear."""
+        return (self.breaker.note_outcome, self.errors.note_outcome, self._note_use)
+
+    def _note_use(self, exchange: Exchange, outcome: Outcome) -> None:
+        """Have the quota of the backend looked at once it was used, or found spent."""
+        backend = exchange.backend
         if backend is None:
             return
-        self._keeper.note_use(backend.name)
-        error = self.errors.of(backend) if exchange.status == "error" else None
-        self._note_trouble(backend, error.kind if error else None)
-
-    def note_failure(self, backend: Backend, failure: Failure) -> None:
-        """Take into account that `backend` failed a request which another one then served."""
-        self.errors.note_failure(backend, failure)
-        self._note_trouble(backend, failure.trouble)
-
-    def _note_trouble(self, backend: Backend, kind: str | None) -> None:
-        if kind == LIMIT:
+        if exchange.outcome is not None:
+            self._keeper.note_use(backend.name)
+        if outcome.kind == LIMIT:
             self._keeper.ask_soon(backend.name)
 
     def note_quota(self, backend: Backend, plan: PlanQuota, now: datetime) -> None:
-        """The service has told how much of its plan is used.
+        """Take into account how much of its plan the service says is used.
 
         A figure just below all of it takes nothing back: it may be older than the refusal.
         """
         spent_until = self._keeper.spent_until(backend.name, None)
         if spent_until is not None:
-            self.availability.note_spent(backend, spent_until)
+            self.breaker.note_spent(backend, spent_until)
             return
         used = [windows.used_at(window, now) for window in quota_text.important(plan.windows)]
         if used and all(part is not None and part < _SURELY_LEFT for part in used):
-            self.availability.note_quota_left(backend)
+            self.breaker.note_quota_left(backend)
 
     def status(
         self, backend: Backend, *, key: Key, key_note: str | None, may_step: bool
@@ -85,12 +81,12 @@ class BackendStanding:
             key_note=key_note,
             last_error=self.errors.of(backend),
             bypass=self._bypass(backend) if may_step else None,
-            at_once=self.turns.at_once(backend.name),
-            waiting=self.turns.waiting(backend.name),
+            at_once=self.queue.at_once(backend.name),
+            waiting=self.queue.waiting(backend.name),
         )
 
     def _bypass(self, backend: Backend) -> Bypass | None:
-        standing = self.availability.standing(backend)
+        standing = self.breaker.standing(backend)
         return None if standing is None or backend.auth == "client" else _bypass_of(standing)
 
 
@@ -105,8 +101,8 @@ def _bypass_of(standing: Standing) -> Bypass:
     )
 
 
-def change_event(change: Change, now: datetime) -> state_events.StateEvent:
-    """The line of `events.jsonl` that tells of `change`."""
+def change_event(change: StandingChange, now: datetime) -> state_events.StateEvent:
+    """The line of `events.jsonl` about `change`."""
     standing = change.standing
     if standing is None:
         return state_events.StateEvent(
@@ -121,7 +117,7 @@ def change_event(change: Change, now: datetime) -> state_events.StateEvent:
     )
 
 
-def change_text(change: Change, now: datetime, zone: tzinfo) -> str:
+def change_text(change: StandingChange, now: datetime, zone: tzinfo) -> str:
     """`change` in a sentence for the console."""
     name, standing = change.backend.name, change.standing
     if standing is None:

@@ -1,6 +1,6 @@
-"""For how long what a backend answered bars it: one bar's state, and the times of each cause. Pure.
+"""What trips the breaker of a backend, and for how long: a trip's state, each cause's times. Pure.
 
-A bar is over when either clock says so: the monotonic one stands still while a machine sleeps, and
+A trip is over when either clock says so: the monotonic one stands still while a machine sleeps, and
 the wall clock may be set back.
 """
 
@@ -10,7 +10,7 @@ import math
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from offramp_core.control import api
 
@@ -18,23 +18,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from offramp_core.settings import Backend
-
-Scope = Literal["backend", "family"]
-"""What a failure speaks of: the whole backend, or one model family at it."""
+    from offramp_daemon.messages.outcome import Scope
 
 LIMIT_UNKNOWN_S: Final = 900.0
 """For a quota whose reset is not known."""
 LIMIT_LOOK_S: Final = 3600.0
 """A spent quota is tried so often even before its reset: a plan may have been topped up, and a
-reset may have been told wrongly. One refused request an hour costs less than a lost week."""
+reset may have been stated wrongly. One refused request an hour costs less than a lost week."""
 LASTING_LOOK_S: Final = 300.0
 """How often a key or an account that was refused is tried, since it may have been put right."""
 BACK_OFF_FIRST_S: Final = 5.0
 BACK_OFF_LONGEST_S: Final = 300.0
 UNREACHABLE_LONGEST_S: Final = 60.0
 RETRY_AFTER_LONGEST_S: Final = 900.0
-"""However long a service asks to be left alone."""
-ROW_THAT_BARS: Final = 3
+"""However long a service asks for, in seconds."""
+ROW_THAT_TRIPS: Final = 3
 JITTER: Final = 0.2
 _LONGEST_WINDOW = timedelta(days=40)
 """No plan has a longer one: a reset beyond it is no reset."""
@@ -56,15 +54,15 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Length:
-    """How long a bar holds until it is tried, and until when it is said to hold."""
+class TripLength:
+    """How long a trip holds until it is tried, and until when it is said to hold."""
 
     delay_s: float
     until: datetime | None
 
 
 @dataclass(slots=True, kw_only=True)
-class Bar:
+class Trip:
     """One cause that stands against a backend or a family, and the probe that tries it."""
 
     cause: str
@@ -80,7 +78,7 @@ class Bar:
     """The admission that tries at present."""
     probe_s: float = 0.0
     is_quiet: bool = False
-    """Whether it is told of no more, having been idle; it still lets one probe through alone."""
+    """Whether it is no longer shown, having been idle; it still lets only one probe through."""
 
     @property
     def is_lasting(self) -> bool:
@@ -108,66 +106,68 @@ class Bar:
 
 
 @dataclass(slots=True)
-class Group:
+class TripGroup:
     """What stands against a backend as a whole, or against one model family at it."""
 
-    bars: dict[str, Bar] = field(default_factory=dict)
+    trips: dict[str, Trip] = field(default_factory=dict)
     failures: int = 0
     """In a row, with no whole answer between them."""
     strikes: int = 0
-    """How many bars that double have been set in a row."""
+    """How many trips that double have been set in a row."""
 
 
 @dataclass(slots=True)
-class BackendBars:
+class BackendTrips:
     """What is remembered of one backend, as it is set up at present."""
 
     backend: Backend
     first: int
     """Outcomes of requests that were admitted before belong to other settings."""
-    whole: Group = field(default_factory=Group)
-    families: OrderedDict[str, Group] = field(default_factory=OrderedDict)
-    told: str | None = None
+    whole: TripGroup = field(default_factory=TripGroup)
+    families: OrderedDict[str, TripGroup] = field(default_factory=OrderedDict)
+    announced: str | None = None
     """The cause that followers know of; None while nothing stands."""
     since: datetime | None = None
     requests: int = 0
 
     def release(self, number: int) -> bool:
         """Take the probe from the admission of that number, and say whether it had it."""
-        held = [bar for _, bar in self.all_bars() if bar.probe == number]
-        for bar in held:
-            bar.probe = None
+        held = [trip for _, trip in self.all_trips() if trip.probe == number]
+        for trip in held:
+            trip.probe = None
         return bool(held)
 
     @property
     def is_clear(self) -> bool:
         """Whether nothing is remembered that a good answer would change."""
         whole = self.whole
-        return not (whole.bars or whole.failures or whole.strikes or self.families or self.told)
+        return not (
+            whole.trips or whole.failures or whole.strikes or self.families or self.announced
+        )
 
-    def groups_for(self, family: str) -> Iterator[Group]:
+    def groups_for(self, family: str) -> Iterator[TripGroup]:
         """What concerns requests of that family."""
         yield self.whole
         if family in self.families:
             yield self.families[family]
 
-    def bars_for(self, family: str) -> list[Bar]:
-        """The bars that requests of that family meet."""
-        return [bar for group in self.groups_for(family) for bar in group.bars.values()]
+    def trips_for(self, family: str) -> list[Trip]:
+        """The trips that requests of that family meet."""
+        return [trip for group in self.groups_for(family) for trip in group.trips.values()]
 
-    def all_bars(self) -> Iterator[tuple[str | None, Bar]]:
-        """Every bar, with the family that it concerns alone."""
-        for bar in self.whole.bars.values():
-            yield None, bar
+    def all_trips(self) -> Iterator[tuple[str | None, Trip]]:
+        """Every trip, with the family if it concerns only that one."""
+        for trip in self.whole.trips.values():
+            yield None, trip
         for name, group in self.families.items():
-            for bar in group.bars.values():
-                yield name, bar
+            for trip in group.trips.values():
+                yield name, trip
 
-    def group(self, family: str, scope: Scope) -> Group:
+    def group(self, family: str, scope: Scope) -> TripGroup:
         """The group that a failure of that scope counts for; families are forgotten in turn."""
         if scope == "backend":
             return self.whole
-        group = self.families.setdefault(family, Group())
+        group = self.families.setdefault(family, TripGroup())
         self.families.move_to_end(family)
         if len(self.families) > MOST_FAMILIES:
             self.families.popitem(last=False)
@@ -176,16 +176,48 @@ class BackendBars:
     def note_reached(self) -> bool:
         """The network leads there; whether that is news."""
         self.whole.strikes = 0
-        return self.whole.bars.pop(api.UNREACHABLE, None) is not None
+        return self.whole.trips.pop(api.UNREACHABLE, None) is not None
 
 
-def rank(bar: Bar) -> tuple[bool, float]:
-    """By which the one of several bars is chosen that is told of."""
-    return bar.is_lasting, bar.due_s
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What belongs at a backend goes around it: for its `control_api.Bypass`."""
+
+    cause: str
+    since: datetime
+    until: datetime | None = None
+    """As of an `Permit`."""
+    requests: int = 0
+    """How many have gone around since."""
+    family: str | None = None
+    """The only model that is concerned; None if all are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingChange:
+    """A backend's standing has begun, has another cause now, or is over (None)."""
+
+    backend: Backend
+    standing: Standing | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendFailure:
+    """What speaks against a backend; see `CircuitBreaker.note_failure`."""
+
+    kind: str
+    scope: Scope
+    until: datetime | None = None
+    retry_after_s: float | None = None
+
+
+def rank(trip: Trip) -> tuple[bool, float]:
+    """By which the one of several trips is chosen that is shown."""
+    return trip.is_lasting, trip.due_s
 
 
 def slot_of(kind: str) -> str:
-    """The name under which a bar of that kind is kept: overload and own errors share one."""
+    """The name under which a trip of that kind is kept: overload and own errors share one."""
     return kind if kind in _WHOLE else _BACK_OFF
 
 
@@ -194,13 +226,13 @@ def usual_scope(kind: str) -> Scope:
     return "backend" if kind in _WHOLE else "family"
 
 
-def row_that_bars(kind: str) -> int:
+def row_that_trips(kind: str) -> int:
     """How many failures in a row it takes; kinds that are not known count as errors of its own."""
-    return 1 if kind in _WHOLE else ROW_THAT_BARS
+    return 1 if kind in _WHOLE else ROW_THAT_TRIPS
 
 
 def doubles(kind: str) -> bool:
-    """Whether each bar in a row lasts twice as long as the one before."""
+    """Whether each trip in a row lasts twice as long as the one before."""
     return kind == api.UNREACHABLE or kind not in _WHOLE
 
 
@@ -212,25 +244,25 @@ def length_of(
     retry_after_s: float | None,
     now: datetime,
     chance: Callable[[], float],
-) -> Length:
-    """How long a failure of `kind` bars, after as many bars in a row as `strikes`.
+) -> TripLength:
+    """How long a failure of `kind` bars, after as many trips in a row as `strikes`.
 
     `until` is when a quota resets; `retry_after_s` is what the answer asked for. Both come from
-    outside: neither can bar for longer than the bounds above.
+    outside: neither can trip for longer than the bounds above.
     """
     if kind in _LASTING:
-        return Length(LASTING_LOOK_S, None)
+        return TripLength(LASTING_LOOK_S, None)
     asked_s = _asked(retry_after_s)
     if kind == api.LIMIT:
         if until is not None and now < until <= now + _LONGEST_WINDOW:
-            return Length(min((until - now).total_seconds(), LIMIT_LOOK_S), until)
+            return TripLength(min((until - now).total_seconds(), LIMIT_LOOK_S), until)
         delay_s = max(LIMIT_UNKNOWN_S, asked_s)
     else:
         is_out = kind == api.UNREACHABLE
         longest_s = UNREACHABLE_LONGEST_S if is_out else BACK_OFF_LONGEST_S
         plain_s = min(BACK_OFF_FIRST_S * 2 ** min(strikes, 16), longest_s)
         delay_s = max(plain_s * (1 - JITTER + 2 * JITTER * chance()), asked_s)
-    return Length(delay_s, now + timedelta(seconds=delay_s))
+    return TripLength(delay_s, now + timedelta(seconds=delay_s))
 
 
 def _asked(retry_after_s: float | None) -> float:

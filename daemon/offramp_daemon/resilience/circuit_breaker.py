@@ -1,12 +1,12 @@
 """Whether a backend may be used for a model now, by what its latest answers said.
 
 A circuit breaker for each backend and cause. What speaks of the backend (its quota, its key, the
-way to it) bars it for all models; what speaks of one model (overload, errors of its own) bars that
-model family alone, so that the others go on. A bar whose time is over lets a single request through
-as a probe, whose outcome lifts the bar or sets it anew; all others go around meanwhile.
+way to it) bars it for all models; what speaks of one model (overload, errors of its own) bars only
+that model family, so that the others go on. A trip whose time is over lets a single request through
+as a probe, whose outcome lifts the trip or renews it; all others go elsewhere meanwhile.
 
-It decides and remembers, in memory alone; it sends nothing, waits for nothing, and knows nothing of
-where requests go instead. How many requests a backend serves at once is the business of `turns`.
+It decides and remembers, only in memory; it sends nothing, waits for nothing, and knows nothing of
+where requests go instead. How many requests a backend serves at once is for `request_queue` to say.
 """
 
 from __future__ import annotations
@@ -14,87 +14,53 @@ from __future__ import annotations
 import random
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from offramp_core.control import api
 from offramp_daemon.clock import utc_now
+from offramp_daemon.exchange import Permit
 from offramp_daemon.resilience import breaker_state
-from offramp_daemon.resilience.breaker_state import BackendBars, Bar, Group, Moment, Scope, rank
+from offramp_daemon.resilience.breaker_state import (
+    BackendFailure,
+    BackendTrips,
+    Moment,
+    Standing,
+    StandingChange,
+    Trip,
+    TripGroup,
+    rank,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from offramp_core.settings import Backend
     from offramp_daemon.clock import Clock
+    from offramp_daemon.exchange import Exchange
+    from offramp_daemon.messages.outcome import Outcome, Scope
 
 PROBE_LOST_S = 900.0
 """A probe that is silent for so long is replaced: should its outcome never be noted, the backend
 must not stay barred. Longer than any silence that the daemon bears by default."""
 
 QUIET_AFTER_S = 60.0
-"""A bar whose time has been over for so long, with no request to try it, is not told of any more:
+"""A trip whose time has been over for so long, with no request to try it, is no longer shown:
 the next request goes to the backend."""
 
 _NAME_CHARACTERS = 200
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Admission:
-    """Whether one request may go to the backend. Its outcome is noted with it.
-
-    A request may be sent though `is_open` is False, where nobody else can serve it: its outcome
-    counts all the same.
-    """
-
-    backend: Backend
-    family: str
-    number: int
-    """Counts up: a bar that was set later is not lifted by what this request finds."""
-    is_open: bool = True
-    is_probe: bool = False
-    """It alone tries whether the backend is well again; the others wait for its outcome."""
-    cause: str | None = None
-    """Why the backend is barred (a `BackendError.kind`); of a probe, why it was."""
-    since: datetime | None = None
-    until: datetime | None = None
-    """When it is tried again, or its quota resets. None where that is not known, as with a key
-    that somebody has to change, and while it is being tried."""
+SpentUntil = Callable[[str, str | None, str | None], datetime | None]
+"""Until when the plan at the backend of that name refuses a model, for the client's credential;
+None if it serves it, or nothing is known."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """What belongs at a backend goes around it: for its `control_api.Bypass`."""
-
-    cause: str
-    since: datetime
-    until: datetime | None = None
-    """As of an `Admission`."""
-    requests: int = 0
-    """How many have gone around since."""
-    family: str | None = None
-    """The model that alone is concerned; None if all are."""
+def nothing_known(_backend: str, _model: str | None, _credential: str | None) -> datetime | None:
+    """No plan is known to be spent."""
+    return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """A backend's standing has begun, has another cause now, or is over (None)."""
-
-    backend: Backend
-    standing: Standing | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Failure:
-    kind: str
-    scope: Scope
-    until: datetime | None = None
-    retry_after_s: float | None = None
-
-
-class Availability:
-    """Bars and probes of all backends. Used from the event loop alone; nothing in it blocks."""
+class CircuitBreaker:
+    """Trips and probes of all backends. Only used from the event loop; nothing in it blocks."""
 
     def __init__(
         self,
@@ -102,39 +68,41 @@ class Availability:
         clock: Callable[[], float] = time.monotonic,
         now: Clock = utc_now,
         chance: Callable[[], float] = random.random,
+        spent_until: SpentUntil = nothing_known,
     ) -> None:
         """Nothing is barred. `chance` gives numbers from 0 to 1, which spread the back-offs."""
+        self._spent_until = spent_until
         self._clock = clock
         self._now = now
         self._chance = chance
         self._number = 0
-        self._records: dict[str, BackendBars] = {}
-        self._followers: list[Callable[[Change], None]] = []
+        self._records: dict[str, BackendTrips] = {}
+        self._followers: list[Callable[[StandingChange], None]] = []
 
-    def follow(self, callback: Callable[[Change], None]) -> None:
+    def follow(self, callback: Callable[[StandingChange], None]) -> None:
         """Have `callback` called whenever a standing begins, gets another cause, or is over."""
         self._followers.append(callback)
 
-    def ask(self, backend: Backend, model: str | None) -> Admission:
+    def ask(self, backend: Backend, model: str | None) -> Permit:
         """Whether a request with `model`, as it would be sent, may go to `backend` now.
 
         A probe keeps all others out until its outcome is noted by one of the `note_` methods that
-        take an admission: let no way out of the request leave all of them out.
+        take an permit: let no way out of the request leave all of them out.
         """
         record, family = self._record_of(backend), _family_of(model)
         self._number += 1
-        met = record.bars_for(family)
+        met = [] if record.is_clear else record.trips_for(family)
         if not met:
-            return Admission(backend=backend, family=family, number=self._number)
+            return Permit(backend=backend, family=family, number=self._number)
         moment = self._moment()
-        closed = [bar for bar in met if _is_closed(bar, moment)]
+        closed = [trip for trip in met if _is_closed(trip, moment)]
         if not closed:
-            for bar in met:
-                bar.is_quiet = bar.is_quiet or bar.is_idle(moment, QUIET_AFTER_S)
-                bar.probe, bar.probe_s = self._number, moment.clock_s
-            self._tell(record)
+            for trip in met:
+                trip.is_quiet = trip.is_quiet or trip.is_idle(moment, QUIET_AFTER_S)
+                trip.probe, trip.probe_s = self._number, moment.clock_s
+            self._announce(record)
         shown = max(closed or met, key=rank)
-        return Admission(
+        return Permit(
             backend=backend,
             family=family,
             number=self._number,
@@ -157,43 +125,66 @@ class Availability:
     def barred_by(self, backend: Backend, model: str | None) -> str | None:
         """Why a request with `model` goes around `backend`; None if it does not."""
         record = self._known(backend)
-        met = record.bars_for(_family_of(model)) if record is not None else []
+        met = record.trips_for(_family_of(model)) if record is not None else []
         return max(met, key=rank).cause if met else None
 
-    def note_begun(self, admission: Admission) -> None:
+    def note_outcome(self, exchange: Exchange, outcome: Outcome) -> None:
+        """Take into account how a request ended for which a permit was given."""
+        permit, exchange.permit = exchange.permit, None
+        if permit is None:
+            return
+        if outcome.kind is not None:
+            until = None
+            if outcome.kind == api.LIMIT:
+                until = self._spent_until(permit.backend.name, permit.family, None)
+            self.note_failure(
+                permit,
+                outcome.kind,
+                until=until,
+                retry_after_s=outcome.retry_after_s,
+                scope=outcome.scope,
+            )
+        elif outcome.was_passed_on:
+            self.note_success(permit)
+        else:
+            self.note_abandoned(permit, was_reached=outcome.was_reached)
+
+    def note_begun(self, permit: Permit) -> None:
         """The backend has begun to answer, and not with an error: what barred it is lifted.
 
         Failures in a row go on to count until an answer was whole: a backend whose streams all
         break off is not well.
         """
-        record = self._current(admission)
-        if record is None or record.is_clear:
-            return
-        record.release(admission.number)
-        out = record.whole.bars.get(api.UNREACHABLE)
-        if out is None or out.number < admission.number:
-            self._note_reached(record)
-        for group in record.groups_for(admission.family):
-            for slot, bar in list(group.bars.items()):
-                if bar.number < admission.number:
-                    del group.bars[slot]
-        self._tell(record)
+        record = self._current(permit)
+        if record is not None and not record.is_clear:
+            self._lift(record, permit)
 
-    def note_success(self, admission: Admission) -> None:
+    def _lift(self, record: BackendTrips, permit: Permit) -> None:
+        record.release(permit.number)
+        out = record.whole.trips.get(api.UNREACHABLE)
+        if out is None or out.number < permit.number:
+            self._note_reached(record)
+        for group in record.groups_for(permit.family):
+            for slot, trip in list(group.trips.items()):
+                if trip.number < permit.number:
+                    del group.trips[slot]
+        self._announce(record)
+
+    def note_success(self, permit: Permit) -> None:
         """The backend has answered, wholly and without an error."""
-        self.note_begun(admission)
-        record = self._current(admission)
+        record = self._current(permit)
         if record is None or record.is_clear:
             return
-        for group in record.groups_for(admission.family):
+        self._lift(record, permit)
+        for group in record.groups_for(permit.family):
             group.failures = 0
-        family = record.families.get(admission.family)
-        if family is not None and not family.bars:
-            del record.families[admission.family]
+        family = record.families.get(permit.family)
+        if family is not None and not family.trips:
+            del record.families[permit.family]
 
     def note_failure(
         self,
-        admission: Admission,
+        permit: Permit,
         kind: str,
         *,
         until: datetime | None = None,
@@ -204,53 +195,53 @@ class Availability:
 
         `until` is when a spent quota resets, if that is known. `retry_after_s` is what the answer
         asked for; a back-off lasts at least so long, within bounds. `scope` says whether it speaks
-        of the model alone (one that is not in the plan, a limit of one family's) or of the whole
+        of only the model (one that is not in the plan, a limit of one family's) or of the whole
         backend; None takes what is usual for the kind. `BUSY` says nothing here.
         """
-        record = self._current(admission)
+        record = self._current(permit)
         if record is None:
             return
-        was_probe = record.release(admission.number)
+        was_probe = record.release(permit.number)
         if kind != api.BUSY:
-            failure = _Failure(
+            failure = BackendFailure(
                 kind=kind,
                 scope=scope or breaker_state.usual_scope(kind),
                 until=until,
                 retry_after_s=retry_after_s,
             )
-            self._count(record, admission.family, failure, was_probe=was_probe)
-        self._tell(record)
+            self._count(record, permit.family, failure, was_probe=was_probe)
+        self._announce(record)
 
-    def note_abandoned(self, admission: Admission, *, was_reached: bool = False) -> None:
+    def note_abandoned(self, permit: Permit, *, was_reached: bool = False) -> None:
         """The request ended without saying how the backend does: its client left, say.
 
         `was_reached` where the backend did answer, but to a request that was itself at fault.
         """
-        record = self._current(admission)
+        record = self._current(permit)
         if record is None:
             return
-        record.release(admission.number)
+        record.release(permit.number)
         if was_reached:
             self._note_reached(record)
-        self._tell(record)
+        self._announce(record)
 
     def note_spent(self, backend: Backend, until: datetime, *, model: str | None = None) -> None:
         """The quota is known to be spent until then, whether or not a request was refused yet.
 
-        For `model` alone where one is given. May be told again and again: a later `until` holds.
+        Only for `model` where one is given. May be called again and again: a later `until` holds.
         """
         record = self._record_of(backend)
-        failure = _Failure(
+        failure = BackendFailure(
             kind=api.LIMIT, scope="backend" if model is None else "family", until=until
         )
         group = record.group(_family_of(model), failure.scope)
-        bar = group.bars.get(api.LIMIT)
-        if until > self._now() and (bar is None or bar.until != until):
+        trip = group.trips.get(api.LIMIT)
+        if until > self._now() and (trip is None or trip.until != until):
             self._set(group, failure)
-            self._tell(record)
+            self._announce(record)
 
     def note_quota_left(self, backend: Backend, *, model: str | None = None) -> None:
-        """The quota is known not to be spent, whatever was known before: for `model` alone, or all.
+        """The quota is known not to be spent, for `model` or for all, whatever was known before.
 
         The service may say so before the reset, where a plan was topped up.
         """
@@ -259,18 +250,18 @@ class Availability:
             return
         groups = [record.whole, *record.families.values()]
         if model is not None:
-            groups = [record.families.get(_family_of(model), Group())]
+            groups = [record.families.get(_family_of(model), TripGroup())]
         for group in groups:
-            group.bars.pop(api.LIMIT, None)
-        self._tell(record)
+            group.trips.pop(api.LIMIT, None)
+        self._announce(record)
 
     def note_network_changed(self) -> None:
         """The way out is another one now: what could not be reached may be within reach."""
         for record in self._records.values():
             record.note_reached()
-            self._tell(record)
+            self._announce(record)
 
-    def note_around(self, backend: Backend) -> None:
+    def count_bypassed(self, backend: Backend) -> None:
         """A request that belongs at `backend` goes elsewhere."""
         record = self._known(backend)
         if record is not None:
@@ -284,27 +275,32 @@ class Availability:
         record = self._known(backend)
         return None if record is None else self._standing_of(record)
 
+    def families(self, backend: Backend) -> tuple[str, ...]:
+        """The model families of which something is remembered at `backend`."""
+        record = self._known(backend)
+        return () if record is None else tuple(record.families)
+
     def settle(self) -> None:
         """Tell of standings that are over because their time is, though no request came to try."""
         for record in self._records.values():
-            self._tell(record)
+            self._announce(record)
 
     def _count(
-        self, record: BackendBars, family: str, failure: _Failure, *, was_probe: bool
+        self, record: BackendTrips, family: str, failure: BackendFailure, *, was_probe: bool
     ) -> None:
-        """Bar at once, or after failures in a row, as the kind has it."""
+        """Trip at once, or after failures in a row, as the kind has it."""
         group = record.group(family, failure.scope)
         group.failures += 1
-        bar = group.bars.get(breaker_state.slot_of(failure.kind))
-        if bar is not None and not was_probe:
-            # It went out before the bar was set, or in spite of it: only a reset would be news.
+        trip = group.trips.get(breaker_state.slot_of(failure.kind))
+        if trip is not None and not was_probe:
+            # It went out before the trip was set, or in spite of it: only a reset would be news.
             if failure.kind == api.LIMIT and failure.until is not None:
                 self._set(group, failure)
-        elif was_probe or group.failures >= breaker_state.row_that_bars(failure.kind):
+        elif was_probe or group.failures >= breaker_state.row_that_trips(failure.kind):
             self._set(group, failure)
 
-    def _set(self, group: Group, failure: _Failure) -> None:
-        """Bar `group`, or bar it anew."""
+    def _set(self, group: TripGroup, failure: BackendFailure) -> None:
+        """Trip `group`, or renew its trip."""
         moment, slot = self._moment(), breaker_state.slot_of(failure.kind)
         length = breaker_state.length_of(
             failure.kind,
@@ -316,9 +312,9 @@ class Availability:
         )
         if breaker_state.doubles(failure.kind):
             group.strikes += 1
-        before = group.bars.get(slot)
+        before = group.trips.get(slot)
         goes_on = before is not None and not before.is_quiet
-        group.bars[slot] = Bar(
+        group.trips[slot] = Trip(
             cause=failure.kind,
             since=before.since if before is not None and goes_on else moment.wall,
             until=length.until,
@@ -327,67 +323,69 @@ class Availability:
             number=self._number,
         )
 
-    def _note_reached(self, found: BackendBars) -> None:
+    def _note_reached(self, found: BackendTrips) -> None:
         """The network leads there. Where it did not before, it is back: try the others now."""
         if not found.note_reached():
             return
         moment = self._moment()
         for record in self._records.values():
-            bar = record.whole.bars.get(api.UNREACHABLE)
-            if bar is not None:
-                bar.due_s = min(bar.due_s, moment.clock_s)
+            trip = record.whole.trips.get(api.UNREACHABLE)
+            if trip is not None:
+                trip.due_s = min(trip.due_s, moment.clock_s)
 
-    def _standing_of(self, record: BackendBars) -> Standing | None:
+    def _standing_of(self, record: BackendTrips) -> Standing | None:
         moment = self._moment()
         shown = [
-            (name, bar)
-            for name, bar in record.all_bars()
-            if not bar.is_quiet and not bar.is_idle(moment, QUIET_AFTER_S)
+            (name, trip)
+            for name, trip in record.all_trips()
+            if not trip.is_quiet and not trip.is_idle(moment, QUIET_AFTER_S)
         ]
         if not shown:
             return None
-        name, bar = max(shown, key=lambda one: (one[0] is None, one[1].is_lasting, one[1].due_s))
+        name, trip = max(shown, key=lambda one: (one[0] is None, one[1].is_lasting, one[1].due_s))
         return Standing(
-            cause=bar.cause,
-            since=record.since or bar.since,
-            until=bar.shown_until(moment),
+            cause=trip.cause,
+            since=record.since or trip.since,
+            until=trip.shown_until(moment),
             requests=record.requests,
             family=name,
         )
 
-    def _tell(self, record: BackendBars) -> None:
-        """Call the followers if what stands is not what they were told last."""
+    def _announce(self, record: BackendTrips) -> None:
+        """Call the followers if what stands is not what they heard last."""
         standing = self._standing_of(record)
         cause = standing.cause if standing else None
-        if cause == record.told:
+        if cause == record.announced:
             return
-        if record.told is None or standing is None:
+        if record.announced is None or standing is None:
             record.since, record.requests = (standing.since if standing else None), 0
-        record.told = cause
+        record.announced = cause
         for callback in self._followers:
-            callback(Change(backend=record.backend, standing=standing))
+            callback(StandingChange(backend=record.backend, standing=standing))
 
-    def _record_of(self, backend: Backend) -> BackendBars:
-        """What is remembered of `backend`, begun anew if it was set up differently before."""
+    def _record_of(self, backend: Backend) -> BackendTrips:
+        """What is remembered of `backend`, begun afresh if its settings were different before."""
         record = self._records.get(backend.name)
         if record is not None and (record.backend is backend or record.backend == backend):
             return record
         self._number += 1
-        fresh = BackendBars(backend=backend, first=self._number)
+        fresh = BackendTrips(backend=backend, first=self._number)
         self._records[backend.name] = fresh
         if record is not None:
-            record.whole, record.families = Group(), OrderedDict()
-            self._tell(record)
+            record.whole, record.families = TripGroup(), OrderedDict()
+            self._announce(record)
         return fresh
 
-    def _known(self, backend: Backend) -> BackendBars | None:
+    def _known(self, backend: Backend) -> BackendTrips | None:
         record = self._records.get(backend.name)
         return record if record is not None and record.backend == backend else None
 
-    def _current(self, admission: Admission) -> BackendBars | None:
-        """The record that an outcome counts for; None if the backend was set up anew since."""
-        record = self._known(admission.backend)
-        return record if record is not None and admission.number >= record.first else None
+    def _current(self, permit: Permit) -> BackendTrips | None:
+        """The record that an outcome counts for; None if its settings have changed since."""
+        record, backend = self._records.get(permit.backend.name), permit.backend
+        if record is None or permit.number < record.first:
+            return None
+        return record if record.backend is backend or record.backend == backend else None
 
     def _moment(self) -> Moment:
         return Moment(self._clock(), self._now())
@@ -397,5 +395,5 @@ def _family_of(model: str | None) -> str:
     return (model or "")[:_NAME_CHARACTERS].lower()
 
 
-def _is_closed(bar: Bar, moment: Moment) -> bool:
-    return not bar.is_due(moment) or bar.is_held(moment, PROBE_LOST_S)
+def _is_closed(trip: Trip, moment: Moment) -> bool:
+    return not trip.is_due(moment) or trip.is_held(moment, PROBE_LOST_S)

@@ -51,7 +51,7 @@ class ConcurrencyLimit:
     def note_served(self, in_flight: int, now_s: float) -> bool:
         """The backend took a request while so many were in flight; whether that raises the limit.
 
-        Only what is served at the limit tells anything of it.
+        Only what is served at the limit says anything about it.
         """
         if self.count is None or in_flight < self.count:
             return False

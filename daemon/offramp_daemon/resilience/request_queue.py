@@ -1,12 +1,12 @@
-"""Lets a backend have as many requests at once as it serves; the others wait for their turn here.
+"""Lets a backend have as many requests at once as it serves; the others wait for their slot here.
 
 How many that is, `concurrency` learns. Those above it wait in a short queue, which is fair: it goes
 round the conversations, so that one with thirty subagents does not keep another waiting, and within
 a conversation the first to come is the first to go. Waiting is bounded by the time that each
 request gives it.
 
-A turn is held until its answer has ended, and is free however the request ends. Nothing here is a
-task: whoever gives a turn back, or whose wait is over, hands out what has become free.
+A slot is held until its answer has ended, and is free however the request ends. Nothing here is a
+task: whoever gives a slot back, or whose wait is over, hands out what has become free.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
     from offramp_core.settings import Backend
 
 MOST_WAITING: Final = 500
-"""At one backend: more would not have their turn in time."""
+"""At one backend: more would not have their slot in time."""
 REST_FIRST_S: Final = 1.0
 REST_LONGEST_S: Final = 8.0
-"""After a refusal with nothing else in flight, no answer's end tells when to try again: a while
+"""After a refusal with nothing else in flight, no answer's end says when to try again: a while
 later, and twice that after each such refusal in a row."""
 _ID_CHARACTERS = 200
 
 
-class TurnTimeoutError(Exception):
-    """A request has not had its turn in the time that it could wait, or too many wait already."""
+class SlotTimeoutError(Exception):
+    """A request has not had its slot in the time that it could wait, or too many wait already."""
 
     def __init__(self, backend: str, wait_s: float) -> None:
-        """Keep whose turn it waited for, and how long it could wait."""
-        super().__init__(f"no turn at {backend} within {wait_s:g} s")
+        """Keep whose slot it waited for, and how long it could wait."""
+        super().__init__(f"no slot at {backend} within {wait_s:g} s")
         self.backend = backend
         self.wait_s = wait_s
 
@@ -51,13 +51,13 @@ class _Waiter:
 
     session: str
     news: asyncio.Event = field(default_factory=asyncio.Event)
-    """It has the turn, or must look anew for how long to wait."""
-    has_turn: bool = False
-    """Whoever sets it has counted the turn as taken."""
+    """It has the slot, or must look again for how long to wait."""
+    has_slot: bool = False
+    """Whoever sets it has counted the slot as taken."""
 
 
-class _Line:
-    """The turns and the queue of one backend, as it is set up at present."""
+class _BackendQueue:
+    """The slots and the queue of one backend, as it is set up at present."""
 
     def __init__(self, backend: Backend, clock: Callable[[], float]) -> None:
         self.backend = backend
@@ -66,30 +66,27 @@ class _Line:
         self.in_flight = 0
         self.waiting = 0
         self._sessions: OrderedDict[str, deque[_Waiter]] = OrderedDict()
-        """The next session to have a turn stands first; none is empty."""
+        """The next session to have a slot stands first; none is empty."""
         self._rests = 0
         self._rest_until_s = 0.0
 
     def has_room(self) -> bool:
-        """Whether a request that comes now has its turn at once."""
-        return not self._sessions and self._is_free()
+        """Whether a request that comes now has its slot at once."""
+        return not self._sessions and (self.limit.count is None or self._is_free())
 
     def rest_left_s(self) -> float | None:
-        """For how long nobody gets a turn; None if that is not what they wait for."""
+        """For how long nobody gets a slot; None if that is not what they wait for."""
         left_s = self._rest_until_s - self.clock()
         return left_s if left_s > 0 else None
 
-    def take(self) -> None:
-        """Count a turn as taken."""
-        self.in_flight += 1
-
     def give_back(self) -> None:
-        """A turn is free."""
+        """A slot is free."""
         self.in_flight -= 1
-        self.hand_out()
+        if self._sessions:
+            self.hand_out()
 
     def refuse(self) -> None:
-        """The backend refused a request: its turn is free, and the limit lower."""
+        """The backend refused a request: its slot is free, and the limit lower."""
         now_s = self.clock()
         self.limit.note_refused(self.in_flight, now_s)
         self.in_flight -= 1
@@ -104,11 +101,13 @@ class _Line:
         """The backend took a request."""
         self._rests = 0
         self._rest_until_s = 0.0
-        self.limit.note_served(self.in_flight, self.clock())
-        self.hand_out()
+        if self.limit.count is not None:
+            self.limit.note_served(self.in_flight, self.clock())
+        if self._sessions:
+            self.hand_out()
 
     def join(self, waiter: _Waiter, *, at_front: bool) -> None:
-        """Stand in the queue; at the front for one that had its turn and lost it."""
+        """Stand in the queue; at the front for one that had its slot and lost it."""
         queue = self._sessions.setdefault(waiter.session, deque())
         if at_front:
             queue.appendleft(waiter)
@@ -118,7 +117,7 @@ class _Line:
         self.waiting += 1
 
     def leave(self, waiter: _Waiter) -> None:
-        """Stand in the queue no longer, without having had a turn."""
+        """Stand in the queue no longer, without having had a slot."""
         queue = self._sessions[waiter.session]
         queue.remove(waiter)
         self.waiting -= 1
@@ -126,15 +125,15 @@ class _Line:
             del self._sessions[waiter.session]
 
     def hand_out(self) -> None:
-        """Give free turns to those who wait, one to each session in turn."""
+        """Give free slots to those who wait, one to each session in turn."""
         while self._sessions and self._is_free():
             session, queue = self._sessions.popitem(last=False)
             waiter = queue.popleft()
             if queue:
                 self._sessions[session] = queue
             self.waiting -= 1
-            self.take()
-            waiter.has_turn = True
+            self.in_flight += 1
+            waiter.has_slot = True
             waiter.news.set()
 
     def _is_free(self) -> bool:
@@ -143,27 +142,29 @@ class _Line:
         return count is None or (self.in_flight < count and self.rest_left_s() is None)
 
 
-class Turn:
-    """One request's turn at a backend; `Turns.turn` makes it. Enter it once.
+class Slot:
+    """One request's slot at a backend; `RequestQueue.slot` makes it. Enter it once.
 
-    Entering waits for the turn, and leaving gives it back if it is still held.
+    Entering waits for the slot, and leaving gives it back if it is still held.
 
     Raises:
-        TurnTimeoutError: there was no turn in time.
+        SlotTimeoutError: there was no slot in time.
     """
 
-    __slots__ = ("_deadline_s", "_is_held", "_line", "_session", "_wait_s")
+    __slots__ = ("_deadline_s", "_is_held", "_line", "_session", "_wait_s", "has_waited")
 
-    def __init__(self, line: _Line, session: str, wait_s: float) -> None:
+    def __init__(self, line: _BackendQueue, session: str, wait_s: float) -> None:
         """Wait in `line` for `wait_s` seconds at most, from entering on, refusals included."""
         self._line = line
         self._session = session
         self._wait_s = wait_s
         self._deadline_s = 0.0
         self._is_held = False
+        self.has_waited = False
+        """Whether it was not free at once, so that time has passed since it was asked for."""
 
     async def __aenter__(self) -> Self:
-        """Wait for the turn."""
+        """Wait for the slot."""
         self._deadline_s = self._line.clock() + self._wait_s
         await self._have(at_front=False)
         return self
@@ -174,7 +175,7 @@ class Turn:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Give the turn back, however the request ended."""
+        """Give the slot back, however the request ended."""
         if self._is_held:
             self._is_held = False
             self._line.give_back()
@@ -185,16 +186,16 @@ class Turn:
             self._line.serve()
 
     def note_refused(self) -> None:
-        """The backend serves no more at once: learn from it, and hold the turn no longer."""
+        """The backend serves no more at once: learn from it, and hold the slot no longer."""
         if self._is_held:
             self._is_held = False
             self._line.refuse()
 
     async def refused(self) -> None:
-        """As `note_refused`; then wait for another turn, first of the session, for the time left.
+        """As `note_refused`; then wait for another slot, first of the session, for the time left.
 
         Raises:
-            TurnTimeoutError: there was none in time; the turn is not held any more.
+            SlotTimeoutError: there was none in time; the slot is not held any more.
         """
         self.note_refused()
         await self._have(at_front=True)
@@ -202,24 +203,25 @@ class Turn:
     async def _have(self, *, at_front: bool) -> None:
         line = self._line
         if line.has_room():
-            line.take()
+            line.in_flight += 1
         else:
             if self._deadline_s <= line.clock() or line.waiting >= MOST_WAITING:
                 line.hand_out()
-                raise TurnTimeoutError(line.backend.name, self._wait_s)
+                raise SlotTimeoutError(line.backend.name, self._wait_s)
             await self._wait(at_front=at_front)
         self._is_held = True
 
     async def _wait(self, *, at_front: bool) -> None:
         line, waiter = self._line, _Waiter(self._session)
+        self.has_waited = True
         line.join(waiter, at_front=at_front)
         line.hand_out()
         try:
-            while not waiter.has_turn:
+            while not waiter.has_slot:
                 await self._wait_once(waiter)
         except BaseException:
-            # A turn that came at the very moment of the cancellation goes to the next.
-            if waiter.has_turn:
+            # A slot that came at the very moment of the cancellation goes to the next.
+            if waiter.has_slot:
                 line.give_back()
             else:
                 line.leave(waiter)
@@ -227,7 +229,7 @@ class Turn:
             raise
 
     async def _wait_once(self, waiter: _Waiter) -> None:
-        """Until the turn is there, a rest begins or is over, or the time is (which raises)."""
+        """Until the slot is there, a rest begins or is over, or the time is (which raises)."""
         line = self._line
         left_s = self._deadline_s - line.clock()
         rest_s = line.rest_left_s()
@@ -237,31 +239,31 @@ class Turn:
                 await waiter.news.wait()
         except TimeoutError:
             line.hand_out()  # a rest is over, for whoever is first
-            if not waiter.has_turn and self._deadline_s <= line.clock():
-                raise TurnTimeoutError(line.backend.name, self._wait_s) from None
+            if not waiter.has_slot and self._deadline_s <= line.clock():
+                raise SlotTimeoutError(line.backend.name, self._wait_s) from None
 
 
-class Turns:
-    """The turns at all backends. Used from the event loop alone."""
+class RequestQueue:
+    """The slots at all backends. Only used from the event loop."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         """No limit is known of any backend. `clock` must run as the event loop's does."""
         self._clock = clock
-        self._lines: dict[str, _Line] = {}
+        self._lines: dict[str, _BackendQueue] = {}
 
-    def turn(self, backend: Backend, session_id: str | None, wait_s: float) -> Turn:
-        """A turn at `backend`: `async with` waits for it, for `wait_s` seconds at most.
+    def slot(self, backend: Backend, session_id: str | None, wait_s: float) -> Slot:
+        """A slot at `backend`: `async with` waits for it, for `wait_s` seconds at most.
 
-        Requests without a session share one. A backend that was set up anew begins without a limit;
-        who waits or is served by the settings before it goes on by those.
+        Requests without a session share one. A backend whose settings have changed begins without a
+        limit; who waits or is served by the settings before goes on by those.
         """
         line = self._lines.get(backend.name)
         if line is None or not (line.backend is backend or line.backend == backend):
-            line = self._lines[backend.name] = _Line(backend, self._clock)
-        return Turn(line, (session_id or "")[:_ID_CHARACTERS], wait_s)
+            line = self._lines[backend.name] = _BackendQueue(backend, self._clock)
+        return Slot(line, (session_id or "")[:_ID_CHARACTERS], wait_s)
 
     def has_room(self, backend: Backend) -> bool:
-        """Whether a turn at `backend` would be had without waiting."""
+        """Whether a slot at `backend` would be had without waiting."""
         line = self._lines.get(backend.name)
         return line is None or line.backend != backend or line.has_room()
 
@@ -277,6 +279,6 @@ class Turns:
         return line.limit.count
 
     def waiting(self, name: str) -> int:
-        """How many requests wait for their turn at the backend of that name."""
+        """How many requests wait for their slot at the backend of that name."""
         line = self._lines.get(name)
         return line.waiting if line else 0

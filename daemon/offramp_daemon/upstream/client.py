@@ -118,8 +118,15 @@ def _note_end(closed: asyncio.Future[None]) -> None:
 class Upstream:
     """The client side of the proxy; an async context manager that owns every connection out."""
 
-    def __init__(self) -> None:
-        """Open nothing yet."""
+    def __init__(
+        self,
+        *,
+        wall_s: Callable[[], float] = time.time,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Open nothing yet. Only of the two clocks `wall_s` goes on while the machine sleeps."""
+        self._wall_s = wall_s
+        self._clock_s = clock_s
         self._kept: _Pool | None = None
         self._fresh: _Pool | None = None
         self._left: list[_Pool] = []
@@ -127,7 +134,7 @@ class Upstream:
         self._network = NetworkWatch()
         self._on_network_change: Callable[[], None] = lambda: None
         self._tls: ssl.SSLContext | None = None
-        self._clock_gap_s = _clock_gap_s()
+        self._clock_gap_s = wall_s() - clock_s()
         self._proxies: dict[str, _Proxy | None] = {}
         self._proxy_settings: dict[str, str] = {}
 
@@ -214,22 +221,19 @@ class Upstream:
         an address of this machine has gone. Wall time goes on in a sleep, the monotonic clock does
         not. A session that was left is closed when the last answer on it has ended.
         """
-        gap_s = _clock_gap_s()
+        gap_s = self._wall_s() - self._clock_s()
         has_slept = abs(gap_s - self._clock_gap_s) > _SLEPT_S
         self._clock_gap_s = gap_s
         if (has_slept or self._network.has_changed()) and self._tls is not None:
             self._on_network_change()
             self._left.append(kept)
             self._kept = kept = _Pool(_open_session(self._tls, keeps_connections=True))
-        ended = [pool for pool in self._left if not pool.in_use]
-        self._left = [pool for pool in self._left if pool.in_use]
-        for pool in ended:
-            await pool.session.close()
+        if self._left:
+            ended = [pool for pool in self._left if not pool.in_use]
+            self._left = [pool for pool in self._left if pool.in_use]
+            for pool in ended:
+                await pool.session.close()
         return kept
-
-
-def _clock_gap_s() -> float:
-    return time.time() - time.monotonic()
 
 
 def _is_without_answer(error: aiohttp.ClientError) -> bool:

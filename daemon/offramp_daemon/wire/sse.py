@@ -60,6 +60,11 @@ class EventReader:
             return
         self._read(chunk)
 
+    @property
+    def held_bytes(self) -> int:
+        """How much is kept of an event that is not whole yet."""
+        return len(self._pending)
+
     def finish(self) -> None:
         """Hand on what is left."""
         self._end_pending()

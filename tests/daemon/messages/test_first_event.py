@@ -13,7 +13,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offramp_daemon.messages.first_event import LIMIT_BYTES, Opening
+from offramp_daemon.messages.first_event import LIMIT_BYTES, FirstEventReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,9 +47,9 @@ CODINGS: dict[str, Callable[[bytes], bytes]] = {
 BLOCKS = st.sampled_from([START, DELTA, PING, b":", *(text for text, _ in ERRORS.values())])
 
 
-def fed(data: bytes, coding: str = "", *, size: int = 1) -> tuple[Opening, int]:
+def fed(data: bytes, coding: str = "", *, size: int = 1) -> tuple[FirstEventReader, int]:
     """The opening of `data` in chunks, and how many bytes it took."""
-    opening = Opening.of(coding)
+    opening = FirstEventReader(coding)
     for start in range(0, len(data), size):
         if opening.feed(data[start : start + size]):
             return opening, min(start + size, len(data))

@@ -12,7 +12,7 @@ import pytest
 import zstandard
 
 from offramp_daemon.messages import usage_meter as meter_module
-from offramp_daemon.messages.usage_meter import JSON_LIMIT_BYTES, Meter, Usage
+from offramp_daemon.messages.usage_meter import JSON_LIMIT_BYTES, TokenUsage, UsageMeter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,22 +75,22 @@ ZAI_STREAM = b"".join(
 )
 
 
-def _read(*chunks: bytes, content_type: str = "text/event-stream", coding: str = "") -> Meter:
-    meter = Meter(content_type=content_type, content_encoding=coding)
+def _read(*chunks: bytes, content_type: str = "text/event-stream", coding: str = "") -> UsageMeter:
+    meter = UsageMeter(content_type=content_type, content_encoding=coding)
     for chunk in chunks:
         meter.feed(chunk)
     meter.finish()
     return meter
 
 
-def _read_json(answer: object, *, coding: str = "") -> Meter:
+def _read_json(answer: object, *, coding: str = "") -> UsageMeter:
     body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
     return _read(body, content_type="application/json", coding=coding)
 
 
 def test_anthropic_stream_gives_input_of_the_start_and_output_of_the_end() -> None:
     meter = _read(ANTHROPIC_STREAM)
-    assert meter.usage == Usage(12, 89, 300, 4000, 100, 200)
+    assert meter.usage == TokenUsage(12, 89, 300, 4000, 100, 200)
     assert meter.served_model == "claude-opus-4-6"
     assert (meter.is_stream, meter.is_complete, meter.is_readable) == (True, True, True)
     assert meter.error_type is None
@@ -99,7 +99,7 @@ def test_anthropic_stream_gives_input_of_the_start_and_output_of_the_end() -> No
 
 def test_zai_stream_with_zeros_at_the_start_gives_the_counts_of_the_end() -> None:
     meter = _read(ZAI_STREAM)
-    assert meter.usage == Usage(1250, 890, 0, 64)
+    assert meter.usage == TokenUsage(1250, 890, 0, 64)
     assert meter.served_model == "glm-4.7"
     assert meter.is_complete
 
@@ -118,14 +118,14 @@ def test_insane_count_leaves_the_known_one(count: object) -> None:
         _event("message_delta", usage={"output_tokens": 42}),
         _event("message_delta", usage={"output_tokens": count, "input_tokens": 3}),
     )
-    assert meter.usage == Usage(input_tokens=3, output_tokens=42)
+    assert meter.usage == TokenUsage(input_tokens=3, output_tokens=42)
 
 
 def test_count_of_thousands_of_digits_leaves_the_known_one() -> None:
     digits = b"9" * 5000
     torn = b'data: {"type":"message_delta","usage":{"output_tokens":%b,"input_tokens":3}}\n\n'
     meter = _read(_event("message_delta", usage={"output_tokens": 42}), torn % digits)
-    assert meter.usage == Usage(input_tokens=3, output_tokens=42)
+    assert meter.usage == TokenUsage(input_tokens=3, output_tokens=42)
 
 
 def test_whole_float_counts() -> None:
@@ -135,14 +135,14 @@ def test_whole_float_counts() -> None:
 @pytest.mark.parametrize("usage", [None, [], "none", 3, {"cache_creation": [1]}])
 def test_usage_of_a_wrong_shape_is_passed_over(usage: object) -> None:
     meter = _read(_event("message_delta", usage=usage), STOP)
-    assert meter.usage == Usage()
+    assert meter.usage == TokenUsage()
     assert meter.is_complete
 
 
 def test_json_answer_is_metered_at_its_end() -> None:
     answer = {"type": "message", "model": "glm-4.7", "content": [], "usage": ANTHROPIC_USAGE}
     meter = _read_json(answer)
-    assert meter.usage == Usage(12, 1, 300, 4000, 100, 200)
+    assert meter.usage == TokenUsage(12, 1, 300, 4000, 100, 200)
     assert meter.served_model == "glm-4.7"
     assert (meter.is_stream, meter.is_complete) == (False, True)
 
@@ -160,7 +160,7 @@ def test_json_answer_is_metered_at_its_end() -> None:
 )
 def test_json_that_a_strict_parser_refuses_is_metered(body: bytes) -> None:
     meter = _read_json(body)
-    assert meter.usage == Usage(output_tokens=8)
+    assert meter.usage == TokenUsage(output_tokens=8)
     assert meter.is_complete
 
 
@@ -173,7 +173,7 @@ def test_half_a_surrogate_pair_in_an_event_does_not_hide_its_usage() -> None:
 def test_body_that_is_no_json_object_is_not_complete(body: bytes) -> None:
     meter = _read_json(body)
     assert not meter.is_complete
-    assert meter.usage == Usage()
+    assert meter.usage == TokenUsage()
     assert meter.is_readable
     assert meter.is_empty == (not body)
 
@@ -185,7 +185,7 @@ def test_json_nested_too_deep_is_not_complete() -> None:
 @pytest.mark.parametrize(
     ("answer", "error_type"),
     [
-        ({"error": {"code": "1308", "message": "Usage limit"}, "request_id": "1"}, "1308"),
+        ({"error": {"code": "1308", "message": "TokenUsage limit"}, "request_id": "1"}, "1308"),
         (
             {"type": "error", "error": {"type": "rate_limit_error", "code": "1310"}},
             "rate_limit_error",
@@ -218,7 +218,7 @@ def test_empty_error_field_is_no_error(error: object) -> None:
     ("event", "error_type"),
     [
         (_event("error", error={"type": "overloaded_error", "message": "x"}), "overloaded_error"),
-        (b'data: {"error":{"code":"1308","message":"Usage limit"}}\n\n', "1308"),
+        (b'data: {"error":{"code":"1308","message":"TokenUsage limit"}}\n\n', "1308"),
         (b'event: error\ndata: {"message":"no type at all"}\n\n', "error"),
         (b"event:error\ndata: plain text\n\n", "error"),
         (b'{"error":{"code":"1302","message":"JSON under the type of a stream"}}', "1302"),
@@ -249,7 +249,7 @@ def test_last_event_without_its_blank_line_counts(ending: bytes) -> None:
 
 
 def test_end_of_a_stream_is_known_before_the_body_ends() -> None:
-    meter = Meter(content_type="text/event-stream", content_encoding="")
+    meter = UsageMeter(content_type="text/event-stream", content_encoding="")
     meter.feed(ANTHROPIC_STREAM)
     assert meter.is_complete
 
@@ -316,7 +316,7 @@ def test_coded_body_of_nothing_is_empty() -> None:
     ],
 )
 def test_stream_is_told_by_its_content_type(content_type: str, is_stream: bool) -> None:
-    assert Meter(content_type=content_type, content_encoding="").is_stream is is_stream
+    assert UsageMeter(content_type=content_type, content_encoding="").is_stream is is_stream
 
 
 def test_finish_twice_and_bytes_behind_it_change_nothing() -> None:
@@ -328,7 +328,7 @@ def test_finish_twice_and_bytes_behind_it_change_nothing() -> None:
 
 
 def test_json_over_its_limit_is_unreadable_and_is_not_kept() -> None:
-    meter = Meter(content_type="application/json", content_encoding="")
+    meter = UsageMeter(content_type="application/json", content_encoding="")
     chunk = b" " * (1024 * 1024)
     tracemalloc.start()
     for _ in range(3 * JSON_LIMIT_BYTES // len(chunk)):

@@ -15,7 +15,7 @@ import zstandard
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from offramp_daemon.messages.usage_meter import Meter, Usage
+from offramp_daemon.messages.usage_meter import TokenUsage, UsageMeter
 from offramp_daemon.wire import sse
 from offramp_daemon.wire.sse import EventReader
 
@@ -105,7 +105,7 @@ def _blocks(draw: st.DrawFn, event: dict[str, Any], line_end: str) -> str:
 
 
 def _facts(chunks: list[bytes], *, content_type: str, coding: str) -> dict[str, Any]:
-    meter = Meter(content_type=content_type, content_encoding=coding)
+    meter = UsageMeter(content_type=content_type, content_encoding=coding)
     for chunk in chunks:
         meter.feed(chunk)
     meter.finish()
@@ -216,7 +216,7 @@ def test_random_bytes_never_raise(chunks: list[bytes], content_type: str, coding
 @settings(max_examples=300)
 @given(events=st.lists(_usage_events(), max_size=6))
 def test_usage_is_the_latest_count_above_zero_of_each_field(events: list[dict[str, Any]]) -> None:
-    expected = Usage()
+    expected = TokenUsage()
     for event in events:
         usage = event.get("usage") or event.get("message", {}).get("usage", {})
         flat = {name: usage.get(name) for name in FIELDS}
@@ -225,7 +225,7 @@ def test_usage_is_the_latest_count_above_zero_of_each_field(events: list[dict[st
             if type(count) in (int, float) and 1 <= count <= 2**53 and count == int(count):
                 setattr(expected, name, int(count))
     body = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events)
-    meter = Meter(content_type="text/event-stream", content_encoding="")
+    meter = UsageMeter(content_type="text/event-stream", content_encoding="")
     meter.feed(body)
     assert meter.usage == expected
 
@@ -266,4 +266,4 @@ def test_stream_without_a_blank_line_keeps_memory_bounded(monkeypatch: pytest.Mo
     reader = EventReader(lambda _name, _data: None)
     for _ in range(1000):
         reader.feed(b"x" * 900)
-        assert len(reader._pending) <= 1900
+        assert reader.held_bytes <= 1900

@@ -98,7 +98,7 @@ async def test_what_glm_cannot_serve_stays_on_anthropic(client, proxy, sim, rule
     body = ask("claude-sonnet-4-5", **{"stream": False, **fields})
     await send(client, proxy, body)
     assert sim.requests[-1].service == "anthropic"
-    assert proxy.exchanges[-1].line().reason == f"kept: {rule}"
+    assert proxy.console_lines[-1].reason == f"kept: {rule}"
     proxy.change(keep_on_anthropic=KeepRules(**{rule: False}), failover=False)
     await send(client, proxy, body)
     assert sim.requests[-1].service == "zai"
@@ -117,7 +117,7 @@ async def test_conversation_goes_to_and_fro_with_thinking_and_tools(client, prox
     messages: list[dict[str, object]] = []
     models = ["claude-opus-4-6", "claude-sonnet-4-5", "claude-haiku-4-5", "claude-opus-4-6"]
     for turn, model in enumerate(models * 2):
-        text = f'Turn {turn}: use the tool Read with {{"path": "a{turn}"}}'
+        text = f'Slot {turn}: use the tool Read with {{"path": "a{turn}"}}'
         messages.append({"role": "user", "content": text})
         for _ in range(2):
             body = ask(
@@ -343,7 +343,7 @@ async def test_session_and_cache_detail_are_recorded(client, proxy):
 async def test_console_line_shows_prompt_and_masked_key_for_anthropic_only(client, proxy):
     await send(client, proxy, ask("claude-opus-4-6", "Design it"))
     await send(client, proxy, ask("claude-sonnet-4-5", "Write it"))
-    opus, sonnet = (exchange.line() for exchange in proxy.exchanges)
+    opus, sonnet = proxy.console_lines
     assert (opus.tier, opus.prompt, opus.masked_key) == ("opus", "Design it", "sk-an...wigAA")
     assert (sonnet.tier, sonnet.prompt, sonnet.masked_key) == ("sonnet", "Write it", None)
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
-from messages import SONNET, ask, send, surroundings
-from proxy_harness import ZAI_KEY, running_proxy, settings_for
+from messages import SONNET, ask, send
+from proxy_harness import ZAI_KEY, running_proxy, settings_for, shared_state
 from raw_upstream import SSE_HEAD, START, Connection, chunk, json_answer, raw_upstream
 
 from offramp_core.settings import Route
-from offramp_daemon.resilience.circuit_breaker import Availability
+from offramp_daemon.resilience.circuit_breaker import CircuitBreaker
 from offramp_simulator import Simulator
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ async def test_silence_after_a_streams_first_event_is_bounded(
         async with running_proxy(settings) as proxy, asyncio.timeout(20):
             with pytest.raises(aiohttp.ClientError):
                 await send(client, proxy, ask())
-            assert proxy.exchanges[0].cause == "cut off: silent for 0.1 s"
+            outcome = proxy.exchanges[0].outcome
+            assert outcome is not None
+            assert outcome.why == "cut off: silent for 0.1 s"
             assert (await proxy.only_record()).status == "error"
     assert not sim.requests
 
@@ -65,16 +67,16 @@ async def test_claude_that_does_not_know_the_model_leaves_the_delegates_error(
 async def test_delegate_in_passing_trouble_is_asked_after_all_where_claude_is_out_of_reach(
     client: aiohttp.ClientSession, sim: Simulator
 ) -> None:
-    around = surroundings(availability=Availability(clock=lambda: 1000.0, chance=lambda: 0.5))
-    async with running_proxy(settings_for(NOWHERE, sim.zai_url), around=around) as proxy:
+    shared = shared_state(breaker=CircuitBreaker(clock=lambda: 1000.0, chance=lambda: 0.5))
+    async with running_proxy(settings_for(NOWHERE, sim.zai_url), shared=shared) as proxy:
         sim.script("zai", ["status=503"] * 3)
         for _ in range(3):
             assert (await send(client, proxy, ask()))[0] == 502
-        assert not around.availability.is_open(proxy.settings.backend("zai"), SONNET)
+        assert not shared.breaker.is_open(proxy.settings.backend("zai"), SONNET)
         assert (await send(client, proxy, ask()))[0] == 200
         last = proxy.records[-1]
         assert (last.backend, last.status, last.reason) == ("zai", "success", "route sonnet")
-        assert around.availability.is_open(proxy.settings.backend("zai"), SONNET)
+        assert shared.breaker.is_open(proxy.settings.backend("zai"), SONNET)
 
 
 async def test_what_a_delegate_says_of_the_request_is_heard_where_claude_is_out_of_reach(

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
-from messages import OPUS, SONNET, ask, send, surroundings
-from proxy_harness import ZAI_KEY, RunningProxy, running_proxy, settings_for
+from messages import OPUS, SONNET, ask, send
+from proxy_harness import ZAI_KEY, RunningProxy, running_proxy, settings_for, shared_state
 
 from offramp_core.control.api import FAILING
-from offramp_daemon.resilience.circuit_breaker import Availability
+from offramp_daemon.resilience.circuit_breaker import CircuitBreaker
 from offramp_simulator import Simulator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from offramp_core.settings import Backend
-    from offramp_daemon.proxy.failover import Surroundings
+    from offramp_daemon.proxy.failover import SharedState
     from offramp_simulator import ReceivedRequest
 
 NO_HEAD = "first-byte=30"
@@ -108,16 +108,16 @@ def time() -> Time:
 
 
 @pytest.fixture
-def around(time: Time) -> Surroundings:
-    return surroundings(availability=Availability(clock=time.read, chance=lambda: 0.5))
+def shared(time: Time) -> SharedState:
+    return shared_state(breaker=CircuitBreaker(clock=time.read, chance=lambda: 0.5))
 
 
 @pytest.fixture
-async def proxy(sim: Simulator, around: Surroundings) -> AsyncIterator[RunningProxy]:
+async def proxy(sim: Simulator, shared: SharedState) -> AsyncIterator[RunningProxy]:
     settings = settings_for(
         sim.anthropic_url, sim.zai_url, overflow=True, overflow_model=SONNET, queue_wait_s=5.0
     )
-    async with running_proxy(settings, around=around) as running:
+    async with running_proxy(settings, shared=shared) as running:
         yield running
 
 
@@ -126,18 +126,18 @@ def zai(proxy: RunningProxy) -> Backend:
     return proxy.settings.backend("zai")
 
 
-async def learn_the_limit(around: Surroundings, zai: Backend) -> None:
+async def learn_the_limit(shared: SharedState, zai: Backend) -> None:
     """One at a time is served: from now on a turn that is not given back leaves no room."""
-    async with around.turns.turn(zai, None, 1), around.turns.turn(zai, None, 1) as second:
+    async with shared.queue.slot(zai, None, 1), shared.queue.slot(zai, None, 1) as second:
         second.note_refused()
-    assert around.turns.at_once("zai") == 1
-    assert around.turns.has_room(zai)
+    assert shared.queue.at_once("zai") == 1
+    assert shared.queue.has_room(zai)
 
 
-def make_the_next_a_probe(around: Surroundings, time: Time, zai: Backend) -> None:
+def make_the_next_a_probe(shared: SharedState, time: Time, zai: Backend) -> None:
     for _ in range(3):
-        around.availability.note_failure(around.availability.ask(zai, SONNET), FAILING)
-    assert not around.availability.ask(zai, SONNET).is_open
+        shared.breaker.note_failure(shared.breaker.ask(zai, SONNET), FAILING)
+    assert not shared.breaker.ask(zai, SONNET).is_open
     time.now_s += 10
 
 
@@ -163,18 +163,18 @@ async def test_client_that_leaves_is_recorded_once_and_leaves_nothing_behind(
     client: aiohttp.ClientSession,
     proxy: RunningProxy,
     sim: Simulator,
-    around: Surroundings,
+    shared: SharedState,
     zai: Backend,
     phase: Phase,
 ) -> None:
-    await learn_the_limit(around, zai)
+    await learn_the_limit(shared, zai)
     found = await left_in(phase, client, proxy, sim)
     assert found.client_disconnected  # the service need not go on for nobody
     record = await proxy.only_record()
     assert (record.backend, record.status, record.model) == (phase.at, "cancelled", phase.model)
-    assert around.turns.has_room(zai)
-    assert around.turns.waiting("zai") == 0
-    assert around.availability.standing(zai) is None
+    assert shared.queue.has_room(zai)
+    assert shared.queue.waiting("zai") == 0
+    assert shared.breaker.standing(zai) is None
     assert (await send(client, proxy, ask()))[0] == 200
     assert proxy.records[-1].backend == "zai"
 
@@ -184,14 +184,14 @@ async def test_probe_whose_client_leaves_is_followed_by_the_next(
     client: aiohttp.ClientSession,
     proxy: RunningProxy,
     sim: Simulator,
-    around: Surroundings,
+    shared: SharedState,
     time: Time,
     zai: Backend,
     name: str,
 ) -> None:
-    make_the_next_a_probe(around, time, zai)
+    make_the_next_a_probe(shared, time, zai)
     await left_in(PHASES[name], client, proxy, sim)
-    following = around.availability.ask(zai, SONNET)
+    following = shared.breaker.ask(zai, SONNET)
     assert following.is_open
     # An answer that had begun has lifted the bar; else the next one tries.
     assert following.is_probe is (PHASES[name].fault != IN_MID_STREAM)
@@ -201,41 +201,41 @@ async def test_probe_whose_client_leaves_the_queue_is_followed_by_the_next(
     client: aiohttp.ClientSession,
     proxy: RunningProxy,
     sim: Simulator,
-    around: Surroundings,
+    shared: SharedState,
     time: Time,
     zai: Backend,
 ) -> None:
-    await learn_the_limit(around, zai)
-    make_the_next_a_probe(around, time, zai)
-    async with around.turns.turn(zai, None, 1), asyncio.TaskGroup() as group:
+    await learn_the_limit(shared, zai)
+    make_the_next_a_probe(shared, time, zai)
+    async with shared.queue.slot(zai, None, 1), asyncio.TaskGroup() as group:
         task = group.create_task(send(client, proxy, ask()))
         async with asyncio.timeout(20):
-            while not around.turns.waiting("zai"):  # noqa: ASYNC110 - the queue tells nobody
+            while not shared.queue.waiting("zai"):  # noqa: ASYNC110 - the queue tells nobody
                 await asyncio.sleep(0)
-        assert not around.availability.ask(zai, SONNET).is_open
+        assert not shared.breaker.ask(zai, SONNET).is_open
         task.cancel()
         record = await proxy.only_record()
-        assert around.turns.waiting("zai") == 0
+        assert shared.queue.waiting("zai") == 0
     assert (record.backend, record.status) == ("zai", "cancelled")
-    assert around.availability.ask(zai, SONNET).is_probe
-    assert around.turns.has_room(zai)
+    assert shared.breaker.ask(zai, SONNET).is_probe
+    assert shared.queue.has_room(zai)
     assert not sim.requests
 
 
 async def test_daemon_that_stops_says_so_of_what_waits_in_the_queue(
-    client: aiohttp.ClientSession, proxy: RunningProxy, around: Surroundings, zai: Backend
+    client: aiohttp.ClientSession, proxy: RunningProxy, shared: SharedState, zai: Backend
 ) -> None:
-    await learn_the_limit(around, zai)
-    async with around.turns.turn(zai, None, 1), asyncio.TaskGroup() as group:
+    await learn_the_limit(shared, zai)
+    async with shared.queue.slot(zai, None, 1), asyncio.TaskGroup() as group:
         task = group.create_task(send(client, proxy, ask()))
         async with asyncio.timeout(20):
-            while not around.turns.waiting("zai"):  # noqa: ASYNC110 - the queue tells nobody
+            while not shared.queue.waiting("zai"):  # noqa: ASYNC110 - the queue tells nobody
                 await asyncio.sleep(0)
         proxy.proxy.is_stopping = True
         task.cancel()
         record = await proxy.only_record()
     assert (record.backend, record.status, record.reason) == ("zai", "error", "daemon stopped")
-    assert around.turns.has_room(zai)
+    assert shared.queue.has_room(zai)
 
 
 @pytest.mark.parametrize("fault", ["cut=1", "reset", "cut-clean", "error-event"])
@@ -243,13 +243,13 @@ async def test_turn_is_free_after_an_answer_that_breaks_off(
     client: aiohttp.ClientSession,
     proxy: RunningProxy,
     sim: Simulator,
-    around: Surroundings,
+    shared: SharedState,
     zai: Backend,
     fault: str,
 ) -> None:
-    await learn_the_limit(around, zai)
+    await learn_the_limit(shared, zai)
     sim.script("zai", [fault])
     with pytest.raises(aiohttp.ClientError):
         await send(client, proxy, ask())
     assert (await proxy.only_record()).status == "error"
-    assert around.turns.has_room(zai)
+    assert shared.queue.has_room(zai)

@@ -10,15 +10,22 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from messages import OPUS, SONNET, ask, send, surroundings
-from proxy_harness import CLAUDE_TOKEN, ZAI_KEY, RunningProxy, running_proxy, settings_for
+from messages import OPUS, SONNET, ask, send
+from proxy_harness import (
+    CLAUDE_TOKEN,
+    ZAI_KEY,
+    RunningProxy,
+    running_proxy,
+    settings_for,
+    shared_state,
+)
 from raw_client import post, read_to_end
 from raw_upstream import MESSAGE, SSE_HEAD, START, Connection, chunk, json_answer, raw_upstream
 
 from offramp_core.control import api
 from offramp_core.settings import Backend, Route, Secret
 from offramp_daemon.proxy import failover_policy
-from offramp_daemon.resilience.circuit_breaker import Availability
+from offramp_daemon.resilience.circuit_breaker import CircuitBreaker
 from offramp_simulator import Simulator, signatures
 
 if TYPE_CHECKING:
@@ -26,7 +33,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from offramp_daemon.proxy.failover import Surroundings
+    from offramp_daemon.proxy.failover import SharedState
 
 PATH = "/v1/messages?beta=true"
 RESET = datetime(2026, 11, 26, 22, tzinfo=UTC)
@@ -50,14 +57,14 @@ async def sim() -> AsyncIterator[Simulator]:
 
 
 @pytest.fixture
-def around() -> Surroundings:
-    return surroundings()
+def shared() -> SharedState:
+    return shared_state()
 
 
 @pytest.fixture
-async def proxy(sim: Simulator, around: Surroundings) -> AsyncIterator[RunningProxy]:
+async def proxy(sim: Simulator, shared: SharedState) -> AsyncIterator[RunningProxy]:
     settings = settings_for(sim.anthropic_url, sim.zai_url)
-    async with running_proxy(settings, around=around) as running:
+    async with running_proxy(settings, shared=shared) as running:
         yield running
 
 
@@ -152,7 +159,7 @@ async def test_http_1_0_client_gets_claudes_answer_to_its_end(
 
 
 async def test_delegates_are_in_trouble_each_for_itself(
-    client: aiohttp.ClientSession, proxy: RunningProxy, sim: Simulator, around: Surroundings
+    client: aiohttp.ClientSession, proxy: RunningProxy, sim: Simulator, shared: SharedState
 ) -> None:
     other = Backend(name="other", base_url="http://127.0.0.1:9", key=Secret("other-key-1"))
     proxy.change(
@@ -167,7 +174,7 @@ async def test_delegates_are_in_trouble_each_for_itself(
         ("zai", "route sonnet"),
     ]
     assert services(sim) == ["anthropic", "anthropic", "zai"]
-    assert around.availability.standing(proxy.settings.backend("zai")) is None
+    assert shared.breaker.standing(proxy.settings.backend("zai")) is None
 
 
 async def test_mirror_that_takes_the_clients_login_is_left_alone(
@@ -185,8 +192,8 @@ async def test_mirror_that_takes_the_clients_login_is_left_alone(
             backends=(*settings.backends, backend),
             routes=(*settings.routes, Route(match="opus", backend="mirror")),
         )
-        around = surroundings(spent_until=spent_until)
-        async with running_proxy(settings, around=around) as proxy:
+        shared = shared_state(spent_until=spent_until)
+        async with running_proxy(settings, shared=shared) as proxy:
             async with client.post(proxy.url + PATH, json=ask(OPUS)) as answered:
                 assert (answered.status, answered.headers["x-its-own"]) == (503, "1")
             assert (await proxy.only_record()).backend == "mirror"
@@ -276,9 +283,9 @@ async def test_claudes_refusal_is_byte_for_byte_its_own_after_the_delegate_faile
 async def test_backend_in_passing_trouble_is_asked_after_all_where_claude_is_spent(
     client: aiohttp.ClientSession, sim: Simulator
 ) -> None:
-    around = surroundings(availability=Availability(clock=lambda: 1000.0, chance=lambda: 0.5))
+    shared = shared_state(breaker=CircuitBreaker(clock=lambda: 1000.0, chance=lambda: 0.5))
     settings = settings_for(sim.anthropic_url, sim.zai_url)
-    async with running_proxy(settings, around=around) as proxy:
+    async with running_proxy(settings, shared=shared) as proxy:
         sim.script("zai", ["status=503"] * 3)
         for _ in range(3):
             assert (await send(client, proxy, ask()))[0] == 200
@@ -290,7 +297,7 @@ async def test_backend_in_passing_trouble_is_asked_after_all_where_claude_is_spe
 
 
 async def test_error_in_mid_stream_does_not_pass_for_a_spent_quota(
-    client: aiohttp.ClientSession, sim: Simulator, around: Surroundings
+    client: aiohttp.ClientSession, sim: Simulator, shared: SharedState
 ) -> None:
     error = b'event: error\ndata: {"type":"error","error":{"type":"rate_limit_error"}}\n\n'
     stop = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
@@ -300,22 +307,22 @@ async def test_error_in_mid_stream_does_not_pass_for_a_spent_quota(
 
     async with (
         raw_upstream(answer) as delegate,
-        running_proxy(settings_for(sim.anthropic_url, delegate.url), around=around) as proxy,
+        running_proxy(settings_for(sim.anthropic_url, delegate.url), shared=shared) as proxy,
     ):
         assert error in (await send(client, proxy, ask()))[1]
         assert (await proxy.only_record()).status == "error"
-        assert around.availability.is_open(proxy.settings.backend("zai"), SONNET)
+        assert shared.breaker.is_open(proxy.settings.backend("zai"), SONNET)
 
 
 async def test_empty_answers_do_not_count_as_served(
-    client: aiohttp.ClientSession, sim: Simulator, around: Surroundings
+    client: aiohttp.ClientSession, sim: Simulator, shared: SharedState
 ) -> None:
     settings = settings_for(sim.anthropic_url, sim.zai_url, failover=False)
-    async with running_proxy(settings, around=around) as proxy:
+    async with running_proxy(settings, shared=shared) as proxy:
         sim.script("zai", ["empty"] * 3)
         for _ in range(3):
             assert await send(client, proxy, ask()) == (200, b"")
-        standing = around.availability.standing(proxy.settings.backend("zai"))
+        standing = shared.breaker.standing(proxy.settings.backend("zai"))
     assert standing is not None
     assert standing.cause == api.FAILING
 
@@ -344,7 +351,7 @@ async def test_only_a_refused_plan_is_a_quota_refusal(
 
 
 async def test_settings_changed_in_flight_leave_requests_under_way_alone(
-    client: aiohttp.ClientSession, proxy: RunningProxy, sim: Simulator, around: Surroundings
+    client: aiohttp.ClientSession, proxy: RunningProxy, sim: Simulator, shared: SharedState
 ) -> None:
     sim.script("zai", ["first-byte=0.2", ()])
     async with asyncio.TaskGroup() as group:
@@ -354,18 +361,18 @@ async def test_settings_changed_in_flight_leave_requests_under_way_alone(
         proxy.change(delegation="never", failover=False)
     assert asked.result()[0] == 200
     assert (await proxy.only_record()).backend == "zai"
-    assert around.turns.waiting("zai") == 0
+    assert shared.queue.waiting("zai") == 0
     assert (await send(client, proxy, ask()))[0] == 200
     assert services(sim) == ["zai", "anthropic"]
 
 
 async def test_login_that_claude_does_not_take_is_no_news_to_a_client_of_the_delegate(
-    client: aiohttp.ClientSession, sim: Simulator, around: Surroundings
+    client: aiohttp.ClientSession, sim: Simulator, shared: SharedState
 ) -> None:
     refusal = json_answer(b'{"type":"error"}', status="401 Unauthorized")
     async with (
         raw_upstream(lambda connection: connection.write(refusal)) as claude,
-        running_proxy(settings_for(claude.url, sim.zai_url), around=around) as proxy,
+        running_proxy(settings_for(claude.url, sim.zai_url), shared=shared) as proxy,
     ):
         sim.script("zai", ["zai=1310", "zai=1310", ()])
         statuses = [(await send(client, proxy, ask()))[0] for _ in range(3)]

@@ -9,11 +9,18 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
-from messages import SONNET, ask, send, surroundings
-from proxy_harness import CLAUDE_TOKEN, ZAI_KEY, RunningProxy, running_proxy, settings_for
+from messages import SONNET, ask, send
+from proxy_harness import (
+    CLAUDE_TOKEN,
+    ZAI_KEY,
+    RunningProxy,
+    running_proxy,
+    settings_for,
+    shared_state,
+)
 from raw_upstream import Connection, raw_upstream
 
-from offramp_daemon.resilience.circuit_breaker import Availability
+from offramp_daemon.resilience.circuit_breaker import CircuitBreaker
 from offramp_daemon.routing.affinity import ConversationAffinity
 from offramp_simulator import Simulator
 
@@ -169,9 +176,9 @@ async def test_spent_claude_plan_is_not_asked(
         asked.append((backend, model, credential))
         return RESET if backend == "anthropic" else None
 
-    around = surroundings(spent_until=spent_until)
+    shared = shared_state(spent_until=spent_until)
     settings = settings_for(sim.anthropic_url, sim.zai_url)
-    async with running_proxy(settings, around=around) as proxy:
+    async with running_proxy(settings, shared=shared) as proxy:
         sim.script("zai", ["zai=1305"])
         assert (await send(client, proxy, ask()))[0] == 429
         assert (await proxy.only_record()).backend == "zai"
@@ -212,9 +219,9 @@ async def test_backend_is_stepped_around_after_failures_in_a_row_and_tried_again
     client: aiohttp.ClientSession, sim: Simulator
 ) -> None:
     now_s = 1000.0
-    around = surroundings(availability=Availability(clock=lambda: now_s, chance=lambda: 0.5))
+    shared = shared_state(breaker=CircuitBreaker(clock=lambda: now_s, chance=lambda: 0.5))
     settings = settings_for(sim.anthropic_url, sim.zai_url)
-    async with running_proxy(settings, around=around) as proxy:
+    async with running_proxy(settings, shared=shared) as proxy:
         sim.script("zai", ["status=503"] * 3)
         for _ in range(5):
             assert (await send(client, proxy, ask()))[0] == 200
@@ -259,9 +266,9 @@ async def test_conversation_stays_on_claude_when_only_claude_holds_its_cache(
     client: aiohttp.ClientSession, sim: Simulator
 ) -> None:
     now_s = 1000.0
-    around = surroundings(conversations=ConversationAffinity(clock=lambda: now_s))
+    shared = shared_state(conversations=ConversationAffinity(clock=lambda: now_s))
     settings = settings_for(sim.anthropic_url, sim.zai_url)
-    async with running_proxy(settings, around=around) as proxy:
+    async with running_proxy(settings, shared=shared) as proxy:
         sim.script("zai", ["status=500"])
         assert (await send(client, proxy, ask(), **SESSION))[0] == 200
         assert (await send(client, proxy, ask(), **SESSION))[0] == 200

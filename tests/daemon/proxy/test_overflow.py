@@ -7,8 +7,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from messages import OPUS, SONNET, ask, send, surroundings
-from proxy_harness import CLAUDE_TOKEN, ZAI_KEY, RunningProxy, running_proxy, settings_for
+from messages import OPUS, SONNET, ask, send
+from proxy_harness import (
+    CLAUDE_TOKEN,
+    ZAI_KEY,
+    RunningProxy,
+    running_proxy,
+    settings_for,
+    shared_state,
+)
 
 from offramp_core.control.api import Pause
 from offramp_daemon.routing.decision import AutopilotChoice
@@ -73,7 +80,7 @@ async def test_plan_that_is_known_to_be_spent_is_not_asked(
     client: aiohttp.ClientSession, sim: Simulator
 ) -> None:
     settings = settings_for(sim.anthropic_url, sim.zai_url, overflow=True)
-    async with running_proxy(settings, around=surroundings(spent_until=spent)) as proxy:
+    async with running_proxy(settings, shared=shared_state(spent_until=spent)) as proxy:
         assert (await send(client, proxy, ask(OPUS)))[0] == 200
         assert (await proxy.only_record()).backend == "zai"
     assert services(sim) == ["zai"]
@@ -169,7 +176,7 @@ async def test_count_tokens_of_claude_never_overflows(
 ) -> None:
     body: dict[str, object] = {"model": OPUS, "messages": ask()["messages"]}
     settings = settings_for(sim.anthropic_url, sim.zai_url, overflow=True)
-    async with running_proxy(settings, around=surroundings(spent_until=spent)) as proxy:
+    async with running_proxy(settings, shared=shared_state(spent_until=spent)) as proxy:
         assert (await send(client, proxy, body, "/v1/messages/count_tokens"))[0] == 200
     assert services(sim) == ["anthropic"]
 

@@ -9,7 +9,7 @@ import socket
 
 import pytest
 from daemon_process import free_port
-from proxy_harness import CLAUDE_TOKEN, ZAI_KEY
+from proxy_harness import CLAUDE_TOKEN, ZAI_KEY, running_proxy, settings_for
 from raw_client import OPUS, SONNET, connected, get, post, read_to_end
 from raw_upstream import (
     DELTA,
@@ -22,6 +22,8 @@ from raw_upstream import (
     json_answer,
     raw_upstream,
 )
+
+from offramp_daemon.upstream.client import Upstream
 
 
 async def answer_message(connection: Connection) -> None:
@@ -436,7 +438,7 @@ async def test_fault_of_the_proxy_itself_breaks_off_a_begun_answer(start_proxy, 
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("offramp_daemon.messages.usage_meter.Meter.feed", fail)
+    monkeypatch.setattr("offramp_daemon.wire.sse.EventReader.feed", fail)
     async with raw_upstream(answer) as upstream, start_proxy(upstream.url, upstream.url) as proxy:
         came = await read_to_end(proxy.url, post(b"/v1/messages", OPUS))
         assert b"HTTP/1.1 500" not in came
@@ -557,18 +559,21 @@ async def test_account_stays_here_whatever_the_settings_leave_out(start_proxy):
         assert b"account-1" not in upstream.bodies[0]
 
 
-async def test_machine_that_slept_trusts_no_kept_connection(start_proxy, client, monkeypatch):
+async def test_machine_that_slept_trusts_no_kept_connection(client):
     numbers: list[int] = []
 
     async def answer(connection: Connection) -> None:
         numbers.append(connection.number)
         await connection.write(json_answer(MESSAGE))
 
-    async with raw_upstream(answer) as upstream, start_proxy(upstream.url, upstream.url) as proxy:
-        for gap_s in (0.0, 0.0, 3600.0):
-            monkeypatch.setattr(
-                "offramp_daemon.upstream.client._clock_gap_s", lambda gap_s=gap_s: gap_s
-            )
+    wall_s = 1000.0
+    way_out = Upstream(wall_s=lambda: wall_s, clock_s=lambda: 1000.0)
+    async with (
+        raw_upstream(answer) as upstream,
+        running_proxy(settings_for(upstream.url, upstream.url), upstream=way_out) as proxy,
+    ):
+        for slept_s in (0.0, 0.0, 3600.0):
+            wall_s += slept_s
             async with client.post(proxy.url + "/v1/messages", data=OPUS) as answered:
                 await answered.read()
         assert numbers[0] != numbers[2]

@@ -363,7 +363,7 @@ def test_two_that_write_and_rotate_the_same_file_lose_nothing(file, monkeypatch)
 
     def write(writer: Diagnostics, name: str) -> None:
         for number in range(300):
-            writer._append([f"{name} {number} {'x' * 200}"])
+            writer.append([f"{name} {number} {'x' * 200}"])
 
     threads = [
         threading.Thread(target=write, args=(writer, name))

@@ -1,4 +1,4 @@
-"""How long each cause bars, for any input; and a bar's two clocks."""
+"""How long each cause bars, for any input; and a trip's two clocks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from offramp_core.control import api
 from offramp_daemon.resilience import breaker_state
-from offramp_daemon.resilience.breaker_state import Bar, Moment
+from offramp_daemon.resilience.breaker_state import Moment, Trip
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 KINDS = [
@@ -79,19 +79,19 @@ def test_what_a_service_asks_for_bounds_a_back_off_from_below(asked_s, delay_s):
 
 def test_a_quota_is_said_to_hold_until_its_reset_and_tried_each_hour():
     reset = NOW + timedelta(days=3)
-    assert length(api.LIMIT, until=reset) == breaker_state.Length(3600, reset)
+    assert length(api.LIMIT, until=reset) == breaker_state.TripLength(3600, reset)
     soon = NOW + timedelta(minutes=7)
-    assert length(api.LIMIT, until=soon) == breaker_state.Length(420, soon)
+    assert length(api.LIMIT, until=soon) == breaker_state.TripLength(420, soon)
 
 
 @pytest.mark.parametrize("reset", [NOW, NOW - timedelta(days=1), NOW + timedelta(days=4000)])
 def test_a_reset_that_can_not_be_is_none(reset):
     found = length(api.LIMIT, until=reset)
-    assert found == breaker_state.Length(900, NOW + timedelta(seconds=900))
+    assert found == breaker_state.TripLength(900, NOW + timedelta(seconds=900))
 
 
 def bar(due_s=100.0):
-    return Bar(
+    return Trip(
         cause=api.OVERLOADED,
         since=NOW,
         until=NOW + timedelta(seconds=due_s),

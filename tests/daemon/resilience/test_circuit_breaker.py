@@ -17,8 +17,8 @@ from offramp_core.control.api import (
     UNREACHABLE,
 )
 from offramp_core.settings import Secret, default_backends
-from offramp_daemon.resilience.breaker_state import MOST_FAMILIES
-from offramp_daemon.resilience.circuit_breaker import PROBE_LOST_S, Availability, Change
+from offramp_daemon.resilience.breaker_state import MOST_FAMILIES, StandingChange
+from offramp_daemon.resilience.circuit_breaker import PROBE_LOST_S, CircuitBreaker
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 ANTHROPIC, ZAI = default_backends()
@@ -30,20 +30,20 @@ class World:
 
     def __init__(self) -> None:
         self.passed_s = 0.0
-        self.told: list[Change] = []
-        self.availability = Availability(
+        self.told: list[StandingChange] = []
+        self.breaker = CircuitBreaker(
             clock=lambda: 50.0 + self.passed_s,
             now=lambda: NOW + timedelta(seconds=self.passed_s),
             chance=lambda: 0.5,
         )
-        self.availability.follow(self.told.append)
+        self.breaker.follow(self.told.append)
 
     def fail(self, kind, model=SONNET, backend=ZAI, times=1, **how):
         for _ in range(times):
-            self.availability.note_failure(self.availability.ask(backend, model), kind, **how)
+            self.breaker.note_failure(self.breaker.ask(backend, model), kind, **how)
 
     def may(self, model=SONNET, backend=ZAI) -> bool:
-        return self.availability.is_open(backend, model)
+        return self.breaker.is_open(backend, model)
 
     def causes(self) -> list[str | None]:
         return [change.standing.cause if change.standing else None for change in self.told]
@@ -55,15 +55,15 @@ def world() -> World:
 
 
 @pytest.fixture
-def availability(world) -> Availability:
-    return world.availability
+def breaker(world) -> CircuitBreaker:
+    return world.breaker
 
 
-def test_what_never_failed_is_open_and_leaves_nothing_behind(world, availability):
-    admission = availability.ask(ZAI, SONNET)
-    availability.note_success(admission)
-    assert (admission.is_open, admission.is_probe, admission.cause) == (True, False, None)
-    assert availability.standing(ZAI) is None
+def test_what_never_failed_is_open_and_leaves_nothing_behind(world, breaker):
+    permit = breaker.ask(ZAI, SONNET)
+    breaker.note_success(permit)
+    assert (permit.is_open, permit.is_probe, permit.cause) == (True, False, None)
+    assert breaker.standing(ZAI) is None
     assert world.told == []
 
 
@@ -91,45 +91,45 @@ def test_overload_and_own_errors_count_in_one_row(world):
     assert not world.may()
 
 
-def test_a_whole_answer_ends_the_row(world, availability):
+def test_a_whole_answer_ends_the_row(world, breaker):
     world.fail(FAILING, times=2)
-    availability.note_success(availability.ask(ZAI, SONNET))
+    breaker.note_success(breaker.ask(ZAI, SONNET))
     world.fail(FAILING, times=2)
     assert world.may()
 
 
-def test_overload_of_the_whole_backend_bars_all_models_after_a_row(world, availability):
+def test_overload_of_the_whole_backend_bars_all_models_after_a_row(world, breaker):
     world.fail(OVERLOADED, times=2, scope="backend")
-    availability.note_success(availability.ask(ZAI, HAIKU))
+    breaker.note_success(breaker.ask(ZAI, HAIKU))
     world.fail(OVERLOADED, times=2, scope="backend")
     assert world.may()
     world.fail(OVERLOADED, HAIKU, scope="backend")
     assert not world.may()
 
 
-def test_an_answer_that_was_under_way_when_the_bar_was_set_does_not_lift_it(world, availability):
+def test_an_answer_that_was_under_way_when_the_bar_was_set_does_not_lift_it(world, breaker):
     reset = NOW + timedelta(hours=2)
-    under_way = availability.ask(ZAI, SONNET)
-    availability.note_spent(ZAI, reset)
-    availability.note_success(under_way)
+    under_way = breaker.ask(ZAI, SONNET)
+    breaker.note_spent(ZAI, reset)
+    breaker.note_success(under_way)
     assert not world.may()
 
 
-def test_answers_that_begin_and_break_off_bar_too(world, availability):
+def test_answers_that_begin_and_break_off_bar_too(world, breaker):
     for _ in range(3):
-        admission = availability.ask(ZAI, SONNET)
-        availability.note_begun(admission)
-        availability.note_failure(admission, FAILING)
+        permit = breaker.ask(ZAI, SONNET)
+        breaker.note_begun(permit)
+        breaker.note_failure(permit, FAILING)
     assert not world.may()
 
 
-def test_busy_says_nothing_here_but_frees_the_probe(world, availability):
+def test_busy_says_nothing_here_but_frees_the_probe(world, breaker):
     world.fail(BUSY, times=9)
     assert world.may()
     world.fail(UNREACHABLE)
     world.passed_s += 6
-    availability.note_failure(availability.ask(ZAI, SONNET), BUSY)
-    assert availability.ask(ZAI, SONNET).is_probe
+    breaker.note_failure(breaker.ask(ZAI, SONNET), BUSY)
+    assert breaker.ask(ZAI, SONNET).is_probe
 
 
 def test_a_model_that_is_not_in_the_plan_does_not_stop_the_others(world):
@@ -144,322 +144,319 @@ def test_a_limit_of_one_family_does_not_stop_the_others(world):
     assert world.may(SONNET, ANTHROPIC)
 
 
-def test_one_request_alone_goes_as_a_probe_and_its_answer_lifts_the_bar(world, availability):
+def test_one_request_alone_goes_as_a_probe_and_its_answer_lifts_the_bar(world, breaker):
     world.fail(OVERLOADED, times=3)
-    assert not availability.ask(ZAI, SONNET).is_open
+    assert not breaker.ask(ZAI, SONNET).is_open
     world.passed_s += 5
-    probe = availability.ask(ZAI, SONNET)
+    probe = breaker.ask(ZAI, SONNET)
     assert (probe.is_open, probe.is_probe, probe.cause) == (True, True, OVERLOADED)
-    waiting = availability.ask(ZAI, SONNET)
+    waiting = breaker.ask(ZAI, SONNET)
     assert (waiting.is_open, waiting.cause, waiting.until) == (False, OVERLOADED, None)
-    availability.note_begun(probe)
+    breaker.note_begun(probe)
     assert world.may()
     assert world.causes() == [OVERLOADED, None]
 
 
-def test_a_failed_probe_doubles_the_time_up_to_five_minutes(world, availability):
+def test_a_failed_probe_doubles_the_time_up_to_five_minutes(world, breaker):
     world.fail(OVERLOADED, times=3)
     for delay_s in (5, 10, 20, 40, 80, 160, 300, 300):
         world.passed_s += delay_s - 0.5
-        assert not availability.ask(ZAI, SONNET).is_open
+        assert not breaker.ask(ZAI, SONNET).is_open
         world.passed_s += 0.5
-        availability.note_failure(availability.ask(ZAI, SONNET), FAILING)
+        breaker.note_failure(breaker.ask(ZAI, SONNET), FAILING)
     assert world.causes() == [OVERLOADED, FAILING]
 
 
-def test_after_a_whole_answer_the_time_is_short_again(world, availability):
+def test_after_a_whole_answer_the_time_is_short_again(world, breaker):
     world.fail(OVERLOADED, times=3)
     world.passed_s += 5
     world.fail(OVERLOADED)
     world.passed_s += 10
-    availability.note_success(availability.ask(ZAI, SONNET))
+    breaker.note_success(breaker.ask(ZAI, SONNET))
     world.fail(OVERLOADED, times=3)
     world.passed_s += 5
-    assert availability.ask(ZAI, SONNET).is_probe
+    assert breaker.ask(ZAI, SONNET).is_probe
 
 
-def test_a_probe_that_begins_and_breaks_off_bars_again_for_longer(world, availability):
+def test_a_probe_that_begins_and_breaks_off_bars_again_for_longer(world, breaker):
     world.fail(OVERLOADED, times=3)
     world.passed_s += 5
-    probe = availability.ask(ZAI, SONNET)
-    availability.note_begun(probe)
-    availability.note_failure(probe, FAILING)
+    probe = breaker.ask(ZAI, SONNET)
+    breaker.note_begun(probe)
+    breaker.note_failure(probe, FAILING)
     world.passed_s += 9
-    assert not availability.ask(ZAI, SONNET).is_open
+    assert not breaker.ask(ZAI, SONNET).is_open
     world.passed_s += 1
-    assert availability.ask(ZAI, SONNET).is_probe
+    assert breaker.ask(ZAI, SONNET).is_probe
 
 
-def test_a_probe_whose_client_left_lets_the_next_request_try(world, availability):
+def test_a_probe_whose_client_left_lets_the_next_request_try(world, breaker):
     world.fail(OVERLOADED, times=3)
     world.passed_s += 5
-    availability.note_abandoned(availability.ask(ZAI, SONNET))
-    assert availability.ask(ZAI, SONNET).is_probe
+    breaker.note_abandoned(breaker.ask(ZAI, SONNET))
+    assert breaker.ask(ZAI, SONNET).is_probe
 
 
-def test_a_probe_that_is_never_heard_of_is_replaced(world, availability):
+def test_a_probe_that_is_never_heard_of_is_replaced(world, breaker):
     world.fail(OVERLOADED, times=3)
     world.passed_s += 5
-    lost = availability.ask(ZAI, SONNET)
+    lost = breaker.ask(ZAI, SONNET)
     world.passed_s += PROBE_LOST_S - 1
-    assert not availability.ask(ZAI, SONNET).is_open
+    assert not breaker.ask(ZAI, SONNET).is_open
     world.passed_s += 1
-    assert availability.ask(ZAI, SONNET).is_probe
-    availability.note_abandoned(lost)
-    assert not availability.ask(ZAI, SONNET).is_open
+    assert breaker.ask(ZAI, SONNET).is_probe
+    breaker.note_abandoned(lost)
+    assert not breaker.ask(ZAI, SONNET).is_open
 
 
-def test_what_was_sent_before_the_bar_neither_lifts_nor_lengthens_it(world, availability):
-    early = [availability.ask(ZAI, SONNET) for _ in range(6)]
-    for admission in early[:5]:
-        availability.note_failure(admission, OVERLOADED)
-    availability.note_success(early[5])
+def test_what_was_sent_before_the_bar_neither_lifts_nor_lengthens_it(world, breaker):
+    early = [breaker.ask(ZAI, SONNET) for _ in range(6)]
+    for permit in early[:5]:
+        breaker.note_failure(permit, OVERLOADED)
+    breaker.note_success(early[5])
     assert not world.may()
     world.passed_s += 5
-    assert availability.ask(ZAI, SONNET).is_probe
+    assert breaker.ask(ZAI, SONNET).is_probe
 
 
-def test_an_answer_to_what_was_sent_in_spite_of_the_bar_lifts_it(world, availability):
+def test_an_answer_to_what_was_sent_in_spite_of_the_bar_lifts_it(world, breaker):
     world.fail(LIMIT, until=NOW + timedelta(hours=3))
-    forced = availability.ask(ZAI, SONNET)
+    forced = breaker.ask(ZAI, SONNET)
     assert not forced.is_open
-    availability.note_begun(forced)
+    breaker.note_begun(forced)
     assert world.may()
 
 
-def test_failures_in_spite_of_the_bar_do_not_lengthen_it(world, availability):
+def test_failures_in_spite_of_the_bar_do_not_lengthen_it(world, breaker):
     world.fail(UNREACHABLE)
     world.fail(UNREACHABLE, times=20)
     world.passed_s += 5
-    assert availability.ask(ZAI, SONNET).is_probe
+    assert breaker.ask(ZAI, SONNET).is_probe
 
 
-def test_a_spent_quota_bars_until_its_reset(world, availability):
+def test_a_spent_quota_bars_until_its_reset(world, breaker):
     reset = NOW + timedelta(minutes=40)
     world.fail(LIMIT, until=reset)
-    admission = availability.ask(ZAI, HAIKU)
-    assert (admission.is_open, admission.cause, admission.until) == (False, LIMIT, reset)
+    permit = breaker.ask(ZAI, HAIKU)
+    assert (permit.is_open, permit.cause, permit.until) == (False, LIMIT, reset)
     world.passed_s += 40 * 60
-    assert availability.ask(ZAI, HAIKU).is_probe
+    assert breaker.ask(ZAI, HAIKU).is_probe
 
 
-def test_without_a_reset_a_spent_quota_is_tried_after_a_quarter_of_an_hour(world, availability):
+def test_without_a_reset_a_spent_quota_is_tried_after_a_quarter_of_an_hour(world, breaker):
     world.fail(LIMIT)
     world.passed_s += 899
-    assert not availability.ask(ZAI, SONNET).is_open
+    assert not breaker.ask(ZAI, SONNET).is_open
     world.passed_s += 1
-    assert availability.ask(ZAI, SONNET).is_probe
+    assert breaker.ask(ZAI, SONNET).is_probe
 
 
-def test_a_reset_that_becomes_known_later_is_taken(world, availability):
-    early = [availability.ask(ZAI, SONNET) for _ in range(2)]
+def test_a_reset_that_becomes_known_later_is_taken(world, breaker):
+    early = [breaker.ask(ZAI, SONNET) for _ in range(2)]
     reset = NOW + timedelta(minutes=50)
-    availability.note_failure(early[0], LIMIT)
-    availability.note_failure(early[1], LIMIT, until=reset)
-    assert availability.ask(ZAI, SONNET).until == reset
+    breaker.note_failure(early[0], LIMIT)
+    breaker.note_failure(early[1], LIMIT, until=reset)
+    assert breaker.ask(ZAI, SONNET).until == reset
 
 
-def test_a_long_limit_is_tried_each_hour_and_keeps_its_reset(world, availability):
+def test_a_long_limit_is_tried_each_hour_and_keeps_its_reset(world, breaker):
     reset = NOW + timedelta(days=3)
     world.fail(LIMIT, until=reset)
     for _ in range(3):
         world.passed_s += 3600
-        probe = availability.ask(ZAI, SONNET)
+        probe = breaker.ask(ZAI, SONNET)
         assert probe.is_probe
-        availability.note_failure(probe, LIMIT, until=reset)
-        assert availability.ask(ZAI, SONNET).until == reset
+        breaker.note_failure(probe, LIMIT, until=reset)
+        assert breaker.ask(ZAI, SONNET).until == reset
     assert world.causes() == [LIMIT]
 
 
-def test_a_quota_known_to_be_spent_bars_before_anything_fails(world, availability):
+def test_a_quota_known_to_be_spent_bars_before_anything_fails(world, breaker):
     reset = NOW + timedelta(hours=1)
     for _ in range(3):
-        availability.note_spent(ZAI, reset)
-    assert availability.ask(ZAI, SONNET).until == reset
+        breaker.note_spent(ZAI, reset)
+    assert breaker.ask(ZAI, SONNET).until == reset
     later = reset + timedelta(hours=1)
-    availability.note_spent(ZAI, later)
-    assert availability.ask(ZAI, SONNET).until == later
-    availability.note_quota_left(ZAI)
+    breaker.note_spent(ZAI, later)
+    assert breaker.ask(ZAI, SONNET).until == later
+    breaker.note_quota_left(ZAI)
     assert world.may()
     assert world.causes() == [LIMIT, None]
 
 
-def test_news_of_a_reset_that_is_past_bars_nothing(world, availability):
-    availability.note_spent(ZAI, NOW)
+def test_news_of_a_reset_that_is_past_bars_nothing(world, breaker):
+    breaker.note_spent(ZAI, NOW)
     assert world.may()
 
 
-def test_a_quota_known_to_be_spent_for_one_model_lets_others_pass(world, availability):
-    availability.note_spent(ANTHROPIC, NOW + timedelta(hours=1), model="claude-opus-4-6")
+def test_a_quota_known_to_be_spent_for_one_model_lets_others_pass(world, breaker):
+    breaker.note_spent(ANTHROPIC, NOW + timedelta(hours=1), model="claude-opus-4-6")
     assert not world.may("claude-opus-4-6", ANTHROPIC)
     assert world.may(SONNET, ANTHROPIC)
-    availability.note_quota_left(ANTHROPIC, model=SONNET)
+    breaker.note_quota_left(ANTHROPIC, model=SONNET)
     assert not world.may("claude-opus-4-6", ANTHROPIC)
-    availability.note_quota_left(ANTHROPIC, model="Claude-Opus-4-6")
+    breaker.note_quota_left(ANTHROPIC, model="Claude-Opus-4-6")
     assert world.may("claude-opus-4-6", ANTHROPIC)
 
 
 @pytest.mark.parametrize("kind", [KEY_REFUSED, ACCOUNT])
-def test_a_refused_key_is_tried_every_five_minutes_without_an_end(world, availability, kind):
+def test_a_refused_key_is_tried_every_five_minutes_without_an_end(world, breaker, kind):
     world.fail(kind)
     for _ in range(3):
-        assert availability.standing(ZAI).until is None
+        assert breaker.standing(ZAI).until is None
         world.passed_s += 299
-        assert not availability.ask(ZAI, SONNET).is_open
+        assert not breaker.ask(ZAI, SONNET).is_open
         world.passed_s += 1
-        availability.note_failure(availability.ask(ZAI, SONNET), kind)
+        breaker.note_failure(breaker.ask(ZAI, SONNET), kind)
 
 
 @pytest.mark.parametrize(
     "change", [{"key": Secret("sk-another-key-0123456789")}, {"base_url": "http://127.0.0.1:9"}]
 )
-def test_another_key_or_address_begins_anew(world, availability, change):
-    old = availability.ask(ZAI, SONNET)
+def test_another_key_or_address_begins_anew(world, breaker, change):
+    old = breaker.ask(ZAI, SONNET)
     world.fail(KEY_REFUSED)
     anew = msgspec.structs.replace(ZAI, **change)
-    assert availability.ask(anew, SONNET).is_open
-    availability.note_failure(old, KEY_REFUSED)
-    assert availability.standing(anew) is None
-    assert availability.standing(ZAI) is None
+    assert breaker.ask(anew, SONNET).is_open
+    breaker.note_failure(old, KEY_REFUSED)
+    assert breaker.standing(anew) is None
+    assert breaker.standing(ZAI) is None
     assert world.causes() == [KEY_REFUSED, None]
 
 
-def test_settings_read_again_without_a_change_keep_what_is_known(world, availability):
+def test_settings_read_again_without_a_change_keep_what_is_known(world, breaker):
     world.fail(KEY_REFUSED)
     same = msgspec.structs.replace(ZAI)
     assert same is not ZAI
-    assert not availability.ask(same, SONNET).is_open
+    assert not breaker.ask(same, SONNET).is_open
 
 
-def test_a_network_that_is_down_is_tried_after_5_then_up_to_60_seconds(world, availability):
+def test_a_network_that_is_down_is_tried_after_5_then_up_to_60_seconds(world, breaker):
     world.fail(UNREACHABLE)
     for delay_s in (5, 10, 20, 40, 60, 60):
         world.passed_s += delay_s - 0.5
-        assert not availability.ask(ZAI, SONNET).is_open
+        assert not breaker.ask(ZAI, SONNET).is_open
         world.passed_s += 0.5
-        availability.note_failure(availability.ask(ZAI, HAIKU), UNREACHABLE)
+        breaker.note_failure(breaker.ask(ZAI, HAIKU), UNREACHABLE)
 
 
-def test_a_network_that_has_changed_opens_at_once_with_short_times(world, availability):
+def test_a_network_that_has_changed_opens_at_once_with_short_times(world, breaker):
     world.fail(UNREACHABLE)
     world.passed_s += 5
     world.fail(UNREACHABLE)
-    availability.note_network_changed()
+    breaker.note_network_changed()
     assert world.may()
     world.fail(UNREACHABLE)
     world.passed_s += 5
-    assert availability.ask(ZAI, SONNET).is_probe
+    assert breaker.ask(ZAI, SONNET).is_probe
 
 
-def test_a_network_that_has_changed_opens_nothing_else(world, availability):
+def test_a_network_that_has_changed_opens_nothing_else(world, breaker):
     world.fail(LIMIT)
     world.fail(OVERLOADED, HAIKU, times=3)
-    availability.note_network_changed()
+    breaker.note_network_changed()
     assert not world.may()
     assert not world.may(HAIKU)
 
 
 @pytest.mark.parametrize("is_at_fault", [True, False])
-def test_one_backend_within_reach_again_has_the_others_tried_at_once(
-    world, availability, is_at_fault
-):
+def test_one_backend_within_reach_again_has_the_others_tried_at_once(world, breaker, is_at_fault):
     for _ in range(4):
         world.fail(UNREACHABLE)
         world.fail(UNREACHABLE, backend=ANTHROPIC)
         world.passed_s += 60
     world.fail(UNREACHABLE)
     world.fail(UNREACHABLE, backend=ANTHROPIC)
-    forced = availability.ask(ANTHROPIC, SONNET)
+    forced = breaker.ask(ANTHROPIC, SONNET)
     if is_at_fault:
-        availability.note_abandoned(forced, was_reached=True)
+        breaker.note_abandoned(forced, was_reached=True)
     else:
-        availability.note_begun(forced)
-    assert availability.ask(ZAI, SONNET).is_probe
-    assert not availability.ask(ZAI, HAIKU).is_open
+        breaker.note_begun(forced)
+    assert breaker.ask(ZAI, SONNET).is_probe
+    assert not breaker.ask(ZAI, HAIKU).is_open
 
 
-def test_answers_of_a_backend_that_was_never_out_say_nothing_of_another(world, availability):
+def test_answers_of_a_backend_that_was_never_out_say_nothing_of_another(world, breaker):
     world.fail(UNREACHABLE)
-    availability.note_success(availability.ask(ANTHROPIC, SONNET))
-    assert not availability.ask(ZAI, SONNET).is_open
+    breaker.note_success(breaker.ask(ANTHROPIC, SONNET))
+    assert not breaker.ask(ZAI, SONNET).is_open
 
 
-def test_an_answer_to_a_request_at_fault_shows_that_the_network_leads_there(world, availability):
+def test_an_answer_to_a_request_at_fault_shows_that_the_network_leads_there(world, breaker):
     world.fail(UNREACHABLE)
     world.passed_s += 5
-    availability.note_abandoned(availability.ask(ZAI, SONNET), was_reached=True)
+    breaker.note_abandoned(breaker.ask(ZAI, SONNET), was_reached=True)
     assert world.may()
 
 
-def test_a_probe_that_fails_otherwise_bars_for_that_reason_at_once(world, availability):
+def test_a_probe_that_fails_otherwise_bars_for_that_reason_at_once(world, breaker):
     world.fail(LIMIT)
     world.passed_s += 900
-    probe = availability.ask(ZAI, SONNET)
-    availability.note_failure(probe, OVERLOADED)
-    assert availability.ask(ZAI, SONNET).cause == OVERLOADED
-    haiku = availability.ask(ZAI, HAIKU)
+    probe = breaker.ask(ZAI, SONNET)
+    breaker.note_failure(probe, OVERLOADED)
+    assert breaker.ask(ZAI, SONNET).cause == OVERLOADED
+    haiku = breaker.ask(ZAI, HAIKU)
     assert (haiku.is_probe, haiku.cause) == (True, LIMIT)
-    availability.note_begun(haiku)
+    breaker.note_begun(haiku)
     world.passed_s += 5
-    assert availability.ask(ZAI, SONNET).is_probe
+    assert breaker.ask(ZAI, SONNET).is_probe
 
 
-def test_the_standing_counts_what_went_around_and_keeps_its_beginning(world, availability):
+def test_the_standing_counts_what_went_around_and_keeps_its_beginning(world, breaker):
     world.fail(OVERLOADED, times=3)
     for _ in range(4):
-        availability.note_around(ZAI)
+        breaker.count_bypassed(ZAI)
     world.passed_s += 3
     world.fail(LIMIT, until=NOW + timedelta(hours=2))
-    standing = availability.standing(ZAI)
+    standing = breaker.standing(ZAI)
     assert (standing.cause, standing.since, standing.requests) == (LIMIT, NOW, 4)
     assert (standing.until, standing.family) == (NOW + timedelta(hours=2), None)
     assert world.causes() == [OVERLOADED, LIMIT]
 
 
-def test_the_standing_names_the_model_that_is_alone_concerned(world, availability):
+def test_the_standing_names_the_model_that_is_alone_concerned(world, breaker):
     world.fail(OVERLOADED, HAIKU, times=3)
-    assert availability.standing(ZAI).family == HAIKU.lower()
+    assert breaker.standing(ZAI).family == HAIKU.lower()
 
 
-def test_a_standing_that_nobody_tries_is_over_a_minute_after_its_time(world, availability):
+def test_a_standing_that_nobody_tries_is_over_a_minute_after_its_time(world, breaker):
     world.fail(OVERLOADED, times=3)
     world.passed_s += 5 + 59
-    availability.settle()
-    assert availability.standing(ZAI) is not None
+    breaker.settle()
+    assert breaker.standing(ZAI) is not None
     world.passed_s += 1
-    assert availability.standing(ZAI) is None
-    availability.settle()
+    assert breaker.standing(ZAI) is None
+    breaker.settle()
     assert world.causes() == [OVERLOADED, None]
 
 
-def test_after_an_idle_time_there_is_still_a_single_probe(world, availability):
+def test_after_an_idle_time_there_is_still_a_single_probe(world, breaker):
     world.fail(OVERLOADED, times=3)
     world.passed_s += 3600
-    probe = availability.ask(ZAI, SONNET)
+    probe = breaker.ask(ZAI, SONNET)
     assert probe.is_probe
-    assert not availability.ask(ZAI, SONNET).is_open
-    assert availability.standing(ZAI) is None
-    availability.note_failure(probe, OVERLOADED)
-    standing = availability.standing(ZAI)
+    assert not breaker.ask(ZAI, SONNET).is_open
+    assert breaker.standing(ZAI) is None
+    breaker.note_failure(probe, OVERLOADED)
+    standing = breaker.standing(ZAI)
     assert (standing.since, standing.requests) == (NOW + timedelta(seconds=3600), 0)
     assert world.causes() == [OVERLOADED, None, OVERLOADED]
 
 
-def test_asking_without_a_probe_changes_nothing(world, availability):
+def test_asking_without_a_probe_changes_nothing(world, breaker):
     world.fail(OVERLOADED, times=3)
     world.passed_s += 5
-    assert not availability.is_open(ZAI, SONNET)
-    assert availability.ask(ZAI, SONNET).is_probe
+    assert not breaker.is_open(ZAI, SONNET)
+    assert breaker.ask(ZAI, SONNET).is_probe
 
 
-def test_any_number_of_model_names_takes_bounded_memory(world, availability):
+def test_any_number_of_model_names_takes_bounded_memory(world, breaker):
     world.fail(OVERLOADED, "the first", times=3)
     for number in range(MOST_FAMILIES):
         world.fail(OVERLOADED, f"{number:04}" + "x" * 10_000, times=3)
     assert world.may("the first")
-    record = availability._records[ZAI.name]
-    assert len(record.families) == MOST_FAMILIES
-    assert max(map(len, record.families)) <= 200
+    assert len(breaker.families(ZAI)) == MOST_FAMILIES
+    assert max(map(len, breaker.families(ZAI))) <= 200
 
 
 def test_a_request_without_a_model_is_a_family_too(world):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -10,7 +11,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from offramp_core.control.api import ACCOUNT, FAILING, KEY_REFUSED, LIMIT, OVERLOADED, UNREACHABLE
 from offramp_core.settings import default_backends
-from offramp_daemon.resilience.circuit_breaker import PROBE_LOST_S, Admission, Availability
+from offramp_daemon.resilience.circuit_breaker import PROBE_LOST_S, CircuitBreaker
+
+if TYPE_CHECKING:
+    from offramp_daemon.exchange import Permit
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 _, ZAI = default_backends()
@@ -24,12 +28,12 @@ class AvailabilityMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.clock_s, self.wall = 0.0, NOW
-        self.sent: list[tuple[Admission, float]] = []
+        self.sent: list[tuple[Permit, float]] = []
         self.told: str | None = None
-        self.availability = Availability(
+        self.breaker = CircuitBreaker(
             clock=lambda: self.clock_s, now=lambda: self.wall, chance=lambda: 0.9
         )
-        self.availability.follow(self._hear)
+        self.breaker.follow(self._hear)
 
     def _hear(self, change) -> None:
         cause = change.standing.cause if change.standing else None
@@ -38,7 +42,7 @@ class AvailabilityMachine(RuleBasedStateMachine):
 
     @rule(model=st.sampled_from(MODELS))
     def send(self, model):
-        admission = self.availability.ask(ZAI, model)
+        permit = self.breaker.ask(ZAI, model)
         family = model.lower()
         probes = [
             sent
@@ -46,19 +50,19 @@ class AvailabilityMachine(RuleBasedStateMachine):
             if sent.is_probe and sent.family == family and self.clock_s - at_s < PROBE_LOST_S
         ]
         if probes:
-            assert not admission.is_open, "a second request while a probe is out"
-        if admission.is_open:
-            self.sent.append((admission, self.clock_s))
+            assert not permit.is_open, "a second request while a probe is out"
+        if permit.is_open:
+            self.sent.append((permit, self.clock_s))
         else:
-            assert admission.cause in KINDS
+            assert permit.cause in KINDS
 
     @precondition(lambda self: self.sent)
     @rule(data=st.data(), is_whole=st.booleans())
     def answer(self, data, is_whole):
-        admission = self._take(data)
-        self.availability.note_begun(admission)
+        permit = self._take(data)
+        self.breaker.note_begun(permit)
         if is_whole:
-            self.availability.note_success(admission)
+            self.breaker.note_success(permit)
 
     @precondition(lambda self: self.sent)
     @rule(
@@ -70,14 +74,14 @@ class AvailabilityMachine(RuleBasedStateMachine):
     )
     def fail(self, data, kind, until_s, retry_after_s, scope):
         until = None if until_s is None else self.wall + timedelta(seconds=until_s)
-        self.availability.note_failure(
+        self.breaker.note_failure(
             self._take(data), kind, until=until, retry_after_s=retry_after_s, scope=scope
         )
 
     @precondition(lambda self: self.sent)
     @rule(data=st.data())
     def abandon(self, data):
-        self.availability.note_abandoned(self._take(data))
+        self.breaker.note_abandoned(self._take(data))
 
     @rule(seconds=st.sampled_from([0.5, 4, 6, 61, 301, 901, 3601]))
     def pass_time(self, seconds):
@@ -90,8 +94,8 @@ class AvailabilityMachine(RuleBasedStateMachine):
 
     @invariant()
     def what_was_told_is_what_stands(self):
-        self.availability.settle()
-        standing = self.availability.standing(ZAI)
+        self.breaker.settle()
+        standing = self.breaker.standing(ZAI)
         assert (standing.cause if standing else None) == self.told
 
     def teardown(self):
@@ -101,17 +105,17 @@ class AvailabilityMachine(RuleBasedStateMachine):
         """
         self.clock_s += 3601
         for model in MODELS:
-            admission = self.availability.ask(ZAI, model)
-            assert admission.is_open
-            self.availability.note_begun(admission)
-            self.availability.note_success(admission)
+            permit = self.breaker.ask(ZAI, model)
+            assert permit.is_open
+            self.breaker.note_begun(permit)
+            self.breaker.note_success(permit)
         for model in MODELS:
-            admission = self.availability.ask(ZAI, model)
-            assert (admission.is_open, admission.is_probe) == (True, False)
-        assert self.availability.standing(ZAI) is None
+            permit = self.breaker.ask(ZAI, model)
+            assert (permit.is_open, permit.is_probe) == (True, False)
+        assert self.breaker.standing(ZAI) is None
         assert self.told is None
 
-    def _take(self, data) -> Admission:
+    def _take(self, data) -> Permit:
         index = data.draw(st.integers(0, len(self.sent) - 1))
         return self.sent.pop(index)[0]
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from aiohttp.test_utils import make_mocked_request
 from proxy_harness import ZAI_KEY, settings_for
 
 from offramp_core.control import api
-from offramp_core.services import zai
 from offramp_core.settings import ANTHROPIC, Secret
 from offramp_daemon.exchange import Exchange
-from offramp_daemon.messages import errors as failures
-from offramp_daemon.messages.errors import ServiceError
-from offramp_daemon.messages.usage_meter import Meter
-from offramp_daemon.resilience.last_errors import BackendErrors
-from offramp_daemon.routing.decision import Decision
+from offramp_daemon.messages.errors import Failure, ServiceError, from_delegate
+from offramp_daemon.messages.outcome import of_abandoned, of_answer, of_failure
+from offramp_daemon.messages.request_body import read
+from offramp_daemon.messages.usage_meter import UsageMeter
+from offramp_daemon.resilience.last_errors import LastErrors
+from offramp_daemon.routing.router import Decision
+
+if TYPE_CHECKING:
+    from offramp_core.settings import Backend
+    from offramp_daemon.messages.outcome import Outcome
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 SETTINGS = settings_for("http://127.0.0.1:9", "http://127.0.0.1:9")
@@ -38,30 +44,38 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def errors(clock: Clock) -> BackendErrors:
-    return BackendErrors(clock)
+def errors(clock: Clock) -> LastErrors:
+    return LastErrors(clock)
 
 
-def ended(backend, status="error", **fields: Any) -> Exchange:
-    """An exchange with `backend` that ended so."""
-    exchange = Exchange(lambda _exchange: None)
-    exchange.decision = Decision(backend=backend, reason="route sonnet")
-    for name, value in fields.items():
-        setattr(exchange, name, value)
-    exchange.finish(status)
-    return exchange
+def begun() -> Exchange:
+    """An exchange of which nothing is known yet."""
+    return Exchange(make_mocked_request("POST", "/v1/messages"), SETTINGS)
 
 
-def refused(backend, code: str, status: int = 429) -> Exchange:
-    failure = failures.from_delegate(
-        backend.name, status, ServiceError(code=code, message="secret"), zai.SERVICE
-    )
-    why = f"zai refused it with HTTP status {status}, code {code}"
-    return ended(backend, http_status=failure.status, cause=why, trouble=failure.trouble)
+def ended(errors: LastErrors, backend: Backend, outcome: Outcome) -> None:
+    """Have a request to `backend` end with `outcome`."""
+    exchange = begun()
+    exchange.body = read(b'{"model": "claude-sonnet-4-5"}')
+    exchange.send_to(Decision(backend=backend, reason="route sonnet"))
+    errors.note_outcome(exchange, outcome)
+
+
+def refused(code: str, status: int = 429) -> Outcome:
+    failure = from_delegate("zai", status, ServiceError(code=code, message="secret"))
+    return of_failure(dataclasses.replace(failure, diagnostic=f"code {code}"))
+
+
+def answered(status: int, event: str | None = None, *, is_delegated: bool = False) -> Outcome:
+    meter = UsageMeter(content_type="text/event-stream", content_encoding="")
+    meter.error_type = event
+    meter.is_empty = False
+    meter.is_complete = event is None
+    return of_answer(status, meter, is_delegated=is_delegated)
 
 
 def test_a_backend_without_failures_has_no_error(errors):
-    errors.note(ended(ZAI, "success", http_status=200))
+    ended(errors, ZAI, answered(200))
     assert errors.of(ZAI) is None
 
 
@@ -76,7 +90,7 @@ def test_a_backend_without_failures_has_no_error(errors):
     ],
 )
 def test_a_delegates_code_tells_the_kind_and_its_words_stay_out(errors, code, kind):
-    errors.note(refused(ZAI, code))
+    ended(errors, ZAI, refused(code))
     error = errors.of(ZAI)
     assert error is not None
     assert (error.kind, error.at, error.count) == (kind, NOW, 1)
@@ -96,7 +110,7 @@ def test_a_delegates_code_tells_the_kind_and_its_words_stay_out(errors, code, ki
     ],
 )
 def test_anthropics_own_errors_count_unless_the_request_is_at_fault(errors, status, kind):
-    errors.note(ended(CLAUDE, http_status=status))
+    ended(errors, CLAUDE, answered(status))
     error = errors.of(CLAUDE)
     assert (error.kind if error else None) == kind
 
@@ -110,46 +124,61 @@ def test_anthropics_own_errors_count_unless_the_request_is_at_fault(errors, stat
     ],
 )
 def test_an_error_within_a_stream_counts_like_one_before_it(errors, event, kind):
-    meter = Meter(content_type="text/event-stream", content_encoding="")
-    meter.error_type = event
-    errors.note(ended(CLAUDE, http_status=200, meter=meter))
+    ended(errors, CLAUDE, answered(200, event))
     error = errors.of(CLAUDE)
     assert (error.kind if error else None) == kind
 
 
+@pytest.mark.parametrize(
+    ("event", "kind"),
+    [
+        ("overloaded_error", api.OVERLOADED),
+        ("rate_limit_error", api.OVERLOADED),  # a limit for the moment has this name, too
+        ("invalid_request_error", api.FAILING),  # it took the request, so that is not at fault
+        ("1234", api.FAILING),
+    ],
+)
+def test_error_within_a_delegates_stream_is_passing_trouble(errors, event, kind):
+    ended(errors, ZAI, answered(200, event, is_delegated=True))
+    error = errors.of(ZAI)
+    assert error is not None
+    assert error.kind == kind
+
+
 def test_failures_in_a_row_are_counted_and_an_answer_ends_the_row(errors, clock):
-    errors.note(refused(ZAI, "1302"))
+    ended(errors, ZAI, refused("1302"))
     clock.now += timedelta(minutes=1)
-    errors.note(refused(ZAI, "1302"))
+    ended(errors, ZAI, refused("1302"))
     error = errors.of(ZAI)
     assert error is not None
     assert (error.count, error.at) == (2, NOW + timedelta(minutes=1))
-    errors.note(ended(ZAI, "success", http_status=200))
+    ended(errors, ZAI, answered(200))
     assert errors.of(ZAI) is None
 
 
 def test_what_says_nothing_of_the_backend_changes_nothing(errors):
-    errors.note(refused(ZAI, "1308"))
+    ended(errors, ZAI, refused("1308"))
     before = errors.of(ZAI)
-    errors.note(ended(ZAI, "cancelled"))
-    errors.note(ended(ZAI, http_status=400, cause="the request body is broken"))
-    errors.note(Exchange(lambda _exchange: None))
+    ended(errors, ZAI, of_abandoned(None, is_stopping=False))
+    ended(errors, ZAI, of_abandoned(None, is_stopping=True))
+    ended(errors, ZAI, of_failure(Failure(status=400, message="the request body is broken")))
+    errors.note_outcome(begun(), refused("1308"))
     assert errors.of(ZAI) == before
     assert errors.of(CLAUDE) is None
 
 
 def test_a_backend_with_a_new_key_begins_anew(errors):
-    errors.note(refused(ZAI, "1002", 401))
+    ended(errors, ZAI, refused("1002", 401))
     renewed = msgspec.structs.replace(ZAI, key=Secret(ZAI_KEY[::-1]))
     assert errors.of(renewed) is None
-    errors.note(refused(renewed, "1002", 401))
+    ended(errors, renewed, refused("1002", 401))
     error = errors.of(renewed)
     assert error is not None
     assert error.count == 1
 
 
 def test_a_long_reason_is_cut(errors):
-    errors.note(ended(ZAI, http_status=502, cause="x" * 1000, trouble=api.UNREACHABLE))
+    ended(errors, ZAI, of_failure(Failure(status=502, message="x" * 1000, trouble=api.UNREACHABLE)))
     error = errors.of(ZAI)
     assert error is not None
     assert len(error.why) == 200

@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from messages import SONNET, ask, send, surroundings
-from proxy_harness import ZAI_KEY, RunningProxy, running_proxy, settings_for
+from messages import SONNET, ask, send
+from proxy_harness import ZAI_KEY, RunningProxy, running_proxy, settings_for, shared_state
 
 from offramp_simulator import Simulator
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from offramp_daemon.proxy.failover import Surroundings
+    from offramp_daemon.proxy.failover import SharedState
 
 SLOW = "first-byte=20"
 
@@ -29,14 +29,14 @@ async def sim() -> AsyncIterator[Simulator]:
 
 
 @pytest.fixture
-def around() -> Surroundings:
-    return surroundings()
+def shared() -> SharedState:
+    return shared_state()
 
 
 @pytest.fixture
-async def proxy(sim: Simulator, around: Surroundings) -> AsyncIterator[RunningProxy]:
+async def proxy(sim: Simulator, shared: SharedState) -> AsyncIterator[RunningProxy]:
     settings = settings_for(sim.anthropic_url, sim.zai_url)
-    async with running_proxy(settings, around=around) as running:
+    async with running_proxy(settings, shared=shared) as running:
         yield running
 
 
@@ -50,7 +50,7 @@ def refusals(sim: Simulator, proxy: RunningProxy) -> int:
 
 
 async def test_many_at_once_are_all_served_by_the_delegate(
-    client: aiohttp.ClientSession, proxy: RunningProxy, sim: Simulator, around: Surroundings
+    client: aiohttp.ClientSession, proxy: RunningProxy, sim: Simulator, shared: SharedState
 ) -> None:
     sim.zai.at_once = 2
     async with asyncio.TaskGroup() as group:
@@ -61,7 +61,7 @@ async def test_many_at_once_are_all_served_by_the_delegate(
     assert [task.result()[0] for task in asked] == [200] * 12
     assert {(record.backend, record.status) for record in proxy.records} == {("zai", "success")}
     assert {each.service for each in sim.requests} == {"zai"}
-    assert around.turns.waiting("zai") == 0
+    assert shared.queue.waiting("zai") == 0
     before = refusals(sim, proxy)
     async with asyncio.TaskGroup() as group:
         for number in range(6):
@@ -75,7 +75,7 @@ async def begin_waiting(
     client: aiohttp.ClientSession,
     proxy: RunningProxy,
     sim: Simulator,
-    around: Surroundings,
+    shared: SharedState,
     group: asyncio.TaskGroup,
 ) -> tuple[asyncio.Task[tuple[int, bytes]], asyncio.Task[tuple[int, bytes]]]:
     """One request that the delegate works on, and one that waits since it serves one at once."""
@@ -85,21 +85,21 @@ async def begin_waiting(
     await sim.wait_for(lambda each: each.service == "zai")
     waiting = group.create_task(send(client, proxy, ask(), **session("second")))
     async with asyncio.timeout(20):
-        while not around.turns.waiting("zai"):  # noqa: ASYNC110 - the queue tells nobody
+        while not shared.queue.waiting("zai"):  # noqa: ASYNC110 - the queue tells nobody
             await asyncio.sleep(0)
     return served, waiting
 
 
 async def test_client_that_leaves_the_queue_leaves_no_hole(
-    client: aiohttp.ClientSession, proxy: RunningProxy, sim: Simulator, around: Surroundings
+    client: aiohttp.ClientSession, proxy: RunningProxy, sim: Simulator, shared: SharedState
 ) -> None:
     async with asyncio.TaskGroup() as group:
-        served, waiting = await begin_waiting(client, proxy, sim, around, group)
-        assert around.turns.at_once("zai") == 1
+        served, waiting = await begin_waiting(client, proxy, sim, shared, group)
+        assert shared.queue.at_once("zai") == 1
         waiting.cancel()
         async with asyncio.timeout(20):
             await proxy.has_exchange.wait()
-        assert around.turns.waiting("zai") == 0
+        assert shared.queue.waiting("zai") == 0
         served.cancel()
         await proxy.in_flight.drain(5, asyncio.Event())
         assert (await send(client, proxy, ask(), **session("third")))[0] == 200
@@ -108,7 +108,7 @@ async def test_client_that_leaves_the_queue_leaves_no_hole(
 
 
 async def test_request_whose_turn_does_not_come_is_served_by_claude(
-    client: aiohttp.ClientSession, proxy: RunningProxy, sim: Simulator, around: Surroundings
+    client: aiohttp.ClientSession, proxy: RunningProxy, sim: Simulator, shared: SharedState
 ) -> None:
     proxy.change(queue_wait_s=0.05)
     async with asyncio.TaskGroup() as group:
@@ -120,7 +120,7 @@ async def test_request_whose_turn_does_not_come_is_served_by_claude(
         served.cancel()
     assert proxy.records[0].backend == "anthropic"
     assert proxy.records[0].reason == "zai failed (busy), served by anthropic"
-    assert around.availability.is_open(proxy.settings.backend("zai"), SONNET)
+    assert shared.breaker.is_open(proxy.settings.backend("zai"), SONNET)
 
 
 async def test_without_failover_the_queue_s_end_is_a_passing_error(
@@ -143,7 +143,7 @@ async def test_client_that_leaves_frees_its_turn_and_says_nothing_of_the_backend
     client: aiohttp.ClientSession,
     proxy: RunningProxy,
     sim: Simulator,
-    around: Surroundings,
+    shared: SharedState,
     phase: str,
 ) -> None:
     faults = {"head": ["first-byte=20"], "opening": ["slow=20"], "stream": ["silence=20"]}
@@ -159,7 +159,7 @@ async def test_client_that_leaves_frees_its_turn_and_says_nothing_of_the_backend
         asked.cancel()
     record = await proxy.only_record()
     assert (record.backend, record.status) == ("zai", "cancelled")
-    assert around.turns.waiting("zai") == 0
-    assert around.availability.standing(proxy.settings.backend("zai")) is None
+    assert shared.queue.waiting("zai") == 0
+    assert shared.breaker.standing(proxy.settings.backend("zai")) is None
     sim.zai.at_once = 1
     assert (await send(client, proxy, ask(), **session("two")))[0] == 200

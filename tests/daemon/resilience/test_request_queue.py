@@ -1,4 +1,4 @@
-"""Waiting for a turn: who gets it next, for how long one waits, and that none is ever lost."""
+"""Waiting for a slot: who gets it next, for how long one waits, and that none is ever lost."""
 
 from __future__ import annotations
 
@@ -10,43 +10,43 @@ import pytest
 from manual_loop import ManualLoop
 
 from offramp_core.settings import default_backends
-from offramp_daemon.resilience import request_queue as turns_module
+from offramp_daemon.resilience import request_queue
 from offramp_daemon.resilience.concurrency_limit import FORGOTTEN_AFTER_S
 from offramp_daemon.resilience.request_queue import (
     MOST_WAITING,
     REST_FIRST_S,
-    Turn,
-    Turns,
-    TurnTimeoutError,
+    RequestQueue,
+    Slot,
+    SlotTimeoutError,
 )
 
 ANTHROPIC, ZAI = default_backends()
 
 
 class Request:
-    """One request: enters, does what it is told, leaves; `log` says who got a turn, in order."""
+    """One request: enters, does what it is told, leaves; `log` says who got a slot, in order."""
 
     def __init__(self, bench: Bench, name: str, session: str | None, wait_s: float) -> None:
         self.bench, self.name = bench, name
         self.session, self.wait_s = session, wait_s
-        self.turn: Turn | None = None
+        self.slot: Slot | None = None
         self.is_holding = False
         self.orders: asyncio.Queue[str] = asyncio.Queue()
         self.task = bench.loop.create_task(self._run())
 
     async def _run(self) -> None:
-        turn = self.bench.turns.turn(self.bench.backend, self.session, self.wait_s)
+        slot = self.bench.queue.slot(self.bench.backend, self.session, self.wait_s)
         try:
-            async with turn:
-                self.turn = turn
+            async with slot:
+                self.slot = slot
                 self._hold()
                 while (order := await self.orders.get()) != "end":
                     if order == "refused":
                         self.is_holding = False
-                        await turn.refused()
+                        await slot.refused()
                         self._hold()
                     elif order == "note_refused":
-                        turn.note_refused()
+                        slot.note_refused()
                         self.is_holding = False
         finally:
             self.is_holding = False
@@ -68,12 +68,12 @@ class Request:
 
 
 class Bench:
-    """Turns on a loop whose time a test moves."""
+    """RequestQueue on a loop whose time a test moves."""
 
     def __init__(self, loop: ManualLoop) -> None:
         self.loop = loop
         self.backend = ZAI
-        self.turns = Turns(clock=loop.time)
+        self.queue = RequestQueue(clock=loop.time)
         self.log: list[str] = []
         self.requests: list[Request] = []
         """A loop does not hold its tasks, so somebody has to."""
@@ -85,13 +85,13 @@ class Bench:
         return request
 
     def limit_to(self, count: int) -> list[Request]:
-        """As many requests as the limit then is; they hold all turns."""
+        """As many requests as the limit then is; they hold all queue."""
         held = [self.come(f"held {number}", "held") for number in range(count + 1)]
         refused = held.pop()
         refused.order("note_refused")
         refused.end()
         self.log.clear()
-        assert self.turns.at_once("zai") == count
+        assert self.queue.at_once("zai") == count
         return held
 
 
@@ -105,22 +105,22 @@ def bench():
 def test_without_a_refusal_nobody_waits(bench):
     requests = [bench.come(str(number)) for number in range(100)]
     assert all(request.is_holding for request in requests)
-    assert (bench.turns.at_once("zai"), bench.turns.waiting("zai")) == (None, 0)
-    assert (bench.turns.at_once("never seen"), bench.turns.waiting("never seen")) == (None, 0)
+    assert (bench.queue.at_once("zai"), bench.queue.waiting("zai")) == (None, 0)
+    assert (bench.queue.at_once("never seen"), bench.queue.waiting("never seen")) == (None, 0)
 
 
 def test_above_the_limit_requests_wait_until_an_answer_ends(bench):
     held = bench.limit_to(2)
     late = bench.come("late")
     assert not late.is_holding
-    assert bench.turns.waiting("zai") == 1
-    assert not bench.turns.has_room(ZAI)
+    assert bench.queue.waiting("zai") == 1
+    assert not bench.queue.has_room(ZAI)
     held[0].end()
     assert late.is_holding
-    assert bench.turns.waiting("zai") == 0
-    assert not bench.turns.has_room(ZAI)
+    assert bench.queue.waiting("zai") == 0
+    assert not bench.queue.has_room(ZAI)
     held[1].end()
-    assert bench.turns.has_room(ZAI)
+    assert bench.queue.has_room(ZAI)
 
 
 def test_a_backend_does_not_wait_for_another(bench):
@@ -170,9 +170,9 @@ def test_a_turn_that_does_not_come_in_time_is_an_error_and_leaves_no_hole(bench)
     assert not impatient.task.done()
     bench.loop.advance(0.2)
     error = impatient.error()
-    assert isinstance(error, TurnTimeoutError)
+    assert isinstance(error, SlotTimeoutError)
     assert (error.backend, error.wait_s) == ("zai", 5)
-    assert bench.turns.waiting("zai") == 1
+    assert bench.queue.waiting("zai") == 1
     current.end()
     assert patient.is_holding
 
@@ -180,17 +180,17 @@ def test_a_turn_that_does_not_come_in_time_is_an_error_and_leaves_no_hole(bench)
 @pytest.mark.parametrize("wait_s", [0, -1])
 def test_without_time_to_wait_a_turn_is_had_at_once_or_not_at_all(bench, wait_s):
     current = bench.limit_to(1)[0]
-    assert isinstance(bench.come("late", wait_s=wait_s).error(), TurnTimeoutError)
+    assert isinstance(bench.come("late", wait_s=wait_s).error(), SlotTimeoutError)
     current.end()
     assert bench.come("in time", wait_s=wait_s).is_holding
 
 
 def test_too_long_a_queue_turns_away_at_once(bench, monkeypatch):
-    monkeypatch.setattr(turns_module, "MOST_WAITING", 3)
+    monkeypatch.setattr(request_queue, "MOST_WAITING", 3)
     bench.limit_to(1)
     for number in range(3):
         assert not bench.come(str(number)).task.done()
-    assert isinstance(bench.come("one too many").error(), TurnTimeoutError)
+    assert isinstance(bench.come("one too many").error(), SlotTimeoutError)
     assert MOST_WAITING >= 100
 
 
@@ -200,7 +200,7 @@ def test_a_waiter_that_is_cancelled_leaves_no_hole(bench):
     first.task.cancel()
     bench.loop.settle()
     assert first.task.cancelled()
-    assert bench.turns.waiting("zai") == 1
+    assert bench.queue.waiting("zai") == 1
     current.end()
     assert second.is_holding
 
@@ -222,12 +222,12 @@ def test_a_turn_given_to_one_who_is_cancelled_at_that_moment_goes_to_the_next(
     steps = [first.task.cancel, lambda: current.orders.put_nowait("end")]
     for step in steps if is_cancelled_first else reversed(steps):
         step()
-    if not is_cancelled_first:  # the turn has been given, and its owner not run yet
+    if not is_cancelled_first:  # the slot has been given, and its owner not run yet
         bench.loop.call_soon(first.task.cancel)
     bench.loop.settle()
     assert first.task.cancelled()
     assert second.is_holding
-    assert bench.turns.waiting("zai") == 0
+    assert bench.queue.waiting("zai") == 0
 
 
 def test_a_turn_that_comes_as_the_time_is_over_is_taken_or_passed_on(bench):
@@ -244,8 +244,8 @@ def test_a_refused_request_is_the_next_of_its_session_for_the_time_left(bench):
     bench.come("other", "held")
     bench.loop.advance(20)
     held[0].order("refused")
-    assert bench.turns.at_once("zai") == 1
-    assert bench.turns.waiting("zai") == 2
+    assert bench.queue.at_once("zai") == 1
+    assert bench.queue.waiting("zai") == 2
     bench.loop.advance(9)
     held[1].end()
     assert held[0].is_holding
@@ -256,7 +256,7 @@ def test_a_refused_request_whose_time_is_over_holds_nothing(bench):
     held = bench.limit_to(2)
     held[0].order("refused")
     bench.loop.advance(31)
-    assert isinstance(held[0].error(), TurnTimeoutError)
+    assert isinstance(held[0].error(), SlotTimeoutError)
     late = bench.come("late")
     held[1].end()
     assert late.is_holding
@@ -281,7 +281,7 @@ def test_an_answer_makes_the_rest_short_again(bench):
     bench.loop.advance(1.01)
     current.order("refused")
     bench.loop.advance(2.01)
-    current.turn.served()
+    current.slot.served()
     current.order("refused")
     bench.loop.advance(1.01)
     assert current.is_holding
@@ -305,7 +305,7 @@ def test_who_comes_during_a_rest_waits_for_its_end(bench):
     current.end()
     late = bench.come("late")
     assert not late.is_holding
-    assert not bench.turns.has_room(ZAI)
+    assert not bench.queue.has_room(ZAI)
     bench.loop.advance(REST_FIRST_S + 0.01)
     assert late.is_holding
 
@@ -314,10 +314,10 @@ def test_answers_at_the_limit_let_one_more_in(bench):
     held = bench.limit_to(1)
     late = bench.come("late")
     for _ in range(20):
-        held[0].turn.served()
+        held[0].slot.served()
     bench.loop.settle()
     assert late.is_holding
-    assert bench.turns.at_once("zai") == 2
+    assert bench.queue.at_once("zai") == 2
 
 
 def test_a_limit_of_hours_ago_is_forgotten_and_lets_all_in(bench):
@@ -326,7 +326,7 @@ def test_a_limit_of_hours_ago_is_forgotten_and_lets_all_in(bench):
     bench.loop.advance(FORGOTTEN_AFTER_S + 1)
     assert bench.come("late").is_holding
     assert all(request.is_holding for request in patient)
-    assert bench.turns.at_once("zai") is None
+    assert bench.queue.at_once("zai") is None
 
 
 def test_another_key_begins_without_a_limit_and_old_turns_go_on(bench):
@@ -334,7 +334,7 @@ def test_another_key_begins_without_a_limit_and_old_turns_go_on(bench):
     waiting = bench.come("waiting")
     bench.backend = msgspec.structs.replace(ZAI, base_url="http://127.0.0.1:9")
     assert bench.come("new").is_holding
-    assert bench.turns.at_once("zai") is None
+    assert bench.queue.at_once("zai") is None
     current.end()
     assert waiting.is_holding
 
@@ -347,12 +347,12 @@ def test_settings_read_again_without_a_change_keep_the_limit(bench):
 
 def test_marks_on_a_turn_that_is_not_held_change_nothing(bench):
     current = bench.limit_to(1)[0]
-    turn = current.turn
+    slot = current.slot
     current.end()
-    turn.served()
-    turn.note_refused()
-    assert bench.turns.at_once("zai") == 1
-    assert bench.turns.has_room(ZAI)
+    slot.served()
+    slot.note_refused()
+    assert bench.queue.at_once("zai") == 1
+    assert bench.queue.has_room(ZAI)
 
 
 def test_under_load_all_are_served_and_the_capacity_is_kept(bench):
@@ -360,11 +360,11 @@ def test_under_load_all_are_served_and_the_capacity_is_kept(bench):
     capacity, chance, serving, served = 3, random.Random(7), set(), []
 
     async def request(number: int) -> None:
-        async with bench.turns.turn(ZAI, f"session {number % 6}", 600) as turn:
+        async with bench.queue.slot(ZAI, f"session {number % 6}", 600) as slot:
             while len(serving) >= capacity:
-                await turn.refused()
+                await slot.refused()
             serving.add(number)
-            turn.served()
+            slot.served()
             await asyncio.sleep(chance.uniform(1, 9))
             serving.remove(number)
             served.append(number)
@@ -376,4 +376,4 @@ def test_under_load_all_are_served_and_the_capacity_is_kept(bench):
         if all(task.done() for task in tasks):
             break
     assert sorted(served) == list(range(60))
-    assert bench.turns.at_once("zai") in {3, 4}
+    assert bench.queue.at_once("zai") in {3, 4}

@@ -1,4 +1,4 @@
-"""Any order of arrivals, ends, refusals, cancellations and time: no turn too many, none lost."""
+"""Any order of arrivals, ends, refusals, cancellations and time: no slot too many, none lost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from manual_loop import ManualLoop
 
 from offramp_core.settings import default_backends
-from offramp_daemon.resilience.request_queue import REST_LONGEST_S, Turns, TurnTimeoutError
+from offramp_daemon.resilience.request_queue import REST_LONGEST_S, RequestQueue, SlotTimeoutError
 
 _, ZAI = default_backends()
 WAITS_S = [0.0, 1.0, 5.0, 30.0]
@@ -23,7 +23,7 @@ class Request:
     order: asyncio.Future[str]
     deadline_s: float
     task: asyncio.Task[None] | None = None
-    turn: object = None
+    slot: object = None
     is_holding: bool = False
 
 
@@ -33,27 +33,27 @@ class TurnsMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = ManualLoop()
-        self.turns = Turns(clock=self.loop.time)
+        self.queue = RequestQueue(clock=self.loop.time)
         self.requests: list[Request] = []
         self.refused_s = float("-inf")
         self.was_holding = 0
 
     async def _run(self, request: Request, wait_s: float) -> None:
         try:
-            async with self.turns.turn(ZAI, request.session, wait_s) as turn:
-                request.turn = turn
+            async with self.queue.slot(ZAI, request.session, wait_s) as slot:
+                request.slot = slot
                 self._hold(request)
                 while await request.order == "refused":
                     request.is_holding = False
                     request.order = self.loop.create_future()
-                    await turn.refused()
+                    await slot.refused()
                     self._hold(request)
         finally:
             request.is_holding = False
 
     def _hold(self, request: Request) -> None:
         request.is_holding = True
-        limit = self.turns.at_once("zai")
+        limit = self.queue.at_once("zai")
         assert limit is None or len(self._holding()) <= limit, "more in flight than the limit"
 
     def _holding(self) -> list[Request]:
@@ -104,7 +104,7 @@ class TurnsMachine(RuleBasedStateMachine):
     def serve(self, data, times):
         request = data.draw(st.sampled_from(self._holding()))
         for _ in range(times):
-            request.turn.served()
+            request.slot.served()
         self.loop.settle()
 
     @precondition(lambda self: self.requests)
@@ -120,12 +120,12 @@ class TurnsMachine(RuleBasedStateMachine):
     @invariant()
     def those_who_wait_are_counted_and_still_have_time(self):
         waiting = self._waiting()
-        assert self.turns.waiting("zai") == len(waiting)
+        assert self.queue.waiting("zai") == len(waiting)
         assert all(request.deadline_s > self.loop.time() for request in waiting)
 
     @invariant()
     def nobody_waits_while_there_is_room(self):
-        limit, holding = self.turns.at_once("zai"), len(self._holding())
+        limit, holding = self.queue.at_once("zai"), len(self._holding())
         if not self._waiting() or limit is None:
             return
         is_resting = holding == 0 and self.loop.time() - self.refused_s <= REST_LONGEST_S
@@ -135,11 +135,11 @@ class TurnsMachine(RuleBasedStateMachine):
     def requests_end_by_their_answer_their_time_or_their_client(self):
         for request in self.requests:
             if request.task.done() and not request.task.cancelled():
-                assert isinstance(request.task.exception(), TurnTimeoutError | None)
+                assert isinstance(request.task.exception(), SlotTimeoutError | None)
         self.requests = [request for request in self.requests if not request.task.done()]
 
     def teardown(self):
-        """When all who hold a turn end, all others have theirs, or their time is over."""
+        """When all who hold a slot end, all others have theirs, or their time is over."""
         try:
             self._end_all()
         finally:
@@ -155,8 +155,8 @@ class TurnsMachine(RuleBasedStateMachine):
         self.loop.advance(REST_LONGEST_S + 0.1)
         self.requests_end_by_their_answer_their_time_or_their_client()
         assert self.requests == []
-        assert self.turns.waiting("zai") == 0
-        assert self.turns.has_room(ZAI)
+        assert self.queue.waiting("zai") == 0
+        assert self.queue.has_room(ZAI)
 
 
 TestTurnsMachine = TurnsMachine.TestCase
@@ -181,16 +181,16 @@ def round_robin(sessions: list[str]) -> list[int]:
 @given(sessions=st.lists(st.sampled_from("abcd"), max_size=40))
 def test_each_session_has_its_share_whatever_the_others_ask_for(sessions):
     loop = ManualLoop()
-    turns, order = Turns(clock=loop.time), []
+    queue, order = RequestQueue(clock=loop.time), []
 
     async def request(number: int, session: str) -> None:
-        async with turns.turn(ZAI, session, 1e6):
+        async with queue.slot(ZAI, session, 1e6):
             order.append(number)
             await asyncio.sleep(1)
 
     async def learn() -> None:
-        async with turns.turn(ZAI, "first", 1) as turn:
-            turn.note_refused()
+        async with queue.slot(ZAI, "first", 1) as slot:
+            slot.note_refused()
             await asyncio.sleep(0.5)
 
     tasks = [loop.create_task(learn())]

@@ -12,6 +12,7 @@ import sys
 
 import pytest
 from daemon_process import free_port
+from proxy_harness import running_proxy, settings_for
 from raw_client import OPUS
 from raw_upstream import (
     END,
@@ -216,9 +217,7 @@ def test_trust_store_is_read_once_and_not_for_every_connection(certificates, mon
     assert context.check_hostname
 
 
-async def test_session_that_was_left_is_closed_once_its_last_answer_has_ended(
-    start_proxy, client, monkeypatch
-):
+async def test_session_that_was_left_is_closed_once_its_last_answer_has_ended(client):
     go_on = asyncio.Event()
 
     async def answer(connection: Connection) -> None:
@@ -229,11 +228,16 @@ async def test_session_that_was_left_is_closed_once_its_last_answer_has_ended(
         else:
             await answer_message(connection)
 
-    async with raw_upstream(answer) as upstream, start_proxy(upstream.url, upstream.url) as proxy:
+    wall_s = 1000.0
+    way_out = upstream_module.Upstream(wall_s=lambda: wall_s, clock_s=lambda: 1000.0)
+    async with (
+        raw_upstream(answer) as upstream,
+        running_proxy(settings_for(upstream.url, upstream.url), upstream=way_out) as proxy,
+    ):
         async with client.post(proxy.url + "/v1/messages", data=OPUS) as answered:
             assert await answered.content.readany() == START
-            for gap_s in (3600.0, 7200.0, 7200.0):
-                monkeypatch.setattr(upstream_module, "_clock_gap_s", lambda gap_s=gap_s: gap_s)
+            for slept_s in (3600.0, 3600.0, 0.0):
+                wall_s += slept_s
                 assert (await ask(client, proxy))[0] == 200
                 pools = proxy.upstream._left
                 assert len(pools) == 1  # the one with the stream, however often it slept
