@@ -81,7 +81,7 @@ class Desk:
         (turn / "pid").write_text(f"{pid}\n")
 
     def change_source(self) -> None:
-        module = self.checkout / "daemon" / "offramp_core" / "units.py"
+        module = self.checkout / "daemon" / "offramp_core" / "wording" / "formatting.py"
         module.write_text(module.read_text() + "\n# Another one.\n")
 
 
