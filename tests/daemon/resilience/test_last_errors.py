@@ -62,7 +62,8 @@ def ended(errors: LastErrors, backend: Backend, outcome: Outcome) -> None:
 
 
 def refused(code: str, status: int = 429) -> Outcome:
-    failure = from_delegate("zai", status, ServiceError(code=code, message="secret"))
+    error = ServiceError(code=code, message="secret")
+    failure = from_delegate("zai", status, error, zai.SERVICE)
     return of_failure(dataclasses.replace(failure, diagnostic=f"code {code}"))
 
 
