@@ -12,6 +12,7 @@ from aiohttp.test_utils import make_mocked_request
 from proxy_harness import ZAI_KEY, settings_for
 
 from offramp_core.control import api
+from offramp_core.services import zai
 from offramp_core.settings import ANTHROPIC, Secret
 from offramp_daemon.exchange import Exchange
 from offramp_daemon.messages.errors import Failure, ServiceError, from_delegate
