@@ -138,6 +138,7 @@ def quota_of(
         )
     source = QuotaSource(
         report=QuotaReport(plans=tuple(known), since=NOW - timedelta(hours=30)),
+        asked={"zai": True},
         points=quota_burnup.grouped(points),
         absences=ABSENCES,
     )
