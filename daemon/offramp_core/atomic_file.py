@@ -104,20 +104,23 @@ def replace(
     *,
     mode: int = _PRIVATE_FILE,
     like: os.stat_result | None = None,
+    waits_for_disk: bool = True,
     check: Callable[[], None] = lambda: None,
 ) -> None:
     """Put `data` in the place of `path`, whole or not at all, so that it survives a power cut.
 
-    It has `mode`, or the mode and the owner of `like`. `check` is called last before the old
-    file goes, and may raise to keep it.
+    It has `mode`, or the mode and the owner of `like`. Without `waits_for_disk` a power cut may
+    cost it: for what is easily made again, and for threads that may not wait. `check` is called
+    last before the old file goes, and may raise to keep it.
 
     Raises:
         OSError: the disk is full, read-only or broken; what was there stays.
     """
-    with _written_beside(path, data, mode, like) as new:
+    with _written_beside(path, data, mode, like, waits_for_disk=waits_for_disk) as new:
         check()
         new.replace(path)
-    _sync_folder(path.parent)
+    if waits_for_disk:
+        _sync_folder(path.parent)
 
 
 def create(path: Path, data: bytes) -> None:
@@ -133,7 +136,12 @@ def create(path: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def _written_beside(
-    path: Path, data: bytes, mode: int, like: os.stat_result | None
+    path: Path,
+    data: bytes,
+    mode: int,
+    like: os.stat_result | None,
+    *,
+    waits_for_disk: bool = True,
 ) -> Iterator[Path]:
     """Write `data` into a file beside `path`, which is gone at the end unless it was renamed."""
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -145,7 +153,8 @@ def _written_beside(
                 _keep_owner_and_mode(file.fileno(), like)
             elif mode != _PRIVATE_FILE:  # which it has already
                 os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
+            if waits_for_disk:
+                os.fsync(file.fileno())
         yield Path(name)
     finally:
         with contextlib.suppress(OSError):

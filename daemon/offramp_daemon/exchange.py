@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ by then, it was not the last one: another backend is asked next."""
 
 _NAME_LIMIT = 200
 _NO_USAGE = TokenUsage()
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,7 @@ class Exchange:
     """A request under way. Fields are filled in as they become known.
 
     Each outcome is reported to all `listeners`, in their order, and `finish` does so only once.
+    A listener that fails is logged, and the next one is called.
     `encoded` and `body` are there once the request was read, `decision` and `sent_model` once it
     has a `backend`.
     """
@@ -111,8 +114,7 @@ class Exchange:
         a decision's reason was about that backend; `reason` takes its place.
         """
         if after is not None:
-            for listener in self.listeners:
-                listener(self, after)
+            self._report(after)
         self.permit = None
         self.decision = decision
         self.backend = decision.backend
@@ -127,8 +129,15 @@ class Exchange:
             return
         self.outcome = outcome
         self.elapsed_ms = round((time.monotonic() - self.started_s) * 1000)
+        self._report(outcome)
+
+    def _report(self, outcome: Outcome) -> None:
+        """Call the listeners; one that fails costs neither the client's answer nor the record."""
         for listener in self.listeners:
-            listener(self, outcome)
+            try:
+                listener(self, outcome)
+            except Exception:  # noqa: BLE001 - whatever it is, the others hear of the outcome
+                _LOG.exception("What listens to the outcomes of requests failed")
 
     def record(self) -> RequestRecord:
         """The line for the log, once it is finished."""

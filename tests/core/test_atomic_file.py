@@ -27,6 +27,17 @@ def test_replaced_file_has_the_new_data_and_mode(tmp_path: Path, mode: int) -> N
     assert stat.S_IMODE(file.stat().st_mode) == mode
 
 
+@pytest.mark.parametrize(("waits_for_disk", "synced"), [(True, 2), (False, 0)])
+def test_replacing_waits_for_the_disk_where_the_data_has_to_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waits_for_disk: bool, synced: int
+) -> None:
+    waited: list[int] = []
+    monkeypatch.setattr(os, "fsync", waited.append)
+    atomic_file.replace(tmp_path / "state", b"new", waits_for_disk=waits_for_disk)
+    assert contents(tmp_path) == {"state": b"new"}
+    assert len(waited) == synced, "the file, and the folder that names it"
+
+
 def test_replacing_that_is_called_off_leaves_the_old_file_only(tmp_path: Path) -> None:
     file = tmp_path / "state"
     file.write_bytes(b"old")

@@ -74,4 +74,4 @@ def save(file: Path, accounts: Mapping[str, LearntAccount]) -> None:
         weeks={name: account.week for name, account in latest if account.week is not None},
     )
     make_private_folder(file.parent)
-    atomic_file.replace(file, msgspec.json.encode(kept) + b"\n")
+    atomic_file.replace(file, msgspec.json.encode(kept) + b"\n", waits_for_disk=False)

@@ -84,7 +84,8 @@ def save(file: Path, selection: Selection) -> None:
     )
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        atomic_file.replace(file, msgspec.json.encode(saved, order="deterministic") + b"\n")
+        data = msgspec.json.encode(saved, order="deterministic") + b"\n"
+        atomic_file.replace(file, data, waits_for_disk=False)
     except OSError as error:
         raise OfframpError(
             f"The choice of what to show can't be kept in {file}: {error.strerror or error}.",

@@ -78,7 +78,8 @@ class MonthCache:
         """Keep what was counted of `file`, if that is possible."""
         with contextlib.suppress(OSError):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            atomic_file.replace(self._entry(file), _encode(file, folded))
+            data = _encode(file, folded)
+            atomic_file.replace(self._entry(file), data, waits_for_disk=False)
 
     def drop_others(self, files: Iterable[FileStatus]) -> None:
         """Remove what is of none of `files`, and what was left half written."""

@@ -44,4 +44,4 @@ def save(file: Path, memory: WindowMemory) -> None:
         OSError: it can't be written; what was there stays.
     """
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    atomic_file.replace(file, msgspec.json.encode(memory) + b"\n")
+    atomic_file.replace(file, msgspec.json.encode(memory) + b"\n", waits_for_disk=False)

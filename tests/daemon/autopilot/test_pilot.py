@@ -187,6 +187,17 @@ async def test_what_was_learnt_outlives_the_daemon(
         await until(lambda: successor.choose(SONNET).is_claude)
 
 
+def test_closing_does_not_wait_for_the_disk(
+    pilot: Pilot, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[int] = []
+    monkeypatch.setattr(os, "fsync", waited.append)
+    teach(pilot, clock, to=0.05)
+    pilot.close()
+    assert (tmp_path / "autopilot.json").exists()
+    assert waited == []
+
+
 @pytest.mark.parametrize(
     "content",
     [

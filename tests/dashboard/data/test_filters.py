@@ -78,6 +78,15 @@ def test_folder_that_is_read_only_is_said_and_keeps_the_old_file(tmp_path: Path)
     assert filters.load(file).measure is Measure.REQUESTS
 
 
+def test_saving_does_not_keep_the_window_waiting_for_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[int] = []
+    monkeypatch.setattr(os, "fsync", waited.append)
+    filters.save(tmp_path / "charts.json", Selection(measure=Measure.REQUESTS))
+    assert waited == []
+
+
 def test_toggling_hides_and_shows_one_at_a_time() -> None:
     hidden = Selection().with_provider("zai", is_on=False).with_model("", is_on=False)
     assert not hidden.shows("zai", "claude-opus-4-6")
