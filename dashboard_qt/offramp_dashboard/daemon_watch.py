@@ -15,7 +15,7 @@ from PySide6.QtCore import QObject, Signal, SignalInstance
 from offramp_core.control.client import ControlClient, ControlError, NotRunningError
 from offramp_core.errors import OfframpError
 from offramp_dashboard.data.daemon_text import seen
-from offramp_dashboard.data.quota_burnup import QuotaReport
+from offramp_dashboard.data.quota.quota_burnup import QuotaReport
 from offramp_dashboard.data.snapshot import DaemonCondition, DaemonSummary
 
 if TYPE_CHECKING:

@@ -30,9 +30,9 @@ from offramp_dashboard.settings_page.fields import Field
 from offramp_dashboard.settings_page.key_writer import KeyWriter
 from offramp_dashboard.settings_page.routes_editor import RoutesEditor
 from offramp_dashboard.theme import GRID_PX, HEADING
-from offramp_dashboard.views.choice_box import ChoiceBox
-from offramp_dashboard.views.fonts import scaled
-from offramp_dashboard.views.tick_box import TickBox
+from offramp_dashboard.views.style.fonts import scaled
+from offramp_dashboard.views.widgets.choice_box import ChoiceBox
+from offramp_dashboard.views.widgets.tick_box import TickBox
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -22,7 +22,6 @@ from PySide6.QtWidgets import (
 
 from offramp_dashboard.data.snapshot import FeedState
 from offramp_dashboard.theme import GRID_PX
-from offramp_dashboard.views import number_text
 from offramp_dashboard.views.empty_states import (
     Banner,
     NoticeAction,
@@ -34,6 +33,7 @@ from offramp_dashboard.views.filter_bar import FilterBar
 from offramp_dashboard.views.pages import ChartPage, HistoryPage, Overview, summary_of
 from offramp_dashboard.views.quota_page import QuotaPage
 from offramp_dashboard.views.requests_view import RequestsView
+from offramp_dashboard.views.style import number_text
 from offramp_dashboard.views.toolbar import Toolbar
 from offramp_dashboard.window.menus import Menus
 
