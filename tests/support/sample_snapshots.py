@@ -140,6 +140,7 @@ def quota_of(
         report=QuotaReport(plans=tuple(known), since=NOW - timedelta(hours=30)),
         points=quota_burnup.grouped(points),
         absences=ABSENCES,
+        asked={"zai": True},
     )
     return quota_burnup.compose(source, NOW.astimezone(UTC), ZONE)
 

@@ -153,7 +153,7 @@ def _claude_checks(context: DoctorContext) -> dict[str, Run]:
     is_own = functools.partial(leads_here, host=host, port=context.port)
 
     @functools.cache
-    def found() -> tuple[scopes.Scope, ...]:
+    def found_scopes() -> tuple[scopes.Scope, ...]:
         places = SettingsLocations.for_user(
             context.environ, home=context.home, folder=context.folder
         )
@@ -161,12 +161,18 @@ def _claude_checks(context: DoctorContext) -> dict[str, Run]:
 
     return {
         "claude": lambda: check_claude_install.judge(check_claude_install.look(context)),
-        "claude-address": lambda: check_claude_settings.judge_address(found(), url, is_own=is_own),
-        "claude-login": lambda: check_claude_install.judge_login(
-            check_claude_install.look_for_login(context, found())
+        "claude-address": lambda: check_claude_settings.judge_address(
+            found_scopes(), url, is_own=is_own
         ),
-        "claude-models": lambda: check_claude_settings.judge_models(found(), context.settings),
-        "claude-features": lambda: check_claude_settings.judge_features(found(), is_own=is_own),
+        "claude-login": lambda: check_claude_install.judge_login(
+            check_claude_install.look_for_login(context, found_scopes())
+        ),
+        "claude-models": lambda: check_claude_settings.judge_models(
+            found_scopes(), context.settings
+        ),
+        "claude-features": lambda: check_claude_settings.judge_features(
+            found_scopes(), is_own=is_own
+        ),
     }
 
 

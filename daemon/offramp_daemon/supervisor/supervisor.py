@@ -85,7 +85,7 @@ class Supervisor:
             mishaps = 0
             while not self._pool.is_over:
                 try:
-                    self._turn(signals)
+                    self._handle_events(signals)
                     mishaps = 0
                 except Exception:
                     # Its end would cut every stream: a mishap that passes is better lived through.
@@ -98,7 +98,7 @@ class Supervisor:
         for listener in self._listeners:
             listener.close()
 
-    def _turn(self, signals: socket.socket) -> None:
+    def _handle_events(self, signals: socket.socket) -> None:
         """Wait for whatever comes next, and do what it asks for."""
         self._pet()
         stderr_file.bound(self._environ)
@@ -133,10 +133,10 @@ class Supervisor:
         self._watch(pid, channel)
         return pid
 
-    def tell(self, pid: int, line: str) -> None:
+    def send(self, pid: int, line: str) -> None:
         """Send a line to a worker."""
         if pid in self._channels:
-            self._channels[pid].tell(line)
+            self._channels[pid].send(line)
 
     def signal(self, pid: int, number: signal.Signals) -> None:
         """Send a signal to a worker, which is a child of ours until it is reaped."""
@@ -152,7 +152,7 @@ class Supervisor:
         """Tell the manager, the first time that it is ready."""
         first = () if self._has_served else (sd_notify.READY,)
         self._has_served = True
-        self._manager.tell(*first, sd_notify.status(f"Serving (worker {pid})"))
+        self._manager.send(*first, sd_notify.status(f"Serving (worker {pid})"))
 
     # What comes in.
 
@@ -176,7 +176,7 @@ class Supervisor:
         if not self._is_stopping:
             self.say("Stopping; streams in flight may end first.")
         self._is_stopping = True
-        self._manager.tell(sd_notify.STOPPING, sd_notify.status("Stopping"))
+        self._manager.send(sd_notify.STOPPING, sd_notify.status("Stopping"))
         self._pool.stop()
 
     def _reap(self) -> None:
@@ -199,7 +199,7 @@ class Supervisor:
             return
         self._petted_s = now_s
         longer = (f"EXTEND_TIMEOUT_USEC={_LONGER_USEC}",) if self._is_stopping else ()
-        self._manager.tell(sd_notify.WATCHDOG, *longer)
+        self._manager.send(sd_notify.WATCHDOG, *longer)
 
     def _watch(self, pid: int, channel: Channel) -> None:
         self._channels[pid] = channel
@@ -237,7 +237,7 @@ class Supervisor:
                 self._pool.has_changed_hands = True
                 return
             try:
-                self_upgrade.run_anew(sys.argv, handed)
+                self_upgrade.re_execute(sys.argv, handed)
             except OSError as error:
                 self.say(
                     f"The supervisor could not be renewed ({error.strerror or error}) "
@@ -252,7 +252,7 @@ class Supervisor:
             reader.setblocking(False)
             writer.setblocking(False)
             before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-            handlers = {number: signal.signal(number, _note) for number in _SIGNALS}
+            handlers = {number: signal.signal(number, _ignore_signal) for number in _SIGNALS}
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             try:
                 yield reader
@@ -320,7 +320,7 @@ def _blocked_signals() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _note(_number: int, _frame: FrameType | None) -> None:
+def _ignore_signal(_number: int, _frame: FrameType | None) -> None:
     """Do nothing: the wakeup descriptor carries the number."""
 
 

@@ -69,12 +69,12 @@ class ChartPage(QWidget):
     def _card(self, title: str, chart: Chart) -> Card:
         chart.setMinimumHeight(_LOWEST_CHART_PX)
         chart.setMinimumWidth(160)
-        chart.range_dragged.connect(lambda first, last: self._tell_range(chart, first, last))
+        chart.range_dragged.connect(lambda first, last: self._report_range(chart, first, last))
         chart.back_asked.connect(self.back_asked)
         self._charts.append(chart)
         return Card(title, chart)
 
-    def _tell_range(self, chart: Chart, first: int, last: int) -> None:
+    def _report_range(self, chart: Chart, first: int, last: int) -> None:
         span = _span(chart, first, last)
         if span is not None:
             self.span_dragged.emit(*span)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _COLUMNS = 2
 
 
-class QuotaPage(ChartPage):
+class QuotaChartsPage(ChartPage):
     """Burn-ups, what their lines mean, and a line about each window that has none."""
 
     def __init__(self, parent: QWidget | None = None) -> None:

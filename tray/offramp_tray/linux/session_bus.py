@@ -141,7 +141,7 @@ class SessionBus:
             try:
                 await self._serve_once(speak)
             except _LOST as error:
-                self._tell_once(error)
+                self._report_once(error)
             on_lost()
             if clock() - began_s > _STEADY_AFTER_S:
                 pause_s = self._first_pause_s
@@ -252,7 +252,7 @@ class SessionBus:
             if bus.connected:  # cancelled, or a bug in `speak`
                 bus.disconnect()
 
-    def _tell_once(self, error: Exception) -> None:
+    def _report_once(self, error: Exception) -> None:
         """Log that there is no bus: once, until there was one again."""
         level = logging.DEBUG if self._is_reported else logging.ERROR
         self._is_reported = True

@@ -48,7 +48,7 @@ class UsageHistory:
         """Take in records that no other call brings, in any order."""
         self.usage_table.add(fold(records, GRID))
         recent = EvenGrid(width=RECENT_BUCKET, since=now - RECENT_KEPT)
-        self._recent = merge(self._kept(recent), fold(records, recent))
+        self._recent = merge(self._cells_within(recent), fold(records, recent))
 
     def add_columns(self, columns: Columns) -> None:
         """Take in what was folded elsewhere, of a time before the last hours."""
@@ -87,7 +87,7 @@ class UsageHistory:
         """When the first record arrived, to the slot, UTC."""
         return self.usage_table.first()
 
-    def _kept(self, grid: EvenGrid) -> UsageCells:
+    def _cells_within(self, grid: EvenGrid) -> UsageCells:
         since = grid.since or _EVER
         return UsageCells(
             {key: one for key, one in self._recent.cells.items() if key.start >= since}

@@ -124,7 +124,7 @@ class SplitChart(Chart):
         assert self._split is not None
         bars = self._split.bars
         end = min(mark.end or bars.now, bars.edges[-1])
-        return _place(bars.edges, mark.start), _place(bars.edges, end)
+        return _bar_position(bars.edges, mark.start), _bar_position(bars.edges, end)
 
     def _redraw(self) -> None:
         split, series_fills = self._split, self._series_fills
@@ -185,7 +185,7 @@ class _PauseItem(PixelItem):
         painter.restore()
 
 
-def _place(edges: Sequence[datetime], moment: datetime) -> float:
+def _bar_position(edges: Sequence[datetime], moment: datetime) -> float:
     """`moment` in bars: 2.5 is the middle of the third."""
     index = bisect_right([edge.timestamp() for edge in edges], moment.timestamp()) - 1
     if index < 0:

@@ -113,7 +113,7 @@ class QuotaChart(Chart):
                 rows.insert(0, HoverRow(name="at this pace", value=f"≈ {percent_text(expected)}"))
         else:
             moment = min(end, burn_up.now, key=datetime.timestamp)
-            value, note = _told(burn_up, moment)
+            value, note = _used_at(burn_up, moment)
             fill = Fill(colour=self.theme.of_backend(burn_up.backend))
             rows.insert(0, HoverRow(name="used", value=value, fill=fill))
         title = number_text.span_text(start, end, burn_up.now)
@@ -133,7 +133,7 @@ def _expected(burn_up: BurnUp, moment: datetime) -> float | None:
     return burn_up.forecast * (moment.timestamp() - start) / (end - start)
 
 
-def _told(burn_up: BurnUp, moment: datetime) -> tuple[str, str]:
+def _used_at(burn_up: BurnUp, moment: datetime) -> tuple[str, str]:
     """What was used at `moment`, which is over, and what there is to say about it."""
     points = burn_up.points
     at = bisect_right([point.moment.timestamp() for point in points], moment.timestamp())

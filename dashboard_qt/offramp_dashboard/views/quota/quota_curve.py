@@ -94,7 +94,7 @@ class _Drawing:
         self._draw_ahead()
         self._draw_now()
 
-    def _place(self, moment: datetime, used: float) -> QPointF:
+    def _to_point(self, moment: datetime, used: float) -> QPointF:
         start, end = self._burn_up.start.timestamp(), self._burn_up.end.timestamp()
         part = (moment.timestamp() - start) / (end - start)
         return self._to_pixels.map(QPointF(part * self._bars, used * WHOLE))
@@ -102,9 +102,9 @@ class _Drawing:
     def _draw_even_pace(self) -> None:
         burn_up, painter = self._burn_up, self._painter
         painter.setPen(line_pen(self._theme.muted, 1.0, EVEN_PACE))
-        painter.drawLine(self._place(burn_up.start, 0), self._place(burn_up.end, 1))
+        painter.drawLine(self._to_point(burn_up.start, 0), self._to_point(burn_up.end, 1))
         painter.setPen(line_pen(self._theme.muted, 1.0))
-        top = round(self._place(burn_up.start, 1).y()) - 0.5
+        top = round(self._to_point(burn_up.start, 1).y()) - 0.5
         painter.drawLine(QPointF(self._area.left(), top), QPointF(self._area.right(), top))
 
     def _draw_before(self) -> None:
@@ -121,14 +121,14 @@ class _Drawing:
     def _draw_used(self) -> None:
         points = self._burn_up.points
         solid, gaps = self._lines(points)
-        under = QPainterPath(self._place(points[0].moment, 0))
+        under = QPainterPath(self._to_point(points[0].moment, 0))
         before = points[0]
         for point in points[1:]:
             if not point.is_after_gap:
-                under.lineTo(self._place(point.moment, before.used))
-            under.lineTo(self._place(point.moment, point.used))
+                under.lineTo(self._to_point(point.moment, before.used))
+            under.lineTo(self._to_point(point.moment, point.used))
             before = point
-        under.lineTo(self._place(before.moment, 0))
+        under.lineTo(self._to_point(before.moment, 0))
         shade = QColor(self._colour)
         shade.setAlphaF(_AREA)
         self._painter.fillPath(under, shade)
@@ -141,27 +141,27 @@ class _Drawing:
         before = points[0]
         for point in points[1:]:
             path = gaps if point.is_after_gap else solid
-            path.moveTo(self._place(before.moment, before.used))
+            path.moveTo(self._to_point(before.moment, before.used))
             if not point.is_after_gap:
-                path.lineTo(self._place(point.moment, before.used))
-            path.lineTo(self._place(point.moment, point.used))
+                path.lineTo(self._to_point(point.moment, before.used))
+            path.lineTo(self._to_point(point.moment, point.used))
             before = point
         return solid, gaps
 
     def _draw_ahead(self) -> None:
         burn_up, painter = self._burn_up, self._painter
-        here = self._place(burn_up.now, burn_up.used)
+        here = self._to_point(burn_up.now, burn_up.used)
         painter.setPen(line_pen(self._colour, THIN_PX, DASHES))
-        painter.drawLine(self._place(burn_up.told_at, burn_up.used), here)
+        painter.drawLine(self._to_point(burn_up.told_at, burn_up.used), here)
         if burn_up.forecast is None:
             return
-        there = self._place(burn_up.end, burn_up.forecast)
+        there = self._to_point(burn_up.end, burn_up.forecast)
         if burn_up.runs_out is None:
             painter.setPen(line_pen(self._colour, LINE_PX, DOTS))
             painter.drawLine(here, there)
             self._draw_forecast_label(here, there)
             return
-        empty = self._place(burn_up.runs_out, 1)
+        empty = self._to_point(burn_up.runs_out, 1)
         painter.setPen(line_pen(self._colour, LINE_PX, DOTS))
         painter.drawLine(here, empty)
         painter.setPen(line_pen(self._theme.danger, LINE_PX, DOTS))
@@ -180,7 +180,7 @@ class _Drawing:
 
     def _draw_now(self) -> None:
         burn_up = self._burn_up
-        here = self._place(burn_up.now, burn_up.used)
+        here = self._to_point(burn_up.now, burn_up.used)
         colour = self._theme.danger if burn_up.is_spent else self._colour
         self._draw_disc(here, colour, _DOT_PX)
         text = "spent" if burn_up.is_spent else percent_text(burn_up.used)
