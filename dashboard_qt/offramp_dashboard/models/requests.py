@@ -168,11 +168,6 @@ class RequestsModel(QAbstractTableModel):
             self._rearrange()
             self._report_count()
 
-    def set_zone(self, zone: tzinfo) -> None:
-        """Show times in `zone`."""
-        self._zone = zone
-        self.refresh_times()
-
     def refresh_times(self) -> None:
         """Word the times again, for `today` is another day by now."""
         if self._shown:

@@ -30,7 +30,6 @@ BUS_PATH: Final = "/org/freedesktop/DBus"
 
 CALL_TIMEOUT_S: Final = 5.0
 _CONNECT_TIMEOUT_S = 10.0
-_GOODBYE_TIMEOUT_S = 1.0
 
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 30.0

@@ -28,14 +28,14 @@ class Card(QFrame):
         self._subtitle = ElidedLabel()
         self._subtitle.setProperty("rank", "muted")
         self._subtitle.setFont(scaled(self.font(), CAPTION))
-        self._head = QHBoxLayout()
-        self._head.setSpacing(GRID_PX)
-        self._head.addWidget(self._title)
-        self._head.addWidget(self._subtitle, 1)
+        head = QHBoxLayout()
+        head.setSpacing(GRID_PX)
+        head.addWidget(self._title)
+        head.addWidget(self._subtitle, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2 * GRID_PX, GRID_PX + 4, 2 * GRID_PX, GRID_PX)
         layout.setSpacing(GRID_PX // 2)
-        layout.addLayout(self._head)
+        layout.addLayout(head)
         layout.addWidget(content, 1)
 
     def set_title(self, title: str) -> None:
@@ -45,10 +45,6 @@ class Card(QFrame):
     def set_subtitle(self, subtitle: str) -> None:
         """Say a line about it, beside the title."""
         self._subtitle.set_full_text(subtitle)
-
-    def add_to_head(self, widget: QWidget) -> None:
-        """Put a button at the title line's end."""
-        self._head.addWidget(widget)
 
     @property
     def title(self) -> str:
