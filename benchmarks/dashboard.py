@@ -260,7 +260,7 @@ def measure(count: int, folder: Path) -> dict[str, dict[str, float]]:
     """Figures of a first opening, without the cache, and of the next one."""
     length = 3 * _YEAR if count > _MANY else _YEAR
     log_bytes = stats.write_log(folder / "log", count, _now(), length)
-    plain = stats.run([sys.executable, "-c", stats._JSON_LOOP, str(folder / "log")], {})
+    plain = stats.run([sys.executable, "-c", stats.JSON_LOOP, str(folder / "log")], {})
     found = {"first opening": _in_process(folder), "next opening": _in_process(folder)}
     cache = sum(path.stat().st_size for path in (folder / "cache").iterdir())
     for figures in found.values():

@@ -33,7 +33,7 @@ _ROUTES = (
     ("claude-haiku-4-5-20251001", "zai", "glm-4.5-air", "route haiku"),
     ("claude-opus-4-6", "anthropic", "claude-opus-4-6", "default"),
 )
-_JSON_LOOP = """
+JSON_LOOP = """
 import json, pathlib, sys
 for path in sorted(pathlib.Path(sys.argv[1]).glob("requests*.jsonl")):
     with path.open("rb") as file:
@@ -149,7 +149,7 @@ def main() -> None:
         }
         offramp = [sys.executable, "-c", _OFFRAMP, "stats"]
         commands = {
-            "json.loads loop": [sys.executable, "-c", _JSON_LOOP, str(folder)],
+            "json.loads loop": [sys.executable, "-c", JSON_LOOP, str(folder)],
             "offramp --version": [*offramp[:-1], "--version"],
             "stats": offramp,
             "stats --json": [*offramp, "--json"],

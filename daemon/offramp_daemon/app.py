@@ -262,7 +262,7 @@ async def _serve_until_shutdown(
         ]
         await shutdown.told.wait()
         if shutdown.asked.is_set():
-            worker_link.tell(sd_notify.STOPPING)
+            worker_link.send(sd_notify.STOPPING)
         await server.stop_listening()
         for watch in watches:
             watch.cancel()

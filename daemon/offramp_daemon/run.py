@@ -61,7 +61,7 @@ async def serve(
     try:
         await _serve(paths, load, fingerprint, beside, keyring, listeners, opened, worker_link)
     except OfframpError as error:
-        worker_link.tell(sd_notify.status(str(error)))
+        worker_link.send(sd_notify.status(str(error)))
         raise
 
 
@@ -102,7 +102,7 @@ async def _serve(
 
         def greet() -> None:
             _greet(console, live, paths)
-            worker_link.tell(sd_notify.READY, sd_notify.status("Serving"))
+            worker_link.send(sd_notify.READY, sd_notify.status("Serving"))
 
         with (
             shutdown.on_signals(is_supervised=worker_link.has_supervisor),

@@ -12,7 +12,7 @@ from offramp_simulator.answers import Answer, Maker, Usage
 from offramp_simulator.anthropic_limits import UnifiedQuota, key_limit_headers, overridden
 from offramp_simulator.delivery import Delivery
 from offramp_simulator.events import answer_events, event, json_bytes, message_json
-from offramp_simulator.fake_service import COUNT_TOKENS, MESSAGES, Service
+from offramp_simulator.fake_service import COUNT_TOKENS, MESSAGES, FakeService
 from offramp_simulator.faults import Faults, ToolAsk
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _ERROR_TYPES = {
 _QUOTA_MESSAGE = "This request would exceed your account's rate limit. Please try again later."
 
 
-class AnthropicService(Service):
+class AnthropicService(FakeService):
     """Anthropic's side; see the package for what a request can ask for."""
 
     name = "anthropic"

@@ -27,7 +27,7 @@ COUNT_TOKENS = "/v1/messages/count_tokens"
 _ANY_ZLIB_HEADER = 47
 
 
-class Service(ABC):
+class FakeService(ABC):
     """One stand-in; `prefix` stands before its `/v1/…` paths."""
 
     name: str

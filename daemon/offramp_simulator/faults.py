@@ -119,15 +119,15 @@ class Faults:
         """What stands behind the first fault of that name; None if there is no such fault."""
         return next((fault.value for fault in self.items if fault.name == name), None)
 
-    def number(self, name: str, default: float = 0.0) -> float:
-        """The value as a number; `default` where the fault is missing or bare.
+    def number(self, name: str) -> float:
+        """The value as a number; 0 where the fault is missing or bare.
 
         Raises:
             UnknownFaultError: the value is no number.
         """
         written = self.value(name)
         if not written:
-            return default
+            return 0.0
         try:
             return float(written)
         except ValueError as error:

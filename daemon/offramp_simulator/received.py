@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -18,8 +17,8 @@ class ReceivedRequest:
     """One request as it arrived.
 
     `path` is the raw request target, `headers` the pairs in order and in wire case, `body` the
-    bytes before any content-decoding, `received_at` the monotonic clock's seconds. `outcome`
-    leaves `open` exactly once, and `ended` is set then: `cut` means that a fault ended it.
+    bytes before any content-decoding. `outcome` leaves `open` exactly once, and `ended` is set
+    then: `cut` means that a fault ended it.
     """
 
     service: str
@@ -27,8 +26,6 @@ class ReceivedRequest:
     path: str
     headers: tuple[tuple[str, str], ...]
     body: bytes = b""
-    received_at: float = field(default_factory=time.monotonic)
-    ended_at: float | None = None
     outcome: Outcome = "open"
     body_read: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     stream_begun: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
@@ -56,7 +53,6 @@ class ReceivedRequest:
         """Note how it ended; only the first call counts."""
         if self.outcome == "open":
             self.outcome = outcome
-            self.ended_at = time.monotonic()
             self.ended.set()
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
 
     from offramp_simulator.anthropic_limits import UnifiedQuota
-    from offramp_simulator.fake_service import Service
+    from offramp_simulator.fake_service import FakeService
     from offramp_simulator.zai_limits import ZaiQuota
 
 _SHUTDOWN_S = 0.2
@@ -134,7 +134,7 @@ class Simulator:
         """
         return await self.journal.wait_for(accept, timeout_s=timeout_s)
 
-    async def _listen(self, service: Service) -> str:
+    async def _listen(self, service: FakeService) -> str:
         runner = web.AppRunner(
             service.application(),
             handler_cancellation=True,

@@ -10,7 +10,7 @@ from offramp_simulator import answers, signatures, zai_rules
 from offramp_simulator.answers import Answer, Maker, Usage
 from offramp_simulator.delivery import Delivery
 from offramp_simulator.events import answer_events, event, json_bytes, message_json
-from offramp_simulator.fake_service import COUNT_TOKENS, MESSAGES, Service
+from offramp_simulator.fake_service import COUNT_TOKENS, MESSAGES, FakeService
 from offramp_simulator.faults import Faults, ToolAsk
 from offramp_simulator.zai_limits import QUOTA_PATH, ZaiQuota, page
 from offramp_simulator.zai_rules import Refusal
@@ -27,7 +27,7 @@ PREFIX = QUOTA_PAGE.beside
 MIB = 1024 * 1024
 
 
-class ZaiService(Service):
+class ZaiService(FakeService):
     """Z.ai's side; see the package for what a request can ask for."""
 
     name = NAME

@@ -15,7 +15,7 @@ from PySide6.QtCore import QObject, Signal, SignalInstance
 from offramp_core.control.client import ControlClient, ControlError, NotRunningError
 from offramp_core.errors import OfframpError
 from offramp_dashboard.data.daemon_text import seen
-from offramp_dashboard.data.quota_burnup import QuotaReport
+from offramp_dashboard.data.quota.quota_burnup import QuotaReport
 from offramp_dashboard.data.snapshot import DaemonCondition, DaemonSummary
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class DaemonWatch(QObject):
             return
         self._be_free()
         # The event stream tells it as well, but a click's effect should not wait for that.
-        self._tell_status(answer.status)
+        self._report_status(answer.status)
         self._emit(self.answered, " ".join(answer.notes))
 
     def _be_free(self) -> None:
@@ -147,14 +147,14 @@ class DaemonWatch(QObject):
                 self._follow()
                 delay_s = _FIRST_DELAY_S
             except NotRunningError as error:
-                self._tell(DaemonSummary(state=DaemonCondition.STOPPED, text=str(error)))
+                self._report(DaemonSummary(state=DaemonCondition.STOPPED, text=str(error)))
                 delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
             except ControlError as error:
-                self._tell(DaemonSummary(state=DaemonCondition.UNKNOWN, text=str(error)))
+                self._report(DaemonSummary(state=DaemonCondition.UNKNOWN, text=str(error)))
                 delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
             except Exception as error:  # noqa: BLE001 - else the toolbar would say it for good
                 _LOG.exception("The daemon could not be followed")
-                self._tell(DaemonSummary(state=DaemonCondition.UNKNOWN, text=_unforeseen(error)))
+                self._report(DaemonSummary(state=DaemonCondition.UNKNOWN, text=_unforeseen(error)))
                 delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
             self._ending.wait(delay_s)
 
@@ -168,21 +168,21 @@ class DaemonWatch(QObject):
                 if self._ending.is_set():
                     return
                 for status in stream:
-                    self._tell_status(status)
+                    self._report_status(status)
             finally:
                 with self._guard:
                     self._stream = None
 
-    def _tell_status(self, status: Status) -> None:
+    def _report_status(self, status: Status) -> None:
         report = QuotaReport(plans=status.quota, since=status.started)
         with self._guard:
             is_new = report != self._last_quota
             self._last_quota = report
         if is_new:
             self._emit(self.quota_reported, report)
-        self._tell(seen(status, self._now(), self._zone, self.routed))
+        self._report(seen(status, self._now(), self._zone, self.routed))
 
-    def _tell(self, daemon: DaemonSummary) -> None:
+    def _report(self, daemon: DaemonSummary) -> None:
         with self._guard:
             if daemon == self._last_sent:
                 return

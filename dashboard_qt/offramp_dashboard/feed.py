@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal, SignalInstance, Slot
 
 from offramp_dashboard.data.feed_worker import FeedSources, FeedWorker
-from offramp_dashboard.data.quota_burnup import QuotaReport
+from offramp_dashboard.data.quota.quota_burnup import QuotaReport
 
 if TYPE_CHECKING:
     import threading

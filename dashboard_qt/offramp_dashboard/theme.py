@@ -21,7 +21,6 @@ GRID_PX = 8
 """Every distance is a multiple of it, or half of it."""
 
 CAPTION = 0.85
-BODY = 1.0
 HEADING = 1.08
 FIGURE = 1.7
 HERO = 2.6

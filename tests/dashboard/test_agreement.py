@@ -16,10 +16,10 @@ from offramp_cli.demo.sample_history import write_history
 from offramp_core.paths import Paths
 from offramp_core.usage.weeks import WeekBoundary
 from offramp_dashboard.data.filters import Selection
-from offramp_dashboard.data.log_loader import LogReading
-from offramp_dashboard.data.month_cache import MonthCache
 from offramp_dashboard.data.snapshot import Bars, FeedState, LogStatus, Measure, Snapshot
 from offramp_dashboard.data.snapshot_builder import SnapshotInput, compose
+from offramp_dashboard.data.usage.log_loader import LogReading
+from offramp_dashboard.data.usage.month_cache import MonthCache
 
 if TYPE_CHECKING:
     from pathlib import Path

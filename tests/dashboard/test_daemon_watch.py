@@ -25,7 +25,7 @@ from offramp_core.paths import Paths
 from offramp_core.quota.windows import PlanQuota, QuotaWindow
 from offramp_dashboard.daemon_watch import UNKNOWN, DaemonWatch
 from offramp_dashboard.data.daemon_text import seen
-from offramp_dashboard.data.quota_burnup import QuotaReport
+from offramp_dashboard.data.quota.quota_burnup import QuotaReport
 from offramp_dashboard.data.snapshot import DaemonCondition, DaemonSummary
 
 if TYPE_CHECKING:

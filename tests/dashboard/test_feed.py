@@ -35,9 +35,9 @@ from offramp_core.usage.weeks import Span, WeekBoundary
 from offramp_dashboard.data import feed_worker
 from offramp_dashboard.data.feed_worker import FeedSources
 from offramp_dashboard.data.filters import Selection
-from offramp_dashboard.data.log_loader import LogReading
-from offramp_dashboard.data.quota_burnup import QuotaReport
+from offramp_dashboard.data.quota.quota_burnup import QuotaReport
 from offramp_dashboard.data.snapshot import FeedState, Measure, Snapshot
+from offramp_dashboard.data.usage.log_loader import LogReading
 from offramp_dashboard.feed import Feed
 from offramp_dashboard.models.requests import RequestsModel
 

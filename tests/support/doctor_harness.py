@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from offramp_cli.doctor import check_file_modes
+from offramp_cli.doctor.checks import check_file_modes
 from offramp_cli.doctor.context import DoctorContext
 from offramp_core.config import loader
 from offramp_core.config.loader import ConfigError

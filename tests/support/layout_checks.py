@@ -7,9 +7,9 @@ from itertools import combinations
 from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtWidgets import QAbstractButton, QComboBox, QLabel, QLineEdit, QWidget
 
-from offramp_dashboard.views.card import ElidedLabel
-from offramp_dashboard.views.chart import Chart
-from offramp_dashboard.views.split_bar import SplitBar
+from offramp_dashboard.views.charts.chart import Chart
+from offramp_dashboard.views.widgets.card import ElidedLabel
+from offramp_dashboard.views.widgets.split_bar import SplitBar
 
 _SEEN = (QLabel, QAbstractButton, QLineEdit, QComboBox, Chart, SplitBar)
 

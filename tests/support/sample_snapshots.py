@@ -8,9 +8,9 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from offramp_core.quota.windows import PlanQuota, QuotaPoint, QuotaWindow
-from offramp_dashboard.data import quota_burnup
-from offramp_dashboard.data.daemon_gaps import Absence
-from offramp_dashboard.data.quota_burnup import QuotaReport, QuotaSource
+from offramp_dashboard.data.events.daemon_gaps import Absence
+from offramp_dashboard.data.quota import quota_burnup
+from offramp_dashboard.data.quota.quota_burnup import QuotaReport, QuotaSource
 from offramp_dashboard.data.snapshot import (
     BackendTotals,
     Bars,
@@ -141,6 +141,7 @@ def quota_of(
         asked={"zai": True},
         points=quota_burnup.grouped(points),
         absences=ABSENCES,
+        asked={"zai": True},
     )
     return quota_burnup.compose(source, NOW.astimezone(UTC), ZONE)
 

@@ -29,7 +29,7 @@ _LAUNCH = """
 import os, sys
 from offramp_daemon.supervisor import socket_activation as activation
 count = int(sys.argv[1])
-activation.place([int(each) for each in sys.argv[2:2 + count]])
+activation.renumber([int(each) for each in sys.argv[2:2 + count]])
 environ = activation.environment_for(os.environ, count, os.getpid())
 program = sys.argv[2 + count:]
 os.execve(program[0], program, environ)

@@ -225,7 +225,7 @@ def test_a_folder_that_cannot_be_made_is_named(world):
 
 
 def test_start_at_login_is_switched_and_shown(world):
-    world.actions.look_around()
+    world.actions.refresh_menu_facts()
     assert not world.host.row(menu.LOGIN).is_checked
     world.click(menu.LOGIN)
     assert world.login.value is True
@@ -236,7 +236,7 @@ def test_start_at_login_is_switched_and_shown(world):
 
 def test_a_login_item_that_cannot_be_read_has_no_row(world):
     world.login.refusal = OfframpError("It can't be read.")
-    world.actions.look_around()
+    world.actions.refresh_menu_facts()
     assert not world.host.row(menu.LOGIN).is_visible
 
 

@@ -92,7 +92,7 @@ class Actions:
             )
         threading.Thread(target=self._do, args=(key, work), name=f"do {key}", daemon=True).start()
 
-    def look_around(self) -> None:
+    def refresh_menu_facts(self) -> None:
         """Look at what only the menu shows and nobody tells of: the login item, the charts."""
         has_charts = importlib.util.find_spec("PySide6") is not None
         is_on = None

@@ -182,7 +182,7 @@ class TrayApp:
             self._take_preferences()
         if not self._is_looked_around.is_set():
             self._is_looked_around.set()
-            self._actions.look_around()
+            self._actions.refresh_menu_facts()
         try:
             week = self._week_log.totals()
         except OfframpError as error:

@@ -8,8 +8,7 @@ import click
 
 from offramp_cli import exit_codes
 from offramp_cli.claude_code import edit_plan
-from offramp_core.claude_settings import connection
-from offramp_core.claude_settings import warnings as surroundings
+from offramp_core.claude_settings import connection, warnings
 from offramp_core.claude_settings.connection import ConnectOutcome, SettingsEdit
 from offramp_core.claude_settings.editing import BASE_URL
 from offramp_core.control import health_check
@@ -51,7 +50,7 @@ def command(context: click.Context, force: bool, is_dry: bool, is_json: bool) ->
     has_backup = False
     if not is_dry and not is_foreign:
         has_backup = connection.apply(change, setup.memory_file)
-    found = warnings(change, setup)
+    found = edit_warnings(change, setup)
     if is_json:
         edit_plan.print_json(change, setup, found, is_dry=is_dry, has_backup=has_backup)
         context.exit(exit_codes.FAILURE if is_foreign else 0)
@@ -87,9 +86,9 @@ def report(change: SettingsEdit, setup: ConnectionSetup, *, has_backup: bool) ->
     click.echo(edit_plan.OLD_SESSIONS)
 
 
-def warnings(change: SettingsEdit, setup: ConnectionSetup) -> list[str]:
+def edit_warnings(change: SettingsEdit, setup: ConnectionSetup) -> list[str]:
     """List what stands between Claude Code and Offramp once `change` is applied."""
-    found = surroundings.warnings(
+    found = warnings.warnings(
         setup.places,
         (change.after or b"").decode(),
         setup.environ,

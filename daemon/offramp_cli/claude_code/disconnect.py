@@ -7,8 +7,7 @@ from typing import assert_never
 import click
 
 from offramp_cli.claude_code import edit_plan
-from offramp_core.claude_settings import connection
-from offramp_core.claude_settings import warnings as surroundings
+from offramp_core.claude_settings import connection, warnings
 from offramp_core.claude_settings.connection import ConnectOutcome, SettingsEdit
 from offramp_core.claude_settings.editing import BASE_URL
 
@@ -26,13 +25,13 @@ def command(is_dry: bool, is_json: bool) -> None:
     dropped_backup = False
     if not is_dry:
         dropped_backup = connection.apply(change, setup.memory_file)
-    warnings = [
+    found = [
         *setup.trouble,
-        *surroundings.leftovers(setup.places, setup.environ, is_own=setup.is_own),
+        *warnings.leftovers(setup.places, setup.environ, is_own=setup.is_own),
     ]
     if is_json:
         has_backup = change.backup.exists()
-        edit_plan.print_json(change, setup, warnings, is_dry=is_dry, has_backup=has_backup)
+        edit_plan.print_json(change, setup, found, is_dry=is_dry, has_backup=has_backup)
         return
     if is_dry:
         click.echo(edit_plan.difference_of(change), nl=False)
@@ -40,7 +39,7 @@ def command(is_dry: bool, is_json: bool) -> None:
         click.echo("Nothing was written.", err=True)
     else:
         report(change, dropped_backup=dropped_backup)
-    edit_plan.print_warnings(warnings)
+    edit_plan.print_warnings(found)
 
 
 def report(change: SettingsEdit, *, dropped_backup: bool) -> None:

@@ -124,9 +124,9 @@ def _delete(names: tuple[str, ...]) -> None:
     is_found = deleted.from_keyring or deleted.from_file or deleted.obstacle is not None
     if not is_found:
         click.echo(f"There was no stored key for {name}.")
-    _tell_of_other_source(name, paths, "still gives a key, and is used.")
+    _warn_of_other_source(name, paths, "still gives a key, and is used.")
     if is_found:
-        _tell_daemon(client_for(paths), name)
+        _notify_daemon(client_for(paths), name)
 
 
 def store_key(
@@ -149,8 +149,8 @@ def store_key(
               "a dot and more characters.")  # fmt: skip
     kept = KeyStore(paths, _keyring(paths)).set(backend.name, key, place=place)
     _print_place(backend, key, kept)
-    _tell_of_other_source(backend.name, paths, "gives a key too, which wins over the stored one.")
-    _tell_daemon(client_for(paths), backend.name)
+    _warn_of_other_source(backend.name, paths, "gives a key too, which wins over the stored one.")
+    _notify_daemon(client_for(paths), backend.name)
 
 
 def _is_accepted(backend: Backend, key: Secret, loaded: LoadedSettings) -> bool:
@@ -182,7 +182,7 @@ def _print_place(backend: Backend, key: Secret, kept: KeyPlacement) -> None:
         _note(f"It is not in the keyring: {kept.obstacle.title}")
 
 
-def _tell_of_other_source(name: str, paths: Paths, what: str) -> None:
+def _warn_of_other_source(name: str, paths: Paths, what: str) -> None:
     loaded = key_sources.load(paths)
     for backend in loaded.settings.backends:
         if backend.name == name and key_input.takes_key(backend):
@@ -191,7 +191,7 @@ def _tell_of_other_source(name: str, paths: Paths, what: str) -> None:
                 _note(f"{source.where} {what}")
 
 
-def _tell_daemon(client: ControlClient, name: str) -> None:
+def _notify_daemon(client: ControlClient, name: str) -> None:
     """Have the daemon take the change, and say whether it has a key now."""
     try:
         answer = client.reload()

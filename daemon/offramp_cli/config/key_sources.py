@@ -78,7 +78,7 @@ def source_of(backend: Backend, loaded: LoadedSettings, paths: Paths) -> KeySour
     if backend.key is None and origin != FROM_KEYRING:
         origin = "none"
     return KeySource(
-        backend=backend.name, key=backend.key, origin=origin, where=place_of(origin, paths)
+        backend=backend.name, key=backend.key, origin=origin, where=origin_text(origin, paths)
     )
 
 
@@ -94,7 +94,7 @@ def with_stored_key(source: KeySource, store: KeyStore) -> KeySource:
     return dataclasses.replace(source, key=key, problem=problem)
 
 
-def place_of(origin: str, paths: Paths) -> str:
+def origin_text(origin: str, paths: Paths) -> str:
     """`origin` in the user's words, with the file where there is one."""
     kind, _, name = origin.partition(" ")
     if origin == FROM_KEY_FILE:

@@ -4,6 +4,6 @@ It only looks: what a check writes it takes away again, and no credential leaves
 backend's own key, to that backend. Each check is two steps, `look`, which asks files, sockets and
 programs within a time limit and never raises for what it finds, and `judge`, which is pure.
 
-`context` is what all checks start from, `checks` lists them in order, `runner` runs them side by
-side, `finding` is what a check comes to, and `report` shows it.
+`context` is what all checks start from, `check_list` lists them in order, `runner` runs them side
+by side, `finding` is the result of a check, and `report` shows it.
 """

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from offramp_cli import exit_codes
-from offramp_cli.doctor import check_environment, checks, context, report, runner
+from offramp_cli.doctor import check_list, context, report, runner
+from offramp_cli.doctor.checks import check_environment
 from offramp_cli.doctor.finding import Severity
 from offramp_cli.reports.log_filters import tolerate_encoding
 
@@ -47,9 +48,9 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
     """
     here = context.find(dict(os.environ))
     environments = check_environment.look(here)
-    every = checks.checks(here)
+    every = check_list.checks(here)
     try:
-        chosen = checks.chosen(every, names)
+        chosen = check_list.chosen(every, names)
     except KeyError as error:
         known = ", ".join(check.name for check in every)
         raise click.BadParameter(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from offramp_cli.doctor import check_file_modes
+from offramp_cli.doctor.checks import check_file_modes
 from offramp_core.config import loader
 from offramp_core.config.loader import ConfigError, LoadedSettings
 from offramp_core.control.client import ControlClient, ControlError
@@ -18,7 +18,7 @@ from offramp_core.settings import Settings, default_backends, default_routes
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from offramp_cli.doctor.check_file_modes import OpenFile
+    from offramp_cli.doctor.checks.check_file_modes import OpenFile
     from offramp_core.control.api import Status
     from offramp_core.settings import Backend
 

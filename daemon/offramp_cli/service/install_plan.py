@@ -227,7 +227,7 @@ class Installation:
         setup = _claude_code(self.context, self.settings)
         has_backup = connection.apply(change, setup.memory_file)
         connect.report(change, setup, has_backup=has_backup)
-        edit_plan.print_warnings(connect.warnings(change, setup))
+        edit_plan.print_warnings(connect.edit_warnings(change, setup))
 
     def _describe_notes(self) -> None:
         if self.daemon.interrupts:

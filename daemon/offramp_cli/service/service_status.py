@@ -129,13 +129,12 @@ def wait_until_serving(
     settings: Settings,
     *,
     is_wanted: Callable[[Status], bool] = lambda _status: True,
-    patience_s: float = PATIENCE_S,
 ) -> Status | None:
     """Wait until a daemon as wanted answers on its port and its control socket; None: it didn't.
 
     Where a token is wanted of clients, only the control socket is asked.
     """
-    deadline = time.monotonic() + patience_s
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         status = status_of(paths)
         if (

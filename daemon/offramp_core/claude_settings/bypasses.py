@@ -32,19 +32,19 @@ _NO_PROXIES = ("no_proxy", "NO_PROXY")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bypass:
+class BypassReason:
     """One reason, and what to do about it, both as whole sentences without a secret."""
 
     saw: str
     cure: str
 
 
-def find(found: Sequence[Scope], url: str) -> Iterator[Bypass]:
+def find(found: Sequence[Scope], url: str) -> Iterator[BypassReason]:
     """List why requests that are meant for `url` would not arrive there."""
     for variable, service in PROVIDERS.items():
         setting = scopes.in_force(found, variable)
         if setting is not None and scopes.is_on(setting.value):
-            yield Bypass(
+            yield BypassReason(
                 saw=f"{setting.scope.shown} sets {variable}: Claude Code asks {service}, and never "
                 "its base URL.",
                 cure="Remove it.",
@@ -52,7 +52,7 @@ def find(found: Sequence[Scope], url: str) -> Iterator[Bypass]:
     proxy = scopes.in_force(found, *_PROXIES)
     host = urlsplit(url).hostname or ""
     if proxy is not None and not _is_spared(url, found):
-        yield Bypass(
+        yield BypassReason(
             saw=f"{proxy.scope.shown} sets {proxy.name} ({shown(proxy.value)}), and no NO_PROXY "
             f"spares {host}: Claude Code sends what is meant for {url}, your login with it, to "
             "that proxy.",

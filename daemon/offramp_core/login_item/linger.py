@@ -9,6 +9,6 @@ COMMAND = ("loginctl", "enable-linger")
 _FOLDER = Path("/var/lib/systemd/linger")
 
 
-def is_on(user: str, *, folder: Path = _FOLDER) -> bool:
+def is_on(user: str) -> bool:
     """Whether `user`'s services outlive the last session."""
-    return bool(user) and (folder / user).exists()
+    return bool(user) and (_FOLDER / user).exists()

@@ -2,8 +2,7 @@
 
 Pure: no clock, no files; the same functions serve the command line, the tray and the charts.
 A `TimeGrid` cuts time into slots, the finer the more recent; every coarser period that a view
-shows (an hour, a week) is made of whole slots, so all views come from one `UsageCells`. As the grid
-moves on with the clock, `regroup` carries a `UsageCells` over to the new one without the records.
+shows (an hour, a week) is made of whole slots, so all views come from one `UsageCells`.
 """
 
 from __future__ import annotations
@@ -207,16 +206,6 @@ def fold(records: Iterable[UsageRecord], grid: Grid) -> UsageCells:
 def merge(*parts: UsageCells) -> UsageCells:
     """Return the usage of all `parts` together; they count different records."""
     return _collect((key, counts) for part in parts for key, counts in part.cells.items())
-
-
-def regroup(usage: UsageCells, grid: TimeGrid) -> UsageCells:
-    """Return `usage`, folded on an earlier grid of the same boundary, as if folded on `grid`."""
-    slots = {key.start: grid.slot(key.start) for key in usage.cells}
-    return _collect(
-        (key._replace(start=slot.start), counts)
-        for key, counts in usage.cells.items()
-        if (slot := slots[key.start])
-    )
 
 
 def select(

@@ -77,11 +77,11 @@ _PRICES: Final[dict[str, tuple[tuple[_Version, Price], ...]]] = {
 
 def price_of(model: str | None) -> Price:
     """Return the price of the model of that name; a model of no known family counts as Opus."""
-    return _found((model or "")[:_NAME_CHARACTERS])
+    return _price_of_name((model or "")[:_NAME_CHARACTERS])
 
 
 @lru_cache(maxsize=256)
-def _found(model: str) -> Price:
+def _price_of_name(model: str) -> Price:
     found = _NAME.search(model.casefold())
     known = _PRICES[found["family"] if found else "opus"]
     version = (found["after"] or found["before"]) if found else None

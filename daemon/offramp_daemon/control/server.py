@@ -249,13 +249,13 @@ class ControlServer:
                 while True:
                     changed.clear()
                     is_last = self._is_closing.is_set()
-                    await self._tell(response, api.encode(self._status()) + b"\n")
+                    await self._send_line(response, api.encode(self._status()) + b"\n")
                     if is_last:
                         await response.write_eof()
                         return response
                     await _is_set_within(self._is_closing, pace.gap_s)
                     while not await _is_set_within(changed, pace.keep_alive_s):
-                        await self._tell(response, b"\n")
+                        await self._send_line(response, b"\n")
             except TimeoutError:
                 _LOG.info("A follower that did not read was dropped")
                 if request.transport is not None:
@@ -264,7 +264,7 @@ class ControlServer:
                 pass  # it has gone
         return response
 
-    async def _tell(self, response: web.StreamResponse, line: bytes) -> None:
+    async def _send_line(self, response: web.StreamResponse, line: bytes) -> None:
         async with asyncio.timeout(self._pace.patience_s):
             await response.write(line)
 

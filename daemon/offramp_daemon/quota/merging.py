@@ -29,7 +29,7 @@ _MISREAD = 0.02
 _CLOCKS_DIFFER = timedelta(minutes=1)
 
 
-def with_told(known: PlanQuota, told: Iterable[QuotaWindow], now: datetime) -> PlanQuota:
+def with_readings(known: PlanQuota, told: Iterable[QuotaWindow], now: datetime) -> PlanQuota:
     """Return `known` after its service told of these windows at `now`, which ends any problem."""
     windows = {window.name: window for window in known.windows}
     for window in told:

@@ -19,13 +19,8 @@ _MOST_DOUBLINGS = 10
 class Schedule:
     """What was asked when, and what calls for the next time."""
 
-    def __init__(
-        self, *, every_s: float = EVERY_S, soon_s: float = SOON_S, longest_s: float = LONGEST_S
-    ) -> None:
+    def __init__(self) -> None:
         """Nothing was asked yet, and nothing calls for it."""
-        self._every_s = every_s
-        self._soon_s = soon_s
-        self._longest_s = longest_s
         self._is_used = False
         self._is_urgent = False
         self._failures = 0
@@ -72,6 +67,6 @@ class Schedule:
         if self._asked_s is None:
             return float("-inf")
         if self._refused:
-            return self._asked_s + self._longest_s
-        gap_s = self._soon_s if self._is_urgent else self._every_s
-        return self._asked_s + min(gap_s * (1 << self._failures), self._longest_s)
+            return self._asked_s + LONGEST_S
+        gap_s = SOON_S if self._is_urgent else EVERY_S
+        return self._asked_s + min(gap_s * (1 << self._failures), LONGEST_S)

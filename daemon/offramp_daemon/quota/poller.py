@@ -145,10 +145,10 @@ class QuotaPoller:
         """When it is due, now that what other daemons learnt is known."""
         due_s = self._due_s()
         key = self._asks.key if self._asks else None
-        told_at = self._keeper.told_at(self._service.name, key.reveal()) if key else None
-        if due_s is None or told_at is None:
+        last_read_at = self._keeper.last_read_at(self._service.name, key.reveal()) if key else None
+        if due_s is None or last_read_at is None:
             return due_s
-        age_s = max(0.0, (self._clock() - told_at).total_seconds())
+        age_s = max(0.0, (self._clock() - last_read_at).total_seconds())
         self._schedule.hear(self._now_s() - age_s)
         return self._schedule.due_s()
 

@@ -185,7 +185,7 @@ class QuotaTracker:
         account = self._account(backend, credential, told, now)
         before = self._known.get((backend, account))
         known = before or PlanQuota(backend=backend, account=account, read_at=now)
-        plan = merging.with_told(known, told, now)
+        plan = merging.with_readings(known, told, now)
         if level is not None:
             plan = msgspec.structs.replace(plan, level=level)
         self._history.add_points(plan)
@@ -226,7 +226,7 @@ class QuotaTracker:
         )
         return max((end for end in ends if end is not None), default=None)
 
-    def told_at(self, backend: str, credential: str) -> datetime | None:
+    def last_read_at(self, backend: str, credential: str) -> datetime | None:
         """Return when the account behind `credential` was last told of; None if it never was."""
         plan = self._plan(backend, credential)
         return plan.read_at if plan else None

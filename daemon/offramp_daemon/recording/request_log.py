@@ -52,7 +52,7 @@ class Recorder:
             encode=_encode,
             capacity=capacity,
             first_retry_s=first_retry_s,
-            lay_out=_lay_out,
+            lay_out=lay_out,
             on_change=on_change,
         )
 
@@ -117,7 +117,7 @@ def _encode(record: RequestRecord) -> bytes:
         )
 
 
-def _lay_out(lines: Sequence[bytes], offset_bytes: int) -> bytes:
+def lay_out(lines: Sequence[bytes], offset_bytes: int) -> bytes:
     """Return `lines` as they go to the file at `offset_bytes`, none of them across a page border.
 
     The kernel copies a write page by page and looks for a SIGKILL in between, so one that comes in

@@ -186,7 +186,7 @@ class Standing:
     cause: str
     since: datetime
     until: datetime | None = None
-    """As of an `Permit`."""
+    """As of a `Permit`."""
     requests: int = 0
     """How many have gone around since."""
     family: str | None = None

@@ -95,7 +95,7 @@ def _become(
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         pid = os.getpid()
-        socket_activation.place([*(each.fileno() for each in listeners), channel.fileno()])
+        socket_activation.renumber([*(each.fileno() for each in listeners), channel.fileno()])
         environ = socket_activation.environment_for(environ, len(listeners), pid) | {
             CHANNEL_VARIABLE: str(socket_activation.FIRST_DESCRIPTOR + len(listeners)),
             sd_notify.WATCHDOG_VARIABLE: str(int(watchdog_s * _USEC)),

@@ -55,7 +55,7 @@ class SdNotifier:
         if self._address.startswith("@"):  # Linux's names that are no files
             self._address = "\0" + self._address[1:]
 
-    def tell(self, *lines: str) -> None:
+    def send(self, *lines: str) -> None:
         """Send `lines` in one message."""
         if not self._address:
             return
@@ -83,7 +83,7 @@ class Channel:
         """Return the descriptor, for a selector."""
         return self._end.fileno()
 
-    def tell(self, *lines: str) -> None:
+    def send(self, *lines: str) -> None:
         """Send `lines`; what does not fit at once is dropped, for the other end hangs then."""
         text = "".join(f"{line}\n" for line in lines)
         with contextlib.suppress(OSError):  # gone, which reading will show; or full

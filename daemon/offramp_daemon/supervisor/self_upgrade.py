@@ -86,7 +86,7 @@ def take_from(environ: MutableMapping[str, str]) -> HandedState | None:
         return HandedState(listeners)
 
 
-def run_anew(argv: Sequence[str], handed: HandedState) -> None:
+def re_execute(argv: Sequence[str], handed: HandedState) -> None:
     """Run the program behind `argv[0]` as this process; returns only by raising.
 
     Raises:

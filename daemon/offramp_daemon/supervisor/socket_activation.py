@@ -110,7 +110,7 @@ def environment_for(environ: Mapping[str, str], count: int, pid: int) -> dict[st
     return {**kept, COUNT_VARIABLE: str(count), PID_VARIABLE: str(pid)}
 
 
-def place(descriptors: Sequence[int]) -> None:
+def renumber(descriptors: Sequence[int]) -> None:
     """Put `descriptors` at 3, 4, … and let them be inherited; for a process about to run another.
 
     Whatever was there before is closed.

@@ -43,7 +43,6 @@ which `offramp install` writes. To run the daemon by hand: offramp serve
 """
 _USAGE_ERROR = 2
 _MOST_MISHAPS = 10
-_BREATH_S = 0.2
 _LONGER_USEC = 30_000_000
 """By how much the manager waits longer for the end, each time that it is told so."""
 
@@ -57,8 +56,13 @@ class Supervisor:
         environ: Mapping[str, str],
         *,
         limits: Limits | None = None,
+        breath_s: float = 0.2,
     ) -> None:
-        """Serve on `listeners`; `environ` is what the workers get, and says who watches."""
+        """Serve on `listeners`; `environ` is what the workers get, and says who watches.
+
+        It waits for `breath_s` after each mishap of its own.
+        """
+        self._breath_s = breath_s
         self._listeners = tuple(listeners)
         watched = dict(environ)
         told = sd_notify.take_from(watched)
@@ -85,7 +89,7 @@ class Supervisor:
             mishaps = 0
             while not self._pool.is_over:
                 try:
-                    self._turn(signals)
+                    self.handle_events(signals)
                     mishaps = 0
                 except Exception:
                     # Its end would cut every stream: a mishap that passes is better lived through.
@@ -93,12 +97,12 @@ class Supervisor:
                     if mishaps > _MOST_MISHAPS:
                         raise
                     self._say_mishap()
-                    time.sleep(_BREATH_S)
+                    time.sleep(self._breath_s)
         self._selector.close()
         for listener in self._listeners:
             listener.close()
 
-    def _turn(self, signals: socket.socket) -> None:
+    def handle_events(self, signals: socket.socket) -> None:
         """Wait for whatever comes next, and do what it asks for."""
         self._pet()
         stderr_file.bound(self._environ)
@@ -106,7 +110,7 @@ class Supervisor:
         for pid in [key.data for key, _ in events if key.data is not None]:
             self._listen_to(pid)
         self._obey(_drained(signals))
-        self._reap()
+        self.reap()
         self._pool.tick()
         self._renew_if_changed(signals)
 
@@ -114,6 +118,11 @@ class Supervisor:
         import traceback  # costs memory that is better saved as long as all is well
 
         self.say(f"A mishap inside the supervisor, which goes on:\n{traceback.format_exc()}")
+
+    @property
+    def workers_heard(self) -> tuple[int, ...]:
+        """The pids of the workers whose lines are listened for."""
+        return tuple(self._channels)
 
     # What the pool's decisions need.
 
@@ -133,10 +142,10 @@ class Supervisor:
         self._watch(pid, channel)
         return pid
 
-    def tell(self, pid: int, line: str) -> None:
+    def send(self, pid: int, line: str) -> None:
         """Send a line to a worker."""
         if pid in self._channels:
-            self._channels[pid].tell(line)
+            self._channels[pid].send(line)
 
     def signal(self, pid: int, number: signal.Signals) -> None:
         """Send a signal to a worker, which is a child of ours until it is reaped."""
@@ -152,7 +161,7 @@ class Supervisor:
         """Tell the manager, the first time that it is ready."""
         first = () if self._has_served else (sd_notify.READY,)
         self._has_served = True
-        self._manager.tell(*first, sd_notify.status(f"Serving (worker {pid})"))
+        self._manager.send(*first, sd_notify.status(f"Serving (worker {pid})"))
 
     # What comes in.
 
@@ -168,18 +177,20 @@ class Supervisor:
     def _obey(self, numbers: bytes) -> None:
         for number in numbers:
             if number in {signal.SIGTERM, signal.SIGINT}:
-                self._stop()
+                self.stop()
             elif number == signal.SIGHUP:
                 self._pool.restart()
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """End all workers, and then the run; streams in flight may end first."""
         if not self._is_stopping:
             self.say("Stopping; streams in flight may end first.")
         self._is_stopping = True
-        self._manager.tell(sd_notify.STOPPING, sd_notify.status("Stopping"))
+        self._manager.send(sd_notify.STOPPING, sd_notify.status("Stopping"))
         self._pool.stop()
 
-    def _reap(self) -> None:
+    def reap(self) -> None:
+        """Take note of each worker that has ended."""
         for pid, how in processes.ended_children():
             self._listen_to(pid)  # its last words
             self._forget(pid)
@@ -199,7 +210,7 @@ class Supervisor:
             return
         self._petted_s = now_s
         longer = (f"EXTEND_TIMEOUT_USEC={_LONGER_USEC}",) if self._is_stopping else ()
-        self._manager.tell(sd_notify.WATCHDOG, *longer)
+        self._manager.send(sd_notify.WATCHDOG, *longer)
 
     def _watch(self, pid: int, channel: Channel) -> None:
         self._channels[pid] = channel
@@ -237,7 +248,7 @@ class Supervisor:
                 self._pool.has_changed_hands = True
                 return
             try:
-                self_upgrade.run_anew(sys.argv, handed)
+                self_upgrade.re_execute(sys.argv, handed)
             except OSError as error:
                 self.say(
                     f"The supervisor could not be renewed ({error.strerror or error}) "
@@ -252,7 +263,7 @@ class Supervisor:
             reader.setblocking(False)
             writer.setblocking(False)
             before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-            handlers = {number: signal.signal(number, _note) for number in _SIGNALS}
+            handlers = {number: signal.signal(number, _ignore_signal) for number in _SIGNALS}
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             try:
                 yield reader
@@ -320,7 +331,7 @@ def _blocked_signals() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _note(_number: int, _frame: FrameType | None) -> None:
+def _ignore_signal(_number: int, _frame: FrameType | None) -> None:
     """Do nothing: the wakeup descriptor carries the number."""
 
 

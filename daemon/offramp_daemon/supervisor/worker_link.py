@@ -66,17 +66,17 @@ class WorkerLink:
         """Whether this process is ended if it gives no sign of life."""
         return self._limit_s is not None
 
-    def tell(self, *lines: str) -> None:
+    def send(self, *lines: str) -> None:
         """Say `lines`; never blocks, never raises."""
         if self._channel is not None:
-            self._channel.tell(*lines)
+            self._channel.send(*lines)
         elif self._manager is not None:
-            self._manager.tell(*lines)
+            self._manager.send(*lines)
 
     async def give_signs_of_life(self) -> None:
         """Say again and again that the event loop turns, until cancelled."""
         while self._limit_s is not None:
-            self.tell(sd_notify.WATCHDOG)
+            self.send(sd_notify.WATCHDOG)
             await asyncio.sleep(self._limit_s / _SIGNS_PER_LIMIT)
 
     @contextlib.contextmanager
@@ -112,7 +112,7 @@ class WorkerLink:
         """Have another worker take this one's place; why that failed, or nothing."""
         if self._restart is None:
             self._restart = asyncio.get_running_loop().create_future()
-            self.tell("RESTART=1")
+            self.send("RESTART=1")
         return await asyncio.shield(self._restart)
 
     def _settle_restart(self, problem: str) -> None:

@@ -61,7 +61,7 @@ class WorkerOperations(Protocol):
     def start(self) -> int | None:
         """Start a worker; its pid, or None where that failed."""
 
-    def tell(self, pid: int, line: str) -> None:
+    def send(self, pid: int, line: str) -> None:
         """Send a line to a worker."""
 
     def signal(self, pid: int, number: signal.Signals) -> None:
@@ -209,7 +209,7 @@ class WorkerPool:
         if before is not None:
             self.has_changed_hands = True
             before.phase = "leaving"
-            self._operations.tell(before.pid, LEAVE)
+            self._operations.send(before.pid, LEAVE)
             self._operations.say(
                 f"Worker {worker.pid} serves; worker {before.pid} finishes its streams."
             )
@@ -239,7 +239,7 @@ class WorkerPool:
             f"The new worker did not start; the old one (pid {old.pid}) stays. {why}."
         )
         if self._asker == old.pid:
-            self._operations.tell(old.pid, f"{RESTART_FAILED}={why}.")
+            self._operations.send(old.pid, f"{RESTART_FAILED}={why}.")
         self._asker, self._is_wanted_anew = None, False
 
     def _note_failure(self, *, served_s: float) -> None:

@@ -115,6 +115,27 @@ def _note_end(closed: asyncio.Future[None]) -> None:
         closed.exception()
 
 
+def open_socket(address: AddrInfoType) -> socket.socket:
+    """Open a socket that notices within a minute that its peer has gone, even while it waits."""
+    family, kind, protocol, _, _ = address
+    opened = socket.socket(family, kind, protocol)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    options = {
+        "TCP_KEEPIDLE": _DEAD_PEER_S,
+        "TCP_KEEPALIVE": _DEAD_PEER_S,
+        "TCP_KEEPINTVL": _PROBE_EVERY_S,
+        "TCP_KEEPCNT": 3,
+        "TCP_USER_TIMEOUT": _STALLED_S * 1000,
+        "TCP_NODELAY": 1,
+    }
+    for name, value in options.items():
+        option = getattr(socket, name, None)  # which ones there are depends on the system
+        if option is not None:
+            with contextlib.suppress(OSError):
+                opened.setsockopt(socket.IPPROTO_TCP, option, value)
+    return opened
+
+
 class Upstream:
     """The client side of the proxy; an async context manager that owns every connection out."""
 
@@ -123,8 +144,10 @@ class Upstream:
         *,
         wall_s: Callable[[], float] = time.time,
         clock_s: Callable[[], float] = time.monotonic,
+        socket_factory: Callable[[AddrInfoType], socket.socket] = open_socket,
     ) -> None:
         """Open nothing yet. Only of the two clocks `wall_s` goes on while the machine sleeps."""
+        self._socket_factory = socket_factory
         self._wall_s = wall_s
         self._clock_s = clock_s
         self._kept: _Pool | None = None
@@ -142,8 +165,8 @@ class Upstream:
         """Read the system's proxy settings and make the sessions."""
         self._proxy_settings = getproxies()
         self._tls = context = await asyncio.to_thread(tls.client_context)
-        self._kept = _Pool(_open_session(context, keeps_connections=True))
-        self._fresh = _Pool(_open_session(context, keeps_connections=False))
+        self._kept = _Pool(self._open_session(context, keeps_connections=True))
+        self._fresh = _Pool(self._open_session(context, keeps_connections=False))
         self._network.open()
         return self
 
@@ -158,6 +181,11 @@ class Upstream:
         for pool in (self._kept, self._fresh, *self._left):
             if pool is not None:
                 await pool.session.close()
+
+    @property
+    def sessions_left(self) -> tuple[aiohttp.ClientSession, ...]:
+        """Those that take no more requests, and are closed once their last answer has ended."""
+        return tuple(pool.session for pool in self._left)
 
     def follow_network(self, callback: Callable[[], None]) -> None:
         """Have `callback` called once the way out has changed, or the machine has slept."""
@@ -206,6 +234,24 @@ class Upstream:
             kept.in_use -= 1
             _attempt.reset(token)
 
+    def _open_session(
+        self, context: ssl.SSLContext, *, keeps_connections: bool
+    ) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            limit=0,
+            ssl=context,
+            socket_factory=self._socket_factory,
+            **({"keepalive_timeout": _IDLE_KEEP_S} if keeps_connections else {"force_close": True}),
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            request_class=_TrackedRequest,
+            max_line_size=_HEAD_LIMIT_BYTES,
+            max_field_size=_HEAD_LIMIT_BYTES,
+        )
+
     async def _proxy_for(self, base_url: str) -> _Proxy | None:
         """The HTTP proxy between here and `base_url`, by the system's settings; None if direct."""
         if base_url not in self._proxies:
@@ -227,7 +273,7 @@ class Upstream:
         if (has_slept or self._network.has_changed()) and self._tls is not None:
             self._on_network_change()
             self._left.append(kept)
-            self._kept = kept = _Pool(_open_session(self._tls, keeps_connections=True))
+            self._kept = kept = _Pool(self._open_session(self._tls, keeps_connections=True))
         if self._left:
             ended = [pool for pool in self._left if not pool.in_use]
             self._left = [pool for pool in self._left if pool.in_use]
@@ -296,44 +342,6 @@ def _limits(connect_timeout_s: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(
         total=None, connect=connect_timeout_s, sock_connect=None, sock_read=None
     )
-
-
-def _open_session(context: ssl.SSLContext, *, keeps_connections: bool) -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(
-        limit=0,
-        ssl=context,
-        socket_factory=_open_socket,
-        **({"keepalive_timeout": _IDLE_KEEP_S} if keeps_connections else {"force_close": True}),
-    )
-    return aiohttp.ClientSession(
-        connector=connector,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        request_class=_TrackedRequest,
-        max_line_size=_HEAD_LIMIT_BYTES,
-        max_field_size=_HEAD_LIMIT_BYTES,
-    )
-
-
-def _open_socket(address: AddrInfoType) -> socket.socket:
-    """A socket that notices within a minute that its peer is gone, even while it only waits."""
-    family, kind, protocol, _, _ = address
-    opened = socket.socket(family, kind, protocol)
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    options = {
-        "TCP_KEEPIDLE": _DEAD_PEER_S,
-        "TCP_KEEPALIVE": _DEAD_PEER_S,
-        "TCP_KEEPINTVL": _PROBE_EVERY_S,
-        "TCP_KEEPCNT": 3,
-        "TCP_USER_TIMEOUT": _STALLED_S * 1000,
-        "TCP_NODELAY": 1,
-    }
-    for name, value in options.items():
-        option = getattr(socket, name, None)  # which ones there are depends on the system
-        if option is not None:
-            with contextlib.suppress(OSError):
-                opened.setsockopt(socket.IPPROTO_TCP, option, value)
-    return opened
 
 
 def _find_proxy(base_url: str, settings: dict[str, str]) -> _Proxy | None:

@@ -54,11 +54,11 @@ class NetworkWatch:
                 return True  # more news than it could hold
             if not news:
                 break
-            is_gone = is_gone or tells_of_loss(news, is_linux=sys.platform == "linux")
+            is_gone = is_gone or has_lost_address(news, is_linux=sys.platform == "linux")
         return is_gone
 
 
-def tells_of_loss(news: bytes, *, is_linux: bool) -> bool:
+def has_lost_address(news: bytes, *, is_linux: bool) -> bool:
     """Whether one of the messages in `news` says that an address has gone."""
     layout, gone = ("=IH", _LINUX_ADDRESS_GONE) if is_linux else ("=HBB", _MACOS_ADDRESS_GONE)
     start = 0

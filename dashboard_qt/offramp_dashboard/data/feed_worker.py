@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from offramp_core.errors import OfframpError
 from offramp_core.quota import state_file
-from offramp_dashboard.data import event_reader
-from offramp_dashboard.data.daemon_gaps import absences_of
+from offramp_dashboard.data.events import event_reader
+from offramp_dashboard.data.events.daemon_gaps import absences_of
+from offramp_dashboard.data.events.pauses import pauses_of
 from offramp_dashboard.data.folder_fingerprint import looks
-from offramp_dashboard.data.log_loader import LogReading
-from offramp_dashboard.data.month_cache import MonthCache
-from offramp_dashboard.data.pauses import pauses_of
 from offramp_dashboard.data.prices import PriceList
-from offramp_dashboard.data.quota_burnup import QuotaReport, QuotaSource
-from offramp_dashboard.data.quota_points import QuotaPoints
+from offramp_dashboard.data.quota.quota_burnup import QuotaReport, QuotaSource
+from offramp_dashboard.data.quota.quota_points import QuotaPoints
 from offramp_dashboard.data.request_tail import LatestRequests
 from offramp_dashboard.data.snapshot import FeedState, LogStatus
 from offramp_dashboard.data.snapshot_builder import SnapshotInput, compose
-from offramp_dashboard.data.usage_history import UsageHistory
+from offramp_dashboard.data.usage.log_loader import LogReading
+from offramp_dashboard.data.usage.month_cache import MonthCache
+from offramp_dashboard.data.usage.usage_history import UsageHistory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
     from offramp_core.usage.aggregation import UsageCells
     from offramp_core.usage.weeks import WeekBoundary
-    from offramp_dashboard.data.daemon_gaps import Absence
+    from offramp_dashboard.data.events.daemon_gaps import Absence
+    from offramp_dashboard.data.events.pauses import PausePeriod
     from offramp_dashboard.data.filters import Selection
-    from offramp_dashboard.data.pauses import PausePeriod
     from offramp_dashboard.data.request_rows import RequestRow
     from offramp_dashboard.data.snapshot import Savings, Snapshot
 

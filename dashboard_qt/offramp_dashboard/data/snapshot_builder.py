@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from offramp_core.usage.aggregation import TimeGrid, UsageCells, by_backend, by_route, merge
 from offramp_core.usage.weeks import Span, WeekBoundary, a_week_before, days
 from offramp_core.wording.formatting import printable, share
-from offramp_dashboard.data import display_names, quota_burnup
-from offramp_dashboard.data.quota_burnup import QuotaSource
+from offramp_dashboard.data import display_names
+from offramp_dashboard.data.quota import quota_burnup
+from offramp_dashboard.data.quota.quota_burnup import QuotaSource
 from offramp_dashboard.data.snapshot import (
     BackendTotals,
     Bars,
@@ -31,17 +32,17 @@ from offramp_dashboard.data.snapshot import (
     Weeks,
     WeekSummary,
 )
-from offramp_dashboard.data.usage_table import SLOT
+from offramp_dashboard.data.usage.usage_table import SLOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from offramp_core.usage.aggregation import Totals
     from offramp_dashboard.data.display_names import Route
+    from offramp_dashboard.data.events.pauses import PausePeriod
     from offramp_dashboard.data.filters import Selection
-    from offramp_dashboard.data.pauses import PausePeriod
     from offramp_dashboard.data.snapshot import Savings
-    from offramp_dashboard.data.usage_history import UsageHistory
+    from offramp_dashboard.data.usage.usage_history import UsageHistory
 
 WEEKS = 8
 SPLIT_SPAN = timedelta(days=28)

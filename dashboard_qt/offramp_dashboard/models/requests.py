@@ -129,7 +129,7 @@ class RequestsModel(QAbstractTableModel):
         self._is_waiting = False
         self._shown = self._sorted(filter(self._filter.passes, self._rows))
         self.endResetModel()
-        self._tell_count()
+        self._report_count()
 
     def add(self, rows: Iterable[RequestRow]) -> None:
         """Take in new requests; what is selected stays so."""
@@ -141,7 +141,7 @@ class RequestsModel(QAbstractTableModel):
         else:
             self._insert([row for row in new if self._filter.passes(row)])
             self._trim()
-        self._tell_count()
+        self._report_count()
 
     def append(self, rows: Iterable[RequestRow], has_more: bool) -> None:
         """Take in earlier requests, which `more_wanted` had asked for."""
@@ -152,7 +152,7 @@ class RequestsModel(QAbstractTableModel):
         kept = earlier[: max(0, room)]
         self._rows += kept
         self._insert([row for row in kept if self._filter.passes(row)])
-        self._tell_count()
+        self._report_count()
 
     # What the user asks for.
 
@@ -166,12 +166,7 @@ class RequestsModel(QAbstractTableModel):
         if wanted != self._filter:
             self._filter = wanted
             self._rearrange()
-            self._tell_count()
-
-    def set_zone(self, zone: tzinfo) -> None:
-        """Show times in `zone`."""
-        self._zone = zone
-        self.refresh_times()
+            self._report_count()
 
     def refresh_times(self) -> None:
         """Word the times again, for `today` is another day by now."""
@@ -346,7 +341,7 @@ class RequestsModel(QAbstractTableModel):
         self._has_more = False
         return going
 
-    def _tell_count(self) -> None:
+    def _report_count(self) -> None:
         self.counted.emit(len(self._shown), len(self._rows))
 
 

@@ -30,9 +30,9 @@ from offramp_dashboard.settings_page.fields import Field
 from offramp_dashboard.settings_page.key_writer import KeyWriter
 from offramp_dashboard.settings_page.routes_editor import RoutesEditor
 from offramp_dashboard.theme import GRID_PX, HEADING
-from offramp_dashboard.views.choice_box import ChoiceBox
-from offramp_dashboard.views.fonts import scaled
-from offramp_dashboard.views.tick_box import TickBox
+from offramp_dashboard.views.style.fonts import scaled
+from offramp_dashboard.views.widgets.choice_box import ChoiceBox
+from offramp_dashboard.views.widgets.tick_box import TickBox
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -153,7 +153,7 @@ class SettingsDialog(QDialog):
     def done(self, result: int) -> None:
         """Close; what was written counts, though something else failed after it."""
         if self._is_untold:
-            self._tell_saved()
+            self._report_saved()
         super().done(result)
 
     # How it is written.
@@ -172,7 +172,7 @@ class SettingsDialog(QDialog):
         self._is_untold = True
         return True
 
-    def _tell_saved(self) -> None:
+    def _report_saved(self) -> None:
         self._is_untold = False
         self.saved.emit()
 
@@ -318,7 +318,7 @@ class SettingsDialog(QDialog):
     # What is wrong.
 
     def _blame(self, error: ConfigError) -> None:
-        name, row, key = form.place_of(error)
+        name, row, key = form.field_of(error)
         field = self.fields.get(name)
         if field is None:
             self._say(str(error))
@@ -343,7 +343,7 @@ class SettingsDialog(QDialog):
     @Slot(str)
     def _finish(self, problem: str) -> None:
         self._set_writing(is_writing=False)
-        self._tell_saved()
+        self._report_saved()
         if problem:
             self.fields[form.KEY].set_error(problem)
             return

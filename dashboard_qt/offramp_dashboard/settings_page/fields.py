@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from offramp_dashboard.theme import CAPTION
-from offramp_dashboard.views.fonts import scaled
+from offramp_dashboard.views.style.fonts import scaled
 
 
 class Field(QWidget):

@@ -90,7 +90,7 @@ def of(loaded: LoadedSettings) -> FormValues:
     )
 
 
-def place_of(error: ConfigError) -> tuple[str, int, str]:
+def field_of(error: ConfigError) -> tuple[str, int, str]:
     """The field that `error` blames: its full name; for routes also the row, from 0, and the key.
 
     Nothing ("", -1, "") where it blames none of the form.

@@ -16,8 +16,8 @@ from PySide6.QtWidgets import (
 
 from offramp_dashboard.settings_page.fields import mark_wrong
 from offramp_dashboard.theme import CAPTION, GRID_PX
-from offramp_dashboard.views.choice_box import ChoiceBox
-from offramp_dashboard.views.fonts import scaled
+from offramp_dashboard.views.style.fonts import scaled
+from offramp_dashboard.views.widgets.choice_box import ChoiceBox
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

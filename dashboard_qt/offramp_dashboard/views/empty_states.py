@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLay
 
 from offramp_dashboard.data.snapshot import FeedState
 from offramp_dashboard.theme import FIGURE, GRID_PX
-from offramp_dashboard.views import number_text
-from offramp_dashboard.views.fonts import scaled
+from offramp_dashboard.views.style import number_text
+from offramp_dashboard.views.style.fonts import scaled
 
 if TYPE_CHECKING:
     from offramp_dashboard.data.snapshot import LogStatus, Snapshot

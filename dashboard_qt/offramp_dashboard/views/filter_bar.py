@@ -19,8 +19,8 @@ from PySide6.QtWidgets import (
 from offramp_dashboard import plain_tooltips
 from offramp_dashboard.data.display_names import backend_name
 from offramp_dashboard.theme import GRID_PX, LIGHT
-from offramp_dashboard.views.brushes import paint_fill
-from offramp_dashboard.views.series_fills import SeriesFills
+from offramp_dashboard.views.style.brushes import paint_fill
+from offramp_dashboard.views.style.series_fills import SeriesFills
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,16 +9,16 @@ from PySide6.QtWidgets import QGridLayout, QWidget
 
 from offramp_dashboard.data.display_names import backend_name
 from offramp_dashboard.theme import GRID_PX
-from offramp_dashboard.views import number_text
-from offramp_dashboard.views.bars_chart import BarsChart
-from offramp_dashboard.views.card import Card
-from offramp_dashboard.views.quota_chart import QuotaChart
-from offramp_dashboard.views.quota_meters import QuotaStrip
-from offramp_dashboard.views.series_fills import SeriesFills
-from offramp_dashboard.views.split_chart import SplitChart
+from offramp_dashboard.views.charts.bars_chart import BarsChart
+from offramp_dashboard.views.charts.split_chart import SplitChart
+from offramp_dashboard.views.charts.weeks_chart import WeeksChart
+from offramp_dashboard.views.quota.quota_chart import QuotaChart
+from offramp_dashboard.views.quota.quota_meters import QuotaStrip
+from offramp_dashboard.views.style import number_text
+from offramp_dashboard.views.style.series_fills import SeriesFills
 from offramp_dashboard.views.tokens_view import TokensView
 from offramp_dashboard.views.week_summary import WeekSummaryView
-from offramp_dashboard.views.weeks_chart import WeeksChart
+from offramp_dashboard.views.widgets.card import Card
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from offramp_dashboard.data.snapshot import Bars, Snapshot
     from offramp_dashboard.theme import Theme
-    from offramp_dashboard.views.chart import Chart
+    from offramp_dashboard.views.charts.chart import Chart
 
 _LOWEST_CHART_PX = 96
 _STILL_READING = "older history is still being read"
@@ -69,12 +69,12 @@ class ChartPage(QWidget):
     def _card(self, title: str, chart: Chart) -> Card:
         chart.setMinimumHeight(_LOWEST_CHART_PX)
         chart.setMinimumWidth(160)
-        chart.range_dragged.connect(lambda first, last: self._tell_range(chart, first, last))
+        chart.range_dragged.connect(lambda first, last: self._report_range(chart, first, last))
         chart.back_asked.connect(self.back_asked)
         self._charts.append(chart)
         return Card(title, chart)
 
-    def _tell_range(self, chart: Chart, first: int, last: int) -> None:
+    def _report_range(self, chart: Chart, first: int, last: int) -> None:
         span = _span(chart, first, last)
         if span is not None:
             self.span_dragged.emit(*span)

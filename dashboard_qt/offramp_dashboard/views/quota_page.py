@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from offramp_dashboard.theme import CAPTION, GRID_PX, LIGHT
-from offramp_dashboard.views.card import Card, ElidedLabel
 from offramp_dashboard.views.empty_states import Notice, NoticePage
-from offramp_dashboard.views.fonts import scaled
 from offramp_dashboard.views.pages import ChartPage
-from offramp_dashboard.views.quota_chart import QuotaChart
-from offramp_dashboard.views.quota_legend import QuotaLegend
+from offramp_dashboard.views.quota.quota_chart import QuotaChart
+from offramp_dashboard.views.quota.quota_legend import QuotaLegend
+from offramp_dashboard.views.style.fonts import scaled
+from offramp_dashboard.views.widgets.card import Card, ElidedLabel
 
 if TYPE_CHECKING:
     from offramp_dashboard.data.snapshot import BurnUp, Quota, Snapshot
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _COLUMNS = 2
 
 
-class QuotaPage(ChartPage):
+class QuotaChartsPage(ChartPage):
     """Burn-ups, what their lines mean, and a line about each window that has none."""
 
     def __init__(self, parent: QWidget | None = None) -> None:

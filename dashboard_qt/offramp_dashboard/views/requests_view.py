@@ -24,10 +24,10 @@ from PySide6.QtWidgets import (
 from offramp_dashboard.data.request_rows import RequestFilter
 from offramp_dashboard.models.requests import BACKEND_ROLE, STATUS_ROLE, Column, RequestsModel
 from offramp_dashboard.theme import GRID_PX, LIGHT
-from offramp_dashboard.views import number_text
-from offramp_dashboard.views.brushes import paint_fill
-from offramp_dashboard.views.choice_box import ChoiceBox
-from offramp_dashboard.views.fonts import scaled
+from offramp_dashboard.views.style import number_text
+from offramp_dashboard.views.style.brushes import paint_fill
+from offramp_dashboard.views.style.fonts import scaled
+from offramp_dashboard.views.widgets.choice_box import ChoiceBox
 
 if TYPE_CHECKING:
     from offramp_core.usage.records import Status

@@ -11,10 +11,10 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 from offramp_core.wording.formatting import format_percent
 from offramp_dashboard.data.display_names import backend_name
 from offramp_dashboard.theme import GRID_PX, LIGHT
-from offramp_dashboard.views import number_text
-from offramp_dashboard.views.brushes import paint_fill
-from offramp_dashboard.views.fonts import scaled
-from offramp_dashboard.views.split_bar import SplitBar
+from offramp_dashboard.views.style import number_text
+from offramp_dashboard.views.style.brushes import paint_fill
+from offramp_dashboard.views.style.fonts import scaled
+from offramp_dashboard.views.widgets.split_bar import SplitBar
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QPaintEvent

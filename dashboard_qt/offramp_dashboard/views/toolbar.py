@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from offramp_dashboard.data.snapshot import DaemonCondition, DaemonSummary, Measure
 from offramp_dashboard.theme import GRID_PX, LIGHT
-from offramp_dashboard.views.card import ElidedLabel
+from offramp_dashboard.views.widgets.card import ElidedLabel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

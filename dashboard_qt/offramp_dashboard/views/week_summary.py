@@ -20,11 +20,11 @@ from offramp_core.wording.formatting import format_duration, format_percent, for
 from offramp_dashboard.data.display_names import backend_name
 from offramp_dashboard.data.snapshot import Measure
 from offramp_dashboard.theme import CAPTION, FIGURE, GRID_PX, HERO, LIGHT
-from offramp_dashboard.views import number_text
-from offramp_dashboard.views.card import ElidedLabel
-from offramp_dashboard.views.fonts import scaled
-from offramp_dashboard.views.series_fills import SeriesFills
-from offramp_dashboard.views.split_bar import SplitBar
+from offramp_dashboard.views.style import number_text
+from offramp_dashboard.views.style.fonts import scaled
+from offramp_dashboard.views.style.series_fills import SeriesFills
+from offramp_dashboard.views.widgets.card import ElidedLabel
+from offramp_dashboard.views.widgets.split_bar import SplitBar
 
 if TYPE_CHECKING:
     from offramp_dashboard.data.snapshot import BackendTotals, Snapshot, WeekSummary

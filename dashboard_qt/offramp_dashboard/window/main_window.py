@@ -22,7 +22,6 @@ from PySide6.QtWidgets import (
 
 from offramp_dashboard.data.snapshot import FeedState
 from offramp_dashboard.theme import GRID_PX
-from offramp_dashboard.views import number_text
 from offramp_dashboard.views.empty_states import (
     Banner,
     NoticeAction,
@@ -32,8 +31,9 @@ from offramp_dashboard.views.empty_states import (
 )
 from offramp_dashboard.views.filter_bar import FilterBar
 from offramp_dashboard.views.pages import ChartPage, HistoryPage, Overview, summary_of
-from offramp_dashboard.views.quota_page import QuotaPage
+from offramp_dashboard.views.quota_page import QuotaChartsPage
 from offramp_dashboard.views.requests_view import RequestsView
+from offramp_dashboard.views.style import number_text
 from offramp_dashboard.views.toolbar import Toolbar
 from offramp_dashboard.window.menus import Menus
 
@@ -101,7 +101,7 @@ class ChartsWindow(QMainWindow):
         self.overview = Overview()
         self.history = HistoryPage()
         self.requests = RequestsView(requests)
-        self.quota = QuotaPage()
+        self.quota = QuotaChartsPage()
         self.notice = NoticePage()
         self.progress = QProgressBar()
         self._patience = QTimer(self, singleShot=True, interval=_PATIENCE_MS)
@@ -311,7 +311,7 @@ class ChartsWindow(QMainWindow):
         """The page that is seen; the others draw when they are turned to."""
         self._all_pages()[self.page].show_snapshot(snapshot)
 
-    def _all_pages(self) -> tuple[Overview, HistoryPage, RequestsView, QuotaPage]:
+    def _all_pages(self) -> tuple[Overview, HistoryPage, RequestsView, QuotaChartsPage]:
         return self.overview, self.history, self.requests, self.quota
 
     def _choose_body(self) -> None:

@@ -14,7 +14,7 @@ from raw_client import SONNET
 
 from offramp_cli import exit_codes
 from offramp_core.usage.weeks import WeekBoundary
-from offramp_daemon.routing import pause as delegation
+from offramp_daemon.routing import pause
 
 NOWHERE = "http://127.0.0.1:9"
 
@@ -119,7 +119,7 @@ async def test_pause_ends_by_itself_while_the_daemon_is_down(tmp_path):
         await commands.until_there()
         assert (await run_command(tmp_path, "pause", "--for", "1h")).code == 0
         await running.stop()
-    saved = delegation.load_pause(running.paths.delegation_file)
+    saved = pause.load_pause(running.paths.delegation_file)
     assert saved is not None
     over = datetime.now(UTC) - timedelta(minutes=1)
     text = running.paths.delegation_file.read_text().replace(

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from raw_upstream import Connection, json_answer, raw_upstream
 from tls import Certificates, has_openssl, make_certificates
 
-from offramp_cli.doctor import certificate_issuer, check_backends, connection_probe, proxy_lookup
+from offramp_cli.doctor import certificate_issuer, connection_probe, proxy_lookup
+from offramp_cli.doctor.checks import check_backends
 from offramp_cli.doctor.connection_probe import ConnectionTrace
 from offramp_core.settings import Backend, default_backends
 

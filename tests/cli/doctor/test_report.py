@@ -11,7 +11,7 @@ import pytest
 from golden import assert_screen
 
 from offramp_cli.doctor import report
-from offramp_cli.doctor.checks import chosen
+from offramp_cli.doctor.check_list import chosen
 from offramp_cli.doctor.finding import Finding, Severity, failure, note, ok, warning
 from offramp_cli.doctor.runner import Check, run_all
 from offramp_core.errors import OfframpError

@@ -20,7 +20,6 @@ from offramp_core.usage.aggregation import (
     by_route,
     fold,
     merge,
-    regroup,
     select,
     series,
     without,
@@ -152,15 +151,6 @@ def test_series_counts_what_arrived_in_each_bucket(log: list[UsageRecord]) -> No
     for spans in (GRID.hours, GRID.recent):
         requests = [part.total().requests for part in series(usage, spans)]
         assert requests == [sum(span.start <= one.ts < span.end for one in log) for span in spans]
-
-
-@settings(deadline=None)
-@given(logs, st.timedeltas(timedelta(0), timedelta(days=10)))
-def test_regrouped_usage_is_as_if_folded_on_the_later_grid(
-    log: list[UsageRecord], passed: timedelta
-) -> None:
-    later = TimeGrid.at(NOW + passed, BERLIN)
-    assert regroup(fold(log, GRID), later) == fold(log, later)
 
 
 def test_grid_ends_with_the_bucket_of_now() -> None:

@@ -41,52 +41,52 @@ def names(of: PlanQuota) -> list[str]:
 
 
 def test_window_that_is_not_told_stays_with_its_age() -> None:
-    merged = merging.with_told(KNOWN, [window("5h", 0.41, SOON)], NOW)
+    merged = merging.with_readings(KNOWN, [window("5h", 0.41, SOON)], NOW)
     assert merged.windows == (window("5h", 0.41, SOON), KNOWN.windows[1])
     assert merged.read_at == NOW
 
 
 def test_telling_ends_a_problem() -> None:
     known = msgspec.structs.replace(KNOWN, problem="It did not answer.")
-    assert merging.with_told(known, [window("5h", 0.41, SOON)], NOW).problem is None
+    assert merging.with_readings(known, [window("5h", 0.41, SOON)], NOW).problem is None
 
 
 def test_rejection_by_claim_keeps_what_was_used() -> None:
     known = plan(window("7d_opus", 0.98, THURSDAY, read_at=EARLIER))
     told = window("7d_opus", None, THURSDAY, status="rejected")
-    (merged,) = merging.with_told(known, [told], NOW).windows
+    (merged,) = merging.with_readings(known, [told], NOW).windows
     assert (merged.used, merged.status, merged.read_at) == (0.98, "rejected", NOW)
 
 
 def test_figure_that_was_not_legible_grows_no_younger() -> None:
     known = plan(window("7d", 0.42, THURSDAY, read_at=EARLIER))
     told = window("7d", None, THURSDAY, status="allowed")
-    (merged,) = merging.with_told(known, [told], NOW).windows
+    (merged,) = merging.with_readings(known, [told], NOW).windows
     assert (merged.used, merged.read_at) == (0.42, EARLIER)
 
 
 def test_rejection_of_a_new_week_keeps_nothing_of_the_last() -> None:
     known = plan(window("7d_opus", 0.98, EARLIER, read_at=EARLIER - timedelta(days=1)))
     told = window("7d_opus", None, THURSDAY, status="rejected")
-    (merged,) = merging.with_told(known, [told], NOW).windows
+    (merged,) = merging.with_readings(known, [told], NOW).windows
     assert merged.used is None
 
 
 def test_reset_that_was_not_legible_is_the_one_before_while_the_window_goes_on() -> None:
-    (merged, _) = merging.with_told(KNOWN, [window("5h", 0.42)], NOW).windows
+    (merged, _) = merging.with_readings(KNOWN, [window("5h", 0.42)], NOW).windows
     assert merged.resets == SOON
 
 
 @pytest.mark.parametrize("used", [0.0, 0.2])
 def test_window_that_began_anew_has_no_reset_of_the_one_before(used: float) -> None:
-    (merged, _) = merging.with_told(KNOWN, [window("5h", used)], NOW).windows
+    (merged, _) = merging.with_readings(KNOWN, [window("5h", used)], NOW).windows
     assert (merged.used, merged.resets) == (used, None)
 
 
 def test_window_that_is_told_no_more_is_forgotten_a_day_after_its_end() -> None:
     for later, left in ((timedelta(hours=23), ["5h", "7d"]), (timedelta(hours=25), ["5h"])):
         told = window("5h", 0.1, read_at=THURSDAY + later)
-        assert names(merging.with_told(KNOWN, [told], THURSDAY + later)) == left
+        assert names(merging.with_readings(KNOWN, [told], THURSDAY + later)) == left
 
 
 def test_windows_that_are_over_stay_while_nothing_newer_was_told() -> None:
@@ -98,7 +98,7 @@ def test_windows_that_are_over_stay_while_nothing_newer_was_told() -> None:
 def test_number_of_windows_is_bounded() -> None:
     known = plan()
     for number in range(100):
-        known = merging.with_told(known, [window(f"w{number}", 0.1, SOON)], NOW)
+        known = merging.with_readings(known, [window(f"w{number}", 0.1, SOON)], NOW)
     assert len(known.windows) == 32
 
 

@@ -24,7 +24,7 @@ from loop_guard import no_blocking
 
 from offramp_core.usage import records
 from offramp_core.usage.records import RequestRecord
-from offramp_daemon.recording.request_log import Recorder, _lay_out
+from offramp_daemon.recording.request_log import Recorder, lay_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -354,7 +354,7 @@ def test_usual_lines_never_lie_across_a_page_border(
     lines = [b"{" + b"x" * (length - 3) + b"}\n" for length in lengths]
     # A file that the recorder wrote alone ends where one more line has room.
     offset = pages_and_more if -pages_and_more % PAGE_BYTES >= 512 else 0
-    data = _lay_out(lines, offset)
+    data = lay_out(lines, offset)
     assert [line.rstrip() for line in data.splitlines()] == [line.rstrip() for line in lines]
     start = offset
     for line in data.splitlines(keepends=True):
@@ -365,7 +365,7 @@ def test_usual_lines_never_lie_across_a_page_border(
 @given(st.lists(st.integers(min_value=3, max_value=9000), max_size=20), st.integers(0, 9000))
 def test_lines_of_any_length_keep_their_content(lengths: list[int], offset: int) -> None:
     lines = [b"x" * (length - 1) + b"\n" for length in lengths]
-    assert [line.rstrip() for line in _lay_out(lines, offset).splitlines()] == [
+    assert [line.rstrip() for line in lay_out(lines, offset).splitlines()] == [
         line.rstrip() for line in lines
     ]
 

@@ -32,7 +32,7 @@ def pair():
 
 def test_manager_gets_all_lines_in_one_message(manager):
     reader, path = manager
-    SdNotifier({"NOTIFY_SOCKET": path}).tell("READY=1", sd_notify.status("Well\nenough"))
+    SdNotifier({"NOTIFY_SOCKET": path}).send("READY=1", sd_notify.status("Well\nenough"))
     assert reader.recv(4096) == b"READY=1\nSTATUS=Well enough"
 
 
@@ -42,7 +42,7 @@ def test_manager_at_a_name_that_is_no_file_is_reached():
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as reader:
         reader.bind(f"\0{name}")
         reader.settimeout(5)
-        SdNotifier({"NOTIFY_SOCKET": f"@{name}"}).tell("WATCHDOG=1")
+        SdNotifier({"NOTIFY_SOCKET": f"@{name}"}).send("WATCHDOG=1")
         assert reader.recv(4096) == b"WATCHDOG=1"
 
 
@@ -50,14 +50,14 @@ def test_manager_at_a_name_that_is_no_file_is_reached():
     "environ", [{}, {"NOTIFY_SOCKET": "/no/such"}, {"NOTIFY_SOCKET": "x" * 200}]
 )
 def test_manager_that_is_not_there_is_no_trouble(environ):
-    assert SdNotifier(environ).tell("READY=1") is None
+    assert SdNotifier(environ).send("READY=1") is None
 
 
 def test_manager_that_reads_nothing_holds_up_nobody(manager):
     _, path = manager
     told = SdNotifier({"NOTIFY_SOCKET": path})
     for _ in range(2000):  # far more than any queue holds
-        told.tell("WATCHDOG=1")
+        told.send("WATCHDOG=1")
 
 
 @pytest.mark.parametrize(
@@ -85,9 +85,9 @@ def test_variables_are_taken_and_not_left_for_children():
 
 def test_channel_carries_lines_both_ways(pair):
     ours, theirs = pair
-    theirs.tell("READY=1", "STATUS=a=b")
+    theirs.send("READY=1", "STATUS=a=b")
     assert ours.read() == [("READY", "1"), ("STATUS", "a=b")]
-    ours.tell("LEAVE=1")
+    ours.send("LEAVE=1")
     assert theirs.read() == [("LEAVE", "1")]
     assert ours.read() == []
     assert ours.is_open
@@ -108,18 +108,18 @@ def test_line_in_pieces_is_read_once_it_is_whole():
 
 def test_last_words_are_read_before_the_end_is_seen(pair):
     ours, theirs = pair
-    theirs.tell("STATUS=bye")
+    theirs.send("STATUS=bye")
     theirs.close()
     assert ours.read() == [("STATUS", "bye")]
     assert ours.read() == []
     assert not ours.is_open
-    ours.tell("LEAVE=1")  # to nobody
+    ours.send("LEAVE=1")  # to nobody
 
 
 def test_full_channel_holds_up_nobody(pair):
     ours, _ = pair
     for _ in range(100_000):
-        ours.tell("WATCHDOG=1")
+        ours.send("WATCHDOG=1")
     assert ours.is_open
 
 

@@ -104,7 +104,7 @@ def test_program_that_cannot_be_run_leaves_everything_as_it_was(tmp_path):
     reader, writer = os.pipe()
     try:
         with pytest.raises(FileNotFoundError):
-            self_upgrade.run_anew(
+            self_upgrade.re_execute(
                 [str(tmp_path / "none")], HandedState((reader,), (), has_served=True)
             )
         assert not os.get_inheritable(reader)

@@ -45,7 +45,7 @@ int was_freed(void) { return freed; }
 PASS_ON = """
 import os, sys
 from offramp_daemon.supervisor import socket_activation as activation
-activation.place([int(each) for each in sys.argv[2:]])
+activation.renumber([int(each) for each in sys.argv[2:]])
 environ = activation.environment_for(os.environ, len(sys.argv[2:]), os.getpid())
 os.execve(sys.executable, [sys.executable, "-c", sys.argv[1]], environ)
 """

@@ -545,20 +545,20 @@ def run_alone(folder, act: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_worker_that_is_gone_before_it_was_listened_to_is_forgotten(tmp_path):
-    act = "alone.start(); os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT); alone._reap()"
-    done = run_alone(tmp_path, act + "; print(alone._channels)")
-    assert (done.stdout, done.stderr) == ("{}\n", "")
+    act = "alone.start(); os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT); alone.reap()"
+    done = run_alone(tmp_path, act + "; print(alone.workers_heard)")
+    assert (done.stdout, done.stderr) == ("()\n", "")
 
 
 @pytest.mark.parametrize(("mishaps", "code"), [(3, 0), (100, 1)])
 def test_mishap_that_passes_is_lived_through(tmp_path, mishaps, code):
     act = (
-        "supervisor._BREATH_S, turn = 0.0, alone._turn\n"
-        f"    left = list(range({mishaps}))\n"
-        "    def fail(signals):\n"
-        "        if left: left.pop(); raise KeyError('odd')\n"
-        "        alone._stop(); turn(signals)\n"
-        "    alone._turn = fail; alone.run()"
+        f"left = list(range({mishaps}))\n"
+        "    class Unlucky(supervisor.Supervisor):\n"
+        "        def handle_events(self, signals):\n"
+        "            if left: left.pop(); raise KeyError('odd')\n"
+        "            self.stop(); super().handle_events(signals)\n"
+        "    Unlucky([listener], os.environ, breath_s=0.0).run()"
     )
     done = run_alone(tmp_path, act)
     assert done.returncode == code

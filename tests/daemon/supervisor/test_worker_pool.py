@@ -28,7 +28,7 @@ class FakeOperations:
         self.started.append(self.now_s)
         return len(self.started) if self.can_start else None
 
-    def tell(self, pid: int, line: str) -> None:
+    def send(self, pid: int, line: str) -> None:
         self.told.append((pid, line))
 
     def signal(self, pid: int, number: signal.Signals) -> None:

@@ -26,8 +26,8 @@ from raw_upstream import (
 )
 from tls import Certificates, has_openssl, make_certificates
 
-from offramp_daemon.upstream import client as upstream_module
 from offramp_daemon.upstream import tls
+from offramp_daemon.upstream.client import Upstream, open_socket
 from offramp_daemon.upstream.network_watch import NetworkWatch
 
 needs_openssl = pytest.mark.skipif(not has_openssl(), reason="the openssl command is not here")
@@ -188,15 +188,19 @@ async def test_answer_that_is_no_http_is_a_bad_gateway(start_proxy, client):
         assert "no usable answer" in message_of(body)
 
 
-async def test_connection_out_notices_a_dead_peer(start_proxy, client, monkeypatch):
+async def test_connection_out_notices_a_dead_peer(client):
     made: list[socket.socket] = []
-    opened = upstream_module._open_socket
-    monkeypatch.setattr(
-        upstream_module, "_open_socket", lambda address: made.append(opened(address)) or made[-1]
-    )
+
+    def open_and_keep(address):
+        made.append(open_socket(address))
+        return made[-1]
+
     async with (
         raw_upstream(answer_message) as upstream,
-        start_proxy(upstream.url, upstream.url) as proxy,
+        running_proxy(
+            settings_for(upstream.url, upstream.url),
+            upstream=Upstream(socket_factory=open_and_keep),
+        ) as proxy,
     ):
         await ask(client, proxy)
         assert made[0].getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
@@ -229,7 +233,7 @@ async def test_session_that_was_left_is_closed_once_its_last_answer_has_ended(cl
             await answer_message(connection)
 
     wall_s = 1000.0
-    way_out = upstream_module.Upstream(wall_s=lambda: wall_s, clock_s=lambda: 1000.0)
+    way_out = Upstream(wall_s=lambda: wall_s, clock_s=lambda: 1000.0)
     async with (
         raw_upstream(answer) as upstream,
         running_proxy(settings_for(upstream.url, upstream.url), upstream=way_out) as proxy,
@@ -239,15 +243,15 @@ async def test_session_that_was_left_is_closed_once_its_last_answer_has_ended(cl
             for slept_s in (3600.0, 3600.0, 0.0):
                 wall_s += slept_s
                 assert (await ask(client, proxy))[0] == 200
-                pools = proxy.upstream._left
-                assert len(pools) == 1  # the one with the stream, however often it slept
-            left = pools[0].session
+                (left,) = (
+                    proxy.upstream.sessions_left
+                )  # the one with the stream, however often it slept
             go_on.set()
             assert await answered.content.read() == END
         await proxy.in_flight.drain(5, asyncio.Event())
         assert (await ask(client, proxy))[0] == 200
         assert left.closed
-        assert proxy.upstream._left == []
+        assert proxy.upstream.sessions_left == ()
         assert {record.status for record in proxy.records} == {"success"}
 
 

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from offramp_daemon.upstream.network_watch import NetworkWatch, tells_of_loss
+from offramp_daemon.upstream.network_watch import NetworkWatch, has_lost_address
 
 
 def linux(*kinds: int) -> bytes:
@@ -34,7 +34,7 @@ def macos(*kinds: int) -> bytes:
     ],
 )
 def test_address_that_went_is_told_from_one_that_came(news, is_linux, is_loss):
-    assert tells_of_loss(news, is_linux=is_linux) is is_loss
+    assert has_lost_address(news, is_linux=is_linux) is is_loss
 
 
 def test_watch_that_is_not_open_knows_of_no_change():

@@ -28,7 +28,7 @@ from offramp_dashboard.data.snapshot import (
     Snapshot,
 )
 from offramp_dashboard.data.snapshot_builder import SnapshotInput, compose
-from offramp_dashboard.data.usage_history import UsageHistory
+from offramp_dashboard.data.usage.usage_history import UsageHistory
 
 if TYPE_CHECKING:
     from pathlib import Path

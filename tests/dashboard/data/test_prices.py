@@ -12,7 +12,7 @@ from usage_samples import record
 
 from offramp_core.usage.aggregation import Counts, UsageCells, fold
 from offramp_dashboard.data.prices import PriceList, Rates
-from offramp_dashboard.data.usage_table import GRID
+from offramp_dashboard.data.usage.usage_table import GRID
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 MILLION = 1_000_000

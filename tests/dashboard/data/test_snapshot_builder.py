@@ -15,8 +15,8 @@ from usage_samples import boundaries, logs_before, nows, record
 
 from offramp_core.usage.aggregation import fold
 from offramp_core.usage.weeks import Span, WeekBoundary
+from offramp_dashboard.data.events.pauses import PausePeriod
 from offramp_dashboard.data.filters import Selection
-from offramp_dashboard.data.pauses import PausePeriod
 from offramp_dashboard.data.snapshot import (
     FeedState,
     LogStatus,
@@ -26,8 +26,8 @@ from offramp_dashboard.data.snapshot import (
     Snapshot,
 )
 from offramp_dashboard.data.snapshot_builder import SnapshotInput, compose
-from offramp_dashboard.data.usage_history import UsageHistory
-from offramp_dashboard.data.usage_table import GRID, pack
+from offramp_dashboard.data.usage.usage_history import UsageHistory
+from offramp_dashboard.data.usage.usage_table import GRID, pack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

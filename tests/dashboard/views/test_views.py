@@ -17,7 +17,7 @@ from offramp_dashboard.data.snapshot import FilterOption, Measure
 from offramp_dashboard.models.requests import Column, RequestsModel
 from offramp_dashboard.views.filter_bar import FilterBar
 from offramp_dashboard.views.requests_view import RequestsView
-from offramp_dashboard.views.series_fills import SeriesFills
+from offramp_dashboard.views.style.series_fills import SeriesFills
 from offramp_dashboard.views.tokens_view import TokensView
 from offramp_dashboard.views.week_summary import WeekSummaryView
 

@@ -28,7 +28,7 @@ from sample_snapshots import (
 from offramp_dashboard.data.pause_choices import PauseChoice
 from offramp_dashboard.data.snapshot import FeedState, Measure
 from offramp_dashboard.theme import ThemeChoice
-from offramp_dashboard.views.chart import Chart
+from offramp_dashboard.views.charts.chart import Chart
 from offramp_dashboard.window.main_window import PAGES
 
 if TYPE_CHECKING:

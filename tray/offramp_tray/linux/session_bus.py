@@ -30,7 +30,6 @@ BUS_PATH: Final = "/org/freedesktop/DBus"
 
 CALL_TIMEOUT_S: Final = 5.0
 _CONNECT_TIMEOUT_S = 10.0
-_GOODBYE_TIMEOUT_S = 1.0
 
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 30.0
@@ -141,7 +140,7 @@ class SessionBus:
             try:
                 await self._serve_once(speak)
             except _LOST as error:
-                self._tell_once(error)
+                self._report_once(error)
             on_lost()
             if clock() - began_s > _STEADY_AFTER_S:
                 pause_s = self._first_pause_s
@@ -252,7 +251,7 @@ class SessionBus:
             if bus.connected:  # cancelled, or a bug in `speak`
                 bus.disconnect()
 
-    def _tell_once(self, error: Exception) -> None:
+    def _report_once(self, error: Exception) -> None:
         """Log that there is no bus: once, until there was one again."""
         level = logging.DEBUG if self._is_reported else logging.ERROR
         self._is_reported = True

@@ -71,10 +71,10 @@ def look_of(state: TrayState, *, is_template: bool = False) -> IconLook:
 
 
 @functools.lru_cache(maxsize=4)
-def images(look: IconLook, sizes_px: tuple[int, ...] = SIZES_PX) -> IconImages:
+def images(look: IconLook) -> IconImages:
     """The picture in every size."""
     return IconImages(
-        by_size_px=tuple((size, draw(look, size)) for size in sizes_px),
+        by_size_px=tuple((size, draw(look, size)) for size in SIZES_PX),
         is_template=look.is_template,
     )
 

@@ -39,7 +39,7 @@ def due(state: TrayState) -> tuple[Notification, ...]:
     if wanted.notify_daemon and state.is_missed:
         found.append(_GONE)
     if wanted.notify_delegation:
-        found += _stepped_around(state)
+        found += _bypassed_backends(state)
     for name, error in tray_state.troubled(state):
         is_key = error.kind == api.KEY_REFUSED
         if is_key and wanted.notify_key:
@@ -80,7 +80,7 @@ class Notifier:
         return ended is None or now - ended > QUIET
 
 
-def _stepped_around(state: TrayState) -> list[Notification]:
+def _bypassed_backends(state: TrayState) -> list[Notification]:
     """One for each backend that others stand in for.
 
     It has the key of the one that says that delegation stopped working: both have one cause, and

@@ -1,0 +1,1 @@
+"""One module for each check: `look` asks, `judge` decides what the answers mean."""

@@ -1,0 +1,1 @@
+"""How the plans' windows are used up, and the history that this is computed from. No Qt."""

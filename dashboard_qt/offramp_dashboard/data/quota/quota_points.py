@@ -1,0 +1,54 @@
+"""The quota history of the latest weeks, read again whenever its file has changed. No Qt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from offramp_core.errors import OfframpError
+from offramp_core.quota import history_log
+from offramp_core.quota.windows import HISTORY_NAME
+from offramp_dashboard.data.quota import quota_burnup
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from offramp_core.quota.windows import QuotaPoint
+    from offramp_dashboard.data.quota.quota_burnup import Points
+
+
+class QuotaPoints:
+    """What `quota.jsonl` in a folder tells. Use it from one thread; it raises nothing.
+
+    `problem` is why it can't be read, in words; empty while it can.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Read nothing yet."""
+        self._folder = folder
+        self.problem = ""
+        self._points: Points = {}
+        self._seen: tuple[int, int, int] | None = None
+
+    def read(self, now: datetime) -> Points:
+        """All points that charts at `now` can want."""
+        seen = self._look()
+        if seen != self._seen:
+            self._seen = seen
+            self._points = quota_burnup.grouped(self._read(now) if seen else ())
+        return self._points
+
+    def _read(self, now: datetime) -> list[QuotaPoint]:
+        self.problem = ""
+        try:
+            return history_log.read(self._folder, now - quota_burnup.KEPT)
+        except OfframpError as error:
+            self.problem = str(error)
+            return []
+
+    def _look(self) -> tuple[int, int, int] | None:
+        try:
+            found = (self._folder / HISTORY_NAME).stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_size, found.st_mtime_ns

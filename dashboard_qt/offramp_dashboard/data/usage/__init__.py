@@ -1,0 +1,1 @@
+"""All usage in the request log: read, folded into tables, and cached by the month. No Qt."""

@@ -1,0 +1,1 @@
+"""Small widgets that the views are built from: frames, tick and choice boxes, a split bar."""
