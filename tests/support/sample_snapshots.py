@@ -141,7 +141,6 @@ def quota_of(
         asked={"zai": True},
         points=quota_burnup.grouped(points),
         absences=ABSENCES,
-        asked={"zai": True},
     )
     return quota_burnup.compose(source, NOW.astimezone(UTC), ZONE)
 
