@@ -16,7 +16,7 @@ class ChangeSignal:
     def __init__(self) -> None:
         """Nobody follows yet."""
         self.followers: set[asyncio.Event] = set()
-        """The events of those who follow: what happens with each request sets them itself."""
+        """Their events; what changes with every request sets them without a call to here."""
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
