@@ -31,7 +31,7 @@ from offramp_daemon.proxy.failover import SharedState
 from offramp_daemon.proxy.forwarder import Forwarder
 from offramp_daemon.proxy.handler import ProxyHandler
 from offramp_daemon.proxy.listening_server import ListeningServer
-from offramp_daemon.quota.poller import QuotaPollers, pollers_for
+from offramp_daemon.quota.poller import QuotaPoller, pollers_for, run_all
 from offramp_daemon.quota.tracker import QuotaTracker
 from offramp_daemon.recording.console_line import console_line
 from offramp_daemon.recording.event_log import event_log
@@ -306,7 +306,7 @@ async def _running(
                     request, live.current, recorder.state, uptime_s=parts.state.uptime_s
                 ),
                 catch_up=parts.catch_up,
-                on_change=parts.changes.notify,
+                watchers=parts.changes.followers,
                 leaving=shutdown.leaving,
             )
             in_flight = InFlight(entry.handle)
@@ -320,7 +320,7 @@ async def _running(
                 await site.start()
 
             try:
-                async with _task(pollers.run(), name="quota pages"):
+                async with _task(run_all(pollers.values()), name="quota pages"):
                     yield (
                         parts,
                         ListeningServer(
@@ -343,7 +343,7 @@ async def _running(
             console.say(f"Records lost: {recorder.state.lost} ({recorder.state.last_error}).")
 
 
-def _connect(parts: Parts, upstream: Upstream) -> tuple[ProxyHandler, QuotaPollers]:
+def _connect(parts: Parts, upstream: Upstream) -> tuple[ProxyHandler, dict[str, QuotaPoller]]:
     """Put together what talks to the services."""
     live, health, quota = parts.live, parts.health, parts.quota
     upstream.follow_network(health.breaker.note_network_changed)
@@ -363,7 +363,7 @@ def _connect(parts: Parts, upstream: Upstream) -> tuple[ProxyHandler, QuotaPolle
         choose=parts.pilot.choose,
     )
     pollers = pollers_for(lambda: live.current, upstream, quota, hop=forwarder.hop)
-    quota.asker = pollers
+    quota.pollers = pollers
     return proxy, pollers
 
 

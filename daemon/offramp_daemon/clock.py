@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 Clock = Callable[[], datetime]
 """Returns the present moment, with its time zone."""
 
-
-def utc_now() -> datetime:
-    """Return this moment."""
-    return datetime.now(UTC)
+utc_now: Clock = functools.partial(datetime.now, UTC)
+"""Returns this moment."""

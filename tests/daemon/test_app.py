@@ -100,7 +100,7 @@ async def test_without_readable_settings_only_this_machine_is_served(remote, sta
         live=Unreadable(Settings()),
         report_health=lambda _request: web.Response(),
         catch_up=None,
-        on_change=None,
+        watchers=(),
         leaving=asyncio.Event(),
     )
     transport = Mock(get_extra_info=lambda _name, default=None: (remote, 1) if remote else default)

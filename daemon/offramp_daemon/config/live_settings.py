@@ -73,11 +73,8 @@ class LiveSettings:
                 raise
             self.problem, self.is_fallback = str(error), True
             self._wanted = self._loaded = _defaults(address)
-
-    @property
-    def current(self) -> Settings:
+        self.current: Settings = self._loaded.settings
         """The settings in force."""
-        return self._loaded.settings
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -120,6 +117,7 @@ class LiveSettings:
                 loaded = _moved(loaded, wanted.settings, self._address)
             now, self._wanted = _changed(held, settings), wanted
             self._loaded = dataclasses.replace(loaded, settings=settings)
+            self.current = settings
             self.problem, self.is_fallback = None, False
         self._say(_summary(now, later))
         for note in loaded.notes:

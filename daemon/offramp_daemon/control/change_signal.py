@@ -15,22 +15,23 @@ class ChangeSignal:
 
     def __init__(self) -> None:
         """Nobody follows yet."""
-        self._followers: set[asyncio.Event] = set()
+        self.followers: set[asyncio.Event] = set()
+        """Their events; what changes with every request sets them without a call to here."""
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def count(self) -> int:
         """How many follow."""
-        return len(self._followers)
+        return len(self.followers)
 
     def notify(self) -> None:
         """Wake everybody; from the event loop."""
-        for follower in self._followers:
+        for follower in self.followers:
             follower.set()
 
     def notify_from_thread(self) -> None:
         """Wake everybody; from any thread, never blocks, never raises."""
-        if self._followers and self._loop is not None:
+        if self.followers and self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
                 self._loop.call_soon_threadsafe(self.notify)
 
@@ -39,8 +40,8 @@ class ChangeSignal:
         """Yield the event that each change sets, for the one who follows to clear."""
         self._loop = asyncio.get_running_loop()
         changed = asyncio.Event()
-        self._followers.add(changed)
+        self.followers.add(changed)
         try:
             yield changed
         finally:
-            self._followers.discard(changed)
+            self.followers.discard(changed)

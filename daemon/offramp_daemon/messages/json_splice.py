@@ -7,7 +7,12 @@ last one holds.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Piece = bytes | msgspec.Raw
 
@@ -15,6 +20,9 @@ Piece = bytes | msgspec.Raw
 class SpliceError(Exception):
     """The text is not what it was taken for, or can't be taken apart (bad UTF-8 in a name)."""
 
+
+value_text: Callable[[str], bytes] = msgspec.json.encode
+"""Returns its argument as JSON."""
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
@@ -56,8 +64,3 @@ def join_members(parts: dict[str, Piece]) -> bytes:
 def join_items(parts: list[Piece]) -> bytes:
     """A JSON array of `parts`."""
     return b"[" + b",".join(parts) + b"]"
-
-
-def value_text(value: str) -> bytes:
-    """`value` as JSON."""
-    return msgspec.json.encode(value)

@@ -8,7 +8,7 @@ route or a socket.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -95,24 +95,29 @@ class RequestBody:
     """What `view` was decoded from: `raw`, or `raw` with lone surrogates shielded."""
     surrogates: Shield = NO_SHIELD
     is_odd: bool = False
+    model: str | None = field(init=False, default=None)
+    """The model asked for; None if there is none or it is no text."""
+    messages: list[Message] = field(init=False, default_factory=list)
+    """The messages, oldest first."""
 
-    @property
-    def model(self) -> str | None:
-        """The model asked for; None if there is none or it is no text."""
-        model = self.view.model if self.view else None
-        return model if isinstance(model, str) and model else None
+    _system_texts: list[str] | None = field(init=False, default=None, repr=False)
 
-    @property
-    def messages(self) -> list[Message]:
-        """The messages, oldest first."""
-        return (self.view.messages or []) if self.view else []
+    def __post_init__(self) -> None:
+        """Take out of `view` what is asked for time and again."""
+        if self.view is not None:
+            model = self.view.model
+            self.model = model if isinstance(model, str) and model else None
+            self.messages = self.view.messages or []
 
     def system_texts(self) -> list[str]:
         """The texts of the system prompt, block by block."""
-        system = self.view.system if self.view else None
-        if isinstance(system, str):
-            return [system]
-        return [text_of(block) for block in system or []]
+        if self._system_texts is None:
+            system = self.view.system if self.view else None
+            if isinstance(system, str):
+                self._system_texts = [system]
+            else:
+                self._system_texts = [text_of(block) for block in system or []]
+        return self._system_texts
 
 
 _VIEW = msgspec.json.Decoder(View)

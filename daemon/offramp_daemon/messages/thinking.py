@@ -17,7 +17,7 @@ from offramp_daemon.wire.content_coding import ContentCodingError, decode_all
 
 if TYPE_CHECKING:
     from offramp_core.backend import OwnThinking
-    from offramp_daemon.messages.request_body import ContentBlock, Message, RequestBody
+    from offramp_daemon.messages.request_body import ContentBlock, RequestBody
 
 # Tuples, as what is looked up may be a JSON array or object, which no set can be asked for.
 _THINKING = ("thinking", "redacted_thinking")
@@ -43,10 +43,6 @@ class Cuts:
     blocks: dict[int, frozenset[int]]
     breaks_tool_loop: bool = False
 
-    def __bool__(self) -> bool:
-        """Whether anything goes."""
-        return bool(self.blocks)
-
 
 NOTHING = Cuts({})
 
@@ -58,7 +54,13 @@ def cuts_for(body: RequestBody, own: OwnThinking, *, strip_all: bool = False) ->
     for index, message in enumerate(body.messages):
         if not isinstance(message.content, list):
             continue
-        gone = _foreign_blocks(message, own, foreign_calls, strip_all=strip_all)
+        gone = _foreign_blocks(
+            message.content,
+            own,
+            foreign_calls,
+            is_assistant=message.role == "assistant",
+            strip_all=strip_all,
+        )
         if gone:
             blocks[index] = gone
     if not blocks:
@@ -83,12 +85,16 @@ def is_refused(body: bytes, content_encoding: str) -> bool:
 
 
 def _foreign_blocks(
-    message: Message, own: OwnThinking, foreign_calls: set[str], *, strip_all: bool
+    blocks: list[ContentBlock],
+    own: OwnThinking,
+    foreign_calls: set[str],
+    *,
+    is_assistant: bool,
+    strip_all: bool,
 ) -> frozenset[int]:
-    """Indices of the blocks of `message` to cut; ids of cut calls are added to `foreign_calls`."""
+    """Indices of those of a message's `blocks` to cut; ids of cut calls go to `foreign_calls`."""
     gone: set[int] = set()
-    is_assistant = message.role == "assistant"
-    for index, block in enumerate(message.blocks):
+    for index, block in enumerate(blocks):
         kind = block.type
         if kind == "text" and block.tool_use_id is None:  # most blocks, and never foreign
             continue

@@ -47,7 +47,7 @@ def for_client_backend(body: RequestBody, backend: Backend, *, strip_all: bool =
     A body that can't be taken apart goes as it came too: the backend says what is wrong with it.
     """
     cuts = thinking.cuts_for(body, backend.own_thinking, strip_all=strip_all)
-    if not cuts:
+    if not cuts.blocks:
         return body.raw
     is_loop_broken = cuts.breaks_tool_loop and _is_thinking_enabled(body)
     return _cut(body, cuts, disables_thinking=is_loop_broken)
@@ -62,7 +62,7 @@ def without_thinking(body: RequestBody, backend: Backend) -> bytes:
 def _cut(body: RequestBody, cuts: thinking.Cuts, *, disables_thinking: bool) -> bytes:
     try:
         parts = json_splice.members(body.source)
-        if cuts:
+        if cuts.blocks:
             parts["messages"] = json_splice.join_items(_without(body, parts, cuts))
         if disables_thinking:
             _disable_thinking(parts)
@@ -104,7 +104,8 @@ def _plain_name(model: str | None) -> str | None:
 
 
 def _finish(body: RequestBody, parts: dict[str, Piece]) -> bytes:
-    return body.surrogates.restore(json_splice.join_members(parts))
+    joined = json_splice.join_members(parts)
+    return body.surrogates.restore(joined) if body.surrogates.taken else joined
 
 
 def _tailor_messages(
@@ -114,7 +115,7 @@ def _tailor_messages(
     folds = not backend.system_role_in_messages and any(
         message.role == "system" for message in body.messages
     )
-    if not cuts and not folds:
+    if not cuts.blocks and not folds:
         return
     pieces = _without(body, parts, cuts)
     if folds:

@@ -90,7 +90,8 @@ def _refusal(backend: Backend, answer: aiohttp.ClientResponse, head: bytes) -> F
 def _masked(body: bytes, backend: Backend) -> bytes:
     if backend.key is None:
         return body
-    return body.replace(backend.key.reveal().encode(), backend.key.masked().encode())
+    key = backend.key.reveal().encode()
+    return body.replace(key, backend.key.masked().encode()) if key in body else body
 
 
 def _failure(

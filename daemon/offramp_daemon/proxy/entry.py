@@ -12,7 +12,7 @@ from offramp_daemon.proxy import streaming
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
 
     from offramp_daemon.config.live_settings import LiveSettings
     from offramp_daemon.proxy.handler import ProxyHandler
@@ -30,20 +30,20 @@ class RequestEntry:
         live: LiveSettings,
         report_health: Callable[[web.BaseRequest], web.Response],
         catch_up: Callable[[], Awaitable[None]],
-        on_change: Callable[[], None],
+        watchers: Collection[asyncio.Event],
         leaving: asyncio.Event,
     ) -> None:
         """Pass requests on to `proxy`.
 
-        `catch_up` takes over what other daemons were asked for, and `on_change` is called when a
-        request begins and when it ends. `leaving` is set once another process serves in this one's
-        place.
+        `catch_up` takes over what other daemons were asked for, and the events of `watchers`, if
+        anybody watches, are set when a request begins and when it ends. `leaving` is set once
+        another process serves in this one's place.
         """
         self._proxy = proxy
         self._live = live
         self._report_health = report_health
         self._catch_up = catch_up
-        self._on_change = on_change
+        self._watchers = watchers
         self._leaving = leaving
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -51,23 +51,23 @@ class RequestEntry:
         is_last = self._leaving.is_set()
         if is_last:
             streaming.end_connection_after(request)
-        response = await self._handle(request)
+        is_health = request.raw_path.partition("?")[0] == HEALTH
+        if self._live.is_fallback and not is_loopback(request.remote or ""):
+            response: web.StreamResponse = _refuse_stranger()
+        elif is_health and request.method in {"GET", "HEAD"}:
+            response = self._report_health(request)
+        else:
+            await self._catch_up()
+            for watcher in self._watchers:
+                watcher.set()
+            try:
+                response = await self._proxy.handle(request)
+            finally:
+                for watcher in self._watchers:
+                    watcher.set()
         if is_last and not response.prepared:
             response.force_close()
         return response
-
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        if self._live.is_fallback and not is_loopback(request.remote or ""):
-            return _refuse_stranger()
-        is_health = request.raw_path.partition("?")[0] == HEALTH
-        if is_health and request.method in {"GET", "HEAD"}:
-            return self._report_health(request)
-        await self._catch_up()
-        self._on_change()
-        try:
-            return await self._proxy.handle(request)
-        finally:
-            self._on_change()
 
 
 def _refuse_stranger() -> web.Response:

@@ -23,8 +23,6 @@ from offramp_daemon.routing import router
 from offramp_daemon.routing.decision import Decision
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
     import aiohttp
     from aiohttp import web
 
@@ -66,17 +64,13 @@ class Failover:
         self._forwarder = forwarder
         self._shared = shared
 
-    def serve(self, exchange: Exchange) -> Coroutine[None, None, web.StreamResponse]:
-        """Have the backend that was decided on answer, or the one that may stand in for it.
+    async def ask_delegate(self, exchange: Exchange) -> web.StreamResponse:
+        """Have the delegate that was decided on answer; failing that Claude.
 
         Raises:
             RequestFailedError: nobody could; the failure is the one that the client should hear.
             CutStreamError, ClientGoneError: the answer had begun.
         """
-        return self._delegate(exchange) if exchange.is_delegated else self._keep(exchange)
-
-    async def _delegate(self, exchange: Exchange) -> web.StreamResponse:
-        """To the delegate; failing that to Claude."""
         may_step = self._may_fail_over(exchange)
         permit = self._ask(exchange)
         if may_step and not permit.is_open:
@@ -131,8 +125,11 @@ class Failover:
             raise RequestFailedError(failure)
         return await self._attempt(exchange, self._ask(exchange), may_step=False)
 
-    async def _keep(self, exchange: Exchange) -> web.StreamResponse:
-        """To Claude; where its plan is spent to the delegate, if one may serve the request."""
+    async def ask_claude(self, exchange: Exchange) -> web.StreamResponse:
+        """Have Claude answer; where its plan is spent the delegate, if one may serve the request.
+
+        Raises: as `ask_delegate`.
+        """
         may_leave = _may_leave_claude(exchange)
         is_spent = may_leave and self._is_spent(exchange, exchange.decision.backend.name)
         if is_spent:

@@ -49,16 +49,8 @@ class Forwarder:
         """Send by `upstream`."""
         self._upstream = upstream
         self._on_answer = on_answer
-        self._hop = secrets.token_hex(8)
-
-    @property
-    def hop(self) -> str:
+        self.hop = secrets.token_hex(8)
         """What marks requests that this daemon has sent, should one come back."""
-        return self._hop
-
-    def is_loop(self, request: web.BaseRequest) -> bool:
-        """Whether `request` was sent by this very daemon."""
-        return self._hop in request.headers.get(headers.HOP_HEADER, "")
 
     async def pass_on(self, exchange: Exchange) -> aiohttp.ClientResponse:
         """Any request, unread, to Anthropic."""
@@ -136,7 +128,7 @@ class Forwarder:
         if backend.base_url not in _OFFICIAL:
             # The services themselves lead nowhere else; any other address might lead back here.
             came = request.headers.get(headers.HOP_HEADER)
-            passed[headers.HOP_HEADER] = f"{came},{self._hop}" if came else self._hop
+            passed[headers.HOP_HEADER] = f"{came},{self.hop}" if came else self.hop
         answer = await self._upstream.send(
             request.method,
             backend.base_url,

@@ -119,7 +119,7 @@ class ProxyHandler:
         refusal = origin_guard.refusal(request.headers, settings)
         if refusal is not None:
             raise RequestFailedError(Failure(status=403, message=f"Offramp: {refusal}"))
-        if self._forwarder.is_loop(request):
+        if self._forwarder.hop in request.headers.get(headers.HOP_HEADER, ""):
             raise RequestFailedError(
                 Failure(
                     status=508,
@@ -131,9 +131,11 @@ class ProxyHandler:
         if request.method != "POST" or path not in {MESSAGES, COUNT_TOKENS}:
             return await self._pass(exchange)
         await self._route(exchange)
-        if path == COUNT_TOKENS and exchange.is_delegated:
+        if not exchange.is_delegated:
+            return await self._failover.ask_claude(exchange)
+        if path == COUNT_TOKENS:
             return await self._count_tokens(exchange)
-        return await self._failover.serve(exchange)
+        return await self._failover.ask_delegate(exchange)
 
     async def _route(self, exchange: Exchange) -> None:
         """Look into the body, and decide where the request goes."""
@@ -147,7 +149,9 @@ class ProxyHandler:
             exchange.settings.max_body_bytes,
         )
         model = body.model
-        exchange.model = body.surrogates.restore_text(model) if model else None
+        exchange.model = model
+        if model is not None and body.surrogates.taken:
+            exchange.model = body.surrogates.restore_text(model)
         exchange.is_recorded = not keep_rules.is_quota_probe(body)
         exchange.session_id = affinity.session_id_of(request.headers.get(_SESSION_HEADER), body)
         agent_id = request.headers.get(_AGENT_HEADER)

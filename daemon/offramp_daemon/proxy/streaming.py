@@ -86,11 +86,12 @@ async def pass_on(
             if meter is not None:
                 meter.feed(head)
             await response.write(head)
-        with _AnswerReader(answer, silence_timeout_s, has_begun=bool(head)) as source:
-            while chunk := await source.read():
-                if meter is not None:
-                    meter.feed(chunk)
-                await response.write(chunk)
+        if not answer.content.at_eof():  # else `head` is all of it, or nothing comes
+            with _AnswerReader(answer, silence_timeout_s, has_begun=bool(head)) as source:
+                while chunk := await source.read():
+                    if meter is not None:
+                        meter.feed(chunk)
+                    await response.write(chunk)
     except ConnectionResetError as error:
         raise ClientGoneError from error
     finally:

@@ -25,7 +25,7 @@ from offramp_daemon.wire.content_coding import ContentCodingError, decode_all
 from offramp_daemon.wire.headers import HOP_HEADER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable
 
     from offramp_core.services import QuotaPage, Service
     from offramp_core.settings import Backend, Secret, Settings
@@ -62,6 +62,7 @@ class QuotaPoller:
         `hop` marks requests that came back here.
         """
         self._service = service
+        self.service_name = service.name
         self._page = page
         self._read = read
         self._settings = settings
@@ -72,34 +73,32 @@ class QuotaPoller:
         self._schedule = schedule()
         self._asks: Backend | None = None
         self._looked_at: Settings | None = None
+        self._is_off = False
+        """Whether it may not ask by the settings that it looked at, so that use is no news."""
         self._now_s = now_s
         self._clock = clock
         self._limit_s = limit_s
         self._woken = asyncio.Event()
 
-    @property
-    def service_name(self) -> str:
-        """Whom it asks."""
-        return self._service.name
+    def note_use(self) -> None:
+        """Take into account that a request to the service has ended, however it did.
 
-    def note_use(self, backend: str) -> None:
-        """A request to `backend` has ended, however it did."""
-        if backend == self._service.name and self._is_news_of_use():
+        Requests end all the time, so that few should wake it: those that may change when to ask.
+        """
+        settings = self._settings()
+        if self._is_off and settings is self._looked_at:
+            return
+        is_news = self._schedule.note_use() or settings is not self._looked_at
+        if not is_news:
+            due_s = self._schedule.due_s()
+            is_news = due_s is not None and due_s <= self._now_s()
+        if is_news:
             self._woken.set()
 
-    def ask_soon(self, backend: str) -> None:
+    def ask_soon(self) -> None:
         """Ask at once, or nearly so."""
-        if backend == self._service.name:
-            self._schedule.want_soon()
-            self._woken.set()
-
-    def _is_news_of_use(self) -> bool:
-        """Whether a request's end may change when to ask; they end all the time, so few should."""
-        is_news = self._schedule.note_use()
-        if is_news or self._settings() is not self._looked_at:
-            return True
-        due_s = self._schedule.due_s()
-        return due_s is not None and due_s <= self._now_s()
+        self._schedule.want_soon()
+        self._woken.set()
 
     async def run(self) -> None:
         """Ask whenever it is due, until cancelled."""
@@ -128,6 +127,7 @@ class QuotaPoller:
     def _due_s(self) -> float | None:
         """When it is due by these settings; a backend whose settings changed is asked again."""
         settings = self._looked_at = self._settings()
+        self._is_off = False
         due_s = self._schedule.due_s()
         if due_s is None:
             return None
@@ -135,6 +135,7 @@ class QuotaPoller:
         backend = next((each for each in settings.backends if each.name == name), None)
         if not settings.asks_quota_of(name) or backend is None or backend.key is None:
             self._schedule.drop()
+            self._is_off = True
             return None
         if backend != self._asks:
             self._asks = backend
@@ -230,46 +231,27 @@ class QuotaPoller:
         return answer.status, plain
 
 
-class QuotaPollers:
-    """A poller for each service with a quota page; each call reaches the one that is meant."""
-
-    def __init__(self, pollers: Sequence[QuotaPoller]) -> None:
-        """Ask by way of `pollers`."""
-        self._pollers = pollers
-
-    def note_use(self, backend: str) -> None:
-        """A request to `backend` has ended, however it did."""
-        for poller in self._pollers:
-            poller.note_use(backend)
-
-    def ask_soon(self, backend: str) -> None:
-        """Ask at once, or nearly so."""
-        for poller in self._pollers:
-            poller.ask_soon(backend)
-
-    async def run(self) -> None:
-        """Ask whenever it is due, until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            for poller in self._pollers:
-                tasks.create_task(poller.run(), name=f"quota of {poller.service_name}")
+async def run_all(pollers: Iterable[QuotaPoller]) -> None:
+    """Have each of `pollers` ask whenever it is due, until cancelled."""
+    async with asyncio.TaskGroup() as tasks:
+        for poller in pollers:
+            tasks.create_task(poller.run(), name=f"quota of {poller.service_name}")
 
 
 def pollers_for(
     settings: Callable[[], Settings], upstream: Upstream, keeper: QuotaTracker, *, hop: str
-) -> QuotaPollers:
-    """A poller for each known service that has a quota page."""
-    return QuotaPollers(
-        [
-            QuotaPoller(
-                service,
-                service.quota_page,
-                QUOTA_READERS[service.name],
-                settings,
-                upstream,
-                keeper,
-                hop=hop,
-            )
-            for service in SERVICES
-            if service.quota_page is not None
-        ]
-    )
+) -> dict[str, QuotaPoller]:
+    """A poller for each known service that has a quota page, by the service's name."""
+    return {
+        service.name: QuotaPoller(
+            service,
+            service.quota_page,
+            QUOTA_READERS[service.name],
+            settings,
+            upstream,
+            keeper,
+            hop=hop,
+        )
+        for service in SERVICES
+        if service.quota_page is not None
+    }

@@ -52,12 +52,12 @@ Plans = tuple[PlanQuota, ...]
 
 
 class PollTrigger(Protocol):
-    """Asks services for the figures that no answer carries. Each call names a backend."""
+    """Asks one service for the figures that no answer carries."""
 
-    def note_use(self, backend: str) -> None:
+    def note_use(self) -> None:
         """Take into account that it was used, so that its figures are old."""
 
-    def ask_soon(self, backend: str) -> None:
+    def ask_soon(self) -> None:
         """Have its figures asked for at once."""
 
 
@@ -82,8 +82,8 @@ class QuotaTracker:
 
         `on_change` is called when those who watch would see a difference.
         """
-        self.asker: PollTrigger | None = None
-        """Who asks services that must be asked; None for nobody."""
+        self.pollers: Mapping[str, PollTrigger] = {}
+        """Who asks services that must be asked, by the backend's name."""
         self._file = paths.quota_file
         self._clock = clock
         self._on_change = on_change
@@ -233,13 +233,13 @@ class QuotaTracker:
 
     def ask_soon(self, backend: str) -> None:
         """Have the backend's figures asked for at once, where somebody asks at all."""
-        if self.asker is not None:
-            self.asker.ask_soon(backend)
+        if backend in self.pollers:
+            self.pollers[backend].ask_soon()
 
     def note_use(self, backend: str) -> None:
         """Take into account that a request to the backend has ended, however it did."""
-        if self.asker is not None:
-            self.asker.note_use(backend)
+        if backend in self.pollers:
+            self.pollers[backend].note_use()
 
     def _plan(self, backend: str, credential: str | None) -> PlanQuota | None:
         if credential is None:

@@ -55,14 +55,12 @@ class Recorder:
             lay_out=lay_out,
             on_change=on_change,
         )
+        self.record: Callable[[RequestRecord], None] = self._log.append
+        """Has a record written; from the event loop, never blocks, never raises."""
 
     def start(self) -> None:
         """Start the thread that writes."""
         self._writer.start()
-
-    def record(self, record: RequestRecord) -> None:
-        """Have `record` written; from the event loop, never blocks, never raises."""
-        self._log.append(record)
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Write what waits and stop; what cannot be written within `timeout_s` is lost, and said.

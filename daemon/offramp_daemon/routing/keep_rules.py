@@ -38,17 +38,13 @@ def reasons_to_keep(
     room = route.context_tokens if rules.context_size else None
     if room is not None and estimate_tokens(len(body.source)) > room:
         yield "context_size"
-    wanted = {
-        kind
-        for kind, is_kept in (
-            ("image", rules.images and not backend.images),
-            ("document", rules.documents and not backend.documents),
-        )
-        if is_kept
-    }
-    found = wanted and wanted & _kinds_in(body)
-    if found:
-        yield "images" if "image" in found else "documents"
+    keeps_images = rules.images and not backend.images
+    keeps_documents = rules.documents and not backend.documents
+    kinds = _kinds_in(body) if keeps_images or keeps_documents else set()
+    if keeps_images and "image" in kinds:
+        yield "images"
+    elif keeps_documents and "document" in kinds:
+        yield "documents"
 
 
 def estimate_tokens(length_bytes: int) -> int:
@@ -79,8 +75,10 @@ def _is_safety_check(body: RequestBody) -> bool:
         isinstance(stop, str) and stop in _CLASSIFIER_STOPS for stop in stops
     ):
         return True
-    prompts = (without_billing_line(text).lstrip() for text in body.system_texts())
-    return next((prompt for prompt in prompts if prompt), "").startswith(_CLASSIFIER_PROMPT)
+    for text in body.system_texts():
+        if prompt := without_billing_line(text).lstrip():
+            return prompt.startswith(_CLASSIFIER_PROMPT)
+    return False
 
 
 def _has_server_tools(body: RequestBody) -> bool:
@@ -98,7 +96,8 @@ def _kinds_in(body: RequestBody) -> set[object]:
     kinds: set[object] = set()
     waiting: list[ContentBlock] = []
     for message in body.messages:
-        waiting += message.blocks
+        if isinstance(message.content, list):
+            waiting += message.content
     while waiting:
         block = waiting.pop()
         if isinstance(block.type, str):

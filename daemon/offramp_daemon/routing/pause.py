@@ -36,7 +36,7 @@ class Delegation:
     @property
     def pause(self) -> Pause | None:
         """The pause that holds at this moment; None while delegation goes on."""
-        return None if self._is_over() else self._pause
+        return None if self._pause is None or self._is_over() else self._pause
 
     @property
     def due(self) -> datetime | None:

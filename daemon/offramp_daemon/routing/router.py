@@ -62,9 +62,9 @@ def _choose(model: str, settings: Settings, by_route: Decision, around: Circumst
     about execution work: another model's route is the user's own choice, and Claude may not know
     that model.
     """
-    claude = settings.backend(ANTHROPIC)
     if around.is_warm(by_route.backend):
         return by_route
+    claude = settings.backend(ANTHROPIC)
     goes_on = around.is_warm(claude)
     may_choose = settings.delegation == "auto" and is_execution(model)
     if not goes_on and not may_choose:

@@ -19,7 +19,11 @@ def tier_of(model: str | None, decision: Decision | None) -> str:
 
 def claude_tier(model: str) -> str:
     """Claude's tier in the model's name; the name itself where there is none."""
-    return next((tier for tier in TIERS if tier in model.lower()), model)
+    lowered = model.lower()
+    for tier in TIERS:
+        if tier in lowered:
+            return tier
+    return model
 
 
 def is_execution(model: str) -> bool:

@@ -88,10 +88,8 @@ class JsonlLog(Generic[T]):
             first_retry_s=first_retry_s,
             on_abandoned=self._say_abandoned,
         )
-
-    def append(self, item: T) -> None:
-        """Have `item` written; from any thread, never blocks, never raises."""
-        self._queue.put(item)
+        self.append: Callable[[T], None] = self._queue.put
+        """Has an item written; from any thread, never blocks, never raises."""
 
     @property
     def state(self) -> JsonlState:

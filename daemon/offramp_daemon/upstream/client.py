@@ -62,12 +62,8 @@ class _Pool:
     session: aiohttp.ClientSession
     in_use: int = 0
 
-    def take(self, connection: Connection) -> None:
-        """Count `connection` as in use until it is given back or closed."""
-        self.in_use += 1
-        connection.add_callback(self._give_back)
-
-    def _give_back(self) -> None:
+    def give_back(self) -> None:
+        """Count one less: its connection was given back or closed."""
         self.in_use -= 1
 
 
@@ -101,7 +97,8 @@ class _TrackedRequest(aiohttp.ClientRequest):
             attempt = _attempt.get()
             if attempt is not None:
                 attempt.is_reused = protocol in self.used
-                attempt.pool.take(conn)
+                attempt.pool.in_use += 1
+                conn.add_callback(attempt.pool.give_back)
             if attempt is None or not attempt.is_reused:
                 self.used.add(protocol)
                 if protocol.closed is not None:
@@ -213,7 +210,9 @@ class Upstream:
             raise RuntimeError("Upstream is not open")
         kept = await self._trusted(self._kept)
         url = URL(base_url + target, encoded=True)
-        proxy = await self._proxy_for(base_url)
+        if base_url not in self._proxies:
+            await self._look_up_proxy(base_url)
+        proxy = self._proxies[base_url]
         attempt = _Attempt(kept)
         token = _attempt.set(attempt)
         limits = _limits(connect_timeout_s)
@@ -252,13 +251,13 @@ class Upstream:
             max_field_size=_HEAD_LIMIT_BYTES,
         )
 
-    async def _proxy_for(self, base_url: str) -> _Proxy | None:
-        """The HTTP proxy between here and `base_url`, by the system's settings; None if direct."""
-        if base_url not in self._proxies:
-            # macOS may look the host up for its list of exceptions.
-            found = await asyncio.to_thread(_find_proxy, base_url, self._proxy_settings)
-            self._proxies[base_url] = found
-        return self._proxies[base_url]
+    async def _look_up_proxy(self, base_url: str) -> None:
+        """Keep which HTTP proxy the system sets between here and `base_url`; None if it is direct.
+
+        macOS may look the host up for its list of exceptions.
+        """
+        found = await asyncio.to_thread(_find_proxy, base_url, self._proxy_settings)
+        self._proxies[base_url] = found
 
     async def _trusted(self, kept: _Pool) -> _Pool:
         """`kept`, or a new one if its idle connections may lead nowhere.

@@ -62,11 +62,8 @@ class Decoder:
             coding = _CODINGS[name](self._feed)
             self._codings.append(coding)
             self._feed = coding.feed
-
-    @property
-    def is_identity(self) -> bool:
+        self.is_identity = not self._codings
         """Whether there is nothing to undo."""
-        return not self._codings
 
     @property
     def is_whole(self) -> bool:

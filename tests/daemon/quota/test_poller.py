@@ -73,6 +73,11 @@ class Round:
         return sum(each.begins for each in self.schedules)
 
     @property
+    def drops(self) -> int:
+        """How often nothing could be asked, in all."""
+        return sum(each.drops for each in self.schedules)
+
+    @property
     def plan(self) -> PlanQuota | None:
         return windows.find(self.desk.keeper.plans(), "zai")
 
@@ -82,9 +87,14 @@ class Heard(Schedule):
 
     def __init__(self) -> None:
         super().__init__()
+        self.drops = 0
         self.begins = 0
         self.ends = 0
         self.has_ended = asyncio.Event()
+
+    def drop(self) -> None:
+        super().drop()
+        self.drops += 1
 
     def begin(self, now_s: float) -> None:
         super().begin(now_s)
@@ -126,7 +136,7 @@ async def polling(
             clock=lambda: desk.now,
             limit_s=limit_s,
         )
-        desk.keeper.asker = poller
+        desk.keeper.pollers = {poller.service_name: poller}
         async with asyncio.TaskGroup() as group:
             task = group.create_task(poller.run())
             yield round_
@@ -240,6 +250,18 @@ async def test_who_may_not_ask_never_does(zai, tmp_path, why):
         round_.desk.keeper.ask_soon("zai")
         await turns()
         assert (round_.begins, round_.plan) == (0, None)
+
+
+async def test_use_that_may_not_be_asked_about_wakes_nobody_a_second_time(zai, tmp_path):
+    async with polling(tmp_path, zai.zai_url) as round_:
+        round_.change(zai_quota=False)
+        round_.desk.keeper.note_use("zai")
+        await turns()
+        looks = round_.drops
+        assert looks > 0
+        round_.desk.keeper.note_use("zai")
+        await turns()
+        assert round_.drops == looks
 
 
 async def test_setting_that_is_switched_on_counts_from_the_next_use(zai, tmp_path):

@@ -351,15 +351,18 @@ async def test_wishes_reach_whoever_asks(desk):
         def __init__(self) -> None:
             self.heard: list[str] = []
 
-        def note_use(self, backend: str) -> None:
-            self.heard.append(f"{backend} used")
+        def note_use(self) -> None:
+            self.heard.append("used")
 
-        def ask_soon(self, backend: str) -> None:
-            self.heard.append(f"{backend} soon")
+        def ask_soon(self) -> None:
+            self.heard.append("soon")
 
     desk.keeper.ask_soon("zai")
     desk.keeper.note_use("zai")
-    desk.keeper.asker = asker = Asker()
+    asker = Asker()
+    desk.keeper.pollers = {"zai": asker}
     desk.keeper.ask_soon("zai")
     desk.keeper.note_use("zai")
-    assert asker.heard == ["zai soon", "zai used"]
+    desk.keeper.ask_soon("anthropic")
+    desk.keeper.note_use("anthropic")
+    assert asker.heard == ["soon", "used"]
