@@ -94,3 +94,11 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """None leaves the model's name as it came (save for a `[1m]` suffix)."""
     context_tokens: int | None = None
     """The target's context; larger requests stay on Anthropic. None: no limit."""
+    max_output_tokens: int | None = None
+    """The largest `max_tokens` that is sent. This and what follows: None for the model's own."""
+    images: bool | None = None
+    documents: bool | None = None
+    always_thinks: bool | None = None
+    """The model refuses `thinking: disabled`, and needs tokens to think before it answers."""
+    efforts: tuple[str, ...] | None = None
+    """The efforts that the model takes; another becomes the nearest of them."""

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
     from offramp_simulator.received import ReceivedRequest
 
-_CONTEXT_BYTES = {model.name.lower(): model.context_tokens * 8 for model in zai.SERVICE.models}
+_CONTEXT_BYTES = {
+    model.name.lower(): (model.long_context_tokens or model.context_tokens or 0) * 8
+    for model in zai.SERVICE.models
+}
 """By model. Eight bytes a token: what is longer than this is too long by any count."""
 
 _ERRORS = {

@@ -265,11 +265,18 @@ TRAY = _readers(TraySettings)
 BACKEND = _readers(Backend, "name")
 """The keys of `[backend.NAME]`, without `key_env`, which leads to `key`."""
 
+_TOKENS = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+
 ROUTE: Mapping[str, Reader] = {
     "match": _line('"sonnet"'),
     "backend": _line(f'"{zai.NAME}"'),
     "send_model": _line(f'"{zai.GLM_4_5_AIR.name}"'),
-    "context_tokens": _number(Annotated[int, Meta(ge=1, le=1_000_000_000)]),
+    "context_tokens": _number(_TOKENS),
+    "max_output_tokens": _number(_TOKENS),
+    "images": _flag,
+    "documents": _flag,
+    "always_thinks": _flag,
+    "efforts": _texts,
 }
 """The keys of `[[route]]`."""
 

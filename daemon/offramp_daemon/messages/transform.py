@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from offramp_daemon.messages import json_splice, thinking
+from offramp_core.model_limits import limits_for
+from offramp_core.services.service import LONG_CONTEXT_SUFFIX
+from offramp_daemon.messages import json_splice, model_fit, thinking
 from offramp_daemon.messages.errors import Failure, RequestFailedError
 from offramp_daemon.messages.json_splice import Piece, SpliceError
 from offramp_daemon.messages.request_body import has_billing_line, without_billing_line
@@ -20,13 +22,12 @@ from offramp_daemon.messages.request_body import has_billing_line, without_billi
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from offramp_core.settings import Backend
+    from offramp_core.settings import Backend, Route
     from offramp_daemon.messages.request_body import ContentBlock, Message, RequestBody
 
 _PLACEHOLDER = b'{"type":"text","text":"(no content)"}'
 _NEVER_TO_DELEGATES = ("metadata", "mcp_servers")
 """Whose account and device it is; addresses with the client's tokens."""
-_LONG_CONTEXT_SUFFIX = "[1m]"
 _DISABLED = b'{"type":"disabled"}'
 _CLEAR_THINKING = "clear_thinking"
 _BLANK_TEXT = re.compile(rb'"(?: |\\[nrt])*"')
@@ -72,9 +73,11 @@ def _cut(body: RequestBody, cuts: thinking.Cuts, *, disables_thinking: bool) -> 
 
 
 def for_delegate(
-    body: RequestBody, backend: Backend, *, send_model: str | None, strip_all: bool = False
+    body: RequestBody, backend: Backend, route: Route | None = None, *, strip_all: bool = False
 ) -> bytes:
-    """`body` for a backend that speaks Anthropic's protocol with the quirks in its settings.
+    """Make `body` fit for a backend that speaks Anthropic's protocol with quirks of its own.
+
+    `route` says which model is sent, and may set its limits.
 
     Raises:
         RequestFailedError: it can't be taken apart, so nothing could be left out of it.
@@ -90,7 +93,8 @@ def for_delegate(
         raise RequestFailedError(failure) from error
     for name in (*_NEVER_TO_DELEGATES, *backend.drop_fields):
         parts.pop(name, None)
-    model = send_model or _plain_name(body.model)
+    model_fit.fit(parts, limits_for(backend, route, body.model))
+    model = _plain_name((route.send_model if route else None) or body.model)
     if model is not None and model != body.model:
         parts["model"] = json_splice.value_text(model)
     return _finish(body, parts)
@@ -98,8 +102,8 @@ def for_delegate(
 
 def _plain_name(model: str | None) -> str | None:
     """`model` without the `[1m]` that some clients write behind it."""
-    if model is not None and model.lower().endswith(_LONG_CONTEXT_SUFFIX):
-        return model[: -len(_LONG_CONTEXT_SUFFIX)]
+    if model is not None and model.lower().endswith(LONG_CONTEXT_SUFFIX):
+        return model[: -len(LONG_CONTEXT_SUFFIX)]
     return model
 
 

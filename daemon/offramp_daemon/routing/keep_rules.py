@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from offramp_core.model_limits import limits_for
 from offramp_daemon.messages.request_body import (
     ContentBlock,
     RequestBody,
@@ -38,11 +39,12 @@ def reasons_to_keep(
     room = route.context_tokens if rules.context_size else None
     if room is not None and estimate_tokens(len(body.source)) > room:
         yield "context_size"
+    limits = limits_for(backend, route, body.model)
     wanted = {
         kind
         for kind, is_kept in (
-            ("image", rules.images and not backend.images),
-            ("document", rules.documents and not backend.documents),
+            ("image", rules.images and not limits.images),
+            ("document", rules.documents and not limits.documents),
         )
         if is_kept
     }

@@ -30,6 +30,7 @@ from request_bodies import (
     user,
 )
 
+from offramp_core.settings import Route
 from offramp_daemon.messages import request_body, transform
 from offramp_daemon.messages.errors import RequestFailedError
 from offramp_daemon.messages.request_body import MalformedBodyError
@@ -47,7 +48,8 @@ def to_anthropic(body, **options):
 
 def to_zai(body, *, send_model=None, strip_all=False, **fields):
     target = backend("zai", **fields)
-    return transform.for_delegate(read(body), target, send_model=send_model, strip_all=strip_all)
+    route = Route(match="", backend="zai", send_model=send_model)
+    return transform.for_delegate(read(body), target, route, strip_all=strip_all)
 
 
 def messages_at_zai(messages, **fields):
@@ -304,7 +306,7 @@ def test_delegate_keeps_its_own_thinking_and_loses_anthropics():
     messages = [user("Hi"), assistant(ours, theirs, redacted, "Hello")]
     assert messages_at_zai(messages) == [user("Hi"), assistant(theirs, "Hello")]
     body = read(ask(messages=messages))
-    stripped = transform.for_delegate(body, ZAI_BACKEND, send_model=None, strip_all=True)
+    stripped = transform.for_delegate(body, ZAI_BACKEND, strip_all=True)
     assert json.loads(stripped)["messages"] == [user("Hi"), assistant("Hello")]
 
 
@@ -426,7 +428,7 @@ def test_nesting_at_the_very_limit_is_passed_or_refused_but_never_breaks():
     for depth in range(850, 1000):
         body = read(b'{"model":"sonnet","x":' + b"[" * depth + b"]" * depth + b"}")
         try:
-            transform.for_delegate(body, ZAI_BACKEND, send_model=None)
+            transform.for_delegate(body, ZAI_BACKEND)
         except RequestFailedError as error:
             assert error.failure.status == 400  # noqa: PT017 - most depths do not raise
 
@@ -507,7 +509,7 @@ def test_any_readable_body_can_be_made_fit_for_any_backend(raw, strip):
     ]
     if body.model is not None:
         try:
-            for_zai = transform.for_delegate(body, ZAI_BACKEND, send_model=None, strip_all=strip)
+            for_zai = transform.for_delegate(body, ZAI_BACKEND, strip_all=strip)
         except RequestFailedError:
             assert b"\xff" in raw
         else:
