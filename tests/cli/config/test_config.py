@@ -216,6 +216,11 @@ def test_show_as_json_holds_values_origins_and_notes(
         "backend": "zai",
         "send_model": "GLM-4.5-Air",
         "context_tokens": 128000,
+        "max_output_tokens": None,
+        "images": None,
+        "documents": None,
+        "always_thinks": None,
+        "efforts": None,
     }
     assert "Offramp itself" in document["notes"][0]
     assert KEY not in ending.out
