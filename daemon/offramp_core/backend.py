@@ -72,8 +72,12 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
     """Request headers that may pass (lower case); all others stay here."""
     betas: tuple[str, ...] = ()
     """Values of `anthropic-beta` that may pass; the header goes only if one is left."""
-    drop_fields: tuple[str, ...] = ("metadata", "safeguards", "mcp_servers")
-    """Top-level body fields that are left out."""
+    drop_fields: tuple[str, ...] = ()
+    """Top-level body fields that are left out besides those that the service does not take."""
+    accept_fields: tuple[str, ...] | Literal["all"] = ()
+    """Fields that it takes besides: `name`, or `place.name` such as `thinking.display`."""
+    accept_blocks: tuple[str, ...] | Literal["all"] = ()
+    """Types of content blocks that it takes besides."""
     system_role_in_messages: bool = False
     """Takes `role: "system"` items inside `messages`; else they join the neighbouring user turn."""
     billing_header_block: bool = False

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from offramp_core.services import service_of
+from offramp_core.services import OTHER, service_of
 
 if TYPE_CHECKING:
     from offramp_core.backend import Backend, Route
@@ -31,7 +31,13 @@ def limits_for(backend: Backend, route: Route | None, asked_model: str | None) -
     service is known to take.
     """
     sent = (route.send_model if route else None) or asked_model or ""
-    known = service_of(backend.name).limits_of(sent)
+    service = service_of(backend.name)
+    known = service.limits_of(sent)
+    takes_anything = backend.accept_fields == "all"
+    if takes_anything and service is OTHER:  # a gateway to Claude
+        known = replace(known, max_output_tokens=None)
+    if takes_anything or "output_config" in backend.accept_fields:
+        known = replace(known, efforts=known.efforts or None)
     if backend.images or backend.documents:
         known = replace(
             known,

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from offramp_core.services.accepts import MESSAGES_API, Accepts
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -97,6 +99,8 @@ class Service:
     """Who runs it."""
     backend: Backend
     """What applies to it where the user sets nothing else: address, credential, differences."""
+    accepts: Accepts = MESSAGES_API
+    """What it takes in the body of a request."""
     error_codes: Mapping[str, ErrorKind] = field(default_factory=dict)
     """Its own codes in the body of an error, as text."""
     models: tuple[Model, ...] = ()

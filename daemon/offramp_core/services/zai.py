@@ -104,20 +104,6 @@ SERVICE: Final = Service(
         # It takes `Authorization: Bearer` as well; exactly one may be sent. Published captures.
         auth="x-api-key",
         betas=("interleaved-thinking-2025-05-14", "fine-grained-tool-streaming-2025-05-14"),
-        # Fields beyond those of the first Messages API, which other services of the kind refuse:
-        # reports. That Z.ai refuses each of them is a guess.
-        drop_fields=(
-            "metadata",
-            "safeguards",
-            "context_management",
-            "container",
-            "mcp_servers",
-            "service_tier",
-            "inference_geo",
-            "speed",
-            "output_config",
-            "output_format",
-        ),
     ),
     error_codes=ERROR_CODES,
     models=(

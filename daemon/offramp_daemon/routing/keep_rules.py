@@ -11,6 +11,7 @@ from offramp_daemon.messages.request_body import (
     text_of,
     without_billing_line,
 )
+from offramp_daemon.messages.tool_list import is_advisor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,13 +87,17 @@ def _is_safety_check(body: RequestBody) -> bool:
 
 
 def _has_server_tools(body: RequestBody) -> bool:
-    """Whether the request offers tools that only Anthropic knows (all that carry a type)."""
+    """Whether the request offers tools that only Anthropic knows: all that carry a type.
+
+    Not so the advisor, which a delegate can do without.
+    """
     view = body.view
     if view is None:
         return False
     if view.mcp_servers:
         return True
-    return any(tool.type is not None and tool.type != "custom" for tool in view.tools or [])
+    kinds = (tool.type for tool in view.tools or [])
+    return any(kind not in (None, "custom") and not is_advisor(kind) for kind in kinds)
 
 
 def _kinds_in(body: RequestBody) -> set[object]:
