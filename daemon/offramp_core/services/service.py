@@ -106,6 +106,8 @@ class Service:
     models: tuple[Model, ...] = ()
     aliases: Mapping[str, Model] = field(default_factory=dict)
     """By a part of a Claude model's name: the model that the service itself serves it with."""
+    own_names: tuple[str, ...] = ()
+    """How the names of its own models begin, in lower case: Claude has no such models."""
     routes: tuple[Route, ...] = ()
     """What goes to it where the user sets no routes and it is the delegate."""
     overflow_model: str = ""

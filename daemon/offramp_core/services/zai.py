@@ -118,6 +118,7 @@ SERVICE: Final = Service(
         GLM_5_3_FLASH,
         GLM_5_4,
     ),
+    own_names=("glm-",),
     # Its own page on Claude Code: reports.
     aliases={"haiku": GLM_4_5_AIR, "sonnet": GLM_4_7, "opus": GLM_4_7},
     routes=(
