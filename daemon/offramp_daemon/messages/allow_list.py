@@ -116,7 +116,8 @@ class AllowList:
         role = message.role if isinstance(message.role, str) else ""
         for index, block in enumerate(json_splice.items(content)):
             seen = message.blocks[index]
-            is_orphan = seen.type == "tool_result" and seen.tool_use_id not in calls
+            call_id = seen.tool_use_id if isinstance(seen.tool_use_id, str) else None
+            is_orphan = seen.type == "tool_result" and call_id not in calls
             found = self._block(block, seen, role, is_cut=index in gone or is_orphan)
             if found is not None:
                 kept.append(found)

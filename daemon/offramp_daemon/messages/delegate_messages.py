@@ -61,17 +61,21 @@ class MessageFitter:
         """Remember what the messages after this one depend on."""
         self._last_role = message.role
         self._behind = -1
-        if message.role == "assistant":
-            calls = (block.id for block in message.blocks if block.type == "tool_use")
-            self._calls.update(each for each in calls if isinstance(each, str))
+        if message.role == "assistant" and isinstance(message.content, list):
+            for block in message.content:
+                if block.type == "tool_use" and isinstance(block.id, str):
+                    self._calls.add(block.id)
 
     def _has_orphan(self, message: Message) -> bool:
         """Whether a tool's result answers no call that came before."""
-        return any(
-            block.type == "tool_result" and block.tool_use_id not in self._calls
-            for block in message.blocks
-            if isinstance(block.tool_use_id, str)
-        )
+        if message.role == "assistant" or not isinstance(message.content, list):
+            return False
+        for block in message.content:
+            if block.type == "tool_result":
+                call_id = block.tool_use_id
+                if not isinstance(call_id, str) or call_id not in self._calls:
+                    return True
+        return False
 
     def _taken_apart(self, message: Message, piece: Piece, gone: frozenset[int]) -> Piece:
         parts, blocks = self._allowed.clean(message, piece, gone, frozenset(self._calls))

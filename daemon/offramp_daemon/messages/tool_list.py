@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import re
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 
     from offramp_daemon.messages.allow_list import Wanted
 
-_LARGEST_KEPT_BYTES = 64 * 1024
+_LARGEST_KEPT_BYTES = 1024 * 1024
+"""A longer list of tools is not remembered."""
 _MOST_NODES = 5000
 """So many schemas within one are looked at; what references blow up beyond that is left open."""
 _DEEPEST = 64
@@ -35,13 +38,23 @@ class _Head(msgspec.Struct, gc=False):
 
 
 _HEAD = msgspec.json.Decoder(_Head)
+_NO_CHANGES: Mapping[str, bytes | None] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class _Filtered:
+    """A list of tools as it is sent, or None for none, and the names in it."""
+
+    tools: bytes | None
+    names: frozenset[str]
+    has_advisor: bool
 
 
 class ToolFilter:
     """Applies what is wanted to tools; build one with `for_wanted`."""
 
     def __init__(self, wanted: Wanted) -> None:
-        """Remember the tools seen last: clients send the same ones with every request."""
+        """Remember the lists seen last: clients send the same one with every request."""
         accepts = wanted.accepts
         self._wanted = wanted
         self._fields = wanted.names("tools", accepts.tool)
@@ -49,7 +62,7 @@ class ToolFilter:
         self._choice = wanted.names("tool_choice", accepts.tool_choice)
         self._keywords = wanted.names("schema", accepts.schema) or frozenset()
         self._pattern = re.compile(accepts.safe_pattern)
-        self._remembered = functools.lru_cache(maxsize=256)(self._tool)
+        self._remembered = functools.lru_cache(maxsize=16)(self._filtered)
 
     def apply(
         self,
@@ -64,8 +77,24 @@ class ToolFilter:
         """
         if "tools" not in parts and not any(changes.values()):
             return False
-        is_list = json_splice.starts_with(parts.get("tools", b""), b"[")
-        before = json_splice.items(parts["tools"]) if is_list else []
+        raw = bytes(parts.get("tools", b""))
+        is_kept = not changes and len(raw) <= _LARGEST_KEPT_BYTES
+        filtered = (
+            self._remembered(raw, server_tools)
+            if is_kept
+            else self._filtered(raw, server_tools, changes)
+        )
+        if filtered.tools is None:
+            parts.pop("tools", None)
+        elif filtered.tools != raw:
+            parts["tools"] = filtered.tools
+        self._fit_choice(parts, filtered.names)
+        return filtered.has_advisor
+
+    def _filtered(
+        self, raw: bytes, server_tools: bool, changes: Mapping[str, bytes | None] = _NO_CHANGES
+    ) -> _Filtered:
+        before = json_splice.items(raw) if raw.startswith(b"[") else []
         after: dict[str, Piece] = {}
         has_advisor = False
         for tool in before:
@@ -79,10 +108,8 @@ class ToolFilter:
             if tool is not None and name not in after
         }
         tools = list(after.values())
-        if tools != before:
-            parts["tools"] = json_splice.join_items(tools)
-        self._fit_choice(parts, after)
-        return has_advisor
+        text = raw if tools == before else json_splice.join_items(tools)
+        return _Filtered(text if tools else None, frozenset(after), has_advisor)
 
     def _is_wanted(
         self, head: _Head, changes: Mapping[str, bytes | None], *, server_tools: bool
@@ -95,22 +122,19 @@ class ToolFilter:
             return False
         return head.type in (None, "custom") or (server_tools and not is_advisor(head.type))
 
-    def _fit_choice(self, parts: dict[str, Piece], tools: Mapping[str, Piece]) -> None:
-        """Leave out an empty list, and a choice of a tool that is not there."""
-        if not tools and "tools" in parts:
-            del parts["tools"]
+    def _fit_choice(self, parts: dict[str, Piece], names: frozenset[str]) -> None:
+        """Leave out a choice of a tool that is not there."""
         if "tool_choice" not in parts:
             return
         name = _head(parts["tool_choice"]).name
-        if not tools or (name and name not in tools):
+        if not names or (name and name not in names):
             del parts["tool_choice"]
         else:
             parts["tool_choice"] = keep_members(parts["tool_choice"], self._choice)
 
     def _cleaned(self, tool: Piece) -> Piece:
         raw = bytes(tool)
-        clean = self._remembered if len(raw) <= _LARGEST_KEPT_BYTES else self._tool
-        cleaned = clean(raw)
+        cleaned = self._tool(raw)
         return tool if cleaned == raw else cleaned
 
     def _tool(self, raw: bytes) -> bytes:
@@ -200,7 +224,7 @@ class _Schema:
 
 @functools.lru_cache(maxsize=64)
 def for_wanted(wanted: Wanted) -> ToolFilter:
-    """Find the filter, which remembers the tools seen last."""
+    """Find the filter, which remembers the lists seen last."""
     return ToolFilter(wanted)
 
 
