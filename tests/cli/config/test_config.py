@@ -190,7 +190,7 @@ def test_show_on_a_narrow_terminal_breaks_no_word(tmp_path: Path) -> None:
     usual = [line for line in shown if str(folder) not in line and url not in line]
     assert max(map(len, usual)) <= 80
     words = " ".join(usual).replace(",", " ").split()
-    assert {"interleaved-thinking-2025-05-14", "context_management", "GLM-4.5-Air"} <= set(words)
+    assert {"interleaved-thinking-2025-05-14", "content-encoding", "GLM-4.5-Air"} <= set(words)
     assert not any(line.endswith(" ") for line in shown)
 
 

@@ -266,6 +266,7 @@ def cleaned(schema):
         (SCHEMA, SCHEMA),
         ({"type": "string", "pattern": "^[^\\p{Cc}]{1,200}$"}, {"type": "string"}),
         ({"type": "string", "pattern": "(?=a)b"}, {"type": "string"}),
+        ({"type": "string", "pattern": "a\n\\p{L}"}, {"type": "string"}),
         ({"type": "string", "pattern": "a(?<!b)"}, {"type": "string"}),
         ({"pattern": "^(?:a|b)\\d+$"}, {"pattern": "^(?:a|b)\\d+$"}),
         ({"properties": {"pattern": {"type": "string"}}},) * 2,
