@@ -118,3 +118,14 @@ async def test_failing_delegate_of_its_own_model_is_heard_and_claude_is_not_aske
     async with client.post(f"{proxy.url}/v1/messages", json=ask("glm-5.2")) as answered:
         assert answered.status >= 400
     assert {received.service for received in sim.requests} == {"zai"}
+
+
+async def test_delegates_own_model_without_a_key_gets_one_clear_error(client, proxy, sim):
+    proxy.change_backend("zai", key=None)
+    async with client.post(f"{proxy.url}/v1/messages", json=ask("glm-5.2")) as answered:
+        assert answered.status == 400
+        error = (await answered.json())["error"]
+    assert "glm-5.2" in error["message"]
+    assert "no key for zai" in error["message"]
+    assert not sim.requests
+    assert (await proxy.only_record()).model == "glm-5.2"
