@@ -63,7 +63,7 @@ def without_rule(name):
         ("claude-opus-4-6", "anthropic", None),
         ("claude-opus-4-6[1m]", "anthropic", None),
         ("opus", "anthropic", None),
-        ("glm-4.7", "anthropic", None),
+        ("glm-4.7", "zai", None),
         ("claude-s0nnet", "anthropic", None),
         ("", "anthropic", None),
         (" ", "anthropic", None),
