@@ -72,8 +72,12 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
     """Request headers that may pass (lower case); all others stay here."""
     betas: tuple[str, ...] = ()
     """Values of `anthropic-beta` that may pass; the header goes only if one is left."""
-    drop_fields: tuple[str, ...] = ("metadata", "safeguards", "mcp_servers")
-    """Top-level body fields that are left out."""
+    drop_fields: tuple[str, ...] = ()
+    """Top-level body fields that are left out besides those that the service does not take."""
+    accept_fields: tuple[str, ...] | Literal["all"] = ()
+    """Fields that it takes besides: `name`, or `place.name` such as `thinking.display`."""
+    accept_blocks: tuple[str, ...] | Literal["all"] = ()
+    """Types of content blocks that it takes besides."""
     system_role_in_messages: bool = False
     """Takes `role: "system"` items inside `messages`; else they join the neighbouring user turn."""
     billing_header_block: bool = False
@@ -94,3 +98,11 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """None leaves the model's name as it came (save for a `[1m]` suffix)."""
     context_tokens: int | None = None
     """The target's context; larger requests stay on Anthropic. None: no limit."""
+    max_output_tokens: int | None = None
+    """The largest `max_tokens` that is sent. This and what follows: None for the model's own."""
+    images: bool | None = None
+    documents: bool | None = None
+    always_thinks: bool | None = None
+    """The model refuses `thinking: disabled`, and needs tokens to think before it answers."""
+    efforts: tuple[str, ...] | None = None
+    """The efforts that the model takes; another becomes the nearest of them."""

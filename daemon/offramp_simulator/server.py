@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from aiohttp import web
 
+from offramp_simulator import zai_strictness
 from offramp_simulator.anthropic import AnthropicService
 from offramp_simulator.fake_service import MESSAGES
 from offramp_simulator.received import Journal, ReceivedRequest
@@ -34,19 +35,21 @@ class Simulator:
         binds_thinking: bool = False,
         keep_requests: int = 10_000,
         max_body_bytes: int | None = None,
+        zai_refuses: frozenset[str] = zai_strictness.ALL,
     ) -> None:
         """Listen nowhere yet.
 
         With `zai_key` Z.ai takes that key alone, and Anthropic calls it a leak. `binds_thinking`
         makes Anthropic's thinking hold only behind an unchanged conversation. `max_body_bytes`
-        replaces both services' own limits.
+        replaces both services' own limits. `zai_refuses` are the refusals of `zai_strictness`
+        that are on.
         """
         sizes: dict[str, Any] = {} if max_body_bytes is None else {"max_body_bytes": max_body_bytes}
         self.journal = Journal(limit=keep_requests)
         self.anthropic = AnthropicService(
             self.journal, zai_key=zai_key, binds_thinking=binds_thinking, **sizes
         )
-        self.zai = ZaiService(self.journal, zai_key=zai_key, **sizes)
+        self.zai = ZaiService(self.journal, zai_key=zai_key, refuses=zai_refuses, **sizes)
         self._host = host
         self._runners: list[web.AppRunner] = []
         self._origins: dict[str, str] = {}

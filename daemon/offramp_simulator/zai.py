@@ -6,14 +6,14 @@ import time
 from typing import TYPE_CHECKING
 
 from offramp_core.services.zai import NAME, QUOTA_PAGE
-from offramp_simulator import answers, signatures, zai_rules
+from offramp_simulator import answers, signatures, zai_rules, zai_strictness
 from offramp_simulator.answers import Answer, Maker, Usage
 from offramp_simulator.delivery import Delivery
 from offramp_simulator.events import answer_events, event, json_bytes, message_json
 from offramp_simulator.fake_service import COUNT_TOKENS, MESSAGES, FakeService
 from offramp_simulator.faults import Faults, ToolAsk
 from offramp_simulator.zai_limits import QUOTA_PATH, ZaiQuota, page
-from offramp_simulator.zai_rules import Refusal
+from offramp_simulator.zai_refusal import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,8 +41,12 @@ class ZaiService(FakeService):
         zai_key: str | None = None,
         max_body_bytes: int = 64 * MIB,
         now: Callable[[], float] = time.time,
+        refuses: frozenset[str] = zai_strictness.ALL,
     ) -> None:
-        """With `zai_key` only that key is taken; else any. `now` is the epoch's seconds."""
+        """With `zai_key` only that key is taken; else any. `now` is the epoch's seconds.
+
+        `refuses` names what it refuses, of `zai_strictness`; it ignores the others.
+        """
         super().__init__(journal)
         self.quota = quota or ZaiQuota()
         self.at_once: int | None = None
@@ -51,6 +55,7 @@ class ZaiService(FakeService):
         self.max_body_bytes = max_body_bytes
         self._zai_key = zai_key
         self._now = now
+        self._refuses = refuses
 
     async def _answer(self, request: web.Request, entry: ReceivedRequest) -> web.StreamResponse:
         delivery = Delivery(request=request, entry=entry, faults=Faults())
@@ -135,7 +140,11 @@ class ZaiService(FakeService):
                     message="messages.1.content.0: Invalid `signature` in `thinking` block"
                 )
         used_up = self.quota.used_up_code()
-        return Refusal(code=used_up) if used_up else zai_rules.first_refusal(conversation)
+        return (
+            Refusal(code=used_up)
+            if used_up
+            else zai_rules.first_refusal(conversation, self._refuses)
+        )
 
     async def _message(
         self, delivery: Delivery, conversation: RequestView, asks: list[ToolAsk]

@@ -18,6 +18,7 @@ from msgspec import Meta
 from offramp_core.addresses import base_url_problem, is_usable_host, normal_base_url
 from offramp_core.config.values import Given, did_you_mean, listed, shown
 from offramp_core.services import zai
+from offramp_core.services.accepts import NEVER
 from offramp_core.settings import Backend, KeepRules, Secret, Settings, TraySettings
 
 Reader = Callable[[Given], Any]
@@ -119,6 +120,23 @@ def _texts(given: Given) -> tuple[str, ...]:
         if not _VISIBLE_ASCII.fullmatch(text) or "," in text:
             raise given.refused(f"holds {shown(text)}, which is not one plain word", hint=hint)
     return texts
+
+
+def _texts_or_all(given: Given) -> tuple[str, ...] | str:
+    """A list of words, or the one word for all there are."""
+    return "all" if given.value == "all" else _texts(given)
+
+
+def _accepted_fields(given: Given) -> tuple[str, ...] | str:
+    names = _texts_or_all(given)
+    for name in NEVER:
+        if name in names:
+            raise given.refused(
+                f"would let the field {name} pass",
+                hint="It holds your account, your device or your tokens, which never go to "
+                "another service. Leave it out.",
+            )
+    return names
 
 
 def _header_names(given: Given) -> tuple[str, ...]:
@@ -223,6 +241,8 @@ _SPECIAL: Mapping[str, Reader] = {
     "overflow_model": _line(f'"{zai.GLM_4_7.name}"'),
     "base_url": _base_url,
     "headers": _header_names,
+    "accept_fields": _accepted_fields,
+    "accept_blocks": _texts_or_all,
 }
 """Readers of the keys that need more than their type says."""
 
@@ -236,10 +256,10 @@ _BY_TYPE: Mapping[object, Reader] = {
 
 def _reader(key: str, kind: Any) -> Reader:
     """The reader of a field by its name or by the type that its Struct declares."""
-    if get_origin(kind) is UnionType:  # what may be left out
-        (kind,) = (each for each in get_args(kind) if each is not NoneType)
     if key in _SPECIAL:
         return _SPECIAL[key]
+    if get_origin(kind) is UnionType:  # what may be left out
+        (kind,) = (each for each in get_args(kind) if each is not NoneType)
     if get_origin(kind) is Literal:
         return _choice(get_args(kind))
     if get_origin(kind) is Annotated:
@@ -265,11 +285,18 @@ TRAY = _readers(TraySettings)
 BACKEND = _readers(Backend, "name")
 """The keys of `[backend.NAME]`, without `key_env`, which leads to `key`."""
 
+_TOKENS = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+
 ROUTE: Mapping[str, Reader] = {
     "match": _line('"sonnet"'),
     "backend": _line(f'"{zai.NAME}"'),
     "send_model": _line(f'"{zai.GLM_4_5_AIR.name}"'),
-    "context_tokens": _number(Annotated[int, Meta(ge=1, le=1_000_000_000)]),
+    "context_tokens": _number(_TOKENS),
+    "max_output_tokens": _number(_TOKENS),
+    "images": _flag,
+    "documents": _flag,
+    "always_thinks": _flag,
+    "efforts": _texts,
 }
 """The keys of `[[route]]`."""
 

@@ -24,10 +24,12 @@ __all__ = [
 SERVICES: tuple[Service, ...] = (anthropic.SERVICE, zai.SERVICE)
 """All that are known, in the order in which they are shown."""
 
+_BY_NAME = {service.name: service for service in SERVICES}
+
 DELEGATE = zai.SERVICE
 """The one that gets execution work where the user sets nothing else."""
 
 
 def service_of(backend: str) -> Service:
     """What is known of the service behind the backend of that name."""
-    return next((service for service in SERVICES if service.name == backend), OTHER)
+    return _BY_NAME.get(backend, OTHER)

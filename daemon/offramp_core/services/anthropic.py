@@ -24,6 +24,13 @@ than 100 is a guess."""
 SERVER_CALL_IDS: Final = ("srvtoolu_", "mcptoolu_")
 """How the ids begin of calls to its own tools; it refuses others. Published captures."""
 
+ADVISOR_TOOLS: Final = "advisor_"
+"""How the type begins of the tool that asks a stronger model. Reports."""
+
+PLACEHOLDER_TOOL: Final = "DeferredToolPlaceholder"
+"""A tool that only keeps a place for others, which are loaded later. Measured on Claude Code
+2.1.330."""
+
 TIERS: Final = ("opus", "sonnet", "haiku")
 """What the names of its models hold, the most capable first. Anthropic's documentation."""
 
@@ -47,7 +54,6 @@ SERVICE: Final = Service(
         system_role_in_messages=True,
         billing_header_block=True,
         own_thinking="anthropic",
-        drop_fields=(),
     ),
     tells_quota_in_headers=True,
 )

@@ -6,9 +6,11 @@ is in the daemon's `services`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING
+
+from offramp_core.services.accepts import MESSAGES_API, Accepts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,12 +41,31 @@ class ErrorKind(Enum):
     """Something is broken at the service."""
 
 
+SAFE_OUTPUT_TOKENS = 32_000
+"""The most that is asked of a model whose limit is not known. Claude Code asks the same of a model
+that it does not know: measured on 2.1.330."""
+
+LONG_CONTEXT_SUFFIX = "[1m]"
+"""What clients write behind a model's name for its long context; no service knows it as a name."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A model by the name that is sent, and its limits."""
+    """A model by the name that is sent, and its limits. The defaults are safe for any model."""
 
     name: str
-    context_tokens: int
+    context_tokens: int | None = None
+    """None where it is not known, so that nothing is measured against it."""
+    long_context_tokens: int | None = None
+    """The context behind the name with `[1m]`, where that is another."""
+    max_output_tokens: int | None = SAFE_OUTPUT_TOKENS
+    """The largest `max_tokens` that it takes. None: any."""
+    images: bool = False
+    documents: bool = False
+    always_thinks: bool = False
+    """It refuses `thinking: disabled`, and spends output tokens on thinking in any case."""
+    efforts: tuple[str, ...] | None = ()
+    """The values of `output_config.effort` that it takes. None: any. Empty: it gets none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +99,15 @@ class Service:
     """Who runs it."""
     backend: Backend
     """What applies to it where the user sets nothing else: address, credential, differences."""
+    accepts: Accepts = MESSAGES_API
+    """What it takes in the body of a request."""
     error_codes: Mapping[str, ErrorKind] = field(default_factory=dict)
     """Its own codes in the body of an error, as text."""
     models: tuple[Model, ...] = ()
+    aliases: Mapping[str, Model] = field(default_factory=dict)
+    """By a part of a Claude model's name: the model that the service itself serves it with."""
+    own_names: tuple[str, ...] = ()
+    """How the names of its own models begin, in lower case: Claude has no such models."""
     routes: tuple[Route, ...] = ()
     """What goes to it where the user sets no routes and it is the delegate."""
     overflow_model: str = ""
@@ -100,6 +127,20 @@ class Service:
     def error_kind(self, code: str | None) -> ErrorKind | None:
         """What its own `code` means; None where that is not known."""
         return None if code is None else self.error_codes.get(code)
+
+    def limits_of(self, model: str) -> Model:
+        """Find the limits of the model that answers to this name, whatever its case."""
+        name = model.lower()
+        plain = name.removesuffix(LONG_CONTEXT_SUFFIX)
+        for known in self.models:
+            if known.name.lower() == plain:
+                if name != plain and known.long_context_tokens is not None:
+                    return replace(known, context_tokens=known.long_context_tokens)
+                return known
+        for part, known in self.aliases.items():
+            if part in plain:
+                return known
+        return Model(name=model)
 
     @property
     def is_clients_own(self) -> bool:

@@ -15,12 +15,61 @@ NAME: Final = "zai"
 
 _PATH = "/api/anthropic"
 
-GLM_4_7: Final = Model(name="GLM-4.7", context_tokens=200_000)
-GLM_4_6: Final = Model(name="GLM-4.6", context_tokens=200_000)
-GLM_4_5: Final = Model(name="GLM-4.5", context_tokens=200_000)
-GLM_4_5_AIR: Final = Model(name="GLM-4.5-Air", context_tokens=128_000)
-"""Contexts: Z.ai's documentation for GLM-4.7 (about 200,000) and GLM-4.5-Air; guesses for the
-others, which nothing is sent to by default."""
+# Output limits: 131,072 for GLM-4.6, 4.7 and 5.x; 98,304 for GLM-4.5-Air and its siblings. More is
+# refused with 1210. Reports. Images, documents, thinking and efforts: reports where that is said,
+# else a guess on the safe side.
+_OUTPUT: Final = 131_072
+_OUTPUT_4_5: Final = 98_304
+_MILLION: Final = 1_000_000
+
+GLM_4_5: Final = Model(name="GLM-4.5", context_tokens=128_000, max_output_tokens=_OUTPUT_4_5)
+GLM_4_5_AIR: Final = Model(
+    name="GLM-4.5-Air", context_tokens=128_000, max_output_tokens=_OUTPUT_4_5
+)
+"""Context: Z.ai's documentation for GLM-4.5-Air; a guess for GLM-4.5. Neither takes images."""
+
+GLM_4_6: Final = Model(name="GLM-4.6", context_tokens=200_000, max_output_tokens=_OUTPUT)
+GLM_4_7: Final = Model(name="GLM-4.7", context_tokens=200_000, max_output_tokens=_OUTPUT)
+"""Context: Z.ai's documentation for GLM-4.7 (about 200,000); a guess for GLM-4.6."""
+
+GLM_5: Final = Model(name="GLM-5", context_tokens=200_000, max_output_tokens=_OUTPUT)
+GLM_5_1: Final = Model(name="GLM-5.1", context_tokens=200_000, max_output_tokens=_OUTPUT)
+GLM_5_2: Final = Model(
+    name="GLM-5.2",
+    context_tokens=200_000,
+    long_context_tokens=_MILLION,
+    max_output_tokens=_OUTPUT,
+)
+"""A million tokens as `glm-5.2[1m]`: reports. The contexts without the suffix are guesses."""
+
+_EFFORTS: Final = ("low", "high", "max")
+GLM_5_3: Final = Model(
+    name="GLM-5.3",
+    context_tokens=200_000,
+    max_output_tokens=_OUTPUT,
+    always_thinks=True,
+    efforts=_EFFORTS,
+)
+GLM_5_3_FLASH: Final = Model(
+    name="GLM-5.3-Flash",
+    context_tokens=_MILLION,
+    max_output_tokens=_OUTPUT,
+    images=True,
+    always_thinks=True,
+    efforts=_EFFORTS,
+)
+"""Thinking, efforts, and GLM-5.3-Flash's images and context: reports. GLM-5.3's: a guess."""
+
+GLM_5_4: Final = Model(
+    name="GLM-5.4",
+    context_tokens=_MILLION,
+    max_output_tokens=128_000,
+    images=True,
+    documents=True,
+    always_thinks=True,
+)
+"""A million tokens in, 128K out, images and files: reports. That 128K are 128,000, that it always
+thinks, and that it gets no effort are guesses, which do no harm if they are wrong."""
 
 ERROR_CODES: Final = {
     # The code of an HTTP status, in the quota page's errors. Published captures.
@@ -55,23 +104,23 @@ SERVICE: Final = Service(
         # It takes `Authorization: Bearer` as well; exactly one may be sent. Published captures.
         auth="x-api-key",
         betas=("interleaved-thinking-2025-05-14", "fine-grained-tool-streaming-2025-05-14"),
-        # Fields beyond those of the first Messages API, which other services of the kind refuse:
-        # reports. That Z.ai refuses each of them is a guess.
-        drop_fields=(
-            "metadata",
-            "safeguards",
-            "context_management",
-            "container",
-            "mcp_servers",
-            "service_tier",
-            "inference_geo",
-            "speed",
-            "output_config",
-            "output_format",
-        ),
     ),
     error_codes=ERROR_CODES,
-    models=(GLM_4_7, GLM_4_6, GLM_4_5, GLM_4_5_AIR),
+    models=(
+        GLM_4_7,
+        GLM_4_6,
+        GLM_4_5,
+        GLM_4_5_AIR,
+        GLM_5,
+        GLM_5_1,
+        GLM_5_2,
+        GLM_5_3,
+        GLM_5_3_FLASH,
+        GLM_5_4,
+    ),
+    own_names=("glm-",),
+    # Its own page on Claude Code: reports.
+    aliases={"haiku": GLM_4_5_AIR, "sonnet": GLM_4_7, "opus": GLM_4_7},
     routes=(
         # Z.ai maps Sonnet's names to GLM-4.7 itself. Its documentation.
         Route(match="sonnet", backend=NAME, context_tokens=GLM_4_7.context_tokens),

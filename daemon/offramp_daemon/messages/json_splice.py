@@ -52,6 +52,11 @@ def items(text: Piece) -> list[Piece]:
         raise SpliceError(str(error)) from error
 
 
+def starts_with(text: Piece, lead: bytes) -> bool:
+    """Whether `text` begins with `lead`; its bytes are not copied."""
+    return bytes(memoryview(text)[: len(lead)]) == lead
+
+
 def join_members(parts: dict[str, Piece]) -> bytes:
     """A JSON object of `parts`."""
     pieces: list[Piece] = []

@@ -12,21 +12,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from offramp_daemon.messages import json_splice, thinking
+from offramp_core.model_limits import limits_for
+from offramp_core.services.service import LONG_CONTEXT_SUFFIX
+from offramp_daemon.messages import delegate_body, json_splice, model_fit, thinking
+from offramp_daemon.messages.allow_list import PLACEHOLDER
 from offramp_daemon.messages.errors import Failure, RequestFailedError
 from offramp_daemon.messages.json_splice import Piece, SpliceError
-from offramp_daemon.messages.request_body import has_billing_line, without_billing_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from offramp_core.settings import Backend, Route
+    from offramp_daemon.messages.request_body import ContentBlock, RequestBody
 
-    from offramp_core.settings import Backend
-    from offramp_daemon.messages.request_body import ContentBlock, Message, RequestBody
-
-_PLACEHOLDER = b'{"type":"text","text":"(no content)"}'
-_NEVER_TO_DELEGATES = ("metadata", "mcp_servers")
-"""Whose account and device it is; addresses with the client's tokens."""
-_LONG_CONTEXT_SUFFIX = "[1m]"
 _DISABLED = b'{"type":"disabled"}'
 _CLEAR_THINKING = "clear_thinking"
 _BLANK_TEXT = re.compile(rb'"(?: |\\[nrt])*"')
@@ -72,25 +68,24 @@ def _cut(body: RequestBody, cuts: thinking.Cuts, *, disables_thinking: bool) -> 
 
 
 def for_delegate(
-    body: RequestBody, backend: Backend, *, send_model: str | None, strip_all: bool = False
+    body: RequestBody, backend: Backend, route: Route | None = None, *, strip_all: bool = False
 ) -> bytes:
-    """`body` for a backend that speaks Anthropic's protocol with the quirks in its settings.
+    """Make `body` fit for a backend that speaks Anthropic's protocol with quirks of its own.
+
+    `route` says which model is sent, and may set its limits.
 
     Raises:
         RequestFailedError: it can't be taken apart, so nothing could be left out of it.
     """
+    limits = limits_for(backend, route, body.model)
     try:
         parts = json_splice.members(body.source)
-        if not body.is_odd:
-            _tailor_messages(body, backend, parts, strip_all=strip_all)
-            if not backend.billing_header_block:
-                _drop_billing_block(body, parts)
+        delegate_body.keep_accepted(body, backend, limits, parts, strip_all=strip_all)
     except SpliceError as error:
         failure = Failure(status=400, message=f"The request body can't be read: {error}")
         raise RequestFailedError(failure) from error
-    for name in (*_NEVER_TO_DELEGATES, *backend.drop_fields):
-        parts.pop(name, None)
-    model = send_model or _plain_name(body.model)
+    model_fit.fit(parts, limits)
+    model = _plain_name((route.send_model if route else None) or body.model)
     if model is not None and model != body.model:
         parts["model"] = json_splice.value_text(model)
     return _finish(body, parts)
@@ -98,29 +93,14 @@ def for_delegate(
 
 def _plain_name(model: str | None) -> str | None:
     """`model` without the `[1m]` that some clients write behind it."""
-    if model is not None and model.lower().endswith(_LONG_CONTEXT_SUFFIX):
-        return model[: -len(_LONG_CONTEXT_SUFFIX)]
+    if model is not None and model.lower().endswith(LONG_CONTEXT_SUFFIX):
+        return model[: -len(LONG_CONTEXT_SUFFIX)]
     return model
 
 
 def _finish(body: RequestBody, parts: dict[str, Piece]) -> bytes:
     joined = json_splice.join_members(parts)
     return body.surrogates.restore(joined) if body.surrogates.taken else joined
-
-
-def _tailor_messages(
-    body: RequestBody, backend: Backend, parts: dict[str, Piece], *, strip_all: bool
-) -> None:
-    cuts = thinking.cuts_for(body, backend.own_thinking, strip_all=strip_all)
-    folds = not backend.system_role_in_messages and any(
-        message.role == "system" for message in body.messages
-    )
-    if not cuts.blocks and not folds:
-        return
-    pieces = _without(body, parts, cuts)
-    if folds:
-        pieces = _fold_system_items(body, pieces)
-    parts["messages"] = json_splice.join_items(pieces)
 
 
 def _without(body: RequestBody, parts: dict[str, Piece], cuts: thinking.Cuts) -> list[Piece]:
@@ -134,7 +114,7 @@ def _without(body: RequestBody, parts: dict[str, Piece], cuts: thinking.Cuts) ->
             for number, piece in enumerate(json_splice.items(message["content"]))
             if number not in gone and not _is_blank_text(seen[number])
         ]
-        message["content"] = json_splice.join_items(kept or [_PLACEHOLDER])
+        message["content"] = json_splice.join_items(kept or [PLACEHOLDER])
         pieces[index] = json_splice.join_members(message)
     return pieces
 
@@ -142,94 +122,6 @@ def _without(body: RequestBody, parts: dict[str, Piece], cuts: thinking.Cuts) ->
 def _is_blank_text(block: ContentBlock) -> bool:
     """Whether a block is a text of nothing: other backends write them, Anthropic refuses them."""
     return block.type == "text" and _BLANK_TEXT.fullmatch(bytes(block.text)) is not None
-
-
-def _fold_system_items(body: RequestBody, pieces: list[Piece]) -> list[Piece]:
-    """`pieces` with each `role: "system"` item joined to the user turn beside it.
-
-    It goes to the end of the user turn before it, else to the turn after it: in front, or behind
-    where that turn brings tool results, which have to come first. Between two assistant turns it
-    becomes a user turn of its own.
-    """
-    folded: list[Piece] = []
-    last_role: object = None
-    waiting: list[Piece] = []
-    for message, piece in zip(body.messages, pieces, strict=True):
-        if message.role == "system":
-            blocks = _content_blocks(json_splice.members(piece).get("content", b"[]"))
-            if last_role == "user":
-                folded[-1] = _with_blocks(folded[-1], after=blocks)
-            else:
-                waiting += blocks
-            continue
-        if waiting and message.role == "user":
-            folded.append(_with_system_blocks(message, piece, waiting))
-        elif waiting:
-            folded += (_user_turn(waiting), piece)
-        else:
-            folded.append(piece)
-        waiting = []
-        last_role = message.role
-    return [*folded, _user_turn(waiting)] if waiting else folded
-
-
-def _with_system_blocks(message: Message, turn: Piece, blocks: list[Piece]) -> Piece:
-    """The user turn with `blocks` in front, or behind the tool results that have to come first."""
-    if any(block.type == "tool_result" for block in message.blocks):
-        return _with_blocks(turn, after=blocks)
-    return _with_blocks(turn, before=blocks)
-
-
-def _content_blocks(content: Piece) -> list[Piece]:
-    """`content`, text or blocks, as blocks; empty text gives none."""
-    raw = bytes(content)
-    if raw.startswith(b"["):
-        return json_splice.items(content)
-    return [b'{"type":"text","text":' + raw + b"}"] if raw not in {b'""', b"null"} else []
-
-
-def _with_blocks(
-    piece: Piece, *, before: Sequence[Piece] = (), after: Sequence[Piece] = ()
-) -> bytes:
-    message = json_splice.members(piece)
-    own = _content_blocks(message.get("content", b"[]"))
-    message["content"] = json_splice.join_items([*before, *own, *after] or [_PLACEHOLDER])
-    return json_splice.join_members(message)
-
-
-def _user_turn(blocks: list[Piece]) -> bytes:
-    return b'{"role":"user","content":' + json_splice.join_items(blocks or [_PLACEHOLDER]) + b"}"
-
-
-def _drop_billing_block(body: RequestBody, parts: dict[str, Piece]) -> None:
-    """Take the billing header out of the system prompt; what stands behind it stays."""
-    texts = body.system_texts()
-    if not any(has_billing_line(text) for text in texts):
-        return
-    if body.view and isinstance(body.view.system, str):
-        rest = without_billing_line(texts[0])
-        kept = json_splice.value_text(rest) if rest else None
-    else:
-        kept = _blocks_without_billing(json_splice.items(parts["system"]), texts)
-    if kept is None:
-        del parts["system"]
-    else:
-        parts["system"] = kept
-
-
-def _blocks_without_billing(blocks: list[Piece], texts: list[str]) -> bytes | None:
-    """`blocks`, whose texts are `texts`, without the billing header; None if none is left."""
-    kept: list[Piece] = []
-    for block, text in zip(blocks, texts, strict=True):
-        if not has_billing_line(text):
-            kept.append(block)
-        elif rest := without_billing_line(text):
-            kept.append(
-                json_splice.join_members(
-                    {**json_splice.members(block), "text": json_splice.value_text(rest)}
-                )
-            )
-    return json_splice.join_items(kept) if kept else None
 
 
 def _is_thinking_enabled(body: RequestBody) -> bool:

@@ -263,6 +263,7 @@ class Failover:
             exchange.settings.failover
             and exchange.is_message
             and exchange.credential is not None
+            and not router.is_of_delegate(exchange.body.model)
             and not self._is_spent(exchange, ANTHROPIC)
         )
 

@@ -96,7 +96,7 @@ class Forwarder:
             transform.for_delegate,
             exchange.body,
             decision.backend,
-            send_model=decision.route.send_model if decision.route else None,
+            decision.route,
             strip_all=exchange.settings.thinking == "strip",
         )
         passed = headers.to_delegate(request.raw_headers, decision.backend)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from offramp_core.model_limits import limits_for
 from offramp_daemon.messages.request_body import (
     ContentBlock,
     RequestBody,
     text_of,
     without_billing_line,
 )
+from offramp_daemon.messages.tool_list import is_advisor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,13 +40,18 @@ def reasons_to_keep(
     room = route.context_tokens if rules.context_size else None
     if room is not None and estimate_tokens(len(body.source)) > room:
         yield "context_size"
-    keeps_images = rules.images and not backend.images
-    keeps_documents = rules.documents and not backend.documents
-    kinds = _kinds_in(body) if keeps_images or keeps_documents else set()
-    if keeps_images and "image" in kinds:
-        yield "images"
-    elif keeps_documents and "document" in kinds:
-        yield "documents"
+    limits = limits_for(backend, route, body.model)
+    wanted = {
+        kind
+        for kind, is_kept in (
+            ("image", rules.images and not limits.images),
+            ("document", rules.documents and not limits.documents),
+        )
+        if is_kept
+    }
+    found = wanted and wanted & _kinds_in(body)
+    if found:
+        yield "images" if "image" in found else "documents"
 
 
 def estimate_tokens(length_bytes: int) -> int:
@@ -82,13 +89,17 @@ def _is_safety_check(body: RequestBody) -> bool:
 
 
 def _has_server_tools(body: RequestBody) -> bool:
-    """Whether the request offers tools that only Anthropic knows (all that carry a type)."""
+    """Whether the request offers tools that only Anthropic knows: all that carry a type.
+
+    Not so the advisor, which a delegate can do without.
+    """
     view = body.view
     if view is None:
         return False
     if view.mcp_servers:
         return True
-    return any(tool.type is not None and tool.type != "custom" for tool in view.tools or [])
+    kinds = (tool.type for tool in view.tools or [])
+    return any(kind not in (None, "custom") and not is_advisor(kind) for kind in kinds)
 
 
 def _kinds_in(body: RequestBody) -> set[object]:

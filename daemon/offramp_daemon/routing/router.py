@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from offramp_core.services import DELEGATE
+from offramp_core.services.service import LONG_CONTEXT_SUFFIX
 from offramp_core.settings import ANTHROPIC, Route, Settings
+from offramp_daemon.messages.errors import Failure, RequestFailedError
 from offramp_daemon.routing.decision import ORDINARY, Circumstances, Decision
 from offramp_daemon.routing.keep_rules import is_quota_probe, reasons_to_keep
 from offramp_daemon.routing.tiers import claude_tier, is_execution
@@ -15,11 +18,15 @@ if TYPE_CHECKING:
 
 
 def decide(body: RequestBody, settings: Settings, around: Circumstances = ORDINARY) -> Decision:
-    """The backend for `body`: the first route whose text its model contains, as far as it may."""
+    """Choose the backend for `body`: of the first route whose text its model contains, if it may.
+
+    Raises:
+        RequestFailedError: it asks for a model that Claude does not have, and may not be delegated.
+    """
     model = body.model
     if model is None or body.is_odd:
         return _stay(settings, "no model" if body.view and not body.is_odd else "unreadable body")
-    route = _route_for(model.lower(), settings)
+    route = _route_for(model.lower(), settings) or _route_by_name(model)
     if route is None:
         return Decision(backend=settings.backend(ANTHROPIC), reason="default", is_ordinary=True)
     backend = settings.backend(route.backend)
@@ -29,6 +36,8 @@ def decide(body: RequestBody, settings: Settings, around: Circumstances = ORDINA
     if not by_route.is_delegated:
         return by_route
     obstacle = _obstacle(body, settings, by_route, around)
+    if obstacle is not None and is_of_delegate(model):
+        raise RequestFailedError(_unserved(model, obstacle))
     if obstacle is not None:
         return _stay(settings, obstacle)
     if around.is_paused:
@@ -49,7 +58,7 @@ def _obstacle(
         return "paused"
     if backend.key is None:
         return f"no key for {backend.name}"
-    if route is None:
+    if route is None or is_of_delegate(body.model):
         return None
     kept = next(reasons_to_keep(body, backend, route, settings.keep_on_anthropic), None)
     return None if kept is None else f"kept: {kept}"
@@ -119,6 +128,27 @@ def _route_for(lowered_model: str, settings: Settings) -> Route | None:
         if route.match.lower() in lowered_model:
             return route
     return None
+
+
+def is_of_delegate(model: str | None) -> bool:
+    """Whether `model` is the delegate's own by its name, so that Claude can't serve it."""
+    return model is not None and model.lower().startswith(DELEGATE.own_names)
+
+
+def _route_by_name(model: str) -> Route | None:
+    """The way to the delegate for its own models, which no route has to name."""
+    if not is_of_delegate(model):
+        return None
+    return Route(match=model.lower().removesuffix(LONG_CONTEXT_SUFFIX), backend=DELEGATE.name)
+
+
+def _unserved(model: str, obstacle: str) -> Failure:
+    """Say why nobody serves a model of the delegate's."""
+    return Failure(
+        status=400,
+        message=f"Offramp: {model} is a model of {DELEGATE.title}, and Claude has no such model: "
+        f"{obstacle}. `offramp status` says what to do; or choose one of Claude's models.",
+    )
 
 
 def _stay(settings: Settings, reason: str) -> Decision:

@@ -23,7 +23,6 @@ OVERTAKEN = (
     "Somebody else has changed this since the page was opened. Close the page and open it again to "
     "see it; nothing was written."
 )
-ROUTE_KEYS = ("match", "backend", "send_model", "context_tokens")
 
 _ROUTE_LABEL = re.compile(r"\[\[route\]\] number (\d+)(?:: (\w+))?")
 _WEEK = ("week_start_day", "week_start_hour")
@@ -128,8 +127,12 @@ def _values(settings: Settings) -> dict[str, Any]:
 
 def _table(route: Route) -> dict[str, Any]:
     """The route as the file holds it."""
-    found = {key: getattr(route, key) for key in ROUTE_KEYS}
-    return {key: value for key, value in found.items() if value is not None}
+    found = {key: getattr(route, key) for key in route.__struct_fields__}
+    return {
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in found.items()
+        if value is not None
+    }
 
 
 def _key_note(loaded: LoadedSettings) -> str:

@@ -22,6 +22,7 @@ from offramp_dashboard.views.widgets.choice_box import ChoiceBox
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_EDITED = ("match", "backend", "send_model", "context_tokens")
 _HEADS = ("Model contains", "Goes to", "As model", "Context tokens")
 
 
@@ -33,6 +34,8 @@ class _Row:
     context_tokens: QLineEdit
     up: QPushButton
     remove: QPushButton
+    more: dict[str, Any]
+    """What the file says of the route beyond these fields; it stays as it is."""
 
     def editors(self) -> dict[str, QWidget]:
         return {
@@ -78,7 +81,8 @@ class RoutesEditor(QWidget):
     def routes(self) -> tuple[dict[str, Any], ...]:
         """As they stand there; what is no number stays text, to be refused by name."""
         return tuple(
-            {
+            row.more
+            | {
                 key: value
                 for key, value in (
                     ("match", row.match.text().strip()),
@@ -113,6 +117,7 @@ class RoutesEditor(QWidget):
             context_tokens=QLineEdit("" if tokens is None else str(tokens)),
             up=QPushButton("↑"),
             remove=QPushButton("✕"),
+            more={key: value for key, value in route.items() if key not in _EDITED},
         )
         row.match.setPlaceholderText("sonnet")
         row.send_model.setPlaceholderText("unchanged")

@@ -190,7 +190,7 @@ def test_show_on_a_narrow_terminal_breaks_no_word(tmp_path: Path) -> None:
     usual = [line for line in shown if str(folder) not in line and url not in line]
     assert max(map(len, usual)) <= 80
     words = " ".join(usual).replace(",", " ").split()
-    assert {"interleaved-thinking-2025-05-14", "context_management", "GLM-4.5-Air"} <= set(words)
+    assert {"interleaved-thinking-2025-05-14", "content-encoding", "GLM-4.5-Air"} <= set(words)
     assert not any(line.endswith(" ") for line in shown)
 
 
@@ -216,6 +216,11 @@ def test_show_as_json_holds_values_origins_and_notes(
         "backend": "zai",
         "send_model": "GLM-4.5-Air",
         "context_tokens": 128000,
+        "max_output_tokens": None,
+        "images": None,
+        "documents": None,
+        "always_thinks": None,
+        "efforts": None,
     }
     assert "Offramp itself" in document["notes"][0]
     assert KEY not in ending.out

@@ -10,8 +10,10 @@ import msgspec
 import pytest
 from settings_home import KEY, TOKEN, SettingsHome, key_of
 
+from offramp_core.config import loader
 from offramp_core.config.loader import ConfigError, fingerprint
 from offramp_core.config.schema import ROUTE, SETTINGS
+from offramp_core.paths import Paths
 from offramp_core.settings import (
     KeepRules,
     Route,
@@ -383,3 +385,16 @@ def test_unknown_word_for_the_tray_is_refused_with_what_would_do(home: SettingsH
         home.load()
     assert "tray.text = 'shares'" in raised.value.title
     assert "none, share, requests or tokens" in raised.value.hint
+
+
+def test_backend_may_take_everything_or_what_is_named(tmp_path: Path) -> None:
+    paths = Paths.under(tmp_path)
+    paths.config_file.parent.mkdir(parents=True)
+    paths.config_file.write_text(
+        '[backend.zai]\naccept_fields = "all"\naccept_blocks = ["search_result"]\n'
+        '[[route]]\nmatch = "x"\nbackend = "zai"\nefforts = ["low"]\nalways_thinks = true\n'
+    )
+    settings = loader.load(paths, {}).settings
+    backend = settings.backend("zai")
+    assert (backend.accept_fields, backend.accept_blocks) == ("all", ("search_result",))
+    assert (settings.routes[0].efforts, settings.routes[0].always_thinks) == (("low",), True)

@@ -99,6 +99,9 @@ BACKEND = '[backend.mine]\nbase_url = "https://x.example"\n'
         (BACKEND + 'headers = ["a:b"]', "holds 'a:b', no header's name", "Leave it out"),
         (BACKEND + 'betas = ["a b"]', "holds 'a b', which is not one plain word", "list of words"),
         (BACKEND + 'drop_fields = [""]', "holds '', which", "list of words"),
+        (BACKEND + 'accept_fields = ["metadata"]', "let the field metadata pass", "account"),
+        (BACKEND + 'accept_fields = ["mcp_servers"]', "field mcp_servers pass", "tokens"),
+        (BACKEND + 'accept_blocks = "some"', "is not a list of text", "list of words"),
         (BACKEND + 'key_env = "MY-KEY"', "is not the name of an environment variable", "into key"),
         (BACKEND + 'key = "a"\nkey_env = "B"', "key_env stands beside", "Keep one"),
         (

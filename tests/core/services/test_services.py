@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 
+from offramp_core.backend import Route
+from offramp_core.model_limits import limits_for
 from offramp_core.services import DELEGATE, OTHER, SERVICES, ErrorKind, service_of, zai
 from offramp_core.settings import ANTHROPIC, Settings
 
@@ -41,6 +44,48 @@ def test_what_is_sent_by_default_is_a_known_model_within_its_context() -> None:
         assert route.backend == DELEGATE.name
         sent = models[route.send_model or zai.GLM_4_7.name]
         assert route.context_tokens == sent.context_tokens
+
+
+@pytest.mark.parametrize(
+    ("name", "output", "context", "thinks"),
+    [
+        ("GLM-4.5-Air", 98_304, 128_000, False),
+        ("glm-4.5", 98_304, 128_000, False),
+        ("GLM-4.6", 131_072, 200_000, False),
+        ("glm-4.7[1m]", 131_072, 200_000, False),
+        ("GLM-5", 131_072, 200_000, False),
+        ("glm-5.1", 131_072, 200_000, False),
+        ("glm-5.2", 131_072, 200_000, False),
+        ("glm-5.2[1M]", 131_072, 1_000_000, False),
+        ("glm-5.3", 131_072, 200_000, True),
+        ("GLM-5.3-Flash", 131_072, 1_000_000, True),
+        ("glm-5.4", 128_000, 1_000_000, True),
+        ("claude-sonnet-5-5", 131_072, 200_000, False),
+        ("claude-haiku-5-5", 98_304, 128_000, False),
+        ("glm-99", 32_000, None, False),
+    ],
+)
+def test_model_is_known_by_its_name_in_any_case(
+    name: str, output: int, context: int | None, thinks: bool
+) -> None:
+    limits = DELEGATE.limits_of(name)
+    found = (limits.max_output_tokens, limits.context_tokens, limits.always_thinks)
+    assert found == (output, context, thinks)
+
+
+def test_route_overrides_each_limit_of_its_model() -> None:
+    given = {
+        "context_tokens": 5,
+        "max_output_tokens": 6,
+        "images": True,
+        "documents": True,
+        "always_thinks": True,
+        "efforts": ("low",),
+    }
+    route = Route(match="x", backend="zai", send_model="GLM-4.7", **given)
+    limits = limits_for(DELEGATE.backend, route, "claude-haiku-5-5")
+    assert limits == dataclasses.replace(zai.GLM_4_7, **given)
+    assert limits_for(DELEGATE.backend, None, "claude-haiku-5-5") == zai.GLM_4_5_AIR
 
 
 @pytest.mark.parametrize(

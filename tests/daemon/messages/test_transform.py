@@ -30,6 +30,7 @@ from request_bodies import (
     user,
 )
 
+from offramp_core.settings import Route
 from offramp_daemon.messages import request_body, transform
 from offramp_daemon.messages.errors import RequestFailedError
 from offramp_daemon.messages.request_body import MalformedBodyError
@@ -47,7 +48,8 @@ def to_anthropic(body, **options):
 
 def to_zai(body, *, send_model=None, strip_all=False, **fields):
     target = backend("zai", **fields)
-    return transform.for_delegate(read(body), target, send_model=send_model, strip_all=strip_all)
+    route = Route(match="", backend="zai", send_model=send_model)
+    return transform.for_delegate(read(body), target, route, strip_all=strip_all)
 
 
 def messages_at_zai(messages, **fields):
@@ -272,11 +274,10 @@ def test_what_the_delegate_gets_of_a_full_request():
     assert json.loads(to_zai(body)) == {
         "model": "claude-sonnet-4-5",
         "max_tokens": 50,
-        "messages": [user("Hi", "Rules"), assistant("Hello")],
+        "messages": [user(said("Rules"), "Hi"), assistant("Hello")],
         "system": [{**text("You are"), "cache_control": {"type": "ephemeral"}}],
         "thinking": THINKING_ON,
-        "tools": [{"name": "Read", "input_schema": {"pattern": "\\p{L}"}}],
-        "brand_new": {"a": 1},
+        "tools": [{"name": "Read", "input_schema": {}}],
     }
 
 
@@ -293,8 +294,20 @@ def test_any_field_can_be_dropped_by_the_settings(field):
 
 
 def test_delegate_that_takes_everything_gets_what_came():
-    body = ask(system=[text(BILLING), text("a")], messages=[user("Hi"), system("Rules")])
-    kept = {"system_role_in_messages": True, "billing_header_block": True, "drop_fields": ()}
+    odd = {"type": "brand_new", "text": "t", "cache_control": {"scope": "global"}}
+    body = ask(
+        system=[text(BILLING), text("a")],
+        messages=[user("Hi"), {**system("Rules"), "x": 1}, user(odd)],
+        tools=[{"name": "A", "defer_loading": True, "input_schema": {"$ref": "#"}}],
+        output_config={"format": {"schema": {}}},
+        thread={"type": "create"},
+    )
+    kept = {
+        "system_role_in_messages": True,
+        "billing_header_block": True,
+        "accept_fields": "all",
+        "accept_blocks": "all",
+    }
     assert json.loads(to_zai(body, **kept)) == body
 
 
@@ -304,7 +317,7 @@ def test_delegate_keeps_its_own_thinking_and_loses_anthropics():
     messages = [user("Hi"), assistant(ours, theirs, redacted, "Hello")]
     assert messages_at_zai(messages) == [user("Hi"), assistant(theirs, "Hello")]
     body = read(ask(messages=messages))
-    stripped = transform.for_delegate(body, ZAI_BACKEND, send_model=None, strip_all=True)
+    stripped = transform.for_delegate(body, ZAI_BACKEND, strip_all=True)
     assert json.loads(stripped)["messages"] == [user("Hi"), assistant("Hello")]
 
 
@@ -318,38 +331,47 @@ def test_anthropics_server_tool_calls_and_their_results_stay_off_a_delegate():
     assert json.loads(to_anthropic(ask(messages=messages)))["messages"] == messages
 
 
-IMAGE = {"type": "image", "source": {"type": "base64", "data": "x"}}
+SEEN = text("[An image was seen.]")
+CALL = assistant(call("t"))
+
+
+def said(words):
+    """A system item's text, as it stands in a user turn."""
+    return text(f"<system-reminder>\n{words}\n</system-reminder>")
 
 
 @pytest.mark.parametrize(
     ("messages", "folded"),
     [
-        # After a user turn, as text or blocks: to its end.
-        ([user("Hi"), system("S")], [user("Hi", "S")]),
-        ([user("Hi"), system([text("S"), text("T")])], [user("Hi", "S", "T")]),
-        ([user(IMAGE, "Hi"), system("S")], [user(IMAGE, "Hi", "S")]),
-        ([user("Hi"), system("S"), system("T")], [user("Hi", "S", "T")]),
-        ([user(result("t")), system("S")], [user(result("t"), "S")]),
-        ([user("Hi"), system("S"), assistant("Yes")], [user("Hi", "S"), assistant("Yes")]),
-        ([user("Hi"), system("S"), user("Ho")], [user("Hi", "S"), user("Ho")]),
-        # Before one: to its front, but behind tool results.
-        ([system("S"), user("Hi")], [{"role": "user", "content": [text("S"), text("Hi")]}]),
-        ([assistant("A"), system("S"), user("Hi")], [assistant("A"), user("S", "Hi")]),
+        # After a user turn, as text or blocks: before its own text, behind its tool results.
+        ([user("Hi"), system("S")], [user(said("S"), "Hi")]),
+        ([user("Hi"), system([text("S"), text("T")])], [user(said("S\n\nT"), "Hi")]),
+        ([user(SEEN, "Hi"), system("S")], [user(said("S"), SEEN, "Hi")]),
+        ([user("Hi"), system("S"), system("T")], [user(said("S"), said("T"), "Hi")]),
+        ([CALL, user(result("t")), system("S")], [CALL, user(result("t"), said("S"))]),
         (
-            [assistant(call("t")), system("S"), user(result("t"), "Hi")],
-            [assistant(call("t")), user(result("t"), "Hi", "S")],
+            [CALL, user(result("t"), "Hi"), system("S"), system("T")],
+            [CALL, user(result("t"), said("S"), said("T"), "Hi")],
         ),
+        ([user("Hi"), system("S"), assistant("Y")], [user(said("S"), "Hi"), assistant("Y")]),
+        ([user("Hi"), system("S"), user("Ho")], [user(said("S"), "Hi"), user("Ho")]),
+        # Before one: the same.
+        ([system("S"), user("Hi")], [user(said("S"), "Hi")]),
+        ([assistant("A"), system("S"), user("Hi")], [assistant("A"), user(said("S"), "Hi")]),
+        ([CALL, system("S"), user(result("t"), "Hi")], [CALL, user(result("t"), said("S"), "Hi")]),
         # With no user turn beside it: a turn of its own.
         (
             [assistant("A"), system("S"), system("T"), assistant("B")],
-            [assistant("A"), user("S", "T"), assistant("B")],
+            [assistant("A"), user(said("S"), said("T")), assistant("B")],
         ),
-        ([user("Hi"), assistant("A"), system("S")], [user("Hi"), assistant("A"), user(text("S"))]),
-        ([system("S")], [user(text("S"))]),
+        ([user("Hi"), assistant("A"), system("S")], [user("Hi"), assistant("A"), user(said("S"))]),
+        ([system("S")], [user(said("S"))]),
+        # What is marked already is not marked twice.
+        ([user("Hi"), system(said("S")["text"])], [user(said("S"), "Hi")]),
         # Empty ones.
-        ([user("Hi"), system("")], [user(text("Hi"))]),
-        ([user("Hi"), system([])], [user(text("Hi"))]),
-        ([user("Hi"), system(None)], [user(text("Hi"))]),
+        ([user("Hi"), system("")], [user("Hi")]),
+        ([user("Hi"), system([])], [user("Hi")]),
+        ([user("Hi"), system(None)], [user("Hi")]),
         ([user(""), system("")], [user(PLACEHOLDER)]),
         ([system("")], []),
         ([system([]), assistant("A")], [assistant("A")]),
@@ -365,7 +387,8 @@ def test_folded_texts_keep_their_bytes():
     raw += rb'{"role":"system","content":"\u0042"}]}'
     assert to_zai(raw) == (
         rb'{"model":"sonnet","messages":[{"role":"user","content":'
-        rb'[{"type":"text","text":"\u0041\/ \ud83d"},{"type":"text","text":"\u0042"}]}]}'
+        rb'[{"type":"text","text":"<system-reminder>\n\u0042\n</system-reminder>"},'
+        rb'{"type":"text","text":"\u0041\/ \ud83d"}]}]}'
     )
 
 
@@ -426,7 +449,7 @@ def test_nesting_at_the_very_limit_is_passed_or_refused_but_never_breaks():
     for depth in range(850, 1000):
         body = read(b'{"model":"sonnet","x":' + b"[" * depth + b"]" * depth + b"}")
         try:
-            transform.for_delegate(body, ZAI_BACKEND, send_model=None)
+            transform.for_delegate(body, ZAI_BACKEND)
         except RequestFailedError as error:
             assert error.failure.status == 400  # noqa: PT017 - most depths do not raise
 
@@ -483,7 +506,9 @@ def test_no_content_block_is_lost_by_folding(messages):
     assert all(message["content"] != [] for message in sent if message not in came)
     words = [block for message in came for block in content_of(message) if block["type"] == "text"]
     left = [block for message in sent for block in content_of(message)]
-    assert all(block in left for block in words if block["text"].strip())
+    texts = [block["text"] for block in left if block["type"] == "text"]
+    spoken = [word["text"] for word in words if word["text"].strip()]
+    assert all(any(word in text for text in texts) for word in spoken)
 
 
 @unhurried
@@ -507,7 +532,7 @@ def test_any_readable_body_can_be_made_fit_for_any_backend(raw, strip):
     ]
     if body.model is not None:
         try:
-            for_zai = transform.for_delegate(body, ZAI_BACKEND, send_model=None, strip_all=strip)
+            for_zai = transform.for_delegate(body, ZAI_BACKEND, strip_all=strip)
         except RequestFailedError:
             assert b"\xff" in raw
         else:

@@ -294,7 +294,9 @@ async def test_delegate_gets_a_body_made_fit_for_it(client, proxy, sim):
     received = sim.requests[0]
     arrived = json.loads(received.body)
     assert [message["role"] for message in arrived["messages"]] == ["user", "assistant", "user"]
-    assert [block["text"] for block in arrived["messages"][0]["content"]] == ["One", "Two"]
+    reminder, own = (block["text"] for block in arrived["messages"][0]["content"])
+    assert own == "One"
+    assert "<system-reminder>\nTwo\n" in reminder
     assert arrived["system"] == body["system"][1:]
     assert b"acc-1" not in received.body
     assert b"dev-1" not in received.body

@@ -30,9 +30,10 @@ from offramp_core.settings import (
     default_routes,
 )
 from offramp_daemon.messages import request_body
+from offramp_daemon.messages.errors import RequestFailedError
 from offramp_daemon.messages.request_body import MalformedBodyError
 from offramp_daemon.routing import affinity, keep_rules, router, tiers
-from offramp_daemon.routing.decision import AutopilotChoice, Circumstances
+from offramp_daemon.routing.decision import ORDINARY, AutopilotChoice, Circumstances
 
 DEFAULTS = settings_with_key()
 KEYLESS = Settings(backends=default_backends(), routes=default_routes())
@@ -62,7 +63,7 @@ def without_rule(name):
         ("claude-opus-4-6", "anthropic", None),
         ("claude-opus-4-6[1m]", "anthropic", None),
         ("opus", "anthropic", None),
-        ("glm-4.7", "anthropic", None),
+        ("glm-4.7", "zai", None),
         ("claude-s0nnet", "anthropic", None),
         ("", "anthropic", None),
         (" ", "anthropic", None),
@@ -352,3 +353,40 @@ def test_spent_plan_is_no_choice_whatever_the_autopilot_says(is_claude, reason):
         "claude-sonnet-4-5", is_claude=is_claude, is_claude_spent=lambda: True
     )
     assert decision == ("zai", reason)
+
+
+@pytest.mark.parametrize("model", ["glm-5.3", "GLM-4.7", "glm-5.2[1m]"])
+@pytest.mark.parametrize("routes", [(), (Route(match="opus", backend="anthropic"),)])
+def test_model_of_the_delegate_goes_there_by_its_name(model, routes):
+    own = settings_with_key(routes=routes)
+    image = {"type": "image", "source": {}}
+    assert decide(ask(model), own).backend.name == "zai"
+    assert decide(ask(model, messages=[user(image)]), own).backend.name == "zai"
+
+
+def test_users_own_route_for_the_delegates_model_counts_first():
+    own = settings_with_key(routes=(Route(match="glm", backend="zai", send_model="glm-5.4"),))
+    assert decide(ask("glm-4.7"), own).route.send_model == "glm-5.4"
+
+
+@pytest.mark.parametrize(
+    ("own", "around", "why"),
+    [
+        (settings_with_key(), Circumstances(is_paused=True), "paused"),
+        (settings_with_key(delegation="never"), ORDINARY, "delegation is off"),
+        (Settings(backends=default_backends()), ORDINARY, "no key for zai"),
+    ],
+)
+def test_model_of_the_delegate_that_nobody_may_serve_gets_one_clear_error(own, around, why):
+    with pytest.raises(RequestFailedError) as caught:
+        router.decide(read(ask("glm-5.3")), own, around)
+    assert caught.value.failure.status == 400
+    assert why in caught.value.failure.message
+    assert "glm-5.3" in caught.value.failure.message
+
+
+@pytest.mark.parametrize("others", [[], [{"type": "web_search_20250305", "name": "web_search"}]])
+def test_advisor_does_not_keep_a_request_but_another_server_tool_does(others):
+    tools = [{"name": "Bash"}, {"type": "advisor_20260301", "name": "advisor"}, *others]
+    found = decide(ask("claude-sonnet-5-5", tools=tools))
+    assert found.backend.name == ("anthropic" if others else "zai")

@@ -1,0 +1,281 @@
+"""Keeps of a message only what its service takes, and puts into words what else carries meaning.
+
+Most messages are fine as they came: a strict decoder finds that out without a step in Python for
+each field. Only the others are taken apart. What becomes of a message depends on itself and on what
+stands before it, so a growing conversation stays the same from turn to turn.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+
+from offramp_daemon.messages import account_email, block_words, json_splice
+from offramp_daemon.messages.json_splice import Piece, SpliceError
+from offramp_daemon.messages.request_body import ContentBlock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from offramp_core.services.accepts import Accepts, Extra
+    from offramp_daemon.messages.request_body import Message
+
+PLACEHOLDER = b'{"type":"text","text":"(no content)"}'
+_EMPTY_CONTENTS = (b'""', b"[]", b"null")
+_Text = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one backend, with the model that is sent, takes."""
+
+    accepts: Accepts
+    more_fields: Extra = ()
+    """Fields besides: `name` of the body, or `place.name` (`thinking.display`)."""
+    more_blocks: Extra = ()
+    images: bool = False
+    documents: bool = False
+    system_role: bool = False
+
+    @property
+    def takes_any_field(self) -> bool:
+        """Whether fields are not looked at."""
+        return self.more_fields == "all"
+
+    def names(self, place: str, known: Iterable[str]) -> frozenset[str] | None:
+        """List the names that may stand at `place`; None for any."""
+        if self.more_fields == "all":
+            return None
+        lead = f"{place}."
+        more = (name.removeprefix(lead) for name in self.more_fields if name.startswith(lead))
+        return frozenset((*known, *more))
+
+    def without_media(self, kinds: tuple[str, ...]) -> tuple[str, ...]:
+        """Leave out the kinds of blocks that the model does not take."""
+        missing = {
+            kind
+            for kind, is_taken in (("image", self.images), ("document", self.documents))
+            if not is_taken
+        }
+        return tuple(kind for kind in kinds if kind not in missing)
+
+    def takes_block(self, kind: object) -> bool:
+        """Whether the settings let blocks of that type through as they are."""
+        return self.more_blocks == "all" or kind in self.more_blocks
+
+
+class AllowList:
+    """Applies what is wanted to messages; build one with `for_wanted`."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        """Build the decoders."""
+        self.wanted = wanted
+        accepts = wanted.accepts
+        self._cache_control = wanted.names("cache_control", accepts.cache_control)
+        self._fields = {
+            kind: wanted.names(kind, (*names, "type")) for kind, names in accepts.blocks.items()
+        }
+        self._message = wanted.names("message", accepts.message)
+        self._positions = {
+            "user": wanted.without_media(accepts.user_blocks),
+            "assistant": accepts.assistant_blocks,
+            "system": accepts.system_blocks,
+        }
+        self._in_results = wanted.without_media(accepts.result_blocks)
+        self._decoder = msgspec.json.Decoder(_any_of(*self._message_types()))
+
+    def is_clean(self, piece: Piece) -> bool:
+        """Whether a message holds nothing but what is wanted."""
+        try:
+            self._decoder.decode(piece)
+        except (ValueError, RecursionError):
+            return False
+        return True
+
+    def clean(
+        self, message: Message, piece: Piece, gone: frozenset[int], calls: frozenset[str]
+    ) -> tuple[dict[str, Piece], list[Piece]]:
+        """Take a message apart: its members, and the blocks of its content that are left.
+
+        `gone` are the places of blocks that belong to another service; `calls` are the ids of all
+        tool calls before it, without which a result is only text.
+        """
+        parts = {
+            name: value
+            for name, value in json_splice.members(piece).items()
+            if self._message is None or name in self._message
+        }
+        content = parts.pop("content", b"null")
+        if not json_splice.starts_with(content, b"["):
+            return parts, _text_blocks(content)
+        kept: list[Piece] = []
+        role = message.role if isinstance(message.role, str) else ""
+        for index, block in enumerate(json_splice.items(content)):
+            seen = message.blocks[index]
+            call_id = seen.tool_use_id if isinstance(seen.tool_use_id, str) else None
+            is_orphan = seen.type == "tool_result" and call_id not in calls
+            found = self._block(block, seen, role, is_cut=index in gone or is_orphan)
+            if found is not None:
+                kept.append(found)
+        return parts, kept
+
+    def _block(self, piece: Piece, seen: ContentBlock, role: str, *, is_cut: bool) -> Piece | None:
+        """The block, reduced to known fields; or its words; None where it has no meaning here."""
+        kind = seen.type
+        if is_cut and kind in ("thinking", "redacted_thinking"):
+            return None
+        if not is_cut and kind in self._positions.get(role, ()):
+            return account_email.without(self._reduced(piece, kind))
+        if not is_cut and self.wanted.takes_block(kind):
+            return piece
+        words = block_words.words_for(piece)
+        return block_words.text_block(words) if words else None
+
+    def _reduced(self, piece: Piece, kind: str) -> Piece:
+        """The block with its known fields only."""
+        before = json_splice.members(piece)
+        names = self._fields.get(kind)
+        after = {key: value for key, value in before.items() if names is None or key in names}
+        if "cache_control" in after:
+            after["cache_control"] = keep_members(after["cache_control"], self._cache_control)
+        if kind == "tool_use":
+            after["input"] = _as_object(after.get("input", b"{}"))
+        elif kind == "tool_result" and json_splice.starts_with(after.get("content", b""), b"["):
+            after["content"] = self._result_content(after["content"])
+        return piece if after == before else json_splice.join_members(after)
+
+    def _result_content(self, content: Piece) -> Piece:
+        blocks = json_splice.items(content)
+        kept = [block for block in map(self._result_block, blocks) if block is not None]
+        return content if kept == blocks else json_splice.join_items(kept or [PLACEHOLDER])
+
+    def _result_block(self, piece: Piece) -> Piece | None:
+        kind = kind_of(piece)
+        if kind in self._in_results:
+            return self._reduced(piece, kind)
+        if self.wanted.takes_block(kind):
+            return piece
+        words = block_words.words_for(piece)
+        return block_words.text_block(words) if words else None
+
+    def system_block(self, piece: Piece) -> Piece | None:
+        """Clean a block of the system prompt, or put it into words; None if it has none."""
+        return self._block(piece, ContentBlock(type=kind_of(piece)), "system", is_cut=False)
+
+    def _message_types(self) -> tuple[type, ...]:
+        """The strict types of messages, told apart by their role."""
+        forbids = not self.wanted.takes_any_field
+        results = self._block_types(self._in_results, ())
+        roles = ["user", "assistant"] + (["system"] if self.wanted.system_role else [])
+        types = []
+        for role in roles:
+            blocks = self._block_types(self._positions[role], results)
+            content = _any_of(_Text, _list_of(blocks))
+            types.append(
+                msgspec.defstruct(
+                    f"Strict_{role}",
+                    [("content", content)],
+                    tag_field="role",
+                    tag=role,
+                    forbid_unknown_fields=forbids,
+                    gc=False,
+                )
+            )
+        return tuple(types)
+
+    def _block_types(self, kinds: tuple[str, ...], results: tuple[type, ...]) -> tuple[type, ...]:
+        """The strict types of blocks of these kinds, told apart by their type."""
+        forbids = not self.wanted.takes_any_field
+        types: list[type] = []
+        for kind in kinds:
+            names = self._fields.get(kind) or frozenset(self.wanted.accepts.blocks[kind])
+            fields = [
+                (name, self._field_type(kind, name, results), None)
+                for name in sorted(names - {"type"})
+            ]
+            types.append(
+                msgspec.defstruct(
+                    f"Strict_{kind}",
+                    fields,
+                    tag_field="type",
+                    tag=kind,
+                    forbid_unknown_fields=forbids,
+                    gc=False,
+                )
+            )
+        return tuple(types)
+
+    def _field_type(self, kind: str, name: str, results: tuple[type, ...]) -> Any:
+        if name == "cache_control":
+            names = self._cache_control
+            fields = [(each, msgspec.Raw, msgspec.Raw()) for each in sorted(names or ())]
+            strict = msgspec.defstruct(
+                "Strict_cache_control", fields, forbid_unknown_fields=names is not None
+            )
+            return _any_of(strict, None)
+        if (kind, name) == ("tool_use", "input"):
+            return dict[str, msgspec.Raw]
+        if (kind, name) == ("tool_result", "content"):
+            return _any_of(str, _list_of(results), None)
+        return msgspec.Raw
+
+
+class _Typed(msgspec.Struct, gc=False):
+    type: Any = None
+
+
+_TYPED = msgspec.json.Decoder(_Typed)
+
+
+def kind_of(piece: Piece) -> object:
+    """Read the type of a content block; None where it has none."""
+    try:
+        return _TYPED.decode(piece).type
+    except (ValueError, RecursionError):
+        return None
+
+
+def _any_of(*types: Any) -> Any:
+    return functools.reduce(operator.or_, types)
+
+
+def _list_of(types: tuple[type, ...]) -> Any:
+    listed: Any = list.__class_getitem__(_any_of(*types))
+    return Annotated[listed, msgspec.Meta(min_length=1)]
+
+
+@functools.lru_cache(maxsize=64)
+def for_wanted(wanted: Wanted) -> AllowList:
+    """Find the allow-list, whose decoders are built once for all requests."""
+    return AllowList(wanted)
+
+
+def keep_members(piece: Piece, names: frozenset[str] | None) -> Piece:
+    """The JSON object with the members of these names only; what is no object stays."""
+    if names is None:
+        return piece
+    try:
+        before = json_splice.members(piece)
+    except SpliceError:
+        return piece
+    after = {key: value for key, value in before.items() if key in names}
+    return piece if after == before else json_splice.join_members(after)
+
+
+def _text_blocks(content: Piece) -> list[Piece]:
+    """Content that is a plain text, as blocks."""
+    if bytes(content) in _EMPTY_CONTENTS:
+        return []
+    return [account_email.without(b'{"type":"text","text":' + bytes(content) + b"}")]
+
+
+def _as_object(value: Piece) -> Piece:
+    """A tool's input, which has to be an object: GLM writes arrays and texts at times."""
+    if json_splice.starts_with(value, b"{"):
+        return value
+    raw = bytes(value)
+    return b"{}" if raw == b"null" else b'{"value":' + raw + b"}"

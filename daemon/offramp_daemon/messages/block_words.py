@@ -1,0 +1,114 @@
+"""Puts into words what a content block means that a delegate does not know. Pure.
+
+Blocks whose meaning is not known have no words: whatever a future client adds stays out.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from offramp_daemon.messages import json_splice
+
+if TYPE_CHECKING:
+    from offramp_daemon.messages.json_splice import Piece
+
+_TEXT_KEYS = ("title", "url", "source", "text", "stdout", "stderr", "content", "data")
+"""Where search results and the results of server tools hold text, in the order to read it."""
+_IMAGE = "[An image was left out: this model takes no images.]"
+_DOCUMENT = "[A document was left out: this model takes no such documents.]"
+
+
+def words_for(piece: Piece) -> str:
+    """Say what the block means; empty where that is nothing to a delegate."""
+    try:
+        block = json.loads(bytes(piece))
+    except (ValueError, RecursionError):
+        return ""
+    return _words(block) if isinstance(block, dict) else ""
+
+
+def text_block(words: str) -> bytes:
+    """Build a text block of `words`."""
+    return b'{"type":"text","text":' + json.dumps(words).encode() + b"}"
+
+
+def _words(block: dict[str, Any]) -> str:
+    match block.get("type"):
+        case "text" | "compaction" | "search_result" | "connector_text" | "mid_conv_system":
+            return "\n".join(_texts(block, (*_TEXT_KEYS, "connector_text")))
+        case "tool_reference":
+            return _about_tool(block, "The tool {} is loaded and can be called now.")
+        case "tool_addition":
+            return _about_tool(_tool_of(block), "The tool {} can be called from now on.")
+        case "tool_removal":
+            return _about_tool(_tool_of(block), "The tool {} can't be called any more.")
+        case "tool_definition":
+            return _about_tool(block, "The tool {} can be called from now on.")
+        case "tool_result":
+            return "\n".join(_texts(block, ("content",)))
+        case "image":
+            return _IMAGE
+        case "document":
+            texts = _texts(block, ("title", "context", "source"))
+            return "\n".join(texts) if _is_plain(block) else _DOCUMENT
+        case str(kind) if kind.endswith("_tool_result"):
+            return "\n".join(_texts(block, ("content",)))
+        case _:
+            return ""
+
+
+def _tool_of(block: dict[str, Any]) -> dict[str, Any]:
+    tool = block.get("tool")
+    return tool if isinstance(tool, dict) else block
+
+
+def tool_name(block: dict[str, Any]) -> str:
+    """The tool that a reference or a definition names; empty for none."""
+    name = block.get("tool_name") or block.get("name")
+    return name if isinstance(name, str) else ""
+
+
+def _about_tool(block: dict[str, Any], sentence: str) -> str:
+    name = tool_name(block)
+    return sentence.format(name) if name else ""
+
+
+def _is_plain(block: dict[str, Any]) -> bool:
+    source = block.get("source")
+    return isinstance(source, dict) and source.get("type") == "text"
+
+
+def _texts(value: dict[str, Any], keys: tuple[str, ...]) -> list[str]:
+    """Every text that stands under one of `keys`, at any depth and in order."""
+    found: list[str] = []
+    for key in keys:
+        inner = value.get(key)
+        for each in inner if isinstance(inner, list) else [inner]:
+            if isinstance(each, str) and each.strip():
+                found.append(each)
+            elif isinstance(each, dict):
+                found += _texts(each, _TEXT_KEYS) if "text" not in each else [_words(each)]
+    return [text for text in found if text]
+
+
+def change_of_tools(piece: Piece) -> tuple[str, bytes | None] | None:
+    """The change that a block makes to the tools: a name, and the new tool or None to remove it.
+
+    None where it makes none: a reference only names a tool that is in the list already.
+    """
+    try:
+        block = json_splice.members(piece)
+        kind = json.loads(bytes(block["type"]))
+        tool = json_splice.members(block["tool"]) if "tool" in block else block
+        name = tool_name({key: json.loads(bytes(tool[key])) for key in _NAMES if key in tool})
+    except (json_splice.SpliceError, ValueError, KeyError, RecursionError):
+        return None
+    if kind == "tool_removal" and name:
+        return name, None
+    if kind in ("tool_addition", "tool_definition") and name and "input_schema" in tool:
+        return name, json_splice.join_members({key: tool[key] for key in tool if key != "type"})
+    return None
+
+
+_NAMES = ("tool_name", "name")

@@ -1,0 +1,174 @@
+"""Builds the body for a delegate from what its service takes; everything else stays here. Pure.
+
+What it gets is a function of the body and the settings, the same on every turn of a conversation,
+so that the service's prompt cache holds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from offramp_core.services import service_of
+from offramp_core.services.accepts import NEVER
+from offramp_daemon.messages import account_email, allow_list, json_splice, thinking, tool_list
+from offramp_daemon.messages.allow_list import Wanted, keep_members
+from offramp_daemon.messages.delegate_messages import MessageFitter
+from offramp_daemon.messages.json_splice import Piece, SpliceError
+from offramp_daemon.messages.request_body import has_billing_line, without_billing_line
+
+if TYPE_CHECKING:
+    from offramp_core.backend import Backend
+    from offramp_core.services import Model
+    from offramp_daemon.messages.request_body import RequestBody
+
+NO_ADVISOR = "The advisor tool is not available in this conversation. Go on without it."
+_ANSWER_AS = "Answer with nothing but JSON that is valid by this schema: "
+
+
+def keep_accepted(
+    body: RequestBody,
+    backend: Backend,
+    limits: Model,
+    parts: dict[str, Piece],
+    *,
+    strip_all: bool = False,
+) -> None:
+    """Reduce `parts`, the members of `body`, to what `backend` and its model take.
+
+    Raises:
+        SpliceError: something in it can't be taken apart.
+    """
+    wanted = _wanted(backend, limits)
+    schema = _answer_schema(parts)
+    _keep_fields(parts, wanted)
+    lines = []
+    if not body.is_odd:
+        if not backend.billing_header_block:
+            _drop_billing_block(body, parts)
+        lines = _fit_inner(body, backend, wanted, parts, strip_all=strip_all)
+    if schema is not None and not wanted.takes_any_field:
+        lines.append(_ANSWER_AS + bytes(schema).decode(errors="replace"))
+    for line in lines:
+        _add_to_system(parts, line)
+    for name in (*NEVER, *backend.drop_fields):
+        parts.pop(name, None)
+
+
+def _wanted(backend: Backend, limits: Model) -> Wanted:
+    return Wanted(
+        accepts=service_of(backend.name).accepts,
+        more_fields=backend.accept_fields,
+        more_blocks=backend.accept_blocks,
+        images=limits.images,
+        documents=limits.documents,
+        system_role=backend.system_role_in_messages,
+    )
+
+
+def _keep_fields(parts: dict[str, Piece], wanted: Wanted) -> None:
+    if wanted.takes_any_field:
+        return
+    for name in parts.keys() - {*wanted.accepts.fields, *wanted.more_fields}:
+        del parts[name]
+    if "thinking" in parts:
+        names = wanted.names("thinking", wanted.accepts.thinking)
+        parts["thinking"] = keep_members(parts["thinking"], names)
+    if "output_config" in parts and "output_config" not in wanted.more_fields:
+        parts["output_config"] = keep_members(parts["output_config"], frozenset({"effort"}))
+        if parts["output_config"] == b"{}":
+            del parts["output_config"]
+
+
+def _fit_inner(
+    body: RequestBody,
+    backend: Backend,
+    wanted: Wanted,
+    parts: dict[str, Piece],
+    *,
+    strip_all: bool,
+) -> list[str]:
+    """Fit messages, system prompt and tools; return lines that the system prompt has to say."""
+    allowed = allow_list.for_wanted(wanted)
+    changes: dict[str, bytes | None] = {}
+    if body.messages:
+        cuts = thinking.cuts_for(body, backend.own_thinking, strip_all=strip_all)
+        fitter = MessageFitter(allowed, cuts)
+        parts["messages"] = fitter.fit(body, parts["messages"])
+        changes = fitter.tool_changes
+    if "system" in parts:
+        _fit_system(parts, allowed)
+    tools = tool_list.for_wanted(wanted)
+    has_advisor = tools.apply(parts, changes, server_tools=backend.server_tools)
+    return [NO_ADVISOR] if has_advisor and not wanted.takes_any_field else []
+
+
+def _fit_system(parts: dict[str, Piece], allowed: allow_list.AllowList) -> None:
+    """Keep of the system prompt what the service takes."""
+    if not json_splice.starts_with(parts["system"], b"["):
+        parts["system"] = account_email.without(parts["system"], is_reminder=True)
+        return
+    before = json_splice.items(parts["system"])
+    found = (allowed.system_block(block) for block in before)
+    after = [account_email.without(block, is_reminder=True) for block in found if block]
+    if after != before:
+        parts["system"] = json_splice.join_items(after)
+    if before and not after:
+        del parts["system"]
+
+
+def _add_to_system(parts: dict[str, Piece], line: str) -> None:
+    """Put a line of Offramp's own behind the system prompt."""
+    system = parts.get("system", b"null")
+    text = json_splice.value_text(line)
+    if json_splice.starts_with(system, b"["):
+        block = b'{"type":"text","text":' + text + b"}"
+        parts["system"] = json_splice.join_items([*json_splice.items(system), block])
+    elif json_splice.starts_with(system, b'"') and bytes(system) != b'""':
+        parts["system"] = bytes(system)[:-1] + rb"\n\n" + text[1:]
+    else:
+        parts["system"] = text
+
+
+def _answer_schema(parts: dict[str, Piece]) -> Piece | None:
+    """The schema that the answer has to follow; None where the request asks for none."""
+    for name, inner in (("output_config", "format"), ("output_format", None)):
+        try:
+            found = json_splice.members(parts[name])
+            if inner is not None:
+                found = json_splice.members(found[inner])
+        except (KeyError, SpliceError):
+            continue
+        if "schema" in found:
+            return found["schema"]
+    return None
+
+
+def _drop_billing_block(body: RequestBody, parts: dict[str, Piece]) -> None:
+    """Take the billing header out of the system prompt; what stands behind it stays."""
+    texts = body.system_texts()
+    if not any(has_billing_line(text) for text in texts):
+        return
+    if body.view and isinstance(body.view.system, str):
+        rest = without_billing_line(texts[0])
+        kept = json_splice.value_text(rest) if rest else None
+    else:
+        kept = _blocks_without_billing(json_splice.items(parts["system"]), texts)
+    if kept is None:
+        del parts["system"]
+    else:
+        parts["system"] = kept
+
+
+def _blocks_without_billing(blocks: list[Piece], texts: list[str]) -> bytes | None:
+    """`blocks`, whose texts are `texts`, without the billing header; None if none is left."""
+    kept: list[Piece] = []
+    for block, text in zip(blocks, texts, strict=True):
+        if not has_billing_line(text):
+            kept.append(block)
+        elif rest := without_billing_line(text):
+            kept.append(
+                json_splice.join_members(
+                    {**json_splice.members(block), "text": json_splice.value_text(rest)}
+                )
+            )
+    return json_splice.join_items(kept) if kept else None

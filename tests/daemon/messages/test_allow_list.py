@@ -1,0 +1,360 @@
+"""A delegate gets what its service takes, and the words of what carries meaning besides."""
+
+from __future__ import annotations
+
+import json
+from itertools import chain
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from request_bodies import (
+    ANTHROPIC_SIGNATURE,
+    ZAI_SIGNATURE,
+    ask,
+    assistant,
+    backend,
+    call,
+    conversations,
+    read,
+    result,
+    system,
+    text,
+    thought,
+    unhurried,
+    user,
+)
+
+from offramp_core.settings import Route
+from offramp_daemon.messages import delegate_body, transform
+
+MARK = "unknown-mark"
+NEW = {"new_field": MARK}
+PLACEHOLDER = text("(no content)")
+SCHEMA = {"type": "object", "properties": {"path": {"type": "string"}}}
+
+
+def sent(body, *, route=None, **fields):
+    return json.loads(transform.for_delegate(read(body), backend("zai", **fields), route))
+
+
+def messages_of(*messages, **fields):
+    return sent(ask(messages=list(messages)), **fields)["messages"]
+
+
+@pytest.mark.parametrize(
+    ("field", "left"),
+    [
+        ({"fallbacks": [{"model": "claude-opus-4-8"}]}, {}),
+        ({"diagnostics": {"previous_message_id": "msg_1"}}, {}),
+        ({"thread": {"type": "create"}}, {}),
+        ({"never_heard_of": 1}, {}),
+        (
+            {"thinking": {"type": "adaptive", "display": "omitted", "block_binding": {}}},
+            {"thinking": {"type": "adaptive"}},
+        ),
+        ({"output_config": {"effort": "high"}}, {}),
+        ({"tools": [{"name": "A", "input_schema": SCHEMA}]},) * 2,
+        ({"tools": []}, {}),
+        ({"tools": [], "tool_choice": {"type": "auto"}}, {}),
+        (
+            {
+                "tools": [{"name": "A"}, {"name": "DeferredToolPlaceholder"}],
+                "tool_choice": {"type": "tool", "name": "A", "later": 1},
+            },
+            {"tools": [{"name": "A"}], "tool_choice": {"type": "tool", "name": "A"}},
+        ),
+        ({"tool_choice": {"type": "tool", "name": "gone"}, "tools": [{"name": "A"}]}, None),
+    ],
+)
+def test_only_known_fields_of_the_body_reach_a_delegate(field, left):
+    body = sent(ask(**field))
+    left = {"tools": [{"name": "A"}]} if left is None else left
+    assert body == ask(**left)
+
+
+@pytest.mark.parametrize(
+    ("content", "left"),
+    [
+        (["a", {"type": "fallback", "model": "m"}, "b"], ["a", "b"]),
+        ([{"type": "fallback", "model": "m"}], [PLACEHOLDER]),
+        ([{"type": "compaction", "content": "Summary: x", "signature": "AAAA"}], ["Summary: x"]),
+        ([{"type": "connector_text", "connector_text": "words"}], ["words"]),
+        ([{"type": "from_the_future", "text": "?"}, "b"], ["b"]),
+        ([{**text("a"), "citations": [], "cache_control": {"type": "ephemeral"}}], None),
+        ([{**call("t"), "caller": {"type": "direct"}}], [call("t")]),
+        ([{**call("t"), "input": [1]}], [{**call("t"), "input": {"value": [1]}}]),
+        ([{**call("t"), "input": "git"}], [{**call("t"), "input": {"value": "git"}}]),
+        ([{**call("t"), "input": None}], [{**call("t"), "input": {}}]),
+    ],
+)
+def test_blocks_of_an_assistant_turn_become_known_ones(content, left):
+    if left is None:
+        left = [{**text("a"), "cache_control": {"type": "ephemeral"}}]
+    assert messages_of(user("Hi"), assistant(*content))[1] == assistant(*left)
+
+
+def test_cache_control_keeps_its_known_fields_everywhere():
+    marked = {"cache_control": {"type": "ephemeral", "ttl": "1h", "scope": "global"}}
+    kept = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    body = sent(
+        ask(
+            system=[text("S") | marked],
+            messages=[user(text("a") | marked)],
+            tools=[{"name": "A", **marked}],
+        )
+    )
+    assert body["system"] == [text("S") | kept]
+    assert body["messages"] == [user(text("a") | kept)]
+    assert body["tools"] == [{"name": "A", **kept}]
+
+
+def test_loaded_tool_is_named_in_words_and_can_be_called():
+    search = {"name": "ToolSearch", "input_schema": SCHEMA}
+    deferred = {"name": "mcp__x__y", "input_schema": SCHEMA, "defer_loading": True}
+    reference = [{"type": "tool_reference", "tool_name": "mcp__x__y"}]
+    history = [user("Hi"), assistant(call("t")), user(result("t", content=reference))]
+    body = sent(ask(messages=history, tools=[search, deferred]))
+    assert body["tools"] == [search, {"name": "mcp__x__y", "input_schema": SCHEMA}]
+    (words,) = body["messages"][2]["content"][0]["content"]
+    assert words["type"] == "text"
+    assert "mcp__x__y" in words["text"]
+
+
+def change(kind, **tool):
+    return {"type": kind, "tool": tool}
+
+
+@pytest.mark.parametrize(
+    ("block", "names"),
+    [
+        (change("tool_addition", type="tool_reference", name="B"), ["A", "B"]),
+        (change("tool_removal", type="tool_reference", name="B"), ["A"]),
+        (
+            change("tool_addition", type="tool_definition", name="C", input_schema=SCHEMA),
+            ["A", "B", "C"],
+        ),
+        ({"type": "tool_definition", "name": "C", "input_schema": SCHEMA}, ["A", "B", "C"]),
+    ],
+)
+def test_change_of_tools_in_a_system_item_becomes_words_and_a_list(block, names):
+    tools = [{"name": "A"}, {"name": "B", "defer_loading": True}]
+    messages = [user("Hi"), system([text("Rules"), block])]
+    body = sent(ask(messages=messages, tools=tools))
+    assert [tool["name"] for tool in body["tools"]] == names
+    (turn,) = body["messages"]
+    reminder, own = turn["content"]
+    assert own == text("Hi")
+    assert "Rules" in reminder["text"]
+    assert (block.get("tool") or block)["name"] in reminder["text"]
+
+
+def test_system_item_of_nothing_known_vanishes():
+    assert messages_of(user("Hi"), system([{"type": "future"}])) == [user("Hi")]
+
+
+def test_search_results_keep_their_text():
+    found = {"type": "search_result", "title": "T", "source": "S", "content": [text("found")]}
+    web = {"type": "web_search_result", "title": "W", "url": "u", "encrypted_content": "SECRET"}
+    search = [
+        call("srvtoolu_1", "server_tool_use"),
+        result("srvtoolu_1", "web_search_tool_result", [web]),
+    ]
+    history = messages_of(
+        user("Hi", found),
+        assistant(*search, call("t")),
+        user(result("t", content=[found])),
+    )
+    assert history[0] == user("Hi", "T\nS\nfound")
+    assert history[1] == assistant("W\nu", call("t"))
+    assert history[2] == user(result("t", content=[text("T\nS\nfound")]))
+
+
+@pytest.mark.parametrize("role", ["user", "system"])
+def test_thinking_outside_assistant_turns_is_left_out(role):
+    odd = {"role": role, "content": [thought(ZAI_SIGNATURE, MARK), text("Hi")]}
+    history = messages_of(user(thought(ANTHROPIC_SIGNATURE, MARK)), assistant("A"), odd)
+    assert MARK not in json.dumps(history)
+    assert history[0] == user(PLACEHOLDER)
+    assert "Hi" in json.dumps(history)
+
+
+def test_result_without_its_call_becomes_text():
+    assert messages_of(user(result("t", content="seen"), "Hi")) == [user("seen", "Hi")]
+    assert messages_of(user(result("t", content=[]))) == [user(PLACEHOLDER)]
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_image_reaches_only_a_model_that_takes_images(is_kept):
+    image = {"type": "image", "source": {"type": "base64", "data": "x"}}
+    route = Route(match="", backend="zai", images=is_kept)
+    history = [user(image), assistant(call("t")), user(result("t", content=[image]))]
+    got = json.dumps(sent(ask(messages=history), route=route)["messages"])
+    assert got.count('"image"') == (2 if is_kept else 0)
+    assert got.count("takes no images") == (0 if is_kept else 2)
+
+
+def test_advisor_is_left_out_and_one_line_says_so():
+    advisor = {"type": "advisor_20260301", "name": "advisor", "model": "m"}
+    tools = [{"name": "Bash"}, advisor]
+    for given_system, got in [
+        ({}, delegate_body.NO_ADVISOR),
+        ({"system": "S"}, f"S\n\n{delegate_body.NO_ADVISOR}"),
+        ({"system": [text("S")]}, [text("S"), text(delegate_body.NO_ADVISOR)]),
+    ]:
+        body = sent(ask(tools=tools, **given_system))
+        assert body["tools"] == [{"name": "Bash"}]
+        assert body["system"] == got
+
+
+def test_schema_of_the_answer_reaches_a_delegate_in_words():
+    fields = {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}}
+    body = sent(ask(system=[text("S")], **fields))
+    assert "output_config" not in body
+    assert json.dumps(SCHEMA) in body["system"][1]["text"]
+
+
+EMAIL = "# userEmail\nThe user's email address is someone@example.invalid.\n"
+
+
+def test_accounts_address_is_left_out_of_a_reminder_and_of_nothing_else():
+    reminder = f"<system-reminder>\nContext:\n{EMAIL}# currentDate\nToday\n</system-reminder>"
+    spoken = "The user's email address is other@example.invalid."
+    history = messages_of(
+        user(reminder, spoken),
+        assistant(call("t")),
+        user(result("t", content=EMAIL)),
+        system(EMAIL + "Rules"),
+    )
+    got = json.dumps(history)
+    assert got.count("someone@example.invalid") == 1  # in what the tool read
+    assert "other@example.invalid" in got
+    assert history[0]["content"][0] == text(reminder.replace(EMAIL, ""))
+    assert history[2]["content"][1] == text("<system-reminder>\nRules\n</system-reminder>")
+
+
+def test_settings_name_what_a_backend_takes_besides():
+    odd = {"type": "odd", "x": 1}
+    body = ask(
+        messages=[user(odd, {**text("a"), "citations": []})],
+        thinking={"type": "adaptive", "display": "omitted", "more": 1},
+        service_tier="auto",
+        metadata={"user_id": "u"},
+        mcp_servers=[],
+    )
+    accepted = ("service_tier", "thinking.display", "text.citations", "metadata", "mcp_servers")
+    got = sent(body, accept_fields=accepted, accept_blocks=("odd",))
+    assert got == ask(
+        messages=[user(odd, {**text("a"), "citations": []})],
+        thinking={"type": "adaptive", "display": "omitted"},
+        service_tier="auto",
+    )
+    everything = sent(body, accept_fields="all", accept_blocks="all")
+    assert everything.keys() == body.keys() - {"metadata", "mcp_servers"}
+
+
+# Schemas.
+
+
+def cleaned(schema):
+    return sent(ask(tools=[{"name": "A", "input_schema": schema}]))["tools"][0]["input_schema"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "left"),
+    [
+        (SCHEMA, SCHEMA),
+        ({"type": "string", "pattern": "^[^\\p{Cc}]{1,200}$"}, {"type": "string"}),
+        ({"type": "string", "pattern": "(?=a)b"}, {"type": "string"}),
+        ({"type": "string", "pattern": "a\n\\p{L}"}, {"type": "string"}),
+        ({"type": "string", "pattern": "a(?<!b)"}, {"type": "string"}),
+        ({"pattern": "^(?:a|b)\\d+$"}, {"pattern": "^(?:a|b)\\d+$"}),
+        ({"properties": {"pattern": {"type": "string"}}},) * 2,
+        ({"properties": {"$ref": {"pattern": "\\P{L}"}}}, {"properties": {"$ref": {}}}),
+        ({"items": [{"pattern": "\\p{L}"}, True]}, {"items": [{}, True]}),
+        ({"anyOf": [{"x-new": 1, "type": "null"}]}, {"anyOf": [{"type": "null"}]}),
+        ({"additionalProperties": False}, {"additionalProperties": False}),
+        (
+            {"$defs": {"a": {"type": "string"}}, "properties": {"x": {"$ref": "#/$defs/a"}}},
+            {"properties": {"x": {"type": "string"}}},
+        ),
+        (
+            {"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"type": "null"}}, "$ref": "#/$defs/a"},
+            {"type": "null"},
+        ),
+        ({"properties": {"x": {"$ref": "https://a/b"}}}, {"properties": {"x": {}}}),
+        ({"properties": {"x": {"$ref": 7, "title": "T"}}}, {"properties": {"x": {"title": "T"}}}),
+    ],
+)
+def test_schema_keeps_what_the_service_takes(schema, left):
+    assert cleaned(schema) == left
+
+
+def test_schema_that_refers_to_itself_comes_to_an_end():
+    node = {"type": "object", "properties": {"next": {"$ref": "#/$defs/n"}}}
+    got = json.dumps(cleaned({"$defs": {"n": node}, "$ref": "#/$defs/n"}))
+    assert "$ref" not in got
+    wide = {f"d{n}": {"anyOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 9} for n in range(9)}
+    assert "$ref" not in json.dumps(cleaned({"$defs": wide, "$ref": "#/$defs/d0"}))
+
+
+# Whatever comes.
+
+_KNOWN = st.sampled_from(["text", "tool_use", "tool_result", "image", "thinking"])
+
+
+@unhurried
+@given(conversations, st.integers(0, 8), st.sampled_from(["user", "assistant", "system"]), _KNOWN)
+def test_invented_fields_and_blocks_reach_no_delegate(messages, place, role, kind):
+    invented = {"type": "invented", "text": MARK, "content": MARK, **NEW}
+    known = {"type": kind, **NEW, "cache_control": {"type": "ephemeral", **NEW}}
+    nested = {**result("t", content=[invented, {**text("a"), **NEW}]), **NEW}
+    turn = {"role": role, "content": [invented, known, nested, text("meaning")], **NEW}
+    body = ask(
+        messages=[*messages[:place], turn, *messages[place:]],
+        system=[invented, {**text("meaning too"), **NEW}],
+        tools=[{"name": "A", "input_schema": {"x-new": MARK, "items": NEW}, **NEW}],
+        thinking={"type": "adaptive", **NEW},
+        tool_choice={"type": "auto", **NEW},
+        output_config=NEW,
+        **NEW,
+    )
+    got = json.dumps(sent(body))
+    assert MARK not in got
+    assert "meaning" in got
+    assert "meaning too" in got
+
+
+@st.composite
+def growing(draw):
+    """A conversation as a client makes it, cut behind an assistant turn at two places."""
+    messages, turns = draw(st.lists(conversations, min_size=1, max_size=4)), []
+    for each in messages:
+        turns.append([*each, user("Go on"), system("Rules"), assistant("Yes", call("t"))])
+        turns[-1].append(user(result("t", content=[{"type": "tool_reference", "name": "B"}])))
+        turns[-1].append(assistant({"type": "compaction", "content": "So far"}))
+    length = draw(st.integers(0, len(turns)))
+    return list(chain(*turns[:length])), list(chain(*turns))
+
+
+@unhurried
+@given(growing())
+def test_what_went_before_stays_the_same_on_every_turn(histories):
+    before, after = histories
+    shorter, longer = messages_of(*before), messages_of(*after)
+    assert longer[: len(shorter)] == shorter
+    assert all(message["content"] not in ("", []) for message in longer)
+
+
+@unhurried
+@given(conversations)
+def test_every_result_at_a_delegate_has_its_call_before_it(messages):
+    calls = set()
+    for message in messages_of(*messages):
+        for block in message["content"] if isinstance(message["content"], list) else []:
+            if block["type"] == "tool_use":
+                assert message["role"] == "assistant"
+                calls.add(block["id"])
+            if block["type"] == "tool_result":
+                assert message["role"] == "user"
+                assert block["tool_use_id"] in calls
