@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 import qt_presence
-from proxy_harness import CLAUDE_TOKEN, RunningProxy, running_proxy, settings_for
+from proxy_harness import CLAUDE_TOKEN, ZAI_KEY, RunningProxy, running_proxy, settings_for
 
 from offramp_simulator import Simulator
 
@@ -30,7 +30,7 @@ def pytest_report_header() -> list[str]:
 
 @pytest.fixture
 async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator.start() as simulator:
+    async with Simulator.start(zai_key=ZAI_KEY) as simulator:
         yield simulator
         assert not simulator.leaks
 

@@ -11,30 +11,20 @@ import time
 import pytest
 from daemon_process import daemon_process, free_port, run_command, write_config
 from raw_client import OPUS, connected, post
-from raw_upstream import DELTA, END, SSE_HEAD, START, Connection, chunk, raw_upstream
+from raw_upstream import (
+    DELTA,
+    END,
+    START,
+    Stream,
+    endless,
+    raw_upstream,
+)
 
 from offramp_cli import exit_codes
 from offramp_core.paths import Paths
 
 PROMPT_END_S = 15.0
 """An orderly end with nothing in flight takes a tenth of it on a calm machine."""
-
-
-class Stream:
-    """An upstream's answer that waits in its middle for the test."""
-
-    def __init__(self) -> None:
-        self.go_on = asyncio.Event()
-
-    async def answer(self, connection: Connection) -> None:
-        await connection.write(SSE_HEAD + chunk(START))
-        await self.go_on.wait()
-        await connection.write(chunk(END) + b"0\r\n\r\n")
-
-
-async def endless(connection: Connection) -> None:
-    await connection.write(SSE_HEAD + chunk(START) + chunk(DELTA))
-    await connection.reader.read()
 
 
 async def test_ready_daemon_answers_serves_and_records(tmp_path, sim, client):

@@ -29,7 +29,7 @@ def test_tests_of_the_window_are_skipped_with_the_reason_and_others_run(broken: 
         [
             *(sys.executable, "-m", "pytest", "-rs", "-p", "no:cacheprovider"),
             "tests/core/wording/test_formatting.py",
-            "tests/dashboard/data/test_daemon_gaps.py",
+            "tests/dashboard/data/events/test_daemon_gaps.py",
             "tests/dashboard/window/test_main_window.py",
         ],
         cwd=CHECKOUT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import pytest
@@ -14,19 +14,10 @@ from hypothesis import strategies as st
 from offramp_simulator import Simulator, signatures
 from offramp_simulator.signatures import Seal
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
 OPUS = "claude-opus-4-6"
 ENABLED = {"type": "enabled", "budget_tokens": 1024}
 ADAPTIVE = {"type": "adaptive"}
 SIGNED = signatures.anthropic_signature("so I thought")
-
-
-@pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator.start() as running:
-        yield running
 
 
 async def post(url: str, body: object) -> tuple[int, Any]:

@@ -122,3 +122,24 @@ MESSAGE = (
     b'{"id":"msg_1","type":"message","model":"claude-opus-4-6","content":[],'
     b'"usage":{"input_tokens":5,"output_tokens":6}}'
 )
+
+
+class Stream:
+    """An upstream's answer that waits in its middle for the test."""
+
+    def __init__(self) -> None:
+        self.go_on = asyncio.Event()
+
+    async def answer(self, connection: Connection) -> None:
+        await connection.write(SSE_HEAD + chunk(START))
+        await self.go_on.wait()
+        await connection.write(chunk(END) + b"0\r\n\r\n")
+
+
+async def answer_message(connection: Connection) -> None:
+    await connection.write(json_answer(MESSAGE))
+
+
+async def endless(connection: Connection) -> None:
+    await connection.write(SSE_HEAD + chunk(START) + chunk(DELTA))
+    await connection.reader.read()

@@ -20,7 +20,17 @@ from daemon_process import read_records
 from loop_guard import no_blocking
 from proxy_harness import settings_for
 from raw_client import OPUS, SONNET, get, post, read_to_end
-from raw_upstream import END, MESSAGE, SSE_HEAD, START, Connection, chunk, json_answer, raw_upstream
+from raw_upstream import (
+    END,
+    MESSAGE,
+    SSE_HEAD,
+    START,
+    Connection,
+    answer_message,
+    chunk,
+    json_answer,
+    raw_upstream,
+)
 from running_app import running_app
 
 from offramp_core import __version__
@@ -51,10 +61,6 @@ class Stream:
         await connection.write(chunk(END) + b"0\r\n\r\n")
 
 
-async def message(connection: Connection) -> None:
-    await connection.write(json_answer(MESSAGE))
-
-
 @contextlib.asynccontextmanager
 async def running(home, anthropic, zai, **fields):
     """A daemon that takes commands: the app, and its commands."""
@@ -66,7 +72,7 @@ async def running(home, anthropic, zai, **fields):
 
 @pytest.fixture
 async def two():
-    async with raw_upstream(message) as anthropic, raw_upstream(message) as zai:
+    async with raw_upstream(answer_message) as anthropic, raw_upstream(answer_message) as zai:
         yield anthropic, zai
 
 
@@ -101,7 +107,7 @@ async def test_pause_acts_on_the_next_request_while_the_stream_goes_on(tmp_path)
     stream = Stream()
     async with (
         raw_upstream(stream.answer) as zai,
-        raw_upstream(message) as anthropic,
+        raw_upstream(answer_message) as anthropic,
         running(tmp_path, anthropic, zai) as (app, commands),
         aiohttp.ClientSession() as client,
     ):
@@ -309,7 +315,7 @@ async def test_drain_ends_the_daemon_as_a_signal_does(tmp_path):
     stream = Stream()
     async with (
         raw_upstream(stream.answer) as zai,
-        raw_upstream(message) as anthropic,
+        raw_upstream(answer_message) as anthropic,
         running(tmp_path, anthropic, zai) as (app, commands),
         aiohttp.ClientSession() as client,
     ):
@@ -373,7 +379,7 @@ async def test_a_failing_backend_shows_in_the_status_until_it_answers_again(tmp_
             await connection.write(json_answer(MESSAGE))
 
     async with (
-        raw_upstream(message) as anthropic,
+        raw_upstream(answer_message) as anthropic,
         raw_upstream(answer) as zai,
         running(tmp_path, anthropic, zai) as (app, commands),
     ):
@@ -390,7 +396,7 @@ async def test_a_failing_backend_shows_in_the_status_until_it_answers_again(tmp_
 
 
 async def test_a_backend_that_cannot_be_reached_shows_in_the_status(tmp_path):
-    async with raw_upstream(message) as anthropic, raw_upstream(message) as zai:
+    async with raw_upstream(answer_message) as anthropic, raw_upstream(answer_message) as zai:
         pass  # both have ended, so nobody answers there
     async with running(tmp_path, anthropic, zai) as (app, commands):
         for body in (SONNET, OPUS):

@@ -8,25 +8,17 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 from messages import SONNET, ask, send
-from proxy_harness import ZAI_KEY, running_proxy, settings_for, shared_state
+from proxy_harness import running_proxy, settings_for, shared_state
 from raw_upstream import SSE_HEAD, START, Connection, chunk, json_answer, raw_upstream
 
 from offramp_core.settings import Route
 from offramp_daemon.resilience.circuit_breaker import CircuitBreaker
-from offramp_simulator import Simulator
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from offramp_simulator import Simulator
 
 NOWHERE = "http://127.0.0.1:9"
 GLM = "glm-4.7"
-
-
-@pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator.start(zai_key=ZAI_KEY) as simulator:
-        yield simulator
-        assert not simulator.leaks
 
 
 async def test_silence_after_a_streams_first_event_is_bounded(

@@ -13,12 +13,11 @@ import aiohttp
 import pytest
 from control_harness import Commands
 from messages import OPUS, SONNET, ask
-from proxy_harness import ZAI_KEY, settings_for
+from proxy_harness import settings_for
 from running_app import running_app
 
 from offramp_core.control import api
 from offramp_core.quota import windows
-from offramp_simulator import Simulator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,15 +26,9 @@ if TYPE_CHECKING:
     from running_app import RunningApp
 
     from offramp_core.control.api import BackendStatus, Status
+    from offramp_simulator import Simulator
 
 PATH = "/v1/messages?beta=true"
-
-
-@pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator.start(zai_key=ZAI_KEY) as simulator:
-        yield simulator
-        assert not simulator.leaks
 
 
 @contextlib.asynccontextmanager

@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 from messages import OPUS, SONNET, ask, send
-from proxy_harness import ZAI_KEY, RunningProxy, running_proxy, settings_for, shared_state
+from proxy_harness import RunningProxy, running_proxy, settings_for, shared_state
 
 from offramp_core.control.api import FAILING
 from offramp_daemon.resilience.circuit_breaker import CircuitBreaker
-from offramp_simulator import Simulator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from offramp_core.settings import Backend
     from offramp_daemon.proxy.failover import SharedState
-    from offramp_simulator import ReceivedRequest
+    from offramp_simulator import ReceivedRequest, Simulator
 
 NO_HEAD = "first-byte=30"
 NO_BODY = "slow=30"
@@ -93,13 +92,6 @@ class Asking:
         async with asyncio.timeout(20):
             await waits_for[phase.fault].wait()
         return found
-
-
-@pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator.start(zai_key=ZAI_KEY) as simulator:
-        yield simulator
-        assert not simulator.leaks
 
 
 @pytest.fixture

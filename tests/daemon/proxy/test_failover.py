@@ -13,7 +13,6 @@ import pytest
 from messages import OPUS, SONNET, ask, send
 from proxy_harness import (
     CLAUDE_TOKEN,
-    ZAI_KEY,
     RunningProxy,
     running_proxy,
     settings_for,
@@ -47,13 +46,6 @@ FOREIGN = {
     "thinking": "of GLM",
     "signature": signatures.zai_signature("of GLM"),
 }
-
-
-@pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator.start(zai_key=ZAI_KEY) as simulator:
-        yield simulator
-        assert not simulator.leaks
 
 
 @pytest.fixture

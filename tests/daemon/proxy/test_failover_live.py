@@ -12,7 +12,6 @@ import pytest
 from messages import SONNET, ask, send
 from proxy_harness import (
     CLAUDE_TOKEN,
-    ZAI_KEY,
     RunningProxy,
     running_proxy,
     settings_for,
@@ -22,10 +21,9 @@ from raw_upstream import Connection, raw_upstream
 
 from offramp_daemon.resilience.circuit_breaker import CircuitBreaker
 from offramp_daemon.routing.affinity import ConversationAffinity
-from offramp_simulator import Simulator
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from offramp_simulator import Simulator
 
 SESSION = {"x-claude-code-session-id": "5e551011"}
 RESET = datetime(2026, 11, 26, 22, tzinfo=UTC)
@@ -63,13 +61,6 @@ FIRST_EVENTS = {
     "error without data": b"event: error\n\n",
     "error without a blank line": b'data: {"success":false,"code":1234,"msg":"no"}',
 }
-
-
-@pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator.start(zai_key=ZAI_KEY) as simulator:
-        yield simulator
-        assert not simulator.leaks
 
 
 @pytest.mark.parametrize("is_stream", [True, False])

@@ -19,7 +19,6 @@ from proxy_harness import (
 
 from offramp_core.control.api import Pause
 from offramp_daemon.routing.decision import AutopilotChoice
-from offramp_simulator import Simulator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from offramp_daemon.routing.affinity import Conversation
+    from offramp_simulator import Simulator
 
 RESET = datetime(2026, 11, 26, 22, tzinfo=UTC)
 IMAGE = {
@@ -34,13 +34,6 @@ IMAGE = {
     "source": {"type": "base64", "media_type": "image/png", "data": "aGk="},
 }
 SESSION = {"x-claude-code-session-id": "5e551011"}
-
-
-@pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator.start(zai_key=ZAI_KEY) as simulator:
-        yield simulator
-        assert not simulator.leaks
 
 
 @pytest.fixture

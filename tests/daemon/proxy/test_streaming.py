@@ -16,6 +16,7 @@ from raw_upstream import (
     SSE_HEAD,
     START,
     Connection,
+    answer_message,
     chunk,
     json_answer,
     raw_upstream,
@@ -30,10 +31,6 @@ def answering(raw: bytes):
         await connection.write(raw)
 
     return answer
-
-
-async def answer_message(connection: Connection) -> None:
-    await connection.write(json_answer(MESSAGE))
 
 
 def parted(came: bytes) -> tuple[list[bytes], bytes]:

@@ -18,16 +18,13 @@ from raw_upstream import (
     SSE_HEAD,
     START,
     Connection,
+    answer_message,
     chunk,
     json_answer,
     raw_upstream,
 )
 
 from offramp_daemon.upstream.client import Upstream
-
-
-async def answer_message(connection: Connection) -> None:
-    await connection.write(json_answer(MESSAGE))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from control_harness import Commands
 from daemon_process import daemon_process, run_command, write_config
 from proxy_harness import CLAUDE_TOKEN, ZAI_KEY, settings_for
@@ -19,10 +18,9 @@ from offramp_core.paths import Paths
 from offramp_core.quota import history_log, state_file
 from offramp_core.quota import windows as quota
 from offramp_core.quota.windows import QuotaWindow
-from offramp_simulator import QUOTA_PATH, Simulator
+from offramp_simulator import QUOTA_PATH
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     import aiohttp
@@ -31,13 +29,6 @@ if TYPE_CHECKING:
     from offramp_core.quota.windows import PlanQuota
 
 OPUS, SONNET = "claude-opus-4-6", "claude-sonnet-4-5"
-
-
-@pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator.start(zai_key=ZAI_KEY) as simulator:
-        yield simulator
-        assert not simulator.leaks
 
 
 async def send(

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from messages import SONNET, ask, send
-from proxy_harness import ZAI_KEY, RunningProxy, running_proxy, settings_for, shared_state
-
-from offramp_simulator import Simulator
+from proxy_harness import RunningProxy, running_proxy, settings_for, shared_state
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -17,15 +15,9 @@ if TYPE_CHECKING:
     import aiohttp
 
     from offramp_daemon.proxy.failover import SharedState
+    from offramp_simulator import Simulator
 
 SLOW = "first-byte=20"
-
-
-@pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator.start(zai_key=ZAI_KEY) as simulator:
-        yield simulator
-        assert not simulator.leaks
 
 
 @pytest.fixture

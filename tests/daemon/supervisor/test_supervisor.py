@@ -20,11 +20,10 @@ from raw_upstream import (
     DELTA,
     END,
     MESSAGE,
-    SSE_HEAD,
     START,
-    Connection,
-    chunk,
-    json_answer,
+    Stream,
+    answer_message,
+    endless,
     raw_upstream,
 )
 from stream_load import StreamLoad
@@ -43,27 +42,6 @@ PROMPT_S = 15.0
 """An end with nothing in flight takes a tenth of it on a calm machine."""
 
 needs_proc = pytest.mark.skipif(not has_proc(), reason="looks processes up in Linux's /proc")
-
-
-class Stream:
-    """An upstream's answer that waits in its middle for the test."""
-
-    def __init__(self) -> None:
-        self.go_on = asyncio.Event()
-
-    async def answer(self, connection: Connection) -> None:
-        await connection.write(SSE_HEAD + chunk(START))
-        await self.go_on.wait()
-        await connection.write(chunk(END) + b"0\r\n\r\n")
-
-
-async def message(connection: Connection) -> None:
-    await connection.write(json_answer(MESSAGE))
-
-
-async def endless(connection: Connection) -> None:
-    await connection.write(SSE_HEAD + chunk(START) + chunk(DELTA))
-    await connection.reader.read()
 
 
 async def serving_pid(url: str) -> int:
@@ -135,7 +113,7 @@ async def test_sighup_has_a_new_worker_serve_while_the_old_one_streams_on(tmp_pa
 
 async def test_leaving_worker_answers_once_more_on_a_kept_connection_and_by_todays_state(tmp_path):
     """A pause that came after the hand-over holds for it too."""
-    async with raw_upstream(message) as anthropic, raw_upstream(message) as zai:
+    async with raw_upstream(answer_message) as anthropic, raw_upstream(answer_message) as zai:
         write_config(tmp_path, anthropic.url, zai.url)
         async with supervised(tmp_path) as running, connected(running.url) as (reader, writer):
             first = await running.commands.status()
@@ -420,7 +398,7 @@ async def test_worker_that_somebody_stops_is_replaced_while_it_drains(tmp_path):
 
 
 async def test_wrong_settings_keep_nobody_from_anthropic(tmp_path):
-    async with raw_upstream(message) as upstream:
+    async with raw_upstream(answer_message) as upstream:
         file = write_config(tmp_path, upstream.url, upstream.url)
         right = file.read_text()
         file.write_text("port = 70000\n" + right)

@@ -20,8 +20,8 @@ from raw_upstream import (
     SSE_HEAD,
     START,
     Connection,
+    answer_message,
     chunk,
-    json_answer,
     raw_upstream,
 )
 from tls import Certificates, has_openssl, make_certificates
@@ -31,10 +31,6 @@ from offramp_daemon.upstream.client import Upstream, open_socket
 from offramp_daemon.upstream.network_watch import NetworkWatch
 
 needs_openssl = pytest.mark.skipif(not has_openssl(), reason="the openssl command is not here")
-
-
-async def answer_message(connection: Connection) -> None:
-    await connection.write(json_answer(MESSAGE))
 
 
 async def ask(client, proxy) -> tuple[int, bytes]:

@@ -12,7 +12,7 @@ from daemon_process import free_port
 from http_proxy import http_proxy
 from proxy_harness import CLAUDE_TOKEN, ZAI_KEY
 from raw_client import OPUS, SONNET, post, read_to_end
-from raw_upstream import MESSAGE, Connection, json_answer, raw_upstream
+from raw_upstream import MESSAGE, answer_message, raw_upstream
 from tls import Certificates, has_openssl, make_certificates
 
 HOST = "upstream.invalid"
@@ -22,10 +22,6 @@ pytestmark = [
     pytest.mark.skipif(not has_openssl(), reason="the openssl command is not here"),
     pytest.mark.skipif(sys.platform == "darwin", reason="its keychain knows no SSL_CERT_FILE"),
 ]
-
-
-async def answer_message(connection: Connection) -> None:
-    await connection.write(json_answer(MESSAGE))
 
 
 @pytest.fixture(scope="module")
