@@ -27,7 +27,7 @@ demo: setup ## Run it against the built-in stand-in: no key, no network
 dev: setup ## Run the daemon, and restart it when the code changes
 	@$(BIN)/watchfiles --filter python --target-type command --sigint-timeout 15 '$(BIN)/offramp serve $(ARGS)' daemon
 
-test: setup ## Run every test (ARGS="tests/core -k meter" for some)
+test: setup ## Run every test (ARGS="tests/daemon -k meter" for some)
 	@$(BIN)/python -m pytest -m "not e2e" -n auto --dist loadgroup $(ARGS)
 
 fresh: ## Run every test on bare Debian systems, as root and as a user (ARGS="trixie user")

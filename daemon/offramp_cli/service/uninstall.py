@@ -61,7 +61,9 @@ class Removal:
     """All that there is to do."""
 
     setup: edit_plan.ConnectionSetup
-    change: SettingsEdit
+    change: SettingsEdit | None
+    """None where Claude Code's settings can't be edited; `obstacle` says why."""
+    obstacle: str
     daemon: LoginItemPlan | None
     """None where there is no service manager."""
     tray: LoginItemPlan
@@ -77,7 +79,7 @@ class Removal:
     def steps(self) -> Iterator[Step]:
         """Yield what is done, in its order."""
         # First of all: nobody's Claude Code is to be left pointing at a closed port.
-        yield Step(self._disconnect, lambda: install_plan.describe_edit(self.change))
+        yield Step(self._disconnect, self._describe_edit)
         if self.daemon is not None:
             yield Step.of_plan(self.daemon)
         yield Step.of_plan(self.tray)
@@ -85,10 +87,19 @@ class Removal:
             yield Step(self._purge, lambda: _print_removed(self.doomed))
         yield Step(self._remove_programs, lambda: _print_removed(self.programs))
 
+    def _describe_edit(self) -> None:
+        if self.change is None:
+            edit_plan.print_warnings([self.obstacle])
+        else:
+            install_plan.describe_edit(self.change)
+
     def _disconnect(self) -> None:
         setup = self.setup
-        dropped_backup = connection.apply(self.change, setup.memory_file)
-        disconnect.report(self.change, dropped_backup=dropped_backup)
+        if self.change is None:
+            edit_plan.print_warnings([self.obstacle])
+        else:
+            dropped_backup = connection.apply(self.change, setup.memory_file)
+            disconnect.report(self.change, dropped_backup=dropped_backup)
         found = warnings.leftovers(setup.places, setup.environ, is_own=setup.is_own)
         edit_plan.print_warnings([*setup.trouble, *found])
 
@@ -124,16 +135,33 @@ def _plan(*, is_purge: bool) -> Removal:
         daemon = detect.detect(environ).plan_uninstall()
     except NoServiceManagerError:
         daemon = None
+    change, obstacle = _plan_disconnect(setup)
     return Removal(
         setup=setup,
-        change=connection.plan_disconnect(
-            setup.places.user, setup.memory_file, is_own=setup.is_own
-        ),
+        change=change,
+        obstacle=obstacle,
         daemon=daemon,
         tray=autostart.find(environ).plan_removal(),
         purged=_find_own_files(setup) if is_purge else (),
         programs=tuple(install_location.removable(environ, Path.home())),
     )
+
+
+def _plan_disconnect(setup: edit_plan.ConnectionSetup) -> tuple[SettingsEdit | None, str]:
+    """Plan to let Claude Code go; None and the reason where its settings can't be edited.
+
+    Claude Code ignores such a file, so nothing is lost while Offramp goes; the user has to know
+    that the address is still in it.
+    """
+    file = setup.places.user
+    try:
+        return connection.plan_disconnect(file, setup.memory_file, is_own=setup.is_own), ""
+    except OfframpError as error:
+        obstacle = (
+            f"{error.title} Claude Code's settings stay as they are: "
+            f"remove ANTHROPIC_BASE_URL from {file} yourself."
+        )
+        return None, obstacle
 
 
 def _find_own_files(setup: edit_plan.ConnectionSetup) -> tuple[PurgePlan, ...]:

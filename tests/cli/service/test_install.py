@@ -67,6 +67,25 @@ async def test_damaged_key_file_keeps_nothing_from_going(
     assert ("To delete that too: rm -r" in ending.out) == (not options)
 
 
+@pytest.mark.parametrize("text", ['{ // mine\n "env": {%s}}', '{"env": {%s},}', '{"env": {%s}'])
+async def test_uninstall_goes_on_where_the_address_can_not_be_taken_out(
+    tmp_path: Path, text: str
+) -> None:
+    settings = tmp_path / ".claude" / "settings.json"
+    settings.parent.mkdir()
+    settings.write_text(text % '"ANTHROPIC_BASE_URL": "http://localhost:3001"')
+    before = settings.read_bytes()
+    entry = tmp_path / ".config" / "autostart" / "offramp-tray.desktop"
+    entry.parent.mkdir(parents=True)
+    entry.write_text("[Desktop Entry]\n")
+    for options in (("--dry-run",), ()):
+        ending = await run_command(tmp_path, "uninstall", *options)
+        assert ending.code == 0, ending
+        assert f"remove ANTHROPIC_BASE_URL from {settings}" in ending.err
+        assert entry.exists() == bool(options)
+    assert settings.read_bytes() == before
+
+
 async def test_status_says_that_no_login_item_is_possible(tmp_path: Path) -> None:
     ending = await run_command(tmp_path, "status")
     assert "Login item: not possible here" in ending.out

@@ -136,7 +136,9 @@ def check(root: Path, document: Mapping[str, object], env: str, environ: dict[st
 
 
 @settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=300,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(document=documents)
 def test_any_file_loads_or_is_refused_without_its_secrets(
@@ -146,7 +148,9 @@ def test_any_file_loads_or_is_refused_without_its_secrets(
 
 
 @settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     env=st.text(st.characters(exclude_categories=["Cs"])),

@@ -72,7 +72,9 @@ def long_log(days: int = 200, per_day: int = 3) -> list[UsageRecord]:
 
 
 @settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.data())
 def test_picture_is_the_same_however_the_log_was_read(

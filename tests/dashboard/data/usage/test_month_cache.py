@@ -51,7 +51,9 @@ def cache(tmp_path: Path) -> MonthCache:
     return MonthCache(tmp_path / "cache" / "months")
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(logs_before(NOW), st.integers(0, 10**6))
 def test_counted_month_comes_back_as_it_was(
     cache: MonthCache, file: FileStatus, log: list[UsageRecord], skipped: int
