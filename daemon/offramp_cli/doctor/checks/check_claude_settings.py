@@ -57,9 +57,11 @@ def judge_address(
             )
     setting = scopes.in_force(found, BASE_URL)
     if setting is None:
+        is_unreadable = any(scope.problem for scope in found)
+        what = "nothing that it can read" if is_unreadable else "nothing"
         yield warning(
-            "Claude Code does not use Offramp: nothing sets ANTHROPIC_BASE_URL.",
-            f"To point it here: {_CONNECT}",
+            f"Claude Code does not use Offramp: {what} sets ANTHROPIC_BASE_URL.",
+            f"After that: {_CONNECT}" if is_unreadable else f"To point it here: {_CONNECT}",
         )
         return
     if not is_own(setting.value):

@@ -77,7 +77,7 @@ def fake_claude(folder: Path, script: str) -> Path:
             None,
             "",
             ["failure", "warning"],
-            "plain JSON",
+            "After that: offramp connect",
         ),
     ],
 )
