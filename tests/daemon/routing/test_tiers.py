@@ -18,7 +18,7 @@ KEYLESS = Settings(backends=default_backends(), routes=default_routes())
         ("claude-sonnet-4-5", "sonnet"),
         ("claude-haiku-4-5", "haiku"),
         ("claude-OPUS-4-6", "opus"),
-        ("glm-4.7", "glm-4.7"),
+        ("another-model", "another-model"),
         (None, "-"),
     ],
 )
