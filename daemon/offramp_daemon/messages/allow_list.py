@@ -16,10 +16,10 @@ import msgspec
 
 from offramp_daemon.messages import account_email, block_words, json_splice
 from offramp_daemon.messages.json_splice import Piece, SpliceError
-from offramp_daemon.messages.request_body import ContentBlock
+from offramp_daemon.messages.request_body import ContentBlock, is_blank_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Set
 
     from offramp_core.services.accepts import Accepts, Extra
     from offramp_daemon.messages.request_body import Message
@@ -97,12 +97,13 @@ class AllowList:
         return True
 
     def clean(
-        self, message: Message, piece: Piece, gone: frozenset[int], calls: frozenset[str]
+        self, message: Message, piece: Piece, gone: frozenset[int], calls: Set[str]
     ) -> tuple[dict[str, Piece], list[Piece]]:
         """Take a message apart: its members, and the blocks of its content that are left.
 
         `gone` are the places of blocks that belong to another service; `calls` are the ids of all
-        tool calls before it, without which a result is only text.
+        tool calls before it, without which a result is only text. Blank texts go with the blocks
+        that they separated.
         """
         parts = {
             name: value
@@ -110,12 +111,14 @@ class AllowList:
             if self._message is None or name in self._message
         }
         content = parts.pop("content", b"null")
-        if not json_splice.starts_with(content, b"["):
-            return parts, _text_blocks(content)
-        kept: list[Piece] = []
         role = message.role if isinstance(message.role, str) else ""
+        if not json_splice.starts_with(content, b"["):
+            return parts, _text_blocks(content, role)
+        kept: list[Piece] = []
         for index, block in enumerate(json_splice.items(content)):
             seen = message.blocks[index]
+            if gone and is_blank_text(seen):
+                continue
             call_id = seen.tool_use_id if isinstance(seen.tool_use_id, str) else None
             is_orphan = seen.type == "tool_result" and call_id not in calls
             found = self._block(block, seen, role, is_cut=index in gone or is_orphan)
@@ -129,11 +132,11 @@ class AllowList:
         if is_cut and kind in ("thinking", "redacted_thinking"):
             return None
         if not is_cut and kind in self._positions.get(role, ()):
-            return account_email.without(self._reduced(piece, kind))
+            return account_email.without(self._reduced(piece, kind), is_reminder=role == "system")
         if not is_cut and self.wanted.takes_block(kind):
             return piece
         words = block_words.words_for(piece)
-        return block_words.text_block(words) if words else None
+        return account_email.without(block_words.text_block(words)) if words else None
 
     def _reduced(self, piece: Piece, kind: str) -> Piece:
         """The block with its known fields only."""
@@ -194,7 +197,7 @@ class AllowList:
         for kind in kinds:
             names = self._fields.get(kind) or frozenset(self.wanted.accepts.blocks[kind])
             fields = [
-                (name, self._field_type(kind, name, results), None)
+                _optional(name, self._field_type(kind, name, results))
                 for name in sorted(names - {"type"})
             ]
             types.append(
@@ -212,7 +215,7 @@ class AllowList:
     def _field_type(self, kind: str, name: str, results: tuple[type, ...]) -> Any:
         if name == "cache_control":
             names = self._cache_control
-            fields = [(each, msgspec.Raw, msgspec.Raw()) for each in sorted(names or ())]
+            fields = [_optional(each, msgspec.Raw) for each in sorted(names or ())]
             strict = msgspec.defstruct(
                 "Strict_cache_control", fields, forbid_unknown_fields=names is not None
             )
@@ -243,6 +246,11 @@ def _any_of(*types: Any) -> Any:
     return functools.reduce(operator.or_, types)
 
 
+def _optional(name: str, kind: Any) -> tuple[str, Any, Any]:
+    """Declare a field of a struct; `name` comes from the settings and may be no identifier."""
+    return f"field_{name.encode().hex()}", kind, msgspec.field(name=name, default=None)
+
+
 def _list_of(types: tuple[type, ...]) -> Any:
     listed: Any = list.__class_getitem__(_any_of(*types))
     return Annotated[listed, msgspec.Meta(min_length=1)]
@@ -266,11 +274,12 @@ def keep_members(piece: Piece, names: frozenset[str] | None) -> Piece:
     return piece if after == before else json_splice.join_members(after)
 
 
-def _text_blocks(content: Piece) -> list[Piece]:
+def _text_blocks(content: Piece, role: str) -> list[Piece]:
     """Content that is a plain text, as blocks."""
     if bytes(content) in _EMPTY_CONTENTS:
         return []
-    return [account_email.without(b'{"type":"text","text":' + bytes(content) + b"}")]
+    block = b'{"type":"text","text":' + bytes(content) + b"}"
+    return [account_email.without(block, is_reminder=role == "system")]
 
 
 def _as_object(value: Piece) -> Piece:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _TEXT_KEYS = ("title", "url", "source", "text", "stdout", "stderr", "content", "data")
 """Where search results and the results of server tools hold text, in the order to read it."""
+_HAVE_OTHER_WORDS = ("image", "document", "tool_reference")
+"""These are not read for texts, inside a result either: their data is none."""
 _IMAGE = "[An image was left out: this model takes no images.]"
 _DOCUMENT = "[A document was left out: this model takes no such documents.]"
 
@@ -23,9 +25,9 @@ def words_for(piece: Piece) -> str:
     """Say what the block means; empty where that is nothing to a delegate."""
     try:
         block = json.loads(bytes(piece))
+        return _words(block) if isinstance(block, dict) else ""
     except (ValueError, RecursionError):
         return ""
-    return _words(block) if isinstance(block, dict) else ""
 
 
 def text_block(words: str) -> bytes:
@@ -88,14 +90,16 @@ def _texts(value: dict[str, Any], keys: tuple[str, ...]) -> list[str]:
             if isinstance(each, str) and each.strip():
                 found.append(each)
             elif isinstance(each, dict):
-                found += _texts(each, _TEXT_KEYS) if "text" not in each else [_words(each)]
+                is_block = "text" in each or each.get("type") in _HAVE_OTHER_WORDS
+                found += [_words(each)] if is_block else _texts(each, _TEXT_KEYS)
     return [text for text in found if text]
 
 
 def change_of_tools(piece: Piece) -> tuple[str, bytes | None] | None:
     """The change that a block makes to the tools: a name, and the new tool or None to remove it.
 
-    None where it makes none: a reference only names a tool that is in the list already.
+    The tool is empty where a reference names one that was there before: it is there again. None
+    where the block makes no change.
     """
     try:
         block = json_splice.members(piece)
@@ -106,9 +110,11 @@ def change_of_tools(piece: Piece) -> tuple[str, bytes | None] | None:
         return None
     if kind == "tool_removal" and name:
         return name, None
-    if kind in ("tool_addition", "tool_definition") and name and "input_schema" in tool:
-        return name, json_splice.join_members({key: tool[key] for key in tool if key != "type"})
-    return None
+    if kind not in ("tool_addition", "tool_definition") or not name:
+        return None
+    if "input_schema" not in tool:
+        return name, b""
+    return name, json_splice.join_members({key: tool[key] for key in tool if key != "type"})
 
 
 _NAMES = ("tool_name", "name")

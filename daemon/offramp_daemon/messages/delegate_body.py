@@ -47,7 +47,8 @@ def keep_accepted(
             _drop_billing_block(body, parts)
         lines = _fit_inner(body, backend, wanted, parts, strip_all=strip_all)
     if schema is not None and not wanted.takes_any_field:
-        lines.append(_ANSWER_AS + bytes(schema).decode(errors="replace"))
+        text = body.surrogates.restore(bytes(schema))  # in a quotation stand-ins are no escapes
+        lines.append(_ANSWER_AS + text.decode(errors="replace"))
     for line in lines:
         _add_to_system(parts, line)
     for name in (*NEVER, *backend.drop_fields):
@@ -75,7 +76,7 @@ def _keep_fields(parts: dict[str, Piece], wanted: Wanted) -> None:
         parts["thinking"] = keep_members(parts["thinking"], names)
     if "output_config" in parts and "output_config" not in wanted.more_fields:
         parts["output_config"] = keep_members(parts["output_config"], frozenset({"effort"}))
-        if parts["output_config"] == b"{}":
+        if bytes(parts["output_config"]) == b"{}":
             del parts["output_config"]
 
 
@@ -105,15 +106,25 @@ def _fit_inner(
 def _fit_system(parts: dict[str, Piece], allowed: allow_list.AllowList) -> None:
     """Keep of the system prompt what the service takes."""
     if not json_splice.starts_with(parts["system"], b"["):
-        parts["system"] = account_email.without(parts["system"], is_reminder=True)
+        rest = account_email.without(parts["system"], is_reminder=True)
+        if rest is not parts["system"]:
+            parts["system"] = rest
+            if rest == b'""':
+                del parts["system"]
         return
     before = json_splice.items(parts["system"])
     found = (allowed.system_block(block) for block in before)
     after = [account_email.without(block, is_reminder=True) for block in found if block]
     if after != before:
+        after = [each for each in after if not _is_emptied(each)]
         parts["system"] = json_splice.join_items(after)
     if before and not after:
         del parts["system"]
+
+
+def _is_emptied(block: Piece) -> bool:
+    """Whether nothing is left of a system block, which services refuse."""
+    return bytes(json_splice.members(block).get("text", b"")) == b'""'
 
 
 def _add_to_system(parts: dict[str, Piece], line: str) -> None:

@@ -31,6 +31,7 @@ class MessageFitter:
         self._last_role: object = None
         self._reminders: list[Piece] = []
         self._behind = 0
+        self._defined: dict[str, bytes] = {}
         self.tool_changes: dict[str, bytes | None] = {}
         """What system items change in the list of tools: the tool, or None for one that is gone."""
 
@@ -78,7 +79,9 @@ class MessageFitter:
         return False
 
     def _taken_apart(self, message: Message, piece: Piece, gone: frozenset[int]) -> Piece:
-        parts, blocks = self._allowed.clean(message, piece, gone, frozenset(self._calls))
+        parts, blocks = self._allowed.clean(message, piece, gone, self._calls)
+        if message.role == "user":  # a result's call may be missing: its words stand in its place
+            blocks.sort(key=lambda block: allow_list.kind_of(block) != "tool_result")
         if self._reminders and message.role == "user":
             place = _behind_results(blocks)
             blocks[place:place] = self._reminders
@@ -99,7 +102,7 @@ class MessageFitter:
         for block in blocks:
             change = block_words.change_of_tools(block)
             if change is not None:
-                self.tool_changes[change[0]] = change[1]
+                self._change_tools(*change)
         _, kept = self._allowed.clean(message, piece, _NOTHING, frozenset())
         reminder = _reminder(kept)
         if reminder is None:
@@ -115,6 +118,16 @@ class MessageFitter:
         self._behind += 1
         turn["content"] = json_splice.join_items(own)
         self._fitted[-1] = json_splice.join_members(turn)
+
+    def _change_tools(self, name: str, tool: bytes | None) -> None:
+        if tool:
+            self._defined[name] = tool
+        elif tool is not None:
+            tool = self._defined.get(name)
+            if tool is None:  # it stands in the request's own list
+                self.tool_changes.pop(name, None)
+                return
+        self.tool_changes[name] = tool
 
 
 def _reminder(blocks: list[Piece]) -> Piece | None:
@@ -145,7 +158,8 @@ def _content_blocks(content: Piece) -> list[Piece]:
     """`content`, text or blocks, as blocks; empty text and a mere placeholder give none."""
     if json_splice.starts_with(content, b"["):
         blocks = json_splice.items(content)
-        return [] if blocks == [PLACEHOLDER] else blocks
+        is_nothing = len(blocks) == 1 and bytes(blocks[0]) == PLACEHOLDER
+        return [] if is_nothing else blocks
     return [b'{"type":"text","text":' + bytes(content) + b"}"] if content else []
 
 

@@ -8,6 +8,7 @@ route or a socket.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ import msgspec
 from offramp_daemon.messages.lone_surrogates import NO_SHIELD, Shield, shield
 
 _UNSET = msgspec.Raw()
+_BLANK_TEXT = re.compile(rb'"(?: |\\[nrt])*"')
 _BILLING_MARK = "x-anthropic-billing-header:"
 
 
@@ -188,6 +190,11 @@ def text_of(block: ContentBlock) -> str:
         return _TEXT.decode(block.text) if block.text else ""
     except ValueError:  # no text, or bad UTF-8
         return ""
+
+
+def is_blank_text(block: ContentBlock) -> bool:
+    """Whether a block is a text of nothing: other backends write them, Anthropic refuses them."""
+    return block.type == "text" and _BLANK_TEXT.fullmatch(bytes(block.text)) is not None
 
 
 def has_billing_line(text: str) -> bool:

@@ -184,11 +184,14 @@ class _Schema:
             for key, value in members.items()
             if key in self._keywords and self._is_safe(key, value)
         }
+        if "patternProperties" in members and "patternProperties" not in after:
+            after.pop("additionalProperties", None)  # it would exclude what they had allowed
         return piece if after == before else json_splice.join_members(after)
 
     def _target(self, reference: str, trail: tuple[str, ...]) -> dict[str, Piece]:
         """What a reference within the schema leads to; nothing for a circle or another place."""
-        if reference in trail or not reference.startswith("#"):
+        is_path = reference == "#" or reference.startswith("#/")
+        if reference in trail or not is_path or len(trail) > _DEEPEST:
             return {}
         piece = self._root
         try:

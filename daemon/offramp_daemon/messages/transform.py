@@ -7,7 +7,6 @@ settings, the same for count_tokens, so that the backend's prefix cache holds fr
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,14 +17,14 @@ from offramp_daemon.messages import delegate_body, json_splice, model_fit, think
 from offramp_daemon.messages.allow_list import PLACEHOLDER
 from offramp_daemon.messages.errors import Failure, RequestFailedError
 from offramp_daemon.messages.json_splice import Piece, SpliceError
+from offramp_daemon.messages.request_body import is_blank_text
 
 if TYPE_CHECKING:
     from offramp_core.settings import Backend, Route
-    from offramp_daemon.messages.request_body import ContentBlock, RequestBody
+    from offramp_daemon.messages.request_body import RequestBody
 
 _DISABLED = b'{"type":"disabled"}'
 _CLEAR_THINKING = "clear_thinking"
-_BLANK_TEXT = re.compile(rb'"(?: |\\[nrt])*"')
 
 
 class ContextEdit(msgspec.Struct, gc=False):
@@ -112,16 +111,11 @@ def _without(body: RequestBody, parts: dict[str, Piece], cuts: thinking.Cuts) ->
         kept = [
             piece
             for number, piece in enumerate(json_splice.items(message["content"]))
-            if number not in gone and not _is_blank_text(seen[number])
+            if number not in gone and not is_blank_text(seen[number])
         ]
         message["content"] = json_splice.join_items(kept or [PLACEHOLDER])
         pieces[index] = json_splice.join_members(message)
     return pieces
-
-
-def _is_blank_text(block: ContentBlock) -> bool:
-    """Whether a block is a text of nothing: other backends write them, Anthropic refuses them."""
-    return block.type == "text" and _BLANK_TEXT.fullmatch(bytes(block.text)) is not None
 
 
 def _is_thinking_enabled(body: RequestBody) -> bool:

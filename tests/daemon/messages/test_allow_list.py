@@ -54,6 +54,7 @@ def messages_of(*messages, **fields):
             {"thinking": {"type": "adaptive"}},
         ),
         ({"output_config": {"effort": "high"}}, {}),
+        ({"output_config": {}}, {}),
         ({"tools": [{"name": "A", "input_schema": SCHEMA}]},) * 2,
         ({"tools": []}, {}),
         ({"tools": [], "tool_choice": {"type": "auto"}}, {}),
@@ -149,8 +150,25 @@ def test_change_of_tools_in_a_system_item_becomes_words_and_a_list(block, names)
     assert (block.get("tool") or block)["name"] in reminder["text"]
 
 
+@pytest.mark.parametrize("tools", [[{"name": "A"}, {"name": "B"}], [{"name": "A"}]])
+def test_tool_that_was_removed_and_added_again_is_there(tools):
+    reference = {"type": "tool_reference", "name": "B"}
+    defined = change("tool_addition", type="tool_definition", name="B", input_schema=SCHEMA)
+    first = [] if len(tools) == 2 else [defined]
+    gone, there = change("tool_removal", **reference), change("tool_addition", **reference)
+    messages = [user("Hi"), system([*first, gone]), assistant("Yes"), user("So"), system([there])]
+    body = sent(ask(messages=messages, tools=tools))
+    assert [tool["name"] for tool in body["tools"]] == ["A", "B"]
+
+
 def test_system_item_of_nothing_known_vanishes():
     assert messages_of(user("Hi"), system([{"type": "future"}])) == [user("Hi")]
+
+
+def test_system_item_takes_the_place_of_a_turn_without_content():
+    (turn,) = messages_of(user({"type": "future"}), system("Rules"))
+    (block,) = turn["content"]
+    assert "Rules" in block["text"]
 
 
 def test_search_results_keep_their_text():
@@ -184,6 +202,41 @@ def test_result_without_its_call_becomes_text():
     assert messages_of(user(result("t", content=[]))) == [user(PLACEHOLDER)]
 
 
+def test_result_without_its_call_leaves_the_results_first():
+    history = [user("Hi"), assistant(call("t")), user(result("gone", content="old"), result("t"))]
+    assert messages_of(*history)[2] == user(result("t"), "old")
+
+
+PDF = {"type": "document", "source": {"type": "base64", "data": "JVBERi0x"}}
+PICTURE = {"type": "image", "source": {"type": "base64", "data": "iVBORw0K"}}
+FETCHED = {"type": "web_fetch_result", "url": "https://a.invalid", "content": PDF}
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        result("gone", content=[PICTURE, PDF, text("seen")]),
+        {"type": "web_fetch_tool_result", "tool_use_id": "srvtoolu_1", "content": FETCHED},
+    ],
+)
+def test_media_in_a_result_that_becomes_text_is_named_but_not_spelled_out(block):
+    got = json.dumps(messages_of(user(block)))
+    assert "A document was left out" in got
+    assert "seen" in got or "https://a.invalid" in got
+    assert "JVBERi0x" not in got
+    assert "iVBORw0K" not in got
+
+
+def test_blank_text_goes_with_the_foreign_thinking_before_it():
+    history = [user("Hi"), assistant(thought(ANTHROPIC_SIGNATURE), "\n\n"), user("So")]
+    assert messages_of(*history)[1] == assistant(PLACEHOLDER)
+
+
+def test_settings_may_name_a_field_that_is_no_identifier():
+    odd = user({**text("a"), "x-odd": 1})
+    assert messages_of(odd, accept_fields=("text.x-odd", "cache_control.x-odd")) == [odd]
+
+
 @pytest.mark.parametrize("is_kept", [True, False])
 def test_image_reaches_only_a_model_that_takes_images(is_kept):
     image = {"type": "image", "source": {"type": "base64", "data": "x"}}
@@ -212,6 +265,12 @@ def test_schema_of_the_answer_reaches_a_delegate_in_words():
     body = sent(ask(system=[text("S")], **fields))
     assert "output_config" not in body
     assert json.dumps(SCHEMA) in body["system"][1]["text"]
+
+
+def test_half_of_an_emoji_in_the_schema_of_the_answer_stays_as_it_came():
+    schema = {"title": "half \ud83d and \\ud83d"}
+    body = sent(ask(output_config={"format": {"type": "json_schema", "schema": schema}}))
+    assert json.dumps(schema) in body["system"]
 
 
 EMAIL = "# userEmail\nThe user's email address is someone@example.invalid.\n"
@@ -253,6 +312,30 @@ def test_settings_name_what_a_backend_takes_besides():
     assert everything.keys() == body.keys() - {"metadata", "mcp_servers"}
 
 
+def test_accounts_address_is_left_out_of_what_becomes_text():
+    reminder = f"<system-reminder>{EMAIL}</system-reminder>"
+    got = messages_of(
+        user(result("gone", content=reminder), {"type": "mid_conv_system", "text": reminder})
+    )
+    assert got == [
+        user("<system-reminder></system-reminder>", "<system-reminder></system-reminder>")
+    ]
+
+
+@pytest.mark.parametrize("role", [EMAIL + "Rules", [text(EMAIL + "Rules")]])
+def test_accounts_address_is_left_out_of_system_items_that_stay(role):
+    got = messages_of(user("Hi"), system(role), system_role_in_messages=True)
+    assert "Rules" in json.dumps(got)
+    assert "someone@" not in json.dumps(got)
+
+
+@pytest.mark.parametrize(
+    ("given_system", "left"), [(EMAIL, None), ([text("S"), text(EMAIL)], [text("S")])]
+)
+def test_system_prompt_of_the_address_leaves_no_empty_text(given_system, left):
+    assert sent(ask(system=given_system)).get("system") == left
+
+
 # Schemas.
 
 
@@ -283,6 +366,11 @@ def cleaned(schema):
             {"type": "null"},
         ),
         ({"properties": {"x": {"$ref": "https://a/b"}}}, {"properties": {"x": {}}}),
+        ({"type": "object", "items": {"$ref": "#an"}}, {"type": "object", "items": {}}),
+        (
+            {"patternProperties": {"^x": {}}, "additionalProperties": False, "type": "object"},
+            {"type": "object"},
+        ),
         ({"properties": {"x": {"$ref": 7, "title": "T"}}}, {"properties": {"x": {"title": "T"}}}),
     ],
 )
@@ -294,6 +382,10 @@ def test_schema_that_refers_to_itself_comes_to_an_end():
     node = {"type": "object", "properties": {"next": {"$ref": "#/$defs/n"}}}
     got = json.dumps(cleaned({"$defs": {"n": node}, "$ref": "#/$defs/n"}))
     assert "$ref" not in got
+    chain_of = {f"d{n}": {"$ref": f"#/$defs/d{n + 1}"} for n in range(3000)}
+    assert cleaned({"$defs": chain_of, "$ref": "#/$defs/d0", "type": "object"}) == {
+        "type": "object"
+    }
     wide = {f"d{n}": {"anyOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 9} for n in range(9)}
     assert "$ref" not in json.dumps(cleaned({"$defs": wide, "$ref": "#/$defs/d0"}))
 
