@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from offramp_core.usage.records import RequestRecord, UsageRecord, format_timestamp
 from offramp_core.usage.weeks import WeekBoundary
 
+NOW = datetime(2026, 3, 30, 9, 41, 17, tzinfo=UTC)
+
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu")
 """Two with an hour of daylight saving, one with half an hour, one 5 h 45 min from UTC."""
 
@@ -46,7 +48,7 @@ _counts = st.integers(0, 10**7)
 
 
 def record(
-    ts: datetime,
+    ts: datetime = NOW,
     *,
     model: str | None = "claude-sonnet-4-5",
     backend: str | None = "zai",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from usage_samples import NOW, record
 
 from offramp_core.usage.aggregation import (
     Counts,
@@ -24,33 +26,14 @@ from offramp_core.usage.aggregation import (
     series,
     without,
 )
-from offramp_core.usage.records import UsageRecord
 from offramp_core.usage.weeks import WeekBoundary
 
-NOW = datetime(2026, 3, 30, 9, 41, 17, tzinfo=UTC)
+if TYPE_CHECKING:
+    from offramp_core.usage.records import UsageRecord
+
 BERLIN = WeekBoundary(day=4, hour=22, zone=ZoneInfo("Europe/Berlin"))
 KATHMANDU = WeekBoundary(day=4, hour=22, zone=ZoneInfo("Asia/Kathmandu"))
 GRID = TimeGrid.at(NOW, BERLIN)
-
-
-def record(
-    ts: datetime = NOW,
-    *,
-    model: str | None = "claude-sonnet-4-5",
-    backend: str | None = "zai",
-    status: str = "success",
-    tokens: tuple[int, int, int, int] = (10, 20, 3, 400),
-) -> UsageRecord:
-    return UsageRecord(
-        ts=ts,
-        model=model,
-        backend=backend,
-        status=status,  # type: ignore[arg-type]
-        input_tokens=tokens[0],
-        output_tokens=tokens[1],
-        cache_creation_input_tokens=tokens[2],
-        cache_read_input_tokens=tokens[3],
-    )
 
 
 counts = st.integers(0, 10**9)
