@@ -115,6 +115,58 @@ class Bypass(msgspec.Struct, frozen=True, kw_only=True):
     """The only model that is concerned, as it is sent; None where all are, or nobody said."""
 
 
+REFUSED: Final = "refused"
+"""The backend does not take the requests as they are: their shape, a field, a value."""
+UNKNOWN_MODEL: Final = "unknown model"
+"""The backend does not know the model that is sent."""
+EMPTY_ANSWERS: Final = "empty answers"
+"""The answers hold no word and no tool call."""
+KEPT: Final = "kept"
+"""A rule keeps every request on Claude; `DelegationTrouble.rule` names it."""
+
+
+class DelegationTrouble(msgspec.Struct, frozen=True, kw_only=True):
+    """Delegation does not work for a model: Claude serves its requests, always for one cause."""
+
+    backend: str
+    """Where they belong."""
+    model: str
+    """As it is sent."""
+    cause: str
+    """One of the four words above, or a `BackendError.kind`."""
+    since: Moment
+    """When the first of these requests came."""
+    requests: int
+    """How many Claude has served since."""
+    detail: str | None = None
+    """What the backend answered, in a few words without content: `HTTP 400, code 1210`."""
+    rule: str | None = None
+    """The rule of `[keep_on_anthropic]` that keeps them; only for `KEPT`."""
+    next_try: Moment | None = None
+    """Requests skip the backend, save one that goes there at that time; None: all go there."""
+
+
+class ModelFallback(msgspec.Struct, frozen=True, kw_only=True):
+    """A route sends its `fallback_model`, since the backend does not know the model's own name."""
+
+    backend: str
+    model: str
+    """The name that the backend does not know."""
+    sent: str
+    """The name that is sent for it."""
+    until: Moment
+    """When the model's own name is tried again."""
+
+
+class ClientProblem(msgspec.Struct, frozen=True, kw_only=True):
+    """Claude Code was connected by `offramp connect`, and does not use Offramp any more."""
+
+    settings_file: str
+    """Claude Code's settings that `connect` wrote."""
+    found: str | None = None
+    """The address that they hold now, without credentials; None if they hold none."""
+
+
 class BackendStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One backend, whether the credential that it needs is there, and whether it fails."""
 
@@ -165,6 +217,10 @@ class Status(ControlAnswer, frozen=True, kw_only=True):
     """The setting: `always`, `auto` or `never`."""
     delegation_why: str | None = None
     """In `auto`, why the latest conversation went where it went: one sentence."""
+    troubles: tuple[DelegationTrouble, ...] = ()
+    """Why delegation does not work at present, the most requests first; empty while it does."""
+    fallbacks: tuple[ModelFallback, ...] = ()
+    client_problem: ClientProblem | None = None
 
 
 class PauseCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
