@@ -15,12 +15,12 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from offramp_core import private_files
 from offramp_core.errors import OfframpError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_PRIVATE_FOLDER = 0o700
 _PRIVATE_FILE = 0o600
 
 
@@ -63,7 +63,7 @@ def write(
             _refuse_change(path, before)
             target.unlink(missing_ok=True)
             return
-        target.parent.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+        private_files.make_folder(target.parent)
         if target.exists() and not _is_writable(target):
             # Replacing it would work where the folder allows it, but it was made so on purpose.
             raise PermissionError(errno.EACCES, "it is read-only")

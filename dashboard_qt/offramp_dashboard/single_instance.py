@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QLockFile, QObject, Signal
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
+from offramp_core import private_files
 from offramp_core.errors import OfframpError
 
 if TYPE_CHECKING:
@@ -88,8 +88,7 @@ class SingleInstance(QObject):
 def _make_private(folder: Path) -> None:
     """Make `folder` if it is missing, and see that nobody else can open it."""
     try:
-        with contextlib.suppress(FileExistsError):
-            folder.mkdir(mode=0o700, parents=True)
+        private_files.make_folder(folder)
         found = folder.stat()
     except OSError as error:
         raise OfframpError(

@@ -13,6 +13,7 @@ import threading
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from offramp_core import private_files
 from offramp_core.config import example
 from offramp_core.errors import OfframpError
 from offramp_tray.state import tray_state
@@ -146,7 +147,7 @@ class Actions:
     def _open_logs(self) -> None:
         folder = self._paths.diagnostics_dir
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_files.make_folder(folder)
         except OSError as error:
             raise OfframpError(
                 f"The folder {folder} can't be made: {error.strerror or error}.",

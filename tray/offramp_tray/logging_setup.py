@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import logging
 import logging.handlers
-import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from offramp_core import private_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import TextIOWrapper
-    from pathlib import Path
 
 FILE_NAME = "tray.log"
 MAX_FILE_BYTES = 1024 * 1024
@@ -27,7 +28,7 @@ class _PrivateFile(logging.handlers.RotatingFileHandler):
 
     def _open(self) -> TextIOWrapper:
         def opener(path: str, flags: int) -> int:
-            return os.open(path, flags | os.O_CLOEXEC, 0o600)
+            return private_files.open_file(Path(path), flags)
 
         return open(self.baseFilename, "a", encoding="utf-8", errors="replace", opener=opener)
 
@@ -58,7 +59,7 @@ def logging_to(folder: Path) -> Iterator[None]:
     """
     handler: logging.Handler
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_files.make_folder(folder)
         handler = _PrivateFile(
             folder / FILE_NAME, maxBytes=MAX_FILE_BYTES, backupCount=MAX_OLD_FILES, delay=False
         )

@@ -7,6 +7,7 @@ import fcntl
 import os
 from typing import TYPE_CHECKING
 
+from offramp_core import private_files
 from offramp_core.errors import OfframpError
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ def only_one(file: Path) -> Iterator[None]:
         OfframpError: the file can't be made.
     """
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        private_files.make_folder(file.parent)
+        descriptor = private_files.open_file(file, os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise OfframpError(
             f"The file {file} can't be made: {error.strerror or error}.",

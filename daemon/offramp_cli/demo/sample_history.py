@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from offramp_core import private_files
 from offramp_core.services import anthropic, zai
 from offramp_core.usage import records
 from offramp_core.usage.records import RequestRecord
@@ -95,7 +96,7 @@ def write_history(folder: Path, now: datetime, seed: int) -> int:
     months: dict[str, list[bytes]] = defaultdict(list)
     for record in history(now, seed, since=newest):
         months[records.file_name(record.ts)].append(records.encode(record))
-    folder.mkdir(parents=True, exist_ok=True)
+    private_files.make_folder(folder)
     for name, lines in months.items():
         _append(folder / name, b"".join(lines))
     return sum(len(lines) for lines in months.values())

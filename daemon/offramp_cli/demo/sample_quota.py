@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from offramp_cli.demo.sample_history import RHYTHM
+from offramp_core import private_files
 from offramp_core.quota import windows
 from offramp_core.quota.windows import FIVE_HOURS, HISTORY_NAME, WEEK, QuotaPoint
 from offramp_core.services import DELEGATE
@@ -79,7 +80,7 @@ def write_history(folder: Path, now: datetime, seed: int) -> int:
     if file.exists():
         return 0
     points = history(now, seed)
-    folder.mkdir(parents=True, exist_ok=True)
+    private_files.make_folder(folder)
     file.write_bytes(b"".join(map(windows.encode_point, points)))
     return len(points)
 

@@ -19,7 +19,7 @@ from offramp_core.usage import records
 from offramp_core.usage.aggregation import contains_any
 from offramp_core.usage.log_reader import LogReader
 from offramp_core.usage.weeks import system_zone
-from offramp_core.wording.formatting import format_tokens, printable, short_model
+from offramp_core.wording.formatting import escaped, format_tokens, printable, short_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -133,7 +133,11 @@ class _Printer:
                 lengths = (min(len(cell), _WIDEST_COLUMN) for cell in row[:-1])
                 self._widths = list(map(max, self._widths, lengths))
         for row in found:
-            click.echo(self._aligned(row) if isinstance(row, tuple) else row)
+            click.echo(self._aligned(row) if isinstance(row, tuple) else self._line(row))
+
+    def _line(self, raw: bytes) -> str | bytes:
+        """A line of the log, byte for byte where it goes into a file or another program."""
+        return escaped(raw) if sys.stdout.isatty() else raw
 
     def _aligned(self, row: _Row) -> str:
         *cells, last = row

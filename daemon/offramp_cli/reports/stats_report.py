@@ -28,7 +28,7 @@ from offramp_core.settings import ANTHROPIC
 from offramp_core.usage.aggregation import TimeGrid, by_backend, by_route, fold, select, series
 from offramp_core.usage.log_reader import LogReader
 from offramp_core.usage.weeks import Span, WeekBoundary
-from offramp_core.wording.formatting import printable, share
+from offramp_core.wording.formatting import printable, share, spreadsheet_safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -165,7 +165,10 @@ def as_csv(report: Report) -> str:
 def _csv_rows(section: str, bucket: Bucket) -> Iterator[tuple[str | int, ...]]:
     span = (_iso(bucket.span.start), _iso(bucket.span.end))
     for key, counts in sorted(bucket.usage.cells.items(), key=lambda cell: str(cell[0][1:])):
-        names = ("" if name is None else printable(name) for name in (key.backend, key.model))
+        names = (
+            "" if name is None else spreadsheet_safe(printable(name))
+            for name in (key.backend, key.model)
+        )
         yield (section, *span, *names, key.status, counts.requests, *_tokens(counts).values())
 
 

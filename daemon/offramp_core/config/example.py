@@ -7,6 +7,7 @@ import os
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from offramp_core import private_files
 from offramp_core.errors import OfframpError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def create_if_missing(file: Path) -> bool:
     if file.exists():
         return False
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_files.make_folder(file.parent)
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise _not_made(file, error) from error

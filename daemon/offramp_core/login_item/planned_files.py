@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from offramp_core import atomic_file
+from offramp_core import atomic_file, private_files
 from offramp_core.errors import OfframpError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _FILE_MODE = 0o644
-_FOLDER_MODE = 0o700
 _MAX_BYTES = 1024 * 1024
 
 
@@ -75,7 +74,7 @@ def apply(planned: PlannedFile) -> None:
         if after is None:
             path.unlink(missing_ok=True)
         else:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            private_files.make_folder(path.parent)
             atomic_file.replace(path, after, mode=_FILE_MODE)
     except OSError as error:
         verb = "removed" if after is None else "written"
@@ -92,7 +91,7 @@ def make_folder(folder: Path) -> None:
         OfframpError: it can't be made.
     """
     try:
-        folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        private_files.make_folder(folder)
     except OSError as error:
         raise OfframpError(
             f"The folder {folder} can't be made: {error.strerror}.",

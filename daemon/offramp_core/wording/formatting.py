@@ -24,6 +24,8 @@ NO_NAME = "(none)"
 _NEEDLESS_IN_MODELS = re.compile(r"^claude-(?=.)|-20\d{6}(?=$|\[)")
 """The maker's name and the date of the snapshot, `-20250929`."""
 
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - these too
+
 
 def format_tokens(count: int) -> str:
     """`count` in at most four characters and a unit: `890`, `1.3k`, `45.0k`, `999k`, `2.1M`.
@@ -91,6 +93,21 @@ def printable(name: str | None) -> str:
     return name if name.isprintable() else "".join(c if c.isprintable() else "?" for c in name)
 
 
+def escaped(json_line: bytes) -> str:
+    """A line of JSON with the same meaning that a terminal shows as it stands.
+
+    What could move its cursor, turn the direction of writing or break the line is written as
+    escapes. A byte that is no character becomes a question mark.
+    """
+    text = json_line.decode("utf-8", "replace")
+    return text if text.isprintable() else "".join(map(_escape, text))
+
+
+def spreadsheet_safe(text: str) -> str:
+    """`text` for a cell of a CSV file, in a form that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.lstrip(" '\"").startswith(_FORMULA_STARTS) else text
+
+
 def backend_name(backend: str) -> str:
     """What people call a backend; one of the user's own by the name that it has in the settings."""
     return service_of(backend).title or printable(backend)
@@ -104,6 +121,13 @@ def short_model(model: str | None) -> str:
 def share(part: int, whole: int) -> float:
     """`part` of `whole` as a fraction; 0 where there is nothing to share."""
     return part / whole if whole else 0.0
+
+
+def _escape(character: str) -> str:
+    if character.isprintable():
+        return character
+    units = character.encode("utf-16-be")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 def _divide(number: int, by: int) -> int:

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from offramp_core import atomic_file
+from offramp_core import atomic_file, private_files
 from offramp_core.quota.windows import Moment
 from offramp_daemon.autopilot.cost_model import CostModel, Learnt
-from offramp_daemon.storage.locked_file import make_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,5 +72,5 @@ def save(file: Path, accounts: Mapping[str, LearntAccount]) -> None:
         accounts={name: account.learnt for name, account in latest},
         weeks={name: account.week for name, account in latest if account.week is not None},
     )
-    make_private_folder(file.parent)
+    private_files.make_folder(file.parent)
     atomic_file.replace(file, msgspec.json.encode(kept) + b"\n", waits_for_disk=False)

@@ -14,8 +14,9 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from offramp_core import private_files
 from offramp_core.errors import OfframpError
-from offramp_daemon.storage.locked_file import make_private_folder, open_locked
+from offramp_daemon.storage.locked_file import open_locked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,7 +75,7 @@ def claim(path: Path) -> ControlSocket:
 
 
 def _make_folder(folder: Path) -> None:
-    make_private_folder(folder)
+    private_files.make_folder(folder)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode):
         raise NotADirectoryError(errno.ENOTDIR, "its folder is a link or a file")

@@ -11,8 +11,7 @@ import logging
 import secrets
 from typing import TYPE_CHECKING, Final
 
-from offramp_core import atomic_file
-from offramp_daemon.storage.locked_file import make_private_folder
+from offramp_core import atomic_file, private_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +61,7 @@ def _make(file: Path) -> bytes:
     Raises:
         OSError: it can't be written.
     """
-    make_private_folder(file.parent)
+    private_files.make_folder(file.parent)
     salt = secrets.token_bytes(_SALT_BYTES)
     text = salt.hex().encode() + b"\n"
     try:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from offramp_core import private_files
 from offramp_core.usage import records
 from offramp_daemon.storage.background_writer import BackgroundWriter
 from offramp_daemon.storage.jsonl_log import JsonlLog, JsonlState
@@ -92,7 +93,7 @@ class Recorder:
 def folder_problem(folder: Path) -> str | None:
     """Return why records can't be written into `folder`; None if they can. Blocks."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_files.make_folder(folder)
     except OSError as error:
         return error.strerror or str(error)
     return None if os.access(folder, os.W_OK | os.X_OK) else "no permission to write"

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from offramp_core import atomic_file
+from offramp_core import atomic_file, private_files
 from offramp_core.control.api import Moment, Pause
 from offramp_core.errors import OfframpError
 from offramp_daemon.clock import Clock, utc_now
-from offramp_daemon.storage.locked_file import make_private_folder
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -100,7 +99,7 @@ def save_pause(file: Path, pause: Pause | None) -> None:
     saved = _StoredPause(is_paused=False)
     if pause is not None:
         saved = _StoredPause(is_paused=True, since=pause.since, until=pause.until)
-    make_private_folder(file.parent)
+    private_files.make_folder(file.parent)
     atomic_file.replace(file, msgspec.json.encode(saved) + b"\n")
 
 

@@ -13,11 +13,13 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from offramp_core import private_files
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT
 _LOCK_PATIENCE_S = 2.0
 _LOCK_POLL_S = 0.001
 _NO_LOCKS_HERE = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
@@ -67,21 +69,14 @@ def open_locked(path: Path) -> Iterator[LockedFile]:
     """Open (or create, 0600) the file that `path` names now, and keep others from appending.
 
     Raises:
-        OSError: it cannot be opened, or another process kept its lock for seconds.
+        OSError: it cannot be opened, is not the user's own, or another process kept its lock for
+            seconds.
     """
     descriptor = _open_current(path)
     try:
         yield LockedFile(descriptor)
     finally:
         os.close(descriptor)
-
-
-def make_private_folder(folder: Path) -> None:
-    """Create `folder` and its missing parents, 0700; those that exist keep their mode."""
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    for each in reversed(missing):
-        with contextlib.suppress(FileExistsError):
-            each.mkdir(mode=0o700)
 
 
 def _open_current(path: Path) -> int:
@@ -101,10 +96,10 @@ def _open_current(path: Path) -> int:
 
 def _open(path: Path) -> int:
     try:
-        return os.open(path, _FLAGS, 0o600)
+        return private_files.open_file(path, _FLAGS)
     except FileNotFoundError:
-        make_private_folder(path.parent)
-        return os.open(path, _FLAGS, 0o600)
+        private_files.make_folder(path.parent)
+        return private_files.open_file(path, _FLAGS)
 
 
 def _lock(descriptor: int, deadline: float) -> None:

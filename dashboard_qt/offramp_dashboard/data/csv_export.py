@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from offramp_core import atomic_file
 from offramp_core.errors import OfframpError
+from offramp_core.wording.formatting import spreadsheet_safe
 from offramp_dashboard.data.display_names import backend_name
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from offramp_dashboard.data.request_rows import RequestRow
     from offramp_dashboard.data.snapshot import Bars, Quota, Tokens, Weeks
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - these too
 
 _REQUEST_COLUMNS = (
     "time",
@@ -163,9 +163,7 @@ def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def _safe(cell: object) -> object:
     """A text that no spreadsheet takes for a formula; numbers as they are."""
-    if isinstance(cell, str) and cell.lstrip(" '\"").startswith(_FORMULA_STARTS):
-        return f"'{cell}"
-    return cell
+    return spreadsheet_safe(cell) if isinstance(cell, str) else cell
 
 
 def _iso(moment: datetime, timespec: str = "seconds") -> str:

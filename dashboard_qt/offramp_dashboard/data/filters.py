@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from offramp_core import atomic_file
+from offramp_core import atomic_file, private_files
 from offramp_core.errors import OfframpError
 from offramp_dashboard.data.snapshot import Measure
 
@@ -83,7 +83,7 @@ def save(file: Path, selection: Selection) -> None:
         hidden_models=selection.hidden_models,
     )
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_files.make_folder(file.parent)
         data = msgspec.json.encode(saved, order="deterministic") + b"\n"
         atomic_file.replace(file, data, waits_for_disk=False)
     except OSError as error:

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from offramp_dashboard.data.snapshot import DaemonCondition, DaemonSummary, Measure
+from offramp_dashboard.plain_tooltips import tip
 from offramp_dashboard.theme import GRID_PX, LIGHT
 from offramp_dashboard.views.widgets.card import ElidedLabel
 
@@ -167,7 +168,7 @@ class Toolbar(QWidget):
             # In full it names the socket, which has room only in the tip.
             text = f"{text.partition(':')[0]}. Start it: {text.rpartition(': ')[2]}"
         self.state.set_full_text(text or name)
-        self.state.setToolTip(daemon.text)
+        self.state.setToolTip(tip(daemon.text))
         self.state.setAccessibleName(f"Daemon: {name}. {daemon.text}")
         self.dot.show_state(daemon.state, self._theme)
         can_pause = daemon.state in (DaemonCondition.RUNNING, DaemonCondition.NO_KEY)

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 
 from offramp_core.settings import ANTHROPIC
 from offramp_core.wording.formatting import format_duration, format_percent, format_tokens, share
+from offramp_dashboard import plain_tooltips
 from offramp_dashboard.data.display_names import backend_name
 from offramp_dashboard.data.snapshot import Measure
 from offramp_dashboard.theme import CAPTION, FIGURE, GRID_PX, HERO, LIGHT
@@ -84,7 +85,7 @@ class Figure(QWidget):
         """Show these; `tip` has the number in full."""
         self._value.setText(value)
         self._caption.setText(caption)
-        self.setToolTip(tip)
+        self.setToolTip(plain_tooltips.tip(tip))
         said = f"{self._name.text()}: {tip or value}"
         self.setAccessibleName(f"{said}, {caption}" if caption else said)
 
@@ -233,7 +234,7 @@ class WeekSummaryView(QFrame):
         amount = number_text.dollars(savings.usd)
         dated = f"estimate, {number_text.full_date(savings.priced_on)}"
         self.saved.show_value(f"≈ {amount}", dated)
-        self.saved.setToolTip(tip)
+        self.saved.setToolTip(plain_tooltips.tip(tip))
 
 
 def _value(part: BackendTotals, measure: Measure) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from offramp_core import atomic_file
+from offramp_core import atomic_file, private_files
 from offramp_dashboard.theme import ThemeChoice
 
 if TYPE_CHECKING:
@@ -43,5 +43,5 @@ def save(file: Path, memory: WindowMemory) -> None:
     Raises:
         OSError: it can't be written; what was there stays.
     """
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_files.make_folder(file.parent)
     atomic_file.replace(file, msgspec.json.encode(memory) + b"\n", waits_for_disk=False)

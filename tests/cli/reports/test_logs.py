@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from daemon_process import Ending
 from log_samples import OFFRAMP, environ_for, log_file, sample_line
+from terminal import output_on_a_terminal
 
 from offramp_cli.reports.logs import short_time
 
@@ -147,6 +149,21 @@ def test_names_from_a_client_can_not_steer_the_terminal(run: Run, tmp_path: Path
     shown = run().out
     assert "\x1b" not in shown
     assert "?]0;owned?" in shown
+
+
+def test_json_on_a_terminal_escapes_what_would_steer_it(tmp_path: Path) -> None:
+    model = "claude-sonnet\x9b31m\x7f\u202e\u2028"
+    line = json.dumps({**json.loads(at(0)), "model": model}, ensure_ascii=False)
+    log_file(tmp_path).write_bytes(line.encode() + b"\n")
+    shown = output_on_a_terminal([*OFFRAMP, "logs", "--json"], environ_for(tmp_path))
+    assert shown.strip().isprintable()
+    assert json.loads(shown)["model"] == model
+
+
+def test_json_for_a_program_stays_byte_for_byte(tmp_path: Path, run: Run) -> None:
+    line = json.dumps({**json.loads(at(0)), "model": "sonnet\x9b"}, ensure_ascii=False)
+    log_file(tmp_path).write_bytes(line.encode() + b"\n")
+    assert run("--json").out == line + "\n"
 
 
 @pytest.mark.parametrize("ts", ["soon", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])

@@ -167,6 +167,13 @@ def test_csv_rows_add_up_to_the_weeks(sample: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("model", ["=cmd|' /C calc'!A0", "+1+1 sonnet", "@SUM(1)", "-2 sonnet"])
+def test_csv_holds_no_formula(tmp_path: Path, model: str) -> None:
+    log_file(tmp_path).write_bytes(sample_line(NOW - timedelta(minutes=1), model=model))
+    rows = list(csv.DictReader(io.StringIO(as_csv(report_at_now(tmp_path)))))
+    assert {row["model"] for row in rows} == {f"'{model}"}
+
+
 @pytest.mark.parametrize("width", [24, 40, 60, 79, 80, 100, 200])
 def test_tables_fit_the_terminal(
     sample: Path, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

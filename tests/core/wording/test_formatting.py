@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -10,12 +11,14 @@ from hypothesis import strategies as st
 
 from offramp_core.wording.formatting import (
     backend_name,
+    escaped,
     format_duration,
     format_percent,
     format_tokens,
     printable,
     share,
     short_model,
+    spreadsheet_safe,
 )
 
 
@@ -136,3 +139,28 @@ def test_shown_name_is_printable_and_no_longer(name: str) -> None:
 )
 def test_backend_is_called_what_people_call_it(backend: str, name: str) -> None:
     assert backend_name(backend) == name
+
+
+@given(st.text())
+def test_escaped_json_means_the_same_and_is_printable(text: str) -> None:
+    shown = escaped(json.dumps(text, ensure_ascii=False).encode())
+    assert shown.isprintable()
+    assert json.loads(shown) == text
+
+
+@pytest.mark.parametrize("character", ["\x7f", "\x9b", "\u202e", "\u2028", "\U000e0041"])
+def test_escaped_json_shows_no_control_or_direction_character(character: str) -> None:
+    line = json.dumps(f"model{character}", ensure_ascii=False).encode()
+    assert character not in escaped(line)
+    assert json.loads(escaped(line)) == f"model{character}"
+
+
+@pytest.mark.parametrize(
+    "text", ["=cmd|' /C calc'!A0", "+1+1", "@SUM(1)", "-2", " =1", "'=1", "\t=1"]
+)
+def test_cell_is_no_formula(text: str) -> None:
+    assert spreadsheet_safe(text) == f"'{text}"
+
+
+def test_ordinary_cell_stays() -> None:
+    assert spreadsheet_safe("glm-4.7 = good") == "glm-4.7 = good"

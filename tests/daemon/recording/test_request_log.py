@@ -7,6 +7,7 @@ import fcntl
 import json
 import logging
 import os
+import resource
 import signal
 import stat
 import subprocess
@@ -14,7 +15,6 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,7 +27,8 @@ from offramp_core.usage.records import RequestRecord
 from offramp_daemon.recording.request_log import Recorder, lay_out
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 PATIENCE_S = 20.0
 PAGE_BYTES = 4096
@@ -227,17 +228,43 @@ def test_file_in_place_of_the_folder_makes_records_wait_in_order(
     assert recorder.state.last_error is None
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-def test_full_disk_makes_records_wait(tmp_path: Path, said: Said) -> None:
-    file = tmp_path / "requests-2026-02.jsonl"
-    file.symlink_to("/dev/full")
+@pytest.fixture
+def nothing_can_grow() -> Iterator[Callable[[], None]]:
+    """No file of this process grows, as on a full disk, until what is given is called."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def end() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    yield end
+    end()
+
+
+def test_full_disk_makes_records_wait(
+    tmp_path: Path, said: Said, nothing_can_grow: Callable[[], None]
+) -> None:
     with running(tmp_path) as recorder:
         recorder.record(a_record(1))
         failing = said.wait_for("cannot be written")
-        assert os.strerror(errno.ENOSPC) in vars(failing)["error"]
-        file.unlink()
+        assert os.strerror(errno.EFBIG) in vars(failing)["error"]
+        nothing_can_grow()
         said.wait_for("written again")
     assert numbers(tmp_path) == [1]
+
+
+def test_link_in_the_place_of_the_log_is_not_written_to(tmp_path: Path, said: Said) -> None:
+    elsewhere, file = tmp_path / "elsewhere", tmp_path / "log" / "requests-2026-02.jsonl"
+    file.parent.mkdir()
+    elsewhere.write_bytes(b"")
+    file.symlink_to(elsewhere)
+    with running(file.parent) as recorder:
+        recorder.record(a_record(1))
+        assert "it is a link" in vars(said.wait_for("cannot be written"))["error"]
+        file.unlink()
+        said.wait_for("written again")
+    assert elsewhere.read_bytes() == b""
+    assert numbers(file.parent) == [1]
 
 
 def test_outage_that_costs_records_is_said_once_with_figures(tmp_path: Path, said: Said) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from offramp_core import atomic_file
+from offramp_core import atomic_file, private_files
 from offramp_core.usage.records import Status
 from offramp_dashboard.data.usage.usage_table import COUNT_FIELDS, SLOT, Columns
 
@@ -77,7 +77,7 @@ class MonthCache:
     def store(self, file: FileStatus, folded: Folded) -> None:
         """Keep what was counted of `file`, if that is possible."""
         with contextlib.suppress(OSError):
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_files.make_folder(self._folder)
             data = _encode(file, folded)
             atomic_file.replace(self._entry(file), data, waits_for_disk=False)
 

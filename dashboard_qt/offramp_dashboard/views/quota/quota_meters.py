@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QPainter, QPainterPath
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from offramp_core.wording.quota_text import percent_text
+from offramp_dashboard.plain_tooltips import tip
 from offramp_dashboard.theme import CAPTION, GRID_PX, LIGHT
 from offramp_dashboard.views.style.fonts import scaled
 from offramp_dashboard.views.widgets.card import ElidedLabel
@@ -107,7 +108,9 @@ class QuotaMeter(QWidget):
         self._note.set_full_text(burn_up.text.removeprefix(figure).lstrip(", "))
         self.bar.show_burn_up(burn_up, theme)
         even = percent_text(_passed(burn_up))
-        self.setToolTip(f"{burn_up.title} {burn_up.text}\nThe mark is even pace: {even} by now.")
+        self.setToolTip(
+            tip(f"{burn_up.title} {burn_up.text}\nThe mark is even pace: {even} by now.")
+        )
         self.setAccessibleName(f"{burn_up.title} {burn_up.text}")
 
     @property
