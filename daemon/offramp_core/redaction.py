@@ -55,6 +55,11 @@ def mask_credentials(text: str) -> str:
     return _COOKIE.sub(rf"\1{MASK}", text)
 
 
+def holds_key(text: str) -> bool:
+    """Whether a part of `text` has the shape of a key or of a login's token."""
+    return _SHAPE.search(text) is not None
+
+
 def is_credential_name(name: str) -> bool:
     """Whether a value of this name is masked whatever it looks like."""
     return _CREDENTIAL_NAME.fullmatch(name) is not None

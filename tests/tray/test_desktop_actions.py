@@ -110,7 +110,15 @@ def test_a_command_is_called_by_the_name_that_lasts(programs):
 @pytest.mark.parametrize("program", ["offramp", "/nowhere/offramp", "/usr/bin/pytest"])
 def test_without_such_a_name_this_python_is_called(programs, program):
     words = desktop(programs, program=program).offramp()
-    assert words == [sys.executable, "-m", "offramp_cli"]
+    assert words == [sys.executable, "-P", "-m", "offramp_cli"]
+
+
+def test_a_program_of_another_maker_gets_no_key(programs):
+    programs.add("xclip", 'env > "$0.environ"')
+    assert desktop(programs, DISPLAY=":0", ZAI_API_KEY="secret").copy("a line")
+    given = (programs.folder / "xclip.environ").read_text(encoding="utf-8")
+    assert "DISPLAY=:0" in given
+    assert "ZAI_API_KEY" not in given
 
 
 def test_a_command_that_fails_says_what_it_said(programs):

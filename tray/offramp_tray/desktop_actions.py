@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from offramp_core.child_environment import without_keys
 from offramp_core.errors import OfframpError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Desktop:
             words = ["xdg-open", str(path)]
         if not self._has(words[0]):
             raise DesktopError(f"Nothing here can open {path}.", hint="Open it yourself.")
-        ended = self._run(words, limit_s=_OPEN_S)
+        ended = self._run_foreign(words, limit_s=_OPEN_S)
         if ended.code:
             raise DesktopError(
                 f"{path} could not be opened ({words[0]} ended with {ended.code}).",
@@ -66,7 +67,7 @@ class Desktop:
         for words in self._copiers():
             if self._has(words[0]):
                 try:
-                    ended = self._run(words, limit_s=_COPY_S, given=text)
+                    ended = self._run_foreign(words, limit_s=_COPY_S, given=text)
                 except DesktopError:
                     continue
                 if ended.code == 0:
@@ -105,7 +106,7 @@ class Desktop:
         program = Path(self._program)
         if program.name == _COMMAND and program.is_absolute() and os.access(program, os.X_OK):
             return [str(program)]
-        return [sys.executable, "-m", _MODULE]
+        return [sys.executable, "-P", "-m", _MODULE]
 
     def _copiers(self) -> list[list[str]]:
         if sys.platform == "darwin":
@@ -120,7 +121,18 @@ class Desktop:
     def _has(self, program: str) -> bool:
         return shutil.which(program, path=self._environ.get("PATH")) is not None
 
-    def _run(self, words: Sequence[str], *, limit_s: float, given: str = "") -> _Ended:
+    def _run_foreign(self, words: Sequence[str], *, limit_s: float, given: str = "") -> _Ended:
+        """Run a program that is not Offramp's, which has no use for a key."""
+        return self._run(words, limit_s=limit_s, given=given, environ=without_keys(self._environ))
+
+    def _run(
+        self,
+        words: Sequence[str],
+        *,
+        limit_s: float,
+        given: str = "",
+        environ: Mapping[str, str] | None = None,
+    ) -> _Ended:
         """Run it in a session of its own, for `limit_s`; what still runs then goes on.
 
         Its words go to a file: a pipe would be held open by what a program leaves running.
@@ -134,7 +146,7 @@ class Desktop:
             try:
                 process = subprocess.Popen(
                     words,
-                    env=self._environ,
+                    env=self._environ if environ is None else environ,
                     stdin=subprocess.PIPE if given else subprocess.DEVNULL,
                     stdout=said,
                     stderr=said,

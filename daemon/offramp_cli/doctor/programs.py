@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
+from offramp_core.child_environment import without_keys
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -14,7 +16,7 @@ def first_line(command: Sequence[str], environ: Mapping[str, str], *, limit_s: f
     try:
         done = subprocess.run(
             command,
-            env={**environ, "DISABLE_AUTOUPDATER": "1"},  # Claude Code's
+            env={**without_keys(environ), "DISABLE_AUTOUPDATER": "1"},  # Claude Code's
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=limit_s,

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from offramp_core.addresses import is_loopback
+from offramp_core.child_environment import without_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,7 +141,12 @@ def _program_by_lsof(port: int) -> Holder | None:
     command = ("lsof", "-nP", f"-iTCP:{port}", "-sTCP:LISTEN", "-Fpc")
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_LSOF_PATIENCE_S, check=False
+            command,
+            env=without_keys(os.environ),
+            capture_output=True,
+            text=True,
+            timeout=_LSOF_PATIENCE_S,
+            check=False,
         )
     except (OSError, subprocess.SubprocessError, ValueError):
         return None

@@ -6,12 +6,14 @@ meanwhile; may be called from any thread.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from offramp_core.child_environment import without_keys
 from offramp_core.errors import OfframpError
 from offramp_core.keys.keyring_process import KeyringAnswer, KeyringCommand
 from offramp_core.settings import Secret
@@ -133,6 +135,7 @@ class SystemKeyring:
         try:
             process = subprocess.Popen(
                 self._child,
+                env=without_keys(os.environ),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -7,6 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from offramp_core.child_environment import without_keys
 from offramp_core.errors import OfframpError
 
 if TYPE_CHECKING:
@@ -56,7 +57,12 @@ class SystemRunner:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         """Run them in `environ`."""
-        self._environ = {**environ, "LC_ALL": "C", "SYSTEMD_PAGER": "", "SYSTEMD_COLORS": "0"}
+        self._environ = {
+            **without_keys(environ),
+            "LC_ALL": "C",
+            "SYSTEMD_PAGER": "",
+            "SYSTEMD_COLORS": "0",
+        }
 
     def __call__(self, command: Sequence[str], *, timeout_s: float = TIMEOUT_S) -> Ran:
         """Run `command`; it is killed when its time is over."""

@@ -36,7 +36,7 @@ def worker_command(own_path: str) -> list[str]:
     program = os.path.join(os.path.dirname(own_path), "offramp")  # noqa: PTH118, PTH120 - pathlib costs memory
     if os.access(program, os.X_OK):
         return [program, "serve"]
-    return [sys.executable, "-m", "offramp_cli", "serve"]
+    return [sys.executable, "-P", "-m", "offramp_cli", "serve"]
 
 
 def start_worker(

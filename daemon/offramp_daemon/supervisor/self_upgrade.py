@@ -113,7 +113,7 @@ def re_execute(argv: Sequence[str], handed: HandedState) -> None:
 def _program(argv: Sequence[str]) -> tuple[str, list[str]]:
     """Return the path as the login item names it; a module is run as one."""
     if argv[0].endswith(".py"):
-        return sys.executable, [sys.executable, "-m", "offramp_daemon.supervisor"]
+        return sys.executable, [sys.executable, "-P", "-m", "offramp_daemon.supervisor"]
     return argv[0], list(argv)
 
 

@@ -6,9 +6,12 @@ The command runs on a thread of its own: no main loop waits for it.
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import threading
 from typing import TYPE_CHECKING
+
+from offramp_core.child_environment import without_keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +37,7 @@ def _show(command: Sequence[str], message: Notification) -> None:
         subprocess.run(
             [*command, message.title, message.body],
             check=True,
+            env=without_keys(os.environ),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_TIMEOUT_S,
