@@ -37,6 +37,7 @@ _NAMED = re.compile(
 _COOKIE = re.compile(rf"(cookie(?:{_SEPARATOR}))b?[\"']?[^\"'\r\n]+", re.IGNORECASE)
 _HINTS = ("bearer", "authorization", "key", "token", "passw", "secret", "cookie")
 """Text without any of these needs no search by name, which is slow."""
+_MODEL_NAME = re.compile(r"\w[\w.:/@+()\[\]-]{0,199}")
 _CREDENTIAL_NAME = re.compile(rf"[\w-]*(?:{_NAME}|cookie)", re.IGNORECASE)
 _LEAST = 4
 """A shorter value cannot be told from ordinary text."""
@@ -58,6 +59,14 @@ def mask_credentials(text: str) -> str:
 def holds_key(text: str) -> bool:
     """Whether a part of `text` has the shape of a key or of a login's token."""
     return _SHAPE.search(text) is not None
+
+
+def model_name(text: str) -> str:
+    """A model's name, fit for a file; what does not look like one becomes `***`.
+
+    Clients and services may write anything where the name belongs.
+    """
+    return MASK if _MODEL_NAME.fullmatch(text) is None else text
 
 
 def is_credential_name(name: str) -> bool:

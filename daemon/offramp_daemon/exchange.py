@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from offramp_core.redaction import MASK, holds_key, model_name
 from offramp_core.usage.records import RequestRecord, format_timestamp
 from offramp_daemon.messages.outcome import Outcome
 from offramp_daemon.messages.usage_meter import TokenUsage, UsageMeter
@@ -139,6 +140,22 @@ class Exchange:
             except Exception:  # noqa: BLE001 - whatever it is, the others hear of the outcome
                 _LOG.exception("What listens to the outcomes of requests failed")
 
+    @property
+    def shown_model(self) -> str | None:
+        """The model that the client asked for, fit for a file and for a terminal."""
+        return self._name(self.model)
+
+    def _name(self, model: str | None) -> str | None:
+        return None if model is None else self._without_keys(model_name(model))
+
+    def _without_keys(self, text: str | None) -> str | None:
+        """`text`, unless it holds a credential that takes part in the request."""
+        if text is None or holds_key(text):
+            return text and MASK
+        keys = [backend.key.reveal() for backend in self.settings.backends if backend.key]
+        keys += [self.credential] if self.credential else []
+        return MASK if any(key in text for key in keys) else text
+
     def record(self) -> RequestRecord:
         """The line for the log, once it is finished."""
         meter, outcome = self.meter, self.outcome
@@ -147,7 +164,7 @@ class Exchange:
         usage = meter.usage if meter else _NO_USAGE
         return RequestRecord(
             ts=format_timestamp(self.arrived),
-            model=_clean(self.model),
+            model=self.shown_model,
             backend=self.backend.name if self.backend else None,
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
@@ -155,9 +172,9 @@ class Exchange:
             cache_read_input_tokens=usage.cache_read_input_tokens,
             status=outcome.status,
             http_status=outcome.http_status,
-            served_model=_clean(meter.served_model) if meter else None,
+            served_model=self._name(meter.served_model) if meter else None,
             reason=self.reason or (self.decision.reason if self.backend else None),
-            session_id=_clean(self.session_id),
+            session_id=self._without_keys(_clean(self.session_id)),
             cache_creation_5m_input_tokens=usage.cache_creation_5m_input_tokens,
             cache_creation_1h_input_tokens=usage.cache_creation_1h_input_tokens,
         )

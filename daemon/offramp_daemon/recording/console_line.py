@@ -17,7 +17,7 @@ def console_line(exchange: Exchange, outcome: Outcome) -> RequestLine:
     usage = exchange.meter.usage if exchange.meter else None
     decision = exchange.decision if exchange.backend else None
     return RequestLine(
-        tier=tier_of(exchange.model, decision),
+        tier=tier_of(exchange.shown_model, decision),
         backend=decision.backend.name if decision else "-",
         input_tokens=usage.input_tokens if usage else 0,
         output_tokens=usage.output_tokens if usage else 0,
