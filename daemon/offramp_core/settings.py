@@ -93,6 +93,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What a client must send as `x-offramp-token` where `host` is not loopback."""
     allowed_hosts: tuple[str, ...] = ()
     """Names besides this machine's own that a request's Host and Origin may carry."""
+    plain_http: bool = False
+    """Keys and logins may go to another machine over http://, which everybody on the way reads."""
     log_dir: Path | None = None
     """Folder of the request log; None means the default below the data folder."""
     log_level: LogLevel = "info"

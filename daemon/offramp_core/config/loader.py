@@ -108,6 +108,7 @@ def load(
     chosen = _choose(candidates)
     _check_exposure(chosen)
     notes = [*_choose_addresses(candidates, chosen), *variables.notes()]
+    _check_plain_http(chosen)
     filled, routes = _backends_and_routes(paths, from_file, chosen, from_keyring, is_demo=is_demo)
     if not is_demo:
         awaited = {mark.backend for mark in filled.marks}
@@ -263,6 +264,19 @@ def _check_exposure(chosen: _Chosen) -> None:
             hint=f"Use 127.0.0.1, or set client_token, at least {MIN_TOKEN_LENGTH} characters, "
             "which every client must send.",
         )
+
+
+def _check_plain_http(chosen: _Chosen) -> None:
+    """Over http:// to another machine everybody on the way could read the keys and logins."""
+    if chosen.values.get("plain_http", Settings().plain_http):
+        return
+    for name, url in chosen.values.items():
+        is_plain = name.endswith(".base_url") and url.startswith("http://")
+        if is_plain and not is_loopback(host_of(url)):
+            raise chosen.sources[name].refused(
+                "would send your credentials unencrypted to another machine",
+                hint="Use https://. In a network that you trust, set plain_http = true.",
+            )
 
 
 def _below(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:

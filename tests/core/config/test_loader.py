@@ -77,6 +77,7 @@ def test_every_top_level_key_in_the_file_is_taken(home: SettingsHome, tmp_path: 
         host = "LOCALHOST"
         client_token = "{TOKEN}"
         allowed_hosts = ["Studio.local", "[::1]"]
+        plain_http = true
         log_dir = "{tmp_path}/log"
         log_level = "debug"
         log_format = "json"
@@ -106,6 +107,7 @@ def test_every_top_level_key_in_the_file_is_taken(home: SettingsHome, tmp_path: 
         host="localhost",
         client_token=Secret(TOKEN),
         allowed_hosts=("studio.local", "::1"),
+        plain_http=True,
         log_dir=tmp_path / "log",
         log_level="debug",
         log_format="json",
@@ -144,8 +146,8 @@ def test_every_top_level_key_in_the_file_is_taken(home: SettingsHome, tmp_path: 
         ("ZAI_API_KEY", KEY, lambda settings: settings.backend("zai").key == Secret(KEY)),
         (
             "ZAI_BASE_URL",
-            "http://z.example/a/",
-            lambda settings: settings.backend("zai").base_url == "http://z.example/a",
+            "https://z.example/a/",
+            lambda settings: settings.backend("zai").base_url == "https://z.example/a",
         ),
         (
             "ANTHROPIC_BASE_URL",
@@ -398,3 +400,12 @@ def test_backend_may_take_everything_or_what_is_named(tmp_path: Path) -> None:
     backend = settings.backend("zai")
     assert (backend.accept_fields, backend.accept_blocks) == ("all", ("search_result",))
     assert (settings.routes[0].efforts, settings.routes[0].always_thinks) == (("low",), True)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://127.0.0.1:9", "http://localhost/a", "http://[::1]:9", "http://gateway.localhost"],
+)
+def test_plain_http_to_this_machine_needs_no_setting(home: SettingsHome, address: str) -> None:
+    home.write(f'anthropic_base_url = "{address}"')
+    assert home.load().settings.backend("anthropic").base_url == address
