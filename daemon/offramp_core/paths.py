@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +36,13 @@ class Paths:
     """For what can be made again at any time."""
 
     @classmethod
-    def for_user(cls, environ: Mapping[str, str], *, is_demo: bool = False) -> Paths:
+    def for_user(
+        cls,
+        environ: Mapping[str, str],
+        *,
+        is_demo: bool = False,
+        platform: str = sys.platform,
+    ) -> Paths:
         """The user's own folders, or the demo's, which share nothing with them.
 
         `OFFRAMP_HOME` in `environ`, where set, replaces the system's folders; the demo then lives
@@ -47,11 +54,13 @@ class Paths:
             return cls.under(root / "demo" if is_demo else root)
         name = "offramp-demo" if is_demo else "offramp"
         folders = platformdirs.PlatformDirs(name, appauthor=False)
+        # launchd knows no session's folder: a shell that sets one would look in another place.
+        session = None if platform == "darwin" else environ.get("XDG_RUNTIME_DIR")
         return cls(
             config_dir=folders.user_config_path,
             data_dir=folders.user_data_path,
             diagnostics_dir=folders.user_log_path,
-            runtime_dir=_runtime_dir(environ, name, folders.user_data_path),
+            runtime_dir=_runtime_dir(session, name, folders.user_data_path),
             cache_dir=folders.user_cache_path,
         )
 
@@ -155,12 +164,11 @@ def _short(socket: Path) -> Path:
     return Path("/tmp") / f"offramp-{os.geteuid()}" / f"{digest}.sock"
 
 
-def _runtime_dir(environ: Mapping[str, str], name: str, data_dir: Path) -> Path:
+def _runtime_dir(session: str | None, name: str, data_dir: Path) -> Path:
     """Below the session's private folder if there is a good one, else below our own data.
 
     Never below a shared one such as /tmp, where another user could stand in the way.
     """
-    session = environ.get("XDG_RUNTIME_DIR")
     try:
         found = os.stat(session) if session else None  # noqa: PTH116 - may be no path at all
     except (OSError, ValueError):

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from keyring.backend import KeyringBackend
 
-KeyringOutcome = Literal["done", "absent", "locked", "failed"]
+KeyringOutcome = Literal["done", "absent", "locked", "changed", "failed"]
 
 _NO_KEYRINGS = (
     "keyring.backends.fail",
@@ -30,7 +30,15 @@ _NO_KEYRINGS = (
 )
 """Modules whose back ends keep nothing, or keep it no better than our own file does."""
 
-_INTERACTION_NOT_ALLOWED = -25308
+_OUTCOMES: Mapping[str, KeyringOutcome] = {
+    "-25308": "locked",  # errSecInteractionNotAllowed
+    "-25293": "changed",  # errSecAuthFailed
+    "-25244": "changed",  # errSecInvalidOwnerEdit
+    "-67030": "changed",  # errSecCSInfoPlistFailed
+    "codesign util": "changed",  # how the library says -25293
+}
+"""What the Keychain's errors mean; reports. An entry belongs to the Python that made it, and one
+that was upgraded since is another."""
 _SECURITY = "/System/Library/Frameworks/Security.framework/Security"
 _LONGEST_DETAIL = 200
 
@@ -86,10 +94,9 @@ def carry_out(command: KeyringCommand) -> KeyringAnswer:
     except keyring.errors.NoKeyringError:
         return KeyringAnswer(outcome="absent", detail="there is none")
     except Exception as error:  # noqa: BLE001 - back ends raise whatever their libraries do
-        is_locked = f"{_INTERACTION_NOT_ALLOWED}" in str(error)
-        return KeyringAnswer(
-            outcome="locked" if is_locked else "failed", detail=_detail(error, command)
-        )
+        text = str(error)
+        outcome = next((found for sign, found in _OUTCOMES.items() if sign in text), None)
+        return KeyringAnswer(outcome=outcome or "failed", detail=_detail(error, command))
 
 
 def _backends(found: KeyringBackend) -> Iterator[KeyringBackend]:

@@ -21,7 +21,7 @@ from offramp_core.settings import Secret
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-Trouble = Literal["absent", "locked", "slow", "failed"]
+Trouble = Literal["absent", "locked", "slow", "changed", "failed"]
 
 QUIET_LIMIT_S = 5.0
 """For a call that asks nobody for a password."""
@@ -45,6 +45,10 @@ _PROBLEMS: Mapping[Trouble, tuple[str, str]] = {
     "slow": (
         "The system keyring does not answer",
         "Unlock it if it is locked, or keep the key in a file: offramp key set --file",
+    ),
+    "changed": (
+        "The Keychain does not know this Python, which was upgraded since the key was stored",
+        "Store the key once more: offramp key set",
     ),
     "failed": (
         "The system keyring failed",

@@ -122,9 +122,12 @@ class LaunchAgentAutostart:
 
     def plan_removal(self) -> LoginItemPlan:
         """Unload the agent and remove its file."""
-        is_loaded = self._agents.facts(TRAY_LABEL) is not None
+        is_loaded = self._agents.is_loaded_from(TRAY_LABEL, self._file)
         first = (self._agents.unloading(TRAY_LABEL),) if is_loaded else ()
-        return self._plan(first=first, files=(planned_files.plan(self._file, None),))
+        # launchd remembers beyond the file what is switched off: an install to come is a new one.
+        forgetting = (self._agents.enabling(TRAY_LABEL),)
+        then = forgetting if self._agents.is_disabled(TRAY_LABEL) else ()
+        return self._plan(first=first, files=(planned_files.plan(self._file, None),), then=then)
 
 
 class TraySwitch:

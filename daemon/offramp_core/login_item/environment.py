@@ -6,6 +6,7 @@ would not be found there.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,14 +22,19 @@ _DEFAULTS = {
     "XDG_CONFIG_HOME": ".config",
     "XDG_DATA_HOME": ".local/share",
     "XDG_STATE_HOME": ".local/state",
+    "XDG_CACHE_HOME": ".cache",
 }
-"""What it may need, and where each stands below the home folder if nobody sets it."""
+"""What it may need, and where each stands below the home folder on Linux if nobody sets it."""
+_SESSION_FOLDER = "XDG_RUNTIME_DIR"
 
 
-def needed(environ: Mapping[str, str], home: Path, folder: Path) -> dict[str, str]:
+def needed(
+    environ: Mapping[str, str], home: Path, folder: Path, *, platform: str = sys.platform
+) -> dict[str, str]:
     """The variables of `environ` that move a folder from its default, as absolute paths.
 
-    `folder` is the one from which a relative path counts.
+    `folder` is the one from which a relative path counts. On macOS each one that is set moves its
+    folder: without it that is below ~/Library.
 
     Raises:
         OfframpError: a value can't stand in any login item's file.
@@ -44,12 +50,15 @@ def needed(environ: Mapping[str, str], home: Path, folder: Path) -> dict[str, st
                 hint="Name the folder without line ends and the like.",
             )
         path = folder / Path(value).expanduser()
-        if default is None or path != home / default:
+        if default is None or platform == "darwin" or path != home / default:
             moved[name] = str(path)
     return moved
 
 
-def seen_by_daemon(environ: Mapping[str, str], moved: Mapping[str, str]) -> dict[str, str]:
+def seen_by_daemon(
+    environ: Mapping[str, str], moved: Mapping[str, str], *, platform: str = sys.platform
+) -> dict[str, str]:
     """Return what of the shell's environment the daemon will have; it will have all of `moved`."""
-    system = {name: environ[name] for name in ("HOME", "XDG_RUNTIME_DIR") if name in environ}
+    names = ("HOME",) if platform == "darwin" else ("HOME", _SESSION_FOLDER)
+    system = {name: environ[name] for name in names if name in environ}
     return {**system, **moved}

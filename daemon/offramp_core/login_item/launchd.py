@@ -27,6 +27,13 @@ _POLL_S = 0.2
 _BOOTSTRAP_TRIES = 50
 _STILL_BUSY = frozenset({5, 36, 37})
 """EIO, EINPROGRESS and EALREADY: what `bootstrap` says while the one before is on its way out."""
+_STARTING = 37
+"""What `kickstart` says of an agent that starts just now."""
+_BOOTSTRAP_HINT = (
+    "Try again in a minute, or log out and in again. If that does not help, look at the file "
+    "(plutil -lint {file}), at the owner of its folder, which must be you, and at System Settings, "
+    "General, Login Items: Offramp must be switched on there."
+)
 _NOT_LOADED = frozenset({3, 113})
 _FACT = re.compile(r"^\t(\w[\w ]*) = (.*)$", re.MULTILINE)
 """One fact about the agent itself in what `launchctl print` says; deeper ones have more tabs."""
@@ -46,6 +53,14 @@ class Agents:
         ran = self._run((_LAUNCHCTL, "print", self._target(label)))
         return dict(_FACT.findall(ran.out)) if ran.is_ok else None
 
+    def is_loaded_from(self, label: str, file: Path) -> bool:
+        """Whether an agent is loaded from that file, and not from another home's.
+
+        An agent's label is one for the whole session, wherever its file is.
+        """
+        facts = self.facts(label)
+        return facts is not None and facts.get("path", str(file)) == str(file)
+
     def is_disabled(self, label: str) -> bool:
         """Whether somebody switched it off for good; newer systems write `disabled`."""
         ran = self._run((_LAUNCHCTL, "print-disabled", self._domain))
@@ -53,10 +68,11 @@ class Agents:
 
     def loading(self, label: str, file: Path) -> tuple[Command, ...]:
         """The commands that load it; one that is switched off could not be loaded."""
-        return (
-            (_LAUNCHCTL, "enable", self._target(label)),
-            (_LAUNCHCTL, "bootstrap", self._domain, str(file)),
-        )
+        return (self.enabling(label), (_LAUNCHCTL, "bootstrap", self._domain, str(file)))
+
+    def enabling(self, label: str) -> Command:
+        """The command that takes back that it was switched off."""
+        return (_LAUNCHCTL, "enable", self._target(label))
 
     def unloading(self, label: str) -> Command:
         """The command that ends it and closes its sockets."""
@@ -85,6 +101,8 @@ class Agents:
                 self._bootstrap(command)
             case "bootout":
                 self._bootout(command)
+            case "kickstart":
+                self._kickstart(command)
             case _:
                 must(self._run, command)
 
@@ -97,7 +115,13 @@ class Agents:
             if ran.code not in _STILL_BUSY:
                 break
             self._sleep(_POLL_S)
-        must(self._run, command, hint="Try again in a minute, or log out and in again.")
+        must(self._run, command, hint=_BOOTSTRAP_HINT.format(file=command[-1]))
+
+    def _kickstart(self, command: Command) -> None:
+        """Start it, unless it is just starting."""
+        ran = self._run(command, timeout_s=TIMEOUT_S)
+        if not ran.is_ok and ran.code != _STARTING:
+            raise CommandFailedError(f"`{shown(command)}` failed ({ran.code}): {ran.said}")
 
     def _bootout(self, command: Command) -> None:
         """Wait for its end: `bootout` may come back before that."""
@@ -176,7 +200,7 @@ class LaunchdManager:
     def plan_uninstall(self) -> LoginItemPlan:
         """Unload it, which closes its port, and take it away."""
         file = planned_files.plan(self._file, None)
-        is_loaded = self._agents.facts(DAEMON_LABEL) is not None
+        is_loaded = self._agents.is_loaded_from(DAEMON_LABEL, self._file)
         first = (self._agents.unloading(DAEMON_LABEL),) if is_loaded else ()
         return self._plan(first=first, files=(file,))
 

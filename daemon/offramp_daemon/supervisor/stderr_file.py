@@ -22,13 +22,18 @@ _LABELS = "local.offramp."
 _STANDARD_ERROR = 2
 
 
+def is_launchds(environ: Mapping[str, str]) -> bool:
+    """Whether this process runs as one of our LaunchAgents."""
+    return environ.get(_STARTED_BY_LAUNCHD, "").startswith(_LABELS)
+
+
 def bound(environ: Mapping[str, str], *, descriptor: int = _STANDARD_ERROR) -> None:
     """Empty the file that standard error goes to, once it is larger than `MOST_BYTES`.
 
     Only under a LaunchAgent of ours: any other file is one that the user chose. And only where
     all that writes appends, or the next line would come to stand behind a hole.
     """
-    if not environ.get(_STARTED_BY_LAUNCHD, "").startswith(_LABELS):
+    if not is_launchds(environ):
         return
     with contextlib.suppress(OSError):
         status = os.fstat(descriptor)

@@ -273,10 +273,15 @@ class Supervisor:
                 signal.set_wakeup_fd(before)
 
 
-def main(*, limits: Limits | None = None) -> None:
-    """Run the supervisor; what is wrong is said on standard error."""
+def main(*, limits: Limits | None = None, failure_pause_s: float = 10.0) -> None:
+    """Run the supervisor; what is wrong is said on standard error.
+
+    Where it can't start it waits for `failure_pause_s` before it ends: a manager that starts it
+    again at once would do so without end, and fill the file in which it collects the messages.
+    """
     if len(sys.argv) > 1:
         sys.exit(_answer(sys.argv[1:]))
+    stderr_file.bound(os.environ)
     try:
         handed = self_upgrade.take_from(os.environ)
         Supervisor(_listeners(handed), os.environ, limits=limits).run(handed)
@@ -284,6 +289,9 @@ def main(*, limits: Limits | None = None) -> None:
         sys.stderr.write(f"offramp-daemon: {error.title}\n")
         if error.hint:
             sys.stderr.write(f"  {error.hint}\n")
+        sys.stderr.flush()
+        if stderr_file.is_launchds(os.environ):
+            time.sleep(failure_pause_s)
         sys.exit(1)
 
 

@@ -10,7 +10,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import keyring
 import pytest
+from keyring.backend import KeyringBackend
 from keyring_harness import (
     FORGETFUL,
     NONE,
@@ -199,3 +201,44 @@ def test_bus_that_is_gone_is_a_failure(monkeypatch) -> None:
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.SecretService.Keyring")
     answer = carry_out(KeyringCommand(do="look", service="offramp-test"))
     assert answer.outcome == "failed"
+
+
+class KeychainThatRefuses(KeyringBackend):
+    """Answers as keyring words what the Keychain says."""
+
+    priority = 1
+    said = ""
+
+    def get_password(self, service, username):
+        raise RuntimeError(self.said)
+
+    def set_password(self, service, username, password):
+        raise RuntimeError(self.said)
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [
+        ("(-25308, 'Unknown Error')", "locked"),
+        (
+            "Can't get password from keychain: (-25293, 'Security Auth Failure: make sure "
+            "executable is signed with codesign util')",
+            "changed",
+        ),
+        ("(-25244, 'Unknown Error')", "changed"),
+        ("(-67030, 'Unknown Error')", "changed"),
+        ("(-50, 'Unknown Error')", "failed"),
+    ],
+)
+def test_words_of_the_keychain_become_the_cure_that_works(monkeypatch, said, outcome) -> None:
+    keychain = KeychainThatRefuses()
+    keychain.said = said
+    monkeypatch.setattr(keyring, "get_keyring", lambda: keychain)
+    command = KeyringCommand(do="get", service="offramp-test", users=("zai",), may_prompt=True)
+    assert carry_out(command).outcome == outcome
+
+
+def test_changed_python_is_named_with_its_cure() -> None:
+    error = KeyringError("changed", "-25293")
+    assert "upgraded" in error.title
+    assert "offramp key set" in error.hint

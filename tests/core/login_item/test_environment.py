@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 from pathlib import Path
 
+import platformdirs
+import platformdirs.macos
+import platformdirs.unix
 import pytest
 
 from offramp_core.errors import OfframpError
 from offramp_core.login_item import environment, sockets
 from offramp_core.login_item.sockets import Address
+from offramp_core.paths import Paths
 
 HOME = Path("/home/u")
 FOLDER = Path("/home/u/src")
@@ -28,7 +33,7 @@ def test_only_folders_away_from_their_default_are_kept() -> None:
         "CLAUDE_CONFIG_DIR": "work/claude",
         "OFFRAMP_HOME": "/o",
     }
-    assert environment.needed(environ, HOME, FOLDER) == {
+    assert environment.needed(environ, HOME, FOLDER, platform="linux") == {
         "OFFRAMP_HOME": "/o",
         "CLAUDE_CONFIG_DIR": "/home/u/src/work/claude",
         "XDG_DATA_HOME": "/data/u",
@@ -39,8 +44,59 @@ def test_daemon_sees_its_folders_and_nothing_else_of_the_shell() -> None:
     seen = environment.seen_by_daemon(
         {"HOME": "/home/u", "PORT": "4000", "XDG_RUNTIME_DIR": "/run/user/1"},
         {"OFFRAMP_HOME": "/o"},
+        platform="linux",
     )
     assert seen == {"HOME": "/home/u", "XDG_RUNTIME_DIR": "/run/user/1", "OFFRAMP_HOME": "/o"}
+
+
+SYSTEMS = {"linux": platformdirs.unix.Unix, "darwin": platformdirs.macos.MacOS}
+MOVABLE = {
+    "XDG_CONFIG_HOME": ".config",
+    "XDG_DATA_HOME": ".local/share",
+    "XDG_STATE_HOME": ".local/state",
+    "XDG_CACHE_HOME": ".cache",
+}
+
+
+def _paths(
+    environ: dict[str, str], platform: str, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Paths, Path]:
+    """The folders that a process with `environ` uses, and its command socket."""
+    for name in (*MOVABLE, "XDG_RUNTIME_DIR", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(platformdirs, "PlatformDirs", SYSTEMS[platform])
+    paths = Paths.for_user(environ, platform=platform)
+    return paths, paths.control_socket
+
+
+@pytest.mark.parametrize("platform", SYSTEMS)
+@pytest.mark.parametrize("runtime", ["unset", "private"])
+@pytest.mark.parametrize("moved", list(itertools.product(["unset", "default", "moved"], repeat=4)))
+def test_shell_daemon_and_tray_agree_on_every_folder(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    platform: str,
+    runtime: str,
+    moved: tuple[str, ...],
+) -> None:
+    home = {"HOME": str(tmp_path)}
+    shell = dict(home)
+    for (name, default), state in zip(MOVABLE.items(), moved, strict=True):
+        if state != "unset":
+            shell[name] = str(tmp_path / default if state == "default" else tmp_path / f"x{name}")
+    session = {}
+    if runtime == "private":
+        (tmp_path / "run").mkdir(mode=0o700)
+        session = {"XDG_RUNTIME_DIR": str(tmp_path / "run")}
+    # systemd gives its services the session's folder; launchd knows none.
+    manager = home | (session if platform == "linux" else {})
+    variables = environment.needed(shell, tmp_path, tmp_path, platform=platform)
+    in_shell = _paths(shell | session, platform, monkeypatch)
+    assert _paths(manager | variables, platform, monkeypatch) == in_shell
+    seen = environment.seen_by_daemon(shell | session, variables, platform=platform)
+    assert _paths(seen, platform, monkeypatch) == in_shell
 
 
 @pytest.mark.parametrize("value", ["/a\nb", "/a\x00b", "/a\x1bb"])

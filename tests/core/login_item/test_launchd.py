@@ -49,7 +49,7 @@ DOCUMENTED_VALUES = {
 RUNNING = """\
 gui/501/local.offramp.daemon = {
 \tactive count = 3
-\tpath = /Users/u/Library/LaunchAgents/local.offramp.daemon.plist
+\tpath = FILE
 \ttype = LaunchAgent
 \tstate = running
 
@@ -171,6 +171,11 @@ class Mac:
             diagnostics_dir=home / "Logs",
         )
 
+    @property
+    def running(self) -> str:
+        """What launchctl prints of the agent once it is loaded and runs."""
+        return RUNNING.replace("FILE", str(self.file))
+
     def install(self, spec: LoginItemSpec | None = None) -> list[str]:
         """What was done."""
         self.launchctl.ran.clear()
@@ -194,7 +199,7 @@ def test_first_install_loads_the_agent(tmp_path: Path) -> None:
 def test_install_of_what_runs_as_it_should_does_nothing(tmp_path: Path) -> None:
     mac = Mac(tmp_path)
     mac.install()
-    mac.launchctl.answers[f"launchctl print {DAEMON}"] = Ran(0, RUNNING)
+    mac.launchctl.answers[f"launchctl print {DAEMON}"] = Ran(0, mac.running)
     assert mac.install() == []
     assert not mac.manager.plan_install(mac.spec).is_change
 
@@ -202,7 +207,7 @@ def test_install_of_what_runs_as_it_should_does_nothing(tmp_path: Path) -> None:
 def test_agent_that_is_loaded_but_not_running_is_kicked(tmp_path: Path) -> None:
     mac = Mac(tmp_path)
     mac.install()
-    idle = RUNNING.replace("\tpid = 4711\n", "").replace("= running", "= not running")
+    idle = mac.running.replace("\tpid = 4711\n", "").replace("= running", "= not running")
     mac.launchctl.answers[f"launchctl print {DAEMON}"] = Ran(0, idle)
     assert mac.install() == [f"kickstart {DAEMON}"]
 
@@ -210,7 +215,7 @@ def test_agent_that_is_loaded_but_not_running_is_kicked(tmp_path: Path) -> None:
 def test_changed_agent_is_unloaded_first_and_that_is_said(tmp_path: Path) -> None:
     mac = Mac(tmp_path)
     mac.install()
-    answers = iter([Ran(0, RUNNING)] * 3)
+    answers = iter([Ran(0, mac.running)] * 3)
     mac.launchctl.answers[f"launchctl print {DAEMON}"] = lambda: next(answers, Ran(113))
     mac.file.write_bytes(b"somebody changed it")
     plan = mac.manager.plan_install(mac.spec)
@@ -247,7 +252,7 @@ def test_bootstrap_that_fails_for_good_is_said_with_its_words(tmp_path: Path) ->
 def test_uninstall_unloads_and_removes(tmp_path: Path) -> None:
     mac = Mac(tmp_path)
     mac.install()
-    answers = iter([Ran(0, RUNNING)])
+    answers = iter([Ran(0, mac.running)])
     mac.launchctl.answers[f"launchctl print {DAEMON}"] = lambda: next(answers, Ran(113))
     plan = mac.manager.plan_uninstall()
     mac.launchctl.ran.clear()
@@ -270,7 +275,7 @@ def test_start_stop_and_restart(tmp_path: Path) -> None:
     assert mac.manager.plan_stop().then == ()
     assert [command[1] for command in mac.manager.plan_start().then] == ["enable", "bootstrap"]
     assert mac.manager.plan_restart() == mac.manager.plan_start()
-    mac.launchctl.answers[f"launchctl print {DAEMON}"] = Ran(0, RUNNING)
+    mac.launchctl.answers[f"launchctl print {DAEMON}"] = Ran(0, mac.running)
     assert mac.manager.plan_start().then == ()
     assert mac.manager.plan_stop().then == (("launchctl", "bootout", DAEMON),)
     assert mac.manager.plan_restart().then == (("launchctl", "kickstart", "-k", DAEMON),)
@@ -281,7 +286,7 @@ def test_state_is_the_agents_own_and_not_its_sockets(tmp_path: Path) -> None:
     state = mac.manager.state()
     assert (state.is_installed, state.is_listening, state.is_running) == (False, False, False)
     mac.install()
-    mac.launchctl.answers[f"launchctl print {DAEMON}"] = Ran(0, RUNNING)
+    mac.launchctl.answers[f"launchctl print {DAEMON}"] = Ran(0, mac.running)
     state = mac.manager.state()
     assert (state.pid, state.is_running, state.is_listening, state.is_enabled) == (
         4711,
@@ -309,6 +314,7 @@ def test_tray_is_loaded_switched_off_and_removed(tmp_path: Path) -> None:
     mac = Mac(tmp_path)
     item = autostart.LaunchAgentAutostart(mac.agents, tmp_path / "agents")
     file = tmp_path / "agents" / "local.offramp.tray.plist"
+    running = RUNNING.replace("FILE", str(file))
     assert item.choice() == "never set"
     list(item.plan_on(Path("/p/offramp"), {}).apply())
     assert mac.done == [f"enable {TRAY}", f"bootstrap gui/{UID} {file}"]
@@ -316,13 +322,13 @@ def test_tray_is_loaded_switched_off_and_removed(tmp_path: Path) -> None:
     assert item.plan_off().then == (("launchctl", "disable", TRAY),)
     mac.launchctl.answers["launchctl print-disabled"] = Ran(0, '\t"local.offramp.tray" => disabled')
     assert item.choice() == "off"
-    mac.launchctl.answers[f"launchctl print {TRAY}"] = Ran(0, RUNNING)
+    mac.launchctl.answers[f"launchctl print {TRAY}"] = Ran(0, running)
     assert item.plan_on(Path("/p/offramp"), {}).then == (("launchctl", "enable", TRAY),)
     mac.launchctl.answers["launchctl print-disabled"] = Ran(0, '\t"local.offramp.tray" => enabled')
     assert not item.plan_on(Path("/p/offramp"), {}).is_change
     changed = item.plan_on(Path("/q/offramp"), {}).then
     assert [command[1] for command in changed] == ["bootout", "enable", "bootstrap"]
-    answers = iter([Ran(0, RUNNING)])
+    answers = iter([Ran(0, running)])
     mac.launchctl.answers[f"launchctl print {TRAY}"] = lambda: next(answers, Ran(113))
     list(item.plan_removal().apply())
     assert mac.done[-1] == f"bootout {TRAY}"
@@ -332,3 +338,44 @@ def test_tray_is_loaded_switched_off_and_removed(tmp_path: Path) -> None:
 def test_tray_of_this_system_is_found(tmp_path: Path) -> None:
     found = autostart.find({}, run=CommandRecorder(), home=tmp_path, platform="darwin")
     assert isinstance(found, autostart.LaunchAgentAutostart)
+
+
+@pytest.mark.parametrize("file", ["/tmp/other/Library/LaunchAgents/x.plist", "(submitted by x)"])
+def test_agent_of_another_home_is_not_unloaded(tmp_path: Path, file: str) -> None:
+    mac = Mac(tmp_path)
+    mac.install()
+    item = autostart.LaunchAgentAutostart(mac.agents, tmp_path / "agents")
+    for target in (DAEMON, TRAY):
+        mac.launchctl.answers[f"launchctl print {target}"] = Ran(
+            0, RUNNING.replace("FILE", str(file))
+        )
+    assert mac.manager.plan_uninstall().first == ()
+    assert item.plan_removal().first == ()
+
+
+def test_tray_that_was_switched_off_is_forgotten_with_its_file(tmp_path: Path) -> None:
+    mac = Mac(tmp_path)
+    item = autostart.LaunchAgentAutostart(mac.agents, tmp_path / "agents")
+    mac.launchctl.answers["launchctl print-disabled"] = Ran(0, '\t"local.offramp.tray" => disabled')
+    assert item.plan_removal().then == (("launchctl", "enable", TRAY),)
+
+
+@pytest.mark.parametrize(("code", "is_fine"), [(0, True), (37, True), (1, False), (113, False)])
+def test_agent_that_starts_just_now_is_started(tmp_path: Path, code: int, *, is_fine: bool) -> None:
+    mac = Mac(tmp_path)
+    mac.launchctl.answers["launchctl kickstart"] = Ran(code, err="said")
+    command = mac.agents.kickstarting("local.offramp.daemon", kills=False)
+    if is_fine:
+        mac.agents.run(command)
+    else:
+        with pytest.raises(CommandFailedError, match="said"):
+            mac.agents.run(command)
+
+
+def test_agent_that_can_not_be_loaded_says_what_to_look_at(tmp_path: Path) -> None:
+    mac = Mac(tmp_path)
+    mac.launchctl.answers["launchctl bootstrap"] = Ran(5, err="Input/output error")
+    with pytest.raises(CommandFailedError) as caught:
+        mac.install()
+    for cure in (f"plutil -lint {mac.file}", "owner", "Login Items"):
+        assert cure in caught.value.hint
