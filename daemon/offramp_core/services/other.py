@@ -17,4 +17,5 @@ OTHER: Final = Service(
     company="",
     backend=Backend(name="", base_url=""),
     error_codes=zai.ERROR_CODES,
+    vague_codes=zai.VAGUE_CODES,
 )

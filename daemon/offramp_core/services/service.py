@@ -31,6 +31,8 @@ class ErrorKind(Enum):
     """The plan or the account is at fault: unpaid, expired or locked."""
     NO_SUCH_MODEL = "no such model"
     """The plan does not include the model; it serves others."""
+    UNKNOWN_MODEL = "unknown model"
+    """The service has no model of the name that was sent."""
     KEY = "key"
     """The key is wrong, or missing."""
     INVALID = "invalid"
@@ -39,6 +41,8 @@ class ErrorKind(Enum):
     """The prompt does not fit into the model's context."""
     SERVER = "server"
     """Something is broken at the service."""
+    SERVER_OR_BODY = "server or body"
+    """Something is broken at the service, or the request's body breaks it."""
 
 
 SAFE_OUTPUT_TOKENS = 32_000
@@ -103,6 +107,8 @@ class Service:
     """What it takes in the body of a request."""
     error_codes: Mapping[str, ErrorKind] = field(default_factory=dict)
     """Its own codes in the body of an error, as text."""
+    vague_codes: frozenset[str] = frozenset()
+    """Codes for a bad body that also come, without a word of it, where the body is too long."""
     models: tuple[Model, ...] = ()
     aliases: Mapping[str, Model] = field(default_factory=dict)
     """By a part of a Claude model's name: the model that the service itself serves it with."""

@@ -6,20 +6,19 @@ Anthropic's own error bodies never come here: they pass untouched. Pure; no sock
 from __future__ import annotations
 
 import json
-import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from offramp_core.control import api
-from offramp_core.redaction import mask_credentials
 from offramp_core.services import ErrorKind
+from offramp_daemon.messages import error_words
+from offramp_daemon.messages.error_bodies import Form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from offramp_core.services import Service
+    from offramp_daemon.messages.error_bodies import ServiceError
 
 RETRY_AFTER = "Retry-After"
 
@@ -38,11 +37,13 @@ _FINAL = {"x-should-retry": "false"}
 
 _TRANSIENT = {ErrorKind.BUSY: api.BUSY, ErrorKind.OVERLOADED: api.OVERLOADED}
 _ACCOUNT = frozenset({ErrorKind.ACCOUNT, ErrorKind.NO_SUCH_MODEL})
+_MAY_BE_TOO_LONG = frozenset({None, ErrorKind.INVALID, ErrorKind.SERVER, ErrorKind.SERVER_OR_BODY})
 _OF_A_KNOWN_KEY = frozenset({ErrorKind.QUOTA, *_TRANSIENT, *_ACCOUNT})
-
-_CODE_IN_MESSAGE = re.compile(r"\[([0-9]{4})\]")
-_MESSAGE_LIMIT = 1000
-_CODE_LIMIT = 20
+_NO_SERVICES_OWN = frozenset({404, 405, 410, 421})
+"""What a wrong address gives; a delegate's own message would have come with a code."""
+_OF_THE_WAY = frozenset({401, 403, 407, 408, 413, 429})
+"""What gateways and firewalls on the way answer by themselves."""
+_NOT_OF_LENGTH = frozenset({401, 403, 429, 529})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,10 @@ class Failure:
     """What the diagnostics say where `message` quotes a service, which may quote the prompt."""
     trouble: str | None = None
     """What it says of the backend (a `BackendError.kind`); None where the request is at fault."""
+    refusal: str | None = None
+    """What the backend does not take of the request: `api.REFUSED` or `api.UNKNOWN_MODEL`."""
+    detail: str | None = None
+    """What the backend answered, in a few words without content: `HTTP 400, code 1210`."""
     is_of_model: bool = False
     """Whether only that one model is in trouble."""
     is_internal: bool = False
@@ -81,49 +86,49 @@ class RequestFailedError(Exception):
         self.failure = failure
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceError:
-    """What an error body of a delegate says; `code` is its own, as text."""
-
-    code: str | None
-    message: str
-
-
-def read_error(body: bytes) -> ServiceError | None:
-    """The error in `body`, in any of the shapes that delegates use; None if it holds none."""
-    answer = _decode(body)
-    if not isinstance(answer, dict):
-        return None
-    error = answer.get("error")
-    if isinstance(error, dict):
-        return _service_error(error.get("code"), error.get("message"))
-    if isinstance(error, str):
-        return _service_error(None, error)
-    if "detail" in answer and "type" not in answer:
-        return _service_error(None, _detail(answer["detail"]))
-    if answer.get("success") is False:
-        return _service_error(answer.get("code"), answer.get("msg"))
-    return None
-
-
 def from_delegate(
-    backend: str, status: int, error: ServiceError | None, service: Service
+    backend: str,
+    status: int,
+    error: ServiceError | None,
+    service: Service,
+    *,
+    is_large: bool = False,
+    address_hint: str = "",
 ) -> Failure:
     """What the client gets when `backend`, which is `service`, refused with HTTP `status`.
 
     The client's own login is never at fault here, so nothing becomes a 401, which would make it
-    log in again; and a spent quota is final, or it would be asked for ten times more.
+    log in again; and a spent quota is final, or it would be asked for ten times more. `is_large`
+    says that the request may well be too long for the model. `address_hint` is added where
+    something else than the service seems to have answered.
     """
-    code = error.code if error else None
-    kind = service.error_kind(code)
-    said = f"{backend} says: {error.message}" if error and error.message else f"{backend} answered"
-    said += f" (code {code})" if code else f" (HTTP {status})"
+    said, kind = _said(backend, status, error), _kind_of(status, error, service)
+    # Claude Code compacts the conversation when it reads these words.
+    too_long = Failure(status=400, message=f"prompt is too long: {said}")
+    if _is_too_long(status, error, kind):
+        return too_long
+    if is_large and _is_silent_refusal(status, error, service):
+        return replace(too_long, refusal=api.REFUSED)
+    if _is_unknown_model(status, error, kind):
+        return Failure(status=400, message=said, refusal=api.UNKNOWN_MODEL)
+    if kind is not None:
+        return _of_kind(kind, backend, said)
+    if is_from_elsewhere(status, error):
+        message = f"{said}, which is no answer to a message. {address_hint}".rstrip()
+        return Failure(
+            status=status if status >= 400 else 502, message=message, trouble=api.FAILING
+        )
+    return _of_status(status, error, backend, said)
+
+
+def _of_kind(kind: ErrorKind, backend: str, said: str) -> Failure:
+    """The failure that a service means by a code of that kind."""
     if kind is ErrorKind.QUOTA:
         hint = f"The {backend} quota is spent. Choose a model that stays on Claude, or wait."
         return Failure(status=429, message=f"{hint} {said}", headers=_FINAL, trouble=api.LIMIT)
     if kind in _TRANSIENT:
         return Failure(status=429, message=said, trouble=_TRANSIENT[kind])
-    if kind is ErrorKind.KEY or (code is None and status == 403):
+    if kind is ErrorKind.KEY:
         return _bad_key(backend, said)
     if kind in _ACCOUNT:
         return Failure(
@@ -133,21 +138,100 @@ def from_delegate(
             trouble=api.ACCOUNT,
             is_of_model=kind is ErrorKind.NO_SUCH_MODEL,
         )
-    if kind is ErrorKind.TOO_LONG:
-        # Claude Code compacts the conversation when it reads these words.
-        return Failure(status=400, message=f"prompt is too long: {said}")
-    if kind is ErrorKind.INVALID or status == 422:  # FastAPI's status for a bad body
-        return Failure(status=400, message=said)
     if kind is ErrorKind.SERVER:
         return Failure(status=500, message=said, trouble=api.FAILING)
+    if kind is ErrorKind.SERVER_OR_BODY:
+        return Failure(status=500, message=said, trouble=api.FAILING, refusal=api.REFUSED)
+    return Failure(status=400, message=said, refusal=api.REFUSED)
+
+
+def _of_status(status: int, error: ServiceError | None, backend: str, said: str) -> Failure:
+    """The failure that an HTTP status means where no code says more."""
     if status < 400:
         message = f"{said}, which is no answer to a message."
         return Failure(status=502, message=message, trouble=api.FAILING)
-    if status == 401:
+    if status == 401 or (status == 403 and _speaks_of_key(error)):
         return _bad_key(backend, said)
-    # 404 is what a wrong address gives; a delegate's own message would have come with a code.
-    trouble = api.FAILING if status == 404 else trouble_of(status)
-    return Failure(status=status, message=said, trouble=trouble)
+    if status == 402:
+        return Failure(status=403, message=said, headers=_FINAL, trouble=api.ACCOUNT)
+    if status == 403:
+        # By itself it is no sign of a bad key: a firewall says so to a single request, too.
+        hint = "A gateway or firewall on the way may have refused this request, or the key."
+        message = f"{said}. {hint}"
+        return Failure(status=403, message=message, headers=_FINAL, refusal=api.REFUSED)
+    if status == 422:  # FastAPI's status for a bad body
+        return Failure(status=400, message=said, refusal=api.REFUSED)
+    trouble = trouble_of(status)
+    return Failure(
+        status=status, message=said, trouble=trouble, refusal=None if trouble else api.REFUSED
+    )
+
+
+def _said(backend: str, status: int, error: ServiceError | None) -> str:
+    """Who answered, and what: the error's own words, or what came in place of an error."""
+    code = error.code if error else None
+    where = f"(code {code})" if code else f"(HTTP {status})"
+    if error is None:
+        return f"{backend} answered {where}"
+    if error.form in {Form.PAGE, Form.TEXT} or not error.message:
+        came = "" if error.form is Form.SERVICE else f" with {error.form.value}"
+        quoted = f' "{error.message}"' if error.message else ""
+        return f"{backend} answered{came}{quoted} {where}"
+    return f"{backend} says: {error.message} {where}"
+
+
+def _kind_of(status: int, error: ServiceError | None, service: Service) -> ErrorKind | None:
+    """What the code means, or else the type; None where the HTTP status has to do."""
+    if error is None:
+        return None
+    code, kind = error.code or "", error.error_type or ""
+    found = service.error_kind(code) or error_words.NAMES.get(code) or error_words.NAMES.get(kind)
+    return error_words.TYPES.get(kind) if found is None and status < 400 else found
+
+
+def _is_too_long(status: int, error: ServiceError | None, kind: ErrorKind | None) -> bool:
+    """Whether the service says that the prompt does not fit."""
+    if kind is ErrorKind.TOO_LONG or (kind is None and status == 413):
+        return True
+    if error is None or kind not in _MAY_BE_TOO_LONG:
+        return False
+    return status not in _NOT_OF_LENGTH and error_words.says_too_long(error.message)
+
+
+def _is_silent_refusal(status: int, error: ServiceError | None, service: Service) -> bool:
+    """Whether the body is refused in a way that leaves open whether its length is the reason."""
+    if error is None or not (error.code or error.message):
+        return status == 400
+    return error.code in service.vague_codes
+
+
+def _is_unknown_model(status: int, error: ServiceError | None, kind: ErrorKind | None) -> bool:
+    """Whether the service has no model of that name: by the code, or by the words."""
+    if kind is ErrorKind.UNKNOWN_MODEL:
+        return True
+    if error is None or kind not in {None, ErrorKind.INVALID} or error.form is Form.PAGE:
+        return False
+    if status == 404 or error.error_type == "not_found_error":
+        return error_words.speaks_of_model(error.message)
+    return status not in _NOT_OF_LENGTH and error_words.says_no_such_model(error.message)
+
+
+def is_from_elsewhere(status: int, error: ServiceError | None) -> bool:
+    """Whether something else than a service for messages seems to have answered."""
+    if status < 400:
+        return error is None or error.form is not Form.SERVICE
+    if status in _NO_SERVICES_OWN:
+        return True
+    is_page = error is not None and error.form in {Form.PAGE, Form.TEXT}
+    return is_page and status < 500 and status not in _OF_THE_WAY
+
+
+def _speaks_of_key(error: ServiceError | None) -> bool:
+    return (
+        error is not None
+        and error.form is Form.SERVICE
+        and (error.error_type == "authentication_error" or error_words.speaks_of_key(error.message))
+    )
 
 
 def trouble_of(status: int) -> str | None:
@@ -172,40 +256,3 @@ def _bad_key(backend: str, said: str) -> Failure:
     hint = f"{backend} refused the key that Offramp sends. Check it with `offramp config show`."
     message = f"{hint} {said}"
     return Failure(status=403, message=message, headers=_FINAL, trouble=api.KEY_REFUSED)
-
-
-def _decode(body: bytes) -> Any:
-    """`body` as JSON; None if it is none. Only the standard library takes lone surrogates."""
-    try:
-        return msgspec.json.decode(body)
-    except (ValueError, RecursionError):
-        pass
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _service_error(code: object, message: object) -> ServiceError:
-    """The error, its message fit to be shown: bounded, whole characters, and no key in it."""
-    text = message[: 2 * _MESSAGE_LIMIT] if isinstance(message, str) else ""
-    text = mask_credentials(text)[:_MESSAGE_LIMIT].encode("utf-8", "replace").decode()
-    if isinstance(code, str | int) and code != "":
-        return ServiceError(code=str(code)[:_CODE_LIMIT], message=text)
-    in_message = _CODE_IN_MESSAGE.match(text)
-    return ServiceError(code=in_message[1] if in_message else None, message=text)
-
-
-def _detail(detail: object) -> str:
-    """FastAPI's account of a bad body: where and what, without the input, which is the prompt."""
-    if isinstance(detail, str):
-        return detail
-    faults = detail if isinstance(detail, list) else []
-    return "; ".join(_fault(fault) for fault in faults if isinstance(fault, dict))
-
-
-def _fault(fault: dict[str, Any]) -> str:
-    loc, what = fault.get("loc"), fault.get("msg")
-    parts = loc if isinstance(loc, list) else ["body"]
-    where = ".".join(str(part) for part in parts if isinstance(part, str | int))
-    return f"{where}: {what}" if isinstance(what, str) else where

@@ -1,8 +1,10 @@
 """Looks at how a stream begins, before any of it reaches the client.
 
-A service that accepts a request may still fail it with the first event of its stream, or with none
-at all. As long as nothing was passed on, another backend can serve the request; so the stream's
-bytes are held until its first event is whole, and not a moment longer.
+A service that accepts a request may still fail it with an error event, after pings and comments or
+after `message_start`, or end the stream without a word. As long as nothing was passed on, another
+backend can serve the request; so a stream's bytes are held until its first event that says how it
+goes on: the beginning of its content, or an error. How long that may take is for the caller to
+decide.
 """
 
 from __future__ import annotations
@@ -10,24 +12,34 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from offramp_daemon.messages import errors
+from offramp_daemon.messages import error_bodies
 from offramp_daemon.wire.content_coding import ContentCodingError, Decoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from offramp_daemon.messages.errors import ServiceError
+    from offramp_daemon.messages.error_bodies import ServiceError
+
+HOLD_S = 3.0
+"""For so long pings and comments are held back from the client, for whom they are signs of life."""
 
 LIMIT_BYTES = 64 * 1024
-"""What is longer is no event that a stream of messages begins with; it is passed on."""
+"""No stream of messages has more before its content; what is longer is passed on."""
 
 _SLICE_BYTES = 2048
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BLANK_LINE = re.compile(rb"\n\r?\n|\r\r")
-_MARKS = re.compile(rb"error|success|detail|\\u")
+_NOTHING = re.compile(rb"(?:[\r\n]|:[^\r\n]*[\r\n])*")
+"""Blank lines and comments."""
+_BORDER_BYTES = 3
+"""So much of what was searched may be part of a blank line that was not whole."""
+_MARKS = re.compile(rb"error|success|detail|\"code\"|\\u")
 """Without any of these there is no error in a JSON object; letters may be written as escapes."""
+_OPENING = re.compile(rb'\s*\{\s*"type"\s*:\s*"(?:ping|message_start)"')
+_BEGINNING = b"message_start"
+_OPENING_NAMES = frozenset({b"ping", b"message_start"})
 _LINE_END = re.compile(rb"\r\n|\n|\r")
-_UNKNOWN = errors.ServiceError(code=None, message="")
+_UNKNOWN = error_bodies.ServiceError(code=None, message="")
 
 
 class FirstEventReader:
@@ -38,10 +50,15 @@ class FirstEventReader:
         self.is_empty = True
         """No byte of it came, its coding undone."""
         self.is_known = False
-        """Its first event, or a comment before that, is whole; or it can't be read."""
-        self._text = b""
+        """The first event that counts is whole; or the stream can't be read."""
+        self.has_message = False
+        """The message has begun, though nothing of its content came."""
+        self._text = bytearray()
+        self._start = 0
+        """Where in the text the event begins that is not whole yet."""
+        self._searched = 0
         self._event = b""
-        """The first event, or what has come of it."""
+        """The event that counts, once it is known."""
         self._decode: Callable[[bytes], None] = self._take
         if content_encoding:
             try:
@@ -61,41 +78,79 @@ class FirstEventReader:
         return self.is_known
 
     def error(self, mask: Callable[[bytes], bytes] = bytes) -> ServiceError | None:
-        """What the first event says went wrong; None if it says nothing of the kind.
+        """What the first event that counts says went wrong; None if it says nothing of the kind.
 
-        `mask` takes out what nobody is to see.
+        `mask` takes out what nobody is to see. Of a stream that has ended, an event without its
+        blank line counts, too.
         """
-        name, data = _first_event(self._event)
-        if name != b"error" and _MARKS.search(data) is None:
-            return None  # as nearly always: not worth reading
-        found = errors.read_error(mask(data))
-        if found is None and name == b"error":
-            return _UNKNOWN
-        return found
+        block = self._event if self.is_known else bytes(self._text[self._start :])
+        return _error_in(block, mask)
 
     def _take(self, piece: bytes) -> None:
         if piece:
             self.is_empty = False
         if self.is_known:
             return
-        self._text += piece[: LIMIT_BYTES - len(self._text)]
-        text = self._text.removeprefix(_BYTE_ORDER_MARK).lstrip(b"\r\n")
-        is_long = len(self._text) >= LIMIT_BYTES
-        if text.startswith(b":"):
-            # A comment says that the service lives: the client should hear of that, too, and at
-            # once. What follows counts for nothing, lest it matter whether it came in one piece.
-            self.is_known, self._event = True, b""
-            return
-        end = _BLANK_LINE.search(text)
-        self._event = text[: end.start()] if end else text
-        self.is_known = is_long or end is not None
+        text = self._text
+        text += piece[: LIMIT_BYTES - len(text)]
+        if self._start == 0 and text.startswith(_BYTE_ORDER_MARK):
+            self._start = len(_BYTE_ORDER_MARK)
+        self._read_events()
+        if len(text) >= LIMIT_BYTES and not self.is_known:
+            self._end_with(text[self._start :])
+
+    def _read_events(self) -> None:
+        """Pass over the events that leave open how the stream goes on."""
+        text = self._text
+        while True:
+            if nothing := _NOTHING.match(text, self._start):
+                self._start = nothing.end()
+            end = _BLANK_LINE.search(text, max(self._start, self._searched - _BORDER_BYTES))
+            if end is None:
+                self._searched = len(text)
+                return
+            block = bytes(text[self._start : end.start()])
+            if not _leaves_open(block):
+                self._end_with(block)
+                return
+            self.has_message = self.has_message or _BEGINNING in block
+            self._start = self._searched = end.end()
+
+    def _end_with(self, block: bytes | bytearray) -> None:
+        self.is_known, self._event = True, bytes(block)
+        self._text.clear()
 
     def _give_up(self) -> None:
         """Claim nothing of bytes that can't be read."""
-        self.is_known, self.is_empty, self._event = True, False, b""
+        self.is_empty = False
+        self._end_with(b"")
 
 
-def _first_event(block: bytes) -> tuple[bytes, bytes]:
+def _leaves_open(block: bytes) -> bool:
+    """Whether the event in `block` says neither that content begins nor that something failed."""
+    if block.lstrip().startswith((b"{", b"<")):
+        return False
+    name, data = _fields(block)
+    if name == b"error":
+        return False
+    if _MARKS.search(data) is not None and error_bodies.read_error(data) is not None:
+        return False
+    return not data or name in _OPENING_NAMES or _OPENING.match(data) is not None
+
+
+def _error_in(block: bytes, mask: Callable[[bytes], bytes]) -> ServiceError | None:
+    name, data = _fields(block)
+    if name != b"error" and _MARKS.search(data) is None and not block.startswith((b"{", b"<")):
+        return None  # as nearly always: not worth reading
+    found = error_bodies.read_error(mask(data)) or error_bodies.read_page(mask(block))
+    if found is None and name == b"error":
+        return _UNKNOWN
+    if found is None and block.startswith(b"{"):
+        return error_bodies.read_refusal(mask(block), 200)
+    return found
+
+
+def _fields(block: bytes) -> tuple[bytes, bytes]:
     """The name and the data of the event in `block`; empty where it has none.
 
     A JSON object in place of fields is taken for data: an error sent under the wrong content type.

@@ -10,18 +10,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from offramp_core.control import api
+from offramp_core.model_limits import limits_for
 from offramp_core.services import service_of
-from offramp_daemon.messages import errors, first_event
+from offramp_daemon.messages import error_bodies, errors, first_event
+from offramp_daemon.messages.error_bodies import Form
 from offramp_daemon.messages.errors import RETRY_AFTER, Failure
 from offramp_daemon.messages.first_event import FirstEventReader
-from offramp_daemon.proxy import responses, streaming
+from offramp_daemon.proxy import address_hint, responses, streaming
 from offramp_daemon.proxy.offload import aside
+from offramp_daemon.routing import keep_rules
 
 if TYPE_CHECKING:
     import aiohttp
 
     from offramp_core.settings import Backend
     from offramp_daemon.exchange import Exchange
+    from offramp_daemon.messages.error_bodies import ServiceError
+
+LARGE_BYTES = 1_000_000
+"""A longer body may well be too long, whatever the model: a refusal that says nothing of its cause
+is then put down to that."""
 
 _REDIRECT = 300
 
@@ -49,23 +57,25 @@ async def check(exchange: Exchange, answer: aiohttp.ClientResponse) -> CheckedAn
         responses.PLAIN_LIMIT_BYTES,
         silence_timeout_s=exchange.settings.silence_timeout_s,
     )
-    failure = await aside(len(head), _refusal, exchange.decision.backend, answer, head)
+    failure = await aside(len(head), _refusal, exchange, answer, head)
     return CheckedAnswer(head=head, failure=failure)
 
 
 async def _check_stream(exchange: Exchange, answer: aiohttp.ClientResponse) -> CheckedAnswer:
-    begun = FirstEventReader(answer.headers.get("Content-Encoding", ""))
+    begun, silence_s = FirstEventReader(_coding_of(answer)), exchange.settings.silence_timeout_s
     head = await streaming.read_start(
         answer,
         first_event.LIMIT_BYTES,
-        silence_timeout_s=exchange.settings.silence_timeout_s,
+        silence_timeout_s=silence_s,
         is_enough=begun.feed,
+        hold_s=min(first_event.HOLD_S, silence_s / 2),
+        has_begun=lambda: begun.has_message,
     )
     backend = exchange.decision.backend
     error = begun.error(lambda data: _masked(data, backend))
     if error is not None:
-        return CheckedAnswer(head=head, failure=_failure(backend, answer, error))
-    if begun.is_known or not answer.content.at_eof():
+        return CheckedAnswer(head=head, failure=_failure(exchange, answer, error))
+    if begun.is_known or begun.has_message or not answer.content.at_eof():
         return CheckedAnswer(head=head)
     failure = Failure(
         status=502,
@@ -75,16 +85,16 @@ async def _check_stream(exchange: Exchange, answer: aiohttp.ClientResponse) -> C
     return CheckedAnswer(head=head, failure=failure, is_empty=begun.is_empty)
 
 
-def _refusal(backend: Backend, answer: aiohttp.ClientResponse, head: bytes) -> Failure | None:
+def _refusal(exchange: Exchange, answer: aiohttp.ClientResponse, head: bytes) -> Failure | None:
     """What the client gets for an answer `head` that is no message; None if it is one.
 
     Should the service quote the key that it got, the mask stands in its place. A redirect is an
     error too: a client that followed it would take its own key and the conversation along.
     """
-    body = _masked(responses.plain(head, answer), backend)
-    error = errors.read_error(body)
+    body = _masked(responses.plain(head, answer), exchange.decision.backend)
+    error = error_bodies.read_refusal(body, answer.status)
     is_message = answer.status < _REDIRECT and error is None and body.lstrip()[:1] == b"{"
-    return None if is_message else _failure(backend, answer, error)
+    return None if is_message else _failure(exchange, answer, error)
 
 
 def _masked(body: bytes, backend: Backend) -> bytes:
@@ -95,16 +105,45 @@ def _masked(body: bytes, backend: Backend) -> bytes:
 
 
 def _failure(
-    backend: Backend, answer: aiohttp.ClientResponse, error: errors.ServiceError | None
+    exchange: Exchange, answer: aiohttp.ClientResponse, error: ServiceError | None
 ) -> Failure:
-    failure = errors.from_delegate(backend.name, answer.status, error, service_of(backend.name))
-    code = error.code if error else None
-    diagnostic = (
-        f"{backend.name} refused it with HTTP status {answer.status}, code {code or 'none'}"
+    backend, status = exchange.decision.backend, answer.status
+    failure = errors.from_delegate(
+        backend.name,
+        status,
+        error,
+        service_of(backend.name),
+        is_large=_is_large(exchange),
+        address_hint=address_hint.sentence(backend),
     )
+    came = f"code {error.code}" if error and error.code else _form_of(error)
+    diagnostic = f"{backend.name} refused it with HTTP status {status}, {came or 'code none'}"
+    if errors.is_from_elsewhere(status, error):
+        diagnostic += f"; {address_hint.short(backend)}"
     return dataclasses.replace(
-        failure, diagnostic=diagnostic, headers={**_retry_after(answer), **failure.headers}
+        failure,
+        diagnostic=diagnostic,
+        detail=f"HTTP {status}, {came}" if came else f"HTTP {status}",
+        headers={**_retry_after(answer), **failure.headers},
     )
+
+
+def _form_of(error: ServiceError | None) -> str:
+    """What came in place of a service's error; empty where one came, or nothing."""
+    return "" if error is None or error.form is Form.SERVICE else error.form.value
+
+
+def _is_large(exchange: Exchange) -> bool:
+    """Whether the request may well be too long for the model that it was sent with."""
+    body, decision = exchange.body, exchange.decision
+    room = limits_for(decision.backend, decision.route, body.model).context_tokens
+    length = len(body.source)
+    is_over = room is not None and keep_rules.estimate_tokens(length) > room
+    return is_over or length > LARGE_BYTES
+
+
+def _coding_of(answer: aiohttp.ClientResponse) -> str:
+    return answer.headers.get("Content-Encoding", "")
 
 
 def _retry_after(answer: aiohttp.ClientResponse) -> dict[str, str]:

@@ -116,25 +116,36 @@ async def read_start(
     *,
     silence_timeout_s: float,
     is_enough: Callable[[bytes], bool] | None = None,
+    hold_s: float | None = None,
+    has_begun: Callable[[], bool] = lambda: False,
 ) -> bytes:
     """The body of `answer`, for a look at it before its head goes to the client.
 
     It goes up to its end or to just over `limit_bytes`, whichever comes first. `is_enough` is given
-    each chunk, and may end it sooner. The answer is closed unless all is well.
+    each chunk, and may end it sooner; so does `hold_s` after the first of them. The answer is
+    closed unless all is well.
 
     Raises:
-        RequestFailedError: the upstream broke off, or was silent too long.
+        RequestFailedError: the upstream broke off, or was silent too long; save where `has_begun`,
+            since it breaks off in the client's hands then.
     """
     chunks: list[bytes] = []
     length = 0
     try:
         with _AnswerReader(answer, silence_timeout_s) as source:
-            while length <= limit_bytes and (chunk := await source.read()):
-                chunks.append(chunk)
-                length += len(chunk)
-                if is_enough is not None and is_enough(chunk):
-                    break
+            async with asyncio.timeout(None) as hold:
+                while length <= limit_bytes and (chunk := await source.read()):
+                    chunks.append(chunk)
+                    length += len(chunk)
+                    if is_enough is not None and is_enough(chunk):
+                        break
+                    if hold_s is not None and hold.when() is None:
+                        hold.reschedule(asyncio.get_running_loop().time() + hold_s)
+    except TimeoutError:
+        pass  # it was held for long enough
     except CutStreamError as error:
+        if has_begun():
+            return b"".join(chunks)
         answer.close()
         failure = Failure(
             status=502,

@@ -15,7 +15,7 @@ import aiohttp
 import msgspec
 
 from offramp_core.services import service_of
-from offramp_daemon.messages import errors
+from offramp_daemon.messages import error_bodies, errors
 from offramp_daemon.messages.errors import RequestFailedError
 from offramp_daemon.upstream.client import Upstream
 from offramp_daemon.wire import headers
@@ -100,7 +100,7 @@ async def _send(
 
 
 def _judge(backend: Backend, status: int, answer: bytes) -> Verdict:
-    error, service = errors.read_error(answer), service_of(backend.name)
+    error, service = error_bodies.read_error(answer), service_of(backend.name)
     said = f": {error.message}" if error and error.message else ""
     if errors.refuses_key(status, error, service):
         return Verdict(outcome="refused", text=f"{backend.name} refuses this key{said}.")

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from request_bodies import ZAI_KEY, anything, encode, unhurried
 
 from offramp_core.services import zai
-from offramp_daemon.messages import errors
-from offramp_daemon.messages.errors import Failure, RequestFailedError, ServiceError
+from offramp_daemon.messages import error_bodies, errors
+from offramp_daemon.messages.error_bodies import ServiceError
+from offramp_daemon.messages.errors import Failure, RequestFailedError
 
 NO_RETRY = {"x-should-retry": "false"}
 RETRY: dict[str, str] = {}
@@ -42,7 +43,7 @@ def as_number(code, message):
 
 def failure_for(status, body):
     raw = body if isinstance(body, bytes) else encode(body)
-    return errors.from_delegate("zai", status, errors.read_error(raw), zai.SERVICE)
+    return errors.from_delegate("zai", status, error_bodies.read_error(raw), zai.SERVICE)
 
 
 CODES = [
@@ -77,7 +78,7 @@ def test_zais_code_decides_whatever_the_shape_and_status(
         (401, {"error": "unauthorized"}, 403, "permission_error", NO_RETRY),
         (403, b"<html>", 403, "permission_error", NO_RETRY),
         (404, b"not json", 404, "not_found_error", RETRY),
-        (413, b"", 413, "request_too_large", RETRY),
+        (413, b"", 400, "invalid_request_error", RETRY),
         (429, b"", 429, "rate_limit_error", RETRY),
         (429, as_number(4711, "new"), 429, "rate_limit_error", RETRY),
         (500, b"", 500, "api_error", RETRY),
@@ -128,14 +129,14 @@ def test_too_long_is_said_in_the_words_that_make_claude_code_compact():
     ],
 )
 def test_good_answers_hold_no_error(body):
-    assert errors.read_error(encode(body)) is None
+    assert error_bodies.read_error(encode(body)) is None
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"<html>", b'{"error":', b"\xff", b"[" * 100_000, b'{"a":' + b"[" * 100_000]
 )
 def test_what_is_no_json_holds_no_error(body):
-    assert errors.read_error(body) is None
+    assert error_bodies.read_error(body) is None
 
 
 def test_detail_names_the_place_and_the_fault_but_never_the_input():
@@ -152,7 +153,7 @@ def test_detail_names_the_place_and_the_fault_but_never_the_input():
         {"loc": "my secret prompt"},
         "my secret prompt",
     ]
-    error = errors.read_error(encode({"detail": detail}))
+    error = error_bodies.read_error(encode({"detail": detail}))
     assert error == ServiceError(
         code=None,
         message="body.messages.1.role: Input should be 'user' or 'assistant'; body; x: bad; body",
@@ -164,7 +165,9 @@ def test_detail_names_the_place_and_the_fault_but_never_the_input():
     [("Not Found", "Not Found"), ([], ""), (None, ""), ({"a": "prompt"}, ""), (7, "")],
 )
 def test_detail_of_another_form_is_an_error_too(detail, message):
-    assert errors.read_error(encode({"detail": detail})) == ServiceError(code=None, message=message)
+    assert error_bodies.read_error(encode({"detail": detail})) == ServiceError(
+        code=None, message=message
+    )
 
 
 def test_message_is_truncated():
@@ -196,7 +199,7 @@ def test_half_characters_in_a_message_reach_nobody():
 
 @pytest.mark.parametrize("code", [None, "", [], {}, 1.5])
 def test_code_that_is_none_is_read_as_none(code):
-    error = errors.read_error(encode({"error": {"code": code, "message": ["no text"]}}))
+    error = error_bodies.read_error(encode({"error": {"code": code, "message": ["no text"]}}))
     assert error == ServiceError(code=None, message="")
 
 
@@ -244,7 +247,7 @@ ERRORS = st.one_of(
 @unhurried
 @given(st.integers(200, 599), ERRORS.map(encode) | st.binary(max_size=30))
 def test_any_error_body_gives_a_failure_that_is_no_401(status, body):
-    error = errors.read_error(body)
+    error = error_bodies.read_error(body)
     failure = errors.from_delegate("zai", status, error, zai.SERVICE)
     assert 400 <= failure.status < 600
     assert failure.status != 401

@@ -13,6 +13,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from offramp_daemon.messages.error_bodies import Form
 from offramp_daemon.messages.first_event import LIMIT_BYTES, FirstEventReader
 
 if TYPE_CHECKING:
@@ -21,6 +22,21 @@ if TYPE_CHECKING:
 START = b'event: message_start\ndata: {"type":"message_start","message":{"usage":{}}}\n\n'
 DELTA = b'event: content_block_delta\ndata: {"type":"content_block_delta"}\n\n'
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
+BLOCK = b'event: content_block_start\ndata: {"type":"content_block_start","index":0}\n\n'
+OPENINGS = {
+    "ping": PING,
+    "pings": PING * 20,
+    "unnamed ping": b'data: {"type": "ping"}\n\n',
+    "ping without data": b"event: ping\n\n",
+    "comment": b": keep-alive\n",
+    "comments": b": a\n\n:\n\n",
+    "retry": b"retry: 3000\n\n",
+    "id": b"id: 7\n\n",
+    "blank lines": b"\n\r\n\n",
+    "start": START,
+    "all of it": b"retry: 10\n" + PING + b": x\n\n" + START + PING,
+    "crlf": (PING + START).replace(b"\n", b"\r\n"),
+}
 ERRORS = {
     "typed": (b'event: error\ndata: {"type":"error","error":{"code":"1305"}}\n\n', "1305"),
     "unnamed": (b'data: {"error":{"code":1302,"message":"busy"}}\n\n', "1302"),
@@ -67,19 +83,64 @@ def test_error_is_found(text: bytes, code: str | None, coding: str) -> None:
 
 
 @pytest.mark.parametrize("coding", CODINGS)
-@pytest.mark.parametrize("text", [START, DELTA, PING, b'data: {"error":null}\n\n'])
+@pytest.mark.parametrize("text", [DELTA, START + DELTA, PING + BLOCK, b'data: {"error":null}\n\n'])
 def test_what_is_no_error_passes(text: bytes, coding: str) -> None:
     opening, _ = fed(CODINGS[coding](text + ERRORS["typed"][0]), coding)
     assert opening.is_known
     assert opening.error() is None
 
 
+@pytest.mark.parametrize("text", [*OPENINGS.values(), b""], ids=[*OPENINGS, "nothing"])
+@pytest.mark.parametrize("content", [BLOCK, BLOCK.replace(b"\n\n", b"\n\r\n"), DELTA])
+def test_nothing_is_held_longer_than_the_first_content(text: bytes, content: bytes) -> None:
+    opening, took = fed(text + content + DELTA)
+    assert (opening.is_known, opening.error()) == (True, None)
+    assert took <= len(text + content)
+
+
+@pytest.mark.parametrize("text", OPENINGS.values(), ids=OPENINGS)
+@pytest.mark.parametrize(("error", "code"), ERRORS.values(), ids=ERRORS)
+def test_error_is_found_behind_what_is_no_content(
+    text: bytes, error: bytes, code: str | None
+) -> None:
+    plain = text + error.removeprefix(b"\xef\xbb\xbf")
+    for coding, size in (("", 1), ("", 7), ("gzip", 3), ("", 1000)):
+        opening, _ = fed(CODINGS[coding](plain), coding, size=size)
+        found = opening.error()
+        assert found is not None
+        assert found.code == code
+
+
 @pytest.mark.parametrize(
-    "text", [START, PING, START.replace(b"\n\n", b"\n\r\n"), b": keep-alive\n", b":"]
+    ("text", "has_message"),
+    [(START, True), (PING + START, True), (PING, False), (b": x\n\n", False), (b"", False)],
 )
-def test_nothing_is_held_longer_than_its_first_event(text: bytes) -> None:
-    _, took = fed(text + DELTA)
-    assert took <= len(text)
+def test_message_without_content_has_begun_all_the_same(text: bytes, has_message: bool) -> None:
+    opening, _ = fed(text)
+    assert (opening.is_known, opening.has_message) == (False, has_message)
+    assert opening.error() is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"<!DOCTYPE html><html><head><title>404 Not Found</title>", "404 Not Found"),
+        (b"<html>\n\n<body>\n\n</body></html>", ""),
+        (b'{"timestamp":"2026","status":404,"error":"Not Found","path":"/v1"}', "Not Found"),
+        (b'{"status":"ok"}\n\n', ""),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 1000])
+def test_what_is_no_stream_at_all_is_an_error(text: bytes, said: str, size: int) -> None:
+    opening, _ = fed(text, size=size)
+    error = opening.error()
+    assert error is not None
+    assert (error.form is not Form.SERVICE, error.message) == (True, said)
+
+
+def test_whole_message_in_place_of_a_stream_passes() -> None:
+    opening, _ = fed(b'{"type":"message","content":[]}\n\n')
+    assert opening.error() is None
 
 
 @pytest.mark.parametrize("coding", CODINGS)
@@ -107,12 +168,6 @@ def test_mask_takes_out_what_nobody_is_to_see() -> None:
     error = opening.error(lambda data: data.replace(b"abc", b"***"))
     assert error is not None
     assert error.message == "key ***"
-
-
-def test_error_behind_a_comment_counts_for_nothing_in_one_piece_or_many() -> None:
-    for size in (1, 1000):
-        opening, _ = fed(b":" + ERRORS["typed"][0], size=size)
-        assert (opening.is_known, opening.error()) == (True, None)
 
 
 @given(

@@ -19,7 +19,16 @@ from proxy_harness import (
     shared_state,
 )
 from raw_client import post, read_to_end
-from raw_upstream import MESSAGE, SSE_HEAD, START, Connection, chunk, json_answer, raw_upstream
+from raw_upstream import (
+    DELTA,
+    MESSAGE,
+    SSE_HEAD,
+    START,
+    Connection,
+    chunk,
+    json_answer,
+    raw_upstream,
+)
 
 from offramp_core.control import api
 from offramp_core.settings import Backend, Route, Secret
@@ -295,7 +304,7 @@ async def test_error_in_mid_stream_does_not_pass_for_a_spent_quota(
     stop = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 
     async def answer(connection: Connection) -> None:
-        await connection.write(SSE_HEAD + chunk(START + error + stop) + b"0\r\n\r\n")
+        await connection.write(SSE_HEAD + chunk(START + DELTA + error + stop) + b"0\r\n\r\n")
 
     async with (
         raw_upstream(answer) as delegate,

@@ -15,7 +15,8 @@ from offramp_core.control import api
 from offramp_core.services import zai
 from offramp_core.settings import ANTHROPIC, Secret
 from offramp_daemon.exchange import Exchange
-from offramp_daemon.messages.errors import Failure, ServiceError, from_delegate
+from offramp_daemon.messages.error_bodies import ServiceError
+from offramp_daemon.messages.errors import Failure, from_delegate
 from offramp_daemon.messages.outcome import of_abandoned, of_answer, of_failure
 from offramp_daemon.messages.request_body import read
 from offramp_daemon.messages.usage_meter import UsageMeter

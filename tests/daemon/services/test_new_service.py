@@ -45,7 +45,7 @@ from offramp_core.settings import Secret
 from offramp_core.wording import colours
 from offramp_core.wording.formatting import backend_name
 from offramp_daemon.messages import errors, request_body
-from offramp_daemon.messages.errors import ServiceError
+from offramp_daemon.messages.error_bodies import ServiceError
 from offramp_daemon.routing import router
 
 key, home = sys.argv[1], Path(sys.argv[2])
