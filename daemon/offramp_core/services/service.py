@@ -31,6 +31,8 @@ class ErrorKind(Enum):
     """The plan or the account is at fault: unpaid, expired or locked."""
     NO_SUCH_MODEL = "no such model"
     """The plan does not include the model; it serves others."""
+    UNKNOWN_MODEL = "unknown model"
+    """The service has no model of the name that was sent."""
     KEY = "key"
     """The key is wrong, or missing."""
     INVALID = "invalid"

@@ -56,6 +56,10 @@ class Failure:
     """What the diagnostics say where `message` quotes a service, which may quote the prompt."""
     trouble: str | None = None
     """What it says of the backend (a `BackendError.kind`); None where the request is at fault."""
+    refusal: str | None = None
+    """What the backend does not take of the request: `api.REFUSED` or `api.UNKNOWN_MODEL`."""
+    detail: str | None = None
+    """What the backend answered, in a few words without content: `HTTP 400, code 1210`."""
     is_of_model: bool = False
     """Whether only that one model is in trouble."""
     is_internal: bool = False
@@ -136,8 +140,10 @@ def from_delegate(
     if kind is ErrorKind.TOO_LONG:
         # Claude Code compacts the conversation when it reads these words.
         return Failure(status=400, message=f"prompt is too long: {said}")
+    if kind is ErrorKind.UNKNOWN_MODEL:
+        return Failure(status=400, message=said, refusal=api.UNKNOWN_MODEL)
     if kind is ErrorKind.INVALID or status == 422:  # FastAPI's status for a bad body
-        return Failure(status=400, message=said)
+        return Failure(status=400, message=said, refusal=api.REFUSED)
     if kind is ErrorKind.SERVER:
         return Failure(status=500, message=said, trouble=api.FAILING)
     if status < 400:
@@ -147,7 +153,8 @@ def from_delegate(
         return _bad_key(backend, said)
     # 404 is what a wrong address gives; a delegate's own message would have come with a code.
     trouble = api.FAILING if status == 404 else trouble_of(status)
-    return Failure(status=status, message=said, trouble=trouble)
+    refusal = api.REFUSED if status in {400, 413} else None
+    return Failure(status=status, message=said, trouble=trouble, refusal=refusal)
 
 
 def trouble_of(status: int) -> str | None:

@@ -58,6 +58,10 @@ class Outcome:
     """Whether the client got the backend's own answer to its end, be it an error."""
     was_reached: bool = False
     """Whether the backend answered, though with nothing that could be passed on."""
+    trouble_cause: str | None = None
+    """What a run of such outcomes means for delegation, as a `DelegationTrouble.cause`."""
+    detail: str | None = None
+    """What the backend answered, in a few words without content: `HTTP 400, code 1210`."""
 
 
 def of_answer(http_status: int, meter: UsageMeter, *, is_delegated: bool) -> Outcome:
@@ -96,6 +100,8 @@ def of_failure(failure: Failure) -> Outcome:
         http_status=failure.status,
         why=(failure.diagnostic or failure.message).removeprefix("Offramp: "),
         was_reached=not failure.is_internal,
+        trouble_cause=failure.refusal or failure.trouble,
+        detail=failure.detail,
     )
 
 

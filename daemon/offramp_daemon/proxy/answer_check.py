@@ -103,7 +103,10 @@ def _failure(
         f"{backend.name} refused it with HTTP status {answer.status}, code {code or 'none'}"
     )
     return dataclasses.replace(
-        failure, diagnostic=diagnostic, headers={**_retry_after(answer), **failure.headers}
+        failure,
+        diagnostic=diagnostic,
+        detail=f"HTTP {answer.status}, code {code}" if code else f"HTTP {answer.status}",
+        headers={**_retry_after(answer), **failure.headers},
     )
 
 

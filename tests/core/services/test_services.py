@@ -89,7 +89,13 @@ def test_route_overrides_each_limit_of_its_model() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "kind"), [("1308", ErrorKind.QUOTA), ("1211", ErrorKind.INVALID), (None, None)]
+    ("code", "kind"),
+    [
+        ("1308", ErrorKind.QUOTA),
+        ("1210", ErrorKind.INVALID),
+        ("1211", ErrorKind.UNKNOWN_MODEL),
+        (None, None),
+    ],
 )
 def test_code_has_the_meaning_that_the_service_gives_it(
     code: str | None, kind: ErrorKind | None

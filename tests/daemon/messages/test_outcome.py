@@ -81,6 +81,7 @@ def test_failure_says_for_how_long_to_leave_the_service_alone(
         headers={RETRY_AFTER: asked},
         trouble=api.ACCOUNT,
         is_of_model=True,
+        detail="HTTP 403, code 1311",
     )
     assert of_failure(failure) == Outcome(
         status="error",
@@ -90,7 +91,15 @@ def test_failure_says_for_how_long_to_leave_the_service_alone(
         http_status=403,
         why="code 1311",
         was_reached=True,
+        trouble_cause=api.ACCOUNT,
+        detail="HTTP 403, code 1311",
     )
+
+
+@pytest.mark.parametrize("refusal", [api.REFUSED, api.UNKNOWN_MODEL])
+def test_refused_request_speaks_of_delegation_and_not_against_the_backend(refusal: str) -> None:
+    outcome = of_failure(Failure(status=400, message="no", refusal=refusal))
+    assert (outcome.kind, outcome.trouble_cause) == (None, refusal)
 
 
 def test_fault_of_offramp_says_nothing_of_the_backend() -> None:
