@@ -148,6 +148,19 @@ class DelegationTrouble(msgspec.Struct, frozen=True, kw_only=True):
     """Whether only one conversation is known to be concerned; others may well be delegated."""
 
 
+class StandIns(msgspec.Struct, frozen=True, kw_only=True):
+    """How many requests that belong at a backend Claude has served for one cause, over the time."""
+
+    backend: str
+    model: str
+    """As it would be sent there."""
+    cause: str
+    """As a `DelegationTrouble.cause`, or another word; requests that a rule keeps do not count."""
+    since: Moment
+    """When the first of them came."""
+    requests: int
+
+
 class ModelFallback(msgspec.Struct, frozen=True, kw_only=True):
     """A route sends its `fallback_model`, since the backend does not know the model's own name."""
 
@@ -221,6 +234,8 @@ class Status(ControlAnswer, frozen=True, kw_only=True):
     """In `auto`, why the latest conversation went where it went: one sentence."""
     troubles: tuple[DelegationTrouble, ...] = ()
     """Why delegation does not work at present, the most requests first; empty while it does."""
+    stand_ins: tuple[StandIns, ...] = ()
+    """How many requests Claude has served instead, restarts included, the most first."""
     fallbacks: tuple[ModelFallback, ...] = ()
     client_problem: ClientProblem | None = None
 
