@@ -123,7 +123,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     def is_due(self, now: Moment) -> bool:
         """Whether one request is to try. A clock that was set back keeps nobody waiting."""
-        return self.next_try is None or not now < self.next_try <= now + PROBE_EVERY
+        return self.next_try is None or not now < self.next_try <= now + 2 * PROBE_EVERY
 
     def failed(self, who: str, now: Moment, detail: str | None) -> Run:
         """Return the run with one more request that was refused, or kept."""
