@@ -119,6 +119,8 @@ REFUSED: Final = "refused"
 """The backend does not take the requests as they are: their shape, a field, a value."""
 UNKNOWN_MODEL: Final = "unknown model"
 """The backend does not know the model that is sent."""
+TOO_LONG: Final = "too long"
+"""The conversation does not fit into the model's context, so the backend refuses it."""
 EMPTY_ANSWERS: Final = "empty answers"
 """The answers hold no word and no tool call."""
 KEPT: Final = "kept"
@@ -133,7 +135,7 @@ class DelegationTrouble(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     """As it is sent."""
     cause: str
-    """One of the four words above, or a `BackendError.kind`."""
+    """One of the five words above, or a `BackendError.kind`."""
     since: Moment
     """When the first of these requests came."""
     requests: int

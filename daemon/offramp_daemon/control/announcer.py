@@ -105,11 +105,7 @@ class Announcer:
             self.say("Claude Code's settings are as they should be again.")
             return
         self.announce(state_events.CLIENT_LOST)
-        held = f"hold {problem.found}" if problem.found else "hold no address"
-        self.say(
-            f"Claude Code does not use Offramp any more: its settings ({problem.settings_file}) "
-            f"{held}. To connect it again: offramp connect"
-        )
+        self.say(f"{trouble_text.client_text(problem)} {trouble_text.client_cure_text(problem)}")
 
     def local_time(self, moment: datetime) -> str:
         """Return `moment` as people read it now."""

@@ -57,7 +57,7 @@ class Failure:
     trouble: str | None = None
     """What it says of the backend (a `BackendError.kind`); None where the request is at fault."""
     refusal: str | None = None
-    """What the backend does not take of the request: `api.REFUSED` or `api.UNKNOWN_MODEL`."""
+    """What the backend does not take of the request: `api.REFUSED`, `UNKNOWN_MODEL`, `TOO_LONG`."""
     detail: str | None = None
     """What the backend answered, in a few words without content: `HTTP 400, code 1210`."""
     is_of_model: bool = False
@@ -139,7 +139,7 @@ def from_delegate(
         )
     if kind is ErrorKind.TOO_LONG:
         # Claude Code compacts the conversation when it reads these words.
-        return Failure(status=400, message=f"prompt is too long: {said}")
+        return Failure(status=400, message=f"prompt is too long: {said}", refusal=api.TOO_LONG)
     if kind is ErrorKind.UNKNOWN_MODEL:
         return Failure(status=400, message=said, refusal=api.UNKNOWN_MODEL)
     if kind is ErrorKind.INVALID or status == 422:  # FastAPI's status for a bad body

@@ -75,6 +75,8 @@ class RequestNotes:
                 self._watch.note_kept(subject, decision.kept_by)
         elif is_last and decision.otherwise is not None and decision.reason == router.GOES_ON:
             subject = _subject(exchange, decision.otherwise)
+            if subject is not None:
+                self._watch.note_delegated(subject)
             if subject is not None and outcome.status == "success":
                 self._watch.note_stayed(subject)
 

@@ -24,7 +24,10 @@ the circuit breaker."""
 
 PASSING: Final = frozenset({api.OVERLOADED, api.BUSY, api.FAILING})
 """Causes that may pass by themselves, and for which the breaker does not always bar a backend."""
-NOTICED: Final = SKIPPED | PASSING
+OF_REQUESTS: Final = SKIPPED | {api.TOO_LONG}
+"""Causes that lie in what clients send."""
+NOTICED: Final = OF_REQUESTS | PASSING
+"""Causes whose runs are remembered."""
 
 PROBE_EVERY: Final = timedelta(minutes=15)
 """While requests skip the backend, one goes there so often."""
@@ -44,8 +47,8 @@ ENOUGH_KEPT: Final = 10
 """For rules that keep requests on Claude, if several conversations are concerned."""
 ENOUGH_KEPT_IN_ONE: Final = 20
 
-BY_CONVERSATION: Final = frozenset({"context_size"})
-"""Rules that say something of a whole conversation, which stays on Claude from then on."""
+BY_CONVERSATION: Final = frozenset({"context_size", api.TOO_LONG})
+"""Rules and causes that say something of one conversation only: it has outgrown the model."""
 UNCOUNTED: Final = frozenset({"quota_probe", "safety_check"})
 """Rules that are about single requests, which are best served by Claude."""
 
@@ -110,9 +113,14 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         return self.backend, self.model, self.cause, self.rule
 
     @property
+    def is_by_conversation(self) -> bool:
+        """Whether it says nothing of other conversations, however many it has seen."""
+        return (self.rule or self.cause) in BY_CONVERSATION
+
+    @property
     def is_general(self) -> bool:
         """Whether several conversations are concerned, and nobody was served meanwhile."""
-        return len(self.recent) >= ENOUGH_CONVERSATIONS
+        return len(self.recent) >= ENOUGH_CONVERSATIONS and not self.is_by_conversation
 
     def skips(self, who: str) -> bool:
         """Whether a request of the conversation `who` would only be refused again."""
@@ -129,7 +137,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         """Return the run with one more request that was refused, or kept."""
         before = self.rows.get(who) or Row(since=now, latest=now)
         row = msgspec.structs.replace(before, latest=now, failed=before.failed + 1)
-        is_new = who != NOBODY and who not in self.recent and not self.is_general
+        is_new = who not in {NOBODY, *self.recent} and len(self.recent) < ENOUGH_CONVERSATIONS
         run = msgspec.structs.replace(
             self,
             latest=now,
@@ -162,13 +170,13 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         While all were skipped, nothing is left: what barred everybody is over. Else other
         conversations may still be refused.
         """
-        if self.cause not in SKIPPED or self.is_general:
+        if self.cause in PASSING or self.is_general:
             return None
         return self._without(who)
 
     def delegated(self, who: str) -> Run | None:
         """Return what is left of a run of kept requests once one of `who` is not kept."""
-        return self._without(who) if self.rule in BY_CONVERSATION else None
+        return self._without(who) if self.is_by_conversation else None
 
     def _without(self, who: str) -> Run | None:
         rows = {name: row for name, row in self.rows.items() if name != who}
@@ -186,12 +194,12 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     def trouble(self, now: Moment) -> DelegationTrouble | None:
         """Return what there is to say of it; None while it shows nothing."""
-        if self.cause == api.KEPT and self.rule not in BY_CONVERSATION:
-            enough = ENOUGH_KEPT if self.is_general else ENOUGH_KEPT_IN_ONE
-            return self._of_all() if self.in_row >= enough else None
         if self.cause in PASSING:
             return self._of_all() if self.in_row >= ENOUGH_PASSING else None
-        if self.cause in SKIPPED and self.is_general:
+        if self.cause == api.KEPT and not self.is_by_conversation:
+            enough = ENOUGH_KEPT if self.is_general else ENOUGH_KEPT_IN_ONE
+            return self._of_all() if self.in_row >= enough else None
+        if self.is_general:
             return self._of_all()
         telling = {
             who: row

@@ -153,11 +153,12 @@ class DelegationWatch:
         now = self._clock()
         key = (subject.backend, subject.model, cause, None)
         self._trying.pop(key, None)
-        self._put(self._run(key, subject, now).failed(subject.session, now, detail))
+        run = self._run(key, subject, now)
+        self._put(run.failed(_who(run, subject), now, detail))
 
     def note_begun(self, subject: Subject) -> None:
-        """The backend has begun to answer: it knows the model, and takes the request's shape."""
-        self._served(subject, {api.REFUSED, api.UNKNOWN_MODEL})
+        """The backend has begun to answer: it knows the model, and takes the request as it is."""
+        self._served(subject, runs.OF_REQUESTS - {api.EMPTY_ANSWERS})
 
     def note_served(self, subject: Subject) -> None:
         """The backend has served a request."""
@@ -176,14 +177,15 @@ class DelegationWatch:
             return
         now = self._clock()
         key = (subject.backend, subject.model, api.KEPT, rule)
-        run, who = self._run(key, subject, now), subject.conversation
+        run = self._run(key, subject, now)
+        who = _who(run, subject)
         self._put(run.failed(who, now, None).stood_in(who, now))
 
     def note_delegated(self, subject: Subject) -> None:
         """No rule keeps this request on Claude."""
         for run in self._runs_of(subject):
             if run.cause == api.KEPT:
-                self._replace(run, run.delegated(subject.conversation))
+                self._replace(run, run.delegated(_who(run, subject)))
 
     def note_stood_in(self, subject: Subject, cause: str | None) -> None:
         """Claude serves a request that the backend failed, or was not asked for, for `cause`."""
@@ -191,15 +193,15 @@ class DelegationWatch:
         self._count((subject.backend, subject.model, named), now)
         run = self._runs.get((subject.backend, subject.model, named, None))
         if run is not None and run.mark == subject.mark:
-            self._put(run.stood_in(subject.session, now))
+            self._put(run.stood_in(_who(run, subject), now))
         else:
             self.on_state()
 
     def note_stayed(self, subject: Subject) -> None:
         """Claude serves a request since its conversation is there: for what was refused earlier."""
         for run in self._runs_of(subject):
-            if run.cause in runs.SKIPPED and run.mark == subject.mark:
-                row = run.rows.get(subject.session)
+            if run.cause in runs.OF_REQUESTS and run.mark == subject.mark:
+                row = run.rows.get(_who(run, subject))
                 if row is not None and row.failed:
                     self.note_stood_in(subject, run.cause)
                     return
@@ -266,11 +268,11 @@ class DelegationWatch:
             if run.model == subject.model and run.backend == subject.backend
         ]
 
-    def _served(self, subject: Subject, causes: set[str] | None) -> None:
+    def _served(self, subject: Subject, causes: frozenset[str] | None) -> None:
         for run in self._runs_of(subject):
             if run.cause != api.KEPT and (causes is None or run.cause in causes):
                 self._trying.pop(run.key, None)
-                self._replace(run, run.served(subject.session))
+                self._replace(run, run.served(_who(run, subject)))
 
     def _replace(self, run: Run, left: Run | None) -> None:
         if left is None:
@@ -340,6 +342,11 @@ class DelegationWatch:
                 callback(change)
             except Exception:  # noqa: BLE001 - no request may fail for it
                 _LOG.exception("A follower of the troubles failed")
+
+
+def _who(run: Run, subject: Subject) -> str:
+    """Under which name the run counts a request."""
+    return subject.conversation if run.is_by_conversation else subject.session
 
 
 def _count_key(count: StandIns) -> CountKey:

@@ -350,6 +350,19 @@ async def test_long_conversation_that_stays_on_claude_is_reported_with_its_rule(
     assert asked(sim) == 7
 
 
+async def test_long_conversation_that_the_delegate_refuses_is_reported_and_bars_nobody(
+    client: aiohttp.ClientSession, proxy: RunningProxy, sim: Simulator, desk: Desk
+) -> None:
+    sim.script("zai", ["zai=1261"] * 8)
+    for session in ("s1", "s2"):
+        for _ in range(4):
+            assert (await send(client, proxy, ask(), **of(session)))[0] == 200
+    (trouble,) = desk.watch.troubles()
+    assert (trouble.cause, trouble.requests) == (api.TOO_LONG, 8)
+    await send(client, proxy, ask(), **of("s3"))
+    assert proxy.records[-1].backend == "zai"
+
+
 async def test_images_in_every_conversation_are_reported(
     client: aiohttp.ClientSession, proxy: RunningProxy, desk: Desk
 ) -> None:

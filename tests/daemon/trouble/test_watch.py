@@ -281,6 +281,22 @@ def test_what_the_breaker_shows_is_not_shown_twice(desk):
     assert desk.announced == [(api.FAILING, False)]
 
 
+def test_conversation_that_is_too_long_is_reported_and_bars_no_other(desk):
+    for session in ("s1", "s2", "s3"):
+        desk.ask(session, cause=api.TOO_LONG)
+    assert desk.watch.troubles() == ()
+    for _ in range(2):
+        desk.ask("s1", cause=api.TOO_LONG)
+        desk.ask("s2", cause=None)
+    (trouble,) = desk.watch.troubles()
+    assert (trouble.cause, trouble.requests) == (api.TOO_LONG, 3)
+    assert trouble.is_in_one_conversation
+    assert trouble.next_try is None
+    assert desk.is_sent("s1")  # it may be shorter by now
+    desk.watch.note_begun(about("s1"))
+    assert desk.watch.troubles() == ()
+
+
 @pytest.mark.parametrize("cause", [api.KEY_REFUSED, api.LIMIT, api.ACCOUNT, api.UNREACHABLE])
 def test_what_bars_the_backend_at_once_is_only_counted(desk, cause):
     for _ in range(30):
