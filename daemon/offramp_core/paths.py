@@ -116,6 +116,11 @@ class Paths:
         return self.data_dir / "quota.json"
 
     @property
+    def troubles_file(self) -> Path:
+        """What delegated requests Claude had to serve of late, and for what."""
+        return self.data_dir / "troubles.json"
+
+    @property
     def account_salt_file(self) -> Path:
         """What accounts are hashed with, so that their names mean nothing elsewhere."""
         return self.data_dir / "account-salt"

@@ -113,6 +113,9 @@ def _named(paths: Paths, folders: list[Path]) -> Iterator[Path]:
         paths.data_dir: (
             paths.delegation_file.name,
             paths.quota_file.name,
+            f"{paths.quota_file.name}.lock",
+            paths.troubles_file.name,
+            f"{paths.troubles_file.name}.lock",
             paths.account_salt_file.name,
             paths.autopilot_file.name,
             paths.charts_selection_file.name,

@@ -44,6 +44,10 @@ from offramp_daemon.server.lifecycle import InFlight, Shutdown
 from offramp_daemon.storage.background_writer import BackgroundWriter
 from offramp_daemon.supervisor import sd_notify
 from offramp_daemon.supervisor.worker_link import WorkerLink
+from offramp_daemon.trouble.client_watch import ClientWatch
+from offramp_daemon.trouble.keeper import TroubleKeeper
+from offramp_daemon.trouble.request_notes import RequestNotes
+from offramp_daemon.trouble.watch import DelegationWatch
 from offramp_daemon.upstream.client import Upstream
 
 if TYPE_CHECKING:
@@ -86,6 +90,8 @@ class Parts:
     pilot: Pilot
     quota: QuotaTracker
     health: BackendHealth
+    troubles: TroubleKeeper
+    client: ClientWatch
     state: DaemonState
     clock: Clock
 
@@ -100,6 +106,13 @@ class Parts:
         # Without it, the line before this one would say that delegation goes on.
         self.pauses.announce_pause()
         self.keys.announce_keys()
+        await self.troubles.start()
+        await self.look_at_client()
+
+    async def look_at_client(self) -> None:
+        """See whether Claude Code's settings still hold the address, and announce a change."""
+        if await asyncio.to_thread(self.client.look):
+            self.announcer.announce_client(self.client.problem)
 
     def close(self) -> None:
         """Write down that the daemon ends. Blocks, for seconds at most."""
@@ -165,6 +178,8 @@ def compose(
         paths, folder, files, clock=clock, on_change=changes.notify, say=console.say
     )
     health = BackendHealth(clock, quota)
+    watch = DelegationWatch(clock, is_bypassed=lambda name: health.is_bypassed(name, live.current))
+    client = ClientWatch(paths.claude_code_file, lambda: live.current, address)
     parts = Parts(
         live=live,
         console=console,
@@ -184,12 +199,18 @@ def compose(
         pilot=pilot,
         quota=quota,
         health=health,
+        troubles=TroubleKeeper(
+            paths.troubles_file, watch, files, settings=lambda: live.current, say=console.say
+        ),
+        client=client,
         state=DaemonState(
             live,
             delegation,
             health,
             quota,
             pilot,
+            watch,
+            client,
             address=address,
             settings_file=paths.config_file,
             supervisor_pid=supervisor_pid,
@@ -199,6 +220,7 @@ def compose(
     )
     quota.follow(parts.take_plan)
     health.breaker.follow(parts.take_failover)
+    watch.follow(announcer.announce_trouble)
     return parts
 
 
@@ -347,7 +369,7 @@ def _connect(parts: Parts, upstream: Upstream) -> tuple[ProxyHandler, dict[str, 
     """Put together what talks to the services."""
     live, health, quota = parts.live, parts.health, parts.quota
     upstream.follow_network(health.breaker.note_network_changed)
-    forwarder = Forwarder(upstream, quota.read_answer)
+    forwarder, notes = Forwarder(upstream, quota.read_answer), RequestNotes(parts.troubles.watch)
     proxy = ProxyHandler(
         settings=lambda: live.current,
         forwarder=forwarder,
@@ -356,8 +378,9 @@ def _connect(parts: Parts, upstream: Upstream) -> tuple[ProxyHandler, dict[str, 
             queue=health.queue,
             conversations=ConversationAffinity(),
             spent_until=quota.spent_until,
+            notes=notes,
         ),
-        listeners=(*health.listeners, parts.keep_record),
+        listeners=(*health.listeners, notes.note_outcome, parts.keep_record),
         is_private=parts.console.is_private,
         delegation=parts.delegation,
         choose=parts.pilot.choose,
@@ -383,5 +406,7 @@ async def _watch_settings(parts: Parts) -> None:
         try:
             await parts.keys.refresh()
             await parts.quota.catch_up()
+            parts.troubles.settle()
+            await parts.look_at_client()
         except Exception:  # noqa: BLE001 - whatever it is, requests go on by what was known
             _LOG.exception("The settings and the quota's file could not be looked at")

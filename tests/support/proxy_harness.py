@@ -21,6 +21,7 @@ from offramp_daemon.routing.affinity import ConversationAffinity
 from offramp_daemon.routing.pause import Delegation
 from offramp_daemon.server import http_server
 from offramp_daemon.server.lifecycle import InFlight
+from offramp_daemon.trouble.request_notes import RequestNotes
 from offramp_daemon.upstream.client import Upstream
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from offramp_daemon.recording.console import RequestLine
     from offramp_daemon.resilience.circuit_breaker import SpentUntil
     from offramp_daemon.routing.router import Chooser
+    from offramp_daemon.trouble.watch import DelegationWatch
 
 ZAI_KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f0.Zq8Wn3Xr5Tb7Vm2K"
 CLAUDE_TOKEN = "sk-ant-oat01-Xk3vP9aQw7LmZt5RcYb2NdHs8JfGu4Ee6TiOyWpBq1VhCxMzKlDgSaFjUrwigAA"
@@ -106,6 +108,7 @@ def shared_state(
     breaker: CircuitBreaker | None = None,
     conversations: ConversationAffinity | None = None,
     spent_until: SpentUntil = nothing_known,
+    watch: DelegationWatch | None = None,
 ) -> SharedState:
     """What requests share in a proxy, with some of it given."""
     return SharedState(
@@ -113,6 +116,7 @@ def shared_state(
         queue=RequestQueue(),
         conversations=ConversationAffinity() if conversations is None else conversations,
         spent_until=spent_until,
+        notes=RequestNotes(watch),
     )
 
 
@@ -137,7 +141,7 @@ async def running_proxy(
             settings=lambda: running.settings,
             forwarder=Forwarder(upstream),
             shared=shared,
-            listeners=(shared.breaker.note_outcome, keep),
+            listeners=(shared.breaker.note_outcome, shared.notes.note_outcome, keep),
             is_private=is_private,
             delegation=delegation,
             choose=choose,

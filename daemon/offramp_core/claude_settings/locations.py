@@ -44,20 +44,23 @@ class SettingsLocations:
     def stronger(self) -> tuple[tuple[str, Path], ...]:
         """List what wins over the user's file, the strongest first, with what to call it."""
         named = (
-            *(("managed settings", path) for path in self._managed_drop_ins()),
-            ("managed settings", self.managed),
+            *(("managed settings", path) for path in managed_files(self.managed)),
             ("this folder's local settings", self.local),
             ("this folder's project settings", self.project),
         )
         return tuple((name, path) for name, path in named if path != self.user)
 
-    def _managed_drop_ins(self) -> list[Path]:
-        """The files in the folder beside the managed one, of which the last by name wins."""
-        folder = self.managed.with_suffix(".d")
-        try:
-            return sorted(folder.glob("*.json"), reverse=True)
-        except OSError:
-            return []
+
+def managed_files(managed: Path) -> list[Path]:
+    """List the managed file and those in the folder beside it, the strongest first: the last name.
+
+    They are not all there.
+    """
+    folder = managed.with_suffix(".d")
+    try:
+        return [*sorted(folder.glob("*.json"), reverse=True), managed]
+    except OSError:
+        return [managed]
 
 
 def managed_file(platform: str) -> Path:

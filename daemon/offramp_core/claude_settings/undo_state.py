@@ -40,8 +40,16 @@ def recall(memory_file: Path, file: Path) -> Connection | None:
         OfframpError: the memory can't be read.
     """
     wanted = os.fspath(file)
-    connections = _load(atomic_file.read(memory_file), memory_file).connections
-    return next((each for each in connections if each.file == wanted), None)
+    return next((each for each in recall_all(memory_file) if each.file == wanted), None)
+
+
+def recall_all(memory_file: Path) -> tuple[Connection, ...]:
+    """Read what connect left behind for all settings files, the latest last.
+
+    Raises:
+        OfframpError: the memory can't be read.
+    """
+    return _load(atomic_file.read(memory_file), memory_file).connections
 
 
 def remember(memory_file: Path, file: Path, connection: Connection | None) -> None:

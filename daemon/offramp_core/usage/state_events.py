@@ -25,6 +25,13 @@ KEY_FOUND: Final = "key found"
 BYPASSED: Final = "bypassed"
 """What belongs at the backend goes elsewhere from now on; `why` is a `BackendError.kind`."""
 BYPASS_OVER: Final = "bypass over"
+TROUBLE: Final = "trouble"
+"""Delegation does not work for `model` at the backend; `why` is a `DelegationTrouble.cause`."""
+TROUBLE_OVER: Final = "trouble over"
+CLIENT_LOST: Final = "client lost"
+"""Claude Code's settings no longer hold the address that `connect` wrote."""
+CLIENT_FOUND: Final = "client found"
+"""They hold it again, or are not meant to any more."""
 
 ASKED: Final = "asked"
 TIME_OVER: Final = "time over"
@@ -47,7 +54,9 @@ class StateEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """When the pause ends; None for one without an end."""
     why: str | None = None
     backend: str | None = None
-    """Whose key it is about."""
+    """Whose key, bypass or trouble it is about."""
+    model: str | None = None
+    """Which of its models, as it is sent; None where all are meant."""
 
 
 _ENCODER = msgspec.json.Encoder()

@@ -8,19 +8,23 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING
 
+from offramp_core.usage import state_events
 from offramp_core.usage.records import format_timestamp
 from offramp_core.usage.state_events import StateEvent
+from offramp_core.wording import trouble_text
 from offramp_core.wording.formatting import format_moment
 from offramp_daemon.resilience import backend_health
 
 if TYPE_CHECKING:
     from datetime import datetime, tzinfo
 
+    from offramp_core.control.api import ClientProblem
     from offramp_daemon.clock import Clock
     from offramp_daemon.control.change_signal import ChangeSignal
     from offramp_daemon.recording.console import Console
     from offramp_daemon.resilience.breaker_state import StandingChange
     from offramp_daemon.storage.jsonl_log import JsonlLog
+    from offramp_daemon.trouble.watch import TroubleChange
 
 
 class Announcer:
@@ -60,6 +64,7 @@ class Announcer:
         until: datetime | None = None,
         why: str | None = None,
         backend: str | None = None,
+        model: str | None = None,
     ) -> None:
         """Write `event` down, which happened at `moment` or now, and wake followers."""
         self._events.append(
@@ -71,6 +76,7 @@ class Announcer:
                 until=format_timestamp(until) if until else None,
                 why=why,
                 backend=backend,
+                model=model,
             )
         )
         self._changes.notify()
@@ -81,6 +87,25 @@ class Announcer:
         self._events.append(backend_health.change_event(change, now))
         self._console.say(backend_health.change_text(change, now, self.zone))
         self._changes.notify()
+
+    def announce_trouble(self, change: TroubleChange) -> None:
+        """Say everywhere that delegation does not work for a model, or is tried again."""
+        trouble = change.trouble
+        event = state_events.TROUBLE_OVER if change.is_over else state_events.TROUBLE
+        self.announce(event, backend=trouble.backend, model=trouble.model, why=trouble.cause)
+        if change.is_over:
+            self.say(trouble_text.over_text(trouble))
+        else:
+            self.say(f"{trouble_text.cause_text(trouble)} {trouble_text.cure_text(trouble)}")
+
+    def announce_client(self, problem: ClientProblem | None) -> None:
+        """Say everywhere that Claude Code does not use Offramp any more, or does so again."""
+        if problem is None:
+            self.announce(state_events.CLIENT_FOUND)
+            self.say("Claude Code's settings are as they should be again.")
+            return
+        self.announce(state_events.CLIENT_LOST)
+        self.say(f"{trouble_text.client_text(problem)} {trouble_text.client_cure_text(problem)}")
 
     def local_time(self, moment: datetime) -> str:
         """Return `moment` as people read it now."""

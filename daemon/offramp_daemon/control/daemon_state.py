@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from offramp_daemon.resilience.backend_health import BackendHealth
     from offramp_daemon.routing.pause import Delegation
     from offramp_daemon.storage.jsonl_log import JsonlState
+    from offramp_daemon.trouble.client_watch import ClientWatch
+    from offramp_daemon.trouble.watch import DelegationWatch
 
 
 class DaemonState:
@@ -31,6 +33,8 @@ class DaemonState:
         health: BackendHealth,
         quota: QuotaTracker,
         pilot: Pilot,
+        watch: DelegationWatch,
+        client: ClientWatch,
         *,
         address: str,
         settings_file: Path,
@@ -43,6 +47,8 @@ class DaemonState:
         self._health = health
         self._quota = quota
         self._pilot = pilot
+        self._watch = watch
+        self._client = client
         self._address = address
         self._settings_file = settings_file
         self._supervisor_pid = supervisor_pid
@@ -88,4 +94,7 @@ class DaemonState:
             supervisor_pid=self._supervisor_pid,
             settings_problem=self._live.problem,
             quota=self._quota.plans(),
+            troubles=self._watch.troubles(),
+            stand_ins=self._watch.stand_ins(),
+            client_problem=self._client.problem,
         )

@@ -58,7 +58,7 @@ class Failure:
     trouble: str | None = None
     """What it says of the backend (a `BackendError.kind`); None where the request is at fault."""
     refusal: str | None = None
-    """What the backend does not take of the request: `api.REFUSED` or `api.UNKNOWN_MODEL`."""
+    """What the backend does not take of the request: `api.REFUSED`, `UNKNOWN_MODEL`, `TOO_LONG`."""
     detail: str | None = None
     """What the backend answered, in a few words without content: `HTTP 400, code 1210`."""
     is_of_model: bool = False
@@ -104,7 +104,7 @@ def from_delegate(
     """
     said, kind = _said(backend, status, error), _kind_of(status, error, service)
     # Claude Code compacts the conversation when it reads these words.
-    too_long = Failure(status=400, message=f"prompt is too long: {said}")
+    too_long = Failure(status=400, message=f"prompt is too long: {said}", refusal=api.TOO_LONG)
     if _is_too_long(status, error, kind):
         return too_long
     if is_large and _is_silent_refusal(status, error, service):

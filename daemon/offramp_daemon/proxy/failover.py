@@ -9,7 +9,7 @@ backend's, however it ends. Whatever happens, one request has one answer and one
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from offramp_core.control import api
@@ -21,6 +21,7 @@ from offramp_daemon.resilience.circuit_breaker import nothing_known
 from offramp_daemon.resilience.request_queue import SlotTimeoutError
 from offramp_daemon.routing import router
 from offramp_daemon.routing.decision import Decision
+from offramp_daemon.trouble.request_notes import RequestNotes
 
 if TYPE_CHECKING:
     import aiohttp
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from offramp_daemon.resilience.circuit_breaker import CircuitBreaker, SpentUntil
     from offramp_daemon.resilience.request_queue import RequestQueue, Slot
     from offramp_daemon.routing.affinity import ConversationAffinity
+    from offramp_daemon.trouble.watch import Skip
 
 _WORDS = {api.LIMIT: "quota spent", api.ACCOUNT: "account trouble"}
 _MOST_REFUSALS = 3
@@ -46,6 +48,8 @@ class SharedState:
     queue: RequestQueue
     conversations: ConversationAffinity
     spent_until: SpentUntil = nothing_known
+    notes: RequestNotes = field(default_factory=RequestNotes)
+    """Knows which requests a delegate would only refuse again."""
 
 
 class _BarredError(Exception):
@@ -72,6 +76,9 @@ class Failover:
             CutStreamError, ClientGoneError: the answer had begun.
         """
         may_step = self._may_fail_over(exchange)
+        skip = self._shared.notes.skip_for(exchange) if may_step else None
+        if skip is not None:
+            return await self._on_claude(exchange, skip.cause, skip=skip)
         permit = self._ask(exchange)
         if may_step and not permit.is_open:
             return await self._on_claude(exchange, permit.cause)
@@ -93,9 +100,16 @@ class Failover:
         return await self._on_claude(exchange, failure.trouble, failure)
 
     async def _on_claude(
-        self, exchange: Exchange, cause: str | None, failure: Failure | None = None
+        self,
+        exchange: Exchange,
+        cause: str | None,
+        failure: Failure | None = None,
+        *,
+        skip: Skip | None = None,
     ) -> web.StreamResponse:
         """To Claude in the stead of the delegate, which failed so, or was not asked for the cause.
+
+        It was not asked since the breaker bars it, or for `skip`: it would only refuse this again.
 
         Should Claude's plan turn out to be spent, a delegate in passing trouble is the better one:
         its failure the client tries again, and Claude's not; and it may be well again by now. So it
@@ -103,14 +117,15 @@ class Failover:
         the login, or know the model: nobody should have to log in again for its failure.
         """
         before = exchange.decision
-        what = "failed" if failure else "bypassed"
-        reason = f"{before.backend.name} {what} ({_word(cause)}), served by {ANTHROPIC}"
+        reason = f"{before.backend.name} {_what(cause, failure, skip)}, served by {ANTHROPIC}"
+        ended = outcome.of_failure(failure) if failure else None
         claude = exchange.settings.backend(ANTHROPIC)
         exchange.send_to(
             Decision(backend=claude, reason=reason, route=before.route),
-            after=outcome.of_failure(failure) if failure else None,
+            after=ended,
         )
-        self._shared.breaker.count_bypassed(before.backend)
+        if skip is None:
+            self._shared.breaker.count_bypassed(before.backend)
         try:
             answer, head = await self._to_claude(exchange)
         except RequestFailedError:
@@ -118,6 +133,8 @@ class Failover:
                 raise
         else:
             if not failover_policy.is_worse(answer, cause):
+                why = ended.trouble_cause if ended else cause
+                self._shared.notes.note_stood_in(exchange, before, why)
                 return await self._relay(exchange, answer, head)
             answer.release()
         exchange.send_to(before)
@@ -192,6 +209,7 @@ class Failover:
             _BarredError: the backend was barred while the request waited for its slot.
         """
         exchange.permit = permit
+        self._shared.notes.note_sent(exchange)
         backend = exchange.decision.backend
         session = exchange.conversation.session_id if exchange.conversation else None
         slot = self._shared.queue.slot(backend, session, exchange.settings.queue_wait_s)
@@ -203,6 +221,7 @@ class Failover:
                 slot.served()
                 if head:
                     self._shared.breaker.note_begun(permit)
+                    self._shared.notes.note_begun(exchange)
                 self._note_warm(exchange)
                 return await self._relay(exchange, answer, head)
         except SlotTimeoutError as error:
@@ -295,6 +314,15 @@ def _too_busy(backend: str) -> Failure:
         "time. queue_wait_s in config.toml says how long to wait.",
         trouble=api.BUSY,
     )
+
+
+def _what(cause: str | None, failure: Failure | None, skip: Skip | None) -> str:
+    """What is recorded of the delegate in whose stead Claude serves."""
+    if skip is not None:
+        return (
+            f"skipped ({skip.cause}: {skip.detail})" if skip.detail else f"skipped ({skip.cause})"
+        )
+    return f"{'failed' if failure else 'bypassed'} ({_word(cause)})"
 
 
 def _word(kind: str | None) -> str:

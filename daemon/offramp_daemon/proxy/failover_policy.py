@@ -29,6 +29,8 @@ _PASSING = frozenset(
         api.UNREACHABLE,
     }
 )
+_UNTRIED = frozenset({api.REFUSED, api.UNKNOWN_MODEL, api.EMPTY_ANSWERS})
+"""For what a delegate was skipped: it may well serve the request, and was not asked."""
 
 
 def is_quota_refusal(answer: aiohttp.ClientResponse) -> bool:
@@ -47,7 +49,7 @@ def is_worse(answer: aiohttp.ClientResponse, cause: str | None) -> bool:
     """
     if answer.status in _NOT_FOR_THIS_CLIENT:
         return True
-    return cause in _PASSING and is_quota_refusal(answer)
+    return cause in _PASSING | _UNTRIED and is_quota_refusal(answer)
 
 
 def is_silence_worse(cause: str | None, failure: Failure | None) -> bool:
@@ -57,5 +59,5 @@ def is_silence_worse(cause: str | None, failure: Failure | None) -> bool:
     wrong with the request.
     """
     if failure is None:
-        return cause in _PASSING and cause != api.UNREACHABLE
+        return cause in _PASSING | _UNTRIED and cause != api.UNREACHABLE
     return failure.trouble is None

@@ -192,10 +192,12 @@ class ProxyHandler:
     async def _count_tokens(self, exchange: Exchange) -> web.StreamResponse:
         """The delegate's count if it is a real one, else an estimate: never a wrong zero.
 
-        A delegate that is in trouble, or serves all that it can, is not asked.
+        A delegate that is in trouble, refuses such requests, or serves all that it can, is not
+        asked.
         """
         backend, count = exchange.decision.backend, 0
         is_free = self._shared.breaker.is_open(backend, exchange.sent_model)
+        is_free = is_free and self._shared.notes.skip_for(exchange) is None
         if is_free and self._shared.queue.has_room(backend):
             count = await self._counted(exchange)
         is_estimate = count <= 0

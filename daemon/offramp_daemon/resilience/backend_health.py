@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime, tzinfo
 
     from offramp_core.quota.windows import PlanQuota
-    from offramp_core.settings import Backend
+    from offramp_core.settings import Backend, Settings
     from offramp_daemon.clock import Clock
     from offramp_daemon.exchange import Exchange, OutcomeListener
     from offramp_daemon.messages.outcome import Outcome
@@ -83,6 +83,13 @@ class BackendHealth:
             bypass=self._bypass(backend) if may_step else None,
             at_once=self.queue.at_once(backend.name),
             waiting=self.queue.waiting(backend.name),
+        )
+
+    def is_bypassed(self, name: str, settings: Settings) -> bool:
+        """Whether the status shows that what belongs at the backend of that name goes elsewhere."""
+        return settings.failover and any(
+            backend.name == name and self._bypass(backend) is not None
+            for backend in settings.backends
         )
 
     def _bypass(self, backend: Backend) -> Bypass | None:

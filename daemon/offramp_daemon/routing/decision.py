@@ -23,6 +23,10 @@ class Decision:
     """Whether only the routes decided, so that the reason is no news."""
     otherwise: Decision | None = None
     """Where the routes by themselves would send what stays on Claude by choice."""
+    kept_from: Route | None = None
+    """The route that it would take, were it not for the rule `kept_by`."""
+    kept_by: str | None = None
+    """The rule of `[keep_on_anthropic]` that keeps it on Claude."""
 
     @property
     def is_delegated(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from offramp_core.services import DELEGATE
 from offramp_core.services.service import LONG_CONTEXT_SUFFIX
@@ -14,7 +14,13 @@ from offramp_daemon.routing.keep_rules import is_quota_probe, reasons_to_keep
 from offramp_daemon.routing.tiers import claude_tier, is_execution
 
 if TYPE_CHECKING:
+    from offramp_core.settings import Backend
     from offramp_daemon.messages.request_body import RequestBody
+
+GOES_ON: Final = "conversation goes on"
+"""The reason of what stays on Claude since its conversation's prompt cache is warm only there."""
+OVERFLOWS: Final = "overflow: the Claude plan is spent"
+"""The reason of what goes to a delegate since Claude's plan refuses it."""
 
 
 def decide(body: RequestBody, settings: Settings, around: Circumstances = ORDINARY) -> Decision:
@@ -35,11 +41,15 @@ def decide(body: RequestBody, settings: Settings, around: Circumstances = ORDINA
     )
     if not by_route.is_delegated:
         return by_route
-    obstacle = _obstacle(body, settings, by_route, around)
+    obstacle = _obstacle(settings, by_route, around)
     if obstacle is not None and is_of_delegate(model):
         raise RequestFailedError(_unserved(model, obstacle))
     if obstacle is not None:
         return _stay(settings, obstacle)
+    kept_by = _rule_that_keeps(body, settings, backend, route)
+    if kept_by is not None:
+        stay = _stay(settings, f"kept: {kept_by}")
+        return dataclasses.replace(stay, kept_from=route, kept_by=kept_by)
     if around.is_paused:
         return dataclasses.replace(
             by_route, reason="paused, conversation goes on", is_ordinary=False
@@ -47,21 +57,28 @@ def decide(body: RequestBody, settings: Settings, around: Circumstances = ORDINA
     return _choose(model, settings, by_route, around)
 
 
-def _obstacle(
-    body: RequestBody, settings: Settings, by_route: Decision, around: Circumstances
-) -> str | None:
+def _obstacle(settings: Settings, by_route: Decision, around: Circumstances) -> str | None:
     """Why the request can't be delegated, or is not to be; None if it may."""
-    backend, route = by_route.backend, by_route.route
+    backend = by_route.backend
     if settings.delegation == "never":
         return "delegation is off"
     if around.is_paused and not (settings.let_conversations_finish and around.is_warm(backend)):
         return "paused"
     if backend.key is None:
         return f"no key for {backend.name}"
-    if route is None or is_of_delegate(body.model):
+    return None
+
+
+def _rule_that_keeps(
+    body: RequestBody, settings: Settings, backend: Backend, route: Route
+) -> str | None:
+    """The rule by which the request stays on Claude; None where none does.
+
+    What asks for a delegate's own model by its name can be served by nobody else.
+    """
+    if is_of_delegate(body.model):
         return None
-    kept = next(reasons_to_keep(body, backend, route, settings.keep_on_anthropic), None)
-    return None if kept is None else f"kept: {kept}"
+    return next(reasons_to_keep(body, backend, route, settings.keep_on_anthropic), None)
 
 
 def _choose(model: str, settings: Settings, by_route: Decision, around: Circumstances) -> Decision:
@@ -82,7 +99,7 @@ def _choose(model: str, settings: Settings, by_route: Decision, around: Circumst
     if goes_on and not is_spent:
         return Decision(
             backend=claude,
-            reason="conversation goes on",
+            reason=GOES_ON,
             route=by_route.route,
             otherwise=by_route,
         )
@@ -120,7 +137,7 @@ def overflow(body: RequestBody, settings: Settings) -> Decision | None:
     )
     if next(reasons_to_keep(body, backend, route, settings.keep_on_anthropic), None) is not None:
         return None
-    return Decision(backend=backend, reason="overflow: the Claude plan is spent", route=route)
+    return Decision(backend=backend, reason=OVERFLOWS, route=route)
 
 
 def _route_for(lowered_model: str, settings: Settings) -> Route | None:

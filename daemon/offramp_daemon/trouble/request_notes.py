@@ -1,0 +1,124 @@
+"""Reads from requests and their outcomes what says whether delegation works.
+
+What goes to a delegate past the routes says nothing when it fails: a model asked for by the
+delegate's own name, whose client hears of each failure, and what Claude's spent plan refused.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from offramp_daemon.routing import router
+from offramp_daemon.trouble import runs
+from offramp_daemon.trouble.settings_mark import mark_of
+from offramp_daemon.trouble.watch import DelegationWatch, Subject
+
+if TYPE_CHECKING:
+    from offramp_core.settings import Route, Settings
+    from offramp_daemon.exchange import Exchange
+    from offramp_daemon.messages.outcome import Outcome
+    from offramp_daemon.routing.decision import Decision
+    from offramp_daemon.trouble.watch import Skip
+
+_ID_CHARACTERS = 200
+
+
+class RequestNotes:
+    """Tells a watch of requests. Only used from the event loop; nothing in it blocks."""
+
+    def __init__(self, watch: DelegationWatch | None = None) -> None:
+        """Write to `watch`, or to one of its own."""
+        self._watch = watch or DelegationWatch()
+
+    def skip_for(self, exchange: Exchange) -> Skip | None:
+        """Why the request should skip the delegate that was decided on; None if it should not."""
+        if self._watch.is_calm:
+            return None
+        subject = _subject(exchange, exchange.decision)
+        return None if subject is None else self._watch.skip_for(subject)
+
+    def note_sent(self, exchange: Exchange) -> None:
+        """The request goes to the delegate that was decided on."""
+        if self._watch.is_calm:
+            return
+        subject = _subject(exchange, exchange.decision)
+        if subject is not None:
+            self._watch.note_sent(subject)
+
+    def note_begun(self, exchange: Exchange) -> None:
+        """The delegate's answer has begun, and not with an error."""
+        if self._watch.is_calm:
+            return
+        subject = _subject(exchange, exchange.decision)
+        if subject is not None:
+            self._watch.note_begun(subject)
+
+    def note_stood_in(self, exchange: Exchange, before: Decision, cause: str | None) -> None:
+        """Claude answers in the stead of the delegate of `before`, for `cause`."""
+        subject = _subject(exchange, before)
+        if subject is not None:
+            self._watch.note_delegated(subject)
+            self._watch.note_stood_in(subject, cause)
+
+    def note_outcome(self, exchange: Exchange, outcome: Outcome) -> None:
+        """Take into account how a request ended at a backend."""
+        if exchange.backend is None:
+            return
+        decision, is_last = exchange.decision, exchange.outcome is not None
+        if exchange.is_delegated:
+            self._note_delegated(exchange, outcome)
+        elif is_last and decision.kept_by is not None:
+            subject = _subject(exchange, decision)
+            if subject is not None:
+                self._watch.note_kept(subject, decision.kept_by)
+        elif is_last and decision.otherwise is not None and decision.reason == router.GOES_ON:
+            subject = _subject(exchange, decision.otherwise)
+            if subject is not None:
+                self._watch.note_delegated(subject)
+            if subject is not None and outcome.status == "success":
+                self._watch.note_stayed(subject)
+
+    def _note_delegated(self, exchange: Exchange, outcome: Outcome) -> None:
+        cause = outcome.trouble_cause or outcome.kind
+        if cause is None and self._watch.is_calm:
+            return
+        subject = _subject(exchange, exchange.decision)
+        if subject is None:
+            return
+        self._watch.note_delegated(subject)
+        if cause is not None:
+            self._watch.note_failed(subject, cause, outcome.detail)
+        elif outcome.status == "success":
+            self._watch.note_served(subject)
+        else:
+            self._watch.note_undecided(subject)
+
+
+def _subject(exchange: Exchange, decision: Decision) -> Subject | None:
+    """What the request is about; None if it says nothing of the routes."""
+    if decision.reason == router.OVERFLOWS or router.is_of_delegate(exchange.body.model):
+        return None
+    route = _set_route(exchange.settings, decision.kept_from or decision.route)
+    if route is None:
+        return None
+    session = (exchange.session_id or runs.NOBODY)[:_ID_CHARACTERS]
+    conversation = exchange.conversation
+    return Subject(
+        backend=route.backend,
+        model=(route.send_model or exchange.body.model or "")[:_ID_CHARACTERS],
+        mark=mark_of(exchange.settings, route),
+        session=session,
+        conversation=f"{session}/{conversation.agent_id}" if conversation else session,
+    )
+
+
+def _set_route(settings: Settings, route: Route | None) -> Route | None:
+    """The route as it is set, of one that may send another model for the time being."""
+    if route is None or any(route is each for each in settings.routes):
+        return route
+    for each in settings.routes:
+        if msgspec.structs.replace(route, send_model=each.send_model) == each:
+            return each
+    return None
