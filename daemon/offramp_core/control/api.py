@@ -144,6 +144,8 @@ class DelegationTrouble(msgspec.Struct, frozen=True, kw_only=True):
     """The rule of `[keep_on_anthropic]` that keeps them; only for `KEPT`."""
     next_try: Moment | None = None
     """Requests skip the backend, save one that goes there at that time; None: all go there."""
+    is_in_one_conversation: bool = False
+    """Whether only one conversation is known to be concerned; others may well be delegated."""
 
 
 class ModelFallback(msgspec.Struct, frozen=True, kw_only=True):
