@@ -8,7 +8,7 @@ import click
 
 from offramp_cli import exit_codes
 from offramp_cli.claude_code import edit_plan
-from offramp_core.claude_settings import connection, warnings
+from offramp_core.claude_settings import connection, model_names, scopes, warnings
 from offramp_core.claude_settings.connection import ConnectOutcome, SettingsEdit
 from offramp_core.claude_settings.editing import BASE_URL
 from offramp_core.control import health_check
@@ -95,6 +95,7 @@ def edit_warnings(change: SettingsEdit, setup: ConnectionSetup) -> list[str]:
         url=setup.url,
         is_own=setup.is_own,
     )
+    found += model_names.warnings(scopes.read(setup.places, setup.environ), setup.settings)
     if setup.settings.client_token is not None:
         found.append(
             "Offramp wants its client_token: Claude Code must send it as x-offramp-token "

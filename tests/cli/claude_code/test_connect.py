@@ -124,6 +124,17 @@ async def test_credentials_are_warned_of_and_never_printed(home: Home) -> None:
         assert SECRET not in said
 
 
+async def test_model_names_of_an_earlier_set_up_are_warned_of(home: Home) -> None:
+    home.file.write_text('{"env": {"ANTHROPIC_DEFAULT_SONNET_MODEL": "glm-5.3"}}')
+    for options in ([], ["--json"], ["--dry-run"]):
+        ending = await home.run("connect", *options, CLAUDE_CODE_SUBAGENT_MODEL="glm-4.7")
+        assert ending.code == 0
+        said = ending.out + ending.err
+        assert "sets ANTHROPIC_DEFAULT_SONNET_MODEL to 'glm-5.3': Sonnet requests go to" in said
+        assert "sets CLAUDE_CODE_SUBAGENT_MODEL to 'glm-4.7': subagents' requests go to" in said
+    assert "glm-5.3" in home.file.read_text()
+
+
 async def test_no_json_is_refused_with_its_place(home: Home) -> None:
     home.file.write_text('{\n  "env": {]\n}')
     ending = await home.run("connect")
