@@ -211,8 +211,12 @@ class Installation:
             )
 
     def _describe_connection(self) -> None:
-        if self.connection is not None:
+        if self.connection is None:
+            return
+        if read_only.can_apply(self.connection):
             describe_edit(self.connection)
+        else:
+            self._print_other_way(self.connection)
 
     def _connect(self) -> None:
         change = self.connection
@@ -226,18 +230,18 @@ class Installation:
                 err=True,
             )
             return
-        setup = _claude_code(self.context, self.settings)
         if not read_only.can_apply(change):
-            self._print_other_way(change, setup)
+            self._print_other_way(change)
             return
+        setup = _claude_code(self.context, self.settings)
         has_backup = connection.apply(change, setup.memory_file)
         connect.report(change, setup, has_backup=has_backup)
         edit_plan.print_warnings(connect.edit_warnings(change, setup))
 
-    def _print_other_way(self, change: SettingsEdit, setup: ConnectionSetup) -> None:
+    def _print_other_way(self, change: SettingsEdit) -> None:
         """Say what leads Claude Code here where its settings are read-only, or what can."""
         try:
-            read_only.report(change, setup, is_json=False)
+            read_only.report(change, _claude_code(self.context, self.settings), is_json=False)
         except OfframpError as error:
             click.echo(f"Note: {error}", err=True)
 
