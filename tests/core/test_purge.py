@@ -57,6 +57,7 @@ def test_in_a_folder_of_the_users_choice_only_our_files_go(tmp_path: Path) -> No
         paths.folded_months / "00ff.folded", paths.charts_window_file, paths.charts_selection_file
     )
     _write(paths.quota_file, paths.account_salt_file, paths.autopilot_file)
+    _write(paths.tray_said_file)
     _write(paths.log_dir / "quota.jsonl")
     _write(tmp_path / "data" / "thesis.txt", tmp_path / "config" / "other.toml")
     purge.remove(purge.find(paths, log_dir=None, is_exclusive=False))

@@ -52,20 +52,13 @@ _WHAT = {
     api.FAILING: "{name} fails to answer {requests}{detail}",
 }
 _OTHER_WHAT = "{name} does not serve {requests}{detail}"
-_NAMES_NO_REQUESTS = frozenset(
-    {
-        api.UNKNOWN_MODEL,
-        api.KEY_REFUSED,
-        api.LIMIT,
-        api.ACCOUNT,
-        api.OVERLOADED,
-        api.UNREACHABLE,
-    }
-)
+_OF_MODEL = frozenset({api.UNKNOWN_MODEL, api.ACCOUNT})
+"""Causes whose sentence names the model, so that `its` requests are clear."""
+_OF_BACKEND = frozenset({api.KEY_REFUSED, api.LIMIT, api.OVERLOADED, api.UNREACHABLE})
 """Causes whose sentence has still to say which requests Claude serves."""
 
 _WHY_KEPT = {
-    "context_size": "they are longer than the route's context_tokens",
+    "context_size": "they exceed the route's context_tokens",
     "images": "they hold images",
     "documents": "they hold documents",
     "server_tools": "they use tools that only Anthropic runs",
@@ -123,7 +116,9 @@ def cause_text(
     )
     if not trouble.requests:
         return f"{what}."
-    those = _requests(trouble) if trouble.cause in _NAMES_NO_REQUESTS else "them"
+    those = "its requests" if trouble.cause in _OF_MODEL else "them"
+    if trouble.cause in _OF_BACKEND:
+        those = _requests(trouble)
     return f"{what}, so Claude serves {those}: {served}."
 
 
@@ -245,16 +240,13 @@ def _is_explained(trouble: DelegationTrouble, backend: BackendStatus | None) -> 
 def _kept_text(trouble: DelegationTrouble) -> str:
     rule = trouble.rule or ""
     why = _WHY_KEPT.get(rule, f"the rule {_shown(rule)} keeps them")
-    if trouble.is_in_one_conversation:
-        requests = f"the {_requests_for(trouble.model)} of a conversation"
-    else:
-        requests = f"all {_requests_for(trouble.model)}"
-    return f"{requests[0].upper()}{requests[1:]} stay on Claude, since {why}"
+    requests = _requests(trouble) if trouble.is_in_one_conversation else f"All {_requests(trouble)}"
+    return f"{requests} stay on Claude, since {why}"
 
 
 def _requests(trouble: DelegationTrouble) -> str:
     requests = _requests_for(trouble.model)
-    return f"the {requests} of a conversation" if trouble.is_in_one_conversation else requests
+    return f"{requests} of one conversation" if trouble.is_in_one_conversation else requests
 
 
 def _requests_for(model: str) -> str:

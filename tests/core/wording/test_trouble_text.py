@@ -28,7 +28,7 @@ FIELDS: dict[str, Any] = {"detail": "HTTP 400, code 1210"}
         ),
         (
             trouble(is_in_one_conversation=True, requests=3),
-            "Z.ai refuses the Sonnet 5.5 requests of a conversation, so Claude serves them: "
+            "Z.ai refuses Sonnet 5.5 requests of one conversation, so Claude serves them: "
             "3 so far.",
         ),
         (
@@ -37,7 +37,7 @@ FIELDS: dict[str, Any] = {"detail": "HTTP 400, code 1210"}
         ),
         (
             trouble(api.UNKNOWN_MODEL, model="claude-sonnet-5-5"),
-            "Z.ai does not know the model claude-sonnet-5-5, so Claude serves Sonnet 5.5 requests: "
+            "Z.ai does not know the model claude-sonnet-5-5, so Claude serves its requests: "
             "20 so far.",
         ),
         (
@@ -46,8 +46,8 @@ FIELDS: dict[str, Any] = {"detail": "HTTP 400, code 1210"}
         ),
         (
             trouble(api.KEPT, rule="context_size", is_in_one_conversation=True, requests=7),
-            "The Sonnet 5.5 requests of a conversation stay on Claude, since they are longer than "
-            "the route's context_tokens: 7 so far.",
+            "Sonnet 5.5 requests of one conversation stay on Claude, since they exceed the route's "
+            "context_tokens: 7 so far.",
         ),
         (
             trouble(api.KEPT, rule="images"),

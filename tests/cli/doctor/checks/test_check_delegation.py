@@ -20,7 +20,7 @@ from offramp_core.wording import trouble_text
         (status_with(), ["ok"], "nothing that keeps requests"),
         (status_with(delegation="never"), ["ok"], "off in the settings"),
         (status_with(trouble()), ["failure"], "Update Offramp"),
-        (status_with(trouble(is_in_one_conversation=True)), ["warning"], "of a conversation"),
+        (status_with(trouble(is_in_one_conversation=True)), ["warning"], "of one conversation"),
         (status_with(trouble(api.KEPT, rule="context_size")), ["warning"], "context_tokens"),
         (status_with(trouble(api.KEY_REFUSED)), ["failure"], "offramp key set zai"),
         (status_with(fallbacks=(fallback(),)), ["note"], 'send_model = "GLM-4.7"'),
