@@ -10,6 +10,7 @@ import click
 
 from offramp_core.control.client import ControlClient
 from offramp_core.usage.weeks import system_zone
+from offramp_core.wording import trouble_text
 from offramp_core.wording.formatting import format_moment
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def client_for(paths: Paths) -> ControlClient:
 
 
 def delegation_text(status: Status, now: datetime | None = None) -> str:
-    """Return whether requests are delegated, and until when not, on the user's clocks."""
+    """Return whether requests are delegated, which are not, and until when not."""
     if status.pause is not None:
         until = status.pause.until
         return f"paused until {local_text(until, now)}" if until else "paused until you resume it"
@@ -31,7 +32,10 @@ def delegation_text(status: Status, now: datetime | None = None) -> str:
         return "off (settings)"
     missing = [backend.name for backend in status.backends if backend.key == "missing"]
     mode = "on, auto" if status.delegation == "auto" else "on"
-    return f"{mode}, but no key for {', '.join(missing)}" if missing else mode
+    if missing:
+        return f"{mode}, but no key for {', '.join(missing)}"
+    stopped = trouble_text.stopped_models(trouble_text.unexplained(status))
+    return f"{mode}, but not working for {stopped}" if stopped else mode
 
 
 def key_text(backend: BackendStatus) -> str:

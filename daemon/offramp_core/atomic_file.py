@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _PRIVATE_FILE = 0o600
+_ANY_WRITER = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 def read(path: Path) -> bytes | None:
@@ -80,6 +81,18 @@ def write(
             f"{path} can't be written: {reason}. It is as it was.",
             hint=f"Check the permissions of the file and of the folder {target.parent}.",
         ) from error
+
+
+def can_write(path: Path) -> bool:
+    """Whether `write` would be let to replace or make `path`, as far as that shows beforehand."""
+    try:
+        target = path.resolve()
+        if target.exists() and not _is_writable(target):
+            return False
+        folder = next(each for each in target.parents if each.exists())
+    except (OSError, RuntimeError):
+        return False
+    return _may_write(folder)
 
 
 def load(path: Path, most_bytes: int) -> bytes | None:
@@ -169,7 +182,12 @@ def _refuse_change(path: Path, before: bytes | None) -> None:
         )
 
 
-def _is_writable(path: Path) -> bool:
+def _is_writable(file: Path) -> bool:
+    """Whether its owner lets anybody write it, us included; root could write any file."""
+    return bool(file.stat().st_mode & _ANY_WRITER) and _may_write(file)
+
+
+def _may_write(path: Path) -> bool:
     has_effective = os.access in os.supports_effective_ids
     return os.access(path, os.W_OK, effective_ids=has_effective)
 

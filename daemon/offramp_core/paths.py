@@ -131,6 +131,11 @@ class Paths:
         return self.data_dir / "autopilot.json"
 
     @property
+    def tray_said_file(self) -> Path:
+        """Which notifications the tray has sent, so that its next start repeats none."""
+        return self.data_dir / "tray-said.json"
+
+    @property
     def folded_months(self) -> Path:
         """Folder of the months that the charts have counted already."""
         return self.cache_dir / "months"

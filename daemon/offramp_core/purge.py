@@ -118,6 +118,7 @@ def _named(paths: Paths, folders: list[Path]) -> Iterator[Path]:
             f"{paths.troubles_file.name}.lock",
             paths.account_salt_file.name,
             paths.autopilot_file.name,
+            paths.tray_said_file.name,
             paths.charts_selection_file.name,
             paths.charts_window_file.name,
         ),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from offramp_core import atomic_file
+from offramp_core.errors import OfframpError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,3 +86,27 @@ def test_loading_a_pipe_raises_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="no file"):
         atomic_file.load(tmp_path / "pipe", 10)
+
+
+def test_what_can_be_written_is_known_beforehand(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    assert atomic_file.can_write(file)
+    assert atomic_file.can_write(tmp_path / "new" / "folder" / "file")
+    file.write_bytes(b"old")
+    link = tmp_path / "link"
+    link.symlink_to(file)
+    assert atomic_file.can_write(link)
+    file.chmod(0o444)
+    assert not atomic_file.can_write(link)
+    link.unlink()
+    link.symlink_to(link)
+    assert not atomic_file.can_write(link)
+
+
+def test_file_that_its_owner_made_read_only_is_not_replaced_by_root_either(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"old")
+    file.chmod(0o444)
+    with pytest.raises(OfframpError, match="it is read-only"):
+        atomic_file.write(file, b"new", before=b"old")
+    assert contents(tmp_path) == {"file": b"old"}

@@ -20,7 +20,8 @@ from quota_samples import claude_week, keep, next_reset
 from raw_client import SONNET, post, read_to_end
 from raw_upstream import MESSAGE, json_answer, raw_upstream
 from running_app import running_app
-from tray_states import PATIENCE_S, FakeDesktop, FakeHost
+from tray_states import PATIENCE_S, FakeDesktop, FakeHost, row, status_of
+from trouble_samples import left, trouble
 
 from offramp_core.paths import Paths
 from offramp_tray import app
@@ -142,6 +143,19 @@ async def test_claudes_week_is_counted_by_once_it_was_told(tmp_path):
         local = reset.astimezone(ZoneInfo("Europe/Berlin"))
         await running.until_text(menu.PAUSE_RESET, f"Until the week resets ({local:%a %H:%M})")
         await running.until_text("backend.zai", "Z.ai: 1 request, ")
+
+
+async def test_trouble_is_said_once_though_the_tray_is_started_again(tmp_path):
+    in_trouble = status_of(troubles=(trouble(),), client_problem=left())
+    said = []
+    for _ in range(2):
+        async with running_tray(tmp_path) as running:
+            running.tray.on_status(in_trouble)
+            running.tray.on_status(in_trouble)
+            shown = [row(view.rows, "trouble.0").is_visible for view in running.host.faces]
+            assert any(shown)
+            said += [each.key for each in running.host.messages]
+    assert said == ["trouble.zai.claude-sonnet-5-5.refused", "client"]
 
 
 async def test_without_a_daemon_the_week_is_shown_all_the_same(tmp_path):

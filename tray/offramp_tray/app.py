@@ -21,6 +21,7 @@ from offramp_tray.single_instance import only_one
 from offramp_tray.state.daemon_watcher import DaemonWatcher
 from offramp_tray.state.folder_watch import FolderWatch
 from offramp_tray.state.preferences import Preferences
+from offramp_tray.state.said_notifications import SaidNotifications
 from offramp_tray.state.tray_state import Presence, TrayState
 from offramp_tray.state.week_totals import WeekFollower, WeekLog
 from offramp_tray.store import Store
@@ -98,7 +99,13 @@ class TrayApp:
         self._preferences = preferences = Preferences(paths, environ, is_demo=is_demo)
         self._week_log = WeekLog(preferences.log_folder, preferences.boundary, clock)
         state = TrayState(now=clock(), boundary=preferences.boundary, **self._preferred())
-        self.store = Store(state, clock=clock, show=host.show, notify=host.notify)
+        self.store = Store(
+            state,
+            clock=clock,
+            show=host.show,
+            notify=host.notify,
+            memory=SaidNotifications(paths.tray_said_file),
+        )
         client = ControlClient(paths.control_socket)
         self._watch = FolderWatch(paths.control_socket.parent)
         # It has its own patience: a client that tries on where a daemon that was killed has left

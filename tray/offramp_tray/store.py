@@ -26,13 +26,14 @@ class Store:
         clock: Clock,
         show: Callable[[ViewModel], None],
         notify: Callable[[Notification], None],
+        memory: notification_rules.Memory | None = None,
     ) -> None:
         """Begin with `state`; `show` and `notify` must never wait for a caller of this."""
         self._state = state
         self._view = render(state)
         self._clock = clock
         self._show = show
-        self._notifier = notification_rules.Notifier(notify)
+        self._notifier = notification_rules.Notifier(notify, memory)
         self._lock = threading.Lock()
 
     @property

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from offramp_cli import exit_codes
-from offramp_cli.claude_code import edit_plan
-from offramp_core.claude_settings import connection, warnings
+from offramp_cli.claude_code import edit_plan, read_only
+from offramp_core.claude_settings import connection, model_names, scopes, warnings
 from offramp_core.claude_settings.connection import ConnectOutcome, SettingsEdit
 from offramp_core.claude_settings.editing import BASE_URL
 from offramp_core.control import health_check
@@ -47,6 +47,9 @@ def command(context: click.Context, force: bool, is_dry: bool, is_json: bool) ->
     is_foreign = change.outcome is ConnectOutcome.FOREIGN
     if is_foreign and not is_json:
         raise _foreign_value(change)
+    if not read_only.can_apply(change):
+        read_only.report(change, setup, is_json=is_json)
+        return
     has_backup = False
     if not is_dry and not is_foreign:
         has_backup = connection.apply(change, setup.memory_file)
@@ -74,7 +77,7 @@ def report(change: SettingsEdit, setup: ConnectionSetup, *, has_backup: bool) ->
     """Say what connecting did."""
     place = f"  {change.file}, line {change.line}: {BASE_URL} in env"
     if change.outcome is ConnectOutcome.ALREADY_CONNECTED:
-        click.echo(f"Claude Code uses Offramp already: nothing was changed.\n{place}, {change.old}")
+        click.echo(f"{read_only.ALREADY}\n{place}, {change.old}")
         return
     click.echo(f"Claude Code now uses {setup.url}.\n{place}")
     if change.old is not None:
@@ -95,6 +98,7 @@ def edit_warnings(change: SettingsEdit, setup: ConnectionSetup) -> list[str]:
         url=setup.url,
         is_own=setup.is_own,
     )
+    found += model_names.warnings(scopes.read(setup.places, setup.environ), setup.settings)
     if setup.settings.client_token is not None:
         found.append(
             "Offramp wants its client_token: Claude Code must send it as x-offramp-token "

@@ -6,7 +6,7 @@ from typing import assert_never
 
 import click
 
-from offramp_cli.claude_code import edit_plan
+from offramp_cli.claude_code import edit_plan, read_only
 from offramp_core.claude_settings import connection, warnings
 from offramp_core.claude_settings.connection import ConnectOutcome, SettingsEdit
 from offramp_core.claude_settings.editing import BASE_URL
@@ -23,6 +23,7 @@ def command(is_dry: bool, is_json: bool) -> None:
     setup = edit_plan.find_setup(tolerant=True)
     change = connection.plan_disconnect(setup.places.user, setup.memory_file, is_own=setup.is_own)
     dropped_backup = False
+    read_only.require_writable(change)
     if not is_dry:
         dropped_backup = connection.apply(change, setup.memory_file)
     found = [

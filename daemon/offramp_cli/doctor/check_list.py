@@ -11,6 +11,7 @@ from offramp_cli.doctor.checks import (
     check_claude_install,
     check_claude_settings,
     check_daemon,
+    check_delegation,
     check_desktop,
     check_environment,
     check_file_modes,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from offramp_cli.doctor.context import DoctorContext
     from offramp_cli.doctor.finding import Remark
+    from offramp_core.control.api import ClientProblem
     from offramp_core.settings import Backend
 
     Run = Callable[[], Iterable[Remark]]
@@ -111,6 +113,9 @@ def _daemon_checks(context: DoctorContext) -> dict[str, Run]:
 
     return {
         "daemon": check_running,
+        "delegation": lambda: check_delegation.judge(
+            context.status, now=_now(), zone=system_zone(context.environ)
+        ),
         "port": lambda: check_port.judge(
             check_port.look(context),
             context.port,
@@ -162,7 +167,7 @@ def _claude_checks(context: DoctorContext) -> dict[str, Run]:
     return {
         "claude": lambda: check_claude_install.judge(check_claude_install.look(context)),
         "claude-address": lambda: check_claude_settings.judge_address(
-            found_scopes(), url, is_own=is_own
+            found_scopes(), url, is_own=is_own, problem=_client_problem(context)
         ),
         "claude-login": lambda: check_claude_install.judge_login(
             check_claude_install.look_for_login(context, found_scopes())
@@ -174,6 +179,10 @@ def _claude_checks(context: DoctorContext) -> dict[str, Run]:
             found_scopes(), is_own=is_own
         ),
     }
+
+
+def _client_problem(context: DoctorContext) -> ClientProblem | None:
+    return None if context.status is None else context.status.client_problem
 
 
 def _record_checks(context: DoctorContext) -> dict[str, Run]:

@@ -1,4 +1,4 @@
-"""`offramp status`: whether the daemon runs, and how it is doing."""
+"""`offramp status`: whether the daemon runs, how it is doing, and what keeps it from delegating."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from offramp_core.quota import windows as quota
 from offramp_core.services import SERVICES, service_of
 from offramp_core.services.anthropic import KEY_WINDOWS
 from offramp_core.usage.weeks import system_zone
-from offramp_core.wording import failover_text, quota_text
+from offramp_core.wording import failover_text, quota_text, trouble_text
 from offramp_core.wording.formatting import backend_name, format_duration, printable
 
 if TYPE_CHECKING:
@@ -116,6 +116,7 @@ def rows(status: Status, now: datetime) -> list[tuple[str, str]]:
         ),
         *_quota_rows(status, now),
         *_backend_rows(status, now),
+        *_trouble_rows(status, now),
         ("in flight", "1 request" if status.in_flight == 1 else f"{status.in_flight} requests"),
         (
             "records",
@@ -144,6 +145,23 @@ def _backend_rows(status: Status, now: datetime) -> list[tuple[str, str]]:
             found.append(("trouble", f"{backend_name(backend.name)} failed at {at}: {error.why}"))
         if waiting:
             found.append(("waiting", waiting))
+    return found
+
+
+def _trouble_rows(status: Status, now: datetime) -> list[tuple[str, str]]:
+    """Why requests are not delegated, and what to do about it; which model is sent for another."""
+    zone = system_zone(os.environ)
+    found: list[tuple[str, str]] = []
+    for trouble in trouble_text.unexplained(status):
+        next_try = trouble_text.next_try_text(trouble, now, zone)
+        found.append(("trouble", trouble_text.cause_text(trouble, now, zone)))
+        found.append(("", f"{trouble_text.cure_text(trouble)} {next_try}".rstrip()))
+    if (problem := status.client_problem) is not None:
+        found.append(("trouble", trouble_text.client_text(problem)))
+        found.append(("", trouble_text.client_cure_text(problem)))
+    for fallback in status.fallbacks:
+        found.append(("model", trouble_text.fallback_text(fallback, now, zone)))
+        found.append(("", trouble_text.fallback_cure_text(fallback)))
     return found
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from offramp_cli.claude_code import connect, edit_plan
+from offramp_cli.claude_code import connect, edit_plan, read_only
 from offramp_cli.service import handover, service_status
 from offramp_cli.service.steps import Step
 from offramp_core import __version__
@@ -19,6 +19,7 @@ from offramp_core.claude_settings import connection
 from offramp_core.claude_settings.connection import ConnectOutcome
 from offramp_core.claude_settings.locations import SettingsLocations
 from offramp_core.config import editor, loader, shell_migration
+from offramp_core.errors import OfframpError
 from offramp_core.keys.key_store import KeyStore
 from offramp_core.login_item import autostart, linger
 from offramp_core.login_item.plan import command_line, step_line
@@ -97,7 +98,8 @@ def has_key(context: LoginItemContext, settings: Settings) -> bool:
 
 def can_connect(context: LoginItemContext, settings: Settings) -> bool:
     """Whether Claude Code could be pointed at Offramp, and is not yet."""
-    return _plan_connect(context, settings).outcome is ConnectOutcome.CONNECTED
+    change = _plan_connect(context, settings)
+    return change.outcome is ConnectOutcome.CONNECTED and read_only.can_apply(change)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -209,8 +211,12 @@ class Installation:
             )
 
     def _describe_connection(self) -> None:
-        if self.connection is not None:
+        if self.connection is None:
+            return
+        if read_only.can_apply(self.connection):
             describe_edit(self.connection)
+        else:
+            self._print_other_way(self.connection)
 
     def _connect(self) -> None:
         change = self.connection
@@ -224,10 +230,20 @@ class Installation:
                 err=True,
             )
             return
+        if not read_only.can_apply(change):
+            self._print_other_way(change)
+            return
         setup = _claude_code(self.context, self.settings)
         has_backup = connection.apply(change, setup.memory_file)
         connect.report(change, setup, has_backup=has_backup)
         edit_plan.print_warnings(connect.edit_warnings(change, setup))
+
+    def _print_other_way(self, change: SettingsEdit) -> None:
+        """Say what leads Claude Code here where its settings are read-only, or what can."""
+        try:
+            read_only.report(change, _claude_code(self.context, self.settings), is_json=False)
+        except OfframpError as error:
+            click.echo(f"Note: {error}", err=True)
 
     def _describe_notes(self) -> None:
         if self.daemon.interrupts:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from offramp_cli.claude_code import disconnect, edit_plan
+from offramp_cli.claude_code import disconnect, edit_plan, read_only
 from offramp_cli.service import install_plan, steps
 from offramp_cli.service.steps import Step
 from offramp_core import purge
@@ -150,18 +150,19 @@ def _plan(*, is_purge: bool) -> Removal:
 def _plan_disconnect(setup: edit_plan.ConnectionSetup) -> tuple[SettingsEdit | None, str]:
     """Plan to let Claude Code go; None and the reason where its settings can't be edited.
 
-    Claude Code ignores such a file, so nothing is lost while Offramp goes; the user has to know
-    that the address is still in it.
+    That is no reason to stay; the user has to know that the address is still in them.
     """
     file = setup.places.user
     try:
-        return connection.plan_disconnect(file, setup.memory_file, is_own=setup.is_own), ""
+        change = connection.plan_disconnect(file, setup.memory_file, is_own=setup.is_own)
+        read_only.require_writable(change)
     except OfframpError as error:
         obstacle = (
             f"{error.title} Claude Code's settings stay as they are: "
             f"remove ANTHROPIC_BASE_URL from {file} yourself."
         )
         return None, obstacle
+    return change, ""
 
 
 def _find_own_files(setup: edit_plan.ConnectionSetup) -> tuple[PurgePlan, ...]:

@@ -14,6 +14,7 @@ from offramp_core.control import health_check
 from offramp_core.paths import Paths
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 SECRET = "hunter2-never-shown"
@@ -122,6 +123,96 @@ async def test_credentials_are_warned_of_and_never_printed(home: Home) -> None:
         assert "sets ANTHROPIC_AUTH_TOKEN in its env" in said
         assert "ANTHROPIC_API_KEY is set in this environment" in said
         assert SECRET not in said
+
+
+async def test_model_names_of_an_earlier_set_up_are_warned_of(home: Home) -> None:
+    home.file.write_text('{"env": {"ANTHROPIC_DEFAULT_SONNET_MODEL": "glm-5.3"}}')
+    for options in ([], ["--json"], ["--dry-run"]):
+        ending = await home.run("connect", *options, CLAUDE_CODE_SUBAGENT_MODEL="glm-4.7")
+        assert ending.code == 0
+        said = ending.out + ending.err
+        assert "sets ANTHROPIC_DEFAULT_SONNET_MODEL to 'glm-5.3': Sonnet requests go to" in said
+        assert "sets CLAUDE_CODE_SUBAGENT_MODEL to 'glm-4.7': subagents' requests go to" in said
+    assert "glm-5.3" in home.file.read_text()
+
+
+def put_into_store(home: Home, text: str, *, by_folder: bool = False) -> Path:
+    """Let Claude Code's settings be a link to a file that nobody may change, as on NixOS."""
+    generation = home.root / "store" / "generation-7"
+    generation.mkdir(parents=True)
+    stored = generation / "settings.json"
+    stored.write_text(text)
+    stored.chmod(0o444)
+    if by_folder:
+        home.file.parent.rmdir()
+        home.file.parent.symlink_to(generation)
+    else:
+        (home.root / "profile").symlink_to(generation)
+        home.file.symlink_to(home.root / "profile" / "settings.json")
+    generation.chmod(0o555)
+    return stored
+
+
+@pytest.fixture
+def opened_store(home: Home) -> Iterator[None]:
+    """Let pytest remove the store again."""
+    yield
+    (home.root / "store" / "generation-7").chmod(0o755)
+
+
+@pytest.mark.usefixtures("opened_store")
+@pytest.mark.parametrize("options", [(), ("--dry-run",), ("--json",), ("--force",)])
+@pytest.mark.parametrize("by_folder", [False, True])
+async def test_settings_in_a_read_only_store_are_left_and_the_other_ways_named(
+    home: Home, options: tuple[str, ...], by_folder: bool
+) -> None:
+    stored = put_into_store(home, '{"model": "opus"}', by_folder=by_folder)
+    ending = await home.run("connect", *options)
+    assert (ending.code, ending.out) == (1, "")
+    assert f"{home.file} is read-only (a link to {stored})" in ending.err
+    assert "managed-settings.json" in ending.err
+    assert f'{{"env": {{"ANTHROPIC_BASE_URL": "{home.url}"}}}}' in ending.err
+    assert f"export ANTHROPIC_BASE_URL={home.url}" in ending.err
+    assert stored.read_text() == '{"model": "opus"}'
+    assert [each.name for each in home.file.parent.iterdir()] == ["settings.json"]
+    assert not Paths.under(home.root).claude_code_file.exists()
+
+
+@pytest.mark.usefixtures("opened_store")
+async def test_read_only_settings_are_no_trouble_once_the_shell_has_the_address(home: Home) -> None:
+    put_into_store(home, "{}")
+    ending = await home.run("connect", ANTHROPIC_BASE_URL=home.url)
+    assert ending.code == 0
+    assert ending.out.startswith("Claude Code uses Offramp already: nothing was changed.")
+    assert "This shell's environment sets ANTHROPIC_BASE_URL" in ending.out
+    told = json.loads((await home.run("connect", "--json", ANTHROPIC_BASE_URL=home.url)).out)
+    assert (told["outcome"], told["changed"]) == ("already-connected", False)
+
+
+@pytest.mark.usefixtures("opened_store")
+async def test_read_only_settings_with_another_address_can_not_be_outdone_by_export(
+    home: Home,
+) -> None:
+    put_into_store(home, '{"env": {"ANTHROPIC_BASE_URL": "https://gateway.example"}}')
+    assert "--force" in (await home.run("connect")).err
+    forced = await home.run("connect", "--force")
+    assert forced.code == 1
+    assert "managed-settings.json" in forced.err
+    assert "export" not in forced.err
+
+
+@pytest.mark.usefixtures("opened_store")
+async def test_read_only_settings_that_hold_the_address_are_let_go_where_they_are_made(
+    home: Home,
+) -> None:
+    text = f'{{"env": {{"ANTHROPIC_BASE_URL": "{home.url}"}}}}'
+    stored = put_into_store(home, text)
+    assert (await home.run("connect")).code == 0
+    ending = await home.run("disconnect")
+    assert ending.code == 1
+    assert "is read-only (a link to" in ending.err
+    assert "where that file is made" in ending.err
+    assert stored.read_text() == text
 
 
 async def test_no_json_is_refused_with_its_place(home: Home) -> None:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import msgspec
 import pytest
+import trouble_samples
+from click.testing import CliRunner
 from golden import assert_screen
 from quota_samples import claude_week
+from trouble_samples import fallback, left, status_with, trouble
 
-from offramp_cli.reports.status import rows, screen
+from offramp_cli.reports.status import command, rows, screen
 from offramp_core.control import api
-from offramp_core.control.api import BackendError, BackendStatus, Bypass, RecordsStatus, Status
+from offramp_core.control.api import (
+    BackendError,
+    BackendStatus,
+    Bypass,
+    Pause,
+    RecordsStatus,
+    Status,
+)
+from offramp_core.wording import trouble_text
 
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 ZAI = BackendStatus(name="zai", key="present")
@@ -51,6 +64,53 @@ def test_whole_screen() -> None:
         records=RecordsStatus(written=9, waiting=2, lost=1, last_error="disk full"),
     )
     assert_screen(screen(busy), "status")
+
+
+def test_screen_of_a_daemon_that_delegates_nothing() -> None:
+    status = status_with(
+        trouble(
+            detail="HTTP 400, code 1210",
+            requests=37,
+            next_try=trouble_samples.NOW + timedelta(minutes=11),
+        ),
+        trouble(api.EMPTY_ANSWERS, model="GLM-4.5-Air", requests=3),
+        trouble(api.KEPT, rule="context_size", is_in_one_conversation=True),
+        fallbacks=(fallback(),),
+        client_problem=left(),
+    )
+    assert_screen(screen(rows(status, trouble_samples.NOW)), "status-troubles")
+
+
+@pytest.mark.parametrize("cause", [api.KEY_REFUSED, api.LIMIT, api.UNREACHABLE, "of tomorrow"])
+def test_trouble_is_told_with_its_cure_unless_a_bypass_tells_it(cause: str) -> None:
+    found = trouble(cause)
+    elsewhere = Bypass(to="anthropic", since=NOW, cause=cause)
+    plain = [text for name, text in rows(status_with(found), trouble_samples.NOW)]
+    assert any("Claude serves" in text for text in plain)
+    assert trouble_text.cure_text(found) in plain
+    bypassed = status_with(found, backend=msgspec.structs.replace(ZAI, bypass=elsewhere))
+    shown = [text for name, text in rows(bypassed, trouble_samples.NOW) if name == "trouble"]
+    assert len(shown) == 1
+
+
+def test_json_carries_what_the_screen_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    status = status_with(trouble(), fallbacks=(fallback(),), client_problem=left("https://gw"))
+    asked = SimpleNamespace(status=lambda: status)
+    monkeypatch.setattr("offramp_cli.reports.status.client_for", lambda _paths: asked)
+    ending = CliRunner().invoke(command, ["--json"])
+    assert ending.exit_code == 0
+    told = json.loads(ending.stdout)
+    for name in ("troubles", "fallbacks", "client_problem"):
+        assert told[name] == json.loads(msgspec.json.encode(getattr(status, name)))
+    assert told["troubles"][0]["since"] == "2026-11-25T09:00:00Z"
+    assert CliRunner().invoke(command, []).exit_code == 0
+
+
+@pytest.mark.parametrize("pause", [None, Pause(since=NOW)])
+def test_delegation_says_for_which_models_it_does_not_work(pause: Pause | None) -> None:
+    status = status_with(trouble(), pause=pause)
+    said = "on, but not working for Sonnet 5.5" if pause is None else "paused until you resume it"
+    assert ("delegation", said) in rows(status, trouble_samples.NOW)
 
 
 def test_quiet_daemon_has_no_trouble() -> None:

@@ -86,6 +86,16 @@ async def test_uninstall_goes_on_where_the_address_can_not_be_taken_out(
     assert settings.read_bytes() == before
 
 
+async def test_uninstall_goes_on_where_the_settings_are_read_only(tmp_path: Path) -> None:
+    settings = tmp_path / ".claude" / "settings.json"
+    settings.parent.mkdir()
+    settings.write_text('{"env": {"ANTHROPIC_BASE_URL": "http://localhost:3001"}}')
+    settings.chmod(0o444)
+    ending = await run_command(tmp_path, "uninstall")
+    assert ending.code == 0, ending
+    assert f"remove ANTHROPIC_BASE_URL from {settings}" in ending.err
+
+
 async def test_status_says_that_no_login_item_is_possible(tmp_path: Path) -> None:
     ending = await run_command(tmp_path, "status")
     assert "Login item: not possible here" in ending.out
@@ -127,6 +137,24 @@ def test_dry_run_shows_the_whole_plan(tmp_path: Path, capsys: pytest.CaptureFixt
     assert_screen(out, "install", home=tmp_path)
     assert err == "Nothing was changed.\n"
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="systemd is Linux's")
+def test_read_only_settings_of_claude_code_are_a_note_with_other_ways(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = tmp_path / ".claude" / "settings.json"
+    settings.parent.mkdir()
+    settings.write_text("{}")
+    settings.chmod(0o444)
+    work = _plan(tmp_path, answers=InstallAnswers(connect=True))
+    assert not install_plan.can_connect(work.context, work.settings)
+    steps.describe(work.steps())
+    out, err = capsys.readouterr()
+    assert str(settings) not in out
+    assert f"Note: {settings} is read-only" in err
+    assert "managed-settings.json" in err
+    assert settings.read_text() == "{}"
 
 
 def test_failed_step_ends_the_others_and_says_how_to_go_on() -> None:

@@ -18,6 +18,7 @@ from tray_states import (
     week_of,
     window_of,
 )
+from trouble_samples import fallback, left, trouble
 
 from offramp_core.control import api
 from offramp_core.control.api import Pause, RecordsStatus
@@ -64,6 +65,21 @@ REJECTED = status_of(quota=(plan_of("anthropic", window_of(used=0.5, status="rej
             running(status_of(pause=PAUSE, errors={"anthropic": error_of(api.LIMIT)})),
             Condition.TROUBLE,
         ),
+        (running(status_of(troubles=(trouble(),))), Condition.TROUBLE),
+        (running(status_of(troubles=(trouble(api.KEPT, rule="images"),))), Condition.TROUBLE),
+        (running(status_of(troubles=(trouble(),), pause=PAUSE)), Condition.PAUSED),
+        (running(status_of(troubles=(trouble(),), delegation="never")), Condition.RUNNING),
+        (
+            running(status_of(troubles=(trouble(api.LIMIT),), bypasses={"zai": bypass_of()})),
+            Condition.RUNNING,
+        ),
+        (
+            running(status_of(troubles=(trouble(),)), presence=Presence.NOT_RUNNING),
+            Condition.NOT_RUNNING,
+        ),
+        (running(status_of(client_problem=left())), Condition.TROUBLE),
+        (running(status_of(client_problem=left(), pause=PAUSE)), Condition.TROUBLE),
+        (running(status_of(fallbacks=(fallback(),))), Condition.RUNNING),
         (running(SPENT), Condition.QUOTA),
         (running(SPENT, settings=TraySettings(quota_percent=95)), Condition.RUNNING),
         (running(OVER), Condition.RUNNING),

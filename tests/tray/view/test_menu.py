@@ -20,12 +20,15 @@ from tray_states import (
     week_of,
     window_of,
 )
+from trouble_samples import fallback, left, trouble
 
 from offramp_cli.daemon_client import delegation_text
 from offramp_core import __version__
+from offramp_core.config.schema import KEEP
 from offramp_core.control import api
 from offramp_core.control.api import Pause, RecordsStatus
 from offramp_core.settings import TraySettings
+from offramp_core.wording import trouble_text
 from offramp_tray.state.tray_state import Presence, TrayState
 from offramp_tray.view import menu, wording
 from offramp_tray.view.view_model import RowKind
@@ -92,8 +95,9 @@ def test_the_headline_begins_with_the_state(state, headline):
 
 @pytest.mark.parametrize("mode", ["always", "auto", "never"])
 @pytest.mark.parametrize("pause", [None, Pause(since=NOW)])
-def test_delegation_is_worded_as_on_the_command_line(pause, mode):
-    status = status_of(pause=pause, delegation=mode)
+@pytest.mark.parametrize("troubles", [(), (trouble(), trouble(model="GLM-4.7"))])
+def test_delegation_is_worded_as_on_the_command_line(pause, mode, troubles):
+    status = status_of(pause=pause, delegation=mode, troubles=troubles)
     assert wording.delegation(status, running(status)) == delegation_text(status)
 
 
@@ -234,6 +238,8 @@ def test_rows_keep_their_keys_and_places_whatever_happens():
         running(status_of(pause=Pause(since=NOW)), refusal="no", is_login_item=True),
         running(week=None),
         running(status_of(bypasses={"zai": bypass_of()}, waiting=2, delegation="auto")),
+        running(status_of(troubles=(REFUSED,) * 9, fallbacks=(fallback(),) * 9)),
+        running(status_of(client_problem=left())),
     ]
     keys = {tuple(each.key for each in menu.rows(state)) for state in tray_state}
     assert len(keys) == 1
@@ -322,6 +328,89 @@ def test_a_bypass_has_a_row_instead_of_the_error_behind_it():
     assert text(state, "error") == ""
     assert wording.tooltip(state).splitlines()[1] == line
     assert not row(menu.rows(running()), "bypass.zai").is_visible
+
+
+REFUSED = trouble(detail="HTTP 400, code 1210")
+
+
+def test_what_is_not_delegated_has_a_row_with_its_cure_below():
+    state = running(status_of(troubles=(REFUSED,)))
+    shown = words(state)
+    place = shown.index(
+        "Z.ai refuses Sonnet 5.5 requests (HTTP 400, code 1210), so Claude serves them: 20 since "
+        "10:00"
+    )
+    assert shown[place + 1] == trouble_text.cure_text(REFUSED).removesuffix(".")
+    assert shown[place + 2] == "---"
+    assert wording.tooltip(state).splitlines() == [
+        "Delegation on, but not working for Sonnet 5.5 · Z.ai 68%, Claude 32% this week",
+        shown[place],
+    ]
+
+
+def test_menu_of_a_tray_with_everything_wrong_reads_as_designed():
+    designed = (Path(__file__).parent / "golden" / "troubles.txt").read_text(encoding="utf-8")
+    troubles = (
+        REFUSED,
+        trouble(api.UNKNOWN_MODEL, model="GLM-9", detail="HTTP 400, code 1211"),
+        trouble(api.KEPT, rule="context_size", is_in_one_conversation=True),
+        trouble(api.EMPTY_ANSWERS, model="GLM-4.5-Air"),
+        trouble(api.BUSY),
+    )
+    status = status_of(troubles=troubles, client_problem=left(), fallbacks=(fallback(),))
+    assert words(running(status)) == designed.splitlines()
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        *(api.REFUSED, api.UNKNOWN_MODEL, api.EMPTY_ANSWERS, api.KEY_REFUSED, api.LIMIT),
+        *(api.ACCOUNT, api.OVERLOADED, api.BUSY, api.UNREACHABLE, api.FAILING, "of tomorrow"),
+    ],
+)
+@pytest.mark.parametrize("is_in_one_conversation", [False, True])
+def test_no_cause_and_no_cure_is_cut_off(cause, is_in_one_conversation):
+    found = trouble(
+        cause,
+        detail=None if is_in_one_conversation else "HTTP 400, code 1210",
+        requests=1234,
+        is_in_one_conversation=is_in_one_conversation,
+    )
+    [lines] = wording.trouble_lines(running(status_of(troubles=(found,))))
+    assert not any("…" in line for line in lines)
+
+
+@pytest.mark.parametrize("rule", [*KEEP, "of_tomorrow"])
+@pytest.mark.parametrize("is_in_one_conversation", [False, True])
+def test_no_rule_and_no_cure_is_cut_off(rule, is_in_one_conversation):
+    found = trouble(api.KEPT, rule=rule, is_in_one_conversation=is_in_one_conversation)
+    [lines] = wording.trouble_lines(running(status_of(troubles=(found,))))
+    assert not any("…" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        status_of(troubles=(REFUSED,), fallbacks=(fallback(),), pause=Pause(since=NOW)),
+        status_of(troubles=(REFUSED,), fallbacks=(fallback(),), delegation="never"),
+        status_of(troubles=(trouble(api.LIMIT),), bypasses={"zai": bypass_of()}),
+    ],
+)
+def test_trouble_has_no_row_while_nothing_is_delegated_or_a_bypass_says_it(status):
+    assert not [
+        each.key
+        for each in menu.rows(running(status))
+        if each.key.startswith(("trouble", "fallback")) and each.is_visible
+    ]
+
+
+@pytest.mark.parametrize("pause", [None, Pause(since=NOW)])
+def test_claude_code_that_left_has_a_row_with_the_way_back(pause):
+    state = running(status_of(client_problem=left("https://gw.example"), pause=pause))
+    assert text(state, "client") == "Claude Code does not use Offramp any more"
+    assert "offramp connect --force" in text(state, "client.cure")
+    assert wording.tooltip(state).splitlines()[1] == text(state, "client")
+    assert not row(menu.rows(running()), "client").is_visible
 
 
 def test_requests_that_wait_have_a_row():

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from quota_samples import plan_of
 from tray_states import HOUR, NOW, bypass_of, error_of, running, status_of, window_of
+from trouble_samples import fallback, left, trouble
 
 from offramp_core.control import api
 from offramp_core.control.api import Pause
 from offramp_core.settings import TraySettings
+from offramp_core.wording import trouble_text
 from offramp_tray.state.tray_state import Presence
 from offramp_tray.view import notification_rules
 from offramp_tray.view.notification_rules import Notifier
 from offramp_tray.view.view_model import Notification
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 REFUSED = status_of(errors={"zai": error_of(api.KEY_REFUSED)})
 LIMIT = {"zai": error_of(api.LIMIT)}
@@ -75,6 +81,23 @@ def keys(state):
             ["delegation.anthropic"],
         ),
         (running(status_of(zai_key="missing", delegation="never")), []),
+        (
+            running(status_of(troubles=(trouble(), trouble(model="GLM-4.5-Air")))),
+            ["trouble.zai.claude-sonnet-5-5.refused", "trouble.zai.GLM-4.5-Air.refused"],
+        ),
+        (
+            running(status_of(troubles=(trouble(api.KEPT, rule="images"),))),
+            ["trouble.zai.claude-sonnet-5-5.kept.images"],
+        ),
+        (running(status_of(troubles=(trouble(),), pause=Pause(since=NOW))), []),
+        (running(status_of(troubles=(trouble(),), delegation="never")), []),
+        (
+            running(status_of(troubles=(trouble(api.LIMIT),), bypasses={"zai": bypass_of()})),
+            ["delegation.zai"],
+        ),
+        (running(status_of(client_problem=left())), ["client"]),
+        (running(status_of(client_problem=left(), pause=Pause(since=NOW))), ["client"]),
+        (running(status_of(fallbacks=(fallback(),))), []),
     ],
 )
 def test_each_cause_has_its_notification(state, due):
@@ -90,6 +113,8 @@ def test_each_cause_has_its_notification(state, due):
         (running(presence=Presence.NOT_RUNNING, is_missed=True), "notify_daemon"),
         (running(NEARLY), "notify_quota"),
         (running(status_of(bypasses={"zai": bypass_of()})), "notify_delegation"),
+        (running(status_of(troubles=(trouble(),))), "notify_delegation"),
+        (running(status_of(client_problem=left())), "notify_delegation"),
     ],
 )
 def test_each_can_be_switched_off(state, setting):
@@ -137,6 +162,84 @@ def test_failure_bypass_and_end_of_it_are_one_notification():
     for status in steps:
         said.notifier.notify_new(notification_rules.due(running(status)), NOW)
     assert said.keys == ["delegation.zai"]
+
+
+def test_trouble_says_what_why_since_when_and_what_to_do():
+    found = trouble(detail="HTTP 400, code 1210")
+    [said] = notification_rules.due(running(status_of(troubles=(found,))))
+    assert said.title == "Z.ai does not serve Sonnet 5.5"
+    assert said.body == (
+        "Z.ai refuses Sonnet 5.5 requests (HTTP 400, code 1210), so Claude serves them: 20 since "
+        f"10:00. {trouble_text.cure_text(found)}"
+    )
+
+
+def test_client_that_left_says_what_its_settings_hold_and_the_way_back():
+    [said] = notification_rules.due(running(status_of(client_problem=left())))
+    assert said.title == "Claude Code does not use Offramp any more"
+    assert "/home/ada/.claude/settings.json holds no address." in said.body
+    assert "offramp connect" in said.body
+
+
+class Told:
+    """What a tray remembers, and the next one finds."""
+
+    def __init__(self):
+        self.names: dict[str, datetime] = {}
+
+    def was_said(self, name, now):
+        return name in self.names
+
+    def keep(self, name, now):
+        self.names[name] = now
+
+
+def said_by_a_tray(memory, *statuses):
+    """The keys of what a tray says that sees these statuses from its start on."""
+    keys: list[str] = []
+    notifier = Notifier(lambda notification: keys.append(notification.key), memory)
+    for number, status in enumerate(statuses):
+        now = NOW + timedelta(hours=number)
+        notifier.notify_new(notification_rules.due(running(status)), now)
+    return keys
+
+
+def test_trouble_that_grows_is_said_once_and_not_again_by_the_next_tray():
+    memory = Told()
+    grown = [status_of(troubles=(trouble(requests=count),)) for count in (3, 4, 20)]
+    assert said_by_a_tray(memory, *grown) == ["trouble.zai.claude-sonnet-5-5.refused"]
+    assert said_by_a_tray(memory, *grown) == []
+    assert said_by_a_tray(Told(), *grown) == ["trouble.zai.claude-sonnet-5-5.refused"]
+
+
+def test_new_run_of_the_same_trouble_is_news_for_the_next_tray():
+    memory = Told()
+    said_by_a_tray(memory, status_of(troubles=(trouble(),)))
+    later = trouble(since=NOW + timedelta(hours=1))
+    assert said_by_a_tray(memory, status_of(troubles=(later,))) != []
+
+
+def test_trouble_that_comes_back_is_news_though_it_is_remembered():
+    memory = Told()
+    gone_and_back = [
+        status_of(troubles=(trouble(),)),
+        status_of(),
+        status_of(troubles=(trouble(),)),
+    ]
+    assert len(said_by_a_tray(memory, *gone_and_back)) == 2
+
+
+def test_client_that_left_is_not_said_again_by_the_next_tray():
+    memory = Told()
+    gone = status_of(client_problem=left())
+    assert said_by_a_tray(memory, gone, gone) == ["client"]
+    assert said_by_a_tray(memory, gone) == []
+
+
+def test_what_is_not_to_be_remembered_is_said_by_each_tray():
+    memory = Told()
+    for _ in range(2):
+        assert said_by_a_tray(memory, REFUSED) == ["key.zai"]
 
 
 class Said:

@@ -17,13 +17,19 @@ from offramp_core.quota import windows
 from offramp_core.services import SERVICES
 from offramp_core.settings import ANTHROPIC, TraySettings
 from offramp_core.usage.aggregation import Totals
-from offramp_core.wording import quota_text
+from offramp_core.wording import quota_text, trouble_text
 from offramp_core.wording.formatting import share
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from offramp_core.control.api import BackendError, BackendStatus, Status
+    from offramp_core.control.api import (
+        BackendError,
+        BackendStatus,
+        ClientProblem,
+        DelegationTrouble,
+        Status,
+    )
     from offramp_core.quota.windows import PlanQuota, QuotaWindow
     from offramp_core.usage.weeks import Span, WeekBoundary
 
@@ -234,6 +240,23 @@ def troubled(state: TrayState) -> tuple[tuple[str, BackendError], ...]:
     )
 
 
+def hindered(state: TrayState) -> tuple[DelegationTrouble, ...]:
+    """Why Claude serves what belongs at a delegate, where no bypass and no error says it already.
+
+    None while nothing is to be delegated.
+    """
+    status = live_status(state)
+    if status is None or is_resting(state):
+        return ()
+    return trouble_text.unexplained(status)
+
+
+def client_problem(state: TrayState) -> ClientProblem | None:
+    """That Claude Code has left Offramp, though it was connected."""
+    status = live_status(state)
+    return None if status is None else status.client_problem
+
+
 def plan_of(state: TrayState, backend: str) -> PlanQuota | None:
     """The limits of the account in use there; of the past, with their age, without a daemon."""
     return None if state.status is None else windows.find(state.status.quota, backend)
@@ -256,6 +279,8 @@ def condition(state: TrayState) -> Condition:
     if state.presence is Presence.NOT_RUNNING:
         return Condition.NOT_RUNNING
     if state.presence is Presence.UNREACHABLE or troubled(state):
+        return Condition.TROUBLE
+    if hindered(state) or client_problem(state) is not None:
         return Condition.TROUBLE
     if is_paused(state):
         return Condition.PAUSED

@@ -35,6 +35,9 @@ QUIT: Final = "quit"
 _WITH_QUOTA = frozenset(service.name for service in SERVICES if service.tells_quota)
 """Whose plans are known to tell; of a backend of the user's own nothing is to be expected."""
 
+_MOST_TROUBLES = 3
+_MOST_FALLBACKS = 2
+"""More would push everything else off the screen."""
 
 _COMPANIES = " or ".join(service.company for service in SERVICES)
 
@@ -47,6 +50,7 @@ def rows(state: TrayState) -> tuple[MenuRow, ...]:
         *_quota_rows(state),
         _optional_text("delegation", wording.delegation_why(state)),
         *_standing_rows(state),
+        *_trouble_rows(state),
         _optional_text("error", wording.last_error(state)),
         _optional_text("refusal", state.refusal),
         _separator("1"),
@@ -101,6 +105,29 @@ def _standing_rows(state: TrayState) -> tuple[MenuRow, ...]:
         _optional_text(f"{what}.{name}", lines.get(name, ""))
         for name in state.backends
         for what, lines in (("bypass", bypasses), ("waiting", waits))
+    )
+
+
+def _trouble_rows(state: TrayState) -> tuple[MenuRow, ...]:
+    """What keeps requests from being delegated, each with its cure below; mostly not seen."""
+    lines = wording.trouble_lines(state)
+    rows = []
+    for place in range(_MOST_TROUBLES):
+        cause, cure = lines[place] if place < len(lines) else ("", "")
+        rows.append(_optional_text(f"trouble.{place}", cause))
+        rows.append(_optional_text(f"trouble.{place}.cure", cure))
+    more = len(lines) - _MOST_TROUBLES
+    rows.append(_optional_text("trouble.more", f"{more} more: offramp status" if more > 0 else ""))
+    left, cure = wording.client_lines(state)
+    fallbacks = wording.fallback_lines(state)
+    return (
+        *rows,
+        _optional_text("client", left),
+        _optional_text("client.cure", cure),
+        *(
+            _optional_text(f"fallback.{place}", "".join(fallbacks[place : place + 1]))
+            for place in range(_MOST_FALLBACKS)
+        ),
     )
 
 

@@ -6,12 +6,12 @@ Which causes there are is a pure function of the state; `Notifier` remembers wha
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from offramp_core.control import api
 from offramp_core.quota import windows
 from offramp_core.settings import ANTHROPIC
-from offramp_core.wording import failover_text, quota_text
+from offramp_core.wording import failover_text, quota_text, trouble_text
 from offramp_tray.state import tray_state
 from offramp_tray.view import wording
 from offramp_tray.view.view_model import Notification
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from offramp_core.control.api import ClientProblem, DelegationTrouble
     from offramp_tray.state.tray_state import TrayState
 
 QUIET = timedelta(minutes=30)
@@ -51,17 +52,32 @@ def due(state: TrayState) -> tuple[Notification, ...]:
         found += [
             _stopped(name, f"{wording.no_key(name, state)}.") for name in tray_state.keyless(state)
         ]
+    if wanted.notify_delegation:
+        found += [_hindered(trouble, state) for trouble in tray_state.hindered(state)]
+        if (problem := tray_state.client_problem(state)) is not None:
+            found.append(_client_left(problem))
     if wanted.notify_quota:
         found += _quotas(state)
     return tuple(found)
 
 
+class Memory(Protocol):
+    """Remembers across restarts of the tray what was said."""
+
+    def was_said(self, name: str, now: datetime) -> bool:
+        """Whether it was said not long ago."""
+
+    def keep(self, name: str, now: datetime) -> None:
+        """Remember that it was said."""
+
+
 class Notifier:
     """Says what is due, once. Used under its caller's lock."""
 
-    def __init__(self, say: Callable[[Notification], None]) -> None:
-        """Say it by `say`."""
+    def __init__(self, say: Callable[[Notification], None], memory: Memory | None = None) -> None:
+        """Say it by `say`; without `memory`, again after a restart."""
         self._say = say
+        self._memory = memory
         self._lasting: frozenset[str] = frozenset()
         self._ended: dict[str, datetime] = {}
 
@@ -71,13 +87,19 @@ class Notifier:
         for key in self._lasting - keys:
             self._ended[key] = now
         for notification in notifications:
-            if notification.key not in self._lasting and self._is_news(notification.key, now):
+            if notification.key not in self._lasting and self._is_news(notification, now):
                 self._say(notification)
+                if self._memory is not None and notification.lasts:
+                    self._memory.keep(notification.lasts, now)
         self._lasting = keys
 
-    def _is_news(self, key: str, now: datetime) -> bool:
-        ended = self._ended.get(key)
-        return ended is None or now - ended > QUIET
+    def _is_news(self, notification: Notification, now: datetime) -> bool:
+        ended = self._ended.get(notification.key)
+        if ended is not None:
+            return now - ended > QUIET
+        if self._memory is None or not notification.lasts:
+            return True
+        return not self._memory.was_said(notification.lasts, now)
 
 
 def _bypassed_backends(state: TrayState) -> list[Notification]:
@@ -105,6 +127,27 @@ def _bypassed_backends(state: TrayState) -> list[Notification]:
             )
         )
     return found
+
+
+def _hindered(trouble: DelegationTrouble, state: TrayState) -> Notification:
+    cause = trouble_text.cause_text(trouble, state.now, state.boundary.zone)
+    parts = (trouble.backend, trouble.model, trouble.cause, trouble.rule)
+    key = f"trouble.{'.'.join(filter(None, parts))}"
+    return Notification(
+        key=key,
+        title=trouble_text.title_text(trouble),
+        body=f"{cause} {trouble_text.cure_text(trouble)}",
+        lasts=f"{key} since {trouble.since.isoformat()}",
+    )
+
+
+def _client_left(problem: ClientProblem) -> Notification:
+    return Notification(
+        key="client",
+        title=trouble_text.CLIENT_LEFT,
+        body=f"{trouble_text.client_text(problem)} {trouble_text.client_cure_text(problem)}",
+        lasts=f"client {problem.found}",
+    )
 
 
 def _quotas(state: TrayState) -> list[Notification]:

@@ -73,3 +73,5 @@ class Notification:
     key: str
     title: str
     body: str
+    lasts: str = ""
+    """What it is known by after a restart of the tray too; empty where it may be said again."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from offramp_core.control import api
 from offramp_core.settings import ANTHROPIC
-from offramp_core.wording import failover_text, quota_text
+from offramp_core.wording import failover_text, quota_text, trouble_text
 from offramp_core.wording.formatting import (
     backend_name,
     format_moment,
@@ -62,7 +62,8 @@ def title(state: TrayState) -> str:
 
 def tooltip(state: TrayState) -> str:
     """The title, and what is wrong, or made up for."""
-    trouble = last_error(state) or next(iter(bypass_lines(state).values()), "")
+    lines = (last_error(state), *_hindrances(state), *bypass_lines(state).values())
+    trouble = next(filter(None, lines), "")
     return f"{title(state)}\n{trouble}" if trouble else title(state)
 
 
@@ -134,6 +135,33 @@ def bypass_lines(state: TrayState) -> dict[str, str]:
     }
 
 
+def trouble_lines(state: TrayState) -> tuple[tuple[str, str], ...]:
+    """For each cause that keeps requests from being delegated: what it is, and what to do."""
+    return tuple(
+        (
+            _row(trouble_text.cause_text(trouble, state.now, state.boundary.zone)),
+            _row(trouble_text.cure_text(trouble)),
+        )
+        for trouble in tray_state.hindered(state)
+    )
+
+
+def client_lines(state: TrayState) -> tuple[str, str]:
+    """That Claude Code has left Offramp, and what to do; empty while it has not."""
+    problem = tray_state.client_problem(state)
+    if problem is None:
+        return "", ""
+    return trouble_text.CLIENT_LEFT, _row(trouble_text.client_cure_text(problem))
+
+
+def fallback_lines(state: TrayState) -> tuple[str, ...]:
+    """For each model whose name its backend does not know, what is sent in its place."""
+    status = tray_state.live_status(state)
+    found = () if status is None or tray_state.is_resting(state) else status.fallbacks
+    zone = state.boundary.zone
+    return tuple(_row(trouble_text.fallback_text(each, state.now, zone)) for each in found)
+
+
 def waiting_lines(state: TrayState) -> dict[str, str]:
     """For each backend, how many requests wait for their turn; empty while none does."""
     status = tray_state.live_status(state)
@@ -186,7 +214,10 @@ def delegation(status: Status, state: TrayState) -> str:
         return "off (settings)"
     missing = [name_of(name) for name in tray_state.keyless(state)]
     mode = "on, auto" if status.delegation == tray_state.AUTO else "on"
-    return f"{mode}, but no key for {', '.join(missing)}" if missing else mode
+    if missing:
+        return f"{mode}, but no key for {', '.join(missing)}"
+    stopped = trouble_text.stopped_models(trouble_text.unexplained(status))
+    return f"{mode}, but not working for {stopped}" if stopped else mode
 
 
 def moment(instant: datetime, state: TrayState) -> str:
@@ -215,6 +246,15 @@ def _state_text(state: TrayState) -> str:
 
 def _reason(error: BackendError) -> str:
     return f"HTTP {error.http_status}" if error.http_status else error.why.rstrip(".")
+
+
+def _hindrances(state: TrayState) -> tuple[str, ...]:
+    return (*(cause for cause, _ in trouble_lines(state)), client_lines(state)[0])
+
+
+def _row(sentence: str) -> str:
+    """A sentence as a row of the menu, which has no full stop."""
+    return _one_line(sentence.removesuffix("."))
 
 
 def _one_line(text: str) -> str:

@@ -7,30 +7,20 @@ from urllib.parse import urlsplit
 
 from offramp_cli.doctor.finding import failure, note, ok, warning
 from offramp_core.addresses import is_loopback
-from offramp_core.claude_settings import bypasses, scopes
+from offramp_core.claude_settings import bypasses, model_names, scopes
 from offramp_core.claude_settings.editing import BASE_URL
 from offramp_core.config.values import shown
-from offramp_core.settings import ANTHROPIC
+from offramp_core.wording import trouble_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from offramp_cli.doctor.finding import Remark
     from offramp_core.claude_settings.scopes import Scope, ScopedValue
+    from offramp_core.control.api import ClientProblem
     from offramp_core.settings import Settings
 
 _CONNECT = "offramp connect"
-_MODELS = (
-    "ANTHROPIC_MODEL",
-    "ANTHROPIC_DEFAULT_OPUS_MODEL",
-    "ANTHROPIC_DEFAULT_SONNET_MODEL",
-    "ANTHROPIC_DEFAULT_HAIKU_MODEL",
-    "ANTHROPIC_SMALL_FAST_MODEL",
-    "CLAUDE_CODE_SUBAGENT_MODEL",
-)
-_MODEL_SETTING = "model"
-_ALIASES = ("opus", "default", "best", "inherit", "claude")
-"""Parts of the names that Anthropic knows, where no route does."""
 _CACHING = (
     "DISABLE_PROMPT_CACHING",
     "DISABLE_PROMPT_CACHING_OPUS",
@@ -46,9 +36,16 @@ _HEADERS = "ANTHROPIC_CUSTOM_HEADERS"
 
 
 def judge_address(
-    found: Sequence[Scope], url: str, *, is_own: Callable[[str], bool]
+    found: Sequence[Scope],
+    url: str,
+    *,
+    is_own: Callable[[str], bool],
+    problem: ClientProblem | None = None,
 ) -> Iterator[Remark]:
-    """Judge whether Claude Code's base URL is `url`, and nothing leads past it."""
+    """Judge whether Claude Code's base URL is `url`, and nothing leads past it.
+
+    `problem` is what the daemon says of settings that `connect` wrote and that changed since.
+    """
     for scope in found:
         if scope.problem:
             yield failure(
@@ -56,6 +53,9 @@ def judge_address(
                 "Make it plain JSON, without comments and trailing commas.",
             )
     setting = scopes.in_force(found, BASE_URL)
+    if problem is not None and (setting is None or not is_own(setting.value)):
+        yield failure(trouble_text.client_text(problem), trouble_text.client_cure_text(problem))
+        return
     if setting is None:
         is_unreadable = any(scope.problem for scope in found)
         what = "nothing that it can read" if is_unreadable else "nothing"
@@ -115,31 +115,12 @@ def _own(
 
 def judge_models(found: Sequence[Scope], settings: Settings) -> Iterator[Remark]:
     """Where each model goes that is set by name."""
-    settings_of_models = [
-        *(each for name in _MODELS if (each := scopes.in_force(found, name)) is not None),
-        *list(scopes.settings(found, _MODEL_SETTING))[:1],
-    ]
-    if not settings_of_models:
+    named_models = [*model_names.find(found, settings)]
+    if not named_models:
         yield ok("No model is set by name: Claude Code's own names are routed.")
-    for setting in settings_of_models:
-        seen = f"{setting.scope.shown} sets {setting.name} to {shown(setting.value)}"
-        backend = _backend_for(setting.value, settings)
-        if backend is not None:
-            yield ok(f"{seen}, which goes to {backend}.")
-        else:
-            yield warning(
-                f"{seen}. No route has that name, so it goes to Anthropic, which does not know it.",
-                "Remove it (a set-up for another service may have left it), or add a [[route]].",
-            )
-
-
-def _backend_for(model: str, settings: Settings) -> str | None:
-    """Where requests for `model` go; None where nobody knows it."""
-    name = model.lower()
-    for route in settings.routes:
-        if route.match.lower() in name:
-            return route.backend
-    return ANTHROPIC if any(alias in name for alias in _ALIASES) else None
+    for named in named_models:
+        problem = named.problem
+        yield warning(*problem) if problem else ok(f"{named.saw}, which goes to {named.backend}.")
 
 
 def judge_features(found: Sequence[Scope], *, is_own: Callable[[str], bool]) -> Iterator[Remark]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from doctor_harness import doctor_context, said, severities
+from trouble_samples import left
 
 from offramp_cli.doctor.checks import check_claude_install, check_claude_settings
 from offramp_cli.doctor.checks.check_claude_install import ClaudeLogin, ClaudeProgram
@@ -15,6 +16,7 @@ from offramp_core.addresses import leads_here
 from offramp_core.claude_settings import scopes
 from offramp_core.claude_settings.locations import SettingsLocations
 from offramp_core.settings import Settings, default_backends, default_routes
+from offramp_core.wording import trouble_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,6 +113,8 @@ def test_own_address_that_a_proxy_or_provider_takes_is_a_failure(tmp_path):
         ({"model": "claude-sonnet-4-5[1m]"}, {}, ["ok"], "goes to zai"),
         (None, {"ANTHROPIC_MODEL": "Claude-HAIKU"}, ["ok"], "goes to zai"),
         ({"env": {"ANTHROPIC_DEFAULT_SONNET_MODEL": "glm-4.7"}}, {}, ["warning"], "glm-4.7"),
+        (None, {"ANTHROPIC_DEFAULT_HAIKU_MODEL": "GLM-4.5-Air"}, ["warning"], "can't step in"),
+        ({"model": "fable"}, {}, ["ok"], "goes to anthropic"),
         (None, {"CLAUDE_CODE_SUBAGENT_MODEL": "inherit"}, ["ok"], "anthropic"),
         ({"model": "opus"}, {"ANTHROPIC_MODEL": "glm"}, ["warning", "ok"], "[[route]]"),
     ],
@@ -119,6 +123,25 @@ def test_models_are_judged(tmp_path, user, environ, expected, words):
     remarks = [*check_claude_settings.judge_models(read(tmp_path, user, **environ), SETTINGS)]
     assert severities(remarks) == expected
     assert words in said(remarks)
+
+
+@pytest.mark.parametrize("found", [None, "https://gw.example"])
+def test_address_that_connect_wrote_and_that_is_gone_is_a_failure(tmp_path, found):
+    problem = left(found)
+    user = None if found is None else with_url(found)
+    read_scopes = read(tmp_path, user)
+    judged = check_claude_settings.judge_address(read_scopes, URL, is_own=is_own, problem=problem)
+    remarks = [*judged]
+    assert severities(remarks) == ["failure"]
+    assert trouble_text.client_text(problem) in said(remarks)
+    assert trouble_text.client_cure_text(problem) in said(remarks)
+
+
+def test_address_that_is_gone_there_but_holds_here_is_no_failure(tmp_path):
+    judged = check_claude_settings.judge_address(
+        read(tmp_path, ANTHROPIC_BASE_URL=URL), URL, is_own=is_own, problem=left()
+    )
+    assert severities(judged) == ["ok", "note"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,80 @@
+"""What `connect` can say where Claude Code's settings can't be changed, as on NixOS."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from offramp_cli.claude_code import edit_plan
+from offramp_core import atomic_file
+from offramp_core.claude_settings import scopes
+from offramp_core.claude_settings.connection import ConnectOutcome
+from offramp_core.claude_settings.editing import BASE_URL, ENV
+from offramp_core.errors import OfframpError
+
+if TYPE_CHECKING:
+    from offramp_cli.claude_code.edit_plan import ConnectionSetup
+    from offramp_core.claude_settings.connection import SettingsEdit
+
+ALREADY = "Claude Code uses Offramp already: nothing was changed."
+
+
+def can_apply(change: SettingsEdit) -> bool:
+    """Whether the file may be changed as planned; true where nothing is to be changed."""
+    return not change.is_edit or atomic_file.can_write(change.file)
+
+
+def report(change: SettingsEdit, setup: ConnectionSetup, *, is_json: bool) -> None:
+    """Say that Claude Code uses Offramp already, if something else leads it here.
+
+    Raises:
+        OfframpError: nothing does; it names what can.
+    """
+    setting = scopes.in_force(scopes.read(setup.places, setup.environ), BASE_URL)
+    if setting is None or not setup.is_own(setting.value):
+        raise _refusal(change, setup)
+    if is_json:
+        unchanged = dataclasses.replace(
+            change, outcome=ConnectOutcome.ALREADY_CONNECTED, after=change.before, new=change.old
+        )
+        edit_plan.print_json(unchanged, setup, [], is_dry=False, has_backup=False)
+        return
+    click.echo(f"{ALREADY}\n  {setting.scope.shown} sets {BASE_URL}.")
+
+
+def require_writable(change: SettingsEdit) -> None:
+    """Let only what can be taken out of the file go on to be.
+
+    Raises:
+        OfframpError: the file is read-only.
+    """
+    if not can_apply(change):
+        raise OfframpError(
+            f"{change.file} is read-only{_link(change)}.",
+            hint=f"Take {BASE_URL} out of it where that file is made (by home-manager, say).",
+        )
+
+
+def _refusal(change: SettingsEdit, setup: ConnectionSetup) -> OfframpError:
+    """Say that the file can't be changed, and what leads Claude Code here instead."""
+    managed = json.dumps({ENV: {BASE_URL: setup.url}})
+    cures = [
+        "If another program makes that file (home-manager, say), set env.ANTHROPIC_BASE_URL to "
+        f"{setup.url} there.",
+        f"Or put {managed} into Claude Code's managed settings, {setup.places.managed}, which win "
+        "over it.",
+    ]
+    if change.old is None:  # what the file sets would win
+        cures.append(f"Or, in your shell's start-up file: export {BASE_URL}={setup.url}")
+    return OfframpError(
+        f"{change.file} is read-only{_link(change)}: Claude Code can't be pointed here by it.",
+        hint=" ".join(cures),
+    )
+
+
+def _link(change: SettingsEdit) -> str:
+    target = change.file.resolve()
+    return "" if target == change.file.absolute() else f" (a link to {target})"
