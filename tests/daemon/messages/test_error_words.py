@@ -81,7 +81,7 @@ def test_too_long_in_any_words_makes_the_client_compact(text, shape):
         failure = failure_for(status, shape(text), service)
         assert failure.status == 400
         assert failure.message.startswith("prompt is too long: ")
-        assert (failure.trouble, failure.refusal) == (None, None)
+        assert (failure.trouble, failure.refusal) == (None, api.TOO_LONG)
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
