@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from offramp_core.redaction import MASK, holds_key, model_name
 from offramp_core.usage.records import RequestRecord, format_timestamp
+from offramp_daemon.messages import request_body
 from offramp_daemon.messages.outcome import Outcome
 from offramp_daemon.messages.usage_meter import TokenUsage, UsageMeter
 
@@ -53,6 +54,9 @@ class Permit:
     until: datetime | None = None
     """When it is tried again, or its quota resets. None where that is not known, as with a key
     that somebody has to change, and while it is being tried."""
+    sender: Callable[[], Hashable] | None = None
+    """Tells apart the requests that may fail for one and the same reason of their own; None where
+    each stands for itself."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -105,6 +109,19 @@ class Exchange:
     outcome: Outcome | None = None
     """None until it is finished."""
     elapsed_ms: int = 0
+    _shape: int | None = None
+
+    def sender(self) -> Hashable:
+        """Who would send the same fault again: the conversation, or else the request's shape.
+
+        Requests without a session that offer the same tools count as one, since it is mostly a
+        tool's schema that a service trips over; the others are told apart by their whole body.
+        """
+        if self.conversation is not None:
+            return self.conversation
+        if self._shape is None:
+            self._shape = hash(bytes(request_body.tools_of(self.body) or self.body.source))
+        return self._shape
 
     def send_to(
         self, decision: Decision, *, after: Outcome | None = None, reason: str | None = None

@@ -43,6 +43,8 @@ _NO_SERVICES_OWN = frozenset({404, 405, 410, 421})
 """What a wrong address gives; a delegate's own message would have come with a code."""
 _OF_THE_WAY = frozenset({401, 403, 407, 408, 413, 429})
 """What gateways and firewalls on the way answer by themselves."""
+_OF_OUTAGES = frozenset({502, 503, 504, 529})
+"""No body brings these about."""
 _NOT_OF_LENGTH = frozenset({401, 403, 429, 529})
 
 
@@ -63,6 +65,8 @@ class Failure:
     """What the backend answered, in a few words without content: `HTTP 400, code 1210`."""
     is_of_model: bool = False
     """Whether only that one model is in trouble."""
+    is_suspect: bool = False
+    """Whether the request may well have brought it about by itself, at a service that is well."""
     is_internal: bool = False
     """Whether it is Offramp's own fault."""
 
@@ -112,7 +116,7 @@ def from_delegate(
     if _is_unknown_model(status, error, kind):
         return Failure(status=400, message=said, refusal=api.UNKNOWN_MODEL)
     if kind is not None:
-        return _of_kind(kind, backend, said)
+        return _of_kind(kind, status, backend, said)
     if is_from_elsewhere(status, error):
         message = f"{said}, which is no answer to a message. {address_hint}".rstrip()
         return Failure(
@@ -121,7 +125,7 @@ def from_delegate(
     return _of_status(status, error, backend, said)
 
 
-def _of_kind(kind: ErrorKind, backend: str, said: str) -> Failure:
+def _of_kind(kind: ErrorKind, status: int, backend: str, said: str) -> Failure:
     """The failure that a service means by a code of that kind."""
     if kind is ErrorKind.QUOTA:
         hint = f"The {backend} quota is spent. Choose a model that stays on Claude, or wait."
@@ -138,10 +142,16 @@ def _of_kind(kind: ErrorKind, backend: str, said: str) -> Failure:
             trouble=api.ACCOUNT,
             is_of_model=kind is ErrorKind.NO_SUCH_MODEL,
         )
-    if kind is ErrorKind.SERVER:
-        return Failure(status=500, message=said, trouble=api.FAILING)
-    if kind is ErrorKind.SERVER_OR_BODY:
-        return Failure(status=500, message=said, trouble=api.FAILING, refusal=api.REFUSED)
+    if kind in {ErrorKind.SERVER, ErrorKind.SERVER_OR_BODY}:
+        may_be_body = status not in _OF_OUTAGES
+        is_refusal = may_be_body and kind is ErrorKind.SERVER_OR_BODY
+        return Failure(
+            status=500,
+            message=said,
+            trouble=api.FAILING,
+            refusal=api.REFUSED if is_refusal else None,
+            is_suspect=may_be_body,
+        )
     return Failure(status=400, message=said, refusal=api.REFUSED)
 
 
@@ -163,7 +173,11 @@ def _of_status(status: int, error: ServiceError | None, backend: str, said: str)
         return Failure(status=400, message=said, refusal=api.REFUSED)
     trouble = trouble_of(status)
     return Failure(
-        status=status, message=said, trouble=trouble, refusal=None if trouble else api.REFUSED
+        status=status,
+        message=said,
+        trouble=trouble,
+        refusal=None if trouble else api.REFUSED,
+        is_suspect=status == 500,
     )
 
 

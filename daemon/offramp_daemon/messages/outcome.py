@@ -48,6 +48,8 @@ class Outcome:
     """What is wrong with the backend, a `BackendError.kind`; None where it says nothing of that."""
     scope: Scope | None = None
     """None for what is usual for the kind."""
+    is_suspect: bool = False
+    """Whether the request may well have brought it about by itself, at a service that is well."""
     retry_after_s: float | None = None
     """For how many seconds the service asked not to be asked again."""
     http_status: int | None = None
@@ -96,6 +98,7 @@ def of_failure(failure: Failure) -> Outcome:
         status="error",
         kind=failure.trouble,
         scope="family" if failure.is_of_model else None,
+        is_suspect=failure.is_suspect,
         retry_after_s=_seconds(failure.headers.get(RETRY_AFTER, "").strip()),
         http_status=failure.status,
         why=(failure.diagnostic or failure.message).removeprefix("Offramp: "),

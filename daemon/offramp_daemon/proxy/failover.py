@@ -274,7 +274,8 @@ class Failover:
             self._shared.conversations.record_use(exchange.conversation, backend)
 
     def _ask(self, exchange: Exchange) -> Permit:
-        return self._shared.breaker.ask(exchange.decision.backend, exchange.sent_model)
+        backend, model = exchange.decision.backend, exchange.sent_model
+        return self._shared.breaker.ask(backend, model, exchange.sender)
 
     def _may_fail_over(self, exchange: Exchange) -> bool:
         """Whether Claude may serve what the delegate does not."""

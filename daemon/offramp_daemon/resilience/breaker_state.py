@@ -6,8 +6,10 @@ the wall clock may be set back.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -15,10 +17,14 @@ from typing import TYPE_CHECKING, Final
 from offramp_core.control import api
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from offramp_core.settings import Backend
+    from offramp_daemon.exchange import Permit
     from offramp_daemon.messages.outcome import Scope
+
+Sender = Callable[[], Hashable] | None
+"""Tells the senders of requests apart, at some cost; None where each request stands for itself."""
 
 LIMIT_UNKNOWN_S: Final = 900.0
 """For a quota whose reset is not known."""
@@ -39,6 +45,9 @@ _LONGEST_WINDOW = timedelta(days=40)
 
 MOST_FAMILIES: Final = 200
 """Models that are remembered of one backend: their names come from clients."""
+MOST_SENDERS: Final = 200
+LEAST_SENDERS: Final = 2
+"""So many must have failed in a row before the service is at fault, and not their requests."""
 
 _LASTING = frozenset({api.KEY_REFUSED, api.ACCOUNT})
 _WHOLE = frozenset({api.LIMIT, api.UNREACHABLE, *_LASTING})
@@ -93,6 +102,10 @@ class Trip:
         """Whether a probe is out that is not lost."""
         return self.probe is not None and moment.clock_s - self.probe_s < lost_after_s
 
+    def is_closed(self, moment: Moment, lost_after_s: float) -> bool:
+        """Whether it keeps requests out: it is not due yet, or a probe tries it already."""
+        return not self.is_due(moment) or self.is_held(moment, lost_after_s)
+
     def is_idle(self, moment: Moment, after_s: float) -> bool:
         """Whether it may be tried since `after_s` or longer, and nobody does."""
         if self.probe is not None:
@@ -114,6 +127,28 @@ class TripGroup:
     """In a row, with no whole answer between them."""
     strikes: int = 0
     """How many trips that double have been set in a row."""
+    senders: set[Hashable] = field(default_factory=set)
+    """Whose requests have failed in a row; only counted up to a few."""
+
+    def count(
+        self, failure: BackendFailure, *, was_probe: bool, may_trip: bool = True
+    ) -> Iterator[TripGroup]:
+        """Count a failure, and give back the group if it trips, or renews its trip."""
+        self.failures += 1
+        trip = self.trips.get(slot_of(failure.kind))
+        if trip is not None and not was_probe:
+            # It went out before the trip was set, or in spite of it: only a reset would be news.
+            if failure.kind == api.LIMIT and failure.until is not None:
+                yield self
+        elif trip is not None or (
+            may_trip and (was_probe or self.failures >= row_that_trips(failure.kind))
+        ):
+            yield self
+
+    def clear_row(self) -> None:
+        """An answer was whole: the failures before it are in no row any more."""
+        self.failures = 0
+        self.senders.clear()
 
 
 @dataclass(slots=True)
@@ -125,6 +160,8 @@ class BackendTrips:
     """Outcomes of requests that were admitted before belong to other settings."""
     whole: TripGroup = field(default_factory=TripGroup)
     families: OrderedDict[str, TripGroup] = field(default_factory=OrderedDict)
+    senders: OrderedDict[tuple[str, Hashable], TripGroup] = field(default_factory=OrderedDict)
+    """What stands against single senders only, whose requests may be at fault themselves."""
     announced: str | None = None
     """The cause that followers know of; None while nothing stands."""
     since: datetime | None = None
@@ -132,28 +169,55 @@ class BackendTrips:
 
     def release(self, number: int) -> bool:
         """Take the probe from the admission of that number, and say whether it had it."""
-        held = [trip for _, trip in self.all_trips() if trip.probe == number]
+        of_senders = (trip for group in self.senders.values() for trip in group.trips.values())
+        trips = itertools.chain((trip for _, trip in self.all_trips()), of_senders)
+        held = [trip for trip in trips if trip.probe == number]
         for trip in held:
             trip.probe = None
         return bool(held)
+
+    def count(
+        self, permit: Permit, failure: BackendFailure, *, was_probe: bool
+    ) -> Iterator[TripGroup]:
+        """Count a failure where it belongs, and give back each group that trips.
+
+        What a request may have brought about by itself bars only its sender, until requests of
+        others fail in the same row.
+        """
+        group = self.group(permit.family, failure.scope)
+        sender = permit.sender() if failure.is_suspect and permit.sender else None
+        if len(group.senders) < LEAST_SENDERS:
+            group.senders.add(permit.number if sender is None else sender)
+        has_many = len(group.senders) >= LEAST_SENDERS
+        yield from group.count(failure, was_probe=was_probe, may_trip=sender is None or has_many)
+        if sender is not None and not group.trips:
+            of_sender = self.group_of_sender(permit.family, sender)
+            yield from of_sender.count(failure, was_probe=was_probe)
 
     @property
     def is_clear(self) -> bool:
         """Whether nothing is remembered that a good answer would change."""
         whole = self.whole
         return not (
-            whole.trips or whole.failures or whole.strikes or self.families or self.announced
+            whole.trips
+            or whole.failures
+            or whole.strikes
+            or self.families
+            or self.senders
+            or self.announced
         )
 
-    def groups_for(self, family: str) -> Iterator[TripGroup]:
-        """What concerns requests of that family."""
+    def groups_for(self, family: str, sender: Sender = None) -> Iterator[TripGroup]:
+        """What concerns requests of that family, and of that sender."""
         yield self.whole
         if family in self.families:
             yield self.families[family]
+        if sender is not None and self.senders and (key := (family, sender())) in self.senders:
+            yield self.senders[key]
 
-    def trips_for(self, family: str) -> list[Trip]:
-        """The trips that requests of that family meet."""
-        return [trip for group in self.groups_for(family) for trip in group.trips.values()]
+    def trips_for(self, family: str, sender: Sender = None) -> list[Trip]:
+        """The trips that requests of that family and sender meet."""
+        return [trip for group in self.groups_for(family, sender) for trip in group.trips.values()]
 
     def all_trips(self) -> Iterator[tuple[str | None, Trip]]:
         """Every trip, with the family if it concerns only that one."""
@@ -171,6 +235,15 @@ class BackendTrips:
         self.families.move_to_end(family)
         if len(self.families) > MOST_FAMILIES:
             self.families.popitem(last=False)
+        return group
+
+    def group_of_sender(self, family: str, sender: Hashable) -> TripGroup:
+        """The group that failures of that sender's requests count for."""
+        key = family, sender
+        group = self.senders.setdefault(key, TripGroup())
+        self.senders.move_to_end(key)
+        if len(self.senders) > MOST_SENDERS:
+            self.senders.popitem(last=False)
         return group
 
     def note_reached(self) -> bool:
@@ -209,6 +282,8 @@ class BackendFailure:
     scope: Scope
     until: datetime | None = None
     retry_after_s: float | None = None
+    is_suspect: bool = False
+    """The request may have brought it about by itself."""
 
 
 def rank(trip: Trip) -> tuple[bool, float]:

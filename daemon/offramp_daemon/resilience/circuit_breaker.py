@@ -26,6 +26,7 @@ from offramp_daemon.resilience.breaker_state import (
     BackendFailure,
     BackendTrips,
     Moment,
+    Sender,
     Standing,
     StandingChange,
     Trip,
@@ -83,19 +84,20 @@ class CircuitBreaker:
         """Have `callback` called whenever a standing begins, gets another cause, or is over."""
         self._followers.append(callback)
 
-    def ask(self, backend: Backend, model: str | None) -> Permit:
+    def ask(self, backend: Backend, model: str | None, sender: Sender = None) -> Permit:
         """Whether a request with `model`, as it would be sent, may go to `backend` now.
 
-        A probe keeps all others out until its outcome is noted by one of the `note_` methods that
-        take an permit: let no way out of the request leave all of them out.
+        `sender` tells it from the requests that may well fail for another reason. A probe keeps all
+        others out until its outcome is noted by one of the `note_` methods that take a permit: let
+        no way out of the request leave all of them out.
         """
         record, family = self._record_of(backend), _family_of(model)
         self._number += 1
-        met = [] if record.is_clear else record.trips_for(family)
+        met = [] if record.is_clear else record.trips_for(family, sender)
         if not met:
-            return Permit(backend=backend, family=family, number=self._number)
+            return Permit(backend=backend, family=family, number=self._number, sender=sender)
         moment = self._moment()
-        closed = [trip for trip in met if _is_closed(trip, moment)]
+        closed = [trip for trip in met if trip.is_closed(moment, PROBE_LOST_S)]
         if not closed:
             for trip in met:
                 trip.is_quiet = trip.is_quiet or trip.is_idle(moment, QUIET_AFTER_S)
@@ -111,6 +113,7 @@ class CircuitBreaker:
             cause=shown.cause,
             since=shown.since,
             until=shown.shown_until(moment),
+            sender=sender,
         )
 
     @property
@@ -143,6 +146,8 @@ class CircuitBreaker:
                 until=until,
                 retry_after_s=outcome.retry_after_s,
                 scope=outcome.scope,
+                # A conversation may stumble over itself in any way, again and again.
+                is_suspect=outcome.is_suspect or exchange.conversation is not None,
             )
         elif outcome.was_passed_on:
             self.note_success(permit)
@@ -164,7 +169,7 @@ class CircuitBreaker:
         out = record.whole.trips.get(api.UNREACHABLE)
         if out is None or out.number < permit.number:
             self._note_reached(record)
-        for group in record.groups_for(permit.family):
+        for group in record.groups_for(permit.family, permit.sender):
             for slot, trip in list(group.trips.items()):
                 if trip.number < permit.number:
                     del group.trips[slot]
@@ -176,11 +181,13 @@ class CircuitBreaker:
         if record is None or record.is_clear:
             return
         self._lift(record, permit)
-        for group in record.groups_for(permit.family):
-            group.failures = 0
+        for group in record.groups_for(permit.family, permit.sender):
+            group.clear_row()
         family = record.families.get(permit.family)
         if family is not None and not family.trips:
             del record.families[permit.family]
+        if record.senders and permit.sender is not None:
+            record.senders.pop((permit.family, permit.sender()), None)
 
     def note_failure(
         self,
@@ -190,13 +197,15 @@ class CircuitBreaker:
         until: datetime | None = None,
         retry_after_s: float | None = None,
         scope: Scope | None = None,
+        is_suspect: bool = False,
     ) -> None:
         """The backend has failed the request; `kind` is a `BackendError.kind`.
 
         `until` is when a spent quota resets, if that is known. `retry_after_s` is what the answer
         asked for; a back-off lasts at least so long, within bounds. `scope` says whether it speaks
         of only the model (one that is not in the plan, a limit of one family's) or of the whole
-        backend; None takes what is usual for the kind. `BUSY` says nothing here.
+        backend; None takes what is usual for the kind. `is_suspect` says that an error of its own
+        may be the request's fault after all. `BUSY` says nothing here.
         """
         record = self._current(permit)
         if record is None:
@@ -208,8 +217,10 @@ class CircuitBreaker:
                 scope=scope or breaker_state.usual_scope(kind),
                 until=until,
                 retry_after_s=retry_after_s,
+                is_suspect=is_suspect and kind == api.FAILING,
             )
-            self._count(record, permit.family, failure, was_probe=was_probe)
+            for group in record.count(permit, failure, was_probe=was_probe):
+                self._set(group, failure)
         self._announce(record)
 
     def note_abandoned(self, permit: Permit, *, was_reached: bool = False) -> None:
@@ -285,20 +296,6 @@ class CircuitBreaker:
         for record in self._records.values():
             self._announce(record)
 
-    def _count(
-        self, record: BackendTrips, family: str, failure: BackendFailure, *, was_probe: bool
-    ) -> None:
-        """Trip at once, or after failures in a row, as the kind has it."""
-        group = record.group(family, failure.scope)
-        group.failures += 1
-        trip = group.trips.get(breaker_state.slot_of(failure.kind))
-        if trip is not None and not was_probe:
-            # It went out before the trip was set, or in spite of it: only a reset would be news.
-            if failure.kind == api.LIMIT and failure.until is not None:
-                self._set(group, failure)
-        elif was_probe or group.failures >= breaker_state.row_that_trips(failure.kind):
-            self._set(group, failure)
-
     def _set(self, group: TripGroup, failure: BackendFailure) -> None:
         """Trip `group`, or renew its trip."""
         moment, slot = self._moment(), breaker_state.slot_of(failure.kind)
@@ -373,6 +370,7 @@ class CircuitBreaker:
         self._records[backend.name] = fresh
         if record is not None:
             record.whole, record.families = TripGroup(), OrderedDict()
+            record.senders = OrderedDict()
             self._announce(record)
         return fresh
 
@@ -393,7 +391,3 @@ class CircuitBreaker:
 
 def _family_of(model: str | None) -> str:
     return (model or "")[:_NAME_CHARACTERS].lower()
-
-
-def _is_closed(trip: Trip, moment: Moment) -> bool:
-    return not trip.is_due(moment) or trip.is_held(moment, PROBE_LOST_S)
