@@ -88,9 +88,9 @@ class RequestNotes:
         self._watch.note_delegated(subject)
         if cause is not None:
             self._watch.note_failed(subject, cause, outcome.detail)
-        elif outcome.status == "success":
+        if cause is None and outcome.status == "success":
             self._watch.note_served(subject)
-        else:
+        elif cause not in runs.SKIPPED:
             self._watch.note_undecided(subject)
 
 
