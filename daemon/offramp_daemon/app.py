@@ -111,7 +111,12 @@ class Parts:
 
     async def look_at_client(self) -> None:
         """See whether Claude Code's settings still hold the address, and announce a change."""
-        if await asyncio.to_thread(self.client.look):
+        try:
+            is_news = await asyncio.to_thread(self.client.look)
+        except Exception:  # noqa: BLE001 - the daemon serves, whatever is in those files
+            _LOG.exception("Claude Code's settings could not be looked at")
+            return
+        if is_news:
             self.announcer.announce_client(self.client.problem)
 
     def close(self) -> None:

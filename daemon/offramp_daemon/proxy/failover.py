@@ -17,6 +17,7 @@ from offramp_core.settings import ANTHROPIC
 from offramp_daemon.messages import outcome
 from offramp_daemon.messages.errors import Failure, RequestFailedError
 from offramp_daemon.proxy import answer_check, failover_policy, responses, streaming
+from offramp_daemon.proxy.forwarder import ERROR_STATUS
 from offramp_daemon.resilience.circuit_breaker import nothing_known
 from offramp_daemon.resilience.request_queue import SlotTimeoutError
 from offramp_daemon.routing import router
@@ -133,8 +134,9 @@ class Failover:
                 raise
         else:
             if not failover_policy.is_worse(answer, cause):
-                why = ended.trouble_cause if ended else cause
-                self._shared.notes.note_stood_in(exchange, before, why)
+                if answer.status < ERROR_STATUS:
+                    why = ended.trouble_cause if ended else cause
+                    self._shared.notes.note_stood_in(exchange, before, why)
                 return await self._relay(exchange, answer, head)
             answer.release()
         exchange.send_to(before)

@@ -17,7 +17,6 @@ from offramp_core import atomic_file
 from offramp_core.addresses import base_url_problem, host_of, leads_here, normal_base_url
 from offramp_core.claude_settings import editing, locations, undo_state
 from offramp_core.claude_settings.editing import BASE_URL
-from offramp_core.claude_settings.json_spans import SettingsTextError
 from offramp_core.config.values import shown
 from offramp_core.control.api import ClientProblem
 from offramp_core.errors import OfframpError
@@ -111,7 +110,7 @@ class ClientWatch:
 
     def _is_abandoned(self, file: Path) -> bool:
         """Whether a settings file went with its folder, while another one is connected."""
-        return len(self._connections) > 1 and not file.parent.exists()
+        return len(self._connections) > 1 and _mark(file.parent) is None
 
     def _is_said_elsewhere(self) -> bool:
         if self._is_own(self._environ.get(BASE_URL, "")):
@@ -134,7 +133,7 @@ def _base_url(file: Path) -> tuple[bool, str | None]:
         if data is None:
             return False, ""
         part = editing.find(data.decode())
-    except (OfframpError, UnicodeDecodeError, SettingsTextError):
+    except (OfframpError, ValueError, RecursionError):
         return True, None
     return True, part.value if part is not None and isinstance(part.value, str) else ""
 

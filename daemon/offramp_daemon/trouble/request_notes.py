@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from offramp_daemon.routing import router
 from offramp_daemon.trouble import runs
 from offramp_daemon.trouble.settings_mark import mark_of
@@ -90,9 +88,9 @@ class RequestNotes:
         self._watch.note_delegated(subject)
         if cause is not None:
             self._watch.note_failed(subject, cause, outcome.detail)
-        elif outcome.status == "success":
+        if cause is None and outcome.status == "success":
             self._watch.note_served(subject)
-        else:
+        elif cause not in runs.SKIPPED:
             self._watch.note_undecided(subject)
 
 
@@ -103,14 +101,14 @@ def _subject(exchange: Exchange, decision: Decision) -> Subject | None:
     route = _set_route(exchange.settings, decision.kept_from or decision.route)
     if route is None:
         return None
-    session = (exchange.session_id or runs.NOBODY)[:_ID_CHARACTERS]
+    session = _fit(exchange.session_id)
     conversation = exchange.conversation
     return Subject(
         backend=route.backend,
-        model=(route.send_model or exchange.body.model or "")[:_ID_CHARACTERS],
+        model=_fit(route.send_model or exchange.body.model),
         mark=mark_of(exchange.settings, route),
         session=session,
-        conversation=f"{session}/{conversation.agent_id}" if conversation else session,
+        conversation=_fit(f"{session}/{conversation.agent_id}") if conversation else session,
     )
 
 
@@ -119,6 +117,15 @@ def _set_route(settings: Settings, route: Route | None) -> Route | None:
     if route is None or any(route is each for each in settings.routes):
         return route
     for each in settings.routes:
-        if msgspec.structs.replace(route, send_model=each.send_model) == each:
+        if (each.match, each.backend) == (route.match, route.backend):
             return each
     return None
+
+
+def _fit(name: str | None) -> str:
+    """`name` fit to be kept: bounded, and no half characters, which no file can hold."""
+    if not name:
+        return runs.NOBODY
+    if name.isascii() and len(name) <= _ID_CHARACTERS:
+        return name
+    return name[:_ID_CHARACTERS].encode("utf-8", "replace").decode()

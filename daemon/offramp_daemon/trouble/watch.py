@@ -198,13 +198,12 @@ class DelegationWatch:
             self.on_state()
 
     def note_stayed(self, subject: Subject) -> None:
-        """Claude serves a request since its conversation is there: for what was refused earlier."""
+        """Claude serves a request since its conversation is there, maybe for what was refused."""
         for run in self._runs_of(subject):
-            if run.cause in runs.OF_REQUESTS and run.mark == subject.mark:
-                row = run.rows.get(_who(run, subject))
-                if row is not None and row.failed:
-                    self.note_stood_in(subject, run.cause)
-                    return
+            is_same = run.cause in runs.OF_REQUESTS and run.mark == subject.mark
+            if is_same and _who(run, subject) in run.rows:
+                self.note_stood_in(subject, run.cause)
+                return
 
     def settle(self, is_current: Callable[[Run], bool] = lambda _run: True) -> None:
         """End runs that came about under other settings, or that are old; announce what is over."""

@@ -157,10 +157,22 @@ def test_disconnect_after_the_address_was_lost_ends_the_problem(home):
     assert home.found() is None
 
 
-@pytest.mark.parametrize("text", [b"{", b"// no JSON\n{}", b"\xff", b'{"env": []}'])
+@pytest.mark.parametrize(
+    "text",
+    [b"{", b"// no JSON\n{}", b"\xff", b'{"env": []}', b'{"env": ' + b"[" * 100_000],
+)
 def test_file_that_says_nothing_is_no_claim(home, text):
     home.connect()
     home.settings_file.write_bytes(text)
+    assert home.found() is None
+
+
+def test_name_that_no_file_can_have_is_no_claim(home):
+    home.connect()
+    memory = json.loads(home.memory.read_bytes())
+    memory["connections"][0]["file"] = "/a\0b/settings.json"
+    home.memory.write_text(json.dumps(memory))
+    assert home.found() is None
     assert home.found() is None
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from messages import SONNET, ask, send
 from proxy_harness import RunningProxy, running_proxy, settings_for, shared_state
@@ -15,6 +17,7 @@ from watch_desk import Desk
 from offramp_core.control import api
 from offramp_core.settings import KeepRules, Route
 from offramp_daemon.routing.affinity import ConversationAffinity
+from offramp_daemon.trouble.runs import Run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -333,6 +336,39 @@ async def test_client_that_leaves_the_probe_lets_the_next_one_try(
         ("cancelled", "route sonnet"),
         ("success", "route sonnet"),
     ]
+
+
+@pytest.mark.parametrize(
+    "model", ["claude-sonnet-\ud800", "claude-sonnet-" + "x" * 300, "claude-sonnet-\u2028"]
+)
+async def test_odd_names_are_kept_in_a_form_that_files_and_answers_can_hold(
+    client: aiohttp.ClientSession, proxy: RunningProxy, sim: Simulator, desk: Desk, model: str
+) -> None:
+    sim.script("zai", ["zai=1210"] * 5)
+    for _ in range(3):
+        body = json.dumps(ask(model)).encode()
+        headers = {"x-claude-code-session-id": "s\udcff" * 300}
+        async with client.post(f"{proxy.url}/v1/messages", data=body, headers=headers) as answer:
+            assert answer.status == 200
+            await answer.read()
+    (trouble,) = desk.watch.troubles()
+    assert api.encode(trouble)
+    (run,) = desk.watch.state().runs
+    assert msgspec.json.decode(msgspec.json.encode(run), type=Run) == run
+    assert len(run.model) <= 200
+
+
+async def test_conversation_that_skips_and_then_stays_on_claude_counts_on(
+    client: aiohttp.ClientSession, sim: Simulator, desk: Desk
+) -> None:
+    settings = settings_for(sim.anthropic_url, sim.zai_url)
+    async with running_proxy(settings, shared=shared_state(watch=desk.watch)) as proxy:
+        sim.script("zai", ["zai=1210"] * 5)
+        for session in ("s1", "s2", "s3", "s3", "s3"):
+            await send(client, proxy, ask(), **of(session))
+        assert reasons(proxy) == [REFUSED, REFUSED, SKIPPED, *["conversation goes on"] * 2]
+    (trouble,) = desk.watch.troubles()
+    assert trouble.requests == 5
 
 
 async def test_long_conversation_that_stays_on_claude_is_reported_with_its_rule(

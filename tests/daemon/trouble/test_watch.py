@@ -396,7 +396,10 @@ STEPS = st.lists(
 @settings(max_examples=200)
 @given(steps=STEPS)
 def test_no_request_skips_without_refusals_in_two_conversations_or_three_in_its_own(steps):
-    """Checked against plain lists of what happened since the last success of each."""
+    """Checked against plain lists of what happened since the last success of each.
+
+    Nor does one skip without a trouble that says so.
+    """
     desk = Desk()
     in_own: dict[tuple[str, str], int] = {}
     since_success: dict[str, set[str]] = {}
@@ -406,6 +409,7 @@ def test_no_request_skips_without_refusals_in_two_conversations_or_three_in_its_
         if skip is not None:
             others = since_success.get(skip.cause, set()) - {""}
             assert len(others) >= 2 or in_own.get((session, skip.cause), 0) >= 3
+            assert skip.cause in {trouble.cause for trouble in desk.watch.troubles()}
         elif cause is None:
             since_success.clear()
             in_own = {key: count for key, count in in_own.items() if key[0] != session}
