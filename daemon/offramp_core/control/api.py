@@ -119,6 +119,8 @@ REFUSED: Final = "refused"
 """The backend does not take the requests as they are: their shape, a field, a value."""
 UNKNOWN_MODEL: Final = "unknown model"
 """The backend does not know the model that is sent."""
+TOO_LONG: Final = "too long"
+"""The conversation does not fit into the model's context, so the backend refuses it."""
 EMPTY_ANSWERS: Final = "empty answers"
 """The answers hold no word and no tool call."""
 KEPT: Final = "kept"
@@ -133,7 +135,7 @@ class DelegationTrouble(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     """As it is sent."""
     cause: str
-    """One of the four words above, or a `BackendError.kind`."""
+    """One of the five words above, or a `BackendError.kind`."""
     since: Moment
     """When the first of these requests came."""
     requests: int
@@ -146,6 +148,19 @@ class DelegationTrouble(msgspec.Struct, frozen=True, kw_only=True):
     """Requests skip the backend, save one that goes there at that time; None: all go there."""
     is_in_one_conversation: bool = False
     """Whether only one conversation is known to be concerned; others may well be delegated."""
+
+
+class StandIns(msgspec.Struct, frozen=True, kw_only=True):
+    """How many requests that belong at a backend Claude has served for one cause, over the time."""
+
+    backend: str
+    model: str
+    """As it would be sent there."""
+    cause: str
+    """As a `DelegationTrouble.cause`, or another word; requests that a rule keeps do not count."""
+    since: Moment
+    """When the first of them came."""
+    requests: int
 
 
 class ModelFallback(msgspec.Struct, frozen=True, kw_only=True):
@@ -221,6 +236,8 @@ class Status(ControlAnswer, frozen=True, kw_only=True):
     """In `auto`, why the latest conversation went where it went: one sentence."""
     troubles: tuple[DelegationTrouble, ...] = ()
     """Why delegation does not work at present, the most requests first; empty while it does."""
+    stand_ins: tuple[StandIns, ...] = ()
+    """How many requests Claude has served instead, restarts included, the most first."""
     fallbacks: tuple[ModelFallback, ...] = ()
     client_problem: ClientProblem | None = None
 

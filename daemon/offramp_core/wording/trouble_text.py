@@ -42,6 +42,7 @@ _CLAUDE_MODEL = re.compile(
 _WHAT = {
     api.REFUSED: "{name} refuses {requests}{detail}",
     api.UNKNOWN_MODEL: "{name} does not know the model {sent}{detail}",
+    api.TOO_LONG: "{name} refuses {requests} as too long{detail}",
     api.EMPTY_ANSWERS: "{name} gives empty answers to {requests}{detail}",
     api.KEY_REFUSED: "{name} refuses the key{detail}",
     api.LIMIT: "{name}'s quota is spent{detail}",
@@ -70,6 +71,8 @@ _CURES = {
     "(max_output_tokens, efforts) or another send_model.",
     api.UNKNOWN_MODEL: "Set send_model for this route in config.toml to a model that {name} "
     "serves{example}.",
+    api.TOO_LONG: "Compact the conversation (/compact), or set context_tokens of this route in "
+    "config.toml, so that what is too long is not sent.",
     api.EMPTY_ANSWERS: "Set send_model for this route in config.toml to another model.",
     api.KEY_REFUSED: "Set the right key: offramp key set {backend}",
     api.LIMIT: "Wait until the quota resets, or choose a larger plan at {name}.",
@@ -153,6 +156,8 @@ def title_text(trouble: DelegationTrouble) -> str:
 
 def over_text(trouble: DelegationTrouble) -> str:
     """That delegation is tried again, in a sentence for when `trouble` is over."""
+    if trouble.is_in_one_conversation:
+        return f"The trouble with {_requests(trouble)} is over."
     return f"{_name(trouble.backend)} gets {_requests_for(trouble.model)} again."
 
 
