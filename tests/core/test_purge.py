@@ -52,12 +52,12 @@ def test_in_a_folder_of_the_users_choice_only_our_files_go(tmp_path: Path) -> No
     paths = Paths.under(tmp_path)
     _write(paths.config_file, paths.env_file, paths.keys_file, paths.delegation_file)
     _write(paths.log_dir / "requests-2026-01.jsonl", paths.log_dir / "events.jsonl")
+    _write(paths.tray_said_file)
     _write(paths.diagnostics_file, paths.diagnostics_dir / "daemon.log.1")
     _write(
         paths.folded_months / "00ff.folded", paths.charts_window_file, paths.charts_selection_file
     )
     _write(paths.quota_file, paths.account_salt_file, paths.autopilot_file)
-    _write(paths.tray_said_file)
     _write(paths.log_dir / "quota.jsonl")
     _write(tmp_path / "data" / "thesis.txt", tmp_path / "config" / "other.toml")
     purge.remove(purge.find(paths, log_dir=None, is_exclusive=False))
