@@ -30,37 +30,15 @@ def seen(
     """
     if status.is_stopping:
         return DaemonSummary(state=DaemonCondition.STOPPED, text="The daemon is stopping.")
-    if status.records.last_error:
-        trouble = f" Records can't be written: {status.records.last_error}"
-    else:
-        trouble = ""
-    detour = detour_text(status, now, zone, routed or {})
     alerts = alerts_of(status, now, zone)
-    if (pause := status.pause) is not None:
-        text = "Paused until you resume it: everything goes to Anthropic."
-        if pause.until is not None:
-            until = format_moment(pause.until, now, zone)
-            text = f"Paused until {until}: everything goes to Anthropic."
-        return DaemonSummary(
-            state=DaemonCondition.PAUSED,
-            text=text + trouble,
-            paused_until=pause.until,
-            detour=detour,
-            alerts=alerts,
-        )
-    missing = [backend.name for backend in status.backends if backend.key == "missing"]
-    if missing:
-        return DaemonSummary(
-            state=DaemonCondition.NO_KEY,
-            text=f"No key for {', '.join(missing)}: what is routed there goes to Anthropic. "
-            f"Set it in the settings.{trouble}",
-            detour=detour,
-            alerts=alerts,
-        )
+    state, text = _state_text(status, now, zone, has_alerts=bool(alerts))
+    if status.records.last_error:
+        text += f" Records can't be written: {status.records.last_error}"
     return DaemonSummary(
-        state=DaemonCondition.TROUBLE if alerts else DaemonCondition.RUNNING,
-        text=f"{_mode_text(status)}{trouble}",
-        detour=detour,
+        state=state,
+        text=text,
+        paused_until=status.pause.until if status.pause else None,
+        detour=detour_text(status, now, zone, routed or {}),
         alerts=alerts,
     )
 
@@ -97,6 +75,23 @@ def detour_text(
         for backend in status.backends
     )
     return " ".join(f"{text}." for text in texts if text)
+
+
+def _state_text(
+    status: Status, now: datetime, zone: tzinfo, *, has_alerts: bool
+) -> tuple[DaemonCondition, str]:
+    """What the daemon does, and the sentence for it."""
+    if (pause := status.pause) is not None:
+        until = "you resume it" if pause.until is None else format_moment(pause.until, now, zone)
+        return DaemonCondition.PAUSED, f"Paused until {until}: everything goes to Anthropic."
+    missing = [backend.name for backend in status.backends if backend.key == "missing"]
+    if missing:
+        return (
+            DaemonCondition.NO_KEY,
+            f"No key for {', '.join(missing)}: what is routed there goes to Anthropic. "
+            "Set it in the settings.",
+        )
+    return DaemonCondition.TROUBLE if has_alerts else DaemonCondition.RUNNING, _mode_text(status)
 
 
 def _client_alerts(problem: ClientProblem | None) -> tuple[Alert, ...]:
