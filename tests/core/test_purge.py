@@ -52,6 +52,7 @@ def test_in_a_folder_of_the_users_choice_only_our_files_go(tmp_path: Path) -> No
     paths = Paths.under(tmp_path)
     _write(paths.config_file, paths.env_file, paths.keys_file, paths.delegation_file)
     _write(paths.log_dir / "requests-2026-01.jsonl", paths.log_dir / "events.jsonl")
+    _write(paths.tray_said_file)
     _write(paths.diagnostics_file, paths.diagnostics_dir / "daemon.log.1")
     _write(
         paths.folded_months / "00ff.folded", paths.charts_window_file, paths.charts_selection_file

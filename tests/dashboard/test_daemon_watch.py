@@ -15,14 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+import trouble_samples
 from app_thread import NOWHERE, app_in_thread
 from proxy_harness import settings_for
+from trouble_samples import left, trouble
 
 from offramp_core.control import api
 from offramp_core.control.api import BackendStatus, Bypass, Pause, RecordsStatus, Status
 from offramp_core.control.client import ControlClient
 from offramp_core.paths import Paths
 from offramp_core.quota.windows import PlanQuota, QuotaWindow
+from offramp_core.wording import trouble_text
 from offramp_dashboard.daemon_watch import UNKNOWN, DaemonWatch
 from offramp_dashboard.data.daemon_text import seen
 from offramp_dashboard.data.quota.quota_burnup import QuotaReport
@@ -206,6 +209,64 @@ def test_detour_names_the_models_that_the_routes_send_there() -> None:
     assert seen(told, NOW, UTC, {"zai": ("sonnet", "haiku")}).detour == (
         "Z.ai's quota is spent: Sonnet and Haiku go to Claude until 14:00."
     )
+
+
+REFUSED = trouble(detail="HTTP 400, code 1210")
+
+
+def test_what_is_not_delegated_is_an_alert_with_its_cure() -> None:
+    found = seen(status(troubles=(REFUSED,)), trouble_samples.NOW, UTC)
+    assert found.state is DaemonCondition.TROUBLE
+    assert found.text == "Running, but delegation does not work for Sonnet 5.5."
+    [alert] = found.alerts
+    assert alert.cause == (
+        "Z.ai refuses Sonnet 5.5 requests (HTTP 400, code 1210), so Claude serves them: 20 since "
+        "09:00."
+    )
+    assert alert.cure == trouble_text.cure_text(REFUSED)
+
+
+def test_claude_code_that_left_is_the_first_alert_in_any_state() -> None:
+    for fields in ({}, {"pause": Pause(since=NOW)}, {"delegation": "never"}):
+        found = seen(status(troubles=(REFUSED,), client_problem=left(), **fields), NOW, UTC)
+        assert found.alerts[0].cause == trouble_text.client_text(left())
+        assert "offramp connect" in found.alerts[0].cure
+        assert len(found.alerts) == (1 if fields else 2)
+
+
+@pytest.mark.parametrize(
+    ("fields", "state"),
+    [
+        ({"pause": Pause(since=NOW)}, DaemonCondition.PAUSED),
+        ({"delegation": "never"}, DaemonCondition.RUNNING),
+    ],
+)
+def test_what_is_not_to_be_delegated_is_no_alert(
+    fields: dict[str, Any], state: DaemonCondition
+) -> None:
+    found = seen(status(troubles=(REFUSED,), **fields), NOW, UTC)
+    assert (found.state, found.alerts) == (state, ())
+
+
+def test_what_a_bypass_says_is_no_alert_besides() -> None:
+    told = msgspec.structs.replace(bypassed(api.LIMIT), troubles=(trouble(api.LIMIT),))
+    found = seen(told, NOW, UTC)
+    assert (found.state, found.alerts) == (DaemonCondition.RUNNING, ())
+    assert found.detour
+
+
+def test_alert_keeps_its_key_while_only_its_number_grows_and_a_new_run_has_another() -> None:
+    runs = [
+        trouble(requests=3),
+        trouble(requests=40),
+        trouble(since=NOW),
+        trouble(model="GLM-4.7"),
+        trouble(api.KEPT, rule="images"),
+        trouble(api.KEPT, rule="documents"),
+    ]
+    keys = [seen(status(troubles=(each,)), NOW, UTC).alerts[0].key for each in runs]
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == len(keys) - 1
 
 
 def test_plans_are_told_when_they_change(

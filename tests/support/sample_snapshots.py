@@ -12,6 +12,7 @@ from offramp_dashboard.data.events.daemon_gaps import Absence
 from offramp_dashboard.data.quota import quota_burnup
 from offramp_dashboard.data.quota.quota_burnup import QuotaReport, QuotaSource
 from offramp_dashboard.data.snapshot import (
+    Alert,
     BackendTotals,
     Bars,
     DaemonCondition,
@@ -63,6 +64,18 @@ DETOUR = DaemonSummary(
     state=DaemonCondition.RUNNING,
     text="Running, auto: Sonnet on Claude: the week is 12% under pace.",
     detour="Z.ai's quota is spent (5 hours): what belongs there goes to Claude until 17:00.",
+)
+ALERT = Alert(
+    key="zai refuses sonnet",
+    cause="Z.ai refuses Sonnet 5.5 requests (HTTP 400, code 1210), so Claude serves them: "
+    "20 since 09:00.",
+    cure="Update Offramp, or set the limits of this route in config.toml (max_output_tokens, "
+    "efforts) or another send_model.",
+)
+TROUBLE = DaemonSummary(
+    state=DaemonCondition.TROUBLE,
+    text="Running, but delegation does not work for Sonnet 5.5.",
+    alerts=(ALERT,),
 )
 STOPPED = DaemonSummary(
     state=DaemonCondition.STOPPED,

@@ -21,7 +21,7 @@ from offramp_core.quota import windows as quota
 from offramp_core.services import SERVICES, service_of
 from offramp_core.services.anthropic import KEY_WINDOWS
 from offramp_core.usage.weeks import system_zone
-from offramp_core.wording import failover_text, quota_text, trouble_text
+from offramp_core.wording import failover_text, quota_text, stand_in_text, trouble_text
 from offramp_core.wording.formatting import backend_name, format_duration, printable
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _backend_rows(status: Status, now: datetime) -> list[tuple[str, str]]:
 
 
 def _trouble_rows(status: Status, now: datetime) -> list[tuple[str, str]]:
-    """Why requests are not delegated, and what to do about it; which model is sent for another."""
+    """Why requests are not delegated, what to do about it, and how many Claude has served."""
     zone = system_zone(os.environ)
     found: list[tuple[str, str]] = []
     for trouble in trouble_text.unexplained(status):
@@ -162,6 +162,8 @@ def _trouble_rows(status: Status, now: datetime) -> list[tuple[str, str]]:
     for fallback in status.fallbacks:
         found.append(("model", trouble_text.fallback_text(fallback, now, zone)))
         found.append(("", trouble_text.fallback_cure_text(fallback)))
+    stood_in = stand_in_text.stand_in_lines(status.stand_ins, now, zone)
+    found += [("" if number else "on Claude", line) for number, line in enumerate(stood_in)]
     return found
 
 

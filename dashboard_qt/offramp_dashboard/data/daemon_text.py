@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from offramp_core.quota import windows
-from offramp_core.wording import failover_text
+from offramp_core.wording import failover_text, trouble_text
 from offramp_core.wording.formatting import format_moment
-from offramp_dashboard.data.snapshot import DaemonCondition, DaemonSummary
+from offramp_dashboard.data.snapshot import Alert, DaemonCondition, DaemonSummary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime, tzinfo
 
-    from offramp_core.control.api import Status
+    from offramp_core.control.api import ClientProblem, Status
 
 _MODES = {
     "auto": "Running, auto: it delegates only as far as the Claude plan needs it.",
@@ -30,32 +30,34 @@ def seen(
     """
     if status.is_stopping:
         return DaemonSummary(state=DaemonCondition.STOPPED, text="The daemon is stopping.")
+    alerts = alerts_of(status, now, zone)
+    state, text = _state_text(status, now, zone, has_alerts=bool(alerts))
     if status.records.last_error:
-        trouble = f" Records can't be written: {status.records.last_error}"
-    else:
-        trouble = ""
-    detour = detour_text(status, now, zone, routed or {})
-    if (pause := status.pause) is not None:
-        text = "Paused until you resume it: everything goes to Anthropic."
-        if pause.until is not None:
-            until = format_moment(pause.until, now, zone)
-            text = f"Paused until {until}: everything goes to Anthropic."
-        return DaemonSummary(
-            state=DaemonCondition.PAUSED,
-            text=text + trouble,
-            paused_until=pause.until,
-            detour=detour,
-        )
-    missing = [backend.name for backend in status.backends if backend.key == "missing"]
-    if missing:
-        return DaemonSummary(
-            state=DaemonCondition.NO_KEY,
-            text=f"No key for {', '.join(missing)}: what is routed there goes to Anthropic. "
-            f"Set it in the settings.{trouble}",
-            detour=detour,
-        )
-    text = f"{_mode_text(status)}{trouble}"
-    return DaemonSummary(state=DaemonCondition.RUNNING, text=text, detour=detour)
+        text += f" Records can't be written: {status.records.last_error}"
+    return DaemonSummary(
+        state=state,
+        text=text,
+        paused_until=status.pause.until if status.pause else None,
+        detour=detour_text(status, now, zone, routed or {}),
+        alerts=alerts,
+    )
+
+
+def alerts_of(status: Status, now: datetime, zone: tzinfo) -> tuple[Alert, ...]:
+    """What keeps requests from being delegated, against the user's will, the worst first."""
+    is_resting = status.pause is not None or status.delegation == "never"
+    troubles = () if is_resting else trouble_text.unexplained(status)
+    return (
+        *_client_alerts(status.client_problem),
+        *(
+            Alert(
+                key=f"{each.backend} {each.model} {each.cause} {each.rule} since {each.since}",
+                cause=trouble_text.cause_text(each, now, zone),
+                cure=trouble_text.cure_text(each),
+            )
+            for each in troubles
+        ),
+    )
 
 
 def detour_text(
@@ -75,7 +77,39 @@ def detour_text(
     return " ".join(f"{text}." for text in texts if text)
 
 
+def _state_text(
+    status: Status, now: datetime, zone: tzinfo, *, has_alerts: bool
+) -> tuple[DaemonCondition, str]:
+    """What the daemon does, and the sentence for it."""
+    if (pause := status.pause) is not None:
+        until = "you resume it" if pause.until is None else format_moment(pause.until, now, zone)
+        return DaemonCondition.PAUSED, f"Paused until {until}: everything goes to Anthropic."
+    missing = [backend.name for backend in status.backends if backend.key == "missing"]
+    if missing:
+        return (
+            DaemonCondition.NO_KEY,
+            f"No key for {', '.join(missing)}: what is routed there goes to Anthropic. "
+            "Set it in the settings.",
+        )
+    return DaemonCondition.TROUBLE if has_alerts else DaemonCondition.RUNNING, _mode_text(status)
+
+
+def _client_alerts(problem: ClientProblem | None) -> tuple[Alert, ...]:
+    if problem is None:
+        return ()
+    return (
+        Alert(
+            key=f"client {problem.found}",
+            cause=trouble_text.client_text(problem),
+            cure=trouble_text.client_cure_text(problem),
+        ),
+    )
+
+
 def _mode_text(status: Status) -> str:
+    stopped = trouble_text.stopped_models(trouble_text.unexplained(status))
+    if stopped and status.delegation != "never":
+        return f"Running, but delegation does not work for {stopped}."
     if status.delegation == "auto" and status.delegation_why:
         return f"Running, auto: {status.delegation_why}"
     return _MODES.get(status.delegation, "Running: delegation is on.")

@@ -229,15 +229,32 @@ class DaemonCondition(Enum):
     """What the toolbar says of the daemon."""
 
     RUNNING = "running"
+    TROUBLE = "trouble"
+    """It runs, but something keeps requests from being delegated."""
     PAUSED = "paused"
     NO_KEY = "no key"
     STOPPED = "not running"
     UNKNOWN = "unknown"
 
+    @property
+    def can_pause(self) -> bool:
+        """Whether there is delegation to pause."""
+        return self in (self.RUNNING, self.TROUBLE, self.NO_KEY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """One thing that keeps requests from being delegated, until it is cured or put away."""
+
+    key: str
+    """What stays the same while only numbers change."""
+    cause: str
+    cure: str
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonSummary:
-    """The daemon, in the toolbar."""
+    """The daemon, in the toolbar and above the charts."""
 
     state: DaemonCondition
     text: str
@@ -245,6 +262,7 @@ class DaemonSummary:
     paused_until: datetime | None = None
     detour: str = ""
     """What goes elsewhere than it belongs for now, and until when; empty mostly."""
+    alerts: tuple[Alert, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

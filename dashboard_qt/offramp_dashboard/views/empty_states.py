@@ -15,9 +15,13 @@ from offramp_dashboard.views.style import number_text
 from offramp_dashboard.views.style.fonts import scaled
 
 if TYPE_CHECKING:
-    from offramp_dashboard.data.snapshot import LogStatus, Snapshot
+    from collections.abc import Sequence
+
+    from offramp_dashboard.data.snapshot import Alert, LogStatus, Snapshot
 
 _WIDEST_PX = 520
+_MOST_ALERTS = 3
+"""More would leave no room for the charts."""
 
 
 class NoticeAction(Enum):
@@ -191,3 +195,69 @@ class Banner(QFrame):
     def _dismiss(self) -> None:
         self.hide()
         self.dismissed.emit()
+
+
+class AlertBanner(QFrame):
+    """Says what keeps requests from being delegated, above the charts, until it is put away.
+
+    What was put away stays away while it lasts, whatever its numbers do.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        """Hidden until there is something to say."""
+        super().__init__(parent)
+        self.setObjectName("notice")
+        self._keys: frozenset[str] = frozenset()
+        self._put_away: frozenset[str] = frozenset()
+        lines = QVBoxLayout()
+        lines.setSpacing(GRID_PX - 2)
+        self._pairs = tuple((_line("danger"), _line("")) for _ in range(_MOST_ALERTS))
+        self._more = _line("muted")
+        for labels in (*self._pairs, (self._more,)):
+            together = QVBoxLayout()
+            together.setSpacing(1)
+            for label in labels:
+                together.addWidget(label)
+            lines.addLayout(together)
+        self.button = QPushButton("Dismiss")
+        self.button.clicked.connect(self._dismiss)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(2 * GRID_PX, GRID_PX, GRID_PX, GRID_PX)
+        row.addLayout(lines, 1)
+        row.addWidget(self.button, 0, Qt.AlignmentFlag.AlignTop)
+        self.hide()
+
+    def show_alerts(self, alerts: Sequence[Alert]) -> None:
+        """Say these, but for what was put away."""
+        self._put_away &= {alert.key for alert in alerts}
+        shown = [alert for alert in alerts if alert.key not in self._put_away]
+        self._keys = frozenset(alert.key for alert in shown)
+        for place, (cause, cure) in enumerate(self._pairs):
+            alert = shown[place] if place < len(shown) else None
+            cause.setText(alert.cause if alert else "")
+            cure.setText(alert.cure if alert else "")
+            cause.setVisible(alert is not None)
+            cure.setVisible(alert is not None)
+        more = len(shown) - _MOST_ALERTS
+        self._more.setText(f"{more} more: offramp status" if more > 0 else "")
+        self._more.setVisible(more > 0)
+        self.setAccessibleName(self.text)
+        self.setVisible(bool(shown))
+
+    @property
+    def text(self) -> str:
+        """What it says, a line each."""
+        labels = (*(label for pair in self._pairs for label in pair), self._more)
+        return "\n".join(label.text() for label in labels if label.text())
+
+    def _dismiss(self) -> None:
+        self._put_away |= self._keys
+        self.hide()
+
+
+def _line(rank: str) -> QLabel:
+    label = QLabel(textFormat=Qt.TextFormat.PlainText)
+    label.setWordWrap(True)
+    label.setProperty("rank", rank)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label

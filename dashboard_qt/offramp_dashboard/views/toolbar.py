@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _DOT_PX = 12
 _WORDS = {
     DaemonCondition.RUNNING: "Delegating",
+    DaemonCondition.TROUBLE: "Trouble",
     DaemonCondition.PAUSED: "Paused",
     DaemonCondition.NO_KEY: "No key",
     DaemonCondition.STOPPED: "Not running",
@@ -54,7 +55,7 @@ class StateDot(QWidget):
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """A disc, two strokes, or a ring."""
+        """A disc, two strokes, an exclamation mark, or a ring."""
         del event
         theme = self._theme
         painter = QPainter(self)
@@ -70,6 +71,11 @@ class StateDot(QWidget):
                 painter.setBrush(QColor(theme.warning))
                 painter.drawRect(QRectF(2, 1, 3, 10))
                 painter.drawRect(QRectF(7, 1, 3, 10))
+            case DaemonCondition.TROUBLE:
+                painter.setPen(Qt.PenStyle.NoPen)
+                painter.setBrush(QColor(theme.danger))
+                painter.drawRect(QRectF(4.5, 0, 3, 7))
+                painter.drawRect(QRectF(4.5, 9, 3, 3))
             case DaemonCondition.NO_KEY | DaemonCondition.STOPPED | DaemonCondition.UNKNOWN:
                 colours = {
                     DaemonCondition.NO_KEY: theme.warning,
@@ -171,14 +177,14 @@ class Toolbar(QWidget):
         self.state.setToolTip(tip(daemon.text))
         self.state.setAccessibleName(f"Daemon: {name}. {daemon.text}")
         self.dot.show_state(daemon.state, self._theme)
-        can_pause = daemon.state in (DaemonCondition.RUNNING, DaemonCondition.NO_KEY)
+        can_pause = daemon.state.can_pause
         self.resume_button.setVisible(daemon.state is DaemonCondition.PAUSED)
         self.pause_button.setVisible(daemon.state is not DaemonCondition.PAUSED)
         self.pause_button.setEnabled(can_pause)
 
     def set_busy(self, is_busy: bool) -> None:
         """A command is under way: no second one until it is answered."""
-        can_pause = self._daemon.state in (DaemonCondition.RUNNING, DaemonCondition.NO_KEY)
+        can_pause = self._daemon.state.can_pause
         self.resume_button.setEnabled(not is_busy)
         self.pause_button.setEnabled(can_pause and not is_busy)
 

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 from offramp_dashboard.data.snapshot import FeedState
 from offramp_dashboard.theme import GRID_PX
 from offramp_dashboard.views.empty_states import (
+    AlertBanner,
     Banner,
     NoticeAction,
     NoticePage,
@@ -98,6 +99,7 @@ class ChartsWindow(QMainWindow):
         self.filter_bar = FilterBar()
         self.banner = Banner()
         self.detour = Banner()
+        self.alerts = AlertBanner()
         self.overview = Overview()
         self.history = HistoryPage()
         self.requests = RequestsView(requests)
@@ -141,6 +143,7 @@ class ChartsWindow(QMainWindow):
         """Say how the daemon is."""
         self.toolbar.show_daemon(daemon)
         self.menus.show_daemon(daemon.state)
+        self.alerts.show_alerts(daemon.alerts)
         if daemon.detour != self._detour:
             self._detour = daemon.detour
             self.detour.show_message(daemon.detour) if daemon.detour else self.detour.hide()
@@ -247,6 +250,7 @@ class ChartsWindow(QMainWindow):
         head.addLayout(self._page_row())
         head.addWidget(self.progress)
         column.addLayout(head)
+        column.addWidget(self.alerts)
         column.addWidget(self.detour)
         column.addWidget(self.banner)
         column.addWidget(self._body, 1)

@@ -93,7 +93,7 @@ class Menus(QObject):
     def show_daemon(self, state: DaemonCondition) -> None:
         """Offer what the daemon can do now."""
         for action in self.pause_actions:
-            action.setEnabled(state in (DaemonCondition.RUNNING, DaemonCondition.NO_KEY))
+            action.setEnabled(state.can_pause)
         self._resume.setEnabled(state is DaemonCondition.PAUSED)
 
     def _make_file(self) -> None:

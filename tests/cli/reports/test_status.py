@@ -22,6 +22,7 @@ from offramp_core.control.api import (
     Bypass,
     Pause,
     RecordsStatus,
+    StandIns,
     Status,
 )
 from offramp_core.wording import trouble_text
@@ -77,6 +78,20 @@ def test_screen_of_a_daemon_that_delegates_nothing() -> None:
         trouble(api.KEPT, rule="context_size", is_in_one_conversation=True),
         fallbacks=(fallback(),),
         client_problem=left(),
+        stand_ins=tuple(
+            StandIns(
+                backend="zai",
+                model=model,
+                cause=cause,
+                since=trouble_samples.NOW - timedelta(days=2),
+                requests=requests,
+            )
+            for model, cause, requests in (
+                ("claude-sonnet-5-5", api.REFUSED, 37),
+                ("GLM-4.5-Air", api.EMPTY_ANSWERS, 3),
+                ("claude-sonnet-5-5", api.OVERLOADED, 2),
+            )
+        ),
     )
     assert_screen(screen(rows(status, trouble_samples.NOW)), "status-troubles")
 

@@ -11,12 +11,14 @@ from layout_checks import cut_off, overlapping_labels, overlaps, without_name
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QLabel
 from sample_snapshots import (
+    ALERT,
     NO_QUOTA,
     NOW,
     PAUSED,
     RUNNING,
     SPENT,
     STOPPED,
+    TROUBLE,
     chosen_snapshot,
     empty_snapshot,
     filtered_snapshot,
@@ -34,6 +36,7 @@ from offramp_dashboard.window.main_window import PAGES
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
+    from offramp_dashboard.data.snapshot import Alert, DaemonSummary
     from offramp_dashboard.window.main_window import ChartsWindow
     from offramp_dashboard.window.styling import Styling
 
@@ -178,6 +181,7 @@ def test_torn_lines_are_mentioned_once(window: ChartsWindow) -> None:
     [
         (RUNNING, "Running: delegation is on.", True, False),
         (PAUSED, "Paused until 16:26: everything goes to Anthropic.", False, True),
+        (TROUBLE, "Running, but delegation does not work for Sonnet 5.5.", True, False),
         (STOPPED, "The daemon is not running. Start it: offramp serve", False, False),
     ],
 )
@@ -191,6 +195,65 @@ def test_daemon_is_said_in_words(
     assert (pause.isVisibleTo(window) and pause.isEnabled()) is can_pause
     assert window.toolbar.resume_button.isVisibleTo(window) is can_resume
     assert all(action.isEnabled() is can_pause for action in window.menus.pause_actions)
+
+
+def with_alerts(*alerts: Alert) -> DaemonSummary:
+    return replace(TROUBLE, alerts=alerts)
+
+
+def test_alert_is_told_with_its_cure_until_it_is_over(window: ChartsWindow) -> None:
+    window.show_daemon(TROUBLE)
+    window.show_message("Exported.")
+    assert window.alerts.isVisibleTo(window)
+    assert window.alerts.text == f"{ALERT.cause}\n{ALERT.cure}"
+
+    window.show_daemon(RUNNING)
+    assert not window.alerts.isVisibleTo(window)
+
+
+def test_alert_that_was_put_away_stays_away_while_its_number_grows(
+    window: ChartsWindow,
+) -> None:
+    window.show_daemon(TROUBLE)
+    window.alerts.button.click()
+    window.show_daemon(with_alerts(replace(ALERT, cause="21 since 09:00.")))
+    assert not window.alerts.isVisibleTo(window)
+
+    another = replace(ALERT, key="another", cause="Another cause.")
+    window.show_daemon(with_alerts(ALERT, another))
+    assert window.alerts.text == f"Another cause.\n{another.cure}"
+
+    window.show_daemon(RUNNING)
+    window.show_daemon(TROUBLE)
+    assert window.alerts.text.startswith(ALERT.cause)
+
+
+def test_of_many_alerts_the_rest_is_counted(window: ChartsWindow) -> None:
+    many = [replace(ALERT, key=str(number), cause=f"Cause {number}.") for number in range(5)]
+    window.show_daemon(with_alerts(*many))
+    assert window.alerts.text.splitlines()[::2] == [
+        "Cause 0.",
+        "Cause 1.",
+        "Cause 2.",
+        "2 more: offramp status",
+    ]
+    window.show_daemon(with_alerts(many[4]))
+    assert window.alerts.text.splitlines()[0] == "Cause 4."
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_alerts_leave_room_for_all_else(
+    window: ChartsWindow, styling: Styling, qtbot: QtBot, size: tuple[int, int]
+) -> None:
+    styling.choose(ThemeChoice.DARK)
+    window.resize(*size)
+    window.show_snapshot(full_snapshot())
+    window.show_daemon(with_alerts(*(replace(ALERT, key=str(each)) for each in range(4))))
+    QApplication.processEvents()
+
+    assert (window.width(), window.height()) == size
+    assert overlaps(window) == []
+    qtbot.waitUntil(lambda: cut_off(window) == [], timeout=2000)
 
 
 @pytest.mark.parametrize("place", range(4))

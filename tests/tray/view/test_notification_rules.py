@@ -177,7 +177,7 @@ def test_trouble_says_what_why_since_when_and_what_to_do():
 def test_client_that_left_says_what_its_settings_hold_and_the_way_back():
     [said] = notification_rules.due(running(status_of(client_problem=left())))
     assert said.title == "Claude Code does not use Offramp any more"
-    assert "/home/ada/.claude/settings.json holds no address." in said.body
+    assert said.body.startswith("/home/ada/.claude/settings.json holds no address. ")
     assert "offramp connect" in said.body
 
 

@@ -142,10 +142,11 @@ def _hindered(trouble: DelegationTrouble, state: TrayState) -> Notification:
 
 
 def _client_left(problem: ClientProblem) -> Notification:
+    why = trouble_text.client_text(problem).removeprefix(f"{trouble_text.CLIENT_LEFT}: ")
     return Notification(
         key="client",
         title=trouble_text.CLIENT_LEFT,
-        body=f"{trouble_text.client_text(problem)} {trouble_text.client_cure_text(problem)}",
+        body=f"{why} {trouble_text.client_cure_text(problem)}",
         lasts=f"client {problem.found}",
     )
 

@@ -46,12 +46,7 @@ def judge_address(
 
     `problem` is what the daemon says of settings that `connect` wrote and that changed since.
     """
-    for scope in found:
-        if scope.problem:
-            yield failure(
-                f"Claude Code can't read {scope.path} ({scope.name}): {scope.problem}.",
-                "Make it plain JSON, without comments and trailing commas.",
-            )
+    yield from _unreadable(found)
     setting = scopes.in_force(found, BASE_URL)
     if problem is not None and (setting is None or not is_own(setting.value)):
         yield failure(trouble_text.client_text(problem), trouble_text.client_cure_text(problem))
@@ -70,6 +65,15 @@ def judge_address(
     yield from _own(setting, found, is_own=is_own)
     for bypass in bypasses.find(found, setting.value):
         yield failure(bypass.saw, bypass.cure)
+
+
+def _unreadable(found: Sequence[Scope]) -> Iterator[Remark]:
+    for scope in found:
+        if scope.problem:
+            yield failure(
+                f"Claude Code can't read {scope.path} ({scope.name}): {scope.problem}.",
+                "Make it plain JSON, without comments and trailing commas.",
+            )
 
 
 def _foreign(setting: ScopedValue, url: str) -> Remark:
