@@ -347,6 +347,7 @@ def _connect(parts: Parts, upstream: Upstream) -> tuple[ProxyHandler, dict[str, 
     """Put together what talks to the services."""
     live, health, quota = parts.live, parts.health, parts.quota
     upstream.follow_network(health.breaker.note_network_changed)
+    parts.state.warnings = lambda: upstream.warnings
     forwarder = Forwarder(upstream, quota.read_answer)
     proxy = ProxyHandler(
         settings=lambda: live.current,
