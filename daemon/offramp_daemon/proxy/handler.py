@@ -115,10 +115,12 @@ class ProxyHandler:
 
     async def _serve(self, exchange: Exchange, path: str) -> web.StreamResponse:
         request, settings = exchange.request, exchange.settings
-        request_reader.check_target(request.raw_path)
-        refusal = origin_guard.refusal(request.headers, settings)
+        refusal = origin_guard.refusal(request.headers, settings, peer=request.remote or "")
         if refusal is not None:
             raise RequestFailedError(Failure(status=403, message=f"Offramp: {refusal}"))
+        if path not in {MESSAGES, COUNT_TOKENS}:
+            request_reader.check_path(request, path, settings)
+        request_reader.check_target(request.raw_path)
         if self._forwarder.hop in request.headers.get(headers.HOP_HEADER, ""):
             raise RequestFailedError(
                 Failure(
