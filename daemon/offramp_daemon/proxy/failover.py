@@ -9,7 +9,7 @@ backend's, however it ends. Whatever happens, one request has one answer and one
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from offramp_core.control import api
@@ -19,8 +19,9 @@ from offramp_daemon.messages.errors import Failure, RequestFailedError
 from offramp_daemon.proxy import answer_check, failover_policy, responses, streaming
 from offramp_daemon.resilience.circuit_breaker import nothing_known
 from offramp_daemon.resilience.request_queue import SlotTimeoutError
-from offramp_daemon.routing import router
+from offramp_daemon.routing import message_threads, router
 from offramp_daemon.routing.decision import Decision
+from offramp_daemon.routing.message_threads import ThreadOrigins
 
 if TYPE_CHECKING:
     import aiohttp
@@ -46,6 +47,7 @@ class SharedState:
     queue: RequestQueue
     conversations: ConversationAffinity
     spent_until: SpentUntil = nothing_known
+    threads: ThreadOrigins = field(default_factory=ThreadOrigins)
 
 
 class _BarredError(Exception):
@@ -139,6 +141,9 @@ class Failover:
         answer, head = await self._to_claude(exchange)
         is_news = may_leave and not is_spent and failover_policy.is_quota_refusal(answer)
         if is_news and _other_way(exchange) is not None:
+            if exchange.body.continued_thread is not None:
+                answer.release()
+                raise _whole_turn_wanted(exchange)
             head = head or await streaming.read_start(
                 answer,
                 responses.PLAIN_LIMIT_BYTES,
@@ -168,6 +173,8 @@ class Failover:
         other = _other_way(exchange)
         if other is None:
             return None
+        if exchange.body.continued_thread is not None:
+            raise _whole_turn_wanted(exchange)
         before, said = exchange.decision, exchange.reason
         exchange.send_to(other)
         permit, failed = self._ask(exchange), None
@@ -234,8 +241,8 @@ class Failover:
         try:
             return await responses.relay(exchange, answer, head=head)
         finally:
-            if answer.status < 300 and exchange.decision.route is not None:
-                self._note_warm(exchange)
+            if answer.status < 300:
+                self._note_served(exchange)
 
     def _check_still_open(self, exchange: Exchange) -> None:
         """Go around a backend that was barred while the request waited for its slot.
@@ -253,6 +260,17 @@ class Failover:
         if exchange.is_message and exchange.decision.route is not None:
             backend = exchange.decision.backend.name
             self._shared.conversations.record_use(exchange.conversation, backend)
+
+    def _note_served(self, exchange: Exchange) -> None:
+        """Remember who served it, for what may come after it."""
+        self._note_warm(exchange)
+        if exchange.is_message:
+            has_thread = exchange.body.view is not None and bool(exchange.body.view.thread)
+            self._shared.threads.note(
+                exchange.conversation,
+                exchange.meter.message_id if exchange.meter and has_thread else None,
+                is_delegated=exchange.is_delegated,
+            )
 
     def _ask(self, exchange: Exchange) -> Permit:
         return self._shared.breaker.ask(exchange.decision.backend, exchange.sent_model)
@@ -285,6 +303,12 @@ def _other_way(exchange: Exchange) -> Decision | None:
     if not _may_leave_claude(exchange):
         return None
     return exchange.decision.otherwise or router.overflow(exchange.body, exchange.settings)
+
+
+def _whole_turn_wanted(exchange: Exchange) -> RequestFailedError:
+    """For what only adds to a thread at Claude, and has to go elsewhere now."""
+    exchange.reason = message_threads.REFUSED
+    return RequestFailedError(message_threads.unsupported())
 
 
 def _too_busy(backend: str) -> Failure:
