@@ -27,7 +27,8 @@ def check_path(request: web.BaseRequest, path: str, settings: Settings) -> None:
         return
     raise RequestFailedError(
         Failure(
-            status=404,
+            # Claude Code takes any 404 to a prompt for an unknown model, and hides the words.
+            status=400 if request.method == "POST" else 404,
             message=f"Offramp: there is nothing at {path[:100]!r}. Use the base URL "
             f"{_base_url(request, settings)}, with nothing behind it: Claude Code "
             "(ANTHROPIC_BASE_URL) and other clients of Anthropic's Messages API add /v1/messages "

@@ -68,10 +68,11 @@ async def test_misspelt_path_is_answered_with_the_base_url(
     async with start_proxy(upstream.url, upstream.url) as proxy:
         _, port = address_of(proxy.url)
         came = await read_to_end(proxy.url, post((path + query).encode(), body, LOGIN))
-    assert came.startswith(b"HTTP/1.1 404 ")
+    # Of a 404 Claude Code would show only that it does not know the model.
+    assert came.startswith(b"HTTP/1.1 400 ")
     assert b"\r\nx-should-retry: false\r\n" in came
     error = error_of(came)
-    assert error["type"] == "not_found_error"
+    assert error["type"] == "invalid_request_error"
     assert f"base URL http://localhost:{port}," in error["message"]
     assert not upstream.heads
     assert not proxy.records
@@ -93,6 +94,15 @@ async def test_base_url_is_the_one_that_leads_here_for_the_client(
     async with start_proxy(upstream.url, upstream.url) as proxy:
         came = await read_to_end(proxy.url, with_host(post(b"/messages", OPUS, LOGIN), host))
     assert base_url in error_of(came)["message"]
+
+
+@pytest.mark.parametrize("path", [b"/v1/v1/models", b"/anthropic/v1/models", b"/messages"])
+@pytest.mark.parametrize("method", [b"GET", b"HEAD"])
+async def test_misspelt_path_without_a_prompt_is_not_found(start_proxy, upstream, path, method):
+    async with start_proxy(upstream.url, upstream.url) as proxy:
+        came = await read_to_end(proxy.url, get(path, method))
+    assert came.startswith(b"HTTP/1.1 404 ")
+    assert not upstream.heads
 
 
 async def test_misspelt_path_of_a_web_page_is_refused_as_any_other(start_proxy, upstream):
@@ -154,7 +164,7 @@ async def test_health_is_never_passed_to_anthropic(tmp_path, upstream, path, sta
         other = await read_to_end(app.url, post(path, SONNET, LOGIN))
     assert came.startswith(b"HTTP/1.1 %d " % status)
     assert (b'"service":"offramp"' in came) is (status == 200)
-    assert other.startswith(b"HTTP/1.1 404 ")
+    assert other.startswith(b"HTTP/1.1 400 ")
     assert not upstream.heads
 
 
