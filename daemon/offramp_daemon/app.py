@@ -375,6 +375,7 @@ def _connect(parts: Parts, upstream: Upstream) -> tuple[ProxyHandler, dict[str, 
     live, health, quota = parts.live, parts.health, parts.quota
     upstream.follow_network(health.breaker.note_network_changed)
     forwarder, notes = Forwarder(upstream, quota.read_answer), RequestNotes(parts.troubles.watch)
+    parts.state.warnings = lambda: upstream.warnings
     proxy = ProxyHandler(
         settings=lambda: live.current,
         forwarder=forwarder,

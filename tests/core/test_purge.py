@@ -60,7 +60,6 @@ def test_in_a_folder_of_the_users_choice_only_our_files_go(tmp_path: Path) -> No
     _write(paths.quota_file, paths.account_salt_file, paths.autopilot_file)
     _write(paths.troubles_file, paths.troubles_file.with_name("troubles.json.lock"))
     _write(paths.quota_file.with_name("quota.json.lock"))
-    _write(paths.tray_said_file)
     _write(paths.log_dir / "quota.jsonl")
     _write(tmp_path / "data" / "thesis.txt", tmp_path / "config" / "other.toml")
     purge.remove(purge.find(paths, log_dir=None, is_exclusive=False))

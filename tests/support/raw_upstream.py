@@ -48,6 +48,13 @@ class RawUpstream:
     bodies: list[bytes] = field(default_factory=list)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a connection has ended on the proxy's side."""
+    writers: list[asyncio.StreamWriter] = field(default_factory=list)
+
+    def close_connections(self) -> None:
+        """Close those that there are, as a service does that restarts."""
+        for writer in self.writers:
+            writer.close()
+        self.writers.clear()
 
 
 @contextlib.asynccontextmanager
@@ -65,6 +72,7 @@ async def raw_upstream(
         tasks.add(task)
         task.add_done_callback(tasks.discard)
         connection = Connection(reader, writer, next(numbers))
+        upstream.writers.append(writer)
         try:
             while await connection.read_request():
                 upstream.heads.append(connection.head)

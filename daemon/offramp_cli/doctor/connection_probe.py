@@ -21,14 +21,16 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from offramp_cli.doctor import certificate_issuer, proxy_lookup
-from offramp_cli.doctor.proxy_lookup import DEFAULT_PORTS, BadProxyError
+from offramp_core.outbound_proxy import BadProxyError
+from offramp_daemon.upstream import socks
 from offramp_daemon.upstream import tls as trust
+from offramp_daemon.upstream.socks import SocksError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from urllib.parse import SplitResult
 
-    from offramp_cli.doctor.proxy_lookup import ProxyAddress
+    from offramp_core.outbound_proxy import OutboundProxy
 
 Stage = Literal["proxy", "dns", "connect", "certificate", "tls", "http"]
 Method = Literal["GET", "HEAD"]
@@ -36,6 +38,7 @@ Method = Literal["GET", "HEAD"]
 LIMIT_S = 6.0
 _PER_ADDRESS_S = 2.5
 _HEAD_LIMIT_BYTES = 64 * 1024
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,6 +48,8 @@ class ConnectionTrace:
     base_url: str
     proxy: str | None = None
     """The proxy's address without its login; None for the direct way."""
+    skipped_proxy: str | None = None
+    """The address of a proxy of ALL_PROXY that can't be reached, so that the way is direct."""
     addresses: tuple[str, ...] = ()
     """What the name of the backend, or of the proxy, stands for."""
     unanswered: list[str] = field(default_factory=list)
@@ -64,12 +69,13 @@ class ConnectionTrace:
 
 
 class _EndError(Exception):
-    """The way ends here."""
+    """The way ends here; `is_short_of_proxy` if it does before it reaches the proxy."""
 
-    def __init__(self, stage: Stage, why: str) -> None:
+    def __init__(self, stage: Stage, why: str, *, is_short_of_proxy: bool = False) -> None:
         super().__init__(why)
         self.stage: Stage = stage
         self.why = why
+        self.is_short_of_proxy = is_short_of_proxy
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +106,19 @@ def probe(
     trace = ConnectionTrace(base_url=base_url)
     started_s = time.monotonic()
     try:
-        proxy = proxy_lookup.proxy_for(base_url, environ, platform=platform)
-        trace.proxy = proxy.shown if proxy else None
-        # Not on the loop: a look-up that hangs would keep the loop from ending.
-        trace.addresses = _look_up(base_url, proxy)
-        left_s = limit_s - (time.monotonic() - started_s)
-        asyncio.run(_go(trace, proxy, method, target, max(left_s, 0.0)))
+        way = proxy_lookup.way_for(base_url, environ, platform=platform)
+        try:
+            _follow(trace, way.proxy, method, target, until_s=started_s + limit_s)
+        except _EndError as error:
+            if not (way.is_optional and error.is_short_of_proxy):
+                raise
+            skipped, addresses = trace.proxy, trace.addresses
+            try:
+                _follow(trace, None, method, target, until_s=started_s + limit_s)
+            except _EndError:
+                trace.proxy, trace.addresses = skipped, addresses
+                raise error from None
+            trace.skipped_proxy = skipped
     except BadProxyError as error:
         trace.failed, trace.why = "proxy", str(error)
     except _EndError as error:
@@ -114,19 +127,38 @@ def probe(
     return trace
 
 
-def _look_up(base_url: str, proxy: ProxyAddress | None) -> tuple[str, ...]:
+def _follow(
+    trace: ConnectionTrace,
+    proxy: OutboundProxy | None,
+    method: Method,
+    target: str,
+    *,
+    until_s: float,
+) -> None:
+    trace.proxy = proxy.shown if proxy else None
+    # Not on the loop: a look-up that hangs would keep the loop from ending.
+    trace.addresses = _look_up(trace.base_url, proxy)
+    left_s = until_s - time.monotonic()
+    asyncio.run(_go(trace, proxy, method, target, max(left_s, 0.0)))
+
+
+def _look_up(base_url: str, proxy: OutboundProxy | None) -> tuple[str, ...]:
     parts = urlsplit(base_url)
     host = proxy.host if proxy else parts.hostname or ""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or "no name"
-        raise _EndError("proxy" if proxy else "dns", f"{host} is not found ({why})") from error
+        raise _EndError(
+            "proxy" if proxy else "dns",
+            f"{host} is not found ({why})",
+            is_short_of_proxy=proxy is not None,
+        ) from error
     return tuple(dict.fromkeys(str(each[4][0]) for each in found))
 
 
 async def _go(
-    trace: ConnectionTrace, proxy: ProxyAddress | None, method: Method, target: str, limit_s: float
+    trace: ConnectionTrace, proxy: OutboundProxy | None, method: Method, target: str, limit_s: float
 ) -> None:
     try:
         async with asyncio.timeout(limit_s):
@@ -142,7 +174,7 @@ async def _go(
 
 
 async def _ask(
-    trace: ConnectionTrace, proxy: ProxyAddress | None, method: Method, target: str
+    trace: ConnectionTrace, proxy: OutboundProxy | None, method: Method, target: str
 ) -> None:
     context = trust.client_context()
     connection = await _connect(trace, proxy, context)
@@ -151,7 +183,7 @@ async def _ask(
         backend = urlsplit(trace.base_url)
         lines = [f"Host: {backend.netloc}", "Accept: */*", "Connection: close"]
         whole = f"{backend.path}{target}"
-        if proxy is not None and backend.scheme == "http":
+        if proxy is not None and not proxy.is_socks and backend.scheme == "http":
             whole = trace.base_url + target
             lines += _login_lines(proxy)
         trace.status, trace.headers = await _exchange(
@@ -163,19 +195,21 @@ async def _ask(
 
 
 async def _connect(
-    trace: ConnectionTrace, proxy: ProxyAddress | None, context: ssl.SSLContext
+    trace: ConnectionTrace, proxy: OutboundProxy | None, context: ssl.SSLContext
 ) -> _Connection:
     """A connection to the backend, with TLS where its address wants that."""
     backend = urlsplit(trace.base_url)
+    port = backend.port or _DEFAULT_PORTS[backend.scheme]
     if proxy is None:
-        port = backend.port or DEFAULT_PORTS[backend.scheme]
         connection = await _open(trace, port, "connect")
+    elif proxy.is_socks:
+        connection = await _open_tunnel(proxy, backend.hostname or "", port)
     else:
         connection = await _open(trace, proxy.port, "proxy")
     try:
         if proxy is not None and proxy.scheme == "https":
             await _secure(connection, trust.client_context(), proxy.host, "proxy")
-        if proxy is not None and backend.scheme == "https":
+        if proxy is not None and not proxy.is_socks and backend.scheme == "https":
             await _ask_for_tunnel(connection, backend, proxy)
         if backend.scheme == "https":
             await _secure(connection, context, backend.hostname or "", "certificate")
@@ -199,7 +233,19 @@ async def _open(trace: ConnectionTrace, port: int, stage: Stage) -> _Connection:
         else:
             return _Connection(*streams)
         trace.unanswered.append(address)
-    raise _EndError(stage, f"port {port} at {', '.join(trace.addresses)}: {why}")
+    raise _EndError(
+        stage,
+        f"port {port} at {', '.join(trace.addresses)}: {why}",
+        is_short_of_proxy=stage == "proxy",
+    )
+
+
+async def _open_tunnel(proxy: OutboundProxy, host: str, port: int) -> _Connection:
+    try:
+        tunnel = await socks.open_tunnel(proxy, host, port)
+    except SocksError as error:
+        raise _EndError("proxy", str(error), is_short_of_proxy=error.is_unreachable) from error
+    return _Connection(*await asyncio.open_connection(sock=tunnel, limit=_HEAD_LIMIT_BYTES))
 
 
 async def _secure(
@@ -217,9 +263,9 @@ async def _secure(
 
 
 async def _ask_for_tunnel(
-    connection: _Connection, backend: SplitResult, proxy: ProxyAddress
+    connection: _Connection, backend: SplitResult, proxy: OutboundProxy
 ) -> None:
-    port = backend.port or DEFAULT_PORTS[backend.scheme]
+    port = backend.port or _DEFAULT_PORTS[backend.scheme]
     host = f"[{backend.hostname}]" if ":" in (backend.hostname or "") else backend.hostname
     lines = [f"Host: {host}:{port}", *_login_lines(proxy)]
     status, _ = await _exchange(connection, f"CONNECT {host}:{port}", lines, "proxy")
@@ -261,7 +307,7 @@ def _note_certificate(trace: ConnectionTrace, connection: _Connection) -> None:
         trace.days_left = (ssl.cert_time_to_seconds(ends) - time.time()) / 86_400
 
 
-async def _untrusted_issuer(trace: ConnectionTrace, proxy: ProxyAddress | None) -> str | None:
+async def _untrusted_issuer(trace: ConnectionTrace, proxy: OutboundProxy | None) -> str | None:
     """Who issued the certificate that was not trusted; nothing is sent over the connection."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -275,7 +321,7 @@ async def _untrusted_issuer(trace: ConnectionTrace, proxy: ProxyAddress | None) 
         return certificate_issuer.issuer_of(tls.getpeercert(binary_form=True) or b"")
 
 
-def _login_lines(proxy: ProxyAddress) -> list[str]:
+def _login_lines(proxy: OutboundProxy) -> list[str]:
     return [] if proxy.login is None else [f"Proxy-Authorization: {proxy.login}"]
 
 

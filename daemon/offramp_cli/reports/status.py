@@ -128,6 +128,7 @@ def rows(status: Status, now: datetime) -> list[tuple[str, str]]:
         found.append(("trouble", f"The settings can't be used: {status.settings_problem}"))
     if records.last_error:
         found.append(("trouble", f"Records can't be written: {records.last_error}"))
+    found += [("warning", printable(text)) for text in status.warnings]
     return found
 
 

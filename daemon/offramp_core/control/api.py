@@ -240,6 +240,8 @@ class Status(ControlAnswer, frozen=True, kw_only=True):
     """How many requests Claude has served instead, restarts included, the most first."""
     fallbacks: tuple[ModelFallback, ...] = ()
     client_problem: ClientProblem | None = None
+    warnings: tuple[str, ...] = ()
+    """What works but is not as it was set, in whole sentences: a proxy that is skipped, say."""
 
 
 class PauseCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -10,6 +10,7 @@ from offramp_core.control.api import RecordsStatus, Status
 from offramp_daemon.control.key_watch import key_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from offramp_daemon.autopilot.pilot import Pilot
@@ -56,6 +57,8 @@ class DaemonState:
         self._started_s = time.monotonic()
         self.is_stopping = False
         """Whether the daemon was asked to stop."""
+        self.warnings: Callable[[], tuple[str, ...]] = tuple
+        """Says what works but is not as it was set; the ways out, once there are any."""
 
     @property
     def uptime_s(self) -> int:
@@ -97,4 +100,5 @@ class DaemonState:
             troubles=self._watch.troubles(),
             stand_ins=self._watch.stand_ins(),
             client_problem=self._client.problem,
+            warnings=self.warnings(),
         )

@@ -20,7 +20,7 @@ def answer(
     request: web.BaseRequest, settings: Settings, records: JsonlState, *, uptime_s: int
 ) -> web.Response:
     """Return the daemon's health, unless `request` comes from where it is none of its business."""
-    refusal = origin_guard.refusal(request.headers, settings)
+    refusal = origin_guard.refusal(request.headers, settings, peer=request.remote or "")
     if refusal is not None:
         return web.json_response({"status": "refused", "why": refusal}, status=403)
     body = {

@@ -69,6 +69,8 @@ class Failure:
     """Whether the request may well have brought it about by itself, at a service that is well."""
     is_internal: bool = False
     """Whether it is Offramp's own fault."""
+    details: Mapping[str, str] | None = None
+    """What a client looks at beside the type, as `error.details`."""
 
     @property
     def error_type(self) -> str:
@@ -77,7 +79,9 @@ class Failure:
 
     def body(self) -> bytes:
         """The error as Anthropic writes it."""
-        error = {"type": self.error_type, "message": self.message}
+        error: dict[str, object] = {"type": self.error_type, "message": self.message}
+        if self.details is not None:
+            error["details"] = dict(self.details)
         return json.dumps({"type": "error", "error": error}).encode()
 
 

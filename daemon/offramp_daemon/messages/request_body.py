@@ -57,6 +57,13 @@ class ThinkingField(msgspec.Struct, gc=False):
     type: Any = None
 
 
+class ThreadField(msgspec.Struct, gc=False):
+    """The `thread` field: the conversation's earlier messages are kept by the service."""
+
+    type: Any = None
+    previous_message_id: Any = None
+
+
 class View(msgspec.Struct, gc=False):
     """The fields of a request that decide where it goes and what must be cut from it."""
 
@@ -70,6 +77,7 @@ class View(msgspec.Struct, gc=False):
     metadata: Any = None
     stop_sequences: Any = None
     safeguards: msgspec.Raw = _UNSET
+    thread: msgspec.Raw = _UNSET
     mcp_servers: Any = None
 
 
@@ -111,6 +119,18 @@ class RequestBody:
             self.model = model if isinstance(model, str) and model else None
             self.messages = self.view.messages or []
 
+    @property
+    def continued_thread(self) -> ThreadField | None:
+        """The thread that this request adds messages to; None where it holds all of them."""
+        if self.view is None or not self.view.thread:
+            return None
+        try:
+            thread = _THREAD.decode(self.view.thread)
+        except (ValueError, RecursionError):  # no thread that any service would know
+            return None
+        has_state = isinstance(thread.previous_message_id, str) and thread.type != "create"
+        return thread if thread.type == "continue" or has_state else None
+
     def system_texts(self) -> list[str]:
         """The texts of the system prompt, block by block."""
         if self._system_texts is None:
@@ -130,6 +150,7 @@ _VIEW = msgspec.json.Decoder(View)
 _TOOLS_ONLY = msgspec.json.Decoder(_ToolsOnly)
 _MODEL_ONLY = msgspec.json.Decoder(_ModelOnly)
 _TEXT = msgspec.json.Decoder(str)
+_THREAD = msgspec.json.Decoder(ThreadField)
 _PROMPT_SEARCH = 20
 """How many messages back a prompt is looked for; a tool loop puts others behind it."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"

@@ -79,6 +79,7 @@ class _Envelope(msgspec.Struct):
     """
 
     type: Any = None
+    id: Any = None
     message: Any = None
     model: Any = None
     usage: Any = None
@@ -90,14 +91,15 @@ class _Envelope(msgspec.Struct):
 class UsageMeter:
     """Reads one answer, given the two header values as they came ("" where one is missing).
 
-    `usage`, `served_model` and `error_type` hold what was read so far, at any time, also once the
-    answer was cut; the others are final after `finish`.
+    `usage`, `served_model`, `message_id` and `error_type` hold what was read so far, at any time,
+    also once the answer was cut; the others are final after `finish`.
     """
 
     def __init__(self, *, content_type: str, content_encoding: str) -> None:
         """Make ready for a body of that type and coding."""
         self.usage = TokenUsage()
         self.served_model: str | None = None
+        self.message_id: str | None = None
         self.is_stream = content_type.partition(";")[0].strip().lower() == "text/event-stream"
         self.is_complete = False
         """A stream's `message_stop` came; or the body was one whole JSON object and no error."""
@@ -201,6 +203,7 @@ class UsageMeter:
         if isinstance(event.message, dict):
             self.usage.merge(event.message.get("usage"))
             self._note_model(event.message.get("model"))
+            self._note_id(event.message.get("id"))
         if event.usage:
             self.usage.merge(event.usage)
         if event.error and _has_error(event):
@@ -214,6 +217,7 @@ class UsageMeter:
             return
         self.usage.merge(answer.usage)
         self._note_model(answer.model)
+        self._note_id(answer.id)
         if (
             (answer.error and _has_error(answer))
             or answer.type == "error"
@@ -225,6 +229,10 @@ class UsageMeter:
     def _note_model(self, model: object) -> None:
         if isinstance(model, str) and model:
             self.served_model = model[:_NAME_LIMIT]
+
+    def _note_id(self, message_id: object) -> None:
+        if isinstance(message_id, str) and message_id:
+            self.message_id = message_id[:_NAME_LIMIT]
 
     def _note_error(self, envelope: _Envelope) -> None:
         """Keep the first error's type, else its code, if these look like a name or a number."""

@@ -9,6 +9,7 @@ from aiohttp import web
 from offramp_core.addresses import is_loopback
 from offramp_daemon.messages.errors import Failure
 from offramp_daemon.proxy import streaming
+from offramp_daemon.wire import path_check
 
 if TYPE_CHECKING:
     import asyncio
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
     from offramp_daemon.config.live_settings import LiveSettings
     from offramp_daemon.proxy.handler import ProxyHandler
-
-HEALTH = "/health"
 
 
 class RequestEntry:
@@ -51,7 +50,7 @@ class RequestEntry:
         is_last = self._leaving.is_set()
         if is_last:
             streaming.end_connection_after(request)
-        is_health = request.raw_path.partition("?")[0] == HEALTH
+        is_health = path_check.is_health(request.raw_path.partition("?")[0])
         if self._live.is_fallback and not is_loopback(request.remote or ""):
             response: web.StreamResponse = _refuse_stranger()
         elif is_health and request.method in {"GET", "HEAD"}:

@@ -20,8 +20,9 @@ from offramp_daemon.proxy import answer_check, failover_policy, responses, strea
 from offramp_daemon.proxy.forwarder import ERROR_STATUS
 from offramp_daemon.resilience.circuit_breaker import nothing_known
 from offramp_daemon.resilience.request_queue import SlotTimeoutError
-from offramp_daemon.routing import router
+from offramp_daemon.routing import message_threads, router
 from offramp_daemon.routing.decision import Decision
+from offramp_daemon.routing.message_threads import ThreadOrigins
 from offramp_daemon.trouble.request_notes import RequestNotes
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class SharedState:
     spent_until: SpentUntil = nothing_known
     notes: RequestNotes = field(default_factory=RequestNotes)
     """Knows which requests a delegate would only refuse again."""
+    threads: ThreadOrigins = field(default_factory=ThreadOrigins)
 
 
 class _BarredError(Exception):
@@ -158,6 +160,9 @@ class Failover:
         answer, head = await self._to_claude(exchange)
         is_news = may_leave and not is_spent and failover_policy.is_quota_refusal(answer)
         if is_news and _other_way(exchange) is not None:
+            if exchange.body.continued_thread is not None:
+                answer.release()
+                raise _whole_turn_wanted(exchange)
             head = head or await streaming.read_start(
                 answer,
                 responses.PLAIN_LIMIT_BYTES,
@@ -187,6 +192,8 @@ class Failover:
         other = _other_way(exchange)
         if other is None:
             return None
+        if exchange.body.continued_thread is not None:
+            raise _whole_turn_wanted(exchange)
         before, said = exchange.decision, exchange.reason
         exchange.send_to(other)
         permit, failed = self._ask(exchange), None
@@ -255,8 +262,8 @@ class Failover:
         try:
             return await responses.relay(exchange, answer, head=head)
         finally:
-            if answer.status < 300 and exchange.decision.route is not None:
-                self._note_warm(exchange)
+            if answer.status < 300:
+                self._note_served(exchange)
 
     def _check_still_open(self, exchange: Exchange) -> None:
         """Go around a backend that was barred while the request waited for its slot.
@@ -274,6 +281,17 @@ class Failover:
         if exchange.is_message and exchange.decision.route is not None:
             backend = exchange.decision.backend.name
             self._shared.conversations.record_use(exchange.conversation, backend)
+
+    def _note_served(self, exchange: Exchange) -> None:
+        """Remember who served it, for what may come after it."""
+        self._note_warm(exchange)
+        if exchange.is_message:
+            has_thread = exchange.body.view is not None and bool(exchange.body.view.thread)
+            self._shared.threads.note(
+                exchange.conversation,
+                exchange.meter.message_id if exchange.meter and has_thread else None,
+                is_delegated=exchange.is_delegated,
+            )
 
     def _ask(self, exchange: Exchange) -> Permit:
         backend, model = exchange.decision.backend, exchange.sent_model
@@ -307,6 +325,12 @@ def _other_way(exchange: Exchange) -> Decision | None:
     if not _may_leave_claude(exchange):
         return None
     return exchange.decision.otherwise or router.overflow(exchange.body, exchange.settings)
+
+
+def _whole_turn_wanted(exchange: Exchange) -> RequestFailedError:
+    """For what only adds to a thread at Claude, and has to go elsewhere now."""
+    exchange.reason = message_threads.REFUSED
+    return RequestFailedError(message_threads.unsupported())
 
 
 def _too_busy(backend: str) -> Failure:

@@ -65,13 +65,15 @@ class Forwarder:
         """
         backend, settings = exchange.decision.backend, exchange.settings
         passed = headers.to_client_backend(exchange.request.raw_headers)
-        body = await aside(
-            len(exchange.body.raw),
-            transform.for_client_backend,
-            exchange.body,
-            backend,
-            strip_all=settings.thinking == "strip",
-        )
+        body = exchange.body.raw
+        if exchange.body.continued_thread is None:  # else it is a part, which only Claude can judge
+            body = await aside(
+                len(exchange.body.raw),
+                transform.for_client_backend,
+                exchange.body,
+                backend,
+                strip_all=settings.thinking == "strip",
+            )
         if body is exchange.body.raw:
             body = exchange.encoded
         else:

@@ -21,7 +21,7 @@ from offramp_daemon.proxy.failover import Failover
 from offramp_daemon.proxy.forwarder import ERROR_LIMIT_BYTES, ERROR_STATUS
 from offramp_daemon.proxy.offload import aside
 from offramp_daemon.proxy.streaming import ClientGoneError, CutStreamError
-from offramp_daemon.routing import affinity, keep_rules, router
+from offramp_daemon.routing import affinity, keep_rules, message_threads, router
 from offramp_daemon.routing.affinity import Conversation
 from offramp_daemon.routing.decision import Circumstances
 from offramp_daemon.wire import headers, origin_guard
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from offramp_core.settings import Settings
-    from offramp_daemon.messages.request_body import RequestBody
+    from offramp_daemon.messages.request_body import RequestBody, ThreadField
     from offramp_daemon.proxy.failover import SharedState
     from offramp_daemon.proxy.forwarder import Forwarder
     from offramp_daemon.routing.decision import Chooser, Decision
@@ -115,10 +115,12 @@ class ProxyHandler:
 
     async def _serve(self, exchange: Exchange, path: str) -> web.StreamResponse:
         request, settings = exchange.request, exchange.settings
-        request_reader.check_target(request.raw_path)
-        refusal = origin_guard.refusal(request.headers, settings)
+        refusal = origin_guard.refusal(request.headers, settings, peer=request.remote or "")
         if refusal is not None:
             raise RequestFailedError(Failure(status=403, message=f"Offramp: {refusal}"))
+        if path not in {MESSAGES, COUNT_TOKENS}:
+            request_reader.check_path(request, path, settings)
+        request_reader.check_target(request.raw_path)
         if self._forwarder.hop in request.headers.get(headers.HOP_HEADER, ""):
             raise RequestFailedError(
                 Failure(
@@ -172,7 +174,7 @@ class ProxyHandler:
         def is_claude_spent() -> bool:
             return shared.spent_until(ANTHROPIC, body.model, exchange.credential) is not None
 
-        return router.decide(
+        decision = router.decide(
             body,
             exchange.settings,
             Circumstances(
@@ -182,6 +184,24 @@ class ProxyHandler:
                 choose=choose,
             ),
         )
+        thread = body.continued_thread
+        return decision if thread is None else self._place(exchange, decision, thread)
+
+    def _place(self, exchange: Exchange, decision: Decision, thread: ThreadField) -> Decision:
+        """`decision`, as far as it suits what only adds to a thread; a count is never refused."""
+        said = thread.previous_message_id
+        is_delegates = self._shared.threads.is_delegates(
+            exchange.conversation, said if isinstance(said, str) else None
+        )
+        try:
+            return message_threads.place(
+                exchange.body, decision, exchange.settings, is_delegates=is_delegates
+            )
+        except RequestFailedError:
+            if not exchange.is_message:
+                return decision
+            exchange.reason = message_threads.REFUSED
+            raise
 
     async def _pass(self, exchange: Exchange) -> web.StreamResponse:
         """Any path that holds no model: to Anthropic and back, unread."""

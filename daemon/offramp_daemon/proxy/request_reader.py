@@ -2,9 +2,55 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
 from aiohttp import web
 
+from offramp_core.addresses import client_base_url, is_usable_host
 from offramp_daemon.messages.errors import Failure, RequestFailedError
+from offramp_daemon.wire import path_check
+
+if TYPE_CHECKING:
+    from offramp_core.settings import Settings
+
+_FINAL = {"x-should-retry": "false"}
+
+
+def check_path(request: web.BaseRequest, path: str, settings: Settings) -> None:
+    """Let pass only what Offramp serves, or what is none of its paths, and so Anthropic's.
+
+    Raises:
+        RequestFailedError: `path` is nearly one of Offramp's; the failure names the base URL.
+    """
+    if not path_check.is_misspelt(path):
+        return
+    raise RequestFailedError(
+        Failure(
+            # Claude Code takes any 404 to a prompt for an unknown model, and hides the words.
+            status=400 if request.method == "POST" else 404,
+            message=f"Offramp: there is nothing at {path[:100]!r}. Use the base URL "
+            f"{_base_url(request, settings)}, with nothing behind it: Claude Code "
+            "(ANTHROPIC_BASE_URL) and other clients of Anthropic's Messages API add /v1/messages "
+            "by themselves.",
+            headers=_FINAL,
+            diagnostic="a misspelt path",
+        )
+    )
+
+
+def _base_url(request: web.BaseRequest, settings: Settings) -> str:
+    """The base URL by which this client reaches Offramp, without a path."""
+    host, port = settings.host, settings.port
+    if request.transport is not None:
+        port = request.transport.get_extra_info("sockname", (host, port))[1]
+    try:
+        named = urlsplit(f"//{request.headers.get('Host', '')}")
+        if named.hostname and is_usable_host(named.hostname):
+            host, port = named.hostname, named.port or port
+    except ValueError:
+        pass  # no authority that a client could have meant
+    return client_base_url(host=host, port=port)
 
 
 def check_target(target: str) -> None:

@@ -165,6 +165,7 @@ def _unserved(model: str, obstacle: str) -> Failure:
         status=400,
         message=f"Offramp: {model} is a model of {DELEGATE.title}, and Claude has no such model: "
         f"{obstacle}. `offramp status` says what to do; or choose one of Claude's models.",
+        headers={"x-should-retry": "false"},
     )
 
 

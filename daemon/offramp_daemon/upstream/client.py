@@ -7,31 +7,28 @@ time limits, re-quoting, decompression, header defaults. The answer's body is th
 from __future__ import annotations
 
 import asyncio
-import base64
-import contextlib
 import functools
-import os
-import socket
-import ssl
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 from weakref import WeakSet
 
 import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from offramp_core.addresses import is_loopback
-from offramp_core.control import api
-from offramp_daemon.messages.errors import Failure, RequestFailedError
-from offramp_daemon.upstream import tls
+from offramp_core.outbound_proxy import DIRECT
+from offramp_daemon.messages.errors import RequestFailedError
+from offramp_daemon.upstream import connector, failures, tls
+from offramp_daemon.upstream.connector import SocksConnector, SocksRequest, open_socket
 from offramp_daemon.upstream.network_watch import NetworkWatch
+from offramp_daemon.upstream.proxy_ways import ProxyWays
+from offramp_daemon.upstream.socks import SocksError, SocksUnreachableError
 
 if TYPE_CHECKING:
+    import socket
+    import ssl
     from collections.abc import AsyncIterator, Callable
     from types import TracebackType
 
@@ -39,20 +36,21 @@ if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
 
+    from offramp_core.outbound_proxy import OutboundProxy, WayOut
+
+_PROXY_LOGIN = "Proxy-Authorization"
 _HEADERS_NOT_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 _LARGE_BYTES = 512 * 1024
 _SLICE_BYTES = 128 * 1024
 _HEAD_LIMIT_BYTES = 64 * 1024
 _IDLE_KEEP_S = 30.0
-_DEAD_PEER_S = 30
-_STALLED_S = 120
-"""How long a peer may leave what was sent unread: longer than any upload waits for its turn."""
 _SLEPT_S = 5.0
-_PROBE_EVERY_S = 10
-_BAD_PROXY = (
-    "The proxy that the system sets (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY) can't be used. "
-    "Its address must begin with http:// or https://."
+_NOT_CONNECTED = (
+    aiohttp.ClientProxyConnectionError,
+    aiohttp.ConnectionTimeoutError,
+    SocksUnreachableError,
 )
+"""A proxy that may be skipped, is: nothing of the request has gone out."""
 
 
 @dataclass(slots=True, eq=False)
@@ -76,17 +74,20 @@ class _Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class _Proxy:
-    """An HTTP proxy on the way out, and the header that logs in to it."""
+class _Call:
+    """One request, whichever connection it goes out on."""
 
+    method: str
     url: URL
-    login: CIMultiDict[str] | None
+    headers: CIMultiDict[str]
+    body: bytes
+    limits: aiohttp.ClientTimeout
 
 
 _attempt: ContextVar[_Attempt | None] = ContextVar("attempt", default=None)
 
 
-class _TrackedRequest(aiohttp.ClientRequest):
+class _TrackedRequest(SocksRequest):
     """A request that notes whether its connection is a kept one, which may have gone stale."""
 
     used: ClassVar[WeakSet[ResponseHandler]] = WeakSet()
@@ -112,27 +113,6 @@ def _note_end(closed: asyncio.Future[None]) -> None:
         closed.exception()
 
 
-def open_socket(address: AddrInfoType) -> socket.socket:
-    """Open a socket that notices within a minute that its peer has gone, even while it waits."""
-    family, kind, protocol, _, _ = address
-    opened = socket.socket(family, kind, protocol)
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    options = {
-        "TCP_KEEPIDLE": _DEAD_PEER_S,
-        "TCP_KEEPALIVE": _DEAD_PEER_S,
-        "TCP_KEEPINTVL": _PROBE_EVERY_S,
-        "TCP_KEEPCNT": 3,
-        "TCP_USER_TIMEOUT": _STALLED_S * 1000,
-        "TCP_NODELAY": 1,
-    }
-    for name, value in options.items():
-        option = getattr(socket, name, None)  # which ones there are depends on the system
-        if option is not None:
-            with contextlib.suppress(OSError):
-                opened.setsockopt(socket.IPPROTO_TCP, option, value)
-    return opened
-
-
 class Upstream:
     """The client side of the proxy; an async context manager that owns every connection out."""
 
@@ -155,12 +135,11 @@ class Upstream:
         self._on_network_change: Callable[[], None] = lambda: None
         self._tls: ssl.SSLContext | None = None
         self._clock_gap_s = wall_s() - clock_s()
-        self._proxies: dict[str, _Proxy | None] = {}
-        self._proxy_settings: dict[str, str] = {}
+        self._ways = ProxyWays(clock_s)
 
     async def __aenter__(self) -> Upstream:
         """Read the system's proxy settings and make the sessions."""
-        self._proxy_settings = getproxies()
+        self._ways.read()
         self._tls = context = await asyncio.to_thread(tls.client_context)
         self._kept = _Pool(self._open_session(context, keeps_connections=True))
         self._fresh = _Pool(self._open_session(context, keeps_connections=False))
@@ -183,6 +162,11 @@ class Upstream:
     def sessions_left(self) -> tuple[aiohttp.ClientSession, ...]:
         """Those that take no more requests, and are closed once their last answer has ended."""
         return tuple(pool.session for pool in self._left)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know of the ways out, in sentences; empty while all is well."""
+        return self._ways.warnings
 
     def follow_network(self, callback: Callable[[], None]) -> None:
         """Have `callback` called once the way out has changed, or the machine has slept."""
@@ -209,55 +193,81 @@ class Upstream:
         if self._kept is None or self._fresh is None:
             raise RuntimeError("Upstream is not open")
         kept = await self._trusted(self._kept)
-        url = URL(base_url + target, encoded=True)
-        if base_url not in self._proxies:
-            await self._look_up_proxy(base_url)
-        proxy = self._proxies[base_url]
-        attempt = _Attempt(kept)
-        token = _attempt.set(attempt)
-        limits = _limits(connect_timeout_s)
+        call = _Call(
+            method, URL(base_url + target, encoded=True), headers, body, _limits(connect_timeout_s)
+        )
         if body:
             headers["Content-Length"] = str(len(body))
         kept.in_use += 1  # until there is a connection to be counted by
+        way = DIRECT
+        try:
+            way = await self._ways.to(base_url)
+            if not way.is_optional:
+                return await self._request(kept, self._fresh, call, way.proxy)
+            return await self._request_by_option(kept, self._fresh, call, way)
+        except (aiohttp.ClientError, SocksError, OSError, ValueError) as error:
+            failure = failures.of_error(error, base_url, skipped=way.skipped)
+            raise RequestFailedError(failure) from error
+        finally:
+            kept.in_use -= 1
+
+    async def _request_by_option(
+        self, kept: _Pool, fresh: _Pool, call: _Call, way: WayOut
+    ) -> aiohttp.ClientResponse:
+        """Through a proxy that may be skipped if it gives no connection: then directly.
+
+        Where that is no way out either, the proxy's failure is the one to be reported.
+        """
+        try:
+            answer = await self._request(kept, fresh, call, way.proxy)
+        except _NOT_CONNECTED as error:
+            try:
+                answer = await self._request(kept, fresh, call, DIRECT.proxy)
+            except (aiohttp.ClientError, OSError):
+                raise error from None
+            self._ways.note_skipped(way)
+            return answer
+        self._ways.note_passed(way)
+        return answer
+
+    async def _request(
+        self, kept: _Pool, fresh: _Pool, call: _Call, proxy: OutboundProxy | None
+    ) -> aiohttp.ClientResponse:
+        """Send it on a kept connection; on a fresh one if that turns out to be dead."""
+        attempt = _Attempt(kept)
+        tokens = (
+            _attempt.set(attempt),
+            connector.socks_proxy.set(proxy if proxy and proxy.is_socks else None),
+        )
         try:
             try:
-                return await _request(kept.session, method, url, headers, body, proxy, limits)
+                return await _send(kept.session, call, proxy)
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
                 if not attempt.is_reused or not _is_without_answer(error):
                     raise
-            attempt.pool = self._fresh
-            return await _request(self._fresh.session, method, url, headers, body, proxy, limits)
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise RequestFailedError(_failure(error, base_url)) from error
+            attempt.pool = fresh
+            return await _send(fresh.session, call, proxy)
         finally:
-            kept.in_use -= 1
-            _attempt.reset(token)
+            _attempt.reset(tokens[0])
+            connector.socks_proxy.reset(tokens[1])
 
     def _open_session(
         self, context: ssl.SSLContext, *, keeps_connections: bool
     ) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
+        connections = SocksConnector(
+            context=context,
             limit=0,
-            ssl=context,
             socket_factory=self._socket_factory,
             **({"keepalive_timeout": _IDLE_KEEP_S} if keeps_connections else {"force_close": True}),
         )
         return aiohttp.ClientSession(
-            connector=connector,
+            connector=connections,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             request_class=_TrackedRequest,
             max_line_size=_HEAD_LIMIT_BYTES,
             max_field_size=_HEAD_LIMIT_BYTES,
         )
-
-    async def _look_up_proxy(self, base_url: str) -> None:
-        """Keep which HTTP proxy the system sets between here and `base_url`; None if it is direct.
-
-        macOS may look the host up for its list of exceptions.
-        """
-        found = await asyncio.to_thread(_find_proxy, base_url, self._proxy_settings)
-        self._proxies[base_url] = found
 
     async def _trusted(self, kept: _Pool) -> _Pool:
         """`kept`, or a new one if its idle connections may lead nowhere.
@@ -289,29 +299,28 @@ def _is_without_answer(error: aiohttp.ClientError) -> bool:
     return begun is None or isinstance(begun, str)
 
 
-async def _request(
-    session: aiohttp.ClientSession,
-    method: str,
-    url: URL,
-    headers: CIMultiDict[str],
-    body: bytes,
-    proxy: _Proxy | None,
-    limits: aiohttp.ClientTimeout,
+async def _send(
+    session: aiohttp.ClientSession, call: _Call, proxy: OutboundProxy | None
 ) -> aiohttp.ClientResponse:
+    body = call.body
     data = _slices(body) if len(body) > _LARGE_BYTES else body or None
-    headers = _spelled_alike(headers)
-    if proxy and proxy.login and url.scheme == "http":  # with TLS there is a CONNECT that has it
-        headers = CIMultiDict([*headers.items(), *proxy.login.items()])
+    headers = _spelled_alike(call.headers)
+    through = proxy if proxy is not None and not proxy.is_socks else None
+    login = through.login if through else None
+    if login and call.url.scheme == "http":  # with TLS there is a CONNECT that has it
+        headers = CIMultiDict([*headers.items(), (_PROXY_LOGIN, login)])
     return await session.request(
-        method,
-        url,
+        call.method,
+        call.url,
         headers=headers,
         data=data,
         skip_auto_headers=[name for name in _HEADERS_NOT_ADDED if name not in headers] or None,
         allow_redirects=False,
-        proxy=proxy.url if proxy else None,
-        proxy_headers=proxy.login if proxy else None,
-        timeout=limits,
+        proxy=URL.build(scheme=through.scheme, host=through.host, port=through.port)
+        if through
+        else None,
+        proxy_headers={_PROXY_LOGIN: login} if login else None,
+        timeout=call.limits,
     )
 
 
@@ -341,71 +350,3 @@ def _limits(connect_timeout_s: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(
         total=None, connect=connect_timeout_s, sock_connect=None, sock_read=None
     )
-
-
-def _find_proxy(base_url: str, settings: dict[str, str]) -> _Proxy | None:
-    """The HTTP proxy for `base_url`; its address is never shown, as it may hold a password.
-
-    Raises:
-        RequestFailedError: it is set to something that can't be used.
-    """
-    parts = urlsplit(base_url)
-    address = settings.get(parts.scheme) or settings.get("all")
-    if not address or is_loopback(parts.hostname or "") or proxy_bypass(parts.netloc):
-        return None
-    try:
-        url = URL(address if "://" in address else f"http://{address}")
-        if url.scheme not in {"http", "https"} or not url.host:
-            raise ValueError(url.scheme)
-    except ValueError:
-        # Not chained: the error repeats the address.
-        failure = _unreachable(502, _BAD_PROXY)
-        raise RequestFailedError(failure) from None
-    if not url.user:
-        return _Proxy(url, None)
-    login = base64.b64encode(f"{url.user}:{url.password or ''}".encode()).decode()
-    return _Proxy(url.with_user(None), CIMultiDict({"Proxy-Authorization": f"Basic {login}"}))
-
-
-def _failure(error: Exception, base_url: str) -> Failure:
-    """What to tell the client about an upstream that did not answer."""
-    host = urlsplit(base_url).netloc
-    match error:
-        case aiohttp.ClientConnectorDNSError():
-            text = f"The name {host} could not be looked up (DNS). Check the network connection."
-        case aiohttp.ClientConnectorCertificateError():
-            text = f"The certificate of {host} is not trusted: {_tls_detail(error)}."
-        case aiohttp.ClientConnectorSSLError():
-            text = f"No secure connection (TLS) to {host}: {_tls_detail(error)}."
-        case aiohttp.ClientProxyConnectionError():
-            text = f"The HTTP proxy on the way to {host} could not be reached. Check HTTPS_PROXY."
-        case aiohttp.ClientHttpProxyError():
-            text = f"The HTTP proxy on the way to {host} refused with status {error.status}."
-        case asyncio.TimeoutError():
-            text = f"{host} did not accept a connection in time."
-            return _unreachable(504, text)
-        case aiohttp.ClientConnectorError():
-            number = error.os_error.errno
-            why = os.strerror(number) if number else "connection failed"
-            text = f"{host} can't be reached: {why}."
-        case aiohttp.ServerDisconnectedError() | OSError():
-            text = f"{host} closed the connection before it answered."
-        case _:
-            text = f"{host} gave no usable answer: {type(error).__name__}."
-    return _unreachable(502, text)
-
-
-def _unreachable(status: int, text: str) -> Failure:
-    return Failure(status=status, message=f"Offramp: {text}", trouble=api.UNREACHABLE)
-
-
-def _tls_detail(
-    error: aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError,
-) -> str:
-    """OpenSSL's words for what is wrong, without its source lines."""
-    cause = error.__cause__
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return cause.verify_message.rstrip(".")
-    if isinstance(cause, ssl.SSLError) and cause.reason:
-        return cause.reason.replace("_", " ").lower()
-    return type(error).__name__

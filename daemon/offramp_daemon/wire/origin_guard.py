@@ -1,7 +1,15 @@
 """Keeps web pages and other machines away: a pure check of a request's headers.
 
 Any page in a browser can send requests to a local port, and so spend the user's keys. A browser
-can't forge Host, Origin or Sec-Fetch-Site, so those tell.
+can't forge Host, Origin or Sec-Fetch-Site, so those are what is checked.
+
+A container reaches this machine by a name that its software made up (`host.docker.internal`), and
+the request arrives from a loopback address. Such names are served as Host. All of them lie below
+`internal`, which no public name server answers for, so a page from the internet can't have its own
+name lead here (DNS rebinding). A hostile name server in the local network could; its page may then
+send GET and HEAD, to which a browser adds neither Origin nor Sec-Fetch-Site, and no credentials:
+they reach no delegate. Whatever can spend a key is a POST, which carries Origin, and as an Origin
+these names are refused.
 """
 
 from __future__ import annotations
@@ -12,6 +20,7 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING
 
+from offramp_core.addresses import is_loopback, is_usable_host
 from offramp_daemon.wire.headers import TOKEN_HEADER
 
 if TYPE_CHECKING:
@@ -26,8 +35,24 @@ _AUTHORITY = re.compile(
 """Host and port alone: what else a URL could hold there, no browser sends."""
 
 
-def refusal(headers: Mapping[str, str], settings: Settings) -> str | None:
-    """Why a request with these headers is refused; None if it may pass.
+_CONTAINER_DOMAIN = ".internal"
+_CONTAINER_GATEWAYS = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            "172.16.0.0/12",  # Docker's bridges
+            "192.168.65.0/24",  # Docker Desktop
+            "192.168.5.0/24",  # Lima
+            "10.0.2.2/32",  # slirp4netns: rootless Podman and Docker
+            "10.88.0.0/16",  # Podman's bridge
+        ),
+    )
+)
+"""This machine as seen from a container. An address can't be rebound, as a name can."""
+
+
+def refusal(headers: Mapping[str, str], settings: Settings, *, peer: str = "") -> str | None:
+    """Why a request with these headers from the address `peer` is refused; None if it may pass.
 
     `headers` looks names up without regard to case.
     """
@@ -39,7 +64,12 @@ def refusal(headers: Mapping[str, str], settings: Settings) -> str | None:
             return f"This Offramp wants its client token in the header {TOKEN_HEADER}."
     allowed = (settings.host, *settings.allowed_hosts)
     host = headers.get("Host")
-    if host is not None and settings.client_token is None and not _is_local(host, allowed):
+    if (
+        host is not None
+        and settings.client_token is None
+        and not _is_local(host, allowed)
+        and not (is_loopback(peer) and _is_seen_from_container(host))
+    ):
         return (
             f"The host {host[:100]!r} is not this machine. "
             "To allow the name, add it to allowed_hosts in config.toml."
@@ -55,10 +85,9 @@ def refusal(headers: Mapping[str, str], settings: Settings) -> str | None:
 @functools.lru_cache(maxsize=64)
 def _is_local(authority: str, allowed: tuple[str, ...]) -> bool:
     """Whether a URL's `authority` names this machine or one of the `allowed` names."""
-    match = _AUTHORITY.fullmatch(authority)
-    if match is None:
+    name = _name_in(authority)
+    if name is None:
         return False
-    name = (match["address"] or match["name"]).lower().rstrip(".")
     if name == "localhost" or name.endswith(".localhost"):
         return True
     if any(name == other.lower() for other in allowed):
@@ -67,3 +96,24 @@ def _is_local(authority: str, allowed: tuple[str, ...]) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+@functools.lru_cache(maxsize=64)
+def _is_seen_from_container(authority: str) -> bool:
+    """Whether a URL's `authority` names this machine as a container on it does."""
+    name = _name_in(authority)
+    if name is None:
+        return False
+    if name.endswith(_CONTAINER_DOMAIN):
+        return is_usable_host(name)
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return any(address in network for network in _CONTAINER_GATEWAYS)
+
+
+def _name_in(authority: str) -> str | None:
+    """The host in a URL's `authority`, in lower case; None where there is anything else in it."""
+    match = _AUTHORITY.fullmatch(authority)
+    return None if match is None else (match["address"] or match["name"]).lower().rstrip(".")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import socket
 import ssl
 import sys
 import time
@@ -15,6 +16,7 @@ from http_proxy import http_proxy
 from hypothesis import given
 from hypothesis import strategies as st
 from raw_upstream import Connection, json_answer, raw_upstream
+from socks_proxy import socks_proxy
 from tls import Certificates, has_openssl, make_certificates
 
 from offramp_cli.doctor import certificate_issuer, connection_probe, proxy_lookup
@@ -198,10 +200,66 @@ async def test_proxy_that_refuses_is_said_without_its_password():
     assert "passw0rd" not in text
 
 
-@pytest.mark.parametrize("address", ["socks5://me:{}@h:1", "http://me:{}@h:x", "http://"])
+@pytest.mark.parametrize(
+    "address", ["quic://me:{}@h:1", "socks5://me:{}@h.invalid:1", "http://me:{}@h:x", "http://"]
+)
 async def test_proxy_that_is_none_is_said_without_its_password(address):
-    trace = await probe(f"https://{HOST}", ALL_PROXY=address.format(LOGIN.partition(":")[2]))
+    trace = await probe(f"https://{HOST}", HTTPS_PROXY=address.format(LOGIN.partition(":")[2]))
     assert trace.failed == "proxy"
+    assert "passw0rd" not in said(check_backends.judge(ANTHROPIC, trace))
+
+
+@pytest.mark.parametrize("address", ["quic://me:{}@h:1", "http://me:{}@h:x", "http://"])
+async def test_unusable_all_proxy_is_not_on_the_way(address):
+    trace = await probe(f"https://{HOST}", ALL_PROXY=address.format(LOGIN.partition(":")[2]))
+    assert trace.failed == "dns"
+    assert "passw0rd" not in said(check_backends.judge(ANTHROPIC, trace))
+
+
+async def test_all_proxy_that_can_not_be_reached_is_named_where_nothing_else_leads_on():
+    trace = await probe(f"https://{HOST}", ALL_PROXY=f"socks5h://{LOGIN}@127.0.0.1:{free_port()}")
+    assert trace.failed == "proxy"
+    text = said(check_backends.judge(ANTHROPIC, trace))
+    assert "connection refused" in text
+    assert "ALL_PROXY" in text
+    assert "passw0rd" not in text
+
+
+@pytest.mark.parametrize("scheme", ["socks5h", "socks4a", "http"])
+async def test_all_proxy_that_can_not_be_reached_is_skipped(monkeypatch, scheme):
+    look_up = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda host, *rest, **named: look_up("127.0.0.1" if host == HOST else host, *rest, **named),
+    )
+    async with raw_upstream(answer_ok) as upstream:
+        _, _, port = upstream.url.rpartition(":")
+        trace = await probe(
+            f"http://{HOST}:{port}", ALL_PROXY=f"{scheme}://127.0.0.1:{free_port()}"
+        )
+    assert (trace.failed, trace.status, trace.proxy) == (None, 200, None)
+    assert "(ALL_PROXY) can't be reached" in said(check_backends.judge(ANTHROPIC, trace))
+
+
+@pytest.mark.parametrize("scheme", ["socks5h", "socks4a", "socks"])
+async def test_way_goes_through_a_socks_proxy_with_its_login(scheme):
+    async with raw_upstream(answer_ok) as upstream:
+        _, _, port = upstream.url.rpartition(":")
+        async with socks_proxy(("127.0.0.1", int(port))) as tunnel:
+            trace = await probe(f"http://{HOST}:{port}", ALL_PROXY=tunnel.url(scheme, LOGIN))
+    assert (trace.failed, trace.status) == (None, 200)
+    assert [asked.host for asked in tunnel.asked] == [HOST]
+    text = said(check_backends.judge(ANTHROPIC, trace))
+    assert tunnel.url(scheme) in text
+    assert "passw0rd" not in text
+
+
+async def test_socks_proxy_that_refuses_is_said_without_its_password():
+    async with socks_proxy(("127.0.0.1", 9), login=("me", "other")) as tunnel:
+        trace = await probe(f"https://{HOST}", ALL_PROXY=tunnel.url("socks5h", LOGIN))
+    assert trace.failed == "proxy"
+    assert "authentication failure" in trace.why
     assert "passw0rd" not in said(check_backends.judge(ANTHROPIC, trace))
 
 
@@ -218,10 +276,13 @@ async def test_proxy_that_is_none_is_said_without_its_password(address):
         ({"HTTPS_PROXY": "http://p", "NO_PROXY": "other"}, f"https://{HOST}", "http://p:80"),
         ({"HTTPS_PROXY": "http://p"}, "https://127.0.0.1:1", None),
         ({"HTTPS_PROXY": ""}, f"https://{HOST}", None),
+        ({"ALL_PROXY": "socks5h://u:p@h"}, f"https://{HOST}", "socks5h://h:1080"),
+        ({"ALL_PROXY": "quic://h", "HTTPS_PROXY": "http://p"}, f"https://{HOST}", "http://p:80"),
+        ({"ALL_PROXY": "quic://h"}, f"https://{HOST}", None),
     ],
 )
 def test_proxy_is_found_as_the_daemon_finds_it(environ, url, expected):
-    found = proxy_lookup.proxy_for(url, environ, platform="linux")
+    found = proxy_lookup.way_for(url, environ, platform="linux").proxy
     assert (found.shown if found else None) == expected
 
 

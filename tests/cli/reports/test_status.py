@@ -132,6 +132,11 @@ def test_quiet_daemon_has_no_trouble() -> None:
     assert not {"trouble", "waiting"} & {name for name, _ in shown(ZAI)}
 
 
+def test_warning_of_the_daemon_is_shown() -> None:
+    text = "ALL_PROXY is ignored, as Claude Code ignores it too."
+    assert ("warning", text) in shown(ZAI, warnings=(text,))
+
+
 @pytest.mark.parametrize("until", [None, NOW + timedelta(hours=1)])
 def test_bypass_is_told_with_cause_and_end(until: datetime | None) -> None:
     bypass = msgspec.structs.replace(LIMIT, until=until)

@@ -103,6 +103,17 @@ async def test_status_tells_who_serves_where_and_how(tmp_path, two):
         assert app.paths.control_socket.parent.stat().st_mode & 0o777 == 0o700
 
 
+async def test_status_says_that_an_unusable_all_proxy_is_skipped(tmp_path, two, monkeypatch):
+    for name in ("https_proxy", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("all_proxy", "quic://me:c0rp-passw0rd@127.0.0.1:1")
+    async with running(tmp_path, *two) as (app, commands):
+        await ask(app.url)
+        (warning,) = (await commands.status()).warnings
+    assert warning.startswith("ALL_PROXY is ignored")
+    assert "passw0rd" not in warning
+
+
 async def test_pause_acts_on_the_next_request_while_the_stream_goes_on(tmp_path):
     stream = Stream()
     async with (

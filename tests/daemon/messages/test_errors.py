@@ -203,6 +203,18 @@ def test_code_that_is_none_is_read_as_none(code):
     assert error == ServiceError(code=None, message="")
 
 
+def test_details_stand_beside_the_type():
+    failure = Failure(status=400, message="m", details={"error_code": "a_code"})
+    assert json.loads(failure.body()) == {
+        "type": "error",
+        "error": {
+            "type": "invalid_request_error",
+            "message": "m",
+            "details": {"error_code": "a_code"},
+        },
+    }
+
+
 def test_failure_is_shaped_like_anthropics():
     failure = Failure(status=529, message='Offramp: "busy"\n\u00fc')
     assert json.loads(failure.body()) == {

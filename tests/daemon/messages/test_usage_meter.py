@@ -104,6 +104,24 @@ def test_zai_stream_with_zeros_at_the_start_gives_the_counts_of_the_end() -> Non
     assert meter.is_complete
 
 
+@pytest.mark.parametrize(
+    ("message_id", "expected"),
+    [("msg_01a", "msg_01a"), ("m" * 9000, "m" * 200), ("", None), (7, None), (None, None)],
+)
+def test_messages_id_is_read_from_streams_and_whole_answers(
+    message_id: object, expected: str | None
+) -> None:
+    message = {"type": "message", "id": message_id, "model": "m", "content": []}
+    assert _read_json(message).message_id == expected
+    block = {"type": "tool_use", "id": "toolu_1", "name": "Bash", "input": {}}
+    stream = (
+        _event("message_start", message=message),
+        _event("content_block_start", index=0, content_block=block),
+        STOP,
+    )
+    assert _read(*stream).message_id == expected
+
+
 def test_later_counts_overwrite_and_are_never_added() -> None:
     deltas = [_event("message_delta", usage={"output_tokens": n}) for n in (5, 9, 0, 7)]
     assert _read(*deltas).usage.output_tokens == 7

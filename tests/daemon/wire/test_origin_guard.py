@@ -16,9 +16,9 @@ DEFAULTS = Settings()
 GUARDED = Settings(host="0.0.0.0", client_token=Secret(TOKEN))
 
 
-def refusal(settings=DEFAULTS, **headers):
+def refusal(settings=DEFAULTS, *, peer="", **headers):
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return origin_guard.refusal(CIMultiDict(named), settings)
+    return origin_guard.refusal(CIMultiDict(named), settings, peer=peer)
 
 
 @pytest.mark.parametrize(
@@ -168,6 +168,73 @@ def test_allowed_hosts_and_the_bound_host_are_this_machine():
         assert refusal(named, Host=host) is not None
 
 
+CONTAINERS_HOSTS = [
+    "host.docker.internal:3001",
+    "HOST.Docker.Internal.",
+    "gateway.docker.internal:3001",
+    "kubernetes.docker.internal:3001",
+    "docker.for.mac.host.internal",
+    "host.containers.internal:3001",
+    "host.lima.internal:3001",
+    "host.orb.internal:3001",
+    "host.rancher-desktop.internal:3001",
+    "host.minikube.internal:3001",
+    "host.k3d.internal:3001",
+    "172.17.0.1:3001",
+    "172.18.0.1",
+    "192.168.65.254:3001",
+    "10.0.2.2:3001",
+]
+
+
+@pytest.mark.parametrize("host", CONTAINERS_HOSTS)
+def test_name_that_a_container_has_for_this_machine_is_served_from_loopback(host):
+    for peer in ("127.0.0.1", "::1", "::ffff:127.0.0.1"):
+        assert refusal(Host=host, peer=peer) is None
+    for peer in ("", "192.168.65.3", "172.17.0.2", "2001:db8::1"):
+        assert refusal(Host=host, peer=peer) is not None
+
+
+@pytest.mark.parametrize("host", CONTAINERS_HOSTS)
+def test_name_that_a_container_has_for_this_machine_is_no_origin(host):
+    """A page by such a name can only come from a name server that leads there and here by turns."""
+    foreign = [
+        {"Origin": f"http://{host}"},
+        {"Origin": "http://evil.com"},
+        {"Origin": "null"},
+        {"Sec_Fetch_Site": "cross-site"},
+    ]
+    for headers in foreign:
+        assert refusal(Host=host, peer="127.0.0.1", **headers) is not None
+    assert refusal(Host="localhost", peer="127.0.0.1", Origin=f"http://{host}") is not None
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "internal",
+        ".internal",
+        "host.docker.internal.evil.com",
+        "evil.com/.internal",
+        "evil.com#.internal",
+        "x@host.docker.internal",
+        "evil.com:80.internal",
+        "host.docker.internal:port",
+        "a..internal",
+        "xinternal",
+        "evil.com",
+        "192.168.1.4:3001",
+        "172.15.0.1",
+        "172.32.0.1",
+        "0.0.0.0:3001",
+        "169.254.169.254",
+        "8.8.8.8",
+    ],
+)
+def test_other_names_are_refused_from_loopback_too(host):
+    assert refusal(Host=host, peer="127.0.0.1") is not None
+
+
 @pytest.mark.parametrize(
     ("headers", "is_refused"),
     [
@@ -207,6 +274,7 @@ def test_reason_quotes_a_bounded_part_of_what_came():
 def test_nothing_makes_a_foreign_name_local(noise):
     for host in (noise + "evil.com", noise + "evil.com:3001", f"localhost{noise}evil.com"):
         assert refusal(Host=host) is not None
+        assert refusal(Host=host, peer="127.0.0.1") is not None
         assert refusal(Host="localhost", Origin=f"http://{host}") is not None
 
 

@@ -46,7 +46,7 @@ _PUBLIC_AUTHORITIES = (
 """How the names of those begin that issue certificates for public sites."""
 
 _CURES: Mapping[Stage, str] = {
-    "proxy": "Check HTTPS_PROXY (and NO_PROXY) where the daemon runs.",
+    "proxy": "Check HTTPS_PROXY (or HTTP_PROXY, ALL_PROXY, NO_PROXY) where the daemon runs.",
     "dns": "Check the network connection and its name server; behind a company's proxy set "
     "HTTPS_PROXY.",
     "connect": "Check the network connection and the firewall; behind a company's proxy set "
@@ -99,6 +99,8 @@ def _trace_text(trace: ConnectionTrace) -> str:
     parts = [f"{trace.base_url} answers in {format_duration(trace.took_s)} (HTTP {trace.status})"]
     if trace.proxy is not None:
         parts.append(f"through the proxy {trace.proxy}")
+    if trace.skipped_proxy is not None:
+        parts.append(f"directly, since {trace.skipped_proxy} (ALL_PROXY) can't be reached")
     if trace.tls is not None:
         days = "" if trace.days_left is None else f", valid for {trace.days_left:.0f} days"
         parts.append(f"{trace.tls}, certificate by {trace.issuer or 'an unnamed authority'}{days}")

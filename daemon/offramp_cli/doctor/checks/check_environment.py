@@ -6,14 +6,18 @@ process may look into the daemon's own environment it does, and reads only these
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from offramp_cli.doctor import proxy_lookup
 from offramp_cli.doctor.finding import note, ok, warning
+from offramp_core import outbound_proxy
 from offramp_core.config import proxy_variables
 from offramp_core.config.proxy_variables import CERTIFICATES, PROXIES
 from offramp_core.config.values import ConfigError
+from offramp_core.outbound_proxy import BadProxyError
 from offramp_core.redaction import mask_credentials
 
 if TYPE_CHECKING:
@@ -33,6 +37,8 @@ class Environments:
     daemon: Mapping[str, str] | None
     came_later: tuple[str, ...] = ()
     """What `.env` sets, if it was changed after the daemon had started, which then read it."""
+    skipped: tuple[str, ...] = ()
+    """Sentences on an ALL_PROXY that the daemon does not use, or would not."""
 
     @property
     def in_force(self) -> Mapping[str, str]:
@@ -44,11 +50,13 @@ def look(context: DoctorContext, *, proc: Path = _PROC) -> Environments:
     """Both environments, with the lines of our `.env` behind each."""
     status = context.status
     environment = None if status is None else _of_process(status.pid, proc)
-    return Environments(
+    found = Environments(
         shell=_chosen(context.environ, context),
         daemon=None if environment is None else _chosen(environment, context),
         came_later=_came_later(context),
     )
+    said = () if status is None else status.warnings
+    return dataclasses.replace(found, skipped=said or _skipped(found.in_force))
 
 
 def adopt(environments: Environments, environ: MutableMapping[str, str]) -> None:
@@ -62,6 +70,8 @@ def adopt(environments: Environments, environ: MutableMapping[str, str]) -> None
 def judge(environments: Environments) -> Iterator[Remark]:
     """Say how the daemon gets out, and warn where it lacks what this shell has."""
     shell, daemon = environments.shell, environments.daemon
+    for text in environments.skipped:
+        yield warning(text, "Afterwards: offramp restart")
     if environments.came_later:
         yield warning(
             f"The file .env was changed after the daemon had started: "
@@ -107,6 +117,14 @@ def _listed(variables: Mapping[str, str]) -> str:
 
 def _shown(value: str | None) -> str:
     return mask_credentials(value or "")
+
+
+def _skipped(variables: Mapping[str, str]) -> tuple[str, ...]:
+    try:
+        way = outbound_proxy.find_way("https", proxy_lookup.settings_in(variables))
+    except BadProxyError:
+        return ()  # the checks of the services report it
+    return () if way.skipped is None else (way.skipped,)
 
 
 def _chosen(environ: Mapping[str, str], context: DoctorContext) -> dict[str, str]:

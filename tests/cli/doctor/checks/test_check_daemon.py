@@ -350,6 +350,35 @@ def test_environment_of_the_daemon_is_read_where_the_system_shows_it(tmp_path):
     assert unseen.in_force == found.shell
 
 
+BAD_PROXY = {"ALL_PROXY": "quic://me:c0rp-passw0rd@p"}
+
+
+@pytest.mark.parametrize(
+    ("shell", "warnings", "words"),
+    [
+        (BAD_PROXY, 1, "ALL_PROXY is ignored"),
+        ({"all_proxy": "socks5://:1"}, 1, "no usable host"),
+        ({**BAD_PROXY, "HTTPS_PROXY": "http://p"}, 0, ""),
+        ({**BAD_PROXY, "HTTPS_PROXY": "quic://p"}, 0, ""),  # the services' checks fail by it
+        ({"ALL_PROXY": "socks5h://127.0.0.1:1080"}, 0, ""),
+    ],
+)
+def test_unusable_all_proxy_is_one_warning(tmp_path, shell, warnings, words):
+    found = check_environment.look(doctor_context(tmp_path, **shell), proc=tmp_path)
+    remarks = [*check_environment.judge(found)]
+    assert severities(remarks).count("warning") == warnings
+    assert words in said(remarks)
+    assert "passw0rd" not in said(remarks)
+
+
+def test_what_the_daemon_says_of_its_way_out_is_the_one_warning(tmp_path):
+    status = msgspec.structs.replace(STATUS, warnings=("ALL_PROXY is ignored for now.",))
+    here = doctor_context(tmp_path, status=status, **BAD_PROXY)
+    remarks = [*check_environment.judge(check_environment.look(here, proc=tmp_path))]
+    assert severities(remarks).count("warning") == 1
+    assert "ALL_PROXY is ignored for now." in said(remarks)
+
+
 def state(**fields: Any) -> LoginItemState:
     return dataclasses.replace(STATE, **fields)
 
