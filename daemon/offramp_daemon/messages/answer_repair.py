@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _HEAD_LIMIT_BYTES = 8 * 1024 * 1024
 """What the bytes that were read before the client's answer begins may become in all."""
 _SLICE_BYTES = 16 * 1024
+_PIECE_BYTES = 64 * 1024
 
 
 class StreamRepair:
@@ -42,7 +43,7 @@ class StreamRepair:
         """What is still held, as the stream has ended."""
 
     def plain(self, chunk: bytes) -> Iterable[bytes]:
-        """`chunk` without the content coding, in pieces.
+        """`chunk` without the content coding, in pieces, between which others may have a turn.
 
         Raises:
             ContentCodingError: it can't be decoded, or becomes too much.
@@ -63,7 +64,9 @@ class StreamRepair:
         for start in range(0, len(chunk), _SLICE_BYTES):
             self._decoder.feed(chunk[start : start + _SLICE_BYTES])
             pieces, self._pieces = self._pieces, []
-            yield from pieces
+            for piece in pieces:
+                for place in range(0, len(piece), _PIECE_BYTES):
+                    yield piece[place : place + _PIECE_BYTES]
 
     def _take(self, piece: bytes) -> None:
         self._room -= len(piece)

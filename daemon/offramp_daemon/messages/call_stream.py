@@ -104,11 +104,11 @@ class CallStream:
 
     def _read_held(self, chunk: bytes) -> bytes:
         """Read on in the event that is held."""
-        start = len(self._held) - 1
+        length = len(self._held)
         self._held += chunk
-        found = _BORDER.search(self._held, start)
+        found = _BORDER.search(self._held, length - 1)
         if found is None:
-            return self._pass_another()
+            return self._pass_another(length)
         event, rest = bytes(self._held[: found.end()]), bytes(self._held[found.end() :])
         self._held.clear()
         return self._rewritten(event) + self._read(rest)
@@ -124,12 +124,13 @@ class CallStream:
         if self._is_at_border or self._is_in_comment:
             return text
         self._held += text[start:]
-        return text[:start] + self._pass_another()
+        return text[:start] + self._pass_another(0)
 
-    def _pass_another(self) -> bytes:
-        """Let go of what is held if no call begins with it."""
+    def _pass_another(self, judged_bytes: int) -> bytes:
+        """Let go of what is held if no call begins with it; `judged_bytes` left that open."""
         held = self._held
-        if len(held) < HELD_LIMIT_BYTES and not _ANOTHER.match(held, 0, _JUDGED_BYTES):
+        is_another = judged_bytes < _JUDGED_BYTES and _ANOTHER.match(held, 0, _JUDGED_BYTES)
+        if not is_another and len(held) < HELD_LIMIT_BYTES:
             return b""
         passed = bytes(held)
         held.clear()

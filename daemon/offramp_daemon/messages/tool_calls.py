@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from offramp_daemon.messages.json_splice import Piece
     from offramp_daemon.messages.request_body import RequestBody
 
-MARK = b"tool_use"
-"""What no call is written without."""
+MARK = b'"tool_use"'
+"""What no call is written without. Within a text it would have backslashes."""
 
 _ABOUT_TOOLS = b'"tool'
 _CALL = "tool_use"

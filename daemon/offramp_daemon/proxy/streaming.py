@@ -130,7 +130,9 @@ async def _pass_repaired(
     """
     try:
         while chunk := await source.read():
-            for piece in repair.plain(chunk):
+            for number, piece in enumerate(repair.plain(chunk)):
+                if number:
+                    await asyncio.sleep(0)  # so much in one chunk must not hold up other streams
                 if meter is not None:
                     meter.feed(piece)
                 passed = repair.feed(piece)
