@@ -68,15 +68,18 @@ NOT_AS_USUAL = [
     b'data:{"type": "content_block_start", "index": 1, "content_block": {"type": "tool_use", '
     b'"id": "x", "name": "<tool_call>Read", "input": {}}}\n\n',
     b'id: 7\nretry: 10\ndata: {"type":"content_block_start","content_block":\ndata: {"type":'
-    b'"tool_use","id":"y",\ndata: "name":"Bash ","input":[]}}\nevent: content_block_start\n\n',
+    b'"tool_use","id":"y",\ndata: "name":"Bash ","x":[1,\ndata: 2],"input":[]}}\n'
+    b"event: content_block_start\n\n",
     b'event: content_block_start\ndata: {"type":"content_block_start","content_block":{"type":'
     b'"server_tool_use","id":"call_0","name":"a b"}}\n\n',
     b'data: "tool_use"\n\n',
     b'event: content_block_start\n: "tool_use"\n\n',
+    FAULTY.replace(b"event: content_block_start", b"event: content_block_delta"),
     b"\n\n\n",
     b": ping\n",
     b"\xef\xbb\xbf",
 ]
+SHORT = b"\n".join([delta("a"), *NOT_AS_USUAL])
 EVENTS = [START, PING, TEXT, delta("é🦊"), delta("tool_use"), STOP, END, RIGHT, FAULTY]
 FAULTS = [begun(2, name="no\ttool"), begun(3, id="call_0"), begun(1, input=None), begun(1, id=None)]
 
@@ -104,7 +107,7 @@ def test_chunk_borders_make_no_difference(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
-@pytest.mark.parametrize("source", [VALID, LONG, *NOT_AS_USUAL])
+@pytest.mark.parametrize("source", [VALID, LONG, SHORT, *NOT_AS_USUAL])
 def test_every_single_split_gives_the_same(source: bytes, line_end: bytes) -> None:
     whole = source.replace(b"\n", line_end)
     expected = through(whole)
@@ -180,6 +183,7 @@ def test_events_of_unusual_form_are_repaired() -> None:
         "type": "tool_use",
         "id": "y",
         "name": "Bash",
+        "x": [1, 2],
         "input": {},
     }
     for source in unchanged:
@@ -216,6 +220,23 @@ def test_beginning_of_another_event_is_not_held(beginning: bytes) -> None:
 
     assert stream.feed(START + beginning) == START + beginning
     assert stream.feed(b"") == b""
+
+
+def test_parts_of_another_event_pass_at_once() -> None:
+    stream, torn = new_stream(), delta("some text")
+
+    for part in (torn[:50], torn[50:60], b"", torn[60:-1]):
+        assert stream.feed(part) == part
+    assert stream.feed(b"") == b""
+    assert stream.feed(b"\n" + FAULTY.partition(b"\n")[2]) == b"\n" + RIGHT.partition(b"\n")[2]
+
+
+def test_beginning_is_let_go_as_soon_as_it_is_another_event() -> None:
+    stream, torn = new_stream(), delta("some text")
+
+    assert stream.feed(torn[:17]) == b""
+    assert stream.feed(torn[17:30]) == torn[:30]
+    assert stream.feed(torn[30:]) == torn[30:]
 
 
 def test_only_the_event_that_begins_a_call_is_held() -> None:
