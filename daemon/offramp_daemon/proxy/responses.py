@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from offramp_daemon.messages import outcome
+from offramp_daemon.messages import answer_repair, outcome, tool_calls
+from offramp_daemon.messages.tool_calls import ToolCallRepair
 from offramp_daemon.messages.usage_meter import UsageMeter
 from offramp_daemon.proxy import streaming
+from offramp_daemon.proxy.offload import aside
 from offramp_daemon.proxy.streaming import CutStreamError
 from offramp_daemon.wire.content_coding import ContentCodingError, decode_all
 
@@ -17,12 +20,30 @@ if TYPE_CHECKING:
     import aiohttp
 
     from offramp_daemon.exchange import Exchange
+    from offramp_daemon.messages.answer_repair import StreamRepair
     from offramp_daemon.messages.errors import Failure
+    from offramp_daemon.messages.request_body import RequestBody
 
 PLAIN_LIMIT_BYTES = 32 * 1024 * 1024
 """Of an answer that is looked at before it is passed on."""
 
+_STREAM = "text/event-stream"
 _LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """What was read of an answer's body, and what the rest of it needs."""
+
+    head: bytes
+    repair: StreamRepair | None = None
+    is_changed: bool = False
+    """`head` is all of it, plain, and not what came."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its content coding, if there was one, is undone."""
+        return self.is_changed or self.repair is not None
 
 
 async def relay(
@@ -30,18 +51,20 @@ async def relay(
 ) -> web.StreamResponse:
     """Pass `answer` on, and finish the exchange by what it turned out to be.
 
-    `head` is what was read of the body already.
+    `head` is what was read of the body already. Faulty tool calls of a delegate are repaired.
 
     Raises:
         CutStreamError: the answer ended before it was whole.
         ClientGoneError: the client closed its connection.
     """
-    meter = None
+    meter, body = None, _Body(head)
     if exchange.is_message:
         exchange.http_status = answer.status
+        if exchange.is_delegated and head and tool_calls.may_call_tools(exchange.body):
+            body = await _repaired(exchange, answer, head)
         exchange.meter = meter = UsageMeter(
             content_type=answer.headers.get("Content-Type", ""),
-            content_encoding=answer.headers.get("Content-Encoding", ""),
+            content_encoding="" if body.is_plain else answer.headers.get("Content-Encoding", ""),
         )
     try:
         response = await streaming.pass_on(
@@ -49,7 +72,9 @@ async def relay(
             answer,
             meter=meter,
             silence_timeout_s=exchange.settings.silence_timeout_s,
-            head=head,
+            head=body.head,
+            repair=body.repair,
+            is_changed=body.is_changed,
         )
     except BaseException:
         answer.close()
@@ -65,6 +90,24 @@ async def relay(
         raise CutStreamError("the stream stopped before its end")
     exchange.finish(outcome.of_answer(answer.status, meter, is_delegated=exchange.is_delegated))
     return response
+
+
+async def _repaired(exchange: Exchange, answer: aiohttp.ClientResponse, head: bytes) -> _Body:
+    """The body of a delegate's answer as it should reach the client."""
+    if answer.content_type == _STREAM:
+        coding = answer.headers.get("Content-Encoding", "")
+        opened = answer_repair.open_stream(exchange.body, coding, head)
+        return _Body(*opened) if opened else _Body(head)
+    if not answer.content.at_eof():  # too long to be looked at
+        return _Body(head)
+    changed = await aside(len(head), _repaired_whole, exchange.body, answer, head)
+    return _Body(head) if changed is None else _Body(changed, is_changed=True)
+
+
+def _repaired_whole(
+    request: RequestBody, answer: aiohttp.ClientResponse, body: bytes
+) -> bytes | None:
+    return ToolCallRepair(request).answer(plain(body, answer))
 
 
 def _is_cut(meter: UsageMeter, exchange: Exchange) -> bool:

@@ -1,5 +1,7 @@
 """Passes an answer on as it comes, byte for byte, while a meter reads along.
 
+Only a delegate's answer may be repaired on the way, where a tool call in it is faulty.
+
 A stream that the upstream cut never ends cleanly towards the client, which would take the stump
 for the whole: the client's connection is broken off.
 """
@@ -18,10 +20,12 @@ from aiohttp.http import HttpProcessingError
 from offramp_core.control import api
 from offramp_daemon.messages.errors import Failure, RequestFailedError
 from offramp_daemon.wire import headers
+from offramp_daemon.wire.content_coding import ContentCodingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from offramp_daemon.messages.answer_repair import StreamRepair
     from offramp_daemon.messages.usage_meter import UsageMeter
 
 
@@ -45,9 +49,12 @@ class PassedResponse(web.StreamResponse):
     its body; a test holds them to their contract.
     """
 
-    def __init__(self, answer: aiohttp.ClientResponse) -> None:
-        """The head that passes `answer` on."""
+    def __init__(self, answer: aiohttp.ClientResponse, *, is_changed: bool = False) -> None:
+        """The head that passes `answer` on; `is_changed` says that the body is another, plain."""
         passed = headers.to_client(answer.raw_headers)
+        if is_changed:
+            passed.popall(hdrs.CONTENT_ENCODING, None)
+            passed.popall(hdrs.CONTENT_LENGTH, None)
         self._added = [name for name in (hdrs.SERVER, hdrs.CONTENT_TYPE) if name not in passed]
         super().__init__(status=answer.status, reason=answer.reason or "", headers=passed)
         # With some of the body here already, head and body go out in one piece.
@@ -66,17 +73,23 @@ async def pass_on(
     meter: UsageMeter | None,
     silence_timeout_s: float,
     head: bytes = b"",
+    repair: StreamRepair | None = None,
+    is_changed: bool = False,
 ) -> web.StreamResponse:
     """Send `answer` to the client, chunk by chunk, feeding `meter`.
 
     `head` is what was read of its body already. A slow client slows the upstream: nothing is read
-    ahead beyond the sockets' buffers. The response's end is the caller's to write.
+    ahead beyond the sockets' buffers. The response's end is the caller's to write. With a `repair`
+    the client gets what that makes of the body; `head` is plain then, as is what the meter reads.
+    `is_changed` says that `head` is the whole body in another form than it came in.
 
     Raises:
         CutStreamError: the upstream broke off, or was silent too long.
         ClientGoneError: the client closed its connection.
     """
-    response = PassedResponse(answer)
+    response = PassedResponse(answer, is_changed=is_changed or repair is not None)
+    if is_changed:
+        response.content_length = len(head)
     request[_BEGUN] = True
     if _LAST in request:
         response.force_close()
@@ -85,19 +98,52 @@ async def pass_on(
         if head:
             if meter is not None:
                 meter.feed(head)
-            await response.write(head)
+            await response.write(repair.feed(head) if repair else head)
         if not answer.content.at_eof():  # else `head` is all of it, or nothing comes
             with _AnswerReader(answer, silence_timeout_s, has_begun=bool(head)) as source:
+                if repair is not None:
+                    await _pass_repaired(response, source, meter, repair)
                 while chunk := await source.read():
                     if meter is not None:
                         meter.feed(chunk)
                     await response.write(chunk)
+        if repair is not None:
+            await response.write(repair.finish())
     except ConnectionResetError as error:
         raise ClientGoneError from error
     finally:
         if meter is not None:
             meter.finish()
     return response
+
+
+async def _pass_repaired(
+    response: web.StreamResponse,
+    source: _AnswerReader,
+    meter: UsageMeter | None,
+    repair: StreamRepair,
+) -> None:
+    """Pass on what `repair` makes of the rest of a stream; what it holds at a cut goes first.
+
+    Raises:
+        CutStreamError: the upstream broke off, was silent too long, or sent what can't be decoded.
+    """
+    try:
+        while chunk := await source.read():
+            for number, piece in enumerate(repair.plain(chunk)):
+                if number:
+                    await asyncio.sleep(0)  # so much in one chunk must not hold up other streams
+                if meter is not None:
+                    meter.feed(piece)
+                passed = repair.feed(piece)
+                if passed:
+                    await response.write(passed)
+    except ContentCodingError as error:
+        await response.write(repair.finish())
+        raise CutStreamError("damaged content coding") from error
+    except CutStreamError:
+        await response.write(repair.finish())
+        raise
 
 
 def end_connection_after(request: web.BaseRequest) -> None:

@@ -1,0 +1,99 @@
+"""Names and ids of tool calls: which of them Anthropic accepts, and what to put for the others.
+
+Models other than Claude leak tokens of their templates into a tool's name (`Bash</arg_value>`), and
+number their calls in their own ways (`functions.Bash:0`). What is valid never changes here. Pure.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable
+
+NO_NAME = "tool"
+"""Takes the place of a name of which nothing is left."""
+
+_NO_ID = "call"
+_NAME_LIMIT = 128
+_ID_LIMIT = 128
+"""A repaired id is no longer than that before its number; a valid one may be."""
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
+_ID = re.compile(r"[a-zA-Z0-9_-]+")
+_OTHER = re.compile(r"[^a-zA-Z0-9_-]+")
+_TOKEN = re.compile(
+    r"<[|\uff5c][^<>]{0,64}>|</?[a-z_|]{1,64}/?>|<[/|\uff5c]?[a-z_|\u2581]{0,64}$|[\r\n]"
+)
+"""A token of a template: `<tool_call>`, `</arg_value>`, `<|im_end|>`, or one that is cut short.
+
+A line end parts a name from its arguments in templates; some write wide bars and low lines.
+"""
+_NAMESPACES = frozenset({"function", "functions", "tool", "tools", "default_api", "name"})
+"""What templates put beside a name."""
+
+
+def is_valid_name(name: object) -> bool:
+    """Whether Anthropic accepts `name` as a tool's."""
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None
+
+
+def is_valid_id(call_id: object) -> bool:
+    """Whether Anthropic accepts `call_id` as a tool call's."""
+    return isinstance(call_id, str) and _ID.fullmatch(call_id) is not None
+
+
+def repaired_name(name: object, known_tools: Iterable[str] = ()) -> str:
+    """The name that `name` was meant to be; itself if it is valid.
+
+    That is the one of `known_tools` that it spells, tokens, namespaces and case aside. Otherwise it
+    is what stands before the first token, or behind it, made valid.
+    """
+    if not isinstance(name, str):
+        return NO_NAME
+    if is_valid_name(name):
+        return name
+    parts = [part.strip() for part in _TOKEN.split(name) if part.strip()]
+    first = parts[0] if parts else ""
+    whole = "".join(map(_made_valid, parts))
+    known = [tool for tool in known_tools if is_valid_name(tool)]
+    for reading in (_made_valid(first), whole, _only_word(first), _only_word(name)):
+        meant = _known_as(reading, known)
+        if meant is not None:
+            return meant
+    return _made_valid(first)[:_NAME_LIMIT] or NO_NAME
+
+
+def repaired_id(call_id: object, taken: Container[str], *, first_number: int = 2) -> str:
+    """An id that is valid and not in `taken`, as much like `call_id` as may be.
+
+    One that is taken gets a number behind it, `first_number` or the next that is free: whoever has
+    many to repair counts up, so that no search is long.
+    """
+    text = call_id if isinstance(call_id, str) else ""
+    plain = text if is_valid_id(text) else _made_valid(text)[:_ID_LIMIT] or _NO_ID
+    if plain not in taken:
+        return plain
+    stem = plain[:_ID_LIMIT]
+    numbered = (f"{stem}_{number}" for number in itertools.count(first_number))
+    return next(candidate for candidate in numbered if candidate not in taken)
+
+
+def _made_valid(text: str) -> str:
+    """`text` with one `_` for each run of characters that names must not hold."""
+    return _OTHER.sub("_", text.strip())
+
+
+def _only_word(text: str) -> str:
+    """The word in `text`, namespaces and numbers aside; empty if it has more than one."""
+    words = {word for word in _OTHER.split(text) if word and not word.isdigit()} - _NAMESPACES
+    return words.pop() if len(words) == 1 else ""
+
+
+def _known_as(reading: str, known: list[str]) -> str | None:
+    """The known tool of that name, or else the only one that has it in another case."""
+    if reading in known:
+        return reading
+    found = {tool for tool in known if tool.lower() == reading.lower()}
+    return found.pop() if len(found) == 1 else None
