@@ -24,7 +24,7 @@ _ID = re.compile(r"[a-zA-Z0-9_-]+")
 _ODD = re.compile(r"[^a-zA-Z0-9_-]+")
 _TOKEN = re.compile(r"<[^<>]*>?")
 """A token of a template, whole (`</arg_value>`) or cut short (`<arg_key`)."""
-_NUMBERED = re.compile(r"(?:functions?[.:/])?(.+?)(?::\d+)?", re.DOTALL)
+_NUMBERED = re.compile(r"\A(?:functions?[.:/])?(.*?)(?::\d+)?\Z", re.DOTALL)
 """Some templates write `functions.Bash:0`."""
 _UNNAMED = "unknown_tool"
 _NO_ID = "call"
@@ -48,7 +48,7 @@ def repaired_name(name: object, tools: Collection[str]) -> str:
         return name
     parts = [part.strip() for part in _TOKEN.split(name)]
     parts = [part for part in parts if part] or [name]
-    unnumbered = [found[1] for part in parts if (found := _NUMBERED.fullmatch(part))]
+    unnumbered = [_NUMBERED.sub(r"\1", part) for part in parts]
     words = [word for part in parts for word in _ODD.split(part)]
     for candidate in (*parts, *unnumbered, *words):
         if candidate in tools and is_name(candidate):
