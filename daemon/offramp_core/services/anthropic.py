@@ -21,8 +21,14 @@ SIGNATURE: Final = re.compile(r"[A-Za-z0-9+/_-]{100,}={0,2}")
 """Of a thinking block: base64 of hundreds of characters. Published captures; that none is shorter
 than 100 is a guess."""
 
-SERVER_CALL_IDS: Final = ("srvtoolu_", "mcptoolu_")
-"""How the ids begin of calls to its own tools; it refuses others. Published captures."""
+SERVER_CALL_ID: Final = re.compile(r"(?:srvtoolu|mcptoolu)_[A-Za-z0-9_-]+")
+"""The id of a call to one of its own tools; it refuses others. Published captures."""
+
+NEVER_DISABLE_THINKING: Final = ("fable", "haiku-4-5")
+"""What the names of models hold that refuse `disabled` thinking. Reports; one only of Haiku."""
+
+EFFORTS_THAT_THINK: Final = ("xhigh", "max")
+"""Efforts with which `disabled` thinking is refused. Reports."""
 
 ADVISOR_TOOLS: Final = "advisor_"
 """How the type begins of the tool that asks a stronger model. Reports."""

@@ -16,16 +16,16 @@ import msgspec
 
 from offramp_daemon.messages import account_email, block_words, json_splice
 from offramp_daemon.messages.json_splice import Piece, SpliceError
-from offramp_daemon.messages.request_body import ContentBlock, is_blank_text
+from offramp_daemon.messages.message_edit import PLACEHOLDER, kind_of
+from offramp_daemon.messages.request_body import ContentBlock
+from offramp_daemon.messages.thinking import THINKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Set
+    from collections.abc import Iterable
 
     from offramp_core.services.accepts import Accepts, Extra
-    from offramp_daemon.messages.request_body import Message
+    from offramp_daemon.messages.message_edit import Block
 
-PLACEHOLDER = b'{"type":"text","text":"(no content)"}'
-_EMPTY_CONTENTS = (b'""', b"[]", b"null")
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
@@ -96,40 +96,25 @@ class AllowList:
             return False
         return True
 
-    def clean(
-        self, message: Message, piece: Piece, gone: frozenset[int], calls: Set[str]
-    ) -> tuple[dict[str, Piece], list[Piece]]:
-        """Take a message apart: its members, and the blocks of its content that are left.
+    def members(self, parts: dict[str, Piece]) -> None:
+        """Take from the members of a message what is not wanted."""
+        if self._message is not None:
+            for name in parts.keys() - self._message:
+                del parts[name]
 
-        `gone` are the places of blocks that belong to another service; `calls` are the ids of all
-        tool calls before it, without which a result is only text. Blank texts go with the blocks
-        that they separated.
+    def blocks(self, role: object, blocks: list[Block]) -> list[Piece]:
+        """Reduce the blocks of a message to what is wanted of them, and to words.
+
+        Those that another service made are put into words wherever they have any.
         """
-        parts = {
-            name: value
-            for name, value in json_splice.members(piece).items()
-            if self._message is None or name in self._message
-        }
-        content = parts.pop("content", b"null")
-        role = message.role if isinstance(message.role, str) else ""
-        if not json_splice.starts_with(content, b"["):
-            return parts, _text_blocks(content, role)
-        kept: list[Piece] = []
-        for index, block in enumerate(json_splice.items(content)):
-            seen = message.blocks[index]
-            if gone and is_blank_text(seen):
-                continue
-            call_id = seen.tool_use_id if isinstance(seen.tool_use_id, str) else None
-            is_orphan = seen.type == "tool_result" and call_id not in calls
-            found = self._block(block, seen, role, is_cut=index in gone or is_orphan)
-            if found is not None:
-                kept.append(found)
-        return parts, kept
+        place = role if isinstance(role, str) else ""
+        found = (self._block(*block[:2], place, is_cut=block.is_foreign) for block in blocks)
+        return [block for block in found if block is not None]
 
     def _block(self, piece: Piece, seen: ContentBlock, role: str, *, is_cut: bool) -> Piece | None:
         """The block, reduced to known fields; or its words; None where it has no meaning here."""
         kind = seen.type
-        if is_cut and kind in ("thinking", "redacted_thinking"):
+        if is_cut and kind in THINKING:
             return None
         if not is_cut and kind in self._positions.get(role, ()):
             return account_email.without(self._reduced(piece, kind), is_reminder=role == "system")
@@ -145,9 +130,7 @@ class AllowList:
         after = {key: value for key, value in before.items() if names is None or key in names}
         if "cache_control" in after:
             after["cache_control"] = keep_members(after["cache_control"], self._cache_control)
-        if kind == "tool_use":
-            after["input"] = _as_object(after.get("input", b"{}"))
-        elif kind == "tool_result" and json_splice.starts_with(after.get("content", b""), b"["):
+        if kind == "tool_result" and json_splice.starts_with(after.get("content", b""), b"["):
             after["content"] = self._result_content(after["content"])
         return piece if after == before else json_splice.join_members(after)
 
@@ -227,21 +210,6 @@ class AllowList:
         return msgspec.Raw
 
 
-class _Typed(msgspec.Struct, gc=False):
-    type: Any = None
-
-
-_TYPED = msgspec.json.Decoder(_Typed)
-
-
-def kind_of(piece: Piece) -> object:
-    """Read the type of a content block; None where it has none."""
-    try:
-        return _TYPED.decode(piece).type
-    except (ValueError, RecursionError):
-        return None
-
-
 def _any_of(*types: Any) -> Any:
     return functools.reduce(operator.or_, types)
 
@@ -272,19 +240,3 @@ def keep_members(piece: Piece, names: frozenset[str] | None) -> Piece:
         return piece
     after = {key: value for key, value in before.items() if key in names}
     return piece if after == before else json_splice.join_members(after)
-
-
-def _text_blocks(content: Piece, role: str) -> list[Piece]:
-    """Content that is a plain text, as blocks."""
-    if bytes(content) in _EMPTY_CONTENTS:
-        return []
-    block = b'{"type":"text","text":' + bytes(content) + b"}"
-    return [account_email.without(block, is_reminder=role == "system")]
-
-
-def _as_object(value: Piece) -> Piece:
-    """A tool's input, which has to be an object: GLM writes arrays and texts at times."""
-    if json_splice.starts_with(value, b"{"):
-        return value
-    raw = bytes(value)
-    return b"{}" if raw == b"null" else b'{"value":' + raw + b"}"

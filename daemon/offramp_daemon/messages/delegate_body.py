@@ -12,7 +12,9 @@ from offramp_core.services import service_of
 from offramp_core.services.accepts import NEVER
 from offramp_daemon.messages import account_email, allow_list, json_splice, thinking, tool_list
 from offramp_daemon.messages.allow_list import Wanted, keep_members
-from offramp_daemon.messages.delegate_messages import MessageFitter
+from offramp_daemon.messages.delegate_messages import DelegateCleaner
+from offramp_daemon.messages.history_survey import survey
+from offramp_daemon.messages.history_writer import HistoryWriter
 from offramp_daemon.messages.json_splice import Piece, SpliceError
 from offramp_daemon.messages.request_body import has_billing_line, without_billing_line
 
@@ -93,9 +95,10 @@ def _fit_inner(
     changes: dict[str, bytes | None] = {}
     if body.messages:
         cuts = thinking.cuts_for(body, backend.own_thinking, strip_all=strip_all)
-        fitter = MessageFitter(allowed, cuts)
-        parts["messages"] = fitter.fit(body, parts["messages"])
-        changes = fitter.tool_changes
+        repairs = survey(body, cuts, "gateway" if wanted.system_role else "delegate")
+        cleaner = DelegateCleaner(allowed, body)
+        parts["messages"] = HistoryWriter(repairs, cleaner).write(body, parts["messages"])
+        changes = cleaner.tool_changes
     if "system" in parts:
         _fit_system(parts, allowed)
     tools = tool_list.for_wanted(wanted)

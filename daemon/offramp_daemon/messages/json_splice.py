@@ -69,3 +69,10 @@ def join_members(parts: dict[str, Piece]) -> bytes:
 def join_items(parts: list[Piece]) -> bytes:
     """A JSON array of `parts`."""
     return b"[" + b",".join(parts) + b"]"
+
+
+def as_object(value: Piece | None) -> Piece:
+    """Return JSON that has to be an object as one: nothing as an empty one, else as its `value`."""
+    if value is None or bytes(value) in (b"", b"null"):
+        return b"{}"
+    return value if starts_with(value, b"{") else b'{"value":' + bytes(value) + b"}"

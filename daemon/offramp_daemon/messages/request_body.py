@@ -17,8 +17,19 @@ import msgspec
 from offramp_daemon.messages.lone_surrogates import NO_SHIELD, Shield, shield
 
 _UNSET = msgspec.Raw()
-_BLANK_TEXT = re.compile(rb'"(?: |\\[nrt])*"')
+_BLANK_TEXT = re.compile(
+    rb'"(?:[ \n\r\t]|\\[nrtf]|\\u00(?:0[9a-dA-D]|1[c-fC-F]|20|85|[aA]0)'
+    rb"|\\u(?:1680|200[0-9aA]|202[89fF]|205[fF]|3000)"
+    rb"|\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]|\xe2\x81\x9f|\xe3\x80\x80"
+    rb')*"|(?!").*',
+    re.DOTALL,
+)
+"""The JSON of a text of nothing but white space, as Python sees it, or of what is no text."""
 _BILLING_MARK = "x-anthropic-billing-header:"
+
+
+class ToolInput(msgspec.Struct, gc=False):
+    """The input of a tool's call, which has to be an object; what it holds is skipped unread."""
 
 
 class ContentBlock(msgspec.Struct, gc=False):
@@ -26,6 +37,8 @@ class ContentBlock(msgspec.Struct, gc=False):
 
     type: Any = None
     id: Any = None
+    name: Any = None
+    input: ToolInput | list[msgspec.Raw] | str | int | float | bool | None = None
     tool_use_id: Any = None
     signature: Any = None
     data: Any = None
@@ -38,6 +51,7 @@ class Message(msgspec.Struct, gc=False):
 
     role: Any = None
     content: str | list[ContentBlock] | None = None
+    output_config: msgspec.Raw = _UNSET
 
     @property
     def blocks(self) -> list[ContentBlock]:
@@ -227,9 +241,14 @@ def text_of(block: ContentBlock) -> str:
         return ""
 
 
+def is_blank(text: str) -> bool:
+    """Whether a text holds nothing but white space."""
+    return not text or text.isspace()
+
+
 def is_blank_text(block: ContentBlock) -> bool:
     """Whether a block is a text of nothing: other backends write them, Anthropic refuses them."""
-    return block.type == "text" and _BLANK_TEXT.fullmatch(bytes(block.text)) is not None
+    return block.type == "text" and _BLANK_TEXT.fullmatch(block.text) is not None
 
 
 def has_billing_line(text: str) -> bool:

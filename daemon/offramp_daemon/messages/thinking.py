@@ -20,13 +20,26 @@ if TYPE_CHECKING:
     from offramp_daemon.messages.request_body import ContentBlock, RequestBody
 
 # Tuples, as what is looked up may be a JSON array or object, which no set can be asked for.
-_THINKING = ("thinking", "redacted_thinking")
-_SERVER_CALLS = ("server_tool_use", "mcp_tool_use")
+THINKING = ("thinking", "redacted_thinking")
+SERVER_CALLS = ("server_tool_use", "mcp_tool_use")
 _ERROR_LIMIT_BYTES = 1024 * 1024
 _REFUSALS = re.compile(
-    rb"invalid\W+(?:signature|data)\W+in\W+(?:redacted_)?thinking"
-    rb"|expected\W+(?:\w+\W+or\W+)?thinking"
-    rb"|(?:thinking|latest assistant message).{0,200}cannot be modified",
+    # Invalid `signature` in `thinking` block; the same of the data of a redacted one.
+    rb"(?:signature|data)\W+(?:\w+\W+){0,2}?in\W+(?:\w+\W+)?(?:redacted_)?thinking"
+    # messages.1.content.0.thinking.signature: Field required; also of another type, or too short.
+    rb"|thinking\W+(?:signature|data|thinking)\b.{0,40}(?:field required|should|must)"
+    # Expected `thinking` or `redacted_thinking`, but found `tool_use`.
+    rb"|expected\W+(?:\w+\W+(?:or|and)\W+)?(?:redacted_)?thinking"
+    rb"|(?:start|begin)s?\W+with\W+(?:an?\W+)?(?:\w+\W+)?thinking\W+blocks?\b"
+    # `thinking` blocks in the latest assistant message cannot be modified.
+    rb"|(?:thinking\W(?:.{0,40}\W)?blocks?\b|latest assistant message)"
+    rb".{0,200}(?:(?:can\W?not|can't|can not|must not|may not)\W+be\W+(?:modified|changed|altered)"
+    rb"|must remain)"
+    # Of a thinking block, in other words: its signature is invalid, does not match, has expired.
+    rb"|thinking\W+blocks?\b.{0,100}(?:invalid|mismatch|(?:not|n't) (?:match|valid|verif)|expired"
+    rb"|bound)"
+    rb"|(?:invalid|mismatch|(?:not|n't) (?:match|valid|verif)|expired)[^.]{0,60}"
+    rb"thinking\W+blocks?\b",
     re.IGNORECASE | re.DOTALL,
 )
 """Claude Code knows a refusal of thinking by such words as well. Measured on version 2.1.330."""
@@ -54,13 +67,8 @@ def cuts_for(body: RequestBody, own: OwnThinking, *, strip_all: bool = False) ->
     for index, message in enumerate(body.messages):
         if not isinstance(message.content, list):
             continue
-        gone = _foreign_blocks(
-            message.content,
-            own,
-            foreign_calls,
-            is_assistant=message.role == "assistant",
-            strip_all=strip_all,
-        )
+        strips = strip_all or message.role != "assistant"
+        gone = _foreign_blocks(message.content, own, foreign_calls, strips=strips)
         if gone:
             blocks[index] = gone
     if not blocks:
@@ -72,7 +80,7 @@ def has_thinking(body: RequestBody) -> bool:
     """Whether `body` holds thinking blocks or asks for thinking."""
     if body.view and body.view.thinking and body.view.thinking.type != "disabled":
         return True
-    return any(block.type in _THINKING for message in body.messages for block in message.blocks)
+    return any(block.type in THINKING for message in body.messages for block in message.blocks)
 
 
 def is_refused(body: bytes, content_encoding: str) -> bool:
@@ -89,19 +97,21 @@ def _foreign_blocks(
     own: OwnThinking,
     foreign_calls: set[str],
     *,
-    is_assistant: bool,
-    strip_all: bool,
+    strips: bool,
 ) -> frozenset[int]:
-    """Indices of those of a message's `blocks` to cut; ids of cut calls go to `foreign_calls`."""
+    """Indices of those of a message's `blocks` to cut; ids of cut calls go to `foreign_calls`.
+
+    `strips`: all thinking goes, as it does wherever the message is no answer of a model.
+    """
     gone: set[int] = set()
     for index, block in enumerate(blocks):
         kind = block.type
         if kind == "text" and block.tool_use_id is None:  # most blocks, and never foreign
             continue
-        if is_assistant and kind in _THINKING:
-            if strip_all or not _is_own_thinking(block, own):
+        if kind in THINKING:
+            if strips or not _is_own_thinking(block, own):
                 gone.add(index)
-        elif is_assistant and kind in _SERVER_CALLS:
+        elif kind in SERVER_CALLS:
             if not _is_own_call(block.id, own):
                 gone.add(index)
                 if isinstance(block.id, str):
@@ -135,7 +145,9 @@ def _is_anthropic_signature(signature: object) -> bool:
 
 
 def _is_own_call(call_id: object, own: OwnThinking) -> bool:
-    is_anthropic = isinstance(call_id, str) and call_id.startswith(anthropic.SERVER_CALL_IDS)
+    is_anthropic = (
+        isinstance(call_id, str) and anthropic.SERVER_CALL_ID.fullmatch(call_id) is not None
+    )
     return is_anthropic == (own == "anthropic")
 
 
@@ -168,4 +180,4 @@ def _breaks_tool_loop(body: RequestBody, gone: dict[int, frozenset[int]]) -> boo
         block for index, block in enumerate(body.messages[last].blocks) if index not in gone[last]
     ]
     calls_tool = any(block.type == "tool_use" for block in kept)
-    return calls_tool and kept[0].type not in _THINKING
+    return calls_tool and kept[0].type not in THINKING

@@ -126,7 +126,7 @@ class ToolCallRepair:
             name = tool_names.repaired_name(block.name, self._tools())
             changes["name"] = json_splice.value_text(name)
         if not json_splice.starts_with(block.input, b"{"):
-            changes["input"] = _as_object(bytes(block.input))
+            changes["input"] = bytes(json_splice.as_object(block.input))
         return changes
 
     def _tools(self) -> tuple[str, ...]:
@@ -154,11 +154,6 @@ def _with_surrogates(repair: Callable[[bytes], bytes | None], text: bytes) -> by
 
 def _changed(piece: Piece, changes: dict[str, bytes]) -> bytes:
     return json_splice.join_members({**json_splice.members(piece), **changes})
-
-
-def _as_object(value: bytes) -> bytes:
-    """An object that holds `value`, an input in JSON that is none."""
-    return _NO_INPUT if value in (b"", b"null") else b'{"value":' + value + b"}"
 
 
 def _ids_in(body: RequestBody) -> set[str]:

@@ -80,6 +80,29 @@ def repaired_id(call_id: object, taken: Container[str], *, first_number: int = 2
     return next(candidate for candidate in numbered if candidate not in taken)
 
 
+class CallIds:
+    """Gives the calls of a conversation their ids, oldest first, each only once."""
+
+    def __init__(self) -> None:
+        """Begin a conversation."""
+        self._taken: set[str] = set()
+        self._next: dict[str, int] = {}
+
+    def take(self, call_id: object) -> str:
+        """Return `call_id` if it is valid and new, else one made of it; it is taken from now on.
+
+        What comes out depends only on the ids that were taken before.
+        """
+        given = call_id if is_valid_id(call_id) and call_id not in self._taken else None
+        if given is None:
+            stem = call_id if isinstance(call_id, str) else ""
+            number = self._next.get(stem, 2)
+            given = repaired_id(call_id, self._taken, first_number=number)
+            self._next[stem] = number + 1
+        self._taken.add(str(given))
+        return str(given)
+
+
 def _made_valid(text: str) -> str:
     """`text` with one `_` for each run of characters that names must not hold."""
     return _OTHER.sub("_", text.strip())

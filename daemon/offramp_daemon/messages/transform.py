@@ -1,69 +1,70 @@
 """Makes a request body fit for the backend that it goes to, changing only what has to change.
 
-Towards Anthropic nothing but foreign blocks is cut; without any, the body leaves as the very bytes
-that came. Towards other backends it is a deterministic function of the body and the backend's
-settings, the same for count_tokens, so that the backend's prefix cache holds from turn to turn.
+Towards Anthropic only a history that it would refuse is repaired; without faults the body leaves as
+the very bytes that came. Towards other backends it is a deterministic function of the body and the
+backend's settings, the same for count_tokens, so that the backend's prefix cache holds from turn to
+turn.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from offramp_core.model_limits import limits_for
 from offramp_core.services.service import LONG_CONTEXT_SUFFIX
-from offramp_daemon.messages import delegate_body, json_splice, model_fit, thinking
-from offramp_daemon.messages.allow_list import PLACEHOLDER
+from offramp_daemon.messages import (
+    delegate_body,
+    json_splice,
+    model_fit,
+    thinking,
+    thinking_field,
+)
 from offramp_daemon.messages.errors import Failure, RequestFailedError
+from offramp_daemon.messages.history_survey import survey
+from offramp_daemon.messages.history_writer import AsTheyCame, HistoryWriter
 from offramp_daemon.messages.json_splice import Piece, SpliceError
-from offramp_daemon.messages.request_body import is_blank_text
 
 if TYPE_CHECKING:
     from offramp_core.settings import Backend, Route
+    from offramp_daemon.messages.history_survey import Repairs
     from offramp_daemon.messages.request_body import RequestBody
-
-_DISABLED = b'{"type":"disabled"}'
-_CLEAR_THINKING = "clear_thinking"
-
-
-class ContextEdit(msgspec.Struct, gc=False):
-    """An item of `context_management.edits`."""
-
-    type: str = ""
-
-
-_EDIT = msgspec.json.Decoder(ContextEdit)
 
 
 def for_client_backend(body: RequestBody, backend: Backend, *, strip_all: bool = False) -> bytes:
-    """`body` for the backend that gets the client's request as it came, foreign blocks cut.
+    """`body` for the backend that gets the client's request as it came, its history repaired.
 
     A body that can't be taken apart goes as it came too: the backend says what is wrong with it.
     """
     cuts = thinking.cuts_for(body, backend.own_thinking, strip_all=strip_all)
-    if not cuts.blocks:
+    repairs = survey(body, cuts, "claude")
+    if repairs.is_none():
         return body.raw
-    is_loop_broken = cuts.breaks_tool_loop and _is_thinking_enabled(body)
-    return _cut(body, cuts, disables_thinking=is_loop_broken)
+    is_loop_broken = cuts.breaks_tool_loop and thinking_field.is_enabled(body)
+    return _repaired(body, repairs, turns_thinking_off=is_loop_broken)
 
 
 def without_thinking(body: RequestBody, backend: Backend) -> bytes:
-    """`body` with no thinking at all: for one more try after its signatures were refused."""
+    """`body` with no thinking in its history: for one more try after a signature was refused.
+
+    Adaptive thinking stays on. The `enabled` form demands thinking in the history, so it goes.
+    """
     cuts = thinking.cuts_for(body, backend.own_thinking, strip_all=True)
-    return _cut(body, cuts, disables_thinking=True)
+    repairs = survey(body, cuts, "claude")
+    return _repaired(body, repairs, turns_thinking_off=True)
 
 
-def _cut(body: RequestBody, cuts: thinking.Cuts, *, disables_thinking: bool) -> bytes:
+def _repaired(body: RequestBody, repairs: Repairs, *, turns_thinking_off: bool) -> bytes:
     try:
         parts = json_splice.members(body.source)
-        if cuts.blocks:
-            parts["messages"] = json_splice.join_items(_without(body, parts, cuts))
-        if disables_thinking:
-            _disable_thinking(parts)
+        is_changed = turns_thinking_off and thinking_field.turn_off(body, parts)
+        if not repairs.is_none():
+            writer = HistoryWriter(repairs, AsTheyCame())
+            messages = writer.write(body, parts["messages"])
+            is_changed = is_changed or messages is not parts["messages"]
+            parts["messages"] = messages
     except SpliceError:
         return body.raw
-    return _finish(body, parts)
+    return _finish(body, parts) if is_changed else body.raw
 
 
 def for_delegate(
@@ -100,52 +101,3 @@ def _plain_name(model: str | None) -> str | None:
 def _finish(body: RequestBody, parts: dict[str, Piece]) -> bytes:
     joined = json_splice.join_members(parts)
     return body.surrogates.restore(joined) if body.surrogates.taken else joined
-
-
-def _without(body: RequestBody, parts: dict[str, Piece], cuts: thinking.Cuts) -> list[Piece]:
-    """The items of `messages`, the cut blocks gone and no message left empty."""
-    pieces = json_splice.items(parts["messages"])
-    for index, gone in cuts.blocks.items():
-        message = json_splice.members(pieces[index])
-        seen = body.messages[index].blocks
-        kept = [
-            piece
-            for number, piece in enumerate(json_splice.items(message["content"]))
-            if number not in gone and not is_blank_text(seen[number])
-        ]
-        message["content"] = json_splice.join_items(kept or [PLACEHOLDER])
-        pieces[index] = json_splice.join_members(message)
-    return pieces
-
-
-def _is_thinking_enabled(body: RequestBody) -> bool:
-    return bool(body.view and body.view.thinking and body.view.thinking.type == "enabled")
-
-
-def _disable_thinking(parts: dict[str, Piece]) -> None:
-    """Turn thinking off, with the edits of `context_management` that only work with it."""
-    if "thinking" in parts:
-        parts["thinking"] = _DISABLED
-    try:
-        management = json_splice.members(parts["context_management"])
-        edits = json_splice.items(management["edits"])
-    except (KeyError, SpliceError):
-        return
-    kept = [edit for edit in edits if not _needs_thinking(edit)]
-    if len(kept) == len(edits):
-        return
-    if kept:
-        management["edits"] = json_splice.join_items(kept)
-    else:
-        del management["edits"]
-    if management:
-        parts["context_management"] = json_splice.join_members(management)
-    else:
-        del parts["context_management"]
-
-
-def _needs_thinking(edit: Piece) -> bool:
-    try:
-        return _EDIT.decode(edit).type.startswith(_CLEAR_THINKING)
-    except (ValueError, RecursionError):
-        return False

@@ -65,15 +65,16 @@ class Forwarder:
         """
         backend, settings = exchange.decision.backend, exchange.settings
         passed = headers.to_client_backend(exchange.request.raw_headers)
-        body = exchange.body.raw
+        plain = exchange.body.raw
         if exchange.body.continued_thread is None:  # else it is a part, which only Claude can judge
-            body = await aside(
+            plain = await aside(
                 len(exchange.body.raw),
                 transform.for_client_backend,
                 exchange.body,
                 backend,
                 strip_all=settings.thinking == "strip",
             )
+        body = plain
         if body is exchange.body.raw:
             body = exchange.encoded
         else:
@@ -85,9 +86,11 @@ class Forwarder:
                 answer, ERROR_LIMIT_BYTES, silence_timeout_s=settings.silence_timeout_s
             )
             if thinking.is_refused(head, answer.headers.get("Content-Encoding", "")):
-                answer.release()
-                head = b""
-                answer = await self._without_thinking(exchange, passed)
+                without = await self._without_thinking(exchange, plain)
+                if without is not None:
+                    answer.release()
+                    passed.popall("Content-Encoding", None)
+                    return await self._send(exchange, backend, passed, without), b""
         return answer, head
 
     async def to_delegate(self, exchange: Exchange) -> aiohttp.ClientResponse:
@@ -105,18 +108,22 @@ class Forwarder:
         passed.popall("Content-Encoding", None)
         return await self._send(exchange, decision.backend, passed, body, _without_secrets(request))
 
-    async def _without_thinking(
-        self, exchange: Exchange, passed: CIMultiDict[str]
-    ) -> aiohttp.ClientResponse:
-        """Once more, for an Anthropic that still refused a signature."""
-        backend = exchange.decision.backend
+    async def _without_thinking(self, exchange: Exchange, sent: bytes) -> bytes | None:
+        """Make the body for one more try where a signature was refused in the one that was `sent`.
+
+        None where it would be the same once more.
+        """
+        body = await aside(
+            len(exchange.body.raw),
+            transform.without_thinking,
+            exchange.body,
+            exchange.decision.backend,
+        )
+        if body == sent:
+            return None
         _LOG.warning("Thinking was refused; sent once more without it")
         exchange.reason = f"{exchange.decision.reason}, sent again without thinking"
-        passed.popall("Content-Encoding", None)
-        body = await aside(
-            len(exchange.body.raw), transform.without_thinking, exchange.body, backend
-        )
-        return await self._send(exchange, backend, passed, body)
+        return body
 
     async def _send(
         self,

@@ -130,8 +130,19 @@ def test_result_of_a_later_call_with_the_same_id_stays():
     assert cuts(messages, "anthropic").blocks == {1: frozenset({0, 1})}
 
 
-def test_thinking_in_a_user_turn_is_not_looked_for():
-    assert not cuts([user(thought(ZAI_SIGNATURE))], "anthropic").blocks
+@pytest.mark.parametrize("own", ["anthropic", "not-anthropic", "none"])
+@pytest.mark.parametrize("role", ["user", "system"])
+@pytest.mark.parametrize("block", [thought(ZAI_SIGNATURE), thought(ANTHROPIC_SIGNATURE), REDACTED])
+def test_thinking_that_stands_in_no_answer_goes_everywhere(block, role, own):
+    messages = [user("Hi"), {"role": role, "content": [text("a"), block]}]
+    assert cuts(messages, own).blocks == {1: frozenset({1})}
+
+
+@pytest.mark.parametrize("role", ["user", "system"])
+def test_foreign_call_goes_with_its_result_in_any_role(role):
+    blocks = [call("call_1", "server_tool_use"), result("call_1", "web_search_tool_result")]
+    messages = [{"role": role, "content": blocks}, user(result("call_1"))]
+    assert cuts(messages, "anthropic").blocks == {0: frozenset({0, 1}), 1: frozenset({0})}
 
 
 LOOP = [user("Read it"), assistant(thought(ZAI_SIGNATURE), call("call_1")), user(result("call_1"))]

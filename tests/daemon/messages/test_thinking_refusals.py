@@ -30,6 +30,20 @@ WANTED = [
     "messages.5.content.1: `thinking` or `redacted_thinking` blocks in the latest assistant "
     "message cannot be modified. These blocks must remain as they were in the original response.",
     "thinking blocks in the latest assistant message cannot be modified",
+    "messages.1.content.0.thinking.signature: Field required",
+    "messages.1.content.0.thinking.thinking: Field required",
+    "messages.1.content.0.redacted_thinking.data: Field required",
+    "messages.1.content.0.thinking.signature: Input should be a valid string",
+    "thinking.signature: field required",
+    "messages.4.content.0: Invalid data in redacted_thinking block",
+    "messages.2.content.0: The signature in thinking block is not valid for this prefix",
+    "messages.2.content.0: thinking block has an invalid signature",
+    "messages.2.content.0: Invalid signature: the `thinking` block was changed",
+    "messages.2.content.0: `thinking` blocks cannot be modified",
+    "messages.2.content.1: a `redacted_thinking` block must not be changed",
+    "messages.2.content.0: the signature of the thinking block does not match its content",
+    "messages.2.content.0: thinking block is bound to another conversation",
+    "messages.1: a final assistant message must start with a thinking block",
 ]
 UNWANTED = [
     "messages: text content blocks must be non-empty",
@@ -39,6 +53,15 @@ UNWANTED = [
     "thinking: Input tag 'on' found using 'type' does not match any of the expected tags: "
     "'adaptive', 'disabled', 'enabled'",
     "adaptive thinking is not supported on this model",
+    "thinking: `disabled` is not supported with effort `xhigh`",
+    "thinking.type.enabled is not supported for this model. Use thinking.type.adaptive and "
+    "output_config.effort to control thinking behavior.",
+    "messages.1.content.0.text: Field required",
+    "messages.1.content.2.tool_use.id: String should match pattern",
+    "messages.1.content.0.thinking: Extra inputs are not permitted",
+    "thinking.budget_tokens: Field required",
+    "thinking: Field required",
+    "thinking.adaptive.block_binding: Input is invalid and cannot be modified",
     "tools.0.custom.input_schema: JSON schema is invalid",
     "messages.2: `tool_use` ids were found without `tool_result` blocks immediately after",
     "messages.1.content.0.server_tool_use.id: String should match pattern '^srvtoolu_'",

@@ -1,0 +1,258 @@
+"""Writes the messages of a conversation as a service takes them: the same on every turn. Pure.
+
+What has to change is known from `history_survey`; what the service takes besides is the business of
+a `Cleaner`. Messages that are fine stay the very pieces that came.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from offramp_daemon.messages import json_splice
+from offramp_daemon.messages.message_edit import PLACEHOLDER, blocks_of, kind_of, text_block
+
+if TYPE_CHECKING:
+    from offramp_daemon.messages.history_survey import Repairs
+    from offramp_daemon.messages.json_splice import Piece
+    from offramp_daemon.messages.message_edit import Block, Change
+    from offramp_daemon.messages.request_body import Message, RequestBody
+
+Parts = dict[str, "Piece"]
+
+_REMINDER = b'"<system-reminder>'
+_OPEN, _CLOSE, _BETWEEN = rb"<system-reminder>\n", rb"\n</system-reminder>", rb"\n\n"
+
+
+class Cleaner(Protocol):
+    """Knows what a service takes in a message."""
+
+    folds: bool
+    """Whether it takes no system items, so that each becomes a part of a user turn."""
+    begins_with_user: bool
+    """Whether it takes only conversations that begin with a user turn."""
+
+    def is_clean(self, piece: Piece) -> bool:
+        """Whether it takes a message that has no other faults."""
+
+    def clean(self, message: Message, parts: Parts, blocks: list[Block]) -> list[Piece]:
+        """Take from `parts` what it does not take; return the blocks that it does."""
+
+    def texts(self, message: Message, parts: Parts, blocks: list[Block]) -> list[bytes]:
+        """Return the JSON of the texts of a system item that has to become a reminder.
+
+        In `parts` is left what has to be said in a system item all the same.
+        """
+
+
+class AsTheyCame:
+    """Cleans nothing: Claude takes what its client sends, and only foreign blocks go."""
+
+    folds = False
+    begins_with_user = True
+
+    def is_clean(self, _piece: Piece) -> bool:
+        """Return True."""
+        return True
+
+    def clean(self, _message: Message, _parts: Parts, blocks: list[Block]) -> list[Piece]:
+        """Leave out what belongs to another service."""
+        return [block.piece for block in blocks if not block.is_foreign]
+
+    def texts(self, _message: Message, parts: Parts, blocks: list[Block]) -> list[bytes]:
+        """Return the texts; what is left are other blocks, and the effort, say."""
+        left = [each for each in blocks if not each.is_foreign]
+        parts["content"] = json_splice.join_items(
+            [block.piece for block in left if block.seen.type != "text"]
+        )
+        return [
+            bytes(json_splice.members(block.piece)["text"])
+            for block in left
+            if block.seen.type == "text"
+        ]
+
+
+class _Turn:
+    """A turn that is put together from parts."""
+
+    def __init__(self, role: object, parts: Parts, blocks: list[Piece]) -> None:
+        self.role = role
+        self.parts = parts
+        self.blocks = blocks
+        self.reminders: list[Piece] = []
+        self.is_text = False
+        """Whether its content came as plain text, and may leave so."""
+
+    def json(self) -> bytes:
+        blocks = self.blocks
+        if self.role == "user":
+            results = [block for block in blocks if kind_of(block) == "tool_result"]
+            others = [block for block in blocks if kind_of(block) != "tool_result"]
+            blocks = [*results, *self.reminders, *others]
+        if self.is_text and len(blocks) == 1 and not self.reminders:
+            content = json_splice.members(blocks[0])["text"]
+        elif self.role == "system":
+            content = json_splice.join_items(blocks)
+        else:
+            content = json_splice.join_items(blocks or [PLACEHOLDER])
+        return _message({**self.parts, "content": content})
+
+
+class HistoryWriter:
+    """Writes the messages of one request, oldest first."""
+
+    def __init__(self, repairs: Repairs, cleaner: Cleaner) -> None:
+        """Begin a request."""
+        self._repairs = repairs
+        self._cleaner = cleaner
+        self._turns: list[Piece | _Turn] = []
+        self._last_role: object = None
+        self._last = 0
+        """Where in `_turns` the last turn is; a system item may stand behind it."""
+        self._has_user = False
+        self._reminders: list[Piece] = []
+        """What system items say, until there is a user turn to say it in."""
+        self._is_in_calls = False
+        self._carried: Parts = {}
+        """What system items do besides, until there is a place for another one."""
+
+    def write(self, body: RequestBody, messages: Piece) -> Piece:
+        """Write `messages`, those of `body`; return the very piece if it is fine."""
+        pieces = json_splice.items(messages)
+        for index, (message, piece) in enumerate(zip(body.messages, pieces, strict=True)):
+            change = self._repairs.changes.get(index)
+            if message.role != "system":
+                self._turn(message, piece, change)
+            elif self._cleaner.folds or index in self._repairs.misplaced:
+                self._is_in_calls = index in self._repairs.in_calls
+                self._fold(message, piece, change)
+            else:
+                self._place_carried()
+                self._system(message, piece, change)
+        self._end(was_empty=not pieces)
+        written = [turn.json() if isinstance(turn, _Turn) else turn for turn in self._turns]
+        return messages if written == pieces else json_splice.join_items(written)
+
+    def _turn(self, message: Message, piece: Piece, change: Change | None) -> None:
+        is_user = message.role == "user"
+        if not is_user:
+            self._before_answer()
+        if change is None and not (is_user and self._reminders) and self._cleaner.is_clean(piece):
+            self._append(piece)
+        else:
+            self._add(self._taken_apart(message, piece, change), change)
+        self._last_role = message.role
+        self._has_user = self._has_user or is_user
+
+    def _add(self, turn: _Turn, change: Change | None) -> None:
+        if turn.role == "user":
+            turn.reminders += self._reminders
+            self._reminders = []
+        if change is not None and change.joins and self._last_role == "user":
+            open_turn = self._open_turn()
+            open_turn.blocks += turn.blocks
+            open_turn.reminders += turn.reminders
+            open_turn.is_text = False
+        else:
+            self._append(turn)
+
+    def _append(self, turn: Piece | _Turn) -> None:
+        self._last = len(self._turns)
+        self._turns.append(turn)
+
+    def _taken_apart(self, message: Message, piece: Piece, change: Change | None) -> _Turn:
+        parts = json_splice.members(piece)
+        blocks = blocks_of(message, parts.pop("content", b"null"), change)
+        turn = _Turn(message.role, parts, self._cleaner.clean(message, parts, blocks))
+        has_result = change is not None and bool(change.added)
+        turn.is_text = isinstance(message.content, str) and not has_result
+        return turn
+
+    def _open_turn(self) -> _Turn:
+        """Return the last turn, to put something into it."""
+        last = self._turns[self._last]
+        if not isinstance(last, _Turn):
+            parts = json_splice.members(last)
+            content = parts.pop("content", b"[]")
+            is_text = not json_splice.starts_with(content, b"[")
+            blocks = [text_block(content)] if is_text else json_splice.items(content)
+            last = self._turns[self._last] = _Turn(self._last_role, parts, blocks)
+            last.is_text = is_text
+        return last
+
+    def _system(self, message: Message, piece: Piece, change: Change | None) -> None:
+        """Add a system item that may stand where it does; one with nothing left vanishes."""
+        if change is None and self._cleaner.is_clean(piece):
+            self._turns.append(piece)
+            return
+        turn = self._taken_apart(message, piece, change)
+        turn.is_text = turn.is_text and bool(turn.blocks)
+        if turn.blocks or turn.parts.keys() - {"role"}:
+            self._turns.append(turn)
+
+    def _fold(self, message: Message, piece: Piece, change: Change | None) -> None:
+        """Put what a system item says before the user's own text of the turn beside it."""
+        parts = json_splice.members(piece)
+        blocks = blocks_of(message, parts.pop("content", b"null"), change)
+        reminder = _reminder(self._cleaner.texts(message, parts, blocks))
+        if not self._cleaner.folds:
+            self._carry(parts)
+        if reminder is None:
+            return
+        if self._last_role == "user":
+            self._open_turn().reminders.append(reminder)
+        else:
+            self._reminders.append(reminder)
+
+    def _carry(self, parts: Parts) -> None:
+        """Keep what a system item did besides for the next place where one may stand."""
+        content = json_splice.items(parts.pop("content", b"[]"))
+        if not content and not parts.keys() - {"role"}:
+            return
+        before = json_splice.items(self._carried.get("content", b"[]"))
+        joined = json_splice.join_items([*before, *content])
+        self._carried = {**self._carried, **parts, "content": joined}
+
+    def _place_carried(self) -> None:
+        """Add what is carried, as the next message is one that a system item may stand before."""
+        if self._carried and self._last_role == "user":
+            self._turns.append(_message(self._carried))
+            self._carried = {}
+
+    def _before_answer(self) -> None:
+        """Add what has to stand before an assistant turn."""
+        if self._reminders and not self._is_in_calls:
+            self._add_user_turn([])
+        elif self._cleaner.begins_with_user and not self._has_user:
+            self._add_user_turn([PLACEHOLDER])
+        self._place_carried()
+
+    def _add_user_turn(self, blocks: list[Piece]) -> None:
+        turn = _Turn("user", {"role": b'"user"'}, blocks)
+        turn.reminders, self._reminders = self._reminders, []
+        self._append(turn)
+        self._last_role = "user"
+        self._has_user = True
+
+    def _end(self, *, was_empty: bool) -> None:
+        if self._reminders:
+            self._add_user_turn(self._repairs.at_end)
+        self._place_carried()
+        if not self._turns and not was_empty:
+            self._add_user_turn([PLACEHOLDER])
+
+
+def _reminder(texts: list[bytes]) -> Piece | None:
+    """Build one text block of the JSON of `texts`, marked as no words of the user's."""
+    if not texts:
+        return None
+    if len(texts) == 1 and texts[0].startswith(_REMINDER):
+        return text_block(texts[0])
+    inner = _BETWEEN.join(text[1:-1] for text in texts)
+    return text_block(b'"' + _OPEN + inner + _CLOSE + b'"')
+
+
+def _message(parts: Parts) -> bytes:
+    """Build a message, its role first, as clients write it."""
+    return json_splice.join_members(
+        {name: parts[name] for name in ("role", *parts) if name in parts}
+    )
