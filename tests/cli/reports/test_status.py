@@ -97,7 +97,7 @@ def test_screen_of_a_daemon_that_delegates_nothing() -> None:
 
 
 @pytest.mark.parametrize("cause", [api.KEY_REFUSED, api.LIMIT, api.UNREACHABLE, "of tomorrow"])
-def test_trouble_is_told_with_its_cure_unless_a_bypass_tells_it(cause: str) -> None:
+def test_trouble_is_shown_with_its_cure_unless_a_bypass_says_it(cause: str) -> None:
     found = trouble(cause)
     elsewhere = Bypass(to="anthropic", since=NOW, cause=cause)
     plain = [text for name, text in rows(status_with(found), trouble_samples.NOW)]

@@ -1,4 +1,4 @@
-"""Models that Claude Code's settings name: where their requests go, and what is told of it."""
+"""Models that Claude Code's settings name: where their requests go, and what is said of it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def read(
 @pytest.mark.parametrize("variable", VARIABLES)
 @pytest.mark.parametrize("model", ["glm-5.3", "GLM-4.7", "glm-5.2[1m]", " glm-4.5-air "])
 @pytest.mark.parametrize("is_in_shell", [False, True])
-def test_delegates_model_by_name_is_told_with_what_it_means(tmp_path, variable, model, is_in_shell):
+def test_delegates_model_by_name_is_warned_of_with_what_it_means(
+    tmp_path, variable, model, is_in_shell
+):
     set_here = {variable: model}
     found = read(tmp_path, {}, set_here) if is_in_shell else read(tmp_path, {"env": set_here}, {})
     [text] = model_names.warnings(found, SETTINGS)
@@ -52,7 +54,7 @@ def test_delegates_model_by_name_is_told_with_what_it_means(tmp_path, variable, 
     assert "Remove it to let Offramp's routes decide" in text
 
 
-def test_model_of_the_settings_file_is_told_too(tmp_path):
+def test_model_of_the_settings_file_is_warned_of_too(tmp_path):
     [text] = model_names.warnings(read(tmp_path, {"model": "glm-5.3"}, {}), SETTINGS)
     assert "settings.json" in text
     assert "the main model's requests go to Z.ai" in text
@@ -84,7 +86,7 @@ def test_model_that_nobody_knows_goes_to_anthropic_unless_a_route_names_it(tmp_p
     assert model_names.warnings(found, Settings(routes=(route,))) == []
 
 
-def test_what_loses_is_not_told(tmp_path):
+def test_what_loses_is_no_warning(tmp_path):
     settings = {"env": {"ANTHROPIC_MODEL": "opus"}}
     found = read(tmp_path, settings, {"ANTHROPIC_MODEL": "glm-5.3"})
     assert model_names.warnings(found, SETTINGS) == []

@@ -201,7 +201,7 @@ def with_alerts(*alerts: Alert) -> DaemonSummary:
     return replace(TROUBLE, alerts=alerts)
 
 
-def test_alert_is_told_with_its_cure_until_it_is_over(window: ChartsWindow) -> None:
+def test_alert_shows_with_its_cure_until_it_is_over(window: ChartsWindow) -> None:
     window.show_daemon(TROUBLE)
     window.show_message("Exported.")
     assert window.alerts.isVisibleTo(window)
