@@ -139,7 +139,7 @@ class Upstream:
 
     async def __aenter__(self) -> Upstream:
         """Read the system's proxy settings and make the sessions."""
-        self._ways.read()
+        await self._ways.read()
         self._tls = context = await asyncio.to_thread(tls.client_context)
         self._kept = _Pool(self._open_session(context, keeps_connections=True))
         self._fresh = _Pool(self._open_session(context, keeps_connections=False))

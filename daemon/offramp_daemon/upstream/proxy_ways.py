@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from offramp_core import outbound_proxy
+from offramp_core import no_proxy, outbound_proxy
 from offramp_core.addresses import is_loopback
 from offramp_core.outbound_proxy import DIRECT, BadProxyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from offramp_core.outbound_proxy import WayOut
+    from offramp_core.outbound_proxy import OutboundProxy, WayOut
 
 _SKIP_S = 60.0
 """How long a proxy of ALL_PROXY that gave no connection is not tried again."""
+_LOOK_S = 0.5
+"""How long the daemon's start may wait for a proxy of ALL_PROXY to take a connection."""
+_ANY_URL = "https://service.invalid"
+"""Which only a NO_PROXY that spares everything spares."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -34,13 +38,19 @@ class ProxyWays:
         self._unreachable: str | None = None
         self._skipped_until_s = float("-inf")
 
-    def read(self) -> None:
-        """Read the settings of this process and system."""
+    async def read(self) -> None:
+        """Read the settings of this process and system, and look whether ALL_PROXY is there."""
         self._settings = getproxies()
+        if no_proxy.spares(self._settings.get("no", ""), _ANY_URL):
+            return
         try:
-            self._note(outbound_proxy.find_way("https", self._settings))
+            way = outbound_proxy.find_way("https", self._settings)
         except BadProxyError as error:
             _LOG.warning("The proxy for https:// can't be used: %s", error)
+            return
+        self._note(way)
+        if way.is_optional and way.proxy is not None and not await _is_there(way.proxy):
+            self._unreachable = outbound_proxy.unreachable_note(way.proxy)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -83,6 +93,16 @@ class ProxyWays:
         if way.skipped is not None and way.skipped != self._unusable:
             self._unusable = way.skipped
             _LOG.warning("ALL_PROXY can't be used; requests go out directly")
+
+
+async def _is_there(proxy: OutboundProxy) -> bool:
+    try:
+        async with asyncio.timeout(_LOOK_S):
+            _, writer = await asyncio.open_connection(proxy.host, proxy.port)
+    except OSError:  # a timeout is one
+        return False
+    writer.close()
+    return True
 
 
 def _find(base_url: str, settings: dict[str, str]) -> WayOut:

@@ -7,6 +7,7 @@ process may look into the daemon's own environment it does, and reads only these
 from __future__ import annotations
 
 import dataclasses
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
 
     from offramp_cli.doctor.context import DoctorContext
     from offramp_cli.doctor.finding import Remark
+    from offramp_core.outbound_proxy import OutboundProxy
 
 _PROC = Path("/proc")
+_LOOK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +127,17 @@ def _skipped(variables: Mapping[str, str]) -> tuple[str, ...]:
         way = outbound_proxy.find_way("https", proxy_lookup.settings_in(variables))
     except BadProxyError:
         return ()  # the checks of the services report it
+    if way.is_optional and way.proxy is not None and not _is_there(way.proxy):
+        return (outbound_proxy.unreachable_note(way.proxy),)
     return () if way.skipped is None else (way.skipped,)
+
+
+def _is_there(proxy: OutboundProxy) -> bool:
+    try:
+        socket.create_connection((proxy.host, proxy.port), timeout=_LOOK_S).close()
+    except OSError:
+        return False
+    return True
 
 
 def _chosen(environ: Mapping[str, str], context: DoctorContext) -> dict[str, str]:

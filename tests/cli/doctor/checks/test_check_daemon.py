@@ -360,15 +360,24 @@ BAD_PROXY = {"ALL_PROXY": "quic://me:c0rp-passw0rd@p"}
         ({"all_proxy": "socks5://:1"}, 1, "no usable host"),
         ({**BAD_PROXY, "HTTPS_PROXY": "http://p"}, 0, ""),
         ({**BAD_PROXY, "HTTPS_PROXY": "quic://p"}, 0, ""),  # the services' checks fail by it
-        ({"ALL_PROXY": "socks5h://127.0.0.1:1080"}, 0, ""),
+        ({"ALL_PROXY": "socks5h://me:c0rp-passw0rd@127.0.0.1:{free}"}, 1, "can't be reached"),
+        ({"ALL_PROXY": "http://127.0.0.1:{free}", "HTTPS_PROXY": "http://p"}, 0, ""),
     ],
 )
 def test_unusable_all_proxy_is_one_warning(tmp_path, shell, warnings, words):
+    shell = {name: value.replace("{free}", str(free_port())) for name, value in shell.items()}
     found = check_environment.look(doctor_context(tmp_path, **shell), proc=tmp_path)
     remarks = [*check_environment.judge(found)]
     assert severities(remarks).count("warning") == warnings
     assert words in said(remarks)
     assert "passw0rd" not in said(remarks)
+
+
+def test_all_proxy_that_is_there_is_no_warning(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"socks5h://127.0.0.1:{listener.getsockname()[1]}"
+        found = check_environment.look(doctor_context(tmp_path, ALL_PROXY=address), proc=tmp_path)
+        assert "warning" not in severities(check_environment.judge(found))
 
 
 def test_what_the_daemon_says_of_its_way_out_is_the_one_warning(tmp_path):
