@@ -38,6 +38,8 @@ from offramp_daemon.recording.event_log import event_log
 from offramp_daemon.recording.request_log import Recorder, folder_problem
 from offramp_daemon.resilience.backend_health import BackendHealth
 from offramp_daemon.routing.affinity import ConversationAffinity
+from offramp_daemon.routing.fallback_file import FallbackFile
+from offramp_daemon.routing.model_fallbacks import ModelFallbacks
 from offramp_daemon.routing.pause import Delegation
 from offramp_daemon.server import http_server
 from offramp_daemon.server.lifecycle import InFlight, Shutdown
@@ -86,6 +88,8 @@ class Parts:
     pilot: Pilot
     quota: QuotaTracker
     health: BackendHealth
+    fallbacks: ModelFallbacks
+    fallback_file: FallbackFile
     state: DaemonState
     clock: Clock
 
@@ -93,6 +97,7 @@ class Parts:
         """Take up what the last daemon left, before the first request."""
         self.files.start()
         await self.quota.start()
+        self.fallbacks.take_up(await asyncio.to_thread(self.fallback_file.load))
         await self.pilot.start(self.quota.plans())
         self.announcer.zone = await asyncio.to_thread(system_zone, os.environ)
         await self.pauses.load()
@@ -165,6 +170,8 @@ def compose(
         paths, folder, files, clock=clock, on_change=changes.notify, say=console.say
     )
     health = BackendHealth(clock, quota)
+    fallback_file = FallbackFile(paths.model_fallbacks_file, files, changes.notify)
+    fallbacks = ModelFallbacks(clock=clock, on_change=fallback_file.put)
     parts = Parts(
         live=live,
         console=console,
@@ -184,6 +191,8 @@ def compose(
         pilot=pilot,
         quota=quota,
         health=health,
+        fallbacks=fallbacks,
+        fallback_file=fallback_file,
         state=DaemonState(
             live,
             delegation,
@@ -194,6 +203,7 @@ def compose(
             settings_file=paths.config_file,
             supervisor_pid=supervisor_pid,
             clock=clock,
+            fallbacks=fallbacks,
         ),
         clock=clock,
     )
@@ -356,6 +366,7 @@ def _connect(parts: Parts, upstream: Upstream) -> tuple[ProxyHandler, dict[str, 
             queue=health.queue,
             conversations=ConversationAffinity(),
             spent_until=quota.spent_until,
+            fallbacks=parts.fallbacks,
         ),
         listeners=(*health.listeners, parts.keep_record),
         is_private=parts.console.is_private,

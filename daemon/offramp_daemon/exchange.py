@@ -137,7 +137,16 @@ class Exchange:
         self.backend = decision.backend
         self.is_delegated = decision.backend.auth != "client"
         self.reason = reason
-        route = decision.route
+        self._note_sent_model()
+
+    def send_as(self, decision: Decision) -> None:
+        """Have the same backend serve it as `decision` has it, in the attempt under way."""
+        self.decision = decision
+        self.reason = None
+        self._note_sent_model()
+
+    def _note_sent_model(self) -> None:
+        route = self.decision.route
         self.sent_model = (route.send_model if route else None) or self.body.model
 
     def finish(self, outcome: Outcome) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from offramp_core.control.api import RecordsStatus, Status
 from offramp_daemon.control.key_watch import key_of
+from offramp_daemon.routing.model_fallbacks import ModelFallbacks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +37,7 @@ class DaemonState:
         settings_file: Path,
         supervisor_pid: int | None,
         clock: Clock,
+        fallbacks: ModelFallbacks | None = None,
     ) -> None:
         """Report on these; the daemon starts now."""
         self._live = live
@@ -43,6 +45,7 @@ class DaemonState:
         self._health = health
         self._quota = quota
         self._pilot = pilot
+        self._fallbacks = fallbacks or ModelFallbacks()
         self._address = address
         self._settings_file = settings_file
         self._supervisor_pid = supervisor_pid
@@ -88,4 +91,5 @@ class DaemonState:
             supervisor_pid=self._supervisor_pid,
             settings_problem=self._live.problem,
             quota=self._quota.plans(),
+            fallbacks=self._fallbacks.current(settings.backends),
         )

@@ -172,7 +172,7 @@ class ProxyHandler:
         def is_claude_spent() -> bool:
             return shared.spent_until(ANTHROPIC, body.model, exchange.credential) is not None
 
-        return router.decide(
+        decision = router.decide(
             body,
             exchange.settings,
             Circumstances(
@@ -182,6 +182,7 @@ class ProxyHandler:
                 choose=choose,
             ),
         )
+        return shared.fallbacks.applied(decision, body.model)
 
     async def _pass(self, exchange: Exchange) -> web.StreamResponse:
         """Any path that holds no model: to Anthropic and back, unread."""
