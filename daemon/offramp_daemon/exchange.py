@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from offramp_core.control import api
 from offramp_core.usage.records import RequestRecord, format_timestamp
 from offramp_daemon.messages import request_body
 from offramp_daemon.messages.outcome import Outcome
@@ -154,6 +155,8 @@ class Exchange:
         if self.outcome is not None:
             return
         self.outcome = outcome
+        if outcome.trouble_cause == api.EMPTY_ANSWERS:
+            self.reason = f"{self.reason or self.decision.reason}, empty answer"
         self.elapsed_ms = round((time.monotonic() - self.started_s) * 1000)
         self._report(outcome)
 

@@ -42,6 +42,7 @@ async def relay(
         exchange.meter = meter = UsageMeter(
             content_type=answer.headers.get("Content-Type", ""),
             content_encoding=answer.headers.get("Content-Encoding", ""),
+            watches_content=exchange.is_delegated,
         )
     try:
         response = await streaming.pass_on(
