@@ -31,8 +31,8 @@ _INT_DIGITS = len(str(_MAX_TOKENS)) + 1
 _CONTENT = re.compile(
     rb'"(?:text|partial_json)"\s*:\s*"(?:\\[nrt]|\s)*(?:[^"\\\s]|\\[^nrt])|"(?:[a-z_]+_)?tool_use"'
 )
-"""A word of an answer, or a call of a tool. Thinking that quotes one is none, since quotes inside of
-a text are escaped."""
+"""A word of an answer, or a call of a tool. Thinking that quotes one is none, since its quotes are
+escaped."""
 _TAIL_BYTES = 64
 """So much of a chunk may be the beginning of what the pattern above looks for."""
 _ENDS = frozenset({None, "end_turn", "stop_sequence"})
