@@ -96,6 +96,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     backend: str
     send_model: str | None = None
     """None leaves the model's name as it came (save for a `[1m]` suffix)."""
+    fallback_model: str | None = None
+    """The name that is sent where the backend does not know that one. None: the service's own."""
     context_tokens: int | None = None
     """The target's context; larger requests stay on Anthropic. None: no limit."""
     max_output_tokens: int | None = None

@@ -136,6 +136,11 @@ class Paths:
         return self.data_dir / "tray-said.json"
 
     @property
+    def model_fallbacks_file(self) -> Path:
+        """Which names of models the backends do not know, and what is sent for them."""
+        return self.data_dir / "model-fallbacks.json"
+
+    @property
     def folded_months(self) -> Path:
         """Folder of the months that the charts have counted already."""
         return self.cache_dir / "months"

@@ -119,6 +119,7 @@ def _named(paths: Paths, folders: list[Path]) -> Iterator[Path]:
             paths.account_salt_file.name,
             paths.autopilot_file.name,
             paths.tray_said_file.name,
+            paths.model_fallbacks_file.name,
             paths.charts_selection_file.name,
             paths.charts_window_file.name,
         ),

@@ -38,6 +38,8 @@ from offramp_daemon.recording.event_log import event_log
 from offramp_daemon.recording.request_log import Recorder, folder_problem
 from offramp_daemon.resilience.backend_health import BackendHealth
 from offramp_daemon.routing.affinity import ConversationAffinity
+from offramp_daemon.routing.fallback_file import FallbackFile
+from offramp_daemon.routing.model_fallbacks import ModelFallbacks
 from offramp_daemon.routing.pause import Delegation
 from offramp_daemon.server import http_server
 from offramp_daemon.server.lifecycle import InFlight, Shutdown
@@ -92,6 +94,8 @@ class Parts:
     health: BackendHealth
     troubles: TroubleKeeper
     client: ClientWatch
+    fallbacks: ModelFallbacks
+    fallback_file: FallbackFile
     state: DaemonState
     clock: Clock
 
@@ -99,6 +103,7 @@ class Parts:
         """Take up what the last daemon left, before the first request."""
         self.files.start()
         await self.quota.start()
+        self.fallbacks.take_up(await asyncio.to_thread(self.fallback_file.load))
         await self.pilot.start(self.quota.plans())
         self.announcer.zone = await asyncio.to_thread(system_zone, os.environ)
         await self.pauses.load()
@@ -185,6 +190,8 @@ def compose(
     health = BackendHealth(clock, quota)
     watch = DelegationWatch(clock, is_bypassed=lambda name: health.is_bypassed(name, live.current))
     client = ClientWatch(paths.claude_code_file, lambda: live.current, address)
+    fallback_file = FallbackFile(paths.model_fallbacks_file, files, changes.notify)
+    fallbacks = ModelFallbacks(clock=clock, on_change=fallback_file.put)
     parts = Parts(
         live=live,
         console=console,
@@ -208,6 +215,8 @@ def compose(
             paths.troubles_file, watch, files, settings=lambda: live.current, say=console.say
         ),
         client=client,
+        fallbacks=fallbacks,
+        fallback_file=fallback_file,
         state=DaemonState(
             live,
             delegation,
@@ -220,6 +229,7 @@ def compose(
             settings_file=paths.config_file,
             supervisor_pid=supervisor_pid,
             clock=clock,
+            fallbacks=fallbacks,
         ),
         clock=clock,
     )
@@ -385,6 +395,7 @@ def _connect(parts: Parts, upstream: Upstream) -> tuple[ProxyHandler, dict[str, 
             conversations=ConversationAffinity(),
             spent_until=quota.spent_until,
             notes=notes,
+            fallbacks=parts.fallbacks,
         ),
         listeners=(*health.listeners, notes.note_outcome, parts.keep_record),
         is_private=parts.console.is_private,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from offramp_core.control import api
 from offramp_core.redaction import MASK, holds_key, model_name
 from offramp_core.usage.records import RequestRecord, format_timestamp
 from offramp_daemon.messages import request_body
@@ -138,7 +139,16 @@ class Exchange:
         self.backend = decision.backend
         self.is_delegated = decision.backend.auth != "client"
         self.reason = reason
-        route = decision.route
+        self._note_sent_model()
+
+    def send_as(self, decision: Decision) -> None:
+        """Have the same backend serve it as `decision` has it, in the attempt under way."""
+        self.decision = decision
+        self.reason = None
+        self._note_sent_model()
+
+    def _note_sent_model(self) -> None:
+        route = self.decision.route
         self.sent_model = (route.send_model if route else None) or self.body.model
 
     def finish(self, outcome: Outcome) -> None:
@@ -146,6 +156,8 @@ class Exchange:
         if self.outcome is not None:
             return
         self.outcome = outcome
+        if outcome.trouble_cause == api.EMPTY_ANSWERS:
+            self.reason = f"{self.reason or self.decision.reason}, empty answer"
         self.elapsed_ms = round((time.monotonic() - self.started_s) * 1000)
         self._report(outcome)
 

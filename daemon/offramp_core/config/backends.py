@@ -91,11 +91,12 @@ def _route(table: Mapping[str, Given], backends: Mapping[str, Backend]) -> Route
             "is no backend",
             hint=f"There are {listed(backends)}. {near or 'Add a table [backend.NAME].'}",
         )
-    if route.send_model is not None and backend.auth == "client":
-        raise table["send_model"].refused(
-            f"would change a request to {backend.name}",
-            hint="Leave it out: what goes on with the client's own credentials goes unchanged.",
-        )
+    for key in ("send_model", "fallback_model"):
+        if key in table and backend.auth == "client":
+            raise table[key].refused(
+                f"would change a request to {backend.name}",
+                hint="Leave it out: what goes on with the client's own credentials goes unchanged.",
+            )
     return route
 
 

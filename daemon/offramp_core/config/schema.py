@@ -291,6 +291,7 @@ ROUTE: Mapping[str, Reader] = {
     "match": _line('"sonnet"'),
     "backend": _line(f'"{zai.NAME}"'),
     "send_model": _line(f'"{zai.GLM_4_5_AIR.name}"'),
+    "fallback_model": _line(f'"{zai.GLM_4_7.name}"'),
     "context_tokens": _number(_TOKENS),
     "max_output_tokens": _number(_TOKENS),
     "images": _flag,

@@ -116,6 +116,8 @@ class Service:
     """How the names of its own models begin, in lower case: Claude has no such models."""
     routes: tuple[Route, ...] = ()
     """What goes to it where the user sets no routes and it is the delegate."""
+    fallback_model: str = ""
+    """The model that is sent where it does not know one of Claude's names after all."""
     overflow_model: str = ""
     """The model that serves what Claude's spent plan refuses, if it is the delegate."""
     key_shape: str = ""

@@ -31,6 +31,8 @@ _MOST_WINDOWS = 8
 
 _WINDOW = re.compile(r"([1-9][0-9]{0,3})(h|d|mo)(?:_(.+))?", re.DOTALL)
 _UNITS = {"h": "hour", "d": "day", "mo": "month"}
+_WITH_OVERAGE = "oi"
+"""Anthropic's short name for a limit that counts what is paid for beyond the plan, too."""
 _FAMILIES = {"opus": "Opus", "sonnet": "Sonnet", "haiku": "Haiku"}
 _MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
@@ -47,6 +49,8 @@ def window_name(name: str) -> str:
         return _shown(name)
     span = _span(int(found[1]), found[2])
     part = found[3]
+    if part == _WITH_OVERAGE:
+        return f"{span} with overage"
     return span if part is None else f"{span} for {family_name(part)}"
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from offramp_core.control.api import RecordsStatus, Status
 from offramp_daemon.control.key_watch import key_of
+from offramp_daemon.routing.model_fallbacks import ModelFallbacks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +42,7 @@ class DaemonState:
         settings_file: Path,
         supervisor_pid: int | None,
         clock: Clock,
+        fallbacks: ModelFallbacks | None = None,
     ) -> None:
         """Report on these; the daemon starts now."""
         self._live = live
@@ -50,6 +52,7 @@ class DaemonState:
         self._pilot = pilot
         self._watch = watch
         self._client = client
+        self._fallbacks = fallbacks or ModelFallbacks()
         self._address = address
         self._settings_file = settings_file
         self._supervisor_pid = supervisor_pid
@@ -101,4 +104,5 @@ class DaemonState:
             stand_ins=self._watch.stand_ins(),
             client_problem=self._client.problem,
             warnings=self.warnings(),
+            fallbacks=self._fallbacks.current(settings.backends),
         )

@@ -118,7 +118,8 @@ def from_delegate(
     if is_large and _is_silent_refusal(status, error, service):
         return replace(too_long, refusal=api.REFUSED)
     if _is_unknown_model(status, error, kind):
-        return Failure(status=400, message=said, refusal=api.UNKNOWN_MODEL)
+        message = f"{backend} does not know the model that it was sent. {said}"
+        return Failure(status=400, message=message, refusal=api.UNKNOWN_MODEL)
     if kind is not None:
         return _of_kind(kind, status, backend, said)
     if is_from_elsewhere(status, error):

@@ -72,15 +72,19 @@ def of_answer(http_status: int, meter: UsageMeter, *, is_delegated: bool) -> Out
     if event is None and http_status < _ERROR_STATUS:
         is_whole = meter.is_complete or not meter.is_readable
         is_silent = is_delegated and meter.is_stream and meter.is_empty
+        is_hollow = is_delegated and meter.is_hollow
+        kind: str | None = api.FAILING if is_silent else None
         return Outcome(
             status="success" if is_whole else "error",
-            kind=api.FAILING if is_silent else None,
+            kind=kind,
             http_status=http_status,
             why=None if is_whole else f"HTTP {http_status}",
             was_passed_on=True,
+            trouble_cause=api.EMPTY_ANSWERS if is_hollow else kind,
+            detail=f"HTTP {http_status}, no content" if is_hollow or is_silent else None,
         )
     if event is not None and is_delegated:
-        kind: str | None = _OF_DELEGATES_EVENTS.get(event, api.FAILING)
+        kind = _OF_DELEGATES_EVENTS.get(event, api.FAILING)
     elif http_status == _TOO_MANY_REQUESTS:
         kind = api.LIMIT
     elif http_status >= _ERROR_STATUS:
@@ -89,7 +93,15 @@ def of_answer(http_status: int, meter: UsageMeter, *, is_delegated: bool) -> Out
         kind = _OF_EVENTS.get(event or "")
     # Only a known name is sure to hold no content.
     why = f"HTTP {http_status}, {event}" if event in _OF_EVENTS else f"HTTP {http_status}"
-    return Outcome(status="error", kind=kind, http_status=http_status, why=why, was_passed_on=True)
+    return Outcome(
+        status="error",
+        kind=kind,
+        http_status=http_status,
+        why=why,
+        was_passed_on=True,
+        trouble_cause=kind if is_delegated else None,
+        detail=why if is_delegated else None,
+    )
 
 
 def of_failure(failure: Failure) -> Outcome:
@@ -110,7 +122,14 @@ def of_failure(failure: Failure) -> Outcome:
 
 def of_cut(how: str, http_status: int | None) -> Outcome:
     """The outcome of a stream that the backend broke off, in the way that `how` says."""
-    return Outcome(status="error", kind=api.FAILING, http_status=http_status, why=f"cut off: {how}")
+    return Outcome(
+        status="error",
+        kind=api.FAILING,
+        http_status=http_status,
+        why=f"cut off: {how}",
+        trouble_cause=api.FAILING,
+        detail="cut off",
+    )
 
 
 def of_abandoned(http_status: int | None, *, is_stopping: bool) -> Outcome:

@@ -28,6 +28,15 @@ _MAX_TOKENS = 2**53
 _NAME_LIMIT = 200
 _ERROR_TYPE_LIMIT = 64
 _INT_DIGITS = len(str(_MAX_TOKENS)) + 1
+_CONTENT = re.compile(
+    rb'"(?:text|partial_json)"\s*:\s*"(?:\\[nrt]|\s)*(?:[^"\\\s]|\\[^nrt])|"(?:[a-z_]+_)?tool_use"'
+)
+"""A word of an answer, or a call of a tool. Thinking that quotes one is none, since its quotes are
+escaped."""
+_TAIL_BYTES = 64
+"""So much of a chunk may be the beginning of what the pattern above looks for."""
+_ENDS = frozenset({None, "end_turn", "stop_sequence"})
+"""Why a model stops that has nothing more to say."""
 _is_identifier = re.compile(r"[A-Za-z0-9_.:-]+").fullmatch
 
 
@@ -86,6 +95,8 @@ class _Envelope(msgspec.Struct):
     error: Any = None
     code: Any = None
     success: Any = None
+    delta: Any = None
+    stop_reason: Any = None
 
 
 class UsageMeter:
@@ -95,8 +106,13 @@ class UsageMeter:
     also once the answer was cut; the others are final after `finish`.
     """
 
-    def __init__(self, *, content_type: str, content_encoding: str) -> None:
-        """Make ready for a body of that type and coding."""
+    def __init__(
+        self, *, content_type: str, content_encoding: str, watches_content: bool = False
+    ) -> None:
+        """Make ready for a body of that type and coding.
+
+        With `watches_content` it is noticed whether the answer has any; else `is_hollow` says no.
+        """
         self.usage = TokenUsage()
         self.served_model: str | None = None
         self.message_id: str | None = None
@@ -107,6 +123,10 @@ class UsageMeter:
         """No byte of body came, codings undone."""
         self.error_type: str | None = None
         """Type, else code, of an error in the body, whatever the HTTP status; never its text."""
+        self.has_content = not watches_content
+        """A word or a call of a tool came."""
+        self.stop_reason: str | None = None
+        self._tail = b""
         self.is_readable = True
         """False: coding unknown or broken, or too large, so `is_complete` False means nothing."""
         self._is_finished = False
@@ -114,6 +134,8 @@ class UsageMeter:
         self._body = bytearray()
         self._decoded_bytes = 0
         self._read: Callable[[bytes], None] = self._events.feed if self._events else self._collect
+        if self._events and watches_content:
+            self._read = self._read_to_content
         self.feed: Callable[[bytes], None] = self._begin
         """Reads on; never raises."""
         self._decoder = _IDENTITY
@@ -122,6 +144,11 @@ class UsageMeter:
                 self._decoder = Decoder(content_encoding, self._take_decoded)
             except ContentCodingError:
                 self._give_up()
+
+    @property
+    def is_hollow(self) -> bool:
+        """Whether it is whole, and yet holds no word and no call of a tool."""
+        return self.is_complete and not self.has_content and self.stop_reason in _ENDS
 
     def finish(self) -> None:
         """Note that the body has ended, whole or cut; a second call changes nothing.
@@ -165,6 +192,18 @@ class UsageMeter:
         if len(piece) > room or not self.is_readable:
             raise ContentCodingError("too large", "The answer decodes to too much.")
 
+    def _read_to_content(self, chunk: bytes) -> None:
+        """Read a stream in which no content came yet, and go the short way once it did."""
+        events, seen = self._events, self._tail + chunk
+        self._tail = seen[-_TAIL_BYTES:]
+        if events is None:
+            return
+        if _CONTENT.search(seen) is not None:
+            self.has_content, self._tail, self._read = True, b"", events.feed
+            if self._decoder.is_identity:
+                self.feed = self._read
+        events.feed(chunk)
+
     def _collect(self, chunk: bytes) -> None:
         self._body += chunk
         if len(self._body) > JSON_LIMIT_BYTES:
@@ -206,6 +245,8 @@ class UsageMeter:
             self._note_id(event.message.get("id"))
         if event.usage:
             self.usage.merge(event.usage)
+        if kind == "message_delta" and isinstance(event.delta, dict):
+            self.stop_reason = _identifier(event.delta.get("stop_reason"))
         if event.error and _has_error(event):
             self._note_error(event)
         if kind == "message_stop":
@@ -218,6 +259,8 @@ class UsageMeter:
         self.usage.merge(answer.usage)
         self._note_model(answer.model)
         self._note_id(answer.id)
+        self.stop_reason = _identifier(answer.stop_reason)
+        self.has_content = self.has_content or _CONTENT.search(self._body) is not None
         if (
             (answer.error and _has_error(answer))
             or answer.type == "error"

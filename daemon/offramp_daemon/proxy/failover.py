@@ -23,6 +23,7 @@ from offramp_daemon.resilience.request_queue import SlotTimeoutError
 from offramp_daemon.routing import message_threads, router
 from offramp_daemon.routing.decision import Decision
 from offramp_daemon.routing.message_threads import ThreadOrigins
+from offramp_daemon.routing.model_fallbacks import ModelFallbacks
 from offramp_daemon.trouble.request_notes import RequestNotes
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class SharedState:
     notes: RequestNotes = field(default_factory=RequestNotes)
     """Knows which requests a delegate would only refuse again."""
     threads: ThreadOrigins = field(default_factory=ThreadOrigins)
+    fallbacks: ModelFallbacks = field(default_factory=ModelFallbacks)
 
 
 class _BarredError(Exception):
@@ -240,13 +242,19 @@ class Failover:
         self, exchange: Exchange, slot: Slot, *, may_step: bool
     ) -> tuple[aiohttp.ClientResponse, bytes]:
         """The delegate's answer and what was read of its body, once it is known to be one."""
-        refusals = 0
+        first, refusals = exchange.decision, 0
         while True:
             answer = await self._forwarder.to_delegate(exchange)
             checked = await answer_check.check(exchange, answer)
             if checked.failure is None or (checked.is_empty and not may_step):
+                if exchange.decision is not first:
+                    self._shared.fallbacks.remember(first, exchange.body.model, exchange.decision)
                 return answer, checked.head  # clients ask again by themselves after an empty stream
             answer.release()
+            if checked.failure.refusal == api.UNKNOWN_MODEL:
+                if self._has_other_name(exchange, first):
+                    continue
+                raise RequestFailedError(checked.failure)
             refusals += 1
             is_tired = may_step and refusals > _MOST_REFUSALS
             if checked.failure.trouble != api.BUSY or is_tired:
@@ -255,6 +263,18 @@ class Failover:
                 await slot.refused()
             except SlotTimeoutError as error:
                 raise RequestFailedError(checked.failure) from error
+
+    def _has_other_name(self, exchange: Exchange, first: Decision) -> bool:
+        """Whether there is a name left to send for a model that the delegate does not know."""
+        fallbacks, model = self._shared.fallbacks, exchange.body.model
+        other = fallbacks.alternative(exchange.decision, model)
+        if other is None:
+            fallbacks.forget(exchange.decision)
+            exchange.send_as(first)
+            return False
+        _LOG.warning("A backend does not know a model; another name is sent")
+        exchange.send_as(other)
+        return True
 
     async def _relay(
         self, exchange: Exchange, answer: aiohttp.ClientResponse, head: bytes

@@ -184,6 +184,7 @@ class ProxyHandler:
                 choose=choose,
             ),
         )
+        decision = shared.fallbacks.applied(decision, body.model)
         thread = body.continued_thread
         return decision if thread is None else self._place(exchange, decision, thread)
 

@@ -65,6 +65,7 @@ async def relay(
         exchange.meter = meter = UsageMeter(
             content_type=answer.headers.get("Content-Type", ""),
             content_encoding="" if body.is_plain else answer.headers.get("Content-Encoding", ""),
+            watches_content=exchange.is_delegated,
         )
     try:
         response = await streaming.pass_on(

@@ -49,6 +49,9 @@ _CLAIM = re.compile(r"([a-z]+)_(hour|day)(?:_([a-z0-9_]{1,24}))?")
 _WORDS = "one two three four five six seven eight nine ten eleven twelve"
 _NUMBERS = {word: number for number, word in enumerate(_WORDS.split(), start=1)}
 _NUMBERS |= {"fourteen": 14, "thirty": 30}
+_OVERAGE_INCLUDED = "_overage_included"
+_OVERAGE_SUFFIX = "_oi"
+"""How the same part of a plan is called in claims, and in the names of headers."""
 
 
 @dataclass(slots=True)
@@ -93,8 +96,11 @@ def read(headers: LimitHeaders, now: datetime) -> tuple[QuotaWindow, ...]:
 
 
 def window_of_claim(claim: str) -> str | None:
-    """Return the name of a claim's window: `7d_opus` for `seven_day_opus`; None if it has none."""
-    found = _CLAIM.fullmatch(claim)
+    """Return the name of a claim's window: `7d_opus` for `seven_day_opus`; None if it has none.
+
+    It is the one that the window's headers carry: `7d_oi` for `seven_day_overage_included`.
+    """
+    found = _CLAIM.fullmatch(_header_name(claim))
     count = _NUMBERS.get(found[1]) if found else None
     if found is None or count is None:
         return None
@@ -102,12 +108,18 @@ def window_of_claim(claim: str) -> str | None:
     return f"{count}{found[2][0]}{part}"
 
 
+def _header_name(name: str) -> str:
+    """A window's name as headers have it."""
+    plain = name.removesuffix(_OVERAGE_INCLUDED)
+    return name if plain == name else plain + _OVERAGE_SUFFIX
+
+
 def _unified(found: list[tuple[str, str]], now: datetime) -> Iterator[QuotaWindow]:
     windows: dict[str, HeaderWindow] = {}
     for key, value in found:
         for suffix, take in _TAKE.items():
-            name = key.removesuffix(suffix)
-            if name == key or not _is_name(name):
+            name = _header_name(key.removesuffix(suffix))
+            if not key.endswith(suffix) or not _is_name(name):
                 continue
             if name in windows or len(windows) < MOST_WINDOWS:
                 take(windows.setdefault(name, HeaderWindow()), name, value, now)
@@ -125,11 +137,19 @@ def _is_name(name: str) -> bool:
 def _take_claim(
     found: list[tuple[str, str]], windows: dict[str, HeaderWindow], now: datetime
 ) -> None:
-    """Take what a rejection says of the representative claim's window beyond its own headers."""
+    """Take what a rejection says of the representative claim's window beyond its own headers.
+
+    Where the claim's name is not that of any header, it speaks of the one window that is rejected.
+    """
     status = _first(_word(value) for key, value in found if key == "status")
     claim = _first(_word(value) for key, value in found if key == "representative-claim")
     name = window_of_claim(claim) if claim else None
-    if status != REJECTED or name is None:
+    if status != REJECTED:
+        return
+    rejected = [each for each, window in windows.items() if window.status == REJECTED]
+    if name not in windows and rejected:
+        name = rejected[0] if len(rejected) == 1 else None
+    if name is None:
         return
     resets = _first(_moment(value, name, now) for key, value in found if key == "reset")
     window = windows.setdefault(name, HeaderWindow())

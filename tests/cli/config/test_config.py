@@ -215,6 +215,7 @@ def test_show_as_json_holds_values_origins_and_notes(
         "match": "haiku",
         "backend": "zai",
         "send_model": "GLM-4.5-Air",
+        "fallback_model": None,
         "context_tokens": 128000,
         "max_output_tokens": None,
         "images": None,

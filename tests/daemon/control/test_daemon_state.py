@@ -21,6 +21,7 @@ from offramp_daemon import app
 from offramp_daemon.config.live_settings import LiveSettings
 from offramp_daemon.recording.console import Console
 from offramp_daemon.routing import pause
+from offramp_daemon.routing.decision import Decision
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -249,3 +250,20 @@ async def test_pause_that_cannot_be_saved_holds_and_says_so(world):
     assert daemon.delegation.pause == Pause(since=NOW)
     world.stop(daemon)
     assert note in world.shown.getvalue()
+
+
+async def test_status_says_which_model_is_sent_for_another_and_a_restart_changes_nothing(world):
+    daemon = await world.start()
+    route = world.settings.routes[0]
+    routed = Decision(backend=world.settings.backend("zai"), reason="route sonnet", route=route)
+    other = daemon.fallbacks.alternative(routed, "claude-sonnet-5-5")
+    assert other is not None
+    daemon.fallbacks.remember(routed, "claude-sonnet-5-5", other)
+    before = daemon.state.status(in_flight=0, records=daemon.recorder.state).fallbacks
+    assert [(each.model, each.sent, each.until) for each in before] == [
+        ("claude-sonnet-5-5", "GLM-4.7", NOW + 24 * HOUR)
+    ]
+    world.stop(daemon)
+    later = await world.start()
+    assert later.state.status(in_flight=0, records=later.recorder.state).fallbacks == before
+    world.stop(later)

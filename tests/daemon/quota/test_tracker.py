@@ -57,6 +57,26 @@ async def test_answer_tells_each_window_and_the_next_one_moves_it(desk):
     assert moments == {"5h": desk.now, "7d": START}
 
 
+@pytest.mark.parametrize("used", ["0.2", "-0.0"])
+async def test_refused_window_with_overage_is_one_window_and_cleared_by_the_next_answer(desk, used):
+    desk.tell(usual())
+    refused = {
+        "status": "rejected",
+        "representative-claim": "seven_day_overage_included",
+        "reset": epoch(THURSDAY),
+        "7d_oi-status": "rejected",
+    }
+    desk.tell(usual() | unified(refused))
+    desk.now += timedelta(minutes=1)
+    spent = [each.name for each in desk.plan().windows if windows.is_spent(each, desk.now)]
+    assert spent == ["7d_oi"]
+    assert desk.keeper.spent_until("anthropic", SONNET) is None
+    allowed = {"7d_oi-status": "allowed", "7d_oi-utilization": used}
+    desk.tell(usual() | unified(allowed))
+    assert desk.used() == {"5h": 0.41, "7d": 0.63, "7d_oi": abs(float(used))}
+    assert not [each for each in desk.plan().windows if windows.is_spent(each, desk.now)]
+
+
 async def test_window_past_its_reset_is_not_current(desk):
     desk.tell(usual())
     desk.now = SOON + timedelta(seconds=1)

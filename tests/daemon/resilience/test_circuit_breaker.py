@@ -17,7 +17,11 @@ from offramp_core.control.api import (
     UNREACHABLE,
 )
 from offramp_core.settings import Secret, default_backends
-from offramp_daemon.resilience.breaker_state import MOST_FAMILIES, StandingChange
+from offramp_daemon.resilience.breaker_state import (
+    MOST_FAMILIES,
+    MOST_SENDERS,
+    StandingChange,
+)
 from offramp_daemon.resilience.circuit_breaker import PROBE_LOST_S, CircuitBreaker
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -463,3 +467,83 @@ def test_a_request_without_a_model_is_a_family_too(world):
     world.fail(OVERLOADED, None, times=3)
     assert not world.may(None)
     assert world.may(SONNET)
+
+
+def suspect(world, *senders, model=SONNET):
+    """Fail once for each of these senders, in a way that a request can bring about by itself."""
+    for sender in senders:
+        permit = world.breaker.ask(ZAI, model, lambda sender=sender: sender)
+        world.breaker.note_failure(permit, FAILING, is_suspect=True)
+
+
+def is_open_for(world, sender, model=SONNET) -> bool:
+    permit = world.breaker.ask(ZAI, model, lambda: sender)
+    world.breaker.note_abandoned(permit)
+    return permit.is_open
+
+
+@pytest.mark.parametrize("times", [3, 4, 50])
+def test_failures_of_one_sender_bar_nobody_else(world, times):
+    suspect(world, *["a"] * times)
+    assert not is_open_for(world, "a")
+    assert is_open_for(world, "b")
+    assert is_open_for(world, "a", HAIKU)
+    assert world.may()
+    assert world.breaker.standing(ZAI) is None
+    assert world.told == []
+
+
+@pytest.mark.parametrize("senders", ["abc", "aab", "aba", "aaab"])
+def test_failures_of_two_senders_in_a_row_bar_all(world, senders):
+    suspect(world, *senders)
+    assert not is_open_for(world, "z")
+    assert not world.may()
+    assert world.causes() == [FAILING]
+
+
+def test_two_failures_of_two_senders_are_no_row_yet(world):
+    suspect(world, "a", "b")
+    assert is_open_for(world, "z")
+
+
+def test_success_of_another_ends_the_row_and_not_the_senders_own_bar(world):
+    suspect(world, "a", "a", "a")
+    world.breaker.note_success(world.breaker.ask(ZAI, SONNET, lambda: "b"))
+    suspect(world, "b", "c")
+    assert is_open_for(world, "z")
+    assert not is_open_for(world, "a")
+
+
+def test_sender_that_is_barred_is_tried_after_its_back_off(world):
+    suspect(world, "a", "a", "a")
+    world.passed_s = 6.0
+    probe = world.breaker.ask(ZAI, SONNET, lambda: "a")
+    assert (probe.is_open, probe.is_probe) == (True, True)
+    assert not is_open_for(world, "a")
+    world.breaker.note_failure(probe, FAILING, is_suspect=True)
+    assert not is_open_for(world, "a")
+    assert is_open_for(world, "b")
+    world.passed_s = 20.0
+    world.breaker.note_success(world.breaker.ask(ZAI, SONNET, lambda: "a"))
+    assert is_open_for(world, "a")
+    assert world.breaker.is_calm
+
+
+def test_sender_does_not_matter_to_what_speaks_of_the_backend(world):
+    permit = world.breaker.ask(ZAI, SONNET, lambda: "a")
+    world.breaker.note_failure(permit, UNREACHABLE, is_suspect=True)
+    assert not is_open_for(world, "b")
+
+
+def test_changed_settings_let_a_barred_sender_in(world, breaker):
+    suspect(world, "a", "a", "a")
+    changed = msgspec.structs.replace(ZAI, base_url="https://other.example")
+    assert breaker.ask(changed, SONNET, lambda: "a").is_open
+
+
+def test_senders_without_number_do_not_fill_the_memory(world, breaker):
+    for number in range(3 * MOST_SENDERS):
+        suspect(world, *[number] * 3)
+        breaker.note_success(breaker.ask(ZAI, SONNET, lambda: "well"))
+    assert not is_open_for(world, 3 * MOST_SENDERS - 1)
+    assert is_open_for(world, 0)

@@ -220,6 +220,61 @@ def test_claims_name_windows_by_one_rule(claim: str, name: str | None) -> None:
     assert anthropic.window_of_claim(claim) == name
 
 
+OVERAGE = "seven_day_overage_included"
+
+
+def refusal(claim: str, **fields: str) -> dict[str, str]:
+    """A rejection for that claim, the plan's own windows being allowed."""
+    named = {name.replace("__", "-"): value for name, value in fields.items()}
+    return {
+        **plan_headers(0.41, 0.63, SOON, THURSDAY),
+        **unified(
+            {
+                "status": "rejected",
+                "representative-claim": claim,
+                "reset": epoch(THURSDAY),
+                **named,
+            }
+        ),
+    }
+
+
+@pytest.mark.parametrize(
+    ("claim", "fields", "name"),
+    [
+        (OVERAGE, {"7d_oi__status": "rejected"}, "7d_oi"),
+        (OVERAGE, {"7d_oi__status": "rejected", "7d_oi__utilization": "1.03"}, "7d_oi"),
+        (OVERAGE, {}, "7d_oi"),
+        (OVERAGE, {"7d_overage_included__status": "rejected"}, "7d_oi"),
+        (
+            "five_hour_overage_included",
+            {"5h_oi__status": "rejected", "reset": epoch(SOON)},
+            "5h_oi",
+        ),
+        ("seven_day_opus", {"7d_opus__status": "rejected"}, "7d_opus"),
+        ("seven_day_sonnet", {}, "7d_sonnet"),
+        ("thirty_day_x", {"30d_x__status": "rejected"}, "30d_x"),
+        ("seven_day_renamed", {"7d_rn__status": "rejected"}, "7d_rn"),
+        ("of_next_year", {"7d_rn__status": "rejected"}, "7d_rn"),
+    ],
+)
+def test_claim_speaks_of_one_window_by_whatever_name(
+    claim: str, fields: dict[str, str], name: str
+) -> None:
+    found = read(refusal(claim, **fields))
+    assert set(found) == {"5h", "7d", name}
+    assert found[name].status == "rejected"
+    assert found[name].resets == (SOON if name == "5h_oi" else THURSDAY)
+    assert {found["5h"].status, found["7d"].status} == {"allowed"}
+
+
+def test_claim_that_no_header_names_adds_no_window_to_several_that_are_rejected() -> None:
+    found = read(
+        refusal("seven_day_renamed", **{"7d_a__status": "rejected", "5h_b__status": "rejected"})
+    )
+    assert set(found) == {"5h", "7d"}
+
+
 def classic(**changed: str) -> dict[str, str]:
     fields = {
         "requests-limit": "4000",
