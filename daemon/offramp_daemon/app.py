@@ -183,7 +183,10 @@ def compose(
         paths, folder, files, clock=clock, on_change=changes.notify, say=console.say
     )
     health = BackendHealth(clock, quota)
-    watch = DelegationWatch(clock, is_bypassed=lambda name: health.is_bypassed(name, live.current))
+    watch = DelegationWatch(
+        clock,
+        is_bypassed=lambda name, model: health.is_bypassed(name, model, live.current),
+    )
     client = ClientWatch(paths.claude_code_file, lambda: live.current, address)
     parts = Parts(
         live=live,

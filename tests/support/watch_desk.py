@@ -24,7 +24,9 @@ class Desk:
     writes: int = 0
 
     def __post_init__(self) -> None:
-        self.watch = DelegationWatch(lambda: self.now, is_bypassed=lambda _name: self.is_bypassed)
+        self.watch = DelegationWatch(
+            lambda: self.now, is_bypassed=lambda _name, _model: self.is_bypassed
+        )
         self.watch.follow(self.changes.append)
         self.watch.on_state = self.note_write
 

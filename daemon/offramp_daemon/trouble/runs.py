@@ -22,12 +22,14 @@ SKIPPED: Final = frozenset({api.REFUSED, api.UNKNOWN_MODEL, api.EMPTY_ANSWERS})
 """Causes that the next request meets again: with them the backend is not asked. The others are for
 the circuit breaker."""
 
-PASSING: Final = frozenset({api.OVERLOADED, api.BUSY, api.FAILING})
-"""Causes that may pass by themselves, and for which the breaker does not always bar a backend."""
 OF_REQUESTS: Final = SKIPPED | {api.TOO_LONG}
 """Causes that lie in what clients send."""
-NOTICED: Final = OF_REQUESTS | PASSING
+OF_SERVICE: Final = frozenset({api.OVERLOADED, api.BUSY, api.FAILING})
+"""Causes that may pass by themselves, and for which the breaker does not always bar a backend."""
+NOTICED: Final = OF_REQUESTS | OF_SERVICE
 """Causes whose runs are remembered."""
+_WITHOUT_ROWS: Final = frozenset({api.OVERLOADED, api.BUSY})
+"""Causes that no conversation brings about by itself."""
 
 PROBE_EVERY: Final = timedelta(minutes=15)
 """While requests skip the backend, one goes there so often."""
@@ -41,8 +43,8 @@ ENOUGH_IN_ONE: Final = 3
 ENOUGH_STOOD_IN: Final = 5
 """So many requests of one conversation Claude serves, at least one of which was refused: while its
 prompt cache is warm there, the others do not ask the backend again."""
-ENOUGH_PASSING: Final = 10
-"""For causes that pass by themselves, in a row and whatever the conversation."""
+ENOUGH_OF_SERVICE: Final = 10
+"""For causes that may pass by themselves, in a row and whatever the conversation."""
 ENOUGH_KEPT: Final = 10
 """For rules that keep requests on Claude, if several conversations are concerned."""
 ENOUGH_KEPT_IN_ONE: Final = 20
@@ -72,14 +74,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """How many Claude has served."""
 
     @property
-    def is_skipped(self) -> bool:
+    def is_lasting(self) -> bool:
         """Whether it was refused so often that asking again is useless."""
         return self.failed >= ENOUGH_IN_ONE
 
     @property
     def is_telling(self) -> bool:
         """Whether it shows that delegation does not work for this conversation."""
-        return self.is_skipped or self.stood_in >= ENOUGH_STOOD_IN
+        return self.is_lasting or self.stood_in >= ENOUGH_STOOD_IN
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,14 +122,16 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_general(self) -> bool:
         """Whether several conversations are concerned, and nobody was served meanwhile."""
-        return len(self.recent) >= ENOUGH_CONVERSATIONS and not self.is_by_conversation
+        if self.is_by_conversation or self.cause in OF_SERVICE:
+            return False
+        return len(self.recent) >= ENOUGH_CONVERSATIONS
 
     def skips(self, who: str) -> bool:
         """Whether a request of the conversation `who` would only be refused again."""
         if self.cause not in SKIPPED:
             return False
         row = self.rows.get(who)
-        return self.is_general or (row is not None and row.is_skipped)
+        return self.is_general or (row is not None and row.is_lasting)
 
     def is_due(self, now: Moment) -> bool:
         """Whether one request is to try. A clock that was set back keeps nobody waiting."""
@@ -170,9 +174,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         While all were skipped, nothing is left: what barred everybody is over. Else other
         conversations may still be refused.
         """
-        if self.cause in PASSING or self.is_general:
-            return None
-        return self._without(who)
+        is_of_all = self.is_general or self.cause in _WITHOUT_ROWS
+        return None if is_of_all else self._without(who)
 
     def delegated(self, who: str) -> Run | None:
         """Return what is left of a run of kept requests once one of `who` is not kept."""
@@ -189,13 +192,15 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
             in_row=0,
             since=min(row.since for row in rows.values()),
             requests=sum(row.stood_in for row in rows.values()),
-            next_try=self.next_try if any(row.is_skipped for row in rows.values()) else None,
+            next_try=self.next_try if any(row.is_lasting for row in rows.values()) else None,
         )
 
     def trouble(self, now: Moment) -> DelegationTrouble | None:
         """Return what there is to say of it; None while it shows nothing."""
-        if self.cause in PASSING:
-            return self._of_all() if self.in_row >= ENOUGH_PASSING else None
+        if self.cause in OF_SERVICE and self.in_row >= ENOUGH_OF_SERVICE:
+            return self._of_all()
+        if self.cause in _WITHOUT_ROWS:
+            return None
         if self.cause == api.KEPT and not self.is_by_conversation:
             enough = ENOUGH_KEPT if self.is_general else ENOUGH_KEPT_IN_ONE
             return self._of_all() if self.in_row >= enough else None

@@ -270,6 +270,31 @@ def test_passing_causes_are_reported_late_and_never_skipped(desk, cause):
     assert desk.watch.troubles() == ()
 
 
+def test_conversation_that_always_fails_is_reported_though_others_are_served(desk):
+    """The breaker may bar only that conversation, which its status does not show."""
+    for _ in range(3):
+        assert desk.watch.troubles() == ()
+        desk.ask("odd", cause=api.FAILING)
+        desk.ask("fine", cause=None)
+    (trouble,) = desk.watch.troubles()
+    assert (trouble.cause, trouble.requests, trouble.is_in_one_conversation) == (
+        api.FAILING,
+        3,
+        True,
+    )
+    assert desk.is_sent("odd")
+    desk.ask("odd", cause=None)
+    assert desk.watch.troubles() == ()
+
+
+@pytest.mark.parametrize("cause", [api.BUSY, api.OVERLOADED])
+def test_conversation_that_meets_a_full_service_now_and_then_is_no_trouble(desk, cause):
+    for _ in range(9):
+        desk.ask("s1", cause=cause)
+        desk.ask("s2", cause=None)
+    assert desk.watch.troubles() == ()
+
+
 def test_what_the_breaker_shows_is_not_shown_twice(desk):
     desk.is_bypassed = True
     for _ in range(30):
