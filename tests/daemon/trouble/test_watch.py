@@ -67,6 +67,17 @@ def test_one_odd_request_now_and_then_is_no_trouble(desk):
     assert desk.changes == []
 
 
+@pytest.mark.parametrize("rule", [None, "context_size"])
+def test_requests_that_are_served_write_nothing_for_one_that_was_not(desk, rule):
+    desk.ask("odd") if rule is None else keep(desk, rule, "odd")
+    desk.ask("fine", cause=None)
+    writes = desk.writes
+    for _ in range(10):
+        desk.ask("fine", cause=None)
+        desk.watch.note_delegated(about("fine"))
+    assert desk.writes - writes <= (0 if rule is None else 1)
+
+
 def test_two_refusals_in_one_conversation_are_not_enough(desk):
     desk.ask("s1")
     desk.ask("s1")
