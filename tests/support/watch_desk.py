@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from offramp_core.control import api
+from offramp_daemon.trouble import runs
 from offramp_daemon.trouble.watch import DelegationWatch, Skip, Subject, TroubleChange
 
 SONNET = "claude-sonnet-5-5"
@@ -75,6 +76,7 @@ class Desk:
 def about(
     session: str = "s1", model: str = SONNET, *, mark: str = "m1", agent: str = ""
 ) -> Subject:
+    session = session or runs.UNNAMED
     return Subject(
         backend="zai", model=model, mark=mark, session=session, conversation=f"{session}/{agent}"
     )

@@ -122,7 +122,12 @@ class RequestBody:
         return self._system_texts
 
 
+class _ToolsOnly(msgspec.Struct, gc=False):
+    tools: msgspec.Raw = _UNSET
+
+
 _VIEW = msgspec.json.Decoder(View)
+_TOOLS_ONLY = msgspec.json.Decoder(_ToolsOnly)
 _MODEL_ONLY = msgspec.json.Decoder(_ModelOnly)
 _TEXT = msgspec.json.Decoder(str)
 _PROMPT_SEARCH = 20
@@ -182,6 +187,15 @@ def _read_shielded(raw: bytes, candidate: bytes) -> RequestBody | None:
         return _read_odd(raw, source, surrogates)
     except (ValueError, RecursionError):
         return None
+
+
+def tools_of(body: RequestBody) -> bytes:
+    """The tools as they are written; empty where there are none, or they can't be read."""
+    try:
+        tools = bytes(_TOOLS_ONLY.decode(body.source).tools)
+    except (ValueError, RecursionError):
+        return b""
+    return b"" if tools in {b"null", b"[]"} else tools
 
 
 def text_of(block: ContentBlock) -> str:

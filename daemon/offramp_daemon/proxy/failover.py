@@ -135,7 +135,7 @@ class Failover:
         else:
             if not failover_policy.is_worse(answer, cause):
                 if answer.status < ERROR_STATUS:
-                    why = ended.trouble_cause if ended else cause
+                    why = cause or (ended.trouble_cause if ended else None)
                     self._shared.notes.note_stood_in(exchange, before, why)
                 return await self._relay(exchange, answer, head)
             answer.release()

@@ -43,8 +43,8 @@ ENOUGH_IN_ONE: Final = 3
 ENOUGH_STOOD_IN: Final = 5
 """So many requests of one conversation Claude serves, at least one of which was refused: while its
 prompt cache is warm there, the others do not ask the backend again."""
-ENOUGH_OF_SERVICE: Final = 10
-"""For causes that may pass by themselves, in a row and whatever the conversation."""
+ENOUGH_OF_ALL: Final = 10
+"""In a row, and whatever the conversation: for causes that may pass by themselves, say."""
 ENOUGH_KEPT: Final = 10
 """For rules that keep requests on Claude, if several conversations are concerned."""
 ENOUGH_KEPT_IN_ONE: Final = 20
@@ -54,8 +54,8 @@ BY_CONVERSATION: Final = frozenset({"context_size", api.TOO_LONG})
 UNCOUNTED: Final = frozenset({"quota_probe", "safety_check"})
 """Rules that are about single requests, which are best served by Claude."""
 
-NOBODY: Final = ""
-"""Stands for the conversation of requests that name none."""
+UNNAMED: Final = "?"
+"""How the names begin that stand for requests without a conversation: behind it, what is alike."""
 
 MOST_ROWS: Final = 64
 
@@ -141,13 +141,13 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         """Return the run with one more request that was refused, or kept."""
         before = self.rows.get(who) or Row(since=now, latest=now)
         row = msgspec.structs.replace(before, latest=now, failed=before.failed + 1)
-        is_new = who not in {NOBODY, *self.recent} and len(self.recent) < ENOUGH_CONVERSATIONS
+        is_new = len(self.recent) < ENOUGH_CONVERSATIONS and who not in self.recent
         run = msgspec.structs.replace(
             self,
             latest=now,
             detail=detail or self.detail,
             rows=_with(self.rows, who, row),
-            recent=(*self.recent, who) if is_new else self.recent,
+            recent=(*self.recent, who) if is_new and not _is_unnamed(who) else self.recent,
             in_row=self.in_row + 1,
         )
         return run.tried(now) if run.skips(who) else run
@@ -200,15 +200,13 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     def trouble(self, now: Moment) -> DelegationTrouble | None:
         """Return what there is to say of it; None while it shows nothing."""
-        if self.cause in OF_SERVICE and self.in_row >= ENOUGH_OF_SERVICE:
-            return self._of_all()
-        if self.cause in _WITHOUT_ROWS:
-            return None
         if self.cause == api.KEPT and not self.is_by_conversation:
             enough = ENOUGH_KEPT if self.is_general else ENOUGH_KEPT_IN_ONE
             return self._of_all() if self.in_row >= enough else None
-        if self.is_general:
+        if self.is_general or (self.in_row >= ENOUGH_OF_ALL and not self.is_by_conversation):
             return self._of_all()
+        if self.cause in _WITHOUT_ROWS:
+            return None
         telling = {
             who: row
             for who, row in self.rows.items()
@@ -220,7 +218,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
             self._of_all(),
             since=min(row.since for row in telling.values()),
             requests=sum(row.stood_in for row in telling.values()),
-            is_in_one_conversation=NOBODY not in telling,
+            is_in_one_conversation=not any(map(_is_unnamed, telling)),
         )
 
     def _of_all(self) -> DelegationTrouble:
@@ -234,6 +232,15 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
             rule=self.rule,
             next_try=self.next_try,
         )
+
+
+def unnamed(alike: str) -> str:
+    """The name that stands for requests without a conversation that are `alike`."""
+    return f"{UNNAMED}{alike}"
+
+
+def _is_unnamed(who: str) -> bool:
+    return who.startswith(UNNAMED)
 
 
 def _with(rows: dict[str, Row], who: str, row: Row) -> dict[str, Row]:

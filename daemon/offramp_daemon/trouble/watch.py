@@ -45,9 +45,9 @@ class Subject:
     """As it is sent there."""
     mark: str
     """Of the settings that it was routed by; another mark, another run."""
-    session: str = runs.NOBODY
+    session: str = runs.UNNAMED
     """Whose requests are alike: those of a session and of its agents."""
-    conversation: str = runs.NOBODY
+    conversation: str = runs.UNNAMED
     """Whose requests grow together: those of one agent of a session."""
 
 

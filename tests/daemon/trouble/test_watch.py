@@ -108,6 +108,24 @@ def test_requests_without_a_conversation_are_no_second_conversation(desk):
     assert desk.is_sent("s2")
 
 
+def test_requests_without_a_conversation_are_told_apart_by_what_they_are_like(desk):
+    for _ in range(3):
+        desk.ask("?odd tools")
+    assert not desk.is_sent("?odd tools")
+    assert desk.is_sent("?others")
+    desk.ask("?others")
+    assert desk.is_sent("?others")
+
+
+def test_refusals_of_ever_other_requests_without_a_conversation_are_reported(desk):
+    for number in range(10):
+        assert desk.watch.troubles() == ()
+        desk.ask(f"?{number}")
+    (trouble,) = desk.watch.troubles()
+    assert (trouble.requests, trouble.is_in_one_conversation) == (10, False)
+    assert desk.is_sent("?10")
+
+
 def test_twenty_refusals_are_counted_and_all_but_three_skip(desk):
     sent = [desk.ask("") is None for _ in range(20)]
     assert sent == [True] * 3 + [False] * 17
