@@ -87,11 +87,11 @@ class Parts:
     delegation: Delegation
     pauses: PauseKeeper
     keys: KeyWatch
+    troubles: TroubleKeeper
+    client: ClientWatch
     pilot: Pilot
     quota: QuotaTracker
     health: BackendHealth
-    troubles: TroubleKeeper
-    client: ClientWatch
     state: DaemonState
     clock: Clock
 
@@ -204,13 +204,13 @@ def compose(
             is_follower=supervisor_pid is not None,
         ),
         keys=KeyWatch(live, announcer, changes),
-        pilot=pilot,
-        quota=quota,
-        health=health,
         troubles=TroubleKeeper(
             paths.troubles_file, watch, files, settings=lambda: live.current, say=console.say
         ),
         client=client,
+        pilot=pilot,
+        quota=quota,
+        health=health,
         state=DaemonState(
             live,
             delegation,
@@ -376,8 +376,9 @@ async def _running(
 def _connect(parts: Parts, upstream: Upstream) -> tuple[ProxyHandler, dict[str, QuotaPoller]]:
     """Put together what talks to the services."""
     live, health, quota = parts.live, parts.health, parts.quota
+    notes = RequestNotes(parts.troubles.watch)
     upstream.follow_network(health.breaker.note_network_changed)
-    forwarder, notes = Forwarder(upstream, quota.read_answer), RequestNotes(parts.troubles.watch)
+    forwarder = Forwarder(upstream, quota.read_answer)
     proxy = ProxyHandler(
         settings=lambda: live.current,
         forwarder=forwarder,
@@ -385,8 +386,8 @@ def _connect(parts: Parts, upstream: Upstream) -> tuple[ProxyHandler, dict[str, 
             breaker=health.breaker,
             queue=health.queue,
             conversations=ConversationAffinity(),
-            spent_until=quota.spent_until,
             notes=notes,
+            spent_until=quota.spent_until,
         ),
         listeners=(*health.listeners, notes.note_outcome, parts.keep_record),
         is_private=parts.console.is_private,

@@ -45,10 +45,10 @@ class DaemonState:
         self._live = live
         self._delegation = delegation
         self._health = health
-        self._quota = quota
-        self._pilot = pilot
         self._watch = watch
         self._client = client
+        self._quota = quota
+        self._pilot = pilot
         self._address = address
         self._settings_file = settings_file
         self._supervisor_pid = supervisor_pid
@@ -82,6 +82,9 @@ class DaemonState:
             ),
             delegation=settings.delegation,
             delegation_why=self._pilot.why if settings.delegation == "auto" else None,
+            troubles=self._watch.troubles(),
+            stand_ins=self._watch.stand_ins(),
+            client_problem=self._client.problem,
             in_flight=in_flight,
             records=RecordsStatus(
                 written=records.written,
@@ -94,7 +97,4 @@ class DaemonState:
             supervisor_pid=self._supervisor_pid,
             settings_problem=self._live.problem,
             quota=self._quota.plans(),
-            troubles=self._watch.troubles(),
-            stand_ins=self._watch.stand_ins(),
-            client_problem=self._client.problem,
         )

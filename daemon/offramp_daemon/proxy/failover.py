@@ -48,9 +48,9 @@ class SharedState:
     breaker: CircuitBreaker
     queue: RequestQueue
     conversations: ConversationAffinity
-    spent_until: SpentUntil = nothing_known
     notes: RequestNotes = field(default_factory=RequestNotes)
     """Knows which requests a delegate would only refuse again."""
+    spent_until: SpentUntil = nothing_known
 
 
 class _BarredError(Exception):
