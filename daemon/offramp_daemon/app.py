@@ -89,11 +89,11 @@ class Parts:
     delegation: Delegation
     pauses: PauseKeeper
     keys: KeyWatch
+    troubles: TroubleKeeper
+    client: ClientWatch
     pilot: Pilot
     quota: QuotaTracker
     health: BackendHealth
-    troubles: TroubleKeeper
-    client: ClientWatch
     fallbacks: ModelFallbacks
     fallback_file: FallbackFile
     state: DaemonState
@@ -188,7 +188,10 @@ def compose(
         paths, folder, files, clock=clock, on_change=changes.notify, say=console.say
     )
     health = BackendHealth(clock, quota)
-    watch = DelegationWatch(clock, is_bypassed=lambda name: health.is_bypassed(name, live.current))
+    watch = DelegationWatch(
+        clock,
+        is_bypassed=lambda name, model: health.is_bypassed(name, model, live.current),
+    )
     client = ClientWatch(paths.claude_code_file, lambda: live.current, address)
     fallback_file = FallbackFile(paths.model_fallbacks_file, files, changes.notify)
     fallbacks = ModelFallbacks(clock=clock, on_change=fallback_file.put)
@@ -208,15 +211,15 @@ def compose(
             is_follower=supervisor_pid is not None,
         ),
         keys=KeyWatch(live, announcer, changes),
-        pilot=pilot,
-        quota=quota,
-        health=health,
         troubles=TroubleKeeper(
             paths.troubles_file, watch, files, settings=lambda: live.current, say=console.say
         ),
         client=client,
         fallbacks=fallbacks,
         fallback_file=fallback_file,
+        pilot=pilot,
+        quota=quota,
+        health=health,
         state=DaemonState(
             live,
             delegation,
@@ -383,8 +386,9 @@ async def _running(
 def _connect(parts: Parts, upstream: Upstream) -> tuple[ProxyHandler, dict[str, QuotaPoller]]:
     """Put together what talks to the services."""
     live, health, quota = parts.live, parts.health, parts.quota
+    notes = RequestNotes(parts.troubles.watch)
     upstream.follow_network(health.breaker.note_network_changed)
-    forwarder, notes = Forwarder(upstream, quota.read_answer), RequestNotes(parts.troubles.watch)
+    forwarder = Forwarder(upstream, quota.read_answer)
     parts.state.warnings = lambda: upstream.warnings
     proxy = ProxyHandler(
         settings=lambda: live.current,
@@ -393,9 +397,9 @@ def _connect(parts: Parts, upstream: Upstream) -> tuple[ProxyHandler, dict[str, 
             breaker=health.breaker,
             queue=health.queue,
             conversations=ConversationAffinity(),
-            spent_until=quota.spent_until,
             notes=notes,
             fallbacks=parts.fallbacks,
+            spent_until=quota.spent_until,
         ),
         listeners=(*health.listeners, notes.note_outcome, parts.keep_record),
         is_private=parts.console.is_private,

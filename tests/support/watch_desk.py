@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from offramp_core.control import api
+from offramp_daemon.trouble import runs
 from offramp_daemon.trouble.watch import DelegationWatch, Skip, Subject, TroubleChange
 
 SONNET = "claude-sonnet-5-5"
@@ -24,7 +25,9 @@ class Desk:
     writes: int = 0
 
     def __post_init__(self) -> None:
-        self.watch = DelegationWatch(lambda: self.now, is_bypassed=lambda _name: self.is_bypassed)
+        self.watch = DelegationWatch(
+            lambda: self.now, is_bypassed=lambda _name, _model: self.is_bypassed
+        )
         self.watch.follow(self.changes.append)
         self.watch.on_state = self.note_write
 
@@ -73,6 +76,7 @@ class Desk:
 def about(
     session: str = "s1", model: str = SONNET, *, mark: str = "m1", agent: str = ""
 ) -> Subject:
+    session = session or runs.UNNAMED
     return Subject(
         backend="zai", model=model, mark=mark, session=session, conversation=f"{session}/{agent}"
     )

@@ -48,11 +48,11 @@ class DaemonState:
         self._live = live
         self._delegation = delegation
         self._health = health
-        self._quota = quota
-        self._pilot = pilot
         self._watch = watch
         self._client = client
         self._fallbacks = fallbacks or ModelFallbacks()
+        self._quota = quota
+        self._pilot = pilot
         self._address = address
         self._settings_file = settings_file
         self._supervisor_pid = supervisor_pid
@@ -88,6 +88,9 @@ class DaemonState:
             ),
             delegation=settings.delegation,
             delegation_why=self._pilot.why if settings.delegation == "auto" else None,
+            troubles=self._watch.troubles(),
+            stand_ins=self._watch.stand_ins(),
+            client_problem=self._client.problem,
             in_flight=in_flight,
             records=RecordsStatus(
                 written=records.written,
@@ -100,9 +103,6 @@ class DaemonState:
             supervisor_pid=self._supervisor_pid,
             settings_problem=self._live.problem,
             quota=self._quota.plans(),
-            troubles=self._watch.troubles(),
-            stand_ins=self._watch.stand_ins(),
-            client_problem=self._client.problem,
             warnings=self.warnings(),
             fallbacks=self._fallbacks.current(settings.backends),
         )

@@ -50,11 +50,11 @@ class SharedState:
     breaker: CircuitBreaker
     queue: RequestQueue
     conversations: ConversationAffinity
-    spent_until: SpentUntil = nothing_known
     notes: RequestNotes = field(default_factory=RequestNotes)
     """Knows which requests a delegate would only refuse again."""
     threads: ThreadOrigins = field(default_factory=ThreadOrigins)
     fallbacks: ModelFallbacks = field(default_factory=ModelFallbacks)
+    spent_until: SpentUntil = nothing_known
 
 
 class _BarredError(Exception):
@@ -139,7 +139,7 @@ class Failover:
         else:
             if not failover_policy.is_worse(answer, cause):
                 if answer.status < ERROR_STATUS:
-                    why = ended.trouble_cause if ended else cause
+                    why = cause or (ended.trouble_cause if ended else None)
                     self._shared.notes.note_stood_in(exchange, before, why)
                 return await self._relay(exchange, answer, head)
             answer.release()

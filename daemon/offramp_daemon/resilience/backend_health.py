@@ -85,11 +85,11 @@ class BackendHealth:
             waiting=self.queue.waiting(backend.name),
         )
 
-    def is_bypassed(self, name: str, settings: Settings) -> bool:
-        """Whether the status shows that what belongs at the backend of that name goes elsewhere."""
+    def is_bypassed(self, name: str, model: str, settings: Settings) -> bool:
+        """Whether the status shows that requests for `model` go around the backend of that name."""
+        bypasses = [self._bypass(each) for each in settings.backends if each.name == name]
         return settings.failover and any(
-            backend.name == name and self._bypass(backend) is not None
-            for backend in settings.backends
+            bypass is not None and bypass.family in {None, model.lower()} for bypass in bypasses
         )
 
     def _bypass(self, backend: Backend) -> Bypass | None:

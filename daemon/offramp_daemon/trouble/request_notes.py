@@ -6,8 +6,10 @@ delegate's own name, whose client hears of each failure, and what Claude's spent
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING
 
+from offramp_daemon.messages import request_body
 from offramp_daemon.routing import router
 from offramp_daemon.trouble import runs
 from offramp_daemon.trouble.settings_mark import mark_of
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from offramp_core.settings import Route, Settings
     from offramp_daemon.exchange import Exchange
     from offramp_daemon.messages.outcome import Outcome
+    from offramp_daemon.messages.request_body import RequestBody
     from offramp_daemon.routing.decision import Decision
     from offramp_daemon.trouble.watch import Skip
 
@@ -79,7 +82,8 @@ class RequestNotes:
                 self._watch.note_stayed(subject)
 
     def _note_delegated(self, exchange: Exchange, outcome: Outcome) -> None:
-        cause = outcome.trouble_cause or outcome.kind
+        # What speaks of the backend is for the breaker, though a request may be at fault.
+        cause = outcome.kind or outcome.trouble_cause
         if cause is None and self._watch.is_calm:
             return
         subject = _subject(exchange, exchange.decision)
@@ -101,7 +105,7 @@ def _subject(exchange: Exchange, decision: Decision) -> Subject | None:
     route = _set_route(exchange.settings, decision.kept_from or decision.route)
     if route is None:
         return None
-    session = _fit(exchange.session_id)
+    session = _fit(exchange.session_id) or runs.unnamed(_shape(exchange.body))
     conversation = exchange.conversation
     return Subject(
         backend=route.backend,
@@ -122,10 +126,16 @@ def _set_route(settings: Settings, route: Route | None) -> Route | None:
     return None
 
 
+def _shape(body: RequestBody) -> str:
+    """What tells apart the requests without a session: their tools, which differ by program."""
+    tools = request_body.tools_of(body)
+    return f"{zlib.crc32(tools):x}" if tools else ""
+
+
 def _fit(name: str | None) -> str:
     """`name` fit to be kept: bounded, and no half characters, which no file can hold."""
     if not name:
-        return runs.NOBODY
+        return ""
     if name.isascii() and len(name) <= _ID_CHARACTERS:
         return name
     return name[:_ID_CHARACTERS].encode("utf-8", "replace").decode()

@@ -22,12 +22,14 @@ SKIPPED: Final = frozenset({api.REFUSED, api.UNKNOWN_MODEL, api.EMPTY_ANSWERS})
 """Causes that the next request meets again: with them the backend is not asked. The others are for
 the circuit breaker."""
 
-PASSING: Final = frozenset({api.OVERLOADED, api.BUSY, api.FAILING})
-"""Causes that may pass by themselves, and for which the breaker does not always bar a backend."""
 OF_REQUESTS: Final = SKIPPED | {api.TOO_LONG}
 """Causes that lie in what clients send."""
-NOTICED: Final = OF_REQUESTS | PASSING
+OF_SERVICE: Final = frozenset({api.OVERLOADED, api.BUSY, api.FAILING})
+"""Causes that may pass by themselves, and for which the breaker does not always bar a backend."""
+NOTICED: Final = OF_REQUESTS | OF_SERVICE
 """Causes whose runs are remembered."""
+_WITHOUT_ROWS: Final = frozenset({api.OVERLOADED, api.BUSY})
+"""Causes that no conversation brings about by itself."""
 
 PROBE_EVERY: Final = timedelta(minutes=15)
 """While requests skip the backend, one goes there so often."""
@@ -41,8 +43,8 @@ ENOUGH_IN_ONE: Final = 3
 ENOUGH_STOOD_IN: Final = 5
 """So many requests of one conversation Claude serves, at least one of which was refused: while its
 prompt cache is warm there, the others do not ask the backend again."""
-ENOUGH_PASSING: Final = 10
-"""For causes that pass by themselves, in a row and whatever the conversation."""
+ENOUGH_OF_ALL: Final = 10
+"""In a row, and whatever the conversation: for causes that may pass by themselves, say."""
 ENOUGH_KEPT: Final = 10
 """For rules that keep requests on Claude, if several conversations are concerned."""
 ENOUGH_KEPT_IN_ONE: Final = 20
@@ -52,8 +54,8 @@ BY_CONVERSATION: Final = frozenset({"context_size", api.TOO_LONG})
 UNCOUNTED: Final = frozenset({"quota_probe", "safety_check"})
 """Rules that are about single requests, which are best served by Claude."""
 
-NOBODY: Final = ""
-"""Stands for the conversation of requests that name none."""
+UNNAMED: Final = "?"
+"""How the names begin that stand for requests without a conversation: behind it, what is alike."""
 
 MOST_ROWS: Final = 64
 
@@ -72,14 +74,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """How many Claude has served."""
 
     @property
-    def is_skipped(self) -> bool:
+    def is_lasting(self) -> bool:
         """Whether it was refused so often that asking again is useless."""
         return self.failed >= ENOUGH_IN_ONE
 
     @property
     def is_telling(self) -> bool:
         """Whether it shows that delegation does not work for this conversation."""
-        return self.is_skipped or self.stood_in >= ENOUGH_STOOD_IN
+        return self.is_lasting or self.stood_in >= ENOUGH_STOOD_IN
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,14 +122,16 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_general(self) -> bool:
         """Whether several conversations are concerned, and nobody was served meanwhile."""
-        return len(self.recent) >= ENOUGH_CONVERSATIONS and not self.is_by_conversation
+        if self.is_by_conversation or self.cause in OF_SERVICE:
+            return False
+        return len(self.recent) >= ENOUGH_CONVERSATIONS
 
     def skips(self, who: str) -> bool:
         """Whether a request of the conversation `who` would only be refused again."""
         if self.cause not in SKIPPED:
             return False
         row = self.rows.get(who)
-        return self.is_general or (row is not None and row.is_skipped)
+        return self.is_general or (row is not None and row.is_lasting)
 
     def is_due(self, now: Moment) -> bool:
         """Whether one request is to try. A clock that was set back keeps nobody waiting."""
@@ -137,13 +141,13 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         """Return the run with one more request that was refused, or kept."""
         before = self.rows.get(who) or Row(since=now, latest=now)
         row = msgspec.structs.replace(before, latest=now, failed=before.failed + 1)
-        is_new = who not in {NOBODY, *self.recent} and len(self.recent) < ENOUGH_CONVERSATIONS
+        is_new = len(self.recent) < ENOUGH_CONVERSATIONS and who not in self.recent
         run = msgspec.structs.replace(
             self,
             latest=now,
             detail=detail or self.detail,
             rows=_with(self.rows, who, row),
-            recent=(*self.recent, who) if is_new else self.recent,
+            recent=(*self.recent, who) if is_new and not _is_unnamed(who) else self.recent,
             in_row=self.in_row + 1,
         )
         return run.tried(now) if run.skips(who) else run
@@ -170,15 +174,17 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         While all were skipped, nothing is left: what barred everybody is over. Else other
         conversations may still be refused.
         """
-        if self.cause in PASSING or self.is_general:
-            return None
-        return self._without(who)
+        is_of_all = self.is_general or self.cause in _WITHOUT_ROWS
+        return None if is_of_all else self._without(who)
 
     def delegated(self, who: str) -> Run | None:
         """Return what is left of a run of kept requests once one of `who` is not kept."""
         return self._without(who) if self.is_by_conversation else None
 
     def _without(self, who: str) -> Run | None:
+        """What is left once `who` is served; the run itself where that is no news."""
+        if who not in self.rows and not self.in_row:
+            return self
         rows = {name: row for name, row in self.rows.items() if name != who}
         if not rows:
             return None
@@ -189,18 +195,18 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
             in_row=0,
             since=min(row.since for row in rows.values()),
             requests=sum(row.stood_in for row in rows.values()),
-            next_try=self.next_try if any(row.is_skipped for row in rows.values()) else None,
+            next_try=self.next_try if any(row.is_lasting for row in rows.values()) else None,
         )
 
     def trouble(self, now: Moment) -> DelegationTrouble | None:
         """Return what there is to say of it; None while it shows nothing."""
-        if self.cause in PASSING:
-            return self._of_all() if self.in_row >= ENOUGH_PASSING else None
         if self.cause == api.KEPT and not self.is_by_conversation:
             enough = ENOUGH_KEPT if self.is_general else ENOUGH_KEPT_IN_ONE
             return self._of_all() if self.in_row >= enough else None
-        if self.is_general:
+        if self.is_general or (self.in_row >= ENOUGH_OF_ALL and not self.is_by_conversation):
             return self._of_all()
+        if self.cause in _WITHOUT_ROWS:
+            return None
         telling = {
             who: row
             for who, row in self.rows.items()
@@ -212,7 +218,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
             self._of_all(),
             since=min(row.since for row in telling.values()),
             requests=sum(row.stood_in for row in telling.values()),
-            is_in_one_conversation=NOBODY not in telling,
+            is_in_one_conversation=not any(map(_is_unnamed, telling)),
         )
 
     def _of_all(self) -> DelegationTrouble:
@@ -226,6 +232,15 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
             rule=self.rule,
             next_try=self.next_try,
         )
+
+
+def unnamed(alike: str) -> str:
+    """The name that stands for requests without a conversation that are `alike`."""
+    return f"{UNNAMED}{alike}"
+
+
+def _is_unnamed(who: str) -> bool:
+    return who.startswith(UNNAMED)
 
 
 def _with(rows: dict[str, Row], who: str, row: Row) -> dict[str, Row]:

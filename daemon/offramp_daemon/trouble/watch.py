@@ -45,9 +45,9 @@ class Subject:
     """As it is sent there."""
     mark: str
     """Of the settings that it was routed by; another mark, another run."""
-    session: str = runs.NOBODY
+    session: str = runs.UNNAMED
     """Whose requests are alike: those of a session and of its agents."""
-    conversation: str = runs.NOBODY
+    conversation: str = runs.UNNAMED
     """Whose requests grow together: those of one agent of a session."""
 
 
@@ -85,12 +85,12 @@ class DelegationWatch:
         self,
         clock: Clock = utc_now,
         *,
-        is_bypassed: Callable[[str], bool] = lambda _backend: False,
+        is_bypassed: Callable[[str, str], bool] = lambda _backend, _model: False,
     ) -> None:
         """All is well, as far as is known.
 
-        `is_bypassed` says of a backend by its name whether the circuit breaker bars it, which is
-        shown already.
+        `is_bypassed` says of a backend's and a model's names whether the circuit breaker bars them,
+        which is shown already.
         """
         self._clock = clock
         self._is_bypassed = is_bypassed
@@ -318,7 +318,7 @@ class DelegationWatch:
         now, found = self._clock(), {}
         for key, run in self._runs.items():
             trouble = run.trouble(now)
-            is_said = run.cause in runs.PASSING and self._is_bypassed(run.backend)
+            is_said = run.cause in runs.OF_SERVICE and self._is_bypassed(run.backend, run.model)
             if trouble is not None and not is_said:
                 found[key] = trouble
         return found

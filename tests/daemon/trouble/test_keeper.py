@@ -272,3 +272,19 @@ async def test_running_daemon_notices_that_claude_code_lost_the_address(
         await commands.until(lambda status: status.client_problem is None)
     told = [each["event"] for each in commands.told()]
     assert [each for each in told if each.startswith("client")] == ["client lost", "client found"]
+
+
+async def test_failing_model_is_a_trouble_only_until_the_breaker_bars_it(world):
+    daemon = await world.start()
+    backend, watch = world.settings.backend("zai"), daemon.troubles.watch
+    for number in range(10):
+        watch.note_failed(world.subject(f"s{number}"), api.FAILING, "HTTP 500")
+    assert [trouble.cause for trouble in watch.troubles()] == [api.FAILING]
+    breaker = daemon.health.breaker
+    for model, shown in (("GLM-4.5-Air", 1), (SONNET, 0)):
+        for _ in range(3):
+            breaker.note_failure(breaker.ask(backend, model), api.OVERLOADED)
+        assert len(watch.troubles()) == shown
+        breaker.note_success(breaker.ask(backend, model))
+    assert len(watch.troubles()) == 1
+    world.stop(daemon)

@@ -97,6 +97,25 @@ def test_model_is_named_as_the_route_sends_it(notes):
     assert (trouble.model, trouble.detail) == ("GLM-4.5-Air", "HTTP 400, code 1210")
 
 
+def test_failure_that_the_breaker_counts_is_reported_and_left_to_it(notes):
+    """The service may be at fault after all, and be well again long before a probe is due."""
+    odd = Outcome(status="error", kind=api.FAILING, trouble_cause=api.REFUSED, detail="HTTP 500")
+    for _ in range(3):
+        notes.end(odd)
+    assert notes.causes == [api.FAILING]
+    assert notes.notes.skip_for(notes.exchange()) is None
+
+
+def test_requests_without_a_session_are_told_apart_by_their_tools(notes):
+    for _ in range(3):
+        notes.end(REFUSED, None)
+    assert notes.notes.skip_for(notes.exchange(None)) is not None
+    other = notes.exchange(None)
+    body = {"model": SONNET, "tools": [{"name": "Bash", "input_schema": {}}], "messages": []}
+    other.body = request_body.read(json.dumps(body).encode())
+    assert notes.notes.skip_for(other) is None
+
+
 @pytest.mark.parametrize(
     "outcome",
     [of_abandoned(None, is_stopping=False), of_abandoned(200, is_stopping=True), UNREACHABLE],

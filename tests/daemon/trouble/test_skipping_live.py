@@ -66,12 +66,12 @@ async def proxy(sim: Simulator, desk: Desk) -> AsyncIterator[RunningProxy]:
 
 
 @pytest.mark.parametrize(
-    ("code", "status", "cause", "is_stream"),
+    ("model", "code", "status", "cause", "is_stream"),
     [
-        ("1210", 400, api.REFUSED, True),
-        ("1210", 400, api.REFUSED, False),
-        ("1214", 500, api.REFUSED, True),
-        ("1211", 400, api.UNKNOWN_MODEL, True),
+        (SONNET, "1210", 400, api.REFUSED, True),
+        (HAIKU, "1210", 400, api.REFUSED, False),
+        (SONNET, "1214", 500, api.REFUSED, True),
+        (HAIKU, "1211", 400, api.UNKNOWN_MODEL, True),
     ],
 )
 async def test_twenty_refused_in_a_row_are_reported_and_all_but_three_skip_the_round_trip(
@@ -79,6 +79,7 @@ async def test_twenty_refused_in_a_row_are_reported_and_all_but_three_skip_the_r
     proxy: RunningProxy,
     sim: Simulator,
     desk: Desk,
+    model: str,
     code: str,
     status: int,
     cause: str,
@@ -86,9 +87,10 @@ async def test_twenty_refused_in_a_row_are_reported_and_all_but_three_skip_the_r
 ) -> None:
     sim.script("zai", [f"zai={code}"] * 40)
     for _ in range(20):
-        assert (await send(client, proxy, ask(stream=is_stream)))[0] == 200
+        assert (await send(client, proxy, ask(model, stream=is_stream)))[0] == 200
     (trouble,) = desk.watch.troubles()
-    assert (trouble.backend, trouble.model, trouble.cause) == ("zai", SONNET, cause)
+    sent = SONNET if model == SONNET else "GLM-4.5-Air"
+    assert (trouble.backend, trouble.model, trouble.cause) == ("zai", sent, cause)
     assert (trouble.requests, trouble.detail) == (20, f"HTTP {status}, code {code}")
     assert asked(sim) == 3
     skipped = f"zai skipped ({cause}: HTTP {status}, code {code}), served by anthropic"

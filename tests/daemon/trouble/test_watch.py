@@ -67,6 +67,17 @@ def test_one_odd_request_now_and_then_is_no_trouble(desk):
     assert desk.changes == []
 
 
+@pytest.mark.parametrize("rule", [None, "context_size"])
+def test_requests_that_are_served_write_nothing_for_one_that_was_not(desk, rule):
+    desk.ask("odd") if rule is None else keep(desk, rule, "odd")
+    desk.ask("fine", cause=None)
+    writes = desk.writes
+    for _ in range(10):
+        desk.ask("fine", cause=None)
+        desk.watch.note_delegated(about("fine"))
+    assert desk.writes - writes <= (0 if rule is None else 1)
+
+
 def test_two_refusals_in_one_conversation_are_not_enough(desk):
     desk.ask("s1")
     desk.ask("s1")
@@ -95,6 +106,24 @@ def test_requests_without_a_conversation_are_no_second_conversation(desk):
     desk.ask("s1")
     desk.ask("")
     assert desk.is_sent("s2")
+
+
+def test_requests_without_a_conversation_are_told_apart_by_what_they_are_like(desk):
+    for _ in range(3):
+        desk.ask("?odd tools")
+    assert not desk.is_sent("?odd tools")
+    assert desk.is_sent("?others")
+    desk.ask("?others")
+    assert desk.is_sent("?others")
+
+
+def test_refusals_of_ever_other_requests_without_a_conversation_are_reported(desk):
+    for number in range(10):
+        assert desk.watch.troubles() == ()
+        desk.ask(f"?{number}")
+    (trouble,) = desk.watch.troubles()
+    assert (trouble.requests, trouble.is_in_one_conversation) == (10, False)
+    assert desk.is_sent("?10")
 
 
 def test_twenty_refusals_are_counted_and_all_but_three_skip(desk):
@@ -267,6 +296,31 @@ def test_passing_causes_are_reported_late_and_never_skipped(desk, cause):
     assert (trouble.cause, trouble.requests, trouble.next_try) == (cause, 10, None)
     assert desk.is_sent("s1")
     desk.ask("s1", cause=None)
+    assert desk.watch.troubles() == ()
+
+
+def test_conversation_that_always_fails_is_reported_though_others_are_served(desk):
+    """The breaker may bar only that conversation, which its status does not show."""
+    for _ in range(3):
+        assert desk.watch.troubles() == ()
+        desk.ask("odd", cause=api.FAILING)
+        desk.ask("fine", cause=None)
+    (trouble,) = desk.watch.troubles()
+    assert (trouble.cause, trouble.requests, trouble.is_in_one_conversation) == (
+        api.FAILING,
+        3,
+        True,
+    )
+    assert desk.is_sent("odd")
+    desk.ask("odd", cause=None)
+    assert desk.watch.troubles() == ()
+
+
+@pytest.mark.parametrize("cause", [api.BUSY, api.OVERLOADED])
+def test_conversation_that_meets_a_full_service_now_and_then_is_no_trouble(desk, cause):
+    for _ in range(9):
+        desk.ask("s1", cause=cause)
+        desk.ask("s2", cause=None)
     assert desk.watch.troubles() == ()
 
 
