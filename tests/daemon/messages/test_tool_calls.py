@@ -260,7 +260,17 @@ def test_only_a_request_that_knows_tools_may_be_answered_with_calls(body: bytes,
     assert may_call_tools(request_body.read(body)) is may
 
 
-def test_many_calls_with_one_id_are_repaired_in_linear_time() -> None:
+def test_many_calls_with_one_id_all_get_ids_of_their_own() -> None:
     blocks = repaired_blocks(*[call()] * 20_000)
 
     assert len({block["id"] for block in blocks}) == 20_000
+
+
+def test_many_odd_names_among_many_tools_are_all_repaired() -> None:
+    body = asked(tools=[{"name": f"Tool{number}"} for number in range(2000)])
+    calls = [call(id=f"call_{number}", name=f"tool{number}\n") for number in range(5000)]
+
+    names = [block["name"] for block in repaired_blocks(*calls, body=body)]
+
+    assert names[:2] == ["Tool0", "Tool1"]
+    assert names[-1] == "tool4999"

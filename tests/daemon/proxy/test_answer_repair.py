@@ -182,6 +182,21 @@ async def test_fault_in_a_json_answer_is_repaired(start_proxy, client, fault, co
     assert (record.input_tokens, record.output_tokens) == (12, 34)
 
 
+async def test_json_answer_in_http_chunks_is_repaired_and_gets_a_length(start_proxy, client):
+    body = whole(call(name="Bash</arg_value>"))
+
+    async def answer(connection: Connection) -> None:
+        head = SSE_HEAD.replace(b"text/event-stream", b"application/json")
+        await connection.write(head + chunk(body[:20]) + chunk(body[20:]) + b"0\r\n\r\n")
+
+    async with raw_upstream(answer) as zai, start_proxy(zai.url, zai.url) as proxy:
+        headers, came = await received(client, proxy, ask(**CALLING))
+
+    assert came == whole(call())
+    assert headers["content-length"] == str(len(came))
+    assert "transfer-encoding" not in headers
+
+
 @pytest.mark.parametrize("coding", ENCODERS)
 async def test_answer_without_faults_keeps_its_bytes(start_proxy, client, coding):
     stream, message = START + called() + END, ENCODERS[coding](whole(call()))
