@@ -260,6 +260,10 @@ def test_only_a_request_that_knows_tools_may_be_answered_with_calls(body: bytes,
     assert may_call_tools(request_body.read(body)) is may
 
 
+def test_event_of_another_type_is_left_as_it_came() -> None:
+    assert repair_for(asked()).event(event(call(name="Bash "), type="content_block_other")) is None
+
+
 def test_many_calls_with_one_id_all_get_ids_of_their_own() -> None:
     blocks = repaired_blocks(*[call()] * 20_000)
 

@@ -382,6 +382,20 @@ async def test_stream_that_is_damaged_on_its_way_is_cut(start_proxy, coding):
     assert record.status == "error"
 
 
+async def test_what_came_before_the_damage_goes_out_before_the_stream_is_cut(start_proxy):
+    faulty = called(name="Bash\n")
+    torn = faulty[: faulty.index(b"Bash")]
+    rest = gzip.compress(called() + torn) + b"\xff" * 100
+    zai_stream = Stepwise(gzip.compress(START), rest, coding="gzip")
+    async with (
+        raw_upstream(zai_stream.answer) as zai,
+        start_proxy(zai.url, zai.url) as proxy,
+    ):
+        came = await _begun_and_rest(proxy, zai_stream)
+
+    assert came == chunk(called()) + chunk(torn)
+
+
 @pytest.mark.parametrize("coding", STARTED)
 async def test_coded_stream_that_ends_early_is_cut(start_proxy, coding):
     request = post(b"/v1/messages", compact(ask(**CALLING)), b"Authorization: Bearer x\r\n")
