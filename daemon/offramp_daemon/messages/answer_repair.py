@@ -62,11 +62,17 @@ class StreamRepair:
 
     def _decoded(self, chunk: bytes) -> Iterable[bytes]:
         for start in range(0, len(chunk), _SLICE_BYTES):
-            self._decoder.feed(chunk[start : start + _SLICE_BYTES])
+            damage = None
+            try:
+                self._decoder.feed(chunk[start : start + _SLICE_BYTES])
+            except ContentCodingError as error:
+                damage = error  # what came before it is whole
             pieces, self._pieces = self._pieces, []
             for piece in pieces:
                 for place in range(0, len(piece), _PIECE_BYTES):
                     yield piece[place : place + _PIECE_BYTES]
+            if damage is not None:
+                raise damage
 
     def _take(self, piece: bytes) -> None:
         self._room -= len(piece)

@@ -15,6 +15,7 @@ import msgspec
 from offramp_daemon.messages import block_words, json_splice, tool_names
 from offramp_daemon.messages.json_splice import SpliceError
 from offramp_daemon.messages.lone_surrogates import shield
+from offramp_daemon.messages.tool_names import KnownTools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -69,7 +70,7 @@ class ToolCallRepair:
         """`body` is the request as the client sent it, and so what the client has stored."""
         self._body = body
         self._taken: set[str] | None = None
-        self._known_tools: tuple[str, ...] | None = None
+        self._known_tools: KnownTools | None = None
         self._next_number = 2
 
     def event(self, data: bytes) -> bytes | None:
@@ -129,9 +130,9 @@ class ToolCallRepair:
             changes["input"] = bytes(json_splice.as_object(block.input))
         return changes
 
-    def _tools(self) -> tuple[str, ...]:
+    def _tools(self) -> KnownTools:
         if self._known_tools is None:
-            self._known_tools = tuple(_tools_in(self._body))
+            self._known_tools = KnownTools(_tools_in(self._body))
         return self._known_tools
 
 

@@ -44,7 +44,27 @@ def is_valid_id(call_id: object) -> bool:
     return isinstance(call_id, str) and _ID.fullmatch(call_id) is not None
 
 
-def repaired_name(name: object, known_tools: Iterable[str] = ()) -> str:
+class KnownTools:
+    """The tools that a request offers, to be found by what a model wrote for one of them."""
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        """Names that are not valid are passed over: no call can have them."""
+        self._names = {name for name in names if is_valid_name(name)}
+        self._in_lower_case: dict[str, str | None] = {}
+        """None for what is the name of two tools but for the case."""
+        for name in self._names:
+            lower = name.lower()
+            self._in_lower_case[lower] = None if lower in self._in_lower_case else name
+
+    def find(self, reading: str) -> str | None:
+        """The tool of that name, or else the only one that has it in another case."""
+        return reading if reading in self._names else self._in_lower_case.get(reading.lower())
+
+
+NO_TOOLS = KnownTools()
+
+
+def repaired_name(name: object, known_tools: KnownTools = NO_TOOLS) -> str:
     """The name that `name` was meant to be; itself if it is valid.
 
     That is the one of `known_tools` that it spells, tokens, namespaces and case aside. Otherwise it
@@ -57,9 +77,8 @@ def repaired_name(name: object, known_tools: Iterable[str] = ()) -> str:
     parts = [part.strip() for part in _TOKEN.split(name) if part.strip()]
     first = parts[0] if parts else ""
     whole = "".join(map(_made_valid, parts))
-    known = [tool for tool in known_tools if is_valid_name(tool)]
     for reading in (_made_valid(first), whole, _only_word(first), _only_word(name)):
-        meant = _known_as(reading, known)
+        meant = known_tools.find(reading)
         if meant is not None:
             return meant
     return _made_valid(first)[:_NAME_LIMIT] or NO_NAME
@@ -112,11 +131,3 @@ def _only_word(text: str) -> str:
     """The word in `text`, namespaces and numbers aside; empty if it has more than one."""
     words = {word for word in _OTHER.split(text) if word and not word.isdigit()} - _NAMESPACES
     return words.pop() if len(words) == 1 else ""
-
-
-def _known_as(reading: str, known: list[str]) -> str | None:
-    """The known tool of that name, or else the only one that has it in another case."""
-    if reading in known:
-        return reading
-    found = {tool for tool in known if tool.lower() == reading.lower()}
-    return found.pop() if len(found) == 1 else None

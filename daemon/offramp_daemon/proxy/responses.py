@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 PLAIN_LIMIT_BYTES = 32 * 1024 * 1024
 """Of an answer that is looked at before it is passed on."""
 
+_LARGEST_GAIN = 1000
+"""How many times its length a coded answer may have, plain."""
 _STREAM = "text/event-stream"
 _LOG = logging.getLogger(__name__)
 
@@ -95,13 +97,14 @@ async def relay(
 
 async def _repaired(exchange: Exchange, answer: aiohttp.ClientResponse, head: bytes) -> _Body:
     """The body of a delegate's answer as it should reach the client."""
+    coding = answer.headers.get("Content-Encoding", "")
     if answer.content_type == _STREAM:
-        coding = answer.headers.get("Content-Encoding", "")
         opened = answer_repair.open_stream(exchange.body, coding, head)
         return _Body(*opened) if opened else _Body(head)
     if not answer.content.at_eof():  # too long to be looked at
         return _Body(head)
-    changed = await aside(len(head), _repaired_whole, exchange.body, answer, head)
+    length = len(head) * (_LARGEST_GAIN if coding else 1)
+    changed = await aside(length, _repaired_whole, exchange.body, answer, head)
     return _Body(head) if changed is None else _Body(changed, is_changed=True)
 
 

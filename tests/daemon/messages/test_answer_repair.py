@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 import zlib
 from typing import TYPE_CHECKING
 
@@ -97,6 +98,15 @@ def test_chunk_that_becomes_much_comes_in_small_pieces(coding: str) -> None:
 
     assert max(map(len, pieces)) <= 64 * 1024
     assert sum(map(len, pieces)) == len(START) + 4 * MIB
+
+
+def test_long_coded_chunk_is_read_to_its_end() -> None:
+    noise = b": " + random.Random(1).randbytes(100_000).hex().encode() + b"\n\n"
+    coded = gzip.compress(noise + FAULTY)
+    opened = open_stream(REQUEST, "gzip", coded[:1])
+    assert opened is not None
+
+    assert rest_of(opened[1], [coded[1:]]) == noise + RIGHT
 
 
 def test_chunk_without_a_coding_stays_one() -> None:

@@ -6,9 +6,12 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from offramp_daemon.messages import request_body
 from offramp_daemon.messages.tool_calls import ToolCallRepair, may_call_tools
+from offramp_daemon.messages.tool_names import is_valid_id, is_valid_name
 
 BASH = {"name": "Bash", "input_schema": {"type": "object"}}
 READ = {"name": "Read", "input_schema": {"type": "object"}}
@@ -260,7 +263,64 @@ def test_only_a_request_that_knows_tools_may_be_answered_with_calls(body: bytes,
     assert may_call_tools(request_body.read(body)) is may
 
 
-def test_many_calls_with_one_id_are_repaired_in_linear_time() -> None:
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=4,
+)
+CALLS = st.fixed_dictionaries(
+    {"type": st.just("tool_use")},
+    optional={
+        "id": ANYTHING | st.sampled_from(["call_0", "call_1"]),
+        "name": ANYTHING | st.sampled_from(["Bash", "bash ", "Read</arg_value>"]),
+        "input": ANYTHING,
+        "caller": ANYTHING,
+    },
+)
+
+
+@given(st.lists(CALLS | ANYTHING, max_size=5))
+def test_whatever_an_answer_holds_its_calls_become_valid(blocks: list[object]) -> None:
+    before = answer(*blocks)
+    after = repair_for(asked(*turn("call_0"))).answer(before) or before
+    contents: list[Any] = json.loads(after)["content"]
+    calls = [block for block in contents if isinstance(block, dict) and "type" in block]
+
+    assert len(contents) == len(blocks)
+    ids = [block["id"] for block in calls]
+    assert len({"call_0", *ids}) == len(ids) + 1
+    assert all(is_valid_id(call_id) for call_id in ids)
+    assert all(is_valid_name(block["name"]) for block in calls)
+    assert all(isinstance(block["input"], dict) for block in calls)
+
+
+@given(st.lists(CALLS, max_size=5))
+def test_whatever_begins_a_call_in_a_stream_becomes_valid(blocks: list[dict[str, Any]]) -> None:
+    repair = repair_for(asked(*turn("call_0")))
+    events = [event(block) for block in blocks]
+    begun = [json.loads(repair.event(each) or each)["content_block"] for each in events]
+
+    ids = [block["id"] for block in begun]
+    assert len({"call_0", *ids}) == len(ids) + 1
+    assert all(is_valid_id(block["id"]) and is_valid_name(block["name"]) for block in begun)
+    assert all(isinstance(block["input"], dict) for block in begun)
+
+
+def test_event_of_another_type_is_left_as_it_came() -> None:
+    assert repair_for(asked()).event(event(call(name="Bash "), type="content_block_other")) is None
+
+
+def test_many_calls_with_one_id_all_get_ids_of_their_own() -> None:
     blocks = repaired_blocks(*[call()] * 20_000)
 
     assert len({block["id"] for block in blocks}) == 20_000
+
+
+def test_many_odd_names_among_many_tools_are_all_repaired() -> None:
+    body = asked(tools=[{"name": f"Tool{number}"} for number in range(2000)])
+    calls = [call(id=f"call_{number}", name=f"tool{number}\n") for number in range(5000)]
+
+    names = [block["name"] for block in repaired_blocks(*calls, body=body)]
+
+    assert names[:2] == ["Tool0", "Tool1"]
+    assert names[-1] == "tool4999"

@@ -10,13 +10,16 @@ from hypothesis import strategies as st
 
 from offramp_daemon.messages.tool_names import (
     NO_NAME,
+    KnownTools,
     is_valid_id,
     is_valid_name,
     repaired_id,
     repaired_name,
 )
 
-TOOLS = ("Bash", "Read", "Write", "mcp__files__read", "WebFetch", "str_replace_editor")
+TOOLS = KnownTools(
+    ("Bash", "Read", "Write", "mcp__files__read", "WebFetch", "str_replace_editor", "not valid")
+)
 ANTHROPIC_NAME = re.compile(r"^[a-zA-Z0-9_-]{1,128}\Z")
 ANTHROPIC_ID = re.compile(r"^[a-zA-Z0-9_-]+\Z")
 
@@ -48,6 +51,7 @@ ANTHROPIC_ID = re.compile(r"^[a-zA-Z0-9_-]+\Z")
         ("BASH ", "Bash"),
         ("mcp__files__read</arg_key>", "mcp__files__read"),
         ("str_replace editor", "str_replace_editor"),
+        ("not valid", "not_valid"),
         ("mcp.files.read</tool_call>", "mcp_files_read"),
     ],
 )
@@ -87,8 +91,8 @@ def test_namespace_that_is_not_a_templates_leads_to_no_other_tool() -> None:
 
 
 def test_name_that_two_tools_share_in_other_cases_is_not_guessed() -> None:
-    assert repaired_name("READ\n", ("Read", "read")) == "READ"
-    assert repaired_name("read\n", ("Read", "read")) == "read"
+    assert repaired_name("READ\n", KnownTools(("Read", "read"))) == "READ"
+    assert repaired_name("read\n", KnownTools(("Read", "read"))) == "read"
 
 
 @pytest.mark.parametrize("name", ["Bash", "bash", "no_such_tool", "a" * 128, "-", "tool"])
@@ -98,11 +102,11 @@ def test_valid_name_stays_whether_offered_or_not(name: str) -> None:
 
 @given(st.text() | st.none() | st.integers(), st.lists(st.text(max_size=12), max_size=4))
 def test_any_name_becomes_valid_and_stays_so(name: object, known: list[str]) -> None:
-    repaired = repaired_name(name, known)
+    repaired = repaired_name(name, KnownTools(known))
 
     assert ANTHROPIC_NAME.match(repaired)
     assert is_valid_name(repaired)
-    assert repaired_name(repaired, known) == repaired
+    assert repaired_name(repaired, KnownTools(known)) == repaired
 
 
 @pytest.mark.parametrize("name", ["", "Bash\n", "a" * 129, "é", "٣", None, 3, b"Bash"])

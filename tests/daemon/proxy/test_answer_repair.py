@@ -182,6 +182,21 @@ async def test_fault_in_a_json_answer_is_repaired(start_proxy, client, fault, co
     assert (record.input_tokens, record.output_tokens) == (12, 34)
 
 
+async def test_json_answer_in_http_chunks_is_repaired_and_gets_a_length(start_proxy, client):
+    body = whole(call(name="Bash</arg_value>"))
+
+    async def answer(connection: Connection) -> None:
+        head = SSE_HEAD.replace(b"text/event-stream", b"application/json")
+        await connection.write(head + chunk(body[:20]) + chunk(body[20:]) + b"0\r\n\r\n")
+
+    async with raw_upstream(answer) as zai, start_proxy(zai.url, zai.url) as proxy:
+        headers, came = await received(client, proxy, ask(**CALLING))
+
+    assert came == whole(call())
+    assert headers["content-length"] == str(len(came))
+    assert "transfer-encoding" not in headers
+
+
 @pytest.mark.parametrize("coding", ENCODERS)
 async def test_answer_without_faults_keeps_its_bytes(start_proxy, client, coding):
     stream, message = START + called() + END, ENCODERS[coding](whole(call()))
@@ -365,6 +380,20 @@ async def test_stream_that_is_damaged_on_its_way_is_cut(start_proxy, coding):
 
     assert not came.endswith(b"0\r\n\r\n")
     assert record.status == "error"
+
+
+async def test_what_came_before_the_damage_goes_out_before_the_stream_is_cut(start_proxy):
+    faulty = called(name="Bash\n")
+    torn = faulty[: faulty.index(b"Bash")]
+    rest = gzip.compress(called() + torn) + b"\xff" * 100
+    zai_stream = Stepwise(gzip.compress(START), rest, coding="gzip")
+    async with (
+        raw_upstream(zai_stream.answer) as zai,
+        start_proxy(zai.url, zai.url) as proxy,
+    ):
+        came = await _begun_and_rest(proxy, zai_stream)
+
+    assert came == chunk(called()) + chunk(torn)
 
 
 @pytest.mark.parametrize("coding", STARTED)
