@@ -16,7 +16,11 @@ from offramp_daemon.messages.delegate_messages import DelegateCleaner
 from offramp_daemon.messages.history_survey import survey
 from offramp_daemon.messages.history_writer import HistoryWriter
 from offramp_daemon.messages.json_splice import Piece, SpliceError
-from offramp_daemon.messages.request_body import has_billing_line, without_billing_line
+from offramp_daemon.messages.request_body import (
+    has_billing_line,
+    is_blank_json,
+    without_billing_line,
+)
 
 if TYPE_CHECKING:
     from offramp_core.backend import Backend
@@ -112,22 +116,16 @@ def _fit_system(parts: dict[str, Piece], allowed: allow_list.AllowList) -> None:
         rest = account_email.without(parts["system"], is_reminder=True)
         if rest is not parts["system"]:
             parts["system"] = rest
-            if rest == b'""':
+            if is_blank_json(rest):
                 del parts["system"]
         return
     before = json_splice.items(parts["system"])
     found = (allowed.system_block(block) for block in before)
-    after = [account_email.without(block, is_reminder=True) for block in found if block]
+    after = [block for block in found if block is not None]
     if after != before:
-        after = [each for each in after if not _is_emptied(each)]
         parts["system"] = json_splice.join_items(after)
     if before and not after:
         del parts["system"]
-
-
-def _is_emptied(block: Piece) -> bool:
-    """Whether nothing is left of a system block, which services refuse."""
-    return bytes(json_splice.members(block).get("text", b"")) == b'""'
 
 
 def _add_to_system(parts: dict[str, Piece], line: str) -> None:
