@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from offramp_core.services import service_of
 from offramp_core.services.accepts import NEVER
-from offramp_daemon.messages import account_email, allow_list, json_splice, thinking, tool_list
+from offramp_daemon.messages import account_email, allow_list, json_splice, tool_list
 from offramp_daemon.messages.allow_list import Wanted, keep_members
 from offramp_daemon.messages.delegate_messages import DelegateCleaner
 from offramp_daemon.messages.history_survey import survey
@@ -25,6 +25,7 @@ from offramp_daemon.messages.request_body import (
 if TYPE_CHECKING:
     from offramp_core.backend import Backend
     from offramp_core.services import Model
+    from offramp_daemon.messages.history_survey import Target
     from offramp_daemon.messages.request_body import RequestBody
 
 NO_ADVISOR = "The advisor tool is not available in this conversation. Go on without it."
@@ -98,8 +99,8 @@ def _fit_inner(
     allowed = allow_list.for_wanted(wanted)
     changes: dict[str, bytes | None] = {}
     if body.messages:
-        cuts = thinking.cuts_for(body, backend.own_thinking, strip_all=strip_all)
-        repairs = survey(body, cuts, "gateway" if wanted.system_role else "delegate")
+        target: Target = "gateway" if wanted.system_role else "delegate"
+        repairs = survey(body, backend.own_thinking, target, strip_all=strip_all)
         cleaner = DelegateCleaner(allowed, body)
         parts["messages"] = HistoryWriter(repairs, cleaner).write(body, parts["messages"])
         changes = cleaner.tool_changes

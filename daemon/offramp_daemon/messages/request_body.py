@@ -85,6 +85,7 @@ class View(msgspec.Struct, gc=False):
     stop_sequences: Any = None
     safeguards: msgspec.Raw = _UNSET
     mcp_servers: Any = None
+    thread: Any = None
 
 
 class _ModelOnly(msgspec.Struct, gc=False):
@@ -196,6 +197,14 @@ def _read_shielded(raw: bytes, candidate: bytes) -> RequestBody | None:
         return _read_odd(raw, source, surrogates)
     except (ValueError, RecursionError):
         return None
+
+
+def continues_thread(body: RequestBody) -> bool:
+    """Whether a request holds only the newest messages of a thread that Anthropic keeps."""
+    thread = body.view.thread if body.view else None
+    return isinstance(thread, dict) and (
+        thread.get("type") == "continue" or "previous_message_id" in thread
+    )
 
 
 def text_of(block: ContentBlock) -> str:

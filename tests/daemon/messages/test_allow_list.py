@@ -470,8 +470,10 @@ def test_invented_fields_and_blocks_reach_no_delegate(messages, place, role, kin
     known = {"type": kind, **NEW, "cache_control": {"type": "ephemeral", **NEW}}
     nested = {**result("t", content=[invented, {**text("a"), **NEW}]), **NEW}
     turn = {"role": role, "content": [invented, known, nested, text("meaning")], **NEW}
+    answer = assistant({**thought(ZAI_SIGNATURE), **NEW}, invented, {**call("t"), **NEW})
+    paired = user(nested, {**text("meaning"), "cache_control": {"type": "ephemeral", **NEW}})
     body = ask(
-        messages=[*messages[:place], turn, *messages[place:]],
+        messages=[*messages[:place], turn, answer | NEW, paired | NEW, *messages[place:]],
         system=[invented, {**text("meaning too"), **NEW}],
         tools=[{"name": "A", "input_schema": {"x-new": MARK, "items": NEW}, **NEW}],
         thinking={"type": "adaptive", **NEW},

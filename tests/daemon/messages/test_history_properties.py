@@ -99,6 +99,8 @@ def test_what_went_before_an_answer_stays_the_same_on_every_turn(service, messag
 def test_no_words_are_lost_on_the_way_to_claude(messages):
     came = json.loads(body_of(messages))["messages"]
     sent = json.dumps(messages_at(CLAUDE, messages))
+    fields = json.loads(at(CLAUDE, messages))
+    assert {**fields, "messages": came} == json.loads(body_of(messages))
     for message in came:
         content = message["content"]
         blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content

@@ -456,6 +456,20 @@ def test_history_without_faults_leaves_as_the_very_bytes(messages):
     assert transform.for_client_backend(read(raw), ANTHROPIC_BACKEND) is raw
 
 
+@pytest.mark.parametrize("kind", ["continue", "later"])
+@pytest.mark.parametrize("send", [transform.for_client_backend, transform.without_thinking])
+def test_newest_messages_of_a_thread_are_not_judged_without_the_others(kind, send):
+    thread = {"type": kind, "previous_message_id": "msg_1"}
+    raw = encode(ask(messages=[user(result("t"), "a"), system("S")], thread=thread))
+    assert send(read(raw), ANTHROPIC_BACKEND) is raw
+
+
+def test_history_that_begins_with_a_summary_needs_no_turn_before_it():
+    summary = {"type": "compaction", "content": "So far"}
+    raw = encode(ask(messages=[assistant(summary, "A"), user("B")], thread={"type": "create"}))
+    assert transform.for_client_backend(read(raw), ANTHROPIC_BACKEND) is raw
+
+
 def test_only_the_messages_with_faults_change_their_bytes():
     good = '{ "role":"user",  "content":"\\u0041 \\/ \\ud83d" }'
     call_text = '{"type":"tool_use","id":"t", "name":"Bash" ,"input":"ls\\u0041\\ud83d"}'
