@@ -182,13 +182,13 @@ class _Surveyor:
         gone = self._cuts.get(index, _NOTHING)
         for number, block in enumerate(message.blocks):
             kind = block.type
-            if kind == "text":
-                if number not in gone and is_blank_text(block):
-                    self._change(index).dropped.add(number)
-                elif role == "user":
-                    self._saw_text(index)
-            elif number in gone:
+            if role == "user" and (kind != "tool_result" or number in gone):
+                self._saw_text(index)  # what goes may leave words, or an empty turn
+            if number in gone:
                 continue
+            if kind == "text":
+                if is_blank_text(block):
+                    self._change(index).dropped.add(number)
             elif kind == "tool_use":
                 if role == "assistant":
                     self._call(index, number, block)
@@ -196,11 +196,8 @@ class _Surveyor:
                     self._change(index).dropped.add(number)
             elif kind == "tool_result":
                 self._result(index, number, block, is_user=role == "user")
-            elif kind in SERVER_CALLS:
-                if type(block.input) is not ToolInput:
-                    self._change(index).inputs.add(number)
-            elif role == "user":
-                self._saw_text(index)
+            elif kind in SERVER_CALLS and not isinstance(block.input, ToolInput):
+                self._change(index).inputs.add(number)
 
     def _saw_text(self, index: int) -> None:
         if self._text_at is None:
@@ -214,7 +211,7 @@ class _Surveyor:
         name = block.name
         if not isinstance(name, str) or not is_name(name):
             self._set(index, number, "name", repaired_name(name, self._tool_names()))
-        if type(block.input) is not ToolInput:
+        if not isinstance(block.input, ToolInput):
             self._change(index).inputs.add(number)
 
     def _result(self, index: int, number: int, block: ContentBlock, *, is_user: bool) -> None:

@@ -238,6 +238,14 @@ def test_many_repeated_ids_take_no_more_than_their_number(service):
             [user("Hi"), assistant("So", "odd")],
         ),
         ([user("Hi", call("t"))], [user(text("Hi"))]),
+        (
+            [user("Hi"), assistant(call("t")), user(text(" ")), user(result("t"), "a")],
+            [user("Hi"), assistant(call("t")), user(result("t"), "a")],
+        ),
+        (
+            [user("Hi"), assistant(call("t")), user(thought("")), user(result("t"))],
+            [user("Hi"), assistant(call("t")), user(result("t"))],
+        ),
     ],
 )
 def test_calls_and_results_are_made_to_belong_together(service, messages, left):
