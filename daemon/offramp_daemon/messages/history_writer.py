@@ -122,6 +122,7 @@ class HistoryWriter:
         """What system items say, until there is a user turn to say it in."""
         self._is_in_calls = False
         self._carried: Parts = {}
+        self._carried_blocks: list[Piece] = []
         """What system items do besides, until there is a place for another one."""
 
     def write(self, body: RequestBody, messages: Piece) -> Piece:
@@ -215,17 +216,16 @@ class HistoryWriter:
     def _carry(self, parts: Parts) -> None:
         """Keep what a system item did besides for the next place where one may stand."""
         content = json_splice.items(parts.pop("content", b"[]"))
-        if not content and not parts.keys() - {"role"}:
-            return
-        before = json_splice.items(self._carried.get("content", b"[]"))
-        joined = json_splice.join_items([*before, *content])
-        self._carried = {**self._carried, **parts, "content": joined}
+        if content or parts.keys() - {"role"}:
+            self._carried |= parts
+            self._carried_blocks += content
 
     def _place_carried(self) -> None:
         """Add what is carried, as the next message is one that a system item may stand before."""
         if self._carried and self._last_role == "user":
-            self._turns.append(_message(self._carried))
-            self._carried = {}
+            content = json_splice.join_items(self._carried_blocks)
+            self._turns.append(_message({**self._carried, "content": content}))
+            self._carried, self._carried_blocks = {}, []
 
     def _before_answer(self) -> None:
         """Add what has to stand before an assistant turn."""
