@@ -18,6 +18,7 @@ Json = dict[str, Any]
 _THINKING = ("thinking", "redacted_thinking")
 _CALLS = ("server_tool_use", "mcp_tool_use")
 _LONG_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{100,}=*")
+_SERVER_CALL_ID = re.compile(r"(srvtoolu|mcptoolu)_[A-Za-z0-9_-]+")
 _DELEGATE_FIELDS = {
     "text": {"text", "cache_control"},
     "image": {"source", "cache_control"},
@@ -63,12 +64,12 @@ def _claude_block(role: str, block: Json) -> Iterator[str]:
         if not isinstance(seal, str) or not _LONG_BASE64.fullmatch(seal):
             yield "invalid signature in thinking block"
     if kind in _CALLS:
-        if not re.match(r"(srvtoolu|mcptoolu)_", str(block.get("id"))):
+        if not _SERVER_CALL_ID.fullmatch(str(block.get("id"))):
             yield f"id of {kind}"
         if not isinstance(block.get("input"), dict):
             yield f"input of {kind}"
     is_server_result = kind.endswith("_tool_result")
-    if is_server_result and not re.match(r"(srvtoolu|mcptoolu)_", str(block.get("tool_use_id"))):
+    if is_server_result and not _SERVER_CALL_ID.fullmatch(str(block.get("tool_use_id"))):
         yield f"id of {kind}"
 
 

@@ -17,7 +17,7 @@ import msgspec
 from offramp_daemon.messages import account_email, block_words, json_splice
 from offramp_daemon.messages.json_splice import Piece, SpliceError
 from offramp_daemon.messages.message_edit import PLACEHOLDER, kind_of
-from offramp_daemon.messages.request_body import ContentBlock
+from offramp_daemon.messages.request_body import ContentBlock, is_blank_json
 from offramp_daemon.messages.thinking import THINKING
 
 if TYPE_CHECKING:
@@ -116,12 +116,20 @@ class AllowList:
         kind = seen.type
         if is_cut and kind in THINKING:
             return None
-        if not is_cut and kind in self._positions.get(role, ()):
-            return account_email.without(self._reduced(piece, kind), is_reminder=role == "system")
-        if not is_cut and self.wanted.takes_block(kind):
+        is_known = not is_cut and kind in self._positions.get(role, ())
+        if not is_known and not is_cut and self.wanted.takes_block(kind):
             return piece
-        words = block_words.words_for(piece)
-        return account_email.without(block_words.text_block(words)) if words else None
+        if is_known:
+            found = self._reduced(piece, kind)
+        else:
+            words = block_words.words_for(piece)
+            if not words:
+                return None
+            found = block_words.text_block(words)
+        spoken = account_email.without(found, is_reminder=role == "system")
+        if spoken is not found and is_blank_json(json_splice.members(spoken).get("text", b"0")):
+            return None
+        return spoken
 
     def _reduced(self, piece: Piece, kind: str) -> Piece:
         """The block with its known fields only."""

@@ -13,10 +13,17 @@ from offramp_daemon.messages import json_splice
 if TYPE_CHECKING:
     from offramp_daemon.messages.json_splice import Piece
 
-_TEXT_KEYS = ("title", "url", "source", "text", "stdout", "stderr", "content", "data")
+_TEXT_KEYS = (
+    *("title", "url", "source", "text", "stdout", "stderr", "content", "data"),
+    *("lines", "tool_references"),
+)
 """Where search results and the results of server tools hold text, in the order to read it."""
 _HAVE_OTHER_WORDS = ("image", "document", "tool_reference")
 """These are not read for texts, inside a result either: their data is none."""
+_SPOKEN_INPUTS = ("query", "url", "code", "command")
+"""What calls of Anthropic's own tools say, by the names in their inputs. Its documentation."""
+_PLAIN_SOURCES = ("text", "content")
+_UPLOAD = "[A file was given to the code tool: it is not available here.]"
 _IMAGE = "[An image was left out: this model takes no images.]"
 _DOCUMENT = "[A document was left out: this model takes no such documents.]"
 
@@ -54,8 +61,12 @@ def _words(block: dict[str, Any]) -> str:
         case "document":
             texts = _texts(block, ("title", "context", "source"))
             return "\n".join(texts) if _is_plain(block) else _DOCUMENT
+        case "container_upload":
+            return _UPLOAD
+        case "server_tool_use" | "mcp_tool_use":
+            return _about_call(block)
         case str(kind) if kind.endswith("_tool_result"):
-            return "\n".join(_texts(block, ("content",)))
+            return "\n".join([*_texts(block, ("content",)), *_failure(block)])
         case _:
             return ""
 
@@ -78,7 +89,26 @@ def _about_tool(block: dict[str, Any], sentence: str) -> str:
 
 def _is_plain(block: dict[str, Any]) -> bool:
     source = block.get("source")
-    return isinstance(source, dict) and source.get("type") == "text"
+    return isinstance(source, dict) and source.get("type") in _PLAIN_SOURCES
+
+
+def _about_call(block: dict[str, Any]) -> str:
+    """Say what a tool of the service's own was asked; empty if that is not known."""
+    name, asked = tool_name(block), block.get("input")
+    if not isinstance(asked, dict) or not name:
+        return ""
+    if block.get("type") == "mcp_tool_use":
+        said = json.dumps(asked, ensure_ascii=False)
+    else:
+        said = "\n".join(_texts(asked, _SPOKEN_INPUTS))
+    return f"[The tool {name} was asked: {said}]" if said else ""
+
+
+def _failure(block: dict[str, Any]) -> list[str]:
+    """Say why a tool of the service's own failed."""
+    content = block.get("content")
+    code = content.get("error_code") if isinstance(content, dict) else None
+    return [f"[The tool failed: {code}]"] if isinstance(code, str) else []
 
 
 def _texts(value: dict[str, Any], keys: tuple[str, ...]) -> list[str]:

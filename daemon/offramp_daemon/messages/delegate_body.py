@@ -10,17 +10,22 @@ from typing import TYPE_CHECKING
 
 from offramp_core.services import service_of
 from offramp_core.services.accepts import NEVER
-from offramp_daemon.messages import account_email, allow_list, json_splice, thinking, tool_list
+from offramp_daemon.messages import account_email, allow_list, json_splice, tool_list
 from offramp_daemon.messages.allow_list import Wanted, keep_members
 from offramp_daemon.messages.delegate_messages import DelegateCleaner
 from offramp_daemon.messages.history_survey import survey
 from offramp_daemon.messages.history_writer import HistoryWriter
 from offramp_daemon.messages.json_splice import Piece, SpliceError
-from offramp_daemon.messages.request_body import has_billing_line, without_billing_line
+from offramp_daemon.messages.request_body import (
+    has_billing_line,
+    is_blank_json,
+    without_billing_line,
+)
 
 if TYPE_CHECKING:
     from offramp_core.backend import Backend
     from offramp_core.services import Model
+    from offramp_daemon.messages.history_survey import Target
     from offramp_daemon.messages.request_body import RequestBody
 
 NO_ADVISOR = "The advisor tool is not available in this conversation. Go on without it."
@@ -94,8 +99,8 @@ def _fit_inner(
     allowed = allow_list.for_wanted(wanted)
     changes: dict[str, bytes | None] = {}
     if body.messages:
-        cuts = thinking.cuts_for(body, backend.own_thinking, strip_all=strip_all)
-        repairs = survey(body, cuts, "gateway" if wanted.system_role else "delegate")
+        target: Target = "gateway" if wanted.system_role else "delegate"
+        repairs = survey(body, backend.own_thinking, target, strip_all=strip_all)
         cleaner = DelegateCleaner(allowed, body)
         parts["messages"] = HistoryWriter(repairs, cleaner).write(body, parts["messages"])
         changes = cleaner.tool_changes
@@ -112,22 +117,16 @@ def _fit_system(parts: dict[str, Piece], allowed: allow_list.AllowList) -> None:
         rest = account_email.without(parts["system"], is_reminder=True)
         if rest is not parts["system"]:
             parts["system"] = rest
-            if rest == b'""':
+            if is_blank_json(rest):
                 del parts["system"]
         return
     before = json_splice.items(parts["system"])
     found = (allowed.system_block(block) for block in before)
-    after = [account_email.without(block, is_reminder=True) for block in found if block]
+    after = [block for block in found if block is not None]
     if after != before:
-        after = [each for each in after if not _is_emptied(each)]
         parts["system"] = json_splice.join_items(after)
     if before and not after:
         del parts["system"]
-
-
-def _is_emptied(block: Piece) -> bool:
-    """Whether nothing is left of a system block, which services refuse."""
-    return bytes(json_splice.members(block).get("text", b"")) == b'""'
 
 
 def _add_to_system(parts: dict[str, Piece], line: str) -> None:

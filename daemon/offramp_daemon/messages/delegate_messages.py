@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 class DelegateCleaner:
     """Keeps of each message of one request what a delegate takes."""
 
-    begins_with_user = False
-
     def __init__(self, allowed: AllowList, body: RequestBody) -> None:
         """Begin a request."""
         self.folds = not allowed.wanted.system_role

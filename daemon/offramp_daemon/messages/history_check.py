@@ -13,22 +13,29 @@ from offramp_daemon.messages.request_body import (
     is_blank,
     is_blank_text,
 )
-from offramp_daemon.messages.thinking import SERVER_CALLS, THINKING
+from offramp_daemon.messages.thinking import SERVER_CALLS, THINKING, is_own_thinking
 from offramp_daemon.messages.tool_names import is_valid_id, is_valid_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Set
 
+    from offramp_core.backend import OwnThinking
     from offramp_daemon.messages.request_body import Message
 
 _NOTHING: frozenset[int] = frozenset()
+_MEDIA = ("image", "document")
 _OTHER_FAULTS = ("tool_result", *SERVER_CALLS)
 """Blocks of an answer that may have faults, unless they go anyway."""
 
 
-def is_fine(messages: Sequence[Message], gone: Mapping[int, Set[int]]) -> bool:
-    """Whether nothing has to change but that the blocks in `gone` go, by message."""
-    check = _Check()
+def is_fine(
+    messages: Sequence[Message], gone: Mapping[int, Set[int]], own: OwnThinking | None = None
+) -> bool:
+    """Whether nothing has to change but that the blocks in `gone` go, by message.
+
+    With `own` it is seen to as well that no block is foreign to a service of such thinking.
+    """
+    check = _Check(own)
     before: object = None
     is_item_before = False
     for index, message in enumerate(messages):
@@ -59,7 +66,8 @@ def _is_text(blocks: Sequence[ContentBlock]) -> bool:
 class _Check:
     """What one conversation held so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: OwnThinking | None) -> None:
+        self._own = own
         self._ids: set[str] = set()
         self._names: set[str] = set()
         self._open: set[str] = set()
@@ -79,7 +87,11 @@ class _Check:
                 calls.remove(call_id)
                 if has_odd_content(block):
                     return False
-            elif kind == "tool_use" or is_blank_text(block):
+            elif kind == "text":
+                if is_blank_text(block):
+                    return False
+                has_text = True
+            elif kind == "tool_use" or (self._own is not None and kind not in _MEDIA):
                 return False
             else:
                 has_text = True
@@ -94,6 +106,9 @@ class _Check:
                     return False
             elif kind == "tool_use":
                 if not isinstance(block.input, ToolInput) or not self._is_call(block):
+                    return False
+            elif self._own is not None:
+                if kind not in THINKING or not is_own_thinking(block, self._own):
                     return False
             elif kind in _OTHER_FAULTS and number not in gone:
                 return False

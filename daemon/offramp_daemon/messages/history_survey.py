@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from offramp_daemon.messages import json_splice
+from offramp_daemon.messages import json_splice, thinking
 from offramp_daemon.messages.history_check import has_odd_content, is_fine
 from offramp_daemon.messages.message_edit import Change
 from offramp_daemon.messages.request_body import (
@@ -27,9 +27,10 @@ from offramp_daemon.messages.request_body import (
 )
 from offramp_daemon.messages.system_places import misplaced
 from offramp_daemon.messages.thinking import SERVER_CALLS
-from offramp_daemon.messages.tool_names import CallIds, is_valid_name, repaired_name
+from offramp_daemon.messages.tool_names import CallIds, KnownTools, is_valid_name, repaired_name
 
 if TYPE_CHECKING:
+    from offramp_core.backend import OwnThinking
     from offramp_daemon.messages.json_splice import Piece
     from offramp_daemon.messages.request_body import Message, RequestBody
     from offramp_daemon.messages.thinking import Cuts
@@ -38,6 +39,8 @@ Target = Literal["claude", "gateway", "delegate"]
 """Who gets the conversation: Claude; another service that takes system items among the messages;
 one that takes none."""
 
+_BEGINNINGS = ("compaction",)
+"""An answer with such a block stands for all that was before it."""
 _INTERRUPTED = "The call was interrupted."
 _NOTHING: frozenset[int] = frozenset()
 
@@ -65,17 +68,32 @@ class Repairs:
     """System items between a call and its result, which no turn may part."""
     at_end: list[Piece] = field(default_factory=list)
     """Results that a user turn needs if one is put behind the last message."""
+    lacks_user: bool = False
+    """Whether a user turn has to stand before the first answer."""
+    breaks_tool_loop: bool = False
+    """Whether the last answer, in a tool loop, no longer begins with thinking."""
 
     def is_none(self) -> bool:
         """Whether the conversation is fine as it came."""
-        return not self.changes and not self.misplaced
+        return not self.changes and not self.misplaced and not self.lacks_user
 
 
-def survey(body: RequestBody, cuts: Cuts, target: Target) -> Repairs:
-    """Find what has to change in the messages of `body`, the blocks of `cuts` among it."""
+def survey(
+    body: RequestBody, own: OwnThinking, target: Target, *, strip_all: bool = False
+) -> Repairs:
+    """Find what has to change in the messages of `body`, blocks foreign to `own` among it.
+
+    `strip_all`: all thinking goes.
+    """
+    if is_fine(body.messages, {}, "none" if strip_all else own):
+        return Repairs()
+    cuts = thinking.cuts_for(body, own, strip_all=strip_all)
     if is_fine(body.messages, cuts.blocks):
-        return Repairs({index: Change(foreign=gone) for index, gone in cuts.blocks.items()})
-    return _Surveyor(body, cuts, target).run()
+        repairs = Repairs({index: Change(foreign=gone) for index, gone in cuts.blocks.items()})
+    else:
+        repairs = _Surveyor(body, cuts, target).run()
+    repairs.breaks_tool_loop = cuts.breaks_tool_loop
+    return repairs
 
 
 class _Surveyor:
@@ -87,11 +105,13 @@ class _Surveyor:
         self._target = target
         self._found = Repairs()
         self._ids = CallIds()
-        self._tools: frozenset[str] | None = None
+        self._tools: KnownTools | None = None
         self._open: dict[object, list[str]] = {}
         """Calls without results: the new ids, by the id that came."""
         self._before: object = None
         """The role of the turn before; system items are none."""
+        self._last = 0
+        """Where that turn is."""
         self._first = 0
         """The first of the user turns since the last assistant turn, or the other way round."""
         self._loose: list[int] = []
@@ -110,8 +130,8 @@ class _Surveyor:
                 self._turn(index, message)
         if self._open and self._before == "user":
             self._add_missing()
-        if self._target == "claude" and messages:
-            self._end(len(messages) - 1, messages[-1])
+        if self._target == "claude":
+            self._end()
         self._found.at_end = self._missing() if self._before == "assistant" else []
         self._found.misplaced = misplaced(messages, self._found.changes, self._target)
         return self._found
@@ -140,12 +160,15 @@ class _Surveyor:
             if not is_user and self._open:
                 self._add_missing()
             if self._before is None and not is_user and self._target == "claude":
-                self._change(index)  # a user turn has to stand before it
+                self._found.lacks_user = not any(
+                    block.type in _BEGINNINGS for block in message.blocks
+                )
             self._before = message.role
             self._first = index
             self._loose = []
             self._text_at = None
         self._loose.append(index)
+        self._last = index
         content = message.content
         if isinstance(content, list) and content:
             self._blocks(index, message)
@@ -159,13 +182,13 @@ class _Surveyor:
         gone = self._cuts.get(index, _NOTHING)
         for number, block in enumerate(message.blocks):
             kind = block.type
-            if kind == "text":
-                if number not in gone and is_blank_text(block):
-                    self._change(index).dropped.add(number)
-                elif role == "user":
-                    self._saw_text(index)
-            elif number in gone:
+            if role == "user" and (kind != "tool_result" or number in gone):
+                self._saw_text(index)  # what goes may leave words, or an empty turn
+            if number in gone:
                 continue
+            if kind == "text":
+                if is_blank_text(block):
+                    self._change(index).dropped.add(number)
             elif kind == "tool_use":
                 if role == "assistant":
                     self._call(index, number, block)
@@ -173,11 +196,8 @@ class _Surveyor:
                     self._change(index).dropped.add(number)
             elif kind == "tool_result":
                 self._result(index, number, block, is_user=role == "user")
-            elif kind in SERVER_CALLS:
-                if type(block.input) is not ToolInput:
-                    self._change(index).inputs.add(number)
-            elif role == "user":
-                self._saw_text(index)
+            elif kind in SERVER_CALLS and not isinstance(block.input, ToolInput):
+                self._change(index).inputs.add(number)
 
     def _saw_text(self, index: int) -> None:
         if self._text_at is None:
@@ -191,7 +211,7 @@ class _Surveyor:
         name = block.name
         if not isinstance(name, str) or not is_valid_name(name):
             self._set(index, number, "name", repaired_name(name, self._tool_names()))
-        if type(block.input) is not ToolInput:
+        if not isinstance(block.input, ToolInput):
             self._change(index).inputs.add(number)
 
     def _result(self, index: int, number: int, block: ContentBlock, *, is_user: bool) -> None:
@@ -232,19 +252,21 @@ class _Surveyor:
     def _missing(self) -> list[Piece]:
         return [_interrupted(call_id) for waiting in self._open.values() for call_id in waiting]
 
-    def _tool_names(self) -> frozenset[str]:
+    def _tool_names(self) -> KnownTools:
         if self._tools is None:
             try:
                 tools = _TOOL_NAMES.decode(self._body.source).tools
             except (ValueError, RecursionError):
                 tools = []
-            self._tools = frozenset(tool.name for tool in tools)
+            self._tools = KnownTools(tool.name for tool in tools)
         return self._tools
 
-    def _end(self, index: int, message: Message) -> None:
+    def _end(self) -> None:
         """Look for white space at the end of an answer that has to be continued."""
-        if message.role != "assistant":
+        if self._before != "assistant":
             return
+        index = self._last
+        message = self._body.messages[index]
         if isinstance(message.content, str):
             text = message.content
         else:

@@ -9,12 +9,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from offramp_daemon.messages import json_splice
-from offramp_daemon.messages.message_edit import PLACEHOLDER, blocks_of, kind_of, text_block
+from offramp_daemon.messages.message_edit import (
+    PLACEHOLDER,
+    Change,
+    blocks_of,
+    kind_of,
+    text_block,
+)
 
 if TYPE_CHECKING:
     from offramp_daemon.messages.history_survey import Repairs
     from offramp_daemon.messages.json_splice import Piece
-    from offramp_daemon.messages.message_edit import Block, Change
+    from offramp_daemon.messages.message_edit import Block
     from offramp_daemon.messages.request_body import Message, RequestBody
 
 Parts = dict[str, "Piece"]
@@ -28,8 +34,6 @@ class Cleaner(Protocol):
 
     folds: bool
     """Whether it takes no system items, so that each becomes a part of a user turn."""
-    begins_with_user: bool
-    """Whether it takes only conversations that begin with a user turn."""
 
     def is_clean(self, piece: Piece) -> bool:
         """Whether it takes a message that has no other faults."""
@@ -48,7 +52,6 @@ class AsTheyCame:
     """Cleans nothing: Claude takes what its client sends, and only foreign blocks go."""
 
     folds = False
-    begins_with_user = True
 
     def is_clean(self, _piece: Piece) -> bool:
         """Return True."""
@@ -82,6 +85,12 @@ class _Turn:
         self.is_text = False
         """Whether its content came as plain text, and may leave so."""
 
+    def join(self, turn: _Turn) -> None:
+        """Add what another turn of the same role holds."""
+        self.blocks += turn.blocks
+        self.reminders += turn.reminders
+        self.is_text = False
+
     def json(self) -> bytes:
         blocks = self.blocks
         if self.role == "user":
@@ -113,15 +122,21 @@ class HistoryWriter:
         """What system items say, until there is a user turn to say it in."""
         self._is_in_calls = False
         self._carried: Parts = {}
+        self._carried_blocks: list[Piece] = []
         """What system items do besides, until there is a place for another one."""
 
     def write(self, body: RequestBody, messages: Piece) -> Piece:
         """Write `messages`, those of `body`; return the very piece if it is fine."""
         pieces = json_splice.items(messages)
+        changes = self._repairs.changes
         for index, (message, piece) in enumerate(zip(body.messages, pieces, strict=True)):
-            change = self._repairs.changes.get(index)
+            change = changes.get(index)
             if message.role != "system":
-                self._turn(message, piece, change)
+                is_waiting = self._reminders or self._carried or not self._has_user
+                if change is None and not is_waiting and self._cleaner.is_clean(piece):
+                    self._append(piece, message.role)
+                else:
+                    self._turn(message, piece, change)
             elif self._cleaner.folds or index in self._repairs.misplaced:
                 self._is_in_calls = index in self._repairs.in_calls
                 self._fold(message, piece, change)
@@ -133,30 +148,25 @@ class HistoryWriter:
         return messages if written == pieces else json_splice.join_items(written)
 
     def _turn(self, message: Message, piece: Piece, change: Change | None) -> None:
-        is_user = message.role == "user"
-        if not is_user:
+        if message.role != "user":
             self._before_answer()
-        if change is None and not (is_user and self._reminders) and self._cleaner.is_clean(piece):
-            self._append(piece)
-        else:
-            self._add(self._taken_apart(message, piece, change), change)
-        self._last_role = message.role
-        self._has_user = self._has_user or is_user
-
-    def _add(self, turn: _Turn, change: Change | None) -> None:
+        elif self._reminders:
+            change = change or Change()
+        if change is None and self._cleaner.is_clean(piece):
+            self._append(piece, message.role)
+            return
+        turn = self._taken_apart(message, piece, change)
         if turn.role == "user":
-            turn.reminders += self._reminders
-            self._reminders = []
+            turn.reminders, self._reminders = self._reminders, []
         if change is not None and change.joins and self._last_role == "user":
-            open_turn = self._open_turn()
-            open_turn.blocks += turn.blocks
-            open_turn.reminders += turn.reminders
-            open_turn.is_text = False
+            self._open_turn().join(turn)
         else:
-            self._append(turn)
+            self._append(turn, message.role)
 
-    def _append(self, turn: Piece | _Turn) -> None:
+    def _append(self, turn: Piece | _Turn, role: object) -> None:
         self._last = len(self._turns)
+        self._last_role = role
+        self._has_user = self._has_user or role == "user"
         self._turns.append(turn)
 
     def _taken_apart(self, message: Message, piece: Piece, change: Change | None) -> _Turn:
@@ -206,32 +216,29 @@ class HistoryWriter:
     def _carry(self, parts: Parts) -> None:
         """Keep what a system item did besides for the next place where one may stand."""
         content = json_splice.items(parts.pop("content", b"[]"))
-        if not content and not parts.keys() - {"role"}:
-            return
-        before = json_splice.items(self._carried.get("content", b"[]"))
-        joined = json_splice.join_items([*before, *content])
-        self._carried = {**self._carried, **parts, "content": joined}
+        if content or parts.keys() - {"role"}:
+            self._carried |= parts
+            self._carried_blocks += content
 
     def _place_carried(self) -> None:
         """Add what is carried, as the next message is one that a system item may stand before."""
         if self._carried and self._last_role == "user":
-            self._turns.append(_message(self._carried))
-            self._carried = {}
+            content = json_splice.join_items(self._carried_blocks)
+            self._turns.append(_message({**self._carried, "content": content}))
+            self._carried, self._carried_blocks = {}, []
 
     def _before_answer(self) -> None:
         """Add what has to stand before an assistant turn."""
         if self._reminders and not self._is_in_calls:
             self._add_user_turn([])
-        elif self._cleaner.begins_with_user and not self._has_user:
+        elif self._repairs.lacks_user and not self._has_user:
             self._add_user_turn([PLACEHOLDER])
         self._place_carried()
 
     def _add_user_turn(self, blocks: list[Piece]) -> None:
         turn = _Turn("user", {"role": b'"user"'}, blocks)
         turn.reminders, self._reminders = self._reminders, []
-        self._append(turn)
-        self._last_role = "user"
-        self._has_user = True
+        self._append(turn, "user")
 
     def _end(self, *, was_empty: bool) -> None:
         if self._reminders:

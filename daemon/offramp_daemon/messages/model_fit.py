@@ -95,8 +95,9 @@ def nearest_effort(asked: str | None, taken: tuple[str, ...]) -> str | None:
 
 
 def _whole_number(piece: Piece | None) -> int | None:
+    """Read a number, which may be written with a point."""
     try:
-        return msgspec.json.decode(piece, type=int) if piece else None
+        return int(msgspec.json.decode(piece, type=int | float)) if piece else None
     except ValueError:
         return None
 

@@ -251,6 +251,11 @@ def is_blank_text(block: ContentBlock) -> bool:
     return block.type == "text" and _BLANK_TEXT.fullmatch(block.text) is not None
 
 
+def is_blank_json(text: bytes | msgspec.Raw) -> bool:
+    """Whether the JSON of a text holds nothing but white space, or is no text."""
+    return _BLANK_TEXT.fullmatch(text) is not None
+
+
 def has_billing_line(text: str) -> bool:
     """Whether a system text begins with Claude Code's billing header."""
     return text.startswith(_BILLING_MARK)

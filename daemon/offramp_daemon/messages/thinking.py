@@ -109,7 +109,7 @@ def _foreign_blocks(
         if kind == "text" and block.tool_use_id is None:  # most blocks, and never foreign
             continue
         if kind in THINKING:
-            if strips or not _is_own_thinking(block, own):
+            if strips or not is_own_thinking(block, own):
                 gone.add(index)
         elif kind in SERVER_CALLS:
             if not _is_own_call(block.id, own):
@@ -125,7 +125,8 @@ def _foreign_blocks(
     return frozenset(gone)
 
 
-def _is_own_thinking(block: ContentBlock, own: OwnThinking) -> bool:
+def is_own_thinking(block: ContentBlock, own: OwnThinking) -> bool:
+    """Whether a block of thinking is of the service that issues `own` signatures."""
     is_anthropic = _is_anthropic_signature(
         block.data if block.type == "redacted_thinking" else block.signature
     )

@@ -16,7 +16,6 @@ from offramp_daemon.messages import (
     delegate_body,
     json_splice,
     model_fit,
-    thinking,
     thinking_field,
 )
 from offramp_daemon.messages.errors import Failure, RequestFailedError
@@ -35,11 +34,14 @@ def for_client_backend(body: RequestBody, backend: Backend, *, strip_all: bool =
 
     A body that can't be taken apart goes as it came too: the backend says what is wrong with it.
     """
-    cuts = thinking.cuts_for(body, backend.own_thinking, strip_all=strip_all)
-    repairs = survey(body, cuts, "claude")
+    if (
+        body.continued_thread is not None
+    ):  # what stands before its messages is not here to be judged
+        return body.raw
+    repairs = survey(body, backend.own_thinking, "claude", strip_all=strip_all)
     if repairs.is_none():
         return body.raw
-    is_loop_broken = cuts.breaks_tool_loop and thinking_field.is_enabled(body)
+    is_loop_broken = repairs.breaks_tool_loop and thinking_field.is_enabled(body)
     return _repaired(body, repairs, turns_thinking_off=is_loop_broken)
 
 
@@ -48,8 +50,9 @@ def without_thinking(body: RequestBody, backend: Backend) -> bytes:
 
     Adaptive thinking stays on. The `enabled` form demands thinking in the history, so it goes.
     """
-    cuts = thinking.cuts_for(body, backend.own_thinking, strip_all=True)
-    repairs = survey(body, cuts, "claude")
+    if body.continued_thread is not None:
+        return body.raw
+    repairs = survey(body, backend.own_thinking, "claude", strip_all=True)
     return _repaired(body, repairs, turns_thinking_off=True)
 
 

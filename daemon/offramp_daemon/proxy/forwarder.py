@@ -65,15 +65,13 @@ class Forwarder:
         """
         backend, settings = exchange.decision.backend, exchange.settings
         passed = headers.to_client_backend(exchange.request.raw_headers)
-        plain = exchange.body.raw
-        if exchange.body.continued_thread is None:  # else it is a part, which only Claude can judge
-            plain = await aside(
-                len(exchange.body.raw),
-                transform.for_client_backend,
-                exchange.body,
-                backend,
-                strip_all=settings.thinking == "strip",
-            )
+        plain = await aside(
+            len(exchange.body.raw),
+            transform.for_client_backend,
+            exchange.body,
+            backend,
+            strip_all=settings.thinking == "strip",
+        )
         body = plain
         if body is exchange.body.raw:
             body = exchange.encoded

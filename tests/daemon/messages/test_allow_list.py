@@ -188,6 +188,74 @@ def test_search_results_keep_their_text():
     assert history[2] == user(result("t", content=[text("T\nS\nfound")]))
 
 
+def asked(name, kind="server_tool_use", **given):
+    return {"type": kind, "id": "srvtoolu_1", "name": name, "input": given}
+
+
+def answered(kind, content, **fields):
+    return {"type": kind, "tool_use_id": "srvtoolu_1", "content": content, **fields}
+
+
+@pytest.mark.parametrize(
+    ("block", "words"),
+    [
+        (asked("web_search", query="GLM limits"), "[The tool web_search was asked: GLM limits]"),
+        (
+            asked("web_fetch", url="https://a.invalid"),
+            "[The tool web_fetch was asked: https://a.inv",
+        ),
+        (asked("code_execution", code="print(1)"), "[The tool code_execution was asked: print(1)]"),
+        (asked("find", "mcp_tool_use", what="é"), '[The tool find was asked: {"what": "é"}]'),
+        (
+            answered(
+                "web_search_tool_result",
+                {"type": "web_search_tool_result_error", "error_code": "max_uses_exceeded"},
+            ),
+            "[The tool failed: max_uses_exceeded]",
+        ),
+        (answered("mcp_tool_result", [text("No such page")], is_error=True), "No such page"),
+        (
+            answered(
+                "bash_code_execution_tool_result",
+                {"type": "bash_code_execution_result", "stdout": "a.py", "stderr": "warned"},
+            ),
+            "a.py\nwarned",
+        ),
+        (
+            answered(
+                "tool_search_tool_result",
+                {"tool_references": [{"type": "tool_reference", "tool_name": "B"}]},
+            ),
+            "The tool B is loaded",
+        ),
+        ({"type": "container_upload", "file_id": "file_1"}, "[A file was given to the code tool"),
+        (
+            {"type": "document", "title": "T", "source": {"type": "content", "content": "body"}},
+            "T\nbody",
+        ),
+    ],
+)
+@pytest.mark.parametrize("role", ["user", "assistant"])
+def test_block_of_a_service_s_own_tools_reaches_a_delegate_in_words(block, words, role):
+    (said,) = messages_of(user("Hi"), {"role": role, "content": [block]})[1]["content"]
+    assert said["type"] == "text"
+    assert said["text"].startswith(words)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        asked("web_search"),
+        asked("web_search", query=""),
+        {**asked("x", query="q"), "name": None},
+        {**asked("x"), "input": "q"},
+        answered("web_search_tool_result", {"error_code": 7}),
+    ],
+)
+def test_block_of_a_service_s_own_tools_that_says_nothing_is_left_out(block):
+    assert messages_of(user("Hi"), assistant(block, "So"))[1] == assistant("So")
+
+
 @pytest.mark.parametrize("role", ["user", "system"])
 def test_thinking_outside_assistant_turns_is_left_out(role):
     odd = {"role": role, "content": [thought(ZAI_SIGNATURE, MARK), text("Hi")]}
@@ -402,8 +470,10 @@ def test_invented_fields_and_blocks_reach_no_delegate(messages, place, role, kin
     known = {"type": kind, **NEW, "cache_control": {"type": "ephemeral", **NEW}}
     nested = {**result("t", content=[invented, {**text("a"), **NEW}]), **NEW}
     turn = {"role": role, "content": [invented, known, nested, text("meaning")], **NEW}
+    answer = assistant({**thought(ZAI_SIGNATURE), **NEW}, invented, {**call("t"), **NEW})
+    paired = user(nested, {**text("meaning"), "cache_control": {"type": "ephemeral", **NEW}})
     body = ask(
-        messages=[*messages[:place], turn, *messages[place:]],
+        messages=[*messages[:place], turn, answer | NEW, paired | NEW, *messages[place:]],
         system=[invented, {**text("meaning too"), **NEW}],
         tools=[{"name": "A", "input_schema": {"x-new": MARK, "items": NEW}, **NEW}],
         thinking={"type": "adaptive", **NEW},
