@@ -132,12 +132,7 @@ SERVICE: Final = Service(
     aliases={"haiku": GLM_4_5_AIR, "sonnet": GLM_4_7, "opus": GLM_4_7},
     routes=(
         # Z.ai maps Sonnet's names to GLM-4.7 itself. Its documentation.
-        Route(
-            match="sonnet",
-            backend=NAME,
-            fallback_model=GLM_4_7.name,
-            context_tokens=GLM_4_7.context_tokens,
-        ),
+        Route(match="sonnet", backend=NAME, context_tokens=GLM_4_7.context_tokens),
         Route(
             match="haiku",
             backend=NAME,
