@@ -6,7 +6,7 @@ Anthropic's own error bodies never come here: they pass untouched. Pure; no sock
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from offramp_core.control import api
@@ -116,7 +116,7 @@ def from_delegate(
     if _is_too_long(status, error, kind):
         return too_long
     if is_large and _is_silent_refusal(status, error, service):
-        return replace(too_long, refusal=api.REFUSED)
+        return too_long
     if _is_unknown_model(status, error, kind):
         message = f"{backend} does not know the model that it was sent. {said}"
         return Failure(status=400, message=message, refusal=api.UNKNOWN_MODEL)

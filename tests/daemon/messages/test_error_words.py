@@ -122,7 +122,7 @@ def test_refusal_that_leaves_it_open_counts_by_the_size_of_the_request(status, b
     large, small = (failure_for(status, body, is_large=size) for size in (True, False))
     assert large.message.startswith("prompt is too long: ")
     assert not small.message.startswith("prompt is too long: ")
-    assert [large.refusal, small.refusal] == [api.REFUSED, api.REFUSED]
+    assert [large.refusal, small.refusal] == [api.TOO_LONG, api.REFUSED]
 
 
 @pytest.mark.parametrize(
