@@ -7,8 +7,12 @@ that a proxy which forwards something wrong finds out here. It never calls anyth
         sim.anthropic_url, sim.zai_url   # base URLs, on free ports
         sim.requests                     # all that arrived: raw path, raw headers, body bytes
         sim.leaks                        # credentials that arrived where they must not
+        sim.refusals                     # what requests were refused for, errors on demand aside
         sim.script("zai", ["zai=1308"])  # what the next POSTs to /v1/messages meet
     sim.zai.at_once = 2              # more than so many messages at a time meet zai=1302
+
+Each refusal has a name, in `anthropic_rules` and `zai_strictness`, and is on unless it is left out
+of `Simulator.start(anthropic_refuses=…, zai_refuses=…)`; docs/simulator.md lists them.
 
 What an answer is like is up to the last user message. `use the tool NAME with {json}` makes the
 model call that tool (if it is offered), several times over if the phrase is repeated, one a round;
