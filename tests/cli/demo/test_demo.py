@@ -43,6 +43,29 @@ async def test_history_is_written_once(tmp_path):
     assert counts[0] == counts[1] > 1000
 
 
+@pytest.mark.parametrize(
+    ("options", "backend"),
+    [
+        ((), "zai"),
+        (("--refuse", "zai:claude-names"), "anthropic"),
+        (("--lenient",), "zai"),
+        (("--lenient", "--refuse", "zai:claude-names"), "anthropic"),
+    ],
+)
+async def test_demo_refuses_what_it_is_asked_to(tmp_path, client, options, backend):
+    async with daemon_process(tmp_path, "--no-traffic", *options, is_demo=True) as running:
+        assert await ask(client, running, "claude-sonnet-4-5") == 200
+        assert await running.stop() == 0
+    assert running.records[-1].backend == backend
+
+
+async def test_demo_names_the_refusals_that_it_has(tmp_path):
+    ending = await run_command(tmp_path, "demo", "--allow", "zai:field")
+    assert ending.code != 0
+    assert "no refusal 'zai:field'" in ending.err
+    assert "zai:fields" in ending.err
+
+
 async def test_stats_of_the_demo_read_its_history_and_its_requests(tmp_path, client):
     async with daemon_process(tmp_path, "--no-traffic", is_demo=True) as running:
         for model in ("claude-opus-4-6", "claude-sonnet-4-5", "claude-haiku-4-5"):
