@@ -49,14 +49,14 @@ def _text_problems(place: str, block: JsonObject) -> Iterator[Problem]:
 
 def _empty_content(conversation: RequestView) -> Iterator[Problem]:
     for position, message in enumerate(conversation.messages):
-        if not message.get("content") and not _sets_the_effort(position, message):
+        if not message.get("content") and not _sets_the_effort(message):
             kind = "user messages" if message.get("role") == "user" else "all messages"
             yield invalid(f"messages.{position}: {kind} must have non-empty content")
 
 
 def _first_system_item(conversation: RequestView) -> Iterator[Problem]:
     for message in conversation.messages[:1]:
-        if message.get("role") == "system" and not _sets_the_effort(0, message):
+        if message.get("role") == "system" and not _sets_the_effort(message):
             yield invalid("messages.0: a `system` message cannot be the first one")
 
 
@@ -85,10 +85,13 @@ def _may_precede_a_system_item(message: JsonObject) -> bool:
     return message.get("role") == "user"
 
 
-def _sets_the_effort(position: int, message: JsonObject) -> bool:
-    """Whether it is the one item that may be first and empty: it holds only the effort."""
-    is_first = position == 0 and message.get("role") == "system"
-    return is_first and not message.get("content") and "output_config" in message
+def _sets_the_effort(message: JsonObject) -> bool:
+    """Whether it is a system item that may be empty, and the first: it holds only the effort.
+
+    Claude Code 2.1.332 sends one behind the summary of a conversation that it compacted.
+    """
+    is_empty = not message.get("content")
+    return message.get("role") == "system" and is_empty and "output_config" in message
 
 
 def _billing_block(conversation: RequestView) -> Iterator[Problem]:

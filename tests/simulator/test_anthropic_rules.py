@@ -15,6 +15,7 @@ ENABLED = {"type": "enabled", "budget_tokens": 1024}
 DISABLED = {"type": "disabled"}
 USER = {"role": "user", "content": "Hi"}
 SYSTEM = {"role": "system", "content": "Be brief."}
+EFFORT = {"role": "system", "content": [], "output_config": {"effort": "high"}}
 TEXT = {"type": "text", "text": "well"}
 CALL = {"type": "tool_use", "id": "toolu_1", "name": "Read", "input": {}}
 RESULT = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "seen"}
@@ -105,13 +106,8 @@ def test_refusal_is_met_only_where_it_is_on(name: str, asked: dict[str, Any]) ->
 
 
 GOOD = {
-    "effort in an empty first system item": {
-        **ask(),
-        "messages": [
-            {"role": "system", "content": [], "output_config": {"effort": "high"}},
-            USER,
-        ],
-    },
+    "effort in an empty first system item": {**ask(), "messages": [EFFORT, USER]},
+    "effort in an empty system item": ask(EFFORT, turn("assistant", TEXT), USER),
     "system item behind a server tool's result": ask(
         turn("assistant", SERVER_CALL, SERVER_RESULT), SYSTEM, turn("assistant", TEXT), USER
     ),
