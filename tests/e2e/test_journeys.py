@@ -6,12 +6,11 @@ that neither service refused anything, and that what is delegated was served by 
 
 from __future__ import annotations
 
-import base64
 import json
 import signal
 
 import pytest
-from claude_code import ask_for
+from claude_code import PIXEL, ask_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
@@ -19,9 +18,6 @@ TIERS = ("opus", "sonnet", "haiku", "fable")
 NONE: frozenset[str] = frozenset()
 SAFETY_CHECK = frozenset({"safety_check"})
 BOUND = frozenset({"bound-thinking"})
-PIXEL = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
-)
 
 
 async def test_every_tier_answers(journey):

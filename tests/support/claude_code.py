@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import sys
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parents[2] / ".cache/claude-code"
 _MCP_SERVER = Path(__file__).with_name("tiny_mcp_server.py")
 _LONGEST_RUN_S = 60
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
+)
+"""A picture of one pixel, as PNG."""
 
 
 def installed_versions() -> list[str]:
