@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from offramp_simulator import anthropic_rules, refusals, zai_strictness
@@ -32,3 +35,16 @@ def test_unknown_name_is_refused_with_the_known_ones(name: str) -> None:
     with pytest.raises(UnknownRefusalError, match="anthropic:call-ids") as raised:
         choose(allow=name)
     assert name in str(raised.value)
+
+
+def test_every_refusal_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs/simulator.md").read_text(encoding="utf-8")
+    zai, anthropic = page.split("## Z.ai\n")[1].split("## Anthropic\n")
+    documented = {
+        f"{service}:{name}"
+        for service, part in (("zai", zai), ("anthropic", anthropic.split("\nAn empty")[0]))
+        for row in part.splitlines()
+        if row.startswith("| `")
+        for name in re.findall(r"`([a-z-]+)`", row.split("|")[1])
+    }
+    assert documented == refusals.NAMES

@@ -120,5 +120,8 @@ def _load(paths: Paths, port: int, addresses: dict[str, str]) -> LoadedSettings:
     settings = msgspec.structs.replace(
         loaded.settings, port=port, log_dir=paths.log_dir, backends=backends, routes=routes
     )
-    note = "Demo: both services are simulated. Its numbers: offramp stats --demo"
-    return dataclasses.replace(loaded, settings=settings, notes=(note, *loaded.notes))
+    notes = (
+        "Demo: both services are simulated. Its numbers: offramp stats --demo",
+        f"Simulated Claude: {addresses[ANTHROPIC]}; Z.ai: {addresses[DELEGATE.name]}",
+    )
+    return dataclasses.replace(loaded, settings=settings, notes=(*notes, *loaded.notes))

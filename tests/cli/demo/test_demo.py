@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import time
@@ -57,6 +58,7 @@ async def test_demo_refuses_what_it_is_asked_to(tmp_path, client, options, backe
         assert await ask(client, running, "claude-sonnet-4-5") == 200
         assert await running.stop() == 0
     assert running.records[-1].backend == backend
+    assert re.search(r"Z\.ai: http://127\.0\.0\.1:\d+/api/anthropic", running.said)
 
 
 async def test_demo_names_the_refusals_that_it_has(tmp_path):
