@@ -56,6 +56,9 @@ What it holds
     redacted            a redacted_thinking block before the others (Anthropic)
     no-thinking         no thinking block, although it was asked for
     unsigned            Z.ai: thinking with an empty signature; unsigned=missing: with none
+    odd-input=KIND      Z.ai: calls whose input is an array, a string or null; odd-input is an array
+    leaked-name         Z.ai: calls of names that end in a template's token
+    odd-ids, same-ids   Z.ai: calls with ids such as functions.Bash:0, or all with the same id
     server-tool         a server tool's call and its result (ids as the service makes them)
     model=NAME          that name as the answer's model
     count=N             N as count_tokens' answer

@@ -6,7 +6,14 @@ import time
 from typing import TYPE_CHECKING
 
 from offramp_core.services.zai import NAME, QUOTA_PAGE
-from offramp_simulator import answers, signatures, zai_models, zai_rules, zai_strictness
+from offramp_simulator import (
+    answers,
+    signatures,
+    zai_models,
+    zai_rules,
+    zai_slips,
+    zai_strictness,
+)
 from offramp_simulator.answers import Answer, Maker, Usage
 from offramp_simulator.delivery import Delivery
 from offramp_simulator.events import answer_events, event, json_bytes, message_json
@@ -185,13 +192,14 @@ class ZaiService(FakeService):
             ),
             thinks=conversation.thinking_type in ("enabled", "adaptive"),
         )
+        written = [zai_slips.as_glm_writes(block, faults, at) for at, block in enumerate(blocks)]
         served = zai_models.served_model(conversation.model)
         total = conversation.estimated_tokens
         read = total * 8 // 10 if conversation.has_history else 0
         return Answer(
             message_id=self._next_id("msg_"),
             model=faults.value("model") or served or conversation.model,
-            blocks=tuple(blocks),
+            blocks=tuple(written),
             stop_reason=stop_reason,
             usage=Usage(
                 input_tokens=total - read,
