@@ -40,9 +40,9 @@ check: setup ## Check formatting, lint, types, import rules and what the tree mu
 	$(BIN)/lint-imports
 	sh packaging/check-tree.sh
 
-e2e: setup ## Drive the real Claude Code against the stand-in (needs npm and Node 20)
+e2e: setup ## Drive two versions of the real Claude Code (npm, Node 20; CLAUDE_CODE=latest for the newest)
 	@sh packaging/claude-code.sh
-	@$(BIN)/python -m pytest -m e2e tests/e2e $(ARGS)
+	@$(BIN)/python -m pytest -m e2e -n auto tests/e2e $(ARGS)
 
 bench: setup ## Measure the daemon beside a bare aiohttp pass-through and nginx
 	@$(BIN)/python benchmarks/run.py $(ARGS)

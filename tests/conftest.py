@@ -11,6 +11,7 @@ import qt_presence
 from proxy_harness import CLAUDE_TOKEN, ZAI_KEY, RunningProxy, running_proxy, settings_for
 
 from offramp_simulator import Simulator
+from offramp_simulator.refusals import EVERY, Refusals
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -37,8 +38,12 @@ def pytest_report_header() -> list[str]:
 
 
 @pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator.start(zai_key=ZAI_KEY) as simulator:
+async def sim(request: pytest.FixtureRequest) -> AsyncIterator[Simulator]:
+    """Both services, which refuse all that they may unless the test is parametrized otherwise."""
+    refusals: Refusals = getattr(request, "param", EVERY)
+    async with Simulator.start(
+        zai_key=ZAI_KEY, anthropic_refuses=refusals.anthropic, zai_refuses=refusals.zai
+    ) as simulator:
         yield simulator
         assert not simulator.leaks
 

@@ -7,8 +7,12 @@ that a proxy which forwards something wrong finds out here. It never calls anyth
         sim.anthropic_url, sim.zai_url   # base URLs, on free ports
         sim.requests                     # all that arrived: raw path, raw headers, body bytes
         sim.leaks                        # credentials that arrived where they must not
+        sim.refusals                     # what requests were refused for, errors on demand aside
         sim.script("zai", ["zai=1308"])  # what the next POSTs to /v1/messages meet
     sim.zai.at_once = 2              # more than so many messages at a time meet zai=1302
+
+Each refusal has a name, in `anthropic_rules` and `zai_strictness`, and is on unless it is left out
+of `Simulator.start(anthropic_refuses=…, zai_refuses=…)`; docs/simulator.md lists them.
 
 What an answer is like is up to the last user message. `use the tool NAME with {json}` makes the
 model call that tool (if it is offered), several times over if the phrase is repeated, one a round;
@@ -52,6 +56,9 @@ What it holds
     redacted            a redacted_thinking block before the others (Anthropic)
     no-thinking         no thinking block, although it was asked for
     unsigned            Z.ai: thinking with an empty signature; unsigned=missing: with none
+    odd-input=KIND      Z.ai: calls whose input is an array, a string or null; odd-input is an array
+    leaked-name         Z.ai: calls of names that end in a template's token
+    odd-ids, same-ids   Z.ai: calls with ids such as functions.Bash:0, or all with the same id
     server-tool         a server tool's call and its result (ids as the service makes them)
     model=NAME          that name as the answer's model
     count=N             N as count_tokens' answer

@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from offramp_simulator import answers, anthropic_rules, signatures
+from offramp_simulator import (
+    answers,
+    anthropic_rules,
+    anthropic_thinking_rules,
+    signatures,
+)
 from offramp_simulator.answers import Answer, Maker, Usage
 from offramp_simulator.anthropic_limits import UnifiedQuota, key_limit_headers, overridden
+from offramp_simulator.anthropic_problem import Problem, invalid
+from offramp_simulator.anthropic_threads import Threads
 from offramp_simulator.delivery import Delivery
 from offramp_simulator.events import answer_events, event, json_bytes, message_json
 from offramp_simulator.fake_service import COUNT_TOKENS, MESSAGES, FakeService
@@ -50,17 +57,21 @@ class AnthropicService(FakeService):
         *,
         quota: UnifiedQuota | None = None,
         zai_key: str | None = None,
-        binds_thinking: bool = False,
         max_body_bytes: int = 32 * MIB,
         now: Callable[[], float] = time.time,
+        refuses: frozenset[str] = anthropic_rules.ALL,
     ) -> None:
-        """Take `zai_key` for a leak wherever it turns up; `now` is the epoch's seconds."""
+        """Take `zai_key` for a leak wherever it turns up; `now` is the epoch's seconds.
+
+        `refuses` names what it refuses, of `anthropic_rules`; it ignores the others.
+        """
         super().__init__(journal)
         self.quota = quota or UnifiedQuota()
         self.max_body_bytes = max_body_bytes
         self._zai_key = zai_key
-        self._binds_thinking = binds_thinking
         self._now = now
+        self._refuses = refuses
+        self._threads = Threads()
 
     async def _answer(self, request: web.Request, entry: ReceivedRequest) -> web.StreamResponse:
         if entry.path_only in ("/", "/api/hello"):
@@ -125,19 +136,25 @@ class AnthropicService(FakeService):
         if "drop" in delivery.faults:
             return await delivery.drop()
         is_count = entry.path_only == COUNT_TOKENS
-        refused = await self._refused(delivery, conversation, text, is_count=is_count)
+        refused = await self._asked_refusal(delivery, conversation, text, is_count=is_count)
         if refused is not None:
             return refused
+        whole = self._whole(conversation, entry, is_count=is_count)
+        if isinstance(whole, Problem):
+            return await self._refuse_problem(delivery, whole)
+        problem = self._asked_problem(delivery, text)
+        if problem is not None:
+            return await self._refuse_problem(delivery, problem)
         if is_count:
-            return await self._count(delivery, conversation)
-        asks = apart.tool_asks() or conversation.tool_asks()
-        return await self._message(delivery, conversation, asks)
+            return await self._count(delivery, whole)
+        asks = apart.tool_asks() or whole.tool_asks()
+        return await self._message(delivery, whole, asks)
 
-    async def _refused(
+    async def _asked_refusal(
         self, delivery: Delivery, conversation: RequestView, text: str, *, is_count: bool
     ) -> web.StreamResponse | None:
-        """The error that the request runs into, sent; None where it may be answered."""
-        faults, entry = delivery.faults, delivery.entry
+        """The error that was asked for, or that the plan has, sent; None where there is none."""
+        faults = delivery.faults
         status = faults.count("status")
         if status:
             return await self._refuse(delivery, status, "")
@@ -146,28 +163,41 @@ class AnthropicService(FakeService):
                 200, json_bytes(self._error_body(529, "", self._next_id("req_"))), {}
             )
         claim = faults.value("quota") or self.quota.refused_claim(conversation.model)
-        if claim and not is_count and _is_subscription(entry):
+        if claim and not is_count and _is_subscription(delivery.entry):
             return await self._refuse_quota(delivery, claim)
-        problem = anthropic_rules.first_problem(
-            conversation, binds_thinking=self._binds_thinking, is_count=is_count
-        )
-        problem = problem or self._asked_problem(faults, text)
-        if problem:
-            return await self._refuse(delivery, 400, problem)
-        if not conversation.model.startswith("claude-"):
-            return await self._refuse(delivery, 404, f"model: {conversation.model}")
         return None
 
-    def _asked_problem(self, faults: Faults, text: str) -> str | None:
+    def _whole(
+        self, asked: RequestView, entry: ReceivedRequest, *, is_count: bool
+    ) -> RequestView | Problem:
+        """The conversation with the turns that are kept here, or why it is refused."""
+        problem = anthropic_rules.malformed(asked.body, is_count=is_count)
+        if problem is not None:
+            entry.refused_for = "malformed"
+            return problem
+        whole: RequestView | Problem = asked
+        if anthropic_rules.THREADS in self._refuses:
+            whole = self._threads.whole(asked, entry)
+        if isinstance(whole, Problem):
+            entry.refused_for = anthropic_rules.THREADS
+            return whole
+        refusal = anthropic_rules.first_problem(whole, self._refuses)
+        if refusal is None:
+            return whole
+        entry.refused_for, problem = refusal
+        return problem
+
+    def _asked_problem(self, delivery: Delivery, text: str) -> Problem | None:
         """A 400 about thinking that was asked for, due once per text."""
         wordings = {
-            "signature-400": anthropic_rules.SIGNATURE.format(message=1, block=0),
-            "expected-400": anthropic_rules.EXPECTED.format(message=1, found="tool_use"),
-            "modified-400": anthropic_rules.MODIFIED.format(message=1, block=0),
+            "signature-400": anthropic_thinking_rules.SIGNATURE.format(message=1, block=0),
+            "expected-400": anthropic_thinking_rules.EXPECTED.format(message=1, found="tool_use"),
+            "modified-400": anthropic_thinking_rules.MODIFIED.format(message=1, block=0),
         }
-        return next(
-            (words for name, words in wordings.items() if self._is_met(name, faults, text)), None
-        )
+        for name, words in wordings.items():
+            if self._is_met(name, delivery.faults, text):
+                return invalid(words)
+        return None
 
     async def _count(self, delivery: Delivery, conversation: RequestView) -> web.StreamResponse:
         asked = delivery.faults.count("count")
@@ -181,6 +211,7 @@ class AnthropicService(FakeService):
         faults, entry = delivery.faults, delivery.entry
         self.quota.use()
         answer = self._compose(entry, conversation, faults, asks)
+        self._threads.keep(conversation, entry, answer)
         limits = overridden(self._limit_headers(entry), faults)
         headers = self._common_headers() | limits
         usage = _usage_json(answer.usage)
@@ -201,11 +232,9 @@ class AnthropicService(FakeService):
         faults: Faults,
         asks: list[ToolAsk],
     ) -> Answer:
-        position = len(conversation.messages)
-        binding = conversation.digest_before(position) if self._binds_thinking else b""
-
         def thinking_block(thought: str) -> JsonObject:
             shown = thought if conversation.shows_thinking else ""
+            binding = conversation.digest_before(len(conversation.messages))
             signature = signatures.anthropic_signature(shown, binding)
             return {"type": "thinking", "thinking": shown, "signature": signature}
 
@@ -230,6 +259,13 @@ class AnthropicService(FakeService):
             stop_reason=stop_reason,
             usage=_usage(conversation, answers.output_tokens(blocks)),
         )
+
+    async def _refuse_problem(self, delivery: Delivery, problem: Problem) -> web.StreamResponse:
+        headers = self._common_headers()
+        body = self._error_body(problem.status, problem.message, headers["request-id"])
+        if problem.error_code is not None:
+            body["error"]["details"] = {"error_code": problem.error_code}
+        return await delivery.send_json(problem.status, json_bytes(body), headers)
 
     async def _refuse(self, delivery: Delivery, status: int, message: str) -> web.StreamResponse:
         headers = self._common_headers()

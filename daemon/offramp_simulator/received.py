@@ -18,7 +18,8 @@ class ReceivedRequest:
 
     `path` is the raw request target, `headers` the pairs in order and in wire case, `body` the
     bytes before any content-decoding. `outcome` leaves `open` exactly once, and `ended` is set
-    then: `cut` means that a fault ended it.
+    then: `cut` means that a fault ended it. `refused_for` names the rule that it broke, if any;
+    errors that were asked for are none.
     """
 
     service: str
@@ -27,6 +28,7 @@ class ReceivedRequest:
     headers: tuple[tuple[str, str], ...]
     body: bytes = b""
     outcome: Outcome = "open"
+    refused_for: str | None = None
     body_read: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     stream_begun: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     ended: asyncio.Event = field(default_factory=asyncio.Event, repr=False)

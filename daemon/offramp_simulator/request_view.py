@@ -97,14 +97,18 @@ class RequestView:
         return "", calls
 
     def digest_before(self, position: int) -> bytes:
-        """A digest of everything before message `position`, cache marks and billing block aside."""
+        """A digest of everything before message `position`.
+
+        Cache marks, the billing block and tools that are only loaded later are left out.
+        """
         system = [
             block
             for block in blocks_of({"content": self.body.get("system")})
             if not str(block.get("text", "")).startswith("x-anthropic-billing-header")
         ]
         earlier = [[one.get("role"), blocks_of(one)] for one in self.messages[:position]]
-        whole = [system, self.tools, earlier]
+        tools = [tool for tool in self.tools if tool.get("defer_loading") is not True]
+        whole = [system, tools, earlier]
         text = json.dumps(_without_cache_marks(whole), sort_keys=True)
         return hashlib.sha256(text.encode()).digest()
 

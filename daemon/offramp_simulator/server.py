@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from aiohttp import web
 
-from offramp_simulator import zai_strictness
+from offramp_simulator import anthropic_rules, zai_strictness
 from offramp_simulator.anthropic import AnthropicService
 from offramp_simulator.fake_service import MESSAGES
 from offramp_simulator.received import Journal, ReceivedRequest
@@ -32,22 +32,21 @@ class Simulator:
         *,
         host: str = "127.0.0.1",
         zai_key: str | None = None,
-        binds_thinking: bool = False,
         keep_requests: int = 10_000,
         max_body_bytes: int | None = None,
+        anthropic_refuses: frozenset[str] = anthropic_rules.ALL,
         zai_refuses: frozenset[str] = zai_strictness.ALL,
     ) -> None:
         """Listen nowhere yet.
 
-        With `zai_key` Z.ai takes that key alone, and Anthropic calls it a leak. `binds_thinking`
-        makes Anthropic's thinking hold only behind an unchanged conversation. `max_body_bytes`
-        replaces both services' own limits. `zai_refuses` are the refusals of `zai_strictness`
-        that are on.
+        With `zai_key` Z.ai takes that key alone, and Anthropic calls it a leak. `max_body_bytes`
+        replaces both services' own limits. `anthropic_refuses` and `zai_refuses` are the refusals
+        that are on, of `anthropic_rules` and `zai_strictness`.
         """
         sizes: dict[str, Any] = {} if max_body_bytes is None else {"max_body_bytes": max_body_bytes}
         self.journal = Journal(limit=keep_requests)
         self.anthropic = AnthropicService(
-            self.journal, zai_key=zai_key, binds_thinking=binds_thinking, **sizes
+            self.journal, zai_key=zai_key, refuses=anthropic_refuses, **sizes
         )
         self.zai = ZaiService(self.journal, zai_key=zai_key, refuses=zai_refuses, **sizes)
         self._host = host
@@ -103,6 +102,15 @@ class Simulator:
     def leaks(self) -> list[str]:
         """Credentials that reached a service which must never see them."""
         return self.journal.leaks
+
+    @property
+    def refusals(self) -> list[str]:
+        """What each request that broke a rule was refused for: `zai: fields`, say."""
+        return [
+            f"{received.service}: {received.refused_for}"
+            for received in self.requests
+            if received.refused_for is not None
+        ]
 
     @property
     def anthropic_quota(self) -> UnifiedQuota:

@@ -1,7 +1,8 @@
 """Signatures of thinking blocks, in the form of each service: made here, and known again here.
 
 Anthropic's are long base64, Z.ai's 24 lowercase hex characters. Both are derived from the
-thinking's text, so a foreign or altered one is found without keeping anything.
+thinking's text, so a foreign or altered one is found without keeping anything. Anthropic's are
+derived from the conversation before them as well.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _ZAI_KEY = b"the stand-in for Z.ai signs with this"
 
 _LEAD = b"\x12\xb9\x02\x0a\x48\x08\x05"
 _MAC_BYTES = 32
-_FILLER_BYTES = 246
+_FILLER_BYTES = 214
 _ZAI_CHARACTERS = 24
 
 
@@ -26,36 +27,38 @@ class Seal(Enum):
 
     VALID = "valid"
     OTHER_TEXT = "other-text"
-    """Issued here, but for another text (or another conversation, where that is bound)."""
+    """Issued here, but for another text."""
+    OTHER_PLACE = "other-place"
+    """Issued here and for this text, but behind another conversation."""
     FOREIGN = "foreign"
 
 
 def anthropic_signature(thinking: str, binding: bytes = b"") -> str:
-    """The signature of `thinking`: base64 of several hundred characters.
+    """Sign `thinking`: base64 of several hundred characters.
 
-    `binding` ties it to more than the text, to the conversation before it, say.
+    `binding` ties it to more than the text, to the conversation before it, say. Without one it
+    holds behind any conversation.
     """
-    sealed = _LEAD + _mac(_ANTHROPIC_KEY, binding + b"\0" + _bytes(thinking))
+    sealed = _LEAD + _text_mac(thinking) + _place_mac(thinking, binding)
     sealed += hashlib.shake_256(sealed).digest(_FILLER_BYTES)
     return base64.b64encode(sealed + _mac(_ANTHROPIC_KEY, sealed)).decode("ascii")
 
 
 def check_anthropic(thinking: str, signature: str, binding: bytes = b"") -> Seal:
-    """Tell whether `signature` was issued by the stand-in for Anthropic, and for this text."""
-    if not is_issued_by_anthropic(signature):
+    """Say whether the stand-in for Anthropic issued `signature`, and for this text and place."""
+    raw = _issued(signature)
+    if raw is None:
         return Seal.FOREIGN
-    expected = anthropic_signature(thinking, binding)
-    return Seal.VALID if hmac.compare_digest(expected, signature) else Seal.OTHER_TEXT
+    text, place = (raw[len(_LEAD) :][at : at + _MAC_BYTES] for at in (0, _MAC_BYTES))
+    if not hmac.compare_digest(text, _text_mac(thinking)):
+        return Seal.OTHER_TEXT
+    places = (_place_mac(thinking, binding), _place_mac(thinking, b""))
+    return Seal.VALID if place in places else Seal.OTHER_PLACE
 
 
 def is_issued_by_anthropic(signature: str) -> bool:
     """Whether `signature`, or the data of a redacted block, was issued here for any text."""
-    try:
-        raw = base64.b64decode(signature.encode("ascii"), validate=True)
-    except (binascii.Error, UnicodeEncodeError):
-        return False
-    sealed, seal = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
-    return hmac.compare_digest(_mac(_ANTHROPIC_KEY, sealed), seal)
+    return _issued(signature) is not None
 
 
 def redacted_data(seed: str) -> str:
@@ -75,6 +78,24 @@ def check_zai(thinking: str, signature: str | None) -> Seal:
     if not signature.isascii():
         return Seal.FOREIGN
     return Seal.VALID if hmac.compare_digest(zai_signature(thinking), signature) else Seal.FOREIGN
+
+
+def _issued(signature: str) -> bytes | None:
+    """Decode a signature that was issued here; None for any other."""
+    try:
+        raw = base64.b64decode(signature.encode("ascii"), validate=True)
+    except (binascii.Error, UnicodeEncodeError):
+        return None
+    sealed, seal = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
+    return raw if hmac.compare_digest(_mac(_ANTHROPIC_KEY, sealed), seal) else None
+
+
+def _text_mac(thinking: str) -> bytes:
+    return _mac(_ANTHROPIC_KEY, b"text\0" + _bytes(thinking))
+
+
+def _place_mac(thinking: str, binding: bytes) -> bytes:
+    return _mac(_ANTHROPIC_KEY, b"place\0" + binding + b"\0" + _bytes(thinking))
 
 
 def _mac(key: bytes, message: bytes) -> bytes:

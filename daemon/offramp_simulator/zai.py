@@ -6,7 +6,14 @@ import time
 from typing import TYPE_CHECKING
 
 from offramp_core.services.zai import NAME, QUOTA_PAGE
-from offramp_simulator import answers, signatures, zai_rules, zai_strictness
+from offramp_simulator import (
+    answers,
+    signatures,
+    zai_models,
+    zai_rules,
+    zai_slips,
+    zai_strictness,
+)
 from offramp_simulator.answers import Answer, Maker, Usage
 from offramp_simulator.delivery import Delivery
 from offramp_simulator.events import answer_events, event, json_bytes, message_json
@@ -108,7 +115,7 @@ class ZaiService(FakeService):
         delivery.faults = Faults((*Faults.gather(text, (), ()).items, *apart.items))
         if "drop" in delivery.faults:
             return await delivery.drop()
-        refusal = self._refusal(delivery.faults, conversation, text)
+        refusal = self._refusal(delivery, conversation, text)
         if refusal is not None:
             return await self._send(delivery, refusal)
         if entry.path_only.endswith(COUNT_TOKENS):
@@ -125,8 +132,9 @@ class ZaiService(FakeService):
         finally:
             self._in_flight -= 1
 
-    def _refusal(self, faults: Faults, conversation: RequestView, text: str) -> Refusal | None:
+    def _refusal(self, delivery: Delivery, conversation: RequestView, text: str) -> Refusal | None:
         """The error that the request runs into: one that was asked for, or one of the rules'."""
+        faults = delivery.faults
         status, code = faults.count("status"), faults.value("zai")
         if status:
             return Refusal(code="1200", message="API Call Failure", status=status)
@@ -140,11 +148,13 @@ class ZaiService(FakeService):
                     message="messages.1.content.0: Invalid `signature` in `thinking` block"
                 )
         used_up = self.quota.used_up_code()
-        return (
-            Refusal(code=used_up)
-            if used_up
-            else zai_rules.first_refusal(conversation, self._refuses)
-        )
+        if used_up:
+            return Refusal(code=used_up)
+        found = zai_rules.first_refusal(conversation, self._refuses)
+        if found is None:
+            return None
+        delivery.entry.refused_for, refusal = found
+        return refusal
 
     async def _message(
         self, delivery: Delivery, conversation: RequestView, asks: list[ToolAsk]
@@ -182,12 +192,14 @@ class ZaiService(FakeService):
             ),
             thinks=conversation.thinking_type in ("enabled", "adaptive"),
         )
+        written = [zai_slips.as_glm_writes(block, faults, at) for at, block in enumerate(blocks)]
+        served = zai_models.served_model(conversation.model)
         total = conversation.estimated_tokens
         read = total * 8 // 10 if conversation.has_history else 0
         return Answer(
             message_id=self._next_id("msg_"),
-            model=faults.value("model") or zai_rules.served_model(conversation.model) or "",
-            blocks=tuple(blocks),
+            model=faults.value("model") or served or conversation.model,
+            blocks=tuple(written),
             stop_reason=stop_reason,
             usage=Usage(
                 input_tokens=total - read,

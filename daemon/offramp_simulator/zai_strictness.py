@@ -1,7 +1,7 @@
 """What Z.ai, or a strict service of its kind, is reported to refuse: each under a name of its own.
 
-All are on by default. Those of other strict services (Kimi, DeepSeek, Bailian) may not hold for
-Z.ai, so that a request has to get through with and without each of them.
+Those of other strict services (Kimi, DeepSeek, Bailian) may not hold for Z.ai, so that a request
+has to get through with and without each of them. All but one are on by default.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from offramp_core.services import zai
+from offramp_simulator import signatures, zai_models
 from offramp_simulator.request_view import JsonObject, RequestView, blocks_of
+from offramp_simulator.signatures import Seal
 from offramp_simulator.zai_refusal import Refusal
 
 if TYPE_CHECKING:
@@ -34,36 +35,70 @@ _FIELDS = frozenset(
         "metadata",
     )
 )
-_BLOCK_TYPES = frozenset(
-    ("text", "tool_use", "tool_result", "image", "document", "thinking", "redacted_thinking")
-)
-_SERVER_BLOCKS = ("server_tool_use", "web_search_tool_result")
-"""Z.ai's own tools answer with these, so that it has to know them."""
+_MARK = "cache_control"
+_BLOCKS = {
+    "text": ("text", "citations", _MARK),
+    "tool_use": ("id", "name", "input", _MARK),
+    "tool_result": ("tool_use_id", "content", "is_error", _MARK),
+    "image": ("source", _MARK),
+    "document": ("source", "title", "context", "citations", _MARK),
+    "thinking": ("thinking", "signature"),
+    "redacted_thinking": ("data",),
+    # Z.ai's own tools answer with these, so that it has to know them.
+    "server_tool_use": ("id", "name", "input", _MARK),
+    "web_search_tool_result": ("tool_use_id", "content", _MARK),
+}
+_MESSAGE = frozenset(("role", "content"))
+_TOOL_CHOICE = frozenset(("type", "name", "disable_parallel_tool_use"))
+_CONTEXT_BYTES_A_TOKEN = 8
+"""What is longer than this is too long by any count."""
+_LONG_BODY_BYTES = 1024 * 1024
+"""Reports name bodies of one to four megabytes: from the least of them on."""
 _THINKING = frozenset(("type", "budget_tokens"))
 _CACHE_CONTROL = frozenset(("type", "ttl"))
 _TOOL = frozenset(("type", "name", "description", "input_schema", "cache_control"))
 _BAD_PATTERN = re.compile(r"\\[pP]\{|\(\?<?[=!]")
 
 
+def _models(request: RequestView) -> Iterator[Refusal]:
+    if zai_models.served_model(request.model) is None:
+        yield Refusal(code="1211")
+
+
+def _claude_names(request: RequestView) -> Iterator[Refusal]:
+    if zai_models.is_claude_name(request.model):
+        yield Refusal(code="1211")
+
+
+def _context(request: RequestView) -> Iterator[Refusal]:
+    context = zai_models.limits_of(request.model).context_tokens
+    if len(request.raw) > context * _CONTEXT_BYTES_A_TOKEN:
+        yield Refusal(code="1261")
+
+
+def _long_bodies(request: RequestView) -> Iterator[Refusal]:
+    if len(request.raw) > _LONG_BODY_BYTES:
+        yield Refusal(code="1214", message="messages: invalid parameter", status=400)
+
+
 def _output_ceiling(request: RequestView) -> Iterator[Refusal]:
-    ceiling = zai.SERVICE.limits_of(request.model).max_output_tokens
+    ceiling = zai_models.limits_of(request.model).max_output_tokens
     asked = request.body.get("max_tokens")
-    if isinstance(asked, int) and ceiling is not None and asked > ceiling:
+    if isinstance(asked, int) and asked > ceiling:
         yield Refusal(message=f"max_tokens must be at most {ceiling}")
 
 
 def _thinking_disabled(request: RequestView) -> Iterator[Refusal]:
     thinking = request.body.get("thinking")
     is_disabled = isinstance(thinking, dict) and thinking.get("type") == "disabled"
-    if is_disabled and zai.SERVICE.limits_of(request.model).always_thinks:
+    if is_disabled and zai_models.limits_of(request.model).always_thinks:
         yield Refusal(message="thinking can't be disabled for this model")
 
 
 def _efforts(request: RequestView) -> Iterator[Refusal]:
     config = request.body.get("output_config")
     effort = config.get("effort") if isinstance(config, dict) else None
-    taken = zai.SERVICE.limits_of(request.model).efforts
-    if effort is not None and effort not in (taken or ()):
+    if effort is not None and effort not in zai_models.limits_of(request.model).efforts:
         yield Refusal(message=f"effort {effort} is not supported")
 
 
@@ -87,12 +122,74 @@ def _tool_fields(request: RequestView) -> Iterator[Refusal]:
         yield from _extra(tool, _TOOL, "body", "tools")
 
 
+def _tool_choice_fields(request: RequestView) -> Iterator[Refusal]:
+    yield from _extra(request.body.get("tool_choice"), _TOOL_CHOICE, "body", "tool_choice")
+
+
+def _message_fields(request: RequestView) -> Iterator[Refusal]:
+    for message in request.messages:
+        yield from _extra(message, _MESSAGE, "body", "messages")
+
+
+def _block_fields(request: RequestView) -> Iterator[Refusal]:
+    for block in _blocks(request):
+        kind = str(block.get("type"))
+        if kind in _BLOCKS:
+            known = frozenset(("type", *_BLOCKS[kind]))
+            yield from _extra(block, known, "body", "messages", "content", kind)
+
+
 def _block_types(request: RequestView) -> Iterator[Refusal]:
     for block in _blocks(request):
         kind = block.get("type")
-        if kind not in _BLOCK_TYPES and kind not in _SERVER_BLOCKS:
+        if kind not in _BLOCKS:
             message = f"Input tag '{kind}' found using 'type' does not match any of the expected"
             yield Refusal(detail={"type": "union_tag_invalid", "loc": ["body"], "msg": message})
+
+
+def _foreign_thinking(request: RequestView) -> Iterator[Refusal]:
+    for block in _blocks(request):
+        if block.get("type") == "thinking":
+            text, signature = str(block.get("thinking", "")), block.get("signature")
+            is_text = signature is None or isinstance(signature, str)
+            if not is_text or signatures.check_zai(text, signature) is not Seal.VALID:
+                yield Refusal(message="Invalid `signature` in `thinking` block")
+
+
+def _redacted_thinking(request: RequestView) -> Iterator[Refusal]:
+    for block in _blocks(request):
+        if block.get("type") == "redacted_thinking":
+            yield Refusal(message="`redacted_thinking` is not supported")
+
+
+def _images(request: RequestView) -> Iterator[Refusal]:
+    if not zai_models.limits_of(request.model).images:
+        yield from _unsupported(request, "image")
+
+
+def _documents(request: RequestView) -> Iterator[Refusal]:
+    if not zai_models.limits_of(request.model).documents:
+        yield from _unsupported(request, "document")
+
+
+def _unsupported(request: RequestView, kind: str) -> Iterator[Refusal]:
+    for block in _blocks(request):
+        if block.get("type") == kind:
+            yield Refusal(message=f"`{kind}` is not supported by this model")
+
+
+def _server_call_ids(request: RequestView) -> Iterator[Refusal]:
+    for block in _blocks(request):
+        if block.get("type") in ("server_tool_use", "web_search_tool_result"):
+            identity = str(block.get("id") or block.get("tool_use_id"))
+            if not identity.startswith("call_"):
+                yield Refusal(message=f"unknown tool id {identity}")
+
+
+def _server_tools(request: RequestView) -> Iterator[Refusal]:
+    for tool in request.tools:
+        if tool.get("type") not in (None, "custom"):
+            yield Refusal(message=f"tool type {tool['type']} is not supported")
 
 
 def _tool_inputs(request: RequestView) -> Iterator[Refusal]:
@@ -133,31 +230,49 @@ def _role_system(request: RequestView) -> Iterator[Refusal]:
             )
 
 
+CLAUDE_NAMES = "claude-names"
+"""The one that is off unless it is asked for: Z.ai's own page says that it maps these names to GLM
+models, so that no request could be served with it."""
+
 CHECKS: Mapping[str, Callable[[RequestView], Iterator[Refusal]]] = {
+    "models": _models,
+    CLAUDE_NAMES: _claude_names,
+    "context": _context,
+    "long-bodies": _long_bodies,
     "output-ceiling": _output_ceiling,
     "thinking-disabled": _thinking_disabled,
     "efforts": _efforts,
+    "role-system": _role_system,
     "fields": _fields,
     "thinking-fields": _thinking_fields,
     "cache-control-fields": _cache_control_fields,
     "tool-fields": _tool_fields,
+    "tool-choice-fields": _tool_choice_fields,
+    "message-fields": _message_fields,
     "block-types": _block_types,
+    "block-fields": _block_fields,
+    "foreign-thinking": _foreign_thinking,
+    "redacted-thinking": _redacted_thinking,
+    "images": _images,
+    "documents": _documents,
+    "server-call-ids": _server_call_ids,
+    "server-tools": _server_tools,
     "tool-inputs": _tool_inputs,
     "bare-result": _bare_result,
     "patterns": _patterns,
     "references": _references,
-    "role-system": _role_system,
 }
 
-ALL = frozenset(CHECKS)
-"""The names of all refusals, for `Simulator(zai_refuses=…)`."""
+ALL = frozenset(CHECKS) - {CLAUDE_NAMES}
+"""The names of the others, for `Simulator(zai_refuses=…)`."""
 
 
-def refusals(request: RequestView, switched_on: frozenset[str]) -> Iterator[Refusal]:
-    """Find what the request runs into, of the refusals that are on."""
+def refusals(request: RequestView, switched_on: frozenset[str]) -> Iterator[tuple[str, Refusal]]:
+    """Find what the request runs into, of the refusals that are on, each with its name."""
     for name, check in CHECKS.items():
         if name in switched_on:
-            yield from check(request)
+            for refusal in check(request):
+                yield name, refusal
 
 
 def _extra(value: Any, known: frozenset[str], *place: str) -> Iterator[Refusal]:

@@ -2,92 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from claude_code import ask_for
 from daemon_process import run_command
-from proxy_harness import CLAUDE_TOKEN, RunningProxy
 
 if TYPE_CHECKING:
+    from claude_code import ClaudeCode
+
     from offramp_simulator import Simulator
 
-CLAUDE = Path(__file__).parents[2] / ".cache/claude-code/node_modules/.bin/claude"
 MODELS = ("opus", "sonnet", "haiku")
 BACKENDS = {"opus": "anthropic", "sonnet": "zai", "haiku": "zai"}
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 
-@dataclass
-class ClaudeCode:
-    """Claude Code with a home of its own, a fake subscription login, and no way out."""
-
-    home: Path
-    base_url: str | None
-
-    async def ask(self, prompt: str, model: str, *options: str) -> dict[str, object]:
-        """Its JSON answer to `prompt`."""
-        process = await asyncio.create_subprocess_exec(
-            str(CLAUDE),
-            "-p",
-            "--output-format=json",
-            f"--model={model}",
-            *options,
-            prompt,
-            cwd=self.home / "project",
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(self.home),
-                "TERM": "xterm",
-                **({"ANTHROPIC_BASE_URL": self.base_url} if self.base_url else {}),
-                "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-                "DISABLE_AUTOUPDATER": "1",
-                "HTTPS_PROXY": "http://127.0.0.1:9",
-                "NO_PROXY": "localhost,127.0.0.1",
-            },
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        try:
-            async with asyncio.timeout(60):
-                out, errors = await process.communicate()
-        except TimeoutError:
-            process.kill()
-            raise
-        assert process.returncode == 0, (out, errors)
-        answer: dict[str, object] = json.loads(out)
-        assert not answer["is_error"], answer
-        return answer
-
-
-@pytest.fixture
-def claude(tmp_path: Path, proxy: RunningProxy) -> ClaudeCode:
-    assert CLAUDE.exists(), "make e2e installs Claude Code first; run the test through it"
-    (tmp_path / ".claude").mkdir()
-    (tmp_path / "project").mkdir()
-    (tmp_path / "project" / "note.txt").write_text("forty-two\n")
-    (tmp_path / ".claude.json").write_text('{"hasCompletedOnboarding": true}')
-    login = {
-        "accessToken": CLAUDE_TOKEN,
-        "refreshToken": "sk-ant-ort01-fake",
-        "expiresAt": 4_102_444_800_000,
-        "scopes": ["user:inference", "user:profile"],
-        "subscriptionType": "max",
-    }
-    credentials = tmp_path / ".claude" / ".credentials.json"
-    credentials.write_text(json.dumps({"claudeAiOauth": login}))
-    return ClaudeCode(tmp_path, proxy.url)
-
-
 def read_note(claude: ClaudeCode) -> str:
-    path = str(claude.home / "project" / "note.txt")
-    return f"use the tool Read with {json.dumps({'file_path': path})}"
+    return ask_for("Read", file_path=str(claude.project / "note.txt"))
 
 
 def thinking_signatures(body: bytes) -> list[str]:

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offramp_simulator import Simulator, signatures
+from offramp_simulator import Simulator, anthropic_rules, signatures
 from offramp_simulator.signatures import Seal
 
 OPUS = "claude-opus-4-6"
 ENABLED = {"type": "enabled", "budget_tokens": 1024}
 ADAPTIVE = {"type": "adaptive"}
+TOOLS = [{"name": "Read", "input_schema": {}}]
 SIGNED = signatures.anthropic_signature("so I thought")
 
 
@@ -238,16 +239,86 @@ async def test_body_over_the_limit_is_too_large_in_anthropics_shape() -> None:
     assert (status, answer["error"]["type"]) == (413, "request_too_large")
 
 
-@pytest.mark.parametrize(("changed", "status"), [("hello", 200), ("hello!", 400)])
+@pytest.mark.parametrize(
+    ("changed", "refuses", "status"),
+    [
+        ("hello", anthropic_rules.ALL, 200),
+        ("hello!", anthropic_rules.ALL, 400),
+        ("hello!", anthropic_rules.ALL - {"bound-thinking"}, 200),
+    ],
+)
 async def test_bound_thinking_holds_only_behind_the_same_conversation(
-    changed: str, status: int
+    changed: str, refuses: frozenset[str], status: int
 ) -> None:
-    async with Simulator.start(binds_thinking=True) as sim:
+    async with Simulator.start(anthropic_refuses=refuses) as sim:
         _, first = await post(sim.anthropic_url, body_of(user(), thinking=ADAPTIVE))
         marked = [{**text(changed), "cache_control": {"type": "ephemeral"}}]
         followed = body_of(user(marked), assistant(*first["content"]), user("more"))
         got, _ = await post(sim.anthropic_url, followed)
     assert got == status
+
+
+async def test_thinking_is_still_valid_after_a_tool_is_added_for_later(sim: Simulator) -> None:
+    _, first = await post(sim.anthropic_url, body_of(user(), thinking=ADAPTIVE))
+    deferred = [{"name": "later", "input_schema": {}, "defer_loading": True}]
+    followed = body_of(user(), assistant(*first["content"]), user("more"), tools=deferred)
+    assert (await post(sim.anthropic_url, followed))[0] == 200
+
+
+def continued(previous: str, **fields: Any) -> dict[str, Any]:
+    thread = {"type": "continue", "previous_message_id": previous}
+    return body_of(user("and now?"), thread=thread, **fields)
+
+
+async def test_thread_continues_from_the_turns_that_are_kept(sim: Simulator) -> None:
+    started = body_of(user("use the tool Read with {}"), thread={"type": "create"}, tools=TOOLS)
+    _, first = await post(sim.anthropic_url, started)
+    thread = {"type": "continue", "previous_message_id": first["id"]}
+    call_id = first["content"][-1]["id"]
+    _, second = await post(sim.anthropic_url, body_of(result(call_id), thread=thread))
+    assert second["content"][-1]["text"] == "Done. The tool said: seen"
+    status, _ = await post(sim.anthropic_url, continued(second["id"]))
+    assert status == 200
+    assert not sim.refusals
+
+
+async def test_thread_that_is_not_known_is_refused(sim: Simulator) -> None:
+    status, answer = await post(sim.anthropic_url, continued("msg_1"))
+    assert (status, answer["error"]["details"]) == (404, {"error_code": "thread_not_found"})
+    assert sim.refusals == ["anthropic: threads"]
+
+
+async def test_thread_with_other_thinking_is_refused(sim: Simulator) -> None:
+    _, first = await post(sim.anthropic_url, body_of(user(), thread={"type": "create"}))
+    status, answer = await post(sim.anthropic_url, continued(first["id"], thinking=ADAPTIVE))
+    details = {"error_code": "thread_fingerprint_mismatch"}
+    assert (status, answer["error"]["details"]) == (400, details)
+
+
+async def test_service_without_threads_answers_from_the_last_message() -> None:
+    async with Simulator.start(anthropic_refuses=frozenset()) as sim:
+        status, answer = await post(sim.anthropic_url, continued("msg_1"))
+    assert status == 200
+    assert "and now?" in answer["content"][0]["text"]
+
+
+async def test_lenient_services_answer_what_they_would_refuse() -> None:
+    async with Simulator.start(anthropic_refuses=frozenset(), zai_refuses=frozenset()) as sim:
+        odd = [assistant(call("functions.a:0")), {"role": "system", "content": "a"}, user("b")]
+        assert (await post(sim.anthropic_url, body_of(user(), *odd, model="glm-9")))[0] == 200
+        assert (await post(sim.zai_url, body_of(user(), *odd, model="glm-9", later=1)))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("fault", "refusals"), [((), ["zai: fields"]), ("zai=1210", []), ("status=500", [])]
+)
+async def test_only_broken_rules_count_as_refusals(
+    sim: Simulator, fault: str, refusals: list[str]
+) -> None:
+    sim.script("zai", [fault])
+    status, _ = await post(sim.zai_url, body_of(user(), model="glm-4.7", later=1))
+    assert status >= 400
+    assert sim.refusals == refusals
 
 
 # Z.ai's rules.

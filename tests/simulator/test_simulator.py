@@ -420,3 +420,33 @@ async def test_journal_keeps_no_more_than_its_limit(http: aiohttp.ClientSession)
             async with http.get(sim.anthropic_url + path):
                 pass
         assert [one.path for one in sim.requests] == ["/2", "/3"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "field", "written"),
+    [
+        ("odd-input", "input", [{"path": "a"}]),
+        ("odd-input=string", "input", '{"path": "a"}'),
+        ("odd-input=null", "input", None),
+        ("leaked-name", "name", "Read</arg_value>"),
+        ("odd-ids", "id", "functions.Read:1"),
+        ("same-ids", "id", "call_0000000000000000"),
+    ],
+)
+async def test_glms_slips_are_written_where_they_are_asked_for(
+    sim: Simulator, fault: str, field: str, written: object
+) -> None:
+    sim.script("zai", [fault])
+    body = {
+        "model": "glm-4.7",
+        "max_tokens": 50,
+        "tools": [{"name": "Read", "input_schema": {"type": "object"}}],
+        "messages": [{"role": "user", "content": 'use the tool Read with {"path": "a"}'}],
+    }
+    async with (
+        aiohttp.ClientSession(headers={"x-api-key": "a-key"}) as session,
+        session.post(f"{sim.zai_url}/v1/messages", json=body) as answer,
+    ):
+        blocks = (await answer.json())["content"]
+    assert blocks[-1]["type"] == "tool_use"
+    assert blocks[-1][field] == written

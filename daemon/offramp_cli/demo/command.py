@@ -21,7 +21,18 @@ PORT = 3101
     show_default=True,
     help="Play sample requests through the daemon, one every few seconds.",
 )
-def command(port: int, traffic: bool) -> None:
+@click.option(
+    "--lenient", is_flag=True, help="Let the simulated services take what the real ones refuse."
+)
+@click.option(
+    "--allow", metavar="REFUSAL", multiple=True, help="Switch one refusal off, such as zai:fields."
+)
+@click.option(
+    "--refuse", metavar="REFUSAL", multiple=True, help="Switch one on, with --lenient for instance."
+)
+def command(
+    port: int, traffic: bool, lenient: bool, allow: tuple[str, ...], refuse: tuple[str, ...]
+) -> None:
     """Run the whole path with no key and no network.
 
     The services are simulated in this process; folders, history and port are the demo's own. To
@@ -30,6 +41,8 @@ def command(port: int, traffic: bool) -> None:
     import asyncio
 
     from offramp_cli.demo import demo
+    from offramp_simulator import refusals
 
+    chosen = refusals.choose(is_lenient=lenient, allow=allow, refuse=refuse)
     paths = Paths.for_user(os.environ, is_demo=True)
-    asyncio.run(demo.serve(paths, port=port, has_traffic=traffic))
+    asyncio.run(demo.serve(paths, port=port, has_traffic=traffic, refusals=chosen))

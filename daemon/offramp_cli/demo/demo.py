@@ -23,6 +23,7 @@ from offramp_core.settings import ANTHROPIC, Secret
 from offramp_daemon import run
 from offramp_daemon.server import listeners
 from offramp_simulator import Simulator
+from offramp_simulator.refusals import EVERY, Refusals
 
 if TYPE_CHECKING:
     from offramp_core.config.loader import LoadedSettings
@@ -35,8 +36,8 @@ _PACE_S = 3.0
 _QUOTA_PACE_S = 30.0
 
 
-async def serve(paths: Paths, *, port: int, has_traffic: bool) -> None:
-    """Serve on `port` until SIGINT or SIGTERM.
+async def serve(paths: Paths, *, port: int, has_traffic: bool, refusals: Refusals = EVERY) -> None:
+    """Serve on `port` until SIGINT or SIGTERM; `refusals` are those of the simulated services.
 
     Raises:
         OfframpError: the demo's config.toml is wrong, its folder can't be written, or the port is
@@ -51,7 +52,12 @@ async def serve(paths: Paths, *, port: int, has_traffic: bool) -> None:
         for listener in opened:
             stack.enter_context(listener)
         simulator = await stack.enter_async_context(
-            Simulator.start(zai_key=_KEY.reveal(), keep_requests=100)
+            Simulator.start(
+                zai_key=_KEY.reveal(),
+                keep_requests=100,
+                anthropic_refuses=refusals.anthropic,
+                zai_refuses=refusals.zai,
+            )
         )
         addresses = {ANTHROPIC: simulator.anthropic_url, DELEGATE.name: simulator.zai_url}
 
@@ -114,5 +120,8 @@ def _load(paths: Paths, port: int, addresses: dict[str, str]) -> LoadedSettings:
     settings = msgspec.structs.replace(
         loaded.settings, port=port, log_dir=paths.log_dir, backends=backends, routes=routes
     )
-    note = "Demo: both services are simulated. Its numbers: offramp stats --demo"
-    return dataclasses.replace(loaded, settings=settings, notes=(note, *loaded.notes))
+    notes = (
+        "Demo: both services are simulated. Its numbers: offramp stats --demo",
+        f"Simulated Claude: {addresses[ANTHROPIC]}; Z.ai: {addresses[DELEGATE.name]}",
+    )
+    return dataclasses.replace(loaded, settings=settings, notes=(*notes, *loaded.notes))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import time
@@ -41,6 +42,30 @@ async def test_history_is_written_once(tmp_path):
         counts.append(len(running.records))
         assert "Traceback" not in running.said
     assert counts[0] == counts[1] > 1000
+
+
+@pytest.mark.parametrize(
+    ("options", "backend"),
+    [
+        ((), "zai"),
+        (("--refuse", "zai:claude-names"), "anthropic"),
+        (("--lenient",), "zai"),
+        (("--lenient", "--refuse", "zai:claude-names"), "anthropic"),
+    ],
+)
+async def test_demo_refuses_what_it_is_asked_to(tmp_path, client, options, backend):
+    async with daemon_process(tmp_path, "--no-traffic", *options, is_demo=True) as running:
+        assert await ask(client, running, "claude-sonnet-4-5") == 200
+        assert await running.stop() == 0
+    assert running.records[-1].backend == backend
+    assert re.search(r"Z\.ai: http://127\.0\.0\.1:\d+/api/anthropic", running.said)
+
+
+async def test_demo_names_the_refusals_that_it_has(tmp_path):
+    ending = await run_command(tmp_path, "demo", "--allow", "zai:field")
+    assert ending.code != 0
+    assert "no refusal 'zai:field'" in ending.err
+    assert "zai:fields" in ending.err
 
 
 async def test_stats_of_the_demo_read_its_history_and_its_requests(tmp_path, client):

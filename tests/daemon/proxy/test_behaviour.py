@@ -7,6 +7,7 @@ import json
 import aiohttp
 import pytest
 from proxy_harness import CLAUDE_TOKEN, ZAI_KEY
+from strictness import on_strict_and_lenient_services
 
 from offramp_core.settings import KeepRules
 
@@ -111,6 +112,7 @@ async def test_quota_probe_is_not_recorded(client, proxy):
     assert not proxy.records
 
 
+@on_strict_and_lenient_services
 async def test_conversation_goes_to_and_fro_with_thinking_and_tools(client, proxy, sim):
     """Every backend gets its own thinking back and none of the other's, over eight turns."""
     tools = [{"name": "Read", "input_schema": {"type": "object"}}]
@@ -269,6 +271,7 @@ async def test_count_tokens_of_a_failing_delegate_is_estimated(client, proxy, si
     assert json_of(answer)["input_tokens"] == pytest.approx(1000, rel=0.05)
 
 
+@on_strict_and_lenient_services
 async def test_delegate_gets_a_body_made_fit_for_it(client, proxy, sim):
     body = ask(
         "claude-sonnet-4-5",

@@ -6,6 +6,9 @@ import asyncio
 
 import anthropic
 import pytest
+from strictness import on_strict_and_lenient_services
+
+pytestmark = on_strict_and_lenient_services
 
 API_KEY = "sk-ant-api03-Qm7Rk2Wz9TpLx4Vb8NcYs6HdJf3GtUe5AoIqEwZrCvBnMlKj1HgFdSaPXyQwAA"
 MODELS = ["claude-opus-4-8", "claude-sonnet-5", "claude-haiku-4-5"]

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from strictness import on_strict_and_lenient_services
 
 from offramp_core.settings import Route
-from offramp_simulator import Simulator, zai_strictness
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+from offramp_simulator import zai_strictness
+from offramp_simulator.refusals import Refusals
 
 SONNET, HAIKU = "claude-sonnet-5-5", "claude-haiku-5-5"
 MARKED = {"type": "text", "text": "a", "cache_control": {"type": "ephemeral", "scope": "global"}}
 CALL = {"type": "tool_use", "id": "toolu_1", "name": "Bash", "input": {"command": "ls"}}
 ADVISOR = {"type": "advisor_20260301", "name": "advisor", "model": "claude-opus-5-5"}
-
-
-@pytest.fixture(params=[zai_strictness.ALL, frozenset()], ids=["strict", "lenient"])
-async def sim(request: pytest.FixtureRequest) -> AsyncIterator[Simulator]:
-    async with Simulator.start(zai_refuses=request.param) as simulator:
-        yield simulator
-        assert not simulator.leaks
 
 
 def ask(model: str = SONNET, *messages: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -84,14 +76,17 @@ SERVED = {
 }
 
 
+@on_strict_and_lenient_services
 @pytest.mark.parametrize("body", SERVED.values(), ids=SERVED.keys())
 async def test_request_of_todays_client_is_served_by_the_delegate(client, proxy, sim, body):
     async with client.post(f"{proxy.url}/v1/messages?beta=true", json=body) as answered:
         assert answered.status == 200, await answered.text()
     (received,) = sim.requests
     assert received.service == "zai"
+    assert not sim.refusals
 
 
+@on_strict_and_lenient_services
 @pytest.mark.parametrize(
     "fields",
     [
@@ -129,3 +124,36 @@ async def test_delegates_own_model_without_a_key_gets_one_clear_error(client, pr
     assert "no key for zai" in error["message"]
     assert not sim.requests
     assert (await proxy.only_record()).model == "glm-5.2"
+
+
+EVERYTHING = ask(
+    "glm-5.3",
+    *(message for body in SERVED.values() for message in body["messages"][1:]),
+    fallbacks=[{}],
+    diagnostics={},
+    thread={"type": "create"},
+    thinking={"type": "disabled", "display": "omitted"},
+    context_management={"edits": []},
+    output_config={"effort": "medium"},
+    system=[MARKED],
+    tools=[
+        tool("ToolSearch"),
+        tool("B", defer_loading=True),
+        ADVISOR,
+        *(schema(pattern="\\p{L}")["tools"]),
+        *(schema(**{"$ref": "#/properties/x"})["tools"]),
+    ],
+)
+"""All of it at once, to a model that always thinks."""
+
+
+@pytest.mark.parametrize(
+    "sim",
+    [Refusals(anthropic=frozenset(), zai=frozenset({name})) for name in sorted(zai_strictness.ALL)],
+    ids=sorted(zai_strictness.ALL),
+    indirect=True,
+)
+async def test_everything_at_once_is_served_by_a_service_with_any_one_refusal(client, proxy, sim):
+    async with client.post(f"{proxy.url}/v1/messages?beta=true", json=EVERYTHING) as answered:
+        assert answered.status == 200, await answered.text()
+    assert not sim.refusals
