@@ -35,7 +35,7 @@ _CONTENT = re.compile(
 escaped."""
 _TAIL_BYTES = 64
 """So much of a chunk may be the beginning of what the pattern above looks for."""
-_ENDS = frozenset({None, "end_turn", "stop_sequence"})
+_ENDS = frozenset({"end_turn", "stop_sequence"})
 """Why a model stops that has nothing more to say."""
 _is_identifier = re.compile(r"[A-Za-z0-9_.:-]+").fullmatch
 
@@ -147,8 +147,14 @@ class UsageMeter:
 
     @property
     def is_hollow(self) -> bool:
-        """Whether it is whole, and yet holds no word and no call of a tool."""
-        return self.is_complete and not self.has_content and self.stop_reason in _ENDS
+        """Whether it is whole, and yet holds no word and no call of a tool.
+
+        Where it gives no reason for its end, it must not have cost a token either.
+        """
+        if not self.is_complete or self.has_content:
+            return False
+        is_silent = self.stop_reason is None and self.usage.output_tokens == 0
+        return is_silent or self.stop_reason in _ENDS
 
     def finish(self) -> None:
         """Note that the body has ended, whole or cut; a second call changes nothing.
