@@ -30,6 +30,8 @@ from offramp_daemon.messages.thinking import SERVER_CALLS
 from offramp_daemon.messages.tool_names import CallIds, KnownTools, is_valid_name, repaired_name
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from offramp_core.backend import OwnThinking
     from offramp_daemon.messages.json_splice import Piece
     from offramp_daemon.messages.request_body import Message, RequestBody
@@ -76,6 +78,15 @@ class Repairs:
     def is_none(self) -> bool:
         """Whether the conversation is fine as it came."""
         return not self.changes and not self.misplaced and not self.lacks_user
+
+    def are_in_place(self, messages: Sequence[Message]) -> bool:
+        """Whether each message stays a message of its own, where it stands."""
+        if self.misplaced or self.lacks_user:
+            return False
+        return not any(
+            change.joins or messages[index].role == "system"
+            for index, change in self.changes.items()
+        )
 
 
 def survey(

@@ -129,6 +129,11 @@ class HistoryWriter:
         """Write `messages`, those of `body`; return the very piece if it is fine."""
         pieces = json_splice.items(messages)
         changes = self._repairs.changes
+        if isinstance(self._cleaner, AsTheyCame) and self._repairs.are_in_place(body.messages):
+            for index in changes:
+                turn = self._taken_apart(body.messages[index], pieces[index], changes[index])
+                pieces[index] = turn.json()
+            return json_splice.join_items(pieces)
         for index, (message, piece) in enumerate(zip(body.messages, pieces, strict=True)):
             change = changes.get(index)
             if message.role != "system":

@@ -193,3 +193,40 @@ async def test_refusal_that_nothing_can_be_done_about_is_passed_on_at_once(
         record = await proxy.only_record()
     assert len(received) == 1
     assert record.reason == "default"
+
+
+async def test_tool_loop_that_began_without_thinking_is_served_with_thinking_off(
+    client, start_proxy
+):
+    def expects_thinking(body: Json) -> str | None:
+        is_on = body.get("thinking", {}).get("type") == "enabled"
+        words = "messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found"
+        return f"{words} `tool_use`." if is_on else None
+
+    body = ask(user("Hi"), assistant(call("t")), user(result("t")), thinking=ENABLED)
+    async with (
+        claude(expects_thinking) as (url, received),
+        start_proxy(url, url) as proxy,
+        client.post(f"{proxy.url}/v1/messages", json=body) as answered,
+    ):
+        assert answered.status == 200
+    assert [each["thinking"] for each in received] == [ENABLED, {"type": "disabled"}]
+
+
+async def test_thread_is_continued_byte_for_byte(client, start_proxy):
+    thread = {"type": "continue", "previous_message_id": "msg_20261101abc"}
+    body = json.dumps(ask(user(result("t")), thread=thread), indent=1).encode()
+    raw: list[bytes] = []
+
+    async def answer(connection: Connection) -> None:
+        raw.append(connection.body)
+        data = json.dumps(ANSWER).encode()
+        await connection.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(data) + data)
+
+    async with (
+        raw_upstream(answer) as upstream,
+        start_proxy(upstream.url, upstream.url) as proxy,
+        client.post(f"{proxy.url}/v1/messages", data=body) as answered,
+    ):
+        assert answered.status == 200
+    assert raw == [body]
