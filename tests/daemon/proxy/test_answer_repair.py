@@ -253,6 +253,30 @@ async def test_claudes_own_answer_is_never_changed(start_proxy, client, coding):
             assert headers.get("content-encoding", "") == coding
 
 
+async def test_claudes_refusal_that_was_looked_at_is_not_changed(start_proxy, client):
+    body = whole(call(name="Bash\n", id="call_0"))
+    thought = {"type": "thinking", "thinking": "x", "signature": "Ab" * 200}
+    messages = [*HISTORY, {"role": "assistant", "content": [thought]}]
+
+    async def claude(connection: Connection) -> None:
+        await connection.write(json_answer(body, status="400 Bad Request"))
+
+    async with raw_upstream(claude) as upstream, start_proxy(upstream.url, upstream.url) as proxy:
+        request = ask(OPUS, tools=TOOLS, messages=messages)
+        assert await send(client, proxy, request) == (400, body)
+
+
+@pytest.mark.parametrize("missing", [1, 2])
+async def test_last_event_without_its_blank_line_is_not_lost(start_proxy, client, missing):
+    begun = called(name="Bash\n").partition(b"\n\n")[0] + b"\n\n"
+    right = called().partition(b"\n\n")[0] + b"\n\n"
+    body = START + END + begun[:-missing]
+    async with raw_upstream(streaming(body)) as zai, start_proxy(zai.url, zai.url) as proxy:
+        _, came = await received(client, proxy, ask(**CALLING))
+
+    assert came == START + END + right[:-missing]
+
+
 async def test_stream_in_an_unknown_coding_passes_as_it_came(start_proxy, client):
     noise = bytes(range(256))
     async with (
