@@ -18,7 +18,7 @@ NO_NAME = "tool"
 
 _NO_ID = "call"
 _NAME_LIMIT = 128
-_ID_LIMIT = 128
+_ID_LIMIT = 64
 """A repaired id is no longer than that before its number; a valid one may be."""
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _ID = re.compile(r"[a-zA-Z0-9_-]+")
@@ -30,6 +30,8 @@ _TOKEN = re.compile(
 
 A line end parts a name from its arguments in templates; some write wide bars and low lines.
 """
+_NUMBERED = re.compile(r"\A(?:functions?[.:/])?(.*?)(?::\d+)?\Z", re.DOTALL)
+"""Some templates write `functions.Bash:0`."""
 _NAMESPACES = frozenset({"function", "functions", "tool", "tools", "default_api", "name"})
 """What templates put beside a name."""
 
@@ -77,11 +79,13 @@ def repaired_name(name: object, known_tools: KnownTools = NO_TOOLS) -> str:
     parts = [part.strip() for part in _TOKEN.split(name) if part.strip()]
     first = parts[0] if parts else ""
     whole = "".join(map(_made_valid, parts))
-    for reading in (_made_valid(first), whole, _only_word(first), _only_word(name)):
+    readings = (_made_valid(first), whole, _only_word(first), _only_word(name))
+    for reading in (*readings, *parts, *first.split()):
         meant = known_tools.find(reading)
         if meant is not None:
             return meant
-    return _made_valid(first)[:_NAME_LIMIT] or NO_NAME
+    plain = _made_valid(_NUMBERED.sub(r"\1", first))[:_NAME_LIMIT]
+    return plain if plain.strip("_-") else NO_NAME
 
 
 def repaired_id(call_id: object, taken: Container[str], *, first_number: int = 2) -> str:

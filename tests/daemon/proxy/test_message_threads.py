@@ -8,15 +8,25 @@ from datetime import UTC, datetime
 
 import pytest
 from messages import OPUS, SONNET, ask, send
-from proxy_harness import running_proxy, settings_for, shared_state
+from proxy_harness import ZAI_KEY, running_proxy, settings_for, shared_state
 from raw_upstream import answer_message, raw_upstream
 
 from offramp_core.control.api import Pause
 from offramp_daemon.resilience.circuit_breaker import CircuitBreaker
+from offramp_simulator import Simulator, anthropic_rules
 
 SESSION = {"x-claude-code-session-id": "5e551011"}
 CREATE = {"type": "create"}
 RESET = datetime(2026, 11, 26, 22, tzinfo=UTC)
+
+
+@pytest.fixture
+async def sim():
+    """Both services; Anthropic continues every thread, for the ids here were made up."""
+    refusals = anthropic_rules.ALL - {anthropic_rules.THREADS}
+    async with Simulator.start(zai_key=ZAI_KEY, anthropic_refuses=refusals) as simulator:
+        yield simulator
+        assert not simulator.leaks
 
 
 def onward(previous: str = "msg_20261101abc", model: str = SONNET, **fields: object):
