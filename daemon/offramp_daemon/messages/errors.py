@@ -124,9 +124,9 @@ def from_delegate(
         return _of_kind(kind, status, backend, said)
     if is_from_elsewhere(status, error):
         message = f"{said}, which is no answer to a message. {address_hint}".rstrip()
-        return Failure(
-            status=status if status >= 400 else 502, message=message, trouble=api.FAILING
-        )
+        # For any 404 Claude Code says that the model is at fault, and not a word of ours.
+        shown = {404: 400}.get(status, status) if status >= 400 else 502
+        return Failure(status=shown, message=message, trouble=api.FAILING)
     return _of_status(status, error, backend, said)
 
 

@@ -93,7 +93,7 @@ def test_of_plain_text_a_few_plain_words_are_quoted(text, message):
 @pytest.mark.parametrize(
     "body", [*PAGES.values(), b"404 page not found", *map(encode, FOREIGN.values())]
 )
-@pytest.mark.parametrize(("status", "shown"), [(200, 502), (404, 404), (405, 405), (302, 502)])
+@pytest.mark.parametrize(("status", "shown"), [(200, 502), (404, 400), (405, 405), (302, 502)])
 def test_whoever_stands_at_a_wrong_address_the_setting_is_named(body, status, shown):
     failure = failure_for(status, body)
     assert failure.status == shown

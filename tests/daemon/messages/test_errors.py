@@ -77,7 +77,7 @@ def test_zais_code_decides_whatever_the_shape_and_status(
         (401, {"error": {"message": "no"}}, 403, "permission_error", NO_RETRY),
         (401, {"error": "unauthorized"}, 403, "permission_error", NO_RETRY),
         (403, b"<html>", 403, "permission_error", NO_RETRY),
-        (404, b"not json", 404, "not_found_error", RETRY),
+        (404, b"not json", 400, "invalid_request_error", RETRY),
         (413, b"", 400, "invalid_request_error", RETRY),
         (429, b"", 429, "rate_limit_error", RETRY),
         (429, as_number(4711, "new"), 429, "rate_limit_error", RETRY),
