@@ -18,6 +18,8 @@ _MARKER_ESCAPE = re.compile(rb"\\u([eE][0-9a-fA-F]{3})")
 _MARKER_UTF_8 = re.compile(rb"\xee[\x80-\xbf]{2}")
 _FIRST_NUMBER = 0xF000
 _MAX_STAND_INS = 0x1000
+_MAX_LONE = 20_000
+"""A body that somebody wrote holds a few."""
 _ESCAPE_BYTES = 6
 _BACKSLASH = 0x5C
 
@@ -67,7 +69,7 @@ def shield(body: bytes) -> tuple[bytes, Shield]:
     """`body` with its lone surrogate escapes replaced, and what turns them back.
 
     Raises:
-        ValueError: `body` leaves no character free to mark stand-ins with.
+        ValueError: `body` leaves no character free to mark stand-ins with, or holds too many.
     """
     marker = _unused_marker(body)
     numbers: dict[bytes, int] = {}
@@ -113,6 +115,8 @@ def _lone_escapes(body: bytes) -> list[int]:
             skip_until = start + 2 * _ESCAPE_BYTES
             continue
         lone.append(start)
+        if len(lone) > _MAX_LONE:
+            raise ValueError("too many lone surrogates")
     return lone
 
 

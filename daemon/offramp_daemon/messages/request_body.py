@@ -128,14 +128,20 @@ _TEXT = msgspec.json.Decoder(str)
 _PROMPT_SEARCH = 20
 """How many messages back a prompt is looked for; a tool loop puts others behind it."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_ALWAYS_READ_BYTES = 2 * 1024 * 1024
+_MOST_OBJECTS = 250_000
+_MOST_VALUES = 2_000_000
+"""Braces and commas in a text count, too; but a text of so many is too long for every model."""
 
 
 def read(raw: bytes) -> RequestBody:
-    """Look into `raw`.
+    """Look into `raw`, unless it holds so many values that they would fill the memory.
 
     Raises:
         MalformedBodyError: it is no JSON.
     """
+    if len(raw) > _ALWAYS_READ_BYTES and _has_too_many_values(raw):
+        return RequestBody(raw, None)
     try:
         return RequestBody(raw, _VIEW.decode(raw), raw)
     except msgspec.ValidationError:
@@ -144,6 +150,12 @@ def read(raw: bytes) -> RequestBody:
         return _read_unusual(raw)
     except (RecursionError, ValueError):
         return RequestBody(raw, None)
+
+
+def _has_too_many_values(raw: bytes) -> bool:
+    """Whether `raw` would become more objects than a conversation can hold: 3 bytes become 100."""
+    objects = raw.count(b"{")
+    return objects > _MOST_OBJECTS or objects + raw.count(b"[") + raw.count(b",") > _MOST_VALUES
 
 
 def _read_odd(raw: bytes, source: bytes, surrogates: Shield) -> RequestBody:
@@ -161,6 +173,8 @@ def _read_unusual(raw: bytes) -> RequestBody:
     body = _read_shielded(raw, raw.removeprefix(_BYTE_ORDER_MARK))
     if body is not None:
         return body
+    if len(raw) > _ALWAYS_READ_BYTES:  # the standard library keeps all other threads waiting
+        return RequestBody(raw, None)
     try:
         normalised = json.dumps(json.loads(raw), allow_nan=False).encode()
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

@@ -15,7 +15,7 @@ from offramp_daemon.messages import errors, first_event
 from offramp_daemon.messages.errors import RETRY_AFTER, Failure
 from offramp_daemon.messages.first_event import FirstEventReader
 from offramp_daemon.proxy import responses, streaming
-from offramp_daemon.proxy.offload import aside
+from offramp_daemon.proxy.offload import aside, coded_weight
 
 if TYPE_CHECKING:
     import aiohttp
@@ -49,7 +49,8 @@ async def check(exchange: Exchange, answer: aiohttp.ClientResponse) -> CheckedAn
         responses.PLAIN_LIMIT_BYTES,
         silence_timeout_s=exchange.settings.silence_timeout_s,
     )
-    failure = await aside(len(head), _refusal, exchange.decision.backend, answer, head)
+    cost = coded_weight(head, answer.headers.get("Content-Encoding", ""))
+    failure = await aside(cost, _refusal, exchange.decision.backend, answer, head)
     return CheckedAnswer(head=head, failure=failure)
 
 

@@ -13,7 +13,7 @@ from offramp_core.services import SERVICES
 from offramp_core.settings import ANTHROPIC, Backend
 from offramp_daemon.messages import thinking, transform
 from offramp_daemon.proxy import streaming
-from offramp_daemon.proxy.offload import aside
+from offramp_daemon.proxy.offload import aside, weight
 from offramp_daemon.wire import headers
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Forwarder:
         backend, settings = exchange.decision.backend, exchange.settings
         passed = headers.to_client_backend(exchange.request.raw_headers)
         body = await aside(
-            len(exchange.body.raw),
+            weight(exchange.body.raw),
             transform.for_client_backend,
             exchange.body,
             backend,
@@ -92,7 +92,7 @@ class Forwarder:
         """To another service, with its own key and nothing of the client's."""
         request, decision = exchange.request, exchange.decision
         body = await aside(
-            len(exchange.body.raw),
+            weight(exchange.body.raw),
             transform.for_delegate,
             exchange.body,
             decision.backend,
@@ -112,7 +112,7 @@ class Forwarder:
         exchange.reason = f"{exchange.decision.reason}, sent again without thinking"
         passed.popall("Content-Encoding", None)
         body = await aside(
-            len(exchange.body.raw), transform.without_thinking, exchange.body, backend
+            weight(exchange.body.raw), transform.without_thinking, exchange.body, backend
         )
         return await self._send(exchange, backend, passed, body)
 

@@ -62,9 +62,7 @@ class _Coding(Protocol):
 class Decoder:
     """Undoes all codings that a Content-Encoding header names, the last named one first."""
 
-    def __init__(
-        self, content_encoding: str, sink: Sink, budget: WorkBudget | None = None
-    ) -> None:
+    def __init__(self, content_encoding: str, sink: Sink, budget: WorkBudget | None = None) -> None:
         """Read the header's value (empty: not coded); decoded pieces go to `sink` as they come.
 
         What all layers do is counted against `budget`; without one, against one that is fit for
