@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from offramp_core.errors import OfframpError
 
 MEMBER_COST = 16 * 1024
-EVENT_COST = 512
+EVENT_COST = 1024
 JSON_BYTE_COST = 8
 LINE_END_COST = 2
 
@@ -45,7 +45,7 @@ class Allowance:
     per_byte: int
 
 
-LIVE = Allowance(at_first=4 * 1024 * 1024, per_byte=32)
+LIVE = Allowance(at_first=3 * 1024 * 1024, per_byte=32)
 ASIDE = Allowance(at_first=16 * 1024 * 1024, per_byte=64)
 
 
