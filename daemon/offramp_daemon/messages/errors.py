@@ -41,6 +41,8 @@ _ACCOUNT = frozenset({ErrorKind.ACCOUNT, ErrorKind.NO_SUCH_MODEL})
 _OF_A_KNOWN_KEY = frozenset({ErrorKind.QUOTA, *_TRANSIENT, *_ACCOUNT})
 
 _CODE_IN_MESSAGE = re.compile(r"\[([0-9]{4})\]")
+_BODY_LIMIT_BYTES = 1024 * 1024
+"""A longer body is no error, and would become a great many objects."""
 _MESSAGE_LIMIT = 1000
 _CODE_LIMIT = 20
 
@@ -176,6 +178,8 @@ def _bad_key(backend: str, said: str) -> Failure:
 
 def _decode(body: bytes) -> Any:
     """`body` as JSON; None if it is none. Only the standard library takes lone surrogates."""
+    if len(body) > _BODY_LIMIT_BYTES:
+        return None
     try:
         return msgspec.json.decode(body)
     except (ValueError, RecursionError):

@@ -16,6 +16,7 @@ from offramp_daemon.messages.errors import RETRY_AFTER, Failure
 from offramp_daemon.messages.first_event import FirstEventReader
 from offramp_daemon.proxy import responses, streaming
 from offramp_daemon.proxy.offload import aside, coded_weight
+from offramp_daemon.wire import headers
 
 if TYPE_CHECKING:
     import aiohttp
@@ -109,5 +110,5 @@ def _failure(
 
 
 def _retry_after(answer: aiohttp.ClientResponse) -> dict[str, str]:
-    value = answer.headers.get(RETRY_AFTER)
+    value = headers.retry_after(answer.headers.get(RETRY_AFTER))
     return {} if value is None else {RETRY_AFTER: value}

@@ -128,7 +128,7 @@ class Forwarder:
         if backend.base_url not in _OFFICIAL:
             # The services themselves lead nowhere else; any other address might lead back here.
             came = request.headers.get(headers.HOP_HEADER)
-            passed[headers.HOP_HEADER] = f"{came},{self.hop}" if came else self.hop
+            passed[headers.HOP_HEADER] = headers.hops(came, self.hop)
         answer = await self._upstream.send(
             request.method,
             backend.base_url,

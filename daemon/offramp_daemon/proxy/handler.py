@@ -17,6 +17,7 @@ from offramp_daemon.exchange import Exchange, OutcomeListener
 from offramp_daemon.messages import request_body
 from offramp_daemon.messages.errors import Failure, RequestFailedError
 from offramp_daemon.proxy import request_reader, responses, streaming
+from offramp_daemon.proxy.body_memory import BodyMemory
 from offramp_daemon.proxy.failover import Failover
 from offramp_daemon.proxy.forwarder import ERROR_STATUS
 from offramp_daemon.proxy.offload import aside, coded_weight
@@ -72,6 +73,7 @@ class ProxyHandler:
         self._forwarder = forwarder
         self._shared = shared
         self._failover = Failover(forwarder, shared)
+        self._body_memory = BodyMemory()
         self._listeners = listeners
         self._is_private = is_private
         self._delegation = delegation
@@ -127,7 +129,9 @@ class ProxyHandler:
                     "A backend's address leads to this very daemon; correct it in config.toml.",
                 )
             )
-        exchange.encoded = await request_reader.read_body(request, settings.max_body_bytes)
+        exchange.encoded = await request_reader.read_body(
+            request, settings.max_body_bytes, self._body_memory
+        )
         if request.method != "POST" or path not in {MESSAGES, COUNT_TOKENS}:
             return await self._pass(exchange)
         await self._route(exchange)

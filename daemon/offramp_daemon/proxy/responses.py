@@ -50,6 +50,7 @@ async def relay(
             meter=meter,
             silence_timeout_s=exchange.settings.silence_timeout_s,
             head=head,
+            is_delegates=exchange.is_delegated,
         )
     except BaseException:
         answer.close()

@@ -45,11 +45,12 @@ class PassedResponse(web.StreamResponse):
     its body; a test holds them to their contract.
     """
 
-    def __init__(self, answer: aiohttp.ClientResponse) -> None:
-        """The head that passes `answer` on."""
-        passed = headers.to_client(answer.raw_headers)
+    def __init__(self, answer: aiohttp.ClientResponse, *, is_delegates: bool = False) -> None:
+        """The head that passes `answer` on; of a delegate's with the headers that may pass."""
+        passed = headers.to_client(answer.raw_headers, is_delegates=is_delegates)
         self._added = [name for name in (hdrs.SERVER, hdrs.CONTENT_TYPE) if name not in passed]
-        super().__init__(status=answer.status, reason=answer.reason or "", headers=passed)
+        reason = headers.reason(answer.reason)
+        super().__init__(status=answer.status, reason=reason, headers=passed)
         # With some of the body here already, head and body go out in one piece.
         self._send_headers_immediately = not answer.content.total_bytes
 
@@ -66,17 +67,19 @@ async def pass_on(
     meter: UsageMeter | None,
     silence_timeout_s: float,
     head: bytes = b"",
+    is_delegates: bool = False,
 ) -> web.StreamResponse:
     """Send `answer` to the client, chunk by chunk, feeding `meter`.
 
-    `head` is what was read of its body already. A slow client slows the upstream: nothing is read
+    `head` is what was read of its body already; `is_delegates` holds back headers that are none of
+    the client's business. A slow client slows the upstream: nothing is read
     ahead beyond the sockets' buffers. The response's end is the caller's to write.
 
     Raises:
         CutStreamError: the upstream broke off, or was silent too long.
         ClientGoneError: the client closed its connection.
     """
-    response = PassedResponse(answer)
+    response = PassedResponse(answer, is_delegates=is_delegates)
     request[_BEGUN] = True
     if _LAST in request:
         response.force_close()
