@@ -128,7 +128,10 @@ _TEXT = msgspec.json.Decoder(str)
 _PROMPT_SEARCH = 20
 """How many messages back a prompt is looked for; a tool loop puts others behind it."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_ALWAYS_READ_BYTES = 2 * 1024 * 1024
+_REPAIRED_BYTES = 2 * 1024 * 1024
+"""What is longer has to be usual JSON to be read."""
+_LEAST_OBJECT_BYTES = len("{},")
+_LEAST_VALUE_BYTES = len("0,")
 _MOST_OBJECTS = 250_000
 _MOST_VALUES = 2_000_000
 """Braces and commas in a text count, too; but a text of so many is too long for every model."""
@@ -140,7 +143,7 @@ def read(raw: bytes) -> RequestBody:
     Raises:
         MalformedBodyError: it is no JSON.
     """
-    if len(raw) > _ALWAYS_READ_BYTES and _has_too_many_values(raw):
+    if _has_too_many_values(raw):
         return RequestBody(raw, None)
     try:
         return RequestBody(raw, _VIEW.decode(raw), raw)
@@ -154,8 +157,14 @@ def read(raw: bytes) -> RequestBody:
 
 def _has_too_many_values(raw: bytes) -> bool:
     """Whether `raw` would become more objects than a conversation can hold: 3 bytes become 100."""
+    length = len(raw)
+    if length < _LEAST_OBJECT_BYTES * _MOST_OBJECTS:  # as nearly always
+        return False
     objects = raw.count(b"{")
-    return objects > _MOST_OBJECTS or objects + raw.count(b"[") + raw.count(b",") > _MOST_VALUES
+    if objects > _MOST_OBJECTS:
+        return True
+    is_possible = length > _LEAST_VALUE_BYTES * _MOST_VALUES
+    return is_possible and objects + raw.count(b"[") + raw.count(b",") > _MOST_VALUES
 
 
 def _read_odd(raw: bytes, source: bytes, surrogates: Shield) -> RequestBody:
@@ -173,7 +182,7 @@ def _read_unusual(raw: bytes) -> RequestBody:
     body = _read_shielded(raw, raw.removeprefix(_BYTE_ORDER_MARK))
     if body is not None:
         return body
-    if len(raw) > _ALWAYS_READ_BYTES:  # the standard library keeps all other threads waiting
+    if len(raw) > _REPAIRED_BYTES:  # the standard library keeps all other threads waiting
         return RequestBody(raw, None)
     try:
         normalised = json.dumps(json.loads(raw), allow_nan=False).encode()
