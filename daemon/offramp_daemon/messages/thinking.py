@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Tuples, as what is looked up may be a JSON array or object, which no set can be asked for.
 _THINKING = ("thinking", "redacted_thinking")
 _SERVER_CALLS = ("server_tool_use", "mcp_tool_use")
-_ERROR_LIMIT_BYTES = 1024 * 1024
+_ERROR_LIMIT_BYTES = 64 * 1024
 _REFUSALS = re.compile(
     rb"invalid\W+(?:signature|data)\W+in\W+(?:redacted_)?thinking"
     rb"|expected\W+(?:\w+\W+or\W+)?thinking"
