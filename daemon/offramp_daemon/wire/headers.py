@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from multidict import CIMultiDict, istr
@@ -18,7 +18,7 @@ from multidict import CIMultiDict, istr
 if TYPE_CHECKING:
     from offramp_core.settings import Backend
 
-RawHeaders = Iterable[tuple[bytes, bytes]]
+RawHeaders = Collection[tuple[bytes, bytes]]
 
 
 TOKEN_HEADER = "x-offramp-token"
@@ -58,7 +58,7 @@ _OF_DELEGATES_ANSWERS = frozenset(
     }
 )
 """No cookie, redirect or policy of a browser's; and no limits, which would be Claude's own."""
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_CONTROL = bytes({*range(0x20), 0x7F} - {ord("\t")})
 _NOT_IN_REASON = re.compile(r"[^\t\x20-\x7e]")
 _RETRY_AFTER = re.compile(
     r"[0-9]{1,9}|[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT"
@@ -139,9 +139,10 @@ def _end_to_end(raw: RawHeaders, excluded: frozenset[str]) -> CIMultiDict[str]:
             passed.popall(option.strip(), None)
     for name in excluded:
         passed.popall(name, None)
-    if _CONTROL.search("".join(passed.values())):  # aiohttp would refuse to write the head
-        clean = [pair for pair in passed.items() if not _CONTROL.search(pair[1])]
-        passed = CIMultiDict(clean)
+    values = b"".join([value for _, value in raw])
+    if len(values.translate(None, _CONTROL)) < len(values):  # aiohttp would refuse to write them
+        unfit = set(_CONTROL.decode())
+        passed = CIMultiDict([pair for pair in passed.items() if unfit.isdisjoint(pair[1])])
     return passed
 
 

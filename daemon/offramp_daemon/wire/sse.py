@@ -35,6 +35,9 @@ _CR_TO_LF = bytes.maketrans(b"\r", _LF)
 _MARKS = (b"message_", b"error", b'"usage"')
 """What stands in events of interest: in usage, the beginning or end of a message, or an error."""
 
+_MOST_PASSED_OVER = 16
+"""So many events of a chunk are passed over one by one, the others by a search for what matters."""
+
 _RUN_OF_DELTAS = re.compile(
     rb"(?:event.*+\n"
     rb'data: ?+\{(?:"index": ?+\d++, ?+)?"type": ?+"content_block_delta",.*+\n\r?+\n)+'
@@ -138,24 +141,32 @@ class EventReader:
 
     def _take_whole(self, blocks: bytes) -> None:
         """Hand on what is of interest in `blocks`, each with its blank line."""
-        marks = _Marks(blocks)
-        start = 0
-        while True:
+        if not _is_of_interest(blocks):
+            return
+        marks: _Marks | None = None
+        start = passed_over = 0
+        while start < len(blocks):
             run = _RUN_OF_DELTAS.match(blocks, start)
             if run is not None:
                 start = run.end()
-            mark = marks.next(start)
-            if mark is None:
+                continue
+            end = blocks.find(_BLANK, start)
+            if end < 0:  # one more line end behind the last blank line
                 return
-            self._budget.spend(EVENT_COST)
-            border = blocks.rfind(_BLANK, start, mark)
-            if border >= 0:  # whole events before it, of which a run of deltas may be next
-                start = border + len(_BLANK)
-                if _RUN_OF_DELTAS.match(blocks, start) is not None:
-                    continue
-            end = blocks.find(_BLANK, mark)
-            self._take(blocks[start:end])
+            event = blocks[start:end]
             start = end + len(_BLANK)
+            if _is_of_interest(event):
+                self._budget.spend(EVENT_COST)
+                self._take(event)
+                continue
+            passed_over += 1
+            if passed_over > _MOST_PASSED_OVER:
+                marks = marks or _Marks(blocks)
+                mark = marks.next(start)
+                if mark is None:
+                    return
+                border = blocks.rfind(_BLANK, start, mark)
+                start = start if border < 0 else border + len(_BLANK)
 
     def _without_mark(self, head: bytes) -> bytes:
         """The stream's beginning without a byte order mark; nothing while there may be one."""
