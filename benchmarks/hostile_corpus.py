@@ -129,6 +129,12 @@ def many_blocks(model: bytes, size_bytes: int, unit: bytes = b"{}") -> bytes:
     return request_body(model, b"[" + (unit * (size_bytes // len(unit)))[:-1] + b"]")
 
 
+def metadata(value: bytes, size_bytes: int) -> bytes:
+    """A request whose metadata is a list of a great many values."""
+    values = (value + b",") * (size_bytes // (len(value) + 1))
+    return b'{"model":"' + _OPUS + b'","metadata":[' + values + b"0]}"
+
+
 def many_surrogates(size_bytes: int) -> bytes:
     """A request whose text is nothing but halves of characters."""
     return request_body(_OPUS, b'"' + b"\\ud83d" * (size_bytes // 6) + b'"')
@@ -170,14 +176,15 @@ def _requests(mib: int) -> list[Hostile]:
             "text blocks, 2 MB, delegated",
             lambda: many_blocks(_SONNET, 2 * mib, b'{"type":"text","text":""}'),
         ),
+        one("empty blocks within limits, delegated", lambda: many_blocks(_SONNET, 28 * mib // 100)),
         one("empty blocks, 30 MB", lambda: many_blocks(_OPUS, 30 * mib)),
         one("lone surrogates, 2 MB", lambda: many_surrogates(2 * mib)),
         one("lone surrogates, 30 MB", lambda: many_surrogates(30 * mib)),
         one("UTF-16, 30 MB", lambda: many_blocks(_OPUS, 15 * mib, b"[]").decode().encode("utf-16")),
-        one(
-            "metadata of lists, 2 MB",
-            lambda: b'{"metadata":[' + b"[]," * (2 * mib // 3) + b'0],"model":"a"}',
-        ),
+        one("lists, 2 MB", lambda: metadata(b"[]", 2 * mib)),
+        one("lists within limits", lambda: metadata(b"[]", 28 * mib // 100)),
+        one("texts, 30 MB", lambda: metadata(b'"ab"', 30 * mib)),
+        one("texts within limits", lambda: metadata(b'"ab"', 45 * mib // 10)),
     ]
 
 

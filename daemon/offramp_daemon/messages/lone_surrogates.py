@@ -71,11 +71,12 @@ def shield(body: bytes) -> tuple[bytes, Shield]:
     Raises:
         ValueError: `body` leaves no character free to mark stand-ins with, or holds too many.
     """
+    starts = _lone_escapes(body)
     marker = _unused_marker(body)
     numbers: dict[bytes, int] = {}
     pieces: list[bytes] = []
     done = 0
-    for start in _lone_escapes(body):
+    for start in starts:
         original = body[start : start + _ESCAPE_BYTES]
         number = numbers.setdefault(original, len(numbers))
         pieces += (body[done:start], _escape(marker) + _escape(_FIRST_NUMBER + number))

@@ -132,9 +132,10 @@ _REPAIRED_BYTES = 2 * 1024 * 1024
 """What is longer has to be usual JSON to be read."""
 _LEAST_OBJECT_BYTES = len("{},")
 _LEAST_VALUE_BYTES = len("0,")
-_MOST_OBJECTS = 250_000
-_MOST_VALUES = 2_000_000
-"""Braces and commas in a text count, too; but a text of so many is too long for every model."""
+_MOST_OBJECTS = 100_000
+"""Of lists, too."""
+_MOST_VALUES = 1_000_000
+"""Commas in a text count, too; but a text of so many is too long for every model."""
 
 
 def read(raw: bytes) -> RequestBody:
@@ -155,16 +156,23 @@ def read(raw: bytes) -> RequestBody:
         return RequestBody(raw, None)
 
 
+def count_openings(raw: bytes, opening: bytes) -> int:
+    """How many objects (`{`) or lists (`[`) the JSON in `raw` can hold at most.
+
+    A brace before a backslash stands in a text, as nearly all do there: before a quote, or at the
+    end of a line.
+    """
+    return raw.count(opening) - raw.count(opening + b"\\")
+
+
 def _has_too_many_values(raw: bytes) -> bool:
     """Whether `raw` would become more objects than a conversation can hold: 3 bytes become 100."""
     length = len(raw)
     if length < _LEAST_OBJECT_BYTES * _MOST_OBJECTS:  # as nearly always
         return False
-    objects = raw.count(b"{")
-    if objects > _MOST_OBJECTS:
+    if count_openings(raw, b"{") > _MOST_OBJECTS or count_openings(raw, b"[") > _MOST_OBJECTS:
         return True
-    is_possible = length > _LEAST_VALUE_BYTES * _MOST_VALUES
-    return is_possible and objects + raw.count(b"[") + raw.count(b",") > _MOST_VALUES
+    return length > _LEAST_VALUE_BYTES * _MOST_VALUES and raw.count(b",") > _MOST_VALUES
 
 
 def _read_odd(raw: bytes, source: bytes, surrogates: Shield) -> RequestBody:

@@ -14,6 +14,8 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from offramp_daemon.messages.request_body import count_openings
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -38,7 +40,8 @@ def weight(body: bytes) -> int:
     """The length of `body` for `aside`; one full of objects, lists or escapes counts for more."""
     length = len(body)
     if _SMALL_BYTES < length <= LARGE_BYTES:
-        length += _OBJECT_BYTES * body.count(b"{") + _LIST_BYTES * body.count(b"[")
+        length += _OBJECT_BYTES * count_openings(body, b"{")
+        length += _LIST_BYTES * count_openings(body, b"[")
     if _SMALL_BYTES < length <= LARGE_BYTES:
         length += _ESCAPE_BYTES * len(_ESCAPE.findall(body))
     return length

@@ -18,6 +18,7 @@ WAYS_INTO_THREADS = [
     (weight(b"x" * (LARGE_BYTES + 1)), True),
     (weight(b"{}," * 5000), True),
     (weight(b"{}," * 1000), False),
+    (weight(rb"if (x) {\n" * 50_000), False),
     (weight(b"[]," * 50_000), True),
     (weight(b"[]," * 5000), False),
     (weight(rb"\ud83d" * 50_000), True),
