@@ -1,9 +1,10 @@
 # Everything is done from here; each target sets up what it needs first. `make` lists them.
 # ARGS= passes arguments on (make run ARGS="--port 3002"); PYTHON= chooses the Python to set up with.
 
-.PHONY: help setup install uninstall run demo dev test fresh check e2e bench screenshots build lock clean
+.PHONY: help setup install uninstall run demo dev test fuzz fresh check e2e bench screenshots build lock clean
 
 BIN := .venv/bin
+EXAMPLES ?= 2000
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +30,9 @@ dev: setup ## Run the daemon, and restart it when the code changes
 
 test: setup ## Run every test (ARGS="tests/daemon -k meter" for some)
 	@$(BIN)/python -m pytest -m "not e2e" -n auto --dist loadgroup $(ARGS)
+
+fuzz: setup ## Send random and broken bytes everywhere, for minutes (ARGS="-k codings"; EXAMPLES=)
+	@FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/fuzz -n auto -o timeout=3600 $(ARGS)
 
 fresh: ## Run every test on bare Debian systems, as root and as a user (ARGS="trixie user")
 	@sh packaging/fresh.sh $(ARGS)

@@ -40,6 +40,11 @@ def cpu_s(pid: int) -> float:
     return sum(_cpu_s_of_one(one) for one in family(pid))
 
 
+def own_cpu_s(pid: int) -> float:
+    """The same for `pid` without its descendants, which takes next to no time to find out."""
+    return _cpu_s_of_one(pid)
+
+
 def rss_bytes(pid: int) -> int:
     """Resident memory of `pid` and its descendants; pages they share count for each."""
     return sum(_rss_bytes_of_one(one) for one in family(pid))

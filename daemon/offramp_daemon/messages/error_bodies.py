@@ -19,6 +19,8 @@ from offramp_core.redaction import mask_credentials
 
 _REDIRECT_STATUS = 300
 _CODE_IN_MESSAGE = re.compile(r"\[([0-9]{4})\]")
+_BODY_LIMIT_BYTES = 1024 * 1024
+"""A longer body is no error, and would become a great many objects."""
 _MESSAGE_LIMIT = 1000
 _CODE_LIMIT = 64
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_.:-]+", re.ASCII)
@@ -143,6 +145,8 @@ def _is_message(answer: dict[str, Any]) -> bool:
 
 def _decode(body: bytes) -> Any:
     """`body` as JSON; None if it is none. Only the standard library takes lone surrogates."""
+    if len(body) > _BODY_LIMIT_BYTES:
+        return None
     try:
         return msgspec.json.decode(body)
     except (ValueError, RecursionError):

@@ -18,6 +18,8 @@ _MARKER_ESCAPE = re.compile(rb"\\u([eE][0-9a-fA-F]{3})")
 _MARKER_UTF_8 = re.compile(rb"\xee[\x80-\xbf]{2}")
 _FIRST_NUMBER = 0xF000
 _MAX_STAND_INS = 0x1000
+_MAX_LONE = 20_000
+"""A body that somebody wrote holds a few."""
 _ESCAPE_BYTES = 6
 _BACKSLASH = 0x5C
 
@@ -67,13 +69,14 @@ def shield(body: bytes) -> tuple[bytes, Shield]:
     """`body` with its lone surrogate escapes replaced, and what turns them back.
 
     Raises:
-        ValueError: `body` leaves no character free to mark stand-ins with.
+        ValueError: `body` leaves no character free to mark stand-ins with, or holds too many.
     """
+    starts = _lone_escapes(body)
     marker = _unused_marker(body)
     numbers: dict[bytes, int] = {}
     pieces: list[bytes] = []
     done = 0
-    for start in _lone_escapes(body):
+    for start in starts:
         original = body[start : start + _ESCAPE_BYTES]
         number = numbers.setdefault(original, len(numbers))
         pieces += (body[done:start], _escape(marker) + _escape(_FIRST_NUMBER + number))
@@ -113,6 +116,8 @@ def _lone_escapes(body: bytes) -> list[int]:
             skip_until = start + 2 * _ESCAPE_BYTES
             continue
         lone.append(start)
+        if len(lone) > _MAX_LONE:
+            raise ValueError("too many lone surrogates")
     return lone
 
 

@@ -168,14 +168,24 @@ _THREAD = msgspec.json.Decoder(ThreadField)
 _PROMPT_SEARCH = 20
 """How many messages back a prompt is looked for; a tool loop puts others behind it."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_REPAIRED_BYTES = 2 * 1024 * 1024
+"""What is longer has to be usual JSON to be read."""
+_LEAST_OBJECT_BYTES = len("{},")
+_LEAST_VALUE_BYTES = len("0,")
+_MOST_OBJECTS = 100_000
+"""Of lists, too."""
+_MOST_VALUES = 1_000_000
+"""Commas in a text count, too; but a text of so many is too long for every model."""
 
 
 def read(raw: bytes) -> RequestBody:
-    """Look into `raw`.
+    """Look into `raw`, unless it holds so many values that they would fill the memory.
 
     Raises:
         MalformedBodyError: it is no JSON.
     """
+    if _has_too_many_values(raw):
+        return RequestBody(raw, None)
     try:
         return RequestBody(raw, _VIEW.decode(raw), raw)
     except msgspec.ValidationError:
@@ -184,6 +194,25 @@ def read(raw: bytes) -> RequestBody:
         return _read_unusual(raw)
     except (RecursionError, ValueError):
         return RequestBody(raw, None)
+
+
+def count_openings(raw: bytes, opening: bytes) -> int:
+    """How many objects (`{`) or lists (`[`) the JSON in `raw` can hold at most.
+
+    A brace before a backslash stands in a text, as nearly all do there: before a quote, or at the
+    end of a line.
+    """
+    return raw.count(opening) - raw.count(opening + b"\\")
+
+
+def _has_too_many_values(raw: bytes) -> bool:
+    """Whether `raw` would become more objects than a conversation can hold: 3 bytes become 100."""
+    length = len(raw)
+    if length < _LEAST_OBJECT_BYTES * _MOST_OBJECTS:  # as nearly always
+        return False
+    if count_openings(raw, b"{") > _MOST_OBJECTS or count_openings(raw, b"[") > _MOST_OBJECTS:
+        return True
+    return length > _LEAST_VALUE_BYTES * _MOST_VALUES and raw.count(b",") > _MOST_VALUES
 
 
 def _read_odd(raw: bytes, source: bytes, surrogates: Shield) -> RequestBody:
@@ -201,6 +230,8 @@ def _read_unusual(raw: bytes) -> RequestBody:
     body = _read_shielded(raw, raw.removeprefix(_BYTE_ORDER_MARK))
     if body is not None:
         return body
+    if len(raw) > _REPAIRED_BYTES:  # the standard library keeps all other threads waiting
+        return RequestBody(raw, None)
     try:
         normalised = json.dumps(json.loads(raw), allow_nan=False).encode()
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Tuples, as what is looked up may be a JSON array or object, which no set can be asked for.
 THINKING = ("thinking", "redacted_thinking")
 SERVER_CALLS = ("server_tool_use", "mcp_tool_use")
-_ERROR_LIMIT_BYTES = 1024 * 1024
+_ERROR_LIMIT_BYTES = 64 * 1024
 _REFUSALS = re.compile(
     # Invalid `signature` in `thinking` block; the same of the data of a redacted one.
     rb"(?:signature|data)\W+(?:\w+\W+){0,2}?in\W+(?:\w+\W+)?(?:redacted_)?thinking"

@@ -1,33 +1,33 @@
 """Reads an answer's bytes beside the stream that carries them: tokens, model, end and error.
 
 Sans-io: bytes in, facts out. It keeps no message content, changes no byte and never raises, since
-an answer that can't be read is still one to pass on. Chunk borders make no difference.
+an answer that can't be read is still one to pass on. Chunk borders make no difference. Its work for
+each byte received is bounded (see `work_budget`): an answer that would take more is not read on.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from offramp_daemon.messages import answer_envelope
+from offramp_daemon.messages.answer_envelope import Envelope
 from offramp_daemon.wire.content_coding import ContentCodingError, Decoder
 from offramp_daemon.wire.sse import EventReader
+from offramp_daemon.wire.work_budget import LIVE, OverBudgetError, WorkBudget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-JSON_LIMIT_BYTES = 32 * 1024 * 1024
-"""A longer JSON answer is not read."""
+JSON_LIMIT_BYTES = 8 * 1024 * 1024
+"""A longer JSON answer is not read; the longest that a model can write has about a megabyte."""
 DECODED_LIMIT_BYTES = 128 * 1024 * 1024
 """What a coded body may become in all; more is no answer but a bomb, and is not read on."""
 
 _MAX_TOKENS = 2**53
 _NAME_LIMIT = 200
 _ERROR_TYPE_LIMIT = 64
-_INT_DIGITS = len(str(_MAX_TOKENS)) + 1
 _CONTENT = re.compile(
     rb'"(?:text|partial_json)"\s*:\s*"(?:\\[nrt]|\s)*(?:[^"\\\s]|\\[^nrt])|"(?:[a-z_]+_)?tool_use"'
 )
@@ -81,24 +81,6 @@ _TOP_FIELDS = tuple(
 _FIELDS = _TOP_FIELDS + _DETAIL_FIELDS
 
 
-class _Envelope(msgspec.Struct):
-    """The keys of an event, or of a JSON answer, that matter here; of any type, so all is checked.
-
-    Content, deltas and blocks are skipped by the decoder without being built.
-    """
-
-    type: Any = None
-    id: Any = None
-    message: Any = None
-    model: Any = None
-    usage: Any = None
-    error: Any = None
-    code: Any = None
-    success: Any = None
-    delta: Any = None
-    stop_reason: Any = None
-
-
 class UsageMeter:
     """Reads one answer, given the two header values as they came ("" where one is missing).
 
@@ -130,7 +112,10 @@ class UsageMeter:
         self.is_readable = True
         """False: coding unknown or broken, or too large, so `is_complete` False means nothing."""
         self._is_finished = False
-        self._events = EventReader(self._take_event) if self.is_stream else None
+        budget = WorkBudget(LIVE) if content_encoding else None
+        self._events: EventReader | None = None
+        if self.is_stream:
+            self._events = EventReader(self._take_event, budget=budget, on_give_up=self._give_up)
         self._body = bytearray()
         self._decoded_bytes = 0
         self._read: Callable[[bytes], None] = self._events.feed if self._events else self._collect
@@ -141,7 +126,7 @@ class UsageMeter:
         self._decoder = _IDENTITY
         if content_encoding:
             try:
-                self._decoder = Decoder(content_encoding, self._take_decoded)
+                self._decoder = Decoder(content_encoding, self._take_decoded, budget)
             except ContentCodingError:
                 self._give_up()
 
@@ -168,7 +153,7 @@ class UsageMeter:
             if self._events is not None:
                 self._events.finish()
             else:
-                self._take_answer()
+                self._take_body()
         self._release()
         self.feed = _ignore
 
@@ -235,14 +220,14 @@ class UsageMeter:
 
     def _take_event(self, name: str, data: bytes) -> None:
         """Read one event; the type in its JSON counts, and its name only where there is none."""
-        event = _parse(data)
+        event = answer_envelope.read(data)
         kind = name
         if event is not None and isinstance(event.type, str):
             kind = event.type
         if kind == "content_block_delta":
             return
         if kind == "error":
-            self._note_error(event or _Envelope())
+            self._note_error(event or Envelope())
         if event is None:
             return
         if isinstance(event.message, dict):
@@ -258,15 +243,23 @@ class UsageMeter:
         if kind == "message_stop":
             self.is_complete = True
 
-    def _take_answer(self) -> None:
-        answer = _parse(self._body)
-        if answer is None:
+    def _take_body(self) -> None:
+        body = bytes(self._body)
+        self._body.clear()
+        self.has_content = self.has_content or _CONTENT.search(body) is not None
+        try:
+            answer = answer_envelope.read(body)
+        except OverBudgetError:
+            self._give_up()
             return
+        if answer is not None:
+            self._take_answer(answer)
+
+    def _take_answer(self, answer: Envelope) -> None:
         self.usage.merge(answer.usage)
         self._note_model(answer.model)
         self._note_id(answer.id)
         self.stop_reason = _identifier(answer.stop_reason)
-        self.has_content = self.has_content or _CONTENT.search(self._body) is not None
         if (
             (answer.error and _has_error(answer))
             or answer.type == "error"
@@ -283,7 +276,7 @@ class UsageMeter:
         if isinstance(message_id, str) and message_id:
             self.message_id = message_id[:_NAME_LIMIT]
 
-    def _note_error(self, envelope: _Envelope) -> None:
+    def _note_error(self, envelope: Envelope) -> None:
         """Keep the first error's type, else its code, if these look like a name or a number."""
         if self.error_type is not None:
             return
@@ -301,7 +294,7 @@ def _ignore(chunk: bytes) -> None:
 _IDENTITY = Decoder("", _ignore)
 
 
-def _has_error(envelope: _Envelope) -> bool:
+def _has_error(envelope: Envelope) -> bool:
     """Whether an error stands in `envelope`, whatever its type says: `"error": null` is none."""
     return bool(envelope.error) and isinstance(envelope.error, dict | str)
 
@@ -313,33 +306,3 @@ def _identifier(value: object) -> str | None:
     if isinstance(value, str) and _is_identifier(value):
         return value[:_ERROR_TYPE_LIMIT]
     return None
-
-
-_decode_envelope = msgspec.json.Decoder(_Envelope).decode
-
-
-def _parse(data: bytes | bytearray) -> _Envelope | None:
-    """The object in `data`; None if that is no whole JSON object."""
-    try:
-        return _decode_envelope(data)
-    except (ValueError, RecursionError):
-        return _parse_leniently(data)
-
-
-def _parse_leniently(data: bytes | bytearray) -> _Envelope | None:
-    """What `_parse` gives for JSON that msgspec refuses.
-
-    That is halves of surrogate pairs, bad UTF-8, a byte order mark, and numbers out of range.
-    """
-    try:
-        answer = json.loads(data.decode("utf-8-sig", "replace"), parse_int=_to_int)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(answer, dict):
-        return None
-    return _Envelope(**{name: answer.get(name) for name in _Envelope.__struct_fields__})
-
-
-def _to_int(digits: str) -> int:
-    """`digits` as a number; 0 for one too long to be a count, which int() might refuse."""
-    return int(digits) if len(digits) <= _INT_DIGITS else 0

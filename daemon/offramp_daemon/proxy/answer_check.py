@@ -17,8 +17,9 @@ from offramp_daemon.messages.error_bodies import Form
 from offramp_daemon.messages.errors import RETRY_AFTER, Failure
 from offramp_daemon.messages.first_event import FirstEventReader
 from offramp_daemon.proxy import address_hint, responses, streaming
-from offramp_daemon.proxy.offload import aside
+from offramp_daemon.proxy.offload import aside, coded_weight
 from offramp_daemon.routing import keep_rules
+from offramp_daemon.wire import headers
 
 if TYPE_CHECKING:
     import aiohttp
@@ -57,7 +58,7 @@ async def check(exchange: Exchange, answer: aiohttp.ClientResponse) -> CheckedAn
         responses.PLAIN_LIMIT_BYTES,
         silence_timeout_s=exchange.settings.silence_timeout_s,
     )
-    failure = await aside(len(head), _refusal, exchange, answer, head)
+    failure = await aside(coded_weight(head, _coding_of(answer)), _refusal, exchange, answer, head)
     return CheckedAnswer(head=head, failure=failure)
 
 
@@ -147,5 +148,5 @@ def _coding_of(answer: aiohttp.ClientResponse) -> str:
 
 
 def _retry_after(answer: aiohttp.ClientResponse) -> dict[str, str]:
-    value = answer.headers.get(RETRY_AFTER)
+    value = headers.retry_after(answer.headers.get(RETRY_AFTER))
     return {} if value is None else {RETRY_AFTER: value}

@@ -13,7 +13,7 @@ from offramp_core.services import SERVICES
 from offramp_core.settings import ANTHROPIC, Backend
 from offramp_daemon.messages import thinking, transform
 from offramp_daemon.proxy import streaming
-from offramp_daemon.proxy.offload import aside
+from offramp_daemon.proxy.offload import aside, weight
 from offramp_daemon.wire import headers
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Forwarder:
         backend, settings = exchange.decision.backend, exchange.settings
         passed = headers.to_client_backend(exchange.request.raw_headers)
         plain = await aside(
-            len(exchange.body.raw),
+            weight(exchange.body.raw),
             transform.for_client_backend,
             exchange.body,
             backend,
@@ -95,7 +95,7 @@ class Forwarder:
         """To another service, with its own key and nothing of the client's."""
         request, decision = exchange.request, exchange.decision
         body = await aside(
-            len(exchange.body.raw),
+            weight(exchange.body.raw),
             transform.for_delegate,
             exchange.body,
             decision.backend,
@@ -112,7 +112,7 @@ class Forwarder:
         None where it would be the same once more.
         """
         body = await aside(
-            len(exchange.body.raw),
+            weight(exchange.body.raw),
             transform.without_thinking,
             exchange.body,
             exchange.decision.backend,
@@ -135,7 +135,7 @@ class Forwarder:
         if backend.base_url not in _OFFICIAL:
             # The services themselves lead nowhere else; any other address might lead back here.
             came = request.headers.get(headers.HOP_HEADER)
-            passed[headers.HOP_HEADER] = f"{came},{self.hop}" if came else self.hop
+            passed[headers.HOP_HEADER] = headers.hops(came, self.hop)
         answer = await self._upstream.send(
             request.method,
             backend.base_url,

@@ -17,9 +17,10 @@ from offramp_daemon.exchange import Exchange, OutcomeListener
 from offramp_daemon.messages import request_body
 from offramp_daemon.messages.errors import Failure, RequestFailedError
 from offramp_daemon.proxy import request_reader, responses, streaming
+from offramp_daemon.proxy.body_memory import BodyMemory
 from offramp_daemon.proxy.failover import Failover
-from offramp_daemon.proxy.forwarder import ERROR_LIMIT_BYTES, ERROR_STATUS
-from offramp_daemon.proxy.offload import aside
+from offramp_daemon.proxy.forwarder import ERROR_STATUS
+from offramp_daemon.proxy.offload import aside, coded_weight
 from offramp_daemon.proxy.streaming import ClientGoneError, CutStreamError
 from offramp_daemon.routing import affinity, keep_rules, message_threads, router
 from offramp_daemon.routing.affinity import Conversation
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
 MESSAGES = "/v1/messages"
 COUNT_TOKENS = "/v1/messages/count_tokens"
 
-_LARGEST_GAIN = 20
-"""How many times its length a compressed body may well have, plain."""
+_COUNT_LIMIT_BYTES = 64 * 1024
+"""Of an answer of `count_tokens`, which holds one number."""
 _SESSION_HEADER = "x-claude-code-session-id"
 _AGENT_HEADER = "x-claude-code-agent-id"
 _CLIENT_GONE = 499
@@ -72,6 +73,7 @@ class ProxyHandler:
         self._forwarder = forwarder
         self._shared = shared
         self._failover = Failover(forwarder, shared)
+        self._body_memory = BodyMemory()
         self._listeners = listeners
         self._is_private = is_private
         self._delegation = delegation
@@ -129,7 +131,9 @@ class ProxyHandler:
                     "A backend's address leads to this very daemon; correct it in config.toml.",
                 )
             )
-        exchange.encoded = await request_reader.read_body(request, settings.max_body_bytes)
+        exchange.encoded = await request_reader.read_body(
+            request, settings.max_body_bytes, self._body_memory
+        )
         if request.method != "POST" or path not in {MESSAGES, COUNT_TOKENS}:
             return await self._pass(exchange)
         await self._route(exchange)
@@ -144,7 +148,7 @@ class ProxyHandler:
         request, encoded = exchange.request, exchange.encoded
         coding = request.headers.get("Content-Encoding", "")
         exchange.body = body = await aside(
-            len(encoded) * (_LARGEST_GAIN if coding else 1),
+            coded_weight(encoded, coding),
             _look_into,
             encoded,
             coding,
@@ -233,15 +237,17 @@ class ProxyHandler:
             answer = await self._forwarder.to_delegate(exchange)
             head = await streaming.read_start(
                 answer,
-                ERROR_LIMIT_BYTES,
+                _COUNT_LIMIT_BYTES,
                 silence_timeout_s=exchange.settings.silence_timeout_s,
             )
         except RequestFailedError as error:
             _LOG.info("count_tokens failed", extra={"why": str(error)})
             return 0
-        said = responses.plain(head, answer)
         answer.release()
-        return _input_tokens(said) if answer.status < ERROR_STATUS else 0
+        if answer.status >= ERROR_STATUS:
+            return 0
+        coding = answer.headers.get("Content-Encoding", "")
+        return await aside(coded_weight(head, coding), _input_tokens, head, coding)
 
 
 def _look_into(encoded: bytes, coding: str, limit_bytes: int) -> RequestBody:
@@ -256,10 +262,11 @@ def _look_into(encoded: bytes, coding: str, limit_bytes: int) -> RequestBody:
         raise RequestFailedError(failure) from error
 
 
-def _input_tokens(body: bytes) -> int:
+def _input_tokens(encoded: bytes, coding: str) -> int:
     try:
-        answer = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError, ValueError):
+        plain = decode_all(encoded, coding, limit_bytes=_COUNT_LIMIT_BYTES) if coding else encoded
+        answer = msgspec.json.decode(plain)
+    except (ContentCodingError, msgspec.DecodeError, RecursionError, ValueError):
         return 0
     count = answer.get("input_tokens") if isinstance(answer, dict) else None
     return count if isinstance(count, int) and not isinstance(count, bool) else 0

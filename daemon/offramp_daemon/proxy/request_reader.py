@@ -1,18 +1,27 @@
-"""Reads a request in: its target checked, its body whole and bounded."""
+"""Reads a request in: its target checked, its body whole and bounded.
+
+A body may take as long as it likes, as long as some of it comes all the time; and while it comes,
+it shares one budget of memory with all others (see `body_memory`).
+"""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from offramp_core.addresses import client_base_url, is_usable_host
-from offramp_daemon.messages.errors import Failure, RequestFailedError
+from offramp_daemon.messages.errors import RETRY_AFTER, Failure, RequestFailedError
+from offramp_daemon.proxy.body_memory import BodyMemory, Share
 from offramp_daemon.wire import path_check
 
 if TYPE_CHECKING:
     from offramp_core.settings import Settings
+
+PROGRESS_TIMEOUT_S = 30.0
+"""So long a body may stand still; a client that has stalled for longer is not coming back."""
 
 _FINAL = {"x-should-retry": "false"}
 
@@ -67,11 +76,18 @@ def check_target(target: str) -> None:
         raise RequestFailedError(Failure(status=400, message=message, diagnostic=diagnostic))
 
 
-async def read_body(request: web.BaseRequest, limit_bytes: int) -> bytes:
+async def read_body(
+    request: web.BaseRequest,
+    limit_bytes: int,
+    memory: BodyMemory,
+    *,
+    progress_timeout_s: float = PROGRESS_TIMEOUT_S,
+) -> bytes:
     """The body as it came, up to `limit_bytes`.
 
     Raises:
-        RequestFailedError: it is longer, or breaks HTTP's rules.
+        RequestFailedError: it is longer, breaks HTTP's rules, came no further for
+            `progress_timeout_s`, or had to make room in `memory` for others.
     """
     if not request.can_read_body:
         return b""
@@ -80,18 +96,69 @@ async def read_body(request: web.BaseRequest, limit_bytes: int) -> bytes:
         raise RequestFailedError(_too_large(limit_bytes))
     if request.headers.get("Expect", "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    chunks: list[bytes] = []
-    length = 0
     try:
-        while chunk := await request.content.readany():
-            chunks.append(chunk)
-            length += len(chunk)
-            if length > limit_bytes:
-                raise RequestFailedError(_too_large(limit_bytes))
+        if request.content.is_eof():  # all of it is here already, as nearly always
+            body = _read_at_once(request)
+        else:
+            body = await _receive(request, limit_bytes, memory, progress_timeout_s)
     except web.RequestPayloadError as error:
         failure = Failure(status=400, message=f"Offramp: the request body is broken: {error}")
         raise RequestFailedError(failure) from error
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    if len(body) > limit_bytes:
+        raise RequestFailedError(_too_large(limit_bytes))
+    return body
+
+
+def _read_at_once(request: web.BaseRequest) -> bytes:
+    body = request.content.read_nowait()
+    while not request.content.at_eof():  # reading made room for more
+        body += request.content.read_nowait()
+    return body
+
+
+async def _receive(
+    request: web.BaseRequest, limit_bytes: int, memory: BodyMemory, progress_timeout_s: float
+) -> bytes:
+    chunks: list[bytes] = []
+    length = 0
+    loop = asyncio.get_running_loop()
+    deadline = asyncio.timeout(progress_timeout_s)
+
+    def give_way() -> None:
+        if not deadline.expired():
+            deadline.reschedule(loop.time())
+
+    share = Share(give_way)
+    try:
+        async with deadline:
+            while chunk := await request.content.readany():
+                chunks.append(chunk)
+                length += len(chunk)
+                if length > limit_bytes:
+                    raise RequestFailedError(_too_large(limit_bytes))
+                memory.hold(share, length)
+                if share.has_given_way:
+                    raise RequestFailedError(_no_room())
+                deadline.reschedule(loop.time() + progress_timeout_s)
+    except TimeoutError as error:
+        failure = _no_room() if share.has_given_way else _stalled(progress_timeout_s)
+        raise RequestFailedError(failure) from error
+    finally:
+        memory.release(share)
+    return b"".join(chunks)
+
+
+def _no_room() -> Failure:
+    return Failure(
+        status=503,
+        message="Offramp: too many large requests are coming in at once.",
+        headers={RETRY_AFTER: "2"},
+    )
+
+
+def _stalled(limit_s: float) -> Failure:
+    message = f"Offramp: the rest of the request did not come for {limit_s:g} s."
+    return Failure(status=408, message=message)
 
 
 def _too_large(limit_bytes: int) -> Failure:

@@ -12,7 +12,7 @@ from offramp_daemon.messages import answer_repair, outcome, tool_calls
 from offramp_daemon.messages.tool_calls import ToolCallRepair
 from offramp_daemon.messages.usage_meter import UsageMeter
 from offramp_daemon.proxy import streaming
-from offramp_daemon.proxy.offload import aside
+from offramp_daemon.proxy.offload import aside, coded_weight
 from offramp_daemon.proxy.streaming import CutStreamError
 from offramp_daemon.wire.content_coding import ContentCodingError, decode_all
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 PLAIN_LIMIT_BYTES = 32 * 1024 * 1024
 """Of an answer that is looked at before it is passed on."""
 
-_LARGEST_GAIN = 1000
-"""How many times its length a coded answer may have, plain."""
 _STREAM = "text/event-stream"
 _LOG = logging.getLogger(__name__)
 
@@ -78,6 +76,7 @@ async def relay(
             head=body.head,
             repair=body.repair,
             is_changed=body.is_changed,
+            is_delegates=exchange.is_delegated,
         )
     except BaseException:
         answer.close()
@@ -103,8 +102,8 @@ async def _repaired(exchange: Exchange, answer: aiohttp.ClientResponse, head: by
         return _Body(*opened) if opened else _Body(head)
     if not answer.content.at_eof():  # too long to be looked at
         return _Body(head)
-    length = len(head) * (_LARGEST_GAIN if coding else 1)
-    changed = await aside(length, _repaired_whole, exchange.body, answer, head)
+    cost = coded_weight(head, coding)
+    changed = await aside(cost, _repaired_whole, exchange.body, answer, head)
     return _Body(head) if changed is None else _Body(changed, is_changed=True)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MOST_WINDOWS: Final = 32
 """Of one answer, and of one account."""
 
-MOST_BYTES: Final = 256 * 1024
+MOST_BYTES: Final = 128 * 1024
 """Of a quota page's answer; a real one has less than one kilobyte."""
 
 _LONGEST = timedelta(days=62)

@@ -1,7 +1,9 @@
 """Undoes HTTP content codings (gzip, deflate, br, zstd, and stacks of them), piece by piece.
 
-Knows bytes alone: no header lookup, no socket. Memory stays bounded whatever the bytes, since
-input is taken in slices and output is handed on in pieces.
+Knows only bytes: no header lookup, no socket. Memory stays bounded whatever the bytes, since input
+is taken in slices and output is handed on in pieces; and so does work, since every byte that any
+layer puts out is counted against one budget (see `work_budget`). Decoding a whole body belongs in
+a thread.
 """
 
 from __future__ import annotations
@@ -14,18 +16,28 @@ import brotli  # type: ignore[import-untyped]  # ships no types
 import zstandard
 
 from offramp_core.errors import OfframpError
+from offramp_daemon.wire.work_budget import (
+    ASIDE,
+    LIVE,
+    MEMBER_COST,
+    OverBudgetError,
+    WorkBudget,
+)
 
 Problem = Literal["unknown", "damaged", "too large"]
 Sink = Callable[[bytes], None]
 
 _OUTPUT_BYTES = 256 * 1024
 _INPUT_BYTES = 16 * 1024
-_ZSTD_INPUT_BYTES = 512
-"""zstandard has no limit on output: four bytes may become 128 KiB, so this much becomes 16 MiB."""
+_ZSTD_INPUT_BYTES = 256
+"""zstandard has no limit on output: four bytes may become 128 KiB, so this much becomes 8 MiB."""
 _ZSTD_WINDOW_BYTES = 8 * 1024 * 1024
 """The largest window that RFC 9659 lets a sender use."""
 _ZLIB_HEADER_BYTES = 2
-_MAX_CODINGS = 4
+_MAX_CODINGS = 2
+_MOST_GAIN = 4
+"""How many times the limit on what comes out all layers together may put out."""
+_LEAST_WORK_BYTES = 128 * 1024
 
 
 class ContentCodingError(OfframpError):
@@ -50,16 +62,20 @@ class _Coding(Protocol):
 class Decoder:
     """Undoes all codings that a Content-Encoding header names, the last named one first."""
 
-    def __init__(self, content_encoding: str, sink: Sink) -> None:
+    def __init__(self, content_encoding: str, sink: Sink, budget: WorkBudget | None = None) -> None:
         """Read the header's value (empty: not coded); decoded pieces go to `sink` as they come.
+
+        What all layers do is counted against `budget`; without one, against one that is fit for
+        the event loop.
 
         Raises:
             ContentCodingError: it names a coding that is not known, or too many.
         """
         self._codings: list[_Coding] = []
         self._feed = sink
+        self._budget = WorkBudget(LIVE) if budget is None else budget
         for name in _coding_names(content_encoding):
-            coding = _CODINGS[name](self._feed)
+            coding = _CODINGS[name](_counted(self._feed, self._budget), self._budget)
             self._codings.append(coding)
             self._feed = coding.feed
         self.is_identity = not self._codings
@@ -74,10 +90,13 @@ class Decoder:
         """Decode on; what the sink raises comes through and leaves the decoder unfit for more.
 
         Raises:
-            ContentCodingError: the bytes are not what the header says.
+            ContentCodingError: the bytes are not what the header says, or take too much work.
         """
+        self._budget.receive(len(data))
         try:
             self._feed(data)
+        except OverBudgetError as error:
+            raise ContentCodingError("too large", str(error)) from error
         except (zlib.error, brotli.error, zstandard.ZstdError) as error:
             raise ContentCodingError("damaged", f"The body can't be decoded: {error}.") from error
 
@@ -86,8 +105,8 @@ def decode_all(body: bytes, content_encoding: str, *, limit_bytes: int) -> bytes
     """The whole of `body` with its codings undone; a body of no bytes stays one.
 
     Raises:
-        ContentCodingError: the coding is not known, the bytes are damaged or cut short, or more
-            than `limit_bytes` would come out.
+        ContentCodingError: the coding is not known, the bytes are damaged or cut short, more than
+            `limit_bytes` would come out, or its layers would put out far more than that.
     """
     pieces: list[bytes] = []
     room = limit_bytes
@@ -99,7 +118,8 @@ def decode_all(body: bytes, content_encoding: str, *, limit_bytes: int) -> bytes
             raise ContentCodingError("too large", f"The body decodes to over {limit_bytes} bytes.")
         pieces.append(piece)
 
-    decoder = Decoder(content_encoding, keep)
+    most = _MOST_GAIN * limit_bytes + _LEAST_WORK_BYTES
+    decoder = Decoder(content_encoding, keep, WorkBudget(ASIDE, most=most))
     decoder.feed(body)
     if not decoder.is_whole:
         raise ContentCodingError("damaged", "The body can't be decoded: it is cut short.")
@@ -119,6 +139,16 @@ def _coding_names(content_encoding: str) -> list[str]:
     if len(names) > _MAX_CODINGS:
         raise ContentCodingError("unknown", f"{len(names)} content codings are too many.")
     return names
+
+
+def _counted(sink: Sink, budget: WorkBudget) -> Sink:
+    """`sink`, with every byte that goes to it paid for first."""
+
+    def take(piece: bytes) -> None:
+        budget.spend(len(piece))
+        sink(piece)
+
+    return take
 
 
 def _slices(data: bytes, size: int) -> Iterable[bytes]:
@@ -142,8 +172,9 @@ def _inflate(inflater: zlib._Decompress, data: bytes, sink: Sink) -> None:
 class _Gzip:
     """Gzip, any number of members; padding with zeros behind them is passed over."""
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, budget: WorkBudget) -> None:
         self._sink = sink
+        self._budget = budget
         self._member: zlib._Decompress | None = None
         self._has_ended_member = False
 
@@ -163,6 +194,7 @@ class _Gzip:
             data = data.lstrip(b"\0") if self._has_ended_member else data
             if not data:
                 return b""
+            self._budget.spend(MEMBER_COST)
             self._member = zlib.decompressobj(zlib.MAX_WBITS | 16)
         member = self._member
         _inflate(member, data, self._sink)
@@ -175,7 +207,8 @@ class _Gzip:
 class _Deflate:
     """Deflate in its zlib wrapping, as the standard asks, or bare, as some servers send it."""
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, budget: WorkBudget) -> None:
+        del budget  # it has one member, and what comes out is counted by the sink
         self._sink = sink
         self._head = b""
         self._inflater: zlib._Decompress | None = None
@@ -210,7 +243,8 @@ def _is_zlib_header(data: bytes) -> bool:
 class _Brotli:
     """Brotli."""
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, budget: WorkBudget) -> None:
+        del budget  # as above
         self._sink = sink
         self._decompressor = brotli.Decompressor()
         self._has_begun = False
@@ -242,8 +276,9 @@ class _Brotli:
 class _Zstd:
     """Zstandard, any number of frames."""
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, budget: WorkBudget) -> None:
         self._sink = sink
+        self._budget = budget
         self._decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES)
         self._frame: zstandard.ZstdDecompressionObj | None = None
 
@@ -259,8 +294,10 @@ class _Zstd:
 
     def _feed_frame(self, data: bytes) -> bytes:
         """Decode to the end of a frame at most; what follows it."""
-        frame = self._frame or self._decompressor.decompressobj()
-        self._frame = frame
+        frame = self._frame
+        if frame is None:
+            self._budget.spend(MEMBER_COST)
+            frame = self._frame = self._decompressor.decompressobj()
         piece = frame.decompress(data)
         if piece:
             self._sink(piece)
@@ -270,7 +307,7 @@ class _Zstd:
         return frame.unused_data
 
 
-_CODINGS: dict[str, Callable[[Sink], _Coding]] = {
+_CODINGS: dict[str, Callable[[Sink, WorkBudget], _Coding]] = {
     "gzip": _Gzip,
     "x-gzip": _Gzip,
     "deflate": _Deflate,

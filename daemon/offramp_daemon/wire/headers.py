@@ -2,13 +2,15 @@
 
 Towards the backend that serves with the client's own credentials the list is open: all end-to-end
 headers pass. Towards every other backend only an allow-list does, so that no credential that
-nobody thought of leaks. Names keep their case and their order.
+nobody thought of leaks; and so it is with that backend's answers, which the client takes for those
+of this machine. Names keep their case and their order. What can't stand in a head is left out.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from multidict import CIMultiDict, istr
@@ -16,7 +18,7 @@ from multidict import CIMultiDict, istr
 if TYPE_CHECKING:
     from offramp_core.settings import Backend
 
-RawHeaders = Iterable[tuple[bytes, bytes]]
+RawHeaders = Collection[tuple[bytes, bytes]]
 
 
 TOKEN_HEADER = "x-offramp-token"
@@ -38,6 +40,31 @@ _HOP_BY_HOP = frozenset(
 """RFC 9110 section 7.6.1, with the older names that are still sent."""
 
 _NOT_FORWARDED = _HOP_BY_HOP | {"host", "content-length", "expect", HOP_HEADER, TOKEN_HEADER}
+_OF_DELEGATES_ANSWERS = frozenset(
+    {
+        "cache-control",
+        "content-encoding",
+        "content-language",
+        "content-length",
+        "content-type",
+        "date",
+        "request-id",
+        "retry-after",
+        "server",
+        "vary",
+        "x-log-id",
+        "x-request-id",
+        "x-should-retry",
+    }
+)
+"""No cookie, redirect or policy of a browser's; and no limits, which would be Claude's own."""
+_CONTROL = bytes({*range(0x20), 0x7F} - {ord("\t")})
+_NOT_IN_REASON = re.compile(r"[^\t\x20-\x7e]")
+_RETRY_AFTER = re.compile(
+    r"[0-9]{1,9}|[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT"
+)
+_HOPS = re.compile(r"[0-9a-f]+(?:,[0-9a-f]+)*")
+_HOPS_CHARACTERS = 1024
 _CREDENTIALS = frozenset({"authorization", "x-api-key", "cookie", "proxy-authorization"})
 
 
@@ -67,13 +94,41 @@ def to_delegate(raw: RawHeaders, backend: Backend) -> CIMultiDict[str]:
     return passed
 
 
-def to_client(raw: RawHeaders) -> CIMultiDict[str]:
-    """The answer's headers for the client; Content-Length stays, the framing goes."""
-    return _end_to_end(raw, _HOP_BY_HOP)
+def to_client(raw: RawHeaders, *, is_delegates: bool = False) -> CIMultiDict[str]:
+    """The answer's headers for the client; Content-Length stays, the framing goes.
+
+    Of a delegate's answer only those pass that a client of this API needs.
+    """
+    passed = _end_to_end(raw, _HOP_BY_HOP)
+    if not is_delegates:
+        return passed
+    return CIMultiDict(
+        (name, value)
+        for name, value in passed.items()
+        if (lower := name.lower()) in _OF_DELEGATES_ANSWERS
+        and (lower != "retry-after" or retry_after(value) is not None)
+    )
+
+
+def retry_after(value: str | None) -> str | None:
+    """The value of a Retry-After header, if it is a number of seconds or a date."""
+    return value if value is not None and _RETRY_AFTER.fullmatch(value.strip()) else None
+
+
+def reason(phrase: str | None) -> str:
+    """The reason phrase of an answer, without what can't stand in a status line."""
+    return _NOT_IN_REASON.sub("", phrase) if phrase else ""
+
+
+def hops(came: str | None, own: str) -> str:
+    """The hop header for a request that is sent on: `own` behind what daemons before this wrote."""
+    if not came or len(came) > _HOPS_CHARACTERS or not _HOPS.fullmatch(came):
+        return own
+    return f"{came},{own}"
 
 
 def _end_to_end(raw: RawHeaders, excluded: frozenset[str]) -> CIMultiDict[str]:
-    """`raw` without `excluded` and without what its Connection header names."""
+    """`raw` without `excluded`, what its Connection header names, and control characters."""
     try:
         passed = CIMultiDict([(_name(name), value.decode()) for name, value in raw])
     except UnicodeDecodeError:
@@ -84,6 +139,10 @@ def _end_to_end(raw: RawHeaders, excluded: frozenset[str]) -> CIMultiDict[str]:
             passed.popall(option.strip(), None)
     for name in excluded:
         passed.popall(name, None)
+    values = b"".join([value for _, value in raw])
+    if len(values.translate(None, _CONTROL)) < len(values):  # aiohttp would refuse to write them
+        unfit = set(_CONTROL.decode())
+        passed = CIMultiDict([pair for pair in passed.items() if unfit.isdisjoint(pair[1])])
     return passed
 
 

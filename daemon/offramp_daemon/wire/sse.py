@@ -2,9 +2,10 @@
 
 Reads as the WHATWG standard says (LF, CRLF and CR line ends, comments, `data` over several lines,
 a byte order mark), whatever the chunk borders. It runs on the event loop for every chunk of every
-answer, so events that can hold nothing of interest are passed over by a search in C, never split
-or parsed. Keys and types are looked for as they are usually written: an event that spells them
-with JSON escapes is passed over.
+answer, so events that can hold nothing of interest, blank lines and comments are passed over by a
+search in C, never split or parsed; the others are paid from a budget, and a stream that has none
+left is not read on. Keys and types are looked for as they are usually written: an event that
+spells them with JSON escapes is passed over.
 """
 
 from __future__ import annotations
@@ -12,7 +13,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-EVENT_LIMIT_BYTES = 8 * 1024 * 1024
+from offramp_daemon.wire.work_budget import (
+    EVENT_COST,
+    JSON_BYTE_COST,
+    LINE_END_COST,
+    LIVE,
+    OverBudgetError,
+    WorkBudget,
+)
+
+EVENT_LIMIT_BYTES = 1024 * 1024
 """A longer event is passed over, so that a stream without a blank line can't fill the memory."""
 
 OnEvent = Callable[[str, bytes], None]
@@ -21,6 +31,12 @@ OnEvent = Callable[[str, bytes], None]
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LF = b"\n"
 _BLANK = b"\n\n"
+_CR_TO_LF = bytes.maketrans(b"\r", _LF)
+_MARKS = (b"message_", b"error", b'"usage"')
+"""What stands in events of interest: in usage, the beginning or end of a message, or an error."""
+
+_MOST_PASSED_OVER = 16
+"""So many events of a chunk are passed over one by one, the others by a search for what matters."""
 
 _RUN_OF_DELTAS = re.compile(
     rb"(?:event.*+\n"
@@ -40,11 +56,37 @@ class EventReader:
     the standard drops it: a torn one is no JSON, and a whole one was sent.
     """
 
-    __slots__ = ("_head", "_is_after_cr", "_is_at_border", "_is_skipping", "_on_event", "_pending")
+    __slots__ = (
+        "_budget",
+        "_head",
+        "_is_after_cr",
+        "_is_at_border",
+        "_is_paid_for",
+        "_is_skipping",
+        "_on_event",
+        "_on_give_up",
+        "_pending",
+        "is_readable",
+    )
 
-    def __init__(self, on_event: OnEvent) -> None:
-        """Events of interest go to `on_event`."""
+    def __init__(
+        self,
+        on_event: OnEvent,
+        *,
+        budget: WorkBudget | None = None,
+        on_give_up: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Events of interest go to `on_event`.
+
+        What they cost is taken from `budget`, which whoever received the bytes has filled; without
+        one, from one of its own. `on_give_up` is called once if that is used up.
+        """
+        self.is_readable = True
+        """False once the budget is used up; nothing is read from then on."""
         self._on_event = on_event
+        self._on_give_up = on_give_up
+        self._is_paid_for = budget is not None
+        self._budget = WorkBudget(LIVE) if budget is None else budget
         self._head: bytes | None = b""
         self._pending = bytearray()
         self._is_at_border = False
@@ -58,7 +100,11 @@ class EventReader:
             or (chunk.endswith((b"\n\n", b"\r\n\r\n")) and not _is_of_interest(chunk))
         ):
             return
-        self._read(chunk)
+        if self.is_readable:
+            try:
+                self._read(chunk)
+            except OverBudgetError:
+                self._give_up()
 
     @property
     def held_bytes(self) -> int:
@@ -67,9 +113,19 @@ class EventReader:
 
     def finish(self) -> None:
         """Hand on what is left."""
-        self._end_pending()
+        try:
+            self._end_pending()
+        except OverBudgetError:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self.is_readable = False
+        self._pending.clear()
+        self._on_give_up()
 
     def _read(self, chunk: bytes) -> None:
+        if not self._is_paid_for:
+            self._budget.receive(len(chunk))
         if self._head is not None:
             chunk = self._without_mark(self._head + chunk)
         if self._is_after_cr or b"\r" in chunk:
@@ -87,7 +143,8 @@ class EventReader:
         """Hand on what is of interest in `blocks`, each with its blank line."""
         if not _is_of_interest(blocks):
             return
-        start = 0
+        marks: _Marks | None = None
+        start = passed_over = 0
         while start < len(blocks):
             run = _RUN_OF_DELTAS.match(blocks, start)
             if run is not None:
@@ -96,8 +153,20 @@ class EventReader:
             end = blocks.find(_BLANK, start)
             if end < 0:  # one more line end behind the last blank line
                 return
-            self._take(blocks[start:end])
+            event = blocks[start:end]
             start = end + len(_BLANK)
+            if _is_of_interest(event):
+                self._budget.spend(EVENT_COST)
+                self._take(event)
+                continue
+            passed_over += 1
+            if passed_over > _MOST_PASSED_OVER:
+                marks = marks or _Marks(blocks)
+                mark = marks.next(start)
+                if mark is None:
+                    return
+                border = blocks.rfind(_BLANK, start, mark)
+                start = start if border < 0 else border + len(_BLANK)
 
     def _without_mark(self, head: bytes) -> bytes:
         """The stream's beginning without a byte order mark; nothing while there may be one."""
@@ -109,12 +178,13 @@ class EventReader:
 
     def _with_lf(self, chunk: bytes) -> bytes:
         """`chunk` with every line end as one LF, also a CRLF that two chunks share."""
+        self._budget.spend(LINE_END_COST * len(chunk))
         if self._is_after_cr and chunk:
             self._is_after_cr = False
             chunk = chunk.removeprefix(_LF)
         if chunk.endswith(b"\r"):
             self._is_after_cr = True
-        return chunk.replace(b"\r\n", _LF).replace(b"\r", _LF)
+        return chunk.replace(b"\r\n", _LF).translate(_CR_TO_LF)
 
     def _complete_pending(self, text: bytes) -> bytes:
         """End the event that has begun, if its blank line is in `text`; what is not used up."""
@@ -151,13 +221,35 @@ class EventReader:
         block = bytes(block.strip(_LF))
         if len(block) > EVENT_LIMIT_BYTES:
             return
+        self._budget.spend(JSON_BYTE_COST * len(block))
         name, data = _read_fields(block)
         if data is not None:
             self._on_event(name.decode("utf-8", "replace"), data)
 
 
+class _Marks:
+    """Finds the marks of interest in `blocks`, one after the other; each byte is looked at once."""
+
+    __slots__ = ("_blocks", "_places")
+
+    def __init__(self, blocks: bytes) -> None:
+        self._blocks = blocks
+        self._places = dict.fromkeys(_MARKS, -1)
+
+    def next(self, start: int) -> int | None:
+        """Where the first one from `start` on begins; None if there is none. `start` only grows."""
+        for mark, place in list(self._places.items()):
+            if place < start:
+                found = self._blocks.find(mark, start)
+                if found < 0:
+                    del self._places[mark]
+                else:
+                    self._places[mark] = found
+        return min(self._places.values(), default=None)
+
+
 def _is_of_interest(block: bytes | bytearray) -> bool:
-    """Whether `block` may hold usage, the beginning or end of a message, or an error."""
+    """Whether `block` holds one of the marks."""
     return b"message_" in block or b"error" in block or b'"usage"' in block
 
 

@@ -218,3 +218,44 @@ def test_model_is_the_one_that_the_standard_library_reads(raw):
         expected = model if isinstance(model, str) and model else None
         if expected is None or expected.isprintable():
             assert body.model == expected
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[" + b"{}," * 110_000 + b"{}]",
+        b"[" + b'{"type":"text","text":""},' * 110_000 + b"{}]",
+        b'{"x":[' + b"[]," * 110_000 + b"0]}",
+        b'{"x":[' + b"0," * 1_100_000 + b"0]}",
+    ],
+)
+def test_body_of_more_values_than_a_conversation_has_is_kept_but_not_looked_into(content):
+    raw = b'{"model":"m","messages":[{"role":"user","content":' + content + b"}]}"
+    body = request_body.read(raw)
+    assert body.raw == raw
+    assert body.view is None
+
+
+@pytest.mark.parametrize(
+    "written",
+    ['{"id": 1, "name": "x"}', "if (x) {\n", "a = {}\nb = [\n", '["x"]', "{\t[\r\n", "x{" * 9],
+)
+def test_long_conversation_about_code_and_data_is_read_however_many_braces_it_holds(written):
+    raw = encode({"model": "m", "messages": [user(text(written * 40_000))]})
+    body = request_body.read(raw)
+    is_read = body.view is not None
+    assert is_read is (written != "x{" * 9)
+    assert body.raw == raw
+
+
+@pytest.mark.parametrize("escape", [rb"\ud83d", rb"\uDE00"])
+def test_body_of_countless_half_characters_is_kept_but_not_looked_into(escape):
+    raw = b'{"model":"m","messages":[{"role":"user","content":"' + escape * 400_000 + b'"}]}'
+    body = request_body.read(raw)
+    assert body.raw == raw
+    assert body.view is None
+
+
+def test_long_body_with_a_few_half_characters_is_read():
+    raw = b'{"model":"m","x":"' + b"x" * 3_000_000 + rb'\ud83d"}'
+    assert request_body.read(raw).model == "m"

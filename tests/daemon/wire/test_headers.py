@@ -118,6 +118,51 @@ def test_answers_head_keeps_all_but_the_framing():
     assert list(headers.to_client(raw(pairs)).items()) == pairs[:7]
 
 
+@pytest.mark.parametrize("bad", ["\x00", "\x07", "\n", "\r", "\x1b", "\x7f"])
+@pytest.mark.parametrize("is_delegates", [True, False])
+def test_value_that_no_head_can_hold_is_left_out_and_the_rest_stays(bad, is_delegates):
+    pairs = [("Request-Id", f"a{bad}b"), ("Content-Type", "text/plain\tx"), ("date", "ö")]
+    passed = headers.to_client(raw(pairs), is_delegates=is_delegates)
+    assert list(passed.items()) == pairs[1:]
+
+
+@pytest.mark.parametrize(
+    ("phrase", "passed"),
+    [
+        ("OK", "OK"),
+        ("Not Found, sorry", "Not Found, sorry"),
+        ("\x1b[31mOK\r\n", "[31mOK"),
+        ("O\x7fK", "OK"),
+        ("\udcff", ""),
+        ("gut ö", "gut "),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_reason_phrase_holds_nothing_but_printable_characters(phrase, passed):
+    assert headers.reason(phrase) == passed
+
+
+@unhurried
+@given(st.lists(st.tuples(NAMES, VALUES)))
+def test_of_a_delegates_answer_only_listed_headers_reach_the_client(pairs):
+    known = {"content-type", "content-length", "content-encoding", "request-id", "server", "date"}
+    passed = headers.to_client(raw([*pairs, ("Request-Id", "1")]), is_delegates=True)
+    assert passed.popall("request-id")[-1] == "1"
+    assert {name.lower() for name in passed} <= known | {"vary", "retry-after", "cache-control"}
+    for name in ("set-cookie", "location", "refresh", "access-control-allow-origin"):
+        assert not headers.to_client(raw([(name, "x")]), is_delegates=True)
+
+
+@given(st.text(max_size=60) | st.from_regex(r"[0-9a-f,]{1,60}", fullmatch=True))
+def test_hop_header_that_goes_on_is_made_of_hops(came):
+    sent = headers.hops(came, "0123")
+    *before, own = sent.split(",")
+    assert own == "0123"
+    assert all(hop and set(hop) <= set("0123456789abcdef") for hop in before)
+    assert sent in {"0123", f"{came},0123"}
+
+
 # Towards a delegate: an allow-list.
 
 
