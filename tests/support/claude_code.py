@@ -115,6 +115,8 @@ class ClaudeCode:
             **({"ANTHROPIC_BASE_URL": self.base_url} if self.base_url else {}),
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
             "DISABLE_AUTOUPDATER": "1",
+            # Its first request waits for MCP servers, so that a busy machine changes nothing.
+            "MCP_CONNECTION_NONBLOCKING": "0",
             "HTTPS_PROXY": "http://127.0.0.1:9",
             "NO_PROXY": "localhost,127.0.0.1",
             **self.variables,
