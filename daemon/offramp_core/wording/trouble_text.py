@@ -63,6 +63,7 @@ _WHY_KEPT = {
     "images": "they hold images",
     "documents": "they hold documents",
     "server_tools": "they use tools that only Anthropic runs",
+    "safeguards": "Claude has to check their tool calls, as in plan and auto mode",
     "structured_output": "they ask for an answer in a given form",
 }
 
@@ -92,6 +93,8 @@ _CURES_OF_RULES = {
     "model takes images.",
     "documents": "Start a new conversation, or set documents = true for this route in config.toml "
     "if its model takes documents.",
+    "safeguards": "Leave plan mode and auto mode to have the work delegated; or set safety_check = "
+    "false under [keep_on_anthropic] in config.toml, and some tools will be denied in these modes.",
     "server_tools": "Turn those tools off in Claude Code if you want these requests delegated.",
 }
 _OTHER_CURE_OF_RULE = (

@@ -10,7 +10,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from offramp_daemon.messages import request_body
-from offramp_daemon.routing import router
+from offramp_daemon.routing import keep_rules, router
 from offramp_daemon.trouble import runs
 from offramp_daemon.trouble.settings_mark import mark_of
 from offramp_daemon.trouble.watch import DelegationWatch, Subject
@@ -73,7 +73,7 @@ class RequestNotes:
         elif is_last and decision.kept_by is not None:
             subject = _subject(exchange, decision)
             if subject is not None:
-                self._watch.note_kept(subject, decision.kept_by)
+                self._watch.note_kept(subject, _rule_of(exchange, decision.kept_by))
         elif is_last and decision.otherwise is not None and decision.reason == router.GOES_ON:
             subject = _subject(exchange, decision.otherwise)
             if subject is not None:
@@ -96,6 +96,12 @@ class RequestNotes:
             self._watch.note_served(subject)
         elif cause not in runs.SKIPPED:
             self._watch.note_undecided(subject)
+
+
+def _rule_of(exchange: Exchange, kept_by: str) -> str:
+    """The rule that kept the request, one that keeps whole conversations under its own name."""
+    is_mode = kept_by == "safety_check" and keep_rules.carries_safeguards(exchange.body)
+    return runs.SAFEGUARDS if is_mode else kept_by
 
 
 def _subject(exchange: Exchange, decision: Decision) -> Subject | None:

@@ -51,6 +51,8 @@ ENOUGH_KEPT_IN_ONE: Final = 20
 
 BY_CONVERSATION: Final = frozenset({"context_size", api.TOO_LONG})
 """Rules and causes that say something of one conversation only: it has outgrown the model."""
+SAFEGUARDS: Final = "safeguards"
+"""Stands for the rule `safety_check` where it keeps the work itself on Claude, not only a check."""
 UNCOUNTED: Final = frozenset({"quota_probe", "safety_check"})
 """Rules that are about single requests, which are best served by Claude."""
 

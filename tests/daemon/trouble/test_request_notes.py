@@ -12,6 +12,7 @@ from watch_desk import Desk
 
 from offramp_core.control import api
 from offramp_core.settings import ANTHROPIC, Route
+from offramp_core.wording.trouble_text import cure_text
 from offramp_daemon.exchange import Exchange
 from offramp_daemon.messages import request_body
 from offramp_daemon.messages.outcome import Outcome, of_abandoned, of_cut
@@ -44,12 +45,14 @@ class Notes:
         self.desk = Desk()
         self.notes = RequestNotes(self.desk.watch)
 
-    def exchange(self, session: str | None = "s1", model: str = SONNET) -> Exchange:
+    def exchange(
+        self, session: str | None = "s1", model: str = SONNET, **fields: object
+    ) -> Exchange:
         """A request that the routes have decided on."""
         exchange = Exchange(
             make_mocked_request("POST", "/v1/messages"), SETTINGS, (self.notes.note_outcome,)
         )
-        body = {"model": model, "max_tokens": 9, "messages": []}
+        body = {"model": model, "max_tokens": 9, "messages": [], **fields}
         exchange.body = request_body.read(json.dumps(body).encode())
         exchange.session_id = session
         exchange.conversation = Conversation.of(session, None, model)
@@ -205,4 +208,18 @@ def test_requests_that_claude_serves_for_a_barred_backend_are_counted_by_cause(n
         exchange.finish(SERVED)
     counts = {each.cause: each.requests for each in notes.desk.watch.stand_ins()}
     assert counts == {api.LIMIT: 2, api.KEY_REFUSED: 1, "other": 1}
+    assert notes.causes == []
+
+
+def test_mode_in_which_claude_checks_every_request_is_reported(notes):
+    for _ in range(20):
+        notes.exchange(safeguards=[{"type": "dangerous_tool_use"}]).finish(SERVED)
+    (trouble,) = notes.desk.watch.troubles()
+    assert (trouble.cause, trouble.rule) == (api.KEPT, "safeguards")
+    assert "plan mode" in cure_text(trouble)
+
+
+def test_checks_beside_the_work_are_not_reported(notes):
+    for _ in range(50):
+        notes.exchange(stop_sequences=["</severity>"]).finish(SERVED)
     assert notes.causes == []
