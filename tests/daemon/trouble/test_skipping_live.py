@@ -18,6 +18,8 @@ from offramp_core.control import api
 from offramp_core.settings import KeepRules, Route
 from offramp_daemon.routing.affinity import ConversationAffinity
 from offramp_daemon.trouble.runs import Run
+from offramp_simulator import anthropic_rules
+from offramp_simulator.refusals import Refusals
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -340,6 +342,12 @@ async def test_client_that_leaves_the_probe_lets_the_next_one_try(
     ]
 
 
+@pytest.mark.parametrize(
+    "sim",
+    [Refusals(anthropic=anthropic_rules.ALL - {"unknown-models"})],
+    indirect=True,
+    ids=["any model"],
+)
 @pytest.mark.parametrize(
     "model", ["claude-sonnet-\ud800", "claude-sonnet-" + "x" * 300, "claude-sonnet-\u2028"]
 )
