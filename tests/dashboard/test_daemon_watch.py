@@ -165,7 +165,8 @@ def bypassed(cause: str, **fields: object) -> Status:
         (status(), ""),
         (
             bypassed(api.LIMIT, until=NOW + timedelta(hours=2)),
-            "Z.ai's quota is spent: what belongs there goes to Claude until 14:00.",
+            "Z.ai's quota is spent: what belongs there goes to Claude until 14:00. "
+            "Wait until the quota resets, or choose a larger plan at Z.ai.",
         ),
         (
             msgspec.structs.replace(
@@ -186,15 +187,18 @@ def bypassed(cause: str, **fields: object) -> Status:
                     ),
                 ),
             ),
-            "Z.ai's quota is spent (5 hours): what belongs there goes to Claude.",
+            "Z.ai's quota is spent (5 hours): what belongs there goes to Claude. "
+            "Wait until the quota resets, or choose a larger plan at Z.ai.",
         ),
         (
             bypassed(api.UNREACHABLE, until=NOW - timedelta(seconds=1)),
-            "Z.ai can't be reached: what belongs there goes to Claude.",
+            "Z.ai can't be reached: what belongs there goes to Claude. "
+            "Check the network and the proxy: offramp doctor",
         ),
         (
             bypassed("the moon is full"),
-            "Z.ai does not serve it at present: what it can't serve goes to Claude.",
+            "Z.ai does not serve it at present: what it can't serve goes to Claude. "
+            "Run offramp doctor, and update Offramp.",
         ),
     ],
 )
@@ -207,7 +211,8 @@ def test_detour_is_put_into_words(told: Status, words: str) -> None:
 def test_detour_names_the_models_that_the_routes_send_there() -> None:
     told = bypassed(api.LIMIT, until=NOW + timedelta(hours=2))
     assert seen(told, NOW, UTC, {"zai": ("sonnet", "haiku")}).detour == (
-        "Z.ai's quota is spent: Sonnet and Haiku go to Claude until 14:00."
+        "Z.ai's quota is spent: Sonnet and Haiku go to Claude until 14:00. "
+        "Wait until the quota resets, or choose a larger plan at Z.ai."
     )
 
 

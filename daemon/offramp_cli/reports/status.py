@@ -141,6 +141,8 @@ def _backend_rows(status: Status, now: datetime) -> list[tuple[str, str]]:
         error, waiting = backend.last_error, failover_text.waiting_text(backend)
         if bypass:
             found.append(("trouble", bypass))
+            more = (failover_text.why_text(backend), failover_text.cure_text(backend))
+            found += [("", text) for text in more if text]
         elif error is not None:
             at = local_text(error.at, now)
             found.append(("trouble", f"{backend_name(backend.name)} failed at {at}: {error.why}"))

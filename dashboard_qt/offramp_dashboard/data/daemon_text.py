@@ -63,18 +63,22 @@ def alerts_of(status: Status, now: datetime, zone: tzinfo) -> tuple[Alert, ...]:
 def detour_text(
     status: Status, now: datetime, zone: tzinfo, routed: Mapping[str, Sequence[str]]
 ) -> str:
-    """What goes elsewhere than it belongs, why, and until when; empty while nothing does."""
+    """What goes elsewhere than it belongs, why, until when, and the cure; empty for nothing."""
     texts = (
-        failover_text.bypass_text(
-            backend,
-            windows.find(status.quota, backend.name),
-            now,
-            zone,
-            routed.get(backend.name, ()),
+        (
+            failover_text.bypass_text(
+                backend,
+                windows.find(status.quota, backend.name),
+                now,
+                zone,
+                routed.get(backend.name, ()),
+            ),
+            failover_text.why_text(backend),
+            failover_text.cure_text(backend),
         )
         for backend in status.backends
     )
-    return " ".join(f"{text}." for text in texts if text)
+    return " ".join(" ".join(filter(None, (f"{text}.", *more))) for text, *more in texts if text)
 
 
 def _state_text(

@@ -149,3 +149,13 @@ def test_bypass_is_told_with_cause_and_end(until: datetime | None) -> None:
 def test_error_that_nothing_steps_around_is_told_too() -> None:
     found = shown(msgspec.structs.replace(ZAI, last_error=ERROR))
     assert ("trouble", f"Z.ai failed at 12:00: {ERROR.why}") in found
+
+
+def test_bypass_has_its_cure_and_the_error_that_explains_it() -> None:
+    bypass = msgspec.structs.replace(LIMIT, cause=api.FAILING)
+    error = msgspec.structs.replace(ERROR, why="a web page; ZAI_BASE_URL may be wrong")
+    found = shown(msgspec.structs.replace(ZAI, bypass=bypass, last_error=error))
+    start = [name for name, _ in found].index("trouble")
+    why, cure = found[start + 1 : start + 3]
+    assert why == ("", "The latest error: a web page; ZAI_BASE_URL may be wrong.")
+    assert cure == ("", trouble_text.cure_of(api.FAILING, "zai"))
