@@ -326,7 +326,7 @@ def test_a_bypass_has_rows_for_its_reason_and_its_cure():
     state = running(
         status_of(errors={"zai": error}, bypasses={"zai": bypass_of(api.FAILING)}),
     )
-    assert text(state, "why.zai") == "The latest error: ZAI_BASE_URL may be wrong."
+    assert text(state, "why.zai") == "The latest error: ZAI_BASE_URL may be wrong"
     assert text(state, "cure.zai").startswith("Wait: Z.ai is tried again")
     assert not row(menu.rows(running()), "why.zai").is_visible
     assert not row(menu.rows(running()), "cure.zai").is_visible
