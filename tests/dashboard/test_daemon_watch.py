@@ -18,7 +18,7 @@ import pytest
 import trouble_samples
 from app_thread import NOWHERE, app_in_thread
 from proxy_harness import settings_for
-from trouble_samples import left, trouble
+from trouble_samples import fallback, left, trouble
 
 from offramp_core.control import api
 from offramp_core.control.api import BackendStatus, Bypass, Pause, RecordsStatus, Status
@@ -214,6 +214,15 @@ def test_detour_names_the_models_that_the_routes_send_there() -> None:
         "Z.ai's quota is spent: Sonnet and Haiku go to Claude until 14:00. "
         "Wait until the quota resets, or choose a larger plan at Z.ai."
     )
+
+
+def test_model_that_is_sent_in_the_place_of_another_is_a_detour() -> None:
+    found = seen(status(fallbacks=(fallback(),)), trouble_samples.NOW, UTC)
+    assert found.detour == (
+        f"{trouble_text.fallback_text(fallback(), trouble_samples.NOW, UTC)} "
+        f"{trouble_text.fallback_cure_text(fallback())}"
+    )
+    assert found.state is DaemonCondition.RUNNING
 
 
 REFUSED = trouble(detail="HTTP 400, code 1210")
