@@ -18,7 +18,7 @@ import pytest
 import trouble_samples
 from app_thread import NOWHERE, app_in_thread
 from proxy_harness import settings_for
-from trouble_samples import left, trouble
+from trouble_samples import fallback, left, trouble
 
 from offramp_core.control import api
 from offramp_core.control.api import BackendStatus, Bypass, Pause, RecordsStatus, Status
@@ -165,7 +165,8 @@ def bypassed(cause: str, **fields: object) -> Status:
         (status(), ""),
         (
             bypassed(api.LIMIT, until=NOW + timedelta(hours=2)),
-            "Z.ai's quota is spent: what belongs there goes to Claude until 14:00.",
+            "Z.ai's quota is spent: what belongs there goes to Claude until 14:00. "
+            "Wait until the quota resets, or choose a larger plan at Z.ai.",
         ),
         (
             msgspec.structs.replace(
@@ -186,15 +187,18 @@ def bypassed(cause: str, **fields: object) -> Status:
                     ),
                 ),
             ),
-            "Z.ai's quota is spent (5 hours): what belongs there goes to Claude.",
+            "Z.ai's quota is spent (5 hours): what belongs there goes to Claude. "
+            "Wait until the quota resets, or choose a larger plan at Z.ai.",
         ),
         (
             bypassed(api.UNREACHABLE, until=NOW - timedelta(seconds=1)),
-            "Z.ai can't be reached: what belongs there goes to Claude.",
+            "Z.ai can't be reached: what belongs there goes to Claude. "
+            "Check the network and the proxy: offramp doctor",
         ),
         (
             bypassed("the moon is full"),
-            "Z.ai does not serve it at present: what it can't serve goes to Claude.",
+            "Z.ai does not serve it at present: what it can't serve goes to Claude. "
+            "Run offramp doctor, and update Offramp.",
         ),
     ],
 )
@@ -207,8 +211,18 @@ def test_detour_is_put_into_words(told: Status, words: str) -> None:
 def test_detour_names_the_models_that_the_routes_send_there() -> None:
     told = bypassed(api.LIMIT, until=NOW + timedelta(hours=2))
     assert seen(told, NOW, UTC, {"zai": ("sonnet", "haiku")}).detour == (
-        "Z.ai's quota is spent: Sonnet and Haiku go to Claude until 14:00."
+        "Z.ai's quota is spent: Sonnet and Haiku go to Claude until 14:00. "
+        "Wait until the quota resets, or choose a larger plan at Z.ai."
     )
+
+
+def test_model_that_is_sent_in_the_place_of_another_is_a_detour() -> None:
+    found = seen(status(fallbacks=(fallback(),)), trouble_samples.NOW, UTC)
+    assert found.detour == (
+        f"{trouble_text.fallback_text(fallback(), trouble_samples.NOW, UTC)} "
+        f"{trouble_text.fallback_cure_text(fallback())}"
+    )
+    assert found.state is DaemonCondition.RUNNING
 
 
 REFUSED = trouble(detail="HTTP 400, code 1210")

@@ -70,7 +70,7 @@ def _refusal(change: SettingsEdit, setup: ConnectionSetup) -> OfframpError:
     if change.old is None:  # what the file sets would win
         cures.append(f"Or, in your shell's start-up file: export {BASE_URL}={setup.url}")
     return OfframpError(
-        f"{change.file} is read-only{_link(change)}: Claude Code can't be pointed here by it.",
+        f"{change.file} is read-only{_link(change)}, so Offramp can't add its address.",
         hint=" ".join(cures),
     )
 

@@ -167,7 +167,11 @@ def _claude_checks(context: DoctorContext) -> dict[str, Run]:
     return {
         "claude": lambda: check_claude_install.judge(check_claude_install.look(context)),
         "claude-address": lambda: check_claude_settings.judge_address(
-            found_scopes(), url, is_own=is_own, problem=_client_problem(context)
+            found_scopes(),
+            url,
+            is_own=is_own,
+            problem=_client_problem(context),
+            token=context.settings.client_token,
         ),
         "claude-login": lambda: check_claude_install.judge_login(
             check_claude_install.look_for_login(context, found_scopes())

@@ -20,6 +20,7 @@ from offramp_core.quota import state_file
 from offramp_core.quota import windows as quota
 from offramp_core.services import SERVICES, service_of
 from offramp_core.services.anthropic import KEY_WINDOWS
+from offramp_core.settings import ANTHROPIC
 from offramp_core.usage.weeks import system_zone
 from offramp_core.wording import failover_text, quota_text, stand_in_text, trouble_text
 from offramp_core.wording.formatting import backend_name, format_duration, printable
@@ -109,11 +110,7 @@ def rows(status: Status, now: datetime) -> list[tuple[str, str]]:
         ("address", status.address),
         ("delegation", delegation_text(status, now)),
         *_autopilot_rows(status),
-        *(
-            (f"key {backend.name}", key_text(backend))
-            for backend in status.backends
-            if backend.key != "not needed"
-        ),
+        *_key_rows(status),
         *_quota_rows(status, now),
         *_backend_rows(status, now),
         *_trouble_rows(status, now),
@@ -132,6 +129,18 @@ def rows(status: Status, now: datetime) -> list[tuple[str, str]]:
     return found
 
 
+def _key_rows(status: Status) -> list[tuple[str, str]]:
+    """Which keys are there, and how to store one that is missing and not about to come."""
+    found: list[tuple[str, str]] = []
+    for backend in status.backends:
+        if backend.key == "not needed":
+            continue
+        found.append((f"key {backend.name}", key_text(backend)))
+        if backend.key == "missing" and backend.key_note is None:
+            found.append(("", f"Store one: offramp key set {backend.name}"))
+    return found
+
+
 def _backend_rows(status: Status, now: datetime) -> list[tuple[str, str]]:
     """Which backends are in trouble, what goes elsewhere for that, and what waits."""
     found: list[tuple[str, str]] = []
@@ -141,9 +150,13 @@ def _backend_rows(status: Status, now: datetime) -> list[tuple[str, str]]:
         error, waiting = backend.last_error, failover_text.waiting_text(backend)
         if bypass:
             found.append(("trouble", bypass))
+            more = (failover_text.why_text(backend), failover_text.cure_text(backend))
+            found += [("", text) for text in more if text]
         elif error is not None:
             at = local_text(error.at, now)
             found.append(("trouble", f"{backend_name(backend.name)} failed at {at}: {error.why}"))
+            if backend.name != ANTHROPIC:
+                found.append(("", trouble_text.cure_of(error.kind, backend.name)))
         if waiting:
             found.append(("waiting", waiting))
     return found

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from offramp_core.control import api
 from offramp_core.quota import windows
-from offramp_core.wording import quota_text
+from offramp_core.settings import ANTHROPIC
+from offramp_core.wording import quota_text, trouble_text
 from offramp_core.wording.formatting import backend_name, printable
 
 if TYPE_CHECKING:
@@ -17,19 +18,22 @@ if TYPE_CHECKING:
     from offramp_core.quota.windows import PlanQuota
 
 _LONGEST_NAME = 40
+_LONGEST_WHY = 200
 
 _CAUSES = {
     api.KEY_REFUSED: "{name} refuses the key",
     api.LIMIT: "{name}'s quota is spent",
-    api.ACCOUNT: "{name}'s plan does not serve it",
+    api.ACCOUNT: "Your {name} account or plan does not allow this",
     api.OVERLOADED: "{name} is overloaded",
-    api.BUSY: "{name} serves no more requests at once",
+    api.BUSY: "{name} is at its concurrency limit",
     api.UNREACHABLE: "{name} can't be reached",
-    api.FAILING: "{name} fails",
+    api.FAILING: "{name} keeps failing",
 }
 _MOST_MODELS = 3
 """More would be a list, not a sentence."""
 _OTHER_CAUSE = "{name} does not serve it at present"
+_UNCLEAR = frozenset({api.ACCOUNT, api.FAILING, api.UNREACHABLE})
+"""Causes that may have many reasons, so that the backend's own error says more."""
 _OF_ALL = frozenset({api.KEY_REFUSED, api.LIMIT, api.UNREACHABLE})
 """Causes that no model of a backend escapes; the others may be one model's alone."""
 
@@ -51,6 +55,27 @@ def bypass_text(
         return ""
     cause = cause_text(backend.name, bypass, plan, now)
     return f"{cause}: {effect_text(bypass, now, zone, routed)}"
+
+
+def why_text(backend: BackendStatus) -> str:
+    """What the backend answered, in a sentence, where a bypass may have many reasons.
+
+    It names the setting that may be wrong, if there is one. Else it is empty.
+    """
+    bypass, error = backend.bypass, backend.last_error
+    if bypass is None or error is None or error.kind != bypass.cause or error.kind not in _UNCLEAR:
+        return ""
+    return f"The latest error: {printable(error.why)[:_LONGEST_WHY].rstrip('.')}."
+
+
+def cure_text(backend: BackendStatus) -> str:
+    """What to do about a bypass, in a sentence.
+
+    Empty without one, and for Claude's own: its quota comes back by itself.
+    """
+    if backend.bypass is None or backend.name == ANTHROPIC:
+        return ""
+    return trouble_text.cure_of(backend.bypass.cause, backend.name)
 
 
 def cause_text(name: str, bypass: Bypass, plan: PlanQuota | None, now: datetime) -> str:
@@ -87,7 +112,7 @@ def waiting_text(backend: BackendStatus) -> str:
 def _what(bypass: Bypass, routed: Sequence[str]) -> str:
     """What goes elsewhere, with its verb."""
     if bypass.family is not None:
-        return f"requests for {_shown(bypass.family)} go"
+        return f"requests for {trouble_text.model_title(bypass.family)} go"
     if bypass.cause not in _OF_ALL:
         return "what it can't serve goes"
     models = list(dict.fromkeys(quota_text.family_name(model) for model in routed))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from offramp_core.control import api
 from offramp_core.wording.formatting import backend_name, format_moment, printable
 from offramp_core.wording.trouble_text import model_title
 
@@ -14,6 +15,14 @@ if TYPE_CHECKING:
     from offramp_core.control.api import StandIns
 
 _LONGEST_NAME = 40
+_WORDS = {
+    api.LIMIT: "quota spent",
+    api.ACCOUNT: "account or plan",
+    api.BUSY: "too many at once",
+    api.UNREACHABLE: "not reachable",
+    api.FAILING: "failed",
+}
+"""For causes whose own names are no plain words; the others are shown as they are."""
 _MOST_CAUSES = 4
 _MOST_MODELS = 6
 """Models' names come from clients: they must not fill the screen."""
@@ -33,7 +42,7 @@ def _line(counts: list[StandIns], now: datetime, zone: tzinfo) -> str:
     total = sum(each.requests for each in counts)
     since = format_moment(min(each.since for each in counts), now, zone)
     ordered = sorted(counts, key=lambda each: -each.requests)
-    causes = [f"{_shown(each.cause)} {each.requests}" for each in ordered[:_MOST_CAUSES]]
+    causes = [f"{_cause(each)} {each.requests}" for each in ordered[:_MOST_CAUSES]]
     if rest := sum(each.requests for each in ordered[_MOST_CAUSES:]):
         causes.append(f"other causes {rest}")
     noun = "request" if total == 1 else "requests"
@@ -42,6 +51,10 @@ def _line(counts: list[StandIns], now: datetime, zone: tzinfo) -> str:
         f"{total} {model_title(counts[0].model)} {noun} for {whose} since {since}: "
         f"{', '.join(causes)}"
     )
+
+
+def _cause(count: StandIns) -> str:
+    return _WORDS.get(count.cause) or _shown(count.cause)
 
 
 def _shown(name: str) -> str:

@@ -64,7 +64,6 @@ _WHY_KEPT = {
     "documents": "they hold documents",
     "server_tools": "they use tools that only Anthropic runs",
     "safeguards": "Claude has to check their tool calls, as in plan and auto mode",
-    "structured_output": "they ask for an answer in a given form",
 }
 
 _CURES = {
@@ -133,10 +132,15 @@ def cure_text(trouble: DelegationTrouble) -> str:
     if trouble.cause == api.KEPT:
         rule = trouble.rule or ""
         return _CURES_OF_RULES.get(rule) or _OTHER_CURE_OF_RULE.format(rule=_shown(rule))
-    example = service_of(trouble.backend).overflow_model
-    return _CURES.get(trouble.cause, _OTHER_CURE).format(
-        name=_name(trouble.backend),
-        backend=_shown(trouble.backend),
+    return cure_of(trouble.cause, trouble.backend)
+
+
+def cure_of(cause: str, backend: str) -> str:
+    """What to do where `backend` does not serve requests for `cause`, in a sentence."""
+    example = service_of(backend).overflow_model
+    return _CURES.get(cause, _OTHER_CURE).format(
+        name=_name(backend),
+        backend=_shown(backend),
         example=f", such as {example}" if example else "",
     )
 
@@ -174,9 +178,10 @@ def fallback_text(fallback: ModelFallback, now: datetime, zone: tzinfo) -> str:
 
 
 def fallback_cure_text(fallback: ModelFallback) -> str:
-    """How to have it so for good."""
+    """How to make it permanent."""
     return (
-        f'To keep it so: set send_model = "{_shown(fallback.sent)}" for this route in config.toml.'
+        f'To make this permanent: set send_model = "{_shown(fallback.sent)}" for this route in '
+        "config.toml."
     )
 
 
@@ -190,7 +195,7 @@ def client_text(problem: ClientProblem) -> str:
 def client_cure_text(problem: ClientProblem) -> str:
     """What to do about it, whichever of the two the user wants."""
     force = "" if problem.found is None else " --force"
-    return f"To use it again: offramp connect{force}. To leave it so: offramp disconnect."
+    return f"To use it again: offramp connect{force}. To keep it as it is: offramp disconnect."
 
 
 def unexplained(status: Status) -> tuple[DelegationTrouble, ...]:

@@ -163,8 +163,8 @@ def _unserved(model: str, obstacle: str) -> Failure:
     """Say why nobody serves a model of the delegate's."""
     return Failure(
         status=400,
-        message=f"Offramp: {model} is a model of {DELEGATE.title}, and Claude has no such model: "
-        f"{obstacle}. `offramp status` says what to do; or choose one of Claude's models.",
+        message=f"Offramp: {model} can't be sent to {DELEGATE.title} ({obstacle}), and Claude has "
+        "no such model. `offramp status` says what to do; or choose one of Claude's models.",
         headers={"x-should-retry": "false"},
     )
 

@@ -63,18 +63,18 @@ def alerts_of(status: Status, now: datetime, zone: tzinfo) -> tuple[Alert, ...]:
 def detour_text(
     status: Status, now: datetime, zone: tzinfo, routed: Mapping[str, Sequence[str]]
 ) -> str:
-    """What goes elsewhere than it belongs, why, and until when; empty while nothing does."""
-    texts = (
-        failover_text.bypass_text(
-            backend,
-            windows.find(status.quota, backend.name),
-            now,
-            zone,
-            routed.get(backend.name, ()),
-        )
-        for backend in status.backends
-    )
-    return " ".join(f"{text}." for text in texts if text)
+    """What goes elsewhere or by another name, why, until when, and the cure; empty for nothing."""
+    sentences: list[str] = []
+    for backend in status.backends:
+        plan = windows.find(status.quota, backend.name)
+        models = routed.get(backend.name, ())
+        if text := failover_text.bypass_text(backend, plan, now, zone, models):
+            more = (failover_text.why_text(backend), failover_text.cure_text(backend))
+            sentences += [f"{text}.", *filter(None, more)]
+    for fallback in status.fallbacks:
+        sentences.append(trouble_text.fallback_text(fallback, now, zone))
+        sentences.append(trouble_text.fallback_cure_text(fallback))
+    return " ".join(sentences)
 
 
 def _state_text(

@@ -148,4 +148,22 @@ def test_bypass_is_told_with_cause_and_end(until: datetime | None) -> None:
 
 def test_error_that_nothing_steps_around_is_told_too() -> None:
     found = shown(msgspec.structs.replace(ZAI, last_error=ERROR))
-    assert ("trouble", f"Z.ai failed at 12:00: {ERROR.why}") in found
+    place = found.index(("trouble", f"Z.ai failed at 12:00: {ERROR.why}"))
+    assert found[place + 1] == ("", trouble_text.cure_of(api.FAILING, "zai"))
+
+
+def test_bypass_has_its_cure_and_the_error_that_explains_it() -> None:
+    bypass = msgspec.structs.replace(LIMIT, cause=api.FAILING)
+    error = msgspec.structs.replace(ERROR, why="a web page; ZAI_BASE_URL may be wrong")
+    found = shown(msgspec.structs.replace(ZAI, bypass=bypass, last_error=error))
+    start = [name for name, _ in found].index("trouble")
+    why, cure = found[start + 1 : start + 3]
+    assert why == ("", "The latest error: a web page; ZAI_BASE_URL may be wrong.")
+    assert cure == ("", trouble_text.cure_of(api.FAILING, "zai"))
+
+
+@pytest.mark.parametrize("note", [None, api.KEY_AWAITED])
+def test_missing_key_has_its_cure_unless_it_is_on_its_way(note: str | None) -> None:
+    found = shown(BackendStatus(name="zai", key="missing", key_note=note))
+    assert ("key zai", "missing" if note is None else f"missing ({note})") in found
+    assert (("", "Store one: offramp key set zai") in found) is (note is None)

@@ -71,7 +71,13 @@ def backend(
             backend(api.ACCOUNT, until=None, family="glm-4.7"),
             SPENT,
             ROUTED,
-            "Z.ai's plan does not serve it: requests for glm-4.7 go to Claude",
+            "Your Z.ai account or plan does not allow this: requests for glm-4.7 go to Claude",
+        ),
+        (
+            backend(api.FAILING, family="claude-sonnet-5-5"),
+            None,
+            ROUTED,
+            "Z.ai keeps failing: requests for Sonnet 5.5 go to Claude until 14:00",
         ),
         (
             backend("something new"),

@@ -30,7 +30,7 @@ def test_each_model_has_a_line_with_its_causes_the_most_first() -> None:
         count(api.OVERLOADED, 1, model="GLM-4.5-Air"),
     ]
     assert stand_in_lines(counts, NOW, UTC) == [
-        "37 Sonnet 5.5 requests for Z.ai since Mon 09:00: refused 30, busy 7",
+        "37 Sonnet 5.5 requests for Z.ai since Mon 09:00: refused 30, too many at once 7",
         "1 GLM-4.5-Air request for Z.ai since 11:00: overloaded 1",
     ]
 

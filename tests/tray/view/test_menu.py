@@ -321,6 +321,17 @@ def test_the_headline_tells_the_mode(mode, headline):
     assert text(state, "headline").startswith(f"{headline} · ")
 
 
+def test_a_bypass_has_rows_for_its_reason_and_its_cure():
+    error = structs.replace(error_of(api.FAILING), why="ZAI_BASE_URL may be wrong")
+    state = running(
+        status_of(errors={"zai": error}, bypasses={"zai": bypass_of(api.FAILING)}),
+    )
+    assert text(state, "why.zai") == "The latest error: ZAI_BASE_URL may be wrong"
+    assert text(state, "cure.zai").startswith("Wait: Z.ai is tried again")
+    assert not row(menu.rows(running()), "why.zai").is_visible
+    assert not row(menu.rows(running()), "cure.zai").is_visible
+
+
 def test_a_bypass_has_a_row_instead_of_the_error_behind_it():
     state = running(status_of(errors={"zai": error_of(api.LIMIT)}, bypasses={"zai": bypass_of()}))
     line = "Z.ai's quota is spent: Sonnet and Haiku go to Claude until 17:00"

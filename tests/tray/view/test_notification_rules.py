@@ -137,7 +137,10 @@ def test_a_bypass_says_what_goes_where_and_until_when():
         running(status_of(bypasses={"zai": bypass_of()}, quota=(SPENT,)))
     )
     assert told.title == "Z.ai's quota is spent (5 hours)"
-    assert told.body == "Sonnet and Haiku go to Claude until 17:00."
+    assert told.body == (
+        "Sonnet and Haiku go to Claude until 17:00. "
+        "Wait until the quota resets, or choose a larger plan at Z.ai."
+    )
 
 
 def test_a_quota_says_how_much_is_used_and_when_it_resets():

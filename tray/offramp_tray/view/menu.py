@@ -101,10 +101,12 @@ def _quota_rows(state: TrayState) -> tuple[MenuRow, ...]:
 def _standing_rows(state: TrayState) -> tuple[MenuRow, ...]:
     """Where another backend steps in, and what waits: seen only while it is so."""
     bypasses, waits = wording.bypass_lines(state), wording.waiting_lines(state)
+    whys, cures = wording.bypass_reasons(state), wording.bypass_cures(state)
+    kinds = (("bypass", bypasses), ("why", whys), ("cure", cures), ("waiting", waits))
     return tuple(
         _optional_text(f"{what}.{name}", lines.get(name, ""))
         for name in state.backends
-        for what, lines in (("bypass", bypasses), ("waiting", waits))
+        for what, lines in kinds
     )
 
 

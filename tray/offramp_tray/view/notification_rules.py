@@ -123,7 +123,16 @@ def _bypassed_backends(state: TrayState) -> list[Notification]:
                 title=failover_text.cause_text(
                     each.name, bypass, tray_state.plan_of(state, each.name), state.now
                 ),
-                body=f"{effect[0].upper()}{effect[1:]}.",
+                body=" ".join(
+                    filter(
+                        None,
+                        (
+                            f"{effect[0].upper()}{effect[1:]}.",
+                            failover_text.why_text(each),
+                            failover_text.cure_text(each),
+                        ),
+                    )
+                ),
             )
         )
     return found

@@ -135,6 +135,24 @@ def bypass_lines(state: TrayState) -> dict[str, str]:
     }
 
 
+def bypass_reasons(state: TrayState) -> dict[str, str]:
+    """What each bypassed backend answered, where that says more than the bypass."""
+    return {
+        each.name: _one_line(failover_text.why_text(each).removesuffix("."))
+        for each in tray_state.bypassed(state)
+    }
+
+
+def bypass_cures(state: TrayState) -> dict[str, str]:
+    """What to do about each bypass, unless the backend's error has a row that says it."""
+    explained = {name for name, _ in tray_state.errors(state)}
+    return {
+        each.name: _one_line(failover_text.cure_text(each).removesuffix("."))
+        for each in tray_state.bypassed(state)
+        if each.name not in explained
+    }
+
+
 def trouble_lines(state: TrayState) -> tuple[tuple[str, str], ...]:
     """For each cause that keeps requests from being delegated: what it is, and what to do."""
     return tuple(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from offramp_cli.doctor.finding import Remark
     from offramp_core.claude_settings.scopes import Scope, ScopedValue
     from offramp_core.control.api import ClientProblem
-    from offramp_core.settings import Settings
+    from offramp_core.settings import Secret, Settings
 
 _CONNECT = "offramp connect"
 _CACHING = (
@@ -33,6 +33,7 @@ _SWITCHES = {
 }
 _TOOL_SEARCH = "ENABLE_TOOL_SEARCH"
 _HEADERS = "ANTHROPIC_CUSTOM_HEADERS"
+_TOKEN_HEADER = "x-offramp-token"
 
 
 def judge_address(
@@ -41,10 +42,12 @@ def judge_address(
     *,
     is_own: Callable[[str], bool],
     problem: ClientProblem | None = None,
+    token: Secret | None = None,
 ) -> Iterator[Remark]:
     """Judge whether Claude Code's base URL is `url`, and nothing leads past it.
 
-    `problem` is what the daemon says of settings that `connect` wrote and that changed since.
+    `problem` is what the daemon says of settings that `connect` wrote and that changed since, and
+    `token` is what every client has to send, if anything.
     """
     yield from _unreadable(found)
     setting = scopes.in_force(found, BASE_URL)
@@ -63,6 +66,8 @@ def judge_address(
         yield _foreign(setting, url)
         return
     yield from _own(setting, found, is_own=is_own)
+    if token is not None:
+        yield from _without_token(found, token)
     for bypass in bypasses.find(found, setting.value):
         yield failure(bypass.saw, bypass.cure)
 
@@ -117,6 +122,20 @@ def _own(
             yield note(f"{other.scope.shown} sets it to {shown(other.value)}, which loses.")
 
 
+def _without_token(found: Sequence[Scope], token: Secret) -> Iterator[Remark]:
+    """Say that the daemon will refuse each request, if Claude Code does not send the token."""
+    headers = scopes.in_force(found, _HEADERS)
+    lines = [] if headers is None else headers.value.splitlines()
+    parts = (line.partition(":") for line in lines)
+    sent = {name.strip().lower(): value.strip() for name, _, value in parts}
+    if sent.get(_TOKEN_HEADER) != token.reveal():
+        yield failure(
+            "Offramp refuses Claude Code's requests, since they do not carry its client_token.",
+            f'Put {_HEADERS} into the env of Claude Code\'s settings: "{_TOKEN_HEADER}: TOKEN", '
+            "with the client_token of config.toml for TOKEN.",
+        )
+
+
 def judge_models(found: Sequence[Scope], settings: Settings) -> Iterator[Remark]:
     """Where each model goes that is set by name."""
     named_models = [*model_names.find(found, settings)]
@@ -158,9 +177,8 @@ def _behind_address(found: Sequence[Scope], is_own: Callable[[str], bool]) -> It
         return
     if scopes.in_force(found, _TOOL_SEARCH) is None:
         yield note(
-            "Behind any address but Anthropic's own, Claude Code loads all MCP tools at once "
-            "instead of searching them, and some versions leave out Remote Control and contexts "
+            "Behind any address but Anthropic's own, some versions of Claude Code load all MCP "
+            "tools at once instead of searching them, and leave out Remote Control and contexts "
             "of a million tokens.",
-            f"With many MCP tools: try {_TOOL_SEARCH}=true in the env of its settings; the other "
-            "service may refuse such requests.",
+            f"With many MCP tools: try {_TOOL_SEARCH}=true in the env of its settings.",
         )

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 from offramp_cli.doctor.finding import failure, note, ok, warning
 from offramp_core.control import api
-from offramp_core.wording import trouble_text
+from offramp_core.quota import windows
+from offramp_core.settings import ANTHROPIC
+from offramp_core.wording import failover_text, trouble_text
+from offramp_core.wording.formatting import backend_name, format_moment, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,25 +18,52 @@ if TYPE_CHECKING:
     from offramp_cli.doctor.finding import Remark
     from offramp_core.control.api import DelegationTrouble, Status
 
+_FOR_THE_USER = frozenset({api.ACCOUNT, api.KEY_REFUSED})
+"""Causes that do not end by themselves."""
+
 
 def judge(status: Status | None, *, now: datetime, zone: tzinfo) -> Iterator[Remark]:
     """What keeps requests from being delegated, with what the daemon does about it."""
     if status is None:
         yield note("Not known: the daemon says nothing.")
         return
-    for trouble in status.troubles:
-        yield _remark(trouble, now, zone)
+    found = [
+        *_of_backends(status, now, zone),
+        *(_remark(trouble, now, zone) for trouble in trouble_text.unexplained(status)),
+    ]
+    yield from found
     for fallback in status.fallbacks:
         yield note(
             trouble_text.fallback_text(fallback, now, zone),
             trouble_text.fallback_cure_text(fallback),
         )
-    if status.troubles or status.fallbacks:
+    if found or status.fallbacks:
         return
     if status.delegation == "never":
         yield ok("Delegation is off in the settings.")
     else:
         yield ok("The daemon has met nothing that keeps requests from being delegated.")
+
+
+def _of_backends(status: Status, now: datetime, zone: tzinfo) -> Iterator[Remark]:
+    """Which backends fail, and what goes elsewhere for that; a pause rests them."""
+    if status.pause is not None or status.delegation == "never":
+        return
+    for backend in status.backends:
+        bypass, error = backend.bypass, backend.last_error
+        if bypass is not None:
+            plan = windows.find(status.quota, backend.name)
+            text = failover_text.bypass_text(backend, plan, now, zone)
+            grade = failure if bypass.cause in _FOR_THE_USER else warning
+            saw = f"{text}. {failover_text.why_text(backend)}".rstrip()
+            yield grade(saw, failover_text.cure_text(backend))
+        elif error is not None and backend.name != ANTHROPIC:
+            at = format_moment(error.at, now, zone)
+            why = printable(error.why).rstrip(".")
+            yield warning(
+                f"{backend_name(backend.name)} failed at {at}: {why}.",
+                trouble_text.cure_of(error.kind, backend.name),
+            )
 
 
 def _remark(trouble: DelegationTrouble, now: datetime, zone: tzinfo) -> Remark:

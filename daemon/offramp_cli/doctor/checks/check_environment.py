@@ -87,7 +87,7 @@ def judge(environments: Environments) -> Iterator[Remark]:
         return
     differing = [name for name in (*PROXIES, *CERTIFICATES) if shell.get(name) != daemon.get(name)]
     if not differing:
-        yield ok(f"The daemon goes out as this shell does: {_listed(daemon)}.")
+        yield ok(f"Daemon and shell have the same settings: {_listed(daemon)}.")
     for name in differing:
         yield _difference(name, shell.get(name), daemon.get(name))
 

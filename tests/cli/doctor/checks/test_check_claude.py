@@ -15,7 +15,7 @@ from offramp_cli.doctor.checks.check_claude_install import ClaudeLogin, ClaudePr
 from offramp_core.addresses import leads_here
 from offramp_core.claude_settings import scopes
 from offramp_core.claude_settings.locations import SettingsLocations
-from offramp_core.settings import Settings, default_backends, default_routes
+from offramp_core.settings import Secret, Settings, default_backends, default_routes
 from offramp_core.wording import trouble_text
 
 if TYPE_CHECKING:
@@ -135,6 +135,26 @@ def test_address_that_connect_wrote_and_that_is_gone_is_a_failure(tmp_path, foun
     assert severities(remarks) == ["failure"]
     assert trouble_text.client_text(problem) in said(remarks)
     assert trouble_text.client_cure_text(problem) in said(remarks)
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, ["ok", "failure"]),
+        ({"ANTHROPIC_CUSTOM_HEADERS": "x-offramp-token: another-token-of-24"}, ["ok", "failure"]),
+        ({"ANTHROPIC_CUSTOM_HEADERS": f"x-offramp-token: {SECRET}"}, ["ok"]),
+        ({"ANTHROPIC_CUSTOM_HEADERS": f"a: b\nX-Offramp-Token:{SECRET} "}, ["ok"]),
+    ],
+)
+def test_client_token_that_claude_code_does_not_send_is_a_failure(tmp_path, headers, expected):
+    env = {"ANTHROPIC_BASE_URL": URL, **headers}
+    remarks = [
+        *check_claude_settings.judge_address(
+            read(tmp_path, {"env": env}), URL, is_own=is_own, token=Secret(SECRET)
+        )
+    ]
+    assert severities(remarks) == expected
+    assert SECRET not in said(remarks)
 
 
 def test_address_that_is_gone_there_but_holds_here_is_no_failure(tmp_path):

@@ -10,6 +10,7 @@ from trouble_samples import NOW, fallback, status_with, trouble
 
 from offramp_cli.doctor.checks import check_delegation
 from offramp_core.control import api
+from offramp_core.control.api import BackendError, BackendStatus, Bypass, Pause
 from offramp_core.wording import trouble_text
 
 
@@ -49,3 +50,55 @@ def test_each_trouble_has_its_cause_its_cure_and_the_next_try(cause):
     [remark] = check_delegation.judge(status_with(found), now=NOW, zone=UTC)
     assert remark.saw == trouble_text.cause_text(found, NOW, UTC)
     assert remark.cure == f"{trouble_text.cure_text(found)} Z.ai is tried again at 12:05."
+
+
+def zai(cause: str, why: str = "zai refused it with HTTP status 500", **fields) -> BackendStatus:
+    """Z.ai, bypassed for `cause`."""
+    error = BackendError(at=NOW, kind=cause, why=why)
+    bypass = Bypass(to="anthropic", since=NOW, cause=cause, family="claude-sonnet-5-5")
+    values = {"bypass": bypass, "last_error": error, **fields}
+    return BackendStatus(name="zai", key="present", **values)
+
+
+@pytest.mark.parametrize(
+    ("cause", "severity", "words"),
+    [
+        (api.KEY_REFUSED, "failure", "offramp key set zai"),
+        (api.ACCOUNT, "failure", "Check your plan"),
+        (api.LIMIT, "warning", "Wait until the quota resets"),
+        (api.OVERLOADED, "warning", "tried again"),
+        (api.FAILING, "warning", "HTTP status 500"),
+        (api.UNREACHABLE, "warning", "Check the network"),
+        ("of tomorrow", "warning", "update Offramp"),
+    ],
+)
+def test_bypassed_backend_is_found_with_its_cure(cause, severity, words):
+    remarks = [*check_delegation.judge(status_with(backend=zai(cause)), now=NOW, zone=UTC)]
+    assert severities(remarks) == [severity]
+    assert words in said(remarks)
+
+
+def test_bypass_that_explains_a_trouble_is_said_once():
+    status = status_with(trouble(api.KEY_REFUSED), backend=zai(api.KEY_REFUSED))
+    assert severities([*check_delegation.judge(status, now=NOW, zone=UTC)]) == ["failure"]
+
+
+def test_wrong_address_is_named():
+    why = "zai refused it with HTTP status 200, a web page; ZAI_BASE_URL may be wrong"
+    status = status_with(backend=zai(api.FAILING, why))
+    assert "ZAI_BASE_URL may be wrong." in said(
+        [*check_delegation.judge(status, now=NOW, zone=UTC)]
+    )
+
+
+def test_error_without_a_bypass_is_a_warning():
+    status = status_with(backend=zai(api.BUSY, bypass=None))
+    remarks = [*check_delegation.judge(status, now=NOW, zone=UTC)]
+    assert severities(remarks) == ["warning"]
+    assert "Z.ai failed at 12:00" in said(remarks)
+
+
+@pytest.mark.parametrize("rest", [{"pause": Pause(since=NOW)}, {"delegation": "never"}])
+def test_backend_that_rests_is_not_judged(rest):
+    status = status_with(backend=zai(api.FAILING), **rest)
+    assert severities([*check_delegation.judge(status, now=NOW, zone=UTC)]) == ["ok"]
