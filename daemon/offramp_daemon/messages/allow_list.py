@@ -126,18 +126,15 @@ class AllowList:
             if not words:
                 return None
             found = block_words.text_block(words)
-        spoken = account_email.without(found, is_reminder=role == "system")
-        if spoken is not found and is_blank_json(json_splice.members(spoken).get("text", b"0")):
-            return None
-        return spoken
+        spoken = account_email.without(found, is_reminder=role not in ("user", "assistant"))
+        return None if spoken is not found and _is_blank(spoken) else spoken
 
     def _reduced(self, piece: Piece, kind: str) -> Piece:
         """The block with its known fields only."""
         before = json_splice.members(piece)
         names = self._fields.get(kind)
         after = {key: value for key, value in before.items() if names is None or key in names}
-        if "cache_control" in after:
-            after["cache_control"] = keep_members(after["cache_control"], self._cache_control)
+        keep_within(after, "cache_control", self._cache_control)
         if kind == "tool_result" and json_splice.starts_with(after.get("content", b""), b"["):
             after["content"] = self._result_content(after["content"])
         return piece if after == before else json_splice.join_members(after)
@@ -145,7 +142,9 @@ class AllowList:
     def _result_content(self, content: Piece) -> Piece:
         blocks = json_splice.items(content)
         kept = [block for block in map(self._result_block, blocks) if block is not None]
-        return content if kept == blocks else json_splice.join_items(kept or [PLACEHOLDER])
+        if kept == blocks and kept:
+            return content
+        return json_splice.join_items(kept or [PLACEHOLDER])
 
     def _result_block(self, piece: Piece) -> Piece | None:
         kind = kind_of(piece)
@@ -158,7 +157,8 @@ class AllowList:
 
     def system_block(self, piece: Piece) -> Piece | None:
         """Clean a block of the system prompt, or put it into words; None if it has none."""
-        return self._block(piece, ContentBlock(type=kind_of(piece)), "system", is_cut=False)
+        found = self._block(piece, ContentBlock(type=kind_of(piece)), "system", is_cut=False)
+        return None if found is None or _is_blank(found) else found
 
     def _message_types(self) -> tuple[type, ...]:
         """The strict types of messages, told apart by their role."""
@@ -238,13 +238,23 @@ def for_wanted(wanted: Wanted) -> AllowList:
     return AllowList(wanted)
 
 
-def keep_members(piece: Piece, names: frozenset[str] | None) -> Piece:
-    """The JSON object with the members of these names only; what is no object stays."""
-    if names is None:
-        return piece
+def keep_within(parts: dict[str, Piece], name: str, names: frozenset[str] | None) -> None:
+    """Keep of the object under `name` only the members of these names; None for all.
+
+    What should be an object and is none goes.
+    """
+    if name not in parts or names is None:
+        return
     try:
-        before = json_splice.members(piece)
+        before = json_splice.members(parts[name])
     except SpliceError:
-        return piece
+        del parts[name]
+        return
     after = {key: value for key, value in before.items() if key in names}
-    return piece if after == before else json_splice.join_members(after)
+    if after != before:
+        parts[name] = json_splice.join_members(after)
+
+
+def _is_blank(block: Piece) -> bool:
+    """Whether a block is a text of nothing."""
+    return is_blank_json(json_splice.members(block).get("text", b"0"))

@@ -120,9 +120,16 @@ def _texts(value: dict[str, Any], keys: tuple[str, ...]) -> list[str]:
             if isinstance(each, str) and each.strip():
                 found.append(each)
             elif isinstance(each, dict):
-                is_block = "text" in each or each.get("type") in _HAVE_OTHER_WORDS
-                found += [_words(each)] if is_block else _texts(each, _TEXT_KEYS)
+                found += [_words(each)] if _is_block(each) else _texts(each, _TEXT_KEYS)
     return [text for text in found if text]
+
+
+def _is_block(value: dict[str, Any]) -> bool:
+    """Whether it has words as a block of its own; what a tool's result wraps has none."""
+    kind = value.get("type")
+    if kind in _HAVE_OTHER_WORDS:
+        return True
+    return "text" in value and not (isinstance(kind, str) and kind.endswith("_result"))
 
 
 def change_of_tools(piece: Piece) -> tuple[str, bytes | None] | None:

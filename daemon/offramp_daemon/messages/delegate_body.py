@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from offramp_core.services import service_of
 from offramp_core.services.accepts import NEVER
 from offramp_daemon.messages import account_email, allow_list, json_splice, tool_list
-from offramp_daemon.messages.allow_list import Wanted, keep_members
+from offramp_daemon.messages.allow_list import Wanted, keep_within
 from offramp_daemon.messages.delegate_messages import DelegateCleaner
 from offramp_daemon.messages.history_survey import survey
 from offramp_daemon.messages.history_writer import HistoryWriter
@@ -78,12 +78,12 @@ def _keep_fields(parts: dict[str, Piece], wanted: Wanted) -> None:
         return
     for name in parts.keys() - {*wanted.accepts.fields, *wanted.more_fields}:
         del parts[name]
-    if "thinking" in parts:
-        names = wanted.names("thinking", wanted.accepts.thinking)
-        parts["thinking"] = keep_members(parts["thinking"], names)
-    if "output_config" in parts and "output_config" not in wanted.more_fields:
-        parts["output_config"] = keep_members(parts["output_config"], frozenset({"effort"}))
-        if bytes(parts["output_config"]) == b"{}":
+    for name in [name for name, value in parts.items() if json_splice.starts_with(value, b"null")]:
+        del parts[name]
+    keep_within(parts, "thinking", wanted.names("thinking", wanted.accepts.thinking))
+    if "output_config" not in wanted.more_fields:
+        keep_within(parts, "output_config", frozenset({"effort"}))
+        if bytes(parts.get("output_config", b"")) == b"{}":
             del parts["output_config"]
 
 
@@ -114,18 +114,16 @@ def _fit_inner(
 def _fit_system(parts: dict[str, Piece], allowed: allow_list.AllowList) -> None:
     """Keep of the system prompt what the service takes."""
     if not json_splice.starts_with(parts["system"], b"["):
-        rest = account_email.without(parts["system"], is_reminder=True)
-        if rest is not parts["system"]:
-            parts["system"] = rest
-            if is_blank_json(rest):
-                del parts["system"]
+        parts["system"] = account_email.without(parts["system"], is_reminder=True)
+        if is_blank_json(parts["system"]):
+            del parts["system"]
         return
     before = json_splice.items(parts["system"])
     found = (allowed.system_block(block) for block in before)
     after = [block for block in found if block is not None]
     if after != before:
         parts["system"] = json_splice.join_items(after)
-    if before and not after:
+    if not after:
         del parts["system"]
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from offramp_core.services import anthropic
 from offramp_daemon.messages import json_splice
-from offramp_daemon.messages.allow_list import keep_members
+from offramp_daemon.messages.allow_list import keep_within
 from offramp_daemon.messages.json_splice import Piece, SpliceError
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ class ToolFilter:
         `changes` are those that system items make: a tool by name, or None for one that is gone.
         """
         if "tools" not in parts and not any(changes.values()):
+            self._fit_choice(parts, frozenset())
             return False
         raw = bytes(parts.get("tools", b""))
         is_kept = not changes and len(raw) <= _LARGEST_KEPT_BYTES
@@ -130,7 +131,7 @@ class ToolFilter:
         if not names or (name and name not in names):
             del parts["tool_choice"]
         else:
-            parts["tool_choice"] = keep_members(parts["tool_choice"], self._choice)
+            keep_within(parts, "tool_choice", self._choice)
 
     def _cleaned(self, tool: Piece) -> Piece:
         raw = bytes(tool)
@@ -142,8 +143,7 @@ class ToolFilter:
             return raw
         before = json_splice.members(raw)
         after = {key: value for key, value in before.items() if key in self._fields}
-        if "cache_control" in after:
-            after["cache_control"] = keep_members(after["cache_control"], self._cache_control)
+        keep_within(after, "cache_control", self._cache_control)
         if "input_schema" in after:
             schema = _Schema(after["input_schema"], self._keywords, self._pattern)
             after["input_schema"] = schema.clean()

@@ -66,6 +66,17 @@ def messages_of(*messages, **fields):
             {"tools": [{"name": "A"}], "tool_choice": {"type": "tool", "name": "A"}},
         ),
         ({"tool_choice": {"type": "tool", "name": "gone"}, "tools": [{"name": "A"}]}, None),
+        ({"tool_choice": {"type": "auto"}}, {}),
+        ({"system": None, "thinking": None, "tools": None, "temperature": None}, {}),
+        ({"system": []}, {}),
+        ({"system": " \n"}, {}),
+        ({"system": [text("")]}, {}),
+        ({"system": [text(""), text("S")]}, {"system": [text("S")]}),
+        ({"output_config": "high"}, {}),
+        (
+            {"tools": [{"name": "A", "cache_control": "1h"}], "tool_choice": "auto"},
+            {"tools": [{"name": "A"}]},
+        ),
     ],
 )
 def test_only_known_fields_of_the_body_reach_a_delegate(field, left):
@@ -228,6 +239,10 @@ def answered(kind, content, **fields):
             ),
             "The tool B is loaded",
         ),
+        (
+            answered("advisor_tool_result", {"type": "advisor_result", "text": "Ask again"}),
+            "Ask again",
+        ),
         ({"type": "container_upload", "file_id": "file_1"}, "[A file was given to the code tool"),
         (
             {"type": "document", "title": "T", "source": {"type": "content", "content": "body"}},
@@ -254,6 +269,39 @@ def test_block_of_a_service_s_own_tools_reaches_a_delegate_in_words(block, words
 )
 def test_block_of_a_service_s_own_tools_that_says_nothing_is_left_out(block):
     assert messages_of(user("Hi"), assistant(block, "So"))[1] == assistant("So")
+
+
+@pytest.mark.parametrize("content", ["Say", [text("Say")]])
+@pytest.mark.parametrize("role", ["developer", "tool", None])
+def test_message_of_a_role_that_is_not_known_is_said_in_the_user_turn_beside_it(role, content):
+    said = text("<system-reminder>\nSay\n</system-reminder>")
+    got = messages_of(user("Hi"), {"role": role, "content": content}, assistant("So"))
+    assert got == [user(said, "Hi"), assistant("So")]
+
+
+@pytest.mark.parametrize(
+    ("first", "left"),
+    [
+        ([assistant({"type": "compaction", "content": "Sum"})], [assistant("Sum")]),
+        ([assistant("So")], [assistant("So")]),
+        ([{"role": "assistant", "content": "So"}], [{"role": "assistant", "content": "So"}]),
+        ([assistant(call("t")), user(result("t"))], [assistant(call("t")), user(result("t"))]),
+        ([{**system([]), "output_config": {"effort": "low"}}, assistant("So")], [assistant("So")]),
+        ([assistant({"type": "invented"})], [assistant(PLACEHOLDER)]),
+    ],
+)
+def test_conversation_that_begins_with_an_answer_gets_a_user_turn_before_it(first, left):
+    assert messages_of(*first) == [user(PLACEHOLDER), *left]
+    assert messages_of(*first, user("Go on")) == [user(PLACEHOLDER), *left, user("Go on")]
+
+
+def test_result_of_an_empty_list_is_not_sent_empty():
+    got = messages_of(user("Hi"), assistant(call("t")), user(result("t", content=[])))
+    assert got[2] == user(result("t", content=[PLACEHOLDER]))
+
+
+def test_cache_control_that_is_no_object_is_left_out():
+    assert messages_of(user({**text("Hi"), "cache_control": "1h"})) == [user(text("Hi"))]
 
 
 @pytest.mark.parametrize("role", ["user", "system"])
