@@ -494,6 +494,67 @@ def test_schema_keeps_what_the_service_takes(schema, left):
     assert cleaned(schema) == left
 
 
+STRING = {"type": "string", "description": "D"}
+
+
+@pytest.mark.parametrize(
+    ("reference", "parts"),
+    [
+        ("#/$defs/a", {"$defs": {"a": STRING}}),
+        ("#/definitions/a", {"definitions": {"a": STRING}}),
+        ("#/$defs/a%20b", {"$defs": {"a b": STRING}}),
+        ("#/$defs/a~1b~0", {"$defs": {"a/b~": STRING}}),
+        ("#/$defs/a/anyOf/0", {"$defs": {"a": {"anyOf": [STRING, True]}}}),
+        ("#name", {"$defs": {"a": {**STRING, "$anchor": "name"}}}),
+        ("b.json", {"$defs": {"a": {**STRING, "$id": "b.json"}}}),
+        ("https://a/b#/$defs/a", {"$id": "https://a/b", "$defs": {"a": STRING}}),
+    ],
+)
+def test_reference_is_replaced_by_what_it_leads_to_however_it_is_written(reference, parts):
+    assert cleaned({"items": {"$ref": reference}, **parts}) == {"items": STRING}
+
+
+@pytest.mark.parametrize(
+    "reference", ["#/$defs/a/anyOf/7", "#/$defs/a/anyOf/x", "#/$defs/%zz", "#gone", "", 7, {}]
+)
+def test_reference_to_what_is_not_there_leaves_the_place_open(reference):
+    schema = {"items": {"$ref": reference}, "$defs": {"a": {"anyOf": []}, "b": True}}
+    assert "$ref" not in json.dumps(cleaned(schema))
+
+
+def test_what_stands_beside_a_reference_is_added_to_what_it_leads_to():
+    base = {"type": "object", "properties": {"a": STRING}, "required": ["a"]}
+    schema = {"$ref": "#/$defs/b", "properties": {"c": {}}, "required": ["a", "c"]}
+    left = {"type": "object", "properties": {"a": STRING, "c": {}}, "required": ["a", "c"]}
+    assert cleaned({"items": schema, "$defs": {"b": base}}) == {"items": left}
+
+
+@pytest.mark.parametrize(
+    ("schema", "left"),
+    [
+        ({"pattern": None, "type": "string"}, {"type": "string"}),
+        ({"pattern": ["\\p{L}"]}, {}),
+        ({"items": None}, {"items": {}}),
+        ({"properties": {"a": "odd", "b": False}}, {"properties": {"a": {}, "b": False}}),
+        ({"properties": [{"$ref": "#"}], "type": "object"}, {"type": "object"}),
+        ({"anyOf": {"$ref": "#"}, "title": "T"}, {"title": "T"}),
+        ({"anyOf": [], "title": "T"}, {"title": "T"}),
+        ({"const": {"$ref": "#", "pattern": "\\p{L}"}},) * 2,
+        ({"enum": ["pattern", "$ref"], "default": {"$ref": "#"}},) * 2,
+    ],
+)
+def test_schema_of_odd_shape_hides_nothing_that_is_refused(schema, left):
+    assert cleaned(schema) == left
+
+
+def test_references_do_not_blow_a_schema_up():
+    long = {"type": "string", "description": "x" * 2000}
+    wide = {f"d{n}": {"anyOf": [long, *[{"$ref": f"#/$defs/d{n + 1}"}] * 3]} for n in range(12)}
+    got = json.dumps(cleaned({"$defs": wide, "$ref": "#/$defs/d0"}))
+    assert len(got) < 1_000_000
+    assert "$ref" not in got
+
+
 def test_schema_that_refers_to_itself_comes_to_an_end():
     node = {"type": "object", "properties": {"next": {"$ref": "#/$defs/n"}}}
     got = json.dumps(cleaned({"$defs": {"n": node}, "$ref": "#/$defs/n"}))
