@@ -24,6 +24,7 @@ _SPOKEN_INPUTS = ("query", "url", "code", "command")
 """What calls of Anthropic's own tools say, by the names in their inputs. Its documentation."""
 _PLAIN_SOURCES = ("text", "content")
 _UPLOAD = "[A file was given to the code tool: it is not available here.]"
+_FILE = "[A file at Anthropic was left out: it is not available here.]"
 _IMAGE = "[An image was left out: this model takes no images.]"
 _DOCUMENT = "[A document was left out: this model takes no such documents.]"
 
@@ -57,10 +58,9 @@ def _words(block: dict[str, Any]) -> str:
         case "tool_result":
             return "\n".join(_texts(block, ("content",)))
         case "image":
-            return _IMAGE
+            return _FILE if _source_type(block) == "file" else _IMAGE
         case "document":
-            texts = _texts(block, ("title", "context", "source"))
-            return "\n".join(texts) if _is_plain(block) else _DOCUMENT
+            return _about_document(block)
         case "container_upload":
             return _UPLOAD
         case "server_tool_use" | "mcp_tool_use":
@@ -87,9 +87,17 @@ def _about_tool(block: dict[str, Any], sentence: str) -> str:
     return sentence.format(name) if name else ""
 
 
-def _is_plain(block: dict[str, Any]) -> bool:
+def _source_type(block: dict[str, Any]) -> object:
     source = block.get("source")
-    return isinstance(source, dict) and source.get("type") in _PLAIN_SOURCES
+    return source.get("type") if isinstance(source, dict) else None
+
+
+def _about_document(block: dict[str, Any]) -> str:
+    """What a document says, if that is written in it; else that it was left out."""
+    kind = _source_type(block)
+    if kind in _PLAIN_SOURCES:
+        return "\n".join(_texts(block, ("title", "context", "source")))
+    return _FILE if kind == "file" else _DOCUMENT
 
 
 def _about_call(block: dict[str, Any]) -> str:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from offramp_daemon.messages.request_body import RequestBody
 
 NO_ADVISOR = "The advisor tool is not available in this conversation. Go on without it."
-_ANSWER_AS = "Answer with nothing but JSON that is valid by this schema: "
+_ANSWER_BY_SCHEMA = "Answer with nothing but JSON that is valid by this schema: "
+_ANSWER_IN_FORM = "Answer with nothing but what has this form: "
 
 
 def keep_accepted(
@@ -46,16 +47,16 @@ def keep_accepted(
         SpliceError: something in it can't be taken apart.
     """
     wanted = _wanted(backend, limits)
-    schema = _answer_schema(parts)
+    form = _answer_form(parts)
     _keep_fields(parts, wanted)
     lines = []
     if not body.is_odd:
         if not backend.billing_header_block:
             _drop_billing_block(body, parts)
         lines = _fit_inner(body, backend, wanted, parts, strip_all=strip_all)
-    if schema is not None and not wanted.takes_any_field:
-        text = body.surrogates.restore(bytes(schema))  # in a quotation stand-ins are no escapes
-        lines.append(_ANSWER_AS + text.decode(errors="replace"))
+    if form is not None and not wanted.takes_any_field:
+        text = body.surrogates.restore(form[1])  # in a quotation stand-ins are no escapes
+        lines.append(form[0] + text.decode(errors="replace"))
     for line in lines:
         _add_to_system(parts, line)
     for name in (*NEVER, *backend.drop_fields):
@@ -140,17 +141,18 @@ def _add_to_system(parts: dict[str, Piece], line: str) -> None:
         parts["system"] = text
 
 
-def _answer_schema(parts: dict[str, Piece]) -> Piece | None:
-    """The schema that the answer has to follow; None where the request asks for none."""
+def _answer_form(parts: dict[str, Piece]) -> tuple[str, bytes] | None:
+    """What to say of the form that the answer has to have; None where any will do."""
     for name, inner in (("output_config", "format"), ("output_format", None)):
         try:
-            found = json_splice.members(parts[name])
-            if inner is not None:
-                found = json_splice.members(found[inner])
+            asked = parts[name] if inner is None else json_splice.members(parts[name])[inner]
+            found = json_splice.members(asked)
         except (KeyError, SpliceError):
             continue
         if "schema" in found:
-            return found["schema"]
+            return _ANSWER_BY_SCHEMA, bytes(found["schema"])
+        if found and bytes(found.get("type", b"")) != b'"text"':
+            return _ANSWER_IN_FORM, bytes(asked)
     return None
 
 

@@ -363,6 +363,47 @@ def test_image_reaches_only_a_model_that_takes_images(is_kept):
     assert got.count("takes no images") == (0 if is_kept else 2)
 
 
+PNG = {"type": "base64", "media_type": "image/png", "data": "AAAA"}
+
+
+@pytest.mark.parametrize(
+    ("block", "left"),
+    [
+        ({"type": "image", "source": {**PNG, **NEW}}, {"type": "image", "source": PNG}),
+        (
+            {"type": "image", "source": {"type": "file", "file_id": "file_1"}},
+            text("[A file at Anthropic was left out: it is not available here.]"),
+        ),
+        (
+            {"type": "document", "source": {"type": "file", "file_id": "file_1"}},
+            text("[A file at Anthropic was left out: it is not available here.]"),
+        ),
+        (
+            {
+                "type": "document",
+                "source": {"type": "content", "content": [{**text("Page"), "citations": []}]},
+            },
+            text("Page"),
+        ),
+        (
+            {"type": "document", "source": {"type": "text", "data": "Page"}, "citations": {}},
+            {"type": "document", "source": {"type": "text", "data": "Page"}},
+        ),
+        ({"type": "image", "source": PNG},) * 2,
+    ],
+)
+def test_media_reach_a_model_that_takes_them_only_from_where_it_can_get_them(block, left):
+    route = Route(match="m", backend="zai", images=True, documents=True)
+    for messages, place in (
+        ([user(block)], lambda got: got[0]["content"]),
+        (
+            [user("Hi"), assistant(call("t")), user(result("t", content=[block]))],
+            lambda got: got[2]["content"][0]["content"],
+        ),
+    ):
+        assert place(messages_of(*messages, route=route)) == [left]
+
+
 def test_advisor_is_left_out_and_one_line_says_so():
     advisor = {"type": "advisor_20260301", "name": "advisor", "model": "m"}
     tools = [{"name": "Bash"}, advisor]
@@ -381,6 +422,18 @@ def test_schema_of_the_answer_reaches_a_delegate_in_words():
     body = sent(ask(system=[text("S")], **fields))
     assert "output_config" not in body
     assert json.dumps(SCHEMA) in body["system"][1]["text"]
+
+
+@pytest.mark.parametrize("form", [{"type": "json_object"}, {"type": "grammar", "grammar": "a"}])
+def test_form_of_the_answer_without_a_schema_reaches_a_delegate_in_words(form):
+    for fields in ({"output_config": {"format": form}}, {"output_format": form}):
+        said = sent(ask(**fields))["system"]
+        assert said.endswith(json.dumps(form))
+
+
+@pytest.mark.parametrize("form", [None, {}, {"type": "text"}, "json"])
+def test_answer_of_any_form_needs_no_words(form):
+    assert "system" not in sent(ask(output_config={"format": form}))
 
 
 def test_half_of_an_emoji_in_the_schema_of_the_answer_stays_as_it_came():
