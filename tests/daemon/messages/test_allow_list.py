@@ -461,6 +461,22 @@ def test_accounts_address_is_left_out_of_a_reminder_and_of_nothing_else():
     assert history[2]["content"][1] == text("<system-reminder>\nRules\n</system-reminder>")
 
 
+@pytest.mark.parametrize("is_ascii", [True, False])
+@pytest.mark.parametrize("escaped", ["", "'", "@", "<>", "'@<>"])
+@pytest.mark.parametrize("apostrophe", ["'", "\u2019"])
+@pytest.mark.parametrize("name", ["someone", "s\u00f6meone"])
+def test_accounts_address_is_recognised_however_its_characters_are_written(
+    name, apostrophe, escaped, is_ascii
+):
+    spoken = EMAIL.replace("'", apostrophe).replace("someone", name)
+    body = ask(messages=[user(f"<system-reminder>{spoken}Today</system-reminder>")])
+    written = json.dumps(body, ensure_ascii=is_ascii)
+    for character in escaped:
+        written = written.replace(character, f"\\u{ord(character):04x}")
+    got = json.loads(transform.for_delegate(read(written.encode()), backend("zai")))
+    assert got["messages"] == [user("<system-reminder>Today</system-reminder>")]
+
+
 def test_settings_name_what_a_backend_takes_besides():
     odd = {"type": "odd", "x": 1}
     body = ask(
