@@ -199,18 +199,17 @@ class AllowList:
         types: list[type] = []
         for kind in kinds:
             names = self._fields.get(kind) or frozenset(self.wanted.accepts.blocks[kind])
-            fields = [
+            fields: list[Any] = [
                 _optional(name, self._field_type(kind, name, results))
                 for name in sorted(names - {"type"})
             ]
+            tag: dict[str, Any] = {"tag_field": "type", "tag": kind}
+            if len(kinds) == 1:  # msgspec does without the tag where there is no other type
+                tag = {}
+                fields.insert(0, ("type", Literal.__getitem__((kind,))))
             types.append(
                 msgspec.defstruct(
-                    f"Strict_{kind}",
-                    fields,
-                    tag_field="type",
-                    tag=kind,
-                    forbid_unknown_fields=forbids,
-                    gc=False,
+                    f"Strict_{kind}", fields, forbid_unknown_fields=forbids, gc=False, **tag
                 )
             )
         return tuple(types)

@@ -112,7 +112,7 @@ class ToolFilter:
             return False
         if self._wanted.takes_any_field:
             return True
-        if head.name == anthropic.PLACEHOLDER_TOOL:
+        if head.name in ("", anthropic.PLACEHOLDER_TOOL):  # no model can call these
             return False
         return head.type in (None, "custom") or (server_tools and not is_advisor(head.type))
 

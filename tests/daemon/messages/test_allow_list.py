@@ -295,6 +295,23 @@ def test_conversation_that_begins_with_an_answer_gets_a_user_turn_before_it(firs
     assert messages_of(*first, user("Go on")) == [user(PLACEHOLDER), *left, user("Go on")]
 
 
+@pytest.mark.parametrize("role", ["user", "assistant"])
+@pytest.mark.parametrize("odd", [{}, {"text": "So"}, {"type": None, "text": "So"}])
+def test_block_without_a_type_does_not_reach_a_delegate(odd, role):
+    turn = {"role": role, "content": [text("Hi"), odd]}
+    assert messages_of(user("Hi"), turn)[1]["content"] == [text("Hi")]
+    got = messages_of(user("Hi"), assistant(call("t")), user(result("t", content=[odd])))
+    assert got[2] == user(result("t", content=[PLACEHOLDER]))
+    assert sent(ask(system=[odd])).get("system") is None
+
+
+def test_tool_without_a_name_does_not_reach_a_delegate():
+    named = {"name": "A", "input_schema": SCHEMA}
+    for odd in ({}, {"name": None}, {"name": ""}, {"name": 7}, {"type": "custom"}):
+        assert sent(ask(tools=[odd, named]))["tools"] == [named]
+        assert "tools" not in sent(ask(tools=[odd]))
+
+
 def test_result_of_an_empty_list_is_not_sent_empty():
     got = messages_of(user("Hi"), assistant(call("t")), user(result("t", content=[])))
     assert got[2] == user(result("t", content=[PLACEHOLDER]))
