@@ -18,6 +18,8 @@ _TEXT_KEYS = (
     *("lines", "tool_references"),
 )
 """Where search results and the results of server tools hold text, in the order to read it."""
+TOOL_CHANGES = ("tool_addition", "tool_removal", "tool_definition")
+"""Blocks that change which tools there are."""
 _HAVE_OTHER_WORDS = ("image", "document", "tool_reference")
 """These are not read for texts, inside a result either: their data is none."""
 _SPOKEN_INPUTS = ("query", "url", "code", "command")

@@ -66,7 +66,7 @@ class ToolFilter:
     ) -> bool:
         """Change `tools` and `tool_choice`; return whether the advisor was among the tools.
 
-        `changes` are those that system items make: a tool by name, or None for one that is gone.
+        `changes` are those that messages make: a tool by name, or None for one that is gone.
         """
         if "tools" not in parts and not any(changes.values()):
             self._fit_choice(parts, frozenset())
@@ -99,7 +99,7 @@ class ToolFilter:
         after |= {
             name: self._cleaned(tool)
             for name, tool in changes.items()
-            if tool is not None and name not in after
+            if tool is not None  # the newest definition of a tool counts
         }
         tools = list(after.values())
         text = raw if tools == before else json_splice.join_items(tools)

@@ -172,6 +172,34 @@ def test_tool_that_was_removed_and_added_again_is_there(tools):
     assert [tool["name"] for tool in body["tools"]] == ["A", "B"]
 
 
+@pytest.mark.parametrize("place", ["user", "system", "result"])
+def test_tool_that_a_message_defines_can_be_called_wherever_that_stands(place):
+    new = {"name": "N", "description": "New", "input_schema": SCHEMA}
+    for block in (
+        {"type": "tool_definition", **new},
+        {"type": "tool_addition", "tool": {"type": "tool_definition", **new}},
+    ):
+        turns = {
+            "user": [user("Hi", block)],
+            "system": [user("Hi"), system([block])],
+            "result": [
+                user("Hi"),
+                assistant(call("t")),
+                user(result("t", content=[text("So"), block])),
+            ],
+        }
+        for old in ([], [{"name": "N", "input_schema": {}}], [{"name": "N"}, {"name": "O"}]):
+            got = sent(ask(messages=turns[place], tools=[{"name": "A"}, *old]))
+            assert got["tools"] == [{"name": "A"}, new, *old[1:]]
+            assert "The tool N can be called from now on." in json.dumps(got["messages"])
+
+
+def test_service_that_takes_changes_of_tools_gets_them_and_its_tools_as_they_came():
+    block = {"type": "tool_definition", "name": "N", "input_schema": SCHEMA}
+    body = ask(messages=[user("Hi", block)], tools=[{"name": "A"}])
+    assert sent(body, accept_blocks=("tool_definition",)) == body
+
+
 def test_system_item_of_nothing_known_vanishes():
     assert messages_of(user("Hi"), system([{"type": "future"}])) == [user("Hi")]
 
