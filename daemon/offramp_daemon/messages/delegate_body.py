@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from offramp_daemon.messages.request_body import RequestBody
 
 NO_ADVISOR = "The advisor tool is not available in this conversation. Go on without it."
+_REQUIRED = frozenset({"model", "max_tokens", "messages"})
+"""Fields without which no request is one; null in any other says nothing."""
 _ANSWER_BY_SCHEMA = "Answer with nothing but JSON that is valid by this schema: "
 _ANSWER_IN_FORM = "Answer with nothing but what has this form: "
 
@@ -79,8 +81,9 @@ def _keep_fields(parts: dict[str, Piece], wanted: Wanted) -> None:
         return
     for name in parts.keys() - {*wanted.accepts.fields, *wanted.more_fields}:
         del parts[name]
-    for name in [name for name, value in parts.items() if json_splice.starts_with(value, b"null")]:
-        del parts[name]
+    for name in parts.keys() - _REQUIRED:
+        if json_splice.starts_with(parts[name], b"null"):
+            del parts[name]
     keep_within(parts, "thinking", wanted.names("thinking", wanted.accepts.thinking))
     if "output_config" not in wanted.more_fields:
         keep_within(parts, "output_config", frozenset({"effort"}))

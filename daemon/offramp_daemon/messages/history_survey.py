@@ -271,6 +271,9 @@ class _Surveyor:
             text = message.content
         else:
             change = self._found.changes.get(index) or Change()
+            if change.opened:  # what they held may be the end now
+                change.trims = True
+                return
             kept = [
                 block
                 for number, block in enumerate(message.blocks)

@@ -127,6 +127,16 @@ def test_no_message_is_left_empty_or_with_blank_text(content, left):
     assert sent["messages"] == [user("Hi"), assistant(*left)]
 
 
+@pytest.mark.parametrize(
+    ("inner", "left"),
+    [("", [text("So")]), ([text("")], [text("So")]), ("fine \n", [text("So "), text("fine")])],
+)
+def test_answer_to_go_on_from_ends_without_white_space_when_its_result_goes(inner, left):
+    body = ask(messages=[user("Hi"), assistant("So ", result("t", content=inner))])
+    sent = json.loads(transform.for_client_backend(read(body), ANTHROPIC_BACKEND))
+    assert sent["messages"][1] == assistant(*left)
+
+
 def test_user_turn_of_nothing_but_a_cut_result_is_not_left_empty():
     messages = [user("Hi"), assistant(call("call_1", "server_tool_use")), user(result("call_1"))]
     sent = json.loads(to_anthropic(ask(messages=messages)))
