@@ -98,6 +98,10 @@ class Accepts:
     tool_choice: Names = ("type", "name", "disable_parallel_tool_use")
     tool: Names = ("name", "description", "input_schema", "type", "cache_control")
     cache_control: Names = ("type", "ttl")
+    source: Names = ("type", "media_type", "data", "url")
+    """Of an image or a document."""
+    source_types: Names = ("base64", "url", "text")
+    """Files at Anthropic are of another type: nobody else can open them."""
     message: Names = ("role", "content")
     schema: Names = _SCHEMA
     safe_pattern: str = SAFE_PATTERN

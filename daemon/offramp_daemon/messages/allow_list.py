@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import operator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from offramp_core.services.accepts import Accepts, Extra
     from offramp_daemon.messages.message_edit import Block
 
+_MEDIA = ("image", "document")
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
@@ -76,6 +77,7 @@ class AllowList:
         self.wanted = wanted
         accepts = wanted.accepts
         self._cache_control = wanted.names("cache_control", accepts.cache_control)
+        self._source = wanted.names("source", accepts.source)
         self._fields = {
             kind: wanted.names(kind, (*names, "type")) for kind, names in accepts.blocks.items()
         }
@@ -116,7 +118,7 @@ class AllowList:
         kind = seen.type
         if is_cut and kind in THINKING:
             return None
-        is_known = not is_cut and kind in self._positions.get(role, ())
+        is_known = not is_cut and self._is_known(piece, kind, self._positions.get(role, ()))
         if not is_known and not is_cut and self.wanted.takes_block(kind):
             return piece
         if is_known:
@@ -126,18 +128,25 @@ class AllowList:
             if not words:
                 return None
             found = block_words.text_block(words)
-        spoken = account_email.without(found, is_reminder=role == "system")
-        if spoken is not found and is_blank_json(json_splice.members(spoken).get("text", b"0")):
-            return None
-        return spoken
+        spoken = account_email.without(found, is_reminder=role not in ("user", "assistant"))
+        return None if spoken is not found and _is_blank(spoken) else spoken
+
+    def _is_known(self, piece: Piece, kind: object, known: tuple[str, ...]) -> bool:
+        """Whether the block may stand where those of the `known` kinds may."""
+        if kind not in known:
+            return False
+        if kind not in _MEDIA or self._source is None:
+            return True
+        return _source_type(piece) in self.wanted.accepts.source_types
 
     def _reduced(self, piece: Piece, kind: str) -> Piece:
         """The block with its known fields only."""
         before = json_splice.members(piece)
         names = self._fields.get(kind)
         after = {key: value for key, value in before.items() if names is None or key in names}
-        if "cache_control" in after:
-            after["cache_control"] = keep_members(after["cache_control"], self._cache_control)
+        keep_within(after, "cache_control", self._cache_control)
+        if kind in _MEDIA:
+            keep_within(after, "source", self._source)
         if kind == "tool_result" and json_splice.starts_with(after.get("content", b""), b"["):
             after["content"] = self._result_content(after["content"])
         return piece if after == before else json_splice.join_members(after)
@@ -145,12 +154,14 @@ class AllowList:
     def _result_content(self, content: Piece) -> Piece:
         blocks = json_splice.items(content)
         kept = [block for block in map(self._result_block, blocks) if block is not None]
-        return content if kept == blocks else json_splice.join_items(kept or [PLACEHOLDER])
+        if kept == blocks and kept:
+            return content
+        return json_splice.join_items(kept or [PLACEHOLDER])
 
     def _result_block(self, piece: Piece) -> Piece | None:
         kind = kind_of(piece)
-        if kind in self._in_results:
-            return self._reduced(piece, kind)
+        if self._is_known(piece, kind, self._in_results):
+            return self._reduced(piece, str(kind))
         if self.wanted.takes_block(kind):
             return piece
         words = block_words.words_for(piece)
@@ -158,7 +169,8 @@ class AllowList:
 
     def system_block(self, piece: Piece) -> Piece | None:
         """Clean a block of the system prompt, or put it into words; None if it has none."""
-        return self._block(piece, ContentBlock(type=kind_of(piece)), "system", is_cut=False)
+        found = self._block(piece, ContentBlock(type=kind_of(piece)), "system", is_cut=False)
+        return None if found is None or _is_blank(found) else found
 
     def _message_types(self) -> tuple[type, ...]:
         """The strict types of messages, told apart by their role."""
@@ -187,18 +199,17 @@ class AllowList:
         types: list[type] = []
         for kind in kinds:
             names = self._fields.get(kind) or frozenset(self.wanted.accepts.blocks[kind])
-            fields = [
+            fields: list[Any] = [
                 _optional(name, self._field_type(kind, name, results))
                 for name in sorted(names - {"type"})
             ]
+            tag: dict[str, Any] = {"tag_field": "type", "tag": kind}
+            if len(kinds) == 1:  # msgspec does without the tag where there is no other type
+                tag = {}
+                fields.insert(0, ("type", Literal.__getitem__((kind,))))
             types.append(
                 msgspec.defstruct(
-                    f"Strict_{kind}",
-                    fields,
-                    tag_field="type",
-                    tag=kind,
-                    forbid_unknown_fields=forbids,
-                    gc=False,
+                    f"Strict_{kind}", fields, forbid_unknown_fields=forbids, gc=False, **tag
                 )
             )
         return tuple(types)
@@ -211,11 +222,41 @@ class AllowList:
                 "Strict_cache_control", fields, forbid_unknown_fields=names is not None
             )
             return _any_of(strict, None)
+        if kind in _MEDIA and name == "source" and self._source is not None:
+            return self._strict_source(self._source)
         if (kind, name) == ("tool_use", "input"):
             return dict[str, msgspec.Raw]
         if (kind, name) == ("tool_result", "content"):
             return _any_of(str, _list_of(results), None)
         return msgspec.Raw
+
+    def _strict_source(self, names: frozenset[str]) -> type:
+        """The strict type of where an image or a document comes from."""
+        others = [_optional(name, msgspec.Raw) for name in sorted(names - {"type"})]
+        kinds = Literal.__getitem__(self.wanted.accepts.source_types)
+        return msgspec.defstruct(
+            "Strict_source", [("type", kinds), *others], forbid_unknown_fields=True
+        )
+
+
+class _Source(msgspec.Struct, gc=False):
+    type: Any = None
+
+
+class _Sourced(msgspec.Struct, gc=False):
+    source: _Source | None = None
+
+
+_SOURCED = msgspec.json.Decoder(_Sourced)
+
+
+def _source_type(piece: Piece) -> object:
+    """The type of the source of an image or a document; None where it has none."""
+    try:
+        source = _SOURCED.decode(piece).source
+    except (ValueError, RecursionError):
+        return None
+    return source.type if source else None
 
 
 def _any_of(*types: Any) -> Any:
@@ -238,13 +279,23 @@ def for_wanted(wanted: Wanted) -> AllowList:
     return AllowList(wanted)
 
 
-def keep_members(piece: Piece, names: frozenset[str] | None) -> Piece:
-    """The JSON object with the members of these names only; what is no object stays."""
-    if names is None:
-        return piece
+def keep_within(parts: dict[str, Piece], name: str, names: frozenset[str] | None) -> None:
+    """Keep of the object under `name` only the members of these names; None for all.
+
+    What should be an object and is none goes.
+    """
+    if name not in parts or names is None:
+        return
     try:
-        before = json_splice.members(piece)
+        before = json_splice.members(parts[name])
     except SpliceError:
-        return piece
+        del parts[name]
+        return
     after = {key: value for key, value in before.items() if key in names}
-    return piece if after == before else json_splice.join_members(after)
+    if after != before:
+        parts[name] = json_splice.join_members(after)
+
+
+def _is_blank(block: Piece) -> bool:
+    """Whether a block is a text of nothing."""
+    return is_blank_json(json_splice.members(block).get("text", b"0"))

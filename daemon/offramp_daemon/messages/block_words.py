@@ -18,12 +18,15 @@ _TEXT_KEYS = (
     *("lines", "tool_references"),
 )
 """Where search results and the results of server tools hold text, in the order to read it."""
+TOOL_CHANGES = ("tool_addition", "tool_removal", "tool_definition")
+"""Blocks that change which tools there are."""
 _HAVE_OTHER_WORDS = ("image", "document", "tool_reference")
 """These are not read for texts, inside a result either: their data is none."""
 _SPOKEN_INPUTS = ("query", "url", "code", "command")
 """What calls of Anthropic's own tools say, by the names in their inputs. Its documentation."""
 _PLAIN_SOURCES = ("text", "content")
 _UPLOAD = "[A file was given to the code tool: it is not available here.]"
+_FILE = "[A file at Anthropic was left out: it is not available here.]"
 _IMAGE = "[An image was left out: this model takes no images.]"
 _DOCUMENT = "[A document was left out: this model takes no such documents.]"
 
@@ -57,10 +60,9 @@ def _words(block: dict[str, Any]) -> str:
         case "tool_result":
             return "\n".join(_texts(block, ("content",)))
         case "image":
-            return _IMAGE
+            return _FILE if _source_type(block) == "file" else _IMAGE
         case "document":
-            texts = _texts(block, ("title", "context", "source"))
-            return "\n".join(texts) if _is_plain(block) else _DOCUMENT
+            return _about_document(block)
         case "container_upload":
             return _UPLOAD
         case "server_tool_use" | "mcp_tool_use":
@@ -87,9 +89,17 @@ def _about_tool(block: dict[str, Any], sentence: str) -> str:
     return sentence.format(name) if name else ""
 
 
-def _is_plain(block: dict[str, Any]) -> bool:
+def _source_type(block: dict[str, Any]) -> object:
     source = block.get("source")
-    return isinstance(source, dict) and source.get("type") in _PLAIN_SOURCES
+    return source.get("type") if isinstance(source, dict) else None
+
+
+def _about_document(block: dict[str, Any]) -> str:
+    """What a document says, if that is written in it; else that it was left out."""
+    kind = _source_type(block)
+    if kind in _PLAIN_SOURCES:
+        return "\n".join(_texts(block, ("title", "context", "source")))
+    return _FILE if kind == "file" else _DOCUMENT
 
 
 def _about_call(block: dict[str, Any]) -> str:
@@ -120,9 +130,16 @@ def _texts(value: dict[str, Any], keys: tuple[str, ...]) -> list[str]:
             if isinstance(each, str) and each.strip():
                 found.append(each)
             elif isinstance(each, dict):
-                is_block = "text" in each or each.get("type") in _HAVE_OTHER_WORDS
-                found += [_words(each)] if is_block else _texts(each, _TEXT_KEYS)
+                found += [_words(each)] if _is_block(each) else _texts(each, _TEXT_KEYS)
     return [text for text in found if text]
+
+
+def _is_block(value: dict[str, Any]) -> bool:
+    """Whether it has words as a block of its own; what a tool's result wraps has none."""
+    kind = value.get("type")
+    if kind in _HAVE_OTHER_WORDS:
+        return True
+    return "text" in value and not (isinstance(kind, str) and kind.endswith("_result"))
 
 
 def change_of_tools(piece: Piece) -> tuple[str, bytes | None] | None:

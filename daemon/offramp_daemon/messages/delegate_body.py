@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from offramp_core.services import service_of
 from offramp_core.services.accepts import NEVER
 from offramp_daemon.messages import account_email, allow_list, json_splice, tool_list
-from offramp_daemon.messages.allow_list import Wanted, keep_members
+from offramp_daemon.messages.allow_list import Wanted, keep_within
 from offramp_daemon.messages.delegate_messages import DelegateCleaner
 from offramp_daemon.messages.history_survey import survey
 from offramp_daemon.messages.history_writer import HistoryWriter
@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from offramp_daemon.messages.request_body import RequestBody
 
 NO_ADVISOR = "The advisor tool is not available in this conversation. Go on without it."
-_ANSWER_AS = "Answer with nothing but JSON that is valid by this schema: "
+_REQUIRED = frozenset({"model", "max_tokens", "messages"})
+"""Fields without which no request is one; null in any other says nothing."""
+_ANSWER_BY_SCHEMA = "Answer with nothing but JSON that is valid by this schema: "
+_ANSWER_IN_FORM = "Answer with nothing but what has this form: "
 
 
 def keep_accepted(
@@ -46,16 +49,16 @@ def keep_accepted(
         SpliceError: something in it can't be taken apart.
     """
     wanted = _wanted(backend, limits)
-    schema = _answer_schema(parts)
+    form = _answer_form(parts)
     _keep_fields(parts, wanted)
     lines = []
     if not body.is_odd:
         if not backend.billing_header_block:
             _drop_billing_block(body, parts)
         lines = _fit_inner(body, backend, wanted, parts, strip_all=strip_all)
-    if schema is not None and not wanted.takes_any_field:
-        text = body.surrogates.restore(bytes(schema))  # in a quotation stand-ins are no escapes
-        lines.append(_ANSWER_AS + text.decode(errors="replace"))
+    if form is not None and not wanted.takes_any_field:
+        text = body.surrogates.restore(form[1])  # in a quotation stand-ins are no escapes
+        lines.append(form[0] + text.decode(errors="replace"))
     for line in lines:
         _add_to_system(parts, line)
     for name in (*NEVER, *backend.drop_fields):
@@ -78,12 +81,13 @@ def _keep_fields(parts: dict[str, Piece], wanted: Wanted) -> None:
         return
     for name in parts.keys() - {*wanted.accepts.fields, *wanted.more_fields}:
         del parts[name]
-    if "thinking" in parts:
-        names = wanted.names("thinking", wanted.accepts.thinking)
-        parts["thinking"] = keep_members(parts["thinking"], names)
-    if "output_config" in parts and "output_config" not in wanted.more_fields:
-        parts["output_config"] = keep_members(parts["output_config"], frozenset({"effort"}))
-        if bytes(parts["output_config"]) == b"{}":
+    for name in parts.keys() - _REQUIRED:
+        if json_splice.starts_with(parts[name], b"null"):
+            del parts[name]
+    keep_within(parts, "thinking", wanted.names("thinking", wanted.accepts.thinking))
+    if "output_config" not in wanted.more_fields:
+        keep_within(parts, "output_config", frozenset({"effort"}))
+        if bytes(parts.get("output_config", b"")) == b"{}":
             del parts["output_config"]
 
 
@@ -114,18 +118,16 @@ def _fit_inner(
 def _fit_system(parts: dict[str, Piece], allowed: allow_list.AllowList) -> None:
     """Keep of the system prompt what the service takes."""
     if not json_splice.starts_with(parts["system"], b"["):
-        rest = account_email.without(parts["system"], is_reminder=True)
-        if rest is not parts["system"]:
-            parts["system"] = rest
-            if is_blank_json(rest):
-                del parts["system"]
+        parts["system"] = account_email.without(parts["system"], is_reminder=True)
+        if is_blank_json(parts["system"]):
+            del parts["system"]
         return
     before = json_splice.items(parts["system"])
     found = (allowed.system_block(block) for block in before)
     after = [block for block in found if block is not None]
     if after != before:
         parts["system"] = json_splice.join_items(after)
-    if before and not after:
+    if not after:
         del parts["system"]
 
 
@@ -142,17 +144,18 @@ def _add_to_system(parts: dict[str, Piece], line: str) -> None:
         parts["system"] = text
 
 
-def _answer_schema(parts: dict[str, Piece]) -> Piece | None:
-    """The schema that the answer has to follow; None where the request asks for none."""
+def _answer_form(parts: dict[str, Piece]) -> tuple[str, bytes] | None:
+    """What to say of the form that the answer has to have; None where any will do."""
     for name, inner in (("output_config", "format"), ("output_format", None)):
         try:
-            found = json_splice.members(parts[name])
-            if inner is not None:
-                found = json_splice.members(found[inner])
+            asked = parts[name] if inner is None else json_splice.members(parts[name])[inner]
+            found = json_splice.members(asked)
         except (KeyError, SpliceError):
             continue
         if "schema" in found:
-            return found["schema"]
+            return _ANSWER_BY_SCHEMA, bytes(found["schema"])
+        if found and bytes(found.get("type", b"")) != b'"text"':
+            return _ANSWER_IN_FORM, bytes(asked)
     return None
 
 

@@ -21,9 +21,13 @@ class DelegateCleaner:
         self.folds = not allowed.wanted.system_role
         self._allowed = allowed
         self._has_email = account_email.MARK in body.source
+        self._untaken_changes = tuple(
+            kind for kind in block_words.TOOL_CHANGES if not allowed.wanted.takes_block(kind)
+        )
+        """Blocks that the service does not take, so that they change the list of tools."""
         self._defined: dict[str, bytes] = {}
         self.tool_changes: dict[str, bytes | None] = {}
-        """What system items change in the list of tools: the tool, or None for one that is gone."""
+        """What messages change in the list of tools: the tool, or None for one that is gone."""
 
     def is_clean(self, piece: Piece) -> bool:
         """Whether the delegate takes a message as it came."""
@@ -34,16 +38,30 @@ class DelegateCleaner:
     def clean(self, message: Message, parts: dict[str, Piece], blocks: list[Block]) -> list[Piece]:
         """Keep known members in `parts`; return known blocks, and the words of others."""
         self._allowed.members(parts)
+        self._note_changes(blocks, self._untaken_changes)
         return self._allowed.blocks(message.role, blocks)
 
     def texts(self, message: Message, parts: dict[str, Piece], blocks: list[Block]) -> list[bytes]:
-        """Return what a system item says; what it changes in the tools goes to `tool_changes`."""
-        for block in blocks:
-            change = block_words.change_of_tools(block.piece)
-            if change is not None:
-                self._change_tools(*change)
+        """Return what a system item says."""
+        self._note_changes(blocks, block_words.TOOL_CHANGES)
         kept = (json_splice.members(each) for each in self.clean(message, parts, blocks))
         return [bytes(each["text"]) for each in kept if "text" in each]
+
+    def _note_changes(self, blocks: list[Block], kinds: tuple[str, ...]) -> None:
+        """Note what blocks of these kinds change in the tools, in results too."""
+        for block in blocks:
+            content = block.seen.content
+            inner = content if isinstance(content, list) else []
+            if block.seen.type in kinds:
+                self._note_change(block.piece)
+            elif block.seen.type == "tool_result" and any(each.type in kinds for each in inner):
+                for piece in json_splice.items(json_splice.members(block.piece)["content"]):
+                    self._note_change(piece)
+
+    def _note_change(self, piece: Piece) -> None:
+        change = block_words.change_of_tools(piece)
+        if change is not None:
+            self._change_tools(*change)
 
     def _change_tools(self, name: str, tool: bytes | None) -> None:
         if tool:

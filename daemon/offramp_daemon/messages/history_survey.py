@@ -135,10 +135,10 @@ class _Surveyor:
         for index, message in enumerate(messages):
             if gone := self._cuts.get(index):
                 self._change(index).foreign = gone
-            if message.role == "system":
-                self._system(index, message)
-            elif message.role in ("user", "assistant"):
+            if message.role in ("user", "assistant"):
                 self._turn(index, message)
+            elif message.role == "system" or self._target == "delegate":
+                self._system(index, message)
         if self._open and self._before == "user":
             self._add_missing()
         if self._target == "claude":
@@ -170,8 +170,8 @@ class _Surveyor:
         if message.role != self._before:
             if not is_user and self._open:
                 self._add_missing()
-            if self._before is None and not is_user and self._target == "claude":
-                self._found.lacks_user = not any(
+            if self._before is None and not is_user:
+                self._found.lacks_user = self._target == "delegate" or not any(
                     block.type in _BEGINNINGS for block in message.blocks
                 )
             self._before = message.role
@@ -282,6 +282,9 @@ class _Surveyor:
             text = message.content
         else:
             change = self._found.changes.get(index) or Change()
+            if change.opened:  # what they held may be the end now
+                change.trims = True
+                return
             kept = [
                 block
                 for number, block in enumerate(message.blocks)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Parts = dict[str, "Piece"]
 
+_TURNS = ("user", "assistant")
+"""Roles that every service knows; others speak to the model beside the conversation."""
 _REMINDER = b'"<system-reminder>'
 _OPEN, _CLOSE, _BETWEEN = rb"<system-reminder>\n", rb"\n</system-reminder>", rb"\n\n"
 
@@ -136,7 +138,7 @@ class HistoryWriter:
             return json_splice.join_items(pieces)
         for index, (message, piece) in enumerate(zip(body.messages, pieces, strict=True)):
             change = changes.get(index)
-            if message.role != "system":
+            if message.role in _TURNS or not (self._cleaner.folds or message.role == "system"):
                 is_waiting = self._reminders or self._carried or not self._has_user
                 if change is None and not is_waiting and self._cleaner.is_clean(piece):
                     self._append(piece, message.role)

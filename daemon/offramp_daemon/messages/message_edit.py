@@ -83,8 +83,7 @@ def blocks_of(message: Message, content: Piece, change: Change | None) -> list[B
             else:
                 found.append(block)
     if change.trims:
-        last = max(place for place, block in enumerate(found) if not block.is_foreign)
-        found[last] = found[last]._replace(piece=_trimmed(found[last].piece))
+        _trim_end(found)
     added = (Block(piece, ContentBlock(type="tool_result")) for piece in change.added)
     return [*found, *added]
 
@@ -154,6 +153,13 @@ def _inner(content: Piece) -> Iterator[tuple[Piece, ContentBlock]]:
         seen = _BLOCK.decode(piece)
         if seen.type not in THINKING and not is_blank_text(seen):
             yield piece, seen
+
+
+def _trim_end(blocks: list[Block]) -> None:
+    """Take the white space from the end of the last block that stays, if it is a text."""
+    last = max((place for place, block in enumerate(blocks) if not block.is_foreign), default=None)
+    if last is not None and blocks[last].seen.type == "text":
+        blocks[last] = blocks[last]._replace(piece=_trimmed(blocks[last].piece))
 
 
 def _trimmed(piece: Piece) -> Piece:

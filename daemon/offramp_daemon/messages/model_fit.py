@@ -19,6 +19,9 @@ ROOM_TO_THINK = 4096
 """What a model that always thinks needs at least, besides the few tokens of its answer."""
 _LEAST_BUDGET = 1024
 """The smallest `budget_tokens` that Anthropic's protocol knows. Its documentation."""
+_DISABLED = b'{"type":"disabled"}'
+_USUAL_EFFORT = "high"
+"""What a request without an effort gets from Claude. Anthropic's documentation."""
 _EFFORTS = ("minimal", "low", "medium", "high", "xhigh", "max")
 """All efforts, the smallest first."""
 
@@ -40,7 +43,7 @@ def _fit_max_tokens(parts: dict[str, Piece], limits: Model) -> int | None:
         sent = ROOM_TO_THINK
     if limits.max_output_tokens is not None:
         sent = min(sent, limits.max_output_tokens)
-    if sent != asked:
+    if sent != asked or asked == _number(parts["max_tokens"]):
         parts["max_tokens"] = msgspec.json.encode(sent)
     return sent
 
@@ -54,11 +57,25 @@ def _fit_thinking(parts: dict[str, Piece], limits: Model, room: int | None) -> N
     if limits.always_thinks and _text(thinking.get("type")) == "disabled":
         del parts["thinking"]
         return
-    budget = _whole_number(thinking.get("budget_tokens"))
-    if budget is None or room is None or not _LEAST_BUDGET < room <= budget:
+    given = thinking.get("budget_tokens")
+    budget = _whole_number(given)
+    if budget is None or budget != _number(given):
         return
-    thinking["budget_tokens"] = msgspec.json.encode(max(_LEAST_BUDGET, room - ROOM_TO_THINK))
+    if room is not None and room <= budget:
+        if room <= _LEAST_BUDGET:
+            _leave_no_budget(parts, limits)
+            return
+        budget = max(_LEAST_BUDGET, room - ROOM_TO_THINK)
+    thinking["budget_tokens"] = msgspec.json.encode(budget)
     parts["thinking"] = json_splice.join_members(thinking)
+
+
+def _leave_no_budget(parts: dict[str, Piece], limits: Model) -> None:
+    """Ask for no thinking, as the answer is too short for the smallest budget."""
+    if limits.always_thinks:
+        del parts["thinking"]
+    else:
+        parts["thinking"] = _DISABLED
 
 
 def _fit_effort(parts: dict[str, Piece], limits: Model) -> None:
@@ -83,21 +100,28 @@ def _fit_effort(parts: dict[str, Piece], limits: Model) -> None:
 def nearest_effort(asked: str | None, taken: tuple[str, ...]) -> str | None:
     """Find the smallest of `taken` that is no less than `asked`, else the largest.
 
-    None where nothing is taken, or `asked` is unknown and so has no neighbour.
+    An effort that is not known counts as the usual one. None where nothing is taken or asked.
     """
-    if asked in taken:
+    if asked in taken or asked is None:
         return asked
     ranked = sorted((each for each in taken if each in _EFFORTS), key=_EFFORTS.index)
-    if asked not in _EFFORTS or not ranked:
+    if not ranked:
         return None
-    rank = _EFFORTS.index(asked)
+    known = asked.lower() if asked.lower() in _EFFORTS else _USUAL_EFFORT
+    rank = _EFFORTS.index(known)
     return next((each for each in ranked if _EFFORTS.index(each) >= rank), ranked[-1])
 
 
 def _whole_number(piece: Piece | None) -> int | None:
-    """Read a number, which may be written with a point."""
+    """Read a number, which may be written with a point or as text, and cut its fraction off."""
+    number = _number(piece)
+    return None if number is None else int(number)
+
+
+def _number(piece: Piece | None) -> int | float | None:
     try:
-        return int(msgspec.json.decode(piece, type=int | float)) if piece else None
+        value = msgspec.json.decode(piece, type=int | float | str) if piece else None
+        return int(value) if isinstance(value, str) else value
     except ValueError:
         return None
 

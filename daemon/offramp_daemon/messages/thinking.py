@@ -37,9 +37,9 @@ _REFUSALS = re.compile(
     rb"|must remain)"
     # Of a thinking block, in other words: its signature is invalid, does not match, has expired.
     rb"|thinking\W+blocks?\b.{0,100}(?:invalid|mismatch|(?:not|n't) (?:match|valid|verif)|expired"
-    rb"|bound)"
-    rb"|(?:invalid|mismatch|(?:not|n't) (?:match|valid|verif)|expired)[^.]{0,60}"
-    rb"thinking\W+blocks?\b",
+    rb"|bound|verification failed)"
+    rb"|(?:invalid|mismatch|(?:not|n't) (?:match|valid|verif)|expired|verification failed)"
+    rb"[^.]{0,60}thinking\W+blocks?\b",
     re.IGNORECASE | re.DOTALL,
 )
 """Claude Code knows a refusal of thinking by such words as well. Measured on version 2.1.330."""

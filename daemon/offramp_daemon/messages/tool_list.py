@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import re
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -13,23 +12,17 @@ import msgspec
 
 from offramp_core.services import anthropic
 from offramp_daemon.messages import json_splice
-from offramp_daemon.messages.allow_list import keep_members
-from offramp_daemon.messages.json_splice import Piece, SpliceError
+from offramp_daemon.messages.allow_list import keep_within
+from offramp_daemon.messages.tool_schema import SchemaFilter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from offramp_daemon.messages.allow_list import Wanted
+    from offramp_daemon.messages.json_splice import Piece
 
 _LARGEST_KEPT_BYTES = 1024 * 1024
 """A longer list of tools is not remembered."""
-_MOST_NODES = 5000
-"""So many schemas within one are looked at; what references blow up beyond that is left open."""
-_DEEPEST = 64
-_ANYTHING = b"{}"
-_SCHEMAS_BY_NAME = ("properties",)
-_LISTS_OF_SCHEMAS = ("allOf", "anyOf", "oneOf", "prefixItems")
-_SCHEMAS = ("items", "additionalProperties")
 
 
 class _Head(msgspec.Struct, gc=False):
@@ -73,9 +66,10 @@ class ToolFilter:
     ) -> bool:
         """Change `tools` and `tool_choice`; return whether the advisor was among the tools.
 
-        `changes` are those that system items make: a tool by name, or None for one that is gone.
+        `changes` are those that messages make: a tool by name, or None for one that is gone.
         """
         if "tools" not in parts and not any(changes.values()):
+            self._fit_choice(parts, frozenset())
             return False
         raw = bytes(parts.get("tools", b""))
         is_kept = not changes and len(raw) <= _LARGEST_KEPT_BYTES
@@ -105,7 +99,7 @@ class ToolFilter:
         after |= {
             name: self._cleaned(tool)
             for name, tool in changes.items()
-            if tool is not None and name not in after
+            if tool is not None  # the newest definition of a tool counts
         }
         tools = list(after.values())
         text = raw if tools == before else json_splice.join_items(tools)
@@ -118,7 +112,7 @@ class ToolFilter:
             return False
         if self._wanted.takes_any_field:
             return True
-        if head.name == anthropic.PLACEHOLDER_TOOL:
+        if head.name in ("", anthropic.PLACEHOLDER_TOOL):  # no model can call these
             return False
         return head.type in (None, "custom") or (server_tools and not is_advisor(head.type))
 
@@ -130,7 +124,7 @@ class ToolFilter:
         if not names or (name and name not in names):
             del parts["tool_choice"]
         else:
-            parts["tool_choice"] = keep_members(parts["tool_choice"], self._choice)
+            keep_within(parts, "tool_choice", self._choice)
 
     def _cleaned(self, tool: Piece) -> Piece:
         raw = bytes(tool)
@@ -142,87 +136,11 @@ class ToolFilter:
             return raw
         before = json_splice.members(raw)
         after = {key: value for key, value in before.items() if key in self._fields}
-        if "cache_control" in after:
-            after["cache_control"] = keep_members(after["cache_control"], self._cache_control)
+        keep_within(after, "cache_control", self._cache_control)
         if "input_schema" in after:
-            schema = _Schema(after["input_schema"], self._keywords, self._pattern)
+            schema = SchemaFilter(after["input_schema"], self._keywords, self._pattern)
             after["input_schema"] = schema.clean()
         return raw if after == before else json_splice.join_members(after)
-
-
-class _Schema:
-    """One schema, and how many of its parts were looked at so far."""
-
-    def __init__(
-        self, root: Piece, keywords: frozenset[str], safe_pattern: re.Pattern[str]
-    ) -> None:
-        self._root = root
-        self._keywords = keywords
-        self._safe_pattern = safe_pattern
-        self._nodes = 0
-
-    def clean(self) -> Piece:
-        """The schema with known keywords only, references replaced by what they lead to."""
-        return self._node(self._root, ())
-
-    def _node(self, piece: Piece, trail: tuple[str, ...], depth: int = 0) -> Piece:
-        try:
-            before = json_splice.members(piece)
-        except SpliceError:  # true or false
-            return piece
-        self._nodes += 1
-        if self._nodes > _MOST_NODES or depth > _DEEPEST:
-            return _ANYTHING
-        members = before
-        if "$ref" in before:
-            reference = _text(before["$ref"])
-            members = {**self._target(reference, trail), **before}
-            del members["$ref"]
-            trail = (*trail, reference)
-        after = {
-            key: self._value(key, value, trail, depth + 1)
-            for key, value in members.items()
-            if key in self._keywords and self._is_safe(key, value)
-        }
-        if "patternProperties" in members and "patternProperties" not in after:
-            after.pop("additionalProperties", None)  # it would exclude what they had allowed
-        return piece if after == before else json_splice.join_members(after)
-
-    def _target(self, reference: str, trail: tuple[str, ...]) -> dict[str, Piece]:
-        """What a reference within the schema leads to; nothing for a circle or another place."""
-        is_path = reference == "#" or reference.startswith("#/")
-        if reference in trail or not is_path or len(trail) > _DEEPEST:
-            return {}
-        piece = self._root
-        try:
-            for step in reference.removeprefix("#").split("/")[1:]:
-                piece = json_splice.members(piece)[step.replace("~1", "/").replace("~0", "~")]
-            found = json_splice.members(piece)
-        except (SpliceError, KeyError):
-            return {}
-        if "$ref" in found:
-            inner = _text(found.pop("$ref"))
-            found = {**self._target(inner, (*trail, reference)), **found}
-        return found
-
-    def _is_safe(self, key: str, value: Piece) -> bool:
-        return key != "pattern" or self._safe_pattern.match(_text(value)) is not None
-
-    def _value(self, key: str, value: Piece, trail: tuple[str, ...], depth: int) -> Piece:
-        try:
-            if key in _SCHEMAS_BY_NAME:
-                before = json_splice.members(value)
-                after = {name: self._node(each, trail, depth) for name, each in before.items()}
-                return value if after == before else json_splice.join_members(after)
-            if key in _LISTS_OF_SCHEMAS or (
-                key in _SCHEMAS and json_splice.starts_with(value, b"[")
-            ):
-                listed = json_splice.items(value)
-                cleaned = [self._node(each, trail, depth) for each in listed]
-                return value if cleaned == listed else json_splice.join_items(cleaned)
-        except SpliceError:
-            return value
-        return self._node(value, trail, depth) if key in _SCHEMAS else value
 
 
 @functools.lru_cache(maxsize=64)
@@ -241,11 +159,3 @@ def _head(tool: Piece) -> _Head:
         return _HEAD.decode(tool)
     except (ValueError, RecursionError):
         return _Head()
-
-
-def _text(piece: Piece) -> str:
-    try:
-        value = json.loads(bytes(piece))
-    except (ValueError, RecursionError):
-        return ""
-    return value if isinstance(value, str) else ""

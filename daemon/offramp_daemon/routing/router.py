@@ -30,6 +30,8 @@ def decide(body: RequestBody, settings: Settings, around: Circumstances = ORDINA
         RequestFailedError: it asks for a model that Claude does not have, and may not be delegated.
     """
     model = body.model
+    if body.is_odd and model is not None and is_of_delegate(model):
+        raise RequestFailedError(_unserved(model, "the request has no form that Offramp knows"))
     if model is None or body.is_odd:
         return _stay(settings, "no model" if body.view and not body.is_odd else "unreadable body")
     route = _route_for(model.lower(), settings) or _route_by_name(model)

@@ -66,6 +66,17 @@ def messages_of(*messages, **fields):
             {"tools": [{"name": "A"}], "tool_choice": {"type": "tool", "name": "A"}},
         ),
         ({"tool_choice": {"type": "tool", "name": "gone"}, "tools": [{"name": "A"}]}, None),
+        ({"tool_choice": {"type": "auto"}}, {}),
+        ({"system": None, "thinking": None, "tools": None, "temperature": None}, {}),
+        ({"system": []}, {}),
+        ({"system": " \n"}, {}),
+        ({"system": [text("")]}, {}),
+        ({"system": [text(""), text("S")]}, {"system": [text("S")]}),
+        ({"output_config": "high"}, {}),
+        (
+            {"tools": [{"name": "A", "cache_control": "1h"}], "tool_choice": "auto"},
+            {"tools": [{"name": "A"}]},
+        ),
     ],
 )
 def test_only_known_fields_of_the_body_reach_a_delegate(field, left):
@@ -161,6 +172,34 @@ def test_tool_that_was_removed_and_added_again_is_there(tools):
     assert [tool["name"] for tool in body["tools"]] == ["A", "B"]
 
 
+@pytest.mark.parametrize("place", ["user", "system", "result"])
+def test_tool_that_a_message_defines_can_be_called_wherever_that_stands(place):
+    new = {"name": "N", "description": "New", "input_schema": SCHEMA}
+    for block in (
+        {"type": "tool_definition", **new},
+        {"type": "tool_addition", "tool": {"type": "tool_definition", **new}},
+    ):
+        turns = {
+            "user": [user("Hi", block)],
+            "system": [user("Hi"), system([block])],
+            "result": [
+                user("Hi"),
+                assistant(call("t")),
+                user(result("t", content=[text("So"), block])),
+            ],
+        }
+        for old in ([], [{"name": "N", "input_schema": {}}], [{"name": "N"}, {"name": "O"}]):
+            got = sent(ask(messages=turns[place], tools=[{"name": "A"}, *old]))
+            assert got["tools"] == [{"name": "A"}, new, *old[1:]]
+            assert "The tool N can be called from now on." in json.dumps(got["messages"])
+
+
+def test_service_that_takes_changes_of_tools_gets_them_and_its_tools_as_they_came():
+    block = {"type": "tool_definition", "name": "N", "input_schema": SCHEMA}
+    body = ask(messages=[user("Hi", block)], tools=[{"name": "A"}])
+    assert sent(body, accept_blocks=("tool_definition",)) == body
+
+
 def test_system_item_of_nothing_known_vanishes():
     assert messages_of(user("Hi"), system([{"type": "future"}])) == [user("Hi")]
 
@@ -228,6 +267,10 @@ def answered(kind, content, **fields):
             ),
             "The tool B is loaded",
         ),
+        (
+            answered("advisor_tool_result", {"type": "advisor_result", "text": "Ask again"}),
+            "Ask again",
+        ),
         ({"type": "container_upload", "file_id": "file_1"}, "[A file was given to the code tool"),
         (
             {"type": "document", "title": "T", "source": {"type": "content", "content": "body"}},
@@ -254,6 +297,56 @@ def test_block_of_a_service_s_own_tools_reaches_a_delegate_in_words(block, words
 )
 def test_block_of_a_service_s_own_tools_that_says_nothing_is_left_out(block):
     assert messages_of(user("Hi"), assistant(block, "So"))[1] == assistant("So")
+
+
+@pytest.mark.parametrize("content", ["Say", [text("Say")]])
+@pytest.mark.parametrize("role", ["developer", "tool", None])
+def test_message_of_a_role_that_is_not_known_is_said_in_the_user_turn_beside_it(role, content):
+    said = text("<system-reminder>\nSay\n</system-reminder>")
+    got = messages_of(user("Hi"), {"role": role, "content": content}, assistant("So"))
+    assert got == [user(said, "Hi"), assistant("So")]
+
+
+@pytest.mark.parametrize(
+    ("first", "left"),
+    [
+        ([assistant({"type": "compaction", "content": "Sum"})], [assistant("Sum")]),
+        ([assistant("So")], [assistant("So")]),
+        ([{"role": "assistant", "content": "So"}], [{"role": "assistant", "content": "So"}]),
+        ([assistant(call("t")), user(result("t"))], [assistant(call("t")), user(result("t"))]),
+        ([{**system([]), "output_config": {"effort": "low"}}, assistant("So")], [assistant("So")]),
+        ([assistant({"type": "invented"})], [assistant(PLACEHOLDER)]),
+    ],
+)
+def test_conversation_that_begins_with_an_answer_gets_a_user_turn_before_it(first, left):
+    assert messages_of(*first) == [user(PLACEHOLDER), *left]
+    assert messages_of(*first, user("Go on")) == [user(PLACEHOLDER), *left, user("Go on")]
+
+
+@pytest.mark.parametrize("role", ["user", "assistant"])
+@pytest.mark.parametrize("odd", [{}, {"text": "So"}, {"type": None, "text": "So"}])
+def test_block_without_a_type_does_not_reach_a_delegate(odd, role):
+    turn = {"role": role, "content": [text("Hi"), odd]}
+    assert messages_of(user("Hi"), turn)[1]["content"] == [text("Hi")]
+    got = messages_of(user("Hi"), assistant(call("t")), user(result("t", content=[odd])))
+    assert got[2] == user(result("t", content=[PLACEHOLDER]))
+    assert sent(ask(system=[odd])).get("system") is None
+
+
+def test_tool_without_a_name_does_not_reach_a_delegate():
+    named = {"name": "A", "input_schema": SCHEMA}
+    for odd in ({}, {"name": None}, {"name": ""}, {"name": 7}, {"type": "custom"}):
+        assert sent(ask(tools=[odd, named]))["tools"] == [named]
+        assert "tools" not in sent(ask(tools=[odd]))
+
+
+def test_result_of_an_empty_list_is_not_sent_empty():
+    got = messages_of(user("Hi"), assistant(call("t")), user(result("t", content=[])))
+    assert got[2] == user(result("t", content=[PLACEHOLDER]))
+
+
+def test_cache_control_that_is_no_object_is_left_out():
+    assert messages_of(user({**text("Hi"), "cache_control": "1h"})) == [user(text("Hi"))]
 
 
 @pytest.mark.parametrize("role", ["user", "system"])
@@ -315,6 +408,47 @@ def test_image_reaches_only_a_model_that_takes_images(is_kept):
     assert got.count("takes no images") == (0 if is_kept else 2)
 
 
+PNG = {"type": "base64", "media_type": "image/png", "data": "AAAA"}
+
+
+@pytest.mark.parametrize(
+    ("block", "left"),
+    [
+        ({"type": "image", "source": {**PNG, **NEW}}, {"type": "image", "source": PNG}),
+        (
+            {"type": "image", "source": {"type": "file", "file_id": "file_1"}},
+            text("[A file at Anthropic was left out: it is not available here.]"),
+        ),
+        (
+            {"type": "document", "source": {"type": "file", "file_id": "file_1"}},
+            text("[A file at Anthropic was left out: it is not available here.]"),
+        ),
+        (
+            {
+                "type": "document",
+                "source": {"type": "content", "content": [{**text("Page"), "citations": []}]},
+            },
+            text("Page"),
+        ),
+        (
+            {"type": "document", "source": {"type": "text", "data": "Page"}, "citations": {}},
+            {"type": "document", "source": {"type": "text", "data": "Page"}},
+        ),
+        ({"type": "image", "source": PNG},) * 2,
+    ],
+)
+def test_media_reach_a_model_that_takes_them_only_from_where_it_can_get_them(block, left):
+    route = Route(match="m", backend="zai", images=True, documents=True)
+    for messages, place in (
+        ([user(block)], lambda got: got[0]["content"]),
+        (
+            [user("Hi"), assistant(call("t")), user(result("t", content=[block]))],
+            lambda got: got[2]["content"][0]["content"],
+        ),
+    ):
+        assert place(messages_of(*messages, route=route)) == [left]
+
+
 def test_advisor_is_left_out_and_one_line_says_so():
     advisor = {"type": "advisor_20260301", "name": "advisor", "model": "m"}
     tools = [{"name": "Bash"}, advisor]
@@ -333,6 +467,18 @@ def test_schema_of_the_answer_reaches_a_delegate_in_words():
     body = sent(ask(system=[text("S")], **fields))
     assert "output_config" not in body
     assert json.dumps(SCHEMA) in body["system"][1]["text"]
+
+
+@pytest.mark.parametrize("form", [{"type": "json_object"}, {"type": "grammar", "grammar": "a"}])
+def test_form_of_the_answer_without_a_schema_reaches_a_delegate_in_words(form):
+    for fields in ({"output_config": {"format": form}}, {"output_format": form}):
+        said = sent(ask(**fields))["system"]
+        assert said.endswith(json.dumps(form))
+
+
+@pytest.mark.parametrize("form", [None, {}, {"type": "text"}, "json"])
+def test_answer_of_any_form_needs_no_words(form):
+    assert "system" not in sent(ask(output_config={"format": form}))
 
 
 def test_half_of_an_emoji_in_the_schema_of_the_answer_stays_as_it_came():
@@ -358,6 +504,22 @@ def test_accounts_address_is_left_out_of_a_reminder_and_of_nothing_else():
     assert "other@example.invalid" in got
     assert history[0]["content"][0] == text(reminder.replace(EMAIL, ""))
     assert history[2]["content"][1] == text("<system-reminder>\nRules\n</system-reminder>")
+
+
+@pytest.mark.parametrize("is_ascii", [True, False])
+@pytest.mark.parametrize("escaped", ["", "'", "@", "<>", "'@<>"])
+@pytest.mark.parametrize("apostrophe", ["'", "\u2019"])
+@pytest.mark.parametrize("name", ["someone", "s\u00f6meone"])
+def test_accounts_address_is_recognised_however_its_characters_are_written(
+    name, apostrophe, escaped, is_ascii
+):
+    spoken = EMAIL.replace("'", apostrophe).replace("someone", name)
+    body = ask(messages=[user(f"<system-reminder>{spoken}Today</system-reminder>")])
+    written = json.dumps(body, ensure_ascii=is_ascii)
+    for character in escaped:
+        written = written.replace(character, f"\\u{ord(character):04x}")
+    got = json.loads(transform.for_delegate(read(written.encode()), backend("zai")))
+    assert got["messages"] == [user("<system-reminder>Today</system-reminder>")]
 
 
 def test_settings_name_what_a_backend_takes_besides():
@@ -444,6 +606,67 @@ def cleaned(schema):
 )
 def test_schema_keeps_what_the_service_takes(schema, left):
     assert cleaned(schema) == left
+
+
+STRING = {"type": "string", "description": "D"}
+
+
+@pytest.mark.parametrize(
+    ("reference", "parts"),
+    [
+        ("#/$defs/a", {"$defs": {"a": STRING}}),
+        ("#/definitions/a", {"definitions": {"a": STRING}}),
+        ("#/$defs/a%20b", {"$defs": {"a b": STRING}}),
+        ("#/$defs/a~1b~0", {"$defs": {"a/b~": STRING}}),
+        ("#/$defs/a/anyOf/0", {"$defs": {"a": {"anyOf": [STRING, True]}}}),
+        ("#name", {"$defs": {"a": {**STRING, "$anchor": "name"}}}),
+        ("b.json", {"$defs": {"a": {**STRING, "$id": "b.json"}}}),
+        ("https://a/b#/$defs/a", {"$id": "https://a/b", "$defs": {"a": STRING}}),
+    ],
+)
+def test_reference_is_replaced_by_what_it_leads_to_however_it_is_written(reference, parts):
+    assert cleaned({"items": {"$ref": reference}, **parts}) == {"items": STRING}
+
+
+@pytest.mark.parametrize(
+    "reference", ["#/$defs/a/anyOf/7", "#/$defs/a/anyOf/x", "#/$defs/%zz", "#gone", "", 7, {}]
+)
+def test_reference_to_what_is_not_there_leaves_the_place_open(reference):
+    schema = {"items": {"$ref": reference}, "$defs": {"a": {"anyOf": []}, "b": True}}
+    assert "$ref" not in json.dumps(cleaned(schema))
+
+
+def test_what_stands_beside_a_reference_is_added_to_what_it_leads_to():
+    base = {"type": "object", "properties": {"a": STRING}, "required": ["a"]}
+    schema = {"$ref": "#/$defs/b", "properties": {"c": {}}, "required": ["a", "c"]}
+    left = {"type": "object", "properties": {"a": STRING, "c": {}}, "required": ["a", "c"]}
+    assert cleaned({"items": schema, "$defs": {"b": base}}) == {"items": left}
+
+
+@pytest.mark.parametrize(
+    ("schema", "left"),
+    [
+        ({"pattern": None, "type": "string"}, {"type": "string"}),
+        ({"pattern": ["\\p{L}"]}, {}),
+        ({"items": None}, {"items": {}}),
+        ({"properties": {"a": "odd", "b": False}}, {"properties": {"a": {}, "b": False}}),
+        ({"properties": [{"$ref": "#"}], "type": "object"}, {"type": "object"}),
+        ({"anyOf": {"$ref": "#"}, "title": "T"}, {"title": "T"}),
+        ({"anyOf": [], "title": "T"}, {"title": "T"}),
+        ({"const": {"$ref": "#", "pattern": "\\p{L}"}},) * 2,
+        ({"enum": ["pattern", "$ref"], "default": {"$ref": "#"}},) * 2,
+    ],
+)
+def test_schema_of_odd_shape_hides_nothing_that_is_refused(schema, left):
+    assert cleaned(schema) == left
+
+
+def test_references_do_not_blow_a_schema_up():
+    long = {"type": "string", "description": "x" * 2000}
+    wide = {f"d{n}": {"anyOf": [long, *[{"$ref": f"#/$defs/d{n + 1}"}] * 3]} for n in range(12)}
+    got = json.dumps(cleaned({"$defs": wide, "$ref": "#/$defs/d0"}))
+    assert len(got) < 1_000_000
+    assert "$ref" not in got
 
 
 def test_schema_that_refers_to_itself_comes_to_an_end():

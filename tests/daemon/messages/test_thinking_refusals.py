@@ -44,6 +44,8 @@ WANTED = [
     "messages.2.content.0: the signature of the thinking block does not match its content",
     "messages.2.content.0: thinking block is bound to another conversation",
     "messages.1: a final assistant message must start with a thinking block",
+    "messages.1.content.0: signature verification failed for `thinking` block",
+    "messages.1.content.0: thinking block: signature verification failed",
 ]
 UNWANTED = [
     "messages: text content blocks must be non-empty",

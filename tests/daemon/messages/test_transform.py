@@ -127,6 +127,16 @@ def test_no_message_is_left_empty_or_with_blank_text(content, left):
     assert sent["messages"] == [user("Hi"), assistant(*left)]
 
 
+@pytest.mark.parametrize(
+    ("inner", "left"),
+    [("", [text("So")]), ([text("")], [text("So")]), ("fine \n", [text("So "), text("fine")])],
+)
+def test_answer_to_go_on_from_ends_without_white_space_when_its_result_goes(inner, left):
+    body = ask(messages=[user("Hi"), assistant("So ", result("t", content=inner))])
+    sent = json.loads(transform.for_client_backend(read(body), ANTHROPIC_BACKEND))
+    assert sent["messages"][1] == assistant(*left)
+
+
 def test_user_turn_of_nothing_but_a_cut_result_is_not_left_empty():
     messages = [user("Hi"), assistant(call("call_1", "server_tool_use")), user(result("call_1"))]
     sent = json.loads(to_anthropic(ask(messages=messages)))
@@ -287,10 +297,11 @@ def test_what_the_delegate_gets_of_a_full_request():
         tools=[{"name": "Read", "input_schema": {"pattern": "\\p{L}"}}],
         brand_new={"a": 1},
         safeguards=None,
+        max_tokens=5000,
     )
     assert json.loads(to_zai(body)) == {
         "model": "claude-sonnet-4-5",
-        "max_tokens": 50,
+        "max_tokens": 5000,
         "messages": [user(said("Rules"), "Hi"), assistant("Hello")],
         "system": [{**text("You are"), "cache_control": {"type": "ephemeral"}}],
         "thinking": THINKING_ON,
@@ -349,6 +360,7 @@ def test_anthropics_server_tool_calls_and_their_results_stay_off_a_delegate():
 
 
 SEEN = text("[An image was seen.]")
+ASK = user("Ask")
 CALL = assistant(call("t"))
 
 
@@ -365,21 +377,27 @@ def said(words):
         ([user("Hi"), system([text("S"), text("T")])], [user(said("S\n\nT"), "Hi")]),
         ([user(SEEN, "Hi"), system("S")], [user(said("S"), SEEN, "Hi")]),
         ([user("Hi"), system("S"), system("T")], [user(said("S"), said("T"), "Hi")]),
-        ([CALL, user(result("t")), system("S")], [CALL, user(result("t"), said("S"))]),
+        ([ASK, CALL, user(result("t")), system("S")], [ASK, CALL, user(result("t"), said("S"))]),
         (
-            [CALL, user(result("t"), "Hi"), system("S"), system("T")],
-            [CALL, user(result("t"), said("S"), said("T"), "Hi")],
+            [ASK, CALL, user(result("t"), "Hi"), system("S"), system("T")],
+            [ASK, CALL, user(result("t"), said("S"), said("T"), "Hi")],
         ),
         ([user("Hi"), system("S"), assistant("Y")], [user(said("S"), "Hi"), assistant("Y")]),
         ([user("Hi"), system("S"), user("Ho")], [user(said("S"), "Hi"), user("Ho")]),
         # Before one: the same.
         ([system("S"), user("Hi")], [user(said("S"), "Hi")]),
-        ([assistant("A"), system("S"), user("Hi")], [assistant("A"), user(said("S"), "Hi")]),
-        ([CALL, system("S"), user(result("t"), "Hi")], [CALL, user(result("t"), said("S"), "Hi")]),
+        (
+            [ASK, assistant("A"), system("S"), user("Hi")],
+            [ASK, assistant("A"), user(said("S"), "Hi")],
+        ),
+        (
+            [ASK, CALL, system("S"), user(result("t"), "Hi")],
+            [ASK, CALL, user(result("t"), said("S"), "Hi")],
+        ),
         # With no user turn beside it: a turn of its own.
         (
-            [assistant("A"), system("S"), system("T"), assistant("B")],
-            [assistant("A"), user(said("S"), said("T")), assistant("B")],
+            [ASK, assistant("A"), system("S"), system("T"), assistant("B")],
+            [ASK, assistant("A"), user(said("S"), said("T")), assistant("B")],
         ),
         ([user("Hi"), assistant("A"), system("S")], [user("Hi"), assistant("A"), user(said("S"))]),
         ([system("S")], [user(said("S"))]),
@@ -391,7 +409,7 @@ def said(words):
         ([user("Hi"), system(None)], [user("Hi")]),
         ([user(""), system("")], [user(PLACEHOLDER)]),
         ([system("")], [user(PLACEHOLDER)]),
-        ([system([]), assistant("A")], [assistant("A")]),
+        ([system([]), assistant("A")], [user(PLACEHOLDER), assistant("A")]),
         ([{"role": "system"}, user("Hi")], [user("Hi")]),
     ],
 )
@@ -424,8 +442,8 @@ def test_folded_texts_keep_their_bytes():
         ),
         ("You are x-anthropic-billing-header: no",) * 2,
         ([text("You are")],) * 2,
-        ("",) * 2,
-        ([],) * 2,
+        ("", None),
+        ([], None),
     ],
 )
 def test_billing_header_stays_off_a_delegate_and_on_anthropic(system_field, left):

@@ -385,6 +385,15 @@ def test_model_of_the_delegate_that_nobody_may_serve_gets_one_clear_error(own, a
     assert "glm-5.3" in caught.value.failure.message
 
 
+@pytest.mark.parametrize("fields", [{"messages": {"odd": 1}}, {"thinking": "odd"}])
+def test_unreadable_request_for_a_model_of_the_delegate_goes_to_nobody(fields):
+    with pytest.raises(RequestFailedError) as caught:
+        router.decide(read(ask("glm-4.7", **fields)), DEFAULTS)
+    assert caught.value.failure.status == 400
+    assert "glm-4.7" in caught.value.failure.message
+    assert router.decide(read(ask("sonnet", **fields)), DEFAULTS).backend.name == "anthropic"
+
+
 @pytest.mark.parametrize("others", [[], [{"type": "web_search_20250305", "name": "web_search"}]])
 def test_advisor_does_not_keep_a_request_but_another_server_tool_does(others):
     tools = [{"name": "Bash"}, {"type": "advisor_20260301", "name": "advisor"}, *others]
