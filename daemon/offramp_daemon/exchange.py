@@ -113,13 +113,14 @@ class Exchange:
     _shape: int | None = None
 
     def sender(self) -> Hashable:
-        """Who would send the same fault again: the conversation, or else the request's shape.
+        """Who would send the same fault again: the session, or else the request's shape.
 
-        Requests without a session that offer the same tools count as one, since it is mostly a
-        tool's schema that a service trips over; the others are told apart by their whole body.
+        A session's agents share its tools, and so its faults. Requests without a session that offer
+        the same tools count as one, since it is mostly a tool's schema that a service trips over;
+        the others are told apart by their whole body.
         """
         if self.conversation is not None:
-            return self.conversation
+            return self.conversation.session_id
         if self._shape is None:
             self._shape = hash(bytes(request_body.tools_of(self.body) or self.body.source))
         return self._shape

@@ -27,6 +27,7 @@ MONTHLY_TOOLS: Final = "1mo_tools"
 """Z.ai's monthly calls of its own tools, which say nothing of messages."""
 
 REJECTED: Final = "rejected"
+_ALLOWED = frozenset({"allowed", "allowed_warning"})
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -119,8 +120,11 @@ def used_at(window: QuotaWindow, now: datetime) -> float | None:
 
 
 def is_spent(window: QuotaWindow, now: datetime) -> bool:
-    """Return whether the service, as far as is known, refuses what the window limits at `now`."""
-    if window.resets is None or window.resets <= now:
+    """Return whether the service, as far as is known, refuses what the window limits at `now`.
+
+    What it says that it allows is not spent, though more than all may be used.
+    """
+    if window.resets is None or window.resets <= now or window.status in _ALLOWED:
         return False
     used = used_at(window, now)
     return window.status == REJECTED or (used is not None and used >= 1)

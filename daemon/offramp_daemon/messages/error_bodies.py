@@ -18,6 +18,9 @@ import msgspec
 from offramp_core.redaction import mask_credentials
 
 _REDIRECT_STATUS = 300
+_ERROR_STATUS = 400
+_EVENT = re.compile(rb"\s*(?:event|data|id|retry)?:")
+_DATA = b"data:"
 _CODE_IN_MESSAGE = re.compile(r"\[([0-9]{4})\]")
 _BODY_LIMIT_BYTES = 1024 * 1024
 """A longer body is no error, and would become a great many objects."""
@@ -54,11 +57,18 @@ class ServiceError:
     error_type: str | None = None
     """The error's type by name, as Anthropic and others write it: `not_found_error`."""
     form: Form = Form.SERVICE
+    unshown: str = ""
+    """What else it says: to be searched for what it means, and neither shown nor written down."""
+
+    @property
+    def words(self) -> str:
+        """All that it says, only to be searched."""
+        return self.message or self.unshown
 
 
 def read_error(body: bytes) -> ServiceError | None:
     """The error in `body`, in any of the shapes that delegates use; None if it holds none."""
-    answer = _decode(body)
+    answer = _answer_in(body)
     return _error_in(answer) if isinstance(answer, dict) else None
 
 
@@ -77,12 +87,12 @@ def read_refusal(body: bytes, status: int) -> ServiceError | None:
     """
     if not body.strip():
         return None
-    answer = _decode(body)
+    answer = _answer_in(body)
     if isinstance(answer, dict):
         error = _error_in(answer)
         if error is not None or (status < _REDIRECT_STATUS and _is_message(answer)):
             return error
-        return _of_another_kind(answer)
+        return _of_another_kind(answer, status)
     page = read_page(body)
     if page is not None:
         return page
@@ -90,7 +100,13 @@ def read_refusal(body: bytes, status: int) -> ServiceError | None:
         return ServiceError(code=None, message="", form=Form.JSON)
     if body.lstrip().startswith(b"{"):
         return None
-    return ServiceError(code=None, message=_safe(body[:_LOOKED_AT_BYTES]), form=Form.TEXT)
+    text = body[:_LOOKED_AT_BYTES]
+    return ServiceError(
+        code=None,
+        message=_safe(text),
+        form=Form.TEXT,
+        unshown=_unshown(text.decode("utf-8", "replace"), status),
+    )
 
 
 def is_other_json(data: bytes) -> bool:
@@ -102,6 +118,9 @@ def is_other_json(data: bytes) -> bool:
 def _error_in(answer: dict[str, Any]) -> ServiceError | None:
     error = answer.get("error")
     if isinstance(error, dict):
+        inner = error.get("error")
+        if isinstance(inner, dict) and not (error.keys() & {"code", "message"}):
+            error = inner
         code = error.get("code")
         return _service_error(code, error.get("message"), error.get("type"))
     if isinstance(error, str):
@@ -111,7 +130,7 @@ def _error_in(answer: dict[str, Any]) -> ServiceError | None:
         form = Form.JSON if is_framework else Form.SERVICE
         return _service_error(None, text if is_framework else error, form=form)
     if "detail" in answer and "type" not in answer:
-        return _service_error(None, _detail(answer["detail"]))
+        return _of_detail(answer["detail"])
     if answer.get("success") is False:
         return _of_no_success(answer)
     if answer.get("object") == "error":
@@ -132,11 +151,46 @@ def _of_no_success(answer: dict[str, Any]) -> ServiceError:
     return _service_error(answer.get("code"), answer.get("msg", answer.get("message")))
 
 
-def _of_another_kind(answer: dict[str, Any]) -> ServiceError:
-    texts = (answer.get(key) for key in _MESSAGE_KEYS)
-    text = next((text for text in texts if isinstance(text, str)), "")
+def _of_detail(detail: object) -> ServiceError:
+    """FastAPI's `detail`, in which a gateway may have put another service's whole error."""
+    if isinstance(detail, dict):
+        found = _error_in(detail) if "error" in detail else None
+        if found is not None:
+            return found
+        message = detail.get("message", detail.get("msg"))
+        return _service_error(detail.get("code"), message, detail.get("type"))
+    return _service_error(None, _detail(detail))
+
+
+def _of_another_kind(answer: dict[str, Any], status: int) -> ServiceError:
+    errors = answer.get("errors")
+    first = errors[0] if isinstance(errors, list) and errors else None
+    said = {**first, **answer} if isinstance(first, dict) else answer
+    texts = [text for key in _MESSAGE_KEYS if isinstance(text := said.get(key), str)]
     # No service's words are known to stand there: it may as well be what somebody wrote.
-    return ServiceError(code=None, message=_safe(text.encode()), form=Form.JSON)
+    return ServiceError(
+        code=None,
+        message=_safe(texts[0].encode("utf-8", "replace")) if texts else "",
+        form=Form.JSON,
+        unshown=_unshown("\n".join(texts), status),
+    )
+
+
+def _unshown(text: str, status: int) -> str:
+    """What is searched of `text`, which came in place of an error; nothing without an error."""
+    return text[:_LOOKED_AT_BYTES] if status >= _ERROR_STATUS else ""
+
+
+def _answer_in(body: bytes) -> Any:
+    """`body` as JSON, be it the only item of a list, or the data of an event."""
+    answer = _decode(body)
+    if answer is None and _EVENT.match(body) is not None:
+        lines = (line.strip() for line in body.splitlines())
+        data = (line[len(_DATA) :] for line in lines if line.startswith(_DATA))
+        answer = _decode(next(data, b""))
+    if isinstance(answer, list) and len(answer) == 1:
+        return answer[0]
+    return answer
 
 
 def _is_message(answer: dict[str, Any]) -> bool:

@@ -26,9 +26,14 @@ _TOO_LONG = re.compile(
             r"\bexceed\w* (?:the )?(?:max(?:imum)?|model)\W{0,2}\w* ?(?:length|tokens?)\b",
             r"\bmax_(?:prompt_tokens|seq_len|model_len)\b",
             r"\brange of input length\b",
+            r"\btoo many (?:input|prompt)[ _-]tokens?\b",
+            r"\btoo many tokens? in (?:the |your )?(?:prompt|input|request|messages)\b",
+            r"\b(?:input|prompt)[ _-]tokens?\b[^.\n]{0,40}(?:>|\blimit is\b|\bmore than\b)",
+            r"\btokens? in (?:the |your )?(?:prompt|input|request)\b[^.;\n]{0,20}\bmore than\b",
+            r"\b(?:inputs?|prompt)\W{1,3}tokens\b[^.;\n]{0,40}\bmust be <",
             r"\breduce (?:the |your )?(?:length|prompt|input)",
             r"\b(?:entity|content) too large\b",
-            r"超长|过长|過長",
+            r"超长|过长|過長|(?:请求|输入|内容|消息|請求|輸入)[^。;\n]{0,10}[过過]大",
             r"(?:长度|上下文|(?<!max_)tokens?|字数|输入|長度|輸入)[^。;\n]{0,20}超",
             r"超(?:过|出|過)[^。;\n]{0,20}(?:长度|上下文|窗口|(?<!max_)token|長度)",
         )
@@ -42,17 +47,22 @@ _OF_ANOTHER_LIMIT = re.compile(
     re.IGNORECASE,
 )
 _OUTPUT = re.compile(r"\bmax_\w*tokens?\b|\boutput tokens\b", re.IGNORECASE)
-_INPUT = re.compile(r"prompt|input|context|messages|上下文|输入", re.IGNORECASE)
+_INPUT = re.compile(r"prompt|input|messages|输入", re.IGNORECASE)
 _NO_MODEL = re.compile(
     r"\bmodels?\b[^.;\n]{0,100}?(?:\bnot (?:be )?(?:found|exist)|does ?n[o']t exist|\bunknown\b)"
     r"|\b(?:unknown|no such|invalid|unsupported|nonexistent|not a valid) models?\b"
-    r"|\bmodel_not_(?:found|exist)"
+    r"|\bmodel_not_(?:found|exist)|\bno endpoints found for\b"
+    r"|\bclaude-[\w.-]+\W{0,3}(?:is |was )?(?:not (?:found|supported|available|recognized)"
+    r"|unsupported|unavailable|无可用)"
     r"|模型[^。;\n]{0,60}不存在|不存在[^。;\n]{0,10}模型|找不到[^。;\n]{0,10}模型",
     re.IGNORECASE,
 )
-_MODEL = re.compile(r"\bmodels?\b|模型", re.IGNORECASE)
+_MODEL = re.compile(r"\bmodels?\b|\b(?:claude|glm)-\w|模型", re.IGNORECASE)
 _KEY = re.compile(
-    r"\b(?:api[ _-]?keys?|keys?|tokens?|credentials?|authenticat\w*|authoriz\w*|unauthorized)\b"
+    r"\b(?:api[ _-]?keys?|keys?|credentials?|authenticat\w*|authoriz\w*|unauthorized)\b"
+    # Tokens are what prompts consist of, too.
+    r"|\b(?:access|auth|api|bearer|security|session|invalid|expired|revoked|missing|bad|wrong)"
+    r"[ _-]tokens?\b|\btoken (?:is |was |has )?(?:been )?(?:invalid|expired|revoked|missing)\b"
     r"|密钥|令牌|鉴权|身份验证|認證",
     re.IGNORECASE,
 )
@@ -87,7 +97,12 @@ def says_too_long(text: str) -> bool:
     """Whether `text` says that the prompt does not fit."""
     if _TOO_LONG.search(text) is None or _OF_ANOTHER_LIMIT.search(text) is not None:
         return False
-    return _OUTPUT.search(text) is None or _INPUT.search(text) is not None
+    return not speaks_of_output(text)
+
+
+def speaks_of_output(text: str) -> bool:
+    """Whether `text` is about the length of the answer, and so not of the prompt."""
+    return _OUTPUT.search(text) is not None and _INPUT.search(text) is None
 
 
 def says_no_such_model(text: str) -> bool:

@@ -126,7 +126,8 @@ def from_delegate(
         message = f"{said}, which is no answer to a message. {address_hint}".rstrip()
         # For any 404 Claude Code says that the model is at fault, and not a word of ours.
         shown = {404: 400}.get(status, status) if status >= 400 else 502
-        return Failure(status=shown, message=message, trouble=api.FAILING)
+        # A firewall may well have answered, which takes offence at this one request.
+        return Failure(status=shown, message=message, trouble=api.FAILING, is_suspect=True)
     return _of_status(status, error, backend, said)
 
 
@@ -164,7 +165,7 @@ def _of_status(status: int, error: ServiceError | None, backend: str, said: str)
     """The failure that an HTTP status means where no code says more."""
     if status < 400:
         message = f"{said}, which is no answer to a message."
-        return Failure(status=502, message=message, trouble=api.FAILING)
+        return Failure(status=502, message=message, trouble=api.FAILING, is_suspect=True)
     if status == 401 or (status == 403 and _speaks_of_key(error)):
         return _bad_key(backend, said)
     if status == 402:
@@ -214,14 +215,14 @@ def _is_too_long(status: int, error: ServiceError | None, kind: ErrorKind | None
         return True
     if error is None or kind not in _MAY_BE_TOO_LONG:
         return False
-    return status not in _NOT_OF_LENGTH and error_words.says_too_long(error.message)
+    return status not in _NOT_OF_LENGTH and error_words.says_too_long(error.words)
 
 
 def _is_silent_refusal(status: int, error: ServiceError | None, service: Service) -> bool:
     """Whether the body is refused in a way that leaves open whether its length is the reason."""
     if error is None or not (error.code or error.message):
         return status == 400
-    return error.code in service.vague_codes
+    return error.code in service.vague_codes and not error_words.speaks_of_output(error.message)
 
 
 def _is_unknown_model(status: int, error: ServiceError | None, kind: ErrorKind | None) -> bool:
@@ -231,8 +232,9 @@ def _is_unknown_model(status: int, error: ServiceError | None, kind: ErrorKind |
     if error is None or kind not in {None, ErrorKind.INVALID} or error.form is Form.PAGE:
         return False
     if status == 404 or error.error_type == "not_found_error":
-        return error_words.speaks_of_model(error.message)
-    return status not in _NOT_OF_LENGTH and error_words.says_no_such_model(error.message)
+        is_named = error_words.speaks_of_model(error.message)
+        return is_named or error_words.says_no_such_model(error.words)
+    return status not in _NOT_OF_LENGTH and error_words.says_no_such_model(error.words)
 
 
 def is_from_elsewhere(status: int, error: ServiceError | None) -> bool:
@@ -249,8 +251,13 @@ def _speaks_of_key(error: ServiceError | None) -> bool:
     return (
         error is not None
         and error.form is Form.SERVICE
-        and (error.error_type == "authentication_error" or error_words.speaks_of_key(error.message))
+        and (error.error_type == "authentication_error" or _is_about_key(error.message))
     )
+
+
+def _is_about_key(text: str) -> bool:
+    """Whether `text` is about the key itself, and not about what it may be used for."""
+    return error_words.speaks_of_key(text) and not error_words.speaks_of_model(text)
 
 
 def trouble_of(status: int) -> str | None:

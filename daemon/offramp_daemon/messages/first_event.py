@@ -10,7 +10,9 @@ decide.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from offramp_daemon.messages import error_bodies
 from offramp_daemon.wire.content_coding import ContentCodingError, Decoder
@@ -35,11 +37,22 @@ _BORDER_BYTES = 3
 """So much of what was searched may be part of a blank line that was not whole."""
 _MARKS = re.compile(rb"error|success|detail|\"code\"|\\u")
 """Without any of these there is no error in a JSON object; letters may be written as escapes."""
-_OPENING = re.compile(rb'\s*\{\s*"type"\s*:\s*"(?:ping|message_start)"')
 _BEGINNING = b"message_start"
-_OPENING_NAMES = frozenset({b"ping", b"message_start"})
+_CONTENT_NAMES = ("content_block", "message_delta", "message_stop")
+"""How the types of the events begin with which content begins, or the message ends without any."""
+_NO_CONTENT = frozenset({b"", b"{}", b"[DONE]"})
+"""Data without a type that says nothing, as gateways send it."""
+_UNNAMED = b"message"
+"""What an event is called that has no name."""
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _UNKNOWN = error_bodies.ServiceError(code=None, message="")
+
+
+class _Event(msgspec.Struct, gc=False):
+    type: Any = None
+
+
+_read_type = msgspec.json.Decoder(_Event).decode
 
 
 class FirstEventReader:
@@ -127,7 +140,10 @@ class FirstEventReader:
 
 
 def _leaves_open(block: bytes) -> bool:
-    """Whether the event in `block` says neither that content begins nor that something failed."""
+    """Whether the event in `block` says neither that content begins nor that something failed.
+
+    An event of a type that is not known leaves it open, as a gateway's sign of life does.
+    """
     if block.lstrip().startswith((b"{", b"<")):
         return False
     name, data = _fields(block)
@@ -135,7 +151,19 @@ def _leaves_open(block: bytes) -> bool:
         return False
     if _MARKS.search(data) is not None and error_bodies.read_error(data) is not None:
         return False
-    return not data or name in _OPENING_NAMES or _OPENING.match(data) is not None
+    kind = _kind_of(name, data)
+    return data.strip() in _NO_CONTENT if kind is None else not kind.startswith(_CONTENT_NAMES)
+
+
+def _kind_of(name: bytes, data: bytes) -> str | None:
+    """The type of an event, by its name or by its data; None if it has none."""
+    if name and name != _UNNAMED:
+        return name.decode("utf-8", "replace")
+    try:
+        kind = _read_type(data).type
+    except (ValueError, RecursionError):
+        return None
+    return kind if isinstance(kind, str) else None
 
 
 def _error_in(block: bytes, mask: Callable[[bytes], bytes]) -> ServiceError | None:

@@ -128,6 +128,18 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
             return False
         return len(self.recent) >= ENOUGH_CONVERSATIONS
 
+    @property
+    def _is_everywhere(self) -> bool:
+        """Whether so many have failed in a row that it is not about single conversations.
+
+        Where all are too long, in several of them, a limit on the way is too small for any.
+        """
+        if not self.is_by_conversation:
+            return self.in_row >= ENOUGH_OF_ALL
+        if self.cause != api.TOO_LONG or len(self.recent) < ENOUGH_CONVERSATIONS:
+            return False
+        return max(self.in_row, self.requests) >= ENOUGH_OF_ALL
+
     def skips(self, who: str) -> bool:
         """Whether a request of the conversation `who` would only be refused again."""
         if self.cause not in SKIPPED:
@@ -205,7 +217,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         if self.cause == api.KEPT and not self.is_by_conversation:
             enough = ENOUGH_KEPT if self.is_general else ENOUGH_KEPT_IN_ONE
             return self._of_all() if self.in_row >= enough else None
-        if self.is_general or (self.in_row >= ENOUGH_OF_ALL and not self.is_by_conversation):
+        if self.is_general or self._is_everywhere:
             return self._of_all()
         if self.cause in _WITHOUT_ROWS:
             return None

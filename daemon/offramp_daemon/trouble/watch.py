@@ -7,6 +7,7 @@ of troubles that begin and end follows it.
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _MOST_RUNS: Final = 200
 """Models' names come from clients."""
 _MOST_COUNTS: Final = 200
+_MOST_CONVERSATIONS: Final = 500
 _OTHER: Final = "other"
 """Counts requests that Claude served for a cause that has no name."""
 
@@ -101,6 +103,8 @@ class DelegationWatch:
         self._shown: dict[Key, DelegationTrouble] = {}
         self._counts: dict[CountKey, StandIns] = {}
         self._own_counts: dict[CountKey, StandIns] = {}
+        self._sent_to_claude: OrderedDict[tuple[str, str, str], str] = OrderedDict()
+        """For which cause Claude has served a backend's and a model's conversation first."""
         self._followers: list[Callable[[TroubleChange], None]] = []
         self.on_state: Callable[[], None] = lambda: None
         """Is called whenever what is to be written down has changed."""
@@ -190,6 +194,7 @@ class DelegationWatch:
     def note_stood_in(self, subject: Subject, cause: str | None) -> None:
         """Claude serves a request that the backend failed, or was not asked for, for `cause`."""
         now, named = self._clock(), cause or _OTHER
+        self._remember(subject, named)
         self._count((subject.backend, subject.model, named), now)
         run = self._runs.get((subject.backend, subject.model, named, None))
         if run is not None and run.mark == subject.mark:
@@ -198,12 +203,16 @@ class DelegationWatch:
             self.on_state()
 
     def note_stayed(self, subject: Subject) -> None:
-        """Claude serves a request since its conversation is there, maybe for what was refused."""
+        """Claude serves a request since its conversation is there, maybe for what has failed."""
         for run in self._runs_of(subject):
             is_same = run.cause in runs.OF_REQUESTS and run.mark == subject.mark
             if is_same and _who(run, subject) in run.rows:
                 self.note_stood_in(subject, run.cause)
                 return
+        cause = self._sent_to_claude.get((subject.backend, subject.model, subject.conversation))
+        if cause is not None and cause not in runs.OF_REQUESTS:
+            self._count((subject.backend, subject.model, cause), self._clock())
+            self.on_state()
 
     def settle(self, is_current: Callable[[Run], bool] = lambda _run: True) -> None:
         """End runs that came about under other settings, or that are old; announce what is over."""
@@ -308,6 +317,13 @@ class DelegationWatch:
             counts[key] = StandIns(
                 backend=backend, model=model, cause=cause, since=now, requests=number
             )
+
+    def _remember(self, subject: Subject, cause: str) -> None:
+        key = subject.backend, subject.model, subject.conversation
+        self._sent_to_claude[key] = cause
+        self._sent_to_claude.move_to_end(key)
+        if len(self._sent_to_claude) > _MOST_CONVERSATIONS:
+            self._sent_to_claude.popitem(last=False)
 
     def _changed(self) -> None:
         self.on_state()

@@ -94,6 +94,14 @@ def _is_like(segment: str, name: str) -> bool:
 
 def _segments(path: str) -> list[str]:
     """The path's parts in lower case, decoded, without those that are empty or dots."""
-    plain = _END_OF_PATH.split(unquote(path), maxsplit=1)[0].lower()
-    parts = (part.strip() for part in _SEPARATORS.split(plain))
-    return [part for part in parts if part and part not in {".", ".."}]
+    plain = unquote(path)
+    if "%" in plain:  # encoded twice
+        plain = unquote(plain)
+    plain = _END_OF_PATH.split(plain, maxsplit=1)[0].lower()
+    parts: list[str] = []
+    for part in (part.strip() for part in _SEPARATORS.split(plain)):
+        if part == "..":
+            del parts[-1:]
+        elif part and part != ".":
+            parts.append(part)
+    return parts

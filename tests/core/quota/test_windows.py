@@ -74,6 +74,11 @@ def test_figure_without_a_reset_holds_for_the_window_s_length() -> None:
     assert windows.used_at(window("requests", resets_in=None), NOW) is None
 
 
+@pytest.mark.parametrize("status", ["allowed", "allowed_warning"])
+def test_window_that_the_service_allows_is_not_spent_however_much_is_used(status: str) -> None:
+    assert not windows.is_spent(window(status=status, used=1.02), NOW)
+
+
 def test_window_is_spent_while_it_is_rejected_or_full() -> None:
     assert windows.is_spent(window(status="rejected", used=0.97), NOW)
     assert windows.is_spent(window(used=1.02), NOW)

@@ -186,3 +186,65 @@ def test_type_of_an_error_counts_where_the_status_says_nothing(kind, trouble, st
     body = json.dumps({"type": "error", "error": {"type": kind, "message": "m"}}).encode()
     failure = failure_for(200, body)
     assert (failure.trouble, failure.status) == (trouble, status)
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        lambda error: encode({"detail": {"error": error}}),
+        lambda error: encode({"detail": error}),
+        lambda error: encode({"error": {"error": error}}),
+        lambda error: encode([{"error": error}]),
+        lambda error: b"event: error\ndata: " + encode({"error": error}) + b"\n\n",
+        lambda error: b": hm\r\n\r\ndata:" + encode({"error": error}) + b"\r\n\r\n",
+        lambda error: encode({"error": error}).decode().encode("utf-16"),
+        lambda error: encode({"error": error}).decode().encode("utf-8-sig"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("status", "code", "trouble", "refusal"),
+    [
+        (429, "1308", api.LIMIT, None),
+        (429, "1302", api.BUSY, None),
+        (400, "1211", None, api.UNKNOWN_MODEL),
+        (400, "1261", None, api.TOO_LONG),
+        (400, 1210, None, api.REFUSED),
+    ],
+)
+def test_code_of_a_wrapped_error_is_found(wrapped, status, code, trouble, refusal):
+    failure = failure_for(status, wrapped({"code": code, "message": "no"}))
+    assert (failure.trouble, failure.refusal) == (trouble, refusal)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The prompt's tokens were refused by a content policy",
+        "context tokens blocked by policy",
+        "You are not authorized to use the model claude-sonnet-5-5",
+    ],
+)
+def test_403_that_speaks_of_the_request_does_not_speak_against_the_key(text):
+    failure = failure_for(403, encode({"error": {"message": text}}))
+    assert (failure.trouble, failure.refusal) == (None, api.REFUSED)
+
+
+@pytest.mark.parametrize("text", ["Invalid token", "token expired", "Your access token is gone"])
+def test_403_that_speaks_of_a_token_as_a_login_speaks_against_the_key(text):
+    assert failure_for(403, encode({"error": {"message": text}})).trouble == api.KEY_REFUSED
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, PAGES["nginx"]),
+        (302, b""),
+        (400, PAGES["nginx"]),
+        (406, b"<html>Request Rejected</html>"),
+        (451, b"blocked"),
+        (200, encode({"error": {"message": "odd"}})),
+    ],
+)
+def test_what_a_firewall_says_may_be_the_fault_of_one_request(status, body):
+    failure = failure_for(status, body)
+    assert (failure.trouble, failure.is_suspect) == (api.FAILING, True)

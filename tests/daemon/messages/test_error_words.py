@@ -33,6 +33,13 @@ TOO_LONG = [
     "输入内容过长",
     "输入长度超出模型限制",
     "请求的 tokens 超过最大上下文长度",
+    "请求内容过大",
+    "Too many input tokens",
+    "too many tokens in the prompt",
+    "Your request contains 210000 input tokens; limit is 200000",
+    "input tokens 210000 > 200000",
+    "tokens in request more than max tokens allowed",
+    "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 32769.",
 ]
 OTHERS = [
     "max_tokens (128000) exceeds the maximum tokens 98304",
@@ -48,6 +55,11 @@ OTHERS = [
     "System detected potentially unsafe or sensitive content in input or generation.",
     "thinking: Input should be enabled or disabled",
     "并发超过限制",
+    "`max_tokens` must be less than or equal to `98304`, the maximum value for `max_tokens` is "
+    "less than the `context_window` for this model",
+    "max_tokens 不能超过模型的上下文长度",
+    "Too many tokens, please wait before trying again.",
+    "图片内容过大",
     "",
 ]
 SHAPES = {
@@ -173,3 +185,56 @@ def test_unknown_model_is_known_by_its_name(status, body):
 )
 def test_what_a_model_does_not_take_does_not_make_it_unknown(text):
     assert failure_for(400, SHAPES["zai"](text)).refusal == api.REFUSED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "No endpoints found for anthropic/claude-sonnet-5-5.",
+        "Model claude-sonnet-5-5 is not supported",
+        "分组 default 下对于模型 claude-sonnet-5-5 无可用渠道",
+    ],
+)
+@pytest.mark.parametrize("status", [400, 404, 503])
+def test_gateway_that_has_no_such_model_is_known_by_its_words(text, status):
+    assert failure_for(status, SHAPES["openai"](text)).refusal == api.UNKNOWN_MODEL
+
+
+def test_404_that_only_repeats_the_name_of_a_model_says_that_it_is_unknown():
+    body = {"type": "error", "error": {"type": "not_found_error", "message": "claude-sonnet-5-5"}}
+    assert failure_for(404, body).refusal == api.UNKNOWN_MODEL
+
+
+@pytest.mark.parametrize("code", ["1210", "1214"])
+@pytest.mark.parametrize(
+    "text", ["max_tokens illegal", "max_tokens is too large", "max_tokens 超限"]
+)
+def test_vague_code_that_names_the_length_of_the_answer_is_not_about_the_prompt(code, text):
+    failure = failure_for(400, {"error": {"code": code, "message": text}}, is_large=True)
+    assert failure.refusal == api.REFUSED
+
+
+LONG_TEXT = (
+    "litellm.ContextWindowExceededError: litellm.BadRequestError: This model's maximum context "
+    "length is 128000 tokens. However, your messages resulted in 200000 tokens."
+)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        LONG_TEXT.encode(),
+        {"message": LONG_TEXT},
+        {"message": LONG_TEXT, "__type": "ValidationException"},
+        {"errors": [{"message": LONG_TEXT}]},
+        {"type": "about:blank", "title": "Bad Request", "detail": LONG_TEXT},
+    ],
+)
+def test_words_that_are_not_quoted_still_say_what_they_mean(body):
+    failure = failure_for(400, body)
+    assert failure.refusal == api.TOO_LONG
+    assert "litellm" not in failure.message
+
+
+def test_answer_in_plain_text_that_speaks_of_length_is_no_error_about_it():
+    assert failure_for(200, LONG_TEXT.encode()).refusal is None

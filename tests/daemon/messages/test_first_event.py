@@ -35,6 +35,15 @@ OPENINGS = {
     "blank lines": b"\n\r\n\n",
     "start": START,
     "all of it": b"retry: 10\n" + PING + b": x\n\n" + START + PING,
+    "type last": b'data: {"cost":"0.1","type":"ping"}\n\n',
+    "message first": b'data: {"message":{"type":"message"},"type":"message_start"}\n\n',
+    "sign of life": b"event: heartbeat\ndata: {}\n\n",
+    "unknown event": b'event: gateway_queue\ndata: {"type":"gateway_queue","place":3}\n\n',
+    "unnamed sign of life": b'data: {"type":"keepalive"}\n\n',
+    "usual name": b'event: message\ndata: {"type":"ping"}\n\n',
+    "empty data": b"data:\n\n",
+    "no data": b"data: {}\n\n",
+    "end of another protocol": b"data: [DONE]\n\n",
     "crlf": (PING + START).replace(b"\n", b"\r\n"),
 }
 ERRORS = {

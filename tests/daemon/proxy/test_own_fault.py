@@ -26,6 +26,8 @@ FIREWALL = ("403 Forbidden", b"<html><title>403 Forbidden</title></html>")
 REFUSED = ("400 No", b'{"error":{"code":"1210","message":"no"}}')
 UNKNOWN = ("400 No", b'{"error":{"code":"1211","message":"no"}}')
 CUT = ("502 No", b"<html>")
+BLOCKED = [(status, b"<html>Rejected</html>") for status in ("200 OK", "400 No", "406 No")]
+"""What firewalls answer by themselves to a body that they take for an attack."""
 
 Send = Callable[..., Any]
 
@@ -69,7 +71,7 @@ def frozen() -> CircuitBreaker:
 
 
 @pytest.mark.parametrize("session", ["s-1", ""])
-@pytest.mark.parametrize("kind", [NETWORK, ODD_BODY, BARE, FIREWALL, REFUSED, UNKNOWN])
+@pytest.mark.parametrize("kind", [NETWORK, ODD_BODY, BARE, FIREWALL, REFUSED, UNKNOWN, *BLOCKED])
 async def test_fault_of_one_request_leaves_the_delegate_to_all_others(
     client: aiohttp.ClientSession, sim: Simulator, kind: tuple[str, bytes], session: str
 ) -> None:
@@ -161,3 +163,18 @@ async def test_conversation_returns_after_its_own_back_off(
         assert await ask_as(client, proxy, odd(), "") == "zai"
         assert await ask_as(client, proxy, odd(), "") == "zai"
         assert shared.breaker.is_calm
+
+
+async def test_agents_of_one_session_share_its_fault(
+    client: aiohttp.ClientSession, sim: Simulator
+) -> None:
+    shared = shared_state(breaker=frozen())
+    async with (
+        raw_upstream(refusing(ODD_BODY)) as delegate,
+        running_proxy(settings_for(sim.anthropic_url, delegate.url), shared=shared) as proxy,
+    ):
+        for agent in ("", "a-1", "a-2", "a-3", "a-4"):
+            headers = {"x-claude-code-session-id": "s-1", "x-claude-code-agent-id": agent}
+            assert (await send(client, proxy, odd(), **headers))[0] == 200
+        assert shared.breaker.standing(proxy.settings.backend("zai")) is None
+        assert await ask_as(client, proxy, well(), "s-2") == "zai"

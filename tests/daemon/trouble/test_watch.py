@@ -335,6 +335,36 @@ def test_what_the_breaker_shows_is_not_shown_twice(desk):
     assert desk.announced == [(api.FAILING, False)]
 
 
+def test_each_conversation_being_too_long_is_reported_of_all(desk):
+    """A gateway with a small limit refuses the first request of each conversation."""
+    for number in range(9):
+        desk.ask(f"s{number}", cause=api.TOO_LONG)
+    assert desk.watch.troubles() == ()
+    desk.ask("s9", cause=api.TOO_LONG)
+    (trouble,) = desk.watch.troubles()
+    assert (trouble.requests, trouble.is_in_one_conversation) == (10, False)
+    assert desk.is_sent("s10")
+    desk.ask("s10", cause=None)
+    assert desk.watch.troubles() == ()
+
+
+def test_stays_count_where_each_conversation_is_too_long(desk):
+    for session in ("s1", "s2", "s3"):
+        desk.ask(session, cause=api.TOO_LONG)
+        for _ in range(3):
+            desk.watch.note_stayed(about(session))
+    (trouble,) = desk.watch.troubles()
+    assert (trouble.requests, trouble.is_in_one_conversation) == (12, False)
+
+
+@pytest.mark.parametrize("cause", [api.ACCOUNT, api.KEY_REFUSED, api.LIMIT, api.FAILING])
+def test_request_that_stays_on_claude_counts_for_what_sent_its_conversation_there(desk, cause):
+    desk.watch.note_stood_in(about("s1"), cause)
+    for session in ("s1", "s1", "s2"):
+        desk.watch.note_stayed(about(session))
+    assert [(each.cause, each.requests) for each in desk.watch.stand_ins()] == [(cause, 3)]
+
+
 def test_conversation_that_is_too_long_is_reported_and_bars_no_other(desk):
     for session in ("s1", "s2", "s3"):
         desk.ask(session, cause=api.TOO_LONG)
