@@ -32,6 +32,13 @@ class ToolInput(msgspec.Struct, gc=False):
     """The input of a tool's call, which has to be an object; what it holds is skipped unread."""
 
 
+class Source(msgspec.Struct, gc=False):
+    """Where an image or a document comes from; its data is skipped unread."""
+
+    type: Any = None
+    content: Any = None
+
+
 class ContentBlock(msgspec.Struct, gc=False):
     """What is looked at in a content block; text, images and inputs are skipped unread."""
 
@@ -43,6 +50,7 @@ class ContentBlock(msgspec.Struct, gc=False):
     signature: Any = None
     data: Any = None
     text: msgspec.Raw = _UNSET
+    source: Source | list[msgspec.Raw] | str | int | float | bool | None = None
     content: str | list[ContentBlock] | ContentBlock | None = None
 
 

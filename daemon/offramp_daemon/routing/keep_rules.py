@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from offramp_core.model_limits import limits_for
 from offramp_daemon.messages.request_body import (
     ContentBlock,
     RequestBody,
+    Source,
     text_of,
     without_billing_line,
 )
@@ -25,6 +26,7 @@ bytes a token; the low side keeps an estimate from promising room that there isn
 _CLASSIFIER_STOPS = frozenset({"</severity>", "</block>"})
 _CLASSIFIER_PROMPT = "You are a security monitor for autonomous AI coding agents"
 _QUOTA_PROBE_PROMPT = "quota"
+_PLAIN_SOURCES = ("text", "content")
 
 
 def reasons_to_keep(
@@ -111,7 +113,10 @@ def _has_server_tools(body: RequestBody) -> bool:
 
 
 def _kinds_in(body: RequestBody) -> set[object]:
-    """The types of all content blocks, those inside tool results included."""
+    """The types of all content blocks, those inside tool results included.
+
+    A document of plain text is none that a model has to be able to read: it gets the words.
+    """
     kinds: set[object] = set()
     waiting: list[ContentBlock] = []
     for message in body.messages:
@@ -119,10 +124,23 @@ def _kinds_in(body: RequestBody) -> set[object]:
             waiting += message.content
     while waiting:
         block = waiting.pop()
-        if isinstance(block.type, str):
+        if block.type == "document" and _is_plain(block.source):
+            kinds |= _kinds_in_source(block.source)
+        elif isinstance(block.type, str):
             kinds.add(block.type)
         if isinstance(block.content, list):
             waiting += block.content
         elif isinstance(block.content, ContentBlock):
             waiting.append(block.content)
     return kinds
+
+
+def _is_plain(source: object) -> TypeGuard[Source]:
+    return isinstance(source, Source) and source.type in _PLAIN_SOURCES
+
+
+def _kinds_in_source(source: Source) -> set[object]:
+    """The types of the blocks that a document of blocks is made of."""
+    blocks = source.content if isinstance(source.content, list) else []
+    kinds = (block.get("type") for block in blocks if isinstance(block, dict))
+    return {kind for kind in kinds if isinstance(kind, str)}

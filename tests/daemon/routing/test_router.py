@@ -178,7 +178,7 @@ def test_first_matching_route_counts_and_routes_are_data():
 
 
 IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "x"}}
-DOCUMENT = {"type": "document", "source": {"type": "text", "data": "x"}}
+DOCUMENT = {"type": "document", "source": {"type": "base64", "data": "x"}}
 PROBE = {"max_tokens": 1, "messages": [user("quota")]}
 MONITOR = "You are a security monitor for autonomous AI coding agents.\nJudge:"
 
@@ -383,6 +383,28 @@ def test_model_of_the_delegate_that_nobody_may_serve_gets_one_clear_error(own, a
     assert caught.value.failure.status == 400
     assert why in caught.value.failure.message
     assert "glm-5.3" in caught.value.failure.message
+
+
+@pytest.mark.parametrize(
+    ("source", "served_by"),
+    [
+        ({"type": "text", "media_type": "text/plain", "data": "Words"}, "zai"),
+        ({"type": "content", "content": "Words"}, "zai"),
+        ({"type": "content", "content": [text("Words")]}, "zai"),
+        ({"type": "content", "content": [{"type": "image"}]}, "anthropic"),
+        ({"type": "content", "content": 7}, "zai"),
+        ({"type": "base64", "media_type": "application/pdf", "data": "AAAA"}, "anthropic"),
+        ({"type": "url", "url": "https://example.invalid/a.pdf"}, "anthropic"),
+        ({"type": "file", "file_id": "file_1"}, "anthropic"),
+        ("odd", "anthropic"),
+        (None, "anthropic"),
+    ],
+)
+def test_document_stays_on_claude_unless_it_is_written_in_the_request(source, served_by):
+    block = {"type": "document", "source": source}
+    for message in (user(block), user(result("t", content=[block]))):
+        body = read(ask("claude-sonnet-5-5", messages=[message]))
+        assert router.decide(body, DEFAULTS).backend.name == served_by
 
 
 @pytest.mark.parametrize("fields", [{"messages": {"odd": 1}}, {"thinking": "odd"}])
