@@ -34,6 +34,9 @@ async def ask(client, running: DaemonProcess, model: str) -> int:
         return answered.status
 
 
+UNKNOWN = "route sonnet, model unknown to zai, sent as GLM-4.7"
+
+
 async def test_history_is_written_once(tmp_path):
     counts = []
     for _ in range(2):
@@ -45,19 +48,19 @@ async def test_history_is_written_once(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "backend"),
+    ("options", "reason"),
     [
-        ((), "zai"),
-        (("--refuse", "zai:claude-names"), "anthropic"),
-        (("--lenient",), "zai"),
-        (("--lenient", "--refuse", "zai:claude-names"), "anthropic"),
+        ((), "route sonnet"),
+        (("--refuse", "zai:claude-names"), UNKNOWN),
+        (("--lenient",), "route sonnet"),
+        (("--lenient", "--refuse", "zai:claude-names"), UNKNOWN),
     ],
 )
-async def test_demo_refuses_what_it_is_asked_to(tmp_path, client, options, backend):
+async def test_demo_refuses_what_it_is_asked_to(tmp_path, client, options, reason):
     async with daemon_process(tmp_path, "--no-traffic", *options, is_demo=True) as running:
         assert await ask(client, running, "claude-sonnet-4-5") == 200
         assert await running.stop() == 0
-    assert running.records[-1].backend == backend
+    assert (running.records[-1].backend, running.records[-1].reason) == ("zai", reason)
     assert re.search(r"Z\.ai: http://127\.0\.0\.1:\d+/api/anthropic", running.said)
 
 

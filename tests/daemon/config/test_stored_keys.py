@@ -41,7 +41,7 @@ def keep_key(home: Path, monkeypatch: pytest.MonkeyPatch) -> FakeKeyring:
 
 def write_addresses(home: Path, anthropic_url: str, zai_url: str) -> None:
     Paths.under(home).config_file.write_text(
-        f'anthropic_base_url = "{anthropic_url}"\nzai_base_url = "{zai_url}"\n'
+        f'anthropic_base_url = "{anthropic_url}"\nzai_base_url = "{zai_url}"\nplain_http = true\n'
     )
 
 
