@@ -6,6 +6,7 @@ error message, say), leaves as `***`. Pure: text in, text out.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from urllib.parse import quote
@@ -61,12 +62,13 @@ def holds_key(text: str) -> bool:
     return _SHAPE.search(text) is not None
 
 
+@functools.lru_cache(maxsize=256)
 def model_name(text: str) -> str:
-    """A model's name, fit for a file; what does not look like one becomes `***`.
+    """A model's name, fit for a file; what does not look like one, or holds a key, becomes `***`.
 
     Clients and services may write anything where the name belongs.
     """
-    return MASK if _MODEL_NAME.fullmatch(text) is None else text
+    return MASK if _MODEL_NAME.fullmatch(text) is None or holds_key(text) else text
 
 
 def is_credential_name(name: str) -> bool:

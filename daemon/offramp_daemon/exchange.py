@@ -173,28 +173,22 @@ class Exchange:
     @property
     def shown_model(self) -> str | None:
         """The model that the client asked for, fit for a file and for a terminal."""
-        return self._name(self.model)
+        return _shown(self.model, self._secrets())
 
-    def _name(self, model: str | None) -> str | None:
-        return None if model is None else self._without_keys(model_name(model))
-
-    def _without_keys(self, text: str | None) -> str | None:
-        """`text`, unless it holds a credential that takes part in the request."""
-        if text is None or holds_key(text):
-            return text and MASK
-        keys = [backend.key.reveal() for backend in self.settings.backends if backend.key]
-        keys += [self.credential] if self.credential else []
-        return MASK if any(key in text for key in keys) else text
+    def _secrets(self) -> tuple[str, ...]:
+        """The credentials that take part in the request."""
+        keys = _KEYS.of(self.settings)
+        return (*keys, self.credential) if self.credential else keys
 
     def record(self) -> RequestRecord:
         """The line for the log, once it is finished."""
         meter, outcome = self.meter, self.outcome
         if outcome is None:
             raise RuntimeError("The exchange is not finished")
-        usage = meter.usage if meter else _NO_USAGE
+        usage, secrets = meter.usage if meter else _NO_USAGE, self._secrets()
         return RequestRecord(
             ts=format_timestamp(self.arrived),
-            model=self.shown_model,
+            model=_shown(self.model, secrets),
             backend=self.backend.name if self.backend else None,
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
@@ -202,16 +196,47 @@ class Exchange:
             cache_read_input_tokens=usage.cache_read_input_tokens,
             status=outcome.status,
             http_status=outcome.http_status,
-            served_model=self._name(meter.served_model) if meter else None,
+            served_model=_shown(meter.served_model, secrets) if meter else None,
             reason=self.reason or (self.decision.reason if self.backend else None),
-            session_id=self._without_keys(_clean(self.session_id)),
+            session_id=_fit_session(self.session_id, secrets),
             cache_creation_5m_input_tokens=usage.cache_creation_5m_input_tokens,
             cache_creation_1h_input_tokens=usage.cache_creation_1h_input_tokens,
         )
 
 
-def _clean(name: str | None) -> str | None:
-    """`name` fit for a record: bounded, and no half characters, which UTF-8 can't hold."""
-    if name is None or (name.isascii() and len(name) <= _NAME_LIMIT):
-        return name
-    return name[:_NAME_LIMIT].encode("utf-8", "replace").decode()
+class _BackendKeys:
+    """The keys in the settings that are in force, revealed once for each change of these."""
+
+    def __init__(self) -> None:
+        self._settings: Settings | None = None
+        self._keys: tuple[str, ...] = ()
+
+    def of(self, settings: Settings) -> tuple[str, ...]:
+        if settings is not self._settings:
+            keys = (backend.key for backend in settings.backends)
+            self._settings, self._keys = settings, tuple(key.reveal() for key in keys if key)
+        return self._keys
+
+
+_KEYS = _BackendKeys()
+
+
+def _shown(model: str | None, secrets: tuple[str, ...]) -> str | None:
+    """A model's name fit for a record, unless it holds a credential."""
+    return None if model is None else _hidden(model_name(model), secrets)
+
+
+def _hidden(text: str, secrets: tuple[str, ...]) -> str:
+    for secret in secrets:
+        if secret in text:
+            return MASK
+    return text
+
+
+def _fit_session(session: str | None, secrets: tuple[str, ...]) -> str | None:
+    """A session's id fit for a record: bounded, no half characters, and no credential."""
+    if session is None:
+        return None
+    if not session.isascii() or len(session) > _NAME_LIMIT:
+        session = session[:_NAME_LIMIT].encode("utf-8", "replace").decode()
+    return MASK if holds_key(session) else _hidden(session, secrets)
