@@ -8,6 +8,7 @@ import pytest
 
 from offramp_core import private_files
 
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT
 
 
@@ -97,6 +98,7 @@ def test_a_second_name_is_a_file_as_any_other_in_a_folder_of_ones_own(tmp_path):
 
 
 @pytest.mark.root
+@needs_root
 def test_another_users_file_in_a_shared_folder_is_refused(tmp_path):
     tmp_path.chmod(0o1777)
     planted = tmp_path / "log"
@@ -108,6 +110,7 @@ def test_another_users_file_in_a_shared_folder_is_refused(tmp_path):
 
 
 @pytest.mark.root
+@needs_root
 def test_a_file_system_that_shows_another_owner_everywhere_is_written_to(tmp_path):
     file = tmp_path / "log"
     file.touch()
