@@ -10,7 +10,7 @@ import click
 
 from offramp_core.control.client import ControlClient
 from offramp_core.usage.weeks import system_zone
-from offramp_core.wording import trouble_text
+from offramp_core.wording import failover_text, trouble_text
 from offramp_core.wording.formatting import format_moment
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ def delegation_text(status: Status, now: datetime | None = None) -> str:
     mode = "on, auto" if status.delegation == "auto" else "on"
     if missing:
         return f"{mode}, but no key for {', '.join(missing)}"
+    if unreached := failover_text.unreached(status):
+        return f"{mode}, but nothing reaches {unreached}"
     stopped = trouble_text.stopped_models(trouble_text.unexplained(status))
     return f"{mode}, but not working for {stopped}" if stopped else mode
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime, tzinfo
 
-    from offramp_core.control.api import BackendStatus, Bypass
+    from offramp_core.control.api import BackendStatus, Bypass, Status
     from offramp_core.quota.windows import PlanQuota
 
 _LONGEST_NAME = 40
@@ -34,6 +34,8 @@ _MOST_MODELS = 3
 _OTHER_CAUSE = "{name} does not serve it at present"
 _UNCLEAR = frozenset({api.ACCOUNT, api.FAILING, api.UNREACHABLE})
 """Causes that may have many reasons, so that the backend's own error says more."""
+_FOR_THE_USER = frozenset({api.KEY_REFUSED, api.ACCOUNT})
+"""Causes that do not pass by themselves."""
 _OF_ALL = frozenset({api.KEY_REFUSED, api.LIMIT, api.UNREACHABLE})
 """Causes that no model of a backend escapes; the others may be one model's alone."""
 
@@ -55,6 +57,27 @@ def bypass_text(
         return ""
     cause = cause_text(backend.name, bypass, plan, now)
     return f"{cause}: {effect_text(bypass, now, zone, routed)}"
+
+
+def unreached(status: Status) -> str:
+    """Name the backends that get no request at present, whatever the model: `Z.ai`.
+
+    Empty for none.
+    """
+    names = [
+        _shown(backend.name)
+        for backend in status.backends
+        if backend.bypass is not None
+        and backend.bypass.family is None
+        and backend.bypass.cause in _OF_ALL
+    ]
+    return _listed(names) if names else ""
+
+
+def must_be_fixed(status: Status) -> bool:
+    """Whether a backend gets no request until the user does something about it."""
+    bypasses = (backend.bypass for backend in status.backends)
+    return any(bypass and bypass.cause in _FOR_THE_USER for bypass in bypasses)
 
 
 def why_text(backend: BackendStatus) -> str:

@@ -91,7 +91,8 @@ def _state_text(
             f"No key for {', '.join(missing)}: what is routed there goes to Anthropic. "
             "Set it in the settings.",
         )
-    return DaemonCondition.TROUBLE if has_alerts else DaemonCondition.RUNNING, _mode_text(status)
+    is_bad = has_alerts or failover_text.must_be_fixed(status)
+    return DaemonCondition.TROUBLE if is_bad else DaemonCondition.RUNNING, _mode_text(status)
 
 
 def _client_alerts(problem: ClientProblem | None) -> tuple[Alert, ...]:
@@ -107,6 +108,9 @@ def _client_alerts(problem: ClientProblem | None) -> tuple[Alert, ...]:
 
 
 def _mode_text(status: Status) -> str:
+    unreached = failover_text.unreached(status)
+    if unreached and status.delegation != "never":
+        return f"Running, but nothing reaches {unreached}."
     stopped = trouble_text.stopped_models(trouble_text.unexplained(status))
     if stopped and status.delegation != "never":
         return f"Running, but delegation does not work for {stopped}."

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from quota_samples import plan_of
 
 from offramp_core.control import api
-from offramp_core.control.api import BackendStatus, Bypass
+from offramp_core.control.api import BackendStatus, Bypass, RecordsStatus, Status
 from offramp_core.quota.windows import QuotaWindow
 from offramp_core.wording import failover_text
 
@@ -116,3 +116,31 @@ def test_waiting_is_told_only_while_something_waits(waiting, at_once, text):
 def test_any_bypass_is_one_printable_line(name, to, cause, routed, until):
     found = backend(cause, name=name, to=to, until=until)
     assert failover_text.bypass_text(found, SPENT, NOW, BERLIN, routed).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("cause", "family", "name", "is_the_users"),
+    [
+        (api.KEY_REFUSED, None, "Z.ai", True),
+        (api.LIMIT, None, "Z.ai", False),
+        (api.UNREACHABLE, None, "Z.ai", False),
+        (api.ACCOUNT, "glm-5.4", "", True),
+        (api.LIMIT, "glm-5.4", "", False),
+        (api.OVERLOADED, None, "", False),
+    ],
+)
+def test_backend_that_gets_nothing_is_named(
+    cause: str, family: str | None, name: str, *, is_the_users: bool
+) -> None:
+    bypass = Bypass(to="anthropic", since=NOW, cause=cause, family=family)
+    status = Status(
+        pid=1,
+        started=NOW,
+        uptime_s=1,
+        address="http://localhost:3001",
+        backends=(BackendStatus(name="zai", key="present", bypass=bypass),),
+        records=RecordsStatus(written=0, waiting=0, lost=0),
+        settings_file="/c",
+    )
+    assert failover_text.unreached(status) == name
+    assert failover_text.must_be_fixed(status) is is_the_users

@@ -234,6 +234,8 @@ def delegation(status: Status, state: TrayState) -> str:
     mode = "on, auto" if status.delegation == tray_state.AUTO else "on"
     if missing:
         return f"{mode}, but no key for {', '.join(missing)}"
+    if unreached := failover_text.unreached(status):
+        return f"{mode}, but nothing reaches {unreached}"
     stopped = trouble_text.stopped_models(trouble_text.unexplained(status))
     return f"{mode}, but not working for {stopped}" if stopped else mode
 
