@@ -50,10 +50,9 @@ class RequestEntry:
         is_last = self._leaving.is_set()
         if is_last:
             streaming.end_connection_after(request)
-        is_health = path_check.is_health(request.raw_path.partition("?")[0])
         if self._live.is_fallback and not is_loopback(request.remote or ""):
             response: web.StreamResponse = _refuse_stranger()
-        elif is_health and request.method in {"GET", "HEAD"}:
+        elif _asks_for_health(request):
             response = self._report_health(request)
         else:
             await self._catch_up()
@@ -67,6 +66,12 @@ class RequestEntry:
         if is_last and not response.prepared:
             response.force_close()
         return response
+
+
+def _asks_for_health(request: web.BaseRequest) -> bool:
+    if request.method not in {"GET", "HEAD"}:
+        return False
+    return path_check.is_health(request.raw_path.partition("?")[0])
 
 
 def _refuse_stranger() -> web.Response:
