@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -59,8 +60,11 @@ class AvailabilityMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.sent)
     @rule(data=st.data(), is_whole=st.booleans())
     def answer(self, data, is_whole):
-        permit = self._take(data)
+        permit, sent_s = self._take(data)
         self.breaker.note_begun(permit)
+        if permit.is_probe and self.clock_s - sent_s >= PROBE_LOST_S:
+            # It was given up, and another went out in its place, whose outcome is no news now.
+            self.sent = [(replace(each, is_probe=False), at_s) for each, at_s in self.sent]
         if is_whole:
             self.breaker.note_success(permit)
 
@@ -75,13 +79,13 @@ class AvailabilityMachine(RuleBasedStateMachine):
     def fail(self, data, kind, until_s, retry_after_s, scope):
         until = None if until_s is None else self.wall + timedelta(seconds=until_s)
         self.breaker.note_failure(
-            self._take(data), kind, until=until, retry_after_s=retry_after_s, scope=scope
+            self._take(data)[0], kind, until=until, retry_after_s=retry_after_s, scope=scope
         )
 
     @precondition(lambda self: self.sent)
     @rule(data=st.data())
     def abandon(self, data):
-        self.breaker.note_abandoned(self._take(data))
+        self.breaker.note_abandoned(self._take(data)[0])
 
     @rule(seconds=st.sampled_from([0.5, 4, 6, 61, 301, 901, 3601]))
     def pass_time(self, seconds):
@@ -115,10 +119,23 @@ class AvailabilityMachine(RuleBasedStateMachine):
         assert self.breaker.standing(ZAI) is None
         assert self.told is None
 
-    def _take(self, data) -> Permit:
+    def _take(self, data) -> tuple[Permit, float]:
         index = data.draw(st.integers(0, len(self.sent) - 1))
-        return self.sent.pop(index)[0]
+        return self.sent.pop(index)
 
 
 TestAvailabilityMachine = AvailabilityMachine.TestCase
 TestAvailabilityMachine.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+
+
+def test_answer_of_a_probe_that_was_given_up_lifts_what_barred_the_backend():
+    clock_s = 0.0
+    breaker = CircuitBreaker(clock=lambda: clock_s, now=lambda: NOW, chance=lambda: 0.9)
+    breaker.note_failure(breaker.ask(ZAI, MODELS[0]), ACCOUNT)
+    clock_s += 3601
+    late = breaker.ask(ZAI, MODELS[0])
+    clock_s += PROBE_LOST_S
+    assert [late.is_probe, breaker.ask(ZAI, MODELS[0]).is_probe] == [True, True]
+    assert not breaker.ask(ZAI, MODELS[0]).is_open
+    breaker.note_begun(late)
+    assert breaker.ask(ZAI, MODELS[0]).is_open
