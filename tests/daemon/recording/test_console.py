@@ -149,10 +149,18 @@ def test_prompt_is_shown_without_what_a_terminal_obeys(prompt: str, expected: st
     assert shown(prompt) == expected
 
 
+LONGEST_LINE = len(f'[{"x" * 60}|zai] 1.3k→890 3421ms ({"x" * 200}) "{"x" * 40}…"')
+
+
+def test_longest_parts_make_the_longest_line() -> None:
+    longest = a_line(prompt="x" * 999, tier="x" * 999, reason="x" * 999)
+    assert len(format_line(longest, is_private=True)) == LONGEST_LINE
+
+
 @given(st.text(st.characters()), st.text(st.characters()))
 def test_whatever_the_client_sends_stays_one_printable_line(prompt: str, model: str) -> None:
     line = format_line(a_line(prompt=prompt, tier=model, reason=model), is_private=True)
-    assert len(line) <= 325  # the longest tier, reason and prompt, and the words between
+    assert len(line) <= LONGEST_LINE
     assert not any(sign in line for sign in "\x1b\r\n\x9b\u202e\u2067")
     line.encode()
 
