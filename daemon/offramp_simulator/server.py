@@ -39,7 +39,7 @@ class Simulator:
     ) -> None:
         """Listen nowhere yet.
 
-        With `zai_key` Z.ai takes that key alone, and Anthropic calls it a leak. `max_body_bytes`
+        With `zai_key` Z.ai takes only that key, and Anthropic calls it a leak. `max_body_bytes`
         replaces both services' own limits. `anthropic_refuses` and `zai_refuses` are the refusals
         that are on, of `anthropic_rules` and `zai_strictness`.
         """

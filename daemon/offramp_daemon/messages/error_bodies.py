@@ -109,12 +109,6 @@ def read_refusal(body: bytes, status: int) -> ServiceError | None:
     )
 
 
-def is_other_json(data: bytes) -> bool:
-    """Whether `data` is a whole JSON object and neither a message nor the event of one."""
-    answer = _decode(data)
-    return isinstance(answer, dict) and not isinstance(answer.get("type"), str)
-
-
 def _error_in(answer: dict[str, Any]) -> ServiceError | None:
     error = answer.get("error")
     if isinstance(error, dict):

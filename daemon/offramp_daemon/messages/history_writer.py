@@ -46,7 +46,7 @@ class Cleaner(Protocol):
     def texts(self, message: Message, parts: Parts, blocks: list[Block]) -> list[bytes]:
         """Return the JSON of the texts of a system item that has to become a reminder.
 
-        In `parts` is left what has to be said in a system item all the same.
+        In `parts` stays what still has to be said in a system item.
         """
 
 

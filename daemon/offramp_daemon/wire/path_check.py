@@ -12,8 +12,6 @@ import itertools
 import re
 from urllib.parse import unquote
 
-HEALTH = "/health"
-
 _VERSION, _MESSAGES, _COUNT_TOKENS = "v1", "messages", "count_tokens"
 _LONGEST = 500
 """Characters of a path that are looked at: more than any slip makes of it."""
