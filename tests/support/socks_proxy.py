@@ -5,16 +5,17 @@ Whatever it is asked for, it connects to one address, so that tests need no name
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tunnels import RefusedError, pass_on, serving
+
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import AsyncIterator
 
-_GONE = (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError)
 _NO_LOGIN, _LOGIN, _NONE_OF_THESE = 0, 2, 0xFF
 _CONNECT = 1
 _IPV4, _NAME, _IPV6 = 1, 3, 4
@@ -46,10 +47,6 @@ class SocksProxy:
         return f"{scheme}://{login}{'@' if login else ''}127.0.0.1:{self.port}"
 
 
-class _RefusedError(Exception):
-    """The answer for the client is out; the connection ends."""
-
-
 @dataclass
 class _Session:
     """One client's connection, up to the point from where bytes are only copied."""
@@ -65,7 +62,7 @@ class _Session:
             return await self._version_4()
         if version == 5:
             return await self._version_5()
-        raise _RefusedError  # as real ones do, without a word
+        raise RefusedError  # as real ones do, without a word
 
     async def _version_4(self) -> Asked:
         command, *number = await self.reader.readexactly(7)
@@ -77,7 +74,7 @@ class _Session:
         is_known = self.login is None or user == self.login[0]
         if command != _CONNECT or self.refuse_with or not is_known:
             self.writer.write(bytes([0, _REJECTED_4, 0, 0, 0, 0, 0, 0]))
-            raise _RefusedError
+            raise RefusedError
         self.writer.write(bytes([0, _GRANTED_4, 0, 0, 0, 0, 0, 0]))
         return Asked(4, host, port, is_name, user)
 
@@ -87,7 +84,7 @@ class _Session:
         method = _NO_LOGIN if self.login is None else _LOGIN
         if method not in offered:
             self.writer.write(bytes([5, _NONE_OF_THESE]))
-            raise _RefusedError
+            raise RefusedError
         self.writer.write(bytes([5, method]))
         user, password = await self._read_login() if method == _LOGIN else ("", "")
         version, command, _, kind = await self.reader.readexactly(4)
@@ -96,7 +93,7 @@ class _Session:
         code = UNKNOWN_COMMAND if command != _CONNECT or version != 5 else self.refuse_with
         self.writer.write(bytes([5, code, 0, _IPV4, 0, 0, 0, 0, 0, 0]))
         if code:
-            raise _RefusedError
+            raise RefusedError
         return Asked(5, host, port, kind == _NAME, user, password)
 
     async def _read_login(self) -> tuple[str, str]:
@@ -107,7 +104,7 @@ class _Session:
         is_right = (user, password) == self.login
         self.writer.write(bytes([1, 0 if is_right else 1]))
         if not is_right:
-            raise _RefusedError
+            raise RefusedError
         return user, password
 
     async def _read_host(self, kind: int) -> str:
@@ -118,7 +115,7 @@ class _Session:
             return socket.inet_ntoa(await self.reader.readexactly(4))
         if kind == _IPV6:
             return socket.inet_ntop(socket.AF_INET6, await self.reader.readexactly(16))
-        raise _RefusedError
+        raise RefusedError
 
 
 @contextlib.asynccontextmanager
@@ -136,55 +133,17 @@ async def socks_proxy(
     It can refuse all with a reply code of version 5, never answer, or say anything at all.
     """
     proxy = SocksProxy()
-    tasks: set[asyncio.Task[None]] = set()
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         proxy.clients += 1
-        try:
-            if is_mute:
-                await reader.read()
-            elif says:
-                await reader.readexactly(1)
-                writer.write(says)
-            else:
-                proxy.asked.append(await _Session(reader, writer, login, refuse_with).negotiate())
-                await _pass_on(reader, writer, address)
-        except (*_GONE, _RefusedError):
-            pass  # by the end of the test, or refused
-        finally:
-            writer.close()
+        if is_mute:
+            await reader.read()
+        elif says:
+            await reader.readexactly(1)
+            writer.write(says)
+        else:
+            proxy.asked.append(await _Session(reader, writer, login, refuse_with).negotiate())
+            await pass_on(reader, writer, address)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", port)
-    proxy.port = server.sockets[0].getsockname()[1]
-    try:
+    async with serving(handle, port) as proxy.port:
         yield proxy
-    finally:
-        server.close()
-        for task in tuple(tasks):
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
-
-
-async def _pass_on(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: tuple[str, int]
-) -> None:
-    onward_reader, onward = await asyncio.open_connection(*address)
-    try:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(_copy(reader, onward))
-            group.create_task(_copy(onward_reader, writer))
-    finally:
-        onward.close()
-
-
-async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(ConnectionError):
-        while data := await source.read(65536):
-            sink.write(data)
-            await sink.drain()
-        sink.close()

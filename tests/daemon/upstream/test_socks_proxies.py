@@ -15,7 +15,7 @@ from proxy_harness import CLAUDE_TOKEN, ZAI_KEY, running_proxy, settings_for
 from raw_client import OPUS, SONNET
 from raw_upstream import MESSAGE, SSE_HEAD, START, answer_message, chunk, raw_upstream
 from socks_proxy import GENERAL_FAILURE, HOST_UNREACHABLE, NOT_ALLOWED, Asked, socks_proxy
-from tls import Certificates, has_openssl, make_certificates
+from tls import has_openssl
 
 from offramp_daemon.upstream.client import Upstream
 
@@ -24,30 +24,10 @@ ADDRESS = "192.0.2.7"
 PASSWORD = "s0cks-passw0rd"
 
 pytestmark = [
+    pytest.mark.usefixtures("own_environment"),
     pytest.mark.skipif(not has_openssl(), reason="the openssl command is not here"),
     pytest.mark.skipif(sys.platform == "darwin", reason="its keychain knows no SSL_CERT_FILE"),
 ]
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory) -> Certificates:
-    return make_certificates(tmp_path_factory.mktemp("tls"), f"DNS:{HOST}")
-
-
-@pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch, certificates: Certificates) -> None:
-    """No proxy of this machine's, and an authority that is trusted."""
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))
-    monkeypatch.delenv("NODE_EXTRA_CA_CERTS", raising=False)
-
-
-@pytest.fixture
-async def upstream(certificates):
-    async with raw_upstream(answer_message, tls=certificates.server_context()) as upstream:
-        yield upstream
 
 
 @pytest.fixture
