@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from offramp_core.quota.windows import PlanQuota
     from offramp_daemon.config.live_settings import LiveSettings
     from offramp_daemon.exchange import Exchange
-    from offramp_daemon.messages.outcome import Outcome
+    from offramp_daemon.messages.answers.outcome import Outcome
     from offramp_daemon.recording.console import Console
     from offramp_daemon.resilience.breaker_state import StandingChange
 

@@ -14,8 +14,8 @@ from offramp_core.control import api
 from offramp_core.redaction import MASK, holds_key, model_name
 from offramp_core.usage.records import RequestRecord, format_timestamp
 from offramp_daemon.messages import request_body
-from offramp_daemon.messages.outcome import Outcome
-from offramp_daemon.messages.usage_meter import TokenUsage, UsageMeter
+from offramp_daemon.messages.answers.outcome import Outcome
+from offramp_daemon.messages.answers.usage_meter import TokenUsage, UsageMeter
 
 if TYPE_CHECKING:
     from aiohttp import web

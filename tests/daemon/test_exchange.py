@@ -9,10 +9,10 @@ from aiohttp.test_utils import make_mocked_request
 from proxy_harness import ZAI_KEY, settings_for
 
 from offramp_daemon.exchange import Exchange
-from offramp_daemon.messages.outcome import of_abandoned
+from offramp_daemon.messages.answers.outcome import of_abandoned
 
 if TYPE_CHECKING:
-    from offramp_daemon.messages.outcome import Outcome
+    from offramp_daemon.messages.answers.outcome import Outcome
 
 SETTINGS = settings_for("http://127.0.0.1:9", "http://127.0.0.1:9")
 LEFT = of_abandoned(200, is_stopping=False)

@@ -24,10 +24,10 @@ from request_bodies import ANTHROPIC_BACKEND, ZAI_BACKEND
 
 from offramp_core.settings import default_routes
 from offramp_daemon.messages import request_body, transform
-from offramp_daemon.messages.errors import RequestFailedError
-from offramp_daemon.messages.first_event import FirstEventReader
+from offramp_daemon.messages.answers.errors import RequestFailedError
+from offramp_daemon.messages.answers.first_event import FirstEventReader
+from offramp_daemon.messages.answers.usage_meter import UsageMeter
 from offramp_daemon.messages.request_body import MalformedBodyError
-from offramp_daemon.messages.usage_meter import UsageMeter
 from offramp_daemon.services import QUOTA_READERS
 from offramp_daemon.services.plan_reading import NoQuotaError
 from offramp_daemon.wire import headers

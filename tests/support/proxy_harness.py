@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from offramp_core.control.api import Pause
     from offramp_core.usage.records import RequestRecord
     from offramp_daemon.exchange import Exchange
-    from offramp_daemon.messages.outcome import Outcome
+    from offramp_daemon.messages.answers.outcome import Outcome
     from offramp_daemon.recording.console import RequestLine
     from offramp_daemon.resilience.circuit_breaker import SpentUntil
     from offramp_daemon.routing.router import Chooser

@@ -12,20 +12,17 @@ from typing import TYPE_CHECKING
 
 from offramp_core.model_limits import limits_for
 from offramp_core.services.service import LONG_CONTEXT_SUFFIX
-from offramp_daemon.messages import (
-    delegate_body,
-    json_splice,
-    model_fit,
-    thinking_field,
-)
-from offramp_daemon.messages.errors import Failure, RequestFailedError
-from offramp_daemon.messages.history_survey import survey
-from offramp_daemon.messages.history_writer import AsTheyCame, HistoryWriter
+from offramp_daemon.messages import json_splice
+from offramp_daemon.messages.answers.errors import Failure, RequestFailedError
+from offramp_daemon.messages.delegate import delegate_body, model_fit
+from offramp_daemon.messages.history import thinking_field
+from offramp_daemon.messages.history.history_survey import survey
+from offramp_daemon.messages.history.history_writer import AsTheyCame, HistoryWriter
 from offramp_daemon.messages.json_splice import Piece, SpliceError
 
 if TYPE_CHECKING:
     from offramp_core.settings import Backend, Route
-    from offramp_daemon.messages.history_survey import Repairs
+    from offramp_daemon.messages.history.history_survey import Repairs
     from offramp_daemon.messages.request_body import RequestBody
 
 

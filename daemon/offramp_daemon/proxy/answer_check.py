@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from offramp_core.control import api
 from offramp_core.model_limits import limits_for
 from offramp_core.services import service_of
-from offramp_daemon.messages import error_bodies, errors, first_event
-from offramp_daemon.messages.error_bodies import Form
-from offramp_daemon.messages.errors import RETRY_AFTER, Failure
-from offramp_daemon.messages.first_event import FirstEventReader
+from offramp_daemon.messages.answers import error_bodies, errors, first_event
+from offramp_daemon.messages.answers.error_bodies import Form
+from offramp_daemon.messages.answers.errors import RETRY_AFTER, Failure
+from offramp_daemon.messages.answers.first_event import FirstEventReader
 from offramp_daemon.proxy import address_hint, responses, streaming
 from offramp_daemon.proxy.offload import aside, coded_weight
 from offramp_daemon.routing import keep_rules
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from offramp_core.settings import Backend
     from offramp_daemon.exchange import Exchange
-    from offramp_daemon.messages.error_bodies import ServiceError
+    from offramp_daemon.messages.answers.error_bodies import ServiceError
 
 LARGE_BYTES = 1_000_000
 """A longer body may well be too long, whatever the model: a refusal that says nothing of its cause

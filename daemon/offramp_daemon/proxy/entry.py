@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from offramp_core.addresses import is_loopback
-from offramp_daemon.messages.errors import Failure
+from offramp_daemon.messages.answers.errors import Failure
 from offramp_daemon.proxy import streaming
 from offramp_daemon.wire import path_check
 

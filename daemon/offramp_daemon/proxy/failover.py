@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from offramp_core.control import api
 from offramp_core.settings import ANTHROPIC
-from offramp_daemon.messages import outcome
-from offramp_daemon.messages.errors import Failure, RequestFailedError
+from offramp_daemon.messages.answers import outcome
+from offramp_daemon.messages.answers.errors import Failure, RequestFailedError
 from offramp_daemon.proxy import answer_check, failover_policy, responses, streaming
 from offramp_daemon.proxy.forwarder import ERROR_STATUS
 from offramp_daemon.resilience.circuit_breaker import nothing_known

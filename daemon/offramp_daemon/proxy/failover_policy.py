@@ -12,7 +12,7 @@ from offramp_core.control import api
 if TYPE_CHECKING:
     import aiohttp
 
-    from offramp_daemon.messages.errors import Failure
+    from offramp_daemon.messages.answers.errors import Failure
 
 _QUOTA_STATUS = 429
 _NOT_FOR_THIS_CLIENT = frozenset({401, 403, 404})

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from offramp_core.services import SERVICES
 from offramp_core.settings import ANTHROPIC, Backend
-from offramp_daemon.messages import thinking, transform
+from offramp_daemon.messages import transform
+from offramp_daemon.messages.history import thinking
 from offramp_daemon.proxy import streaming
 from offramp_daemon.proxy.offload import aside, weight
 from offramp_daemon.wire import headers

@@ -15,7 +15,7 @@ from aiohttp import web
 from offramp_core.settings import ANTHROPIC, Secret
 from offramp_daemon.exchange import Exchange, OutcomeListener
 from offramp_daemon.messages import request_body
-from offramp_daemon.messages.errors import Failure, RequestFailedError
+from offramp_daemon.messages.answers.errors import Failure, RequestFailedError
 from offramp_daemon.proxy import request_reader, responses, streaming
 from offramp_daemon.proxy.body_memory import BodyMemory
 from offramp_daemon.proxy.failover import Failover

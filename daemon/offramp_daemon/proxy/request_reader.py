@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from offramp_core.addresses import client_base_url, is_usable_host
-from offramp_daemon.messages.errors import RETRY_AFTER, Failure, RequestFailedError
+from offramp_daemon.messages.answers.errors import RETRY_AFTER, Failure, RequestFailedError
 from offramp_daemon.proxy.body_memory import BodyMemory, Share
 from offramp_daemon.wire import path_check
 

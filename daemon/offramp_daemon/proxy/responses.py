@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from offramp_daemon.messages import answer_repair, outcome, tool_calls
-from offramp_daemon.messages.tool_calls import ToolCallRepair
-from offramp_daemon.messages.usage_meter import UsageMeter
+from offramp_daemon.messages.answers import answer_repair, outcome, tool_calls
+from offramp_daemon.messages.answers.tool_calls import ToolCallRepair
+from offramp_daemon.messages.answers.usage_meter import UsageMeter
 from offramp_daemon.proxy import streaming
 from offramp_daemon.proxy.offload import aside, coded_weight
 from offramp_daemon.proxy.streaming import CutStreamError
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import aiohttp
 
     from offramp_daemon.exchange import Exchange
-    from offramp_daemon.messages.answer_repair import StreamRepair
-    from offramp_daemon.messages.errors import Failure
+    from offramp_daemon.messages.answers.answer_repair import StreamRepair
+    from offramp_daemon.messages.answers.errors import Failure
     from offramp_daemon.messages.request_body import RequestBody
 
 PLAIN_LIMIT_BYTES = 32 * 1024 * 1024

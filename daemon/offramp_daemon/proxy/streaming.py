@@ -18,15 +18,15 @@ from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.http import HttpProcessingError
 
 from offramp_core.control import api
-from offramp_daemon.messages.errors import Failure, RequestFailedError
+from offramp_daemon.messages.answers.errors import Failure, RequestFailedError
 from offramp_daemon.wire import headers
 from offramp_daemon.wire.content_coding import ContentCodingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from offramp_daemon.messages.answer_repair import StreamRepair
-    from offramp_daemon.messages.usage_meter import UsageMeter
+    from offramp_daemon.messages.answers.answer_repair import StreamRepair
+    from offramp_daemon.messages.answers.usage_meter import UsageMeter
 
 
 _BEGUN = web.RequestKey("offramp_answer_begun", bool)

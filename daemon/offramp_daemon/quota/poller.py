@@ -17,7 +17,7 @@ from multidict import CIMultiDict
 
 from offramp_core.services import SERVICES
 from offramp_daemon.clock import Clock, utc_now
-from offramp_daemon.messages.errors import RequestFailedError
+from offramp_daemon.messages.answers.errors import RequestFailedError
 from offramp_daemon.quota.poll_schedule import Schedule
 from offramp_daemon.services import QUOTA_READERS
 from offramp_daemon.services.plan_reading import MOST_BYTES, NoQuotaError

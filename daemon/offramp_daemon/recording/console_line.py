@@ -9,7 +9,7 @@ from offramp_daemon.routing.tiers import tier_of
 
 if TYPE_CHECKING:
     from offramp_daemon.exchange import Exchange
-    from offramp_daemon.messages.outcome import Outcome
+    from offramp_daemon.messages.answers.outcome import Outcome
 
 
 def console_line(exchange: Exchange, outcome: Outcome) -> RequestLine:

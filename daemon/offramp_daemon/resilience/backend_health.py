@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from offramp_core.settings import Backend, Settings
     from offramp_daemon.clock import Clock
     from offramp_daemon.exchange import Exchange, OutcomeListener
-    from offramp_daemon.messages.outcome import Outcome
+    from offramp_daemon.messages.answers.outcome import Outcome
     from offramp_daemon.quota.tracker import QuotaTracker
     from offramp_daemon.resilience.breaker_state import Standing, StandingChange
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from offramp_core.settings import Backend
     from offramp_daemon.exchange import Permit
-    from offramp_daemon.messages.outcome import Scope
+    from offramp_daemon.messages.answers.outcome import Scope
 
 Sender = Callable[[], Hashable] | None
 """Tells the senders of requests apart, at some cost; None where each request stands for itself."""

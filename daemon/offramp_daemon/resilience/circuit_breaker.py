@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from offramp_core.settings import Backend
     from offramp_daemon.clock import Clock
     from offramp_daemon.exchange import Exchange
-    from offramp_daemon.messages.outcome import Outcome, Scope
+    from offramp_daemon.messages.answers.outcome import Outcome, Scope
 
 PROBE_LOST_S = 900.0
 """A probe that is silent for so long is replaced: should its outcome never be noted, the backend

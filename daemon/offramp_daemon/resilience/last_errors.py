@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from offramp_core.settings import Backend
     from offramp_daemon.clock import Clock
     from offramp_daemon.exchange import Exchange
-    from offramp_daemon.messages.outcome import Outcome
+    from offramp_daemon.messages.answers.outcome import Outcome
 
 _LONGEST_WHY = 200
 

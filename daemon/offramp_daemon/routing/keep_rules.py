@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeGuard
 
 from offramp_core.model_limits import limits_for
+from offramp_daemon.messages.delegate.tool_list import is_advisor
 from offramp_daemon.messages.request_body import (
     ContentBlock,
     RequestBody,
@@ -12,7 +13,6 @@ from offramp_daemon.messages.request_body import (
     text_of,
     without_billing_line,
 )
-from offramp_daemon.messages.tool_list import is_advisor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

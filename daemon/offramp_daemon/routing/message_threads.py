@@ -12,7 +12,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from offramp_core.settings import ANTHROPIC
-from offramp_daemon.messages.errors import Failure, RequestFailedError
+from offramp_daemon.messages.answers.errors import Failure, RequestFailedError
 from offramp_daemon.routing.decision import Decision
 from offramp_daemon.routing.router import is_of_delegate
 

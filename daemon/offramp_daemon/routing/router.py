@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from offramp_core.services import DELEGATE
 from offramp_core.services.service import LONG_CONTEXT_SUFFIX
 from offramp_core.settings import ANTHROPIC, Route, Settings
-from offramp_daemon.messages.errors import Failure, RequestFailedError
+from offramp_daemon.messages.answers.errors import Failure, RequestFailedError
 from offramp_daemon.routing.decision import ORDINARY, Circumstances, Decision
 from offramp_daemon.routing.keep_rules import is_quota_probe, reasons_to_keep
 from offramp_daemon.routing.tiers import claude_tier, is_execution

@@ -18,7 +18,7 @@ from offramp_daemon.trouble.watch import DelegationWatch, Subject
 if TYPE_CHECKING:
     from offramp_core.settings import Route, Settings
     from offramp_daemon.exchange import Exchange
-    from offramp_daemon.messages.outcome import Outcome
+    from offramp_daemon.messages.answers.outcome import Outcome
     from offramp_daemon.messages.request_body import RequestBody
     from offramp_daemon.routing.decision import Decision
     from offramp_daemon.trouble.watch import Skip

@@ -19,7 +19,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from offramp_core.outbound_proxy import DIRECT
-from offramp_daemon.messages.errors import RequestFailedError
+from offramp_daemon.messages.answers.errors import RequestFailedError
 from offramp_daemon.upstream import connector, failures, tls
 from offramp_daemon.upstream.connector import SocksConnector, SocksRequest, open_socket
 from offramp_daemon.upstream.network_watch import NetworkWatch

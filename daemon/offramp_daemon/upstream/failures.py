@@ -14,7 +14,7 @@ import aiohttp
 
 from offramp_core.control import api
 from offramp_core.outbound_proxy import BadProxyError
-from offramp_daemon.messages.errors import Failure
+from offramp_daemon.messages.answers.errors import Failure
 from offramp_daemon.upstream.socks import SocksError
 
 _CURE = "Check HTTPS_PROXY (or HTTP_PROXY, or ALL_PROXY) where the daemon runs."

@@ -15,8 +15,8 @@ import aiohttp
 import msgspec
 
 from offramp_core.services import service_of
-from offramp_daemon.messages import error_bodies, errors
-from offramp_daemon.messages.errors import RequestFailedError
+from offramp_daemon.messages.answers import error_bodies, errors
+from offramp_daemon.messages.answers.errors import RequestFailedError
 from offramp_daemon.upstream.client import Upstream
 from offramp_daemon.wire import headers
 

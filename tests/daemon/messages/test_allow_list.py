@@ -26,7 +26,8 @@ from request_bodies import (
 )
 
 from offramp_core.settings import Route
-from offramp_daemon.messages import delegate_body, transform
+from offramp_daemon.messages import transform
+from offramp_daemon.messages.delegate import delegate_body
 
 MARK = "unknown-mark"
 NEW = {"new_field": MARK}

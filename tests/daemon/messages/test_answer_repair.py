@@ -14,8 +14,9 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offramp_daemon.messages import answer_repair, request_body
-from offramp_daemon.messages.answer_repair import StreamRepair, open_stream
+from offramp_daemon.messages import request_body
+from offramp_daemon.messages.answers import answer_repair
+from offramp_daemon.messages.answers.answer_repair import StreamRepair, open_stream
 from offramp_daemon.wire.content_coding import ContentCodingError
 
 if TYPE_CHECKING:

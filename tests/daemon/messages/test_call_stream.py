@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from offramp_daemon.messages import request_body
-from offramp_daemon.messages.call_stream import HELD_LIMIT_BYTES, CallStream
-from offramp_daemon.messages.tool_calls import ToolCallRepair
+from offramp_daemon.messages.answers.call_stream import HELD_LIMIT_BYTES, CallStream
+from offramp_daemon.messages.answers.tool_calls import ToolCallRepair
 
 REQUEST = json.dumps(
     {

@@ -9,8 +9,8 @@ from request_bodies import ZAI_KEY, encode
 
 from offramp_core.control import api
 from offramp_core.services import zai
-from offramp_daemon.messages import errors
-from offramp_daemon.messages.error_bodies import Form, read_refusal
+from offramp_daemon.messages.answers import errors
+from offramp_daemon.messages.answers.error_bodies import Form, read_refusal
 
 HINT = "ZAI_BASE_URL is probably wrong."
 PAGES = {

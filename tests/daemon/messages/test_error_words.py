@@ -7,8 +7,8 @@ from request_bodies import encode
 
 from offramp_core.control import api
 from offramp_core.services import OTHER, zai
-from offramp_daemon.messages import errors
-from offramp_daemon.messages.error_bodies import read_refusal
+from offramp_daemon.messages.answers import errors
+from offramp_daemon.messages.answers.error_bodies import read_refusal
 
 TOO_LONG = [
     "prompt is too long: 210000 tokens > 200000 maximum",

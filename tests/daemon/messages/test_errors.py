@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from request_bodies import ZAI_KEY, anything, encode, unhurried
 
 from offramp_core.services import zai
-from offramp_daemon.messages import error_bodies, errors
-from offramp_daemon.messages.error_bodies import ServiceError
-from offramp_daemon.messages.errors import Failure, RequestFailedError
+from offramp_daemon.messages.answers import error_bodies, errors
+from offramp_daemon.messages.answers.error_bodies import ServiceError
+from offramp_daemon.messages.answers.errors import Failure, RequestFailedError
 
 NO_RETRY = {"x-should-retry": "false"}
 RETRY: dict[str, str] = {}

@@ -13,8 +13,8 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offramp_daemon.messages.error_bodies import Form
-from offramp_daemon.messages.first_event import LIMIT_BYTES, FirstEventReader
+from offramp_daemon.messages.answers.error_bodies import Form
+from offramp_daemon.messages.answers.first_event import LIMIT_BYTES, FirstEventReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable

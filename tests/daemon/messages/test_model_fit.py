@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from request_bodies import ZAI_BACKEND, ask, read
 
 from offramp_core.settings import Route
-from offramp_daemon.messages import model_fit, transform
+from offramp_daemon.messages import transform
+from offramp_daemon.messages.delegate import model_fit
 
 DISABLED = {"type": "disabled"}
 

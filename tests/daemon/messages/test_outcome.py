@@ -5,9 +5,15 @@ from __future__ import annotations
 import pytest
 
 from offramp_core.control import api
-from offramp_daemon.messages.errors import RETRY_AFTER, Failure
-from offramp_daemon.messages.outcome import Outcome, of_abandoned, of_answer, of_cut, of_failure
-from offramp_daemon.messages.usage_meter import UsageMeter
+from offramp_daemon.messages.answers.errors import RETRY_AFTER, Failure
+from offramp_daemon.messages.answers.outcome import (
+    Outcome,
+    of_abandoned,
+    of_answer,
+    of_cut,
+    of_failure,
+)
+from offramp_daemon.messages.answers.usage_meter import UsageMeter
 
 START = b'event: message_start\ndata: {"type":"message_start","message":{"model":"m"}}\n\n'
 STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'

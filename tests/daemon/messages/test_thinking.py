@@ -21,7 +21,8 @@ from request_bodies import (
     user,
 )
 
-from offramp_daemon.messages import request_body, thinking
+from offramp_daemon.messages import request_body
+from offramp_daemon.messages.history import thinking
 from offramp_daemon.messages.request_body import MalformedBodyError
 
 OWNS = st.sampled_from(["anthropic", "not-anthropic", "none"])

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from request_bodies import unhurried
 
-from offramp_daemon.messages import thinking
+from offramp_daemon.messages.history import thinking
 
 WANTED = [
     "messages.1.content.0: Invalid `signature` in `thinking` block",

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from offramp_daemon.messages import request_body
-from offramp_daemon.messages.tool_calls import ToolCallRepair, may_call_tools
+from offramp_daemon.messages.answers.tool_calls import ToolCallRepair, may_call_tools
 from offramp_daemon.messages.tool_names import is_valid_id, is_valid_name
 
 BASH = {"name": "Bash", "input_schema": {"type": "object"}}

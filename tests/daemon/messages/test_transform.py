@@ -32,7 +32,7 @@ from request_bodies import (
 
 from offramp_core.settings import Route
 from offramp_daemon.messages import request_body, transform
-from offramp_daemon.messages.errors import RequestFailedError
+from offramp_daemon.messages.answers.errors import RequestFailedError
 from offramp_daemon.messages.request_body import MalformedBodyError
 
 PLACEHOLDER = text("(no content)")

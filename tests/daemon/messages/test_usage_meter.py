@@ -11,8 +11,8 @@ import brotli
 import pytest
 import zstandard
 
-from offramp_daemon.messages import usage_meter as meter_module
-from offramp_daemon.messages.usage_meter import JSON_LIMIT_BYTES, TokenUsage, UsageMeter
+from offramp_daemon.messages.answers import usage_meter as meter_module
+from offramp_daemon.messages.answers.usage_meter import JSON_LIMIT_BYTES, TokenUsage, UsageMeter
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ import zstandard
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from offramp_daemon.messages.usage_meter import TokenUsage, UsageMeter
+from offramp_daemon.messages.answers.usage_meter import TokenUsage, UsageMeter
 from offramp_daemon.wire import sse
 from offramp_daemon.wire.sse import EventReader
 

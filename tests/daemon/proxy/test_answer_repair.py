@@ -18,7 +18,7 @@ from proxy_harness import CLAUDE_TOKEN
 from raw_client import connected, post, read_to_end
 from raw_upstream import SSE_HEAD, Connection, RawUpstream, chunk, json_answer, raw_upstream
 
-from offramp_daemon.messages import answer_repair
+from offramp_daemon.messages.answers import answer_repair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from raw_client import connected, post, read_to_end
 
-from offramp_daemon.messages.errors import RequestFailedError
+from offramp_daemon.messages.answers.errors import RequestFailedError
 from offramp_daemon.proxy.body_memory import SMALL_BYTES, BodyMemory, Share
 from offramp_daemon.proxy.request_reader import read_body
 

@@ -25,7 +25,7 @@ from raw_upstream import (
 )
 
 from offramp_core.settings import Route
-from offramp_daemon.messages import first_event
+from offramp_daemon.messages.answers import first_event
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

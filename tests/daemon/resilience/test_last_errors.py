@@ -15,17 +15,17 @@ from offramp_core.control import api
 from offramp_core.services import zai
 from offramp_core.settings import ANTHROPIC, Secret
 from offramp_daemon.exchange import Exchange
-from offramp_daemon.messages.error_bodies import ServiceError
-from offramp_daemon.messages.errors import Failure, from_delegate
-from offramp_daemon.messages.outcome import of_abandoned, of_answer, of_failure
+from offramp_daemon.messages.answers.error_bodies import ServiceError
+from offramp_daemon.messages.answers.errors import Failure, from_delegate
+from offramp_daemon.messages.answers.outcome import of_abandoned, of_answer, of_failure
+from offramp_daemon.messages.answers.usage_meter import UsageMeter
 from offramp_daemon.messages.request_body import read
-from offramp_daemon.messages.usage_meter import UsageMeter
 from offramp_daemon.resilience.last_errors import LastErrors
 from offramp_daemon.routing.router import Decision
 
 if TYPE_CHECKING:
     from offramp_core.settings import Backend
-    from offramp_daemon.messages.outcome import Outcome
+    from offramp_daemon.messages.answers.outcome import Outcome
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 SETTINGS = settings_for("http://127.0.0.1:9", "http://127.0.0.1:9")

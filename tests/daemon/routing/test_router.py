@@ -30,7 +30,7 @@ from offramp_core.settings import (
     default_routes,
 )
 from offramp_daemon.messages import request_body
-from offramp_daemon.messages.errors import RequestFailedError
+from offramp_daemon.messages.answers.errors import RequestFailedError
 from offramp_daemon.messages.request_body import MalformedBodyError
 from offramp_daemon.routing import affinity, keep_rules, router, tiers
 from offramp_daemon.routing.decision import ORDINARY, AutopilotChoice, Circumstances

@@ -44,8 +44,9 @@ from offramp_core.services import SERVICES, service_of
 from offramp_core.settings import Secret
 from offramp_core.wording import colours
 from offramp_core.wording.formatting import backend_name
-from offramp_daemon.messages import errors, request_body
-from offramp_daemon.messages.error_bodies import ServiceError
+from offramp_daemon.messages import request_body
+from offramp_daemon.messages.answers import errors
+from offramp_daemon.messages.answers.error_bodies import ServiceError
 from offramp_daemon.routing import router
 
 key, home = sys.argv[1], Path(sys.argv[2])

@@ -15,7 +15,7 @@ from offramp_core.settings import ANTHROPIC, Route
 from offramp_core.wording.trouble_text import cure_text
 from offramp_daemon.exchange import Exchange
 from offramp_daemon.messages import request_body
-from offramp_daemon.messages.outcome import Outcome, of_abandoned, of_cut
+from offramp_daemon.messages.answers.outcome import Outcome, of_abandoned, of_cut
 from offramp_daemon.routing import router
 from offramp_daemon.routing.affinity import Conversation
 from offramp_daemon.routing.decision import Decision

@@ -13,8 +13,8 @@ import pytest
 import zstandard
 
 from hostile_corpus import MIB, Hostile, corpus, padded_twice
-from offramp_daemon.messages import answer_envelope
-from offramp_daemon.messages.usage_meter import UsageMeter
+from offramp_daemon.messages.answers import answer_envelope
+from offramp_daemon.messages.answers.usage_meter import UsageMeter
 from offramp_daemon.wire.content_coding import ContentCodingError, Decoder, decode_all
 from offramp_daemon.wire.work_budget import (
     ASIDE,

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from offramp_core.control import api
 from offramp_core.services import ErrorKind
-from offramp_daemon.messages import error_words
-from offramp_daemon.messages.error_bodies import Form
+from offramp_daemon.messages.answers import error_words
+from offramp_daemon.messages.answers.error_bodies import Form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from offramp_core.services import Service
-    from offramp_daemon.messages.error_bodies import ServiceError
+    from offramp_daemon.messages.answers.error_bodies import ServiceError
 
 RETRY_AFTER = "Retry-After"
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from offramp_daemon.messages.tool_calls import MARK
+from offramp_daemon.messages.answers.tool_calls import MARK
 
 HELD_LIMIT_BYTES = 256 * 1024
 """A longer event is passed on as it came, so that one without an end can't fill the memory."""

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from offramp_core.services import service_of
 from offramp_core.services.accepts import NEVER
-from offramp_daemon.messages import account_email, allow_list, json_splice, tool_list
-from offramp_daemon.messages.allow_list import Wanted, keep_within
-from offramp_daemon.messages.delegate_messages import DelegateCleaner
-from offramp_daemon.messages.history_survey import survey
-from offramp_daemon.messages.history_writer import HistoryWriter
+from offramp_daemon.messages import json_splice
+from offramp_daemon.messages.delegate import account_email, allow_list, tool_list
+from offramp_daemon.messages.delegate.allow_list import Wanted, keep_within
+from offramp_daemon.messages.delegate.delegate_messages import DelegateCleaner
+from offramp_daemon.messages.history.history_survey import survey
+from offramp_daemon.messages.history.history_writer import HistoryWriter
 from offramp_daemon.messages.json_splice import Piece, SpliceError
 from offramp_daemon.messages.request_body import (
     has_billing_line,
@@ -25,7 +26,7 @@ from offramp_daemon.messages.request_body import (
 if TYPE_CHECKING:
     from offramp_core.backend import Backend
     from offramp_core.services import Model
-    from offramp_daemon.messages.history_survey import Target
+    from offramp_daemon.messages.history.history_survey import Target
     from offramp_daemon.messages.request_body import RequestBody
 
 NO_ADVISOR = "The advisor tool is not available in this conversation. Go on without it."

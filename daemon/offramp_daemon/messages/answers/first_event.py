@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from offramp_daemon.messages import error_bodies
+from offramp_daemon.messages.answers import error_bodies
 from offramp_daemon.wire.content_coding import ContentCodingError, Decoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from offramp_daemon.messages.error_bodies import ServiceError
+    from offramp_daemon.messages.answers.error_bodies import ServiceError
 
 HOLD_S = 3.0
 """For so long pings and comments are held back from the client, for whom they are signs of life."""

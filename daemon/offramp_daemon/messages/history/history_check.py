@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from offramp_daemon.messages.history.thinking import SERVER_CALLS, THINKING, is_own_thinking
 from offramp_daemon.messages.request_body import (
     ContentBlock,
     ToolInput,
     is_blank,
     is_blank_text,
 )
-from offramp_daemon.messages.thinking import SERVER_CALLS, THINKING, is_own_thinking
 from offramp_daemon.messages.tool_names import is_valid_id, is_valid_name
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from offramp_daemon.messages.history_survey import Target
-    from offramp_daemon.messages.message_edit import Change
+    from offramp_daemon.messages.history.history_survey import Target
+    from offramp_daemon.messages.history.message_edit import Change
     from offramp_daemon.messages.request_body import Message
 
 

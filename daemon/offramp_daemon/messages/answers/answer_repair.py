@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from offramp_daemon.messages.call_stream import CallStream
-from offramp_daemon.messages.tool_calls import ToolCallRepair
-from offramp_daemon.messages.usage_meter import DECODED_LIMIT_BYTES
+from offramp_daemon.messages.answers.call_stream import CallStream
+from offramp_daemon.messages.answers.tool_calls import ToolCallRepair
+from offramp_daemon.messages.answers.usage_meter import DECODED_LIMIT_BYTES
 from offramp_daemon.wire.content_coding import ContentCodingError, Decoder
 
 if TYPE_CHECKING:

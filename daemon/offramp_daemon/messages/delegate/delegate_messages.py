@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from offramp_daemon.messages import account_email, block_words, json_splice
+from offramp_daemon.messages import block_words, json_splice
+from offramp_daemon.messages.delegate import account_email
 
 if TYPE_CHECKING:
-    from offramp_daemon.messages.allow_list import AllowList
+    from offramp_daemon.messages.delegate.allow_list import AllowList
+    from offramp_daemon.messages.history.message_edit import Block
     from offramp_daemon.messages.json_splice import Piece
-    from offramp_daemon.messages.message_edit import Block
     from offramp_daemon.messages.request_body import Message, RequestBody
 
 

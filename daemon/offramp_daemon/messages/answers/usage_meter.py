@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from offramp_daemon.messages import answer_envelope
-from offramp_daemon.messages.answer_envelope import Envelope
+from offramp_daemon.messages.answers import answer_envelope
+from offramp_daemon.messages.answers.answer_envelope import Envelope
 from offramp_daemon.wire.content_coding import ContentCodingError, Decoder
 from offramp_daemon.wire.sse import EventReader
 from offramp_daemon.wire.work_budget import LIVE, OverBudgetError, WorkBudget

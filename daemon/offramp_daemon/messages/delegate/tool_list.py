@@ -12,13 +12,13 @@ import msgspec
 
 from offramp_core.services import anthropic
 from offramp_daemon.messages import json_splice
-from offramp_daemon.messages.allow_list import keep_within
-from offramp_daemon.messages.tool_schema import SchemaFilter
+from offramp_daemon.messages.delegate.allow_list import keep_within
+from offramp_daemon.messages.delegate.tool_schema import SchemaFilter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from offramp_daemon.messages.allow_list import Wanted
+    from offramp_daemon.messages.delegate.allow_list import Wanted
     from offramp_daemon.messages.json_splice import Piece
 
 _LARGEST_KEPT_BYTES = 1024 * 1024

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from offramp_core.control import api
-from offramp_daemon.messages.errors import RETRY_AFTER, trouble_of
+from offramp_daemon.messages.answers.errors import RETRY_AFTER, trouble_of
 
 if TYPE_CHECKING:
     from offramp_core.usage.records import Status
-    from offramp_daemon.messages.errors import Failure
-    from offramp_daemon.messages.usage_meter import UsageMeter
+    from offramp_daemon.messages.answers.errors import Failure
+    from offramp_daemon.messages.answers.usage_meter import UsageMeter
 
 Scope = Literal["backend", "family"]
 """What a failure speaks of: the whole backend, or one model family at it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from offramp_daemon.messages import json_splice
-from offramp_daemon.messages.message_edit import (
+from offramp_daemon.messages.history.message_edit import (
     PLACEHOLDER,
     Change,
     blocks_of,
@@ -18,9 +18,9 @@ from offramp_daemon.messages.message_edit import (
 )
 
 if TYPE_CHECKING:
-    from offramp_daemon.messages.history_survey import Repairs
+    from offramp_daemon.messages.history.history_survey import Repairs
+    from offramp_daemon.messages.history.message_edit import Block
     from offramp_daemon.messages.json_splice import Piece
-    from offramp_daemon.messages.message_edit import Block
     from offramp_daemon.messages.request_body import Message, RequestBody
 
 Parts = dict[str, "Piece"]

@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from offramp_daemon.messages import json_splice, thinking
-from offramp_daemon.messages.history_check import has_odd_content, is_fine
-from offramp_daemon.messages.message_edit import Change
+from offramp_daemon.messages import json_splice
+from offramp_daemon.messages.history import thinking
+from offramp_daemon.messages.history.history_check import has_odd_content, is_fine
+from offramp_daemon.messages.history.message_edit import Change
+from offramp_daemon.messages.history.system_places import misplaced
+from offramp_daemon.messages.history.thinking import SERVER_CALLS
 from offramp_daemon.messages.request_body import (
     ContentBlock,
     ToolInput,
@@ -25,17 +28,15 @@ from offramp_daemon.messages.request_body import (
     is_blank_text,
     text_of,
 )
-from offramp_daemon.messages.system_places import misplaced
-from offramp_daemon.messages.thinking import SERVER_CALLS
 from offramp_daemon.messages.tool_names import CallIds, KnownTools, is_valid_name, repaired_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from offramp_core.backend import OwnThinking
+    from offramp_daemon.messages.history.thinking import Cuts
     from offramp_daemon.messages.json_splice import Piece
     from offramp_daemon.messages.request_body import Message, RequestBody
-    from offramp_daemon.messages.thinking import Cuts
 
 Target = Literal["claude", "gateway", "delegate"]
 """Who gets the conversation: Claude; another service that takes system items among the messages;

@@ -14,17 +14,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
-from offramp_daemon.messages import account_email, block_words, json_splice
+from offramp_daemon.messages import block_words, json_splice
+from offramp_daemon.messages.delegate import account_email
+from offramp_daemon.messages.history.message_edit import PLACEHOLDER, kind_of
+from offramp_daemon.messages.history.thinking import THINKING
 from offramp_daemon.messages.json_splice import Piece, SpliceError
-from offramp_daemon.messages.message_edit import PLACEHOLDER, kind_of
 from offramp_daemon.messages.request_body import ContentBlock, is_blank_json
-from offramp_daemon.messages.thinking import THINKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from offramp_core.services.accepts import Accepts, Extra
-    from offramp_daemon.messages.message_edit import Block
+    from offramp_daemon.messages.history.message_edit import Block
 
 _MEDIA = ("image", "document")
 _Text = Annotated[str, msgspec.Meta(min_length=1)]

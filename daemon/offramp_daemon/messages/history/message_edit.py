@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from offramp_daemon.messages import block_words, json_splice
+from offramp_daemon.messages.history.thinking import THINKING
 from offramp_daemon.messages.request_body import ContentBlock, is_blank, is_blank_text
-from offramp_daemon.messages.thinking import THINKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,1 @@
+"""What is in an answer: its events, tokens, tool calls and errors, and what these mean. Pure."""
