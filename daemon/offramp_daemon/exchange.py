@@ -204,8 +204,8 @@ class Exchange:
         )
 
 
-class _BackendKeys:
-    """The keys in the settings that are in force, revealed once for each change of these."""
+class _SettingsKeys:
+    """The credentials in the settings in force, revealed once for each change of these."""
 
     def __init__(self) -> None:
         self._settings: Settings | None = None
@@ -213,12 +213,12 @@ class _BackendKeys:
 
     def of(self, settings: Settings) -> tuple[str, ...]:
         if settings is not self._settings:
-            keys = (backend.key for backend in settings.backends)
-            self._settings, self._keys = settings, tuple(key.reveal() for key in keys if key)
+            self._settings = settings
+            self._keys = tuple(secret.reveal() for secret in settings.secrets())
         return self._keys
 
 
-_KEYS = _BackendKeys()
+_KEYS = _SettingsKeys()
 
 
 def _shown(model: str | None, secrets: tuple[str, ...]) -> str | None:
