@@ -39,6 +39,10 @@ _COMMANDS = {
     "restart": ("offramp_cli.service.restart", "Have a new process take the daemon over."),
     "resume": ("offramp_cli.delegation.resume", "Let delegation go on after a pause."),
     "serve": ("offramp_cli.serve", "Run the daemon in the foreground."),
+    "sessions": (
+        "offramp_cli.reports.sessions",
+        "Show what each conversation used, and in which project.",
+    ),
     "simulate": (
         "offramp_cli.whatif.command",
         "Show what each way of delegating would make of your Claude week.",

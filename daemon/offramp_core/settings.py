@@ -115,6 +115,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How long a request may wait for its turn at a backend that serves few at once."""
     zai_quota: bool = True
     """Z.ai is asked, at times, how much of its plan is used."""
+    show_projects: bool = True
+    """Sessions are shown with their projects, which the names of Claude Code's files give away."""
     let_conversations_finish: bool = False
     """A pause leaves conversations where they are that were delegated in the last 5 minutes."""
     max_body_bytes: Annotated[int, Meta(ge=1, le=1024 * MIB)] = 64 * MIB

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from offramp_core.quota.windows import PlanQuota, QuotaPoint, QuotaWindow
+from offramp_core.usage.prices import Savings
 from offramp_dashboard.data.events.daemon_gaps import Absence
 from offramp_dashboard.data.quota import quota_burnup
 from offramp_dashboard.data.quota.quota_burnup import QuotaReport, QuotaSource
@@ -23,7 +24,6 @@ from offramp_dashboard.data.snapshot import (
     Measure,
     PauseMark,
     Quota,
-    Savings,
     Series,
     Snapshot,
     Split,

@@ -1,30 +1,38 @@
-"""What `stats` and `logs` share: where the request log is, their filters, names fit to print."""
+"""What the reports share: where the request log is, their filters, and sessions' projects."""
 
 from __future__ import annotations
 
 import io
 import os
+import re
 import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from offramp_cli.demo.command import PORT as DEMO_PORT
+from offramp_core.claude_settings.locations import SettingsLocations
 from offramp_core.config import loader
 from offramp_core.paths import Paths
 from offramp_core.quota import week_start
 from offramp_core.usage.log_reader import log_files
+from offramp_core.usage.projects import ProjectFinder
 from offramp_core.usage.weeks import system_zone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
+    from datetime import tzinfo
 
     from offramp_core.config.loader import LoadedSettings
     from offramp_core.quota.week_start import OwnWeek
     from offramp_core.settings import Settings
 
 F = TypeVar("F", bound="Callable[..., Any]")
+
+_AGO = re.compile(r"(\d{1,5})\s*([hdw])", re.IGNORECASE)
+_AGO_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
 def load_settings(paths: Paths) -> Settings:
@@ -54,6 +62,49 @@ def week_of(paths: Paths, loaded: LoadedSettings) -> OwnWeek:
 def log_folder(paths: Paths, settings: Settings) -> Path:
     """The folder that holds the request log."""
     return settings.log_dir or paths.log_dir
+
+
+def projects(settings: Settings) -> Mapping[str, str]:
+    """Find the project of every session, if the settings allow it."""
+    if not settings.show_projects:
+        return {}
+    home = Path.home()
+    files = SettingsLocations.for_user(os.environ, home=home, folder=Path.cwd())
+    return ProjectFinder(files.user.parent, home).find()
+
+
+def refuse_both(*options: tuple[str, object]) -> None:
+    """Refuse more than one of these options (name, value) that can't be combined.
+
+    Raises:
+        click.UsageError: at least two are given.
+    """
+    given = [name for name, value in options if value]
+    if len(given) > 1:
+        raise click.UsageError(f"{' and '.join(given)} can't be combined: choose one.")
+
+
+def parse_since(text: str, now: datetime, zone: tzinfo) -> datetime:
+    """Return the instant that `text` means; without an offset it is `zone`'s wall time.
+
+    Raises:
+        click.BadParameter: it means none, or one that is still to come.
+    """
+    if ago := _AGO.fullmatch(text.strip()):
+        return now - int(ago[1]) * _AGO_UNITS[ago[2].lower()]
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+        since = aware.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise click.BadParameter(
+            f"{text!r} is no time. Give a date (2026-02-07), an ISO time (2026-02-07T10:30), "
+            "or how long ago: 3h, 2d, 1w.",
+            param_hint="'--since'",
+        ) from error
+    if since > now:
+        raise click.BadParameter(f"{text!r} is still to come.", param_hint="'--since'")
+    return since
 
 
 def filter_options(function: F) -> F:

@@ -46,6 +46,11 @@ _STATUS_COLOURS = {"success": "green", "error": "red", "cancelled": "yellow"}
 )
 @click.option("-f", "--follow", "is_following", is_flag=True, help="Go on until Ctrl-C.")
 @log_filters.filter_options
+@click.option(
+    "--session",
+    metavar="ID",
+    help="Only requests of the session whose id begins with ID; `offramp sessions` lists them.",
+)
 @click.option("--json", "is_json", is_flag=True, help="Print the log's own lines, one JSON each.")
 @demo_option
 def command(
@@ -54,6 +59,7 @@ def command(
     is_following: bool,
     backends: tuple[str, ...],
     models: tuple[str, ...],
+    session: str | None,
     is_json: bool,
 ) -> None:
     """Show the latest requests: local time, model, backend, tokens in and out, status, reason.
@@ -65,7 +71,7 @@ def command(
     settings = log_filters.load_settings(paths)
     folder = log_filters.log_folder(paths, settings)
     log_filters.tolerate_encoding()
-    printer = _Printer(backends, models, is_json=is_json)
+    printer = _Printer(backends, models, session or "", is_json=is_json)
     reader = LogReader(folder)
     reader.skip_to_end()
     try:
@@ -98,8 +104,11 @@ class _Printer:
     Its columns grow with what they hold and never shrink, so that they stay put while following.
     """
 
-    def __init__(self, backends: Sequence[str], models: Sequence[str], *, is_json: bool) -> None:
+    def __init__(
+        self, backends: Sequence[str], models: Sequence[str], session: str, *, is_json: bool
+    ) -> None:
         self.skipped_lines = 0
+        self._session = session
         self._backends = backends
         self._models = models
         self._is_json = is_json
@@ -121,10 +130,15 @@ class _Printer:
             except records.UNREADABLE:
                 self.skipped_lines += 1
                 continue
-            if contains_any(record.backend, self._backends) and contains_any(
-                record.model, self._models
-            ):
+            if self._is_wanted(record):
                 yield raw if self._is_json else self._row(record)
+
+    def _is_wanted(self, record: RequestRecord) -> bool:
+        return (
+            contains_any(record.backend, self._backends)
+            and contains_any(record.model, self._models)
+            and (record.session_id or "").startswith(self._session)
+        )
 
     def print(self, found: Sequence[_Row | bytes]) -> None:
         """Print what `read` or `latest` gave."""

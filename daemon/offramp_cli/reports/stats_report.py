@@ -19,10 +19,10 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from offramp_cli.reports.counts import TOKENS, counts_of, iso, tokens_of
 from offramp_core.quota import week_start
 from offramp_core.settings import ANTHROPIC
 from offramp_core.usage.aggregation import TimeGrid, by_backend, by_route, fold, select, series
@@ -32,15 +32,12 @@ from offramp_core.wording.formatting import printable, share, spreadsheet_safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
     from pathlib import Path
 
-    from offramp_core.usage.aggregation import Counts, Totals, UsageCells
+    from offramp_core.usage.aggregation import UsageCells
 
-_TOKENS = (
-    *("input_tokens", "output_tokens"),
-    *("cache_creation_input_tokens", "cache_read_input_tokens"),
-)
-_CSV_HEADER = ("section", "start", "end", "backend", "model", "status", "requests", *_TOKENS)
+_CSV_HEADER = ("section", "start", "end", "backend", "model", "status", "requests", *TOKENS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +120,9 @@ def gather(
 def as_json(report: Report) -> dict[str, Any]:
     """The report in the shape that this module's docstring promises."""
     return {
-        "generated_at": _iso(report.now),
+        "generated_at": iso(report.now),
         "time_zone": str(report.boundary.zone),
-        "since": None if report.since is None else _iso(report.since),
+        "since": None if report.since is None else iso(report.since),
         "week_start": {
             "day": report.boundary.day,
             "hour": report.boundary.hour,
@@ -163,13 +160,13 @@ def as_csv(report: Report) -> str:
 
 
 def _csv_rows(section: str, bucket: Bucket) -> Iterator[tuple[str | int, ...]]:
-    span = (_iso(bucket.span.start), _iso(bucket.span.end))
+    span = (iso(bucket.span.start), iso(bucket.span.end))
     for key, counts in sorted(bucket.usage.cells.items(), key=lambda cell: str(cell[0][1:])):
         names = (
             "" if name is None else spreadsheet_safe(printable(name))
             for name in (key.backend, key.model)
         )
-        yield (section, *span, *names, key.status, counts.requests, *_tokens(counts).values())
+        yield (section, *span, *names, key.status, counts.requests, *tokens_of(counts).values())
 
 
 def _weeks_with_requests(
@@ -192,11 +189,11 @@ def _buckets(usage: UsageCells, spans: Sequence[Span]) -> tuple[Bucket, ...]:
 
 def _bucket(bucket: Bucket) -> dict[str, Any]:
     return {
-        "start": _iso(bucket.span.start),
-        "end": _iso(bucket.span.end),
-        **_counts(bucket.usage.total()),
+        "start": iso(bucket.span.start),
+        "end": iso(bucket.span.end),
+        **counts_of(bucket.usage.total()),
         "split": [
-            {"backend": backend, "model": model, **_counts(totals)}
+            {"backend": backend, "model": model, **counts_of(totals)}
             for (backend, model), totals in by_route(bucket.usage).items()
         ],
     }
@@ -207,28 +204,9 @@ def _shares(usage: UsageCells) -> list[dict[str, Any]]:
     return [
         {
             "backend": backend,
-            **_counts(totals),
+            **counts_of(totals),
             "request_share": share(totals.requests, whole.requests),
             "token_share": share(totals.tokens, whole.tokens),
         }
         for backend, totals in by_backend(usage).items()
     ]
-
-
-def _counts(totals: Totals) -> dict[str, int]:
-    return {
-        "requests": totals.requests,
-        "success": totals.success,
-        "errors": totals.errors,
-        "cancelled": totals.cancelled,
-        "tokens": totals.tokens,
-        **_tokens(totals.counts),
-    }
-
-
-def _tokens(counts: Counts) -> dict[str, int]:
-    return {name: getattr(counts, name) for name in _TOKENS}
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -17,14 +17,16 @@ import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from offramp_core.errors import OfframpError
 from offramp_core.usage import records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+T = TypeVar("T")
 
 SLACK = timedelta(hours=1)
 """How far a record may stand behind one that is younger."""
@@ -166,6 +168,15 @@ class LogReader:
         """
         for _, block in self._read_blocks():
             yield self._decode(block)
+
+    def read_details(self) -> Iterator[list[records.DetailRecord]]:
+        """Yield what is new with its sessions and reasons, in lists of bounded size.
+
+        Raises:
+            OfframpError: a file or the folder is there but can't be read.
+        """
+        for _, block in self._read_blocks():
+            yield self._decoded(block, records.decode_details)
 
     def read_lines(self) -> Iterator[bytes]:
         """Yield what is new as it stands in the files, without newlines; blank lines are left out.
@@ -314,13 +325,16 @@ class LogReader:
             yield rest.strip()
 
     def _decode(self, block: bytes) -> list[records.UsageRecord]:
+        return self._decoded(block, records.decode_usage)
+
+    def _decoded(self, block: bytes, decode: Callable[[bytes], list[T]]) -> list[T]:
         try:
-            return records.decode_usage(block)
+            return decode(block)
         except records.UNREADABLE:
-            found: list[records.UsageRecord] = []
+            found: list[T] = []
             for line in block.split(b"\n"):
                 try:
-                    found += records.decode_usage(line)
+                    found += decode(line)
                 except records.UNREADABLE:
                     self.skipped_lines += 1
             return found

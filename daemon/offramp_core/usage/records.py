@@ -64,12 +64,21 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     cache_read_input_tokens: Tokens = 0
 
 
+class DetailRecord(UsageRecord, frozen=True, kw_only=True, gc=False):
+    """A `UsageRecord` with what sorts requests into sessions, and says why they went where."""
+
+    served_model: str | None = None
+    reason: str | None = None
+    session_id: str | None = None
+
+
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises for bytes that hold no record, foreign ones included."""
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(RequestRecord)
 _USAGE_DECODER = msgspec.json.Decoder(UsageRecord)
+_DETAIL_DECODER = msgspec.json.Decoder(DetailRecord)
 
 
 def encode(record: RequestRecord) -> bytes:
@@ -94,6 +103,15 @@ def decode_usage(lines: bytes) -> list[UsageRecord]:
         one of `UNREADABLE`: at least one line holds no request record; ask line by line which.
     """
     return _USAGE_DECODER.decode_lines(lines)
+
+
+def decode_details(lines: bytes) -> list[DetailRecord]:
+    """Return the records in `lines` with their sessions and reasons, as `decode_usage` does.
+
+    Raises:
+        one of `UNREADABLE`: at least one line holds no request record; ask line by line which.
+    """
+    return _DETAIL_DECODER.decode_lines(lines)
 
 
 def format_timestamp(moment: datetime) -> str:

@@ -47,6 +47,13 @@ def format_tokens(count: int) -> str:
     return f"{_divide(count, size)}{letter}"
 
 
+def format_dollars(usd: float) -> str:
+    """`usd` as an amount of money: `$0.42`, `$84.31`, `$1,204`; next to nothing is `<$0.01`."""
+    if 0 < usd < 0.005:
+        return "<$0.01"
+    return f"${usd:,.2f}" if usd < 999.995 else f"${usd:,.0f}"
+
+
 def format_percent(fraction: float) -> str:
     """`fraction` of 1 in whole percents; what is not quite nothing or all reads `<1%`, `>99%`."""
     percent = fraction * 100

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from offramp_core.errors import OfframpError
 from offramp_core.quota import state_file
+from offramp_core.usage.prices import PriceList
 from offramp_dashboard.data.events import event_reader
 from offramp_dashboard.data.events.daemon_gaps import absences_of
 from offramp_dashboard.data.events.pauses import pauses_of
 from offramp_dashboard.data.folder_fingerprint import looks
-from offramp_dashboard.data.prices import PriceList
 from offramp_dashboard.data.quota.quota_burnup import QuotaReport, QuotaSource
 from offramp_dashboard.data.quota.quota_points import QuotaPoints
 from offramp_dashboard.data.request_tail import LatestRequests
@@ -34,12 +34,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from offramp_core.usage.aggregation import UsageCells
+    from offramp_core.usage.prices import Savings
     from offramp_core.usage.weeks import WeekBoundary
     from offramp_dashboard.data.events.daemon_gaps import Absence
     from offramp_dashboard.data.events.pauses import PausePeriod
     from offramp_dashboard.data.filters import Selection
     from offramp_dashboard.data.request_rows import RequestRow
-    from offramp_dashboard.data.snapshot import Savings, Snapshot
+    from offramp_dashboard.data.snapshot import Snapshot
 
 FIRST_ROWS: Final = 2_000
 MOST_NEW_ROWS: Final = 20_000

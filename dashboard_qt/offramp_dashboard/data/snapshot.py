@@ -13,7 +13,9 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from datetime import date, datetime, tzinfo
+    from datetime import datetime, tzinfo
+
+    from offramp_core.usage.prices import Savings
 
 
 class Measure(Enum):
@@ -115,18 +117,6 @@ class BackendTotals:
     requests: int
     tokens: int
     errors: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Savings:
-    """An estimate: the delegated tokens at Anthropic's list prices, in US dollars."""
-
-    usd: float
-    priced_on: date
-    unpriced_tokens: int = 0
-    """Of models that the price list does not know; they are not in `usd`."""
-    source: str = ""
-    """Where the prices are from, with its version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

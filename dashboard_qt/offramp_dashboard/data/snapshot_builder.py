@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from offramp_core.usage.aggregation import Totals
+    from offramp_core.usage.prices import Savings
     from offramp_dashboard.data.display_names import Route
     from offramp_dashboard.data.events.pauses import PausePeriod
     from offramp_dashboard.data.filters import Selection
-    from offramp_dashboard.data.snapshot import Savings
     from offramp_dashboard.data.usage.usage_history import UsageHistory
 
 WEEKS = 8

@@ -90,6 +90,7 @@ def test_every_top_level_key_in_the_file_is_taken(home: SettingsHome, tmp_path: 
         overflow_model = "glm-5"
         queue_wait_s = 12
         zai_quota = false
+        show_projects = false
         let_conversations_finish = true
         max_body_bytes = 1024
         connect_timeout_s = 5
@@ -120,6 +121,7 @@ def test_every_top_level_key_in_the_file_is_taken(home: SettingsHome, tmp_path: 
         overflow_model="glm-5",
         queue_wait_s=12.0,
         zai_quota=False,
+        show_projects=False,
         let_conversations_finish=True,
         max_body_bytes=1024,
         connect_timeout_s=5.0,

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from usage_samples import boundaries, logs_before, nows, record
 
 from offramp_core.usage.aggregation import fold
+from offramp_core.usage.prices import Savings
 from offramp_core.usage.weeks import Span, WeekBoundary
 from offramp_dashboard.data.events.pauses import PausePeriod
 from offramp_dashboard.data.filters import Selection
@@ -22,7 +23,6 @@ from offramp_dashboard.data.snapshot import (
     LogStatus,
     Measure,
     PauseMark,
-    Savings,
     Snapshot,
 )
 from offramp_dashboard.data.snapshot_builder import SnapshotInput, compose

@@ -1,7 +1,7 @@
 """What delegated tokens would have cost at Anthropic's list prices: an estimate, never a bill.
 
 Prices come from the data inside the package genai-prices; nothing is ever fetched. The package is
-slow to import and takes 25 MB, so `PriceList` does it when first asked, in the feed's thread.
+slow to import and takes 25 MB, so `PriceList` does it when first asked.
 
 A request counts as the model that was asked for, for that is what the plan would have served. Rates
 are those of a small request: a prompt of over 200,000 tokens may cost more. Cache writes count at
@@ -19,15 +19,26 @@ from typing import TYPE_CHECKING
 
 from offramp_core.settings import ANTHROPIC
 from offramp_core.usage.aggregation import by_route
-from offramp_dashboard.data.snapshot import Savings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from offramp_core.usage.aggregation import Counts, UsageCells
 
 _SAMPLE_TOKENS = 1000
 """Of one kind, priced to learn its rate; few enough to stay in the lowest tier."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Savings:
+    """An estimate: the delegated tokens at Anthropic's list prices, in US dollars."""
+
+    usd: float
+    priced_on: date
+    unpriced_tokens: int = 0
+    """Of models that the price list does not know; they are not in `usd`."""
+    source: str = ""
+    """Where the prices are from, with its version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,16 +69,24 @@ class PriceList:
         self._priced_on: date | None = None
 
     def savings(self, usage: UsageCells) -> Savings | None:
-        """What `usage` would have cost, as far as it was delegated; None without a price list."""
+        """Estimate what `usage` would have cost, as far as it was delegated.
+
+        None without a price list.
+        """
+        routes = by_route(usage).items()
+        return self.estimate((*route, totals.counts) for route, totals in routes)
+
+    def estimate(self, parts: Iterable[tuple[str | None, str | None, Counts]]) -> Savings | None:
+        """Estimate what `parts` (backend, model, counts) would have cost, as `savings` does."""
         usd, unpriced = 0.0, 0
-        for (backend, model), totals in by_route(usage).items():
+        for backend, model, counts in parts:
             if backend is None or backend == ANTHROPIC:
                 continue
             rates = self.rates(model)
             if rates is None:
-                unpriced += totals.tokens
+                unpriced += counts.tokens
             else:
-                usd += rates.cost(totals.counts)
+                usd += rates.cost(counts)
         priced_on = self.priced_on()
         if priced_on is None:
             return None

@@ -11,7 +11,7 @@ import pytest
 from usage_samples import record
 
 from offramp_core.usage.aggregation import Counts, UsageCells, fold
-from offramp_dashboard.data.prices import PriceList, Rates
+from offramp_core.usage.prices import PriceList, Rates
 from offramp_dashboard.data.usage.usage_table import GRID
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
@@ -88,7 +88,7 @@ def test_nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_package_is_imported_only_when_asked_and_may_be_missing() -> None:
     code = (
-        "import sys, offramp_dashboard.data.prices as prices\n"
+        "import sys, offramp_core.usage.prices as prices\n"
         "assert 'genai_prices' not in sys.modules\n"
         "sys.modules['genai_prices'] = None\n"
         "from offramp_core.usage.aggregation import UsageCells\n"

@@ -1,0 +1,119 @@
+"""Draws the sessions as a table on the terminal; narrow ones get fewer columns."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from offramp_core.settings import ANTHROPIC
+from offramp_core.usage.aggregation import Totals
+from offramp_core.wording.formatting import (
+    backend_name,
+    format_dollars,
+    format_moment,
+    format_tokens,
+    printable,
+    short_model,
+)
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from offramp_cli.reports.sessions import SessionReport
+    from offramp_core.usage.sessions import Service, Session
+
+NO_PROJECT = "no project"
+_ID_CHARACTERS = 8
+_WIDE = 100
+"""Width from which tables have room for their details."""
+
+
+def show(report: SessionReport, zone: tzinfo) -> None:
+    """Print the sessions of `report` on standard output, times on the clocks of `zone`."""
+    console = Console(
+        file=sys.stdout,
+        color_system=None if os.environ.get("NO_COLOR") else "auto",
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+    is_wide = console.width >= _WIDE
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column("Session", no_wrap=True)
+    table.add_column("Project", overflow="fold" if is_wide else "ellipsis", no_wrap=not is_wide)
+    for title in ("Start", "Last") if is_wide else ("Last",):
+        table.add_column(title, no_wrap=True)
+    for title in _numbers(report, is_wide=is_wide):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("Served by", overflow="fold")
+    for session in report.sessions:
+        table.add_row(*_cells(session, report, zone, is_wide=is_wide))
+    console.print(table)
+    if report.without_session:
+        requests = "request" if report.without_session == 1 else "requests"
+        note = f"{report.without_session:,} {requests} without a session."
+        console.print(Text(note, style="dim"))
+
+
+def _cells(session: Session, report: SessionReport, zone: tzinfo, *, is_wide: bool) -> list[str]:
+    moments = (session.start, session.last) if is_wide else (session.last,)
+    return [
+        printable(session.id[:_ID_CHARACTERS]),
+        printable(report.projects.get(session.id, NO_PROJECT)),
+        *(format_moment(moment, report.now, zone) for moment in moments),
+        *_numbers(report, session, is_wide=is_wide).values(),
+        _services(session) if is_wide else _backends(session),
+    ]
+
+
+def _numbers(
+    report: SessionReport, session: Session | None = None, *, is_wide: bool
+) -> dict[str, str]:
+    """The numbers of `session` by their headings; narrow terminals get fewer."""
+    total = session.total() if session else Totals()
+    numbers = {"Requests": f"{total.requests:,}", "Tokens": format_tokens(total.tokens)}
+    if is_wide:
+        numbers["Changes"] = f"{session.changes if session else 0:,}"
+    numbers["Errors"] = f"{total.errors:,}"
+    if is_wide and report.prices:
+        price = report.prices.get(session.id) if session else None
+        numbers["List price"] = "" if price is None else format_dollars(price)
+    return numbers
+
+
+def _services(session: Session) -> str:
+    """The models, who served them, and how often: `sonnet-4-5 → glm-4.7 30, opus-4-6 12`."""
+    requests: dict[str, int] = {}
+    for service, totals in session.services.items():
+        name = short_model(service.model)
+        if service.backend is None:
+            name = f"{name} (not sent)"
+        elif service.backend != ANTHROPIC:
+            name = f"{name} → {_server(service)}"
+        requests[name] = requests.get(name, 0) + totals.requests
+    return _counted(requests)
+
+
+def _server(service: Service) -> str:
+    if service.served_model:
+        return short_model(service.served_model)
+    return backend_name(service.backend or "")
+
+
+def _backends(session: Session) -> str:
+    """The services by their requests: `Claude 12, Z.ai 30`."""
+    requests: dict[str, int] = {}
+    for service, totals in session.services.items():
+        name = "not sent" if service.backend is None else backend_name(service.backend)
+        requests[name] = requests.get(name, 0) + totals.requests
+    return _counted(requests)
+
+
+def _counted(requests: dict[str, int]) -> str:
+    most_first = sorted(requests.items(), key=lambda item: -item[1])
+    return ", ".join(f"{name} {count:,}" for name, count in most_first)
