@@ -93,7 +93,9 @@ def normal_origin(text: str) -> str | None:
     if not _is_port(parts["port"]):
         return None
     port = int(parts["port"])
-    return f"{scheme}://{host}" if _DEFAULT_PORTS.get(scheme) == port else f"{scheme}://{host}:{port}"
+    return (
+        f"{scheme}://{host}" if _DEFAULT_PORTS.get(scheme) == port else f"{scheme}://{host}:{port}"
+    )
 
 
 def is_self(base_url: str, *, host: str, port: int) -> bool:
