@@ -12,6 +12,7 @@ _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 _MAX_NAME_LENGTH = 253
 _SCHEME = re.compile(r"(https?)://", re.IGNORECASE)
 _AUTHORITY = re.compile(r"(?P<host>\[[^\]]*\]|[^:\[\]]*)(?P<colon>:(?P<port>.*))?")
+_ORIGIN = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<authority>[^/?#\\]+)/?", re.IGNORECASE)
 _PATH = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:%/-]*")
 _HIGHEST_PORT = 65535
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -73,6 +74,28 @@ def host_of(base_url: str) -> str:
     authority = base_url.partition("://")[2].partition("/")[0]
     parts = _AUTHORITY.fullmatch(authority)
     return parts["host"].strip("[]").rstrip(".").lower() if parts else ""
+
+
+def normal_origin(text: str) -> str | None:
+    """Write the origin of a web page so that equal ones compare equal; None if it is none.
+
+    Without a path and in lower case; `null`, which stands for any page, is none.
+    """
+    found = _ORIGIN.fullmatch(text)
+    parts = _AUTHORITY.fullmatch(found["authority"]) if found else None
+    if found is None or parts is None:
+        return None
+    host, scheme = parts["host"].lower().rstrip("."), found["scheme"].lower()
+    if not (_is_bracketed_ip(host) if "[" in host else is_usable_host(host)):
+        return None
+    if not parts["port"]:
+        return f"{scheme}://{host}"
+    if not _is_port(parts["port"]):
+        return None
+    port = int(parts["port"])
+    return (
+        f"{scheme}://{host}" if _DEFAULT_PORTS.get(scheme) == port else f"{scheme}://{host}:{port}"
+    )
 
 
 def is_self(base_url: str, *, host: str, port: int) -> bool:

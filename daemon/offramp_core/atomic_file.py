@@ -48,12 +48,17 @@ def read(path: Path) -> bytes | None:
 
 
 def write(
-    path: Path, data: bytes | None, *, before: bytes | None, like: Path | None = None
+    path: Path,
+    data: bytes | None,
+    *,
+    before: bytes | None,
+    like: Path | None = None,
+    is_private: bool = False,
 ) -> None:
     """Let `path` hold `data`, or be gone where that is None; it held `before` when it was read.
 
     A new file has the mode and owner of `like`. Without that, only its owner can use it (0600), and
-    only its owner can use a folder that had to be made for it.
+    only its owner can use a folder that had to be made for it. `is_private` makes any file so.
 
     Raises:
         OfframpError: that is not possible, or somebody else changed the file meanwhile.
@@ -73,6 +78,7 @@ def write(
             target,
             data,
             like=pattern.stat() if pattern.exists() else None,
+            is_private=is_private,
             check=lambda: _refuse_change(path, before),
         )
     except (OSError, RuntimeError) as error:
@@ -117,19 +123,23 @@ def replace(
     *,
     mode: int = _PRIVATE_FILE,
     like: os.stat_result | None = None,
+    is_private: bool = False,
     waits_for_disk: bool = True,
     check: Callable[[], None] = lambda: None,
 ) -> None:
     """Put `data` in the place of `path`, whole or not at all, so that it survives a power cut.
 
-    It has `mode`, or the mode and the owner of `like`. Without `waits_for_disk` a power cut may
+    It has `mode`, or the mode and the owner of `like`, of which `is_private` leaves the owner's own
+    rights. Without `waits_for_disk` a power cut may
     cost it: for what is easily made again, and for threads that may not wait. `check` is called
     last before the old file goes, and may raise to keep it.
 
     Raises:
         OSError: the disk is full, read-only or broken; what was there stays.
     """
-    with _written_beside(path, data, mode, like, waits_for_disk=waits_for_disk) as new:
+    with _written_beside(
+        path, data, mode, like, is_private=is_private, waits_for_disk=waits_for_disk
+    ) as new:
         check()
         new.replace(path)
     if waits_for_disk:
@@ -154,6 +164,7 @@ def _written_beside(
     mode: int,
     like: os.stat_result | None,
     *,
+    is_private: bool = False,
     waits_for_disk: bool = True,
 ) -> Iterator[Path]:
     """Write `data` into a file beside `path`, which is gone at the end unless it was renamed."""
@@ -163,7 +174,7 @@ def _written_beside(
             file.write(data)
             file.flush()
             if like is not None:
-                _keep_owner_and_mode(file.fileno(), like)
+                _keep_owner_and_mode(file.fileno(), like, is_private=is_private)
             elif mode != _PRIVATE_FILE:  # which it has already
                 os.fchmod(file.fileno(), mode)
             if waits_for_disk:
@@ -192,11 +203,12 @@ def _may_write(path: Path) -> bool:
     return os.access(path, os.W_OK, effective_ids=has_effective)
 
 
-def _keep_owner_and_mode(descriptor: int, status: os.stat_result) -> None:
+def _keep_owner_and_mode(descriptor: int, status: os.stat_result, *, is_private: bool) -> None:
     new = os.fstat(descriptor)
     if (new.st_uid, new.st_gid) != (status.st_uid, status.st_gid):
         os.fchown(descriptor, status.st_uid, status.st_gid)
-    os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+    mode = stat.S_IMODE(status.st_mode)
+    os.fchmod(descriptor, mode & _PRIVATE_FILE if is_private else mode)
 
 
 def _sync_folder(folder: Path) -> None:

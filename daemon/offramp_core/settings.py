@@ -92,7 +92,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     client_token: Secret | None = None
     """What a client must send as `x-offramp-token` where `host` is not loopback."""
     allowed_hosts: tuple[str, ...] = ()
-    """Names besides this machine's own that a request's Host and Origin may carry."""
+    """Names besides this machine's own that a request's Host may carry."""
+    allowed_origins: tuple[str, ...] = ()
+    """Web pages (`http://localhost:8000`) that may send requests."""
+    other_users: bool = False
+    """Other users of this machine may send requests, and so spend the keys."""
     plain_http: bool = False
     """Keys and logins may go to another machine over http://, which everybody on the way reads."""
     log_dir: Path | None = None

@@ -10,6 +10,7 @@ from offramp_cli import exit_codes
 from offramp_cli.claude_code import edit_plan, read_only
 from offramp_core.claude_settings import connection, model_names, scopes, warnings
 from offramp_core.claude_settings.connection import ConnectOutcome, SettingsEdit
+from offramp_core.claude_settings.custom_headers import HEADERS, TOKEN_HEADER
 from offramp_core.claude_settings.editing import BASE_URL
 from offramp_core.control import health_check
 from offramp_core.errors import OfframpError
@@ -37,12 +38,18 @@ def command(context: click.Context, force: bool, is_dry: bool, is_json: bool) ->
 
     Puts ANTHROPIC_BASE_URL into the env block of Claude Code's settings.json (below
     $CLAUDE_CONFIG_DIR, else ~/.claude) and changes nothing else in it. A backup stays beside the
-    file until `offramp disconnect`.
+    file until `offramp disconnect`. If client_token is set, a line for it goes into
+    ANTHROPIC_CUSTOM_HEADERS, and only you can read the file from then on.
     """
     setup = edit_plan.find_setup()
     file = setup.places.user
     change = connection.plan_connect(
-        file, setup.memory_file, setup.url, is_own=setup.is_own, force=force
+        file,
+        setup.memory_file,
+        setup.url,
+        is_own=setup.is_own,
+        force=force,
+        token=setup.settings.client_token,
     )
     is_foreign = change.outcome is ConnectOutcome.FOREIGN
     if is_foreign and not is_json:
@@ -80,7 +87,11 @@ def report(change: SettingsEdit, setup: ConnectionSetup, *, has_backup: bool) ->
         click.echo(f"{read_only.ALREADY}\n{place}, {change.old}")
         return
     click.echo(f"Claude Code now uses {setup.url}.\n{place}")
-    if change.old is not None:
+    if change.sends_token:
+        click.echo(f"  It sends your client_token, as {TOKEN_HEADER} in {HEADERS}.")
+    elif change.drops_token:
+        click.echo(f"  It sends no client_token any more: {TOKEN_HEADER} taken out of {HEADERS}.")
+    if change.old not in {None, change.new}:
         click.echo(f"  It was {change.old} before.")
     if change.previous is not None:
         click.echo(f"  offramp disconnect will put {change.previous} back.")
@@ -99,12 +110,9 @@ def edit_warnings(change: SettingsEdit, setup: ConnectionSetup) -> list[str]:
         is_own=setup.is_own,
     )
     found += model_names.warnings(scopes.read(setup.places, setup.environ), setup.settings)
-    if setup.settings.client_token is not None:
-        found.append(
-            "Offramp wants its client_token: Claude Code must send it as x-offramp-token "
-            "(ANTHROPIC_CUSTOM_HEADERS)."
-        )
-        return found  # without the token nobody can say who answers
+    if (token := setup.settings.client_token) is not None:
+        # Who answers is not asked: it would get the token, whoever it is.
+        return [*found, *warnings.of_token(setup.places, setup.environ, token)]
     answer = health_check.who_answers(setup.url)
     if answer != "offramp":
         found.append(_UNANSWERED[answer].format(url=setup.url))

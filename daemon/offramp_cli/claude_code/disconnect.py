@@ -9,6 +9,7 @@ import click
 from offramp_cli.claude_code import edit_plan, read_only
 from offramp_core.claude_settings import connection, warnings
 from offramp_core.claude_settings.connection import ConnectOutcome, SettingsEdit
+from offramp_core.claude_settings.custom_headers import HEADERS, TOKEN_HEADER
 from offramp_core.claude_settings.editing import BASE_URL
 
 
@@ -30,6 +31,9 @@ def command(is_dry: bool, is_json: bool) -> None:
         *setup.trouble,
         *warnings.leftovers(setup.places, setup.environ, is_own=setup.is_own),
     ]
+    if change.outcome is ConnectOutcome.DISCONNECTED:
+        text = (change.after or b"").decode()
+        found += warnings.of_leftover_token(setup.places, text, setup.environ)
     if is_json:
         has_backup = change.backup.exists()
         edit_plan.print_json(change, setup, found, is_dry=is_dry, has_backup=has_backup)
@@ -46,6 +50,8 @@ def command(is_dry: bool, is_json: bool) -> None:
 def report(change: SettingsEdit, *, dropped_backup: bool) -> None:
     """Say what disconnecting did."""
     click.echo("\n".join(_sentences(change)))
+    if change.drops_token:
+        click.echo(f"  {change.file}: {TOKEN_HEADER} taken out of {HEADERS}.")
     if dropped_backup:
         click.echo("  The file is as it was before connect; its backup was removed.")
     elif change.is_edit and change.backup.exists():

@@ -12,6 +12,7 @@ import click
 
 from offramp_core.addresses import client_base_url, leads_here
 from offramp_core.claude_settings import masked_diff
+from offramp_core.claude_settings.custom_headers import HEADERS, TOKEN_HEADER
 from offramp_core.claude_settings.locations import SettingsLocations
 from offramp_core.config import loader
 from offramp_core.paths import Paths
@@ -119,4 +120,5 @@ def difference_of(change: SettingsEdit) -> str:
     """Show the change as a unified diff; empty where there is none."""
     if not change.is_edit:
         return ""
-    return masked_diff.unified(change.file, change.before, change.after)
+    difference = masked_diff.unified(change.file, change.before, change.after)
+    return difference or f"{change.file}: {TOKEN_HEADER} in {HEADERS} gets another value.\n"

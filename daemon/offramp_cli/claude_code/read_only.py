@@ -10,8 +10,9 @@ import click
 
 from offramp_cli.claude_code import edit_plan
 from offramp_core import atomic_file
-from offramp_core.claude_settings import scopes
+from offramp_core.claude_settings import custom_headers, scopes
 from offramp_core.claude_settings.connection import ConnectOutcome
+from offramp_core.claude_settings.custom_headers import HEADERS, SHOWN_LINE
 from offramp_core.claude_settings.editing import BASE_URL, ENV
 from offramp_core.errors import OfframpError
 
@@ -33,8 +34,12 @@ def report(change: SettingsEdit, setup: ConnectionSetup, *, is_json: bool) -> No
     Raises:
         OfframpError: nothing does; it names what can.
     """
-    setting = scopes.in_force(scopes.read(setup.places, setup.environ), BASE_URL)
-    if setting is None or not setup.is_own(setting.value):
+    found = scopes.read(setup.places, setup.environ)
+    setting = scopes.in_force(found, BASE_URL)
+    token = setup.settings.client_token
+    headers = scopes.in_force(found, HEADERS)
+    is_sent = token is None or (headers is not None and custom_headers.sends(headers.value, token))
+    if setting is None or not setup.is_own(setting.value) or not is_sent:
         raise _refusal(change, setup)
     if is_json:
         unchanged = dataclasses.replace(
@@ -60,7 +65,12 @@ def require_writable(change: SettingsEdit) -> None:
 
 def _refusal(change: SettingsEdit, setup: ConnectionSetup) -> OfframpError:
     """Say that the file can't be changed, and what leads Claude Code here instead."""
-    managed = json.dumps({ENV: {BASE_URL: setup.url}})
+    variables = {BASE_URL: setup.url}
+    also = ""
+    if setup.settings.client_token is not None:
+        variables[HEADERS] = SHOWN_LINE
+        also = f' And set {HEADERS} to "{SHOWN_LINE}", with your client_token for TOKEN.'
+    managed = json.dumps({ENV: variables})
     cures = [
         "If another program makes that file (home-manager, say), set env.ANTHROPIC_BASE_URL to "
         f"{setup.url} there.",
@@ -71,7 +81,7 @@ def _refusal(change: SettingsEdit, setup: ConnectionSetup) -> OfframpError:
         cures.append(f"Or, in your shell's start-up file: export {BASE_URL}={setup.url}")
     return OfframpError(
         f"{change.file} is read-only{_link(change)}, so Offramp can't add its address.",
-        hint=" ".join(cures),
+        hint=" ".join(cures) + also,
     )
 
 

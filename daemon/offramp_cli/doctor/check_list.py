@@ -21,6 +21,7 @@ from offramp_cli.doctor.checks import (
     check_records,
     check_settings,
     check_system,
+    check_users,
     check_versions,
 )
 from offramp_cli.doctor.runner import UNANSWERED_CURE, Check
@@ -122,6 +123,9 @@ def _daemon_checks(context: DoctorContext) -> dict[str, Run]:
             wanted_port=context.settings.port,
             is_running=context.status is not None,
             now=_now(),
+        ),
+        "users": lambda: check_users.judge(
+            context.settings, knows_owners=check_users.knows_owners()
         ),
         "localhost": lambda: check_port.judge_localhost(check_port.look_up_localhost()),
         "login-item": lambda: check_login_item.judge(check_login_item.look(context)),

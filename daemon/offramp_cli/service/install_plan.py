@@ -319,7 +319,11 @@ def describe_edit(change: SettingsEdit) -> None:
 def _plan_connect(context: LoginItemContext, settings: Settings) -> SettingsEdit:
     setup = _claude_code(context, settings)
     return connection.plan_connect(
-        setup.places.user, setup.memory_file, setup.url, is_own=setup.is_own
+        setup.places.user,
+        setup.memory_file,
+        setup.url,
+        is_own=setup.is_own,
+        token=settings.client_token,
     )
 
 

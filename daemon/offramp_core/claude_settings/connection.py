@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from offramp_core import atomic_file
-from offramp_core.claude_settings import editing, undo_state
+from offramp_core.claude_settings import custom_headers, editing, undo_state
 from offramp_core.claude_settings.json_spans import SettingsTextError, line_and_column
 from offramp_core.claude_settings.undo_state import Connection
 from offramp_core.config.values import shown
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from offramp_core.claude_settings.json_spans import Part
+    from offramp_core.settings import Secret
 
 _BACKUP_SUFFIX = ".offramp-backup"
 _NO_TEXT = "no text"
@@ -78,6 +80,17 @@ class SettingsEdit:
         return shown(value) if isinstance(value, str) else _NO_TEXT
 
     @property
+    def sends_token(self) -> bool:
+        """Whether the file holds the client token from now on, written by connect."""
+        return self.connection is not None and self.connection.token_line is not None
+
+    @property
+    def drops_token(self) -> bool:
+        """Whether the line with the client token, which connect had written, is taken out."""
+        had_token = self.recalled is not None and self.recalled.token_line is not None
+        return self.is_edit and had_token and not self.sends_token
+
+    @property
     def backup(self) -> Path:
         """Where the user's own original is kept while Offramp is connected."""
         return self.file.with_name(self.file.name + _BACKUP_SUFFIX)
@@ -124,16 +137,56 @@ class _SettingsFile:
 
 
 def plan_connect(
-    file: Path, memory_file: Path, url: str, *, is_own: Callable[[str], bool], force: bool = False
+    file: Path,
+    memory_file: Path,
+    url: str,
+    *,
+    is_own: Callable[[str], bool],
+    force: bool = False,
+    token: Secret | None = None,
 ) -> SettingsEdit:
     """Plan what it takes to have Claude Code use `url`; FOREIGN where another value is in the way.
 
-    `is_own` says whether an address leads to this Offramp; `force` replaces a foreign one.
+    `is_own` says whether an address leads to this Offramp; `force` replaces a foreign one. Claude
+    Code is to send `token` with each request, or none any more.
 
     Raises:
         OfframpError: a file can't be read, or the settings are no JSON object.
     """
-    state = _look(file, memory_file)
+    change = _plan_address(_look(file, memory_file), url, is_own=is_own, force=force)
+    if change.outcome is ConnectOutcome.FOREIGN or change.after is None:
+        return change
+    return _with_token(change, token)
+
+
+def _with_token(change: SettingsEdit, token: Secret | None) -> SettingsEdit:
+    """Plan the same, with `token` among the headers; one that was written for another goes."""
+    text = (change.after or b"").decode()
+    line = change.connection.token_line if change.connection else None
+    if token is not None:
+        edit = custom_headers.add(text, token, line)
+        text, line = edit.text, edit.line
+    elif line is not None:
+        text, line = custom_headers.remove(text, line), None
+    if text.encode() == change.after:
+        return change
+    address = editing.find(text)
+    # Where the address was written by hand, it is now ours with the line.
+    connection = change.connection or Connection(
+        file=os.fspath(change.file), url=str(address.value if address else ""), made="member"
+    )
+    return dataclasses.replace(
+        change,
+        outcome=ConnectOutcome.CONNECTED,
+        after=text.encode(),
+        connection=msgspec.structs.replace(connection, token_line=line),
+    )
+
+
+def _plan_address(
+    state: _SettingsFile, url: str, *, is_own: Callable[[str], bool], force: bool
+) -> SettingsEdit:
+    file = state.file
     if state.found is None:
         text, made = editing.insert(state.text, url)
         if state.before is None:
@@ -165,7 +218,7 @@ def plan_disconnect(
         OfframpError: a file can't be read, or the settings are no JSON object but may hold the
             address.
     """
-    state = _look(file, memory_file, is_leaving=True)
+    state = _without_token(_look(file, memory_file, is_leaving=True))
     recalled = state.recalled
     if state.found is None:
         return state.untouched(ConnectOutcome.NOT_CONNECTED, None)
@@ -189,7 +242,7 @@ def apply(change: SettingsEdit, memory_file: Path) -> bool:
     """
     if change.outcome is not ConnectOutcome.CONNECTED:
         if change.is_edit:
-            atomic_file.write(change.file, change.after, before=change.before)
+            _write(change)
         undo_state.remember(memory_file, change.file, change.connection)
         return change.is_edit and _drop_backup(change)
     # First, because a value that was replaced must not be lost to a crash in between.
@@ -197,13 +250,29 @@ def apply(change: SettingsEdit, memory_file: Path) -> bool:
     has_backup = False
     try:
         has_backup = change.recalled is None and _keep_backup(change)
-        atomic_file.write(change.file, change.after, before=change.before)
+        _write(change)
     except OfframpError:
         undo_state.remember(memory_file, change.file, change.recalled)
         if has_backup:
             change.backup.unlink(missing_ok=True)
         raise
     return has_backup
+
+
+def _write(change: SettingsEdit) -> None:
+    """Write the settings; those that hold the token are for their owner only."""
+    atomic_file.write(
+        change.file, change.after, before=change.before, is_private=change.sends_token
+    )
+
+
+def _without_token(state: _SettingsFile) -> _SettingsFile:
+    """The same file without the line that connect wrote, whatever has become of the address."""
+    recalled = state.recalled
+    if recalled is None or recalled.token_line is None:
+        return state
+    text = custom_headers.remove(state.text, recalled.token_line)
+    return dataclasses.replace(state, text=text, found=editing.find(text))
 
 
 def _look(file: Path, memory_file: Path, *, is_leaving: bool = False) -> _SettingsFile:

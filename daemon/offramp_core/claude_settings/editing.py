@@ -1,4 +1,4 @@
-r"""Puts `ANTHROPIC_BASE_URL` into the `env` block of a settings text, and takes it out again.
+r"""Puts a variable into the `env` block of a settings text, and takes it out again.
 
 Pure splicing: the bytes around the edit stay what they are, and `remove` undoes `insert` exactly.
 That holds because a member goes in right behind the last value of its object, so that all blanks
@@ -34,48 +34,48 @@ _INDENT = "  "
 _LINE_BREAK = re.compile(r"\r\n|\n|\r")
 
 
-def find(text: str) -> Part | None:
-    """Find the value that counts; None where none is set.
+def find(text: str, key: str = BASE_URL) -> Part | None:
+    """Find the value of `key` that counts; None where none is set.
 
     Raises:
         SettingsTextError: `text` is no JSON, or it or its `env` is no object.
     """
     env = _env(text)
-    return member(text, env, BASE_URL) if env else None
+    return member(text, env, key) if env else None
 
 
-def insert(text: str, url: str) -> tuple[str, Made]:
-    """Put `url` into `text`, which sets none, and say how much had to be made for that.
+def insert(text: str, value: str, key: str = BASE_URL) -> tuple[str, Made]:
+    """Put `value` into `text`, which sets no `key`, and say how much had to be made for that.
 
     Raises:
         SettingsTextError: `text` is no JSON, or it or its `env` is no object.
     """
     root, env = read(text), _env(text)
     if root.start == root.end:
-        return _with_document(text, url), "document"
+        return _with_document(text, value, key), "document"
     colon = _colon(text, parts(text, root))
     if env is not None:
-        return _append(text, env, BASE_URL, quoted(url), colon=colon), "member"
-    return _append(text, root, ENV, _block(text, root, url, colon), colon=colon), "env"
+        return _append(text, env, key, quoted(value), colon=colon), "member"
+    return _append(text, root, ENV, _block(text, root, value, colon, key), colon=colon), "env"
 
 
-def replace(text: str, raw: str) -> str:
-    """Put `raw`, JSON, in place of the value that `text` has now.
+def replace(text: str, raw: str, key: str = BASE_URL) -> str:
+    """Put `raw`, JSON, in place of the value of `key` that `text` has now.
 
     Raises:
         SettingsTextError: `text` is no JSON, or it or its `env` is no object.
     """
-    value = find(text)
+    value = find(text, key)
     return text if value is None else text[: value.start] + raw + text[value.end :]
 
 
-def remove(text: str, made: Made) -> str:
-    """Take the value out, and whatever else we made, where nobody else put anything in it.
+def remove(text: str, made: Made, key: str = BASE_URL) -> str:
+    """Take the value of `key` out, and whatever else we made, where nobody else put anything in it.
 
     Raises:
         SettingsTextError: `text` is no JSON, or it or its `env` is no object.
     """
-    env, value = _env(text), find(text)
+    env, value = _env(text), find(text, key)
     if env is None or value is None:
         return text
     text = _without(text, env, value)
@@ -102,16 +102,16 @@ def _env(text: str) -> Part | None:
     return env
 
 
-def _with_document(text: str, url: str) -> str:
+def _with_document(text: str, value: str, key: str) -> str:
     """A blank text with settings before its blanks."""
     mark = BYTE_ORDER_MARK if text.startswith(BYTE_ORDER_MARK) else ""
-    document = json.dumps({ENV: {BASE_URL: url}}, indent=_INDENT, ensure_ascii=False) + "\n"
+    document = json.dumps({ENV: {key: value}}, indent=_INDENT, ensure_ascii=False) + "\n"
     return mark + document.replace("\n", _line_break(text) or "\n") + text.removeprefix(mark)
 
 
-def _block(text: str, root: Part, url: str, colon: str) -> str:
+def _block(text: str, root: Part, value: str, colon: str, key: str) -> str:
     """The value of a new `env` in `root`, laid out as its neighbours are."""
-    entry = f"{quoted(BASE_URL)}{colon}{quoted(url)}"
+    entry = f"{quoted(key)}{colon}{quoted(value)}"
     line_end = _line_break(_last_blanks(text, root))
     if not line_end:
         return f"{{{entry}}}"

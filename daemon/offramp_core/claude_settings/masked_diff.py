@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from typing import TYPE_CHECKING
 
+from offramp_core.claude_settings.custom_headers import HEADERS
 from offramp_core.claude_settings.editing import BASE_URL, ENV
 from offramp_core.claude_settings.json_spans import BYTE_ORDER_MARK, Part, parts, read
 from offramp_core.config.values import shown
@@ -43,9 +45,17 @@ def _masked(text: str) -> str:
     """`text` without other variables' values, what stands under a telling key, and the like."""
     pieces, done = [], 0
     for part in sorted(_secrets(text), key=lambda part: part.start):
-        pieces += [text[done : part.start], _MASK]
+        pieces += [text[done : part.start], _mask_of(part)]
         done = part.end
     return _CREDENTIAL.sub("***", "".join([*pieces, text[done:]]))
+
+
+def _mask_of(part: Part) -> str:
+    """What stands for a value; of headers, their names are shown."""
+    if part.key != HEADERS or not isinstance(part.value, str):
+        return _MASK
+    names = (line.partition(":")[:2] for line in part.value.split("\n"))
+    return json.dumps("\n".join(f"{name}: ***" if colon else "***" for name, colon in names))
 
 
 def _secrets(text: str) -> Iterator[Part]:

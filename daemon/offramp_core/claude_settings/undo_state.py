@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+class TokenLine(msgspec.Struct, frozen=True, kw_only=True):
+    """The line that connect added to the headers that Claude Code sends; the token is not kept."""
+
+    previous: str | None = None
+    """The JSON of the variable's value before; None where there was none."""
+
+
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
     """One settings file into which connect wrote `url`."""
 
@@ -26,6 +33,8 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     made: Made
     previous: str | None = None
     """The JSON of the value that `url` replaced."""
+    token_line: TokenLine | None = None
+    """Set while the headers that Claude Code sends hold the client token by connect's doing."""
 
 
 class _Memory(msgspec.Struct, frozen=True, kw_only=True):

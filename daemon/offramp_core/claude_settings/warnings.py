@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from offramp_core.claude_settings import bypasses, scopes
+from offramp_core.claude_settings import bypasses, custom_headers, scopes
+from offramp_core.claude_settings.custom_headers import HEADERS, TOKEN_HEADER
 from offramp_core.claude_settings.editing import BASE_URL
 from offramp_core.config.values import shown
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from offramp_core.claude_settings.locations import SettingsLocations
     from offramp_core.claude_settings.scopes import Scope
+    from offramp_core.settings import Secret
 
 LOGIN_VARIABLES = ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY")
 """Either silently takes the place of the subscription's login."""
@@ -53,6 +55,41 @@ def warnings(
         )
     found += [f"{bypass.saw} {bypass.cure}" for bypass in bypasses.find(present, url)]
     return found
+
+
+def of_token(locations: SettingsLocations, environ: Mapping[str, str], token: Secret) -> list[str]:
+    """List what keeps Claude Code from sending `token` though its user's own settings hold it.
+
+    What wins in the settings files takes the place of the whole list of headers.
+    """
+    found = [
+        f"{scope.shown} sets {HEADERS}, which wins over your own settings: Claude Code does not "
+        f"send Offramp's {TOKEN_HEADER}. Add the line there too."
+        for scope in _stronger(scopes.read(locations, environ))
+        if scope.variables.get(HEADERS)
+        and not custom_headers.sends(scope.variables[HEADERS], token)
+    ]
+    if environ.get(HEADERS):
+        found.append(
+            f"{HEADERS} is set in this environment. Claude Code goes by its settings file, so add "
+            f"the lines that it still needs to {locations.user}."
+        )
+    return found
+
+
+def of_leftover_token(
+    locations: SettingsLocations, user_text: str, environ: Mapping[str, str]
+) -> list[str]:
+    """List who still has Claude Code send a token, given the user's settings as they are to be."""
+    present = scopes.read(locations, environ)
+    shell = (each for each in present if each.path is None)
+    own = scopes.of_text(scopes.OWN, locations.user, user_text)
+    return [
+        f"{scope.shown} still has Claude Code send {TOKEN_HEADER}, to Anthropic from now on. Take "
+        f"that line out of {HEADERS}."
+        for scope in (*_stronger(present), own, *shell)
+        if TOKEN_HEADER in dict(custom_headers.named(scope.variables.get(HEADERS, "")))
+    ]
 
 
 def leftovers(

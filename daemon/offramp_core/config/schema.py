@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import Meta
 
-from offramp_core.addresses import base_url_problem, is_usable_host, normal_base_url
+from offramp_core.addresses import base_url_problem, is_usable_host, normal_base_url, normal_origin
 from offramp_core.config.values import Given, did_you_mean, listed, shown
 from offramp_core.services import zai
 from offramp_core.services.accepts import NEVER
@@ -164,6 +164,20 @@ def _host_names(given: Given) -> tuple[str, ...]:
     return names
 
 
+def _origins(given: Given) -> tuple[str, ...]:
+    return tuple(_origin(given, text) for text in _texts(given))
+
+
+def _origin(given: Given, text: str) -> str:
+    origin = normal_origin(text)
+    if origin is None:
+        raise given.refused(
+            f"holds {shown(text)}, which is not the origin of a web page",
+            hint='Use scheme, host and port, without a path, such as ["http://localhost:8000"].',
+        )
+    return origin
+
+
 def _host(given: Given) -> str:
     host = _text(given, example='"127.0.0.1"').lower().strip("[]")
     if not is_usable_host(host):
@@ -238,6 +252,7 @@ _SPECIAL: Mapping[str, Reader] = {
     "host": _host,
     "client_token": _client_token,
     "allowed_hosts": _host_names,
+    "allowed_origins": _origins,
     "overflow_model": _line(f'"{zai.GLM_4_7.name}"'),
     "base_url": _base_url,
     "headers": _header_names,
@@ -326,7 +341,7 @@ PLAIN_VARIABLES = frozenset(
 )
 """Top-level keys that a variable of the bare upper-case name sets too."""
 
-LISTS = frozenset({"allowed_hosts"})
+LISTS = frozenset({"allowed_hosts", "allowed_origins"})
 """Top-level keys that no variable can hold."""
 
 

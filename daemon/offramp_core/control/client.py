@@ -9,6 +9,7 @@ socket is there then, and nobody behind it. Where there is no socket at all, it 
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.client
 import os
 import socket
@@ -205,7 +206,7 @@ class ControlClient:
             case PermissionError():
                 return ControlError(
                     f"No permission to use the daemon's control socket, {self._path}.",
-                    hint="It is for the user alone who runs the daemon: be that user.",
+                    hint="Run the command as the user who runs the daemon, even if you are root.",
                 )
             case TimeoutError() | BlockingIOError():
                 return ControlError(
@@ -274,10 +275,13 @@ class _UnixConnection(http.client.HTTPConnection):
         self.opened.settimeout(timeout_s)
 
     def connect(self) -> None:
-        """Connect to a socket that nobody but this user can have made."""
-        owner = self._path.stat().st_uid
-        if owner != os.geteuid() and os.geteuid() != 0:
-            raise PermissionError(f"{self._path} belongs to another user")
+        """Connect to a socket that nobody but this user can have made, root included.
+
+        In a folder that others may write to, somebody could wait there for root's commands.
+        """
+        for each in (self._path.parent, self._path):
+            if each.lstat().st_uid != os.geteuid():
+                raise PermissionError(errno.EPERM, "it belongs to another user", str(each))
         self.opened.connect(os.fspath(self._path))
         self.sock = self.opened
 

@@ -9,6 +9,7 @@ from aiohttp import web
 from offramp_core.addresses import is_loopback
 from offramp_daemon.messages.answers.errors import Failure
 from offramp_daemon.proxy import streaming
+from offramp_daemon.proxy.peer_users import PeerUsers
 from offramp_daemon.wire import path_check
 
 if TYPE_CHECKING:
@@ -17,6 +18,18 @@ if TYPE_CHECKING:
 
     from offramp_daemon.config.live_settings import LiveSettings
     from offramp_daemon.proxy.handler import ProxyHandler
+
+_STRANGER = (
+    "its settings can't be read, so only its own machine is served for now. There, `offramp config "
+    "check` says what is wrong."
+)
+"""To another machine's client, while the token that it would need can't be read."""
+
+_OTHER_USER = (
+    "this port is another user's of this machine, whose keys it would spend. Run an Offramp of "
+    "your own on another port (PORT). Or ask that user for the client_token, or to let all users "
+    "in with other_users = true in config.toml."
+)
 
 
 class RequestEntry:
@@ -31,12 +44,13 @@ class RequestEntry:
         catch_up: Callable[[], Awaitable[None]],
         watchers: Collection[asyncio.Event],
         leaving: asyncio.Event,
+        users: PeerUsers | None = None,
     ) -> None:
         """Pass requests on to `proxy`.
 
         `catch_up` takes over what other daemons were asked for, and the events of `watchers`, if
         anybody watches, are set when a request begins and when it ends. `leaving` is set once
-        another process serves in this one's place.
+        another process serves in this one's place. `users` keeps other users away.
         """
         self._proxy = proxy
         self._live = live
@@ -44,6 +58,7 @@ class RequestEntry:
         self._catch_up = catch_up
         self._watchers = watchers
         self._leaving = leaving
+        self._users = users or PeerUsers()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer `request`; while leaving, as the last one on its connection."""
@@ -51,7 +66,11 @@ class RequestEntry:
         if is_last:
             streaming.end_connection_after(request)
         if self._live.is_fallback and not is_loopback(request.remote or ""):
-            response: web.StreamResponse = _refuse_stranger()
+            response: web.StreamResponse = _refused(_STRANGER)
+        elif not await self._users.may_pass(request, self._live.current):
+            response = _refused(_OTHER_USER)
+            if not request.content.is_eof():
+                response.force_close()
         elif _asks_for_health(request):
             response = self._report_health(request)
         else:
@@ -74,11 +93,6 @@ def _asks_for_health(request: web.BaseRequest) -> bool:
     return path_check.is_health(request.raw_path.partition("?")[0])
 
 
-def _refuse_stranger() -> web.Response:
-    """Answer another machine's client, while the token that it would need can't be read."""
-    failure = Failure(
-        status=403,
-        message="Offramp: its settings can't be read, so only its own machine is served for now. "
-        "There, `offramp config check` says what is wrong.",
-    )
+def _refused(why: str) -> web.Response:
+    failure = Failure(status=403, message=f"Offramp: {why}")
     return web.Response(status=403, body=failure.body(), content_type="application/json")

@@ -117,6 +117,8 @@ class ProxyHandler:
 
     async def _serve(self, exchange: Exchange, path: str) -> web.StreamResponse:
         request, settings = exchange.request, exchange.settings
+        # First: who takes Offramp for a proxy names another host, which the guard would refuse.
+        request_reader.check_form(request.method, request.raw_path)
         refusal = origin_guard.refusal(request.headers, settings, peer=request.remote or "")
         if refusal is not None:
             raise RequestFailedError(Failure(status=403, message=f"Offramp: {refusal}"))

@@ -24,6 +24,13 @@ PROGRESS_TIMEOUT_S = 30.0
 """So long a body may stand still; a client that has stalled for longer is not coming back."""
 
 _FINAL = {"x-should-retry": "false"}
+_PROXY_METHODS = frozenset({"CONNECT", "TRACE"})
+"""Both speak to what is between client and server: one opens a tunnel, the other shows headers."""
+_METHODS = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
+_NO_PROXY = (
+    "Offramp is not an HTTP proxy: its address belongs in ANTHROPIC_BASE_URL, not in HTTP_PROXY or "
+    "HTTPS_PROXY."
+)
 
 
 def check_path(request: web.BaseRequest, path: str, settings: Settings) -> None:
@@ -62,18 +69,38 @@ def _base_url(request: web.BaseRequest, settings: Settings) -> str:
     return client_base_url(host=host, port=port)
 
 
+def check_form(method: str, target: str) -> None:
+    """Let pass only what is meant for a server, and not for a proxy.
+
+    Raises:
+        RequestFailedError: `method` is one for proxies (CONNECT), or `target` is no path
+            (`http://host/…`, `host:443`, `*`).
+    """
+    if method in _PROXY_METHODS:
+        message = f"Offramp: the method {method} is not served. {_NO_PROXY}"
+        headers = {"Allow": _METHODS, **_FINAL}
+        raise RequestFailedError(Failure(status=405, message=message, headers=headers))
+    if not target.startswith("/"):
+        raise RequestFailedError(_no_path(target, f" {_NO_PROXY}"))
+
+
 def check_target(target: str) -> None:
     r"""Let pass only what can be put behind a base address without changing where that leads.
 
     Raises:
-        RequestFailedError: `target` has another form (`//host/…`, `/\host/…`, `http://host/…`).
+        RequestFailedError: `target` has another form (`//host/…`, `/\host/…`).
     """
-    is_path = target.startswith("/") and not target.startswith(("//", "/\\"))
-    if not is_path or not target.isascii():
-        message = f"Offramp: the request target {target[:100]!r} is not a path."
+    if target.startswith(("//", "/\\")) or not target.isascii():
+        raise RequestFailedError(_no_path(target))
+
+
+def _no_path(target: str, hint: str = "") -> Failure:
+    return Failure(
+        status=400,
+        message=f"Offramp: the request target {target[:100]!r} is not a path.{hint}",
         # A query can hold a credential, so that the diagnostics do without the target.
-        diagnostic = "the request target is not a path"
-        raise RequestFailedError(Failure(status=400, message=message, diagnostic=diagnostic))
+        diagnostic="the request target is not a path",
+    )
 
 
 async def read_body(

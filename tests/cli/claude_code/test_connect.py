@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING
 
+import aiohttp
 import golden
 import pytest
 from daemon_process import Ending, daemon_process, free_port, run_command
@@ -213,6 +214,65 @@ async def test_read_only_settings_that_hold_the_address_are_let_go_where_they_ar
     assert "is read-only (a link to" in ending.err
     assert "where that file is made" in ending.err
     assert stored.read_text() == text
+
+
+TOKEN = "a1b2c3d4e5f60718293a4b5c"
+
+
+async def test_client_token_is_sent_kept_private_and_taken_out_again(home: Home) -> None:
+    home.file.write_text('{"env": {"ANTHROPIC_CUSTOM_HEADERS": "a: b"}}')
+    home.file.chmod(0o644)
+    before = home.file.read_text()
+    for arguments in (("connect", "--dry-run"), ("connect", "--dry-run", "--json")):
+        planned = await home.run(*arguments, OFFRAMP_CLIENT_TOKEN=TOKEN)
+        assert planned.code == 0
+        assert "x-offramp-token: ***" in planned.out
+        assert TOKEN not in planned.out + planned.err
+    assert home.file.read_text() == before
+    connected = await home.run("connect", OFFRAMP_CLIENT_TOKEN=TOKEN)
+    assert connected.code == 0
+    assert "sends your client_token" in connected.out
+    headers = json.loads(home.file.read_text())["env"]["ANTHROPIC_CUSTOM_HEADERS"]
+    assert headers == f"a: b\nx-offramp-token: {TOKEN}"
+    assert home.file.stat().st_mode & 0o777 == 0o600
+    as_json = await home.run("connect", "--json", OFFRAMP_CLIENT_TOKEN=TOKEN)
+    assert json.loads(as_json.out)["outcome"] == "already-connected"
+    planned = await home.run("connect", "--dry-run", OFFRAMP_CLIENT_TOKEN=TOKEN[::-1])
+    assert "another value" in planned.out
+    renewed = await home.run("connect", OFFRAMP_CLIENT_TOKEN=TOKEN[::-1])
+    assert "sends your client_token" in renewed.out
+    assert "before" not in renewed.out
+    assert TOKEN[::-1] in home.file.read_text()
+    gone = await home.run("disconnect", "--dry-run")
+    assert "x-offramp-token: ***" in gone.out
+    gone = await home.run("disconnect")
+    assert "x-offramp-token taken out" in gone.out
+    assert home.file.read_text() == before
+    said = "".join(each.out + each.err for each in (connected, as_json, renewed, gone))
+    assert TOKEN not in said
+    assert TOKEN[::-1] not in said
+
+
+@pytest.mark.usefixtures("opened_store")
+async def test_read_only_settings_are_told_how_to_send_the_token(home: Home) -> None:
+    put_into_store(home, json.dumps({"env": {"ANTHROPIC_BASE_URL": home.url}}))
+    assert (await home.run("connect")).code == 0
+    refused = await home.run("connect", OFFRAMP_CLIENT_TOKEN=TOKEN)
+    assert refused.code == 1
+    assert refused.err.count("x-offramp-token: TOKEN") == 2
+    assert TOKEN not in refused.err
+
+
+async def test_written_token_is_the_one_that_the_daemon_wants(home: Home) -> None:
+    async with daemon_process(home.root, port=home.port, OFFRAMP_CLIENT_TOKEN=TOKEN):
+        await home.run("connect", OFFRAMP_CLIENT_TOKEN=TOKEN)
+        env = json.loads(home.file.read_text())["env"]
+        name, _, value = env["ANTHROPIC_CUSTOM_HEADERS"].partition(": ")
+        async with aiohttp.ClientSession() as client:
+            for headers, status in (({name: value}, 200), ({}, 403)):
+                url = f"{env['ANTHROPIC_BASE_URL']}/health"
+                async with client.get(url, headers=headers) as answer:
+                    assert answer.status == status
 
 
 async def test_no_json_is_refused_with_its_place(home: Home) -> None:

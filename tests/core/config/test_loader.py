@@ -77,6 +77,8 @@ def test_every_top_level_key_in_the_file_is_taken(home: SettingsHome, tmp_path: 
         host = "LOCALHOST"
         client_token = "{TOKEN}"
         allowed_hosts = ["Studio.local", "[::1]"]
+        allowed_origins = ["HTTP://Localhost:8000", "tauri://localhost/", "https://a.example:443"]
+        other_users = true
         plain_http = true
         log_dir = "{tmp_path}/log"
         log_level = "debug"
@@ -108,6 +110,8 @@ def test_every_top_level_key_in_the_file_is_taken(home: SettingsHome, tmp_path: 
         host="localhost",
         client_token=Secret(TOKEN),
         allowed_hosts=("studio.local", "::1"),
+        allowed_origins=("http://localhost:8000", "tauri://localhost", "https://a.example"),
+        other_users=True,
         plain_http=True,
         log_dir=tmp_path / "log",
         log_level="debug",
@@ -355,7 +359,7 @@ def test_example_uncommented_loads_and_shows_the_defaults(home: SettingsHome) ->
     home.write(text)
     loaded = home.load(EXAMPLE_API_KEY=KEY)
     settings = loaded.settings
-    without_default = {"client_token", "allowed_hosts", "log_dir"}
+    without_default = {"client_token", "allowed_hosts", "allowed_origins", "log_dir"}
     for name in SETTINGS.keys() - without_default:
         assert getattr(settings, name) == getattr(Settings(), name), name
     assert settings.keep_on_anthropic == KeepRules()

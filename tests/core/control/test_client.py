@@ -153,6 +153,25 @@ def test_socket_of_another_user_is_not_trusted(tmp_path, path):
             client.status()
 
 
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+@pytest.mark.parametrize("given", [("a",), ("a", "b"), ("b",), ("link",)])
+def test_root_trusts_no_socket_that_another_user_may_have_made(tmp_path, given):
+    """`a` is the folder and `b` the socket in it, to which `link` leads."""
+    asked: list[socket.socket] = []
+    names = {"a": tmp_path / "a", "b": tmp_path / "a" / "b", "link": tmp_path / "a" / "link"}
+    names["a"].mkdir()
+    with daemon(names["b"], asked.append):
+        names["link"].symlink_to("b")
+        for name in given:
+            os.lchown(names[name], 65534, 65534)
+        client = ControlClient(names["link" if "link" in given else "b"])
+        with pytest.raises(ControlError, match="No permission") as refused:
+            client.status()
+    assert "root" in refused.value.hint
+    assert not asked
+
+
 def test_daemon_that_does_not_answer_is_given_up(path):
     go_on = threading.Event()
     with daemon(path, lambda _connection: go_on.wait() and None):

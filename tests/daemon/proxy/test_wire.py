@@ -167,6 +167,76 @@ async def test_target_that_is_no_path_is_refused(start_proxy, target):
         assert not upstream.heads
 
 
+@pytest.mark.parametrize("host", [b"localhost", b"api.anthropic.com:443"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"CONNECT api.anthropic.com:443",
+        b"CONNECT [::1]:443",
+        b"CONNECT localhost",
+        b"CONNECT /v1/models",
+        b"CONNECT /v1/messages",
+        b"TRACE /v1/models",
+        b"TRACE /v1/messages?beta=true",
+        b"TRACE http://api.anthropic.com/",
+    ],
+)
+async def test_method_for_proxies_is_refused_without_asking_a_service(start_proxy, line, host):
+    async with (
+        raw_upstream(answer_message) as upstream,
+        start_proxy(upstream.url, upstream.url) as proxy,
+    ):
+        request = b"%s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" % (line, host)
+        came = await read_to_end(proxy.url, request)
+        assert came.startswith(b"HTTP/1.1 405 ")
+        assert b"\r\nAllow: DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT\r\n" in came
+        assert b"ANTHROPIC_BASE_URL" in came
+        assert not upstream.heads
+        assert not proxy.records
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"OPTIONS *",
+        b"GET *",
+        b"TRACE *",
+        b"GET api.anthropic.com:443",
+        b"GET v1/models",
+        b"POST v1/messages",
+        b"GET ?x",
+        b"TRACK /",
+        b"connect localhost:443",
+        b"GET http://localhost/v1/models",
+        b"GET HTTPS://api.anthropic.com/v1/models",
+        b"OPTIONS http://api.anthropic.com",
+    ],
+)
+async def test_request_that_is_for_no_path_of_this_server_reaches_no_service(start_proxy, line):
+    async with (
+        raw_upstream(answer_message) as upstream,
+        start_proxy(upstream.url, upstream.url) as proxy,
+    ):
+        request = b"%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % line
+        came = await read_to_end(proxy.url, request)
+        assert came[9:12] in {b"400", b"405"}
+        assert not upstream.heads
+
+
+async def test_client_that_takes_offramp_for_a_proxy_is_told_so(start_proxy):
+    async with (
+        raw_upstream(answer_message) as upstream,
+        start_proxy(upstream.url, upstream.url) as proxy,
+    ):
+        came = await read_to_end(
+            proxy.url,
+            b"GET http://evil.example/ HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n",
+        )
+        assert came.startswith(b"HTTP/1.1 400 ")
+        assert b"not in HTTP_PROXY" in came
+        assert not upstream.heads
+
+
 async def test_odd_path_and_query_reach_anthropic_unquoted(start_proxy):
     target = b"/v1/files/a%2Fb/../c%20d?x=%7B1%7D&&y=a+b&z"
     async with (

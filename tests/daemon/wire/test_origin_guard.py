@@ -130,19 +130,98 @@ def test_foreign_origin_is_refused(origin):
     assert refusal(Host="localhost:3001", Origin=origin) is not None
 
 
+OTHER_PAGES = [
+    "http://localhost",
+    "http://localhost:80",
+    "http://localhost:5173",
+    "http://localhost:8000",
+    "http://LOCALHOST.:8000",
+    "http://127.0.0.1:3000",
+    "http://127.0.0.2:3002",
+    "http://[::1]:8080",
+    "http://app.localhost:5173",
+    "https://localhost:3001",
+    "https://localhost",
+    "https://127.0.0.1:3001",
+    "HTTPS://LOCALHOST:8443",
+    "ws://localhost:3001",
+    "tauri://localhost",
+    "vscode-webview://0abc",
+    "app://localhost:3001",
+    "http://localhost:3001.",
+    "http://localhost:030010",
+    "http://localhost:99999999999",
+]
+
+
+@pytest.mark.parametrize("origin", OTHER_PAGES)
+def test_page_on_another_port_or_scheme_of_this_machine_is_refused(origin):
+    for host in ("localhost:3001", "127.0.0.1:3001", "[::1]:3001"):
+        why = refusal(Host=host, Origin=origin)
+        assert why is not None
+        assert "allowed_origins" in why
+    assert refusal(Origin=origin) is not None
+
+
+@pytest.mark.parametrize("origin", [*OTHER_PAGES, "https://evil.com", "about:blank", ""])
+def test_request_with_only_a_page_as_referer_is_refused(origin):
+    for referer in (origin, f"{origin}/", f"{origin}/app?x=http://localhost:3001/"):
+        assert refusal(Host="localhost:3001", Referer=referer) is not None
+
+
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [
+        ("localhost:3001", "http://localhost:3001"),
+        ("localhost:3001", "HTTP://LocalHost.:3001"),
+        ("127.0.0.1:3001", "http://localhost:3001"),
+        ("[::1]:4002", "http://127.0.0.1:4002"),
+        ("localhost", "http://localhost:80"),
+        ("localhost:80", "http://localhost"),
+    ],
+)
+def test_page_at_the_address_that_was_asked_is_served(host, origin):
+    assert refusal(Host=host, Origin=origin) is None
+    assert refusal(Host=host, Referer=f"{origin}/health") is None
+    assert refusal(Host=host, Origin=origin, Referer="http://localhost:8000/") is None
+
+
+@pytest.mark.parametrize(
+    ("origin", "listed"),
+    [
+        ("http://localhost:8000", "http://localhost:8000"),
+        ("HTTP://Localhost:8000", "http://localhost:8000"),
+        ("http://localhost", "http://localhost"),
+        ("https://chat.example:443", "https://chat.example"),
+        ("tauri://localhost", "tauri://localhost"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+    ],
+)
+def test_listed_page_is_served(origin, listed):
+    settings = Settings(allowed_origins=("http://other:1", listed))
+    assert refusal(settings, Host="localhost:3001", Origin=origin) is None
+    assert refusal(settings, Host="localhost:3001", Referer=f"{origin}/x") is None
+    for site in ("cross-site", "same-site"):
+        headers = {"Origin": origin, "Sec_Fetch_Site": site}
+        assert refusal(settings, Host="localhost:3001", **headers) is None
+
+
 @pytest.mark.parametrize(
     "origin",
     [
+        "http://localhost:8001",
+        "https://localhost:8000",
         "http://localhost",
-        "http://localhost:5173",
-        "HTTPS://LOCALHOST:8443",
-        "http://127.0.0.1:3000",
-        "http://[::1]:8080",
-        "tauri://localhost",
+        "http://x.localhost:8000",
+        "http://localhost:8000.evil.com",
+        "null",
+        "",
     ],
 )
-def test_page_of_this_machine_is_served(origin):
-    assert refusal(Host="localhost:3001", Origin=origin) is None
+def test_page_beside_a_listed_one_is_refused(origin):
+    settings = Settings(allowed_origins=("http://localhost:8000",))
+    assert refusal(settings, Host="localhost:3001", Origin=origin) is not None
+    assert refusal(settings, Host="evil.com", Origin="http://localhost:8000") is not None
 
 
 @pytest.mark.parametrize(
@@ -150,12 +229,14 @@ def test_page_of_this_machine_is_served(origin):
     [
         ("cross-site", True),
         ("Cross-Site", True),
-        ("same-site", False),
+        ("same-site", True),
+        ("SAME-SITE ", True),
+        ("future-site", True),
         ("same-origin", False),
         ("none", False),
     ],
 )
-def test_request_across_sites_is_refused(site, is_refused):
+def test_request_from_another_sites_page_is_refused(site, is_refused):
     assert (refusal(Host="localhost", Sec_Fetch_Site=site) is not None) is is_refused
 
 
@@ -163,9 +244,15 @@ def test_allowed_hosts_and_the_bound_host_are_this_machine():
     named = Settings(host="10.1.2.3", allowed_hosts=("Studio.local", "fe80::1"))
     for host in ("studio.local:3001", "STUDIO.LOCAL.", "10.1.2.3:3001", "[fe80::1]:3001"):
         assert refusal(named, Host=host) is None
-        assert refusal(named, Host="localhost", Origin=f"http://{host}") is None
+        assert refusal(named, Host=host, Origin=f"http://{host}") is None
     for host in ("evil.studio.local", "studio.local.evil.com", "10.1.2.4"):
         assert refusal(named, Host=host) is not None
+
+
+def test_page_on_another_port_of_an_allowed_host_is_refused():
+    named = Settings(allowed_hosts=("studio.local",))
+    for origin in ("http://studio.local:8000", "https://studio.local:3001", "http://studio.local"):
+        assert refusal(named, Host="studio.local:3001", Origin=origin) is not None
 
 
 CONTAINERS_HOSTS = [

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 from offramp_cli.doctor.finding import failure, note, ok, warning
 from offramp_core.addresses import is_loopback
-from offramp_core.claude_settings import bypasses, model_names, scopes
+from offramp_core.claude_settings import bypasses, custom_headers, model_names, scopes
+from offramp_core.claude_settings.custom_headers import HEADERS, SHOWN_LINE
 from offramp_core.claude_settings.editing import BASE_URL
 from offramp_core.config.values import shown
 from offramp_core.wording import trouble_text
@@ -32,8 +33,6 @@ _SWITCHES = {
     "CLAUDE_CODE_DISABLE_1M_CONTEXT": "contexts of a million tokens are switched off",
 }
 _TOOL_SEARCH = "ENABLE_TOOL_SEARCH"
-_HEADERS = "ANTHROPIC_CUSTOM_HEADERS"
-_TOKEN_HEADER = "x-offramp-token"
 
 
 def judge_address(
@@ -124,15 +123,17 @@ def _own(
 
 def _without_token(found: Sequence[Scope], token: Secret) -> Iterator[Remark]:
     """Say that the daemon will refuse each request, if Claude Code does not send the token."""
-    headers = scopes.in_force(found, _HEADERS)
-    lines = [] if headers is None else headers.value.splitlines()
-    parts = (line.partition(":") for line in lines)
-    sent = {name.strip().lower(): value.strip() for name, _, value in parts}
-    if sent.get(_TOKEN_HEADER) != token.reveal():
+    headers = scopes.in_force(found, HEADERS)
+    if headers is None or not custom_headers.sends(headers.value, token):
+        cure = f"To have it sent: {_CONNECT}"
+        if headers is not None and headers.scope.path and headers.scope.name != scopes.OWN:
+            cure = (
+                f'{headers.scope.shown} sets {HEADERS}: add the line "{SHOWN_LINE}" there, with '
+                "the client_token of config.toml for TOKEN."
+            )
         yield failure(
             "Offramp refuses Claude Code's requests, since they do not carry its client_token.",
-            f'Put {_HEADERS} into the env of Claude Code\'s settings: "{_TOKEN_HEADER}: TOKEN", '
-            "with the client_token of config.toml for TOKEN.",
+            cure,
         )
 
 
@@ -165,9 +166,9 @@ def _switched_off(found: Sequence[Scope]) -> Iterator[Remark]:
         setting = scopes.in_force(found, name)
         if setting is not None and scopes.is_on(setting.value):
             yield note(f"{setting.scope.shown} sets {name}: {effect}.")
-    headers = scopes.in_force(found, _HEADERS)
+    headers = scopes.in_force(found, HEADERS)
     if headers is not None:
-        yield note(f"{headers.scope.shown} adds headers to each request ({_HEADERS}, not shown).")
+        yield note(f"{headers.scope.shown} adds headers to each request ({HEADERS}, not shown).")
 
 
 def _behind_address(found: Sequence[Scope], is_own: Callable[[str], bool]) -> Iterator[Remark]:

@@ -1,0 +1,99 @@
+"""Keeps other users of this machine away: whoever reaches the port could spend the user's keys.
+
+A connection's owner is looked up once, with its first request. Root passes, who can read the keys
+anyway; and so do the users of this user's own containers (/etc/subuid). Where no owner can be
+found, the connection passes all the same, because Claude Code must not stop over it, and because
+no other user can bring that about: a socket here is always in the system's table. See
+docs/security.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import pwd
+from pathlib import Path
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from offramp_daemon.server import tcp_owner
+from offramp_daemon.server.tcp_owner import NoOwner, System
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aiohttp import web
+
+    from offramp_core.settings import Settings
+
+_ROOT = 0
+_SUBORDINATES = Path("/etc/subuid")
+_LOG = logging.getLogger(__name__)
+
+
+class PeerUsers:
+    """Knows who is at the other end of each connection."""
+
+    def __init__(
+        self,
+        system: System | None = None,
+        *,
+        own: int | None = None,
+        subordinates: Path = _SUBORDINATES,
+    ) -> None:
+        """Ask `system`, else this one, for the user `own`, else this process's."""
+        self._system = system or tcp_owner.of_platform()
+        self._own = os.geteuid() if own is None else own
+        self._subordinates = subordinates
+        self._may_pass: WeakKeyDictionary[asyncio.BaseTransport, bool] = WeakKeyDictionary()
+
+    async def may_pass(self, request: web.BaseRequest, settings: Settings) -> bool:
+        """Whether `request` may be served, as far as that depends on who sent it."""
+        if settings.client_token is not None or settings.other_users:
+            return True
+        transport = request.transport
+        if transport is None:
+            return False  # the client has gone
+        known = self._may_pass.get(transport)
+        if known is None:
+            known = self._may_pass[transport] = await self._is_own(transport)
+        return known
+
+    async def _is_own(self, transport: asyncio.BaseTransport) -> bool:
+        client = tcp_owner.end(transport.get_extra_info("peername") or ())
+        server = tcp_owner.end(transport.get_extra_info("sockname") or ())
+        if client is None or server is None:
+            return True  # no TCP: whoever opened such a socket has decided who may use it
+        owner = self._system.at_once(client, server)
+        if owner is None:
+            owner = await asyncio.to_thread(
+                tcp_owner.find_in_table, client, server, self._system.table
+            )
+        if isinstance(owner, NoOwner):
+            return owner is not NoOwner.GONE
+        if owner in {_ROOT, self._own}:
+            return True
+        is_own = await asyncio.to_thread(self._is_subordinate, owner)
+        if not is_own:
+            _LOG.warning("Another user was refused", extra={"uid": owner})
+        return is_own
+
+    def _is_subordinate(self, uid: int) -> bool:
+        """Whether `uid` is one of those that this user's containers run as. It blocks."""
+        names = {str(self._own)}
+        with contextlib.suppress(KeyError):
+            names.add(pwd.getpwuid(self._own).pw_name)
+        return any(start <= uid < start + count for start, count in self._ranges(names))
+
+    def _ranges(self, names: set[str]) -> Iterator[tuple[int, int]]:
+        try:
+            lines = self._subordinates.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return
+        for line in lines:
+            name, _, numbers = line.strip().partition(":")
+            start, _, count = numbers.partition(":")
+            if name in names and start.isdecimal() and count.isdecimal():
+                yield int(start), int(count)
