@@ -58,6 +58,8 @@ def folder() -> Path:
     sys.path.insert(0, str(made / "python"))
     import reach_guard
 
+    if (simulation := sys.modules.get("on_darwin")) is not None:
+        shutil.copy(str(simulation.__file__), made / "python")
     for name in reach_guard.PROGRAMS:
         shutil.copy(_HERE / "stand_in.sh", made / "bin" / name)
     folders = os.get_exec_path({"PATH": real_path()})
