@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +80,9 @@ class FakeKeyring:
 
 
 def has_real_keyring() -> bool:
-    return all(map(shutil.which, ("gnome-keyring-daemon", "dbus-daemon")))
+    return sys.platform == "linux" and all(
+        map(shutil.which, ("gnome-keyring-daemon", "dbus-daemon"))
+    )
 
 
 @contextlib.contextmanager
