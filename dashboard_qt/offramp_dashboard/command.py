@@ -135,14 +135,16 @@ def _import_app() -> ModuleType:
 
 
 def _has_display(environ: Mapping[str, str]) -> bool:
-    if sys.platform != "linux" or environ.get("QT_QPA_PLATFORM"):
+    platform: str = sys.platform  # so typed, the rest is checked on a Mac too
+    if platform != "linux" or environ.get("QT_QPA_PLATFORM"):
         return True
     return bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))
 
 
 def _check_x11(environ: Mapping[str, str]) -> None:
     """Say what X11 lacks: Qt itself would abort the process."""
-    if sys.platform != "linux" or environ.get("WAYLAND_DISPLAY") or not environ.get("DISPLAY"):
+    platform: str = sys.platform  # so typed, the rest is checked on a Mac too
+    if platform != "linux" or environ.get("WAYLAND_DISPLAY") or not environ.get("DISPLAY"):
         return
     for library in ("libxcb-cursor.so.0", "libxkbcommon-x11.so.0", "libxcb-icccm.so.4"):
         try:

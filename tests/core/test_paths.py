@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_private_session_folder_is_used(tmp_path: Path) -> None:
+def test_private_session_folder_is_used_on_linux_only(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
-    paths = Paths.for_user({"XDG_RUNTIME_DIR": str(tmp_path)})
-    assert paths.runtime_dir == tmp_path / "offramp"
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    on_linux = Paths.for_user(environ, platform="linux")
+    on_macos = Paths.for_user(environ, platform="darwin")
+    assert on_linux.runtime_dir == tmp_path / "offramp"
+    assert on_macos.runtime_dir == on_macos.data_dir / "run"
 
 
 @pytest.mark.parametrize("session", ["", "/no/such/folder", "bad\0name"])

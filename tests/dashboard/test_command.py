@@ -6,18 +6,18 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from daemon_process import SOURCES
 from PySide6.QtGui import QImage
 
-import offramp_dashboard
 from offramp_cli.demo.sample_history import write_history
 from offramp_core.paths import Paths
 from offramp_dashboard.theme import DARK, LIGHT
 
-ROOT = Path(offramp_dashboard.__file__).parents[2]
-SOURCES = os.pathsep.join(str(ROOT / name) for name in ("daemon", "tray", "dashboard_qt"))
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def _charts(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

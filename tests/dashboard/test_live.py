@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon_process import free_port
+from daemon_process import SOURCES, free_port
 from PySide6.QtGui import QImage
 
 import offramp_dashboard
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(offramp_dashboard.__file__).parents[2]
 SUPPORT = ROOT / "tests" / "support"
-SOURCES = os.pathsep.join(str(ROOT / name) for name in ("daemon", "tray", "dashboard_qt"))
 OFFRAMP = [sys.executable, "-m", "offramp_cli"]
 
 pytestmark = [

@@ -88,7 +88,11 @@ def installed(distributions: Distributions, tmp_path_factory: pytest.TempPathFac
 
 
 def _run(programs: Path, folder: Path, *command: str) -> str:
-    environ = {"HOME": str(folder), "PATH": os.defpath, "OFFRAMP_HOME": str(folder / "offramp")}
+    environ = {
+        "HOME": str(folder),
+        "PATH": os.environ["PATH"],
+        "OFFRAMP_HOME": str(folder / "offramp"),
+    }
     done = subprocess.run(
         [str(programs / command[0]), *command[1:]],
         cwd=folder,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiohttp
+import machine_guard
 from proxy_harness import ZAI_KEY
 
 import offramp_daemon
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
     from offramp_core.usage.records import RequestRecord
 
 _ROOT = Path(offramp_daemon.__file__).parents[2]
-SOURCES = os.pathsep.join(str(_ROOT / name) for name in ("daemon", "tray", "dashboard_qt"))
+PRODUCT = os.pathsep.join(str(_ROOT / name) for name in ("daemon", "tray", "dashboard_qt"))
+"""Where Offramp is imported from."""
+SOURCES = os.pathsep.join((machine_guard.python_folder(), PRODUCT))
+"""The same for a process that is not to reach the machine of whoever runs the tests."""
 OFFRAMP = (sys.executable, "-W", "error", "-m", "offramp_cli")
 _INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR")
 _PATIENCE_S = 20.0

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daemon_process import SOURCES
+from daemon_process import PRODUCT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +58,7 @@ class InstalledOfframp:
         return self.app.exists() or Path(self.command).is_symlink()
 
     def add(
-        self, name: str, *, sources: str = SOURCES, programs: Mapping[str, str] = PROGRAMS
+        self, name: str, *, sources: str = PRODUCT, programs: Mapping[str, str] = PROGRAMS
     ) -> Path:
         """Make an environment and have `current` lead there, as an upgrade does."""
         environment = self.app / name

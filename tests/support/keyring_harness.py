@@ -7,10 +7,13 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import machine_guard
 
 import offramp_core
 
@@ -23,6 +26,7 @@ TALKATIVE = "fake_keyrings.TalkativeKeyring"
 NONE = "keyring.backends.fail.Keyring"
 NULL = "keyring.backends.null.Keyring"
 
+_HERE = str(Path(__file__).parent)
 _SOURCES = Path(offramp_core.__file__).parents[1]
 _PATIENCE_S = 20.0
 _BUS = """\
@@ -54,7 +58,7 @@ class FakeKeyring:
         return {
             "PYTHON_KEYRING_BACKEND": self.kind,
             "FAKE_KEYRING": str(self.file),
-            "PYTHONPATH": os.pathsep.join((str(_SOURCES), str(Path(__file__).parent))),
+            "PYTHONPATH": os.pathsep.join((machine_guard.python_folder(), str(_SOURCES), _HERE)),
         }
 
     def be(self, state: str) -> None:
@@ -76,7 +80,9 @@ class FakeKeyring:
 
 
 def has_real_keyring() -> bool:
-    return all(map(shutil.which, ("gnome-keyring-daemon", "dbus-daemon")))
+    return sys.platform == "linux" and all(
+        map(shutil.which, ("gnome-keyring-daemon", "dbus-daemon"))
+    )
 
 
 @contextlib.contextmanager
@@ -96,7 +102,7 @@ def real_keyring(folder: Path) -> Iterator[dict[str, str]]:
         "XDG_DATA_HOME": str(folder / "data"),
         "XDG_RUNTIME_DIR": str(folder / "run"),
         "PYTHON_KEYRING_BACKEND": "keyring.backends.SecretService.Keyring",
-        "PYTHONPATH": str(_SOURCES),
+        "PYTHONPATH": os.pathsep.join((machine_guard.python_folder(), str(_SOURCES))),
     }
     environ = {"PATH": os.environ["PATH"], **variables}
     with contextlib.ExitStack() as stack:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import machine_guard
 import pytest
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ async def _manager(
     home: Path, runtime: Path, variables: dict[str, str]
 ) -> AsyncIterator[UserSystemd]:
     environ = {
-        "PATH": os.environ["PATH"],
+        "PATH": machine_guard.real_path(),
         "LANG": os.environ.get("LANG", "C.UTF-8"),
         "HOME": str(home),
         "XDG_RUNTIME_DIR": str(runtime),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+
+import pytest
 from daemon_process import run_command
 from PIL import Image
 
@@ -28,6 +31,7 @@ async def test_a_sheet_that_cannot_be_written_is_refused_with_a_hint(tmp_path):
     assert "Choose another file." in ended.err
 
 
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS always has a menu bar")
 async def test_where_nothing_can_show_an_icon_the_reason_is_said(tmp_path):
     ended = await run_command(tmp_path, "tray", DBUS_SESSION_BUS_ADDRESS="disabled:")
     assert ended.code == 1

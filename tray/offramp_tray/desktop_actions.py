@@ -109,7 +109,8 @@ class Desktop:
         return [sys.executable, "-P", "-m", _MODULE]
 
     def _copiers(self) -> list[list[str]]:
-        if sys.platform == "darwin":
+        platform: str = sys.platform  # so typed, the rest is checked on a Mac too
+        if platform == "darwin":
             return [["pbcopy"]]
         copiers = []
         if self._environ.get("WAYLAND_DISPLAY"):

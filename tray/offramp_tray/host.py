@@ -143,7 +143,8 @@ def open_host(environ: Mapping[str, str]) -> Host:
     Raises:
         HostError: there is no way to show an icon here.
     """
-    if sys.platform == "darwin":
+    platform: str = sys.platform  # so typed, the rest is checked on a Mac too
+    if platform == "darwin":
         return Host(_backend("offramp_tray.macos.appkit_backend", "AppKitBackend"))
     from offramp_tray.linux.session_bus import NoAddressError, address_in
 

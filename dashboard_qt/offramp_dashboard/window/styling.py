@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtGui import QColor, QPalette
+from PySide6.QtGui import QColor, QFontDatabase, QPalette
 
 from offramp_dashboard.theme import DARK, LIGHT, Theme, ThemeChoice
 
@@ -107,6 +107,8 @@ def _palette(theme: Theme) -> QPalette:
 def _style_sheet(theme: Theme) -> str:
     """Only what palettes can't say: corners, paddings, and the states of buttons."""
     t = theme
+    # By its name: Qt would go through all fonts of a Mac to find out what "monospace" is there.
+    fixed = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont).family()
     return f"""
     QToolTip {{
         color: {t.text}; background: {t.raised}; border: 1px solid {t.border}; padding: 4px; }}
@@ -117,7 +119,7 @@ def _style_sheet(theme: Theme) -> str:
     QLabel[rank="warning"] {{ color: {t.warning}; }}
     QLabel#command {{
         color: {t.text}; background: {t.card}; border: 1px solid {t.border}; border-radius: 6px;
-        padding: 6px 12px; font-family: monospace; }}
+        padding: 6px 12px; font-family: "{fixed}"; }}
     QPushButton, QToolButton[look="button"] {{
         color: {t.text}; background: {t.raised}; border: 1px solid {t.border};
         border-radius: 6px; padding: 4px 12px; }}

@@ -166,7 +166,7 @@ def _children() -> list[str]:
 @pytest.fixture
 def real(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     if not has_real_keyring():
-        pytest.skip("gnome-keyring-daemon or dbus-daemon is not here")
+        pytest.skip("gnome-keyring-daemon or dbus-daemon is not here, which are Linux's")
     with tempfile.TemporaryDirectory(prefix="kr") as folder, real_keyring(Path(folder)) as found:
         for name, value in found.items():
             monkeypatch.setenv(name, value)
