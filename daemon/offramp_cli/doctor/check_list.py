@@ -122,6 +122,7 @@ def _daemon_checks(context: DoctorContext) -> dict[str, Run]:
             wanted_port=context.settings.port,
             is_running=context.status is not None,
             now=_now(),
+            beside=check_port.look_beside(context),
         ),
         "localhost": lambda: check_port.judge_localhost(check_port.look_up_localhost()),
         "login-item": lambda: check_login_item.judge(check_login_item.look(context)),
