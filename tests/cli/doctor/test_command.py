@@ -24,6 +24,7 @@ from daemon_process import (
 from proxy_harness import CLAUDE_TOKEN, ZAI_KEY
 
 from offramp_core import __version__
+from offramp_core.control import api
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -190,6 +191,23 @@ async def test_proxy_that_only_the_shell_knows_is_a_warning_and_not_gone_through
     assert found["backend-zai"]["outcome"] == found["key-zai"]["outcome"] == "ok"
     assert found["claude-address"]["outcome"] == "failure"  # Claude Code does go through it
     assert "passw0rd" not in json.dumps(found)
+
+
+async def test_daemon_says_which_variables_it_was_started_with_but_no_login(machine, sim):
+    machine.configure(sim.anthropic_url, sim.zai_url)
+    (machine.root / "config" / ".env").write_text("NO_PROXY=.corp.example\n")
+    proxy = "http://me:c0rp-passw0rd@127.0.0.1:9"
+    async with daemon_process(
+        machine.root, port=machine.port, https_proxy=proxy, SSL_CERT_DIR="/etc/ssl/certs"
+    ) as running:
+        status = await Commands(running.paths).until_there()
+        await running.stop()
+    assert status.variables == {
+        "HTTPS_PROXY": "http://***@127.0.0.1:9",
+        "NO_PROXY": ".corp.example",
+        "SSL_CERT_DIR": "/etc/ssl/certs",
+    }
+    assert b"passw0rd" not in api.encode(status)
 
 
 async def test_everything_that_hangs_takes_less_than_ten_seconds(machine):

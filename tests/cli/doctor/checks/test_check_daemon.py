@@ -377,6 +377,50 @@ def test_environment_of_the_daemon_is_read_where_the_system_shows_it(tmp_path):
     assert unseen.in_force == found.shell
 
 
+LOGIN = "me:c0rp-passw0rd"
+
+
+@pytest.mark.parametrize(
+    ("shell", "of_daemon", "in_force", "expected"),
+    [
+        ({}, {}, {}, ["ok"]),
+        (
+            {"HTTPS_PROXY": f"http://{LOGIN}@p:8080"},
+            {"HTTPS_PROXY": "http://***@p:8080"},
+            {"HTTPS_PROXY": f"http://{LOGIN}@p:8080"},
+            ["ok"],
+        ),
+        ({}, {"HTTPS_PROXY": "http://***@p"}, {"HTTPS_PROXY": "http://p"}, ["note"]),
+        ({"http_proxy": f"{LOGIN}@p:1"}, {"HTTP_PROXY": ""}, {"HTTP_PROXY": ""}, ["note"]),
+        ({}, {"NO_PROXY": ""}, {"NO_PROXY": ""}, ["note"]),
+        ({"SSL_CERT_DIR": "/a@b"}, {}, {}, ["warning"]),
+        ({"SSL_CERT_DIR": "/a@b"}, {"SSL_CERT_DIR": "/a@b"}, {"SSL_CERT_DIR": "/a@b"}, ["ok"]),
+        ({}, {"FROM_THE_FUTURE": "1"}, {}, ["ok"]),
+    ],
+)
+def test_daemon_that_can_not_be_looked_into_says_what_it_has(
+    tmp_path, shell, of_daemon, in_force, expected
+):
+    status = msgspec.structs.replace(STATUS, variables=of_daemon)
+    here = doctor_context(tmp_path, status=status, **shell)
+    found = check_environment.look(here, proc=tmp_path / "none")
+    remarks = [*check_environment.judge(found)]
+    assert severities(remarks) == expected
+    assert found.in_force == in_force
+    assert "passw0rd" not in said(remarks)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [(None, "no daemon to compare with"), (STATUS, "does not say")]
+)
+def test_daemon_that_does_not_say_what_it_has_is_told_from_none(tmp_path, status, words):
+    here = doctor_context(tmp_path, status=status)
+    found = check_environment.look(here, proc=tmp_path / "none")
+    remarks = [*check_environment.judge(found)]
+    assert words in said(remarks)
+    assert ("offramp restart" in said(remarks)) is (status is not None)
+
+
 BAD_PROXY = {"ALL_PROXY": "quic://me:c0rp-passw0rd@p"}
 
 
