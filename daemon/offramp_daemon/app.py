@@ -13,6 +13,7 @@ from aiohttp import web
 
 from offramp_core import __version__
 from offramp_core.addresses import client_base_url
+from offramp_core.config import proxy_variables
 from offramp_core.usage import state_events
 from offramp_core.usage.log_reader import LogReader
 from offramp_core.usage.weeks import system_zone
@@ -233,6 +234,7 @@ def compose(
             supervisor_pid=supervisor_pid,
             clock=clock,
             fallbacks=fallbacks,
+            variables=proxy_variables.all_shown(os.environ),
         ),
         clock=clock,
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PROGRAMS = {
     "offramp": "from offramp_cli import main",
-    "offramp-daemon": "from offramp_daemon.supervisor.supervisor import main",
+    "offramp-daemon": "from offramp_daemon.supervisor.__main__ import main",
 }
 # As pip writes it where the path is too long for the system, or holds a blank.
 _SCRIPT = """\

@@ -54,7 +54,7 @@ def _show(paths: Paths, as_json: bool) -> None:
     JSON alone.
     """
     loaded = _with_learnt_week(log_filters.load(paths), paths)
-    values = _values(loaded, paths)
+    values = shown_values(loaded, paths)
     if as_json:
         rows = {
             name: {"value": value, "origin": loaded.origins[name]} for name, value in values.items()
@@ -138,7 +138,7 @@ def _print_notes(loaded: LoadedSettings) -> None:
         click.echo(f"Note: {note}", err=True)
 
 
-def _values(loaded: LoadedSettings, paths: Paths) -> dict[str, object]:
+def shown_values(loaded: LoadedSettings, paths: Paths) -> dict[str, object]:
     """The value of each setting in `origins`, fit for JSON."""
     values = {name: _plain(_value(name, loaded, paths)) for name in loaded.origins}
     in_keyring = {name: _IN_KEYRING for name in values if loaded.origins[name] == FROM_KEYRING}

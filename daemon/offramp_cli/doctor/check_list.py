@@ -123,6 +123,7 @@ def _daemon_checks(context: DoctorContext) -> dict[str, Run]:
             wanted_port=context.settings.port,
             is_running=context.status is not None,
             now=_now(),
+            beside=check_port.look_beside(context),
         ),
         "users": lambda: check_users.judge(
             context.settings, knows_owners=check_users.knows_owners()

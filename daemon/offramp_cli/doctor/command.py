@@ -6,23 +6,34 @@ import json
 import os
 import shutil
 import sys
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from offramp_cli import exit_codes
-from offramp_cli.doctor import check_list, context, report, runner
+from offramp_cli.doctor import (
+    check_list,
+    context,
+    report,
+    report_file,
+    report_secrets,
+    runner,
+)
 from offramp_cli.doctor.checks import check_environment
 from offramp_cli.doctor.finding import Severity
 from offramp_cli.reports.log_filters import tolerate_encoding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
+    from offramp_cli.doctor.context import DoctorContext
     from offramp_cli.doctor.finding import Finding
 
 _WIDEST = 100
+_AT_HOME = ""
+"""Stands for the report's usual place."""
 _COLOURS = {
     Severity.OK: "green",
     Severity.NOTE: "cyan",
@@ -40,7 +51,17 @@ _COLOURS = {
     metavar="NAME",
     help="Only this check (the name is in the second column); may be given several times.",
 )
-def command(names: tuple[str, ...], as_json: bool) -> None:
+@click.option(
+    "--report",
+    "report_path",
+    is_flag=False,
+    flag_value=_AT_HOME,
+    metavar="[FILE]",
+    help="Also write a text that can be attached to a report of a problem: versions, findings, "
+    "settings, and the end of the logs, without keys and logins. "
+    f"[default: {report_file.NAME} in your home folder]",
+)
+def command(names: tuple[str, ...], as_json: bool, report_path: str | None) -> None:
     """Look at each link of the chain, say what is there, and name the cure.
 
     Nothing is changed, and no credential is sent but a backend's key to that backend. Takes less
@@ -63,8 +84,23 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
         click.echo(json.dumps(report.document(findings), indent=2))
     else:
         _print(findings, here.home)
+    if report_path is not None:
+        _write_report(here, findings, report_path, is_aside=as_json)
     has_failed = any(finding.severity is Severity.FAILURE for finding in findings)
     sys.exit(exit_codes.FAILURE if has_failed else 0)
+
+
+def _write_report(
+    here: DoctorContext, findings: Sequence[Finding], path: str, *, is_aside: bool
+) -> None:
+    text = report_file.report_for(here, findings, report_secrets.redactor_for(here))
+    wanted = None if path == _AT_HOME else Path(path).expanduser()
+    file = report_file.create(text, wanted, datetime.now(UTC))
+    click.echo(
+        f"\nThe report is in {file}, which only you can read. Keys and logins are masked in it. "
+        "Look through it; then attach it where you report the problem.",
+        err=is_aside,
+    )
 
 
 def _print(findings: Sequence[Finding], home: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from offramp_core.config import dotenv
+from offramp_core.redaction import MASK, mask_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +30,23 @@ def spellings(name: str) -> tuple[str, ...]:
 def find(name: str, environ: Mapping[str, str]) -> tuple[str, str] | None:
     """Find the variable and its value in `environ`; None if it is not set."""
     return next(((each, environ[each]) for each in spellings(name) if each in environ), None)
+
+
+def shown(name: str, value: str) -> str:
+    """Return the `value` of the variable of this upper-case `name` without a login."""
+    if name in CERTIFICATES:
+        return value
+    login, at, place = value.rpartition("@")
+    if not at:
+        return mask_credentials(value)
+    scheme, colon, _ = login.partition("://")
+    return mask_credentials(f"{scheme}{colon}{MASK}@{place}" if colon else f"{MASK}@{place}")
+
+
+def all_shown(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that are set in `environ`, by upper-case names, without logins."""
+    found = {name: find(name, environ) for name in (*PROXIES, *CERTIFICATES)}
+    return {name: shown(name, variable[1]) for name, variable in found.items() if variable}
 
 
 def from_file(env_file: Path, environ: Mapping[str, str]) -> dict[str, str]:

@@ -1,15 +1,19 @@
 """Finds out who listens on a port of this machine, so that the user need not; blocks meanwhile.
 
 An Offramp is asked, over HTTP. Any other program is looked for in Linux's /proc, or with macOS's
-`lsof`; where neither tells (another user's process, say) the answer is None.
+`lsof`; where neither shows it (another user's process, say) the answer is None. Several programs
+may have one port at different addresses: then it is the one that connections to the asked address
+reach.
 """
 
 from __future__ import annotations
 
 import http.client
+import ipaddress
 import json
 import os
 import re
+import struct
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,12 +24,13 @@ from offramp_core.addresses import is_loopback
 from offramp_core.child_environment import without_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _PATIENCE_S = 1.0
 _LSOF_PATIENCE_S = 5.0
 _MAX_BYTES = 64 * 1024
 _LISTENS = "0A"
+_ANY = "*"
 _PROC = Path("/proc")
 _UNSHOWN = re.compile(r"[^\w.()@+-]")
 _NAME_CHARACTERS = 40
@@ -49,7 +54,7 @@ def find(
 
     Whoever listens has `patience_s` to answer.
     """
-    return _offramp_at(host, port, patience_s) or _program_on(port, proc)
+    return _offramp_at(host, port, patience_s) or reached_at(host, _listings(port, proc))
 
 
 def _offramp_at(host: str, port: int, patience_s: float) -> Holder | None:
@@ -78,31 +83,68 @@ def _offramp_at(host: str, port: int, patience_s: float) -> Holder | None:
     )
 
 
-def _program_on(port: int, proc: Path) -> Holder | None:
+def find_beside(port: int, *, proc: Path = _PROC) -> Holder | None:
+    """Find a program that listens on `port` at every address; None if there is none.
+
+    BSD systems allow that beside a program that listens at one address, which then gets all the
+    connections to that address.
+    """
+    return _first([each for each in _listings(port, proc) if each.address == _ANY])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """One program that listens on the port at `address`, which is `*` for every address."""
+
+    pid: int
+    name: str
+    address: str
+
+
+def reached_at(host: str, listings: Sequence[Listening]) -> Holder | None:
+    """The program that connections to `host` reach; where none is plain, the first of all."""
+    asked = "127.0.0.1" if host == "localhost" else host
+    exact = [each for each in listings if each.address == asked]
+    anywhere = [each for each in listings if each.address == _ANY]
+    return _first(exact or anywhere or listings)
+
+
+def _first(listings: Sequence[Listening]) -> Holder | None:
+    """Of several that share it, the first has passed it on: a supervisor, or systemd."""
+    if not listings:
+        return None
+    first = min(listings, key=lambda each: each.pid)
+    return Holder(pid=first.pid, name=first.name)
+
+
+def _listings(port: int, proc: Path) -> list[Listening]:
     if (proc / "net" / "tcp").exists():
-        return _program_in_proc(port, proc)
-    return _program_by_lsof(port)
+        return list(_listings_in_proc(port, proc))
+    return _listings_by_lsof(port)
 
 
-def _program_in_proc(port: int, proc: Path) -> Holder | None:
-    """Return the process one of whose descriptors is a socket that listens there."""
-    inodes = set(_listening_inodes(port, proc))
-    if not inodes:
-        return None
-    wanted = {f"socket:[{inode}]" for inode in inodes}
-    holders = [pid for pid in _pids(proc) if _has_one_of(wanted, proc / str(pid) / "fd")]
-    if not holders:
-        return None
-    # Of several that share it, the first has passed it on: a supervisor, or systemd.
-    pid = min(holders)
+def _listings_in_proc(port: int, proc: Path) -> Iterator[Listening]:
+    """Find the processes that have a descriptor of a socket that listens there."""
+    wanted = {f"socket:[{inode}]": address for inode, address in _listening_inodes(port, proc)}
+    if not wanted:
+        return
+    for pid in _pids(proc):
+        targets = wanted.keys() & _targets(proc / str(pid) / "fd")
+        if targets and (name := _name_in_proc(pid, proc)) is not None:
+            for target in targets:
+                yield Listening(pid=pid, name=name, address=wanted[target])
+
+
+def _name_in_proc(pid: int, proc: Path) -> str | None:
     try:
         name = (proc / str(pid) / "comm").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    return Holder(pid=pid, name=_clean(name.strip()))
+    return _clean(name.strip())
 
 
-def _listening_inodes(port: int, proc: Path) -> Iterator[str]:
+def _listening_inodes(port: int, proc: Path) -> Iterator[tuple[str, str]]:
+    """Find the sockets that listen on `port`: each one's inode and address."""
     for table in ("tcp", "tcp6"):
         try:
             lines = (proc / "net" / table).read_text(encoding="ascii").splitlines()[1:]
@@ -111,8 +153,20 @@ def _listening_inodes(port: int, proc: Path) -> Iterator[str]:
         for fields in map(str.split, lines):
             if len(fields) < 10 or fields[3] != _LISTENS:
                 continue
-            if fields[1].rpartition(":")[2] == f"{port:04X}":
-                yield fields[9]
+            address, _, number = fields[1].rpartition(":")
+            if number == f"{port:04X}":
+                yield fields[9], _address(address)
+
+
+def _address(digits: str) -> str:
+    """The address that /proc writes as `digits`: words of 32 bits in the machine's own order."""
+    try:
+        words = [int(digits[start : start + 8], 16) for start in range(0, len(digits), 8)]
+        packed = struct.pack(f"={len(words)}I", *words)
+        address = ipaddress.ip_address(packed)
+    except ValueError:
+        return digits
+    return _ANY if address.is_unspecified else str(address)
 
 
 def _pids(proc: Path) -> list[int]:
@@ -122,12 +176,12 @@ def _pids(proc: Path) -> list[int]:
         return []
 
 
-def _has_one_of(wanted: set[str], descriptors: Path) -> bool:
+def _targets(descriptors: Path) -> set[str]:
     try:
         with os.scandir(descriptors) as found:
-            return any(_target(each.path) in wanted for each in found)
+            return {_target(each.path) for each in found}
     except OSError:
-        return False  # another user's, or gone
+        return set()  # another user's, or gone
 
 
 def _target(link: str) -> str:
@@ -137,8 +191,8 @@ def _target(link: str) -> str:
         return ""
 
 
-def _program_by_lsof(port: int) -> Holder | None:
-    command = ("lsof", "-nP", f"-iTCP:{port}", "-sTCP:LISTEN", "-Fpc")
+def _listings_by_lsof(port: int) -> list[Listening]:
+    command = ("lsof", "-nP", f"-iTCP:{port}", "-sTCP:LISTEN", "-Fpcn")
     try:
         done = subprocess.run(
             command,
@@ -149,19 +203,24 @@ def _program_by_lsof(port: int) -> Holder | None:
             check=False,
         )
     except (OSError, subprocess.SubprocessError, ValueError):
-        return None
+        return []
     return read_lsof(done.stdout)
 
 
-def read_lsof(output: str) -> Holder | None:
-    """Return the first program of `lsof -Fpc`, which prints a line `p` (pid), then `c` (name)."""
-    pid = None
+def read_lsof(output: str) -> list[Listening]:
+    """Read `lsof -Fpcn`: a line `p` (pid), then `c` (name), then an `n` (address) per socket."""
+    found: list[Listening] = []
+    pid, name = None, None
     for line in output.splitlines():
-        if line.startswith("p") and line[1:].isdecimal():
-            pid = int(line[1:])
-        elif line.startswith("c") and pid is not None:
-            return Holder(pid=pid, name=_clean(line[1:]))
-    return None
+        kind, value = line[:1], line[1:]
+        if kind == "p":
+            pid, name = int(value) if value.isdecimal() else None, None
+        elif kind == "c":
+            name = _clean(value)
+        elif kind == "n" and pid is not None and name is not None:
+            address = value.rpartition(":")[0].strip("[]")
+            found.append(Listening(pid=pid, name=name, address=address))
+    return found
 
 
 def _clean(name: str) -> str:

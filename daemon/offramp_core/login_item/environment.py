@@ -26,6 +26,7 @@ _DEFAULTS = {
 }
 """What it may need, and where each stands below the home folder on Linux if nobody sets it."""
 _SESSION_FOLDER = "XDG_RUNTIME_DIR"
+_XDG = "XDG_"
 
 
 def needed(
@@ -33,8 +34,8 @@ def needed(
 ) -> dict[str, str]:
     """The variables of `environ` that move a folder from its default, as absolute paths.
 
-    `folder` is the one from which a relative path counts. On macOS each one that is set moves its
-    folder: without it that is below ~/Library.
+    `folder` is the one from which a relative path of ours counts. On macOS each one that is set
+    moves its folder: without it that is below ~/Library.
 
     Raises:
         OfframpError: a value can't stand in any login item's file.
@@ -49,6 +50,8 @@ def needed(
                 f"{name} holds a character that no login item can: {value!r}.",
                 hint="Name the folder without line ends and the like.",
             )
+        if name.startswith(_XDG) and not Path(value).is_absolute():
+            continue  # which the standard says is to be ignored, and every program does
         path = folder / Path(value).expanduser()
         if default is None or platform == "darwin" or path != home / default:
             moved[name] = str(path)

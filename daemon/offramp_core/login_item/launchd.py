@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
+import shlex
 import time
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,7 @@ from offramp_core.login_item.runner import TIMEOUT_S, CommandFailedError, must, 
 from offramp_core.login_item.service import LoginItemState, NoServiceManagerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from offramp_core.login_item.runner import Command, Run
@@ -58,8 +60,7 @@ class Agents:
 
         An agent's label is one for the whole session, wherever its file is.
         """
-        facts = self.facts(label)
-        return facts is not None and facts.get("path", str(file)) == str(file)
+        return is_from(self.facts(label), file)
 
     def is_disabled(self, label: str) -> bool:
         """Whether somebody switched it off for good; newer systems write `disabled`."""
@@ -143,6 +144,17 @@ class Agents:
         return f"{self._domain}/{label}"
 
 
+def is_from(facts: Mapping[str, str] | None, file: Path) -> bool:
+    """Whether these are the facts of an agent that was loaded from `file`."""
+    if facts is None:
+        return False
+    loaded_from = facts.get("path", str(file))
+    try:
+        return loaded_from == str(file) or file.samefile(loaded_from)
+    except (OSError, ValueError):  # one of them is not there, or is no file's name
+        return False
+
+
 class LaunchdManager:
     """The user's own launchd."""
 
@@ -157,7 +169,7 @@ class LaunchdManager:
     def state(self) -> LoginItemState:
         """How the agent is now."""
         present = planned_files.plan(self._file, None).before
-        facts = self._agents.facts(DAEMON_LABEL)
+        facts = self._own_facts()
         pid = (facts or {}).get("pid", "")
         return LoginItemState(
             manager=self.name,
@@ -182,12 +194,12 @@ class LaunchdManager:
             error_file=spec.diagnostics_dir / "launchd.log",
         )
         file = planned_files.plan(self._file, agent)
-        facts = self._agents.facts(DAEMON_LABEL)
+        facts = self._replaceable_facts()
         folders = (spec.diagnostics_dir,)
         loading = self._agents.loading(DAEMON_LABEL, self._file)
         if facts is None:
             return self._plan(folders=folders, files=(file,), then=loading)
-        if not file.is_change:
+        if not file.is_change and is_from(facts, self._file):
             return self._plan(folders=folders, files=(file,), then=self._ensuring(facts))
         return self._plan(
             folders=folders,
@@ -206,14 +218,17 @@ class LaunchdManager:
 
     def plan_start(self) -> LoginItemPlan:
         """Load it, or start the program of a loaded one."""
-        facts = self._agents.facts(DAEMON_LABEL)
+        facts = self._replaceable_facts()
+        loading = self._agents.loading(DAEMON_LABEL, self._file)
         if facts is None:
-            return self._plan(then=self._agents.loading(DAEMON_LABEL, self._file))
+            return self._plan(then=loading)
+        if not is_from(facts, self._file):
+            return self._plan(then=(self._agents.unloading(DAEMON_LABEL), *loading))
         return self._plan(then=self._ensuring(facts))
 
     def plan_stop(self) -> LoginItemPlan:
         """Unload it: as long as it is loaded, launchd keeps its program running."""
-        if self._agents.facts(DAEMON_LABEL) is None:
+        if self._own_facts() is None:
             return self._plan()
         return self._plan(then=(self._agents.unloading(DAEMON_LABEL),))
 
@@ -223,7 +238,7 @@ class LaunchdManager:
 
     def plan_restart(self) -> LoginItemPlan:
         """Kill the program and start it; connections wait in launchd's sockets meanwhile."""
-        if self._agents.facts(DAEMON_LABEL) is None:
+        if self._own_facts() is None:
             return self.plan_start()
         return self._plan(
             then=(self._agents.kickstarting(DAEMON_LABEL, kills=True),),
@@ -233,14 +248,38 @@ class LaunchdManager:
 
     def last_words(self) -> str:
         """How launchd says that the program ended."""
-        facts = self._agents.facts(DAEMON_LABEL) or {}
+        facts = self._own_facts() or {}
         names = ("state", "last exit code", "runs")
         return "\n".join(f"{name}: {facts[name]}" for name in names if name in facts)
+
+    def _own_facts(self) -> dict[str, str] | None:
+        """What launchd knows of the agent; None where it is not loaded, or from another file."""
+        facts = self._agents.facts(DAEMON_LABEL)
+        return facts if is_from(facts, self._file) else None
+
+    def _replaceable_facts(self) -> dict[str, str] | None:
+        """What launchd knows of the agent, though its file may be another one that has gone.
+
+        Raises:
+            CommandFailedError: it is another home's, whose user would lose it.
+        """
+        facts = self._agents.facts(DAEMON_LABEL)
+        path = (facts or {}).get("path", "")
+        if path and not is_from(facts, self._file) and os.path.isfile(path):  # noqa: PTH113 - may be no path
+            raise CommandFailedError(
+                f"launchd runs the Offramp of another home, from {path}.",
+                hint=f"Take that one away first: HOME={_home_of(path)} offramp uninstall",
+            )
+        return facts
 
     def _ensuring(self, facts: dict[str, str]) -> tuple[Command, ...]:
         if "pid" in facts:
             return ()
         return (self._agents.kickstarting(DAEMON_LABEL, kills=False),)
+
+
+def _home_of(path: str) -> str:
+    return shlex.quote(path.partition(f"/{AGENTS}/")[0])
 
 
 def detect(run: Run, home: Path, *, uid: int) -> LaunchdManager:

@@ -22,8 +22,12 @@ SOCKETS_NAME = "Listeners"
 
 _DESCRIPTORS = 16_384
 _PRIVATE_UMASK = 0o077
-_THROTTLE_S = 1
-_TRAY_THROTTLE_S = 10
+_THROTTLE_S = 10
+"""A program that ended within this time after its start is only started again when it is over.
+
+One that ran for longer is started again at once, and connections wait in launchd's sockets. Without
+this a program that can't run, its interpreter having gone, say, would be started all the time.
+"""
 
 
 # What plistlib raises for what is no property list, and for one that is not of ours.
@@ -45,7 +49,6 @@ def render_daemon(
         "Sockets": {SOCKETS_NAME: [_socket(address) for address in addresses]},
         "RunAtLoad": True,
         "KeepAlive": True,
-        # launchd waits ten seconds by default, and connections with it.
         "ThrottleInterval": _THROTTLE_S,
         # What a person waits for; any other type has its timers and its disk held back.
         "ProcessType": "Interactive",
@@ -64,7 +67,7 @@ def render_tray(program: Path, environment: Mapping[str, str]) -> bytes:
         "ProgramArguments": [str(program), "tray"],
         "RunAtLoad": True,
         "KeepAlive": {"SuccessfulExit": False},
-        "ThrottleInterval": _TRAY_THROTTLE_S,
+        "ThrottleInterval": _THROTTLE_S,
         "LimitLoadToSessionType": "Aqua",
         "ProcessType": "Interactive",
         "Umask": _PRIVATE_UMASK,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from offramp_core.control.api import RecordsStatus, Status
@@ -11,7 +12,7 @@ from offramp_daemon.control.key_watch import key_of
 from offramp_daemon.routing.model_fallbacks import ModelFallbacks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from offramp_daemon.autopilot.pilot import Pilot
@@ -43,8 +44,9 @@ class DaemonState:
         supervisor_pid: int | None,
         clock: Clock,
         fallbacks: ModelFallbacks | None = None,
+        variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Report on these; the daemon starts now."""
+        """Report on these; the daemon starts now, with these `variables` for connections out."""
         self._live = live
         self._delegation = delegation
         self._health = health
@@ -56,6 +58,7 @@ class DaemonState:
         self._address = address
         self._settings_file = settings_file
         self._supervisor_pid = supervisor_pid
+        self._variables = dict(variables)
         self._started = clock()
         self._started_s = time.monotonic()
         self.is_stopping = False
@@ -104,5 +107,6 @@ class DaemonState:
             settings_problem=self._live.problem,
             quota=self._quota.plans(),
             warnings=self.warnings(),
+            variables=self._variables,
             fallbacks=self._fallbacks.current(settings.backends),
         )

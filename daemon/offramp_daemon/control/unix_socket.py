@@ -1,7 +1,8 @@
 """Opens the Unix socket for commands, where only this user can reach it.
 
-A socket that a dead daemon left is replaced, a live one's never. All of it blocks for moments:
-call it in a thread.
+A socket that a dead daemon left is replaced, a live one's never. A live daemon holds a lock for as
+long as it listens: macOS refuses connections to a socket whose queue is full as if nobody were
+there. All of it blocks for moments: call it in a thread.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from offramp_core import private_files
 from offramp_core.errors import OfframpError
-from offramp_daemon.storage.locked_file import open_locked
+from offramp_daemon.storage.locked_file import open_locked, try_lock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,8 +47,12 @@ class ControlSocket:
         self.listener.close()
         # Not by the inode: a successor's new socket may well get the same one.
         with contextlib.suppress(OSError), _locked(self.path):
-            if not _is_live(self.path):
-                self.path.unlink()
+            life = _take_life(self.path)
+            if life is not None:
+                try:
+                    self.path.unlink()
+                finally:
+                    os.close(life)
 
 
 def claim(path: Path) -> ControlSocket:
@@ -61,12 +66,13 @@ def claim(path: Path) -> ControlSocket:
         _make_folder(path.parent)
         # Two daemons that start at once must not take each other's new socket for a dead one's.
         with _locked(path):
-            if _is_live(path):
+            life = _take_life(path)
+            if life is None:
                 raise SocketBusyError(
                     f"Another Offramp takes its commands at {path}.",
                     hint="This daemon serves all the same; commands reach the other one.",
                 )
-            return _listen(path)
+            return _listen(path, life)
     except OSError as error:
         raise OfframpError(
             f"The control socket {path} can't be made: {error.strerror or error}.",
@@ -89,8 +95,39 @@ def _locked(path: Path) -> contextlib.AbstractContextManager[object]:
     return open_locked(path.with_suffix(".lock"))
 
 
-def _is_live(path: Path) -> bool:
-    """Return whether somebody listens; whatever is unclear counts as somebody."""
+class _LiveListener(socket.socket):
+    """A listening socket that gives its daemon's lock back when it is closed."""
+
+    def __init__(self, life: int) -> None:
+        """Own the locked descriptor `life`."""
+        super().__init__(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._life = life
+
+    def close(self) -> None:
+        """Close it; more than once is harmless."""
+        super().close()
+        life, self._life = self._life, -1
+        if life >= 0:
+            os.close(life)
+
+
+def _take_life(path: Path) -> int | None:
+    """Take the lock of whoever listens at `path`: its descriptor; None if somebody does."""
+    if _answers(path):
+        return None
+    life = private_files.open_file(path.with_suffix(".live.lock"), os.O_RDWR | os.O_CREAT)
+    try:
+        if try_lock(life):
+            return life
+    except BaseException:
+        os.close(life)
+        raise
+    os.close(life)
+    return None
+
+
+def _answers(path: Path) -> bool:
+    """Return whether connections to `path` are taken; whatever is unclear counts as taken."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(_PROBE_TIMEOUT_S)
         try:
@@ -106,12 +143,12 @@ def _is_live(path: Path) -> bool:
     return True
 
 
-def _listen(path: Path) -> ControlSocket:
+def _listen(path: Path, life: int) -> ControlSocket:
     """Listen, and only then put the socket in the place of one that a dead daemon left."""
     new = path.with_name(f"{path.name}.n")
-    new.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener = _LiveListener(life)
     try:
+        new.unlink(missing_ok=True)
         listener.bind(os.fspath(new))
         # Before it listens, so that there is no moment at which others could connect.
         new.chmod(0o600)

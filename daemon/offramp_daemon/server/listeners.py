@@ -12,6 +12,15 @@ from offramp_core.usage.weeks import system_zone
 from offramp_core.wording.formatting import format_moment
 
 _BACKLOG = 1024
+_PROBE_S = 0.5
+_LOOPBACKS = ("127.0.0.1", "::1")
+_REACHED_AT = {
+    "127.0.0.1": _LOOPBACKS,
+    "localhost": _LOOPBACKS,
+    "0.0.0.0": ("127.0.0.1",),
+    "::": ("::1",),
+}
+"""Where clients on this machine connect, for the hosts that are more than one address."""
 _HIGHEST_PORT = 65535
 _HINTS = {
     errno.EACCES: "Ports below 1024 need privileges; choose another in config.toml or with PORT.",
@@ -30,6 +39,8 @@ def open_listeners(host: str, port: int) -> list[socket.socket]:
         PortBusyError: the port is taken.
         OfframpError: the address can't be listened on.
     """
+    if port:
+        _require_silence(host, port)
     listeners = [_listen(host, port)]
     if host in {"127.0.0.1", "localhost"}:
         bound_port = listeners[0].getsockname()[1]
@@ -42,6 +53,33 @@ def open_listeners(host: str, port: int) -> list[socket.socket]:
         except OfframpError:
             pass  # a machine without IPv6
     return listeners
+
+
+def _require_silence(host: str, port: int) -> None:
+    """Refuse a port on which somebody takes connections already.
+
+    The system does not always refuse it: those of BSD, macOS too, let one address be listened on
+    beside a program that listens at every address, and that program would lose its connections.
+    """
+    for address in _REACHED_AT.get(host, (host,)):
+        if _takes_connections(address, port):
+            raise _busy(address, port)
+
+
+def _takes_connections(host: str, port: int) -> bool:
+    """Whether somebody listens there; what is unclear is left to the system to refuse.
+
+    The probe comes from the same address, so that it never leaves this machine: an address of
+    another one can't be used.
+    """
+    try:
+        with socket.create_connection(
+            (host, port), timeout=_PROBE_S, source_address=(host, 0)
+        ) as probe:
+            # Its own port may be the one that it asks for; it is then connected to itself.
+            return bool(probe.getsockname() != probe.getpeername())
+    except OSError:
+        return False
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -102,22 +102,27 @@ def _open(path: Path) -> int:
         return private_files.open_file(path, _FLAGS)
 
 
+def try_lock(descriptor: int) -> bool:
+    """Lock it until it is closed; False if another process, or another descriptor, has the lock.
+
+    True also where the file system has no locks.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS_HERE:
+            raise
+    return True
+
+
 def _lock(descriptor: int, deadline: float) -> None:
     """Lock, without waiting for good for a process that was stopped while it held the lock."""
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                message = "another process keeps the file locked"
-                raise TimeoutError(errno.ETIMEDOUT, message) from None
-            time.sleep(_LOCK_POLL_S)
-        except OSError as error:
-            if error.errno not in _NO_LOCKS_HERE:
-                raise
-            return
-        else:
-            return
+    while not try_lock(descriptor):
+        if time.monotonic() >= deadline:
+            raise TimeoutError(errno.ETIMEDOUT, "another process keeps the file locked")
+        time.sleep(_LOCK_POLL_S)
 
 
 def _names(path: Path, descriptor: int) -> bool:

@@ -24,6 +24,7 @@ from offramp_daemon.supervisor import (
     sd_notify,
     self_upgrade,
     socket_activation,
+    start_failure,
     stderr_file,
 )
 from offramp_daemon.supervisor.sd_notify import Channel, SdNotifier
@@ -115,9 +116,7 @@ class Supervisor:
         self._renew_if_changed(signals)
 
     def _say_mishap(self) -> None:
-        import traceback  # costs memory that is better saved as long as all is well
-
-        self.say(f"A mishap inside the supervisor, which goes on:\n{traceback.format_exc()}")
+        self.say(f"A mishap inside the supervisor, which goes on:\n{_traceback()}")
 
     @property
     def workers_heard(self) -> tuple[int, ...]:
@@ -273,11 +272,12 @@ class Supervisor:
                 signal.set_wakeup_fd(before)
 
 
-def main(*, limits: Limits | None = None, failure_pause_s: float = 10.0) -> None:
+def main(*, limits: Limits | None = None, failure_pause_s: float = start_failure.PAUSE_S) -> None:
     """Run the supervisor; what is wrong is said on standard error.
 
-    Where it can't start it waits for `failure_pause_s` before it ends: a manager that starts it
-    again at once would do so without end, and fill the file in which it collects the messages.
+    Where it can't start, or can't go on, it waits for `failure_pause_s` before it ends: a manager
+    that starts it again at once would do so without end, and fill the file in which it collects
+    the messages.
     """
     if len(sys.argv) > 1:
         sys.exit(_answer(sys.argv[1:]))
@@ -286,13 +286,9 @@ def main(*, limits: Limits | None = None, failure_pause_s: float = 10.0) -> None
         handed = self_upgrade.take_from(os.environ)
         Supervisor(_listeners(handed), os.environ, limits=limits).run(handed)
     except OfframpError as error:
-        sys.stderr.write(f"offramp-daemon: {error.title}\n")
-        if error.hint:
-            sys.stderr.write(f"  {error.hint}\n")
-        sys.stderr.flush()
-        if stderr_file.is_launchds(os.environ):
-            time.sleep(failure_pause_s)
-        sys.exit(1)
+        start_failure.end(error.title, error.hint, pause_s=failure_pause_s)
+    except Exception:  # noqa: BLE001 - whatever it is, it is likely to come again
+        start_failure.end(f"It can't run:\n{_traceback()}", pause_s=failure_pause_s)
 
 
 def _answer(arguments: Sequence[str]) -> int:
@@ -323,6 +319,12 @@ def _listeners(handed: HandedState | None) -> Sequence[socket.socket]:
     return found
 
 
+def _traceback() -> str:
+    import traceback  # costs memory that is better saved as long as all is well
+
+    return traceback.format_exc()
+
+
 def _drained(reader: socket.socket) -> bytes:
     try:
         return reader.recv(4096)
@@ -341,7 +343,3 @@ def _blocked_signals() -> Iterator[None]:
 
 def _ignore_signal(_number: int, _frame: FrameType | None) -> None:
     """Do nothing: the wakeup descriptor carries the number."""
-
-
-if __name__ == "__main__":
-    main()

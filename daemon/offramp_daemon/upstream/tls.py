@@ -23,6 +23,11 @@ _BUNDLES = (
 def client_context() -> ssl.SSLContext:
     """A context for connections out; it reads files, so call it off the event loop."""
     if sys.platform == "darwin":
+        # Only macOS itself knows what it trusts: an administrator's profiles, what was distrusted.
+        # It is asked at the end of each handshake, on the event loop: asyncio can't be told to wait
+        # there, nor take over a connection whose handshake was made elsewhere. That takes
+        # milliseconds, for connections are kept and few are new; a network filter may make it
+        # longer. A copy of the system's certificates would be asked faster, and be wrong.
         context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     else:
         # Not truststore: it would read the whole store again for every connection, which holds

@@ -24,6 +24,7 @@ from daemon_process import (
 from proxy_harness import CLAUDE_TOKEN, ZAI_KEY
 
 from offramp_core import __version__
+from offramp_core.control import api
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -192,6 +193,23 @@ async def test_proxy_that_only_the_shell_knows_is_a_warning_and_not_gone_through
     assert "passw0rd" not in json.dumps(found)
 
 
+async def test_daemon_says_which_variables_it_was_started_with_but_no_login(machine, sim):
+    machine.configure(sim.anthropic_url, sim.zai_url)
+    (machine.root / "config" / ".env").write_text("NO_PROXY=.corp.example\n")
+    proxy = "http://me:c0rp-passw0rd@127.0.0.1:9"
+    async with daemon_process(
+        machine.root, port=machine.port, https_proxy=proxy, SSL_CERT_DIR="/etc/ssl/certs"
+    ) as running:
+        status = await Commands(running.paths).until_there()
+        await running.stop()
+    assert status.variables == {
+        "HTTPS_PROXY": "http://***@127.0.0.1:9",
+        "NO_PROXY": ".corp.example",
+        "SSL_CERT_DIR": "/etc/ssl/certs",
+    }
+    assert b"passw0rd" not in api.encode(status)
+
+
 async def test_everything_that_hangs_takes_less_than_ten_seconds(machine):
     """A network, a daemon and Claude Code, none of which says anything."""
     with (
@@ -225,3 +243,23 @@ def test_neither_tray_nor_window_nor_toolkit_is_imported(tmp_path):
         text=True,
     )
     assert done.stdout.strip() == "[]"
+
+
+async def test_report_is_written_beside_what_is_printed_and_holds_no_secret(machine, sim):
+    machine.configure(sim.anthropic_url, sim.zai_url)
+    proxy = "http://me:c0rp-passw0rd@127.0.0.1:9"
+    async with daemon_process(machine.root, port=machine.port, HTTPS_PROXY=proxy) as running:
+        await Commands(running.paths).until_there()
+        ending = await machine.doctor("--report", HTTPS_PROXY=proxy, MY_TOKEN="planted-token-1")
+        asked = await machine.doctor("--json", "--report", str(machine.root / "mine.txt"))
+        await running.stop()
+    report = (machine.root / "offramp-report.txt").read_text()
+    assert f"The report is in {machine.root / 'offramp-report.txt'}" in ending.out
+    assert "daemon.log" in report
+    assert f"port = {machine.port}" in report
+    assert "MY_TOKEN" in report
+    assert str(machine.root) not in report
+    assert json.loads(asked.out)["ok"] in {True, False}
+    assert "mine.txt" in asked.err
+    for secret in (ZAI_KEY, CLAUDE_TOKEN, "c0rp-passw0rd", "planted-token-1"):
+        assert secret not in report + (machine.root / "mine.txt").read_text() + ending.out

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import socket
+import struct
 import sys
 import threading
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ import pytest
 from daemon_process import free_port
 
 from offramp_core.control import port_owner
-from offramp_core.control.port_owner import Holder
+from offramp_core.control.port_owner import Holder, Listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,20 +95,75 @@ def test_process_whose_files_cannot_be_seen_is_passed_over(tmp_path):
 
 
 def test_lsofs_lines_are_read():
-    assert port_owner.read_lsof("p501\ncnode\nf23\np502\ncruby\n") == Holder(pid=501, name="node")
-    assert port_owner.read_lsof("") is None
-    assert port_owner.read_lsof("cnode\n") is None
+    text = "p501\ncnode\nf23\nn*:3001\nf24\nn[::1]:3001\np502\ncruby\nf3\nn127.0.0.1:3001\n"
+    assert port_owner.read_lsof(text) == [
+        Listening(pid=501, name="node", address="*"),
+        Listening(pid=501, name="node", address="::1"),
+        Listening(pid=502, name="ruby", address="127.0.0.1"),
+    ]
+    assert port_owner.read_lsof("") == []
+    assert port_owner.read_lsof("cnode\nn*:3001\n") == []
+    assert port_owner.read_lsof("pnone\ncnode\nn*:3001\n") == []
 
 
 def test_lsof_finds_a_program_or_nothing(tmp_path, monkeypatch):
     fake = tmp_path / "lsof"
-    fake.write_text('#!/bin/sh\necho "$@" > "$0.asked"\necho p12\necho cControlCenter\n')
+    fake.write_text(
+        '#!/bin/sh\necho "$@" > "$0.asked"\necho p12\necho cControlCenter\necho "n*:5000"\n'
+    )
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     found = port_owner.find("192.0.2.1", 5000, proc=tmp_path)
     assert found == Holder(pid=12, name="ControlCenter")
-    assert (tmp_path / "lsof.asked").read_text() == "-nP -iTCP:5000 -sTCP:LISTEN -Fpc\n"
+    assert (tmp_path / "lsof.asked").read_text() == "-nP -iTCP:5000 -sTCP:LISTEN -Fpcn\n"
     fake.write_text("#!/bin/sh\nexit 1\n")
     assert port_owner.find("192.0.2.1", 5000, proc=tmp_path) is None
     monkeypatch.setenv("PATH", str(tmp_path / "none"))
     assert port_owner.find("192.0.2.1", 5000, proc=tmp_path) is None
+
+
+NODE, OURS, RUBY = (
+    Listening(pid=900, name="node", address="*"),
+    Listening(pid=400, name="Python", address="127.0.0.1"),
+    Listening(pid=500, name="ruby", address="::1"),
+)
+
+
+@pytest.mark.parametrize(
+    ("host", "listings", "pid"),
+    [
+        ("127.0.0.1", [NODE, OURS, RUBY], 400),
+        ("localhost", [NODE, RUBY, OURS], 400),
+        ("::1", [OURS, RUBY, NODE], 500),
+        ("::1", [OURS, NODE], 900),
+        ("192.0.2.7", [OURS, NODE], 900),
+        ("0.0.0.0", [OURS, RUBY], 400),
+        ("127.0.0.1", [RUBY], 500),
+    ],
+)
+def test_of_several_programs_the_one_that_connections_reach_is_named(host, listings, pid):
+    holder = port_owner.reached_at(host, listings)
+    assert holder is not None
+    assert holder.pid == pid
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /proc")
+def test_program_at_the_asked_address_is_named_and_not_one_at_another(tmp_path):
+    """Also where the other one has the smaller pid, as a daemon that started earlier has."""
+    net = tmp_path / "net"
+    net.mkdir()
+    line = "0: {}:0BB9 0:0 0A 0:0 00:0 0 0 0 {} 1\n"
+    ipv4, ipv6 = (
+        "".join(f"{word:08X}" for word in struct.unpack(f"={len(packed) // 4}I", packed))
+        for packed in (b"\x7f\0\0\x01", b"\0" * 15 + b"\x01")
+    )
+    (net / "tcp").write_text("head\n" + line.format(ipv4, 1))
+    (net / "tcp6").write_text("head\n" + line.format(ipv6, 2) + line.format("0" * 32, 3))
+    for pid, inode, name in ((10, 1, "offramp"), (20, 2, "ruby"), (30, 3, "node")):
+        (tmp_path / str(pid) / "fd").mkdir(parents=True)
+        (tmp_path / str(pid) / "fd" / "5").symlink_to(f"socket:[{inode}]")
+        (tmp_path / str(pid) / "comm").write_text(f"{name}\n")
+    found = [port_owner.find(host, 0x0BB9, proc=tmp_path) for host in ("127.0.0.1", "::1")]
+    assert [each and each.name for each in found] == ["offramp", "ruby"]
+    assert port_owner.find_beside(0x0BB9, proc=tmp_path) == Holder(pid=30, name="node")
+    assert port_owner.find_beside(0x0BBA, proc=tmp_path) is None

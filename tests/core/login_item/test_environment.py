@@ -99,6 +99,22 @@ def test_shell_daemon_and_tray_agree_on_every_folder(
     assert _paths(seen, platform, monkeypatch) == in_shell
 
 
+@pytest.mark.parametrize("platform", SYSTEMS)
+@pytest.mark.parametrize("name", MOVABLE)
+@pytest.mark.parametrize(
+    "value", [" ", "~/.config", "~/x", "rel/x", "./.config", " /x ", "{home}/", "{home}/x/../y"]
+)
+def test_shell_and_daemon_agree_where_a_folder_is_set_oddly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str, name: str, value: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    home = {"HOME": str(tmp_path)}
+    shell = home | {name: value.replace("{home}", str(tmp_path))}
+    variables = environment.needed(shell, tmp_path, tmp_path, platform=platform)
+    in_shell = _paths(shell, platform, monkeypatch)
+    assert _paths(home | variables, platform, monkeypatch) == in_shell
+
+
 @pytest.mark.parametrize("value", ["/a\nb", "/a\x00b", "/a\x1bb"])
 def test_folder_that_no_file_can_name_is_refused(value: str) -> None:
     with pytest.raises(OfframpError, match="OFFRAMP_HOME holds a character"):

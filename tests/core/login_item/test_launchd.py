@@ -353,6 +353,52 @@ def test_agent_of_another_home_is_not_unloaded(tmp_path: Path, file: str) -> Non
     assert item.plan_removal().first == ()
 
 
+def other_home(mac: Mac, file: Path) -> None:
+    """Have launchd run the agent of `file`."""
+    text = RUNNING.replace("FILE", str(file))
+    mac.launchctl.answers[f"launchctl print {DAEMON}"] = Ran(0, text)
+
+
+def test_agent_of_another_home_is_neither_replaced_nor_touched(tmp_path: Path) -> None:
+    mac = Mac(tmp_path / "mine")
+    mac.install()
+    theirs = tmp_path / "their home/Library/LaunchAgents/local.offramp.daemon.plist"
+    theirs.parent.mkdir(parents=True)
+    theirs.touch()
+    other_home(mac, theirs)
+    for plan in (
+        lambda: mac.manager.plan_install(mac.spec),
+        mac.manager.plan_start,
+        mac.manager.plan_restart,
+    ):
+        with pytest.raises(CommandFailedError, match="another home") as caught:
+            plan()
+        assert f"HOME='{tmp_path / 'their home'}' offramp uninstall" in caught.value.hint
+    assert mac.manager.plan_stop().then == ()
+    assert mac.manager.plan_uninstall().first == ()
+    state = mac.manager.state()
+    assert (state.is_installed, state.is_listening, state.is_running) == (True, False, False)
+
+
+def test_agent_whose_file_has_gone_with_its_home_is_replaced(tmp_path: Path) -> None:
+    mac = Mac(tmp_path)
+    mac.install()
+    other_home(mac, tmp_path / "gone/Library/LaunchAgents/local.offramp.daemon.plist")
+    replaced = [f"bootout {DAEMON}", f"enable {DAEMON}", f"bootstrap gui/{UID} {mac.file}"]
+    assert [" ".join(each[1:]) for each in mac.manager.plan_start().then] == replaced
+    assert [" ".join(each[1:]) for each in mac.manager.plan_install(mac.spec).then] == replaced
+
+
+def test_agent_whose_file_is_named_by_another_path_is_ones_own(tmp_path: Path) -> None:
+    mac = Mac(tmp_path / "home")
+    mac.install()
+    (tmp_path / "link").symlink_to("home")
+    other_home(mac, tmp_path / "link/Library/LaunchAgents/local.offramp.daemon.plist")
+    assert mac.install() == []
+    assert mac.manager.state().is_running
+    assert len(mac.manager.plan_uninstall().first) == 1
+
+
 def test_tray_that_was_switched_off_is_forgotten_with_its_file(tmp_path: Path) -> None:
     mac = Mac(tmp_path)
     item = autostart.LaunchAgentAutostart(mac.agents, tmp_path / "agents")

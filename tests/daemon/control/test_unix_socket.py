@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -94,11 +97,70 @@ def test_socket_that_is_handed_over_keeps_its_name_until_the_next_daemon_has_it(
         client.connect(os.fspath(path))
     with unix_socket.claim(path).listener, socket.socket(socket.AF_UNIX) as client:
         client.connect(os.fspath(path))
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["control.lock", "control.sock"]
+    names = sorted(each.name for each in tmp_path.iterdir())
+    assert names == ["control.live.lock", "control.lock", "control.sock"]
 
 
 def test_rest_of_a_claim_that_died_half_way_is_no_hindrance(tmp_path):
     path = tmp_path / "control.sock"
     path.with_name("control.sock.n").write_text("")
     with unix_socket.claim(path).listener:
+        assert path.is_socket()
+
+
+def refuse_connections(path) -> None:
+    """Have connections to `path` refused though its daemon lives, as macOS does if it is busy."""
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as nobody:
+        nobody.bind(os.fspath(path))
+
+
+def test_live_daemon_whose_queue_is_full_keeps_its_socket(tmp_path):
+    path = tmp_path / "control.sock"
+    claimed = unix_socket.claim(path)
+    refuse_connections(path)
+    with pytest.raises(SocketBusyError, match="Another Offramp"):
+        unix_socket.claim(path)
+    claimed.abandon()
+    unix_socket.claim(path).release()
+
+
+def test_release_leaves_a_successors_socket_whose_queue_is_full(tmp_path):
+    path = tmp_path / "control.sock"
+    first = unix_socket.claim(path)
+    first.listener.close()
+    with unix_socket.claim(path).listener:
+        refuse_connections(path)
+        first.release()
+        assert path.exists()
+
+
+def test_daemon_that_was_killed_leaves_no_lock(tmp_path):
+    path = tmp_path / "control.sock"
+    code = (
+        "import os, sys, pathlib; from offramp_daemon.control import unix_socket;"
+        "unix_socket.claim(pathlib.Path(sys.argv[1])); os.kill(os.getpid(), 9)"
+    )
+    ended = subprocess.run((sys.executable, "-c", code, os.fspath(path)), check=False)
+    assert ended.returncode == -signal.SIGKILL
+    unix_socket.claim(path).release()
+    assert not path.exists()
+
+
+def test_child_of_the_daemon_does_not_keep_its_lock(tmp_path):
+    path = tmp_path / "control.sock"
+    claimed = unix_socket.claim(path)
+    with subprocess.Popen(("cat",), stdin=subprocess.PIPE) as child:
+        claimed.abandon()
+        unix_socket.claim(path).release()
+        child.communicate()
+
+
+def test_daemon_of_an_older_version_without_a_lock_keeps_its_socket(tmp_path):
+    path = tmp_path / "control.sock"
+    with socket.socket(socket.AF_UNIX) as older:
+        older.bind(os.fspath(path))
+        older.listen()
+        with pytest.raises(SocketBusyError):
+            unix_socket.claim(path)
         assert path.is_socket()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
@@ -76,6 +77,71 @@ def test_highest_port_in_use_leads_to_one_that_exists(opened):
     with pytest.raises(PortBusyError) as caught:
         open_listeners("127.0.0.1", 65535)
     assert "--port 65534" in caught.value.hint
+
+
+@pytest.fixture
+def bsd(monkeypatch) -> None:
+    """Have the system let an address be listened on beside a program at every address, as BSD's.
+
+    Linux does so for sockets that all ask for SO_REUSEPORT.
+    """
+    monkeypatch.setattr(socket, "SO_REUSEADDR", socket.SO_REUSEPORT)
+
+
+def wildcard_listener(family: socket.AddressFamily, *, is_dual: bool = False) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    if family == socket.AF_INET6:
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(not is_dual))
+    listener.bind(("", free_port()))
+    listener.listen()
+    return listener
+
+
+def drain(listener: socket.socket) -> None:
+    """Take the connections that wait, which are those that probed."""
+    listener.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            listener.accept()[0].close()
+    listener.setblocking(True)
+
+
+@pytest.mark.usefixtures("bsd")
+@pytest.mark.parametrize(
+    ("kind", "host"),
+    [
+        *(("ipv4", host) for host in ("127.0.0.1", "localhost", "0.0.0.0")),
+        *(("ipv6", host) for host in ("127.0.0.1", "localhost", "::1", "::")),
+        *(("both", host) for host in ("127.0.0.1", "localhost", "::1", "0.0.0.0", "::")),
+    ],
+)
+def test_port_of_a_program_at_every_address_is_in_use_and_stays_its_own(opened, kind, host):
+    if kind != "ipv4" and not has_ipv6():
+        pytest.skip("this machine has no IPv6")
+    family = socket.AF_INET if kind == "ipv4" else socket.AF_INET6
+    opened.append(wildcard_listener(family, is_dual=kind == "both"))
+    port = opened[0].getsockname()[1]
+    with pytest.raises(PortBusyError, match=f"Port {port} on") as caught:
+        open_listeners(host, port)
+    assert f"--port {port + 1}" in caught.value.hint
+    if sys.platform == "linux":
+        assert f"(pid {os.getpid()})" in caught.value.title
+    drain(opened[0])
+    address = "::1" if family == socket.AF_INET6 else "127.0.0.1"
+    with socket.create_connection((address, port), timeout=5) as client:
+        accepted, peer = opened[0].accept()
+        accepted.close()
+        assert peer[1] == client.getsockname()[1]
+
+
+@pytest.mark.usefixtures("bsd")
+def test_port_that_only_another_address_has_is_free(opened):
+    opened.append(socket.socket())
+    opened[0].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    opened[0].bind(("127.0.0.2", free_port()))
+    opened[0].listen()
+    opened += open_listeners("127.0.0.1", opened[0].getsockname()[1])
 
 
 @needs_ipv6

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from offramp_core.login_item import launchd_agents
-from offramp_daemon.supervisor import stderr_file, supervisor
+from offramp_daemon.supervisor import stderr_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,24 +55,3 @@ def test_what_is_no_file_is_passed_over() -> None:
     os.close(reader)
     os.close(writer)
     stderr_file.bound(OURS, descriptor=writer)
-
-
-@pytest.mark.parametrize(
-    ("environ", "pauses"), [(OURS, [10.0]), ({}, []), ({"XPC_SERVICE_NAME": "other.app"}, [])]
-)
-def test_supervisor_that_can_not_start_does_not_spin_under_launchd(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    environ: dict[str, str],
-    pauses: list[float],
-) -> None:
-    slept: list[float] = []
-    monkeypatch.setattr(sys, "argv", ["offramp-daemon"])
-    monkeypatch.setattr(time, "sleep", slept.append)
-    monkeypatch.delenv("XPC_SERVICE_NAME", raising=False)
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
-    with pytest.raises(SystemExit) as ended:
-        supervisor.main()
-    assert (ended.value.code, slept) == (1, pauses)
-    assert "No listening sockets" in capsys.readouterr().err

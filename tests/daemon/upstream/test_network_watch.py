@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
+import socket
 import struct
 import subprocess
 import sys
+from collections import deque
 
 import pytest
 
@@ -65,3 +68,103 @@ def test_address_that_went_is_noticed_once():
         assert not watch.has_changed()
     finally:
         watch.close()
+
+
+class RoutingSocket:
+    """The kernel's side of a socket of news: it drops what does not fit, as macOS in silence."""
+
+    def __init__(self, *, default_bytes: int = 8192, most_bytes: int = 8 * 1024 * 1024) -> None:
+        self.buffer_bytes = default_bytes
+        self._most_bytes = most_bytes
+        self._errors: deque[int] = deque()
+        self._news: deque[bytes] = deque()
+        self.is_closed = False
+
+    def setsockopt(self, level: int, option: int, value: int, /) -> None:
+        assert (level, option) == (socket.SOL_SOCKET, socket.SO_RCVBUF)
+        if value > self._most_bytes:
+            raise OSError(errno.ENOBUFS, "no buffer of this size")
+        self.buffer_bytes = value
+
+    def getsockopt(self, level: int, option: int, /) -> int:
+        assert (level, option) == (socket.SOL_SOCKET, socket.SO_RCVBUF)
+        return self.buffer_bytes
+
+    def tell(self, *messages: bytes) -> int:
+        """Queue `messages` as far as there is room; how many were dropped."""
+        dropped = 0
+        for message in messages:
+            if sum(map(len, self._news)) + len(message) > self.buffer_bytes:
+                dropped += 1
+            else:
+                self._news.append(message)
+        return dropped
+
+    def fail(self, *numbers: int) -> None:
+        self._errors.extend(numbers)
+
+    def recv(self, _most_bytes: int, /) -> bytes:
+        if self._errors:
+            raise OSError(self._errors.popleft(), "it failed")
+        if not self._news:
+            raise BlockingIOError(errno.EAGAIN, "nothing yet")
+        return self._news.popleft()
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+ROUTE = macos(0x1).ljust(200, b"\0")
+"""macOS's news of a route that was added, which says nothing of an address."""
+
+
+@pytest.fixture
+def routing() -> RoutingSocket:
+    return RoutingSocket()
+
+
+def watch_of(*sockets: RoutingSocket) -> NetworkWatch:
+    watch = NetworkWatch(iter(sockets).__next__)
+    watch.open()
+    return watch
+
+
+@pytest.mark.parametrize("most_bytes", [8 * 1024 * 1024, 64 * 1024])
+def test_flood_that_may_have_hidden_an_address_that_went_is_a_change(most_bytes):
+    routing = RoutingSocket(most_bytes=most_bytes)
+    watch = watch_of(routing)
+    count = routing.buffer_bytes // len(ROUTE) + 50
+    assert routing.tell(*[ROUTE] * count, macos(0xD).ljust(200, b"\0")) > 1
+    assert watch.has_changed()
+    assert not watch.has_changed()
+
+
+def test_news_of_some_idle_hours_fits_and_is_no_change(routing):
+    watch = watch_of(routing)
+    assert routing.tell(*[ROUTE] * 800) == 0
+    assert not watch.has_changed()
+    assert routing.tell(*[ROUTE] * 800, macos(0xD)) == 0
+    if sys.platform == "darwin":
+        assert watch.has_changed()
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_news_that_the_system_says_was_dropped_is_one_change(routing, times):
+    watch = watch_of(routing)
+    routing.fail(*[errno.ENOBUFS] * times)
+    routing.tell(*[ROUTE] * 20)
+    assert watch.has_changed()
+    assert not watch.has_changed()
+    assert not routing.is_closed
+
+
+@pytest.mark.parametrize("number", [errno.ENOTCONN, errno.EBADF, errno.ENETDOWN])
+def test_socket_that_broke_is_one_change_and_replaced(routing, number):
+    other = RoutingSocket()
+    watch = watch_of(routing, other)
+    routing.fail(*[number] * 5)
+    assert watch.has_changed()
+    assert routing.is_closed
+    assert not watch.has_changed()
+    other.fail(errno.ENOBUFS)
+    assert watch.has_changed()

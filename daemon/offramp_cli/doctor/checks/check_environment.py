@@ -1,7 +1,8 @@
 """The variables that decide how the daemon gets out, which a login item does not have by itself.
 
-A daemon that a service manager starts does not see what the user's shell exports. Where this
-process may look into the daemon's own environment it does, and reads only these variables.
+A daemon that a service manager starts does not see what the user's shell exports. The daemon says
+which of these variables it has, without logins. Where this process may look into the daemon's own
+environment, as on Linux, it takes them from there, so that it can go out as the daemon does.
 """
 
 from __future__ import annotations
@@ -16,28 +17,32 @@ from offramp_cli.doctor import proxy_lookup
 from offramp_cli.doctor.finding import note, ok, warning
 from offramp_core import outbound_proxy
 from offramp_core.config import proxy_variables
-from offramp_core.config.proxy_variables import CERTIFICATES, PROXIES
+from offramp_core.config.proxy_variables import CERTIFICATES, PROXIES, shown
 from offramp_core.config.values import ConfigError
 from offramp_core.outbound_proxy import BadProxyError
-from offramp_core.redaction import mask_credentials
+from offramp_core.redaction import MASK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, MutableMapping
 
     from offramp_cli.doctor.context import DoctorContext
     from offramp_cli.doctor.finding import Remark
+    from offramp_core.control.api import Status
     from offramp_core.outbound_proxy import OutboundProxy
 
 _PROC = Path("/proc")
 _LOOK_S = 1.0
+_NO_LOGIN = f"{MASK}@"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environments:
-    """These variables in the shell and in the daemon; None where no daemon can be looked into."""
+    """These variables in the shell and in the daemon; None where the daemon's are not known."""
 
     shell: Mapping[str, str]
     daemon: Mapping[str, str] | None
+    is_running: bool = False
+    """Whether there is a daemon."""
     came_later: tuple[str, ...] = ()
     """What `.env` sets, if it was changed after the daemon had started, which then read it."""
     skipped: tuple[str, ...] = ()
@@ -45,17 +50,23 @@ class Environments:
 
     @property
     def in_force(self) -> Mapping[str, str]:
-        """The daemon's if they are known, else those that it would have if started here."""
-        return self.shell if self.daemon is None else self.daemon
+        """The daemon's if they are known, else those that it would have if started here.
+
+        A login that the daemon does not show, and the shell does not have, is missing.
+        """
+        if self.daemon is None:
+            return self.shell
+        return {name: value.replace(_NO_LOGIN, "") for name, value in self.daemon.items()}
 
 
 def look(context: DoctorContext, *, proc: Path = _PROC) -> Environments:
     """Both environments, with the lines of our `.env` behind each."""
     status = context.status
-    environment = None if status is None else _of_process(status.pid, proc)
+    shell = _chosen(context.environ, context)
     found = Environments(
-        shell=_chosen(context.environ, context),
-        daemon=None if environment is None else _chosen(environment, context),
+        shell=shell,
+        daemon=None if status is None else _of_daemon(status, shell, context, proc),
+        is_running=status is not None,
         came_later=_came_later(context),
     )
     said = () if status is None else status.warnings
@@ -83,7 +94,7 @@ def judge(environments: Environments) -> Iterator[Remark]:
         )
         return
     if daemon is None:
-        yield _of_shell_alone(shell)
+        yield _of_shell_alone(shell, is_running=environments.is_running)
         return
     differing = [name for name in (*PROXIES, *CERTIFICATES) if shell.get(name) != daemon.get(name)]
     if not differing:
@@ -92,8 +103,12 @@ def judge(environments: Environments) -> Iterator[Remark]:
         yield _difference(name, shell.get(name), daemon.get(name))
 
 
-def _of_shell_alone(shell: Mapping[str, str]) -> Remark:
-    text = f"This shell goes out with {_listed(shell)}; there is no daemon to compare with."
+def _of_shell_alone(shell: Mapping[str, str], *, is_running: bool) -> Remark:
+    text = f"This shell goes out with {_listed(shell)}; "
+    if is_running:
+        text += "the daemon is of a version that does not say how it goes out."
+        return note(text, "Have one of this version take over: offramp restart")
+    text += "there is no daemon to compare with."
     if not shell:
         return ok(text)
     return note(text, "A login item does not see the shell: `offramp install` moves them.")
@@ -102,24 +117,24 @@ def _of_shell_alone(shell: Mapping[str, str]) -> Remark:
 def _difference(name: str, shell: str | None, daemon: str | None) -> Remark:
     if daemon is None:
         return warning(
-            f"{name} is set in this shell ({_shown(shell)}), but not where the daemon runs.",
+            f"{name} is set in this shell ({shown(name, shell or '')}), but not where the daemon "
+            "runs.",
             "If you need it to reach the internet: `offramp install` moves it to the daemon.",
         )
     if shell is None:
-        return note(f"{name} is set where the daemon runs ({_shown(daemon)}), not in this shell.")
+        return note(
+            f"{name} is set where the daemon runs ({shown(name, daemon)}), not in this shell."
+        )
     return note(
-        f"{name} is {_shown(shell)} in this shell and {_shown(daemon)} where the daemon runs.",
+        f"{name} is {shown(name, shell)} in this shell and {shown(name, daemon)} where the "
+        "daemon runs.",
         "If the shell's is the right one: `offramp install` moves it to the daemon.",
     )
 
 
 def _listed(variables: Mapping[str, str]) -> str:
-    named = [f"{name}={_shown(value)}" for name, value in variables.items()]
+    named = [f"{name}={shown(name, value)}" for name, value in variables.items()]
     return ", ".join(named) if named else "no proxy and no certificates of its own"
-
-
-def _shown(value: str | None) -> str:
-    return mask_credentials(value or "")
 
 
 def _skipped(variables: Mapping[str, str]) -> tuple[str, ...]:
@@ -161,6 +176,26 @@ def _came_later(context: DoctorContext) -> tuple[str, ...]:
         return tuple(proxy_variables.from_file(file, {}))
     except (OSError, ConfigError):
         return ()
+
+
+def _of_daemon(
+    status: Status, shell: Mapping[str, str], context: DoctorContext, proc: Path
+) -> dict[str, str] | None:
+    """The daemon's variables; None where neither the system nor the daemon shows them.
+
+    A login that the daemon does not show is taken from the shell's value if that is the same
+    otherwise.
+    """
+    environment = _of_process(status.pid, proc)
+    if environment is not None:
+        return _chosen(environment, context)
+    if status.variables is None:
+        return None
+    return {
+        name: shell[name] if name in shell and shown(name, shell[name]) == value else value
+        for name, value in status.variables.items()
+        if name in (*PROXIES, *CERTIFICATES)
+    }
 
 
 def _of_process(pid: int, proc: Path) -> dict[str, str] | None:

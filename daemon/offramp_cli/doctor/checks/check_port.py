@@ -7,7 +7,7 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from offramp_cli.doctor.finding import failure, note, ok
+from offramp_cli.doctor.finding import failure, note, ok, warning
 from offramp_core.addresses import is_loopback
 from offramp_core.control import health_check, port_owner
 from offramp_core.wording.formatting import format_duration
@@ -25,6 +25,7 @@ PortState = Literal["offramp", "other", "silent", "closed", "no such address"]
 
 _ANSWER_LIMIT_S = 1.5
 _HIGHEST_PORT = 65535
+_EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +53,15 @@ class PortProbe:
 def look(context: DoctorContext, *, limit_s: float = _ANSWER_LIMIT_S) -> tuple[PortProbe, ...]:
     """Ask at each address that a client on this machine may use."""
     host = context.settings.host
-    hosts = ("127.0.0.1", "::1") if is_loopback(host) or host in {"0.0.0.0", "::"} else (host,)
+    hosts = ("127.0.0.1", "::1") if is_loopback(host) or host in _EVERY_ADDRESS else (host,)
     return tuple(_probe(each, context.port, limit_s) for each in hosts)
+
+
+def look_beside(context: DoctorContext) -> Holder | None:
+    """Find a program that has the port at every address but those of Offramp, which BSD allows."""
+    if context.settings.host in _EVERY_ADDRESS:
+        return None
+    return port_owner.find_beside(context.port)
 
 
 def answerer_of(probes: Sequence[PortProbe]) -> Answerer | None:
@@ -62,13 +70,21 @@ def answerer_of(probes: Sequence[PortProbe]) -> Answerer | None:
 
 
 def judge(
-    probes: Sequence[PortProbe], port: int, *, wanted_port: int, is_running: bool, now: datetime
+    probes: Sequence[PortProbe],
+    port: int,
+    *,
+    wanted_port: int,
+    is_running: bool,
+    now: datetime,
+    beside: Holder | None = None,
 ) -> Iterator[Remark]:
     """Whether Offramp, and nothing else, is where clients look for it."""
     there = [probe for probe in probes if probe.state != "no such address"]
     own = [probe for probe in there if probe.state == "offramp"]
     if own:
         yield ok(f"Offramp answers on port {port} at {' and '.join(p.shown for p in own)}.")
+        if beside is not None:
+            yield _neighbour(beside, port)
     for probe in there:
         match probe.state:
             case "other" | "silent":
@@ -97,6 +113,15 @@ def _closed(port: int, *, is_running: bool) -> Remark:
             "Start it anew: offramp restart",
         )
     return note(f"Port {port} is free.")
+
+
+def _neighbour(holder: Holder, port: int) -> Remark:
+    return warning(
+        f"{holder.name} (pid {holder.pid}) listens on port {port} too, at all other addresses: at "
+        "localhost Offramp answers in its place.",
+        f"Start {holder.name} on another port, or move Offramp (port in config.toml, then "
+        "`offramp install`).",
+    )
 
 
 def _stranger(probe: PortProbe, port: int, now: datetime) -> Remark:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import socket
+import sys
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -148,6 +149,32 @@ def test_port_other_than_the_settings_is_noted():
     remarks = [*check_port.judge((V4,), 3001, wanted_port=3005, is_running=True, now=NOW)]
     assert severities(remarks) == ["ok", "note"]
     assert "port 3005" in remarks[1].saw
+
+
+@pytest.mark.parametrize(("probes", "is_said"), [((V4, V6), True), ((V4,), True), ((), False)])
+def test_program_at_all_other_addresses_is_a_warning_where_offramp_answers(probes, is_said):
+    beside = Holder(pid=77, name="node")
+    remarks = [
+        *check_port.judge(probes, 3001, wanted_port=3001, is_running=True, now=NOW, beside=beside)
+    ]
+    assert severities(remarks) == (["ok", "warning"] if is_said else [])
+    assert ("node (pid 77) listens on port 3001 too" in said(remarks)) is is_said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /proc")
+def test_program_at_every_address_is_looked_for_unless_that_is_offramp_itself(tmp_path):
+    with socket.create_server(("", 0)) as everywhere:
+        port = str(everywhere.getsockname()[1])
+        found = check_port.look_beside(doctor_context(tmp_path, PORT=port))
+        assert found is not None
+        assert found.pid == os.getpid()
+        token = "0123456789abcdef" * 2
+        itself = doctor_context(tmp_path, PORT=port, HOST="0.0.0.0", OFFRAMP_CLIENT_TOKEN=token)
+        assert itself.problem is None
+        assert check_port.look_beside(itself) is None
+    with socket.create_server(("127.0.0.1", 0)) as ours:
+        here = doctor_context(tmp_path, PORT=str(ours.getsockname()[1]))
+        assert check_port.look_beside(here) is None
 
 
 @contextmanager
@@ -348,6 +375,50 @@ def test_environment_of_the_daemon_is_read_where_the_system_shows_it(tmp_path):
     unseen = check_environment.look(here, proc=tmp_path / "none")
     assert unseen.daemon is None
     assert unseen.in_force == found.shell
+
+
+LOGIN = "me:c0rp-passw0rd"
+
+
+@pytest.mark.parametrize(
+    ("shell", "of_daemon", "in_force", "expected"),
+    [
+        ({}, {}, {}, ["ok"]),
+        (
+            {"HTTPS_PROXY": f"http://{LOGIN}@p:8080"},
+            {"HTTPS_PROXY": "http://***@p:8080"},
+            {"HTTPS_PROXY": f"http://{LOGIN}@p:8080"},
+            ["ok"],
+        ),
+        ({}, {"HTTPS_PROXY": "http://***@p"}, {"HTTPS_PROXY": "http://p"}, ["note"]),
+        ({"http_proxy": f"{LOGIN}@p:1"}, {"HTTP_PROXY": ""}, {"HTTP_PROXY": ""}, ["note"]),
+        ({}, {"NO_PROXY": ""}, {"NO_PROXY": ""}, ["note"]),
+        ({"SSL_CERT_DIR": "/a@b"}, {}, {}, ["warning"]),
+        ({"SSL_CERT_DIR": "/a@b"}, {"SSL_CERT_DIR": "/a@b"}, {"SSL_CERT_DIR": "/a@b"}, ["ok"]),
+        ({}, {"FROM_THE_FUTURE": "1"}, {}, ["ok"]),
+    ],
+)
+def test_daemon_that_can_not_be_looked_into_says_what_it_has(
+    tmp_path, shell, of_daemon, in_force, expected
+):
+    status = msgspec.structs.replace(STATUS, variables=of_daemon)
+    here = doctor_context(tmp_path, status=status, **shell)
+    found = check_environment.look(here, proc=tmp_path / "none")
+    remarks = [*check_environment.judge(found)]
+    assert severities(remarks) == expected
+    assert found.in_force == in_force
+    assert "passw0rd" not in said(remarks)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [(None, "no daemon to compare with"), (STATUS, "does not say")]
+)
+def test_daemon_that_does_not_say_what_it_has_is_told_from_none(tmp_path, status, words):
+    here = doctor_context(tmp_path, status=status)
+    found = check_environment.look(here, proc=tmp_path / "none")
+    remarks = [*check_environment.judge(found)]
+    assert words in said(remarks)
+    assert ("offramp restart" in said(remarks)) is (status is not None)
 
 
 BAD_PROXY = {"ALL_PROXY": "quic://me:c0rp-passw0rd@p"}
