@@ -50,7 +50,7 @@ def command(is_dry: bool, is_json: bool) -> None:
 def report(change: SettingsEdit, *, dropped_backup: bool) -> None:
     """Say what disconnecting did."""
     click.echo("\n".join(_sentences(change)))
-    if change.drops_token:
+    if change.drops_token and change.after is not None:
         click.echo(f"  {change.file}: {TOKEN_HEADER} taken out of {HEADERS}.")
     if dropped_backup:
         click.echo("  The file is as it was before connect; its backup was removed.")

@@ -16,6 +16,8 @@ Answer = Literal["offramp", "other", "none"]
 def read_health(netloc: str, *, patience_s: float) -> dict[str, Any] | None:
     """Return what Offramp answers at `netloc` to `/health`; None where something else answers.
 
+    Where it wants a token, that is a refusal (`is_refusal`).
+
     No proxy of the environment is used; each wait is `patience_s` at most.
 
     Raises:
@@ -33,6 +35,11 @@ def read_health(netloc: str, *, patience_s: float) -> dict[str, Any] | None:
     return answer if is_offramp else None
 
 
+def is_refusal(health: dict[str, Any]) -> bool:
+    """Whether Offramp answered, and would not serve who asked."""
+    return health.get("status") == "refused"
+
+
 def who_answers(base_url: str, *, patience_s: float = PATIENCE_S) -> Answer:
     """Return who answers at `base_url`."""
     try:
@@ -41,4 +48,4 @@ def who_answers(base_url: str, *, patience_s: float = PATIENCE_S) -> Answer:
         return "other"
     except OSError:
         return "none"
-    return "other" if health is None else "offramp"
+    return "other" if health is None or is_refusal(health) else "offramp"

@@ -22,7 +22,9 @@ def answer(
     """Return the daemon's health, unless `request` comes from where it is none of its business."""
     refusal = origin_guard.refusal(request.headers, settings, peer=request.remote or "")
     if refusal is not None:
-        return web.json_response({"status": "refused", "why": refusal}, status=403)
+        # Enough for `offramp doctor`, which has no token to send to whoever may listen here.
+        answer = {"status": "refused", "service": "offramp", "pid": os.getpid(), "why": refusal}
+        return web.json_response(answer, status=403)
     body = {
         "status": "ok" if records.last_error is None else "degraded",
         "service": "offramp",

@@ -273,6 +273,14 @@ async def test_written_token_is_the_one_that_the_daemon_wants(home: Home) -> Non
                 url = f"{env['ANTHROPIC_BASE_URL']}/health"
                 async with client.get(url, headers=headers) as answer:
                     assert answer.status == status
+        health = await asyncio.to_thread(
+            health_check.read_health, f"127.0.0.1:{home.port}", patience_s=5
+        )
+        assert health is not None
+        assert health_check.is_refusal(health)
+        assert health_check.who_answers(home.url) == "other"
+        doctor = await home.run("doctor", "--only", "port", OFFRAMP_CLIENT_TOKEN=TOKEN)
+        assert doctor.code == 0, doctor.out
 
 
 async def test_no_json_is_refused_with_its_place(home: Home) -> None:

@@ -54,7 +54,8 @@ def look(context: DoctorContext, *, limit_s: float = _ANSWER_LIMIT_S) -> tuple[P
     """Ask at each address that a client on this machine may use."""
     host = context.settings.host
     hosts = ("127.0.0.1", "::1") if is_loopback(host) or host in _EVERY_ADDRESS else (host,)
-    return tuple(_probe(each, context.port, limit_s) for each in hosts)
+    wants_token = context.settings.client_token is not None
+    return tuple(_probe(each, context.port, limit_s, wants_token=wants_token) for each in hosts)
 
 
 def look_beside(context: DoctorContext) -> Holder | None:
@@ -145,7 +146,7 @@ def _stranger(probe: PortProbe, port: int, now: datetime) -> Remark:
     )
 
 
-def _probe(host: str, port: int, limit_s: float) -> PortProbe:
+def _probe(host: str, port: int, limit_s: float, *, wants_token: bool) -> PortProbe:
     netloc = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     answerer = None
     try:
@@ -153,8 +154,9 @@ def _probe(host: str, port: int, limit_s: float) -> PortProbe:
     except OSError as error:
         state = _state_for(error)
     else:
-        state = "other" if health is None else "offramp"
-        if health is not None:
+        state = "other"
+        if health is not None and (wants_token or not health_check.is_refusal(health)):
+            state = "offramp"
             pid = health.get("pid")
             answerer = Answerer(pid=pid if isinstance(pid, int) else None)
     holder = port_owner.find(host, port) if state in {"other", "silent"} else None

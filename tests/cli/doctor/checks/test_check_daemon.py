@@ -222,6 +222,17 @@ def test_offramp_on_the_port_is_told_by_its_answer(tmp_path):
     assert check_port.answerer_of(probes) == Answerer(pid=4711)
 
 
+@pytest.mark.parametrize(
+    ("variables", "state"),
+    [({}, "other"), ({"OFFRAMP_CLIENT_TOKEN": "a-token-of-24-characters"}, "offramp")],
+)
+def test_offramp_that_wants_a_token_is_recognised_where_one_is_set(tmp_path, variables, state):
+    body = json.dumps({"status": "refused", "service": "offramp", "pid": 4711}).encode()
+    with web_server(body) as number:
+        context = doctor_context(tmp_path, PORT=str(number), **variables)
+        assert check_port.look(context)[0].state == state
+
+
 def test_silent_program_on_the_port_is_given_up(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as mute:
         v4, _ = look_at(tmp_path, mute.getsockname()[1], limit_s=0.05)
