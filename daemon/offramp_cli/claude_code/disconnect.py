@@ -31,7 +31,7 @@ def command(is_dry: bool, is_json: bool) -> None:
         *warnings.leftovers(setup.places, setup.environ, is_own=setup.is_own),
     ]
     if is_json:
-        has_backup = change.backup.exists()
+        has_backup = change.backup in change.standing_backups
         edit_plan.print_json(change, setup, found, is_dry=is_dry, has_backup=has_backup)
         return
     if is_dry:
@@ -48,8 +48,8 @@ def report(change: SettingsEdit, *, dropped_backup: bool) -> None:
     click.echo("\n".join(_sentences(change)))
     if dropped_backup:
         click.echo("  The file is as it was before connect; its backup was removed.")
-    elif change.is_edit and change.backup.exists():
-        click.echo(f"  The file as it was before connect stays: {change.backup}")
+    for path in change.standing_backups:
+        click.echo(f"  The copy that connect made of the file stays: {path}")
     if change.is_edit:
         click.echo(edit_plan.OLD_SESSIONS)
 

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+class Backup(msgspec.Struct, frozen=True, kw_only=True):
+    """A copy that connect made of a settings file, beside it, and how to know it again."""
+
+    name: str
+    sha256: str
+
+
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
     """One settings file into which connect wrote `url`."""
 
@@ -26,6 +33,8 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     made: Made
     previous: str | None = None
     """The JSON of the value that `url` replaced."""
+    backups: tuple[Backup, ...] = ()
+    """The oldest first."""
 
 
 class _Memory(msgspec.Struct, frozen=True, kw_only=True):
