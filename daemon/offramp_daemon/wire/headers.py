@@ -161,8 +161,11 @@ def _text(raw: bytes) -> str:
 
 def client_credential(headers: Mapping[str, str]) -> str | None:
     """The credential that the client sent, for its masked form on the console."""
-    key = headers.get("x-api-key")
-    if key:
-        return key
+    return next(iter(client_credentials(headers)), None)
+
+
+def client_credentials(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """All credentials that the client sent, the one that counts first."""
+    key = headers.get("x-api-key", "")
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    return token.strip() or scheme or None
+    return tuple(each for each in (key, token.strip() or scheme) if each)
