@@ -1,0 +1,241 @@
+"""A service that repeats a credential, in whatever place and spelling, brings it to nobody."""
+
+from __future__ import annotations
+
+import gzip
+import html
+import json
+import logging
+import zlib
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import aiohttp
+import key_spellings
+import msgspec
+import pytest
+import zstandard
+from key_spellings import SPELLINGS
+from proxy_harness import ZAI_KEY, running_proxy, settings_for
+from raw_upstream import SSE_HEAD, START, Connection, chunk, json_answer, raw_upstream
+
+from offramp_core.settings import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from proxy_harness import RunningProxy
+
+OTHER_KEY = "another+backends/key=Uv83nMq2-ToQ"
+CLIENT_TOKEN = "offramp-client-token-thistle-99"
+API_KEY = "opaque/corporate+key=Uv83nMq2"
+LOGIN = "sk-ant-oat01-Xk3vP9aQw7LmZt5RcYb2NdHs8JfGu4Ee6TiOyWpBq1VhCxMzKlDgSaFjUrwigAA"
+KEYS = (ZAI_KEY, OTHER_KEY, CLIENT_TOKEN, API_KEY, LOGIN)
+SENT = {
+    "x-api-key": API_KEY,
+    "Authorization": f"Bearer {LOGIN}",
+    "x-offramp-token": CLIENT_TOKEN,
+}
+ASK = {
+    "model": "claude-sonnet-4-5",
+    "max_tokens": 9,
+    "messages": [{"role": "user", "content": "hi"}],
+}
+
+
+def in_json(spelt: str) -> str:
+    """`spelt` inside a JSON string: as it is, if it can stand there."""
+    try:
+        json.loads(f'"{spelt}"')
+    except ValueError:
+        return json.dumps(spelt)[1:-1]
+    return spelt
+
+
+def answered(template: str, status: str = "401 No") -> Callable[[str], bytes]:
+    """An answer with a body of JSON, KEY in it standing for the key."""
+    return lambda spelt: json_answer(
+        template.replace("KEY", in_json(spelt)).encode(), status=status
+    )
+
+
+def of_type(content_type: str, template: str, status: str = "403 No") -> Callable[[str], bytes]:
+    def answer(spelt: str) -> bytes:
+        body = template.replace("KEY", spelt).encode()
+        head = f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}"
+        return f"{head}\r\n\r\n".encode() + body
+
+    return answer
+
+
+def coded(coding: str, compress: Callable[[bytes], bytes]) -> Callable[[str], bytes]:
+    def answer(spelt: str) -> bytes:
+        body = json.dumps({"error": {"code": "1210", "message": f"bad key {spelt}"}}).encode()
+        headers = f"Content-Encoding: {coding}\r\n".encode()
+        return json_answer(compress(body), status="400 No", headers=headers)
+
+    return answer
+
+
+def streamed(template: str, before: bytes = b"") -> Callable[[str], bytes]:
+    def answer(spelt: str) -> bytes:
+        event = template.replace("KEY", in_json(spelt)).encode()
+        return SSE_HEAD + chunk(before + event + b"\n\n") + b"0\r\n\r\n"
+
+    return answer
+
+
+def after(length: int) -> Callable[[str], bytes]:
+    """A long message with the key so far in."""
+    return answered('{"error": {"code": "1210", "message": "%s KEY"}}' % ("é " * (length // 2)))
+
+
+def with_header(name: str) -> Callable[[str], bytes]:
+    def answer(spelt: str) -> bytes:
+        headers = f"{name}: {spelt}\r\n".encode()
+        return json_answer(b'{"error": {"message": "m"}}', status="429 No", headers=headers)
+
+    return answer
+
+
+ECHOES: dict[str, Callable[[str], bytes]] = {
+    "openai": answered('{"error": {"message": "bad key KEY", "code": "1210"}}', "400 No"),
+    "anthropic": answered('{"type": "error", "error": {"type": "x_error", "message": "KEY"}}'),
+    "quoted": answered('{"error": {"message": "Authorization: Bearer KEY was refused"}}'),
+    "code": answered('{"error": {"message": "bad", "code": "KEY"}}', "400 No"),
+    "type": answered('{"error": {"message": "bad", "type": "KEY"}}', "400 No"),
+    "name": answered('{"KEY": {"KEY": 1}, "error": {"KEY": "KEY", "message": "KEY"}}', "400 No"),
+    "place": answered('{"detail": [{"loc": ["headers", "KEY"], "msg": "KEY is wrong"}]}', "422 No"),
+    "detail": answered('{"detail": "KEY"}', "404 No"),
+    "gateway": answered('{"errors": [{"message": "KEY"}], "title": "KEY"}', "404 No"),
+    "spring": answered('{"error": "KEY", "path": "/KEY", "message": "no KEY"}', "404 No"),
+    "failed": answered('{"success": false, "code": "KEY", "msg": "KEY"}', "200 OK"),
+    "long": answered('{"error": {"message": "prompt is too long for KEY"}}', "400 No"),
+    "unknown model": answered('{"error": {"message": "no such model: KEY"}}', "404 No"),
+    "list": answered('[{"error": {"message": "bad key KEY", "code": 1210}}]', "400 No"),
+    "page": of_type("text/html", "<html><title>KEY</title><h1>KEY</h1></html>"),
+    "heading": of_type("text/html", "<h1>No KEY</h1>", "502 Bad"),
+    "text": of_type("text/plain", "KEY"),
+    "text about it": of_type("text/plain", "bad KEY", "200 OK"),
+    "torn": of_type("application/json", '{"error": {"message": "KEY', "400 No"),
+    "gzip": coded("gzip", gzip.compress),
+    "deflate": coded("deflate", zlib.compress),
+    "zstd": coded("zstd", zstandard.ZstdCompressor().compress),
+    "twice": coded("gzip, gzip", lambda body: gzip.compress(gzip.compress(body))),
+    "stream": streamed('event: error\ndata: {"error": {"message": "KEY", "code": "KEY"}}'),
+    "begun": streamed('event: error\ndata: {"error": {"message": "KEY"}}', START),
+    "unnamed": streamed('data: {"error": {"message": "no KEY", "code": "1210"}}'),
+    "no event": streamed('{"error": {"message": "KEY"}}'),
+    **{f"after {length}": after(length) for length in (960, 990, 1960, 7950, 70_000)},
+    **{f"in {name}": with_header(name) for name in ("Retry-After", "X-Request-Id", "Server")},
+}
+
+
+def readings(text: str) -> set[str]:
+    """What a reader may make of `text`, one or two layers undone."""
+    found = {text}
+    for _ in range(3):
+        for each in tuple(found):
+            found |= {unquote(each), html.unescape(each)}
+            found.add(each.replace("\\\\", "\\").encode().decode("unicode_escape", "replace"))
+    return {each.lower() for each in found}
+
+
+def most_of(key: str, text: str) -> str:
+    """The longest piece of `key` that can be read in `text`."""
+    best = ""
+    for reading in readings(text):
+        for start in range(len(key)):
+            while key[start : start + len(best) + 1].lower() in reading:
+                if start + len(best) + 1 > len(key):
+                    break
+                best = key[start : start + len(best) + 1]
+    return best
+
+
+async def raw_answer(session: aiohttp.ClientSession, proxy: RunningProxy) -> str:
+    """All that the client gets: status line, headers and body."""
+    async with session.post(f"{proxy.url}/v1/messages", json=ASK, headers=SENT) as answer:
+        head = [
+            answer.reason or "",
+            *(f"{name}: {value}" for name, value in answer.headers.items()),
+        ]
+        return "\n".join(head) + "\n" + (await answer.read()).decode("utf-8", "replace")
+
+
+def written(proxy: RunningProxy, caplog: pytest.LogCaptureFixture) -> str:
+    """All that is written of the requests so far."""
+    lines = [str(msgspec.structs.asdict(record)) for record in proxy.records]
+    lines += [str(msgspec.structs.asdict(line)) for line in proxy.console_lines]
+    lines += [str(vars(record)) for record in caplog.records if record.name.startswith("offramp")]
+    return "\n".join(lines)
+
+
+def settings(url: str, **fields: Any):
+    own = settings_for(url, url, client_token=Secret(CLIENT_TOKEN), **fields)
+    other = msgspec.structs.replace(own.backend("zai"), name="other", key=Secret(OTHER_KEY))
+    return msgspec.structs.replace(own, backends=(*own.backends, other))
+
+
+@pytest.mark.parametrize("echo", ECHOES)
+async def test_credential_in_an_error_reaches_neither_the_client_nor_a_file(
+    echo: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    now = ""
+
+    async def answer(connection: Connection) -> None:
+        await connection.write(ECHOES[echo](now))
+
+    async with (
+        raw_upstream(answer) as service,
+        running_proxy(settings(service.url, failover=False), is_private=False) as proxy,
+        aiohttp.ClientSession() as session,
+    ):
+        for number, spell in enumerate(SPELLINGS):
+            for key in KEYS if spell is key_spellings.plain else (KEYS[number % len(KEYS)],):
+                now = spell(key)
+                got = await raw_answer(session, proxy)
+                for place, text in (("client", got), ("files", written(proxy, caplog))):
+                    piece = most_of(key, text)
+                    assert len(piece) <= max(11, len(key) / 3), (place, spell.__name__, text)
+                    assert now[4:-4] not in text, (place, spell.__name__)
+                caplog.clear()
+                proxy.exchanges.clear()
+        assert len(service.heads) >= len(SPELLINGS)
+
+
+@pytest.mark.parametrize("name", ["X-Request-Id", "request-id", "Server", "X-Log-Id"])
+async def test_credential_in_a_head_that_passes_is_held_back(name: str) -> None:
+    async def answer(connection: Connection) -> None:
+        head = f"{name}: {ZAI_KEY}\r\n".encode()
+        body = b'{"type": "message", "model": "glm", "content": []}'
+        await connection.write(json_answer(body, status=f"200 {ZAI_KEY}", headers=head))
+
+    async with (
+        raw_upstream(answer) as service,
+        running_proxy(settings(service.url)) as proxy,
+        aiohttp.ClientSession() as session,
+    ):
+        got = await raw_answer(session, proxy)
+        assert ZAI_KEY not in got
+        assert '"type": "message"' in got
+
+
+async def test_error_of_claude_passes_as_it_came() -> None:
+    body = (
+        b'{"type":"error","error":{"type":"authentication_error","message":"sk-ant-oat01-quoted"}}'
+    )
+
+    async def answer(connection: Connection) -> None:
+        await connection.write(json_answer(body, status="401 No"))
+
+    async with (
+        raw_upstream(answer) as service,
+        running_proxy(settings(service.url)) as proxy,
+        aiohttp.ClientSession() as session,
+        session.post(
+            f"{proxy.url}/v1/messages", json={**ASK, "model": "claude-opus-4-6"}, headers=SENT
+        ) as answered_with,
+    ):
+        assert await answered_with.read() == body
