@@ -31,6 +31,8 @@ _SHAPE = re.compile(
     rf"{_KEY_SHAPES}"
     r"|eyJ[\w-]{6,}\.[\w-]{4,}(?:\.[\w-]+)?)"  # a JSON web token
 )
+_LOGIN = re.compile(r"\A([a-z][a-z0-9+.-]*://)?.*@", re.IGNORECASE | re.DOTALL)
+_QUERY = re.compile(r"([?#]).*", re.DOTALL)
 _BEARER = re.compile(r"(?<![A-Za-z])(bearer\s+)[\w.~+/=-]{8,}", re.IGNORECASE)
 _USER_INFO = re.compile(r"(?<=://)[^/\s@'\"]+(?=@)")
 _SEPARATOR = r"\\?[\"']?\s*[:=]\s*|\\?[\"']\s*,\s*"
@@ -52,6 +54,15 @@ _LEAST = 4
 def mask_credentials(text: str) -> str:
     """`text` with everything masked that has the shape, or the name, of a credential."""
     return _masked(text, (span for view in views(text) for span in _by_looks(view)))
+
+
+def mask_address(address: str) -> str:
+    """A proxy's address without a login or a query, in any form in which somebody wrote it.
+
+    It may have no scheme, and its password may hold a slash.
+    """
+    text = _LOGIN.sub(lambda found: f"{found[1] or ''}{MASK}@", address)
+    return mask_credentials(_QUERY.sub(rf"\1{MASK}", text))
 
 
 def holds_key(text: str) -> bool:

@@ -12,7 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from key_spellings import SPELLINGS
 
-from offramp_core.redaction import MASK, Redactor, holds_key, mask_credentials
+from offramp_core.redaction import (
+    MASK,
+    Redactor,
+    holds_key,
+    mask_address,
+    mask_credentials,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,6 +109,27 @@ def test_values_are_hidden_in_json_without_breaking_it(spell: Callable[[str], st
     text = json.dumps({"token_count": 5, spell(ZAI): [spell(OPAQUE), {"api_key": None}]})
     said = json.loads(Redactor(KEYS).hide_values(text))
     assert said == {"token_count": 5, MASK: [MASK, {"api_key": None}]}
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("http://proxy.example:8080", "http://proxy.example:8080"),
+        ("/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/certs/ca-certificates.crt"),
+        ("localhost,127.0.0.1,*.example", "localhost,127.0.0.1,*.example"),
+        ("http://u:pass@proxy.example:8080/", "http://***@proxy.example:8080/"),
+        ("HTTP://pass@proxy.example", "HTTP://***@proxy.example"),
+        ("u:pass@proxy.example:1", "***@proxy.example:1"),
+        ("socks5h://u:pa/s@s@proxy.example", "socks5h://***@proxy.example"),
+        ("http://u:pa?s#s@proxy.example", "http://***@proxy.example"),
+        ("http://u:pa\nss@proxy.example", "http://***@proxy.example"),
+        ("http://u%3Apass@proxy.example", "http://***@proxy.example"),
+        ("http://proxy.example/?t=pass", "http://proxy.example/?***"),
+        ("http://proxy.example/#pass", "http://proxy.example/#***"),
+    ],
+)
+def test_address_of_a_proxy_is_shown_without_its_login(address: str, shown: str) -> None:
+    assert mask_address(address) == shown
 
 
 characters = st.sampled_from(

@@ -19,7 +19,7 @@ from offramp_core.config import proxy_variables
 from offramp_core.config.proxy_variables import CERTIFICATES, PROXIES
 from offramp_core.config.values import ConfigError
 from offramp_core.outbound_proxy import BadProxyError
-from offramp_core.redaction import mask_credentials
+from offramp_core.redaction import mask_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, MutableMapping
@@ -119,7 +119,7 @@ def _listed(variables: Mapping[str, str]) -> str:
 
 
 def _shown(value: str | None) -> str:
-    return mask_credentials(value or "")
+    return mask_address(value or "")
 
 
 def _skipped(variables: Mapping[str, str]) -> tuple[str, ...]:
