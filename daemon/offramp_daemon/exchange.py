@@ -100,7 +100,7 @@ class Exchange:
     permit: Permit | None = None
     """What the circuit breaker gave for the attempt under way, until its outcome was reported."""
     sent_model: str | None = field(init=False)
-    """The model's name as the backend gets it."""
+    """The model's name as the backend gets it, fit to be kept."""
     http_status: int | None = None
     """Of the answer that is being passed on."""
     meter: UsageMeter | None = None
@@ -153,7 +153,8 @@ class Exchange:
 
     def _note_sent_model(self) -> None:
         route = self.decision.route
-        self.sent_model = (route.send_model if route else None) or self.body.model
+        sent = (route.send_model if route else None) or self.body.model
+        self.sent_model = None if sent is None else self.kept(sent)
 
     def finish(self, outcome: Outcome) -> None:
         """End the exchange with `outcome`, unless it has ended already."""
@@ -184,6 +185,10 @@ class Exchange:
         own = (self.credential,) if self.credential else ()
         return redactor_of(*_KEYS.of(self.settings), *own, *self.credentials)
 
+    def kept(self, name: str) -> str:
+        """`name`, which the client or a service gave, or the mask if it holds a credential."""
+        return MASK if holds_key(name) else _hidden(name, self.redactor)
+
     def record(self) -> RequestRecord:
         """The line for the log, once it is finished."""
         meter, outcome = self.meter, self.outcome
@@ -203,7 +208,7 @@ class Exchange:
             http_status=outcome.http_status,
             served_model=_shown(meter.served_model, redactor) if meter else None,
             reason=None if reason is None else _redacted(reason, redactor),
-            session_id=_fit_session(self.session_id, redactor),
+            session_id=None if self.session_id is None else self.kept(_fit(self.session_id)),
             cache_creation_5m_input_tokens=usage.cache_creation_5m_input_tokens,
             cache_creation_1h_input_tokens=usage.cache_creation_1h_input_tokens,
         )
@@ -242,10 +247,8 @@ def _redacted(text: str, redactor: Redactor) -> str:
     return redactor.redact(text)
 
 
-def _fit_session(session: str | None, redactor: Redactor) -> str | None:
-    """A session's id fit for a record: bounded, no half characters, and no credential."""
-    if session is None:
-        return None
-    if not session.isascii() or len(session) > _NAME_LIMIT:
-        session = session[:_NAME_LIMIT].encode("utf-8", "replace").decode()
-    return MASK if holds_key(session) else _hidden(session, redactor)
+def _fit(session: str) -> str:
+    """A session's id, bounded, and without half characters, which no file can hold."""
+    if session.isascii() and len(session) <= _NAME_LIMIT:
+        return session
+    return session[:_NAME_LIMIT].encode("utf-8", "replace").decode()
