@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from offramp_core import __version__
+from offramp_core import __version__, crash_report
 from offramp_core.addresses import client_base_url
 from offramp_core.errors import OfframpError
 from offramp_core.redaction import Redactor
@@ -79,6 +79,7 @@ async def _serve(
     settings = live_settings.first_settings(load, is_activated=bool(inherited))
     listeners = inherited or opened or open_listeners(settings.host, settings.port)
     redactor = Redactor()
+    crash_report.install(redactor.redact)
     log = diagnostics.configure(
         paths.diagnostics_file,
         level=settings.log_level,
