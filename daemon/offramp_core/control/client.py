@@ -12,7 +12,6 @@ import contextlib
 import http.client
 import os
 import socket
-import stat
 import time
 from typing import TYPE_CHECKING, TypeVar
 
@@ -275,13 +274,9 @@ class _UnixConnection(http.client.HTTPConnection):
         self.opened.settimeout(timeout_s)
 
     def connect(self) -> None:
-        """Connect to a socket that nobody but this user can have made.
-
-        Root may also ask a user's daemon, but not where anybody could have made its folder.
-        """
+        """Connect to a socket that nobody but this user can have made."""
         owner = self._path.stat().st_uid
-        is_anybodys = self._path.parent.parent.stat().st_mode & stat.S_IWOTH
-        if owner != os.geteuid() and (os.geteuid() != 0 or is_anybodys):
+        if owner != os.geteuid() and os.geteuid() != 0:
             raise PermissionError(f"{self._path} belongs to another user")
         self.opened.connect(os.fspath(self._path))
         self.sock = self.opened

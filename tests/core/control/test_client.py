@@ -153,23 +153,6 @@ def test_socket_of_another_user_is_not_trusted(tmp_path, path):
             client.status()
 
 
-@pytest.mark.root
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make another user's socket")
-@pytest.mark.parametrize(("mode", "is_trusted"), [(0o1777, False), (0o777, False), (0o755, True)])
-def test_root_asks_no_socket_whose_folder_anybody_could_have_made(tmp_path, mode, is_trusted):
-    folder = tmp_path / "shared" / "offramp-0"
-    folder.mkdir(parents=True)
-    with daemon(folder / "s", answer(api.encode(STATUS))) as client:
-        os.chown(folder, 65534, 65534)
-        os.chown(folder / "s", 65534, 65534)
-        folder.parent.chmod(mode)
-        if is_trusted:
-            assert client.status() == STATUS
-        else:
-            with pytest.raises(ControlError, match="No permission"):
-                client.status()
-
-
 def test_daemon_that_does_not_answer_is_given_up(path):
     go_on = threading.Event()
     with daemon(path, lambda _connection: go_on.wait() and None):
