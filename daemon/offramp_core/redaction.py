@@ -16,7 +16,7 @@ from offramp_core.spellings import forms_of, views
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from offramp_core.spellings import Span, View
+    from offramp_core.spellings import Form, Span, View
 
 MASK = "***"
 
@@ -94,6 +94,9 @@ class Redactor:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         """Know `secrets`."""
         self._secrets: tuple[str, ...] = ()
+        self._forms: tuple[Form, ...] = ()
+        self._folded_blocks: tuple[str, ...] = ()
+        self._coded_blocks: tuple[str, ...] = ()
         for secret in secrets:
             self.hide(secret)
 
@@ -101,6 +104,9 @@ class Redactor:
         """Mask `secret` from now on."""
         if len(secret) >= _LEAST and secret not in self._secrets:
             self._secrets += (secret,)
+            self._forms += forms_of(secret)
+            self._folded_blocks = _blocks(form for form in self._forms if not form.is_coded)
+            self._coded_blocks = _blocks(form for form in self._forms if form.is_coded)
 
     def redact(self, text: str) -> str:
         """`text` without credentials."""
@@ -124,16 +130,24 @@ class Redactor:
         return any(True for view in views(text) for _ in self._by_value(view))
 
     def _by_value(self, view: View) -> Iterator[Span]:
-        for secret in self._secrets:
-            for form in forms_of(secret):
-                for span in form.find(view):
-                    yield view.origin(span)
+        folded, coded = view.folded, view.coded
+        is_worth_while = any(block in folded for block in self._folded_blocks) or any(
+            block in coded for block in self._coded_blocks
+        )
+        for form in self._forms if is_worth_while else ():
+            for span in form.find(view):
+                yield view.origin(span)
 
 
 @functools.lru_cache(maxsize=32)
 def redactor_of(*secrets: str) -> Redactor:
     """A redactor for these; the same one every time. It is not to be given any more of them."""
     return Redactor(secrets)
+
+
+def _blocks(forms: Iterable[Form]) -> tuple[str, ...]:
+    """The parts of which one stands in each text in which one of `forms` does."""
+    return tuple(block for form in forms for _, block in form.blocks)
 
 
 def _by_looks(view: View) -> Iterator[Span]:

@@ -115,7 +115,7 @@ def _character(match: re.Match[str]) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Form:
+class Form:
     """One way in which a value is looked for."""
 
     text: str
@@ -126,7 +126,8 @@ class _Form:
     is_coded: bool
 
     @classmethod
-    def of(cls, text: str, *, is_coded: bool = False, folds: bool = True) -> _Form:
+    def of(cls, text: str, *, is_coded: bool = False, folds: bool = True) -> Form:
+        """Prepare to look for `text`."""
         text = text.replace("\u0130", "i").lower() if folds else text
         length = len(text)
         least = min(length, max(_LEAST_PART, math.ceil(length / _PARTS)))
@@ -167,14 +168,14 @@ def _run(text: str, start: int, end: int) -> Span:
 
 
 @functools.lru_cache(maxsize=64)
-def forms_of(value: str) -> tuple[_Form, ...]:
+def forms_of(value: str) -> tuple[Form, ...]:
     """The ways in which `value` is looked for in each view of a text."""
-    plain = _Form.of(value)
+    plain = Form.of(value)
     if len(value) < _LEAST_CODED:
         return (plain,)
     data = value.encode("utf-8", "surrogatepass")
-    coded = [_Form.of(core, is_coded=True, folds=False) for core in _base64_cores(data)]
-    return (plain, _Form.of(data.hex()), *coded)
+    coded = [Form.of(core, is_coded=True, folds=False) for core in _base64_cores(data)]
+    return (plain, Form.of(data.hex()), *coded)
 
 
 def _base64_cores(data: bytes) -> Iterator[str]:

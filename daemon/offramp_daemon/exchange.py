@@ -187,7 +187,7 @@ class Exchange:
 
     def kept(self, name: str) -> str:
         """`name`, which the client or a service gave, or the mask if it holds a credential."""
-        return MASK if holds_key(name) else _hidden(name, self.redactor)
+        return _hidden(name, self.redactor)
 
     def record(self) -> RequestRecord:
         """The line for the log, once it is finished."""
@@ -239,7 +239,7 @@ def _shown(model: str | None, redactor: Redactor) -> str | None:
 @functools.lru_cache(maxsize=256)
 def _hidden(text: str, redactor: Redactor) -> str:
     """`text`, or the mask: most of these are the same each time."""
-    return MASK if redactor.holds(text) else text
+    return MASK if holds_key(text) or redactor.holds(text) else text
 
 
 @functools.lru_cache(maxsize=256)
