@@ -116,6 +116,9 @@ def parse(address: str) -> OutboundProxy:
         parts = urlsplit(address if "://" in address else f"http://{address}")
     except ValueError:
         raise BadProxyError("its address can't be read") from None  # the error repeats the address
+    if "@" in parts.path + parts.query + parts.fragment:
+        # What stands for the host then is a part of the password.
+        raise BadProxyError("its login holds a character that must be percent-encoded (%2F for /)")
     default_port = _default_port(parts.scheme)
     try:
         port = parts.port

@@ -139,9 +139,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.zai_quota or service != zai.NAME
 
     def secrets(self) -> list[Secret]:
-        """Every credential in these settings, so that no log shows one by mistake."""
+        """Every credential in these settings, so that no log shows one by mistake.
+
+        A key that other settings show is none, such as the key `ollama` of a backend of that name:
+        masking it would hide the name.
+        """
         keys = [backend.key for backend in self.backends]
-        return [secret for secret in (*keys, self.client_token) if secret is not None]
+        shown = [text for each in self.backends for text in (each.name, each.base_url)]
+        shown += [route.send_model for route in self.routes if route.send_model]
+        return [
+            secret
+            for secret in (*keys, self.client_token)
+            if secret is not None and not any(secret.reveal() in text for text in shown)
+        ]
 
     def backend(self, name: str) -> Backend:
         """The backend of that name; `config` has made sure that every route's exists."""

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 
     from offramp_core.paths import Paths
     from offramp_core.quota.windows import PlanQuota
+    from offramp_core.redaction import Redactor
     from offramp_daemon.config.live_settings import LiveSettings
     from offramp_daemon.exchange import Exchange
     from offramp_daemon.messages.answers.outcome import Outcome
@@ -253,10 +254,12 @@ async def serve(
     *,
     on_ready: Callable[[], None],
     worker_link: WorkerLink | None = None,
+    redactor: Redactor | None = None,
 ) -> None:
     """Serve on `listeners` until `shutdown` is asked for, then drain and close everything.
 
-    `on_ready` is called when requests are being taken; `worker_link` reports how it goes.
+    `on_ready` is called when requests are being taken; `worker_link` reports how it goes;
+    `redactor` knows what is in no answer of the control socket.
     """
     worker_link = worker_link or WorkerLink()
     async with asyncio.TaskGroup() as group:
@@ -265,7 +268,7 @@ async def serve(
             parts, server = running
             on_ready()
             parts.pauses.say_pause()
-            await _serve_until_shutdown(parts, server, paths, shutdown, worker_link)
+            await _serve_until_shutdown(parts, server, paths, shutdown, worker_link, redactor)
             if not shutdown.asked.is_set():
                 parts.pauses.hand_over()
                 await server.leave(shutdown.asked)
@@ -280,6 +283,7 @@ async def _serve_until_shutdown(
     paths: Paths,
     shutdown: Shutdown,
     worker_link: WorkerLink,
+    redactor: Redactor | None,
 ) -> None:
     """Take commands and see to what is due, until told to stop or to leave."""
     control = ControlServer(
@@ -294,6 +298,7 @@ async def _serve_until_shutdown(
         ),
         say=parts.console.say,
         restart=worker_link.restart if worker_link.has_supervisor else None,
+        redactor=redactor,
     )
     async with asyncio.TaskGroup() as group:
         watches = [

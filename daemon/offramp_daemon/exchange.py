@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from offramp_core.control import api
-from offramp_core.redaction import MASK, holds_key, model_name
+from offramp_core.redaction import MASK, holds_key, model_name, redactor_of
 from offramp_core.usage.records import RequestRecord, format_timestamp
 from offramp_daemon.messages import request_body
 from offramp_daemon.messages.answers.outcome import Outcome
@@ -20,6 +20,7 @@ from offramp_daemon.messages.answers.usage_meter import TokenUsage, UsageMeter
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from offramp_core.redaction import Redactor
     from offramp_core.settings import Backend, Settings
     from offramp_daemon.messages.request_body import RequestBody
     from offramp_daemon.routing.affinity import Conversation
@@ -80,6 +81,8 @@ class Exchange:
     started_s: float = field(default_factory=time.monotonic)
     credential: str | None = None
     """What the client would log in with at Anthropic."""
+    credentials: tuple[str, ...] = ()
+    """All that the client sent to log in with: Anthropic may get more than one."""
     encoded: bytes = field(init=False)
     """The body as it came, in the client's content coding."""
     body: RequestBody = field(init=False)
@@ -97,7 +100,7 @@ class Exchange:
     permit: Permit | None = None
     """What the circuit breaker gave for the attempt under way, until its outcome was reported."""
     sent_model: str | None = field(init=False)
-    """The model's name as the backend gets it."""
+    """The model's name as the backend gets it, fit to be kept."""
     http_status: int | None = None
     """Of the answer that is being passed on."""
     meter: UsageMeter | None = None
@@ -150,7 +153,8 @@ class Exchange:
 
     def _note_sent_model(self) -> None:
         route = self.decision.route
-        self.sent_model = (route.send_model if route else None) or self.body.model
+        sent = (route.send_model if route else None) or self.body.model
+        self.sent_model = None if sent is None else self.kept(sent)
 
     def finish(self, outcome: Outcome) -> None:
         """End the exchange with `outcome`, unless it has ended already."""
@@ -173,22 +177,28 @@ class Exchange:
     @property
     def shown_model(self) -> str | None:
         """The model that the client asked for, fit for a file and for a terminal."""
-        return _shown(self.model, self._secrets())
+        return _shown(self.model, self.redactor)
 
-    def _secrets(self) -> tuple[str, ...]:
-        """The credentials that take part in the request."""
-        keys = _KEYS.of(self.settings)
-        return (*keys, self.credential) if self.credential else keys
+    @property
+    def redactor(self) -> Redactor:
+        """Takes the credentials that take part in the request out of a text."""
+        own = (self.credential,) if self.credential else ()
+        return redactor_of(*_KEYS.of(self.settings), *own, *self.credentials)
+
+    def kept(self, name: str) -> str:
+        """`name`, which the client or a service gave, or the mask if it holds a credential."""
+        return _hidden(name, self.redactor)
 
     def record(self) -> RequestRecord:
         """The line for the log, once it is finished."""
         meter, outcome = self.meter, self.outcome
         if outcome is None:
             raise RuntimeError("The exchange is not finished")
-        usage, secrets = meter.usage if meter else _NO_USAGE, self._secrets()
+        usage, redactor = meter.usage if meter else _NO_USAGE, self.redactor
+        reason = self.reason or (self.decision.reason if self.backend else None)
         return RequestRecord(
             ts=format_timestamp(self.arrived),
-            model=_shown(self.model, secrets),
+            model=_shown(self.model, redactor),
             backend=self.backend.name if self.backend else None,
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
@@ -196,9 +206,9 @@ class Exchange:
             cache_read_input_tokens=usage.cache_read_input_tokens,
             status=outcome.status,
             http_status=outcome.http_status,
-            served_model=_shown(meter.served_model, secrets) if meter else None,
-            reason=self.reason or (self.decision.reason if self.backend else None),
-            session_id=_fit_session(self.session_id, secrets),
+            served_model=_shown(meter.served_model, redactor) if meter else None,
+            reason=None if reason is None else _redacted(reason, redactor),
+            session_id=None if self.session_id is None else self.kept(_fit(self.session_id)),
             cache_creation_5m_input_tokens=usage.cache_creation_5m_input_tokens,
             cache_creation_1h_input_tokens=usage.cache_creation_1h_input_tokens,
         )
@@ -221,22 +231,24 @@ class _SettingsKeys:
 _KEYS = _SettingsKeys()
 
 
-def _shown(model: str | None, secrets: tuple[str, ...]) -> str | None:
+def _shown(model: str | None, redactor: Redactor) -> str | None:
     """A model's name fit for a record, unless it holds a credential."""
-    return None if model is None else _hidden(model_name(model), secrets)
+    return None if model is None else _hidden(model_name(model), redactor)
 
 
-def _hidden(text: str, secrets: tuple[str, ...]) -> str:
-    for secret in secrets:
-        if secret in text:
-            return MASK
-    return text
+@functools.lru_cache(maxsize=256)
+def _hidden(text: str, redactor: Redactor) -> str:
+    """`text`, or the mask: most of these are the same each time."""
+    return MASK if holds_key(text) or redactor.holds(text) else text
 
 
-def _fit_session(session: str | None, secrets: tuple[str, ...]) -> str | None:
-    """A session's id fit for a record: bounded, no half characters, and no credential."""
-    if session is None:
-        return None
-    if not session.isascii() or len(session) > _NAME_LIMIT:
-        session = session[:_NAME_LIMIT].encode("utf-8", "replace").decode()
-    return MASK if holds_key(session) else _hidden(session, secrets)
+@functools.lru_cache(maxsize=256)
+def _redacted(text: str, redactor: Redactor) -> str:
+    return redactor.redact(text)
+
+
+def _fit(session: str) -> str:
+    """A session's id, bounded, and without half characters, which no file can hold."""
+    if session.isascii() and len(session) <= _NAME_LIMIT:
+        return session
+    return session[:_NAME_LIMIT].encode("utf-8", "replace").decode()

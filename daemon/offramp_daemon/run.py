@@ -7,9 +7,10 @@ import sys
 from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from offramp_core import __version__
+from offramp_core import __version__, crash_report
 from offramp_core.addresses import client_base_url
 from offramp_core.errors import OfframpError
+from offramp_core.redaction import Redactor
 from offramp_core.settings import ANTHROPIC, Settings
 from offramp_daemon import app
 from offramp_daemon.config import live_settings
@@ -77,17 +78,22 @@ async def _serve(
 ) -> None:
     settings = live_settings.first_settings(load, is_activated=bool(inherited))
     listeners = inherited or opened or open_listeners(settings.host, settings.port)
+    redactor = Redactor()
+    crash_report.install(redactor.redact)
     log = diagnostics.configure(
-        paths.diagnostics_file, level=settings.log_level, log_format=settings.log_format
+        paths.diagnostics_file,
+        level=settings.log_level,
+        log_format=settings.log_format,
+        redactor=redactor,
     )
-    console = Console(sys.stderr, log_format=settings.log_format)
+    console = Console(sys.stderr, log_format=settings.log_format, redactor=redactor)
     console.start()
     try:
 
         def load_and_apply(held: Mapping[str, str]) -> LoadedSettings:
             loaded = load(held)
             for secret in loaded.settings.secrets():
-                log.hide(secret.reveal())
+                redactor.hide(secret.reveal())
             log.set_level(loaded.settings.log_level)
             return loaded
 
@@ -117,6 +123,7 @@ async def _serve(
                     console,
                     listeners,
                     shutdown,
+                    redactor=redactor,
                     on_ready=greet,
                     worker_link=worker_link,
                 )

@@ -6,6 +6,7 @@ it can be had: `locked`, `failing` or `blocked` (for as long as it says so).
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import time
@@ -65,4 +66,5 @@ class TalkativeKeyring(FakeKeyring):
     """Fails, and repeats what it was given."""
 
     def set_password(self, service: str, username: str, password: str) -> None:
-        raise ValueError(f"can't store {service} {username} {password}")
+        coded = base64.b64encode(password.encode()).decode()
+        raise ValueError(f"can't store {service} {username} {password} ({coded})")

@@ -58,3 +58,18 @@ def test_the_loggers_are_given_back(tmp_path):
     with logging_to(tmp_path):
         assert logger.handlers != before[2]
     assert (logger.level, logger.propagate, logger.handlers) == before
+
+
+def test_credential_in_a_message_or_a_traceback_is_masked(tmp_path):
+    key = "0f1e2d3c4b5a69788796a5b4c3d2e1f0.Zq8Wn3Xr5Tb7Vm2K"
+    with logging_to(tmp_path):
+        log = logging.getLogger("offramp_tray.test")
+        log.warning("It said %s", key, extra={"why": f"Bearer {key}"})
+        try:
+            raise ValueError(key.replace("Z", "\\u005a"))
+        except ValueError:
+            log.exception("It failed")
+    text = (tmp_path / FILE_NAME).read_text()
+    assert "It said ***" in text
+    assert "ValueError: ***" in text
+    assert key[-8:] not in text

@@ -35,7 +35,7 @@ def command(is_dry: bool, is_json: bool) -> None:
         text = (change.after or b"").decode()
         found += warnings.of_leftover_token(setup.places, text, setup.environ)
     if is_json:
-        has_backup = change.backup.exists()
+        has_backup = change.backup in change.standing_backups
         edit_plan.print_json(change, setup, found, is_dry=is_dry, has_backup=has_backup)
         return
     if is_dry:
@@ -54,8 +54,8 @@ def report(change: SettingsEdit, *, dropped_backup: bool) -> None:
         click.echo(f"  {change.file}: {TOKEN_HEADER} taken out of {HEADERS}.")
     if dropped_backup:
         click.echo("  The file is as it was before connect; its backup was removed.")
-    elif change.is_edit and change.backup.exists():
-        click.echo(f"  The file as it was before connect stays: {change.backup}")
+    for path in change.standing_backups:
+        click.echo(f"  The copy that connect made of the file stays: {path}")
     if change.is_edit:
         click.echo(edit_plan.OLD_SESSIONS)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from offramp_core import atomic_file
-from offramp_core.claude_settings import custom_headers, editing, undo_state
+from offramp_core.claude_settings import backups, custom_headers, editing, undo_state
 from offramp_core.claude_settings.json_spans import SettingsTextError, line_and_column
 from offramp_core.claude_settings.undo_state import Connection
 from offramp_core.config.values import shown
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from offramp_core.claude_settings.editing import Made
     from offramp_core.claude_settings.json_spans import Part
     from offramp_core.settings import Secret
 
-_BACKUP_SUFFIX = ".offramp-backup"
 _NO_TEXT = "no text"
 
 
@@ -92,8 +92,16 @@ class SettingsEdit:
 
     @property
     def backup(self) -> Path:
-        """Where the user's own original is kept while Offramp is connected."""
-        return self.file.with_name(self.file.name + _BACKUP_SUFFIX)
+        """Where the latest copy of the user's own file is kept while Offramp is connected."""
+        memory_of = self.connection or self.recalled
+        if memory_of is None or not memory_of.backups:
+            return backups.usual_path(self.file)
+        return self.file.with_name(memory_of.backups[-1].name)
+
+    @property
+    def standing_backups(self) -> tuple[Path, ...]:
+        """The copies that earlier connects made, as far as they are still there and unchanged."""
+        return backups.standing(self.file, self.recalled)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +119,15 @@ class _SettingsFile:
         """Whether the value is the one that connect wrote."""
         recalled = self.recalled
         return bool(self.found and recalled and self.found.value == recalled.url)
+
+    def connected(self, url: str, made: Made, previous: str | None = None) -> Connection:
+        """What to remember of writing `url` into the file, which is the user's own until then."""
+        copies = self.recalled.backups if self.recalled else ()
+        if self.before is not None:
+            copies = backups.planned(self.file, self.before, copies)
+        return Connection(
+            file=os.fspath(self.file), url=url, made=made, previous=previous, backups=copies
+        )
 
     def edited(
         self, outcome: ConnectOutcome, text: str | None, connection: Connection | None
@@ -191,7 +208,7 @@ def _plan_address(
         text, made = editing.insert(state.text, url)
         if state.before is None:
             made = "file"
-        connection = Connection(file=os.fspath(file), url=url, made=made)
+        connection = state.connected(url, made)
         return state.edited(ConnectOutcome.CONNECTED, text, connection)
     if _is_own(state.found, is_own):
         return state.untouched(ConnectOutcome.ALREADY_CONNECTED, state.recalled)
@@ -199,7 +216,7 @@ def _plan_address(
         connection = msgspec.structs.replace(state.recalled, url=url)
     elif force:
         previous = state.text[state.found.start : state.found.end]
-        connection = Connection(file=os.fspath(file), url=url, made="value", previous=previous)
+        connection = state.connected(url, "value", previous)
     else:
         return state.untouched(ConnectOutcome.FOREIGN, state.recalled)
     text = editing.replace(state.text, editing.quoted(url))
@@ -244,12 +261,12 @@ def apply(change: SettingsEdit, memory_file: Path) -> bool:
         if change.is_edit:
             _write(change)
         undo_state.remember(memory_file, change.file, change.connection)
-        return change.is_edit and _drop_backup(change)
+        return _drop_backup(change)
     # First, because a value that was replaced must not be lost to a crash in between.
     undo_state.remember(memory_file, change.file, change.connection)
     has_backup = False
     try:
-        has_backup = change.recalled is None and _keep_backup(change)
+        has_backup = _keep_backup(change)
         _write(change)
     except OfframpError:
         undo_state.remember(memory_file, change.file, change.recalled)
@@ -314,18 +331,16 @@ def _shown(found: Part | None) -> str | None:
 
 
 def _keep_backup(change: SettingsEdit) -> bool:
-    """Copy the user's file, unless an earlier copy is there, which is nearer to their own."""
-    if change.before is None or os.path.lexists(change.backup):
+    """Make the copy that was planned, if one was: not where an earlier one is the same."""
+    earlier = change.recalled.backups if change.recalled else ()
+    planned = change.connection.backups if change.connection else ()
+    if change.before is None or planned == earlier:
         return False
-    atomic_file.write(change.backup, change.before, before=None, like=change.file)
+    backups.make(change.file, change.before, planned[-1])
     return True
 
 
 def _drop_backup(change: SettingsEdit) -> bool:
-    """Remove a backup that is no different from the file itself."""
-    if change.after is None or change.backup.is_symlink():
-        return False
-    if atomic_file.read(change.backup) != change.after:
-        return False
-    atomic_file.write(change.backup, None, before=change.after)
-    return True
+    """Remove the copies that are no different from the file itself, once it lets Offramp go."""
+    is_left = change.outcome is not ConnectOutcome.ALREADY_CONNECTED and change.after is not None
+    return is_left and backups.drop_needless(change.file, change.after or b"", change.recalled)

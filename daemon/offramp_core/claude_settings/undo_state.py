@@ -25,6 +25,13 @@ class TokenLine(msgspec.Struct, frozen=True, kw_only=True):
     """The JSON of the variable's value before; None where there was none."""
 
 
+class Backup(msgspec.Struct, frozen=True, kw_only=True):
+    """A copy that connect made of a settings file, beside it, and how to know it again."""
+
+    name: str
+    sha256: str
+
+
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
     """One settings file into which connect wrote `url`."""
 
@@ -35,6 +42,8 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     """The JSON of the value that `url` replaced."""
     token_line: TokenLine | None = None
     """Set while the headers that Claude Code sends hold the client token by connect's doing."""
+    backups: tuple[Backup, ...] = ()
+    """The oldest first."""
 
 
 class _Memory(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from offramp_core.config import dotenv
-from offramp_core.redaction import MASK, mask_credentials
+from offramp_core.redaction import mask_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,13 +34,7 @@ def find(name: str, environ: Mapping[str, str]) -> tuple[str, str] | None:
 
 def shown(name: str, value: str) -> str:
     """Return the `value` of the variable of this upper-case `name` without a login."""
-    if name in CERTIFICATES:
-        return value
-    login, at, place = value.rpartition("@")
-    if not at:
-        return mask_credentials(value)
-    scheme, colon, _ = login.partition("://")
-    return mask_credentials(f"{scheme}{colon}{MASK}@{place}" if colon else f"{MASK}@{place}")
+    return value if name in CERTIFICATES else mask_address(value)
 
 
 def all_shown(environ: Mapping[str, str]) -> dict[str, str]:

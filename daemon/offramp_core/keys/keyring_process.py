@@ -184,9 +184,10 @@ def _forbid_prompts_on_macos() -> None:
 
 
 def _detail(error: Exception, command: KeyringCommand) -> str:
-    text = " ".join(str(error).split())
-    if command.key:
-        text = text.replace(command.key, "***")
+    from offramp_core.redaction import Redactor  # only for errors: start-up is quicker without it
+
+    redactor = Redactor([command.key] if command.key else ())
+    text = redactor.redact(" ".join(str(error).split()))
     return (text or type(error).__name__)[:_LONGEST_DETAIL].rstrip(".")
 
 

@@ -20,6 +20,7 @@ from offramp_core import __version__
 from offramp_core.control import api
 from offramp_core.control.api import CommandAnswer, CommandRefusal, UnreadableError
 from offramp_core.errors import OfframpError
+from offramp_core.redaction import Redactor
 from offramp_daemon.control import unix_socket
 from offramp_daemon.control.unix_socket import SocketBusyError
 from offramp_daemon.server import lifecycle
@@ -75,9 +76,12 @@ class ControlServer:
         status: Callable[[], Status],
         say: Callable[[str], None],
         restart: Callable[[], Awaitable[str]] | None = None,
+        redactor: Redactor | None = None,
         pace: Pace | None = None,
     ) -> None:
         """Serve at `path`; `status` gives the full status of any moment.
+
+        What `redactor` knows is in no answer.
 
         `restart` has another daemon take this one's place and returns why it could not; None where
         nobody could do that. Where somebody can, it is no news that another daemon still has the
@@ -92,6 +96,7 @@ class ControlServer:
         self._status = status
         self._say = say
         self._restart_daemon = restart
+        self._redactor = redactor or Redactor()
         self._pace = pace or Pace()
         self._is_closing = asyncio.Event()
         self._handlers: dict[tuple[str, str], Handler] = {
@@ -157,6 +162,15 @@ class ControlServer:
             await runner.cleanup()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        response = await self._respond(request)
+        if isinstance(response, web.Response) and isinstance(response.body, bytes):
+            response.body = self._redacted(response.body)
+        return response
+
+    def _redacted(self, data: bytes) -> bytes:
+        return self._redactor.hide_values(data.decode()).encode()
+
+    async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.raw_path.partition("?")[0]
         handler = self._handlers.get((request.method, path))
         if handler is None:
@@ -249,7 +263,8 @@ class ControlServer:
                 while True:
                     changed.clear()
                     is_last = self._is_closing.is_set()
-                    await self._send_line(response, api.encode(self._status()) + b"\n")
+                    line = self._redacted(api.encode(self._status())) + b"\n"
+                    await self._send_line(response, line)
                     if is_last:
                         await response.write_eof()
                         return response

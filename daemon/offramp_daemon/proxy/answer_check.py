@@ -1,6 +1,6 @@
 """Checks the answers of delegates: which are answers to a message, and what the others mean.
 
-Errors come back in Anthropic's form; what a service quotes of its key is masked.
+Errors come back in Anthropic's form; what a service quotes of a key is masked.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from offramp_daemon.wire import headers
 if TYPE_CHECKING:
     import aiohttp
 
-    from offramp_core.settings import Backend
     from offramp_daemon.exchange import Exchange
     from offramp_daemon.messages.answers.error_bodies import ServiceError
 
@@ -73,7 +72,7 @@ async def _check_stream(exchange: Exchange, answer: aiohttp.ClientResponse) -> C
         has_begun=lambda: begun.has_message,
     )
     backend = exchange.decision.backend
-    error = begun.error(lambda data: _masked(data, backend))
+    error = begun.error(exchange.redactor.redact)
     if error is not None:
         return CheckedAnswer(head=head, failure=_failure(exchange, answer, error))
     if begun.is_known or begun.has_message or not answer.content.at_eof():
@@ -89,20 +88,13 @@ async def _check_stream(exchange: Exchange, answer: aiohttp.ClientResponse) -> C
 def _refusal(exchange: Exchange, answer: aiohttp.ClientResponse, head: bytes) -> Failure | None:
     """What the client gets for an answer `head` that is no message; None if it is one.
 
-    Should the service quote the key that it got, the mask stands in its place. A redirect is an
+    A redirect is an
     error too: a client that followed it would take its own key and the conversation along.
     """
-    body = _masked(responses.plain(head, answer), exchange.decision.backend)
-    error = error_bodies.read_refusal(body, answer.status)
+    body = responses.plain(head, answer)
+    error = error_bodies.read_refusal(body, answer.status, exchange.redactor.redact)
     is_message = answer.status < _REDIRECT and error is None and body.lstrip()[:1] == b"{"
     return None if is_message else _failure(exchange, answer, error)
-
-
-def _masked(body: bytes, backend: Backend) -> bytes:
-    if backend.key is None:
-        return body
-    key = backend.key.reveal().encode()
-    return body.replace(key, backend.key.masked().encode()) if key in body else body
 
 
 def _failure(

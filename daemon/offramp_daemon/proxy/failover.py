@@ -248,7 +248,8 @@ class Failover:
             checked = await answer_check.check(exchange, answer)
             if checked.failure is None or (checked.is_empty and not may_step):
                 if exchange.decision is not first:
-                    self._shared.fallbacks.remember(first, exchange.body.model, exchange.decision)
+                    asked = exchange.kept(exchange.body.model or "")
+                    self._shared.fallbacks.remember(first, asked, exchange.decision)
                 return answer, checked.head  # clients ask again by themselves after an empty stream
             answer.release()
             if checked.failure.refusal == api.UNKNOWN_MODEL:

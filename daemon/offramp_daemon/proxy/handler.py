@@ -92,6 +92,7 @@ class ProxyHandler:
             listeners,
             is_message=is_message,
             credential=headers.client_credential(request.headers),
+            credentials=headers.client_credentials(request.headers),
         )
         try:
             response = await self._serve(exchange, path)

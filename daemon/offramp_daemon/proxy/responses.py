@@ -76,7 +76,7 @@ async def relay(
             head=body.head,
             repair=body.repair,
             is_changed=body.is_changed,
-            is_delegates=exchange.is_delegated,
+            delegates_secrets=exchange.redactor if exchange.is_delegated else None,
         )
     except BaseException:
         answer.close()

@@ -25,6 +25,7 @@ from offramp_daemon.wire.content_coding import ContentCodingError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from offramp_core.redaction import Redactor
     from offramp_daemon.messages.answers.answer_repair import StreamRepair
     from offramp_daemon.messages.answers.usage_meter import UsageMeter
 
@@ -54,18 +55,24 @@ class PassedResponse(web.StreamResponse):
         answer: aiohttp.ClientResponse,
         *,
         is_changed: bool = False,
-        is_delegates: bool = False,
+        delegates_secrets: Redactor | None = None,
     ) -> None:
         """The head that passes `answer` on; of a delegate's with the headers that may pass.
 
         `is_changed` says that the body is another, plain.
         """
-        passed = headers.to_client(answer.raw_headers, is_delegates=is_delegates)
+        passed = headers.to_client(
+            answer.raw_headers,
+            is_delegates=delegates_secrets is not None,
+            redactor=delegates_secrets,
+        )
         if is_changed:
             passed.popall(hdrs.CONTENT_ENCODING, None)
             passed.popall(hdrs.CONTENT_LENGTH, None)
         self._added = [name for name in (hdrs.SERVER, hdrs.CONTENT_TYPE) if name not in passed]
         reason = headers.reason(answer.reason)
+        if delegates_secrets is not None and delegates_secrets.holds(reason):
+            reason = ""
         super().__init__(status=answer.status, reason=reason, headers=passed)
         # With some of the body here already, head and body go out in one piece.
         self._send_headers_immediately = not answer.content.total_bytes
@@ -85,22 +92,25 @@ async def pass_on(
     head: bytes = b"",
     repair: StreamRepair | None = None,
     is_changed: bool = False,
-    is_delegates: bool = False,
+    delegates_secrets: Redactor | None = None,
 ) -> web.StreamResponse:
     """Send `answer` to the client, chunk by chunk, feeding `meter`.
 
     `head` is what was read of its body already. A slow client slows the upstream: nothing is read
     ahead beyond the sockets' buffers. The response's end is the caller's to write. With a `repair`
     the client gets what that makes of the body; `head` is plain then, as is what the meter reads.
-    `is_changed` says that `head` is the whole body in another form than it came in. `is_delegates`
-    holds back headers that are none of the client's business.
+    `is_changed` says that `head` is the whole body in another form than it came in. With
+    `delegates_secrets`, headers that are none of the client's business are held back, and those
+    that hold one of these.
 
     Raises:
         CutStreamError: the upstream broke off, or was silent too long.
         ClientGoneError: the client closed its connection.
     """
     response = PassedResponse(
-        answer, is_changed=is_changed or repair is not None, is_delegates=is_delegates
+        answer,
+        is_changed=is_changed or repair is not None,
+        delegates_secrets=delegates_secrets,
     )
     if is_changed:
         response.content_length = len(head)

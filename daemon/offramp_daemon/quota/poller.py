@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 from multidict import CIMultiDict
 
+from offramp_core.redaction import redactor_of
 from offramp_core.services import SERVICES
 from offramp_daemon.clock import Clock, utc_now
 from offramp_daemon.messages.answers.errors import RequestFailedError
@@ -170,7 +171,10 @@ class QuotaPoller:
             raise
         else:
             self._schedule.end(is_told=True)
-            self._keeper.take(backend.name, key, reading.windows, level=reading.level)
+            level = reading.level
+            if level is not None and redactor_of(key).redact(level) != level:
+                level = None
+            self._keeper.take(backend.name, key, reading.windows, level=level)
             await self._keeper.save_now()
 
     async def _reading(self, backend: Backend, key: Secret) -> PlanReading:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from offramp_core import settings
-from offramp_core.redaction import mask_credentials
+from offramp_core.redaction import Redactor, mask_credentials
 from offramp_core.usage.records import Status, format_timestamp
 from offramp_core.wording.formatting import format_tokens
 from offramp_daemon.recording.stream_writer import TextOutput, is_terminal
@@ -99,9 +99,12 @@ class Console:
     shown when somebody reads again.
     """
 
-    def __init__(self, stream: TextIO, *, log_format: LogFormat) -> None:
-        """Write to `stream`, as text or as one JSON object a line."""
+    def __init__(
+        self, stream: TextIO, *, log_format: LogFormat, redactor: Redactor | None = None
+    ) -> None:
+        """Write to `stream`, as text or as one JSON object a line; not what `redactor` knows."""
         self._stream = stream
+        self._redactor = redactor or Redactor()
         self._is_json = log_format == "json"
         self._is_private = is_terminal(stream) and not self._is_json
         self._output: TextOutput | None = None
@@ -160,6 +163,9 @@ class Console:
             return False
 
     def _format(self, moment: float, item: RequestLine | str) -> str:
+        return self._redactor.hide_values(self._text_of(moment, item))
+
+    def _text_of(self, moment: float, item: RequestLine | str) -> str:
         if self._is_json:
             return _to_json(moment, item)
         if isinstance(item, str):

@@ -75,13 +75,19 @@ class Diagnostics:
     """The way from the loggers to the file, for as long as it is not closed."""
 
     def __init__(
-        self, file: Path, *, level: LogLevel, log_format: LogFormat, fallback: TextIO
+        self,
+        file: Path,
+        *,
+        level: LogLevel,
+        log_format: LogFormat,
+        fallback: TextIO,
+        redactor: Redactor | None = None,
     ) -> None:
         """Write to `file`, or to the stream `fallback` while the file cannot be written."""
         self._file = file
         self._level = _LEVELS[level]
         self._is_json = log_format == "json"
-        self._redactor = Redactor()
+        self._redactor = redactor or Redactor()
         self._writer = BackgroundWriter("offramp-diagnostics")
         self._queue: WriteQueue[_LogEntry] = WriteQueue(
             self._write, self._writer, capacity=_CAPACITY, batch=_BATCH
@@ -235,7 +241,12 @@ class _QueueingHandler(logging.Handler):
 
 
 def configure(
-    file: Path, *, level: LogLevel, log_format: LogFormat, fallback: TextIO | None = None
+    file: Path,
+    *,
+    level: LogLevel,
+    log_format: LogFormat,
+    fallback: TextIO | None = None,
+    redactor: Redactor | None = None,
 ) -> Diagnostics:
     """Send the loggers of the daemon, of its core and of aiohttp to `file`, rotated by size.
 
@@ -243,7 +254,9 @@ def configure(
     says why. Opens the file, so call it before the event loop runs.
     """
     stream = sys.stderr if fallback is None else fallback
-    diagnostics = Diagnostics(file, level=level, log_format=log_format, fallback=stream)
+    diagnostics = Diagnostics(
+        file, level=level, log_format=log_format, fallback=stream, redactor=redactor
+    )
     diagnostics.start()
     return diagnostics
 

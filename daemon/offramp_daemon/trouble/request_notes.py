@@ -111,14 +111,16 @@ def _subject(exchange: Exchange, decision: Decision) -> Subject | None:
     route = _set_route(exchange.settings, decision.kept_from or decision.route)
     if route is None:
         return None
-    session = _fit(exchange.session_id) or runs.unnamed(_shape(exchange.body))
+    session = exchange.kept(_fit(exchange.session_id)) or runs.unnamed(_shape(exchange.body))
     conversation = exchange.conversation
     return Subject(
         backend=route.backend,
-        model=_fit(route.send_model or exchange.body.model),
+        model=exchange.kept(_fit(route.send_model or exchange.body.model)),
         mark=mark_of(exchange.settings, route),
         session=session,
-        conversation=_fit(f"{session}/{conversation.agent_id}") if conversation else session,
+        conversation=exchange.kept(_fit(f"{session}/{conversation.agent_id}"))
+        if conversation
+        else session,
     )
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import aiohttp
 import msgspec
 
+from offramp_core.redaction import redactor_of
 from offramp_core.services import service_of
 from offramp_daemon.messages.answers import error_bodies, errors
 from offramp_daemon.messages.answers.errors import RequestFailedError
@@ -23,6 +24,7 @@ from offramp_daemon.wire import headers
 if TYPE_CHECKING:
     from multidict import CIMultiDict
 
+    from offramp_core.redaction import Redactor
     from offramp_core.settings import Backend, Route, Secret
 
 COUNT_TOKENS = "/v1/messages/count_tokens"
@@ -76,7 +78,7 @@ async def ask(
         return _unknown(backend, error.failure.message.removeprefix("Offramp: "))
     except (aiohttp.ClientError, OSError) as error:
         return _unknown(backend, f"The answer broke off ({type(error).__name__}).")
-    return _judge(backend, status, answer)
+    return _judge(backend, status, answer, redactor_of(key.reveal()))
 
 
 async def _send(
@@ -99,8 +101,9 @@ async def _send(
     return answer.status, came
 
 
-def _judge(backend: Backend, status: int, answer: bytes) -> Verdict:
-    error, service = error_bodies.read_error(answer), service_of(backend.name)
+def _judge(backend: Backend, status: int, answer: bytes, redactor: Redactor) -> Verdict:
+    error = error_bodies.read_error(answer, redactor.redact)
+    service = service_of(backend.name)
     said = f": {error.message}" if error and error.message else ""
     if errors.refuses_key(status, error, service):
         return Verdict(outcome="refused", text=f"{backend.name} refuses this key{said}.")

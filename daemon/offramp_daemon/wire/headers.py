@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from multidict import CIMultiDict, istr
 
 if TYPE_CHECKING:
+    from offramp_core.redaction import Redactor
     from offramp_core.settings import Backend
 
 RawHeaders = Collection[tuple[bytes, bytes]]
@@ -94,19 +95,27 @@ def to_delegate(raw: RawHeaders, backend: Backend) -> CIMultiDict[str]:
     return passed
 
 
-def to_client(raw: RawHeaders, *, is_delegates: bool = False) -> CIMultiDict[str]:
+def to_client(
+    raw: RawHeaders, *, is_delegates: bool = False, redactor: Redactor | None = None
+) -> CIMultiDict[str]:
     """The answer's headers for the client; Content-Length stays, the framing goes.
 
-    Of a delegate's answer only those pass that a client of this API needs.
+    Of a delegate's answer only those pass that a client of this API needs, and none that holds what
+    `redactor` knows.
     """
     passed = _end_to_end(raw, _HOP_BY_HOP)
     if not is_delegates:
         return passed
-    return CIMultiDict(
+    allowed: CIMultiDict[str] = CIMultiDict(
         (name, value)
         for name, value in passed.items()
         if (lower := name.lower()) in _OF_DELEGATES_ANSWERS
         and (lower != "retry-after" or retry_after(value) is not None)
+    )
+    if redactor is None or not redactor.holds("\n".join(allowed.values())):  # nearly always
+        return allowed
+    return CIMultiDict(
+        (name, value) for name, value in allowed.items() if not redactor.holds(value)
     )
 
 
@@ -161,8 +170,11 @@ def _text(raw: bytes) -> str:
 
 def client_credential(headers: Mapping[str, str]) -> str | None:
     """The credential that the client sent, for its masked form on the console."""
-    key = headers.get("x-api-key")
-    if key:
-        return key
+    return next(iter(client_credentials(headers)), None)
+
+
+def client_credentials(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """All credentials that the client sent, the one that counts first."""
+    key = headers.get("x-api-key", "")
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    return token.strip() or scheme or None
+    return tuple(each for each in (key, token.strip() or scheme) if each)

@@ -116,6 +116,31 @@ async def test_missing_file_is_made_and_removed_again(home: Home) -> None:
     assert not home.file.exists()
 
 
+async def test_backup_beside_one_of_somebody_elses_is_named_truly(home: Home) -> None:
+    home.file.write_text("{}\n")
+    usual = home.file.with_name("settings.json.offramp-backup")
+    usual.symlink_to("something-else")
+    connected = await home.run("connect")
+    assert f"The file as it was: {usual}-2\n" in connected.out
+    home.file.write_text(home.file.read_text().replace("{", '{"mine": 1, ', 1))
+    gone = await home.run("disconnect")
+    assert f"The copy that connect made of the file stays: {usual}-2\n" in gone.out
+    assert f"{usual}\n" not in gone.out
+    assert usual.is_symlink()
+
+
+async def test_vanished_backup_is_not_said_to_stay(home: Home) -> None:
+    home.file.write_text("{}\n")
+    made = json.loads((await home.run("connect", "--json")).out)["backup"]
+    home.file.with_name("settings.json.offramp-backup").unlink()
+    gone = await home.run("disconnect")
+    assert made not in gone.out
+    assert "stays" not in gone.out
+    await home.run("connect")
+    home.file.write_text(home.file.read_text().replace("{", '{"mine": 1, ', 1))
+    assert json.loads((await home.run("disconnect", "--json")).out)["backup"] == made
+
+
 async def test_credentials_are_warned_of_and_never_printed(home: Home) -> None:
     home.file.write_text(f'{{"env": {{"ANTHROPIC_AUTH_TOKEN": "{SECRET}"}}}}')
     for options in ([], ["--dry-run"], ["--json"], ["--json", "--dry-run"]):

@@ -25,7 +25,7 @@ from offramp_core.claude_settings.masked_diff import unified
 from offramp_core.errors import OfframpError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 URL = "http://localhost:3001"
 OTHER = "https://gateway.example/v1"
@@ -219,6 +219,149 @@ def test_link_to_itself_is_refused(claude: Claude) -> None:
     claude.file.symlink_to(claude.file)
     with pytest.raises(OfframpError, match="can't be read"):
         claude.connect()
+
+
+def plant_file(path: Path) -> None:
+    path.write_text("somebody's own")
+
+
+def plant_link(path: Path) -> None:
+    elsewhere = path.with_name(f"elsewhere-of-{path.name}")
+    elsewhere.write_text(SETTINGS)
+    path.symlink_to(elsewhere)
+
+
+def plant_dangling_link(path: Path) -> None:
+    path.symlink_to("nowhere")
+
+
+def plant_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+PLANTS = [plant_file, plant_link, plant_dangling_link, plant_pipe, Path.mkdir]
+
+
+def listing(folder: Path) -> dict[str, bytes | None]:
+    return {
+        path.name: path.read_bytes() if path.is_file() else None
+        for path in folder.iterdir()
+        if path.name != "settings.json"
+    }
+
+
+@pytest.mark.parametrize("plant", PLANTS)
+@pytest.mark.parametrize("taken", [1, 2, 3])
+def test_taken_name_of_the_backup_is_left_and_another_one_used(
+    claude: Claude, plant: Callable[[Path], None], taken: int
+) -> None:
+    claude.write(SETTINGS)
+    names = [f"settings.json.offramp-backup{end}" for end in ("", "-2", "-3")][:taken]
+    for name in names:
+        plant(claude.file.with_name(name))
+    before = listing(claude.file.parent)
+    connected = claude.connect()
+    assert connected.backup.name == f"settings.json.offramp-backup-{taken + 1}"
+    assert connected.backup.read_text() == SETTINGS
+    assert not connected.backup.is_symlink()
+    gone = claude.disconnect()
+    assert gone.standing_backups == ()
+    assert claude.text == SETTINGS
+    assert listing(claude.file.parent) == before
+
+
+def test_name_of_the_backup_taken_after_the_look_is_left(claude: Claude) -> None:
+    claude.write(SETTINGS)
+    change = plan_connect(claude.file, claude.memory, URL, is_own=is_own)
+    change.backup.symlink_to(claude.file.with_name("planted"))
+    with pytest.raises(OfframpError, match="offramp-backup can't be written: File exists"):
+        apply(change, claude.memory)
+    assert claude.text == SETTINGS
+    assert not claude.memory.exists()
+    assert not claude.file.with_name("planted").exists()
+
+
+def test_backup_stays_and_is_named_if_the_settings_were_edited_meanwhile(claude: Claude) -> None:
+    claude.write(SETTINGS)
+    kept = claude.connect().backup
+    claude.write(claude.text.replace('"1"', '"2"'))
+    gone = claude.disconnect()
+    assert gone.standing_backups == (kept,)
+    assert kept.read_text() == SETTINGS
+
+
+def change_it(path: Path) -> None:
+    path.write_text("{}")
+
+
+def link_it(path: Path) -> None:
+    path.rename(path.with_name("moved"))
+    path.symlink_to("moved")
+
+
+def put_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("spoil", [change_it, link_it, put_a_folder, Path.unlink])
+@pytest.mark.parametrize("is_edited", [False, True])
+def test_backup_that_is_no_longer_what_connect_made_is_neither_named_nor_removed(
+    claude: Claude, spoil: Callable[[Path], None], is_edited: bool
+) -> None:
+    claude.write(SETTINGS)
+    backup = claude.connect().backup
+    spoil(backup)
+    if is_edited:
+        claude.write(claude.text.replace('"1"', '"2"'))
+    before = listing(claude.file.parent)
+    gone = claude.disconnect()
+    assert gone.standing_backups == ()
+    assert listing(claude.file.parent) == before
+
+
+def test_second_connect_after_an_edit_by_hand_keeps_both_states(claude: Claude) -> None:
+    claude.write(SETTINGS)
+    first = claude.connect().backup
+    claude.write('{"mine": 1}')
+    second = claude.connect().backup
+    assert (first.read_text(), second.read_text()) == (SETTINGS, '{"mine": 1}')
+    gone = claude.disconnect()
+    assert claude.text == '{"mine": 1}'
+    assert gone.standing_backups == (first,)
+    assert not second.exists()
+
+
+def test_second_connect_of_the_same_file_makes_no_second_backup(claude: Claude) -> None:
+    claude.write(SETTINGS)
+    first = claude.connect().backup
+    claude.write(SETTINGS)
+    assert claude.connect().backup == first
+    assert list(listing(claude.file.parent)) == [first.name]
+    claude.disconnect()
+    assert listing(claude.file.parent) == {}
+
+
+def test_second_connect_after_the_backup_vanished_makes_another(claude: Claude) -> None:
+    claude.write(SETTINGS)
+    claude.connect().backup.unlink()
+    claude.write(SETTINGS)
+    assert claude.connect().backup.read_text() == SETTINGS
+
+
+def test_backup_of_settings_restored_by_hand_is_removed_as_needless(claude: Claude) -> None:
+    claude.write(SETTINGS)
+    backup = claude.connect().backup
+    claude.write(SETTINGS)
+    assert claude.disconnect().outcome is ConnectOutcome.NOT_CONNECTED
+    assert not backup.exists()
+
+
+def test_address_moved_to_another_port_keeps_the_first_backup_only(claude: Claude) -> None:
+    claude.write(SETTINGS)
+    first = claude.connect().backup
+    assert claude.connect("http://localhost:4000").backup == first
+    assert list(listing(claude.file.parent)) == [first.name]
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_error_that_repeats_the_key_is_masked(use) -> None:
     with pytest.raises(KeyringError) as caught:
         patient_keyring().set("zai", KEY)
     assert KEY.reveal() not in str(caught.value)
-    assert "can't store offramp-test zai ***" in caught.value.title
+    assert "can't store offramp-test zai *** (***)" in caught.value.title
 
 
 def test_blocked_keyring_is_given_up_and_its_process_ended(use, tmp_path) -> None:

@@ -86,6 +86,32 @@ def test_only_known_fields_of_the_body_reach_a_delegate(field, left):
     assert body == ask(**left)
 
 
+ID_NAMES = (
+    *("metadata", "Metadata", "user_id", "account_uuid", "organization_id", "device_id"),
+    *("diagnostics", "authorization_token", "mcp_servers", "container", "session", "x-new-id"),
+)
+
+
+@pytest.mark.parametrize("name", ID_NAMES)
+@pytest.mark.parametrize("value", [MARK, [MARK], {"id": MARK}, {"user_id": {MARK: 1}}])
+def test_field_that_may_identify_somebody_reaches_a_delegate_at_no_level(name, value):
+    new = {name: value}
+    body = ask(
+        system=[{**text("S"), "cache_control": {"type": "ephemeral", **new}, **new}],
+        messages=[
+            {**user({**text("Hi"), **new}), **new},
+            {**assistant({**call("t"), "name": "A", **new}), **new},
+            user({**result("t"), "content": [{**text("r"), **new}], **new}),
+        ],
+        tools=[{"name": "A", "input_schema": SCHEMA, **new}],
+        tool_choice={"type": "tool", "name": "A", **new},
+        thinking={"type": "adaptive", **new},
+        output_config={"effort": "high", **new},
+        **new,
+    )
+    assert MARK not in json.dumps(sent(body))
+
+
 @pytest.mark.parametrize(
     ("content", "left"),
     [

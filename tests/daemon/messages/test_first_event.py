@@ -174,7 +174,7 @@ def test_long_first_event_is_passed_on() -> None:
 
 def test_mask_takes_out_what_nobody_is_to_see() -> None:
     opening, _ = fed(b'data: {"error":{"code":"1","message":"key abc"}}\n\n')
-    error = opening.error(lambda data: data.replace(b"abc", b"***"))
+    error = opening.error(lambda text: text.replace("abc", "***"))
     assert error is not None
     assert error.message == "key ***"
 

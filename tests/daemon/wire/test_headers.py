@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from key_spellings import SPELLINGS
 from multidict import CIMultiDict
 from request_bodies import ANTHROPIC_BACKEND, ZAI_BACKEND, ZAI_KEY, backend, unhurried
 
+from offramp_core.redaction import Redactor
 from offramp_core.settings import Secret
 from offramp_daemon.wire import headers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CLAUDE_TOKEN = "sk-ant-oat01-Xk3vP9aQw7LmZt5RcYb2NdHs8JfGu4Ee6TiOyWpBq1VhCxMzKlDgSaFjUrwigAA"
 AS_CLAUDE_CODE_SENDS_THEM = [
@@ -152,6 +159,17 @@ def test_of_a_delegates_answer_only_listed_headers_reach_the_client(pairs):
     assert {name.lower() for name in passed} <= known | {"vary", "retry-after", "cache-control"}
     for name in ("set-cookie", "location", "refresh", "access-control-allow-origin"):
         assert not headers.to_client(raw([(name, "x")]), is_delegates=True)
+
+
+@pytest.mark.parametrize("spell", SPELLINGS)
+@pytest.mark.parametrize("name", ["request-id", "X-Request-Id", "server", "vary", "x-log-id"])
+def test_header_of_a_delegate_that_holds_a_key_is_held_back(
+    name: str, spell: Callable[[str], str]
+) -> None:
+    pairs = [("Request-Id", "req_1"), (name, f"v; {spell(ZAI_KEY)}"), ("Date", "Mon")]
+    redactor = Redactor([ZAI_KEY])
+    passed = headers.to_client(raw(pairs), is_delegates=True, redactor=redactor)
+    assert list(passed.items()) == [("Request-Id", "req_1"), ("Date", "Mon")]
 
 
 @given(st.text(max_size=60) | st.from_regex(r"[0-9a-f,]{1,60}", fullmatch=True))

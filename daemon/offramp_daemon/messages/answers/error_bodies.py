@@ -7,15 +7,21 @@ cure. Of a page nothing is kept but a short title. Pure.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from offramp_core.redaction import mask_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Redact = Callable[[str], str]
 
 _REDIRECT_STATUS = 300
 _ERROR_STATUS = 400
@@ -25,6 +31,8 @@ _CODE_IN_MESSAGE = re.compile(r"\[([0-9]{4})\]")
 _BODY_LIMIT_BYTES = 1024 * 1024
 """A longer body is no error, and would become a great many objects."""
 _MESSAGE_LIMIT = 1000
+_READ_LIMIT = 8 * _MESSAGE_LIMIT
+"""So much of a message is searched for keys, so that none is cut in half before."""
 _CODE_LIMIT = 64
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_.:-]+", re.ASCII)
 _PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<[A-Za-z!?]")
@@ -66,25 +74,38 @@ class ServiceError:
         return self.message or self.unshown
 
 
-def read_error(body: bytes) -> ServiceError | None:
-    """The error in `body`, in any of the shapes that delegates use; None if it holds none."""
+def read_error(body: bytes, redact: Redact = mask_credentials) -> ServiceError | None:
+    """The error in `body`, in any of the shapes that delegates use; None if it holds none.
+
+    `redact` takes out of a text what nobody is to see.
+    """
     answer = _answer_in(body)
-    return _error_in(answer) if isinstance(answer, dict) else None
+    return _fit(_error_in(answer), redact) if isinstance(answer, dict) else None
 
 
-def read_page(body: bytes) -> ServiceError | None:
+def read_page(body: bytes, redact: Redact = mask_credentials) -> ServiceError | None:
     """The web page in `body`; None if it is none."""
+    return _fit(_page_in(body), redact)
+
+
+def read_refusal(
+    body: bytes, status: int, redact: Redact = mask_credentials
+) -> ServiceError | None:
+    """What `body` says that came with HTTP `status`; None if it is a message, or says nothing.
+
+    Torn JSON, as of an answer that is too long to be read, says nothing.
+    """
+    return _fit(_refusal_in(body, status), redact)
+
+
+def _page_in(body: bytes) -> ServiceError | None:
     if _PAGE.match(body) is None:
         return None
     found = _TITLE.search(body[:_LOOKED_AT_BYTES])
     return ServiceError(code=None, message=_safe(found[2]) if found else "", form=Form.PAGE)
 
 
-def read_refusal(body: bytes, status: int) -> ServiceError | None:
-    """What `body` says that came with HTTP `status`; None if it is a message, or says nothing.
-
-    Torn JSON, as of an answer that is too long to be read, says nothing.
-    """
+def _refusal_in(body: bytes, status: int) -> ServiceError | None:
     if not body.strip():
         return None
     answer = _answer_in(body)
@@ -93,7 +114,7 @@ def read_refusal(body: bytes, status: int) -> ServiceError | None:
         if error is not None or (status < _REDIRECT_STATUS and _is_message(answer)):
             return error
         return _of_another_kind(answer, status)
-    page = read_page(body)
+    page = _page_in(body)
     if page is not None:
         return page
     if answer is not None:
@@ -208,14 +229,29 @@ def _decode(body: bytes) -> Any:
 def _service_error(
     code: object, message: object, error_type: object = None, *, form: Form = Form.SERVICE
 ) -> ServiceError:
-    """The error, its message fit to be shown: bounded, whole characters, and no key in it."""
-    text = message[: 2 * _MESSAGE_LIMIT] if isinstance(message, str) else ""
-    text = mask_credentials(text)[:_MESSAGE_LIMIT].encode("utf-8", "replace").decode()
+    text = message[:_READ_LIMIT] if isinstance(message, str) else ""
     named = _identifier(code)
     if named is None:
         in_message = _CODE_IN_MESSAGE.match(text)
         named = in_message[1] if in_message else None
     return ServiceError(code=named, message=text, error_type=_identifier(error_type), form=form)
+
+
+def _fit(error: ServiceError | None, redact: Redact) -> ServiceError | None:
+    """The error, its texts fit to be shown: bounded, whole characters, and no key in them."""
+    if error is None:
+        return None
+    text = redact(error.message)[:_MESSAGE_LIMIT].encode("utf-8", "replace").decode()
+    return dataclasses.replace(
+        error,
+        code=_unless_secret(error.code, redact),
+        message=text,
+        error_type=_unless_secret(error.error_type, redact),
+    )
+
+
+def _unless_secret(name: str | None, redact: Redact) -> str | None:
+    return name if name is not None and redact(name) == name else None
 
 
 def _identifier(value: object) -> str | None:
@@ -224,14 +260,14 @@ def _identifier(value: object) -> str | None:
         return None
     text = str(value)
     is_name = len(text) <= _CODE_LIMIT and _IDENTIFIER.fullmatch(text) is not None
-    return text if is_name and mask_credentials(text) == text else None
+    return text if is_name else None
 
 
 def _safe(text: bytes) -> str:
     """A short text of plain words; empty if it may be more than that."""
     words = " ".join(text.decode("utf-8", "replace").split())
     is_plain = _SAFE.fullmatch(words) is not None and _LONG_WORD.search(words) is None
-    return words if is_plain and mask_credentials(words) == words else ""
+    return words if is_plain else ""
 
 
 def _detail(detail: object) -> str:

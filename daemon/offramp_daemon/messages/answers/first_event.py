@@ -90,14 +90,14 @@ class FirstEventReader:
             start += _SLICE_BYTES
         return self.is_known
 
-    def error(self, mask: Callable[[bytes], bytes] = bytes) -> ServiceError | None:
+    def error(self, redact: Callable[[str], str] = str) -> ServiceError | None:
         """What the first event that counts says went wrong; None if it says nothing of the kind.
 
-        `mask` takes out what nobody is to see. Of a stream that has ended, an event without its
-        blank line counts, too.
+        `redact` takes out of a text what nobody is to see. Of a stream that has ended, an event
+        without its blank line counts, too.
         """
         block = self._event if self.is_known else bytes(self._text[self._start :])
-        return _error_in(block, mask)
+        return _error_in(block, redact)
 
     def _take(self, piece: bytes) -> None:
         if piece:
@@ -149,7 +149,7 @@ def _leaves_open(block: bytes) -> bool:
     name, data = _fields(block)
     if name == b"error":
         return False
-    if _MARKS.search(data) is not None and error_bodies.read_error(data) is not None:
+    if _MARKS.search(data) is not None and error_bodies.read_error(data, str) is not None:
         return False
     kind = _kind_of(name, data)
     return data.strip() in _NO_CONTENT if kind is None else not kind.startswith(_CONTENT_NAMES)
@@ -166,15 +166,15 @@ def _kind_of(name: bytes, data: bytes) -> str | None:
     return kind if isinstance(kind, str) else None
 
 
-def _error_in(block: bytes, mask: Callable[[bytes], bytes]) -> ServiceError | None:
+def _error_in(block: bytes, redact: Callable[[str], str]) -> ServiceError | None:
     name, data = _fields(block)
     if name != b"error" and _MARKS.search(data) is None and not block.startswith((b"{", b"<")):
         return None  # as nearly always: not worth reading
-    found = error_bodies.read_error(mask(data)) or error_bodies.read_page(mask(block))
+    found = error_bodies.read_error(data, redact) or error_bodies.read_page(block, redact)
     if found is None and name == b"error":
         return _UNKNOWN
     if found is None and block.startswith(b"{"):
-        return error_bodies.read_refusal(mask(block), 200)
+        return error_bodies.read_refusal(block, 200, redact)
     return found
 
 
