@@ -1,7 +1,7 @@
 # Everything is done from here; each target sets up what it needs first. `make` lists them.
 # ARGS= passes arguments on (make run ARGS="--port 3002"); PYTHON= chooses the Python to set up with.
 
-.PHONY: help setup install uninstall run demo dev test fuzz fresh check e2e bench screenshots build lock clean
+.PHONY: help setup install uninstall run demo dev test test-darwin fuzz fresh check e2e bench screenshots build lock clean
 
 BIN := .venv/bin
 EXAMPLES ?= 2000
@@ -31,6 +31,9 @@ dev: setup ## Run the daemon, and restart it when the code changes
 test: setup ## Run every test (ARGS="tests/daemon -k meter" for some)
 	@$(BIN)/python -m pytest -m "not e2e" -n auto --dist loadgroup $(ARGS)
 
+test-darwin: setup ## On Linux: run what macOS may answer differently as if this was a Mac
+	@sh packaging/test-darwin.sh $(ARGS)
+
 fuzz: setup ## Send random and broken bytes everywhere, for minutes (ARGS="-k codings"; EXAMPLES=)
 	@FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/fuzz -n auto -o timeout=3600 $(ARGS)
 
@@ -40,7 +43,9 @@ fresh: ## Run every test on bare Debian systems, as root and as a user (ARGS="tr
 check: setup ## Check formatting, lint, types, import rules and what the tree must not hold
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	@# As this system sees them and as a Mac does, side by side.
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin & \
+		$(BIN)/mypy; status=$$?; wait $$! && exit $$status
 	$(BIN)/lint-imports
 	sh packaging/check-tree.sh
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs the tests on Linux as on a Mac, as far as Python code can tell (tests/support/darwin), with a
 # temporary folder whose path is as long as a Mac's (/private/var/folders/zz/.../T).
+# tests/support/darwin/selection.py says which; those that are named run, whatever they are about.
 #
 # Usage: test-darwin.sh [ARGUMENT...], as pytest takes them.
 set -eu

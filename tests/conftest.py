@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
 
-pytest_plugins = ["machine_guard"]
+pytest_plugins = ["machine_guard", *(["selection"] if "on_darwin" in sys.modules else [])]
 
 # How long an example takes says more about the machine than about the code.
 hypothesis.settings.register_profile(

@@ -44,10 +44,17 @@ async def test_without_a_service_manager_the_way_out_is_told(
     assert not any(os.scandir(tmp_path))
 
 
-async def test_uninstall_without_a_service_manager_removes_what_there_is(tmp_path: Path) -> None:
-    entry = tmp_path / ".config" / "autostart" / "offramp-tray.desktop"
+def _tray_entry(home: Path) -> Path:
+    """What has the tray start at login on this system, without a service manager's help."""
+    places = {"darwin": "Library/LaunchAgents/local.offramp.tray.plist"}
+    entry = home / places.get(sys.platform, ".config/autostart/offramp-tray.desktop")
     entry.parent.mkdir(parents=True)
     entry.write_text("[Desktop Entry]\n")
+    return entry
+
+
+async def test_uninstall_without_a_service_manager_removes_what_there_is(tmp_path: Path) -> None:
+    entry = _tray_entry(tmp_path)
     ending = await run_command(tmp_path, "uninstall")
     assert ending.code == 0, ending
     assert not entry.exists()
@@ -75,9 +82,7 @@ async def test_uninstall_goes_on_where_the_address_can_not_be_taken_out(
     settings.parent.mkdir()
     settings.write_text(text % '"ANTHROPIC_BASE_URL": "http://localhost:3001"')
     before = settings.read_bytes()
-    entry = tmp_path / ".config" / "autostart" / "offramp-tray.desktop"
-    entry.parent.mkdir(parents=True)
-    entry.write_text("[Desktop Entry]\n")
+    entry = _tray_entry(tmp_path)
     for options in (("--dry-run",), ()):
         ending = await run_command(tmp_path, "uninstall", *options)
         assert ending.code == 0, ending
