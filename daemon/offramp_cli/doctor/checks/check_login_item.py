@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from offramp_cli.doctor.finding import failure, note, ok, warning
 from offramp_cli.doctor.programs import first_line
 from offramp_core import __version__
+from offramp_core.control.client import NotRunningError
 from offramp_core.login_item import linger
 from offramp_core.login_item.detect import detect
 from offramp_core.login_item.executables import COMMAND_LINE
@@ -45,7 +46,7 @@ class LoginItemFacts:
     wanted_port: int
     """By the settings."""
     is_answering: bool = True
-    """Whether the daemon takes commands, so that how it failed before does not matter."""
+    """Whether there is a daemon that takes commands, so that earlier failures do not matter."""
     messages: str = ""
     """The command that shows what it said when it failed."""
     lingers: bool | None = None
@@ -75,7 +76,7 @@ def look(context: DoctorContext) -> LoginItemFacts:
         state=state,
         wanted_port=context.settings.port,
         is_program_there=is_there,
-        is_answering=context.status is not None,
+        is_answering=not isinstance(context.trouble, NotRunningError),
         messages=_messages(state, context),
         version=_version_beside(program, context) if program is not None and is_there else None,
         lingers=linger.is_on(getpass.getuser()) if state.manager == "systemd" else None,
