@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from offramp_core.login_item.service import LoginItemSpec
 
 AGENTS = "Library/LaunchAgents"
+ERROR_FILE = "launchd.log"
+"""In the folder of the diagnostics; launchd collects in it what the daemon says in its trouble."""
 _LAUNCHCTL = "launchctl"
 _ENDING_TIMEOUT_S = 900.0
 _POLL_S = 0.2
@@ -182,6 +184,7 @@ class LaunchdManager:
             program=launchd_agents.program_of(present or b""),
             listens_on=launchd_agents.listens_on(present or b""),
             detail=(facts or {}).get("state", "not loaded"),
+            last_failure=_last_failure(facts or {}),
         )
 
     def plan_install(self, spec: LoginItemSpec) -> LoginItemPlan:
@@ -191,7 +194,7 @@ class LaunchdManager:
             spec.addresses,
             spec.environment,
             drain_timeout_s=spec.drain_timeout_s,
-            error_file=spec.diagnostics_dir / "launchd.log",
+            error_file=spec.diagnostics_dir / ERROR_FILE,
         )
         file = planned_files.plan(self._file, agent)
         facts = self._replaceable_facts()
@@ -276,6 +279,12 @@ class LaunchdManager:
         if "pid" in facts:
             return ()
         return (self._agents.kickstarting(DAEMON_LABEL, kills=False),)
+
+
+def _last_failure(facts: Mapping[str, str]) -> str:
+    code = facts.get("last exit code", "")
+    has_failed = re.match(r"-?[1-9]", code) is not None
+    return f"last exit code {code}" if has_failed else ""
 
 
 def _home_of(path: str) -> str:

@@ -54,6 +54,9 @@ class LoginItemState:
     """Where its file says that it listens, as `127.0.0.1:3001` and `[::1]:3001`."""
     detail: str = ""
     """The manager's own words, such as `active (running)`."""
+    last_failure: str = ""
+    """How the daemon's first process failed the last time, in the manager's words; it may run well
+    since."""
 
 
 class LoginItemManager(Protocol):

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 _SYSTEMCTL = ("systemctl", "--user")
 _ENDING_TIMEOUT_S = 900.0
 """For commands that wait for the daemon's end, to which systemd sets the limit."""
-_PROPERTIES = "Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,NeedDaemonReload,Result"
+_PROPERTIES = (
+    "Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,NeedDaemonReload,Result,NRestarts"
+)
 _HINT = f"Look at: systemctl --user status {SOCKET} {SERVICE}"
 _LAST_LINES = "12"
 
@@ -55,6 +57,7 @@ class SystemdManager:
             program=systemd_units.program_of(_text(self._service_file)),
             listens_on=systemd_units.listens_on(_text(self._socket_file)),
             detail=f"{service['ActiveState']} ({service['SubState']})",
+            last_failure=_last_failure(service),
         )
 
     def plan_install(self, spec: LoginItemSpec) -> LoginItemPlan:
@@ -213,6 +216,13 @@ def _text(path: Path) -> str:
 
 def _is_listening(units: Mapping[str, Mapping[str, str]]) -> bool:
     return units[SOCKET]["ActiveState"] == "active"
+
+
+def _last_failure(service: Mapping[str, str]) -> str:
+    result, restarts = service.get("Result", "success"), service.get("NRestarts", "0")
+    if result == "success" and restarts == "0":
+        return ""
+    return f"{service['SubState']}, result {result}, restarted {restarts} times"
 
 
 def _is_stale(units: Mapping[str, Mapping[str, str]]) -> bool:

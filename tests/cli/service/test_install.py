@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
+import wildcard_port
 from command_recorder import CommandRecorder
 from daemon_process import environment, run_command
 from golden import assert_screen
@@ -19,15 +22,15 @@ from offramp_cli.service.install_questions import InstallAnswers, WeekStart, Wee
 from offramp_cli.service.service_status import LoginItemContext
 from offramp_cli.service.steps import Step
 from offramp_core.errors import OfframpError
+from offramp_core.login_item import sockets
 from offramp_core.login_item.executables import Programs
 from offramp_core.login_item.runner import Ran
 from offramp_core.login_item.systemd import SystemdManager
 from offramp_core.paths import Paths
 from offramp_core.settings import Secret, Settings
+from offramp_daemon.server.listeners import PortBusyError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from offramp_cli.service.install_plan import Installation
 
 COMMANDS = [("install", "--yes"), ("install", "--dry-run"), ("start",), ("stop",), ("restart",)]
@@ -221,3 +224,34 @@ def test_key_on_a_terminal_is_not_shown(tmp_path: Path) -> None:
     assert ended == 0
     assert "01234...LMNOP" in shown
     assert key not in shown
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_port_that_a_program_has_at_every_address_is_refused_before_anything_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: socket.AddressFamily
+) -> None:
+    if family == socket.AF_INET6 and not sockets.has_ipv6_loopback():
+        pytest.skip("this machine has no IPv6")
+    wildcard_port.allow_beside(monkeypatch)
+    context = LoginItemContext(
+        environ={},
+        home=tmp_path,
+        paths=Paths.under(tmp_path),
+        variables={},
+        programs=Programs(daemon=Path("/p/offramp-daemon"), command_line=Path("/p/offramp")),
+    )
+    state = SystemdManager(CommandRecorder({"systemctl": Ran(0, UNITS)}), tmp_path).state()
+    with wildcard_port.listen_everywhere(family) as everywhere:
+        settings = Settings(port=everywhere.getsockname()[1])
+        with pytest.raises(PortBusyError, match=f"Port {settings.port} on") as caught:
+            install_plan.require_free_port(context, settings, state)
+    assert "offramp install again" in caught.value.hint
+    if sys.platform == "linux":
+        assert f"(pid {os.getpid()})" in caught.value.title
+    install_plan.require_free_port(context, settings, state)
+
+
+UNITS = "\n".join(
+    f"Id={name}\nLoadState=not-found\nActiveState=inactive\nSubState=dead\nUnitFileState=\n"
+    for name in ("offramp.socket", "offramp.service")
+)

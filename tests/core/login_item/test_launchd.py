@@ -425,3 +425,22 @@ def test_agent_that_can_not_be_loaded_says_what_to_look_at(tmp_path: Path) -> No
         mac.install()
     for cure in (f"plutil -lint {mac.file}", "owner", "Login Items"):
         assert cure in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("code", "failure"),
+    [
+        ("78: EX_CONFIG", "last exit code 78: EX_CONFIG"),
+        ("1", "last exit code 1"),
+        ("-9", "last exit code -9"),
+        ("0", ""),
+        ("(never exited)", ""),
+    ],
+)
+def test_agent_that_fails_is_seen_in_its_state(tmp_path: Path, code: str, failure: str) -> None:
+    mac = Mac(tmp_path)
+    mac.install()
+    text = mac.running.replace("last exit code = 0", f"last exit code = {code}")
+    mac.launchctl.answers[f"launchctl print {DAEMON}"] = Ran(0, text.replace("\tpid = 4711\n", ""))
+    state = mac.manager.state()
+    assert (state.is_running, state.is_listening, state.last_failure) == (False, True, failure)

@@ -261,3 +261,25 @@ def test_units_go_where_the_manager_looks_for_them(tmp_path: Path) -> None:
         )
         files = manager.plan_install(Desk(tmp_path).spec).files
         assert {file.path.parent for file in files} == {folder / "systemd" / "user"}
+
+
+@pytest.mark.parametrize(
+    ("state", "result", "restarts", "words"),
+    [
+        ("activating", "exit-code", 0, "result exit-code"),
+        ("activating", "success", 57, "restarted 57 times"),
+        ("failed", "resources", 3, "result resources"),
+        ("active", "success", 0, None),
+        ("inactive", "success", 0, None),
+    ],
+)
+def test_service_that_fails_is_seen_in_its_state(
+    desk: Desk, state: str, result: str, restarts: int, words: str | None
+) -> None:
+    desk.says("active", state)
+    shown = desk.systemctl.answers["systemctl --user show"].out
+    desk.systemctl.answers["systemctl --user show"] = Ran(
+        0, f"{shown.rstrip()}\nResult={result}\nNRestarts={restarts}\n"
+    )
+    failure = desk.manager.state().last_failure
+    assert failure == "" if words is None else words in failure

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+import wildcard_port
 from daemon_process import free_port
 
 from offramp_core.control import port_owner
@@ -81,21 +82,7 @@ def test_highest_port_in_use_leads_to_one_that_exists(opened):
 
 @pytest.fixture
 def bsd(monkeypatch) -> None:
-    """Have the system let an address be listened on beside a program at every address, as BSD's.
-
-    Linux does so for sockets that all ask for SO_REUSEPORT.
-    """
-    monkeypatch.setattr(socket, "SO_REUSEADDR", socket.SO_REUSEPORT)
-
-
-def wildcard_listener(family: socket.AddressFamily, *, is_dual: bool = False) -> socket.socket:
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    if family == socket.AF_INET6:
-        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(not is_dual))
-    listener.bind(("", free_port()))
-    listener.listen()
-    return listener
+    wildcard_port.allow_beside(monkeypatch)
 
 
 def drain(listener: socket.socket) -> None:
@@ -120,7 +107,7 @@ def test_port_of_a_program_at_every_address_is_in_use_and_stays_its_own(opened, 
     if kind != "ipv4" and not has_ipv6():
         pytest.skip("this machine has no IPv6")
     family = socket.AF_INET if kind == "ipv4" else socket.AF_INET6
-    opened.append(wildcard_listener(family, is_dual=kind == "both"))
+    opened.append(wildcard_port.listen_everywhere(family, is_dual=kind == "both"))
     port = opened[0].getsockname()[1]
     with pytest.raises(PortBusyError, match=f"Port {port} on") as caught:
         open_listeners(host, port)

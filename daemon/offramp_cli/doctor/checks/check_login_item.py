@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,11 +12,14 @@ from typing import TYPE_CHECKING
 from offramp_cli.doctor.finding import failure, note, ok, warning
 from offramp_cli.doctor.programs import first_line
 from offramp_core import __version__
+from offramp_core.control.client import NotRunningError
 from offramp_core.login_item import linger
 from offramp_core.login_item.detect import detect
 from offramp_core.login_item.executables import COMMAND_LINE
+from offramp_core.login_item.launchd import ERROR_FILE
 from offramp_core.login_item.runner import Ran, SystemRunner
 from offramp_core.login_item.service import NoServiceManagerError
+from offramp_core.login_item.systemd_units import SERVICE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,6 +45,10 @@ class LoginItemFacts:
     """Of the program that it starts; None where that does not say."""
     wanted_port: int
     """By the settings."""
+    is_answering: bool = True
+    """Whether there is a daemon that takes commands, so that earlier failures do not matter."""
+    messages: str = ""
+    """The command that shows what it said when it failed."""
     lingers: bool | None = None
     """Whether it runs before login too; None where there is no such thing."""
 
@@ -68,6 +76,8 @@ def look(context: DoctorContext) -> LoginItemFacts:
         state=state,
         wanted_port=context.settings.port,
         is_program_there=is_there,
+        is_answering=not isinstance(context.trouble, NotRunningError),
+        messages=_messages(state, context),
         version=_version_beside(program, context) if program is not None and is_there else None,
         lingers=linger.is_on(getpass.getuser()) if state.manager == "systemd" else None,
     )
@@ -104,12 +114,12 @@ def judge(facts: LoginItemFacts) -> Iterator[Remark]:
             f"{facts.wanted_port}.",
             f"Have it take the settings' port: {_INSTALL}",
         )
-    yield from _of_manager(state)
+    yield from _of_manager(state, facts)
     if facts.lingers is False:
         yield note(f"It starts at login, not before: `{' '.join(linger.COMMAND)}` changes that.")
 
 
-def _of_manager(state: LoginItemState) -> Iterator[Remark]:
+def _of_manager(state: LoginItemState, facts: LoginItemFacts) -> Iterator[Remark]:
     if not state.is_enabled:
         yield warning(
             f"It is installed, but {state.manager} does not start it at login.",
@@ -120,11 +130,23 @@ def _of_manager(state: LoginItemState) -> Iterator[Remark]:
             f"{state.manager} does not hold the port open ({state.detail or 'stopped'}).",
             "Open it: offramp start",
         )
+    elif state.last_failure and not facts.is_answering:
+        yield failure(
+            f"{state.manager} starts the daemon, and it fails ({state.last_failure}).",
+            f"See what it says: {facts.messages}\n`{_INSTALL}` repairs the login item; if Offramp "
+            "itself is damaged, install it again.",
+        )
     elif state.is_running:
         pid = f", pid {state.pid}" if state.pid else ""
         yield ok(f"{state.manager} holds the port open and runs {state.program}{pid}.")
     else:
         yield ok(f"{state.manager} holds the port open, and starts the daemon when it is needed.")
+
+
+def _messages(state: LoginItemState, context: DoctorContext) -> str:
+    if state.manager == "systemd":
+        return f"journalctl --user --unit {SERVICE} --lines 20"
+    return f"tail {shlex.quote(str(context.paths.diagnostics_dir / ERROR_FILE))}"
 
 
 def _limited(run: Run) -> Run:

@@ -474,6 +474,9 @@ def state(**fields: Any) -> LoginItemState:
     return dataclasses.replace(STATE, **fields)
 
 
+FAILING = dataclasses.replace(STATE, is_running=False, last_failure="last exit code 78")
+
+
 def item(**fields: Any) -> LoginItemFacts:
     return dataclasses.replace(ITEM, **fields)
 
@@ -483,6 +486,17 @@ def item(**fields: Any) -> LoginItemFacts:
     [
         (ITEM, ["ok"], "holds the port open and runs"),
         (item(state=state(is_running=False)), ["ok"], "when it is needed"),
+        (
+            item(state=FAILING, is_answering=False, messages="tail x"),
+            ["failure"],
+            "fails (last exit code 78).\nSee what it says: tail x",
+        ),
+        (
+            item(state=dataclasses.replace(FAILING, is_running=True), is_answering=False),
+            ["failure"],
+            "offramp install",
+        ),
+        (item(state=dataclasses.replace(FAILING, is_running=True)), ["ok"], "and runs"),
         (item(state=None, why_none="None here.", hint="Serve."), ["note"], "None here."),
         (item(state=state(is_installed=False, files=())), ["note"], "offramp install"),
         (item(state=state(is_installed=False)), ["note"], "Not all of its files"),
