@@ -136,6 +136,11 @@ class Paths:
         return self.data_dir / "tray-said.json"
 
     @property
+    def tray_lock_file(self) -> Path:
+        """What the one tray of this user has locked, and says of itself."""
+        return self.runtime_dir / "tray.lock"
+
+    @property
     def model_fallbacks_file(self) -> Path:
         """Which names of models the backends do not know, and what is sent for them."""
         return self.data_dir / "model-fallbacks.json"

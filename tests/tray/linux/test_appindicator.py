@@ -56,7 +56,7 @@ async def test_message_is_no_markup(gtk: Desktop, monkeypatch: pytest.MonkeyPatc
     async with _running() as running:
         posted: list[Notification] = []
         module = sys.modules["offramp_tray.linux.appindicator"]
-        monkeypatch.setattr(module, "show_by", lambda _command, message: posted.append(message))
+        monkeypatch.setattr(module.NotifyCommand, "show", lambda _self, each: posted.append(each))
         running.host.notify(Notification(key="k", title="<A> & B", body="<i>/home</i> & more"))
         await running.settle()
         assert [(message.title, message.body) for message in posted] == [

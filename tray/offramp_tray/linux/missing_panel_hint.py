@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sys
 import threading
 from typing import TYPE_CHECKING
 
+from offramp_core.wording.menu_bar_text import hidden_icon_cure
 from offramp_tray.view.view_model import Notification
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ class MissingPanelHint:
         notify: Callable[[Notification], None],
         after_s: float = AFTER_S,
         make_timer: Callable[[float, Callable[[], None]], threading.Timer] = threading.Timer,
+        platform: str = sys.platform,
     ) -> None:
         """Call `notify` where there is no place for `after_s`."""
         self._mark = runtime_dir / MARK_FILE
@@ -40,6 +43,7 @@ class MissingPanelHint:
         self._notify = notify
         self._after_s = after_s
         self._make_timer = make_timer
+        self._platform = platform
         self._timer: threading.Timer | None = None
 
     def on_presence(self, is_shown: bool) -> None:
@@ -57,7 +61,8 @@ class MissingPanelHint:
             self._timer = None
 
     def _report(self) -> None:
-        cure = what_to_install(self._desktop)
+        is_mac = self._platform == "darwin"
+        cure = hidden_icon_cure() if is_mac else what_to_install(self._desktop)
         _LOG.warning("Nothing on this desktop shows the icon", extra={"cure": cure})
         if self._is_first_time():
             self._notify(
@@ -74,7 +79,7 @@ class MissingPanelHint:
 
 
 def what_to_install(desktop: str) -> str:
-    """The cure, for the desktop that `XDG_CURRENT_DESKTOP` names."""
+    """The cure on Linux, for the desktop that `XDG_CURRENT_DESKTOP` names."""
     if "gnome" in desktop.lower():
         return (
             "GNOME shows such icons with the extension AppIndicator and KStatusNotifierItem "
