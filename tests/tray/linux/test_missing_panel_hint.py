@@ -98,3 +98,8 @@ def test_where_it_can_not_be_noted_it_is_told(tmp_path, told):
 )
 def test_the_cure_is_the_desktops_own(desktop, word):
     assert word in what_to_install(desktop)
+
+
+def test_mac_says_where_to_allow_the_icon(tmp_path, told):
+    no_place(tmp_path, told, platform="darwin").on_presence(False)
+    assert "menu bar" in told.next().body
