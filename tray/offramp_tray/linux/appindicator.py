@@ -58,9 +58,14 @@ class AppIndicatorIcon(_appindicator.Icon):  # type: ignore[misc]  # pystray has
     def _initialize(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             GLib.unix_signal_add(GLib.PRIORITY_DEFAULT, number, self._stop)
-        GLib.unix_signal_add(GLib.PRIORITY_DEFAULT, RESTART_SIGNAL, self._callbacks.on_restart)
+        GLib.unix_signal_add(GLib.PRIORITY_DEFAULT, RESTART_SIGNAL, self._heed_restart)
         self._mark_ready()
         GLib.idle_add(self._begin)
+
+    def _heed_restart(self) -> bool:
+        """Pass the signal on. GLib calls it again, for it gives True."""
+        self._callbacks.on_restart()
+        return True
 
     def _begin(self) -> None:
         """The loop runs. GLib does not call it again, for it gives None."""

@@ -1,15 +1,16 @@
-"""Tells the user, once a session, what to install where nothing on the desktop shows the icon."""
+"""Tells the user, once a session, what to do where nothing on the desktop shows the icon."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import sys
 import threading
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from offramp_core.wording.menu_bar_text import hidden_icon_cure
+from offramp_tray.state.said_notifications import FOR_SO_LONG
 from offramp_tray.view.view_model import Notification
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 AFTER_S = 30.0
 """At login the tray may well be there before the panel is."""
 MARK_FILE = "tray-told"
-"""In the runtime folder, which lasts as long as the session."""
+"""In the runtime folder, which on Linux lasts as long as the session; on macOS it stays."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -70,11 +71,13 @@ class MissingPanelHint:
             )
 
     def _is_first_time(self) -> bool:
-        """Whether this session has had no hint yet; true too where that can't be recorded."""
+        """Whether there was no hint lately; true too where that can't be recorded."""
         with contextlib.suppress(OSError):
-            if self._mark.exists():
+            told = datetime.fromtimestamp(self._mark.stat().st_mtime, UTC)
+            if abs(datetime.now(UTC) - told) < FOR_SO_LONG:
                 return False
-            os.close(os.open(self._mark, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        with contextlib.suppress(OSError):
+            self._mark.touch(mode=0o600)
         return True
 
 
