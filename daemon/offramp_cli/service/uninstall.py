@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import sys
@@ -114,19 +115,29 @@ class Removal:
         tray = running_tray.find(self.paths.tray_lock_file)
         if tray is not None:
             click.echo(_ended(tray))
+        _print_removed(self._tray_memory())
 
     def _end_tray(self) -> None:
-        """End a tray that runs still: it could load nothing from a program that is gone."""
+        """End a tray that runs still: it could load nothing from a program that is gone.
+
+        What it has told the user goes too: a later install is a new one.
+        """
         file = self.paths.tray_lock_file
         tray = running_tray.find(file)
-        if tray is None:
-            return
-        if running_tray.end(file, tray):
+        if tray is not None and running_tray.end(file, tray):
             click.echo(_ended(tray))
-        else:
+        elif tray is not None:
             click.echo(
                 f"Warning: The tray (pid {tray.pid}) does not end: quit it from its menu.", err=True
             )
+        for path in self._tray_memory():
+            with contextlib.suppress(OSError):  # it is no reason to stop, and nobody misses it
+                purge.delete(path)
+                _print_removed((path,))
+
+    def _tray_memory(self) -> list[Path]:
+        files = (self.paths.tray_said_file, self.paths.tray_told_file)
+        return [path for path in files if path.exists()]
 
     def _purge(self) -> None:
         store = KeyStore(self.paths)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from daemon_process import environment, run_command
 from macos.answers import Answer
 from macos.fake_mac import FakeMac
 
@@ -172,6 +173,24 @@ def test_tray_that_has_gone_meanwhile_is_nothing_to_speak_of(paths, item, capsys
         process.wait(10)
     found.restart()
     assert capsys.readouterr() == ("", "")
+
+
+async def test_uninstall_ends_a_tray_that_runs_and_forgets_what_it_has_told(tmp_path):
+    paths = Paths.for_user(environment(tmp_path))
+    with tray(paths) as process:
+        for file in (paths.tray_said_file, paths.tray_told_file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(b"{}")
+        dry = await run_command(tmp_path, "uninstall", "--dry-run")
+        assert f"ended     the tray, pid {process.pid}" in dry.out
+        assert process.poll() is None
+        assert paths.tray_said_file.exists()
+        gone = await run_command(tmp_path, "uninstall")
+        assert gone.code == 0, gone
+        assert f"ended     the tray, pid {process.pid}" in gone.out
+        assert process.wait(10) == -signal.SIGTERM
+    assert not paths.tray_said_file.exists()
+    assert not paths.tray_told_file.exists()
 
 
 def test_uninstall_on_a_mac_leaves_the_tray_as_a_new_install_would(mac, item, tmp_path):

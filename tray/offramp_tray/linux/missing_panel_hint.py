@@ -9,6 +9,7 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from offramp_core.paths import TRAY_TOLD_FILE
 from offramp_core.wording.menu_bar_text import hidden_icon_cure
 from offramp_tray.state.said_notifications import FOR_SO_LONG
 from offramp_tray.view.view_model import Notification
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 AFTER_S = 30.0
 """At login the tray may well be there before the panel is."""
-MARK_FILE = "tray-told"
-"""In the runtime folder, which on Linux lasts as long as the session; on macOS it stays."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -39,7 +38,7 @@ class MissingPanelHint:
         platform: str = sys.platform,
     ) -> None:
         """Call `notify` where there is no place for `after_s`."""
-        self._mark = runtime_dir / MARK_FILE
+        self._mark = runtime_dir / TRAY_TOLD_FILE
         self._desktop = environ.get("XDG_CURRENT_DESKTOP", "")
         self._notify = notify
         self._after_s = after_s
