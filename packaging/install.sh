@@ -99,22 +99,38 @@ link() {
     "$env/bin/python" -c 'import os, sys; os.replace(*sys.argv[1:])' "$2.new.$$" "$2"
 }
 
-# running: the command lines of all processes; a script's begins with its environment's Python.
-running() {
+# in_use: what processes run and have loaded, one file a line; fails where that can't be told.
+# A command line names its environment unless Python was called by `current`, or is macOS's
+# framework, which puts its own path there. What a process has loaded from an environment (each
+# of ours but the supervisor, which has all of its code in memory, loads libraries) is found too.
+in_use() {
     if [ -r /proc/self/cmdline ]; then
-        cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' ' ' || true
+        cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' '\n' || true
+        cat /proc/[0-9]*/maps 2>/dev/null | grep '/env-' || true
     else
-        ps -ax -o args= || true
+        ps -axww -o args= && PATH=$PATH:/usr/sbin lsof -nP -a -u "$(id -u)" -d txt -Fn 2>/dev/null
     fi
 }
 
 # remove_older: but for what still runs, which loads from its environment as it goes.
 remove_older() {
-    running=$(running)
+    older=''
     for folder in "$app"/env-*; do
         if [ -d "$folder" ] && [ "$folder" != "$env" ] && [ "$folder" != "$previous" ]; then
-            case "$running" in
-                *"$folder/"*) ;;
+            older=yes
+        fi
+    done
+    [ -n "$older" ] || return 0
+    if ! used=$(in_use) || [ -z "$used" ]; then
+        echo "Which older versions still run can't be told (ps or lsof failed): all of them stay in $app."
+        return
+    fi
+    # By name, which no other folder has: the system may write the path in another way.
+    used=$(printf '%s\n' "$used" | grep '/env-' || true)
+    for folder in "$app"/env-*; do
+        if [ -d "$folder" ] && [ "$folder" != "$env" ] && [ "$folder" != "$previous" ]; then
+            case "$used" in
+                *"/${folder##*/}/"*) ;;
                 *) rm -rf "$folder" ;;
             esac
         fi

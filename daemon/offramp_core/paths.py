@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 HOME_VARIABLE = "OFFRAMP_HOME"
 """Environment variable that puts every folder under one root (tests, portable set-ups)."""
 
+TRAY_TOLD_FILE = "tray-told"
+"""In the runtime folder, which on Linux lasts as long as the session; on macOS it stays."""
+
 _SOCKET_PATH_BYTES = 100
 """The longest path that a Unix socket has on every system (macOS: 104 bytes with its end)."""
 
@@ -134,6 +137,16 @@ class Paths:
     def tray_said_file(self) -> Path:
         """Which notifications the tray has sent, so that its next start repeats none."""
         return self.data_dir / "tray-said.json"
+
+    @property
+    def tray_told_file(self) -> Path:
+        """That the user was told what to do about an icon that nothing shows."""
+        return self.runtime_dir / TRAY_TOLD_FILE
+
+    @property
+    def tray_lock_file(self) -> Path:
+        """What the one tray of this user has locked, and says of itself."""
+        return self.runtime_dir / "tray.lock"
 
     @property
     def model_fallbacks_file(self) -> Path:

@@ -7,25 +7,36 @@ the tests, seen by PYTHONPATH. All else is as it is for a user, pip and the buil
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
+import signal
 import sys
 import sysconfig
-from asyncio.subprocess import PIPE
+from asyncio.subprocess import DEVNULL, PIPE
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from daemon_process import free_port
+from private_bus import private_bus
 from user_systemd import Ending, UserSystemd, user_systemd
 
+from offramp_core import running_tray
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
+
+    from private_bus import PrivateBus
+
+    from offramp_core.running_tray import TrayRecord
 
 CHECKOUT = Path(__file__).parents[2]
 _COPIED = ("daemon", "tray", "dashboard_qt", "packaging", "constraints")
 _FILES = ("pyproject.toml", "README.md", "LICENSE", "Makefile")
+
+PATIENCE_S = 30.0
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(300)]
 
@@ -73,6 +84,45 @@ class Desk:
         """Whether every process of the service runs from there."""
         pids = await self.systemd.pids("offramp.service")
         return bool(pids) and all(text in _command_line(pid) for pid in pids)
+
+    @property
+    def tray_file(self) -> Path:
+        return self.systemd.runtime / "offramp" / "tray.lock"
+
+    @property
+    def trays(self) -> list[int]:
+        """The processes of this home's tray, by their numbers outside."""
+        found = []
+        for folder in Path("/proc").iterdir():
+            if folder.name.isdecimal():
+                with contextlib.suppress(OSError):
+                    words = (folder / "cmdline").read_bytes().split(b"\0")
+                    if words[1:3] == [os.fsencode(self.link), b"tray"]:
+                        found.append(int(folder.name))
+        return found
+
+    async def start_tray(self, bus: PrivateBus) -> asyncio.subprocess.Process:
+        """Start it as the desktop does, and wait until it is there."""
+        process = await asyncio.create_subprocess_exec(
+            *self.systemd.entering(str(self.link), "tray"),
+            env={**self.systemd.environ, **bus.environ},
+            stdin=DEVNULL,
+        )
+        await self.until_tray(lambda tray: tray is not None)
+        return process
+
+    async def until_tray(self, is_so: Callable[[TrayRecord | None], bool]) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not is_so(running_tray.find(self.tray_file)):  # noqa: ASYNC110 - no event
+                await asyncio.sleep(0.05)
+
+    async def until_tray_is_of(self, environment: Path) -> None:
+        """Wait until the tray runs from there."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not all(  # noqa: ASYNC110 - no event
+                str(environment) in _command_line(pid) for pid in self.trays
+            ):
+                await asyncio.sleep(0.05)
 
     def take_turn(self, *, pid: int) -> None:
         """Be another `make install`, of that process."""
@@ -197,6 +247,58 @@ async def test_environment_that_something_runs_from_outlives_two_upgrades(desk: 
         assert first in desk.environments
     finally:
         await waiting.communicate(b"\n")
+
+
+async def test_tray_that_runs_follows_each_upgrade_and_one_that_was_quit_stays_quit(
+    desk: Desk, tmp_path: Path
+) -> None:
+    (tmp_path / "bus").mkdir()
+    with private_bus(tmp_path / "bus") as bus:
+        assert (await desk.make("install", "--yes")).code == 0
+        first = desk.current
+        tray = await desk.start_tray(bus)
+        [pid] = desk.trays
+        assert (await desk.offramp("pause")).code == 0
+        for _ in range(2):
+            desk.change_source()
+            upgraded = await desk.make("install", "--yes")
+            assert upgraded.code == 0, upgraded
+            assert "the tray, pid" in upgraded.out
+            await desk.until_tray_is_of(desk.current)
+            await desk.until_tray(lambda record: record is not None)
+            assert desk.trays == [pid]
+        assert first not in desk.environments
+        assert "paused" in (await desk.offramp("status")).out
+        same = await desk.make("install", "--yes")
+        assert "the tray" not in same.out
+
+        os.kill(pid, signal.SIGTERM)
+        assert await tray.wait() == 0
+        again = await desk.offramp("install", "--yes", "--restart")
+        assert again.code == 0, again
+        assert "the tray" not in again.out
+        assert desk.trays == []
+
+
+async def test_uninstall_ends_the_tray_and_leaves_nothing_that_a_new_install_would_heed(
+    desk: Desk, tmp_path: Path
+) -> None:
+    entry = desk.home / ".config" / "autostart" / "offramp-tray.desktop"
+    (tmp_path / "bus").mkdir()
+    with private_bus(tmp_path / "bus") as bus:
+        assert (await desk.make("install", "--yes --no-tray")).code == 0
+        assert "Hidden=true" in entry.read_text()
+        tray = await desk.start_tray(bus)
+        dry = await desk.offramp("uninstall", "--dry-run")
+        assert "the tray, pid" in dry.out
+        assert len(desk.trays) == 1
+        gone = await desk.offramp("uninstall")
+        assert gone.code == 0, gone
+        assert "the tray, pid" in gone.out
+        assert await tray.wait() == 0
+        assert not entry.exists()
+        assert (await desk.make("install", "--yes")).code == 0
+        assert "Hidden=false" in entry.read_text()
 
 
 async def test_install_that_would_do_harm_is_refused(desk: Desk) -> None:

@@ -1,19 +1,90 @@
 """AppKit, Foundation, objc and PyObjCTools, as far as a tray icon needs them, on any system.
 
 Objects keep what they were given, in plain attributes. As on macOS, everything but `callAfter`
-is for the thread that runs the application: a call on another one fails the test.
+and `callLater` is for the thread that runs the application: a call on another one fails the test.
+What AppKit or PyObjC refuse is refused here: a setter that the class does not have, a value of
+another type, a menu item in two menus, an observer without the method, a method whose name and
+arguments do not agree.
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
 import queue
 import sys
 import threading
 import types
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    Setters = Mapping[str, tuple[type, ...]]
+
+
+SCREENS_CHANGED = "NSApplicationDidChangeScreenParametersNotification"
+OCCLUSION_CHANGED = "NSWindowDidChangeOcclusionStateNotification"
+SPACE_CHANGED = "NSWorkspaceActiveSpaceDidChangeNotification"
+WOKEN = "NSWorkspaceDidWakeNotification"
+LOCKED = "com.apple.screenIsLocked"
+UNLOCKED = "com.apple.screenIsUnlocked"
+OCCLUSION_VISIBLE = 1 << 1
+FULL_SCREEN = 1 << 10
+_TEXT, _YES_NO, _NUMBER = (str,), (bool,), (int, float)
+
+
+def rect(left: float, bottom: float, width: float, height: float) -> Any:
+    """An NSRect."""
+    return types.SimpleNamespace(
+        origin=types.SimpleNamespace(x=left, y=bottom),
+        size=types.SimpleNamespace(width=width, height=height),
+    )
+
+
+class Screen:
+    """An NSScreen; the left and right areas beside a notch are zero where there is none."""
+
+    def __init__(
+        self, frame: Any, *, left: Any = None, right: Any = None, is_before_notches: bool = False
+    ) -> None:
+        self._frame = frame
+        self._areas = (left or rect(0, 0, 0, 0), right or rect(0, 0, 0, 0))
+        self._is_before_notches = is_before_notches
+
+    def frame(self) -> Any:
+        return self._frame
+
+    def respondsToSelector_(self, name: str) -> bool:  # noqa: N802 - AppKit's name
+        return name in {"frame", "auxiliaryTopLeftArea"} and not (
+            self._is_before_notches and name.startswith("auxiliary")
+        )
+
+    def auxiliaryTopLeftArea(self) -> Any:  # noqa: N802 - AppKit's name
+        assert not self._is_before_notches, "unrecognized selector"
+        return self._areas[0]
+
+    def auxiliaryTopRightArea(self) -> Any:  # noqa: N802 - AppKit's name
+        assert not self._is_before_notches, "unrecognized selector"
+        return self._areas[1]
+
+
+class Window:
+    """The window of the icon, as the menu bar has placed it."""
+
+    def __init__(self) -> None:
+        self.rect = rect(1200, 876, 30, 24)
+        self.is_visible = True
+        self.occlusion = OCCLUSION_VISIBLE
+
+    def frame(self) -> Any:
+        return self.rect
+
+    def isVisible(self) -> bool:  # noqa: N802 - AppKit's name
+        return self.is_visible
+
+    def occlusionState(self) -> int:  # noqa: N802 - AppKit's name
+        return self.occlusion
 
 
 class System:
@@ -27,6 +98,31 @@ class System:
         self.signal_handlers: dict[int, Callable[..., None]] = {}
         self.is_stopped = False
         self.strays: list[str] = []
+        self.window: Window | None = Window()
+        self.screens = [Screen(rect(0, 0, 1440, 900))]
+        self.presentation_options = 0
+        self.defaults: dict[str, bool] = {}
+        self.observers: list[tuple[str, Any, str, Any]] = []
+        """Name, observer, its method and whose notifications it wants."""
+        self._later: list[Callable[[], None]] = []
+
+    def call_later(self, delay_s: float, call: Callable[..., None], *arguments: Any) -> None:
+        """What `callLater` does; the time passes only by `pass_time`."""
+        assert delay_s > 0
+        assert callable(call)
+        self._later.append(lambda: call(*arguments))
+
+    def pass_time(self) -> None:
+        """Have everything that waits for its time run, in its order."""
+        later, self._later = self._later, []
+        for call in later:
+            self.calls.put(call)
+
+    def post(self, name: str, sender: Any = None) -> None:
+        """Send a notification to whoever wants it, on the main thread."""
+        for wanted, observer, method, of in list(self.observers):
+            if wanted == name and of in {None, sender}:
+                self.calls.put(functools.partial(getattr(observer, method), sender))
 
     @property
     def item(self) -> Any:
@@ -59,6 +155,15 @@ class System:
         class NSObject:
             """Made by `alloc().init…()`; each setter `setName_` leaves an attribute `name`."""
 
+            setters: ClassVar[Setters] = {}
+            """Each attribute that can be set, with the types that it takes; () for any."""
+
+            def __init_subclass__(cls) -> None:
+                for name, method in vars(cls).items():
+                    if inspect.isfunction(method) and name.endswith("_") and name[0] != "_":
+                        count = len(inspect.signature(method).parameters) - 1
+                        assert name.count("_") == count, f"BadPrototypeError: {name}"
+
             @classmethod
             def alloc(cls) -> Any:
                 system.check(cls.__name__)
@@ -71,17 +176,35 @@ class System:
                 if not (name.startswith("set") and name.endswith("_")):
                     raise AttributeError(name)
                 attribute = name[3:4].lower() + name[4:-1]
+                if attribute not in self.setters:
+                    raise AttributeError(f"{type(self).__name__} has no {name}")
+                taken = self.setters[attribute]
 
                 def set_attribute(value: Any) -> None:
                     system.check(name)
+                    assert not taken or isinstance(value, taken), f"{name}({value!r})"
                     setattr(self, attribute, value)
 
                 return set_attribute
 
         class NSButton(NSObject):
-            pass
+            setters: ClassVar[Setters] = {
+                "target": (),
+                "action": (bytes,),
+                "hidden": _YES_NO,
+                "toolTip": _TEXT,
+                "image": (),
+                "accessibilityLabel": _TEXT,
+                "title": _TEXT,
+                "imagePosition": (),
+            }
+
+            def window(self) -> Window | None:
+                system.check("window")
+                return system.window
 
         class NSStatusItem(NSObject):
+            setters: ClassVar[Setters] = {"menu": ()}
             menu: Any = None
 
             def __init__(self) -> None:
@@ -115,6 +238,9 @@ class System:
             def setActivationPolicy_(self, policy: str) -> None:  # noqa: N802
                 system.activation_policy = policy
 
+            def currentSystemPresentationOptions(self) -> int:  # noqa: N802
+                return system.presentation_options
+
             def run(self) -> None:
                 system.check("run")
                 system.run()
@@ -130,6 +256,7 @@ class System:
                 raise AssertionError("It ends the process at once.")
 
         class NSMenu(NSObject):
+            setters: ClassVar[Setters] = {"autoenablesItems": _YES_NO, "delegate": ()}
             delegate: Any = None
 
             def __init__(self) -> None:
@@ -140,11 +267,22 @@ class System:
 
             def addItem_(self, item: Any) -> None:  # noqa: N802
                 system.check("addItem_")
+                assert not item.is_in_menu, "NSInternalInconsistencyException: in a menu already"
+                item.is_in_menu = True
                 self.items.append(item)
 
         class NSMenuItem(NSObject):
+            setters: ClassVar[Setters] = {
+                "title": _TEXT,
+                "enabled": _YES_NO,
+                "state": (int,),
+                "hidden": _YES_NO,
+                "submenu": (NSMenu,),
+                "target": (),
+            }
             title = "---"
             hidden = False
+            is_in_menu = False
             submenu: Any = None
 
             @classmethod
@@ -158,6 +296,7 @@ class System:
             def initWithTitle_action_keyEquivalent_(  # noqa: N802
                 self, title: str, _action: bytes, _key: str
             ) -> NSMenuItem:
+                assert isinstance(title, str)
                 self.title = title
                 return self
 
@@ -168,6 +307,8 @@ class System:
                 return self._tag
 
         class NSImage(NSObject):
+            setters: ClassVar[Setters] = {"template": _YES_NO}
+
             def __init__(self) -> None:
                 self.pixels: list[Any] = []
 
@@ -179,6 +320,8 @@ class System:
                 self.pixels.append(pixels)
 
         class NSBitmapImageRep(NSObject):
+            setters: ClassVar[Setters] = {"size": (tuple,)}
+
             @classmethod
             def imageRepWithData_(cls, data: Any) -> NSBitmapImageRep:  # noqa: N802
                 made = cls()
@@ -203,6 +346,46 @@ class System:
             ) -> object:
                 return object()
 
+        class NotificationCenter:
+            """The process's own, the workspace's and everybody's alike."""
+
+            @classmethod
+            def defaultCenter(cls) -> NotificationCenter:  # noqa: N802
+                return cls()
+
+            def addObserver_selector_name_object_(  # noqa: N802
+                self, observer: NSObject, selector: str, name: str, sender: object
+            ) -> None:
+                system.check("addObserver")
+                method = selector.replace(":", "_")
+                assert callable(getattr(type(observer), method, None)), f"no method {selector}"
+                system.observers.append((name, observer, method, sender))
+
+            def removeObserver_(self, observer: NSObject) -> None:  # noqa: N802
+                system.observers = [each for each in system.observers if each[1] is not observer]
+
+        class NSWorkspace(NSObject):
+            @classmethod
+            def sharedWorkspace(cls) -> NSWorkspace:  # noqa: N802
+                return cls()
+
+            def notificationCenter(self) -> NotificationCenter:  # noqa: N802
+                return NotificationCenter()
+
+        class NSScreen(NSObject):
+            @classmethod
+            def screens(cls) -> list[Screen]:
+                system.check("screens")
+                return system.screens
+
+        class NSUserDefaults(NSObject):
+            @classmethod
+            def standardUserDefaults(cls) -> NSUserDefaults:  # noqa: N802
+                return cls()
+
+            def boolForKey_(self, key: str) -> bool:  # noqa: N802
+                return system.defaults.get(key, False)
+
         def named_selector(_name: bytes) -> Callable[[Any], Any]:
             return lambda method: method
 
@@ -220,12 +403,18 @@ class System:
                 NSImage,
                 NSMenu,
                 NSMenuItem,
+                NSScreen,
                 NSStatusBar,
+                NSWorkspace,
             )
         }
         constants = {
             "NSApplicationActivationPolicyAccessory": "accessory",
             "NSApplicationDefined": 15,
+            "NSApplicationDidChangeScreenParametersNotification": SCREENS_CHANGED,
+            "NSApplicationPresentationAutoHideMenuBar": 1 << 2,
+            "NSApplicationPresentationFullScreen": FULL_SCREEN,
+            "NSApplicationPresentationHideMenuBar": 1 << 3,
             "NSImageLeft": "left of the text",
             "NSImageOnly": "alone",
             "NSMakeSize": lambda width, height: (width, height),
@@ -233,13 +422,26 @@ class System:
             "NSOnState": 1,
             "NSPoint": lambda x, y: (x, y),
             "NSVariableStatusItemLength": -1.0,
+            "NSWindowDidChangeOcclusionStateNotification": OCCLUSION_CHANGED,
+            "NSWindowOcclusionStateVisible": OCCLUSION_VISIBLE,
+            "NSWorkspaceActiveSpaceDidChangeNotification": SPACE_CHANGED,
+            "NSWorkspaceDidWakeNotification": WOKEN,
         }
         return {
             "AppKit": _module("AppKit", **app_kit, **constants),
-            "Foundation": _module("Foundation", NSObject=NSObject, NSData=NSData),
+            "Foundation": _module(
+                "Foundation",
+                NSObject=NSObject,
+                NSData=NSData,
+                NSDistributedNotificationCenter=NotificationCenter,
+                NSNotificationCenter=NotificationCenter,
+                NSUserDefaults=NSUserDefaults,
+            ),
             "objc": _module("objc", namedSelector=named_selector),
             "PyObjCTools": _module("PyObjCTools", __path__=[]),
-            "PyObjCTools.AppHelper": _module("PyObjCTools.AppHelper", callAfter=system.calls.put),
+            "PyObjCTools.AppHelper": _module(
+                "PyObjCTools.AppHelper", callAfter=system.calls.put, callLater=system.call_later
+            ),
             "PyObjCTools.MachSignals": _module(
                 "PyObjCTools.MachSignals", signal=signal, getsignal=system.signal_handlers.get
             ),
@@ -252,7 +454,11 @@ def _module(name: str, **contents: Any) -> types.ModuleType:
     return module
 
 
-MADE_WITH = ("pystray._darwin", "offramp_tray.macos.appkit_backend")
+MADE_WITH = (
+    "pystray._darwin",
+    "offramp_tray.macos.appkit_backend",
+    "offramp_tray.macos.menu_bar_watch",
+)
 """Modules to be imported anew for each system."""
 
 

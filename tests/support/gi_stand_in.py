@@ -28,7 +28,7 @@ class Desktop:
 
     def __init__(self) -> None:
         self.calls: queue.Queue[Callable[[], Any] | None] = queue.Queue()
-        self.signal_handlers: dict[int, Callable[[], None]] = {}
+        self.signal_handlers: dict[int, Callable[[], Any]] = {}
         self.indicator: Any = None
 
     def modules(self) -> dict[str, types.ModuleType]:

@@ -31,6 +31,7 @@ class RunningHost:
     clicks: queue.Queue[str] = field(default_factory=queue.Queue)
     opened: queue.Queue[None] = field(default_factory=queue.Queue)
     presence: queue.Queue[bool] = field(default_factory=queue.Queue)
+    restarts: queue.Queue[None] = field(default_factory=queue.Queue)
     on_click: Callable[[str], None] | None = None
     """Called with each key before it is queued."""
 
@@ -74,6 +75,7 @@ async def running_host(backend: ToolkitBackend, view: ViewModel) -> AsyncIterato
                 on_ready=ready.set,
                 on_open=lambda: running.opened.put(None),
                 on_presence=running.presence.put,
+                on_restart=lambda: running.restarts.put(None),
             )
         except BaseException as error:
             failures.append(error)

@@ -157,6 +157,7 @@ class FakeHost:
         self.on_click: Callable[[str], None] = lambda _key: None
         self.on_open: Callable[[], None] | None = None
         self.on_presence: Callable[[bool], None] | None = None
+        self.on_restart: Callable[[], None] | None = None
 
     def run(
         self,
@@ -166,8 +167,10 @@ class FakeHost:
         on_ready: Callable[[], None],
         on_open: Callable[[], None] | None = None,
         on_presence: Callable[[bool], None] | None = None,
+        on_restart: Callable[[], None] | None = None,
     ) -> None:
         self.on_click, self.on_open, self.on_presence = on_click, on_open, on_presence
+        self.on_restart = on_restart
         self.show(view)
         on_ready()
         self.ready.set()
@@ -211,6 +214,10 @@ class FakeDesktop:
         self.commands: list[tuple[str, ...]] = []
         self.launched: list[tuple[str, ...]] = []
         self.refusal: OfframpError | None = None
+        self.program = "/bin/sh"
+
+    def offramp(self) -> list[str]:
+        return [self.program]
 
     def open_path(self, path: Path, *, is_text: bool = False) -> None:
         del is_text

@@ -143,6 +143,7 @@ def test_a_refusal_is_shown_and_said_with_its_cure(world):
     assert (refusal.text, refusal.is_visible) == ("It is not running.", True)
     [message] = world.host.messages
     assert (message.title, message.body) == ("It is not running.", "Start it.")
+    assert world.host.row("refusal.cure.0").text == "Start it."
 
 
 def test_the_next_action_takes_the_refusal_away(world):
@@ -157,6 +158,29 @@ def test_the_daemons_notes_are_said(world):
     world.commands.notes = ("It could not be saved.",)
     world.click(menu.PAUSE)
     assert [message.body for message in world.host.messages] == ["It could not be saved."]
+    assert world.host.row("note.0").text == "It could not be saved."
+
+
+def test_each_word_of_a_long_note_is_in_the_menu(world):
+    world.commands.notes = (f"{'A long story. ' * 15}Its end.", "And another.")
+    world.click(menu.PAUSE)
+    lines = [world.host.row(f"note.{place}") for place in range(4)]
+    assert " ".join(line.text for line in lines if line.is_visible).endswith("end. And another.")
+    assert all(len(line.text) <= 100 for line in lines)
+
+
+def test_message_marks_the_icon_until_the_next_click(world):
+    plain = world.host.view
+    world.commands.notes = ("It could not be saved.",)
+    world.click(menu.PAUSE)
+    marked = world.host.view
+    assert marked.needs_attention
+    assert marked.title.endswith("new message in the menu")
+    world.commands.notes = ()
+    world.click(menu.PAUSE)
+    assert not world.host.view.needs_attention
+    assert not world.host.row("note.0").is_visible
+    assert world.host.view.icon == plain.icon
 
 
 def test_an_action_that_breaks_is_logged_and_done_with(world, caplog):
@@ -194,7 +218,9 @@ def test_the_line_for_claude_code_is_copied(world):
 def test_without_a_clipboard_the_line_is_shown(tmp_path):
     world = World(tmp_path, can_copy=False)
     world.click(menu.COPY)
-    assert world.host.messages[0].body == "export ANTHROPIC_BASE_URL=http://localhost:3001"
+    line = "export ANTHROPIC_BASE_URL=http://localhost:3001"
+    assert world.host.messages[0].body == line
+    assert line in world.host.row("note.0").text
     assert world.host.row(menu.COPY).text == "Copy the Claude Code line"
 
 

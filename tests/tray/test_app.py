@@ -279,6 +279,32 @@ async def daemon_without_log(home):
             yield running
 
 
+async def test_opening_the_menu_takes_the_mark_of_a_message_away(tmp_path):
+    async with running_tray(tmp_path) as running:
+        running.host.on_click(menu.PAUSE)  # without a daemon it is refused
+        await running.until(lambda: running.host.view.needs_attention)
+        await running.until(lambda: running.host.row("refusal").is_visible)
+        running.host.on_open()
+        assert "new message" not in running.host.view.title
+        assert running.host.row("refusal").is_visible
+
+
+async def test_tray_without_a_program_to_start_again_as_runs_on(tmp_path, caplog):
+    async with running_tray(tmp_path) as running:
+        running.desktop.program = str(tmp_path / "gone")
+        running.host.on_restart()
+        assert not running.tray.successor
+        assert not running.host.over.is_set()
+    assert "There is no program to start again as" in caplog.messages
+
+
+async def test_tray_that_is_to_start_again_ends_with_the_command_for_that(tmp_path):
+    async with running_tray(tmp_path) as running:
+        running.host.on_restart()
+        await asyncio.to_thread(running.thread.join, PATIENCE_S)
+        assert running.tray.successor[0] == running.desktop.program
+
+
 async def test_nothing_that_shows_icons_is_told_once(tmp_path):
     async with running_tray(tmp_path) as running:
         running.host.on_presence(False)

@@ -132,6 +132,15 @@ def test_callbacks_that_nobody_wants_are_possible() -> None:
     assert not backend.is_stopped
 
 
+def test_message_can_be_found_in_the_log_whatever_the_desktop_makes_of_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", logger="offramp_tray")
+    Host(_Backend()).notify(Notification(key="k", title="No key", body="Set it."))
+    [record] = [each for each in caplog.records if each.message == "Said to the user"]
+    assert (vars(record)["title"], vars(record)["body"]) == ("No key", "Set it.")
+
+
 @pytest.mark.parametrize(
     "rows",
     [

@@ -11,6 +11,7 @@ from daemon_process import OFFRAMP, daemon_process, environment
 from notifier_watcher import panel
 from tray_process import tray_process
 
+from offramp_core import running_tray
 from offramp_core.paths import Paths
 
 if TYPE_CHECKING:
@@ -137,3 +138,20 @@ async def test_a_second_start_says_so_and_ends_well(tmp_path, bus):
             said, _ = await second.communicate()
         assert (second.returncode, said.decode()) == (0, "The tray is running already.\n")
         assert len(shown.items) == 1
+
+
+async def test_tray_that_is_asked_to_starts_again_as_the_same_process(tmp_path, bus):
+    file = Paths.under(tmp_path / "demo").tray_lock_file
+    async with (
+        panel(bus.address) as shown,
+        tray_process(tmp_path, bus, "--demo") as process,
+    ):
+        for number in (1, 2):
+            await menu_until(shown, await shown.item(number), "Daemon not running")
+            record = running_tray.find(file)
+            assert record is not None
+            assert record.pid == process.pid
+            assert running_tray.restart(record)
+        await menu_until(shown, await shown.item(3), "Daemon not running")
+        assert process.returncode is None
+    assert running_tray.find(file) is None

@@ -88,7 +88,13 @@ class Actions:
                 return
             self._store.update(
                 lambda state: dataclasses.replace(
-                    state, pending=state.pending | {key}, refusal="", is_copied=False
+                    state,
+                    pending=state.pending | {key},
+                    refusal="",
+                    refusal_cure="",
+                    notes="",
+                    unseen=frozenset(),
+                    is_copied=False,
                 )
             )
         threading.Thread(target=self._do, args=(key, work), name=f"do {key}", daemon=True).start()
@@ -105,18 +111,27 @@ class Actions:
         self._store.change(has_charts=has_charts, is_login_item=is_on)
 
     def _do(self, key: str, work: Callable[[TrayState], None]) -> None:
-        refusal = ""
+        refusal = cure = ""
         try:
             work(self._store.state)
         except OfframpError as error:
-            refusal = error.title
-            self._notify(Notification(key="refusal", title=error.title, body=error.hint))
+            refusal, cure = error.title, error.hint
+            self._say(Notification(key="refusal", title=error.title, body=error.hint))
         except Exception:  # noqa: BLE001 - the row must not say for good that it is being done
             _LOG.exception("An action failed", extra={"key": key})
             refusal = "That failed; the log folder says why."
         self._store.update(
-            lambda state: dataclasses.replace(state, pending=state.pending - {key}, refusal=refusal)
+            lambda state: dataclasses.replace(
+                state, pending=state.pending - {key}, refusal=refusal, refusal_cure=cure
+            )
         )
+
+    def _say(self, message: Notification) -> None:
+        """Show `message`, which has a row of the menu too, and mark the icon until it was seen."""
+        self._store.update(
+            lambda state: dataclasses.replace(state, unseen=state.unseen | {message.key})
+        )
+        self._notify(message)
 
     def _toggle_pause(self, state: TrayState) -> None:
         if tray_state.is_paused(state):
@@ -129,16 +144,19 @@ class Actions:
 
     def _take(self, answer: CommandAnswer) -> None:
         """Show the daemon's answer, which is there before its next event; say its notes."""
-        self._store.change(status=answer.status)
-        for note in answer.notes:
-            self._notify(Notification(key="note", title="Offramp", body=note))
+        notes = " ".join(answer.notes)
+        self._store.change(status=answer.status, notes=notes)
+        if notes:
+            self._say(Notification(key="note", title="Offramp", body=notes))
 
     def _copy(self, state: TrayState) -> None:
         line = f"export ANTHROPIC_BASE_URL={state.address}"
         is_copied = self._desktop.copy(line)
         self._store.change(is_copied=is_copied)
         if not is_copied:
-            self._notify(Notification(key="line", title="For Claude Code's terminal", body=line))
+            title = "For Claude Code's terminal"
+            self._store.change(notes=f"{title}: {line}")
+            self._say(Notification(key="line", title=title, body=line))
 
     def _open_settings(self) -> None:
         example.create_if_missing(self._paths.config_file)

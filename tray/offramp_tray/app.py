@@ -7,6 +7,8 @@ them change the one store, which has the host show the new state.
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -33,10 +35,9 @@ if TYPE_CHECKING:
     from offramp_core.login_item.autostart import TraySwitch
     from offramp_core.paths import Paths
     from offramp_tray.host import Host
+    from offramp_tray.single_instance import TrayLock
     from offramp_tray.state.daemon_watcher import Patience
     from offramp_tray.state.tray_state import Clock
-
-LOCK_FILE = "tray.lock"
 
 _LOG = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ def run(
         AlreadyRunningError: it runs already.
         OfframpError: nothing on this system can show an icon.
     """
-    with only_one(paths.runtime_dir / LOCK_FILE), logging_to(paths.diagnostics_dir):
+    with only_one(paths.tray_lock_file) as lock, logging_to(paths.diagnostics_dir):
         try:
             host = open_host(environ)
         except OfframpError as error:
@@ -73,8 +74,12 @@ def run(
             desktop=Desktop(environ),
             is_demo=is_demo,
             login_item=login_item,
+            lock=lock,
         )
         tray.run()
+    if tray.successor:
+        # Only now: it wants the lock, and an icon of its own.
+        os.execve(tray.successor[0], tray.successor, dict(environ))
 
 
 class TrayApp:
@@ -92,10 +97,15 @@ class TrayApp:
         clock: Clock = utc_now,
         patience: Patience | None = None,
         panel_hint_after_s: float = missing_panel_hint.AFTER_S,
+        lock: TrayLock | None = None,
     ) -> None:
         """Make everything; nothing runs yet."""
         self._clock = clock
         self._host = host
+        self._lock = lock
+        self._desktop = desktop
+        self.successor: tuple[str, ...] = ()
+        """The command that this process is to run instead, once `run` has ended."""
         self._preferences = preferences = Preferences(paths, environ, is_demo=is_demo)
         self._week_log = WeekLog(preferences.log_folder, preferences.boundary, clock)
         state = TrayState(now=clock(), boundary=preferences.boundary, **self._preferred())
@@ -137,7 +147,8 @@ class TrayApp:
                 on_click=self._actions.click,
                 on_ready=self._start,
                 on_open=self._on_open,
-                on_presence=self._panel_hint.on_presence,
+                on_presence=self._on_presence,
+                on_restart=self._on_restart,
             )
         finally:
             self._panel_hint.close()
@@ -174,12 +185,29 @@ class TrayApp:
 
     def _start(self) -> None:
         _LOG.info("The tray is there")
+        if self._lock is not None:
+            self._lock.write_record()
         self._watcher.start()
         self._follower.start()
 
+    def _on_presence(self, is_shown: bool) -> None:
+        if self._lock is not None:
+            self._lock.write_record(is_icon_shown=is_shown)
+        self._panel_hint.on_presence(is_shown)
+
+    def _on_restart(self) -> None:
+        """Make way for the program that is installed by now, in the same process."""
+        command = (*self._desktop.offramp(), *sys.argv[1:])
+        if not os.access(command[0], os.X_OK):
+            _LOG.warning("There is no program to start again as", extra={"program": command[0]})
+            return
+        _LOG.info("The tray starts again", extra={"program": command[0]})
+        self.successor = command
+        self._host.stop()
+
     def _on_open(self) -> None:
         """Have the menu show times as of now; the rest comes from the follower's thread."""
-        self.store.change()
+        self.store.change(unseen=frozenset())
         self._is_looked_around.clear()
         self._follower.nudge()
 

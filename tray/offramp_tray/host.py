@@ -62,13 +62,14 @@ class Host:
         on_ready: Callable[[], None],
         on_open: Callable[[], None] | None = None,
         on_presence: Callable[[bool], None] | None = None,
+        on_restart: Callable[[], None] | None = None,
     ) -> None:
         """Show `view` and what `show` brings, until `stop`, SIGINT or SIGTERM.
 
         Call it on the main thread; all callbacks come there. `on_ready`: the loop runs.
         `on_click`: the key of a row. `on_open`: the menu is about to be seen. `on_presence`:
-        whether something shows the icon, said at first and at each change; False is the rule for a
-        moment at login and while a panel restarts.
+        whether something shows the icon, said once known and at each change; False is the rule for
+        a moment at login and while a panel restarts. `on_restart`: the tray is to start again.
         """
         _check(view)
 
@@ -84,6 +85,7 @@ class Host:
                     on_click=_guarded(on_click),
                     on_open=_guarded(on_open or _ignore),
                     on_presence=_guarded(on_presence or _ignore_presence),
+                    on_restart=_guarded(on_restart or _ignore),
                 ),
             )
         finally:
@@ -113,7 +115,9 @@ class Host:
             self._backend.on_main_thread(_guarded(call))
 
     def notify(self, message: Notification) -> None:
-        """Show `message` to the user, where the desktop can; else it is logged."""
+        """Show `message` to the user, where the desktop can; it is logged too."""
+        # Desktops may drop one without an error: here it can be found all the same.
+        logger.info("Said to the user", extra={"title": message.title, "body": message.body})
         self.on_main_thread(lambda: self._backend.notify(message))
 
     def stop(self) -> None:

@@ -53,9 +53,10 @@ class Store:
     def update(self, make: Callable[[TrayState], TrayState]) -> None:
         """Make the next state of this one; also where only time has passed."""
         with self._lock:
-            self._state = dataclasses.replace(make(self._state), now=self._clock())
+            state = dataclasses.replace(make(self._state), now=self._clock())
+            new, over = self._notifier.notify_new(notification_rules.due(state), state.now)
+            self._state = dataclasses.replace(state, unseen=(state.unseen - over) | new)
             view = render(self._state)
             if view != self._view:
                 self._view = view
                 self._show(view)
-            self._notifier.notify_new(notification_rules.due(self._state), self._state.now)

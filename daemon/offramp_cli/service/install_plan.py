@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from offramp_cli.claude_code import connect, edit_plan, read_only
-from offramp_cli.service import handover, service_status
+from offramp_cli.service import handover, service_status, tray_restart
 from offramp_cli.service.steps import Step
 from offramp_core import __version__
 from offramp_core.claude_settings import connection
@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from offramp_cli.service.handover import DaemonAnswer
     from offramp_cli.service.install_questions import InstallAnswers
     from offramp_cli.service.service_status import LoginItemContext
+    from offramp_cli.service.tray_restart import TrayRestart
     from offramp_core.claude_settings.connection import SettingsEdit
     from offramp_core.control.api import Status
+    from offramp_core.login_item.autostart import TrayAutostart
     from offramp_core.login_item.plan import LoginItemPlan
     from offramp_core.login_item.service import LoginItemManager, LoginItemState
     from offramp_core.settings import Settings
@@ -114,6 +116,8 @@ class Installation:
     daemon: LoginItemPlan
     tray: LoginItemPlan | None
     """None: it stays switched off, as the user left it."""
+    old_tray: TrayRestart | None
+    """None: none runs, or it is of this version and stays."""
     connection: SettingsEdit | None
     """None: Claude Code is left alone."""
     before: DaemonAnswer = None
@@ -129,6 +133,8 @@ class Installation:
         if self.tray is not None:
             yield Step.of_plan(self.tray)
             yield Step(self._start_tray)
+        if self.old_tray is not None:
+            yield Step(self.old_tray.restart, self.old_tray.describe)
         if self.options.is_lingering:
             yield Step(self._linger, lambda: click.echo(command_line(linger.COMMAND)))
         yield Step(self._print_address)
@@ -185,7 +191,9 @@ class Installation:
     def _start_tray(self) -> None:
         """Start the tray where its login item is new and there is a desktop."""
         files = self.tray.files if self.tray else ()
-        is_new = any(file.fate in {Fate.CREATED, Fate.CHANGED} for file in files)
+        # A changed one is no reason by itself: the user may have quit the tray.
+        fates = {Fate.CREATED, Fate.CHANGED} if self.options.tray else {Fate.CREATED}
+        is_new = any(file.fate in fates for file in files)
         environ = self.context.environ
         has_desktop = environ.get("XDG_CURRENT_DESKTOP") and (
             environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY")
@@ -297,6 +305,8 @@ def plan(
     Raises:
         OfframpError: a file or the service manager can't be read.
     """
+    item = autostart.find(context.environ, home=context.home)
+    tray = _plan_tray(item, context, options.tray)
     return Installation(
         context=context,
         settings=settings,
@@ -304,7 +314,8 @@ def plan(
         options=options,
         move=shell_migration.plan_move(context.paths, context.environ),
         daemon=manager.plan_install(context.spec(settings)),
-        tray=_plan_tray(context, options.tray),
+        tray=tray,
+        old_tray=tray_restart.plan(item, tray, context.paths, is_renewal=options.is_renewal),
         connection=_wanted_connection(_plan_connect(context, settings), options),
     )
 
@@ -345,8 +356,9 @@ def _wanted_connection(change: SettingsEdit, options: InstallOptions) -> Setting
     return change if wanted else None
 
 
-def _plan_tray(context: LoginItemContext, wanted: bool | None) -> LoginItemPlan | None:
-    item = autostart.find(context.environ, home=context.home)
+def _plan_tray(
+    item: TrayAutostart, context: LoginItemContext, wanted: bool | None
+) -> LoginItemPlan | None:
     is_off = item.choice() == "off"
     if wanted is False:
         return None if is_off else item.plan_off()

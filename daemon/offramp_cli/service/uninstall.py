@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import sys
@@ -14,7 +15,7 @@ import click
 from offramp_cli.claude_code import disconnect, edit_plan, read_only
 from offramp_cli.service import install_plan, steps
 from offramp_cli.service.steps import Step
-from offramp_core import purge
+from offramp_core import purge, running_tray
 from offramp_core.claude_settings import connection, warnings
 from offramp_core.errors import OfframpError
 from offramp_core.keys.key_store import KeyStore
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from offramp_core.keys.key_file import StoredKey
     from offramp_core.login_item.plan import LoginItemPlan
     from offramp_core.purge import PurgePlan
+    from offramp_core.running_tray import TrayRecord
 
 _AGAIN = "What is listed above was done. Run offramp uninstall again for the rest."
 
@@ -72,6 +74,11 @@ class Removal:
     programs: tuple[Path, ...]
 
     @property
+    def paths(self) -> Paths:
+        """The user's own folders."""
+        return Paths.for_user(self.setup.environ)
+
+    @property
     def doomed(self) -> list[Path]:
         """The files and folders that are purged."""
         return [path for found in self.purged for path in found.doomed]
@@ -83,6 +90,7 @@ class Removal:
         if self.daemon is not None:
             yield Step.of_plan(self.daemon)
         yield Step.of_plan(self.tray)
+        yield Step(self._end_tray, self._describe_end)
         if self.purged:
             yield Step(self._purge, lambda: _print_removed(self.doomed))
         yield Step(self._remove_programs, lambda: _print_removed(self.programs))
@@ -103,8 +111,36 @@ class Removal:
         found = warnings.leftovers(setup.places, setup.environ, is_own=setup.is_own)
         edit_plan.print_warnings([*setup.trouble, *found])
 
+    def _describe_end(self) -> None:
+        tray = running_tray.find(self.paths.tray_lock_file)
+        if tray is not None:
+            click.echo(_ended(tray))
+        _print_removed(self._tray_memory())
+
+    def _end_tray(self) -> None:
+        """End a tray that runs still: it could load nothing from a program that is gone.
+
+        What it has told the user goes too: a later install is a new one.
+        """
+        file = self.paths.tray_lock_file
+        tray = running_tray.find(file)
+        if tray is not None and running_tray.end(file, tray):
+            click.echo(_ended(tray))
+        elif tray is not None:
+            click.echo(
+                f"Warning: The tray (pid {tray.pid}) does not end: quit it from its menu.", err=True
+            )
+        for path in self._tray_memory():
+            with contextlib.suppress(OSError):  # it is no reason to stop, and nobody misses it
+                purge.delete(path)
+                _print_removed((path,))
+
+    def _tray_memory(self) -> list[Path]:
+        files = (self.paths.tray_said_file, self.paths.tray_told_file)
+        return [path for path in files if path.exists()]
+
     def _purge(self) -> None:
-        store = KeyStore(Paths.for_user(self.setup.environ))
+        store = KeyStore(self.paths)
         for backend in _stored(store):
             deleted = store.delete(backend)
             click.echo(step_line("removed", f"the stored key of {backend}"))
@@ -120,6 +156,10 @@ class Removal:
         for path in self.programs:
             install_location.remove(path)
             _print_removed((path,))
+
+
+def _ended(tray: TrayRecord) -> str:
+    return step_line("ended", f"the tray, pid {tray.pid}")
 
 
 def _print_removed(paths: Iterable[Path]) -> None:
@@ -199,7 +239,7 @@ def _stored(store: KeyStore) -> Mapping[str, StoredKey]:
 
 def _print_what_stays(work: Removal) -> None:
     if not work.purged:
-        paths = Paths.for_user(work.setup.environ)
+        paths = work.paths
         log_dir = work.setup.settings.log_dir or paths.log_dir
         staying = [
             (name, path)
@@ -219,8 +259,6 @@ def _print_what_stays(work: Removal) -> None:
         if staying:
             folders = " ".join(shlex.quote(os.fspath(path)) for _, path in staying)
             click.echo(f"To delete that too: rm -r {folders}")
-    if any(file.is_change for file in work.tray.files) and sys.platform == "linux":
-        click.echo("A tray icon that is there stays until you quit it from its menu.")
     other = install_location.other_removal()
     if other is not None:
         click.echo(f"The program itself stays until you type: {other}")

@@ -54,6 +54,9 @@ class TrayAutostart(Protocol):
     def plan_removal(self) -> LoginItemPlan:
         """What takes every trace of it away."""
 
+    def plan_restart(self, pid: int) -> LoginItemPlan | None:
+        """What restarts the tray of that number; None where nobody but itself can."""
+
 
 class XdgAutostart:
     """An entry in the desktop's autostart folder."""
@@ -86,6 +89,10 @@ class XdgAutostart:
         """Remove the entry."""
         return LoginItemPlan(files=(planned_files.plan(self._file, None),))
 
+    def plan_restart(self, pid: int) -> None:
+        """Nothing looks after what a desktop has started."""
+        del pid
+
 
 class LaunchAgentAutostart:
     """A LaunchAgent of the graphical session."""
@@ -104,14 +111,14 @@ class LaunchAgentAutostart:
         return "on" if is_there else "never set"
 
     def plan_on(self, program: Path, variables: Mapping[str, str]) -> LoginItemPlan:
-        """Write the agent, and have it run from now on."""
+        """Write the agent, and have it run from now on; one that its user has quit stays quit."""
         agent = launchd_agents.render_tray(program, variables)
         file = planned_files.plan(self._file, agent)
-        is_loaded = self._agents.facts(TRAY_LABEL) is not None
+        facts = self._agents.facts(TRAY_LABEL)
         loading = self._agents.loading(TRAY_LABEL, self._file)
-        if not is_loaded:
+        if facts is None:
             return self._plan(files=(file,), then=loading)
-        if file.is_change:
+        if file.is_change and "pid" in facts:
             return self._plan(files=(file,), then=(self._agents.unloading(TRAY_LABEL), *loading))
         enabling = loading[:1] if self._agents.is_disabled(TRAY_LABEL) else ()
         return self._plan(files=(file,), then=enabling)
@@ -128,6 +135,13 @@ class LaunchAgentAutostart:
         forgetting = (self._agents.enabling(TRAY_LABEL),)
         then = forgetting if self._agents.is_disabled(TRAY_LABEL) else ()
         return self._plan(first=first, files=(planned_files.plan(self._file, None),), then=then)
+
+    def plan_restart(self, pid: int) -> LoginItemPlan | None:
+        """Have launchd restart it; one that was started by hand is not launchd's."""
+        facts = self._agents.facts(TRAY_LABEL)
+        if facts is None or facts.get("pid") != str(pid):
+            return None
+        return self._plan(then=(self._agents.kickstarting(TRAY_LABEL, kills=True),))
 
 
 class TraySwitch:

@@ -14,6 +14,7 @@ from gi_stand_in import MADE_WITH, Desktop, forget
 from PIL import Image
 from running_host import icon_of, running_host, sample_rows, sample_view
 
+from offramp_core.running_tray import RESTART_SIGNAL
 from offramp_tray.host import open_host
 from offramp_tray.toolkit.pystray_menu import pystray_base
 from offramp_tray.view.view_model import Notification
@@ -56,7 +57,7 @@ async def test_message_is_no_markup(gtk: Desktop, monkeypatch: pytest.MonkeyPatc
     async with _running() as running:
         posted: list[Notification] = []
         module = sys.modules["offramp_tray.linux.appindicator"]
-        monkeypatch.setattr(module, "show_by", lambda _command, message: posted.append(message))
+        monkeypatch.setattr(module.NotifyCommand, "show", lambda _self, each: posted.append(each))
         running.host.notify(Notification(key="k", title="<A> & B", body="<i>/home</i> & more"))
         await running.settle()
         assert [(message.title, message.body) for message in posted] == [
@@ -113,6 +114,13 @@ async def test_signal_ends_the_loop(gtk: Desktop, number: signal.BusSignals) -> 
         gtk.calls.put(gtk.signal_handlers[number])
         running.thread.join(10)
         assert not running.thread.is_alive()
+
+
+async def test_signal_to_start_again_is_heeded_each_time(gtk: Desktop) -> None:
+    async with _running() as running:
+        for _ in range(2):
+            assert gtk.signal_handlers[RESTART_SIGNAL]() is True  # or GLib would forget it
+        assert running.restarts.qsize() == 2
 
 
 def test_it_is_taken_where_the_bus_can_t_be_reached(gtk: Desktop) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 
 import pytest
@@ -47,7 +48,7 @@ def no_place(folder, told, *, desktop="ubuntu:GNOME", **options):
         folder,
         {"XDG_CURRENT_DESKTOP": desktop},
         notify=told.messages.put,
-        **{"after_s": 0.01, **options},
+        **{"after_s": 0.01, "platform": "linux", **options},
     )
 
 
@@ -98,3 +99,18 @@ def test_where_it_can_not_be_noted_it_is_told(tmp_path, told):
 )
 def test_the_cure_is_the_desktops_own(desktop, word):
     assert word in what_to_install(desktop)
+
+
+def test_mac_says_where_to_allow_the_icon(tmp_path, told):
+    no_place(tmp_path, told, platform="darwin").on_presence(False)
+    assert "menu bar" in told.next().body
+
+
+def test_hint_of_long_ago_is_said_again(tmp_path, told):
+    no_place(tmp_path, told).on_presence(False)
+    told.next()
+    [mark] = tmp_path.iterdir()
+    os.utime(mark, (0, 0))
+    no_place(tmp_path, told).on_presence(False)
+    assert told.next().title
+    assert mark.stat().st_mtime > 0

@@ -152,3 +152,19 @@ async def test_messages_beyond_what_can_wait_are_logged(bus: PrivateBus, unshown
         for number in range(17):
             notifier.post(Notification(key=f"{number}", title=f"{number}", body=""))
         assert "does not answer" in await unshown.next()
+
+
+async def test_reason_why_nothing_is_shown_is_logged_once_until_it_works(
+    bus: PrivateBus, caplog: pytest.LogCaptureFixture, unshown: _Reasons
+) -> None:
+    async with _notifier(bus.address) as notifier:
+        for _ in range(3):
+            notifier.post(_REFUSED_KEY)
+        await unshown.next()
+        async with notification_service(bus.address) as service:
+            notifier.post(Notification(key="next", title="next", body=""))
+            while (await service.next_call())[3] != "next":
+                pass
+        notifier.post(_REFUSED_KEY)
+        await unshown.next()
+    assert caplog.messages.count("A message to the user could not be shown.") == 2

@@ -169,3 +169,18 @@ def test_the_sheet_holds_every_state_on_both_grounds(tmp_path):
     assert colours is not None
     common = {colour for count, colour in colours if count > 50_000}
     assert {(32, 33, 36), (246, 247, 248)} <= common
+
+
+@pytest.mark.parametrize("size", icon.SIZES_PX)
+@pytest.mark.parametrize("is_template", [True, False])
+@pytest.mark.parametrize("condition", list(Condition))
+def test_message_that_nobody_has_seen_is_a_dot_that_is_seen(condition, is_template, size):
+    plain = icon.draw(look(condition, is_template=is_template), size)
+    marked = icon.draw(look(condition, is_template=is_template, has_news=True), size)
+    changed = ImageChops.difference(plain.convert("RGBA"), marked.convert("RGBA")).getbbox()
+    assert changed is not None
+    left, _top, right, bottom = changed
+    assert (right, bottom) <= (size, size * 0.6)
+    assert left >= size * 0.4
+    corner = marked.crop((round(size * 0.62), 0, size, round(size * 0.38))).getchannel("A")
+    assert ImageStat.Stat(corner).mean[0] > 60

@@ -240,6 +240,8 @@ def test_rows_keep_their_keys_and_places_whatever_happens():
         running(status_of(bypasses={"zai": bypass_of()}, waiting=2, delegation="auto")),
         running(status_of(troubles=(REFUSED,) * 9, fallbacks=(fallback(),) * 9)),
         running(status_of(client_problem=left())),
+        running(refusal="no", refusal_cure="Do that. " * 90, notes="So it is. " * 90),
+        running(unseen=frozenset({"note"})),
     ]
     keys = {tuple(each.key for each in menu.rows(state)) for state in tray_state}
     assert len(keys) == 1
@@ -459,3 +461,27 @@ def test_a_foreign_backends_name_can_do_no_harm():
     state = running(week=week_of(**{"a\x1b[31m\nb" + "x" * 90: (1, 1)}))
     shown = next(line for line in words(state) if line.startswith("a?[31m?b"))
     assert len(shown) < 80
+
+
+def test_each_backend_in_trouble_has_a_row_and_so_has_each_missing_key():
+    state = running(
+        status_of(
+            errors={"zai": error_of(api.KEY_REFUSED), "anthropic": error_of(api.LIMIT)},
+        )
+    )
+    lines = [text(state, key) for key in ("error", "error.1", "error.2")]
+    assert {line.partition(" refused")[0].partition(":")[0] for line in lines} == {
+        "Z.ai",
+        "Claude",
+        "",
+    }
+
+
+def test_cure_of_a_refusal_and_a_note_have_rows_that_hold_all_of_them():
+    words = [f"word{number}" for number in range(50)]
+    state = running(refusal="No.", refusal_cure=" ".join(words), notes=" ".join(words))
+    for key in ("refusal.cure", "note"):
+        lines = [row(menu.rows(state), f"{key}.{place}") for place in range(4)]
+        shown = [line.text for line in lines if line.is_visible]
+        assert " ".join(shown).split() == words
+        assert all(len(line) <= 100 for line in shown)

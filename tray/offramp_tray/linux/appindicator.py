@@ -11,8 +11,9 @@ import signal
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
+from offramp_core.running_tray import RESTART_SIGNAL
 from offramp_tray.toolkit.backend import APP_ID, APP_NAME, PystrayBackend
-from offramp_tray.toolkit.notify_command import show_by
+from offramp_tray.toolkit.notify_command import NotifyCommand
 from offramp_tray.toolkit.pystray_menu import RowMenu
 
 # After pystray_menu, which sees to it that pystray can be imported.
@@ -57,8 +58,14 @@ class AppIndicatorIcon(_appindicator.Icon):  # type: ignore[misc]  # pystray has
     def _initialize(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             GLib.unix_signal_add(GLib.PRIORITY_DEFAULT, number, self._stop)
+        GLib.unix_signal_add(GLib.PRIORITY_DEFAULT, RESTART_SIGNAL, self._heed_restart)
         self._mark_ready()
         GLib.idle_add(self._begin)
+
+    def _heed_restart(self) -> bool:
+        """Pass the signal on. GLib calls it again, for it gives True."""
+        self._callbacks.on_restart()
+        return True
 
     def _begin(self) -> None:
         """The loop runs. GLib does not call it again, for it gives None."""
@@ -86,6 +93,7 @@ class AppIndicatorBackend(PystrayBackend):
     def __init__(self) -> None:
         """Show an `AppIndicatorIcon`."""
         super().__init__(AppIndicatorIcon)
+        self._notify_command = NotifyCommand(_NOTIFY)
 
     def on_main_thread(self, call: Callable[[], None]) -> None:
         """See `ToolkitBackend`."""
@@ -94,4 +102,4 @@ class AppIndicatorBackend(PystrayBackend):
     def notify(self, message: Notification) -> None:
         """See `ToolkitBackend`."""
         # What shows it reads the body as markup.
-        show_by(_NOTIFY, dataclasses.replace(message, body=escape(message.body)))
+        self._notify_command.show(dataclasses.replace(message, body=escape(message.body)))

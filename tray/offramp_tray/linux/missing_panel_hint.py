@@ -1,13 +1,17 @@
-"""Tells the user, once a session, what to install where nothing on the desktop shows the icon."""
+"""Tells the user, once a session, what to do where nothing on the desktop shows the icon."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import os
+import sys
 import threading
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from offramp_core.paths import TRAY_TOLD_FILE
+from offramp_core.wording.menu_bar_text import hidden_icon_cure
+from offramp_tray.state.said_notifications import FOR_SO_LONG
 from offramp_tray.view.view_model import Notification
 
 if TYPE_CHECKING:
@@ -16,8 +20,6 @@ if TYPE_CHECKING:
 
 AFTER_S = 30.0
 """At login the tray may well be there before the panel is."""
-MARK_FILE = "tray-told"
-"""In the runtime folder, which lasts as long as the session."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -33,13 +35,15 @@ class MissingPanelHint:
         notify: Callable[[Notification], None],
         after_s: float = AFTER_S,
         make_timer: Callable[[float, Callable[[], None]], threading.Timer] = threading.Timer,
+        platform: str = sys.platform,
     ) -> None:
         """Call `notify` where there is no place for `after_s`."""
-        self._mark = runtime_dir / MARK_FILE
+        self._mark = runtime_dir / TRAY_TOLD_FILE
         self._desktop = environ.get("XDG_CURRENT_DESKTOP", "")
         self._notify = notify
         self._after_s = after_s
         self._make_timer = make_timer
+        self._platform = platform
         self._timer: threading.Timer | None = None
 
     def on_presence(self, is_shown: bool) -> None:
@@ -57,7 +61,8 @@ class MissingPanelHint:
             self._timer = None
 
     def _report(self) -> None:
-        cure = what_to_install(self._desktop)
+        is_mac = self._platform == "darwin"
+        cure = hidden_icon_cure() if is_mac else what_to_install(self._desktop)
         _LOG.warning("Nothing on this desktop shows the icon", extra={"cure": cure})
         if self._is_first_time():
             self._notify(
@@ -65,16 +70,18 @@ class MissingPanelHint:
             )
 
     def _is_first_time(self) -> bool:
-        """Whether this session has had no hint yet; true too where that can't be recorded."""
+        """Whether there was no hint lately; true too where that can't be recorded."""
         with contextlib.suppress(OSError):
-            if self._mark.exists():
+            told = datetime.fromtimestamp(self._mark.stat().st_mtime, UTC)
+            if abs(datetime.now(UTC) - told) < FOR_SO_LONG:
                 return False
-            os.close(os.open(self._mark, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        with contextlib.suppress(OSError):
+            self._mark.touch(mode=0o600)
         return True
 
 
 def what_to_install(desktop: str) -> str:
-    """The cure, for the desktop that `XDG_CURRENT_DESKTOP` names."""
+    """The cure on Linux, for the desktop that `XDG_CURRENT_DESKTOP` names."""
     if "gnome" in desktop.lower():
         return (
             "GNOME shows such icons with the extension AppIndicator and KStatusNotifierItem "

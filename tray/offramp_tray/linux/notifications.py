@@ -1,6 +1,6 @@
 """Messages to the user on Linux: org.freedesktop.Notifications, over the tray's own connection.
 
-A desktop without that service is no error: the message is in the log, and nothing waits for it.
+A desktop without that service is no error: the menu has what the message says, and nothing waits.
 """
 
 from __future__ import annotations
@@ -54,16 +54,18 @@ class DesktopNotifier:
         self._numbers: dict[str, int] = {}
         """What the service calls the last message with each key."""
         self._is_connected = False
+        self._failure = ""
+        """Why the last message could not be shown; logged once for as long as it stays so."""
 
     def post(self, message: Notification) -> None:
-        """Deliver `message` soon; where that can't be, it is logged instead."""
+        """Deliver `message` soon; that it can't be is logged, once for each reason."""
         if not self._is_connected or self._waiting.full():
-            _log(message, "there is no session bus, or it does not answer")
+            self._fail(message, "there is no session bus, or it does not answer")
             return
         self._waiting.put_nowait(message)
 
     async def serve(self) -> None:
-        """Deliver, until cancelled; whatever waits then is logged."""
+        """Deliver, until cancelled; what waits then is dropped, which is logged."""
         self._numbers.clear()  # another bus, another service
         self._is_connected = True
         try:
@@ -72,11 +74,13 @@ class DesktopNotifier:
                 try:
                     await self._deliver(message)
                 except BusError as error:
-                    _log(message, str(error))
+                    self._fail(message, str(error))
+                else:
+                    self._failure = ""
         finally:
             self._is_connected = False
             while not self._waiting.empty():
-                _log(self._waiting.get_nowait(), "the session bus went away")
+                self._fail(self._waiting.get_nowait(), "the session bus went away")
 
     async def _deliver(self, message: Notification) -> None:
         title = plain_text(message.title)
@@ -104,16 +108,17 @@ class DesktopNotifier:
         )
         self._numbers[message.key] = number
 
+    def _fail(self, message: Notification, reason: str) -> None:
+        if reason != self._failure:
+            self._failure = reason
+            logger.warning(
+                "A message to the user could not be shown.",
+                extra={"title": message.title, "body": message.body, "reason": reason},
+            )
+
 
 def _image_hint(image: Image) -> Variant:
     """The picture as width, height, bytes in a row, alpha, bits, channels and the bytes."""
     width, height = image.size
     values: list[Any] = [width, height, 4 * width, True, 8, 4, image.tobytes()]
     return Variant("(iiibiiay)", values)
-
-
-def _log(message: Notification, reason: str) -> None:
-    logger.warning(
-        "A message to the user could not be shown.",
-        extra={"title": message.title, "body": message.body, "reason": reason},
-    )

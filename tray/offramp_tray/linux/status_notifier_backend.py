@@ -15,6 +15,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
+from offramp_core.running_tray import RESTART_SIGNAL
 from offramp_tray.linux.dbus_menu import MENU_PATH, DBusMenu
 from offramp_tray.linux.notifications import DesktopNotifier
 from offramp_tray.linux.session_bus import SessionBus, overlook_lost_sends
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from offramp_tray.view.view_model import ViewModel
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (*_STOP_SIGNALS, RESTART_SIGNAL)
 
 
 class _DesktopLink:
@@ -121,22 +123,23 @@ class StatusNotifierIcon(pystray_base.Icon):  # type: ignore[misc]  # pystray ha
         self._desktop = _DesktopLink(self._address, self._callbacks, self._notification_image)
         self._mark_ready()
         self.visible = True
-        with self._stopped_by_signals(self._loop):
+        with self._heeding_signals(self._loop):
             self._callbacks.on_ready()
             await self._desktop.serve()
         self._visible = False  # or pystray would hide it once more, when it is collected
 
     @contextlib.contextmanager
-    def _stopped_by_signals(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    def _heeding_signals(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
         if threading.current_thread() is not threading.main_thread():
             yield  # only the main thread may take signals
             return
         for number in _STOP_SIGNALS:
             loop.add_signal_handler(number, self._stop)
+        loop.add_signal_handler(RESTART_SIGNAL, self._callbacks.on_restart)
         try:
             yield
         finally:
-            for number in _STOP_SIGNALS:
+            for number in _SIGNALS:
                 loop.remove_signal_handler(number)
 
     def _notification_image(self) -> Image | None:

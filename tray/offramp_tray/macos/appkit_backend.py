@@ -16,8 +16,10 @@ import AppKit
 import Foundation
 from PyObjCTools import AppHelper, MachSignals
 
+from offramp_core.running_tray import RESTART_SIGNAL
+from offramp_tray.macos.menu_bar_watch import MenuBarWatch
 from offramp_tray.toolkit.backend import APP_ID, PystrayBackend
-from offramp_tray.toolkit.notify_command import show_by
+from offramp_tray.toolkit.notify_command import NotifyCommand
 from offramp_tray.toolkit.pystray_menu import RowMenu
 from offramp_tray.view.row_order import RowNumbers, can_be_chosen, structure_of, visible_keys
 from offramp_tray.view.view_model import Notification, RowKind
@@ -37,7 +39,9 @@ if TYPE_CHECKING:
 _HEIGHT_PT = 18
 """Of an icon in the menu bar, in points; a Retina screen has two pixels to a point."""
 
-# What macOS has of its own for messages is only for signed bundles; this works for every process.
+# What macOS has of its own for messages is only for signed bundles; this works for every process,
+# but macOS counts the messages as Script Editor's, and drops them in silence until that may show
+# some. The menu has them all.
 # The texts are arguments, never part of the script.
 _NOTIFY = (
     "/usr/bin/osascript",
@@ -86,6 +90,7 @@ class AppKitIcon(_darwin.Icon):  # type: ignore[misc]  # pystray has no types
         self._is_open = False
         self._menu_delegate = OfframpMenuDelegate.alloc().init()
         self._menu_delegate.icon = self
+        self._menu_bar = MenuBarWatch(self._status_item, callbacks.on_presence)
 
     def show_view(self, view: ViewModel) -> None:
         """Show `view`."""
@@ -112,15 +117,17 @@ class AppKitIcon(_darwin.Icon):  # type: ignore[misc]  # pystray has no types
     def _run(self) -> None:
         AppHelper.callAfter(self._begin)
         super()._run()
+        self._menu_bar.end()
 
     def _begin(self) -> None:
         """The loop runs."""
         # pystray's own handler ends the process at once, with nothing closed.
         for number in (signal.SIGINT, signal.SIGTERM):
             MachSignals.signal(number, lambda *_number: self.stop())
+        MachSignals.signal(RESTART_SIGNAL, lambda *_number: self._callbacks.on_restart())
         self.visible = True
         self._callbacks.on_ready()
-        self._callbacks.on_presence(True)
+        self._menu_bar.begin()
 
     def _assert_image(self) -> None:
         if self._icon_image is None:
@@ -188,7 +195,8 @@ class AppKitIcon(_darwin.Icon):  # type: ignore[misc]  # pystray has no types
             self._refresh(row.rows)
 
     def _notify(self, message: str, title: str | None = None) -> None:
-        show_by(_NOTIFY, Notification(key="pystray", title=title or self.title, body=message))
+        notification = Notification(key="pystray", title=title or self.title, body=message)
+        NotifyCommand(_NOTIFY).show(notification)
 
 
 def _image_of(icon: IconImages) -> Any:
@@ -218,6 +226,7 @@ class AppKitBackend(PystrayBackend):
     def __init__(self) -> None:
         """Show an `AppKitIcon`."""
         super().__init__(AppKitIcon)
+        self._notify_command = NotifyCommand(_NOTIFY)
 
     def on_main_thread(self, call: Callable[[], None]) -> None:
         """See `ToolkitBackend`."""
@@ -225,4 +234,4 @@ class AppKitBackend(PystrayBackend):
 
     def notify(self, message: Notification) -> None:
         """See `ToolkitBackend`."""
-        show_by(_NOTIFY, message)
+        self._notify_command.show(message)

@@ -109,6 +109,11 @@ class TrayState:
     """The keys of rows whose action is under way."""
     refusal: str = ""
     """Why the last action was not done."""
+    refusal_cure: str = ""
+    notes: str = ""
+    """What there is to say about the last action, though it was done."""
+    unseen: frozenset[str] = field(default_factory=frozenset)
+    """The keys of notifications whose cause lasts, and since which the menu was not opened."""
     is_copied: bool = False
     """The Claude Code line is on the clipboard, by the last action."""
     is_login_item: bool | None = None

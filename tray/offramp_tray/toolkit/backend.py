@@ -28,7 +28,9 @@ class Callbacks:
     on_open: Callable[[], None]
     """The user is about to see the menu."""
     on_presence: Callable[[bool], None]
-    """Whether something on the desktop shows the icon; said at first, and at each change."""
+    """Whether something on the desktop shows the icon; said once known, and at each change."""
+    on_restart: Callable[[], None]
+    """`running_tray.RESTART_SIGNAL` came; heard from before `on_ready` on."""
 
 
 class ToolkitBackend(Protocol):
@@ -44,7 +46,7 @@ class ToolkitBackend(Protocol):
         """Show `view` from now on."""
 
     def notify(self, message: Notification) -> None:
-        """Show `message`, or log that it can't be shown; returns at once either way."""
+        """Show `message`, or log why none can be shown; returns at once either way."""
 
     def stop(self) -> None:
         """End `run`."""

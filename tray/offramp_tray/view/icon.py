@@ -55,6 +55,8 @@ class IconLook:
     backends: tuple[str, ...] = ()
     """All that the settings know, which gives each of them its colour."""
     is_stale: bool = False
+    has_news: bool = False
+    """The menu holds a message that nobody has seen."""
     is_template: bool = False
 
 
@@ -66,6 +68,7 @@ def look_of(state: TrayState, *, is_template: bool = False) -> IconLook:
         parts=None if parts is None else _steps(parts),
         backends=state.backends,
         is_stale=tray_state.is_stale(state),
+        has_news=bool(state.unseen),
         is_template=is_template,
     )
 
@@ -83,6 +86,8 @@ def draw(look: IconLook, size_px: int) -> Image.Image:
     """The picture, `size_px` wide and high; lines are as wide as whole pixels allow."""
     canvas = _Canvas(size_px, has_sign=look.condition is not Condition.RUNNING)
     layers = [*_ring(canvas, look), *_sign(canvas, look)]
+    if look.has_news:
+        layers = _with_dot(canvas, layers)
     picture = Image.new("RGBA", (size_px, size_px))
     for colour, mask in layers:
         ink = Image.new("RGBA", (size_px, size_px), (*(_BLACK if look.is_template else colour), 0))
@@ -205,6 +210,24 @@ def _sign(canvas: _Canvas, look: IconLook) -> list[tuple[_Rgb, Image.Image]]:
             return [(middle(RED), _exclamation(canvas))]
         case Condition.QUOTA:
             return [(middle(GREY), _vessel(canvas)), (middle(RED), _dregs(canvas))]
+
+
+def _with_dot(
+    canvas: _Canvas, layers: list[tuple[_Rgb, Image.Image]]
+) -> list[tuple[_Rgb, Image.Image]]:
+    """A dot in the upper right corner, and room around it."""
+    around = _corner(canvas, canvas.size_px * 0.42)
+    cut = [(colour, ImageChops.subtract(mask, around)) for colour, mask in layers]
+    return [*cut, (middle(RED), _corner(canvas, canvas.size_px * 0.32))]
+
+
+def _corner(canvas: _Canvas, width_px: float) -> Image.Image:
+    mask = canvas.mask()
+    width, far = width_px * canvas.samples, canvas.width - 1
+    inset = (canvas.size_px * 0.42 - width_px) / 2 * canvas.samples
+    box = (far - inset - width, inset, far - inset, inset + width)
+    ImageDraw.Draw(mask).ellipse(box, fill=255)
+    return mask
 
 
 def _slash(canvas: _Canvas, width_px: float) -> Image.Image:

@@ -34,6 +34,7 @@ _LOOKS: tuple[tuple[str, IconLook], ...] = (
     ("quota nearly spent", IconLook(condition=Condition.QUOTA, parts=_SPLIT)),
     ("daemon not running", IconLook(condition=Condition.NOT_RUNNING, parts=_SPLIT)),
     ("numbers out of date", IconLook(condition=Condition.RUNNING, parts=_SPLIT, is_stale=True)),
+    ("message not seen yet", IconLook(condition=Condition.RUNNING, parts=_SPLIT, has_news=True)),
     ("numbers not known yet", IconLook(condition=Condition.RUNNING, parts=None)),
 )
 _GROUNDS = (((32, 33, 36), (236, 237, 239)), ((246, 247, 248), (32, 33, 36)))
@@ -103,6 +104,7 @@ def _drawn(look: IconLook, size_px: int, ink: tuple[int, int, int] | None) -> Im
         parts=look.parts,
         backends=_BACKENDS,
         is_stale=look.is_stale,
+        has_news=look.has_news,
         is_template=ink is not None,
     )
     picture = icon.draw(shown, size_px)

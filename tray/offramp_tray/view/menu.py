@@ -6,6 +6,7 @@ all others keep their place.
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Final
 
 from offramp_core import __version__
@@ -39,6 +40,10 @@ _MOST_TROUBLES = 3
 _MOST_FALLBACKS = 2
 """More would push everything else off the screen."""
 
+_MOST_PROBLEMS = 4
+_MOST_LINES = 4
+_LINE_LETTERS = 100
+
 _COMPANIES = " or ".join(service.company for service in SERVICES)
 
 
@@ -51,8 +56,10 @@ def rows(state: TrayState) -> tuple[MenuRow, ...]:
         _optional_text("delegation", wording.delegation_why(state)),
         *_standing_rows(state),
         *_trouble_rows(state),
-        _optional_text("error", wording.last_error(state)),
+        *_problem_rows(state),
         _optional_text("refusal", state.refusal),
+        *_wrapped_rows("refusal.cure", state.refusal_cure),
+        *_wrapped_rows("note", state.notes),
         _separator("1"),
         *_pause_rows(state),
         _separator("2"),
@@ -130,6 +137,24 @@ def _trouble_rows(state: TrayState) -> tuple[MenuRow, ...]:
             _optional_text(f"fallback.{place}", "".join(fallbacks[place : place + 1]))
             for place in range(_MOST_FALLBACKS)
         ),
+    )
+
+
+def _problem_rows(state: TrayState) -> tuple[MenuRow, ...]:
+    """What is wrong, the most important first."""
+    lines = wording.problems(state)
+    keys = ("error", *(f"error.{place}" for place in range(1, _MOST_PROBLEMS)))
+    return tuple(
+        _optional_text(key, "".join(lines[place : place + 1])) for place, key in enumerate(keys)
+    )
+
+
+def _wrapped_rows(key: str, text: str) -> tuple[MenuRow, ...]:
+    """A text of several sentences, which a notification may have been unable to show."""
+    lines = textwrap.wrap(text, _LINE_LETTERS, max_lines=_MOST_LINES, placeholder="…")
+    return tuple(
+        _optional_text(f"{key}.{place}", "".join(lines[place : place + 1]))
+        for place in range(_MOST_LINES)
     )
 
 

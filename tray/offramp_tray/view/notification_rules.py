@@ -81,17 +81,23 @@ class Notifier:
         self._lasting: frozenset[str] = frozenset()
         self._ended: dict[str, datetime] = {}
 
-    def notify_new(self, notifications: tuple[Notification, ...], now: datetime) -> None:
-        """Say those of `notifications` whose cause is new."""
+    def notify_new(
+        self, notifications: tuple[Notification, ...], now: datetime
+    ) -> tuple[frozenset[str], frozenset[str]]:
+        """Say those of `notifications` whose cause is new; their keys, and those that are over."""
         keys = frozenset(notification.key for notification in notifications)
-        for key in self._lasting - keys:
+        over = self._lasting - keys
+        new = set()
+        for key in over:
             self._ended[key] = now
         for notification in notifications:
             if notification.key not in self._lasting and self._is_news(notification, now):
                 self._say(notification)
+                new.add(notification.key)
                 if self._memory is not None and notification.lasts:
                     self._memory.keep(notification.lasts, now)
         self._lasting = keys
+        return frozenset(new), over
 
     def _is_news(self, notification: Notification, now: datetime) -> bool:
         ended = self._ended.get(notification.key)

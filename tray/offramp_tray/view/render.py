@@ -26,5 +26,5 @@ def render(state: TrayState, *, platform: str = sys.platform) -> ViewModel:
         tooltip=wording.tooltip(state),
         label=wording.label(state),
         rows=menu.rows(state),
-        needs_attention=tray_state.condition(state) in _URGENT,
+        needs_attention=bool(state.unseen) or tray_state.condition(state) in _URGENT,
     )

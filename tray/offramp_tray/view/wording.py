@@ -55,9 +55,8 @@ def headline(state: TrayState) -> str:
 def title(state: TrayState) -> str:
     """The split, after the state unless all is well."""
     is_well = tray_state.condition(state) is tray_state.Condition.RUNNING
-    if is_well and state.presence is Presence.RUNNING:
-        return split(state)
-    return headline(state)
+    text = split(state) if is_well and state.presence is Presence.RUNNING else headline(state)
+    return f"{text} · new message in the menu" if state.unseen else text
 
 
 def tooltip(state: TrayState) -> str:
@@ -188,20 +187,23 @@ def waiting_lines(state: TrayState) -> dict[str, str]:
 
 
 def last_error(state: TrayState) -> str:
-    """What is wrong, in one line with its cure; nothing if all is well."""
+    """The most important of the problems, in one line with its cure; nothing if all is well."""
+    return next(iter(problems(state)), "")
+
+
+def problems(state: TrayState) -> tuple[str, ...]:
+    """What is wrong, each in one line with its cure, the most important first."""
     if state.presence is Presence.NOT_RUNNING:
-        return "Start the daemon below; the log folder says why it ended"
+        return ("Start the daemon below; the log folder says why it ended",)
     if state.presence is Presence.UNREACHABLE:
-        return _one_line(state.problem)
-    failing = tray_state.errors(state)
-    if failing:
-        return error_line(*failing[0], state)
-    if missing := tray_state.keyless(state):
-        return no_key(missing[0], state)
+        return (_one_line(state.problem),)
+    lines = [error_line(name, error, state) for name, error in tray_state.errors(state)]
+    lines += [no_key(name, state) for name in tray_state.keyless(state)]
     status = tray_state.live_status(state)
-    if status is not None and status.records.last_error is not None:
-        return _one_line(f"Records can't be written: {status.records.last_error}")
-    return _one_line(state.week_problem or state.settings_problem)
+    if not lines and status is not None and status.records.last_error is not None:
+        return (_one_line(f"Records can't be written: {status.records.last_error}"),)
+    other = _one_line(state.week_problem or state.settings_problem)
+    return tuple(lines) or ((other,) if other else ())
 
 
 def error_line(backend: str, error: BackendError, state: TrayState) -> str:

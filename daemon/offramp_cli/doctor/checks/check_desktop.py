@@ -1,6 +1,7 @@
 """Whether this desktop can show the icon, and whether the charts' libraries are there.
 
-Neither the tray nor the window is imported: it only asks the session bus, and the import system.
+Neither the tray nor the window is imported: it only asks the session bus and the import system,
+and reads what a running tray says of itself.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from offramp_cli.doctor.finding import note, ok, warning
+from offramp_core import running_tray
+from offramp_core.wording import menu_bar_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +25,16 @@ if TYPE_CHECKING:
     from offramp_cli.doctor.context import DoctorContext
     from offramp_cli.doctor.finding import Remark
 
-TrayState = Literal["macos", "no desktop", "no bus", "no watcher", "no host", "ready"]
+TrayState = Literal[
+    "mac shows",
+    "mac hides",
+    "mac unknown",
+    "no desktop",
+    "no bus",
+    "no watcher",
+    "no host",
+    "ready",
+]
 
 _WATCHER = "org.kde.StatusNotifierWatcher"
 _WATCHER_PATH = "/StatusNotifierWatcher"
@@ -55,7 +67,7 @@ def look(context: DoctorContext, *, limit_s: float = _LIMIT_S) -> TrayFacts:
     environ = context.environ
     desktop = environ.get("XDG_CURRENT_DESKTOP", "")
     if context.platform == "darwin":
-        return TrayFacts(state="macos", desktop="macOS")
+        return TrayFacts(state=_on_mac(context), desktop="macOS")
     if not environ.get("WAYLAND_DISPLAY") and not environ.get("DISPLAY"):
         return TrayFacts(state="no desktop", desktop=desktop)
     address = _bus_address(environ)
@@ -73,8 +85,17 @@ def judge(tray: TrayFacts) -> Iterator[Remark]:
     """Whether the icon will be seen, and what is missing."""
     on = f" ({tray.desktop})" if tray.desktop else ""
     match tray.state:
-        case "macos":
+        case "mac shows":
             yield ok("The menu bar shows the icon.")
+            yield note(menu_bar_text.NOTIFICATION_NOTE, menu_bar_text.NOTIFICATION_CURE)
+        case "mac hides":
+            yield note(
+                "The tray runs, but the menu bar does not show its icon.",
+                menu_bar_text.hidden_icon_cure(),
+            )
+            yield note(menu_bar_text.NOTIFICATION_NOTE, menu_bar_text.NOTIFICATION_CURE)
+        case "mac unknown":
+            yield ok("The tray does not run, or has just started: its icon was not looked at.")
         case "no desktop":
             yield note(
                 "This session has no desktop (neither WAYLAND_DISPLAY nor DISPLAY is set).",
@@ -109,6 +130,14 @@ def judge_charts(missing: Sequence[str]) -> Iterator[Remark]:
         )
     else:
         yield ok("What the charts window needs is installed.")
+
+
+def _on_mac(context: DoctorContext) -> TrayState:
+    """What the tray found: only the process that has an icon can look at it."""
+    tray = running_tray.find(context.paths.tray_lock_file)
+    if tray is None or tray.is_icon_shown is None:
+        return "mac unknown"
+    return "mac shows" if tray.is_icon_shown else "mac hides"
 
 
 def _bus_address(environ: Mapping[str, str]) -> str | None:

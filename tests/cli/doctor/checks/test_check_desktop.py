@@ -13,6 +13,7 @@ from doctor_harness import doctor_context, said, severities
 
 from offramp_cli.doctor.checks import check_desktop
 from offramp_cli.doctor.checks.check_desktop import TrayFacts
+from offramp_tray.single_instance import only_one
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -139,9 +140,32 @@ def test_desktop_without_a_bus_is_a_warning(tmp_path):
     assert tray.state == "no bus"
 
 
-def test_mac_shows_icons(tmp_path):
+def test_mac_without_a_tray_says_that_nothing_was_looked_at(tmp_path):
     tray = check_desktop.look(doctor_context(tmp_path, platform="darwin"))
-    assert severities(check_desktop.judge(tray)) == ["ok"]
+    remarks = [*check_desktop.judge(tray)]
+    assert severities(remarks) == ["ok"]
+    assert "not looked at" in said(remarks)
+
+
+@pytest.mark.parametrize(
+    ("is_shown", "found"), [(True, ["ok", "note"]), (False, ["note", "note"]), (None, ["ok"])]
+)
+def test_mac_says_what_its_tray_has_found_and_what_to_allow(tmp_path, is_shown, found):
+    here = doctor_context(tmp_path, platform="darwin")
+    with only_one(here.paths.tray_lock_file) as lock:
+        lock.write_record(is_icon_shown=is_shown)
+        remarks = [*check_desktop.judge(check_desktop.look(here))]
+    assert severities(remarks) == found
+    text = said(remarks)
+    assert ("display notification" in text) is (is_shown is not None)
+    assert ("Allow in the Menu Bar" in text) is (is_shown is False)
+
+
+def test_mac_whose_tray_has_ended_claims_nothing(tmp_path):
+    here = doctor_context(tmp_path, platform="darwin")
+    with only_one(here.paths.tray_lock_file) as lock:
+        lock.write_record(is_icon_shown=False)
+    assert severities(check_desktop.judge(check_desktop.look(here))) == ["ok"]
 
 
 @pytest.mark.parametrize(
