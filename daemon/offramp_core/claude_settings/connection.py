@@ -203,7 +203,6 @@ def _with_token(change: SettingsEdit, token: Secret | None) -> SettingsEdit:
 def _plan_address(
     state: _SettingsFile, url: str, *, is_own: Callable[[str], bool], force: bool
 ) -> SettingsEdit:
-    file = state.file
     if state.found is None:
         text, made = editing.insert(state.text, url)
         if state.before is None:
