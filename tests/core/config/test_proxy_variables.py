@@ -56,7 +56,7 @@ def test_empty_line_in_the_file_sets_nothing(tmp_path: Path) -> None:
         ("ALL_PROXY", "socks5h://me:c0rp@c0rp-pw@[::1]:1080", "socks5h://***@[::1]:1080"),
         ("ALL_PROXY", "socks5://me:c0rp/pw@p:1", "socks5://***@p:1"),
         ("HTTPS_PROXY", "http://c0rp-pw@p.example", "http://***@p.example"),
-        ("HTTPS_PROXY", "http://p/?access_token=c0rp-pwpw", "http://p/?access_token=***"),
+        ("HTTPS_PROXY", "http://p/?access_token=c0rp-pwpw", "http://p/?***"),
         ("HTTPS_PROXY", "http://p.example:8080", "http://p.example:8080"),
         ("NO_PROXY", ".a.example,10.0.0.0/8", ".a.example,10.0.0.0/8"),
         ("HTTPS_PROXY", "", ""),
