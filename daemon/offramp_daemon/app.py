@@ -32,6 +32,7 @@ from offramp_daemon.proxy.failover import SharedState
 from offramp_daemon.proxy.forwarder import Forwarder
 from offramp_daemon.proxy.handler import ProxyHandler
 from offramp_daemon.proxy.listening_server import ListeningServer
+from offramp_daemon.proxy.peer_users import PeerUsers
 from offramp_daemon.quota.poller import QuotaPoller, pollers_for, run_all
 from offramp_daemon.quota.tracker import QuotaTracker
 from offramp_daemon.recording.console_line import console_line
@@ -355,6 +356,7 @@ async def _running(
                 catch_up=parts.catch_up,
                 watchers=parts.changes.followers,
                 leaving=shutdown.leaving,
+                users=PeerUsers(),
             )
             in_flight = InFlight(entry.handle)
             server = http_server.of(in_flight)

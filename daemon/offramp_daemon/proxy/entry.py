@@ -9,7 +9,6 @@ from aiohttp import web
 from offramp_core.addresses import is_loopback
 from offramp_daemon.messages.answers.errors import Failure
 from offramp_daemon.proxy import streaming
-from offramp_daemon.proxy.peer_users import PeerUsers
 from offramp_daemon.wire import path_check
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from offramp_daemon.config.live_settings import LiveSettings
     from offramp_daemon.proxy.handler import ProxyHandler
+    from offramp_daemon.proxy.peer_users import PeerUsers
 
 _STRANGER = (
     "its settings can't be read, so only its own machine is served for now. There, `offramp config "
@@ -50,7 +50,8 @@ class RequestEntry:
 
         `catch_up` takes over what other daemons were asked for, and the events of `watchers`, if
         anybody watches, are set when a request begins and when it ends. `leaving` is set once
-        another process serves in this one's place. `users` keeps other users away.
+        another process serves in this one's place. `users` keeps other users away, if
+        given.
         """
         self._proxy = proxy
         self._live = live
@@ -58,7 +59,7 @@ class RequestEntry:
         self._catch_up = catch_up
         self._watchers = watchers
         self._leaving = leaving
-        self._users = users or PeerUsers()
+        self._users = users
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer `request`; while leaving, as the last one on its connection."""
@@ -67,7 +68,7 @@ class RequestEntry:
             streaming.end_connection_after(request)
         if self._live.is_fallback and not is_loopback(request.remote or ""):
             response: web.StreamResponse = _refused(_STRANGER)
-        elif not await self._users.may_pass(request, self._live.current):
+        elif self._users and not await self._users.may_pass(request, self._live.current):
             response = _refused(_OTHER_USER)
             if not request.content.is_eof():
                 response.force_close()

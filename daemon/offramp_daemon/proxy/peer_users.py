@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from offramp_daemon.server import tcp_owner
-from offramp_daemon.server.tcp_owner import NoOwner, System
+from offramp_daemon.server.tcp_owner import ROOT, NoOwner, System
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from offramp_core.settings import Settings
+    from offramp_daemon.server.tcp_owner import Owner
+    from offramp_daemon.server.tcp_socket import End
 
-_ROOT = 0
 _SUBORDINATES = Path("/etc/subuid")
 _LOG = logging.getLogger(__name__)
 
@@ -66,19 +67,29 @@ class PeerUsers:
         server = tcp_owner.end(transport.get_extra_info("sockname") or ())
         if client is None or server is None:
             return True  # no TCP: whoever opened such a socket has decided who may use it
-        owner = self._system.at_once(client, server)
-        if owner is None:
-            owner = await asyncio.to_thread(
-                tcp_owner.find_in_table, client, server, self._system.table
-            )
+        owner = await self._find(client, server)
+        if owner is NoOwner.UNREADABLE:
+            return _is_connected(transport)
         if isinstance(owner, NoOwner):
-            return owner is not NoOwner.GONE
-        if owner in {_ROOT, self._own}:
+            return owner is NoOwner.ELSEWHERE
+        if owner in {ROOT, self._own}:
             return True
         is_own = await asyncio.to_thread(self._is_subordinate, owner)
         if not is_own:
             _LOG.warning("Another user was refused", extra={"uid": owner})
         return is_own
+
+    async def _find(self, client: End, server: End) -> Owner:
+        try:
+            owner = self._system.at_once(client, server)
+            if owner is not None:
+                return owner
+            return await asyncio.to_thread(
+                tcp_owner.find_in_table, client, server, self._system.table, own=self._own
+            )
+        except Exception:  # noqa: BLE001 - a system that nobody knew; its user is served
+            _LOG.exception("A connection's owner could not be looked up")
+            return NoOwner.UNREADABLE
 
     def _is_subordinate(self, uid: int) -> bool:
         """Whether `uid` is one of those that this user's containers run as. It blocks."""
@@ -97,3 +108,12 @@ class PeerUsers:
             start, _, count = numbers.partition(":")
             if name in names and start.isdecimal() and count.isdecimal():
                 yield int(start), int(count)
+
+
+def _is_connected(transport: asyncio.BaseTransport) -> bool:
+    """Whether the client has not reset the connection, which takes it out of all tables."""
+    try:
+        transport.get_extra_info("socket").getpeername()
+    except OSError:
+        return False
+    return True

@@ -15,6 +15,8 @@ from enum import Enum
 from offramp_daemon.server import tcp_owner_linux, tcp_owner_macos
 from offramp_daemon.server.tcp_socket import V4_MAPPED, End, TcpSocket
 
+ROOT = 0
+
 _PARTS = 2
 """Host and port, to which IPv6 adds two more."""
 
@@ -28,7 +30,7 @@ class NoOwner(Enum):
     """The connection is open, and its other end is no socket of this machine, or of this container:
     another machine's, or one that a virtual machine's network translates."""
     UNREADABLE = "unreadable"
-    """The system does not show its tables to this process."""
+    """The system does not show this connection in its tables, or not so that it is understood."""
 
 
 Owner = int | NoOwner
@@ -61,12 +63,6 @@ def _ask_linux(client: End, server: End) -> Owner | None:
     return NoOwner.GONE if own is not None and not own.is_open else None
 
 
-def find(client: End, server: End, system: System) -> Owner:
-    """Find who is at `client`, as seen from this process's own end, `server`. It may block."""
-    owner = system.at_once(client, server)
-    return find_in_table(client, server, system.table) if owner is None else owner
-
-
 def end(address: tuple[object, ...]) -> End | None:
     """Return a socket's address as the tables have it; None for what is no TCP address.
 
@@ -82,19 +78,22 @@ def end(address: tuple[object, ...]) -> End | None:
         return None
 
 
-def find_in_table(client: End, server: End, table: Table) -> Owner:
-    """Find who is at `client`, as seen from this process's own end, `server`. It blocks.
+def find(client: End, server: End, system: System, *, own: int) -> Owner:
+    """Find who is at `client`, as seen from `own`'s end of it, `server`. It may block."""
+    owner = system.at_once(client, server)
+    return find_in_table(client, server, system.table, own=own) if owner is None else owner
 
-    A socket that is missing although the connection is open is on no account the user's of another
-    socket here: the table lists them all.
+
+def find_in_table(client: End, server: End, table: Table, *, own: int) -> Owner:
+    """Find who is at `client`, as seen from `own`'s end of it, `server`. It blocks.
+
+    A table that does not show the own end as it is has another form than is known, and says
+    nothing. Some systems show it as root's, who has opened the port and passed it on.
     """
-    sockets = table(client, server)
-    if sockets is None:
+    sockets = {(each.local, each.remote): each for each in table(client, server) or ()}
+    here, there = sockets.get((server, client)), sockets.get((client, server))
+    if here is None or here.uid not in {own, ROOT}:
         return NoOwner.UNREADABLE
-    is_open = False
-    for each in sockets:
-        if (each.local, each.remote) == (client, server):
-            return NoOwner.GONE if each.uid is None else each.uid
-        if (each.local, each.remote) == (server, client):
-            is_open = each.is_open
-    return NoOwner.ELSEWHERE if is_open else NoOwner.GONE
+    if there is not None:
+        return NoOwner.GONE if there.uid is None else there.uid
+    return NoOwner.ELSEWHERE if here.is_open else NoOwner.GONE

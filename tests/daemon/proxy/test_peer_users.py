@@ -61,6 +61,10 @@ class Desk:
         return self.in_table(client, server)
 
 
+def row(local: End, remote: End, uid: int | None, *, is_open: bool = True) -> TcpSocket:
+    return TcpSocket(local=local, remote=remote, uid=uid, is_open=is_open)
+
+
 @contextlib.asynccontextmanager
 async def serving(desk: Desk, users: PeerUsers) -> AsyncIterator[tuple[str, int]]:
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
@@ -111,16 +115,28 @@ async def test_owner_of_the_connection_decides(tmp_path, owner, passes):
     ("rows", "passes"),
     [
         (lambda _client, _server: None, True),
-        (lambda _client, _server: (), False),
-        (lambda c, s: (TcpSocket(local=s, remote=c, uid=OWN, is_open=True),), True),
-        (lambda c, s: (TcpSocket(local=s, remote=c, uid=OWN, is_open=False),), False),
-        (lambda c, s: (TcpSocket(local=c, remote=s, uid=OWN, is_open=True),), True),
-        (lambda c, s: (TcpSocket(local=c, remote=s, uid=OTHER, is_open=True),), False),
-        (lambda c, s: (TcpSocket(local=c, remote=s, uid=None, is_open=True),), False),
+        (lambda _client, _server: (), True),
+        (lambda c, s: (row(s, c, OWN),), True),
+        (lambda c, s: (row(s, c, OWN, is_open=False),), False),
+        (lambda c, s: (row(s, c, OWN), row(c, s, OWN)), True),
+        (lambda c, s: (row(s, c, OWN), row(c, s, 0)), True),
+        (lambda c, s: (row(s, c, OWN), row(c, s, OTHER)), False),
+        (lambda c, s: (row(s, c, 0), row(c, s, OTHER)), False),
+        (lambda c, s: (row(s, c, OWN), row(c, s, None)), False),
+        # A table of a form that nobody knew must not keep its own user out.
+        (lambda c, s: (row(s, c, 77), row(c, s, 78)), True),
     ],
 )
 async def test_table_decides_where_the_system_does_not_answer_at_once(tmp_path, rows, passes):
     assert await verdict(Desk(None, in_table=rows), tmp_path) is passes
+
+
+async def test_lookup_that_fails_keeps_nobody_out(tmp_path, caplog):
+    def fail(_client: End, _server: End) -> None:
+        raise TypeError
+
+    assert await verdict(Desk(None, in_table=fail), tmp_path)
+    assert "could not be looked up" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -293,5 +309,5 @@ def test_owner_is_known_in_this_environment():
         with client, accepted:
             ends = [tcp_owner.end(a) for a in (accepted.getpeername(), accepted.getsockname())]
             client_end, server_end = (end for end in ends if end is not None)
-            owner = tcp_owner.find(client_end, server_end, tcp_owner.of_platform())
-            assert owner == os.geteuid()
+            system, own = tcp_owner.of_platform(), os.geteuid()
+            assert tcp_owner.find(client_end, server_end, system, own=own) == own

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 CLIENT, SERVER = End(bytes((127, 0, 0, 1)), 41000), End(bytes((127, 0, 0, 1)), 3001)
 CLIENT_V6, SERVER_V6 = End(bytes(15) + b"\1", 41000), End(bytes(15) + b"\1", 3001)
 SO_BINDTODEVICE = 25
+OWN_USER = os.geteuid()
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux itself")
 
@@ -75,8 +76,8 @@ def test_own_connection_is_found_at_once_and_in_the_table(listens, connects, dev
     with connection(listens, connects, device=device) as (_, accepted):
         client, server = ends_of(accepted)
         assert system.at_once(client, server) == os.geteuid()
-        assert tcp_owner.find_in_table(client, server, system.table) == os.geteuid()
-        assert tcp_owner.find(client, server, system) == os.geteuid()
+        assert tcp_owner.find_in_table(client, server, system.table, own=OWN_USER) == os.geteuid()
+        assert tcp_owner.find(client, server, system, own=OWN_USER) == os.geteuid()
 
 
 @on_linux
@@ -89,18 +90,18 @@ def test_closed_connection_is_nobodys_and_not_roots(listens, connects, device):
         client_socket.sendall(b"x")
         client_socket.close()
         assert system.at_once(client, server) is NoOwner.GONE
-        assert tcp_owner.find_in_table(client, server, system.table) is NoOwner.GONE
+        assert tcp_owner.find_in_table(client, server, system.table, own=OWN_USER) is NoOwner.GONE
 
 
 @on_linux
-def test_reset_connection_is_nobodys():
+def test_reset_connection_is_in_no_table():
     system = tcp_owner.of_platform()
     with connection() as (client_socket, accepted):
         client, server = ends_of(accepted)
         client_socket.sendall(b"x")
         client_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client_socket.close()
-        assert tcp_owner.find(client, server, system) is NoOwner.GONE
+        assert tcp_owner.find(client, server, system, own=OWN_USER) is NoOwner.UNREADABLE
 
 
 @on_linux
@@ -109,7 +110,7 @@ def test_half_closed_connection_still_has_its_owner():
     with connection() as (client_socket, accepted):
         client, server = ends_of(accepted)
         client_socket.shutdown(socket.SHUT_WR)
-        assert tcp_owner.find(client, server, system) == os.geteuid()
+        assert tcp_owner.find(client, server, system, own=OWN_USER) == os.geteuid()
 
 
 @on_linux
@@ -150,7 +151,12 @@ OWN = row(SERVER, CLIENT, 1000)
     ("rows", "owner"),
     [
         (None, NoOwner.UNREADABLE),
-        ((), NoOwner.GONE),
+        ((), NoOwner.UNREADABLE),
+        ((row(SERVER, CLIENT, 0),), NoOwner.ELSEWHERE),
+        ((row(SERVER, CLIENT, 0), row(CLIENT, SERVER, 1001)), 1001),
+        ((row(SERVER, CLIENT, 4321), row(CLIENT, SERVER, 4321)), NoOwner.UNREADABLE),
+        ((row(SERVER, CLIENT, None), row(CLIENT, SERVER, 1001)), NoOwner.UNREADABLE),
+        ((row(CLIENT, SERVER, 1001),), NoOwner.UNREADABLE),
         ((OWN,), NoOwner.ELSEWHERE),
         ((row(SERVER, CLIENT, 1000, is_open=False),), NoOwner.GONE),
         ((OWN, row(CLIENT, SERVER, 1001)), 1001),
@@ -158,32 +164,44 @@ OWN = row(SERVER, CLIENT, 1000)
         ((OWN, row(CLIENT, SERVER, None)), NoOwner.GONE),
         ((OWN, row(CLIENT, End(SERVER.host, 3002), 1001)), NoOwner.ELSEWHERE),
         ((OWN, row(End(bytes((10, 0, 0, 1)), 41000), SERVER, 1001)), NoOwner.ELSEWHERE),
-        ((row(CLIENT, SERVER, 1001, is_open=False),), 1001),
+        ((OWN, row(CLIENT, SERVER, 1001, is_open=False)), 1001),
     ],
 )
 def test_owner_is_read_from_a_table(rows, owner):
-    assert tcp_owner.find_in_table(CLIENT, SERVER, lambda _client, _server: rows) == owner
+    found = tcp_owner.find_in_table(CLIENT, SERVER, lambda _client, _server: rows, own=1000)
+    assert found == owner
 
 
 # Linux
 
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n"
+V4, V6 = "0100007F", "00000000000000000000000001000000"
+MAPPED = "0000000000000000FFFF0000" + V4
+
+
+def line(local: str, remote: str, uid: int, *, state: str = "01", inode: int = 5556) -> str:
+    """One line of /proc/net/tcp, as Linux 6.18 wrote it."""
+    return (
+        f"   1: {local} {remote} {state} 00000000:00000000 00:00000000 00000000 {uid:5}        0 "
+        f"{inode} 1 0000000000000000 20 4 30 10 -1\n"
+    )
+
+
 TCP = (
     HEAD
-    + "   0: 0100007F:0BB9 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 "
-    "5555 1 0000000000000000 100 0 0 10 0\n"
-    "   1: 0100007F:0BB9 0100007F:A028 01 00000000:00000000 00:00000000 00000000  1000        0 "
-    "5556 1 0000000000000000 20 4 30 10 -1\n"
-    "   2: 0100007F:A028 0100007F:0BB9 01 00000000:00000000 00:00000000 00000000  1001        0 "
-    "5557 1 0000000000000000 20 4 30 10 -1\n"
+    + line(f"{V4}:0BB9", "00000000:0000", 1000, state="0A")
+    + line(f"{V4}:0BB9", f"{V4}:A028", 1000)
+    + line(f"{V4}:A028", f"{V4}:0BB9", 1001)
+    + line(f"{V4}:0BB9", f"{V4}:A02A", 1000, state="08")
+    + line(f"{V4}:0BB9", f"{V4}:A02B", 1000)
 )
 TCP6 = (
-    HEAD + "   0: 00000000000000000000000001000000:A028 00000000000000000000000001000000:0BB9 01 "
-    "00000000:00000000 00:00000000 00000000  1002        0 5558 1 0000000000000000 20 4 30 10 -1\n"
-    "   1: 0000000000000000FFFF00000100007F:A029 0000000000000000FFFF00000100007F:0BB9 01 "
-    "00000000:00000000 00:00000000 00000000  1003        0 5559 1 0000000000000000 20 4 30 10 -1\n"
-    "   2: 0000000000000000FFFF00000100007F:A02A 0000000000000000FFFF00000100007F:0BB9 06 "
-    "00000000:00000000 00:00000000 00000000     0        0 0 1 0000000000000000 20 4 30 10 -1\n"
+    HEAD
+    + line(f"{V6}:0BB9", f"{V6}:A028", 1000)
+    + line(f"{V6}:A028", f"{V6}:0BB9", 1002)
+    + line(f"{MAPPED}:0BB9", f"{MAPPED}:A029", 1000)
+    + line(f"{MAPPED}:A029", f"{MAPPED}:0BB9", 1003)
+    + line(f"{MAPPED}:A02A", f"{MAPPED}:0BB9", 0, state="06", inode=0)
 )
 
 
@@ -195,7 +213,8 @@ TCP6 = (
         (CLIENT_V6, SERVER_V6, 1002),
         (End(CLIENT.host, 41001), SERVER, 1003),
         (End(CLIENT.host, 41002), SERVER, NoOwner.GONE),
-        (End(CLIENT.host, 41003), SERVER, NoOwner.GONE),
+        (End(CLIENT.host, 41003), SERVER, NoOwner.ELSEWHERE),
+        (End(CLIENT.host, 41004), SERVER, NoOwner.UNREADABLE),
     ],
 )
 def test_owner_is_read_from_proc(tmp_path, client, server, owner):
@@ -206,7 +225,7 @@ def test_owner_is_read_from_proc(tmp_path, client, server, owner):
     def table(*ends: End) -> tuple[TcpSocket, ...] | None:
         return tcp_owner_linux.table(*ends, tables)
 
-    assert tcp_owner.find_in_table(client, server, table) == owner
+    assert tcp_owner.find_in_table(client, server, table, own=1000) == owner
 
 
 def test_missing_or_broken_tables_name_nobody(tmp_path):
@@ -324,9 +343,9 @@ def test_records_of_macos_without_length_end_the_table():
 def test_own_connection_is_found_on_macos(host):
     with connection(host) as (client_socket, accepted):
         client, server = ends_of(accepted)
-        assert tcp_owner.find(client, server, tcp_owner.of_platform()) == os.geteuid()
+        assert tcp_owner.find(client, server, tcp_owner.of_platform(), own=OWN_USER) == os.geteuid()
         client_socket.close()
-        assert tcp_owner.find(client, server, tcp_owner.of_platform()) is NoOwner.GONE
+        assert tcp_owner.find(client, server, tcp_owner.of_platform(), own=OWN_USER) is NoOwner.GONE
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS has the list")

@@ -35,7 +35,8 @@ def knows_owners() -> bool:
                 near, far = tcp_owner.end(client.getsockname()), tcp_owner.end(address)
                 if near is None or far is None:
                     return False
-                return tcp_owner.find(near, far, tcp_owner.of_platform()) == os.geteuid()
+                own = os.geteuid()
+                return tcp_owner.find(near, far, tcp_owner.of_platform(), own=own) == own
     except OSError:
         return False
 
