@@ -87,7 +87,7 @@ def is_credential_name(name: str) -> bool:
 class Redactor:
     """Masks credentials by shape, by name, and those that it was told by value.
 
-    A value is known in each of its spellings, in another case, and by a third of it: a service may
+    A value is known in each of its spellings, in another case, and by a part of it: a service may
     quote the key that it got cut short.
     """
 

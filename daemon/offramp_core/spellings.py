@@ -35,12 +35,10 @@ _ESCAPE_MARKS = ("\\", "%", "&")
 _HIGHEST = 0x10FFFF
 _CODED = re.compile(r"[A-Za-z0-9+/_=-]", re.ASCII)
 _ONE_ALPHABET = str.maketrans("-_", "+/")
-_LEAST_CODED = 8
-"""A shorter value's base64 cannot be told from ordinary text."""
-_LEAST_PART = 12
-"""A shorter part of a value says nothing, and may stand in ordinary text."""
-_PARTS = 3
-"""What is longer than this fraction of a value gives too much of it away."""
+_LEAST_WHOLE = 8
+"""Of a shorter value, neither a part nor its base64 can be told from ordinary text."""
+_USUAL_PART = 12
+"""So much of a value says nothing by itself, and may stand in ordinary text."""
 
 
 @dataclass(frozen=True)
@@ -129,8 +127,7 @@ class Form:
     def of(cls, text: str, *, is_coded: bool = False, folds: bool = True) -> Form:
         """Prepare to look for `text`."""
         text = text.replace("\u0130", "i").lower() if folds else text
-        length = len(text)
-        least = min(length, max(_LEAST_PART, math.ceil(length / _PARTS)))
+        length, least = len(text), _least_part(len(text))
         size = length if least == length else (least + 1) // 2
         starts = range(0, length - size + 1, size)
         blocks = tuple((start, text[start : start + size]) for start in starts)
@@ -158,6 +155,13 @@ class Form:
         return start, end
 
 
+def _least_part(length: int) -> int:
+    """How much of a value of that length gives it away: a third, or most of a short one."""
+    if length < _LEAST_WHOLE:
+        return length
+    return max(math.ceil(length / 3), min(_USUAL_PART, math.ceil(length * 2 / 3)))
+
+
 def _run(text: str, start: int, end: int) -> Span:
     """The whole of the coded text around a part of it."""
     while start > 0 and _CODED.match(text[start - 1]):
@@ -171,7 +175,7 @@ def _run(text: str, start: int, end: int) -> Span:
 def forms_of(value: str) -> tuple[Form, ...]:
     """The ways in which `value` is looked for in each view of a text."""
     plain = Form.of(value)
-    if len(value) < _LEAST_CODED:
+    if len(value) < _LEAST_WHOLE:
         return (plain,)
     data = value.encode("utf-8", "surrogatepass")
     coded = [Form.of(core, is_coded=True, folds=False) for core in _base64_cores(data)]

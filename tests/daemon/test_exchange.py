@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import key_spellings
+import msgspec
 import pytest
 from aiohttp.test_utils import make_mocked_request
 from proxy_harness import ZAI_KEY, settings_for
 
+from offramp_core.settings import Secret, Settings
 from offramp_daemon.exchange import Exchange
 from offramp_daemon.messages.answers.outcome import of_abandoned
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from offramp_daemon.messages.answers.outcome import Outcome
 
 SETTINGS = settings_for("http://127.0.0.1:9", "http://127.0.0.1:9")
@@ -82,3 +87,43 @@ def test_key_of_no_known_shape_is_not_recorded() -> None:
     exchange.finish(LEFT)
     record = exchange.record()
     assert (record.model, record.session_id) == ("***", "***")
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [
+        key_spellings.plain,
+        key_spellings.base64_of_an_address,
+        key_spellings.hexadecimal,
+        key_spellings.upper_case,
+        key_spellings.all_but_the_last,
+        key_spellings.percent_encoded,
+    ],
+)
+def test_credential_in_any_spelling_is_in_no_field_of_the_record(
+    spell: Callable[[str], str],
+) -> None:
+    for key in (ZAI_KEY, "opaque-corporate-key-Uv83nMq2"):
+        exchange = Exchange(make_mocked_request("POST", "/v1/messages"), SETTINGS)
+        exchange.credentials = ("opaque-corporate-key-Uv83nMq2",)
+        exchange.model = exchange.session_id = exchange.reason = spell(key)
+        exchange.finish(LEFT)
+        record = exchange.record()
+        assert (record.model, record.session_id, record.reason) == ("***",) * 3
+
+
+def with_key(key: str, name: str) -> Settings:
+    """Settings with a backend of that name, which has that key."""
+    zai = SETTINGS.backend("zai")
+    own = msgspec.structs.replace(zai, name=name, key=Secret(key))
+    return msgspec.structs.replace(SETTINGS, backends=(*SETTINGS.backends, own))
+
+
+@pytest.mark.parametrize(("key", "is_kept"), [("ollama", True), ("lm-studio-key-77", False)])
+def test_key_that_is_a_name_of_the_settings_is_no_secret(key: str, is_kept: bool) -> None:
+    settings = with_key(key, "ollama")
+    exchange = Exchange(make_mocked_request("POST", "/v1/messages"), settings)
+    exchange.model = f"{key}/llama3"
+    exchange.finish(LEFT)
+    assert exchange.record().model == (f"{key}/llama3" if is_kept else "***")
+    assert (Secret(key) in settings.secrets()) is not is_kept

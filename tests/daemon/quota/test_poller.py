@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from proxy_harness import ZAI_KEY, settings_for
 from quota_desk import Desk, desk_at
-from raw_upstream import Connection, raw_upstream
+from raw_upstream import Connection, json_answer, raw_upstream
 
 from offramp_core.quota import windows
 from offramp_core.services import SERVICES
@@ -378,6 +378,36 @@ async def test_page_that_is_compressed_unasked_is_read_within_bounds(tmp_path, c
         assert round_.plan is not None
         assert round_.plan.problem == problem
         assert [each.used for each in round_.plan.windows] == ([] if problem else [0.05])
+
+
+@pytest.mark.parametrize(
+    ("level", "known"),
+    [
+        ("max", "max"),
+        (ZAI_KEY, None),
+        (ZAI_KEY[:40], None),
+        (ZAI_KEY[9:45], None),
+        (ZAI_KEY[:32].upper(), None),
+        ("sk-ant-oat01-Xk3vP9aQw7LmZt", None),
+    ],
+)
+async def test_level_of_the_plan_that_holds_a_key_is_not_kept(tmp_path, level, known):
+    limit = {"unit": 6, "number": 1, "percentage": 5}
+    body = msgspec.json.encode({"code": 200, "data": {"level": level, "limits": [limit]}})
+
+    async def answer(connection: Connection) -> None:
+        await connection.write(json_answer(body))
+
+    async with (
+        raw_upstream(answer) as upstream,
+        polling(tmp_path, f"{upstream.url}/api/anthropic") as round_,
+    ):
+        round_.desk.keeper.note_use("zai")
+        await round_.ended()
+        assert round_.plan is not None
+        assert round_.plan.level == known
+    for file in tmp_path.rglob("*"):
+        assert known or not file.is_file() or level.encode() not in file.read_bytes()
 
 
 async def test_page_that_is_silent_is_given_up(zai, tmp_path):
