@@ -62,7 +62,10 @@ def only_one(file: Path) -> Iterator[TrayLock]:
     try:
         _lock(descriptor)
         os.ftruncate(descriptor, 0)  # what one before has left is about another process
-        yield TrayLock(descriptor)
+        try:
+            yield TrayLock(descriptor)
+        finally:
+            os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
 

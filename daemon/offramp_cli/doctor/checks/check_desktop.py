@@ -29,6 +29,7 @@ TrayState = Literal[
     "mac shows",
     "mac hides",
     "mac unknown",
+    "mac without tray",
     "no desktop",
     "no bus",
     "no watcher",
@@ -87,15 +88,15 @@ def judge(tray: TrayFacts) -> Iterator[Remark]:
     match tray.state:
         case "mac shows":
             yield ok("The menu bar shows the icon.")
-            yield note(menu_bar_text.NOTIFICATION_NOTE, menu_bar_text.NOTIFICATION_CURE)
         case "mac hides":
             yield note(
                 "The tray runs, but the menu bar does not show its icon.",
                 menu_bar_text.hidden_icon_cure(),
             )
-            yield note(menu_bar_text.NOTIFICATION_NOTE, menu_bar_text.NOTIFICATION_CURE)
         case "mac unknown":
-            yield ok("The tray does not run, or has just started: its icon was not looked at.")
+            yield ok("The tray runs; whether the menu bar shows its icon is not known yet.")
+        case "mac without tray":
+            yield ok("The tray does not run, so its icon was not looked at.")
         case "no desktop":
             yield note(
                 "This session has no desktop (neither WAYLAND_DISPLAY nor DISPLAY is set).",
@@ -114,6 +115,8 @@ def judge(tray: TrayFacts) -> Iterator[Remark]:
             )
         case "ready":
             yield ok(f"A panel shows tray icons{on}.")
+    if tray.state in {"mac shows", "mac hides", "mac unknown"}:
+        yield note(menu_bar_text.NOTIFICATION_NOTE, menu_bar_text.NOTIFICATION_CURE)
 
 
 def look_for_charts(libraries: Sequence[str] = _CHARTS) -> tuple[str, ...]:
@@ -135,7 +138,9 @@ def judge_charts(missing: Sequence[str]) -> Iterator[Remark]:
 def _on_mac(context: DoctorContext) -> TrayState:
     """What the tray found: only the process that has an icon can look at it."""
     tray = running_tray.find(context.paths.tray_lock_file)
-    if tray is None or tray.is_icon_shown is None:
+    if tray is None:
+        return "mac without tray"
+    if tray.is_icon_shown is None:
         return "mac unknown"
     return "mac shows" if tray.is_icon_shown else "mac hides"
 
