@@ -111,7 +111,7 @@ def edit_warnings(change: SettingsEdit, setup: ConnectionSetup) -> list[str]:
     )
     found += model_names.warnings(scopes.read(setup.places, setup.environ), setup.settings)
     if (token := setup.settings.client_token) is not None:
-        # Who answers is not asked: it would get the token, whoever it is.
+        # Without the token nobody can say who answers, and it is not sent to whoever that may be.
         return [*found, *warnings.of_token(setup.places, setup.environ, token)]
     answer = health_check.who_answers(setup.url)
     if answer != "offramp":

@@ -2,9 +2,9 @@
 
 A connection's owner is looked up once, with its first request. Root passes, who can read the keys
 anyway; and so do the users of this user's own containers (/etc/subuid). Where no owner can be
-found, the connection passes all the same, because Claude Code must not stop over it, and because
-no other user can bring that about: a socket here is always in the system's table. See
-docs/security.md.
+found, an open connection is served: Claude Code must not stop because a system says too little, and
+no other user can bring that about, since a socket of this machine is in the system's table.
+docs/security.md says more.
 """
 
 from __future__ import annotations
