@@ -35,10 +35,11 @@ if TYPE_CHECKING:
 
     from offramp_core.login_item.autostart import TraySwitch
     from offramp_core.paths import Paths
+    from offramp_core.usage.measure import Measure
     from offramp_core.usage.weeks import WeekBoundary
     from offramp_dashboard.data.filters import Selection
     from offramp_dashboard.data.pause_choices import PauseChoice
-    from offramp_dashboard.data.snapshot import DaemonSummary, Measure, Snapshot
+    from offramp_dashboard.data.snapshot import DaemonSummary, Snapshot
     from offramp_dashboard.theme import ThemeChoice
     from offramp_dashboard.window.geometry import WindowMemory
     from offramp_dashboard.window.styling import Styling

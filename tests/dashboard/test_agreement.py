@@ -14,9 +14,15 @@ from log_samples import OFFRAMP, environ_for
 
 from offramp_cli.demo.sample_history import write_history
 from offramp_core.paths import Paths
+from offramp_core.usage.measure import Measure
 from offramp_core.usage.weeks import WeekBoundary
 from offramp_dashboard.data.filters import Selection
-from offramp_dashboard.data.snapshot import Bars, FeedState, LogStatus, Measure, Snapshot
+from offramp_dashboard.data.snapshot import (
+    Bars,
+    FeedState,
+    LogStatus,
+    Snapshot,
+)
 from offramp_dashboard.data.snapshot_builder import SnapshotInput, compose
 from offramp_dashboard.data.usage.log_loader import LogReading
 from offramp_dashboard.data.usage.month_cache import MonthCache

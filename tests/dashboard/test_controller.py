@@ -20,9 +20,10 @@ from quota_samples import claude_week, keep, next_reset
 from offramp_cli.demo.sample_history import write_history
 from offramp_core.errors import OfframpError
 from offramp_core.paths import Paths
+from offramp_core.usage.measure import Measure
 from offramp_dashboard.controller import ChartsController
 from offramp_dashboard.data import filters
-from offramp_dashboard.data.snapshot import FeedState, Measure
+from offramp_dashboard.data.snapshot import FeedState
 from offramp_dashboard.theme import ThemeChoice
 from offramp_dashboard.window import geometry
 from offramp_dashboard.window.geometry import WindowMemory

@@ -29,6 +29,7 @@ from offramp_core.quota.windows import (
     encode_point,
 )
 from offramp_core.usage import state_events
+from offramp_core.usage.measure import Measure
 from offramp_core.usage.records import format_timestamp
 from offramp_core.usage.state_events import StateEvent
 from offramp_core.usage.weeks import Span, WeekBoundary
@@ -36,7 +37,7 @@ from offramp_dashboard.data import feed_worker
 from offramp_dashboard.data.feed_worker import FeedSources
 from offramp_dashboard.data.filters import Selection
 from offramp_dashboard.data.quota.quota_burnup import QuotaReport
-from offramp_dashboard.data.snapshot import FeedState, Measure, Snapshot
+from offramp_dashboard.data.snapshot import FeedState, Snapshot
 from offramp_dashboard.data.usage.log_loader import LogReading
 from offramp_dashboard.feed import Feed
 from offramp_dashboard.models.requests import RequestsModel

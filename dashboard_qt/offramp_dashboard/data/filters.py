@@ -9,7 +9,7 @@ import msgspec
 
 from offramp_core import atomic_file, private_files
 from offramp_core.errors import OfframpError
-from offramp_dashboard.data.snapshot import Measure
+from offramp_core.usage.measure import DEFAULT, Measure
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ class Selection:
     What is hidden is kept rather than what is shown, so that a new model shows by itself.
     """
 
-    measure: Measure = Measure.TOKENS
+    measure: Measure = DEFAULT
     hidden_providers: frozenset[str] = frozenset()
     hidden_models: frozenset[str] = frozenset()
     span: Span | None = None
@@ -53,7 +53,7 @@ class Selection:
 class _SavedFilters(msgspec.Struct, frozen=True, kw_only=True):
     """What the file holds."""
 
-    measure: Measure = Measure.TOKENS
+    measure: Measure = DEFAULT
     hidden_providers: frozenset[str] = frozenset()
     hidden_models: frozenset[str] = frozenset()
 

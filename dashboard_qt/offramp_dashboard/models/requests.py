@@ -174,6 +174,11 @@ class RequestsModel(QAbstractTableModel):
             last = self.index(len(self._shown) - 1, Column.TIME)
             self.dataChanged.emit(self.index(0, Column.TIME), last, [Qt.ItemDataRole.DisplayRole])
 
+    @property
+    def loaded(self) -> int:
+        """How many rows there are, those included that the filter hides."""
+        return len(self._rows)
+
     def rows(self) -> Sequence[RequestRow]:
         """What is shown, in its order: for export."""
         return tuple(self._shown)

@@ -181,7 +181,9 @@ def weeks_subtitle(snapshot: Snapshot) -> str:
     if weeks.pace is None:
         return ""
     end = number_text.day_and_clock(snapshot.week_summary.end)
-    return f"≈ {number_text.short(weeks.pace)} by {end} at this pace"
+    low, high = number_text.short(weeks.pace.low), number_text.short(weeks.pace.high)
+    band = f" ({low} to {high})" if low != high else ""
+    return f"about {number_text.short(weeks.pace.likely)} by {end}{band}"
 
 
 def split_subtitle(snapshot: Snapshot) -> str:

@@ -81,6 +81,8 @@ class RequestsView(QFrame):
         self._empty = QLabel("No request matches", self.table.viewport())
         self._empty.setProperty("rank", "muted")
         self._empty.hide()
+        self._whole = 0
+        """Requests in the range, or ever, whether they are in the table or not."""
         self._hidden: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
         self._lay_out()
         model.counted.connect(self._show_count)
@@ -103,7 +105,9 @@ class RequestsView(QFrame):
         delegate = self.table.itemDelegate()
         assert isinstance(delegate, _Cells)
         delegate.backends = tuple(choice.key for choice in snapshot.providers)
+        self._whole = snapshot.requests
         self._refilter()
+        self._show_count(self._model.rowCount(), self._model.loaded)
 
     @property
     def count_text(self) -> str:
@@ -170,14 +174,21 @@ class RequestsView(QFrame):
             )
         )
 
-    def _show_count(self, shown: int, whole: int) -> None:
-        self._count.setText(
-            f"{number_text.exact(shown)} of {number_text.exact(whole)}"
-            if shown != whole
-            else f"latest {number_text.exact(whole)}"
-        )
+    def _words_for(self, shown: int, loaded: int) -> str:
+        """How many rows there are, of how many requests; `loaded` are those that were searched."""
+        rows, whole = number_text.exact(shown), number_text.exact(max(self._whole, shown))
+        is_all = self._whole <= shown
+        if self.search.text().strip() or self.status.currentIndex():
+            searched = number_text.exact(loaded)
+            return f"{rows} found in {'the' if loaded >= self._whole else 'the latest'} {searched}"
+        if is_all:
+            return f"{rows} request{'s' * (shown != 1)}"
+        return f"latest {rows} of {whole} requests"
+
+    def _show_count(self, shown: int, loaded: int) -> None:
+        self._count.setText(self._words_for(shown, loaded))
         self._empty.setVisible(shown == 0)
-        self._empty.setText("No request matches" if whole else "No requests yet")
+        self._empty.setText("No request matches" if loaded else "No requests yet")
         self._empty.adjustSize()
         self._empty.move(GRID_PX, 2 * GRID_PX)
 

@@ -16,7 +16,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from offramp_dashboard.data.snapshot import DaemonCondition, DaemonSummary, Measure
+from offramp_core.usage.measure import Measure
+from offramp_dashboard.data.snapshot import DaemonCondition, DaemonSummary
 from offramp_dashboard.plain_tooltips import tip
 from offramp_dashboard.theme import GRID_PX, LIGHT
 from offramp_dashboard.views.widgets.card import ElidedLabel

@@ -16,10 +16,10 @@ from PySide6.QtWidgets import (
 )
 
 from offramp_core.settings import ANTHROPIC
+from offramp_core.usage.measure import Measure
 from offramp_core.wording.formatting import format_duration, format_percent, format_tokens, share
 from offramp_dashboard import plain_tooltips
 from offramp_dashboard.data.display_names import backend_name
-from offramp_dashboard.data.snapshot import Measure
 from offramp_dashboard.theme import CAPTION, FIGURE, GRID_PX, HERO, LIGHT
 from offramp_dashboard.views.style import number_text
 from offramp_dashboard.views.style.fonts import scaled
@@ -185,19 +185,27 @@ class WeekSummaryView(QFrame):
         series_fills = SeriesFills.of(self._snapshot)
         counted = [(part, _value(part, measure)) for part in week_summary.parts]
         total = sum(value for _, value in counted)
-        delegated = sum(value for part, value in counted if _is_delegated(part))
-        self._share.setText(format_percent(share(delegated, total)) if total else _NOTHING)
-        self._share_caption.set_full_text(
-            f"of {measure.value} delegated" if total else "nothing this week yet"
-        )
-        ordered = sorted(counted, key=lambda each: not _is_delegated(each[0]))
-        fills = [(value, series_fills.fill(self._theme, part.backend)) for part, value in ordered]
+        delegated = sum(value for part, value in counted if _is_delegated(part.backend))
+        if not total:
+            self._say_share(_NOTHING, "nothing this week yet")
+        elif _has_both_sides(self._snapshot):
+            which = "shown " if _hides_any(self._snapshot) else ""
+            percent = format_percent(share(delegated, total))
+            self._say_share(percent, f"of {which}{measure.value} delegated")
+        else:
+            shown = [each.name for each in self._snapshot.providers if each.is_on]
+            self._say_share(number_text.short(total), f"{measure.value}, {', '.join(shown)} only")
+        fills = [(value, series_fills.fill(self._theme, part.backend)) for part, value in counted]
         self._bar.show_parts(fills, self._theme)
         texts = [
-            f"{backend_name(part.backend)} {number_text.short(value)}" for part, value in ordered
+            f"{backend_name(part.backend)} {number_text.short(value)}" for part, value in counted
         ]
         self._parts.set_full_text("   ·   ".join(texts))
         self._bar.setAccessibleName(", ".join(texts))
+
+    def _say_share(self, figure: str, caption: str) -> None:
+        self._share.setText(figure)
+        self._share_caption.set_full_text(caption)
 
     def _show_counts(self, week_summary: WeekSummary, snapshot: Snapshot) -> None:
         now, before = week_summary.parts, week_summary.last_week_parts
@@ -210,8 +218,8 @@ class WeekSummaryView(QFrame):
             notes[0] = number_text.change_text(requests, sum(part.requests for part in before))
             notes[1] = number_text.change_text(tokens, sum(part.tokens for part in before))
             last = sum(part.errors for part in before)
-            part = f"{format_percent(share(errors, requests))}, " if errors else ""
-            notes[2] = f"{part}{number_text.exact(last)} last week by now"
+            part = f"{format_percent(share(errors, requests))}; " if errors else ""
+            notes[2] = f"{part}{number_text.exact(last)} by this time last week"
         self.requests.show_value(
             number_text.short(requests), notes[0], tip=number_text.exact(requests)
         )
@@ -220,6 +228,10 @@ class WeekSummaryView(QFrame):
 
     def _show_savings(self, week_summary: WeekSummary) -> None:
         savings = week_summary.savings
+        assert self._snapshot is not None
+        if hidden := _hidden_delegates(self._snapshot):
+            self.saved.show_value(_NOTHING, f"{', '.join(hidden)} hidden")
+            return
         if savings is None:
             self.saved.show_value(_NOTHING, "estimate to come")
             return
@@ -232,8 +244,8 @@ class WeekSummaryView(QFrame):
             tip += f" Without {unpriced} tokens of models that the list"
             tip += " does not know."
         amount = number_text.dollars(savings.usd)
-        dated = f"estimate, {number_text.full_date(savings.priced_on)}"
-        self.saved.show_value(f"≈ {amount}", dated)
+        dated = f"estimate, prices of {number_text.full_date(savings.priced_on)}"
+        self.saved.show_value(amount if amount.startswith("<") else f"≈ {amount}", dated)
         self.saved.setToolTip(plain_tooltips.tip(tip))
 
 
@@ -241,5 +253,21 @@ def _value(part: BackendTotals, measure: Measure) -> int:
     return part.requests if measure is Measure.REQUESTS else part.tokens
 
 
-def _is_delegated(part: BackendTotals) -> bool:
-    return part.backend not in (None, ANTHROPIC)
+def _is_delegated(backend: str | None) -> bool:
+    return backend not in (None, "", ANTHROPIC)
+
+
+def _hides_any(snapshot: Snapshot) -> bool:
+    return not all(each.is_on for each in (*snapshot.providers, *snapshot.models))
+
+
+def _hidden_delegates(snapshot: Snapshot) -> list[str]:
+    """The delegates' names where every one of them is hidden, so that none of it is counted."""
+    delegates = [each for each in snapshot.providers if _is_delegated(each.key)]
+    return [] if any(each.is_on for each in delegates) else [each.name for each in delegates]
+
+
+def _has_both_sides(snapshot: Snapshot) -> bool:
+    """Whether there is a split to tell of: neither Claude nor all delegates are hidden."""
+    is_claude_on = all(each.is_on for each in snapshot.providers if each.key == ANTHROPIC)
+    return is_claude_on and not _hidden_delegates(snapshot)

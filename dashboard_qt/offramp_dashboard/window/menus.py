@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 
+from offramp_core.usage.measure import Measure
 from offramp_dashboard.data.pause_choices import PauseChoice
-from offramp_dashboard.data.snapshot import DaemonCondition, Measure
+from offramp_dashboard.data.snapshot import DaemonCondition
 from offramp_dashboard.theme import ThemeChoice
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ import pytest
 from privileges import without_root
 
 from offramp_core.errors import OfframpError
+from offramp_core.usage.measure import Measure
 from offramp_core.usage.weeks import Span
 from offramp_dashboard.data import filters
 from offramp_dashboard.data.filters import Selection
-from offramp_dashboard.data.snapshot import Measure
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from usage_samples import boundaries, logs_before, nows, record
 
 from offramp_core.usage.aggregation import fold
+from offramp_core.usage.measure import Measure
 from offramp_core.usage.weeks import Span, WeekBoundary
 from offramp_dashboard.data.events.pauses import PausePeriod
 from offramp_dashboard.data.filters import Selection
 from offramp_dashboard.data.snapshot import (
     FeedState,
     LogStatus,
-    Measure,
     PauseMark,
     Savings,
     Snapshot,
@@ -290,11 +290,43 @@ def test_unread_time_is_said_to_be_incomplete() -> None:
     assert later.week_summary.last_week_parts is not None
 
 
-def test_pace_carries_the_week_on_as_it_went() -> None:
+def test_pace_without_earlier_weeks_is_a_straight_line_with_a_wide_band() -> None:
     elapsed = NOW - WEEK_START
     log = [record(WEEK_START + elapsed * part / 10) for part in range(10)]
     week = timedelta(days=7)
-    assert picture_of(log).weeks.pace == round(10 * (week / elapsed))
+    pace = picture_of(log).weeks.pace
+    to_come = 10 * (week / elapsed) - 10
+    assert pace is not None
+    assert pace.likely == round(10 + to_come)
+    assert (pace.low, pace.high) == (round(10 + to_come / 2), round(10 + to_come * 1.5))
+
+
+@pytest.mark.parametrize("busier", [1, 3])
+def test_pace_follows_the_shape_of_earlier_weeks(busier: int) -> None:
+    """Work lies on Monday to Wednesday: by Saturday 10:41 hardly anything of a week is done."""
+    log = [record(WEEK_START - timedelta(weeks=7))]
+    for ago in (1, 2, 3):
+        start = WEEK_START - timedelta(weeks=ago)
+        log += [record(start + timedelta(hours=12)) for _ in range(10)]
+        log += [record(start + timedelta(days=4)) for _ in range(90)]
+    log += [record(WEEK_START + timedelta(hours=12)) for _ in range(10 * busier)]
+
+    pace = picture_of(log).weeks.pace
+
+    straight = 10 * busier * 7 / 1.5
+    assert pace is not None
+    assert pace.likely == 100 if busier == 1 else 100 < pace.likely < 300
+    assert pace.likely > straight or busier == 3
+    assert pace.low < pace.likely < pace.high
+
+
+def test_pace_of_a_week_without_requests_is_that_of_the_weeks_before() -> None:
+    log = [record(WEEK_START - timedelta(weeks=7))]
+    for ago in (1, 2, 3):
+        log += [record(WEEK_START - timedelta(weeks=ago) + timedelta(days=4)) for _ in range(50)]
+    pace = picture_of(log).weeks.pace
+    assert pace is not None
+    assert pace.likely == 50
 
 
 def test_pace_is_not_told_too_early_or_of_nothing() -> None:

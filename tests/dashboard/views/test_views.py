@@ -11,9 +11,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 from sample_snapshots import NOW, chosen_snapshot, empty_snapshot, full_snapshot, single_snapshot
 
+from offramp_core.usage.measure import Measure
 from offramp_core.usage.records import RequestRecord
 from offramp_dashboard.data.request_rows import RequestRow, row_of
-from offramp_dashboard.data.snapshot import FilterOption, Measure
+from offramp_dashboard.data.snapshot import FilterOption
 from offramp_dashboard.models.requests import Column, RequestsModel
 from offramp_dashboard.views.filter_bar import FilterBar
 from offramp_dashboard.views.requests_view import RequestsView
@@ -243,16 +244,16 @@ def test_search_and_status_narrow_the_table(
     table: RequestsView, requests_model: RequestsModel, qtbot: QtBot
 ) -> None:
     requests_model.reset(_rows(30))
-    assert table.count_text == "latest 30"
+    assert table.count_text == "30 requests"
 
     qtbot.keyClicks(table.search, "opus")
-    assert table.count_text == "10 of 30"
+    assert table.count_text == "10 found in the 30"
 
     table.status.setCurrentText("Failed")
-    assert table.count_text == "1 of 30"
+    assert table.count_text == "1 found in the 30"
 
     table.search.setText("nobody")
-    assert table.count_text == "0 of 30"
+    assert table.count_text == "0 found in the 30"
 
 
 def test_filters_of_the_window_hold_for_the_table(
@@ -264,7 +265,7 @@ def test_filters_of_the_window_hold_for_the_table(
 
     table.show_snapshot(replace(full, providers=off))
 
-    assert table.count_text == "10 of 30"
+    assert table.count_text == "10 found in the 30"
 
 
 def test_table_follows_the_newest(table: RequestsView, requests_model: RequestsModel) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _SAMPLE_PX = 24
 _LINES: tuple[tuple[str, float, tuple[float, ...], bool], ...] = (
     ("used", quota_curve.LINE_PX, (), False),
-    ("at this pace", quota_curve.LINE_PX, quota_curve.DOTS, False),
+    ("expected", quota_curve.LINE_PX, quota_curve.DOTS, False),
     ("even pace", 1.0, quota_curve.EVEN_PACE, True),
     ("nothing was told", quota_curve.THIN_PX, quota_curve.DASHES, False),
 )

@@ -16,6 +16,7 @@ from offramp_dashboard.theme import DARK, Theme
 from offramp_dashboard.views.charts.bars_chart import BarsChart
 from offramp_dashboard.views.charts.split_chart import SplitChart
 from offramp_dashboard.views.charts.weeks_chart import WeeksChart
+from offramp_dashboard.views.style import number_text
 from offramp_dashboard.views.style.series_fills import SeriesFills
 
 if TYPE_CHECKING:
@@ -202,17 +203,25 @@ def test_one_model_at_two_backends_has_two_fills(theme: Theme) -> None:
 def test_week_that_runs_shows_its_pace(weeks: WeeksChart) -> None:
     readout = weeks.readout(7)
 
-    assert readout.rows[-1].name == "at this pace"
-    assert readout.rows[-1].value == f"{SNAPSHOT.weeks.pace:,}"
+    assert SNAPSHOT.weeks.pace is not None
+    expected = number_text.short(SNAPSHOT.weeks.pace.likely)
+    assert [(row.name, row.value) for row in readout.rows[-2:]] == [
+        ("expected", f"≈ {expected}"),
+        (
+            "in 4 of 5 weeks",
+            f"{number_text.short(SNAPSHOT.weeks.pace.low)} \N{EN DASH} "
+            f"{number_text.short(SNAPSHOT.weeks.pace.high)}",
+        ),
+    ]
     assert readout.note == "since Thu 22:00"
-    assert weeks.highest == SNAPSHOT.weeks.pace
+    assert weeks.highest == SNAPSHOT.weeks.pace.likely
     assert weeks.shown_labels()[-1] == "This week"
 
 
 def test_week_without_a_pace_shows_none(weeks: WeeksChart) -> None:
     weeks.show_weeks(replace(SNAPSHOT.weeks, pace=None), SHADES, SNAPSHOT.taken)
 
-    assert "at this pace" not in [row.name for row in weeks.readout(7).rows]
+    assert "expected" not in [row.name for row in weeks.readout(7).rows]
 
 
 def test_split_says_shares_and_pauses(split: SplitChart) -> None:
