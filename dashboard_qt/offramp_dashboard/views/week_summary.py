@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QPainter, QPen
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
@@ -28,6 +29,8 @@ from offramp_dashboard.views.widgets.card import ElidedLabel
 from offramp_dashboard.views.widgets.split_bar import SplitBar
 
 if TYPE_CHECKING:
+    from PySide6.QtGui import QKeyEvent, QMouseEvent, QPaintEvent
+
     from offramp_dashboard.data.snapshot import BackendTotals, Snapshot, WeekSummary
     from offramp_dashboard.theme import Theme
 
@@ -61,11 +64,21 @@ class _Caption(QLabel):
 
 
 class Figure(QWidget):
-    """A number with its name above and a line about it below."""
+    """A number with its name above and a line about it below.
 
-    def __init__(self, name: str, parent: QWidget | None = None) -> None:
-        """`name` is what it counts."""
+    Signals:
+        chosen(): it was clicked, or Enter was pressed on it, where it leads somewhere.
+    """
+
+    chosen = Signal()
+
+    def __init__(self, name: str, parent: QWidget | None = None, *, leads_to: str = "") -> None:
+        """`name` is what it counts; `leads_to` is what a click shows, if it does anything."""
         super().__init__(parent)
+        self._leads_to = leads_to
+        if leads_to:
+            self.setCursor(Qt.CursorShape.PointingHandCursor)
+            self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._name = QLabel(name)
         self._name.setProperty("rank", "muted")
         self._name.setFont(scaled(self.font(), CAPTION))
@@ -85,9 +98,32 @@ class Figure(QWidget):
         """Show these; `tip` has the number in full."""
         self._value.setText(value)
         self._caption.setText(caption)
-        self.setToolTip(plain_tooltips.tip(tip))
+        whole = "\n".join(filter(None, (tip, self._leads_to)))
+        self.setToolTip(plain_tooltips.tip(whole))
         said = f"{self._name.text()}: {tip or value}"
         self.setAccessibleName(f"{said}, {caption}" if caption else said)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
+        """Lead on."""
+        if self._leads_to and event.button() is Qt.MouseButton.LeftButton:
+            self.chosen.emit()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+        """Lead on by Enter or Space."""
+        keys = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space)
+        if self._leads_to and event.key() in keys:
+            self.chosen.emit()
+        else:
+            super().keyPressEvent(event)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        """Draw the keyboard's ring."""
+        super().paintEvent(event)
+        if self.hasFocus():
+            painter = QPainter(self)
+            painter.setPen(QPen(self.palette().link().color(), 2))
+            painter.drawRoundedRect(self.rect().adjusted(1, 1, -1, -1), 4, 4)
+            painter.end()
 
     @property
     def value(self) -> str:
@@ -121,7 +157,7 @@ class WeekSummaryView(QFrame):
         self._parts.setProperty("rank", "muted")
         self.requests = Figure("Requests")
         self.tokens = Figure("Tokens")
-        self.errors = Figure("Errors")
+        self.errors = Figure("Errors", leads_to="Click to see the requests that failed")
         self.saved = Figure("Delegated, at list prices")
         self._lay_out()
 
@@ -158,7 +194,8 @@ class WeekSummaryView(QFrame):
         start = week_summary.start
         left = format_duration(week_summary.end.timestamp() - snapshot.taken.timestamp())
         self._week.set_full_text(
-            f"This week, since {number_text.day_and_clock(start)}  ·  {left} left"
+            f"This week, since {number_text.day_and_clock(start)} {start:%Z}".rstrip()
+            + f"  ·  {left} left"
         )
         self._show_split(week_summary, snapshot.measure)
         self._show_counts(week_summary, snapshot)

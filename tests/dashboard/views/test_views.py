@@ -15,7 +15,7 @@ from offramp_core.usage.measure import Measure
 from offramp_core.usage.records import RequestRecord
 from offramp_dashboard.data.request_rows import RequestRow, row_of
 from offramp_dashboard.data.snapshot import FilterOption
-from offramp_dashboard.models.requests import Column, RequestsModel
+from offramp_dashboard.models.columns import Column
 from offramp_dashboard.views.filter_bar import FilterBar
 from offramp_dashboard.views.requests_view import RequestsView
 from offramp_dashboard.views.style.series_fills import SeriesFills
@@ -25,6 +25,7 @@ from offramp_dashboard.views.week_summary import WeekSummaryView
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
+    from offramp_dashboard.models.requests import RequestsModel
     from offramp_dashboard.theme import Theme
 
 

@@ -57,6 +57,7 @@ class WeeksChart(Chart):
         super().set_theme(theme)
         font = self.caption_font()
         self._item.set_look(font, theme.text)
+        self._item.set_seam(theme.card)
         self.head_px = QFontMetricsF(font).height() + 2
         self.set_extent(self.bar_count, self.highest)
         self._redraw()
@@ -120,12 +121,15 @@ class WeeksChart(Chart):
                 fill = series_fills.fill(self.theme, backend)
                 blocks.append(BarBlock(level, level + value, fill))
                 level += value
-        label = number_text.short(level) if level else ""
+        count, sign = level, ""
         if week.is_current and (expected := _expected(weeks)) > level:
             fill = self.theme.fill(None)
             blocks.append(BarBlock(level, expected, fill, is_expected=True))
-            label = f"≈ {number_text.short(expected)}"
-        return StackedBar(tuple(blocks), label)
+            count, sign = expected, "≈"
+        if not count:
+            return StackedBar(tuple(blocks))
+        label = f"{sign} {number_text.short(count)}".lstrip()
+        return StackedBar(tuple(blocks), label, f"{sign}{number_text.shorter(count)}")
 
 
 def _expected(weeks: Weeks) -> int:

@@ -36,6 +36,9 @@ _PER_LEVEL_PX = 28
 class QuotaChart(Chart):
     """Draws a `BurnUp`."""
 
+    takes_clicks = False
+    """Its bars are no bars to look at, only what the pointer tells apart."""
+
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         """Nothing is drawn yet."""
         super().__init__(name, parent)
@@ -159,8 +162,8 @@ def _used_at(burn_up: BurnUp, moment: datetime) -> tuple[str, str]:
     before = points[max(0, at - 1)]
     if at < len(points) and points[at].is_after_gap:
         low, high = percent_text(before.used), percent_text(points[at].used)
-        return f"{low} {number_text.DASH} {high}", "nothing was told then"
+        return f"{low} {number_text.DASH} {high}", "no reading then"
     if at == len(points) and moment.timestamp() > burn_up.told_at.timestamp():
         told = number_text.moment_text(burn_up.told_at, burn_up.now)
-        return percent_text(before.used), f"last told {told}"
+        return percent_text(before.used), f"last read {told}"
     return percent_text(before.used), ""

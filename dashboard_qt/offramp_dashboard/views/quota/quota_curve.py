@@ -24,15 +24,14 @@ if TYPE_CHECKING:
 
 WHOLE = 100
 LINE_PX = 2.0
-THIN_PX = 1.25
-DASHES = (4.0, 3.0)
+THIN_PX = 1.5
+DASHES = (5.0, 2.0, 1.0, 2.0)
 DOTS = (1.0, 2.5)
 EVEN_PACE = (6.0, 4.0)
 
 _DOT_PX = 4.0
 _LABEL_GAP_PX = 5.0
 _AREA = 0.16
-_BEFORE = 0.4
 
 
 def line_pen(colour: str, width_px: float, pattern: Sequence[float] = ()) -> QPen:
@@ -112,12 +111,8 @@ class _Drawing:
         if not self._burn_up.before:
             return
         solid, gaps = self._lines(self._burn_up.before)
-        colour = QColor(self._theme.muted)
-        colour.setAlphaF(_BEFORE)
         for path, pattern in ((solid, ()), (gaps, DASHES)):
-            pen = line_pen(self._theme.muted, THIN_PX, pattern)
-            pen.setColor(colour)
-            self._painter.strokePath(path, pen)
+            self._painter.strokePath(path, line_pen(self._theme.faint, THIN_PX, pattern))
 
     def _draw_used(self) -> None:
         points = self._burn_up.points

@@ -85,6 +85,12 @@ def short(count: int) -> str:
     return exact(count) if abs(count) < 10_000 else format_tokens(count)
 
 
+def shorter(count: int) -> str:
+    """At most two digits that say something: `62M`, `6.2M`."""
+    exponent = max(0, len(str(abs(count))) - 2)
+    return format_tokens(round(count, -exponent)).replace(".0", "")
+
+
 def dollars(amount: float) -> str:
     """`$4.20`, `$412`, `$12,400`: no cents where nobody counts them; `<$0.01` is not nothing."""
     if 0 < amount < 0.005:

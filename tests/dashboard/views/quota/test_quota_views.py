@@ -75,13 +75,13 @@ def chart(qtbot: QtBot, theme: Theme) -> QuotaChart:
             27,
             "14:15 \u2013 14:20",
             {"used": "32% \u2013 34%", "at even pace": "47%"},
-            "nothing was told then",
+            "no reading then",
         ),
         (
             41,
             "15:25 \u2013 15:30",
             {"used": "41%", "at even pace": "70%"},
-            "last told 15:22",
+            "last read 15:22",
         ),
         (
             59,
