@@ -165,7 +165,7 @@ class ChartsController(QObject):
         buffer = QBuffer(image)
         buffer.open(QIODevice.OpenModeFlag.WriteOnly)
         # By way of memory: a full disk must not leave half an image in the place of another.
-        if not self.window.picture().save(buffer, _image_format(file).encode()):
+        if not self.window.picture().save(buffer, _image_format(file)):
             raise OfframpError(
                 f"{file} can't be written as an image.",
                 hint="Choose a name that ends in .png.",

@@ -200,7 +200,8 @@ class LogReader:
                 if file is not None and file.identity in self._positions:
                     end = self._positions[file.identity].offset
                     if before is not None:
-                        end = min(end, self._find_end(file, before + SLACK))
+                        found = self._find_end(file, before + SLACK)
+                        end = self._end_of_lines(file, min(end, found))
                     yield from self._lines_backwards(file, end)
 
     def _read_blocks(self) -> Iterator[tuple[_LogFile, bytes]]:
@@ -307,9 +308,9 @@ class LogReader:
             begin = end
         return None
 
-    def _end_of_lines(self, file: _LogFile) -> int:
-        """Return the offset after the last newline."""
-        end = file.size
+    def _end_of_lines(self, file: _LogFile, end: int | None = None) -> int:
+        """Return the offset after the last newline, or after the last one before `end`."""
+        end = file.size if end is None else end
         while end:
             begin = max(0, end - _PROBE_BYTES)
             newline = self._pread(file, end - begin, begin).rfind(b"\n")

@@ -304,6 +304,11 @@ class SettingsDialog(QDialog):
         label.setFixedHeight(field.first_line_px())
         self._form.addRow(label, field)
 
+    def label_of(self, field: Field) -> QLabel | None:
+        """The label that stands beside `field`."""
+        label = self._form.labelForField(field)
+        return label if isinstance(label, QLabel) else None
+
     # How it is read.
 
     def _shown_values(self) -> dict[str, Any]:
@@ -344,7 +349,8 @@ class SettingsDialog(QDialog):
             if field is None:
                 self._say(str(error))
                 continue
-            said.setdefault(name, []).append(form.field_error(error))
+            where = f"Route {row + 1}: " if row >= 0 else ""
+            said.setdefault(name, []).append(f"{where}{form.field_error(error)}")
             editor = field.editor
             wrong = editor.mark(row, key) if isinstance(editor, RoutesEditor) else editor
             first.append((order.index(name), wrong))

@@ -213,6 +213,11 @@ class WeekSummaryView(QFrame):
         return self._share.text()
 
     @property
+    def share_caption(self) -> str:
+        """What the share is of."""
+        return self._share_caption.full_text
+
+    @property
     def split_text(self) -> str:
         """The backends' parts in words."""
         return self._parts.full_text

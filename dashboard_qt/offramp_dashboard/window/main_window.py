@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from PySide6.QtGui import (
         QCloseEvent,
         QHideEvent,
-        QImage,
         QKeyEvent,
+        QPixmap,
         QResizeEvent,
         QShowEvent,
     )
@@ -203,7 +203,7 @@ class ChartsWindow(QMainWindow):
         if self.snapshot is not None:
             self._draw(self.snapshot)
 
-    def picture(self) -> QImage:
+    def picture(self) -> QPixmap:
         """The page in full, with a title, what it shows, and the legend."""
         is_quota, snapshot = self.page == _QUOTA, self.snapshot
         notes = picture.notes_of(snapshot, is_filtered=not is_quota) if snapshot else []

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter
+from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPixmap
 
 from offramp_dashboard.theme import CAPTION, GRID_PX, HEADING
 from offramp_dashboard.views.style import number_text
@@ -57,12 +57,12 @@ class PagePicture:
         self._title_font = scaled(page.font(), HEADING, is_bold=True)
         self._font = scaled(page.font(), CAPTION)
 
-    def image(self) -> QImage:
+    def image(self) -> QPixmap:
         """Draw it, as sharp as the screen is."""
         ratio = self._page.devicePixelRatioF()
         width, head = float(self._page.width()) + 2 * _MARGIN_PX, self._head(None)
         height = head + self._page.height() + _MARGIN_PX
-        image = QImage(round(width * ratio), round(height * ratio), QImage.Format.Format_RGB32)
+        image = QPixmap(round(width * ratio), round(height * ratio))
         image.setDevicePixelRatio(ratio)
         image.fill(QColor(self._theme.window))
         painter = QPainter(image)

@@ -432,3 +432,52 @@ def test_recent_slots_are_let_go_as_time_goes_by() -> None:
     for minutes in range(0, 60 * 24, 3):
         past.add([record(NOW + timedelta(minutes=minutes))], NOW + timedelta(minutes=minutes))
     assert past.recent_cells <= 81
+
+
+WEEKLY_LOG = [
+    record(WEEK_START - timedelta(hours=hours), tokens=(hours, 1, 0, 0))
+    for hours in range(2, 24 * 7 * 5, 5)
+]
+
+
+@pytest.mark.parametrize(("first", "last"), [(3, 3), (4, 6), (3, 6), (6, 7)])
+def test_weeks_that_are_dragged_count_what_their_bars_said(first: int, last: int) -> None:
+    plain = picture_of(WEEKLY_LOG)
+    weeks = plain.weeks.weeks[first : last + 1]
+    span = Span(weeks[0].start, weeks[-1].end)
+    seen = picture_of(WEEKLY_LOG, replace(REQUESTS, span=span))
+    assert seen.chosen is not None
+    assert seen.chosen.edges[0] == weeks[0].start
+    assert seen.chosen.edges[-1] == min(weeks[-1].end, seen.chosen.edges[-1])
+    assert sum(totals(seen.chosen)) == sum(value for week in weeks for _, value in week.values)
+
+
+@settings(deadline=None)
+@given(
+    situations(),
+    st.timedeltas(timedelta(0), timedelta(days=60)),
+    st.timedeltas(timedelta(minutes=1), timedelta(days=40)),
+)
+def test_range_is_the_same_in_every_chart_and_figure(
+    situation: tuple[list[UsageRecord], datetime, WeekBoundary], ago: timedelta, length: timedelta
+) -> None:
+    log, now, boundary = situation
+    span = Span(now - ago, now - ago + length)
+    seen = picture_of(log, replace(REQUESTS, span=span), now=now, boundary=boundary)
+    if seen.chosen is None:
+        return
+    edges = seen.chosen.edges
+    assert seen.split.bars.edges == edges
+    assert seen.tokens.start == edges[0]
+    assert seen.requests == sum(totals(seen.chosen)) == sum(totals(seen.split.bars))
+    # No wider than a slot on either side.
+    assert span.start - edges[0] < timedelta(minutes=15)
+    assert edges[-1] - span.end < timedelta(minutes=15)
+
+
+def test_without_a_range_every_request_of_what_is_shown_is_counted() -> None:
+    log = [record(NOW - timedelta(days=age)) for age in range(60)]
+    log += [record(NOW, backend="anthropic", model="claude-opus-4-6") for _ in range(5)]
+    assert picture_of(log).requests == 65
+    hidden = replace(REQUESTS, hidden_providers=frozenset({"zai"}))
+    assert picture_of(log, hidden).requests == 5
