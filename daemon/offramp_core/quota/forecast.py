@@ -29,7 +29,7 @@ KEPT: Final = timedelta(days=36)
 _MOST_WEEKS = 4
 _MOST_DAYS = 28
 _MOST_SAMPLES = 12
-_STEPS = 48
+_STEPS = 42
 _DAY = timedelta(days=1)
 _WEEK = timedelta(days=7)
 _SAME_RESET = timedelta(minutes=5)
@@ -177,8 +177,10 @@ def _earlier(
         begin = _days_before(start, days, zone)
         if begin < past.first - _DAY:
             break
-        before, here = past.until(begin), past.until(_days_before(now, days, zone))
-        ahead = [past.until(_days_before(moment, days, zone)) - here for moment in moments]
+        # By the clock at both ends, and evenly between them: a zone is slow to ask.
+        lag = now - _days_before(now, days, zone)
+        before, here = past.until(begin), past.until(now - lag)
+        ahead = [past.until(moment - lag) - here for moment in moments]
         if here - before + ahead[-1] > 0:
             known.append((here - before, here - before + ahead[-1], ahead))
         if len(known) == _MOST_SAMPLES:

@@ -5,6 +5,7 @@ Pure. Amounts may be tokens, requests or parts of a plan, as long as all are of 
 
 from __future__ import annotations
 
+import math
 import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -48,19 +49,26 @@ def outlook(so_far: float, earlier: Sequence[EarlierSpan]) -> Outlook | None:
     A span that is busier than they were until now is expected to stay so, the more surely the
     more of it has passed. None where the earlier spans held nothing.
     """
-    usual = statistics.fmean(span.whole for span in earlier) if earlier else 0.0
+    usual = math.fsum(span.whole for span in earlier) / len(earlier) if earlier else 0.0
     if usual <= 0:
         return None
     prior = _TRUST * usual
-    level = (so_far + prior) / (statistics.fmean(span.by_now for span in earlier) + prior)
+    by_now = math.fsum(span.by_now for span in earlier) / len(earlier)
+    level = (so_far + prior) / (by_now + prior)
     level = min(max(level, _SLOWEST), _FASTEST)
     to_come = [level * span.ahead for span in earlier]
     likely = statistics.median(to_come)
     if len(to_come) > 1:
-        half = max(_BAND * statistics.stdev(to_come), _LEAST_BAND * likely)
+        half = max(_BAND * _deviation(to_come), _LEAST_BAND * likely)
     else:
         half = _ONE_SPAN_BAND * likely
     return Outlook(so_far + likely, so_far + max(0.0, likely - half), so_far + likely + half)
+
+
+def _deviation(values: Sequence[float]) -> float:
+    """Return the standard deviation of a sample; `statistics.stdev` counts in fractions, slowly."""
+    mean = math.fsum(values) / len(values)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
 def straight(so_far: float, passed: float, of: float = 1.0) -> Outlook:

@@ -331,7 +331,8 @@ class FilterBar(QWidget):
         self._menu.clear()
         for chip, (choice, is_provider) in zip(self._chips, self._choices(), strict=True):
             if chip.isHidden():
-                action = self._menu.addAction(chip.swatch_icon(), choice.name)
+                name = choice.name if choice.is_on else f"{choice.name} (hidden)"
+                action = self._menu.addAction(chip.swatch_icon(), name)
                 action.setCheckable(True)
                 action.setChecked(choice.is_on)
                 action.triggered.connect(

@@ -134,12 +134,27 @@ def test_dragging_chooses_a_range_either_way(day: BarsChart, qtbot: QtBot) -> No
         assert caught.args == [5, 9]
 
 
-def test_a_click_is_no_range(day: BarsChart, qtbot: QtBot) -> None:
+def test_a_click_chooses_its_bar(day: BarsChart, qtbot: QtBot) -> None:
     day.show_bars(SNAPSHOT.day, SHADES)
 
-    with qtbot.assertNotEmitted(day.range_dragged):
+    with qtbot.waitSignal(day.range_dragged) as caught:
         _mouse(day, QEvent.Type.MouseButtonPress, 5)
         _mouse(day, QEvent.Type.MouseButtonRelease, 5)
+    assert caught.args == [5, 5]
+
+
+def test_low_chart_has_a_scale_with_more_than_its_zero(day: BarsChart) -> None:
+    for height in (70, 96, 130, 400):
+        day.resize(500, height)
+        for factor in (1, 3, 7, 11):
+            scaled = tuple(
+                replace(each, values=tuple(value * factor for value in each.values))
+                for each in SNAPSHOT.day.series
+            )
+            day.show_bars(replace(SNAPSHOT.day, series=scaled), SHADES)
+            levels = day.count_levels()
+            assert len(levels) >= 2
+            assert levels[-1].position <= day.highest
 
 
 def test_keys_walk_along_the_bars_and_say_them(day: BarsChart, qtbot: QtBot) -> None:
