@@ -117,7 +117,7 @@ def is_in(watch: DaemonWatch, state: DaemonCondition) -> Callable[[], bool]:
         (
             status(backends=(BackendStatus(name="zai", key="missing"),)),
             DaemonCondition.NO_KEY,
-            "No key for zai",
+            "No key for Z.ai",
         ),
         (
             status(backends=(BackendStatus(name="zai", key="present"),)),

@@ -563,13 +563,13 @@ def test_table_shows_the_range_of_the_charts_however_far_back_it_is(
     chosen = watched.seen.last.chosen
     assert chosen is not None
     moments = [row.moment for row in model.rows()]
-    assert len(moments) == watched.seen.last.requests == 12
+    assert len(moments) == watched.seen.last.requests == 13
     assert all(chosen.edges[0] <= moment < chosen.edges[-1] for moment in moments)
     assert not model.canFetchMore(QModelIndex())
 
     write_log(log_dir, [record(NOW)])
     watched.until(lambda snapshot: sum(sum(one.values) for one in snapshot.recent.series) > 0)
-    assert len(model.rows()) == 12
+    assert len(model.rows()) == 13
 
     with qtbot.waitSignal(watched.feed.rows_reset, timeout=PATIENCE_MS):
         watched.feed.select(REQUESTS)

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from offramp_core.usage.aggregation import TimeGrid, UsageCells, by_backend, by_route, merge
 from offramp_core.usage.measure import Measure
 from offramp_core.usage.outlook import EarlierSpan, outlook, straight
-from offramp_core.usage.weeks import Span, WeekBoundary, a_week_before, days
+from offramp_core.usage.weeks import Span, WeekBoundary, a_week_before
 from offramp_core.wording.formatting import printable, share
-from offramp_dashboard.data import display_names
+from offramp_dashboard.data import bar_cuts, display_names
+from offramp_dashboard.data.bar_cuts import Range
 from offramp_dashboard.data.quota import quota_burnup
 from offramp_dashboard.data.quota.quota_burnup import QuotaSource
 from offramp_dashboard.data.snapshot import (
@@ -56,11 +57,6 @@ _EARLIEST_PACE = timedelta(hours=12)
 _PACE_WEEKS = 4
 """How many weeks before this one say how it goes on."""
 
-_HOUR = timedelta(hours=1)
-_MOST_QUARTERS = timedelta(hours=12)
-_MOST_HOURS = timedelta(days=4)
-_MOST_DAYS = timedelta(days=120)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotInput:
@@ -72,14 +68,6 @@ class SnapshotInput:
     pauses: Sequence[PausePeriod] = ()
     quota: QuotaSource = field(default_factory=QuotaSource)
     price: Callable[[UsageCells], Savings | None] = lambda _usage: None
-
-
-@dataclass(frozen=True, slots=True)
-class _Range:
-    """The range that everything shows: its bars, and whether they are those of the last hours."""
-
-    bars: tuple[Span, ...]
-    is_recent: bool
 
 
 def compose(source: SnapshotInput, now: datetime, selection: Selection) -> Snapshot:
@@ -202,7 +190,7 @@ class _Composer:
             for route in routes
         )
 
-    def _chosen_range(self) -> _Range | None:
+    def _chosen_range(self) -> Range | None:
         """The range that was dragged, if there is anything in it that could be shown."""
         span = self._selection.span
         if span is None:
@@ -216,39 +204,24 @@ class _Composer:
             one for one in self._grid.recent if one.end > span.start and one.start < span.end
         )
         if span.start >= self._grid.recent[0].start and recent:
-            return _Range(recent, is_recent=True)
-        whole = _to_slots(Span(start, end))
-        return _Range(tuple(_clipped(bar, whole) for bar in self._cut(whole)), is_recent=False)
+            return Range(recent, is_recent=True)
+        return bar_cuts.exact(Span(start, end), self._boundary)
 
-    def _read(self, chosen: _Range) -> tuple[UsageCells, ...]:
+    def _read(self, chosen: Range) -> tuple[UsageCells, ...]:
         read = self._past.recent_series if chosen.is_recent else self._past.series
         return read(chosen.bars, self._selection)
 
-    def _requests(self, chosen: _Range | None, shown: Sequence[Route]) -> int:
+    def _requests(self, chosen: Range | None, shown: Sequence[Route]) -> int:
         """How many requests of what is shown there are, in the range or ever."""
         if chosen is None:
             return sum(self._routes[route] for route in shown)
         return sum(each.requests for each in by_backend(merge(*self._read(chosen))).values())
 
-    def _cut(self, span: Span) -> tuple[Span, ...]:
-        """Bars that hold `span`, so wide that there are some dozens of them."""
-        length = span.end - span.start
-        if length <= _MOST_QUARTERS:
-            return _even(span, SLOT, timedelta())
-        if length <= _MOST_HOURS:
-            offset = span.start.astimezone(self._zone).utcoffset() or timedelta()
-            return _even(span, _HOUR, offset % _HOUR)
-        if length <= _MOST_DAYS:
-            return days(span.start, span.end, self._zone)
-        count = length // timedelta(days=7) + 2
-        weeks = self._boundary.latest_weeks(span.end - timedelta.resolution, count)
-        return tuple(week for week in weeks if week.end > span.start)
-
-    def _split(self, chosen: _Range | None) -> Split:
+    def _split(self, chosen: Range | None) -> Split:
         if chosen is None:
             first = self._past.first() or self._now
             start = max(self._now - SPLIT_SPAN, min(first, self._grid.hours[0].start))
-            chosen = _Range(self._cut(Span(start, self._grid.hours[-1].end)), is_recent=False)
+            chosen = bar_cuts.holding(Span(start, self._grid.hours[-1].end), self._boundary)
         bars = self._bars(chosen.bars, self._by_backend, is_recent=chosen.is_recent)
         return Split(bars=bars, pauses=self._marks(bars.edges[0], bars.edges[-1]))
 
@@ -319,7 +292,7 @@ class _Composer:
 
     # Tokens by kind.
 
-    def _tokens(self, chosen: _Range | None, week: Span, of_week: UsageCells) -> Tokens:
+    def _tokens(self, chosen: Range | None, week: Span, of_week: UsageCells) -> Tokens:
         usage, shown = of_week, week
         if chosen is not None:
             usage = merge(*self._read(chosen))
@@ -431,24 +404,3 @@ def _unique(models: Sequence[str | None]) -> list[str]:
         title if model is None or short.count(title) == 1 else printable(model)
         for model, title in zip(models, short, strict=True)
     ]
-
-
-def _to_slots(span: Span) -> Span:
-    """`span` widened to the slots that are kept, for less than a slot can't be counted."""
-    slots = _even(span, SLOT, timedelta())
-    return Span(slots[0].start, slots[-1].end)
-
-
-def _clipped(bar: Span, whole: Span) -> Span:
-    return Span(max(bar.start, whole.start), min(bar.end, whole.end))
-
-
-def _even(span: Span, width: timedelta, offset: timedelta) -> tuple[Span, ...]:
-    """Bars of `width` that hold `span`; `offset` is local time's odd part."""
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    start = span.start - (span.start - epoch + offset) % width
-    found: list[Span] = []
-    while start < span.end:
-        found.append(Span(start, start + width))
-        start += width
-    return tuple(found)

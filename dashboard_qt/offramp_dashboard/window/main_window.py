@@ -42,6 +42,7 @@ from offramp_dashboard.window import picture
 from offramp_dashboard.window.help import ShortcutsPanel, show_about
 from offramp_dashboard.window.menus import Menus
 from offramp_dashboard.window.picture import PagePicture
+from offramp_dashboard.window.ranges import RangeHistory
 
 if TYPE_CHECKING:
     from PySide6.QtGui import (
@@ -112,7 +113,7 @@ class ChartsWindow(QMainWindow):
         self._has_range = False
         self._daemon = DaemonCondition.UNKNOWN
         self._theme = theme
-        self._spans: list[tuple[datetime, datetime]] = []
+        self._ranges = RangeHistory()
         self.menus = Menus(self)
         self.toolbar = Toolbar(self.menus.pause_actions, self.menus.export_actions)
         self.filter_bar = FilterBar()
@@ -216,14 +217,12 @@ class ChartsWindow(QMainWindow):
 
     def go_back(self) -> None:
         """One range of the user's own less."""
-        if self._spans:
-            self._spans.pop()
-        start, end = self._spans[-1] if self._spans else (None, None)
-        self.span_chosen.emit(start, end)
+        self._ranges.leave()
+        self.span_chosen.emit(*self._ranges.ends)
 
     def choose_span(self, start: datetime, end: datetime) -> None:
         """Look at that range; `go_back` leads out of it."""
-        self._spans.append((start, end))
+        self._ranges.enter(start, end)
         self.span_chosen.emit(start, end)
 
     def shift_span(self, steps: int) -> None:
@@ -231,11 +230,8 @@ class ChartsWindow(QMainWindow):
         if self.snapshot is None:
             return
         week = self.snapshot.week_summary
-        start, end = self._spans[-1] if self._spans else (week.start, week.end)
-        length = end - start  # by the wall clock, so that weeks stay weeks
-        if start + steps * length < self.snapshot.taken:
-            self._spans[-1:] = [(start + steps * length, end + steps * length)]
-            self.span_chosen.emit(*self._spans[-1])
+        if self._ranges.shift(steps, (week.start, week.end), self.snapshot.taken):
+            self.span_chosen.emit(*self._ranges.ends)
 
     def focus_filter(self) -> None:
         """Give the keyboard to the filters of this page."""
@@ -248,7 +244,7 @@ class ChartsWindow(QMainWindow):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
         """Escape leads out of the range, wherever the keyboard is."""
-        if event.key() == Qt.Key.Key_Escape and self._spans:
+        if event.key() == Qt.Key.Key_Escape and self._ranges:
             self.go_back()
         else:
             super().keyPressEvent(event)
