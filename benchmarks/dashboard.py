@@ -153,8 +153,8 @@ class Session:
         sys.path.append(str(Path(__file__).parents[1] / "tests" / "support"))
         from sample_snapshots import SPENT
 
+        from offramp_core.usage.measure import Measure
         from offramp_dashboard.data.filters import Selection
-        from offramp_dashboard.data.snapshot import Measure
         from offramp_dashboard.data.snapshot_builder import compose
         from offramp_dashboard.theme import ThemeChoice
         from offramp_dashboard.window.main_window import ChartsWindow

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 _SEED = 11
 _PAUSES = ((timedelta(days=16), timedelta(hours=30)), (timedelta(days=5), timedelta(hours=20)))
 """How long ago each began, and how long it lasted."""
-_DENSE = timedelta(days=1)
-_KEPT_OF_DENSE = 3
-"""One in so many of the last day's, which the demo's history has more of than of other days."""
 
 
 def main() -> None:
@@ -42,10 +39,8 @@ def main() -> None:
 
 def _history(now: datetime) -> Iterator[RequestRecord]:
     """Weeks of work, all of it at Anthropic while delegation was paused."""
-    for place, record in enumerate(history(now, _SEED)):
+    for record in history(now, _SEED):
         moment = datetime.fromisoformat(record.ts)
-        if now - moment < _DENSE and place % _KEPT_OF_DENSE:
-            continue
         if any(timedelta() <= moment - (now - ago) < length for ago, length in _PAUSES):
             yield msgspec.structs.replace(record, backend=ANTHROPIC, reason="paused")
         else:

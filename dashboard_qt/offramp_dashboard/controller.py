@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QObject, QTimer, Slot
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QObject, Qt, QTimer, Slot
 from PySide6.QtWidgets import QFileDialog
 
 from offramp_core.config import loader
@@ -19,13 +18,16 @@ from offramp_core.quota import week_start
 from offramp_core.services import SERVICES
 from offramp_core.settings import Settings
 from offramp_core.usage.weeks import Span, system_zone
+from offramp_dashboard import screen_fit
+from offramp_dashboard.daemon_start import DaemonStarter
 from offramp_dashboard.daemon_watch import DaemonWatch
 from offramp_dashboard.data import csv_export, filters, pause_choices
 from offramp_dashboard.data.feed_worker import FeedSources
 from offramp_dashboard.feed import Feed
+from offramp_dashboard.models.columns import Column
 from offramp_dashboard.models.requests import RequestsModel
 from offramp_dashboard.window import geometry
-from offramp_dashboard.window.main_window import ChartsWindow
+from offramp_dashboard.window.main_window import PAGES, ChartsWindow
 from offramp_dashboard.window.menus import Table
 
 if TYPE_CHECKING:
@@ -35,10 +37,11 @@ if TYPE_CHECKING:
 
     from offramp_core.login_item.autostart import TraySwitch
     from offramp_core.paths import Paths
+    from offramp_core.usage.measure import Measure
     from offramp_core.usage.weeks import WeekBoundary
     from offramp_dashboard.data.filters import Selection
     from offramp_dashboard.data.pause_choices import PauseChoice
-    from offramp_dashboard.data.snapshot import DaemonSummary, Measure, Snapshot
+    from offramp_dashboard.data.snapshot import DaemonSummary, Snapshot
     from offramp_dashboard.theme import ThemeChoice
     from offramp_dashboard.window.geometry import WindowMemory
     from offramp_dashboard.window.styling import Styling
@@ -76,6 +79,8 @@ class ChartsController(QObject):
         self.window = ChartsWindow(self._table, styling.theme)
         self.window.setWindowTitle("Offramp (demo)" if is_demo else "Offramp")
         self.watch = DaemonWatch(ControlClient(paths.control_socket), self._zone, _now, self)
+        self.starter = DaemonStarter(self)
+        self.window.toolbar.is_demo = is_demo
         self._opened = self._sources(self._load_settings())
         self._seen_quota = week_start.mark(paths.quota_file)
         self.feed = Feed(self._opened, self._selection, _now, self)
@@ -93,15 +98,21 @@ class ChartsController(QObject):
         self._week_clock.stop()
         self.feed.stop()
         self.watch.stop()
+        self.starter.stop()
 
     def restore(self, memory: WindowMemory) -> None:
         """Put the window where it was, as far as there is a screen."""
         window = self.window
-        window.resize(memory.width, memory.height)
-        if memory.x is not None and memory.y is not None:
-            frame = window.frameGeometry().translated(memory.x, memory.y)
-            if any(s.availableGeometry().intersects(frame) for s in QGuiApplication.screens()):
-                window.move(memory.x, memory.y)
+        screen_fit.fit(window, memory.width, memory.height)
+        if screen_fit.is_on_screen(window, memory.x, memory.y):
+            window.move(memory.x or 0, memory.y or 0)
+            screen_fit.fit(window, memory.width, memory.height)
+        table = window.requests.table
+        table.set_widths(memory.column_widths)
+        up, down = Qt.SortOrder.AscendingOrder, Qt.SortOrder.DescendingOrder
+        columns = {column.name.lower(): column for column in Column}
+        column = columns.get(memory.sorted_by, Column.TIME)
+        table.sort_by(column, down if memory.is_descending else up)
         window.show_page(memory.page)
         window.menus.show_theme(self._styling.choice)
         if memory.is_maximized:
@@ -112,6 +123,7 @@ class ChartsController(QObject):
         """Keep where the window is; where that is not possible, it just isn't remembered."""
         window = self.window
         usual = window.normalGeometry() if window.isMaximized() else window.geometry()
+        column, order = self._table.order
         memory = geometry.WindowMemory(
             x=usual.x() if window.isMaximized() else window.x(),
             y=usual.y() if window.isMaximized() else window.y(),
@@ -120,6 +132,9 @@ class ChartsController(QObject):
             is_maximized=window.isMaximized(),
             page=window.page,
             theme=self._styling.choice,
+            sorted_by=column.name.lower(),
+            is_descending=order is Qt.SortOrder.DescendingOrder,
+            column_widths=window.requests.table.widths(),
         )
         try:
             geometry.save(self._paths.charts_window_file, memory)
@@ -150,7 +165,7 @@ class ChartsController(QObject):
         buffer = QBuffer(image)
         buffer.open(QIODevice.OpenModeFlag.WriteOnly)
         # By way of memory: a full disk must not leave half an image in the place of another.
-        if not self.window.page_area().grab().save(buffer, _image_format(file)):
+        if not self.window.picture().save(buffer, _image_format(file)):
             raise OfframpError(
                 f"{file} can't be written as an image.",
                 hint="Choose a name that ends in .png.",
@@ -178,6 +193,8 @@ class ChartsController(QObject):
         window.measure_chosen.connect(self._choose_measure)
         window.provider_toggled.connect(self._toggle_provider)
         window.model_toggled.connect(self._toggle_model)
+        window.provider_soloed.connect(self._solo_provider)
+        window.model_soloed.connect(self._solo_model)
         window.show_all_asked.connect(self._show_all)
         window.span_chosen.connect(self._choose_span)
         window.refresh_asked.connect(self.refresh)
@@ -186,6 +203,8 @@ class ChartsController(QObject):
         window.theme_chosen.connect(self._choose_theme)
         window.image_asked.connect(self._ask_image)
         window.table_asked.connect(self._ask_table)
+        window.start_asked.connect(self._start_daemon)
+        self.starter.failed.connect(lambda text: window.show_message(text, is_problem=True))
         window.settings_asked.connect(self._open_settings)
         window.closing.connect(self.remember)
         self._week_clock.timeout.connect(self.follow_week)
@@ -228,6 +247,18 @@ class ChartsController(QObject):
     def _toggle_model(self, key: str, is_on: bool) -> None:
         self._select(self._selection.with_model(key, is_on=is_on))
 
+    @Slot(str)
+    def _solo_provider(self, key: str) -> None:
+        snapshot = self.window.snapshot
+        known = [each.key for each in snapshot.providers] if snapshot else []
+        self._select(self._selection.with_only_provider(key, known))
+
+    @Slot(str)
+    def _solo_model(self, key: str) -> None:
+        snapshot = self.window.snapshot
+        known = [each.key for each in snapshot.models] if snapshot else []
+        self._select(self._selection.with_only_model(key, known))
+
     @Slot()
     def _show_all(self) -> None:
         nothing: frozenset[str] = frozenset()
@@ -259,17 +290,26 @@ class ChartsController(QObject):
         week_end = self._boundary(self._load_settings()).week_of(now).end
         self.watch.pause(pause_choices.end_of(choice, now, self._zone, week_end))
 
+    @Slot()
+    def _start_daemon(self) -> None:
+        if self._is_demo:
+            self.window.show_passing("The demo is started in a terminal: offramp demo")
+        else:
+            self.starter.start()
+
     # What the user wants to keep.
 
     @Slot()
     def _ask_image(self) -> None:
-        file = _ask_file(self.window, "Export as Image", "offramp.png", "PNG image (*.png)")
+        page = PAGES[self.window.page].lower()
+        name = f"offramp-{page}-{_today()}.png"
+        file = _ask_file(self.window, "Export as Image", name, "PNG image (*.png)")
         if file is not None:
             self._try(lambda: self.export_image(file), file)
 
     @Slot(object)
     def _ask_table(self, table: Table) -> None:
-        name = f"offramp-{table.name.lower()}.csv"
+        name = f"offramp-{table.name.lower()}-{_today()}.csv"
         file = _ask_file(self.window, "Export as CSV", name, "CSV table (*.csv)")
         if file is not None:
             self._try(lambda: self.export_table(table, file), file)
@@ -281,7 +321,7 @@ class ChartsController(QObject):
         except OfframpError as error:
             self.window.show_message(str(error), is_problem=True)
         else:
-            self.window.show_message(f"Exported to {file}.")
+            self.window.show_passing(f"Exported to {file}.")
 
     def _csv(self, table: Table, snapshot: Snapshot) -> str:
         match table:
@@ -348,6 +388,10 @@ class ChartsController(QObject):
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _today() -> str:
+    return f"{datetime.now(UTC).astimezone():%Y-%m-%d}"
 
 
 def _asked(settings: Settings) -> dict[str, bool]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QObject, Signal, SignalInstance
@@ -174,15 +175,20 @@ class DaemonWatch(QObject):
                     self._stream = None
 
     def _report_status(self, status: Status) -> None:
-        report = QuotaReport(plans=status.quota, since=status.started)
+        self._report_quota(QuotaReport(plans=status.quota, since=status.started))
+        self._report(seen(status, self._now(), self._zone, self.routed))
+
+    def _report_quota(self, report: QuotaReport) -> None:
         with self._guard:
             is_new = report != self._last_quota
             self._last_quota = report
         if is_new:
             self._emit(self.quota_reported, report)
-        self._report(seen(status, self._now(), self._zone, self.routed))
 
     def _report(self, daemon: DaemonSummary) -> None:
+        if daemon.state in (DaemonCondition.STOPPED, DaemonCondition.UNKNOWN):
+            # What it said last gets older from now on, and must not look like the present.
+            self._report_quota(replace(self._last_quota, is_live=False))
         with self._guard:
             if daemon == self._last_sent:
                 return

@@ -65,6 +65,8 @@ class Theme:
     """Buttons, chips and fields."""
     hovered: str
     border: str
+    outline: str
+    """Around fields: 3 to 1 or better on a card."""
     grid: str
     text: str
     muted: str
@@ -76,6 +78,11 @@ class Theme:
     danger: str
     warning: str
     good: str
+
+    @property
+    def faint(self) -> str:
+        """Lines that step back: 3 to 1 or better on a card."""
+        return mixed(self.card, self.muted, _FAINT)
 
     def hue(self, hue: Hue) -> str:
         """`hue` as it is on this ground."""
@@ -94,6 +101,7 @@ class Theme:
         return Fill(colour=shaded, hatch=hatch, hatch_colour=line)
 
 
+_FAINT = 0.75
 _TINTED = 0.6
 _SHADES = (
     (1.0, Hatch.NONE),
@@ -112,6 +120,7 @@ LIGHT = Theme(
     raised="#ffffff",
     hovered="#eef0f3",
     border="#dfe2e8",
+    outline="#858c9a",
     grid="#eceef2",
     text="#171a21",
     muted="#5a6170",
@@ -129,6 +138,7 @@ DARK = Theme(
     raised="#22262d",
     hovered="#2a2f37",
     border="#2e333b",
+    outline="#6f7888",
     grid="#272b32",
     text="#eceff4",
     muted="#a3abb8",

@@ -12,11 +12,24 @@ from zoneinfo import ZoneInfo
 import pytest
 from log_samples import OFFRAMP, environ_for
 
+from offramp_cli.demo import sample_quota
 from offramp_cli.demo.sample_history import write_history
 from offramp_core.paths import Paths
+from offramp_core.quota import forecast, history_log
+from offramp_core.quota.windows import PlanQuota, QuotaWindow
+from offramp_core.usage.measure import Measure
 from offramp_core.usage.weeks import WeekBoundary
+from offramp_core.wording import quota_text
 from offramp_dashboard.data.filters import Selection
-from offramp_dashboard.data.snapshot import Bars, FeedState, LogStatus, Measure, Snapshot
+from offramp_dashboard.data.quota import quota_burnup
+from offramp_dashboard.data.quota.quota_burnup import QuotaReport, QuotaSource
+from offramp_dashboard.data.quota.quota_points import QuotaPoints
+from offramp_dashboard.data.snapshot import (
+    Bars,
+    FeedState,
+    LogStatus,
+    Snapshot,
+)
 from offramp_dashboard.data.snapshot_builder import SnapshotInput, compose
 from offramp_dashboard.data.usage.log_loader import LogReading
 from offramp_dashboard.data.usage.month_cache import MonthCache
@@ -130,3 +143,35 @@ def test_week_of_the_command_is_the_week_of_the_window(tmp_path: Path) -> None:
     assert week_summary.start.timestamp() == instant(told["period"]["start"])
     assert week_summary.end.timestamp() == instant(told["period"]["end"])
     assert timedelta(0) <= now - week_summary.start < timedelta(days=7, hours=1)
+
+
+def test_window_and_status_forecast_the_same(tmp_path: Path) -> None:
+    now = datetime(2026, 11, 26, 12, tzinfo=UTC)
+    zone = ZoneInfo("Europe/Berlin")
+    sample_quota.write_history(tmp_path, now.astimezone(zone), 1)
+    points = QuotaPoints(tmp_path)
+    known = points.read(now)
+    plans = []
+    for backend in ("anthropic", "zai"):
+        windows = tuple(
+            QuotaWindow(
+                name=name,
+                used=sample_quota.used(backend, name, now.astimezone(zone), 1),
+                resets=sample_quota.resets(backend, name, now.astimezone(zone)),
+                read_at=now,
+            )
+            for name in ("5h", "7d")
+        )
+        plans.append(PlanQuota(backend=backend, account="demo", windows=windows, read_at=now))
+    source = QuotaSource(report=QuotaReport(plans=tuple(plans)), points=known, past=points.past)
+    in_window = [
+        f"{one.title} {one.text}" for one in quota_burnup.compose(source, now, zone).burn_ups
+    ]
+    told = history_log.read(tmp_path, now - forecast.KEPT)
+    in_terminal = [
+        line
+        for plan in plans
+        for line in quota_text.plan_texts(plan, now, zone, forecast.past_uses(told))
+    ]
+    assert in_window == in_terminal
+    assert any("(" in line or "runs out" in line for line in in_terminal)

@@ -20,9 +20,12 @@ from quota_samples import claude_week, keep, next_reset
 from offramp_cli.demo.sample_history import write_history
 from offramp_core.errors import OfframpError
 from offramp_core.paths import Paths
+from offramp_core.usage.measure import Measure
 from offramp_dashboard.controller import ChartsController
 from offramp_dashboard.data import filters
-from offramp_dashboard.data.snapshot import FeedState, Measure
+from offramp_dashboard.data.snapshot import FeedState
+from offramp_dashboard.models.columns import Column
+from offramp_dashboard.models.requests import RequestsModel
 from offramp_dashboard.theme import ThemeChoice
 from offramp_dashboard.window import geometry
 from offramp_dashboard.window.geometry import WindowMemory
@@ -180,14 +183,43 @@ def test_place_size_page_and_theme_are_remembered(
     start: Callable[..., ChartsController], paths: Paths
 ) -> None:
     controller = start()
-    controller.restore(WindowMemory(x=30, y=20, width=1010, height=710, page=1))
+    controller.restore(WindowMemory(x=30, y=20, width=710, height=610, page=1))
     controller.window.theme_chosen.emit(ThemeChoice.DARK)
     controller.window.close()
 
     memory = geometry.load(paths.charts_window_file)
-    assert (memory.width, memory.height, memory.page) == (1010, 710, 1)
+    assert (memory.width, memory.height, memory.page) == (710, 610, 1)
     assert (memory.x, memory.y) == (30, 20)
     assert memory.theme is ThemeChoice.DARK
+
+
+def test_order_and_widths_of_the_requests_are_remembered(
+    start: Callable[..., ChartsController], paths: Paths
+) -> None:
+    controller = start()
+    table = controller.window.requests.table
+    table.sort_by(Column.OUTPUT, Qt.SortOrder.AscendingOrder)
+    table.set_widths({"time": 211, "model": 123})
+    controller.window.close()
+
+    again = start()
+    again.restore(geometry.load(paths.charts_window_file))
+
+    model = again.window.requests.table.model()
+    assert isinstance(model, RequestsModel)
+    assert model.order == (Column.OUTPUT, Qt.SortOrder.AscendingOrder)
+    widths = again.window.requests.table.widths()
+    assert (widths["time"], widths["model"]) == (211, 123)
+
+
+def test_window_larger_than_its_screen_is_made_to_fit(
+    start: Callable[..., ChartsController],
+) -> None:
+    controller = start()
+    controller.restore(WindowMemory(width=9_000, height=9_000))
+    room = controller.window.screen().availableGeometry()
+    assert controller.window.width() <= room.width()
+    assert controller.window.height() <= room.height()
 
 
 def test_place_on_a_screen_that_is_gone_is_not_taken(

@@ -117,7 +117,7 @@ def is_in(watch: DaemonWatch, state: DaemonCondition) -> Callable[[], bool]:
         (
             status(backends=(BackendStatus(name="zai", key="missing"),)),
             DaemonCondition.NO_KEY,
-            "No key for zai",
+            "No key for Z.ai",
         ),
         (
             status(backends=(BackendStatus(name="zai", key="present"),)),
@@ -294,7 +294,11 @@ def test_plans_are_told_when_they_change(
     ]
     watch.start()
     qtbot.waitUntil(is_in(watch, DaemonCondition.STOPPED), timeout=PATIENCE_MS)
-    assert told == [QuotaReport(since=NOW), QuotaReport(plans=plans, since=NOW)]
+    assert told == [
+        QuotaReport(since=NOW),
+        QuotaReport(plans=plans, since=NOW),
+        QuotaReport(plans=plans, since=NOW, is_live=False),
+    ]
 
 
 def test_daemon_is_followed_paused_and_resumed(

@@ -29,6 +29,7 @@ from offramp_core.quota.windows import (
     encode_point,
 )
 from offramp_core.usage import state_events
+from offramp_core.usage.measure import Measure
 from offramp_core.usage.records import format_timestamp
 from offramp_core.usage.state_events import StateEvent
 from offramp_core.usage.weeks import Span, WeekBoundary
@@ -36,7 +37,7 @@ from offramp_dashboard.data import feed_worker
 from offramp_dashboard.data.feed_worker import FeedSources
 from offramp_dashboard.data.filters import Selection
 from offramp_dashboard.data.quota.quota_burnup import QuotaReport
-from offramp_dashboard.data.snapshot import FeedState, Measure, Snapshot
+from offramp_dashboard.data.snapshot import FeedState, Snapshot
 from offramp_dashboard.data.usage.log_loader import LogReading
 from offramp_dashboard.feed import Feed
 from offramp_dashboard.models.requests import RequestsModel
@@ -543,3 +544,33 @@ def test_table_gets_no_more_new_requests_than_it_keeps_and_all_are_counted(
         NOW - timedelta(minutes=back) for back in (2, 1, 0)
     ]
     watched.until(lambda snapshot: in_week(snapshot) == 11)
+
+
+def test_table_shows_the_range_of_the_charts_however_far_back_it_is(
+    watch: Callable[..., Watched], log_dir: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_worker, "FIRST_ROWS", 20)
+    write_log(log_dir, [record(NOW - timedelta(hours=number)) for number in range(1, 24 * 60)])
+    watched = watch()
+    model = RequestsModel(UTC, lambda: NOW, page=20)
+    watched.feed.fill(model)
+    watched.until_ready()
+    span = Span(NOW - timedelta(days=50), NOW - timedelta(days=49, hours=12))
+
+    with qtbot.waitSignal(watched.feed.rows_reset, timeout=PATIENCE_MS):
+        watched.feed.select(Selection(measure=Measure.REQUESTS, span=span))
+
+    chosen = watched.seen.last.chosen
+    assert chosen is not None
+    moments = [row.moment for row in model.rows()]
+    assert len(moments) == watched.seen.last.requests == 13
+    assert all(chosen.edges[0] <= moment < chosen.edges[-1] for moment in moments)
+    assert not model.canFetchMore(QModelIndex())
+
+    write_log(log_dir, [record(NOW)])
+    watched.until(lambda snapshot: sum(sum(one.values) for one in snapshot.recent.series) > 0)
+    assert len(model.rows()) == 13
+
+    with qtbot.waitSignal(watched.feed.rows_reset, timeout=PATIENCE_MS):
+        watched.feed.select(REQUESTS)
+    assert model.rows()[0].moment == NOW

@@ -78,3 +78,15 @@ def test_chosen_theme_is_put_on_the_application(qapp: QApplication) -> None:
 def test_unknown_system_scheme_is_light(qapp: QApplication) -> None:
     assert Styling(qapp, ThemeChoice.SYSTEM).theme is LIGHT
     qapp.setStyleSheet("")
+
+
+@THEMES
+def test_lines_and_fields_can_be_seen_on_a_card(theme: Theme) -> None:
+    for colour in (theme.faint, theme.outline):
+        assert contrast(colour, theme.card) >= 3
+
+
+@THEMES
+def test_line_that_parts_neighbours_can_be_seen_between_them(theme: Theme) -> None:
+    for backend in (ANTHROPIC, zai.NAME):
+        assert contrast(theme.of_backend(backend), theme.card) >= 3

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from offramp_core.quota.windows import PlanQuota, QuotaPoint, QuotaWindow
+from offramp_core.usage.measure import Measure
 from offramp_core.usage.prices import Savings
 from offramp_dashboard.data.events.daemon_gaps import Absence
 from offramp_dashboard.data.quota import quota_burnup
@@ -21,7 +22,7 @@ from offramp_dashboard.data.snapshot import (
     FeedState,
     FilterOption,
     LogStatus,
-    Measure,
+    Pace,
     PauseMark,
     Quota,
     Series,
@@ -346,9 +347,8 @@ def _weeks(factor: float, measure: Measure) -> Weeks:
             )
         )
     now = sum(value for _, value in weeks[-1].values)
-    return Weeks(
-        measure=measure, backends=("anthropic", "zai"), weeks=tuple(weeks), pace=int(now * 1.44)
-    )
+    pace = Pace(likely=int(now * 1.44), low=int(now * 1.3), high=int(now * 1.58))
+    return Weeks(measure=measure, backends=("anthropic", "zai"), weeks=tuple(weeks), pace=pace)
 
 
 def _kinds(

@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WEEKS = 8
-FULL_PER_HOUR = 80
-"""Requests in the busiest hours of the last day."""
+FULL_PER_HOUR = 24
+"""Requests in the busiest hours of a working day."""
 
 _HOUR = timedelta(hours=1)
-_EARLIER = 0.3
-"""How dense the weeks before the last day are, against it."""
 _WEEKEND = 0.3
 _QUIET = 0.1
 """The least of an hour in the last day, so that its chart has no gap."""
+_RECENT = 0.6
+"""The least of the last hours, whatever the time of day."""
 RHYTHM = (
     *(0.05, 0.02, 0.01, 0.0, 0.0, 0.0, 0.05, 0.2),
     *(0.5, 0.85, 1.0, 0.95, 0.5, 0.8, 1.0, 1.0),
@@ -71,8 +71,8 @@ _TIERS = (
 def history(now: datetime, seed: int, *, since: datetime | None = None) -> Iterator[RequestRecord]:
     """Records of the `WEEKS` weeks before `now` (aware), in order of arrival, none after it.
 
-    The last 24 hours are dense, the time before them lighter, both by the working hours of
-    `now`'s own zone. With `since`, only what arrived after it.
+    They lie in the working hours of `now`'s own zone; the last hours are never empty. With
+    `since`, only what arrived after it.
     """
     begin = now.astimezone(UTC) - timedelta(weeks=WEEKS)
     hour = begin.replace(minute=0, second=0, microsecond=0)
@@ -119,13 +119,10 @@ def _records_of_hour(
 
 def _density(hour: datetime, age: timedelta) -> float:
     """The share of the busiest hour's requests that falls into `hour` (local), `age` ago."""
+    density = RHYTHM[hour.hour] * (_WEEKEND if hour.isoweekday() >= 6 else 1.0)
     if age <= timedelta(hours=4):
-        return 1.0
-    rhythm = RHYTHM[hour.hour]
-    if age <= timedelta(hours=25):
-        return max(rhythm, _QUIET)
-    is_weekend = hour.isoweekday() >= 6
-    return rhythm * _EARLIER * (_WEEKEND if is_weekend else 1.0)
+        return max(density, _RECENT)
+    return max(density, _QUIET) if age <= timedelta(hours=25) else density
 
 
 def _record(arrival: datetime, session: str, age: timedelta, dice: random.Random) -> RequestRecord:

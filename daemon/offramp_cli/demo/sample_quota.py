@@ -31,7 +31,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AT_REST = 0.04
 """What an hour without work adds, against the busiest one."""
 _WEEKEND = 0.35
-_HISTORY_LENGTHS = {FIVE_HOURS: timedelta(days=1), WEEK: timedelta(days=14)}
+_HISTORY_LENGTHS = {FIVE_HOURS: timedelta(days=14), WEEK: timedelta(days=35)}
 """How far back each window's history reaches."""
 
 

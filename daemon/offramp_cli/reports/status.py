@@ -14,9 +14,11 @@ import msgspec
 from offramp_cli import exit_codes
 from offramp_cli.daemon_client import client_for, delegation_text, key_text, local_text
 from offramp_cli.options import demo_option
+from offramp_cli.reports import log_filters
 from offramp_cli.service import service_status
 from offramp_core.control.client import NotRunningError
-from offramp_core.quota import state_file
+from offramp_core.errors import OfframpError
+from offramp_core.quota import forecast, history_log, state_file
 from offramp_core.quota import windows as quota
 from offramp_core.services import SERVICES, service_of
 from offramp_core.services.anthropic import KEY_WINDOWS
@@ -26,11 +28,11 @@ from offramp_core.wording import failover_text, quota_text, stand_in_text, troub
 from offramp_core.wording.formatting import backend_name, format_duration, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from offramp_core.control.api import Status
-    from offramp_core.errors import OfframpError
     from offramp_core.paths import Paths
+    from offramp_core.quota.forecast import PastUse
     from offramp_core.quota.windows import PlanQuota, QuotaWindow
 
 
@@ -51,7 +53,18 @@ def command(paths: Paths, as_json: bool) -> None:
         click.echo(json.dumps({"running": True, **msgspec.to_builtins(status), **_item_json()}))
         return
     item = service_status.state_here()[1]
-    click.echo(screen((*rows(status, datetime.now(UTC)), ("login item", item))))
+    now = datetime.now(UTC)
+    found = rows(status, now, _past_uses(paths, now))
+    click.echo(screen((*found, ("login item", item))))
+
+
+def _past_uses(paths: Paths, now: datetime) -> dict[tuple[str, str], PastUse]:
+    """How the plans' windows filled before; nothing where that can't be read."""
+    try:
+        folder = log_filters.log_folder(paths, log_filters.load_settings(paths))
+        return forecast.past_uses(history_log.read(folder, now - forecast.KEPT))
+    except OfframpError:
+        return {}  # a forecast is worth no failure: then it is a straight line
 
 
 def _print_not_running(error: OfframpError, known: tuple[PlanQuota, ...], *, as_json: bool) -> None:
@@ -69,7 +82,7 @@ def _print_not_running(error: OfframpError, known: tuple[PlanQuota, ...], *, as_
     click.echo(f"  {'Start it: offramp start' if has_item else without_item}")
     click.echo(f"  Login item: {text}")
     for plan in plans:
-        for line in _plan_lines(plan.backend, plan, datetime.now(UTC)):
+        for line in _plan_lines(plan.backend, plan, datetime.now(UTC), is_live=False):
             click.echo(f"  Quota: {line}")
 
 
@@ -96,8 +109,13 @@ def screen(named: Iterable[tuple[str, str]]) -> str:
     return "\n".join(f"{name:<12}{text}" for name, text in named)
 
 
-def rows(status: Status, now: datetime) -> list[tuple[str, str]]:
-    """Return what there is to say at `now`, as name and text."""
+def rows(
+    status: Status, now: datetime, past: Mapping[tuple[str, str], PastUse] | None = None
+) -> list[tuple[str, str]]:
+    """Return what there is to say at `now`, as name and text.
+
+    `past` is how the plans' windows filled before, which forecasts are made from.
+    """
     state = "stopping" if status.is_stopping else "running"
     records = status.records
     found = [
@@ -111,7 +129,7 @@ def rows(status: Status, now: datetime) -> list[tuple[str, str]]:
         ("delegation", delegation_text(status, now)),
         *_autopilot_rows(status),
         *_key_rows(status),
-        *_quota_rows(status, now),
+        *_quota_rows(status, now, past),
         *_backend_rows(status, now),
         *_trouble_rows(status, now),
         ("in flight", "1 request" if status.in_flight == 1 else f"{status.in_flight} requests"),
@@ -188,24 +206,34 @@ def _autopilot_rows(status: Status) -> list[tuple[str, str]]:
     return [("autopilot", printable(status.delegation_why))]
 
 
-def _quota_rows(status: Status, now: datetime) -> list[tuple[str, str]]:
+def _quota_rows(
+    status: Status, now: datetime, past: Mapping[tuple[str, str], PastUse] | None
+) -> list[tuple[str, str]]:
     """What is used of each plan that is in use, a window a line."""
     lines: list[str] = []
     for backend in status.backends:
         plan = quota.find(status.quota, backend.name)
         if plan is not None or (service_of(backend.name).tells_quota and backend.key != "missing"):
-            lines += _plan_lines(backend.name, plan, now)
+            lines += _plan_lines(backend.name, plan, now, past)
     return [("" if number else "quota", line) for number, line in enumerate(lines)]
 
 
-def _plan_lines(backend: str, plan: PlanQuota | None, now: datetime) -> list[str]:
+def _plan_lines(
+    backend: str,
+    plan: PlanQuota | None,
+    now: datetime,
+    past: Mapping[tuple[str, str], PastUse] | None = None,
+    *,
+    is_live: bool = True,
+) -> list[str]:
     if plan is None:
         return [quota_text.unknown_text(backend)]
     windows = tuple(window for window in plan.windows if not _is_past_rate(window, now))
     if plan.windows and not windows:
         return [f"{backend_name(backend)} API key: its limits refill within minutes"]
     current = msgspec.structs.replace(plan, windows=windows)
-    lines = [*quota_text.plan_texts(current, now, system_zone(os.environ))]
+    zone = system_zone(os.environ)
+    lines = [*quota_text.plan_texts(current, now, zone, past, is_live=is_live)]
     if plan.windows and plan.problem:
         lines.append(f"{backend_name(backend)} tells nothing newer: {plan.problem}")
     return lines

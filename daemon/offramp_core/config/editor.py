@@ -67,6 +67,19 @@ def save(
     return loaded
 
 
+def check(
+    paths: Paths, environ: Mapping[str, str], changes: Changes, *, is_demo: bool = False
+) -> None:
+    """Look whether `save` would take `changes`; nothing is written.
+
+    Raises:
+        ConfigError: they would be refused, as by `save`.
+        OfframpError: the file can't be read.
+    """
+    text = read_text(paths.config_file) or ""
+    loader.load(paths, environ, is_demo=is_demo, file_text=edited(text, changes))
+
+
 def _as_in(before: bytes, text: str) -> bytes:
     """`text` with the line ends and the byte order mark that the file has."""
     mark = _BOM if before.startswith(_BOM) else b""

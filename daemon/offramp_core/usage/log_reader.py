@@ -198,8 +198,10 @@ class LogReader:
                 if file is not None:
                     self._advance(file, self._end_of_lines(file))
 
-    def consumed_lines_backwards(self) -> Iterator[bytes]:
+    def consumed_lines_backwards(self, before: datetime | None = None) -> Iterator[bytes]:
         """Yield the lines before the cursor, latest first, whether this reader read them or not.
+
+        With `before`, hardly any that hold only younger records: those are skipped unread.
 
         Raises:
             OfframpError: a file or the folder is there but can't be read.
@@ -207,7 +209,11 @@ class LogReader:
         for path in reversed(log_files(self.folder)):
             with self._opened(path) as file:
                 if file is not None and file.identity in self._positions:
-                    yield from self._lines_backwards(file, self._positions[file.identity].offset)
+                    end = self._positions[file.identity].offset
+                    if before is not None:
+                        found = self._find_end(file, before + SLACK)
+                        end = self._end_of_lines(file, min(end, found))
+                    yield from self._lines_backwards(file, end)
 
     def _read_blocks(self) -> Iterator[tuple[_LogFile, bytes]]:
         seen: set[FileId] = set()
@@ -283,6 +289,19 @@ class LogReader:
             middle = (start + end) // 2
         return start
 
+    def _find_end(self, file: _LogFile, moment: datetime) -> int:
+        """Return an offset behind which every record is as young as `moment` minus `SLACK`."""
+        start, end = 0, file.size
+        while end - start > _PROBE_BYTES:
+            middle = (start + end) // 2
+            found = self._first_record(file, middle)
+            if found is None or found[1] >= moment:
+                end = middle
+            else:
+                start = middle
+        # Whatever begins before `end` is whole by then: no record is longer.
+        return min(file.size, end + 2 * _PROBE_BYTES)
+
     def _first_record(self, file: _LogFile, offset: int) -> tuple[int, datetime] | None:
         """Offset and time of the first record that begins after `offset`, if one is near."""
         probe = self._pread(file, 2 * _PROBE_BYTES, offset)
@@ -300,9 +319,9 @@ class LogReader:
             begin = end
         return None
 
-    def _end_of_lines(self, file: _LogFile) -> int:
-        """Return the offset after the last newline."""
-        end = file.size
+    def _end_of_lines(self, file: _LogFile, end: int | None = None) -> int:
+        """Return the offset after the last newline, or after the last one before `end`."""
+        end = file.size if end is None else end
         while end:
             begin = max(0, end - _PROBE_BYTES)
             newline = self._pread(file, end - begin, begin).rfind(b"\n")

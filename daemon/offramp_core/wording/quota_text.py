@@ -10,13 +10,15 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from offramp_core.quota import forecast
 from offramp_core.quota import windows as quota
 from offramp_core.wording.formatting import backend_name, format_moment, format_percent, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime, tzinfo
 
+    from offramp_core.quota.forecast import Forecast, PastUse
     from offramp_core.quota.windows import PlanQuota, QuotaWindow
 
 FRESH: Final = timedelta(minutes=15)
@@ -59,8 +61,20 @@ def family_name(family: str) -> str:
     return _FAMILIES.get(family.lower()) or _shown(family)
 
 
-def window_text(backend: str, window: QuotaWindow, now: datetime, zone: tzinfo) -> str:
-    """One window in a line: `Claude week 63%, resets Thu 22:00, on pace for 92%`."""
+def window_text(
+    backend: str,
+    window: QuotaWindow,
+    now: datetime,
+    zone: tzinfo,
+    *,
+    expected: Forecast | None = None,
+    is_live: bool = True,
+) -> str:
+    """One window in a line: `Claude week 63%, resets Thu 22:00, on pace for 92% (85-99%)`.
+
+    Without `expected` the pace is a straight line. Where no daemon runs (`is_live` is False)
+    nobody knows what was used since: the figure says when it was read, and there is no pace.
+    """
     head = f"{backend_name(backend)[:_LONGEST_NAME]} {window_name(window.name)}"
     used = quota.used_at(window, now)
     if quota.is_spent(window, now):
@@ -70,9 +84,12 @@ def window_text(backend: str, window: QuotaWindow, now: datetime, zone: tzinfo) 
     else:
         return f"{head}: {_why_unknown(window, now, zone)}"
     parts = [f"{head} {figure}", *_reset_parts(window, now, zone)]
-    if figure != "spent" and (pace := pace_text(window, now)):
-        parts.append(pace)
+    if figure != "spent" and is_live:
+        pace = pace_text(window, now) if expected is None else forecast_text(expected, now, zone)
+        parts += [pace] if pace else []
     age = age_text(window.read_at, now)
+    if not is_live:
+        age = f"as of {format_moment(window.read_at, now, zone)}"
     return f"{', '.join(parts)} ({age})" if age else ", ".join(parts)
 
 
@@ -85,6 +102,18 @@ def pace_text(window: QuotaWindow, now: datetime) -> str:
     """`on pace for 92%`: what the reset will find if all goes on as it did; empty if unknown."""
     expected = quota.forecast(window, now)
     return "" if expected is None else f"on pace for {percent_text(expected)}"
+
+
+def forecast_text(expected: Forecast, now: datetime, zone: tzinfo) -> str:
+    """`on pace for 92% (85-99%)`, or `runs out about Wed 15:00`."""
+    if expected.runs_out is not None:
+        return f"runs out about {format_moment(_to_quarter(expected.runs_out), now, zone)}"
+    found = expected.at_reset
+    text = f"on pace for {percent_text(found.likely)}"
+    low, high = percent_text(found.low), percent_text(found.high)
+    if not expected.is_learnt or low == high:
+        return text
+    return f"{text} ({low.removesuffix('%')}\N{EN DASH}{high})"
 
 
 def age_text(read_at: datetime, now: datetime) -> str:
@@ -116,9 +145,31 @@ def unknown_text(backend: str, problem: str | None = None) -> str:
     return f"{head} ({why if len(why) <= _LONGEST_WHY else why[: _LONGEST_WHY - 1] + '…'})"
 
 
-def plan_texts(plan: PlanQuota, now: datetime, zone: tzinfo) -> tuple[str, ...]:
-    """A line for each window that matters, the shortest first; never none."""
-    texts = (window_text(plan.backend, window, now, zone) for window in important(plan.windows))
+def plan_texts(
+    plan: PlanQuota,
+    now: datetime,
+    zone: tzinfo,
+    past: Mapping[tuple[str, str], PastUse] | None = None,
+    *,
+    is_live: bool = True,
+) -> tuple[str, ...]:
+    """A line for each window that matters, the shortest first; never none.
+
+    `past` is how each backend's windows filled before, and `is_live` whether a daemon runs.
+    """
+    found = important(plan.windows)
+    pasts = [(past or {}).get((plan.backend, window.name)) for window in found]
+    texts = (
+        window_text(
+            plan.backend,
+            window,
+            now,
+            zone,
+            expected=forecast.expect(window, now, known, zone),
+            is_live=is_live,
+        )
+        for window, known in zip(found, pasts, strict=True)
+    )
     return tuple(texts) or (unknown_text(plan.backend, plan.problem),)
 
 
@@ -157,6 +208,13 @@ def _shown(name: str) -> str:
     """`name`, printable, in one short line."""
     words = " ".join(printable(name).replace("_", " ").replace("-", " ").split())
     return words[:_LONGEST_NAME] or "limit without a name"
+
+
+def _to_quarter(moment: datetime) -> datetime:
+    """`moment` to the nearest quarter of an hour: a forecast knows no minutes."""
+    since = timedelta(minutes=moment.minute, seconds=moment.second)
+    since += timedelta(microseconds=moment.microsecond)
+    return moment - since + round(since / FRESH) * FRESH
 
 
 def _ago(age: timedelta) -> str:

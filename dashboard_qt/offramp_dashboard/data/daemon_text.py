@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from offramp_core.quota import windows
 from offramp_core.wording import failover_text, trouble_text
-from offramp_core.wording.formatting import format_moment
+from offramp_core.wording.formatting import backend_name, format_moment
 from offramp_dashboard.data.snapshot import Alert, DaemonCondition, DaemonSummary
 
 if TYPE_CHECKING:
@@ -84,7 +84,9 @@ def _state_text(
     if (pause := status.pause) is not None:
         until = "you resume it" if pause.until is None else format_moment(pause.until, now, zone)
         return DaemonCondition.PAUSED, f"Paused until {until}: everything goes to Anthropic."
-    missing = [backend.name for backend in status.backends if backend.key == "missing"]
+    missing = [
+        backend_name(backend.name) for backend in status.backends if backend.key == "missing"
+    ]
     if missing:
         return (
             DaemonCondition.NO_KEY,

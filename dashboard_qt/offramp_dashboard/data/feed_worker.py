@@ -10,11 +10,13 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from offramp_core.errors import OfframpError
 from offramp_core.quota import state_file
 from offramp_core.usage.prices import PriceList
+from offramp_core.usage.weeks import Span
 from offramp_dashboard.data.events import event_reader
 from offramp_dashboard.data.events.daemon_gaps import absences_of
 from offramp_dashboard.data.events.pauses import pauses_of
@@ -149,6 +151,8 @@ class FeedWorker:
         self._log: _Log | None = None
         self._points: QuotaPoints | None = None
         self._problem: tuple[FeedState, str] | None = None
+        self._rows_span: Span | None = None
+        """The range that the table shows; None for the latest requests."""
         self._is_dirty = True
         self._drawn_s = float("-inf")
         self._polled_s = float("-inf")
@@ -269,7 +273,7 @@ class FeedWorker:
         reading = LogReading(
             sources.log_dir, sources.boundary, MonthCache(sources.cache_dir), self._now
         )
-        latest = LatestRequests(sources.log_dir)
+        latest = LatestRequests(sources.log_dir, self._rows_span)
         log = _Log(reading=reading, latest=latest, steps=reading.load(), seen=seen)
         _take_events(log, sources)
         rows = latest.earlier(FIRST_ROWS)
@@ -335,8 +339,20 @@ class FeedWorker:
             self._is_dirty = False
             self._drawn_s = now_s
             given = self.snapshot_input(sources, report)
-            self._listener.on_snapshot(compose(given, self._now(), selection))
+            snapshot = compose(given, self._now(), selection)
+            self._listener.on_snapshot(snapshot)
+            self._show_rows_of(_rows_span(snapshot, selection), sources)
             self._price_from_now_on()
+
+    def _show_rows_of(self, span: Span | None, sources: FeedSources) -> None:
+        """Have the table show what the charts show: that range, or the latest requests."""
+        if span == self._rows_span:
+            return
+        self._rows_span = span
+        if self._log is not None:
+            self._log.latest = LatestRequests(sources.log_dir, span)
+            rows = self._log.latest.earlier(FIRST_ROWS)
+            self._listener.on_rows_reset(rows, has_more=self._log.latest.has_more)
 
     def snapshot_input(self, sources: FeedSources, report: QuotaReport) -> SnapshotInput:
         """All that is known now, for a snapshot. On the worker's thread, or while it rests."""
@@ -354,6 +370,7 @@ class FeedWorker:
                 # Only until a daemon is heard of, which knows better.
                 saved_plans=() if report.since else state_file.read(sources.quota_file),
                 points=points,
+                past=self._points.past,
                 points_problem=self._points.problem,
                 absences=log.absences if log else (),
                 asked=sources.asked,
@@ -390,6 +407,14 @@ class FeedWorker:
 def _take_events(log: _Log, sources: FeedSources) -> None:
     events = event_reader.read(sources.log_dir)
     log.pauses, log.absences = pauses_of(events), absences_of(events)
+
+
+def _rows_span(snapshot: Snapshot, selection: Selection) -> Span | None:
+    """The range of the charts; one that ends in the future stays the same as time goes by."""
+    if snapshot.chosen is None or selection.span is None:
+        return None
+    edges = [edge.astimezone(UTC) for edge in (snapshot.chosen.edges[0], snapshot.chosen.edges[-1])]
+    return Span(edges[0], max(edges[1], selection.span.end.astimezone(UTC)))
 
 
 def _unforeseen(error: Exception) -> str:

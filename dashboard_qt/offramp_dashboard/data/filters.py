@@ -9,9 +9,10 @@ import msgspec
 
 from offramp_core import atomic_file, private_files
 from offramp_core.errors import OfframpError
-from offramp_dashboard.data.snapshot import Measure
+from offramp_core.usage.measure import DEFAULT, Measure
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from offramp_core.usage.weeks import Span
@@ -27,7 +28,7 @@ class Selection:
     What is hidden is kept rather than what is shown, so that a new model shows by itself.
     """
 
-    measure: Measure = Measure.TOKENS
+    measure: Measure = DEFAULT
     hidden_providers: frozenset[str] = frozenset()
     hidden_models: frozenset[str] = frozenset()
     span: Span | None = None
@@ -43,6 +44,15 @@ class Selection:
         hidden = self.hidden_models
         return replace(self, hidden_models=hidden - {key} if is_on else hidden | {key})
 
+    def with_only_provider(self, key: str, known: Iterable[str]) -> Selection:
+        """This one with only that backend of `known` shown; all of them if it was so already."""
+        hidden = _others(key, known, self.hidden_providers)
+        return replace(self, hidden_providers=hidden)
+
+    def with_only_model(self, key: str, known: Iterable[str]) -> Selection:
+        """This one with only that model of `known` shown; all of them if it was so already."""
+        return replace(self, hidden_models=_others(key, known, self.hidden_models))
+
     def shows(self, backend: str | None, model: str | None) -> bool:
         """Whether requests for `model` that `backend` served are counted."""
         return (backend or "") not in self.hidden_providers and (
@@ -50,10 +60,16 @@ class Selection:
         ) not in self.hidden_models
 
 
+def _others(key: str, known: Iterable[str], hidden: frozenset[str]) -> frozenset[str]:
+    others = frozenset(known) - {key}
+    is_alone = key not in hidden and others <= hidden
+    return frozenset() if is_alone else others
+
+
 class _SavedFilters(msgspec.Struct, frozen=True, kw_only=True):
     """What the file holds."""
 
-    measure: Measure = Measure.TOKENS
+    measure: Measure = DEFAULT
     hidden_providers: frozenset[str] = frozenset()
     hidden_models: frozenset[str] = frozenset()
 

@@ -15,14 +15,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime, tzinfo
 
+    from offramp_core.usage.measure import Measure
     from offramp_core.usage.prices import Savings
-
-
-class Measure(Enum):
-    """What bars count."""
-
-    REQUESTS = "requests"
-    TOKENS = "tokens"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,14 +54,23 @@ class WeekColumn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """What a week is expected to come to: likely, and between what in four of five cases."""
+
+    likely: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Weeks:
     """Weeks side by side, the oldest first."""
 
     measure: Measure
     backends: tuple[str | None, ...]
     weeks: tuple[WeekColumn, ...]
-    pace: int | None = None
-    """What the running week comes to if it goes on as it did; None while that can't be told."""
+    pace: Pace | None = None
+    """What the running week is expected to come to; None while that can't be told."""
     is_complete: bool = True
 
 
@@ -144,6 +147,16 @@ class BurnPoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AheadPoint:
+    """What is expected to be used at `moment`: likely, and between what in four of five cases."""
+
+    moment: datetime
+    likely: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BurnUp:
     """How one window of a plan was used up so far; fractions, more than 1 where it was overrun."""
 
@@ -164,11 +177,16 @@ class BurnUp:
     """In order, from the window's beginning, when nothing was used, to `told_at`."""
     before: tuple[BurnPoint, ...] = ()
     """The same of the window before this one, each moved on by a window's length."""
-    forecast: float | None = None
-    """What will be used by the reset if it goes on as it did; None while that can't be told."""
+    ahead: tuple[AheadPoint, ...] = ()
+    """How it is expected to go on, from now to the reset; empty while that can't be told."""
     runs_out: datetime | None = None
-    """When all is used at that pace; None where the reset comes first."""
+    """When all is likely to be used; None where the reset comes first."""
     is_spent: bool = False
+
+    @property
+    def forecast(self) -> float | None:
+        """What the reset is likely to find; None while that can't be told."""
+        return self.ahead[-1].likely if self.ahead else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,3 +299,5 @@ class Snapshot:
     """There are records, but the filters leave none."""
     first: datetime | None = None
     """When the earliest record that is read so far arrived, to a quarter of an hour."""
+    requests: int = 0
+    """Of what is shown: in the range where one was dragged, else in all of the log."""

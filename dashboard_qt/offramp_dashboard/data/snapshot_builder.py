@@ -11,9 +11,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from offramp_core.usage.aggregation import TimeGrid, UsageCells, by_backend, by_route, merge
-from offramp_core.usage.weeks import Span, WeekBoundary, a_week_before, days
+from offramp_core.usage.measure import Measure
+from offramp_core.usage.outlook import EarlierSpan, outlook, straight
+from offramp_core.usage.weeks import Span, WeekBoundary, a_week_before
 from offramp_core.wording.formatting import printable, share
-from offramp_dashboard.data import display_names
+from offramp_dashboard.data import bar_cuts, display_names
+from offramp_dashboard.data.bar_cuts import Range
 from offramp_dashboard.data.quota import quota_burnup
 from offramp_dashboard.data.quota.quota_burnup import QuotaSource
 from offramp_dashboard.data.snapshot import (
@@ -21,7 +24,7 @@ from offramp_dashboard.data.snapshot import (
     Bars,
     FilterOption,
     LogStatus,
-    Measure,
+    Pace,
     PauseMark,
     Series,
     Snapshot,
@@ -49,12 +52,10 @@ SPLIT_SPAN = timedelta(days=28)
 """How far back the split over time reaches without a range of the user's own."""
 
 _EARLIEST_PACE = timedelta(hours=12)
-"""Before that much of a week is over, its pace says nothing."""
+"""Without earlier weeks, the pace of less than so much of a week says nothing."""
 
-_HOUR = timedelta(hours=1)
-_MOST_QUARTERS = timedelta(hours=12)
-_MOST_HOURS = timedelta(days=4)
-_MOST_DAYS = timedelta(days=120)
+_PACE_WEEKS = 4
+"""How many weeks before this one say how it goes on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,7 @@ class _Composer:
     def snapshot(self) -> Snapshot:
         weeks = self._boundary.latest_weeks(self._now, WEEKS)
         of_weeks = self._past.series(weeks, self._selection)
-        span = self._chosen_span()
+        chosen = self._chosen_range()
         shown = [route for route in self._routes if self._selection.shows(*route)]
         first = self._past.first()
         return Snapshot(
@@ -104,14 +105,17 @@ class _Composer:
             recent=self._bars(self._grid.recent, self._by_backend, is_recent=True),
             day=self._bars(self._grid.hours, self._by_route),
             weeks=self._weeks(weeks, of_weeks),
-            split=self._split(span),
-            tokens=self._tokens(span, weeks[-1], of_weeks[-1]),
+            split=self._split(chosen),
+            tokens=self._tokens(chosen, weeks[-1], of_weeks[-1]),
             quota=quota_burnup.compose(self._source.quota, self._now, self._zone),
-            chosen=None if span is None else self._chosen(span),
+            chosen=None
+            if chosen is None
+            else self._bars(chosen.bars, self._by_route, is_recent=chosen.is_recent),
             providers=self._providers(),
             models=self._models(),
             hides_everything=bool(self._routes) and not shown,
             first=first and self._local(first),
+            requests=self._requests(chosen, shown),
         )
 
     # The week in figures.
@@ -186,42 +190,39 @@ class _Composer:
             for route in routes
         )
 
-    def _chosen_span(self) -> Span | None:
+    def _chosen_range(self) -> Range | None:
         """The range that was dragged, if there is anything in it that could be shown."""
         span = self._selection.span
         if span is None:
             return None
-        start, end = span.start.astimezone(UTC), span.end.astimezone(UTC)
-        start = max(start, self._past.first() or start)
-        end = min(end, self._grid.recent[-1].end)
-        return Span(start, end) if start < end else None
-
-    def _chosen(self, span: Span) -> Bars:
-        recent = [one for one in self._grid.recent if one.end > span.start and one.start < span.end]
+        start = span.start.astimezone(UTC)
+        end = min(span.end.astimezone(UTC), self._grid.recent[-1].end)
+        first = self._past.first()
+        if end <= max(start, first or start):
+            return None
+        recent = tuple(
+            one for one in self._grid.recent if one.end > span.start and one.start < span.end
+        )
         if span.start >= self._grid.recent[0].start and recent:
-            return self._bars(recent, self._by_route, is_recent=True)
-        return self._bars(self._cut(span), self._by_route)
+            return Range(recent, is_recent=True)
+        return bar_cuts.exact(Span(start, end), self._boundary)
 
-    def _cut(self, span: Span) -> tuple[Span, ...]:
-        """Bars that hold `span`, so wide that there are some dozens of them."""
-        length = span.end - span.start
-        if length <= _MOST_QUARTERS:
-            return _even(span, SLOT, timedelta())
-        if length <= _MOST_HOURS:
-            offset = span.start.astimezone(self._zone).utcoffset() or timedelta()
-            return _even(span, _HOUR, offset % _HOUR)
-        if length <= _MOST_DAYS:
-            return days(span.start, span.end, self._zone)
-        count = length // timedelta(days=7) + 2
-        weeks = self._boundary.latest_weeks(span.end - timedelta.resolution, count)
-        return tuple(week for week in weeks if week.end > span.start)
+    def _read(self, chosen: Range) -> tuple[UsageCells, ...]:
+        read = self._past.recent_series if chosen.is_recent else self._past.series
+        return read(chosen.bars, self._selection)
 
-    def _split(self, span: Span | None) -> Split:
-        if span is None:
+    def _requests(self, chosen: Range | None, shown: Sequence[Route]) -> int:
+        """How many requests of what is shown there are, in the range or ever."""
+        if chosen is None:
+            return sum(self._routes[route] for route in shown)
+        return sum(each.requests for each in by_backend(merge(*self._read(chosen))).values())
+
+    def _split(self, chosen: Range | None) -> Split:
+        if chosen is None:
             first = self._past.first() or self._now
             start = max(self._now - SPLIT_SPAN, min(first, self._grid.hours[0].start))
-            span = Span(start, self._grid.hours[-1].end)
-        bars = self._bars(self._cut(span), self._by_backend)
+            chosen = bar_cuts.holding(Span(start, self._grid.hours[-1].end), self._boundary)
+        bars = self._bars(chosen.bars, self._by_backend, is_recent=chosen.is_recent)
         return Split(bars=bars, pauses=self._marks(bars.edges[0], bars.edges[-1]))
 
     def _marks(self, start: datetime, end: datetime) -> tuple[PauseMark, ...]:
@@ -240,7 +241,7 @@ class _Composer:
     def _weeks(self, weeks: Sequence[Span], usages: Sequence[UsageCells]) -> Weeks:
         found = [by_backend(usage) for usage in usages]
         backends = display_names.backends_in_order(name for totals in found for name in totals)
-        running = sum(self._value(totals) for totals in found[-1].values())
+        values = [sum(map(self._value, totals.values())) for totals in found]
         return Weeks(
             measure=self._measure,
             backends=backends,
@@ -253,24 +254,49 @@ class _Composer:
                 )
                 for week, totals in zip(weeks, found, strict=True)
             ),
-            pace=self._pace(weeks[-1], running),
+            pace=self._pace(weeks, values),
             is_complete=self._past.is_complete(weeks[0].start),
         )
 
-    def _pace(self, week: Span, value: int) -> int | None:
+    def _pace(self, weeks: Sequence[Span], values: Sequence[int]) -> Pace | None:
+        """What the running week comes to; `values` are what each of `weeks` counts."""
+        week, value = weeks[-1], values[-1]
         passed = self._now - week.start
-        if passed < _EARLIEST_PACE or not value:
-            return None
-        return round(value * ((week.end - week.start) / passed))
+        # The first week with anything in it may have begun before the log, or the model, did.
+        begun = next((place for place, each in enumerate(values) if each), len(values))
+        found = outlook(
+            value, self._earlier(weeks[max(begun + 1, WEEKS - 1 - _PACE_WEEKS) : -1], passed)
+        )
+        if found is None:
+            if passed < _EARLIEST_PACE or not value:
+                return None
+            found = straight(value, passed / (week.end - week.start))
+        return Pace(likely=round(found.likely), low=round(found.low), high=round(found.high))
+
+    def _earlier(self, weeks: Sequence[Span], passed: timedelta) -> list[EarlierSpan]:
+        """Weeks that are over, divided where the running one is now."""
+        known = [week for week in weeks if self._past.is_complete(week.start)]
+        spans: list[Span] = []
+        for week in known:
+            here = min(week.start + passed, week.end)
+            spans += [Span(week.start, here), Span(here, week.end)]
+        values = [
+            sum(map(self._value, by_backend(usage).values()))
+            for usage in self._past.series(spans, self._selection)
+        ]
+        return [
+            EarlierSpan(by_now, ahead, by_now + ahead)
+            for by_now, ahead in zip(values[::2], values[1::2], strict=True)
+            if by_now + ahead
+        ]
 
     # Tokens by kind.
 
-    def _tokens(self, chosen: Span | None, week: Span, of_week: UsageCells) -> Tokens:
+    def _tokens(self, chosen: Range | None, week: Span, of_week: UsageCells) -> Tokens:
         usage, shown = of_week, week
         if chosen is not None:
-            bars = self._cut(chosen)
-            usage = merge(*self._past.series(bars, self._selection))
-            shown = Span(bars[0].start, bars[-1].end)
+            usage = merge(*self._read(chosen))
+            shown = Span(chosen.bars[0].start, chosen.bars[-1].end)
         totals = by_backend(usage)
         return Tokens(
             start=self._local(shown.start),
@@ -378,14 +404,3 @@ def _unique(models: Sequence[str | None]) -> list[str]:
         title if model is None or short.count(title) == 1 else printable(model)
         for model, title in zip(models, short, strict=True)
     ]
-
-
-def _even(span: Span, width: timedelta, offset: timedelta) -> tuple[Span, ...]:
-    """Bars of `width` that hold `span`; `offset` is local time's odd part."""
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    start = span.start - (span.start - epoch + offset) % width
-    found: list[Span] = []
-    while start < span.end:
-        found.append(Span(start, start + width))
-        start += width
-    return tuple(found)

@@ -7,7 +7,6 @@ It filters and sorts by itself, for a proxy model would ask Python twice for eac
 from __future__ import annotations
 
 from bisect import bisect_right
-from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import (
@@ -22,6 +21,8 @@ from PySide6.QtCore import (
 
 from offramp_core.wording.formatting import format_moment
 from offramp_dashboard.data.request_rows import RequestFilter, RequestRow
+from offramp_dashboard.models import columns
+from offramp_dashboard.models.columns import Column
 from offramp_dashboard.plain_tooltips import tip
 
 if TYPE_CHECKING:
@@ -44,44 +45,10 @@ BACKEND_ROLE = Qt.ItemDataRole.UserRole + 3
 STATUS_ROLE = Qt.ItemDataRole.UserRole + 4
 """`success`, `error` or `cancelled`."""
 
+FULL_ROLE = Qt.ItemDataRole.UserRole + 5
+"""The cell as it is copied: names and numbers in full."""
+
 _Index = QModelIndex | QPersistentModelIndex
-
-
-class Column(IntEnum):
-    """The table's columns, in their order."""
-
-    TIME = 0
-    MODEL = 1
-    BACKEND = 2
-    INPUT = 3
-    OUTPUT = 4
-    CACHE = 5
-    STATUS = 6
-    REASON = 7
-
-
-_NUMBERS = (Column.INPUT, Column.OUTPUT, Column.CACHE)
-_HEADERS = ("Time", "Model", "Backend", "Input", "Output", "Cache", "Status", "Reason")
-_HINTS = (
-    "When the request arrived",
-    "The model that Claude Code asked for",
-    "Who served it",
-    "Input tokens, without those of the cache",
-    "Output tokens",
-    "Tokens read from the cache or written to it",
-    "How it ended",
-    "Why it went where it went",
-)
-_VALUES: dict[Column, Callable[[RequestRow], Any]] = {
-    Column.TIME: lambda row: row.moment,
-    Column.MODEL: lambda row: row.model,
-    Column.BACKEND: lambda row: row.backend,
-    Column.INPUT: lambda row: row.record.input_tokens,
-    Column.OUTPUT: lambda row: row.record.output_tokens,
-    Column.CACHE: lambda row: row.cache_tokens,
-    Column.STATUS: lambda row: row.status,
-    Column.REASON: lambda row: row.reason,
-}
 
 
 class RequestsModel(QAbstractTableModel):
@@ -174,6 +141,11 @@ class RequestsModel(QAbstractTableModel):
             last = self.index(len(self._shown) - 1, Column.TIME)
             self.dataChanged.emit(self.index(0, Column.TIME), last, [Qt.ItemDataRole.DisplayRole])
 
+    @property
+    def loaded(self) -> int:
+        """How many rows there are, those included that the filter hides."""
+        return len(self._rows)
+
     def rows(self) -> Sequence[RequestRow]:
         """What is shown, in its order: for export."""
         return tuple(self._shown)
@@ -183,6 +155,17 @@ class RequestsModel(QAbstractTableModel):
         if 0 <= column < len(Column):
             self._column, self._order = Column(column), order
             self._rearrange()
+            self.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, len(Column) - 1)
+
+    @property
+    def zone(self) -> tzinfo:
+        """On whose clocks times are shown."""
+        return self._zone
+
+    @property
+    def order(self) -> tuple[Column, Qt.SortOrder]:
+        """What the rows are sorted by, and which way."""
+        return self._column, self._order
 
     # What views ask for.
 
@@ -201,9 +184,10 @@ class RequestsModel(QAbstractTableModel):
         if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(Column):
             return None
         if role == Qt.ItemDataRole.DisplayRole:
-            return _HEADERS[section]
+            title = columns.HEADERS[section]
+            return f"{title} {columns.ARROWS[self._order]}" if section == self._column else title
         if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleDescriptionRole):
-            return _HINTS[section]
+            return columns.HINTS[section]
         return _alignment(Column(section)) if role == Qt.ItemDataRole.TextAlignmentRole else None
 
     def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
@@ -217,9 +201,11 @@ class RequestsModel(QAbstractTableModel):
             case Qt.ItemDataRole.ToolTipRole:
                 return tip(self._tip(row, column) or "") or None
             case Qt.ItemDataRole.AccessibleTextRole:
-                return f"{_HEADERS[column]}: {self._text(row, column)}"
+                return f"{columns.HEADERS[column]}: {self._text(row, column)}"
             case Qt.ItemDataRole.TextAlignmentRole:
                 return _alignment(column)
+            case _ if role == int(FULL_ROLE):
+                return columns.full(row, column, self._zone)
             case _:
                 return _custom(row, column, role)
 
@@ -236,8 +222,8 @@ class RequestsModel(QAbstractTableModel):
     def _text(self, row: RequestRow, column: Column) -> str:
         if column is Column.TIME:
             return self._time_text(row.moment)
-        value = _VALUES[column](row)
-        return QLocale().toString(value) if column in _NUMBERS else str(value)
+        value = columns.VALUES[column](row)
+        return QLocale().toString(value) if column in columns.NUMBERS else str(value)
 
     def _time_text(self, moment: datetime) -> str:
         now = self._now()
@@ -249,7 +235,7 @@ class RequestsModel(QAbstractTableModel):
         record = row.record
         match column:
             case Column.TIME:
-                return f"{row.moment.astimezone(self._zone):%Y-%m-%d %H:%M:%S %Z}"
+                return columns.full_time(row, self._zone)
             case Column.MODEL:
                 served = record.served_model
                 return f"{record.model}, served by {served}" if served else record.model
@@ -261,6 +247,8 @@ class RequestsModel(QAbstractTableModel):
                 )
             case Column.REASON:
                 return row.reason or None
+            case Column.SERVED | Column.SESSION:
+                return columns.full(row, column, self._zone) or None
             case _:
                 return None
 
@@ -268,10 +256,10 @@ class RequestsModel(QAbstractTableModel):
 
     def _sorted(self, rows: Iterable[RequestRow]) -> list[RequestRow]:
         """In the chosen order; both sorts are stable, so that equal rows have the newest first."""
-        newest_first = sorted(rows, key=_VALUES[Column.TIME], reverse=True)
+        newest_first = sorted(rows, key=columns.VALUES[Column.TIME], reverse=True)
         if self._column is Column.TIME and self._is_descending:
             return newest_first
-        return sorted(newest_first, key=_VALUES[self._column], reverse=self._is_descending)
+        return sorted(newest_first, key=columns.VALUES[self._column], reverse=self._is_descending)
 
     @property
     def _is_descending(self) -> bool:
@@ -317,7 +305,7 @@ class RequestsModel(QAbstractTableModel):
         age = -row.moment.timestamp()
         if self._column is Column.TIME:
             return (age if self._is_descending else -age, 0.0)
-        value = _VALUES[self._column](row)
+        value = columns.VALUES[self._column](row)
         return (_Reversed(value) if self._is_descending else value, age)
 
     def _trim(self) -> None:
@@ -335,7 +323,7 @@ class RequestsModel(QAbstractTableModel):
         """Forget the oldest rows that are too many, and return them; what is shown stays."""
         if len(self._rows) <= self._most_rows:
             return []
-        self._rows.sort(key=_VALUES[Column.TIME], reverse=True)
+        self._rows.sort(key=columns.VALUES[Column.TIME], reverse=True)
         going = self._rows[self._most_rows :]
         del self._rows[self._most_rows :]
         self._has_more = False
@@ -348,7 +336,7 @@ class RequestsModel(QAbstractTableModel):
 def _custom(row: RequestRow, column: Column, role: int) -> Any:
     """What the roles of our own give."""
     if role == int(RAW_ROLE):
-        return _VALUES[column](row)
+        return columns.VALUES[column](row)
     if role == int(ROW_ROLE):
         return row
     if role == int(BACKEND_ROLE):
@@ -375,5 +363,5 @@ class _Reversed:
 
 
 def _alignment(column: Column) -> Qt.AlignmentFlag:
-    side = Qt.AlignmentFlag.AlignRight if column in _NUMBERS else Qt.AlignmentFlag.AlignLeft
+    side = Qt.AlignmentFlag.AlignRight if column in columns.NUMBERS else Qt.AlignmentFlag.AlignLeft
     return side | Qt.AlignmentFlag.AlignVCenter

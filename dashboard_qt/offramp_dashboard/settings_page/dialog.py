@@ -25,6 +25,7 @@ from offramp_core.errors import OfframpError
 from offramp_core.keys import key_input
 from offramp_core.keys.key_store import KeyStore
 from offramp_core.services import DELEGATE
+from offramp_dashboard import screen_fit
 from offramp_dashboard.settings_page import form
 from offramp_dashboard.settings_page.fields import Field
 from offramp_dashboard.settings_page.key_writer import KeyWriter
@@ -35,7 +36,7 @@ from offramp_dashboard.views.widgets.choice_box import ChoiceBox
 from offramp_dashboard.views.widgets.tick_box import TickBox
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from offramp_core.login_item.autostart import TraySwitch
     from offramp_core.paths import Paths
@@ -120,7 +121,8 @@ class SettingsDialog(QDialog):
         self._before = self._read()
         if self._before is not None:
             self._fill(self._before)
-        self.resize(660, 640)
+            self._order_focus()
+        screen_fit.fit(self, 660, 640)
 
     @Slot()
     def save(self) -> None:
@@ -137,7 +139,8 @@ class SettingsDialog(QDialog):
                 return
             self._switch_login_item()
         except ConfigError as error:
-            self._blame(error)
+            found = form.problems(self._check, changes, self._before.values)
+            self._blame(found or [error])
             return
         except OfframpError as error:
             self._say(str(error))
@@ -172,6 +175,10 @@ class SettingsDialog(QDialog):
         self._is_untold = True
         return True
 
+    def _check(self, changes: Mapping[str, Any]) -> None:
+        """Raise what saving `changes` would, and save nothing."""
+        editor.check(self._paths, self._environ, changes, is_demo=self._is_demo)
+
     def _report_saved(self) -> None:
         self._is_untold = False
         self.saved.emit()
@@ -195,6 +202,7 @@ class SettingsDialog(QDialog):
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         area.setWidget(content)
+        self._area = area
         foot = QHBoxLayout()
         foot.setContentsMargins(3 * GRID_PX, 0, 3 * GRID_PX, 2 * GRID_PX)
         foot.addWidget(self.problem, 1)
@@ -253,10 +261,10 @@ class SettingsDialog(QDialog):
     def _add_delegation(self) -> None:
         mode = Field("Delegation", _combo(_DELEGATION), _AUTO_NOTE)
         self._add("Delegation", "delegation", mode)
-        failover = TickBox("Requests that the delegate fails go to Anthropic")
+        failover = TickBox("If the delegate fails, send the request to Anthropic")
         note = "Only before a byte of the answer came, and not while the Claude plan is spent."
         self._add("On trouble", "failover", Field(failover.text(), failover, note))
-        overflow = TickBox("Requests that a spent Claude plan refuses go to the delegate")
+        overflow = TickBox("If the Claude plan is spent, send its requests to the delegate")
         note = "Opus is then answered by another model, until the plan's reset."
         self._add("", "overflow", Field(overflow.text(), overflow, note))
 
@@ -275,6 +283,13 @@ class SettingsDialog(QDialog):
         except OfframpError:
             return None  # what can't be told can't be switched either
 
+    def _order_focus(self) -> None:
+        """Begin with the first field that can be edited; the buttons come last."""
+        editors = [field.editor for field in self.fields.values() if field.editor.isEnabled()]
+        for button in (self.cancel_button, self.save_button):
+            self.setTabOrder(editors[-1], button)
+        editors[0].setFocus()
+
     def _add_heading(self, text: str) -> None:
         label = QLabel(text)
         label.setFont(scaled(self.font(), HEADING, is_bold=True))
@@ -285,8 +300,14 @@ class SettingsDialog(QDialog):
         self.fields[key] = field
         label = QLabel(name)
         label.setBuddy(field.editor)
-        label.setContentsMargins(0, 6, 0, 0)
+        # The label's middle is on its control's, whatever stands below that.
+        label.setFixedHeight(field.first_line_px())
         self._form.addRow(label, field)
+
+    def label_of(self, field: Field) -> QLabel | None:
+        """The label that stands beside `field`."""
+        label = self._form.labelForField(field)
+        return label if isinstance(label, QLabel) else None
 
     # How it is read.
 
@@ -317,17 +338,32 @@ class SettingsDialog(QDialog):
 
     # What is wrong.
 
-    def _blame(self, error: ConfigError) -> None:
-        name, row, key = form.field_of(error)
-        field = self.fields.get(name)
-        if field is None:
-            self._say(str(error))
-            return
-        field.set_error(form.field_error(error))
-        if isinstance(field.editor, RoutesEditor):
-            field.editor.mark(row, key)
-        else:
-            field.editor.setFocus()
+    def _blame(self, errors: Sequence[ConfigError]) -> None:
+        """Mark every field that is wrong, and go to the first of them."""
+        said: dict[str, list[str]] = {}
+        first: list[tuple[int, QWidget]] = []
+        order = list(self.fields)
+        for error in errors:
+            name, row, key = form.field_of(error)
+            field = self.fields.get(name)
+            if field is None:
+                self._say(str(error))
+                continue
+            where = f"Route {row + 1}: " if row >= 0 else ""
+            said.setdefault(name, []).append(f"{where}{form.field_error(error)}")
+            editor = field.editor
+            wrong = editor.mark(row, key) if isinstance(editor, RoutesEditor) else editor
+            first.append((order.index(name), wrong))
+        for name, texts in said.items():
+            self.fields[name].set_error("\n".join(dict.fromkeys(texts)))
+        if first:
+            self._go_to(min(first, key=lambda one: one[0])[1])
+
+    def _go_to(self, editor: QWidget) -> None:
+        editor.setFocus()
+        # The fields have grown by their errors, which the layout learns of in a moment.
+        self._form.activate()
+        self._area.ensureWidgetVisible(editor, 0, 8 * GRID_PX)
 
     def _say(self, text: str) -> None:
         self.problem.setText(text)
@@ -338,7 +374,7 @@ class SettingsDialog(QDialog):
         for field in self.fields.values():
             field.set_error("")
             if isinstance(field.editor, RoutesEditor):
-                field.editor.mark(-1, "")
+                field.editor.clear_marks()
 
     @Slot(str)
     def _finish(self, problem: str) -> None:

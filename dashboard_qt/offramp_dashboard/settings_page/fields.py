@@ -34,6 +34,13 @@ class Field(QWidget):
         layout.addWidget(self._hint)
         layout.addWidget(self._error)
 
+    def first_line_px(self) -> int:
+        """How high the line is that the label stands beside."""
+        head = self.editor.layout()
+        if head is None:
+            return self.editor.sizeHint().height()
+        return self.fontMetrics().height()
+
     def set_hint(self, hint: str) -> None:
         """Say a line below."""
         self._hint.setText(hint)

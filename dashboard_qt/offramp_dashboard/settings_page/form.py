@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from offramp_core.config import loader
+from offramp_core.config.values import ConfigError
 from offramp_core.services import DELEGATE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from offramp_core.config.loader import LoadedSettings
-    from offramp_core.config.values import ConfigError
     from offramp_core.paths import Paths
     from offramp_core.settings import Route, Settings
 
@@ -24,8 +24,17 @@ OVERTAKEN = (
     "see it; nothing was written."
 )
 
+_ADVICE = {
+    "match": "Type a part of the model's name.",
+    "backend": "Choose one of the list.",
+    "send_model": "Type the name of a model, or leave it empty to send the name as it came.",
+    "context_tokens": "Type a whole number of 1 or more, or leave it empty for no limit.",
+}
+"""What to do about a field of a route, where the file's words would not fit a form."""
+_FILE_WORDS = re.compile(r"quotes|Leave it out|\[\[|\btrue or false\b|=|\.toml")
 _ROUTE_LABEL = re.compile(r"\[\[route\]\] number (\d+)(?:: (\w+))?")
 _WEEK = ("week_start_day", "week_start_hour")
+_MOST_PROBLEMS = 40
 _DEFAULT = "default"
 _FORCED = ("environment ", ".env ")
 
@@ -99,11 +108,60 @@ def field_of(error: ConfigError) -> tuple[str, int, str]:
     return (error.label, -1, "") if error.label else ("", -1, "")
 
 
+def problems(
+    check: Callable[[Mapping[str, Any]], None],
+    changes: Mapping[str, Any],
+    before: Mapping[str, Any],
+) -> list[ConfigError]:
+    """Everything that `check` refuses of `changes`, one after the other.
+
+    The checks stop at the first problem: what it blames is put back as it was, until none is left.
+    """
+    found: list[ConfigError] = []
+    left = dict(changes)
+    while left and len(found) < _MOST_PROBLEMS:
+        try:
+            check(left)
+        except ConfigError as error:
+            found.append(error)
+            if not _put_right(left, error, before):
+                break
+        else:
+            break
+    return found
+
+
+def _put_right(changes: dict[str, Any], error: ConfigError, before: Mapping[str, Any]) -> bool:
+    """Take what `error` blames out of `changes`; whether there was such a thing."""
+    name, row, key = field_of(error)
+    if name not in changes:
+        return False
+    if name != ROUTES:
+        del changes[name]
+        return True
+    routes = [dict(route) for route in changes[ROUTES]]
+    if not 0 <= row < len(routes):
+        return False
+    stand_in = {"match": f"stand-in {row}", "backend": DELEGATE.name}
+    if not key or (key not in stand_in and key not in routes[row]):
+        del routes[row]
+    elif key in stand_in:
+        if routes[row].get(key) == stand_in[key]:
+            return False
+        routes[row][key] = stand_in[key]
+    else:
+        del routes[row][key]
+    changes[ROUTES] = tuple(routes)
+    return True
+
+
 def field_error(error: ConfigError) -> str:
     """Word `error` for its field: without the file and the key, which are seen there."""
     if not error.problem:
         return str(error)
-    return f"This {error.problem}. {error.hint}".strip()
+    key = field_of(error)[2] or error.label
+    advice = _ADVICE.get(key, "" if _FILE_WORDS.search(error.hint) else error.hint)
+    return f"This {error.problem}. {advice}".strip()
 
 
 def _values(settings: Settings) -> dict[str, Any]:

@@ -95,14 +95,20 @@ class RoutesEditor(QWidget):
             for row in self.rows
         )
 
-    def mark(self, place: int, key: str) -> None:
-        """Mark what is wrong, and give it the keyboard; row -1 takes all marks back."""
-        for index, row in enumerate(self.rows):
-            for name, editor in row.editors().items():
-                is_wrong = index == place and name == (key or "match")
-                mark_wrong(editor, is_wrong=is_wrong)
-                if is_wrong:
-                    editor.setFocus()
+    def mark(self, place: int, key: str) -> QWidget:
+        """Mark what is wrong in a row, besides what is marked already; return that editor."""
+        if not 0 <= place < len(self.rows):
+            return self
+        editors = self.rows[place].editors()
+        wrong = editors.get(key, self.rows[place].match)
+        mark_wrong(wrong, is_wrong=True)
+        return wrong
+
+    def clear_marks(self) -> None:
+        """Take all marks back."""
+        for row in self.rows:
+            for editor in row.editors().values():
+                mark_wrong(editor, is_wrong=False)
 
     def _add_new(self) -> None:
         self._add({"match": "", "backend": self._backends[-1]})
@@ -119,7 +125,7 @@ class RoutesEditor(QWidget):
             remove=QPushButton("✕"),
             more={key: value for key, value in route.items() if key not in _EDITED},
         )
-        row.match.setPlaceholderText("sonnet")
+        row.match.setPlaceholderText("part of its name")
         row.send_model.setPlaceholderText("unchanged")
         row.context_tokens.setPlaceholderText("no limit")
         row.backend.addItems(self._backends)

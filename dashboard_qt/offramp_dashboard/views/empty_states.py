@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from offramp_dashboard.data.snapshot import FeedState
+from offramp_dashboard.data.snapshot import DaemonCondition, FeedState
 from offramp_dashboard.theme import FIGURE, GRID_PX
 from offramp_dashboard.views.style import number_text
 from offramp_dashboard.views.style.fonts import scaled
@@ -30,6 +30,7 @@ class NoticeAction(Enum):
     REFRESH = "Read again"
     SETTINGS = "Open settings"
     SHOW_ALL = "Show everything"
+    START = "Start the daemon"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +43,20 @@ class Notice:
     way: NoticeAction | None = None
 
 
-def notice_for(snapshot: Snapshot) -> Notice | None:
+def notice_for(
+    snapshot: Snapshot, daemon: DaemonCondition = DaemonCondition.UNKNOWN
+) -> Notice | None:
     """What stands in the place of the charts; None where they have something to show."""
     log = snapshot.log_status
+    is_stopped = daemon is DaemonCondition.STOPPED
     match log.state:
+        case FeedState.EMPTY | FeedState.MISSING if is_stopped:
+            return Notice(
+                title="No requests yet",
+                text="The daemon is not running, so that no request passes through Offramp. The "
+                "charts begin with the first one.",
+                way=NoticeAction.START,
+            )
         case FeedState.EMPTY:
             return Notice(
                 title="No requests yet",
@@ -57,8 +68,7 @@ def notice_for(snapshot: Snapshot) -> Notice | None:
             return Notice(
                 title="There is no log yet",
                 text=f"Nothing is in {log.log_dir}: the daemon makes it with the first "
-                "request. Start it, or set another log_dir in the settings file.",
-                command="offramp serve",
+                "request. If your log is elsewhere, set log_dir in the settings file.",
                 way=NoticeAction.REFRESH,
             )
         case FeedState.UNREADABLE:

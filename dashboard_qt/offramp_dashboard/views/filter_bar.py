@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPen
+from PySide6.QtGui import QColor, QGuiApplication, QIcon, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import (
     QAbstractButton,
     QFrame,
@@ -25,7 +26,7 @@ from offramp_dashboard.views.style.series_fills import SeriesFills
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from PySide6.QtGui import QPaintEvent, QResizeEvent
+    from PySide6.QtGui import QContextMenuEvent, QMouseEvent, QPaintEvent, QResizeEvent
 
     from offramp_dashboard.data.snapshot import FilterOption, Snapshot
     from offramp_dashboard.theme import Fill, Theme
@@ -34,14 +35,20 @@ _SWATCH_PX = 11
 _SEAM_PX = 2
 _PADDING_PX = 9
 _LONGEST_PX = 168
+_CONTROL = "Cmd" if sys.platform == "darwin" else "Ctrl"
 
 
 class FilterChip(QAbstractButton):
     """Swatches and a name, on or off; off is struck through and empty, not only paler.
 
+    Signals:
+        chosen(bool): show only this one, or all again (True); show or hide it (False).
+
     A provider's swatch is round. A model has a square one for each provider that served it: as it
     is drawn in that provider's part of the bars.
     """
+
+    chosen = Signal(bool)
 
     def __init__(
         self, choice: FilterOption, fills: Sequence[Fill], theme: Theme, *, is_provider: bool
@@ -51,6 +58,7 @@ class FilterChip(QAbstractButton):
         self.setCheckable(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.clicked.connect(lambda: self.chosen.emit(not _is_control_held()))
         self.key = choice.key
         self._is_provider = is_provider
         self.show_choice(choice, fills, theme)
@@ -63,13 +71,27 @@ class FilterChip(QAbstractButton):
         state = "shown" if choice.is_on else "hidden"
         what = "provider" if self._is_provider else "model"
         self.setAccessibleName(f"{what} {choice.name}, {state}")
-        doing = "Hide" if choice.is_on else "Show"
-        tip = f"{doing} {choice.key or choice.name} in every chart"
+        doing = "hide" if choice.is_on else "show"
+        tip = f"{choice.key or choice.name}\nClick: only this one, or all again"
+        tip += f"\n{_CONTROL}+click: {doing} it"
         if choice.also:
             places = (choice.backend, *choice.also)
             tip += f"\nIts swatches: {', '.join(map(backend_name, places))}"
         self.setToolTip(plain_tooltips.tip(tip))
         self.update()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
+        """Nothing more: the first click of the two has done it."""
+        event.accept()
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:  # noqa: N802 - Qt's name
+        """Offer in words what clicks do."""
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.addAction("Show Only This, or All Again", lambda: self.chosen.emit(True))
+        doing = "Hide" if self.isChecked() else "Show"
+        menu.addAction(f"{doing} This", lambda: self.chosen.emit(False))
+        menu.popup(event.globalPos())
 
     def nextCheckState(self) -> None:  # noqa: N802 - Qt's name
         """Stay as it is: the next snapshot says what is on."""
@@ -108,6 +130,20 @@ class FilterChip(QAbstractButton):
         )
         painter.end()
 
+    def swatch_icon(self) -> QIcon:
+        """Its swatches side by side, for a menu."""
+        ratio = self.devicePixelRatioF()
+        width = self._swatches_px()
+        image = QPixmap(round(width * ratio), round(_SWATCH_PX * ratio))
+        image.setDevicePixelRatio(ratio)
+        image.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(image)
+        for place, fill in enumerate(self._fills):
+            left = place * (_SWATCH_PX + _SEAM_PX)
+            self._paint_swatch(painter, QRectF(left, 0, _SWATCH_PX, _SWATCH_PX), fill)
+        painter.end()
+        return QIcon(image)
+
     def _paint_swatch(self, painter: QPainter, area: QRectF, fill: Fill) -> None:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, self._is_provider)
         if self.isChecked() and self._is_provider:
@@ -126,16 +162,24 @@ class FilterChip(QAbstractButton):
         return len(self._fills) * (_SWATCH_PX + _SEAM_PX) - _SEAM_PX
 
 
+def _is_control_held() -> bool:
+    held = QGuiApplication.keyboardModifiers()
+    return bool(held & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier))
+
+
 class FilterBar(QWidget):
     """Chips for providers, then for models; those without room are in a menu at the end.
 
     Signals:
         provider_toggled(str, bool): show or hide that provider.
         model_toggled(str, bool): show or hide that model.
+        provider_soloed(str), model_soloed(str): show only that one of its kind, or all again.
     """
 
     provider_toggled = Signal(str, bool)
     model_toggled = Signal(str, bool)
+    provider_soloed = Signal(str)
+    model_soloed = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         """Nothing to choose from yet."""
@@ -231,7 +275,11 @@ class FilterBar(QWidget):
         for choice, is_provider in self._choices():
             fills = self._fills(choice, is_provider)
             chip = FilterChip(choice, fills, self._theme, is_provider=is_provider)
-            chip.clicked.connect(lambda _, c=chip, p=is_provider: self._toggle(c.key, p))
+            chip.chosen.connect(
+                lambda is_solo, c=chip, p=is_provider: (
+                    self._solo(c.key, p) if is_solo else self._toggle(c.key, p)
+                )
+            )
             self._chips.append(chip)
         place = 0
         providers = len(self._shape[0])
@@ -283,12 +331,17 @@ class FilterBar(QWidget):
         self._menu.clear()
         for chip, (choice, is_provider) in zip(self._chips, self._choices(), strict=True):
             if chip.isHidden():
-                action = self._menu.addAction(choice.name)
+                name = choice.name if choice.is_on else f"{choice.name} (hidden)"
+                action = self._menu.addAction(chip.swatch_icon(), name)
                 action.setCheckable(True)
                 action.setChecked(choice.is_on)
                 action.triggered.connect(
                     lambda _, key=choice.key, p=is_provider: self._toggle(key, p)
                 )
+
+    def _solo(self, key: str, is_provider: bool) -> None:
+        signal = self.provider_soloed if is_provider else self.model_soloed
+        signal.emit(key)
 
     def _toggle(self, key: str, is_provider: bool) -> None:
         choice = next(

@@ -81,12 +81,19 @@ class ChartPage(QWidget):
 
 
 class Overview(ChartPage):
-    """The week in figures, the plans at a glance, and the four windows of time."""
+    """The week in figures, the plans at a glance, and the four windows of time.
+
+    Signals:
+        errors_asked(): show the requests of the week that failed.
+    """
+
+    errors_asked = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         """Empty charts."""
         super().__init__(parent)
         self.week_summary = WeekSummaryView()
+        self.week_summary.errors.chosen.connect(self.errors_asked)
         self.quota = QuotaStrip()
         self.day = BarsChart("Last 24 hours by hour and model", empty_text="Nothing in 24 hours")
         self.recent = BarsChart("Last 3 hours in 3 minutes each", empty_text="Nothing in 3 hours")
@@ -181,7 +188,9 @@ def weeks_subtitle(snapshot: Snapshot) -> str:
     if weeks.pace is None:
         return ""
     end = number_text.day_and_clock(snapshot.week_summary.end)
-    return f"≈ {number_text.short(weeks.pace)} by {end} at this pace"
+    low, high = number_text.short(weeks.pace.low), number_text.short(weeks.pace.high)
+    band = f" ({low} to {high})" if low != high else ""
+    return f"about {number_text.short(weeks.pace.likely)} by {end}{band}"
 
 
 def split_subtitle(snapshot: Snapshot) -> str:
@@ -189,7 +198,7 @@ def split_subtitle(snapshot: Snapshot) -> str:
     bars = snapshot.split.bars
     notes = [f"share of {bars.measure.value}"]
     if snapshot.split.pauses:
-        notes.append("dimmed while paused")
+        notes.append("pauses dimmed")
     if not bars.is_complete:
         notes.append(_STILL_READING)
     return "  ·  ".join(notes)

@@ -16,7 +16,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from offramp_dashboard.data.snapshot import DaemonCondition, DaemonSummary, Measure
+from offramp_core.usage.measure import Measure
+from offramp_dashboard.data.snapshot import DaemonCondition, DaemonSummary
 from offramp_dashboard.plain_tooltips import tip
 from offramp_dashboard.theme import GRID_PX, LIGHT
 from offramp_dashboard.views.widgets.card import ElidedLabel
@@ -37,6 +38,10 @@ _WORDS = {
     DaemonCondition.STOPPED: "Not running",
     DaemonCondition.UNKNOWN: "Unknown",
 }
+
+
+_CURES = {DaemonCondition.STOPPED: "Start", DaemonCondition.NO_KEY: "Set the Key"}
+"""The button that helps."""
 
 
 class StateDot(QWidget):
@@ -127,10 +132,14 @@ class Toolbar(QWidget):
     Signals:
         measure_chosen(Measure): count these.
         resume_asked(): let delegation go on.
+        start_asked(): start the daemon.
+        settings_asked(): open the settings.
     """
 
     measure_chosen = Signal(object)
     resume_asked = Signal()
+    start_asked = Signal()
+    settings_asked = Signal()
 
     def __init__(
         self, pause: Sequence[QAction], export: Sequence[QAction], parent: QWidget | None = None
@@ -138,9 +147,15 @@ class Toolbar(QWidget):
         """`pause` and `export` fill their menus."""
         super().__init__(parent)
         self._theme: Theme = LIGHT
+        self._lends_focus = False
         self._daemon = DaemonSummary(state=DaemonCondition.UNKNOWN, text="")
         self.dot = StateDot()
         self.state = ElidedLabel()
+        self.is_demo = False
+        """The demo is started in a terminal, so that there is no button for it."""
+        self.cure_button = QPushButton()
+        self.cure_button.setProperty("look", "main")
+        self.cure_button.clicked.connect(self._ask_for_cure)
         self.pause_button = _menu_button("Pause", pause, "Pause delegation")
         self.resume_button = QPushButton("Resume")
         self.resume_button.setAccessibleName("Resume delegation")
@@ -149,12 +164,14 @@ class Toolbar(QWidget):
         self.measure.chosen.connect(self.measure_chosen)
         self.export_button = _menu_button("Export", export, "Export what is seen")
         self.settings_button = QPushButton("Settings")
+        self.settings_button.clicked.connect(self.settings_asked)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(GRID_PX)
         row.addWidget(self.dot)
         row.addWidget(self.state, 1)
         for widget in (
+            self.cure_button,
             self.resume_button,
             self.pause_button,
             self.measure,
@@ -170,23 +187,48 @@ class Toolbar(QWidget):
         self._daemon = daemon
         name = _WORDS[daemon.state]
         text = daemon.text
-        if daemon.state is DaemonCondition.STOPPED and ":" in text:
+        is_stopped = daemon.state is DaemonCondition.STOPPED
+        if is_stopped and ":" in text:
             # In full it names the socket, which has room only in the tip.
-            text = f"{text.partition(':')[0]}. Start it: {text.rpartition(': ')[2]}"
+            how = " Start it: offramp demo" if self.is_demo else ""
+            text = f"{text.partition(':')[0]}.{how}"
+        self.cure_button.setText(_CURES.get(daemon.state, ""))
+        has_cure = daemon.state in _CURES and not (is_stopped and self.is_demo)
+        self.cure_button.setVisible(has_cure)
         self.state.set_full_text(text or name)
         self.state.setToolTip(tip(daemon.text))
         self.state.setAccessibleName(f"Daemon: {name}. {daemon.text}")
         self.dot.show_state(daemon.state, self._theme)
-        can_pause = daemon.state.can_pause
-        self.resume_button.setVisible(daemon.state is DaemonCondition.PAUSED)
-        self.pause_button.setVisible(daemon.state is not DaemonCondition.PAUSED)
-        self.pause_button.setEnabled(can_pause)
+        has_focus = self.pause_button.hasFocus() or self.resume_button.hasFocus()
+        is_paused = daemon.state is DaemonCondition.PAUSED
+        if has_focus:  # before the one goes that has it: Qt would give it to any neighbour
+            self._swap_focus(is_paused=is_paused)
+        self.resume_button.setVisible(is_paused)
+        self.pause_button.setVisible(not is_paused)
+        self.pause_button.setEnabled(daemon.state.can_pause)
+
+    def _swap_focus(self, *, is_paused: bool) -> None:
+        button = self.resume_button if is_paused else self.pause_button
+        button.setEnabled(True)
+        button.show()
+        button.setFocus()
+
+    def _ask_for_cure(self) -> None:
+        is_stopped = self._daemon.state is DaemonCondition.STOPPED
+        (self.start_asked if is_stopped else self.settings_asked).emit()
 
     def set_busy(self, is_busy: bool) -> None:
         """A command is under way: no second one until it is answered."""
         can_pause = self._daemon.state.can_pause
+        buttons = (self.pause_button, self.resume_button)
+        if is_busy:
+            self._lends_focus = any(button.hasFocus() for button in buttons)
         self.resume_button.setEnabled(not is_busy)
         self.pause_button.setEnabled(can_pause and not is_busy)
+        if not is_busy and self._lends_focus:
+            # A button that is switched off loses the keyboard to its neighbour.
+            self._lends_focus = False
+            next(button for button in buttons if not button.isHidden()).setFocus()
 
     def set_theme(self, theme: Theme) -> None:
         """Colours follow."""

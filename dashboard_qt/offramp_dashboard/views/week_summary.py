@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QPainter, QPen
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
@@ -16,10 +17,10 @@ from PySide6.QtWidgets import (
 )
 
 from offramp_core.settings import ANTHROPIC
+from offramp_core.usage.measure import Measure
 from offramp_core.wording.formatting import format_duration, format_percent, format_tokens, share
 from offramp_dashboard import plain_tooltips
 from offramp_dashboard.data.display_names import backend_name
-from offramp_dashboard.data.snapshot import Measure
 from offramp_dashboard.theme import CAPTION, FIGURE, GRID_PX, HERO, LIGHT
 from offramp_dashboard.views.style import number_text
 from offramp_dashboard.views.style.fonts import scaled
@@ -28,6 +29,8 @@ from offramp_dashboard.views.widgets.card import ElidedLabel
 from offramp_dashboard.views.widgets.split_bar import SplitBar
 
 if TYPE_CHECKING:
+    from PySide6.QtGui import QKeyEvent, QMouseEvent, QPaintEvent
+
     from offramp_dashboard.data.snapshot import BackendTotals, Snapshot, WeekSummary
     from offramp_dashboard.theme import Theme
 
@@ -61,11 +64,21 @@ class _Caption(QLabel):
 
 
 class Figure(QWidget):
-    """A number with its name above and a line about it below."""
+    """A number with its name above and a line about it below.
 
-    def __init__(self, name: str, parent: QWidget | None = None) -> None:
-        """`name` is what it counts."""
+    Signals:
+        chosen(): it was clicked, or Enter was pressed on it, where it leads somewhere.
+    """
+
+    chosen = Signal()
+
+    def __init__(self, name: str, parent: QWidget | None = None, *, leads_to: str = "") -> None:
+        """`name` is what it counts; `leads_to` is what a click shows, if it does anything."""
         super().__init__(parent)
+        self._leads_to = leads_to
+        if leads_to:
+            self.setCursor(Qt.CursorShape.PointingHandCursor)
+            self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._name = QLabel(name)
         self._name.setProperty("rank", "muted")
         self._name.setFont(scaled(self.font(), CAPTION))
@@ -85,9 +98,32 @@ class Figure(QWidget):
         """Show these; `tip` has the number in full."""
         self._value.setText(value)
         self._caption.setText(caption)
-        self.setToolTip(plain_tooltips.tip(tip))
+        whole = "\n".join(filter(None, (tip, self._leads_to)))
+        self.setToolTip(plain_tooltips.tip(whole))
         said = f"{self._name.text()}: {tip or value}"
         self.setAccessibleName(f"{said}, {caption}" if caption else said)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
+        """Lead on."""
+        if self._leads_to and event.button() is Qt.MouseButton.LeftButton:
+            self.chosen.emit()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+        """Lead on by Enter or Space."""
+        keys = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space)
+        if self._leads_to and event.key() in keys:
+            self.chosen.emit()
+        else:
+            super().keyPressEvent(event)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        """Draw the keyboard's ring."""
+        super().paintEvent(event)
+        if self.hasFocus():
+            painter = QPainter(self)
+            painter.setPen(QPen(self.palette().link().color(), 2))
+            painter.drawRoundedRect(self.rect().adjusted(1, 1, -1, -1), 4, 4)
+            painter.end()
 
     @property
     def value(self) -> str:
@@ -121,7 +157,7 @@ class WeekSummaryView(QFrame):
         self._parts.setProperty("rank", "muted")
         self.requests = Figure("Requests")
         self.tokens = Figure("Tokens")
-        self.errors = Figure("Errors")
+        self.errors = Figure("Errors", leads_to="Click to see the requests that failed")
         self.saved = Figure("Delegated, at list prices")
         self._lay_out()
 
@@ -158,7 +194,8 @@ class WeekSummaryView(QFrame):
         start = week_summary.start
         left = format_duration(week_summary.end.timestamp() - snapshot.taken.timestamp())
         self._week.set_full_text(
-            f"This week, since {number_text.day_and_clock(start)}  ·  {left} left"
+            f"This week, since {number_text.day_and_clock(start)} {start:%Z}".rstrip()
+            + f"  ·  {left} left"
         )
         self._show_split(week_summary, snapshot.measure)
         self._show_counts(week_summary, snapshot)
@@ -176,6 +213,11 @@ class WeekSummaryView(QFrame):
         return self._share.text()
 
     @property
+    def share_caption(self) -> str:
+        """What the share is of."""
+        return self._share_caption.full_text
+
+    @property
     def split_text(self) -> str:
         """The backends' parts in words."""
         return self._parts.full_text
@@ -185,19 +227,27 @@ class WeekSummaryView(QFrame):
         series_fills = SeriesFills.of(self._snapshot)
         counted = [(part, _value(part, measure)) for part in week_summary.parts]
         total = sum(value for _, value in counted)
-        delegated = sum(value for part, value in counted if _is_delegated(part))
-        self._share.setText(format_percent(share(delegated, total)) if total else _NOTHING)
-        self._share_caption.set_full_text(
-            f"of {measure.value} delegated" if total else "nothing this week yet"
-        )
-        ordered = sorted(counted, key=lambda each: not _is_delegated(each[0]))
-        fills = [(value, series_fills.fill(self._theme, part.backend)) for part, value in ordered]
+        delegated = sum(value for part, value in counted if _is_delegated(part.backend))
+        if not total:
+            self._say_share(_NOTHING, "nothing this week yet")
+        elif _has_both_sides(self._snapshot):
+            which = "shown " if _hides_any(self._snapshot) else ""
+            percent = format_percent(share(delegated, total))
+            self._say_share(percent, f"of {which}{measure.value} delegated")
+        else:
+            shown = [each.name for each in self._snapshot.providers if each.is_on]
+            self._say_share(number_text.short(total), f"{measure.value}, {', '.join(shown)} only")
+        fills = [(value, series_fills.fill(self._theme, part.backend)) for part, value in counted]
         self._bar.show_parts(fills, self._theme)
         texts = [
-            f"{backend_name(part.backend)} {number_text.short(value)}" for part, value in ordered
+            f"{backend_name(part.backend)} {number_text.short(value)}" for part, value in counted
         ]
         self._parts.set_full_text("   ·   ".join(texts))
         self._bar.setAccessibleName(", ".join(texts))
+
+    def _say_share(self, figure: str, caption: str) -> None:
+        self._share.setText(figure)
+        self._share_caption.set_full_text(caption)
 
     def _show_counts(self, week_summary: WeekSummary, snapshot: Snapshot) -> None:
         now, before = week_summary.parts, week_summary.last_week_parts
@@ -210,8 +260,8 @@ class WeekSummaryView(QFrame):
             notes[0] = number_text.change_text(requests, sum(part.requests for part in before))
             notes[1] = number_text.change_text(tokens, sum(part.tokens for part in before))
             last = sum(part.errors for part in before)
-            part = f"{format_percent(share(errors, requests))}, " if errors else ""
-            notes[2] = f"{part}{number_text.exact(last)} last week by now"
+            part = f"{format_percent(share(errors, requests))}; " if errors else ""
+            notes[2] = f"{part}{number_text.exact(last)} by this time last week"
         self.requests.show_value(
             number_text.short(requests), notes[0], tip=number_text.exact(requests)
         )
@@ -220,6 +270,10 @@ class WeekSummaryView(QFrame):
 
     def _show_savings(self, week_summary: WeekSummary) -> None:
         savings = week_summary.savings
+        assert self._snapshot is not None
+        if hidden := _hidden_delegates(self._snapshot):
+            self.saved.show_value(_NOTHING, f"{', '.join(hidden)} hidden")
+            return
         if savings is None:
             self.saved.show_value(_NOTHING, "estimate to come")
             return
@@ -232,8 +286,8 @@ class WeekSummaryView(QFrame):
             tip += f" Without {unpriced} tokens of models that the list"
             tip += " does not know."
         amount = number_text.dollars(savings.usd)
-        dated = f"estimate, {number_text.full_date(savings.priced_on)}"
-        self.saved.show_value(f"≈ {amount}", dated)
+        dated = f"estimate, prices of {number_text.full_date(savings.priced_on)}"
+        self.saved.show_value(amount if amount.startswith("<") else f"≈ {amount}", dated)
         self.saved.setToolTip(plain_tooltips.tip(tip))
 
 
@@ -241,5 +295,21 @@ def _value(part: BackendTotals, measure: Measure) -> int:
     return part.requests if measure is Measure.REQUESTS else part.tokens
 
 
-def _is_delegated(part: BackendTotals) -> bool:
-    return part.backend not in (None, ANTHROPIC)
+def _is_delegated(backend: str | None) -> bool:
+    return backend not in (None, "", ANTHROPIC)
+
+
+def _hides_any(snapshot: Snapshot) -> bool:
+    return not all(each.is_on for each in (*snapshot.providers, *snapshot.models))
+
+
+def _hidden_delegates(snapshot: Snapshot) -> list[str]:
+    """The delegates' names where every one of them is hidden, so that none of it is counted."""
+    delegates = [each for each in snapshot.providers if _is_delegated(each.key)]
+    return [] if any(each.is_on for each in delegates) else [each.name for each in delegates]
+
+
+def _has_both_sides(snapshot: Snapshot) -> bool:
+    """Whether there is a split to tell of: neither Claude nor all delegates are hidden."""
+    is_claude_on = all(each.is_on for each in snapshot.providers if each.key == ANTHROPIC)
+    return is_claude_on and not _hidden_delegates(snapshot)

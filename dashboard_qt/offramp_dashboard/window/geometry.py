@@ -25,6 +25,11 @@ class WindowMemory(msgspec.Struct, frozen=True, kw_only=True):
     is_maximized: bool = False
     page: int = 0
     theme: ThemeChoice = ThemeChoice.SYSTEM
+    sorted_by: str = "time"
+    """The column of the requests."""
+    is_descending: bool = True
+    column_widths: dict[str, int] = {}
+    """Pixels of each column that has a width of its own."""
 
 
 def load(file: Path) -> WindowMemory:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
@@ -20,7 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from offramp_dashboard.data.snapshot import FeedState
+from offramp_dashboard.data.snapshot import DaemonCondition, FeedState
 from offramp_dashboard.theme import GRID_PX
 from offramp_dashboard.views.empty_states import (
     AlertBanner,
@@ -36,17 +37,29 @@ from offramp_dashboard.views.quota_page import QuotaChartsPage
 from offramp_dashboard.views.requests_view import RequestsView
 from offramp_dashboard.views.style import number_text
 from offramp_dashboard.views.toolbar import Toolbar
+from offramp_dashboard.views.widgets.toast import Toast
+from offramp_dashboard.window import picture
+from offramp_dashboard.window.help import ShortcutsPanel, show_about
 from offramp_dashboard.window.menus import Menus
+from offramp_dashboard.window.picture import PagePicture
+from offramp_dashboard.window.ranges import RangeHistory
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QCloseEvent, QHideEvent, QShowEvent
+    from PySide6.QtGui import (
+        QCloseEvent,
+        QHideEvent,
+        QKeyEvent,
+        QPixmap,
+        QResizeEvent,
+        QShowEvent,
+    )
 
     from offramp_dashboard.data.snapshot import DaemonSummary, Snapshot
     from offramp_dashboard.models.requests import RequestsModel
     from offramp_dashboard.theme import Theme
 
 PAGES = ("Overview", "History", "Requests", "Quota")
-_OVERVIEW, _QUOTA = 0, 3
+_OVERVIEW, _REQUESTS, _QUOTA = 0, 2, 3
 _SMALLEST = QSize(640, 420)
 _PATIENCE_MS = 500
 """Reading that takes longer shows how far it is."""
@@ -58,12 +71,13 @@ class ChartsWindow(QMainWindow):
     Signals:
         measure_chosen(Measure): count these.
         provider_toggled(str, bool), model_toggled(str, bool): show or hide them.
+        provider_soloed(str), model_soloed(str): show only that one of its kind, or all again.
         span_chosen(object, object): show that range of time; None and None for none.
         pause_asked(PauseChoice), resume_asked(): of delegation.
         refresh_asked(): read the log again.
         show_all_asked(): hide nothing.
         image_asked(), table_asked(Table): export what is seen.
-        settings_asked(): open the settings.
+        settings_asked(), start_asked(): open the settings; start the daemon.
         theme_chosen(ThemeChoice): from the menu.
         shown_changed(bool): whether there is anything to draw for.
         closing(): it is about to go.
@@ -72,6 +86,8 @@ class ChartsWindow(QMainWindow):
     measure_chosen = Signal(object)
     provider_toggled = Signal(str, bool)
     model_toggled = Signal(str, bool)
+    provider_soloed = Signal(str)
+    model_soloed = Signal(str)
     span_chosen = Signal(object, object)
     pause_asked = Signal(object)
     resume_asked = Signal()
@@ -80,6 +96,7 @@ class ChartsWindow(QMainWindow):
     image_asked = Signal()
     table_asked = Signal(object)
     settings_asked = Signal()
+    start_asked = Signal()
     theme_chosen = Signal(object)
     shown_changed = Signal(bool)
     closing = Signal()
@@ -93,13 +110,17 @@ class ChartsWindow(QMainWindow):
         self._remark = ""
         self._detour = ""
         self._has_notice = False
-        self._spans: list[tuple[object, object]] = []
+        self._has_range = False
+        self._daemon = DaemonCondition.UNKNOWN
+        self._theme = theme
+        self._ranges = RangeHistory()
         self.menus = Menus(self)
         self.toolbar = Toolbar(self.menus.pause_actions, self.menus.export_actions)
         self.filter_bar = FilterBar()
         self.banner = Banner()
         self.detour = Banner()
         self.alerts = AlertBanner()
+        self.toast = Toast(self)
         self.overview = Overview()
         self.history = HistoryPage()
         self.requests = RequestsView(requests)
@@ -127,11 +148,7 @@ class ChartsWindow(QMainWindow):
         self.filter_bar.show_snapshot(snapshot)
         self._show_state(snapshot)
         self._show_range(snapshot)
-        notice = notice_for(snapshot)
-        if notice is not None:
-            self.notice.show_notice(notice)
-        self._has_notice = notice is not None
-        self._choose_body()
+        self._show_notice(snapshot)
         self._draw(snapshot)
         remark = remark_on(snapshot.log_status)
         if remark and remark != self._remark:
@@ -141,6 +158,9 @@ class ChartsWindow(QMainWindow):
 
     def show_daemon(self, daemon: DaemonSummary) -> None:
         """Say how the daemon is."""
+        self._daemon = daemon.state
+        if self.snapshot is not None:
+            self._show_notice(self.snapshot)
         self.toolbar.show_daemon(daemon)
         self.menus.show_daemon(daemon.state)
         self.alerts.show_alerts(daemon.alerts)
@@ -153,12 +173,17 @@ class ChartsWindow(QMainWindow):
         self.toolbar.set_busy(is_busy)
 
     def show_message(self, text: str, *, is_problem: bool = False) -> None:
-        """Show a line above the charts."""
+        """Show a line above the charts, until it is dismissed."""
         if text:
             self.banner.show_message(text, is_problem=is_problem)
 
+    def show_passing(self, text: str) -> None:
+        """Show a line over the charts for some seconds: it needs no answer."""
+        self.toast.show_message(text)
+
     def set_theme(self, theme: Theme) -> None:
         """Colours follow."""
+        self._theme = theme
         for view in (self.toolbar, self.filter_bar, *self._all_pages()):
             view.set_theme(theme)
 
@@ -179,21 +204,34 @@ class ChartsWindow(QMainWindow):
         if self.snapshot is not None:
             self._draw(self.snapshot)
 
-    def page_area(self) -> QWidget:
-        """What is seen below the toolbar, for an image."""
-        return self._body
+    def picture(self) -> QPixmap:
+        """The page in full, with a title, what it shows, and the legend."""
+        is_quota, snapshot = self.page == _QUOTA, self.snapshot
+        notes = picture.notes_of(snapshot, is_filtered=not is_quota) if snapshot else []
+        legend = picture.legend_of(snapshot, self._theme) if snapshot and not is_quota else []
+        seen: QWidget = self.notice
+        if is_quota or not self._has_notice:
+            seen = self._all_pages()[self.page]
+        title = f"{self.windowTitle()}: {PAGES[self.page]}"
+        return PagePicture(seen, self._theme, title=title, notes=notes, legend=legend).image()
 
     def go_back(self) -> None:
         """One range of the user's own less."""
-        if self._spans:
-            self._spans.pop()
-        start, end = self._spans[-1] if self._spans else (None, None)
+        self._ranges.leave()
+        self.span_chosen.emit(*self._ranges.ends)
+
+    def choose_span(self, start: datetime, end: datetime) -> None:
+        """Look at that range; `go_back` leads out of it."""
+        self._ranges.enter(start, end)
         self.span_chosen.emit(start, end)
 
-    def choose_span(self, start: object, end: object) -> None:
-        """Look at that range; `go_back` leads out of it."""
-        self._spans.append((start, end))
-        self.span_chosen.emit(start, end)
+    def shift_span(self, steps: int) -> None:
+        """Look at as long a time `steps` ranges later; without a range, at another week."""
+        if self.snapshot is None:
+            return
+        week = self.snapshot.week_summary
+        if self._ranges.shift(steps, (week.start, week.end), self.snapshot.taken):
+            self.span_chosen.emit(*self._ranges.ends)
 
     def focus_filter(self) -> None:
         """Give the keyboard to the filters of this page."""
@@ -203,6 +241,18 @@ class ChartsWindow(QMainWindow):
             self.filter_bar.focus_first()
 
     # Qt's events.
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+        """Escape leads out of the range, wherever the keyboard is."""
+        if event.key() == Qt.Key.Key_Escape and self._ranges:
+            self.go_back()
+        else:
+            super().keyPressEvent(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """The passing message stays at the bottom."""
+        super().resizeEvent(event)
+        self.toast.place()
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
         """There is something to draw for."""
@@ -284,19 +334,26 @@ class ChartsWindow(QMainWindow):
         self._range_button.clicked.connect(self.go_back)
         self.toolbar.measure_chosen.connect(self.measure_chosen)
         self.toolbar.resume_asked.connect(self.resume_asked)
-        self.toolbar.settings_button.clicked.connect(self.settings_asked)
+        self.toolbar.settings_asked.connect(self.settings_asked)
+        self.toolbar.start_asked.connect(self.start_asked)
         self.filter_bar.provider_toggled.connect(self.provider_toggled)
         self.filter_bar.model_toggled.connect(self.model_toggled)
+        self.filter_bar.provider_soloed.connect(self.provider_soloed)
+        self.filter_bar.model_soloed.connect(self.model_soloed)
         self.notice.action_chosen.connect(self._do_notice_action)
         for page in (self.overview, self.history):
             page.span_dragged.connect(self.choose_span)
             page.back_asked.connect(self.go_back)
+        self.overview.errors_asked.connect(self._show_errors)
         self.quota.span_dragged.connect(self._look_into)
         self.quota.back_asked.connect(self.go_back)
         self.overview.quota.clicked.connect(lambda: self.show_page(_QUOTA))
         menus = self.menus
         menus.page_asked.connect(self.show_page)
         menus.back_asked.connect(self.go_back)
+        menus.shift_asked.connect(self.shift_span)
+        menus.shortcuts_asked.connect(self._show_shortcuts)
+        menus.about_asked.connect(lambda: show_about(self, self._taken()))
         menus.filter_asked.connect(self.focus_filter)
         menus.export_asked.connect(self.toolbar.export_button.showMenu)
         for mine, theirs in (
@@ -323,8 +380,25 @@ class ChartsWindow(QMainWindow):
         is_quota = self.page == _QUOTA
         self._body.setCurrentIndex(1 if self._has_notice and not is_quota else 0)
         self.filter_bar.setVisible(not is_quota)
+        # The plans are told whatever the range: where that holds nothing, it must not say so.
+        self._range_button.setVisible(self._has_range and not is_quota)
 
-    def _look_into(self, start: object, end: object) -> None:
+    def _show_notice(self, snapshot: Snapshot) -> None:
+        notice = notice_for(snapshot, self._daemon)
+        if notice is not None:
+            self.notice.show_notice(notice)
+        self._has_notice = notice is not None
+        self._choose_body()
+
+    def _show_errors(self) -> None:
+        """Show the requests of the week that failed: as many as the figure says."""
+        if self.snapshot is not None:
+            summary = self.snapshot.week_summary
+            self.choose_span(summary.start, summary.end)
+            self.requests.show_failed()
+            self.show_page(_REQUESTS)
+
+    def _look_into(self, start: datetime, end: datetime) -> None:
         """Show what was used in a part of a plan's window."""
         self.choose_span(start, end)
         self.show_page(_OVERVIEW)
@@ -338,12 +412,18 @@ class ChartsWindow(QMainWindow):
         elif self.progress.isHidden() and not self._patience.isActive():
             self._patience.start()
 
+    def _show_shortcuts(self) -> None:
+        ShortcutsPanel(self.menus.all_actions, self).show()
+
+    def _taken(self) -> datetime:
+        return self.snapshot.taken if self.snapshot else datetime.now().astimezone()
+
     def _show_progress(self) -> None:
         self.progress.show()
 
     def _show_range(self, snapshot: Snapshot) -> None:
         self.menus.show_range(has_range=snapshot.chosen is not None)
-        self._range_button.setVisible(snapshot.chosen is not None)
+        self._has_range = snapshot.chosen is not None
         if snapshot.chosen is not None:
             edges = snapshot.chosen.edges
             when = number_text.span_text(edges[0], edges[-1], snapshot.taken)
@@ -358,6 +438,8 @@ class ChartsWindow(QMainWindow):
                 self.settings_asked.emit()
             case NoticeAction.SHOW_ALL:
                 self.show_all_asked.emit()
+            case NoticeAction.START:
+                self.start_asked.emit()
 
 
 def _scrolling(page: ChartPage) -> QScrollArea:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 
+from offramp_core.usage.measure import Measure
 from offramp_dashboard.data.pause_choices import PauseChoice
-from offramp_dashboard.data.snapshot import DaemonCondition, Measure
+from offramp_dashboard.data.snapshot import DaemonCondition
 from offramp_dashboard.theme import ThemeChoice
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class Menus(QObject):
 
     Signals:
         page_asked(int), back_asked(), filter_asked(), refresh_asked(): of the view.
+        shift_asked(int): look at so many ranges, or weeks, later.
+        shortcuts_asked(), about_asked(): tell of the window itself.
         measure_chosen(Measure), theme_chosen(ThemeChoice): from their menus.
         export_asked(): open the export menu; image_asked(), table_asked(Table): what it offers.
         settings_asked(): open the settings.
@@ -50,6 +53,9 @@ class Menus(QObject):
 
     page_asked = Signal(int)
     back_asked = Signal()
+    shift_asked = Signal(int)
+    shortcuts_asked = Signal()
+    about_asked = Signal()
     filter_asked = Signal()
     refresh_asked = Signal()
     measure_chosen = Signal(object)
@@ -68,11 +74,13 @@ class Menus(QObject):
         self._measures: dict[Measure, QAction] = {}
         self._themes: dict[ThemeChoice, QAction] = {}
         self._pages: list[QAction] = []
+        self.all_actions: list[QAction] = []
         self.export_actions: list[QAction] = []
         self.pause_actions: list[QAction] = []
         self._make_file()
         self._make_view()
         self._make_delegation()
+        self._make_help()
 
     def show_page(self, page: int) -> None:
         """Mark the page that is shown."""
@@ -98,12 +106,12 @@ class Menus(QObject):
 
     def _make_file(self) -> None:
         menu = self._window.menuBar().addMenu("&File")
-        image = self._add(menu, "Export as &Image…", self.image_asked.emit, "Ctrl+Shift+E")
-        tables = menu.addMenu("Export as &CSV")
+        image = self._add(menu, "Page as &Image (PNG)…", self.image_asked.emit, "Ctrl+Shift+E")
+        tables = menu.addMenu("Export &Table")
         self.export_actions.append(image)
         for table in Table:
             action = self._add(
-                tables, f"{table.value}…", lambda _=False, t=table: self.table_asked.emit(t)
+                tables, f"{table.value} (CSV)…", lambda _=False, t=table: self.table_asked.emit(t)
             )
             self.export_actions.append(action)
         opening = QAction("Export", self._window)
@@ -145,6 +153,8 @@ class Menus(QObject):
         self._add(menu, "&Refresh", self.refresh_asked.emit, "Ctrl+R")
         self._back = self._add(menu, "&Back out of the Range", self.back_asked.emit, "Ctrl+[")
         self._back.setEnabled(False)
+        self._add(menu, "&Earlier Range, or Week", lambda: self.shift_asked.emit(-1), "Alt+Left")
+        self._add(menu, "&Later Range, or Week", lambda: self.shift_asked.emit(1), "Alt+Right")
         menu.addSeparator()
         self._make_themes(menu.addMenu("&Appearance"))
 
@@ -168,9 +178,16 @@ class Menus(QObject):
         self._resume = self._add(menu, "&Resume", self.resume_asked.emit)
         self._resume.setEnabled(False)
 
+    def _make_help(self) -> None:
+        menu = self._window.menuBar().addMenu("&Help")
+        self._add(menu, "&Keyboard Shortcuts", self.shortcuts_asked.emit, "F1")
+        about = self._add(menu, "&About Offramp", self.about_asked.emit)
+        about.setMenuRole(QAction.MenuRole.AboutRole)
+
     def _add(self, menu: QMenu, text: str, do: Callable[..., object], keys: str = "") -> QAction:
         action = menu.addAction(text)
         if keys:
             action.setShortcut(QKeySequence(keys))
         action.triggered.connect(do)
+        self.all_actions.append(action)
         return action

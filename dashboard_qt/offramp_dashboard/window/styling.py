@@ -143,17 +143,21 @@ def _style_sheet(theme: Theme) -> str:
         border: none; border-radius: 6px; background: transparent;
         color: {t.muted}; padding: 5px 12px; }}
     QPushButton[look="page"]:hover {{ background: {t.hovered}; color: {t.text}; }}
-    QPushButton[look="page"]:checked {{ background: {t.selected}; color: {t.text}; }}
+    QPushButton[look="page"]:checked {{
+        background: {t.selected}; color: {t.text};
+        border-bottom: 2px solid {t.text}; padding-bottom: 3px; }}
     QPushButton[look="page"]:focus {{ border: 2px solid {t.focus}; padding: 3px 10px; }}
     QPushButton[look="segment"] {{ border-radius: 0; padding: 4px 12px; color: {t.muted}; }}
     QPushButton[look="segment"][end="first"] {{
         border-top-left-radius: 6px; border-bottom-left-radius: 6px; border-right: none; }}
     QPushButton[look="segment"][end="last"] {{
         border-top-right-radius: 6px; border-bottom-right-radius: 6px; }}
-    QPushButton[look="segment"]:checked {{ background: {t.selected}; color: {t.text}; }}
+    QPushButton[look="segment"]:checked {{
+        background: {t.selected}; color: {t.text};
+        border-bottom: 2px solid {t.text}; padding-bottom: 3px; }}
     QPushButton[look="segment"]:focus {{ border: 2px solid {t.focus}; padding: 3px 11px; }}
     QLineEdit, QComboBox, QSpinBox {{
-        color: {t.text}; background: {t.card}; border: 1px solid {t.border}; border-radius: 6px;
+        color: {t.text}; background: {t.card}; border: 1px solid {t.outline}; border-radius: 6px;
         padding: 4px 8px; selection-background-color: {t.focus}; selection-color: {t.card}; }}
     QComboBox {{ padding-right: 20px; }}
     QComboBox::drop-down, QSpinBox::up-button, QSpinBox::down-button {{
@@ -183,9 +187,11 @@ def _style_sheet(theme: Theme) -> str:
     QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
     QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
     QTableView {{ background: {t.card}; border: none; gridline-color: {t.grid}; outline: none; }}
-    QTableView:focus {{ border: 2px solid {t.focus}; }}
+    QFrame#ring {{ border: 2px solid transparent; border-radius: 4px; }}
+    QFrame#ring[is_focused="true"] {{ border-color: {t.focus}; }}
     QTableView::item {{ padding: 0 8px; border: none; border-bottom: 1px solid {t.grid}; }}
     QTableView::item:selected {{ background: {t.selected}; color: {t.text}; }}
+    QAbstractScrollArea::corner {{ background: transparent; border: none; }}
     QHeaderView {{ background: {t.card}; }}
     QHeaderView::section {{
         background: {t.card}; color: {t.muted}; border: none; border-bottom: 1px solid {t.border};

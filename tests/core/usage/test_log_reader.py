@@ -340,6 +340,27 @@ def test_consumed_lines_end_at_the_cursor_though_the_log_grows(log: Path) -> Non
     assert list(reader.read_lines()) == [line(2).strip()]
 
 
+@settings(deadline=None)
+@given(st.integers(1, 400), st.floats(-0.1, 1.1))
+def test_lines_before_a_moment_hold_every_older_record_and_few_younger(
+    count: int, part: float
+) -> None:
+    begin = datetime(2026, 2, 20, tzinfo=UTC)
+    moments = [begin + timedelta(minutes=17 * number) for number in range(count)]
+    before = begin + timedelta(minutes=17 * count * part)
+    with tempfile.TemporaryDirectory() as folder:
+        for moment in moments:
+            append(Path(folder, f"requests-{moment:%Y-%m}.jsonl"), line(ts=moment))
+        reader = LogReader(Path(folder))
+        reader.skip_to_end()
+        lines = list(reader.consumed_lines_backwards(before))
+    found = [datetime.fromisoformat(records.decode(one).ts) for one in lines]
+    assert {moment for moment in moments if moment < before} <= set(found)
+    assert found == sorted(found, reverse=True)
+    younger = sum(moment >= before + SLACK for moment in found)
+    assert younger * len(line()) <= 2 * 4 * 8 * 1024  # some probes of each file
+
+
 def test_file_that_vanishes_while_others_are_read_is_no_error(log: Path) -> None:
     log.write_bytes(line(1))
     later = log.with_name("requests-2026-03.jsonl")

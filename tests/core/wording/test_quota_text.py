@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from offramp_core.quota.forecast import Forecast, ForecastPoint
 from offramp_core.quota.windows import PlanQuota, QuotaWindow
+from offramp_core.usage.outlook import Outlook
 from offramp_core.wording import quota_text
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -197,3 +199,52 @@ def test_every_percentage_is_the_figure_or_its_forecast(used, resets_in, age):
     elif shown:
         assert int(shown[0]) == pytest.approx(used * 100, abs=1)
         assert len(shown) <= (1 if resets_in is None else 2)
+
+
+def forecast_of(
+    likely: float, low: float, high: float, *, runs_out: datetime | None = None, learnt: bool = True
+) -> Forecast:
+    course = (
+        ForecastPoint(NOW, Outlook(0.4, 0.4, 0.4)),
+        ForecastPoint(RESETS, Outlook(likely, low, high)),
+    )
+    return Forecast(course=course, runs_out=runs_out, is_learnt=learnt)
+
+
+@pytest.mark.parametrize(
+    ("expected", "words"),
+    [
+        (forecast_of(0.84, 0.7, 0.95), "on pace for 84% (70\N{EN DASH}95%)"),
+        (forecast_of(0.84, 0.839, 0.841), "on pace for 84%"),
+        (forecast_of(0.84, 0.5, 1.2, learnt=False), "on pace for 84%"),
+        (forecast_of(0.92, 0.8, 1.15), "on pace for 92% (80\N{EN DASH}115%)"),
+        (
+            forecast_of(1.3, 1.0, 1.6, runs_out=datetime(2026, 11, 25, 13, 56, 20, tzinfo=UTC)),
+            "runs out about Wed 15:00",
+        ),
+        (
+            forecast_of(1.3, 1.0, 1.6, runs_out=datetime(2026, 11, 24, 22, 53, tzinfo=UTC)),
+            "runs out about Wed 00:00",
+        ),
+    ],
+)
+def test_forecast_is_told_with_its_band_or_with_when_it_runs_out(expected, words):
+    found = quota_text.window_text("anthropic", window(), NOW, BERLIN, expected=expected)
+    assert found == f"Claude week 40%, resets Thu 22:00, {words}"
+
+
+@pytest.mark.parametrize(
+    ("age", "words"),
+    [
+        (timedelta(), "as of 10:00"),
+        (timedelta(minutes=22), "as of 09:38"),
+        (timedelta(days=1), "as of Mon 10:00"),
+    ],
+)
+def test_without_a_daemon_a_figure_says_when_it_was_read_and_has_no_pace(age, words):
+    expected = forecast_of(0.84, 0.7, 0.95)
+    for given_one in (None, expected):
+        found = quota_text.window_text(
+            "anthropic", window(age=age), NOW, BERLIN, expected=given_one, is_live=False
+        )
+        assert found == f"Claude week 40%, resets Thu 22:00 ({words})"

@@ -13,6 +13,7 @@ from privileges import without_root
 from usage_samples import record
 
 from offramp_core.errors import OfframpError
+from offramp_core.usage.measure import Measure
 from offramp_core.usage.records import RequestRecord
 from offramp_core.usage.weeks import WeekBoundary
 from offramp_dashboard.data import csv_export
@@ -23,7 +24,6 @@ from offramp_dashboard.data.snapshot import (
     BurnUp,
     FeedState,
     LogStatus,
-    Measure,
     Quota,
     Snapshot,
 )

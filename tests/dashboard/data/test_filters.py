@@ -11,10 +11,10 @@ import pytest
 from privileges import without_root
 
 from offramp_core.errors import OfframpError
+from offramp_core.usage.measure import Measure
 from offramp_core.usage.weeks import Span
 from offramp_dashboard.data import filters
 from offramp_dashboard.data.filters import Selection
-from offramp_dashboard.data.snapshot import Measure
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,3 +93,24 @@ def test_toggling_hides_and_shows_one_at_a_time() -> None:
     assert not hidden.shows("anthropic", None)
     assert hidden.shows("anthropic", "claude-opus-4-6")
     assert hidden.with_provider("zai", is_on=True).with_model("", is_on=True) == Selection()
+
+
+@pytest.mark.parametrize("kind", ["provider", "model"])
+def test_choosing_one_hides_the_others_and_choosing_it_again_shows_all(kind: str) -> None:
+    known = ["anthropic", "zai", ""]
+    only = getattr(Selection, f"with_only_{kind}")
+    hidden = f"hidden_{kind}s"
+    one = only(Selection(), "zai", known)
+    assert getattr(one, hidden) == {"anthropic", ""}
+    other = only(one, "anthropic", known)
+    assert getattr(other, hidden) == {"zai", ""}
+    assert getattr(only(other, "anthropic", known), hidden) == frozenset()
+
+
+def test_choosing_a_hidden_one_shows_it_and_nothing_else() -> None:
+    chosen = Selection(hidden_models=frozenset({"a"})).with_only_model("a", ["a", "b", "c"])
+    assert chosen.hidden_models == {"b", "c"}
+
+
+def test_one_of_one_stays_shown() -> None:
+    assert Selection().with_only_model("a", ["a"]).hidden_models == frozenset()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from usage_samples import boundaries, logs_before, nows, record
 
 from offramp_core.usage.aggregation import fold
+from offramp_core.usage.measure import Measure
 from offramp_core.usage.prices import Savings
 from offramp_core.usage.weeks import Span, WeekBoundary
 from offramp_dashboard.data.events.pauses import PausePeriod
@@ -21,7 +22,6 @@ from offramp_dashboard.data.filters import Selection
 from offramp_dashboard.data.snapshot import (
     FeedState,
     LogStatus,
-    Measure,
     PauseMark,
     Snapshot,
 )
@@ -290,11 +290,43 @@ def test_unread_time_is_said_to_be_incomplete() -> None:
     assert later.week_summary.last_week_parts is not None
 
 
-def test_pace_carries_the_week_on_as_it_went() -> None:
+def test_pace_without_earlier_weeks_is_a_straight_line_with_a_wide_band() -> None:
     elapsed = NOW - WEEK_START
     log = [record(WEEK_START + elapsed * part / 10) for part in range(10)]
     week = timedelta(days=7)
-    assert picture_of(log).weeks.pace == round(10 * (week / elapsed))
+    pace = picture_of(log).weeks.pace
+    to_come = 10 * (week / elapsed) - 10
+    assert pace is not None
+    assert pace.likely == round(10 + to_come)
+    assert (pace.low, pace.high) == (round(10 + to_come / 2), round(10 + to_come * 1.5))
+
+
+@pytest.mark.parametrize("busier", [1, 3])
+def test_pace_follows_the_shape_of_earlier_weeks(busier: int) -> None:
+    """Work lies on Monday to Wednesday: by Saturday 10:41 hardly anything of a week is done."""
+    log = [record(WEEK_START - timedelta(weeks=7))]
+    for ago in (1, 2, 3):
+        start = WEEK_START - timedelta(weeks=ago)
+        log += [record(start + timedelta(hours=12)) for _ in range(10)]
+        log += [record(start + timedelta(days=4)) for _ in range(90)]
+    log += [record(WEEK_START + timedelta(hours=12)) for _ in range(10 * busier)]
+
+    pace = picture_of(log).weeks.pace
+
+    straight = 10 * busier * 7 / 1.5
+    assert pace is not None
+    assert pace.likely == 100 if busier == 1 else 100 < pace.likely < 300
+    assert pace.likely > straight or busier == 3
+    assert pace.low < pace.likely < pace.high
+
+
+def test_pace_of_a_week_without_requests_is_that_of_the_weeks_before() -> None:
+    log = [record(WEEK_START - timedelta(weeks=7))]
+    for ago in (1, 2, 3):
+        log += [record(WEEK_START - timedelta(weeks=ago) + timedelta(days=4)) for _ in range(50)]
+    pace = picture_of(log).weeks.pace
+    assert pace is not None
+    assert pace.likely == 50
 
 
 def test_pace_is_not_told_too_early_or_of_nothing() -> None:
@@ -400,3 +432,52 @@ def test_recent_slots_are_let_go_as_time_goes_by() -> None:
     for minutes in range(0, 60 * 24, 3):
         past.add([record(NOW + timedelta(minutes=minutes))], NOW + timedelta(minutes=minutes))
     assert past.recent_cells <= 81
+
+
+WEEKLY_LOG = [
+    record(WEEK_START - timedelta(hours=hours), tokens=(hours, 1, 0, 0))
+    for hours in range(2, 24 * 7 * 5, 5)
+]
+
+
+@pytest.mark.parametrize(("first", "last"), [(3, 3), (4, 6), (3, 6), (6, 7)])
+def test_weeks_that_are_dragged_count_what_their_bars_said(first: int, last: int) -> None:
+    plain = picture_of(WEEKLY_LOG)
+    weeks = plain.weeks.weeks[first : last + 1]
+    span = Span(weeks[0].start, weeks[-1].end)
+    seen = picture_of(WEEKLY_LOG, replace(REQUESTS, span=span))
+    assert seen.chosen is not None
+    assert seen.chosen.edges[0] == weeks[0].start
+    assert seen.chosen.edges[-1] == min(weeks[-1].end, seen.chosen.edges[-1])
+    assert sum(totals(seen.chosen)) == sum(value for week in weeks for _, value in week.values)
+
+
+@settings(deadline=None)
+@given(
+    situations(),
+    st.timedeltas(timedelta(0), timedelta(days=60)),
+    st.timedeltas(timedelta(minutes=1), timedelta(days=40)),
+)
+def test_range_is_the_same_in_every_chart_and_figure(
+    situation: tuple[list[UsageRecord], datetime, WeekBoundary], ago: timedelta, length: timedelta
+) -> None:
+    log, now, boundary = situation
+    span = Span(now - ago, now - ago + length)
+    seen = picture_of(log, replace(REQUESTS, span=span), now=now, boundary=boundary)
+    if seen.chosen is None:
+        return
+    edges = seen.chosen.edges
+    assert seen.split.bars.edges == edges
+    assert seen.tokens.start == edges[0]
+    assert seen.requests == sum(totals(seen.chosen)) == sum(totals(seen.split.bars))
+    # No wider than a slot on either side.
+    assert span.start - edges[0] < timedelta(minutes=15)
+    assert edges[-1] - span.end < timedelta(minutes=15)
+
+
+def test_without_a_range_every_request_of_what_is_shown_is_counted() -> None:
+    log = [record(NOW - timedelta(days=age)) for age in range(60)]
+    log += [record(NOW, backend="anthropic", model="claude-opus-4-6") for _ in range(5)]
+    assert picture_of(log).requests == 65
+    hidden = replace(REQUESTS, hidden_providers=frozenset({"zai"}))
+    assert picture_of(log, hidden).requests == 5

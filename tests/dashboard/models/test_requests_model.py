@@ -89,8 +89,8 @@ def test_cells_say_what_the_record_says(model: RequestsModel) -> None:
     )
     model.reset([one])
     assert texts(model, 0) == [
-        *("11:55:00", "sonnet-4-5", "Z.ai", "1,250", "89,000", "1,000,024"),
-        *("ok", "route sonnet"),
+        *("11:55:00", "sonnet-4-5", "Z.ai", "glm-4.7", "1,250", "89,000", "1,000,024"),
+        *("ok", "", "route sonnet"),
     ]
     cell = model.index(0, Column.CACHE)
     assert cell.data(RAW_ROLE) == 1_000_024
@@ -123,7 +123,7 @@ def test_names_without_a_value_and_with_control_characters_are_readable(
 ) -> None:
     model.reset([row(model=None, backend=None, reason=None), row(1, model="a\x1b[31m\n")])
     assert texts(model, 0)[1:3] == ["(none)", "No backend"]
-    assert texts(model, 0)[7] == ""
+    assert texts(model, 0)[Column.REASON] == ""
     assert texts(model, 1)[1] == "a?[31m?"
 
 
@@ -329,7 +329,7 @@ def test_end_of_the_log_is_not_asked_beyond(model: RequestsModel) -> None:
 def test_header_names_and_explains_each_column(model: RequestsModel) -> None:
     across = Qt.Orientation.Horizontal
     assert [model.headerData(column, across) for column in (Column.TIME, Column.CACHE)] == [
-        "Time",
+        "Time \N{BLACK DOWN-POINTING TRIANGLE}",
         "Cache",
     ]
     for column in Column:

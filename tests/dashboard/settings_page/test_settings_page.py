@@ -439,3 +439,74 @@ def test_page_stays_until_it_is_known_what_became_of_the_key(
     assert dialog.fields[form.KEY].error == "The keyring is locked."
     dialog.cancel_button.click()
     assert not dialog.isVisible()
+
+
+def test_every_wrong_field_is_marked_and_the_first_gets_the_keyboard(
+    open_page: Callable[..., SettingsDialog], paths: Paths, qtbot: QtBot
+) -> None:
+    before = paths.config_file.read_bytes()
+    dialog = open_page()
+    dialog.activateWindow()
+    qtbot.waitUntil(dialog.isActiveWindow)
+    routes = _routes(dialog)
+    routes.rows[0].match.setText("")
+    routes.rows[0].context_tokens.setText("-5")
+    routes.rows[1].context_tokens.setText("many")
+
+    dialog.save_button.click()
+
+    wrong = [
+        [editor.property("is_wrong") == "true" for editor in row.editors().values()]
+        for row in routes.rows[:2]
+    ]
+    assert wrong == [[True, False, False, True], [False, False, False, True]]
+    assert routes.rows[0].match.hasFocus()
+    error = dialog.fields[form.ROUTES].error
+    assert "Route 1: " in error
+    assert "Route 2: " in error
+    for word in ("quotes", "Leave it out", "[[", '"'):
+        assert word not in error
+    assert paths.config_file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [("match", " "), ("context_tokens", "0"), ("context_tokens", "1e6")],
+)
+def test_wrong_field_is_blamed_in_the_words_of_a_form(
+    open_page: Callable[..., SettingsDialog], field: str, text: str
+) -> None:
+    dialog = open_page()
+    editor = _routes(dialog).rows[0].editors()[field]
+    assert isinstance(editor, QLineEdit)
+    editor.setText(text)
+    dialog.save_button.click()
+    assert editor.property("is_wrong") == "true"
+    assert "quotes" not in dialog.fields[form.ROUTES].error
+    assert "Type " in dialog.fields[form.ROUTES].error
+
+
+def test_page_opens_with_the_keyboard_in_its_first_field(
+    open_page: Callable[..., SettingsDialog], qtbot: QtBot
+) -> None:
+    dialog = open_page()
+    dialog.activateWindow()
+    qtbot.waitUntil(dialog.isActiveWindow)
+    assert _key(dialog).hasFocus()
+    demo = open_page(is_demo=True)
+    demo.activateWindow()
+    qtbot.waitUntil(demo.isActiveWindow)
+    assert _box(demo, "zai_quota").hasFocus()
+
+
+def test_labels_stand_on_the_middle_of_their_controls(
+    open_page: Callable[..., SettingsDialog],
+) -> None:
+    dialog = open_page()
+    for field in dialog.fields.values():
+        label = dialog.label_of(field)
+        if label is None or not label.text() or isinstance(field.editor, RoutesEditor):
+            continue
+        label_middle = label.mapTo(dialog, label.rect().center()).y()
+        editor_middle = field.editor.mapTo(dialog, field.editor.rect().center()).y()
+        assert abs(label_middle - editor_middle) <= 2, label.text()

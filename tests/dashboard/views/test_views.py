@@ -11,10 +11,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 from sample_snapshots import NOW, chosen_snapshot, empty_snapshot, full_snapshot, single_snapshot
 
+from offramp_core.usage.measure import Measure
 from offramp_core.usage.records import RequestRecord
 from offramp_dashboard.data.request_rows import RequestRow, row_of
-from offramp_dashboard.data.snapshot import FilterOption, Measure
-from offramp_dashboard.models.requests import Column, RequestsModel
+from offramp_dashboard.data.snapshot import FilterOption
+from offramp_dashboard.models.columns import Column
 from offramp_dashboard.views.filter_bar import FilterBar
 from offramp_dashboard.views.requests_view import RequestsView
 from offramp_dashboard.views.style.series_fills import SeriesFills
@@ -24,6 +25,8 @@ from offramp_dashboard.views.week_summary import WeekSummaryView
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
+    from offramp_dashboard.data.snapshot import Snapshot
+    from offramp_dashboard.models.requests import RequestsModel
     from offramp_dashboard.theme import Theme
 
 
@@ -77,18 +80,18 @@ def test_headline_says_the_share_and_the_parts(week_summary: WeekSummaryView) ->
     week_summary.show_snapshot(full_snapshot())
 
     assert week_summary.share_text == "68%"
-    assert week_summary.split_text == "Z.ai 46.9M   ·   Claude 22.2M"
+    assert week_summary.split_text == "Claude 22.2M   ·   Z.ai 46.9M"
     assert (week_summary.requests.value, week_summary.requests.caption) == (
         "2,258",
-        "\u2191 13% on last week by now",
+        "\u2191 13% vs. this time last week",
     )
     assert (week_summary.tokens.value, week_summary.tokens.caption) == (
         "69.1M",
-        "\u2191 11% on last week by now",
+        "\u2191 11% vs. this time last week",
     )
     assert (week_summary.errors.value, week_summary.errors.caption) == (
         "12",
-        "1%, 5 last week by now",
+        "1%; 5 by this time last week",
     )
 
 
@@ -96,7 +99,7 @@ def test_headline_counts_requests_when_asked(week_summary: WeekSummaryView) -> N
     week_summary.show_snapshot(full_snapshot(Measure.REQUESTS))
 
     assert week_summary.share_text == "82%"
-    assert week_summary.split_text == "Z.ai 1,846   ·   Claude 412"
+    assert week_summary.split_text == "Claude 412   ·   Z.ai 1,846"
 
 
 def test_savings_are_called_an_estimate_with_the_date_of_the_prices(
@@ -110,7 +113,7 @@ def test_savings_are_called_an_estimate_with_the_date_of_the_prices(
     )
 
     assert week_summary.saved.value == "\u2248 $84"
-    assert week_summary.saved.caption == "estimate, 28 Jan 2026"
+    assert week_summary.saved.caption == "estimate, prices of 28 Jan 2026"
     assert "An estimate" in week_summary.saved.toolTip()
     assert "1,200 tokens" in week_summary.saved.toolTip()
 
@@ -131,20 +134,70 @@ def test_first_request_has_no_week_before(week_summary: WeekSummaryView) -> None
     assert week_summary.requests.caption == ""
 
 
-def test_chip_asks_for_the_opposite_and_waits_for_the_picture(
+def test_chip_asks_for_only_itself_and_waits_for_the_picture(
     filter_bar: FilterBar, qtbot: QtBot
 ) -> None:
     filter_bar.show_snapshot(full_snapshot())
     zai, opus = filter_bar.chips[1], filter_bar.chips[2]
 
-    with qtbot.waitSignal(filter_bar.provider_toggled) as caught:
+    with qtbot.waitSignal(filter_bar.provider_soloed) as caught:
         zai.click()
-    assert caught.args == ["zai", False]
+    assert caught.args == ["zai"]
     assert zai.isChecked()
 
-    with qtbot.waitSignal(filter_bar.model_toggled) as caught:
+    with qtbot.waitSignal(filter_bar.model_soloed) as caught:
         qtbot.keyClick(opus, Qt.Key.Key_Space)
-    assert caught.args == ["claude-opus-4-6", False]
+    assert caught.args == ["claude-opus-4-6"]
+
+
+@pytest.mark.parametrize("modifier", ["ControlModifier", "ShiftModifier"])
+def test_chip_with_control_held_asks_for_the_opposite(
+    filter_bar: FilterBar, qtbot: QtBot, modifier: str
+) -> None:
+    filter_bar.show_snapshot(full_snapshot())
+    held = getattr(Qt.KeyboardModifier, modifier)
+
+    with qtbot.waitSignal(filter_bar.provider_toggled) as caught:
+        qtbot.mouseClick(filter_bar.chips[1], Qt.MouseButton.LeftButton, held)
+
+    assert caught.args == ["zai", False]
+
+
+def test_double_click_on_a_chip_counts_once(filter_bar: FilterBar, qtbot: QtBot) -> None:
+    filter_bar.show_snapshot(full_snapshot())
+    asked: list[str] = []
+    filter_bar.model_soloed.connect(asked.append)
+    chip = filter_bar.chips[2]
+    qtbot.mouseClick(chip, Qt.MouseButton.LeftButton)
+    qtbot.mouseDClick(chip, Qt.MouseButton.LeftButton)
+    assert asked == ["claude-opus-4-6"]
+
+
+def test_headline_does_not_call_what_is_hidden_nothing(week_summary: WeekSummaryView) -> None:
+    full = full_snapshot()
+
+    def hiding(*keys: str) -> Snapshot:
+        off = tuple(replace(one, is_on=one.key not in keys) for one in full.providers)
+        parts = tuple(p for p in full.week_summary.parts if (p.backend or "") not in keys)
+        summary = replace(full.week_summary, parts=parts)
+        return replace(full, providers=off, week_summary=summary)
+
+    week_summary.show_snapshot(hiding("zai"))
+    assert week_summary.share_text == "22.2M"
+    assert week_summary.share_caption == "tokens, Claude only"
+    assert week_summary.saved.value == "\N{EN DASH}"
+    assert week_summary.saved.caption == "Z.ai hidden"
+    week_summary.show_snapshot(hiding("anthropic"))
+    assert week_summary.share_text == "46.9M"
+    assert week_summary.share_caption == "tokens, Z.ai only"
+    assert week_summary.saved.value.startswith("\N{ALMOST EQUAL TO} $")
+
+
+def test_share_of_some_models_says_that_it_is_of_them(week_summary: WeekSummaryView) -> None:
+    full = full_snapshot()
+    off = tuple(replace(one, is_on=place > 0) for place, one in enumerate(full.models))
+    week_summary.show_snapshot(replace(full, models=off))
+    assert week_summary.share_caption == "of shown tokens delegated"
 
 
 def test_hidden_choice_is_off_and_says_so(filter_bar: FilterBar) -> None:
@@ -243,16 +296,16 @@ def test_search_and_status_narrow_the_table(
     table: RequestsView, requests_model: RequestsModel, qtbot: QtBot
 ) -> None:
     requests_model.reset(_rows(30))
-    assert table.count_text == "latest 30"
+    assert table.count_text == "30 requests"
 
     qtbot.keyClicks(table.search, "opus")
-    assert table.count_text == "10 of 30"
+    assert table.count_text == "10 found in the 30"
 
     table.status.setCurrentText("Failed")
-    assert table.count_text == "1 of 30"
+    assert table.count_text == "1 found in the 30"
 
     table.search.setText("nobody")
-    assert table.count_text == "0 of 30"
+    assert table.count_text == "0 found in the 30"
 
 
 def test_filters_of_the_window_hold_for_the_table(
@@ -264,7 +317,7 @@ def test_filters_of_the_window_hold_for_the_table(
 
     table.show_snapshot(replace(full, providers=off))
 
-    assert table.count_text == "10 of 30"
+    assert table.count_text == "10 requests"
 
 
 def test_table_follows_the_newest(table: RequestsView, requests_model: RequestsModel) -> None:

@@ -27,8 +27,9 @@ from sample_snapshots import (
     single_snapshot,
 )
 
+from offramp_core.usage.measure import Measure
 from offramp_dashboard.data.pause_choices import PauseChoice
-from offramp_dashboard.data.snapshot import FeedState, Measure
+from offramp_dashboard.data.snapshot import FeedState
 from offramp_dashboard.theme import ThemeChoice
 from offramp_dashboard.views.charts.chart import Chart
 from offramp_dashboard.window.main_window import PAGES

@@ -9,23 +9,22 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from offramp_core.quota import windows
+from offramp_core.quota import forecast, windows
 from offramp_core.quota.windows import PlanQuota, QuotaPoint, QuotaWindow
 from offramp_core.settings import ANTHROPIC
 from offramp_core.wording import quota_text
 from offramp_core.wording.formatting import backend_name
 from offramp_dashboard.data.display_names import backends_in_order
 from offramp_dashboard.data.events.daemon_gaps import Absence, is_watched
-from offramp_dashboard.data.snapshot import BurnPoint, BurnUp, Quota
+from offramp_dashboard.data.snapshot import AheadPoint, BurnPoint, BurnUp, Quota
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime, tzinfo
 
-KEPT: Final = timedelta(days=15)
-"""How far back figures are wanted: this week and the one before it."""
+    from offramp_core.quota.forecast import Forecast, PastUse
 
 _SAME_RESET = timedelta(minutes=5)
 """Services tell one reset a little differently each time: 21:59:59, 22:00:00."""
@@ -47,6 +46,8 @@ class QuotaReport:
     plans: tuple[PlanQuota, ...] = ()
     since: datetime | None = None
     """When that daemon started; None while none was heard of."""
+    is_live: bool = True
+    """False once it is known that no daemon runs: then nobody knows what was used since."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,8 @@ class QuotaSource:
     saved_plans: tuple[PlanQuota, ...] = ()
     """As they were last known when a daemon ran: of each backend the account in use first."""
     points: Points = field(default_factory=dict)
+    past: Mapping[tuple[str, str], PastUse] = field(default_factory=dict)
+    """How each backend's windows filled before."""
     points_problem: str = ""
     """Why there are no points, where that is no good sign."""
     absences: Sequence[Absence] = ()
@@ -87,7 +90,9 @@ def compose(source: QuotaSource, now: datetime, zone: tzinfo) -> Quota:
             if drawn is not None:
                 burn_ups.append(drawn)
             else:
-                remarks.append(quota_text.window_text(backend, window, now, zone))
+                is_live = source.report.is_live
+                text = quota_text.window_text(backend, window, now, zone, is_live=is_live)
+                remarks.append(text)
         if plan.problem:
             remarks.append(f"{backend_name(backend)}: {plan.problem}")
     remarks += _awaited(source, plans, now, zone)
@@ -163,9 +168,11 @@ def _burn_up(
     if run[-1].used != used or run[-1].moment < told_at:
         run.append(_point(told_at, used, run[-1].moment, source.absences))
     title = f"{backend_name(plan.backend)} {quota_text.window_name(window.name)}"
-    text = quota_text.window_text(plan.backend, window, now, zone)
-    is_spent = windows.is_spent(window, now)
-    expected = None if is_spent else windows.forecast(window, now)
+    expected = _expected(source, plan, window, now, zone)
+    runs_out = expected.runs_out if expected else None
+    text = quota_text.window_text(
+        plan.backend, window, now, zone, expected=expected, is_live=source.report.is_live
+    )
     return BurnUp(
         backend=plan.backend,
         window=window.name,
@@ -178,9 +185,30 @@ def _burn_up(
         told_at=told_at.astimezone(zone),
         points=tuple(_moved(run, timedelta(), zone)),
         before=tuple(_moved(_before(points, start, span, source.absences), span, zone)),
-        forecast=expected,
-        runs_out=_runs_out(start, now, used, expected, zone),
-        is_spent=is_spent,
+        ahead=_ahead(expected, zone),
+        runs_out=None if runs_out is None else runs_out.astimezone(zone),
+        is_spent=windows.is_spent(window, now),
+    )
+
+
+def _expected(
+    source: QuotaSource, plan: PlanQuota, window: QuotaWindow, now: datetime, zone: tzinfo
+) -> Forecast | None:
+    """How the window goes on; None without a daemon, for nobody knows where it stands then."""
+    if not source.report.is_live:
+        return None
+    return forecast.expect(window, now, source.past.get((plan.backend, window.name)), zone)
+
+
+def _ahead(expected: Forecast | None, zone: tzinfo) -> tuple[AheadPoint, ...]:
+    return tuple(
+        AheadPoint(
+            moment=point.moment.astimezone(zone),
+            likely=point.outlook.likely,
+            low=point.outlook.low,
+            high=point.outlook.high,
+        )
+        for point in (expected.course if expected else ())
     )
 
 
@@ -265,11 +293,3 @@ def _moved(run: Iterable[BurnPoint], by: timedelta, zone: tzinfo) -> Iterable[Bu
             used=point.used,
             is_after_gap=point.is_after_gap,
         )
-
-
-def _runs_out(
-    start: datetime, now: datetime, used: float, expected: float | None, zone: tzinfo
-) -> datetime | None:
-    if expected is None or expected <= 1 or used >= 1:
-        return None
-    return (start + (now - start) / used).astimezone(zone)

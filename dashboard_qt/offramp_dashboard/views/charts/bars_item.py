@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _LARGEST_GAP_PX = 14.0
 _WIDEST_PX = 72.0
+_BETWEEN_LABELS_PX = 8.0
+_SEAM_FROM_PX = 2.0
+"""A block that is no higher would be all seam."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class StackedBar:
 
     blocks: tuple[BarBlock, ...]
     label: str = ""
+    short_label: str = ""
+    """What stands there instead where a bar's `label` would touch the next one's."""
 
 
 class BarsItem(PixelItem):
@@ -50,6 +55,7 @@ class BarsItem(PixelItem):
         self._bars: tuple[StackedBar, ...] = ()
         self._font = QFont()
         self._label_colour = QColor()
+        self._seam: QColor | None = None
 
     def set_bars(self, bars: Sequence[StackedBar]) -> None:
         """Draw these from now on."""
@@ -61,10 +67,16 @@ class BarsItem(PixelItem):
         """Font and colour of the numbers on top."""
         self._font, self._label_colour = font, QColor(colour)
 
-    def paint_pixels(self, painter: QPainter, to_pixels: QTransform, _area: QRectF) -> None:
+    def set_seam(self, colour: str) -> None:
+        """Draw a line of that colour between blocks, which hues alone don't part in greyscale."""
+        self._seam = QColor(colour)
+        self.update()
+
+    def paint_pixels(self, painter: QPainter, to_pixels: QTransform, area: QRectF) -> None:
         """Draw block by block, each edge on a pixel's."""
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-        for index, bar in enumerate(self._bars):
+        labels = self._labels(to_pixels)
+        for index, (bar, label) in enumerate(zip(self._bars, labels, strict=True)):
             left, right = self._sides(to_pixels, index)
             top = to_pixels.map(QPointF(0, 0)).y()
             for block in bar.blocks:
@@ -74,7 +86,8 @@ class BarsItem(PixelItem):
                     paint_outline(painter, rect, block.fill.colour)
                 else:
                     paint_fill(painter, rect, block.fill)
-            self._paint_label(painter, bar.label, (left + right) / 2, top, to_pixels)
+                    self._paint_seam(painter, rect, block)
+            self._paint_label(painter, label, (left + right) / 2, top, area)
 
     def _sides(self, to_pixels: QTransform, index: int) -> tuple[float, float]:
         start = to_pixels.map(QPointF(index, 0)).x()
@@ -87,16 +100,30 @@ class BarsItem(PixelItem):
             gap = 0.0
         return round(start + gap / 2), round(end - gap / 2)
 
+    def _paint_seam(self, painter: QPainter, rect: QRectF, block: BarBlock) -> None:
+        if self._seam is not None and block.low > 0 and rect.height() > _SEAM_FROM_PX:
+            painter.fillRect(QRectF(rect.left(), rect.bottom() - 1, rect.width(), 1), self._seam)
+
+    def _labels(self, to_pixels: QTransform) -> list[str]:
+        """The numbers on top, all in the same form: in full, short, or only the last one."""
+        metrics = QFontMetricsF(self._font)
+        place = to_pixels.map(QPointF(1, 0)).x() - to_pixels.map(QPointF(0, 0)).x()
+        full = [bar.label for bar in self._bars]
+        short = [bar.short_label for bar in self._bars]
+        for labels, between in ((full, _BETWEEN_LABELS_PX), (short, _BETWEEN_LABELS_PX / 2)):
+            widest = max(map(metrics.horizontalAdvance, labels), default=0.0)
+            if widest <= place - between:
+                return labels
+        return [*[""] * (len(short) - 1), *short[-1:]]
+
     def _paint_label(
-        self, painter: QPainter, label: str, middle: float, top: float, to_pixels: QTransform
+        self, painter: QPainter, label: str, middle: float, top: float, area: QRectF
     ) -> None:
         if not label:
             return
         metrics = QFontMetricsF(self._font)
         width, height = metrics.horizontalAdvance(label), metrics.height()
-        place = to_pixels.map(QPointF(1, 0)).x() - to_pixels.map(QPointF(0, 0)).x()
-        if width > place - 2:
-            return
+        middle = min(middle, area.right() - width / 2)
         painter.setFont(self._font)
         painter.setPen(self._label_colour)
         rect = QRectF(middle - width / 2 - 2, top - height - 1, width + 4, height)

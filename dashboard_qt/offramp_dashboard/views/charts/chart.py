@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from offramp_dashboard.theme import Theme
 
 _PER_COUNT_PX = 40
+_FEWEST_LEVELS = 2
 _DRAG_PX = 4
 
 
@@ -56,12 +57,15 @@ class Chart(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
     """A chart of bars.
 
     Signals:
-        range_dragged(int, int): the first and last bar that were dragged over, or chosen by keys.
+        range_dragged(int, int): the first and last bar that were dragged over, clicked, or chosen
+            by keys.
         back_asked(): out of the range again.
     """
 
     range_dragged = Signal(int, int)
     back_asked = Signal()
+    takes_clicks = True
+    """Whether a click on a bar chooses its time; dragging does in any case."""
     _is_made = False
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
@@ -82,6 +86,7 @@ class Chart(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
         self._current: int | None = None
         self._anchor: int | None = None
         self._pressed_at: QPoint | None = None
+        self._has_clicked = False
         self.empty_text = ""
         self.setAccessibleName(name)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -171,12 +176,13 @@ class Chart(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
 
     def count_levels(self) -> tuple[Tick, ...]:
         """The labels at the side, and with them the lines."""
+        highest = max(1, self._highest)
         most = max(2, int(self.getViewBox().height() // _PER_COUNT_PX))
-        return tuple(
-            Tick(count, count_label(count))
-            for count in count_ticks(self._highest, most)
-            if count <= max(1, self._highest)
-        )
+        counts: list[int] = []
+        while len(counts) < _FEWEST_LEVELS:  # one alone is no scale
+            counts = [one for one in count_ticks(self._highest, most) if one <= highest]
+            most += 1
+        return tuple(Tick(count, count_label(count)) for count in counts)
 
     def top(self) -> float:
         """The count that the upper edge stands for."""
@@ -213,6 +219,7 @@ class Chart(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
         if event.button() is Qt.MouseButton.LeftButton:
             bar = self.bar_at(event.position())
             self._pressed_at = event.position().toPoint() if bar is not None else None
+            self._has_clicked = False
             self._current = bar if bar is not None else self._current
             event.accept()
 
@@ -233,15 +240,21 @@ class Chart(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
         self._show_panel(place)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
-        """Take the range."""
+        """Take the range; a click takes its bar."""
         del event
+        if self.takes_clicks and self._pressed_at is not None and self._anchor is None:
+            self._anchor = self._current
+            self._has_clicked = self._current is not None
         self._pressed_at = None
         self._take_range()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
-        """Back out of the range."""
+        """Back out of the range, and out of the one that the first click has taken."""
         del event
         self._pressed_at = None
+        if self._has_clicked:
+            self._has_clicked = False
+            self.back_asked.emit()
         self.back_asked.emit()
 
     def leaveEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
@@ -275,6 +288,7 @@ class Chart(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
             self._anchor = (start if self._anchor is None else self._anchor) if held else None
             self._move_to(ends.get(key, start + steps.get(key, 0)))
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
+            self._anchor = self._current if self._anchor is None else self._anchor
             self._take_range()
         elif key == Qt.Key.Key_Escape and (self._anchor is not None or self.panel.isVisible()):
             self._leave()

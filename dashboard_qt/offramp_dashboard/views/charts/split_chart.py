@@ -64,6 +64,7 @@ class SplitChart(Chart):
     def set_theme(self, theme: Theme) -> None:
         """Colours follow."""
         super().set_theme(theme)
+        self._item.set_seam(theme.card)
         self._redraw()
 
     @property

@@ -7,6 +7,7 @@ or 25 hours has as many bars as hours, all of one width.
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from offramp_core.wording.formatting import format_tokens
@@ -65,7 +66,9 @@ def _round_steps() -> Iterator[int]:
 
 def _choices(edges: Sequence[datetime]) -> Iterator[list[int]]:
     """Ever fewer indices of edges at round times."""
-    width = timedelta(seconds=edges[1].timestamp() - edges[0].timestamp())
+    # A range may begin and end within a bar's time, so that its first bar is a narrow one.
+    seconds = [after.timestamp() - before.timestamp() for before, after in pairwise(edges[:3])]
+    width = timedelta(seconds=max(seconds))
     for minutes in _MINUTES:
         if width < timedelta(hours=24) and width <= timedelta(minutes=minutes):
             yield [i for i, edge in enumerate(edges) if _minute(edge) % minutes == 0]

@@ -44,7 +44,7 @@ class WeeksChart(Chart):
         """Draw these from now on."""
         self._weeks, self._series_fills, self._now = weeks, series_fills, now
         self._redraw()
-        highest = max([_total(week) for week in weeks.weeks] + [weeks.pace or 0], default=0)
+        highest = max([_total(week) for week in weeks.weeks] + [_expected(weeks)], default=0)
         self.set_extent(len(weeks.weeks), highest)
         current = next((week for week in weeks.weeks if week.is_current), None)
         so_far = number_text.exact(_total(current)) if current else "0"
@@ -57,6 +57,7 @@ class WeeksChart(Chart):
         super().set_theme(theme)
         font = self.caption_font()
         self._item.set_look(font, theme.text)
+        self._item.set_seam(theme.card)
         self.head_px = QFontMetricsF(font).height() + 2
         self.set_extent(self.bar_count, self.highest)
         self._redraw()
@@ -96,7 +97,11 @@ class WeeksChart(Chart):
         ]
         rows.append(HoverRow(name=weeks.measure.value, value=number_text.exact(total)))
         if week.is_current and weeks.pace is not None:
-            rows.append(HoverRow(name="at this pace", value=number_text.exact(weeks.pace)))
+            pace = weeks.pace
+            low, high = number_text.short(pace.low), number_text.short(pace.high)
+            band = f"{low} {number_text.DASH} {high}"
+            rows.append(HoverRow(name="expected", value=f"≈ {number_text.short(pace.likely)}"))
+            rows.append(HoverRow(name="in 4 of 5 weeks", value=band))
         start = number_text.day_of_month(week.start)
         title = f"{start} {number_text.DASH} {number_text.day_of_month(week.end)}"
         note = f"since {number_text.day_and_clock(week.start)}" if week.is_current else ""
@@ -116,12 +121,20 @@ class WeeksChart(Chart):
                 fill = series_fills.fill(self.theme, backend)
                 blocks.append(BarBlock(level, level + value, fill))
                 level += value
-        label = number_text.short(level) if level else ""
-        if week.is_current and weeks.pace is not None and weeks.pace > level:
+        count, sign = level, ""
+        if week.is_current and (expected := _expected(weeks)) > level:
             fill = self.theme.fill(None)
-            blocks.append(BarBlock(level, weeks.pace, fill, is_expected=True))
-            label = f"≈ {number_text.short(weeks.pace)}"
-        return StackedBar(tuple(blocks), label)
+            blocks.append(BarBlock(level, expected, fill, is_expected=True))
+            count, sign = expected, "≈"
+        if not count:
+            return StackedBar(tuple(blocks))
+        label = f"{sign} {number_text.short(count)}".lstrip()
+        return StackedBar(tuple(blocks), label, f"{sign}{number_text.shorter(count)}")
+
+
+def _expected(weeks: Weeks) -> int:
+    """What the running week is likely to come to; 0 while that can't be told."""
+    return weeks.pace.likely if weeks.pace else 0
 
 
 def _total(week: WeekColumn) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QWidget
 
-    from offramp_dashboard.data.snapshot import BurnUp
+    from offramp_dashboard.data.snapshot import BurnPoint, BurnUp
     from offramp_dashboard.theme import Theme
 
 _SHORT = timedelta(days=1)
@@ -35,6 +35,9 @@ _PER_LEVEL_PX = 28
 
 class QuotaChart(Chart):
     """Draws a `BurnUp`."""
+
+    takes_clicks = False
+    """Its bars are no bars to look at, only what the pointer tells apart."""
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         """Nothing is drawn yet."""
@@ -98,7 +101,7 @@ class QuotaChart(Chart):
         )
 
     def readout(self, bar: int) -> Readout:
-        """What was used by the bar's end, or will be at this pace; and what even pace is."""
+        """What was used by the bar's end, or is expected to be; even pace, and the week before."""
         burn_up = self._burn_up
         assert burn_up is not None
         edges = self.edges()
@@ -108,14 +111,18 @@ class QuotaChart(Chart):
         rows = [HoverRow(name="at even pace", value=percent_text(even))]
         note = ""
         if is_ahead:
-            expected = _expected(burn_up, end)
-            if expected is not None:
-                rows.insert(0, HoverRow(name="at this pace", value=f"≈ {percent_text(expected)}"))
+            if (expected := _expected(burn_up, end)) is not None:
+                likely, low, high = map(percent_text, expected)
+                rows.insert(0, HoverRow(name="expected", value=f"≈ {likely}"))
+                rows.insert(1, HoverRow(name="in 4 of 5 cases", value=f"{low} to {high}"))
         else:
             moment = min(end, burn_up.now, key=datetime.timestamp)
             value, note = _used_at(burn_up, moment)
             fill = Fill(colour=self.theme.of_backend(burn_up.backend))
             rows.insert(0, HoverRow(name="used", value=value, fill=fill))
+        if burn_up.before:
+            used_before = percent_text(_value_at(burn_up.before, end))
+            rows.append(HoverRow(name="the week before", value=used_before))
         title = number_text.span_text(start, end, burn_up.now)
         return Readout(title=title, rows=tuple(rows), note=note)
 
@@ -125,12 +132,27 @@ def _bars(burn_up: BurnUp) -> int:
     return _SHORT_BARS if seconds <= _SHORT.total_seconds() else _LONG_BARS
 
 
-def _expected(burn_up: BurnUp, moment: datetime) -> float | None:
-    """What is used by `moment`, which is to come, if it goes on as it did."""
-    if burn_up.forecast is None:
+def _expected(burn_up: BurnUp, moment: datetime) -> tuple[float, float, float] | None:
+    """What is used by `moment`, which is to come: likely, low, high."""
+    ahead = burn_up.ahead
+    if not ahead:
         return None
-    start, end = burn_up.start.timestamp(), burn_up.end.timestamp()
-    return burn_up.forecast * (moment.timestamp() - start) / (end - start)
+    seconds = [one.moment.timestamp() for one in ahead]
+    place = min(max(1, bisect_left(seconds, moment.timestamp())), len(ahead) - 1)
+    before, after = ahead[place - 1], ahead[place]
+    part = (moment.timestamp() - seconds[place - 1]) / (seconds[place] - seconds[place - 1])
+    part = min(max(part, 0.0), 1.0)
+    return (
+        before.likely + part * (after.likely - before.likely),
+        before.low + part * (after.low - before.low),
+        before.high + part * (after.high - before.high),
+    )
+
+
+def _value_at(points: Sequence[BurnPoint], moment: datetime) -> float:
+    """What was used at `moment`, by the last point before it."""
+    at = bisect_right([point.moment.timestamp() for point in points], moment.timestamp())
+    return points[max(0, at - 1)].used
 
 
 def _used_at(burn_up: BurnUp, moment: datetime) -> tuple[str, str]:
@@ -140,8 +162,8 @@ def _used_at(burn_up: BurnUp, moment: datetime) -> tuple[str, str]:
     before = points[max(0, at - 1)]
     if at < len(points) and points[at].is_after_gap:
         low, high = percent_text(before.used), percent_text(points[at].used)
-        return f"{low} {number_text.DASH} {high}", "nothing was told then"
+        return f"{low} {number_text.DASH} {high}", "no reading then"
     if at == len(points) and moment.timestamp() > burn_up.told_at.timestamp():
         told = number_text.moment_text(burn_up.told_at, burn_up.now)
-        return percent_text(before.used), f"last told {told}"
+        return percent_text(before.used), f"last read {told}"
     return percent_text(before.used), ""

@@ -8,6 +8,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPainterPath, QPen
 
 from offramp_core.wording.quota_text import percent_text
+from offramp_dashboard.data.snapshot import AheadPoint
 from offramp_dashboard.views.charts.pixel_item import PixelItem
 from offramp_dashboard.views.style import number_text
 
@@ -23,15 +24,14 @@ if TYPE_CHECKING:
 
 WHOLE = 100
 LINE_PX = 2.0
-THIN_PX = 1.25
-DASHES = (4.0, 3.0)
+THIN_PX = 1.5
+DASHES = (5.0, 2.0, 1.0, 2.0)
 DOTS = (1.0, 2.5)
 EVEN_PACE = (6.0, 4.0)
 
 _DOT_PX = 4.0
 _LABEL_GAP_PX = 5.0
 _AREA = 0.16
-_BEFORE = 0.4
 
 
 def line_pen(colour: str, width_px: float, pattern: Sequence[float] = ()) -> QPen:
@@ -111,12 +111,8 @@ class _Drawing:
         if not self._burn_up.before:
             return
         solid, gaps = self._lines(self._burn_up.before)
-        colour = QColor(self._theme.muted)
-        colour.setAlphaF(_BEFORE)
         for path, pattern in ((solid, ()), (gaps, DASHES)):
-            pen = line_pen(self._theme.muted, THIN_PX, pattern)
-            pen.setColor(colour)
-            self._painter.strokePath(path, pen)
+            self._painter.strokePath(path, line_pen(self._theme.faint, THIN_PX, pattern))
 
     def _draw_used(self) -> None:
         points = self._burn_up.points
@@ -153,22 +149,41 @@ class _Drawing:
         here = self._to_point(burn_up.now, burn_up.used)
         painter.setPen(line_pen(self._colour, THIN_PX, DASHES))
         painter.drawLine(self._to_point(burn_up.told_at, burn_up.used), here)
-        if burn_up.forecast is None:
+        if not burn_up.ahead:
             return
-        there = self._to_point(burn_up.end, burn_up.forecast)
+        self._draw_band()
+        there = self._to_point(burn_up.end, burn_up.ahead[-1].likely)
         if burn_up.runs_out is None:
-            painter.setPen(line_pen(self._colour, LINE_PX, DOTS))
-            painter.drawLine(here, there)
+            self._stroke_ahead(burn_up.ahead, self._colour)
             self._draw_forecast_label(here, there)
             return
-        empty = self._to_point(burn_up.runs_out, 1)
-        painter.setPen(line_pen(self._colour, LINE_PX, DOTS))
-        painter.drawLine(here, empty)
-        painter.setPen(line_pen(self._theme.danger, LINE_PX, DOTS))
-        painter.drawLine(empty, there)
-        self._draw_disc(empty, self._theme.danger, _DOT_PX - 1)
-        text = f"spent {number_text.moment_text(burn_up.runs_out, burn_up.now)}"
-        self._draw_label(empty, text, self._theme.danger, is_right=True)
+        runs_out = burn_up.runs_out.timestamp()
+        before = [one for one in burn_up.ahead if one.moment.timestamp() < runs_out]
+        empty = AheadPoint(moment=burn_up.runs_out, likely=1, low=1, high=1)
+        self._stroke_ahead((*before, empty), self._colour)
+        self._stroke_ahead((empty, *burn_up.ahead[len(before) :]), self._theme.danger)
+        at = self._to_point(burn_up.runs_out, 1)
+        self._draw_disc(at, self._theme.danger, _DOT_PX - 1)
+        text = f"runs out {number_text.moment_text(burn_up.runs_out, burn_up.now)}"
+        self._draw_label(at, text, self._theme.danger, is_right=True)
+
+    def _draw_band(self) -> None:
+        """Between what four of five windows would end."""
+        ahead = self._burn_up.ahead
+        band = QPainterPath(self._to_point(ahead[0].moment, ahead[0].low))
+        for one in ahead[1:]:
+            band.lineTo(self._to_point(one.moment, one.low))
+        for one in reversed(ahead):
+            band.lineTo(self._to_point(one.moment, one.high))
+        shade = QColor(self._colour)
+        shade.setAlphaF(_AREA)
+        self._painter.fillPath(band, shade)
+
+    def _stroke_ahead(self, ahead: Sequence[AheadPoint], colour: str) -> None:
+        path = QPainterPath(self._to_point(ahead[0].moment, ahead[0].likely))
+        for one in ahead[1:]:
+            path.lineTo(self._to_point(one.moment, one.likely))
+        self._painter.strokePath(path, line_pen(colour, LINE_PX, DOTS))
 
     def _draw_forecast_label(self, here: QPointF, there: QPointF) -> None:
         text = percent_text(self._burn_up.forecast or 0)

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from offramp_dashboard.theme import Theme
 
 _SAMPLE_PX = 24
-_LINES: tuple[tuple[str, float, tuple[float, ...], bool], ...] = (
-    ("used", quota_curve.LINE_PX, (), False),
-    ("at this pace", quota_curve.LINE_PX, quota_curve.DOTS, False),
-    ("even pace", 1.0, quota_curve.EVEN_PACE, True),
-    ("nothing was told", quota_curve.THIN_PX, quota_curve.DASHES, False),
+_LINES: tuple[tuple[str, float, tuple[float, ...], str], ...] = (
+    ("used", quota_curve.LINE_PX, (), "text"),
+    ("expected", quota_curve.LINE_PX, quota_curve.DOTS, "text"),
+    ("even pace", 1.0, quota_curve.EVEN_PACE, "muted"),
+    ("no reading", quota_curve.THIN_PX, quota_curve.DASHES, "text"),
 )
-_BEFORE = ("the week before", quota_curve.THIN_PX, (), True)
-"""Name, width, pattern, and whether it is muted."""
+_BEFORE = ("the week before", quota_curve.THIN_PX, (), "faint")
+"""Name, width, pattern, and which of the theme's colours."""
 
 
 class QuotaLegend(QWidget):
@@ -61,12 +61,11 @@ class QuotaLegend(QWidget):
         painter = QPainter(self)
         metrics = self.fontMetrics()
         middle, left = self.height() / 2, 2.0
-        for name, width_px, pattern, is_muted in self._lines():
+        for name, width_px, pattern, colour in self._lines():
             width = metrics.horizontalAdvance(name) + 1
             if left + _SAMPLE_PX + GRID_PX + width > self.width():
                 break
-            colour = self._theme.muted if is_muted else self._theme.text
-            painter.setPen(line_pen(colour, width_px, pattern))
+            painter.setPen(line_pen(getattr(self._theme, colour), width_px, pattern))
             painter.drawLine(QPointF(left, middle), QPointF(left + _SAMPLE_PX, middle))
             left += _SAMPLE_PX + GRID_PX
             painter.setPen(QColor(self._theme.muted))
@@ -76,5 +75,5 @@ class QuotaLegend(QWidget):
             left += width + 2.5 * GRID_PX
         painter.end()
 
-    def _lines(self) -> tuple[tuple[str, float, tuple[float, ...], bool], ...]:
+    def _lines(self) -> tuple[tuple[str, float, tuple[float, ...], str], ...]:
         return (*_LINES, _BEFORE) if self._has_before else _LINES

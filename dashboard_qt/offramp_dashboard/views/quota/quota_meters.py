@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPainterPath
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from offramp_core.wording.quota_text import percent_text
 from offramp_dashboard.plain_tooltips import tip
@@ -15,7 +23,9 @@ from offramp_dashboard.views.style.fonts import scaled
 from offramp_dashboard.views.widgets.card import ElidedLabel
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QMouseEvent, QPaintEvent
+    from collections.abc import Sequence
+
+    from PySide6.QtGui import QMouseEvent, QPaintEvent, QResizeEvent
 
     from offramp_dashboard.data.snapshot import BurnUp, Quota
     from offramp_dashboard.theme import Theme
@@ -113,6 +123,13 @@ class QuotaMeter(QWidget):
         )
         self.setAccessibleName(f"{burn_up.title} {burn_up.text}")
 
+    def wanted_width(self) -> int:
+        """How wide it must be to say everything."""
+        labels = (self._name, self._figure)
+        text = sum(label.fontMetrics().horizontalAdvance(label.text()) for label in labels)
+        text += self._note.fontMetrics().horizontalAdvance(self._note.full_text)
+        return text + 2 * (GRID_PX - 2) + 2 * len(labels)
+
     @property
     def text(self) -> str:
         """What it says, in full."""
@@ -120,7 +137,9 @@ class QuotaMeter(QWidget):
 
 
 class QuotaStrip(QFrame):
-    """A row of meters; not there while nothing is known.
+    """Meters in a row, or in two or more where a row would cut them off.
+
+    It is not there while nothing is known.
 
     Signals:
         clicked(): it was clicked, which should show more.
@@ -138,11 +157,11 @@ class QuotaStrip(QFrame):
         self._theme: Theme = LIGHT
         self._shown: tuple[BurnUp, ...] = ()
         self.meters = [QuotaMeter() for _ in range(_MOST)]
-        row = QHBoxLayout(self)
-        row.setContentsMargins(2 * GRID_PX, GRID_PX - 1, 2 * GRID_PX, GRID_PX - 1)
-        row.setSpacing(3 * GRID_PX)
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(2 * GRID_PX, GRID_PX - 1, 2 * GRID_PX, GRID_PX - 1)
+        self._grid.setHorizontalSpacing(3 * GRID_PX)
+        self._columns = 0
         for meter in self.meters:
-            row.addWidget(meter, 1)
             meter.hide()
         self.hide()
 
@@ -165,11 +184,39 @@ class QuotaStrip(QFrame):
         if event.button() is Qt.MouseButton.LeftButton:
             self.clicked.emit()
 
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """See how many have room beside each other."""
+        super().resizeEvent(event)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        shown = self.meters[: len(self._shown)]
+        columns = self._fitting_columns(shown)
+        if columns == self._columns:
+            return
+        self._columns = columns
+        for column in range(_MOST):
+            self._grid.setColumnStretch(column, 1 if column < columns else 0)
+        for place, meter in enumerate(self.meters):
+            self._grid.addWidget(meter, place // columns, place % columns)
+
+    def _fitting_columns(self, shown: Sequence[QuotaMeter]) -> int:
+        margins = self._grid.contentsMargins()
+        room = self.width() - margins.left() - margins.right()
+        widest = max((meter.wanted_width() for meter in shown), default=0)
+        for columns in range(max(1, len(shown)), 1, -1):
+            gaps = (columns - 1) * self._grid.horizontalSpacing()
+            is_even = len(shown) % columns == 0  # three and one would look torn
+            if is_even and (room - gaps) / columns >= widest:
+                return columns
+        return 1
+
     def _redraw(self) -> None:
         for place, meter in enumerate(self.meters):
             meter.setVisible(place < len(self._shown))
             if place < len(self._shown):
                 meter.show_burn_up(self._shown[place], self._theme)
+        self._arrange()
 
 
 def _passed(burn_up: BurnUp) -> float:

@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QDate, QLocale, QTime
 
-from offramp_core.wording.formatting import format_tokens
+from offramp_core.wording.formatting import format_percent, format_tokens
 
 if TYPE_CHECKING:
     from datetime import date, datetime
 
 DASH = "\N{EN DASH}"
 """Between the ends of a range, and where there is no number."""
+
+
+_LAST_WEEK = "this time last week"
+_TIMES_FROM = 10.0
+"""From so much growth on it is said in times, not in percents."""
 
 
 def clock(moment: datetime) -> str:
@@ -80,25 +85,35 @@ def short(count: int) -> str:
     return exact(count) if abs(count) < 10_000 else format_tokens(count)
 
 
+def shorter(count: int) -> str:
+    """At most two digits that say something: `62M`, `6.2M`."""
+    exponent = max(0, len(str(abs(count))) - 2)
+    return format_tokens(round(count, -exponent)).replace(".0", "")
+
+
 def dollars(amount: float) -> str:
-    """`$4.20`, `$412`, `$12,400`: no cents where nobody counts them."""
+    """`$4.20`, `$412`, `$12,400`: no cents where nobody counts them; `<$0.01` is not nothing."""
+    if 0 < amount < 0.005:
+        return "<$0.01"
     if amount < 10:
         return f"${QLocale().toString(amount, 'f', 2)}"
     return f"${QLocale().toString(round(amount))}"
 
 
 def change_text(now: int, before: int) -> str:
-    """`↑ 12% on last week by now`: how far `now` is from last week's up to the same hour."""
+    """`↑ 12% vs. this time last week`: how far `now` is from last week's up to the same hour."""
     if before == now:
-        return "same as last week by now"
+        return f"same as {_LAST_WEEK}"
     if before == 0:
-        return "none last week by now"
-    percent = round((now - before) / before * 100)
-    if percent > 999:
-        return f"↑ {QLocale().toString(now / before, 'f', 0)} times last week by now"
-    if percent == 0:
-        return "about as last week by now"
-    return f"{'↑' if percent > 0 else '↓'} {abs(percent)}% on last week by now"
+        return f"none by {_LAST_WEEK}"
+    change = (now - before) / before
+    if change >= _TIMES_FROM:
+        return f"↑ {QLocale().toString(now / before, 'f', 0)} times that of {_LAST_WEEK}"
+    # Growth has no end at 100%; a loss of all but nothing must not read as one of all.
+    percent = format_percent(-change) if change < 0 else format_percent(change)
+    if 0.995 <= change < 1:
+        percent = "100%"
+    return f"{'↑' if change > 0 else '↓'} {percent} vs. {_LAST_WEEK}"
 
 
 def month(day: date) -> str:

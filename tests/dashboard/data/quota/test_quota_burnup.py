@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from offramp_core.quota import forecast
 from offramp_core.quota.windows import PlanQuota, QuotaPoint, QuotaWindow
 from offramp_dashboard.data.events.daemon_gaps import Absence
 from offramp_dashboard.data.quota import quota_burnup
@@ -245,3 +246,34 @@ def test_no_number_is_made_up_and_the_course_never_goes_back_in_time(
         assert moments == sorted(moments)
         assert found.start.timestamp() <= moments[0]
         assert moments[-1] <= found.end.timestamp()
+
+
+def test_without_a_daemon_there_is_no_forecast_and_the_figure_tells_its_time() -> None:
+    source = QuotaSource(report=QuotaReport(plans=(plan(window()),), is_live=False))
+    (found,) = quota_burnup.compose(source, NOW, BERLIN).burn_ups
+    assert found.text == "40%, resets 15:00 (as of 13:00)"
+    assert found.ahead == ()
+    assert found.runs_out is None
+
+
+def test_forecast_follows_the_days_before() -> None:
+    """Until now as today, and nothing after: the two hours that are left add nothing."""
+    before = tuple(
+        QuotaPoint(
+            ts=START - timedelta(days=ago) + hours * HOUR,
+            backend="anthropic",
+            account="a",
+            window="5h",
+            used=used,
+            resets=RESET - timedelta(days=ago),
+        )
+        for ago in (3, 2, 1)
+        for hours, used in ((0.5, 0.01), (1, 0.1), (2, 0.4))
+    )
+    source = QuotaSource(
+        report=QuotaReport(plans=(plan(window()),)), past=forecast.past_uses(before)
+    )
+    (found,) = quota_burnup.compose(source, NOW, BERLIN).burn_ups
+    assert found.forecast == pytest.approx(0.4)
+    assert found.text == "40%, resets 15:00, on pace for 40%"
+    assert [one.moment for one in (found.ahead[0], found.ahead[-1])] == [NOW, RESET]

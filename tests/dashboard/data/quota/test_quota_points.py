@@ -30,7 +30,7 @@ def write(folder: Path, *points: QuotaPoint) -> None:
 
 
 def test_points_are_kept_apart_by_account_and_as_far_back_as_charts_reach(tmp_path: Path) -> None:
-    write(tmp_path, point(16), point(14), point(3, "b"), point(2))
+    write(tmp_path, point(40), point(14), point(3, "b"), point(2))
     assert QuotaPoints(tmp_path).read(NOW) == {
         ("zai", "a", "7d"): [point(14), point(2)],
         ("zai", "b", "7d"): [point(3, "b")],

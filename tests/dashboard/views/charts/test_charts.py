@@ -16,6 +16,7 @@ from offramp_dashboard.theme import DARK, Theme
 from offramp_dashboard.views.charts.bars_chart import BarsChart
 from offramp_dashboard.views.charts.split_chart import SplitChart
 from offramp_dashboard.views.charts.weeks_chart import WeeksChart
+from offramp_dashboard.views.style import number_text
 from offramp_dashboard.views.style.series_fills import SeriesFills
 
 if TYPE_CHECKING:
@@ -133,12 +134,27 @@ def test_dragging_chooses_a_range_either_way(day: BarsChart, qtbot: QtBot) -> No
         assert caught.args == [5, 9]
 
 
-def test_a_click_is_no_range(day: BarsChart, qtbot: QtBot) -> None:
+def test_a_click_chooses_its_bar(day: BarsChart, qtbot: QtBot) -> None:
     day.show_bars(SNAPSHOT.day, SHADES)
 
-    with qtbot.assertNotEmitted(day.range_dragged):
+    with qtbot.waitSignal(day.range_dragged) as caught:
         _mouse(day, QEvent.Type.MouseButtonPress, 5)
         _mouse(day, QEvent.Type.MouseButtonRelease, 5)
+    assert caught.args == [5, 5]
+
+
+def test_low_chart_has_a_scale_with_more_than_its_zero(day: BarsChart) -> None:
+    for height in (70, 96, 130, 400):
+        day.resize(500, height)
+        for factor in (1, 3, 7, 11):
+            scaled = tuple(
+                replace(each, values=tuple(value * factor for value in each.values))
+                for each in SNAPSHOT.day.series
+            )
+            day.show_bars(replace(SNAPSHOT.day, series=scaled), SHADES)
+            levels = day.count_levels()
+            assert len(levels) >= 2
+            assert levels[-1].position <= day.highest
 
 
 def test_keys_walk_along_the_bars_and_say_them(day: BarsChart, qtbot: QtBot) -> None:
@@ -202,17 +218,25 @@ def test_one_model_at_two_backends_has_two_fills(theme: Theme) -> None:
 def test_week_that_runs_shows_its_pace(weeks: WeeksChart) -> None:
     readout = weeks.readout(7)
 
-    assert readout.rows[-1].name == "at this pace"
-    assert readout.rows[-1].value == f"{SNAPSHOT.weeks.pace:,}"
+    assert SNAPSHOT.weeks.pace is not None
+    expected = number_text.short(SNAPSHOT.weeks.pace.likely)
+    assert [(row.name, row.value) for row in readout.rows[-2:]] == [
+        ("expected", f"≈ {expected}"),
+        (
+            "in 4 of 5 weeks",
+            f"{number_text.short(SNAPSHOT.weeks.pace.low)} \N{EN DASH} "
+            f"{number_text.short(SNAPSHOT.weeks.pace.high)}",
+        ),
+    ]
     assert readout.note == "since Thu 22:00"
-    assert weeks.highest == SNAPSHOT.weeks.pace
+    assert weeks.highest == SNAPSHOT.weeks.pace.likely
     assert weeks.shown_labels()[-1] == "This week"
 
 
 def test_week_without_a_pace_shows_none(weeks: WeeksChart) -> None:
     weeks.show_weeks(replace(SNAPSHOT.weeks, pace=None), SHADES, SNAPSHOT.taken)
 
-    assert "at this pace" not in [row.name for row in weeks.readout(7).rows]
+    assert "expected" not in [row.name for row in weeks.readout(7).rows]
 
 
 def test_split_says_shares_and_pauses(split: SplitChart) -> None:

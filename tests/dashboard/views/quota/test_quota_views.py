@@ -24,6 +24,7 @@ from sample_snapshots import (
     quota_of,
 )
 
+from offramp_dashboard.data.snapshot import AheadPoint
 from offramp_dashboard.theme import DARK, LIGHT
 from offramp_dashboard.views.quota.quota_chart import QuotaChart
 from offramp_dashboard.views.quota.quota_meters import QuotaStrip
@@ -40,6 +41,14 @@ OVERVIEW, QUOTA = 0, 3
 
 def of(quota: Quota, title: str) -> BurnUp:
     return next(one for one in quota.burn_ups if one.title == title)
+
+
+def ahead_of(burn_up: BurnUp, likely: float) -> tuple[AheadPoint, ...]:
+    now, used = burn_up.now, burn_up.used
+    return (
+        AheadPoint(moment=now, likely=used, low=used, high=used),
+        AheadPoint(moment=burn_up.end, likely=likely, low=likely / 2, high=likely * 2),
+    )
 
 
 def snapshot(quota: Quota) -> Snapshot:
@@ -66,15 +75,20 @@ def chart(qtbot: QtBot, theme: Theme) -> QuotaChart:
             27,
             "14:15 \u2013 14:20",
             {"used": "32% \u2013 34%", "at even pace": "47%"},
-            "nothing was told then",
+            "no reading then",
         ),
         (
             41,
             "15:25 \u2013 15:30",
             {"used": "41%", "at even pace": "70%"},
-            "last told 15:22",
+            "last read 15:22",
         ),
-        (59, "16:55 \u2013 17:00", {"at this pace": "≈ 60%", "at even pace": "100%"}, ""),
+        (
+            59,
+            "16:55 \u2013 17:00",
+            {"expected": "≈ 60%", "in 4 of 5 cases": "50% to 69%", "at even pace": "100%"},
+            "",
+        ),
     ],
 )
 def test_pointer_tells_what_is_known_of_that_time(
@@ -119,9 +133,11 @@ def test_chart_is_as_high_as_what_is_used_or_expected(
 
 def test_forecast_beyond_measure_does_not_flatten_the_chart(chart: QuotaChart) -> None:
     burn_up = of(BOTH_PLANS, "Claude week")
-    chart.show_burn_up(replace(burn_up, forecast=40.0, runs_out=NOW + timedelta(hours=1)))
+    chart.show_burn_up(
+        replace(burn_up, ahead=ahead_of(burn_up, 40.0), runs_out=NOW + timedelta(hours=1))
+    )
     assert chart.highest == 150
-    chart.show_burn_up(replace(burn_up, used=5e6, forecast=None))
+    chart.show_burn_up(replace(burn_up, used=5e6, ahead=()))
     assert chart.highest == 1000
 
 
@@ -215,10 +231,10 @@ def test_meters_on_the_overview_say_what_matters_and_lead_to_the_page(
     strip = window.overview.quota
     shown = [meter.text for meter in strip.meters if meter.isVisible()]
     assert shown == [
-        "Claude 5 hours 97%, resets 17:00, on pace for 141%",
+        "Claude 5 hours 97%, resets 17:00, runs out about 15:30",
         "Claude week spent, resets Thu 22:00",
         "Z.ai 5 hours spent, resets 17:00",
-        "Z.ai week 88%, resets Thu 22:00, on pace for 130%",
+        "Z.ai week 88%, resets Thu 22:00, runs out about Wed 07:00",
     ]
     with qtbot.waitSignal(strip.clicked):
         QTest.mouseClick(strip, Qt.MouseButton.LeftButton, pos=QPoint(20, 20))

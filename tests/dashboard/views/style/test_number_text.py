@@ -46,7 +46,15 @@ def test_short_numbers(count: int, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("amount", "text"), [(0.0, "$0.00"), (4.2, "$4.20"), (84.31, "$84"), (12_400.0, "$12,400")]
+    ("amount", "text"),
+    [
+        (0.0, "$0.00"),
+        (0.0004, "<$0.01"),
+        (0.006, "$0.01"),
+        (4.2, "$4.20"),
+        (84.31, "$84"),
+        (12_400.0, "$12,400"),
+    ],
 )
 def test_dollars(amount: float, text: str) -> None:
     assert number_text.dollars(amount) == text
@@ -55,13 +63,17 @@ def test_dollars(amount: float, text: str) -> None:
 @pytest.mark.parametrize(
     ("now", "before", "text"),
     [
-        (113, 100, "\u2191 13% on last week by now"),
-        (50, 100, "\u2193 50% on last week by now"),
-        (0, 0, "same as last week by now"),
-        (5, 0, "none last week by now"),
-        (1001, 1000, "about as last week by now"),
-        (5000, 100, "\u2191 50 times last week by now"),
-        (0, 10, "\u2193 100% on last week by now"),
+        (113, 100, "\u2191 13% vs. this time last week"),
+        (50, 100, "\u2193 50% vs. this time last week"),
+        (0, 0, "same as this time last week"),
+        (5, 0, "none by this time last week"),
+        (1001, 1000, "\u2191 <1% vs. this time last week"),
+        (999, 1000, "\u2193 <1% vs. this time last week"),
+        (1, 1000, "\u2193 >99% vs. this time last week"),
+        (1_100, 40_000_000, "\u2193 >99% vs. this time last week"),
+        (1_999, 1000, "\u2191 100% vs. this time last week"),
+        (5000, 100, "\u2191 50 times that of this time last week"),
+        (0, 10, "\u2193 100% vs. this time last week"),
     ],
 )
 def test_changes_on_last_week(now: int, before: int, text: str) -> None:

@@ -1,0 +1,222 @@
+"""Expects how a window of a plan goes on, from how it filled in the user's earlier weeks.
+
+Pure: tray, window and command line all forecast by `expect`, so that they say the same. A week is
+compared with the weeks before it, a window of hours with the same hours of earlier days, working
+days with working days.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from bisect import bisect_right
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from offramp_core.quota import windows
+from offramp_core.usage.outlook import EarlierSpan, Outlook, outlook, straight
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import tzinfo
+
+    from offramp_core.quota.windows import QuotaPoint, QuotaWindow
+
+KEPT: Final = timedelta(days=36)
+"""How far back points are wanted: this week and the four before it."""
+
+_MOST_WEEKS = 4
+_MOST_DAYS = 28
+_MOST_SAMPLES = 12
+_STEPS = 42
+_DAY = timedelta(days=1)
+_WEEK = timedelta(days=7)
+_SAME_RESET = timedelta(minutes=5)
+"""Services tell one reset a little differently each time."""
+_FRESH = 0.02
+"""A window whose first figure is more was not watched from its beginning."""
+_FORECAST_FROM = 0.05
+"""Without earlier weeks, the pace of less than so much of a window says nothing."""
+_SATURDAY = 6
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastPoint:
+    """What is expected to be used at `moment`, as a fraction of the window."""
+
+    moment: datetime
+    outlook: Outlook
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """How a window is expected to go on."""
+
+    course: tuple[ForecastPoint, ...]
+    """In order, from now, where nothing is open, to the reset."""
+    runs_out: datetime | None = None
+    """When all is likely to be used; None where the reset comes first."""
+    is_learnt: bool = True
+    """False where nothing is known of earlier weeks: then it is a straight line."""
+
+    @property
+    def at_reset(self) -> Outlook:
+        """What the reset is expected to find."""
+        return self.course[-1].outlook
+
+
+class PastUse:
+    """How much of one window of a plan was used when, through all its resets."""
+
+    def __init__(self, points: Iterable[QuotaPoint]) -> None:
+        """Learn from the `points` of one window, in order of time."""
+        self._moments: list[float] = []
+        self._sums: list[float] = []
+        reset: datetime | None = None
+        most = 0.0
+        for point in points:
+            if point.resets is None or not math.isfinite(point.used):
+                continue
+            is_new = reset is None or abs(point.resets - reset) > _SAME_RESET
+            if is_new:
+                reset, most = point.resets, 0.0
+            if point.used > most or not self._moments:
+                self._rise(point, point.used - most, is_new=is_new)
+                most = max(most, point.used)
+
+    @property
+    def first(self) -> datetime | None:
+        """From when on it is known; None where nothing is."""
+        return datetime.fromtimestamp(self._moments[0], UTC) if self._moments else None
+
+    def until(self, moment: datetime) -> float:
+        """Return what was used until then, counted from the first point."""
+        moments, second = self._moments, moment.timestamp()
+        place = bisect_right(moments, second)
+        if place in (0, len(moments)):
+            return self._sums[place - 1] if place else 0.0
+        before, after = moments[place - 1], moments[place]
+        part = (second - before) / (after - before)
+        return self._sums[place - 1] + part * (self._sums[place] - self._sums[place - 1])
+
+    def _rise(self, point: QuotaPoint, by: float, *, is_new: bool) -> None:
+        """Add a step; a slope from the window's beginning where nobody watched that."""
+        second = max(point.ts.timestamp(), self._moments[-1] if self._moments else -math.inf)
+        whole = self._sums[-1] if self._sums else 0.0
+        start = second - 1.0
+        span = windows.length(point.window)
+        if is_new and by > _FRESH and span is not None and point.resets is not None:
+            start = (point.resets - span).timestamp()
+        self._add(max(start, self._moments[-1] if self._moments else start), whole)
+        self._add(second, whole + max(by, 0.0))
+
+    def _add(self, second: float, whole: float) -> None:
+        if self._moments and second <= self._moments[-1]:
+            self._sums[-1] = whole
+        else:
+            self._moments.append(second)
+            self._sums.append(whole)
+
+
+def past_uses(points: Iterable[QuotaPoint]) -> dict[tuple[str, str], PastUse]:
+    """Return what `points`, in order of time, say of each backend's windows."""
+    found: dict[tuple[str, str], list[QuotaPoint]] = {}
+    for point in points:
+        found.setdefault((point.backend, point.window), []).append(point)
+    return {key: PastUse(told) for key, told in found.items()}
+
+
+def expect(
+    window: QuotaWindow, now: datetime, past: PastUse | None, zone: tzinfo
+) -> Forecast | None:
+    """Return how `window` goes on from `now` (aware); None while that can't be told.
+
+    `past` is what is known of the same window before, and `zone` says what a day is.
+    """
+    used, passed, span = (
+        windows.used_at(window, now),
+        windows.elapsed(window, now),
+        windows.length(window.name),
+    )
+    if used is None or passed is None or span is None or window.resets is None:
+        return None
+    if windows.is_spent(window, now):
+        return None
+    end = window.resets
+    moments = [now + (end - now) * step / _STEPS for step in range(1, _STEPS + 1)]
+    courses = _earlier(past, end - span, now, moments, zone)
+    outlooks = [outlook(used, spans) for spans in courses]
+    is_learnt = bool(outlooks) and outlooks[0] is not None
+    if not is_learnt:
+        if passed < _FORECAST_FROM:
+            return None
+        parts = (passed + (1 - passed) * step / _STEPS for step in range(1, _STEPS + 1))
+        outlooks = [straight(used, passed, part) for part in parts]
+    course = [ForecastPoint(now, Outlook(used, used, used))]
+    course += [
+        ForecastPoint(moment, found)
+        for moment, found in zip(moments, outlooks, strict=True)
+        if found is not None
+    ]
+    return Forecast(course=tuple(course), runs_out=_runs_out(course), is_learnt=is_learnt)
+
+
+def _earlier(
+    past: PastUse | None,
+    start: datetime,
+    now: datetime,
+    moments: Sequence[datetime],
+    zone: tzinfo,
+) -> list[list[EarlierSpan]]:
+    """For each of `moments` the earlier spans, divided at `now` and cut off there."""
+    if past is None or past.first is None:
+        return []
+    known: list[tuple[float, float, list[float]]] = []
+    for days in _lags(start, now, moments[-1], zone):
+        begin = _days_before(start, days, zone)
+        if begin < past.first - _DAY:
+            break
+        # By the clock at both ends, and evenly between them: a zone is slow to ask.
+        lag = now - _days_before(now, days, zone)
+        before, here = past.until(begin), past.until(now - lag)
+        ahead = [past.until(moment - lag) - here for moment in moments]
+        if here - before + ahead[-1] > 0:
+            known.append((here - before, here - before + ahead[-1], ahead))
+        if len(known) == _MOST_SAMPLES:
+            break
+    if not known:
+        return []
+    return [
+        [EarlierSpan(by_now, ahead[place], whole) for by_now, whole, ahead in known]
+        for place in range(len(moments))
+    ]
+
+
+def _lags(start: datetime, now: datetime, end: datetime, zone: tzinfo) -> Sequence[int]:
+    """How many days before this window the ones lie that it is compared with."""
+    if end - start >= _DAY:
+        step = 7 * -(-(end - start) // _WEEK)
+        return range(step, _MOST_WEEKS * step + 1, step)
+    today = now.astimezone(zone).isoweekday()
+    return [
+        days
+        for days in range(1, _MOST_DAYS + 1)
+        if ((today - days - 1) % 7 + 1 >= _SATURDAY) is (today >= _SATURDAY)
+    ]
+
+
+def _days_before(moment: datetime, days: int, zone: tzinfo) -> datetime:
+    """When the clocks of `zone` showed the same time so many days before, UTC."""
+    local = moment.astimezone(zone)
+    return (local - timedelta(days=days)).replace(fold=0).astimezone(UTC)
+
+
+def _runs_out(course: Sequence[ForecastPoint]) -> datetime | None:
+    if course[0].outlook.likely >= 1:
+        return None
+    for before, after in itertools.pairwise(course):
+        low, high = before.outlook.likely, after.outlook.likely
+        if high >= 1 and high > low:
+            return before.moment + (after.moment - before.moment) * ((1 - low) / (high - low))
+    return None
