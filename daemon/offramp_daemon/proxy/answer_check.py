@@ -22,11 +22,10 @@ from offramp_daemon.routing import keep_rules
 from offramp_daemon.wire import headers
 
 if TYPE_CHECKING:
-    import aiohttp
-
     from offramp_core.settings import Backend
     from offramp_daemon.exchange import Exchange
     from offramp_daemon.messages.answers.error_bodies import ServiceError
+    from offramp_daemon.upstream.answer import Answer
 
 LARGE_BYTES = 1_000_000
 """A longer body may well be too long, whatever the model: a refusal that says nothing of its cause
@@ -45,7 +44,7 @@ class CheckedAnswer:
     """It is a stream without a single byte."""
 
 
-async def check(exchange: Exchange, answer: aiohttp.ClientResponse) -> CheckedAnswer:
+async def check(exchange: Exchange, answer: Answer) -> CheckedAnswer:
     """Read as much of `answer` as it takes to tell; of a stream its first event.
 
     Raises:
@@ -62,7 +61,7 @@ async def check(exchange: Exchange, answer: aiohttp.ClientResponse) -> CheckedAn
     return CheckedAnswer(head=head, failure=failure)
 
 
-async def _check_stream(exchange: Exchange, answer: aiohttp.ClientResponse) -> CheckedAnswer:
+async def _check_stream(exchange: Exchange, answer: Answer) -> CheckedAnswer:
     begun, silence_s = FirstEventReader(_coding_of(answer)), exchange.settings.silence_timeout_s
     head = await streaming.read_start(
         answer,
@@ -76,7 +75,7 @@ async def _check_stream(exchange: Exchange, answer: aiohttp.ClientResponse) -> C
     error = begun.error(lambda data: _masked(data, backend))
     if error is not None:
         return CheckedAnswer(head=head, failure=_failure(exchange, answer, error))
-    if begun.is_known or begun.has_message or not answer.content.at_eof():
+    if begun.is_known or begun.has_message or not answer.at_eof():
         return CheckedAnswer(head=head)
     failure = Failure(
         status=502,
@@ -86,7 +85,7 @@ async def _check_stream(exchange: Exchange, answer: aiohttp.ClientResponse) -> C
     return CheckedAnswer(head=head, failure=failure, is_empty=begun.is_empty)
 
 
-def _refusal(exchange: Exchange, answer: aiohttp.ClientResponse, head: bytes) -> Failure | None:
+def _refusal(exchange: Exchange, answer: Answer, head: bytes) -> Failure | None:
     """What the client gets for an answer `head` that is no message; None if it is one.
 
     Should the service quote the key that it got, the mask stands in its place. A redirect is an
@@ -105,9 +104,7 @@ def _masked(body: bytes, backend: Backend) -> bytes:
     return body.replace(key, backend.key.masked().encode()) if key in body else body
 
 
-def _failure(
-    exchange: Exchange, answer: aiohttp.ClientResponse, error: ServiceError | None
-) -> Failure:
+def _failure(exchange: Exchange, answer: Answer, error: ServiceError | None) -> Failure:
     backend, status = exchange.decision.backend, answer.status
     failure = errors.from_delegate(
         backend.name,
@@ -143,10 +140,10 @@ def _is_large(exchange: Exchange) -> bool:
     return is_over or length > LARGE_BYTES
 
 
-def _coding_of(answer: aiohttp.ClientResponse) -> str:
+def _coding_of(answer: Answer) -> str:
     return answer.headers.get("Content-Encoding", "")
 
 
-def _retry_after(answer: aiohttp.ClientResponse) -> dict[str, str]:
+def _retry_after(answer: Answer) -> dict[str, str]:
     value = headers.retry_after(answer.headers.get(RETRY_AFTER))
     return {} if value is None else {RETRY_AFTER: value}

@@ -243,7 +243,7 @@ class ProxyHandler:
         except RequestFailedError as error:
             _LOG.info("count_tokens failed", extra={"why": str(error)})
             return 0
-        answer.release()
+        answer.close()
         if answer.status >= ERROR_STATUS:
             return 0
         coding = answer.headers.get("Content-Encoding", "")

@@ -17,12 +17,11 @@ from offramp_daemon.proxy.streaming import CutStreamError
 from offramp_daemon.wire.content_coding import ContentCodingError, decode_all
 
 if TYPE_CHECKING:
-    import aiohttp
-
     from offramp_daemon.exchange import Exchange
     from offramp_daemon.messages.answers.answer_repair import StreamRepair
     from offramp_daemon.messages.answers.errors import Failure
     from offramp_daemon.messages.request_body import RequestBody
+    from offramp_daemon.upstream.answer import Answer
 
 PLAIN_LIMIT_BYTES = 32 * 1024 * 1024
 """Of an answer that is looked at before it is passed on."""
@@ -46,9 +45,7 @@ class _Body:
         return self.is_changed or self.repair is not None
 
 
-async def relay(
-    exchange: Exchange, answer: aiohttp.ClientResponse, *, head: bytes = b""
-) -> web.StreamResponse:
+async def relay(exchange: Exchange, answer: Answer, *, head: bytes = b"") -> web.StreamResponse:
     """Pass `answer` on, and finish the exchange by what it turned out to be.
 
     `head` is what was read of the body already. Faulty tool calls of a delegate are repaired.
@@ -94,22 +91,20 @@ async def relay(
     return response
 
 
-async def _repaired(exchange: Exchange, answer: aiohttp.ClientResponse, head: bytes) -> _Body:
+async def _repaired(exchange: Exchange, answer: Answer, head: bytes) -> _Body:
     """The body of a delegate's answer as it should reach the client."""
     coding = answer.headers.get("Content-Encoding", "")
     if answer.content_type == _STREAM:
         opened = answer_repair.open_stream(exchange.body, coding, head)
         return _Body(*opened) if opened else _Body(head)
-    if not answer.content.at_eof():  # too long to be looked at
+    if not answer.at_eof():  # too long to be looked at
         return _Body(head)
     cost = coded_weight(head, coding)
     changed = await aside(cost, _repaired_whole, exchange.body, answer, head)
     return _Body(head) if changed is None else _Body(changed, is_changed=True)
 
 
-def _repaired_whole(
-    request: RequestBody, answer: aiohttp.ClientResponse, body: bytes
-) -> bytes | None:
+def _repaired_whole(request: RequestBody, answer: Answer, body: bytes) -> bytes | None:
     return ToolCallRepair(request).answer(plain(body, answer))
 
 
@@ -157,7 +152,7 @@ def finish_abandoned(exchange: Exchange, *, is_stopping: bool) -> None:
     exchange.finish(outcome.of_abandoned(exchange.http_status, is_stopping=is_stopping))
 
 
-def plain(body: bytes, answer: aiohttp.ClientResponse) -> bytes:
+def plain(body: bytes, answer: Answer) -> bytes:
     """`body` without its content coding; as it is where that can't be undone."""
     coding = answer.headers.get("Content-Encoding", "")
     try:

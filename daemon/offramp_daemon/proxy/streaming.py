@@ -13,12 +13,11 @@ import socket
 import struct
 from typing import TYPE_CHECKING
 
-import aiohttp
 from aiohttp import HttpVersion11, hdrs, web
-from aiohttp.http import HttpProcessingError
 
 from offramp_core.control import api
 from offramp_daemon.messages.answers.errors import Failure, RequestFailedError
+from offramp_daemon.upstream.errors import UpstreamError
 from offramp_daemon.wire import headers
 from offramp_daemon.wire.content_coding import ContentCodingError
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from offramp_daemon.messages.answers.answer_repair import StreamRepair
     from offramp_daemon.messages.answers.usage_meter import UsageMeter
+    from offramp_daemon.upstream.answer import Answer
 
 
 _BEGUN = web.RequestKey("offramp_answer_begun", bool)
@@ -51,14 +51,16 @@ class PassedResponse(web.StreamResponse):
 
     def __init__(
         self,
-        answer: aiohttp.ClientResponse,
+        answer: Answer,
         *,
+        has_body: bool = False,
         is_changed: bool = False,
         is_delegates: bool = False,
     ) -> None:
         """The head that passes `answer` on; of a delegate's with the headers that may pass.
 
-        `is_changed` says that the body is another, plain.
+        `has_body` says that some of the body follows at once, and `is_changed` that it is another,
+        plain.
         """
         passed = headers.to_client(answer.raw_headers, is_delegates=is_delegates)
         if is_changed:
@@ -68,7 +70,7 @@ class PassedResponse(web.StreamResponse):
         reason = headers.reason(answer.reason)
         super().__init__(status=answer.status, reason=reason, headers=passed)
         # With some of the body here already, head and body go out in one piece.
-        self._send_headers_immediately = not answer.content.total_bytes
+        self._send_headers_immediately = not has_body
 
     async def _write_headers(self) -> None:
         for name in self._added:
@@ -78,7 +80,7 @@ class PassedResponse(web.StreamResponse):
 
 async def pass_on(
     request: web.BaseRequest,
-    answer: aiohttp.ClientResponse,
+    answer: Answer,
     *,
     meter: UsageMeter | None,
     silence_timeout_s: float,
@@ -100,7 +102,10 @@ async def pass_on(
         ClientGoneError: the client closed its connection.
     """
     response = PassedResponse(
-        answer, is_changed=is_changed or repair is not None, is_delegates=is_delegates
+        answer,
+        has_body=bool(head) or answer.has_bytes,
+        is_changed=is_changed or repair is not None,
+        is_delegates=is_delegates,
     )
     if is_changed:
         response.content_length = len(head)
@@ -113,7 +118,7 @@ async def pass_on(
             if meter is not None:
                 meter.feed(head)
             await response.write(repair.feed(head) if repair else head)
-        if not answer.content.at_eof():  # else `head` is all of it, or nothing comes
+        if not answer.at_eof():  # else `head` is all of it, or nothing comes
             with _AnswerReader(answer, silence_timeout_s, has_begun=bool(head)) as source:
                 if repair is not None:
                     await _pass_repaired(response, source, meter, repair)
@@ -171,7 +176,7 @@ def has_begun(request: web.BaseRequest) -> bool:
 
 
 async def read_start(
-    answer: aiohttp.ClientResponse,
+    answer: Answer,
     limit_bytes: int,
     *,
     silence_timeout_s: float,
@@ -234,18 +239,14 @@ def cut_off(request: web.BaseRequest) -> None:
 
 
 class _AnswerReader:
-    """Reads an answer's body, and notices when no more of it will come.
+    """Reads an answer's body, and notices when the upstream says nothing for too long.
 
-    That is: the upstream says nothing for too long (one timer serves the whole answer), or its
-    connection is gone without aiohttp's telling the reader, as after a chunk that breaks HTTP's
-    rules. How long the first bytes take has no limit; `has_begun` says that they came already.
+    One timer serves the whole answer. How long the first bytes take has no limit; `has_begun` says
+    that they came already.
     """
 
-    def __init__(
-        self, answer: aiohttp.ClientResponse, silence_limit_s: float, *, has_begun: bool = False
-    ) -> None:
+    def __init__(self, answer: Answer, silence_limit_s: float, *, has_begun: bool = False) -> None:
         self._answer = answer
-        self._content = answer.content
         self._limit_s = silence_limit_s
         self._loop = asyncio.get_running_loop()
         self._has_begun = has_begun
@@ -254,15 +255,9 @@ class _AnswerReader:
         self._is_silent = False
         self._heard_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self._closed: asyncio.Future[None] | None = None
 
     def __enter__(self) -> _AnswerReader:
-        connection = self._answer.connection
-        if connection is not None and connection.protocol is not None:
-            self._closed = connection.protocol.closed
-            if self._closed is not None:
-                self._closed.add_done_callback(self._end_orphan)
-        if self._has_begun and not self._content.is_eof():
+        if self._has_begun and not self._answer.has_ended:
             self._heard_s = self._loop.time()
             self._begin_to_watch()
         return self
@@ -270,8 +265,6 @@ class _AnswerReader:
     def __exit__(self, *_: object) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        if self._closed is not None:
-            self._closed.remove_done_callback(self._end_orphan)
 
     async def read(self) -> bytes:
         """The next bytes, as soon as there are any; none at the end.
@@ -281,13 +274,13 @@ class _AnswerReader:
         """
         self._is_awaited = True
         try:
-            chunk = await self._content.readany()
-        except (aiohttp.ClientError, HttpProcessingError) as error:
+            chunk = await self._answer.read()
+        except UpstreamError as error:
             said = f"silent for {self._limit_s:g} s" if self._is_silent else "connection lost"
             raise CutStreamError(said) from error
         self._is_awaited = False
         self._heard_s = self._loop.time()
-        if self._timer is None and not self._content.is_eof():
+        if self._timer is None and not self._answer.has_ended:
             self._begin_to_watch()
         return chunk
 
@@ -304,8 +297,3 @@ class _AnswerReader:
             return
         self._is_silent = True
         self._answer.close()
-
-    def _end_orphan(self, _closed: asyncio.Future[None]) -> None:
-        """Tell the reader that the connection is gone, if nobody has."""
-        if not self._content.is_eof() and self._content.exception() is None:
-            self._content.set_exception(aiohttp.ClientPayloadError("the connection is gone"))
