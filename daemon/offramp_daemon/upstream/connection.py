@@ -7,6 +7,7 @@ from the transport to the answer within one call.
 from __future__ import annotations
 
 import asyncio
+import select
 from typing import TYPE_CHECKING, cast
 
 from offramp_daemon.upstream.answer import Answer
@@ -52,10 +53,16 @@ class Connection(asyncio.Protocol):
         self._has_heard = False
         self._has_served = False
 
-    @property
-    def is_open(self) -> bool:
-        """Whether a request may go out on it."""
-        return self._transport is not None and not self._transport.is_closing()
+    def is_quiet(self) -> bool:
+        """Whether it is open, and nothing came on it that nobody has asked for.
+
+        It asks the system: what came in the meantime would pass for the next request's answer.
+        """
+        if self._transport is None or self._transport.is_closing():
+            return False
+        poll = select.poll()
+        poll.register(self._transport.get_extra_info("socket"), select.POLLIN)
+        return not poll.poll(0)
 
     async def ask(self, method: str, head: bytes, body: bytes = b"") -> Answer:
         """Send a request and return the answer once its head is there.

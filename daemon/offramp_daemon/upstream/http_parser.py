@@ -23,6 +23,7 @@ HEAD_LIMIT_BYTES: Final = 128 * 1024
 """Of the status line and all headers; as much may stand between two pieces of a chunked body."""
 
 _HEAD_END = b"\r\n\r\n"
+_SPACES = b" \t"
 _VERSIONS = frozenset({"1.0", "1.1"})
 _SWITCHING_PROTOCOLS = 101
 _LEAST_STATUS = 100
@@ -148,7 +149,7 @@ class AnswerParser:
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take one header, unless it is a trailer."""
         if not self._has_headers:
-            self._headers.append((name, value))
+            self._headers.append((name, value.rstrip(_SPACES)))
 
     def on_headers_complete(self) -> None:
         """Note the end of the headers."""
@@ -218,9 +219,9 @@ class AnswerParser:
         for name, value in head.raw_headers:
             lower = name.lower()
             if lower == b"content-length":
-                has_length, length = True, value.strip()
+                has_length, length = True, value
             elif lower == b"transfer-encoding":
-                codings.append(value.strip().lower())
+                codings.append(value.lower())
             elif lower == b"connection":
                 options += [option.strip().lower() for option in value.split(b",")]
         if codings and (codings != [b"chunked"] or head.version == "1.0"):

@@ -51,7 +51,7 @@ class Pool:
         idle = self._idle.get(key)
         while idle:
             connection, since_s = idle.pop()
-            if connection.is_open and self._clock_s() - since_s < IDLE_LIMIT_S:
+            if self._clock_s() - since_s < IDLE_LIMIT_S and connection.is_quiet():
                 return connection
             connection.close()
         return None
