@@ -16,7 +16,7 @@ from offramp_daemon.messages.answers import error_bodies, errors, first_event
 from offramp_daemon.messages.answers.error_bodies import Form
 from offramp_daemon.messages.answers.errors import RETRY_AFTER, Failure
 from offramp_daemon.messages.answers.first_event import FirstEventReader
-from offramp_daemon.proxy import address_hint, responses, streaming
+from offramp_daemon.proxy import address_hint, answer_reader, responses
 from offramp_daemon.proxy.offload import aside, coded_weight
 from offramp_daemon.routing import keep_rules
 from offramp_daemon.wire import headers
@@ -52,7 +52,7 @@ async def check(exchange: Exchange, answer: Answer) -> CheckedAnswer:
     """
     if answer.status < _REDIRECT and answer.content_type == "text/event-stream":
         return await _check_stream(exchange, answer)
-    head = await streaming.read_start(
+    head = await answer_reader.read_start(
         answer,
         responses.PLAIN_LIMIT_BYTES,
         silence_timeout_s=exchange.settings.silence_timeout_s,
@@ -63,7 +63,7 @@ async def check(exchange: Exchange, answer: Answer) -> CheckedAnswer:
 
 async def _check_stream(exchange: Exchange, answer: Answer) -> CheckedAnswer:
     begun, silence_s = FirstEventReader(_coding_of(answer)), exchange.settings.silence_timeout_s
-    head = await streaming.read_start(
+    head = await answer_reader.read_start(
         answer,
         first_event.LIMIT_BYTES,
         silence_timeout_s=silence_s,

@@ -16,7 +16,7 @@ from offramp_core.control import api
 from offramp_core.settings import ANTHROPIC
 from offramp_daemon.messages.answers import outcome
 from offramp_daemon.messages.answers.errors import Failure, RequestFailedError
-from offramp_daemon.proxy import answer_check, failover_policy, responses, streaming
+from offramp_daemon.proxy import answer_check, answer_reader, failover_policy, responses
 from offramp_daemon.proxy.forwarder import ERROR_STATUS
 from offramp_daemon.resilience.circuit_breaker import nothing_known
 from offramp_daemon.resilience.request_queue import SlotTimeoutError
@@ -165,7 +165,7 @@ class Failover:
             if exchange.body.continued_thread is not None:
                 answer.close()
                 raise _whole_turn_wanted(exchange)
-            head = head or await streaming.read_start(
+            head = head or await answer_reader.read_start(
                 answer,
                 responses.PLAIN_LIMIT_BYTES,
                 silence_timeout_s=exchange.settings.silence_timeout_s,

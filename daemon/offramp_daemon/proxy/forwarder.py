@@ -13,7 +13,7 @@ from offramp_core.services import SERVICES
 from offramp_core.settings import ANTHROPIC, Backend
 from offramp_daemon.messages import transform
 from offramp_daemon.messages.history import thinking
-from offramp_daemon.proxy import streaming
+from offramp_daemon.proxy import answer_reader
 from offramp_daemon.proxy.offload import aside, weight
 from offramp_daemon.wire import headers
 
@@ -81,7 +81,7 @@ class Forwarder:
         answer = await self._send(exchange, backend, passed, body)
         head = b""
         if answer.status == ERROR_STATUS and thinking.has_thinking(exchange.body):
-            head = await streaming.read_start(
+            head = await answer_reader.read_start(
                 answer, ERROR_LIMIT_BYTES, silence_timeout_s=settings.silence_timeout_s
             )
             if thinking.is_refused(head, answer.headers.get("Content-Encoding", "")):

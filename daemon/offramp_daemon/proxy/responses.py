@@ -11,9 +11,9 @@ from aiohttp import web
 from offramp_daemon.messages.answers import answer_repair, outcome, tool_calls
 from offramp_daemon.messages.answers.tool_calls import ToolCallRepair
 from offramp_daemon.messages.answers.usage_meter import UsageMeter
-from offramp_daemon.proxy import streaming
+from offramp_daemon.proxy import passed_response, streaming
+from offramp_daemon.proxy.answer_reader import CutStreamError
 from offramp_daemon.proxy.offload import aside, coded_weight
-from offramp_daemon.proxy.streaming import CutStreamError
 from offramp_daemon.wire.content_coding import ContentCodingError, decode_all
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def end_cut_stream(exchange: Exchange, how: str) -> web.StreamResponse:
     """Break off towards the client what the upstream broke off."""
     _LOG.warning("An answer was cut off", extra={"how": how})
     exchange.finish(outcome.of_cut(how, exchange.http_status))
-    streaming.cut_off(exchange.request)
+    passed_response.cut_off(exchange.request)
     return web.Response(status=502)
 
 
@@ -133,7 +133,7 @@ def refuse(exchange: Exchange, failure: Failure) -> web.StreamResponse:
     exchange.finish(ended)
     _LOG.warning("Request failed", extra={"status": failure.status, "why": ended.why})
     if streaming.has_begun(request):
-        streaming.cut_off(request)
+        passed_response.cut_off(request)
     response = web.Response(
         status=failure.status,
         body=failure.body(),

@@ -58,11 +58,11 @@ async def served(handle: Handler) -> AsyncIterator[RawUpstream]:
 
 
 async def whole(answer: Answer) -> bytes:
-    body = b""
+    pieces = []
     while piece := await answer.read():
-        body += piece
+        pieces.append(piece)
     assert answer.at_eof()
-    return body
+    return b"".join(pieces)
 
 
 def saying(raw: bytes, *, closes: bool = False):
