@@ -105,13 +105,7 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Close at once, whatever is under way."""
-        answer, self._answer = self._answer, None
-        self._unsent = None
-        self._drop_parser()
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.abort()
-        if answer is not None:
-            answer.end(BrokenAnswerError("the connection was closed"))
+        self._end_with(BrokenAnswerError("the connection was closed"), DisconnectedError())
 
     def pause(self) -> None:
         """Read no more for now."""
@@ -151,7 +145,7 @@ class Connection(asyncio.Protocol):
                 if self._parser is not parser:
                     return  # it was closed meanwhile
         if failure is not None:
-            self._fail(failure)
+            self._end_with(failure, failure)
         elif parser.is_complete:
             self._finish(parser)
 
@@ -164,10 +158,12 @@ class Connection(asyncio.Protocol):
                 self._answer = None
                 self._drop_parser()
                 answer.end()
-            elif answer is not None:
-                self._fail(BrokenAnswerError("the connection was lost"))
             else:
-                self._fail(DisconnectedError(is_stale=self._has_served and not self._has_heard))
+                is_stale = self._has_served and not self._has_heard
+                self._end_with(
+                    BrokenAnswerError("the connection was lost"),
+                    DisconnectedError(is_stale=is_stale),
+                )
         self._on_closed(self)
 
     def pause_writing(self) -> None:
@@ -226,14 +222,17 @@ class Connection(asyncio.Protocol):
         if answer is not None:
             answer.end()
 
-    def _fail(self, error: UpstreamError) -> None:
-        waiter, answer = self._waiter, self._answer
-        self._answer = None
-        self.close()
+    def _end_with(self, of_body: UpstreamError, of_head: UpstreamError) -> None:
+        """Close, and say why to whoever waits for more of the answer, or for its head."""
+        answer, waiter = self._answer, self._waiter
+        self._answer = self._unsent = None
+        self._drop_parser()
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.abort()
         if answer is not None:
-            answer.end(error)
+            answer.end(of_body)
         elif waiter is not None and not waiter.done():
-            waiter.set_exception(error)
+            waiter.set_exception(of_head)
 
     def _drop_parser(self) -> None:
         if self._parser is not None:
