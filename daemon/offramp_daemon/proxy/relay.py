@@ -78,12 +78,13 @@ class Relay:
             self._answer.pass_to(self._take, self._end)
             self._response.flush()
             while not self._is_done:
-                self._news = self._loop.create_future()
-                await self._news
-                if self._is_paused and not self._is_done:
+                if self._is_paused:
                     await self._request.writer.drain()
                     self._is_paused, self._heard_s = False, self._loop.time()
                     self._answer.resume()
+                else:
+                    self._news = self._loop.create_future()
+                    await self._news
         finally:
             if self._timer is not None:
                 self._timer.cancel()

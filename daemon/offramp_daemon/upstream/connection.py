@@ -211,7 +211,8 @@ class Connection(asyncio.Protocol):
     def _finish(self, parser: AnswerParser) -> None:
         """End the answer; keep the connection if nothing stands in the way."""
         answer, self._answer = self._answer, None
-        is_reusable = parser.is_reusable and not parser.is_overrun and self._unsent is None
+        has_sent = self._unsent is None and not self._is_writing_paused
+        is_reusable = parser.is_reusable and not parser.is_overrun and has_sent
         self._drop_parser()
         if is_reusable:
             self._has_served = True

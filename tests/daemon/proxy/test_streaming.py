@@ -418,3 +418,25 @@ async def test_address_in_use_by_many_clients_frees_everything(start_proxy):
                 writer.transport.abort()
         assert await proxy.in_flight.drain(5, asyncio.Event())
         assert (await read_to_end(proxy.url, post(b"/v1/messages", OPUS))).endswith(MESSAGE)
+
+
+async def test_client_that_does_not_read_gets_an_answer_that_was_here_at_once(start_proxy):
+    """All that the upstream may send ahead is here before the first byte goes to the client."""
+    event = DELTA.replace(b'"x"', b'"%s"' % (b"x" * MIB))
+
+    async def answer(connection: Connection) -> None:
+        connection.writer.write(SSE_HEAD + chunk(START) + chunk(event) * 16 + chunk(END))
+        await connection.write(b"0\r\n\r\n")
+
+    async with (
+        raw_upstream(answer) as upstream,
+        start_proxy(upstream.url, upstream.url) as proxy,
+        connected(proxy.url, receive_buffer_bytes=16384) as (reader, writer),
+    ):
+        writer.write(post(b"/v1/messages", OPUS))
+        await proxy.has_request.wait()
+        async with asyncio.timeout(20):
+            came = await reader.read()
+        assert came.endswith(b"0\r\n\r\n")
+        assert len(came) > 16 * MIB
+        assert (await proxy.only_record()).output_tokens == 34
