@@ -93,7 +93,7 @@ class Relay:
 
     def _take(self, chunk: bytes) -> None:
         self._heard_s = self._loop.time()
-        if self._timer is None:
+        if self._timer is None and not self._answer.has_ended:
             self._watch()
         try:
             self._response.send(self._feed(chunk))

@@ -129,7 +129,10 @@ def hops(came: str | None, own: str) -> str:
 
 def _end_to_end(raw: RawHeaders, excluded: frozenset[str]) -> CIMultiDict[str]:
     """`raw` without `excluded`, what its Connection header names, and control characters."""
-    passed = CIMultiDict([(_name(name), _text(value)) for name, value in raw])
+    try:
+        passed = CIMultiDict([(_name(name), value.decode()) for name, value in raw])
+    except UnicodeDecodeError:
+        passed = CIMultiDict([(_name(name), _text(value)) for name, value in raw])
     for options in passed.getall("connection", ()):
         for option in options.split(","):
             passed.popall(option.strip(), None)

@@ -410,3 +410,50 @@ async def test_answer_that_breaks_the_rules_is_said_without_its_words(way_out):
     assert "no usable answer" in caught.value.failure.message
     assert "s3cret" not in caught.value.failure.message
     assert way_out.connection_count == 0
+
+
+FAULTS = (
+    b"",
+    b"garbage\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-",
+    json_answer(b"x" * 99)[:-40],
+    CHUNKED + chunk(b"stump"),
+    CHUNKED + b"ZZ\r\n",
+    json_answer(b"{}") + b"more",
+)
+
+
+async def test_faults_of_all_kinds_leave_nothing_behind(way_out):
+    async def answer(connection: Connection) -> None:
+        number = int(connection.body)
+        if number % 8 == 7:
+            await connection.write(json_answer(b"{}"))
+            return
+        await connection.write(FAULTS[number % 8])
+        if number % 3 == 0:
+            opened = connection.writer.get_extra_info("socket")
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        if number % 5:
+            connection.writer.close()
+        elif await connection.reader.read():  # it stalls until the client goes
+            pytest.fail("more was asked for on the same connection")
+
+    async def ask(number: int) -> None:
+        with contextlib.suppress(RequestFailedError, UpstreamError, TimeoutError):
+            async with asyncio.timeout(0.2 if number % 5 == 0 else 20):
+                came = await send(way_out, service, body=b"%d" % number)
+                try:
+                    await whole(came)
+                    good.append(number)
+                finally:
+                    came.close()
+
+    good: list[int] = []
+    async with raw_upstream(answer) as service, asyncio.timeout(50):
+        for start in range(0, 240, 40):
+            async with asyncio.TaskGroup() as group:
+                for number in range(start, start + 40):
+                    group.create_task(ask(number))
+        assert {number for number in range(240) if number % 8 == 7} <= set(good)
+        assert way_out.connection_count == way_out.idle_count
+    assert {number % 8 for number in good} <= {6, 7}
