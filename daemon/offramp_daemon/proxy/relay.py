@@ -27,6 +27,7 @@ class Relay:
     __slots__ = (
         "_answer",
         "_feed",
+        "_flush",
         "_heard_s",
         "_is_done",
         "_is_paused",
@@ -34,8 +35,9 @@ class Relay:
         "_loop",
         "_news",
         "_problem",
+        "_protocol",
         "_request",
-        "_response",
+        "_send",
         "_timer",
     )
 
@@ -50,7 +52,8 @@ class Relay:
     ) -> None:
         """Wait to be run."""
         self._request = request
-        self._response = response
+        self._protocol = request.protocol
+        self._flush, self._send = response.flush, response.send
         self._answer = answer
         self._feed = feed
         self._limit_s = silence_limit_s
@@ -76,7 +79,7 @@ class Relay:
             self._watch()
         try:
             self._answer.pass_to(self._take, self._end)
-            self._response.flush()
+            self._flush()
             while not self._is_done:
                 if self._is_paused:
                     await self._request.writer.drain()
@@ -96,11 +99,11 @@ class Relay:
         if self._timer is None and not self._answer.has_ended:
             self._watch()
         try:
-            self._response.send(self._feed(chunk))
+            self._send(self._feed(chunk))
         except Exception as error:  # noqa: BLE001 - whatever it is, `run` raises it
             self._stop(error)
             return
-        if self._request.protocol.writing_paused and not self._is_paused:
+        if self._protocol.writing_paused and not self._is_paused:
             self._is_paused = True
             self._answer.pause()
             self._wake()
