@@ -93,6 +93,8 @@ class Relay:
                 self._timer.cancel()
         if self._problem is not None:
             raise self._problem
+        if self._is_paused:
+            await self._request.writer.drain()
 
     def _take(self, chunk: bytes) -> None:
         self._heard_s = self._loop.time()

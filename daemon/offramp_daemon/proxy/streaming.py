@@ -73,12 +73,16 @@ async def pass_on(
             if meter is not None:
                 meter.feed(head)
             response.send(repair.feed(head) if repair else head)
+            await request.writer.drain()
         try:
             if not answer.at_eof():  # else `head` is all of it, or nothing comes
                 await _pass_rest(request, response, answer, meter, repair, silence_timeout_s, head)
-        finally:
+        except CutStreamError:
             if repair is not None:
                 response.send(repair.finish())
+            raise
+        if repair is not None:
+            response.send(repair.finish())
     except ConnectionError as error:
         raise ClientGoneError from error
     finally:

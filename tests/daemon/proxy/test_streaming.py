@@ -440,3 +440,27 @@ async def test_client_that_does_not_read_gets_an_answer_that_was_here_at_once(st
         assert came.endswith(b"0\r\n\r\n")
         assert len(came) > 16 * MIB
         assert (await proxy.only_record()).output_tokens == 34
+
+
+@pytest.mark.parametrize("length", [2 * MIB, 300_000])
+@pytest.mark.parametrize("model", [OPUS, SONNET])
+async def test_client_that_leaves_before_it_has_read_the_answer_has_cancelled(
+    start_proxy, length, model
+):
+    """However much of it the proxy holds by then, and though the upstream has ended it."""
+    body = MESSAGE[:-1] + b',"x":"%s"}' % (b"x" * (4 * length))
+    raw = json_answer(body)
+    async with (
+        raw_upstream(answering(raw)) as upstream,
+        start_proxy(upstream.url, upstream.url) as proxy,
+        connected(proxy.url, receive_buffer_bytes=16384) as (reader, writer),
+    ):
+        writer.write(post(b"/v1/messages", model))
+        if length > MIB:
+            await reader.readuntil(b"\r\n\r\n")
+            assert not proxy.exchanges
+            writer.transport.abort()
+            assert (await proxy.only_record()).status == "cancelled"
+        else:
+            assert (await reader.read()).endswith(body)
+            assert (await proxy.only_record()).status == "success"
