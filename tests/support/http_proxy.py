@@ -13,6 +13,7 @@ from tunnels import pass_on, serving
 
 if TYPE_CHECKING:
     import asyncio
+    import ssl
     from collections.abc import AsyncIterator
 
 _ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
@@ -23,14 +24,15 @@ class HttpProxy:
     """Where it listens, and the head of each request that it received."""
 
     port: int = 0
+    scheme: str = "http"
     heads: list[bytes] = field(default_factory=list)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     def url_with(self, login: str) -> str:
-        return f"http://{login}@127.0.0.1:{self.port}"
+        return f"{self.scheme}://{login}@127.0.0.1:{self.port}"
 
 
 @contextlib.asynccontextmanager
@@ -42,10 +44,15 @@ async def relay(address: tuple[str, int]) -> AsyncIterator[HttpProxy]:
 
 @contextlib.asynccontextmanager
 async def http_proxy(
-    address: tuple[str, int], *, refusal: bytes = b"", is_mute: bool = False
+    address: tuple[str, int],
+    *,
+    refusal: bytes = b"",
+    is_mute: bool = False,
+    greeting: bytes = _ESTABLISHED,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[HttpProxy]:
     """Connect everybody to `address`, or answer with `refusal` (a whole answer), or never."""
-    proxy = HttpProxy()
+    proxy = HttpProxy(scheme="https" if tls else "http")
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -55,9 +62,9 @@ async def http_proxy(
         elif refusal:
             writer.write(refusal)
         elif head.startswith(b"CONNECT "):
-            await pass_on(reader, writer, address, greeting=_ESTABLISHED)
+            await pass_on(reader, writer, address, greeting=greeting)
         else:
             await pass_on(reader, writer, address, first=head)
 
-    async with serving(handle) as proxy.port:
+    async with serving(handle, tls=tls) as proxy.port:
         yield proxy

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -20,7 +21,9 @@ class RefusedError(Exception):
 
 
 @contextlib.asynccontextmanager
-async def serving(handle: Handler, port: int = 0) -> AsyncIterator[int]:
+async def serving(
+    handle: Handler, port: int = 0, *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[int]:
     """Have `handle` serve each connection, all of which end with the context; give the port."""
     tasks: set[asyncio.Task[None]] = set()
 
@@ -36,7 +39,7 @@ async def serving(handle: Handler, port: int = 0) -> AsyncIterator[int]:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", port)
+    server = await asyncio.start_server(serve, "127.0.0.1", port, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

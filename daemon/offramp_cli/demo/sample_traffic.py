@@ -7,6 +7,7 @@ ask for), so that the console, the log and the charts move. It knows only the da
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import random
@@ -14,12 +15,17 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
+from multidict import CIMultiDict
 
 from offramp_cli.demo.sample_history import history, write_history
+from offramp_daemon.messages.answers.errors import RequestFailedError
+from offramp_daemon.upstream.client import Upstream
+from offramp_daemon.upstream.errors import UpstreamError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from offramp_daemon.upstream.answer import Answer
 
 __all__ = ["history", "play", "write_history"]
 
@@ -29,6 +35,7 @@ _TOKEN = "sk-ant-oat01-demo-only-not-a-real-token-0000000000000000wigAA"
 _MAX_TOKENS = 8192
 _CONNECT_S = 5.0
 _SILENCE_S = 60.0
+_ERROR_STATUS = 400
 _PIECES_BEFORE_CANCEL = 12
 
 _PROMPTS = {
@@ -80,11 +87,8 @@ async def play(
     `haste` is how many times faster than a real model the simulator shall answer. A request that
     fails is passed over. Returns at once when `stop` is set, whatever is under way.
     """
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=_SILENCE_S)
-    async with aiohttp.ClientSession(
-        cookie_jar=aiohttp.DummyCookieJar(), timeout=timeout
-    ) as session:
-        player = Player(base_url, session, random.Random(seed), pace_s=pace_s, haste=haste)
+    async with Upstream() as upstream:
+        player = Player(base_url, upstream, random.Random(seed), pace_s=pace_s, haste=haste)
         async with asyncio.TaskGroup() as tasks:
             playing = tasks.create_task(player.run(), name="sample-traffic")
             await stop.wait()
@@ -97,15 +101,15 @@ class Player:
     def __init__(
         self,
         base_url: str,
-        session: aiohttp.ClientSession,
+        upstream: Upstream,
         dice: random.Random,
         *,
         pace_s: float,
         haste: float,
     ) -> None:
-        """Send through `session`; `dice` chooses prompts and pauses."""
+        """Send through `upstream`; `dice` chooses prompts and pauses."""
         self._base_url = base_url
-        self._session = session
+        self._upstream = upstream
         self._pace_s = pace_s
         self._haste = haste
         self._dice = dice
@@ -129,7 +133,7 @@ class Player:
         for scene in itertools.cycle(scenes):
             try:
                 await scene()
-            except (aiohttp.ClientError, OSError, ValueError, LookupError, TypeError):
+            except (RequestFailedError, UpstreamError, OSError, ValueError, LookupError, TypeError):
                 # No answer, or one that is no message: the demo's next request may fare better.
                 await self._pause()
 
@@ -170,7 +174,7 @@ class Player:
         body = _body(SONNET, [self._prompt(SONNET)])
         counted = {key: body[key] for key in ("model", "messages", "system")}
         async with self._post("/v1/messages/count_tokens?beta=true", counted) as answer:
-            await answer.read()
+            await _read_whole(answer)
         await self._pause()
 
     async def _cancel(self) -> None:
@@ -178,11 +182,10 @@ class Player:
         prompt = self._prompt(OPUS, "[[sim:events=400]]")
         async with self._post("/v1/messages?beta=true", _body(OPUS, [prompt])) as answer:
             pieces = 0
-            async for _ in answer.content:
+            async for _ in _lines(answer):
                 pieces += 1
                 if pieces > _PIECES_BEFORE_CANCEL:
                     break
-            answer.close()
         await self._pause()
 
     async def _meet_fault(self) -> None:
@@ -196,18 +199,22 @@ class Player:
         """The answer as an assistant message; None where there is none to go on with."""
         try:
             async with self._post("/v1/messages?beta=true", body) as answer:
-                if not answer.ok:
-                    await answer.read()
+                if answer.status >= _ERROR_STATUS:
+                    await _read_whole(answer)
                     return None
                 if not body["stream"]:
-                    return {"role": "assistant", "content": (await answer.json())["content"]}
+                    whole = json.loads(await _read_whole(answer))
+                    return {"role": "assistant", "content": whole["content"]}
                 return await _read_stream(answer)
         finally:
             await self._pause()
 
-    def _post(self, path: str, body: dict[str, Any]) -> Any:
+    @contextlib.asynccontextmanager
+    async def _post(self, path: str, body: dict[str, Any]) -> AsyncIterator[Answer]:
+        """The answer, which is closed in the end."""
         headers = {
             "authorization": f"Bearer {_TOKEN}",
+            "content-type": "application/json",
             "anthropic-version": "2023-06-01",
             "anthropic-beta": "oauth-2025-04-20,interleaved-thinking-2025-05-14",
             "user-agent": "claude-cli/2.1.330 (external, cli)",
@@ -216,7 +223,18 @@ class Player:
         }
         user = {"device_id": "0" * 64, "account_uuid": "", "session_id": self._session_id}
         whole = {**body, "metadata": {"user_id": json.dumps(user)}} if "stream" in body else body
-        return self._session.post(self._base_url + path, json=whole, headers=headers)
+        answer = await self._upstream.send(
+            "POST",
+            self._base_url,
+            path,
+            headers=CIMultiDict(headers),
+            body=json.dumps(whole).encode(),
+            connect_timeout_s=_CONNECT_S,
+        )
+        try:
+            yield answer
+        finally:
+            answer.close()
 
     def _prompt(self, model: str, wish: str = "") -> Message:
         """A prompt for that tier; the simulator's orders stand in a reminder before it.
@@ -270,7 +288,7 @@ class _StreamedMessage:
                 self.arguments[index] = self.arguments.get(index, "") + delta["partial_json"]
 
 
-async def _read_stream(answer: aiohttp.ClientResponse) -> Message | None:
+async def _read_stream(answer: Answer) -> Message | None:
     """The whole of a streamed message; None if it broke off."""
     message = _StreamedMessage()
     async for event in _events(answer):
@@ -278,10 +296,30 @@ async def _read_stream(answer: aiohttp.ClientResponse) -> Message | None:
     return {"role": "assistant", "content": message.blocks} if message.is_whole else None
 
 
-async def _events(answer: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
-    async for line in answer.content:
+async def _events(answer: Answer) -> AsyncIterator[dict[str, Any]]:
+    async for line in _lines(answer):
         if line.startswith(b"data:"):
             yield json.loads(line.removeprefix(b"data:"))
+
+
+async def _lines(answer: Answer) -> AsyncIterator[bytes]:
+    rest = b""
+    while piece := await _read(answer):
+        *whole, rest = (rest + piece).split(b"\n")
+        for line in whole:
+            yield line
+
+
+async def _read_whole(answer: Answer) -> bytes:
+    body = b""
+    while piece := await _read(answer):
+        body += piece
+    return body
+
+
+async def _read(answer: Answer) -> bytes:
+    async with asyncio.timeout(_SILENCE_S):
+        return await answer.read()
 
 
 def _body(

@@ -106,7 +106,7 @@ def checker(settings: Settings, *, is_checking: bool) -> KeyCheck:
     """
 
     def check(key: Secret) -> Secret:
-        from offramp_daemon.upstream import key_check  # brings the whole of aiohttp
+        from offramp_daemon.upstream import key_check  # brings all that the daemon sends by
 
         if is_checking:
             backend = settings.backend(DELEGATE.name)

@@ -16,16 +16,15 @@ from offramp_daemon.messages.answers import error_bodies, errors, first_event
 from offramp_daemon.messages.answers.error_bodies import Form
 from offramp_daemon.messages.answers.errors import RETRY_AFTER, Failure
 from offramp_daemon.messages.answers.first_event import FirstEventReader
-from offramp_daemon.proxy import address_hint, responses, streaming
+from offramp_daemon.proxy import address_hint, answer_reader, responses
 from offramp_daemon.proxy.offload import aside, coded_weight
 from offramp_daemon.routing import keep_rules
 from offramp_daemon.wire import headers
 
 if TYPE_CHECKING:
-    import aiohttp
-
     from offramp_daemon.exchange import Exchange
     from offramp_daemon.messages.answers.error_bodies import ServiceError
+    from offramp_daemon.upstream.answer import Answer
 
 LARGE_BYTES = 1_000_000
 """A longer body may well be too long, whatever the model: a refusal that says nothing of its cause
@@ -44,7 +43,7 @@ class CheckedAnswer:
     """It is a stream without a single byte."""
 
 
-async def check(exchange: Exchange, answer: aiohttp.ClientResponse) -> CheckedAnswer:
+async def check(exchange: Exchange, answer: Answer) -> CheckedAnswer:
     """Read as much of `answer` as it takes to tell; of a stream its first event.
 
     Raises:
@@ -52,7 +51,7 @@ async def check(exchange: Exchange, answer: aiohttp.ClientResponse) -> CheckedAn
     """
     if answer.status < _REDIRECT and answer.content_type == "text/event-stream":
         return await _check_stream(exchange, answer)
-    head = await streaming.read_start(
+    head = await answer_reader.read_start(
         answer,
         responses.PLAIN_LIMIT_BYTES,
         silence_timeout_s=exchange.settings.silence_timeout_s,
@@ -61,9 +60,9 @@ async def check(exchange: Exchange, answer: aiohttp.ClientResponse) -> CheckedAn
     return CheckedAnswer(head=head, failure=failure)
 
 
-async def _check_stream(exchange: Exchange, answer: aiohttp.ClientResponse) -> CheckedAnswer:
+async def _check_stream(exchange: Exchange, answer: Answer) -> CheckedAnswer:
     begun, silence_s = FirstEventReader(_coding_of(answer)), exchange.settings.silence_timeout_s
-    head = await streaming.read_start(
+    head = await answer_reader.read_start(
         answer,
         first_event.LIMIT_BYTES,
         silence_timeout_s=silence_s,
@@ -75,7 +74,7 @@ async def _check_stream(exchange: Exchange, answer: aiohttp.ClientResponse) -> C
     error = begun.error(exchange.redactor.redact)
     if error is not None:
         return CheckedAnswer(head=head, failure=_failure(exchange, answer, error))
-    if begun.is_known or begun.has_message or not answer.content.at_eof():
+    if begun.is_known or begun.has_message or not answer.at_eof():
         return CheckedAnswer(head=head)
     failure = Failure(
         status=502,
@@ -85,7 +84,7 @@ async def _check_stream(exchange: Exchange, answer: aiohttp.ClientResponse) -> C
     return CheckedAnswer(head=head, failure=failure, is_empty=begun.is_empty)
 
 
-def _refusal(exchange: Exchange, answer: aiohttp.ClientResponse, head: bytes) -> Failure | None:
+def _refusal(exchange: Exchange, answer: Answer, head: bytes) -> Failure | None:
     """What the client gets for an answer `head` that is no message; None if it is one.
 
     A redirect is an
@@ -97,9 +96,7 @@ def _refusal(exchange: Exchange, answer: aiohttp.ClientResponse, head: bytes) ->
     return None if is_message else _failure(exchange, answer, error)
 
 
-def _failure(
-    exchange: Exchange, answer: aiohttp.ClientResponse, error: ServiceError | None
-) -> Failure:
+def _failure(exchange: Exchange, answer: Answer, error: ServiceError | None) -> Failure:
     backend, status = exchange.decision.backend, answer.status
     failure = errors.from_delegate(
         backend.name,
@@ -135,10 +132,10 @@ def _is_large(exchange: Exchange) -> bool:
     return is_over or length > LARGE_BYTES
 
 
-def _coding_of(answer: aiohttp.ClientResponse) -> str:
+def _coding_of(answer: Answer) -> str:
     return answer.headers.get("Content-Encoding", "")
 
 
-def _retry_after(answer: aiohttp.ClientResponse) -> dict[str, str]:
+def _retry_after(answer: Answer) -> dict[str, str]:
     value = headers.retry_after(answer.headers.get(RETRY_AFTER))
     return {} if value is None else {RETRY_AFTER: value}

@@ -16,7 +16,7 @@ from offramp_core.control import api
 from offramp_core.settings import ANTHROPIC
 from offramp_daemon.messages.answers import outcome
 from offramp_daemon.messages.answers.errors import Failure, RequestFailedError
-from offramp_daemon.proxy import answer_check, failover_policy, responses, streaming
+from offramp_daemon.proxy import answer_check, answer_reader, failover_policy, responses
 from offramp_daemon.proxy.forwarder import ERROR_STATUS
 from offramp_daemon.resilience.circuit_breaker import nothing_known
 from offramp_daemon.resilience.request_queue import SlotTimeoutError
@@ -27,7 +27,6 @@ from offramp_daemon.routing.model_fallbacks import ModelFallbacks
 from offramp_daemon.trouble.request_notes import RequestNotes
 
 if TYPE_CHECKING:
-    import aiohttp
     from aiohttp import web
 
     from offramp_daemon.exchange import Exchange, Permit
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from offramp_daemon.resilience.request_queue import RequestQueue, Slot
     from offramp_daemon.routing.affinity import ConversationAffinity
     from offramp_daemon.trouble.watch import Skip
+    from offramp_daemon.upstream.answer import Answer
 
 _WORDS = {api.LIMIT: "quota spent", api.ACCOUNT: "account trouble"}
 _MOST_REFUSALS = 3
@@ -142,7 +142,7 @@ class Failover:
                     why = cause or (ended.trouble_cause if ended else None)
                     self._shared.notes.note_stood_in(exchange, before, why)
                 return await self._relay(exchange, answer, head)
-            answer.release()
+            answer.close()
         exchange.send_to(before)
         if failure is not None:
             raise RequestFailedError(failure)
@@ -163,20 +163,20 @@ class Failover:
         is_news = may_leave and not is_spent and failover_policy.is_quota_refusal(answer)
         if is_news and _other_way(exchange) is not None:
             if exchange.body.continued_thread is not None:
-                answer.release()
+                answer.close()
                 raise _whole_turn_wanted(exchange)
-            head = head or await streaming.read_start(
+            head = head or await answer_reader.read_start(
                 answer,
                 responses.PLAIN_LIMIT_BYTES,
                 silence_timeout_s=exchange.settings.silence_timeout_s,
             )
             response = await self._instead_of_claude(exchange)
             if response is not None:
-                answer.release()
+                answer.close()
                 return response
         return await self._relay(exchange, answer, head)
 
-    async def _to_claude(self, exchange: Exchange) -> tuple[aiohttp.ClientResponse, bytes]:
+    async def _to_claude(self, exchange: Exchange) -> tuple[Answer, bytes]:
         """Claude's answer; whether it could be reached says something of the way to all others."""
         breaker, claude = self._shared.breaker, exchange.decision.backend
         try:
@@ -240,7 +240,7 @@ class Failover:
 
     async def _answer(
         self, exchange: Exchange, slot: Slot, *, may_step: bool
-    ) -> tuple[aiohttp.ClientResponse, bytes]:
+    ) -> tuple[Answer, bytes]:
         """The delegate's answer and what was read of its body, once it is known to be one."""
         first, refusals = exchange.decision, 0
         while True:
@@ -251,7 +251,7 @@ class Failover:
                     asked = exchange.kept(exchange.body.model or "")
                     self._shared.fallbacks.remember(first, asked, exchange.decision)
                 return answer, checked.head  # clients ask again by themselves after an empty stream
-            answer.release()
+            answer.close()
             if checked.failure.refusal == api.UNKNOWN_MODEL:
                 if self._has_other_name(exchange, first):
                     continue
@@ -277,9 +277,7 @@ class Failover:
         exchange.send_as(other)
         return True
 
-    async def _relay(
-        self, exchange: Exchange, answer: aiohttp.ClientResponse, head: bytes
-    ) -> web.StreamResponse:
+    async def _relay(self, exchange: Exchange, answer: Answer, head: bytes) -> web.StreamResponse:
         try:
             return await responses.relay(exchange, answer, head=head)
         finally:

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 from offramp_core.control import api
 
 if TYPE_CHECKING:
-    import aiohttp
-
     from offramp_daemon.messages.answers.errors import Failure
+    from offramp_daemon.upstream.answer import Answer
 
 _QUOTA_STATUS = 429
 _NOT_FOR_THIS_CLIENT = frozenset({401, 403, 404})
@@ -33,14 +32,14 @@ _UNTRIED = frozenset({api.REFUSED, api.UNKNOWN_MODEL, api.EMPTY_ANSWERS})
 """For what a delegate was skipped: it may well serve the request, and was not asked."""
 
 
-def is_quota_refusal(answer: aiohttp.ClientResponse) -> bool:
+def is_quota_refusal(answer: Answer) -> bool:
     """Whether Claude refuses the request since its plan is spent, rather than for a moment."""
     if answer.status != _QUOTA_STATUS:
         return False
     return answer.headers.get(_UNIFIED_STATUS) == _REJECTED or _CLAIM in answer.headers
 
 
-def is_worse(answer: aiohttp.ClientResponse, cause: str | None) -> bool:
+def is_worse(answer: Answer, cause: str | None) -> bool:
     """Whether Claude's `answer` is of less use than that of a delegate in trouble for `cause`.
 
     What a delegate in passing trouble fails the client tries again, and a spent plan's refusal not.

@@ -13,18 +13,18 @@ from offramp_core.services import SERVICES
 from offramp_core.settings import ANTHROPIC, Backend
 from offramp_daemon.messages import transform
 from offramp_daemon.messages.history import thinking
-from offramp_daemon.proxy import streaming
+from offramp_daemon.proxy import answer_reader
 from offramp_daemon.proxy.offload import aside, weight
 from offramp_daemon.wire import headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    import aiohttp
     from aiohttp import web
     from multidict import CIMultiDict
 
     from offramp_daemon.exchange import Exchange
+    from offramp_daemon.upstream.answer import Answer
     from offramp_daemon.upstream.client import Upstream
 
 ERROR_LIMIT_BYTES = 1024 * 1024
@@ -53,13 +53,13 @@ class Forwarder:
         self.hop = secrets.token_hex(8)
         """What marks requests that this daemon has sent, should one come back."""
 
-    async def pass_on(self, exchange: Exchange) -> aiohttp.ClientResponse:
+    async def pass_on(self, exchange: Exchange) -> Answer:
         """Any request, unread, to Anthropic."""
         backend = exchange.settings.backend(ANTHROPIC)
         passed = headers.to_client_backend(exchange.request.raw_headers)
         return await self._send(exchange, backend, passed, exchange.encoded)
 
-    async def to_claude(self, exchange: Exchange) -> tuple[aiohttp.ClientResponse, bytes]:
+    async def to_claude(self, exchange: Exchange) -> tuple[Answer, bytes]:
         """To the backend that takes the client's own credentials, changed only if it must be.
 
         With the answer comes what was read of its body already.
@@ -81,18 +81,18 @@ class Forwarder:
         answer = await self._send(exchange, backend, passed, body)
         head = b""
         if answer.status == ERROR_STATUS and thinking.has_thinking(exchange.body):
-            head = await streaming.read_start(
+            head = await answer_reader.read_start(
                 answer, ERROR_LIMIT_BYTES, silence_timeout_s=settings.silence_timeout_s
             )
             if thinking.is_refused(head, answer.headers.get("Content-Encoding", "")):
                 without = await self._without_thinking(exchange, plain)
                 if without is not None:
-                    answer.release()
+                    answer.close()
                     passed.popall("Content-Encoding", None)
                     return await self._send(exchange, backend, passed, without), b""
         return answer, head
 
-    async def to_delegate(self, exchange: Exchange) -> aiohttp.ClientResponse:
+    async def to_delegate(self, exchange: Exchange) -> Answer:
         """To another service, with its own key and nothing of the client's."""
         request, decision = exchange.request, exchange.decision
         body = await aside(
@@ -131,7 +131,7 @@ class Forwarder:
         passed: CIMultiDict[str],
         body: bytes,
         target: str | None = None,
-    ) -> aiohttp.ClientResponse:
+    ) -> Answer:
         request = exchange.request
         if backend.base_url not in _OFFICIAL:
             # The services themselves lead nowhere else; any other address might lead back here.

@@ -16,12 +16,13 @@ from offramp_core.settings import ANTHROPIC, Secret
 from offramp_daemon.exchange import Exchange, OutcomeListener
 from offramp_daemon.messages import request_body
 from offramp_daemon.messages.answers.errors import Failure, RequestFailedError
-from offramp_daemon.proxy import request_reader, responses, streaming
+from offramp_daemon.proxy import answer_reader, request_reader, responses
+from offramp_daemon.proxy.answer_reader import CutStreamError
 from offramp_daemon.proxy.body_memory import BodyMemory
 from offramp_daemon.proxy.failover import Failover
 from offramp_daemon.proxy.forwarder import ERROR_STATUS
 from offramp_daemon.proxy.offload import aside, coded_weight
-from offramp_daemon.proxy.streaming import ClientGoneError, CutStreamError
+from offramp_daemon.proxy.streaming import ClientGoneError
 from offramp_daemon.routing import affinity, keep_rules, message_threads, router
 from offramp_daemon.routing.affinity import Conversation
 from offramp_daemon.routing.decision import Circumstances
@@ -238,7 +239,7 @@ class ProxyHandler:
         """What the delegate says; 0 if it fails."""
         try:
             answer = await self._forwarder.to_delegate(exchange)
-            head = await streaming.read_start(
+            head = await answer_reader.read_start(
                 answer,
                 _COUNT_LIMIT_BYTES,
                 silence_timeout_s=exchange.settings.silence_timeout_s,
@@ -246,7 +247,7 @@ class ProxyHandler:
         except RequestFailedError as error:
             _LOG.info("count_tokens failed", extra={"why": str(error)})
             return 0
-        answer.release()
+        answer.close()
         if answer.status >= ERROR_STATUS:
             return 0
         coding = answer.headers.get("Content-Encoding", "")

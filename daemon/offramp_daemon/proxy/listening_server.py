@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from offramp_daemon.proxy import streaming
+from offramp_daemon.proxy import passed_response
 from offramp_daemon.server import lifecycle
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class ListeningServer:
             await lifecycle.flush(self.server, deadline_s - loop.time(), hurried)
         self.proxy.is_stopping = True
         for request in self.in_flight.requests:
-            streaming.cut_off(request)
+            passed_response.cut_off(request)
 
 
 def _requests(count: int) -> str:

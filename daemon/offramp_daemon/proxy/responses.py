@@ -11,18 +11,17 @@ from aiohttp import web
 from offramp_daemon.messages.answers import answer_repair, outcome, tool_calls
 from offramp_daemon.messages.answers.tool_calls import ToolCallRepair
 from offramp_daemon.messages.answers.usage_meter import UsageMeter
-from offramp_daemon.proxy import streaming
+from offramp_daemon.proxy import passed_response, streaming
+from offramp_daemon.proxy.answer_reader import CutStreamError
 from offramp_daemon.proxy.offload import aside, coded_weight
-from offramp_daemon.proxy.streaming import CutStreamError
 from offramp_daemon.wire.content_coding import ContentCodingError, decode_all
 
 if TYPE_CHECKING:
-    import aiohttp
-
     from offramp_daemon.exchange import Exchange
     from offramp_daemon.messages.answers.answer_repair import StreamRepair
     from offramp_daemon.messages.answers.errors import Failure
     from offramp_daemon.messages.request_body import RequestBody
+    from offramp_daemon.upstream.answer import Answer
 
 PLAIN_LIMIT_BYTES = 32 * 1024 * 1024
 """Of an answer that is looked at before it is passed on."""
@@ -46,9 +45,7 @@ class _Body:
         return self.is_changed or self.repair is not None
 
 
-async def relay(
-    exchange: Exchange, answer: aiohttp.ClientResponse, *, head: bytes = b""
-) -> web.StreamResponse:
+async def relay(exchange: Exchange, answer: Answer, *, head: bytes = b"") -> web.StreamResponse:
     """Pass `answer` on, and finish the exchange by what it turned out to be.
 
     `head` is what was read of the body already. Faulty tool calls of a delegate are repaired.
@@ -94,22 +91,20 @@ async def relay(
     return response
 
 
-async def _repaired(exchange: Exchange, answer: aiohttp.ClientResponse, head: bytes) -> _Body:
+async def _repaired(exchange: Exchange, answer: Answer, head: bytes) -> _Body:
     """The body of a delegate's answer as it should reach the client."""
     coding = answer.headers.get("Content-Encoding", "")
     if answer.content_type == _STREAM:
         opened = answer_repair.open_stream(exchange.body, coding, head)
         return _Body(*opened) if opened else _Body(head)
-    if not answer.content.at_eof():  # too long to be looked at
+    if not answer.at_eof():  # too long to be looked at
         return _Body(head)
     cost = coded_weight(head, coding)
     changed = await aside(cost, _repaired_whole, exchange.body, answer, head)
     return _Body(head) if changed is None else _Body(changed, is_changed=True)
 
 
-def _repaired_whole(
-    request: RequestBody, answer: aiohttp.ClientResponse, body: bytes
-) -> bytes | None:
+def _repaired_whole(request: RequestBody, answer: Answer, body: bytes) -> bytes | None:
     return ToolCallRepair(request).answer(plain(body, answer))
 
 
@@ -128,7 +123,7 @@ def end_cut_stream(exchange: Exchange, how: str) -> web.StreamResponse:
     """Break off towards the client what the upstream broke off."""
     _LOG.warning("An answer was cut off", extra={"how": how})
     exchange.finish(outcome.of_cut(how, exchange.http_status))
-    streaming.cut_off(exchange.request)
+    passed_response.cut_off(exchange.request)
     return web.Response(status=502)
 
 
@@ -138,7 +133,7 @@ def refuse(exchange: Exchange, failure: Failure) -> web.StreamResponse:
     exchange.finish(ended)
     _LOG.warning("Request failed", extra={"status": failure.status, "why": ended.why})
     if streaming.has_begun(request):
-        streaming.cut_off(request)
+        passed_response.cut_off(request)
     response = web.Response(
         status=failure.status,
         body=failure.body(),
@@ -157,7 +152,7 @@ def finish_abandoned(exchange: Exchange, *, is_stopping: bool) -> None:
     exchange.finish(outcome.of_abandoned(exchange.http_status, is_stopping=is_stopping))
 
 
-def plain(body: bytes, answer: aiohttp.ClientResponse) -> bytes:
+def plain(body: bytes, answer: Answer) -> bytes:
     """`body` without its content coding; as it is where that can't be undone."""
     coding = answer.headers.get("Content-Encoding", "")
     try:

@@ -9,17 +9,13 @@ for the whole: the client's connection is broken off.
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 from typing import TYPE_CHECKING
 
-import aiohttp
-from aiohttp import HttpVersion11, hdrs, web
-from aiohttp.http import HttpProcessingError
+from aiohttp import web
 
-from offramp_core.control import api
-from offramp_daemon.messages.answers.errors import Failure, RequestFailedError
-from offramp_daemon.wire import headers
+from offramp_daemon.proxy.answer_reader import AnswerReader, CutStreamError
+from offramp_daemon.proxy.passed_response import PassedResponse
+from offramp_daemon.proxy.relay import Relay
 from offramp_daemon.wire.content_coding import ContentCodingError
 
 if TYPE_CHECKING:
@@ -28,64 +24,20 @@ if TYPE_CHECKING:
     from offramp_core.redaction import Redactor
     from offramp_daemon.messages.answers.answer_repair import StreamRepair
     from offramp_daemon.messages.answers.usage_meter import UsageMeter
+    from offramp_daemon.upstream.answer import Answer
 
 
 _BEGUN = web.RequestKey("offramp_answer_begun", bool)
 _LAST = web.RequestKey("offramp_last_on_connection", bool)
 
 
-class CutStreamError(Exception):
-    """The upstream's answer ended before it was whole; says how."""
-
-
 class ClientGoneError(Exception):
     """The client closed its connection before the answer was through."""
 
 
-class PassedResponse(web.StreamResponse):
-    """An answer whose headers are the upstream's, without aiohttp's additions.
-
-    `_write_headers` and `_send_headers_immediately` are aiohttp's own hooks, used because no public
-    ones let an answer leave without a Server header, or its head together with the first bytes of
-    its body; a test holds them to their contract.
-    """
-
-    def __init__(
-        self,
-        answer: aiohttp.ClientResponse,
-        *,
-        is_changed: bool = False,
-        delegates_secrets: Redactor | None = None,
-    ) -> None:
-        """The head that passes `answer` on; of a delegate's with the headers that may pass.
-
-        `is_changed` says that the body is another, plain.
-        """
-        passed = headers.to_client(
-            answer.raw_headers,
-            is_delegates=delegates_secrets is not None,
-            redactor=delegates_secrets,
-        )
-        if is_changed:
-            passed.popall(hdrs.CONTENT_ENCODING, None)
-            passed.popall(hdrs.CONTENT_LENGTH, None)
-        self._added = [name for name in (hdrs.SERVER, hdrs.CONTENT_TYPE) if name not in passed]
-        reason = headers.reason(answer.reason)
-        if delegates_secrets is not None and delegates_secrets.holds(reason):
-            reason = ""
-        super().__init__(status=answer.status, reason=reason, headers=passed)
-        # With some of the body here already, head and body go out in one piece.
-        self._send_headers_immediately = not answer.content.total_bytes
-
-    async def _write_headers(self) -> None:
-        for name in self._added:
-            self.headers.pop(name, None)
-        await super()._write_headers()
-
-
 async def pass_on(
     request: web.BaseRequest,
-    answer: aiohttp.ClientResponse,
+    answer: Answer,
     *,
     meter: UsageMeter | None,
     silence_timeout_s: float,
@@ -108,32 +60,32 @@ async def pass_on(
         ClientGoneError: the client closed its connection.
     """
     response = PassedResponse(
+        request,
         answer,
-        is_changed=is_changed or repair is not None,
+        is_plain=is_changed or repair is not None,
+        length_bytes=len(head) if is_changed else None,
         delegates_secrets=delegates_secrets,
     )
-    if is_changed:
-        response.content_length = len(head)
     request[_BEGUN] = True
     if _LAST in request:
         response.force_close()
     try:
-        await response.prepare(request)
+        response.begin()
         if head:
             if meter is not None:
                 meter.feed(head)
-            await response.write(repair.feed(head) if repair else head)
-        if not answer.content.at_eof():  # else `head` is all of it, or nothing comes
-            with _AnswerReader(answer, silence_timeout_s, has_begun=bool(head)) as source:
-                if repair is not None:
-                    await _pass_repaired(response, source, meter, repair)
-                while chunk := await source.read():
-                    if meter is not None:
-                        meter.feed(chunk)
-                    await response.write(chunk)
+            response.send(repair.feed(head) if repair else head)
+            await request.writer.drain()
+        try:
+            if not answer.at_eof():  # else `head` is all of it, or nothing comes
+                await _pass_rest(request, response, answer, meter, repair, silence_timeout_s, head)
+        except CutStreamError:
+            if repair is not None:
+                response.send(repair.finish())
+            raise
         if repair is not None:
-            await response.write(repair.finish())
-    except ConnectionResetError as error:
+            response.send(repair.finish())
+    except ConnectionError as error:
         raise ClientGoneError from error
     finally:
         if meter is not None:
@@ -141,17 +93,64 @@ async def pass_on(
     return response
 
 
-async def _pass_repaired(
-    response: web.StreamResponse,
-    source: _AnswerReader,
+async def _pass_rest(
+    request: web.BaseRequest,
+    response: PassedResponse,
+    answer: Answer,
     meter: UsageMeter | None,
-    repair: StreamRepair,
+    repair: StreamRepair | None,
+    silence_limit_s: float,
+    head: bytes,
 ) -> None:
-    """Pass on what `repair` makes of the rest of a stream; what it holds at a cut goes first.
+    """Pass on what comes behind `head`.
 
     Raises:
         CutStreamError: the upstream broke off, was silent too long, or sent what can't be decoded.
+        ConnectionError: the client is gone.
     """
+    if repair is not None and repair.is_coded:
+        response.flush()
+        with AnswerReader(answer, silence_limit_s, has_begun=bool(head)) as source:
+            await _pass_decoded(request, response, source, meter, repair)
+        return
+    feed: Callable[[bytes], bytes] = _unchanged
+    if repair is not None:
+        feed = repair.feed
+    if meter is not None:
+        feed = _metered(meter, repair)
+    relay = Relay(request, response, answer, feed=feed, silence_limit_s=silence_limit_s)
+    await relay.run(has_begun=bool(head))
+
+
+def _unchanged(chunk: bytes) -> bytes:
+    return chunk
+
+
+def _metered(meter: UsageMeter, repair: StreamRepair | None) -> Callable[[bytes], bytes]:
+    """Have `meter` read each chunk as it came; what the client gets of it."""
+
+    def feed(chunk: bytes) -> bytes:
+        meter.feed(chunk)
+        return chunk
+
+    def feed_repaired(chunk: bytes) -> bytes:
+        meter.feed(chunk)
+        return repaired(chunk)
+
+    if repair is None:
+        return feed
+    repaired = repair.feed
+    return feed_repaired
+
+
+async def _pass_decoded(
+    request: web.BaseRequest,
+    response: PassedResponse,
+    source: AnswerReader,
+    meter: UsageMeter | None,
+    repair: StreamRepair,
+) -> None:
+    """Pass on what `repair` makes of a stream in a content coding, whose chunks may become long."""
     try:
         while chunk := await source.read():
             for number, piece in enumerate(repair.plain(chunk)):
@@ -159,15 +158,10 @@ async def _pass_repaired(
                     await asyncio.sleep(0)  # so much in one chunk must not hold up other streams
                 if meter is not None:
                     meter.feed(piece)
-                passed = repair.feed(piece)
-                if passed:
-                    await response.write(passed)
+                response.send(repair.feed(piece))
+                await request.writer.drain()
     except ContentCodingError as error:
-        await response.write(repair.finish())
         raise CutStreamError("damaged content coding") from error
-    except CutStreamError:
-        await response.write(repair.finish())
-        raise
 
 
 def end_connection_after(request: web.BaseRequest) -> None:
@@ -178,144 +172,3 @@ def end_connection_after(request: web.BaseRequest) -> None:
 def has_begun(request: web.BaseRequest) -> bool:
     """Whether `pass_on` has begun an answer to `request`, so that no other can take its place."""
     return _BEGUN in request
-
-
-async def read_start(
-    answer: aiohttp.ClientResponse,
-    limit_bytes: int,
-    *,
-    silence_timeout_s: float,
-    is_enough: Callable[[bytes], bool] | None = None,
-    hold_s: float | None = None,
-    has_begun: Callable[[], bool] = lambda: False,
-) -> bytes:
-    """The body of `answer`, for a look at it before its head goes to the client.
-
-    It goes up to its end or to just over `limit_bytes`, whichever comes first. `is_enough` is given
-    each chunk, and may end it sooner; so does `hold_s` after the first of them. The answer is
-    closed unless all is well.
-
-    Raises:
-        RequestFailedError: the upstream broke off, or was silent too long; save where `has_begun`,
-            since it breaks off in the client's hands then.
-    """
-    chunks: list[bytes] = []
-    length = 0
-    try:
-        with _AnswerReader(answer, silence_timeout_s) as source:
-            async with asyncio.timeout(None) as hold:
-                while length <= limit_bytes and (chunk := await source.read()):
-                    chunks.append(chunk)
-                    length += len(chunk)
-                    if is_enough is not None and is_enough(chunk):
-                        break
-                    if hold_s is not None and hold.when() is None:
-                        hold.reschedule(asyncio.get_running_loop().time() + hold_s)
-    except TimeoutError:
-        pass  # it was held for long enough
-    except CutStreamError as error:
-        if has_begun():
-            return b"".join(chunks)
-        answer.close()
-        failure = Failure(
-            status=502,
-            message="Offramp: the backend broke off its answer.",
-            trouble=api.FAILING,
-        )
-        raise RequestFailedError(failure) from error
-    except BaseException:
-        answer.close()
-        raise
-    return b"".join(chunks)
-
-
-def cut_off(request: web.BaseRequest) -> None:
-    """End the client's connection so that it can't take what it got for the whole answer."""
-    transport = request.transport
-    if transport is None:
-        return
-    if request.version < HttpVersion11:
-        # Without chunks or a length a plain close would look like the answer's end.
-        opened = transport.get_extra_info("socket")
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        transport.abort()
-        return
-    transport.close()
-
-
-class _AnswerReader:
-    """Reads an answer's body, and notices when no more of it will come.
-
-    That is: the upstream says nothing for too long (one timer serves the whole answer), or its
-    connection is gone without aiohttp's telling the reader, as after a chunk that breaks HTTP's
-    rules. How long the first bytes take has no limit; `has_begun` says that they came already.
-    """
-
-    def __init__(
-        self, answer: aiohttp.ClientResponse, silence_limit_s: float, *, has_begun: bool = False
-    ) -> None:
-        self._answer = answer
-        self._content = answer.content
-        self._limit_s = silence_limit_s
-        self._loop = asyncio.get_running_loop()
-        self._has_begun = has_begun
-        self._is_awaited = False
-        """False while it is the client that is waited for."""
-        self._is_silent = False
-        self._heard_s = 0.0
-        self._timer: asyncio.TimerHandle | None = None
-        self._closed: asyncio.Future[None] | None = None
-
-    def __enter__(self) -> _AnswerReader:
-        connection = self._answer.connection
-        if connection is not None and connection.protocol is not None:
-            self._closed = connection.protocol.closed
-            if self._closed is not None:
-                self._closed.add_done_callback(self._end_orphan)
-        if self._has_begun and not self._content.is_eof():
-            self._heard_s = self._loop.time()
-            self._begin_to_watch()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._closed is not None:
-            self._closed.remove_done_callback(self._end_orphan)
-
-    async def read(self) -> bytes:
-        """The next bytes, as soon as there are any; none at the end.
-
-        Raises:
-            CutStreamError: the upstream broke off, or was silent too long.
-        """
-        self._is_awaited = True
-        try:
-            chunk = await self._content.readany()
-        except (aiohttp.ClientError, HttpProcessingError) as error:
-            said = f"silent for {self._limit_s:g} s" if self._is_silent else "connection lost"
-            raise CutStreamError(said) from error
-        self._is_awaited = False
-        self._heard_s = self._loop.time()
-        if self._timer is None and not self._content.is_eof():
-            self._begin_to_watch()
-        return chunk
-
-    def _begin_to_watch(self) -> None:
-        self._timer = self._loop.call_at(self._heard_s + self._limit_s, self._check)
-
-    def _check(self) -> None:
-        now_s = self._loop.time()
-        if not self._is_awaited:
-            self._heard_s = now_s
-        due_s = self._heard_s + self._limit_s
-        if now_s < due_s:
-            self._timer = self._loop.call_at(due_s, self._check)
-            return
-        self._is_silent = True
-        self._answer.close()
-
-    def _end_orphan(self, _closed: asyncio.Future[None]) -> None:
-        """Tell the reader that the connection is gone, if nobody has."""
-        if not self._content.is_eof() and self._content.exception() is None:
-            self._content.set_exception(aiohttp.ClientPayloadError("the connection is gone"))

@@ -12,7 +12,6 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-import aiohttp
 from multidict import CIMultiDict
 
 from offramp_core.redaction import redactor_of
@@ -22,6 +21,7 @@ from offramp_daemon.messages.answers.errors import RequestFailedError
 from offramp_daemon.quota.poll_schedule import Schedule
 from offramp_daemon.services import QUOTA_READERS
 from offramp_daemon.services.plan_reading import MOST_BYTES, NoQuotaError
+from offramp_daemon.upstream.errors import UpstreamError
 from offramp_daemon.wire.content_coding import ContentCodingError, decode_all
 from offramp_daemon.wire.headers import HOP_HEADER
 
@@ -198,8 +198,8 @@ class QuotaPoller:
             raise NoQuotaError(error.failure.message.removeprefix("Offramp: ")) from error
         except ContentCodingError as error:
             raise NoQuotaError(f"{page} gave something that is no quota.") from error
-        except (aiohttp.ClientError, OSError) as error:
-            why = f"The answer of {page} broke off ({type(error).__name__})."
+        except UpstreamError as error:
+            why = f"The answer of {page} broke off: {error}."
             raise NoQuotaError(why) from error
         return self._read(status, body, self._clock())
 
@@ -226,7 +226,7 @@ class QuotaPoller:
         )
         came = b""
         try:
-            while len(came) <= MOST_BYTES and (part := await answer.content.readany()):
+            while len(came) <= MOST_BYTES and (part := await answer.read()):
                 came += part
         finally:
             answer.close()

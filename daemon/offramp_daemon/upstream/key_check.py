@@ -11,7 +11,6 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import aiohttp
 import msgspec
 
 from offramp_core.redaction import redactor_of
@@ -19,6 +18,7 @@ from offramp_core.services import service_of
 from offramp_daemon.messages.answers import error_bodies, errors
 from offramp_daemon.messages.answers.errors import RequestFailedError
 from offramp_daemon.upstream.client import Upstream
+from offramp_daemon.upstream.errors import UpstreamError
 from offramp_daemon.wire import headers
 
 if TYPE_CHECKING:
@@ -76,8 +76,8 @@ async def ask(
         return _unknown(backend, f"{backend.base_url} did not answer within {limit_s:g} s.")
     except RequestFailedError as error:
         return _unknown(backend, error.failure.message.removeprefix("Offramp: "))
-    except (aiohttp.ClientError, OSError) as error:
-        return _unknown(backend, f"The answer broke off ({type(error).__name__}).")
+    except UpstreamError as error:
+        return _unknown(backend, f"The answer broke off: {error}.")
     return _judge(backend, status, answer, redactor_of(key.reveal()))
 
 
@@ -94,7 +94,7 @@ async def _send(
     )
     came = b""
     try:
-        while len(came) < _MOST_BYTES and (part := await answer.content.readany()):
+        while len(came) < _MOST_BYTES and (part := await answer.read()):
             came += part
     finally:
         answer.close()

@@ -141,7 +141,6 @@ def _end_to_end(raw: RawHeaders, excluded: frozenset[str]) -> CIMultiDict[str]:
     try:
         passed = CIMultiDict([(_name(name), value.decode()) for name, value in raw])
     except UnicodeDecodeError:
-        # aiohttp writes only UTF-8: a value in another encoding keeps its characters so.
         passed = CIMultiDict([(_name(name), _text(value)) for name, value in raw])
     for options in passed.getall("connection", ()):
         for option in options.split(","):
@@ -149,7 +148,7 @@ def _end_to_end(raw: RawHeaders, excluded: frozenset[str]) -> CIMultiDict[str]:
     for name in excluded:
         passed.popall(name, None)
     values = b"".join([value for _, value in raw])
-    if len(values.translate(None, _CONTROL)) < len(values):  # aiohttp would refuse to write them
+    if len(values.translate(None, _CONTROL)) < len(values):  # no head can hold them
         unfit = set(_CONTROL.decode())
         passed = CIMultiDict([pair for pair in passed.items() if unfit.isdisjoint(pair[1])])
     return passed
@@ -162,10 +161,8 @@ def _name(raw: bytes) -> istr:
 
 
 def _text(raw: bytes) -> str:
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
+    """`raw` as text; what is no UTF-8 is escaped, and comes out as it was when it is written."""
+    return raw.decode("utf-8", "surrogateescape")
 
 
 def client_credential(headers: Mapping[str, str]) -> str | None:

@@ -8,7 +8,7 @@ import socket
 
 import aiohttp
 import pytest
-from raw_client import OPUS, connected, get, post, read_to_end
+from raw_client import OPUS, SONNET, connected, get, post, read_to_end
 from raw_upstream import (
     DELTA,
     END,
@@ -95,19 +95,42 @@ async def test_connection_is_in_step_after_answers_without_a_body(start_proxy):
         assert (await reader.read()).endswith(b"\r\n\r\n{}")
 
 
-@pytest.mark.parametrize(
-    "early",
-    [
-        b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n",
-        b"HTTP/1.1 100 Continue\r\n\r\n",
-        b"HTTP/1.1 102 Processing\r\n\r\n" * 3,
-    ],
-)
-async def test_news_before_the_answer_does_not_take_its_place(start_proxy, early):
-    lines, body = parted(await through(start_proxy, early + json_answer(MESSAGE)))
-    assert lines[0] == b"http/1.1 200 ok"
+EARLY = [
+    b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n",
+    b"HTTP/1.1 102 Processing\r\n\r\n" * 3,
+    b"HTTP/1.1 199 \r\nX-Odd: caf\xe9\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("early", EARLY)
+async def test_news_before_the_answer_pass_and_do_not_take_its_place(start_proxy, early):
+    came = await through(start_proxy, early + json_answer(MESSAGE))
+    assert came.startswith(early + b"HTTP/1.1 200 OK\r\n")
+    lines, body = parted(came.removeprefix(early))
     assert not [line for line in lines if line.startswith(b"link")]
     assert body == MESSAGE
+
+
+async def test_go_ahead_that_the_client_did_not_ask_for_stays_behind(start_proxy):
+    """Claude Code's client breaks off over it."""
+    early = b"HTTP/1.1 100 Continue\r\n\r\n"
+    came = await through(start_proxy, early * 2 + json_answer(MESSAGE))
+    assert came.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert came.endswith(MESSAGE)
+
+
+@pytest.mark.parametrize("early", EARLY)
+async def test_news_of_a_delegate_stay_behind(start_proxy, early):
+    raw = early + json_answer(MESSAGE)
+    came = await through(start_proxy, raw, post(b"/v1/messages", SONNET))
+    assert came.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+@pytest.mark.parametrize("early", EARLY)
+async def test_news_are_nothing_for_an_http_1_0_client(start_proxy, early):
+    request = get(b"/x").replace(b"HTTP/1.1", b"HTTP/1.0")
+    came = await through(start_proxy, early + json_answer(MESSAGE), request)
+    assert came.startswith(b"HTTP/1.0 200 OK\r\n")
 
 
 async def test_chunk_extensions_and_trailers_stay_behind(start_proxy):
@@ -302,11 +325,17 @@ async def test_silence_of_the_client_is_not_the_upstreams(start_proxy):
         assert not proxy.exchanges
 
 
-async def test_header_value_in_no_known_encoding_does_no_harm(start_proxy):
-    raw = b"HTTP/1.1 200 OK\r\nX-Odd: caf\xe9\r\nContent-Length: 2\r\n\r\nok"
-    request = get(b"/x").replace(b"\r\n\r\n", b"\r\nX-Odd: caf\xe9\r\n\r\n")
-    came = await through(start_proxy, raw, request)
-    assert came.startswith(b"HTTP/1.1 200 OK\r\n")
+async def test_header_value_in_no_known_encoding_passes_both_ways(start_proxy):
+    odd = b"X-Odd: caf\xe9 \xc3\xbc \xff\xfe\r\n"
+    raw = b"HTTP/1.1 200 OK\r\n" + odd + b"Content-Length: 2\r\n\r\nok"
+    async with (
+        raw_upstream(answering(raw)) as upstream,
+        start_proxy(upstream.url, upstream.url) as proxy,
+    ):
+        request = get(b"/x").replace(b"\r\n\r\n", b"\r\n" + odd + b"\r\n")
+        came = await read_to_end(proxy.url, request)
+        assert odd in upstream.heads[0]
+    assert odd in came
     assert came.endswith(b"\r\n\r\nok")
 
 
@@ -389,3 +418,49 @@ async def test_address_in_use_by_many_clients_frees_everything(start_proxy):
                 writer.transport.abort()
         assert await proxy.in_flight.drain(5, asyncio.Event())
         assert (await read_to_end(proxy.url, post(b"/v1/messages", OPUS))).endswith(MESSAGE)
+
+
+async def test_client_that_does_not_read_gets_an_answer_that_was_here_at_once(start_proxy):
+    """All that the upstream may send ahead is here before the first byte goes to the client."""
+    event = DELTA.replace(b'"x"', b'"%s"' % (b"x" * MIB))
+
+    async def answer(connection: Connection) -> None:
+        connection.writer.write(SSE_HEAD + chunk(START) + chunk(event) * 16 + chunk(END))
+        await connection.write(b"0\r\n\r\n")
+
+    async with (
+        raw_upstream(answer) as upstream,
+        start_proxy(upstream.url, upstream.url) as proxy,
+        connected(proxy.url, receive_buffer_bytes=16384) as (reader, writer),
+    ):
+        writer.write(post(b"/v1/messages", OPUS))
+        await proxy.has_request.wait()
+        async with asyncio.timeout(20):
+            came = await reader.read()
+        assert came.endswith(b"0\r\n\r\n")
+        assert len(came) > 16 * MIB
+        assert (await proxy.only_record()).output_tokens == 34
+
+
+@pytest.mark.parametrize("length", [2 * MIB, 300_000])
+@pytest.mark.parametrize("model", [OPUS, SONNET])
+async def test_client_that_leaves_before_it_has_read_the_answer_has_cancelled(
+    start_proxy, length, model
+):
+    """However much of it the proxy holds by then, and though the upstream has ended it."""
+    body = MESSAGE[:-1] + b',"x":"%s"}' % (b"x" * (4 * length))
+    raw = json_answer(body)
+    async with (
+        raw_upstream(answering(raw)) as upstream,
+        start_proxy(upstream.url, upstream.url) as proxy,
+        connected(proxy.url, receive_buffer_bytes=16384) as (reader, writer),
+    ):
+        writer.write(post(b"/v1/messages", model))
+        if length > MIB:
+            await reader.readuntil(b"\r\n\r\n")
+            assert not proxy.exchanges
+            writer.transport.abort()
+            assert (await proxy.only_record()).status == "cancelled"
+        else:
+            assert (await reader.read()).endswith(body)
+            assert (await proxy.only_record()).status == "success"

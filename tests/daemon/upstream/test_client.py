@@ -13,7 +13,7 @@ import sys
 import pytest
 from daemon_process import free_port
 from proxy_harness import running_proxy, settings_for
-from raw_client import OPUS
+from raw_client import OPUS, connected, post
 from raw_upstream import (
     END,
     MESSAGE,
@@ -217,7 +217,7 @@ def test_trust_store_is_read_once_and_not_for_every_connection(certificates, mon
     assert context.check_hostname
 
 
-async def test_session_that_was_left_is_closed_once_its_last_answer_has_ended(client):
+async def test_connection_that_is_not_trusted_is_closed_once_its_answer_has_ended(client):
     go_on = asyncio.Event()
 
     async def answer(connection: Connection) -> None:
@@ -239,15 +239,14 @@ async def test_session_that_was_left_is_closed_once_its_last_answer_has_ended(cl
             for slept_s in (3600.0, 3600.0, 0.0):
                 wall_s += slept_s
                 assert (await ask(client, proxy))[0] == 200
-                (left,) = (
-                    proxy.upstream.sessions_left
-                )  # the one with the stream, however often it slept
+                # The one with the stream stays, however often the machine slept.
+                assert proxy.upstream.connection_count - proxy.upstream.idle_count == 1
             go_on.set()
             assert await answered.content.read() == END
         await proxy.in_flight.drain(5, asyncio.Event())
+        assert proxy.upstream.connection_count == proxy.upstream.idle_count == 1
         assert (await ask(client, proxy))[0] == 200
-        assert left.closed
-        assert proxy.upstream.sessions_left == ()
+        assert len(upstream.writers) == 3
         assert {record.status for record in proxy.records} == {"success"}
 
 
@@ -266,3 +265,34 @@ async def test_connections_of_an_address_that_went_are_not_trusted(
         for _ in range(4):
             await ask(client, proxy)
     assert numbers == [0, 0, 1, 1]
+
+
+@needs_openssl
+async def test_large_bodies_pass_whole_both_ways_over_tls_to_a_slow_reader(
+    start_proxy, certificates, monkeypatch
+):
+    trust_in(str(certificates.authority), monkeypatch)
+    sent = OPUS[:-1] + b', "x": "' + b"y" * 6_000_000 + b'"}'
+    event = b'data: {"type":"ping","x":"%s"}\n\n' % (b"z" * 65536)
+
+    async def answer(connection: Connection) -> None:
+        await connection.write(SSE_HEAD + chunk(START))
+        for _ in range(256):
+            await connection.write(chunk(event))
+        await connection.write(chunk(END) + b"0\r\n\r\n")
+
+    async with (
+        raw_upstream(answer, tls=certificates.server_context()) as upstream,
+        start_proxy(upstream.url, upstream.url) as proxy,
+        connected(proxy.url, receive_buffer_bytes=16384) as (reader, writer),
+    ):
+        writer.write(post(b"/v1/messages", sent))
+        came = bytearray()
+        async with asyncio.timeout(40):
+            while piece := await reader.read(65536):
+                came += piece
+        assert came.count(event[:40]) == 256
+        assert came.endswith(b"0\r\n\r\n")
+        assert upstream.bodies == [sent]
+        record = await proxy.only_record()
+        assert (record.status, record.output_tokens) == ("success", 34)

@@ -220,3 +220,103 @@ async def test_authority_that_can_not_be_read_is_passed_over(
         monkeypatch.setenv("HTTPS_PROXY", corporate.url)
         async with start_proxy(url, url) as proxy:
             assert await ask(client, proxy) == (200, MESSAGE)
+
+
+@pytest.fixture(scope="module")
+def proxy_certificates(tmp_path_factory, certificates):
+    """The proxy's own certificate, by an authority that is trusted as well."""
+    return make_certificates(tmp_path_factory.mktemp("proxy"), "IP:127.0.0.1")
+
+
+async def test_https_upstream_is_reached_through_a_secured_proxy(
+    start_proxy, client, upstream, proxy_certificates, monkeypatch
+):
+    monkeypatch.setenv("NODE_EXTRA_CA_CERTS", str(proxy_certificates.authority))
+    host, port = address_of(upstream.url)
+    url = f"https://{HOST}:{port}"
+    body = OPUS[:-1] + b', "x": "' + b"y" * 3_000_000 + b'"}'
+    async with http_proxy((host, port), tls=proxy_certificates.server_context()) as corporate:
+        monkeypatch.setenv("HTTPS_PROXY", corporate.url_with(f"me:{PASSWORD}"))
+        async with start_proxy(url, url) as proxy:
+            assert await ask(client, proxy) == (200, MESSAGE)
+            came = await read_to_end(proxy.url, post(b"/v1/messages", body), timeout_s=30)
+            assert came.endswith(MESSAGE)
+    (head,) = corporate.heads  # both requests went through one tunnel
+    assert head.startswith(f"CONNECT {HOST}:{port} HTTP/1.1\r\n".encode())
+    assert b"Proxy-Authorization: Basic " in head
+    assert upstream.bodies == [OPUS, body]
+    assert b"proxy" not in upstream.heads[0].lower()
+
+
+async def test_plain_upstream_is_reached_through_a_secured_proxy(
+    start_proxy, client, proxy_certificates, monkeypatch
+):
+    monkeypatch.setenv("NODE_EXTRA_CA_CERTS", str(proxy_certificates.authority))
+    async with raw_upstream(answer_message) as upstream:
+        host, port = address_of(upstream.url)
+        context = proxy_certificates.server_context()
+        async with http_proxy((host, port), tls=context) as corporate:
+            monkeypatch.setenv("HTTP_PROXY", corporate.url)
+            url = f"http://{HOST}:{port}"
+            async with start_proxy(url, url) as proxy:
+                assert await ask(client, proxy) == (200, MESSAGE)
+    assert corporate.heads[0].startswith(f"POST http://{HOST}:{port}/v1/messages".encode())
+
+
+async def test_proxy_whose_certificate_is_not_trusted_is_named(
+    start_proxy, client, upstream, proxy_certificates, monkeypatch
+):
+    host, port = address_of(upstream.url)
+    url = f"https://{HOST}:{port}"
+    async with http_proxy((host, port), tls=proxy_certificates.server_context()) as corporate:
+        monkeypatch.setenv("HTTPS_PROXY", corporate.url_with(f"me:{PASSWORD}"))
+        async with start_proxy(url, url) as proxy:
+            status, body = await ask(client, proxy)
+    assert status == 502
+    assert "certificate of the HTTP proxy on the way" in message_of(body)
+    assert PASSWORD.encode() not in body
+    assert not corporate.heads
+
+
+@pytest.mark.parametrize(
+    "greeting",
+    [
+        b"HTTP/1.0 200 Connection established\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 201 Fine\r\nVia: x\r\n\r\n",
+        b"HTTP/1.1 103 Soon\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+    ],
+)
+async def test_tunnel_is_a_tunnel_however_the_proxy_says_so(
+    start_proxy, client, upstream, monkeypatch, greeting
+):
+    host, port = address_of(upstream.url)
+    url = f"https://{HOST}:{port}"
+    async with http_proxy((host, port), greeting=greeting) as corporate:
+        monkeypatch.setenv("HTTPS_PROXY", corporate.url)
+        async with start_proxy(url, url) as proxy:
+            for _ in range(2):
+                assert await ask(client, proxy) == (200, MESSAGE)
+    assert len(corporate.heads) == 1
+
+
+@pytest.mark.parametrize(
+    "greeting",
+    [
+        b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"SSH-2.0-OpenSSH\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA: b\r\n folded\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: http://portal/\r\nContent-Length: 0\r\n\r\n",
+    ],
+)
+async def test_what_is_no_tunnel_gets_nothing_of_the_request(
+    start_proxy, client, upstream, monkeypatch, greeting
+):
+    host, port = address_of(upstream.url)
+    url = f"https://{HOST}:{port}"
+    async with http_proxy((host, port), refusal=greeting) as corporate:
+        monkeypatch.setenv("HTTPS_PROXY", corporate.url)
+        async with start_proxy(url, url) as proxy:
+            status, _ = await ask(client, proxy)
+    assert status == 502
+    assert not upstream.heads

@@ -37,6 +37,8 @@ class StreamRepair:
         self._pieces: list[bytes] = []
         self._room = _HEAD_LIMIT_BYTES
         self._decoder = Decoder(content_encoding, self._take)
+        self.is_coded = not self._decoder.is_identity
+        """Whether `plain` has anything to do."""
         self.feed = self._stream.feed
         """Reads on in the plain stream; what can be passed on by now."""
         self.finish = self._stream.finish

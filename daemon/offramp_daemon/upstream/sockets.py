@@ -1,0 +1,113 @@
+"""Connects sockets: looks names up, tries their addresses, and has the system watch the peer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from typing import TYPE_CHECKING
+
+import aiohappyeyeballs
+
+from offramp_daemon.upstream.errors import ConnectError, NameLookupError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from aiohappyeyeballs import AddrInfoType
+
+_DEAD_PEER_S = 30
+_STALLED_S = 120
+"""How long a peer may leave what was sent unread: longer than any upload waits for its turn."""
+_PROBE_EVERY_S = 10
+_NEXT_ADDRESS_S = 0.25
+"""So long after one address the next is tried beside it (RFC 8305, section 5)."""
+_KNOWN_S = 10.0
+"""How long what a name stands for is kept: a burst of connections needs one look-up."""
+
+
+def open_socket(address: AddrInfoType) -> socket.socket:
+    """Open a socket that notices within a minute that its peer has gone, even while it waits."""
+    family, kind, protocol, _, _ = address
+    opened = socket.socket(family, kind, protocol)
+    watch_peer(opened)
+    return opened
+
+
+def watch_peer(opened: socket.socket) -> None:
+    """Have the system notice that the peer of `opened` has gone."""
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    options = {
+        "TCP_KEEPIDLE": _DEAD_PEER_S,
+        "TCP_KEEPALIVE": _DEAD_PEER_S,
+        "TCP_KEEPINTVL": _PROBE_EVERY_S,
+        "TCP_KEEPCNT": 3,
+        "TCP_USER_TIMEOUT": _STALLED_S * 1000,
+        "TCP_NODELAY": 1,
+    }
+    for name, value in options.items():
+        option = getattr(socket, name, None)  # which ones there are depends on the system
+        if option is not None:
+            with contextlib.suppress(OSError):
+                opened.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+class SocketOpener:
+    """Connects to names and addresses."""
+
+    def __init__(self, make: Callable[[AddrInfoType], socket.socket] = open_socket) -> None:
+        """`make` makes the sockets."""
+        self._make = make
+        self._known: dict[tuple[str, int], tuple[float, Sequence[AddrInfoType]]] = {}
+
+    def forget(self) -> None:
+        """Look every name up again: the network is another."""
+        self._known.clear()
+
+    async def connect(self, host: str, port: int) -> socket.socket:
+        """A connected socket, not blocking. It has no limit on time.
+
+        Raises:
+            NameLookupError: the name is not known.
+            ConnectError: none of its addresses takes a connection.
+        """
+        addresses = await self._look_up(host, port)
+        try:
+            return await aiohappyeyeballs.start_connection(
+                addresses,
+                happy_eyeballs_delay=_NEXT_ADDRESS_S,
+                interleave=1,
+                socket_factory=self._make,
+            )
+        except OSError as error:
+            self._known.pop((host, port), None)
+            raise ConnectError(reason(error)) from error
+
+    async def _look_up(self, host: str, port: int) -> Sequence[AddrInfoType]:
+        loop = asyncio.get_running_loop()
+        known = self._known.get((host, port))
+        if known is not None and loop.time() < known[0]:
+            return known[1]
+        found: Sequence[AddrInfoType] = _as_number(host, port)
+        try:
+            found = found or await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise NameLookupError("the name could not be looked up") from error
+        if not found:
+            raise NameLookupError("the name stands for no address")
+        self._known[host, port] = loop.time() + _KNOWN_S, found
+        return found
+
+
+def reason(error: OSError) -> str:
+    """The system's reason, by number, since Python's text holds the address."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else "connection failed"
+
+
+def _as_number(host: str, port: int) -> Sequence[AddrInfoType]:
+    """The address that is written in `host`; none where it is a name. Asks nobody."""
+    try:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except (OSError, UnicodeError):
+        return []
