@@ -180,14 +180,16 @@ def test_run_fails_where_a_test_reached_out(name: str, tmp_path: Path) -> None:
     assert done.returncode == (0 if name == "test_well.py" else 1), done.stdout
 
 
-def test_long_temporary_folder_is_passed_over(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_named", [False, True])
+def test_long_temporary_folder_is_passed_over(tmp_path: Path, *, is_named: bool) -> None:
     long = tmp_path / ("d" * 60)
     long.mkdir()
     (tmp_path / "test_it.py").write_text(
         "def test_it(tmp_path):\n    assert len(str(tmp_path.resolve())) < 60, tmp_path\n"
     )
+    named = ["--basetemp", str(long / "base")] if is_named else []
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "machine_guard", "-p", "no:cacheprovider"],
+        [sys.executable, "-m", "pytest", "-p", "machine_guard", "-p", "no:cacheprovider", *named],
         cwd=tmp_path,
         env={
             "PATH": machine_guard.real_path(),

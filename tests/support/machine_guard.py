@@ -43,6 +43,8 @@ _LOGIN_ITEMS = (
 _LONG_PATH = 16
 """More than /private/tmp has. A Unix socket's path may have 104 characters on macOS, and its own
 temporary folder (/private/var/folders/…/T) takes 50 of them."""
+_LONG_BASE = 50
+"""As long may be what --basetemp names; what a test adds takes the rest."""
 
 _homes_key = pytest.StashKey["_Homes"]()
 
@@ -152,15 +154,24 @@ class _Homes:
         return {str(file): (file.lstat().st_size, file.lstat().st_mtime_ns) for file in files}
 
 
+def _shorten_base(config: pytest.Config) -> None:
+    """Have the tests' folders in a place with a short path, were another one asked for."""
+    wanted = config.option.basetemp
+    root = _short_root() if wanted is None else "/tmp"
+    if root is None or (wanted is not None and len(os.path.realpath(wanted)) <= _LONG_BASE):
+        return
+    base = tempfile.mkdtemp(prefix="pytest-", dir=root)
+    config.option.basetemp = base
+    config.add_cleanup(lambda: shutil.rmtree(base, ignore_errors=True))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Before anything is collected; in each of xdist's processes too."""
     is_first = not hasattr(config, "workerinput")
     if is_first:
         config.stash[_homes_key] = _Homes()
-        if config.option.basetemp is None and (root := _short_root()) is not None:
-            config.option.basetemp = tempfile.mkdtemp(prefix="pytest-", dir=root)
-            config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
+        _shorten_base(config)
     _protect()
 
 

@@ -427,7 +427,7 @@ async def test_lingering_is_asked_for_and_told_of_where_it_matters(
     fake.parent.mkdir()
     fake.write_text(f'#!/bin/sh\necho "$@" >>"{tmp_path}/asked"\n')
     fake.chmod(0o755)
-    path = f"{fake.parent}:{os.environ['PATH']}"
+    path = f"{fake.parent}:{desk.systemd.environ['PATH']}"
     remote = await desk.run("install", "--yes", SSH_CONNECTION="10.0.0.1 1 10.0.0.2 22")
     assert "offramp install --linger" in remote.err
     assert "loginctl enable-linger" in await desk.done("install", "--linger", PATH=path)

@@ -154,11 +154,9 @@ def expect(
         parts = (passed + (1 - passed) * step / _STEPS for step in range(1, _STEPS + 1))
         outlooks = [straight(used, passed, part) for part in parts]
     course = [ForecastPoint(now, Outlook(used, used, used))]
-    course += [
-        ForecastPoint(moment, found)
-        for moment, found in zip(moments, outlooks, strict=True)
-        if found is not None
-    ]
+    for moment, found in zip(moments, outlooks, strict=True):
+        if found is not None:
+            course.append(ForecastPoint(moment, _no_less(found, course[-1].outlook)))
     return Forecast(course=tuple(course), runs_out=_runs_out(course), is_learnt=is_learnt)
 
 
@@ -210,6 +208,13 @@ def _days_before(moment: datetime, days: int, zone: tzinfo) -> datetime:
     """When the clocks of `zone` showed the same time so many days before, UTC."""
     local = moment.astimezone(zone)
     return (local - timedelta(days=days)).replace(fold=0).astimezone(UTC)
+
+
+def _no_less(found: Outlook, before: Outlook) -> Outlook:
+    """Return `found`, nowhere below what comes before it: what is used stays used."""
+    return Outlook(
+        max(found.likely, before.likely), max(found.low, before.low), max(found.high, before.high)
+    )
 
 
 def _runs_out(course: Sequence[ForecastPoint]) -> datetime | None:

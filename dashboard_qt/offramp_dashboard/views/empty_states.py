@@ -48,29 +48,9 @@ def notice_for(
 ) -> Notice | None:
     """What stands in the place of the charts; None where they have something to show."""
     log = snapshot.log_status
-    is_stopped = daemon is DaemonCondition.STOPPED
     match log.state:
-        case FeedState.EMPTY | FeedState.MISSING if is_stopped:
-            return Notice(
-                title="No requests yet",
-                text="The daemon is not running, so that no request passes through Offramp. The "
-                "charts begin with the first one.",
-                way=NoticeAction.START,
-            )
-        case FeedState.EMPTY:
-            return Notice(
-                title="No requests yet",
-                text="The charts begin with the first answer that passes through Offramp. If "
-                "Claude Code is not connected yet, type this once, then use it as always.",
-                command="offramp connect",
-            )
-        case FeedState.MISSING:
-            return Notice(
-                title="There is no log yet",
-                text=f"Nothing is in {log.log_dir}: the daemon makes it with the first "
-                "request. If your log is elsewhere, set log_dir in the settings file.",
-                way=NoticeAction.REFRESH,
-            )
+        case FeedState.EMPTY | FeedState.MISSING:
+            return _no_requests(log, daemon)
         case FeedState.UNREADABLE:
             return Notice(
                 title="The log can't be read",
@@ -86,6 +66,30 @@ def notice_for(
             )
         case FeedState.LOADING | FeedState.READY:
             return None
+
+
+def _no_requests(log: LogStatus, daemon: DaemonCondition) -> Notice:
+    """What to do while there is nothing to draw yet: start the daemon, connect, or look again."""
+    if daemon is DaemonCondition.STOPPED:
+        return Notice(
+            title="No requests yet",
+            text="The daemon is not running, so that no request passes through Offramp. The "
+            "charts begin with the first one.",
+            way=NoticeAction.START,
+        )
+    if log.state is FeedState.MISSING:
+        return Notice(
+            title="There is no log yet",
+            text=f"Nothing is in {log.log_dir}: the daemon makes it with the first "
+            "request. If your log is elsewhere, set log_dir in the settings file.",
+            way=NoticeAction.REFRESH,
+        )
+    return Notice(
+        title="No requests yet",
+        text="The charts begin with the first answer that passes through Offramp. If "
+        "Claude Code is not connected yet, type this once, then use it as always.",
+        command="offramp connect",
+    )
 
 
 def remark_on(log: LogStatus) -> str:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from offramp_dashboard.theme import Theme
     from offramp_dashboard.views.charts.chart import Chart
 
-_LOWEST_CHART_PX = 96
+_LOWEST_CHART_PX = 90
 _STILL_READING = "older history is still being read"
 
 

@@ -165,6 +165,10 @@ class Toolbar(QWidget):
         self.export_button = _menu_button("Export", export, "Export what is seen")
         self.settings_button = QPushButton("Settings")
         self.settings_button.clicked.connect(self.settings_asked)
+        self._lay_out()
+        self.show_daemon(self._daemon)
+
+    def _lay_out(self) -> None:
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(GRID_PX)
@@ -180,7 +184,6 @@ class Toolbar(QWidget):
         ):
             widget.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
             row.addWidget(widget)
-        self.show_daemon(self._daemon)
 
     def show_daemon(self, daemon: DaemonSummary) -> None:
         """Say how the daemon is."""

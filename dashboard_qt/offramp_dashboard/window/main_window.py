@@ -197,6 +197,10 @@ class ChartsWindow(QMainWindow):
     def show_page(self, page: int) -> None:
         """Turn to a page, from 0."""
         page = page if 0 <= page < len(PAGES) else 0
+        focused = self.focusWidget()
+        if page != self.page and focused is not None and self._body.isAncestorOf(focused):
+            # What goes with its page would leave the keyboard to the first button of the window.
+            self.centralWidget().setFocus()
         self._pages.setCurrentIndex(page)
         self._page_buttons.button(page).setChecked(True)
         self.menus.show_page(page)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from offramp_core.config import loader
-from offramp_core.config.editor import edited, save
+from offramp_core.config.editor import check, edited, save
 from offramp_core.config.values import ConfigError
 from offramp_core.errors import OfframpError
 from offramp_core.paths import Paths
@@ -195,3 +195,14 @@ def test_edits_set_what_they_name_and_nothing_else(
             table[key] = value
 
     assert tomllib.loads(text) == expected
+
+
+def test_check_refuses_what_saving_would_and_writes_nothing(tmp_path: Path) -> None:
+    paths = Paths.under(tmp_path)
+    paths.config_file.parent.mkdir(parents=True, exist_ok=True)
+    paths.config_file.write_text(OWN)
+    check(paths, {}, {"week_start_day": 2})
+    with pytest.raises(ConfigError) as refused:
+        check(paths, {}, {"week_start_day": 9})
+    assert refused.value.label == "week_start_day"
+    assert paths.config_file.read_text() == OWN

@@ -156,6 +156,9 @@ def test_course_begins_now_never_falls_and_keeps_to_its_band(
     assert found.course[-1].moment == RESET
     likely = [one.outlook.likely for one in found.course]
     assert likely[0] == used
+    for line in ("low", "high"):
+        values = [getattr(one.outlook, line) for one in found.course]
+        assert values == sorted(values)
     assert all(after >= before - 1e-9 for before, after in itertools.pairwise(likely))
     for one in found.course:
         low, high = one.outlook.low, one.outlook.high

@@ -270,3 +270,11 @@ def _visible_buttons(window: ChartsWindow) -> list[QWidget]:
     from PySide6.QtWidgets import QPushButton
 
     return [each for each in window.findChildren(QPushButton) if each.isVisible()]
+
+
+def test_turning_the_page_gives_the_keyboard_to_no_button(active: ChartsWindow) -> None:
+    active.show_page(REQUESTS)
+    active.requests.table.setFocus()
+    active.show_page(QUOTA)
+    QApplication.processEvents()
+    assert QApplication.focusWidget() is active.centralWidget()

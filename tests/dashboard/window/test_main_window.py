@@ -183,7 +183,7 @@ def test_torn_lines_are_mentioned_once(window: ChartsWindow) -> None:
         (RUNNING, "Running: delegation is on.", True, False),
         (PAUSED, "Paused until 16:26: everything goes to Anthropic.", False, True),
         (TROUBLE, "Running, but delegation does not work for Sonnet 5.5.", True, False),
-        (STOPPED, "The daemon is not running. Start it: offramp serve", False, False),
+        (STOPPED, "The daemon is not running.", False, False),
     ],
 )
 def test_daemon_is_said_in_words(

@@ -61,6 +61,7 @@ def _take_away_what_macos_lacks() -> None:
     import signal
     import socket
 
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # on a Mac there is always a display
     # How Python was built is in a file that has the system's name in its own.
     multiarch = getattr(sys.implementation, "_multiarch", "")
     os.environ.setdefault(

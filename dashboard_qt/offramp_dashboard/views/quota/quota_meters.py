@@ -160,6 +160,7 @@ class QuotaStrip(QFrame):
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(2 * GRID_PX, GRID_PX - 1, 2 * GRID_PX, GRID_PX - 1)
         self._grid.setHorizontalSpacing(3 * GRID_PX)
+        self._grid.setVerticalSpacing(GRID_PX // 2)
         self._columns = 0
         for meter in self.meters:
             meter.hide()
