@@ -41,6 +41,10 @@ class Answer:
     """The stream's `message_stop` has come."""
     latencies_s: list[float] = field(default_factory=list)
     """From the upstream's write of a stamped delta to its arrival here."""
+    first_byte_s: float | None = None
+    """From the write of the request to the first byte of its answer."""
+    payload: list[bytes] | None = None
+    """The body in pieces, where the sender wants to have it."""
 
 
 class _ChunkedReader:
@@ -71,8 +75,8 @@ class _ChunkedReader:
 class _AnswerReader:
     """One HTTP answer, bytes in; counts its events as they come."""
 
-    def __init__(self) -> None:
-        self.answer = Answer()
+    def __init__(self, *, is_keeping: bool) -> None:
+        self.answer = Answer(payload=[] if is_keeping else None)
         self.is_finished = False
         self._head: bytearray | None = bytearray()
         self._chunks: _ChunkedReader | None = None
@@ -91,11 +95,11 @@ class _AnswerReader:
             self._head = None
         if self._chunks is None:
             self._left_bytes -= len(data)
-            self.answer.body_bytes += len(data)
+            self._take(data)
             self.is_finished = self._left_bytes <= 0
             return
         payload = self._chunks.feed(data)
-        self.answer.body_bytes += len(payload)
+        self._take(payload)
         if self._is_events:
             self._read_events(payload)
         self.is_finished = self._chunks.is_finished
@@ -110,6 +114,11 @@ class _AnswerReader:
         else:
             raise BadAnswerError("An answer without a length.")
         self._is_events = b"text/event-stream" in head
+
+    def _take(self, payload: bytes) -> None:
+        self.answer.body_bytes += len(payload)
+        if self.answer.payload is not None:
+            self.answer.payload.append(payload)
 
     def _read_events(self, payload: bytes) -> None:
         now_ns = time.monotonic_ns()
@@ -133,6 +142,7 @@ class Connection(asyncio.Protocol):
         """Not yet connected; `connect` makes ready ones."""
         self._reader: _AnswerReader | None = None
         self._done: asyncio.Future[Answer] | None = None
+        self._sent_at_s = 0.0
         self._writable = asyncio.Event()
         self._writable.set()
 
@@ -142,13 +152,14 @@ class Connection(asyncio.Protocol):
         _, connection = await asyncio.get_running_loop().create_connection(cls, HOST, port)
         return connection
 
-    async def send(self, head: bytes, body: bytes) -> Answer:
-        """Send one request and wait for its whole answer.
+    async def send(self, head: bytes, body: bytes, *, is_keeping: bool = False) -> Answer:
+        """Send one request and wait for its whole answer, whose `payload` is kept on demand.
 
         Raises BadAnswerError when the connection ends before the answer does.
         """
-        self._reader = _AnswerReader()
+        self._reader = _AnswerReader(is_keeping=is_keeping)
         self._done = asyncio.get_running_loop().create_future()
+        self._sent_at_s = time.monotonic()
         if len(body) <= _WRITE_BYTES:
             self._transport.write(head + body)
         else:
@@ -185,6 +196,8 @@ class Connection(asyncio.Protocol):
         """Part of an answer."""
         if self._reader is None or self._done is None or self._done.done():
             return
+        if self._reader.answer.first_byte_s is None:
+            self._reader.answer.first_byte_s = time.monotonic() - self._sent_at_s
         try:
             self._reader.feed(data)
         except (BadAnswerError, ValueError, IndexError) as error:

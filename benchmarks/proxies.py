@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import pwd
 import random
@@ -59,7 +60,8 @@ http {{
   server {{
     listen {host}:{port};
     location / {{
-      proxy_pass http://service;
+      proxy_pass {scheme}://service;
+      {tls}
       proxy_http_version 1.1;
       proxy_set_header Connection "";
       proxy_buffering off;
@@ -68,6 +70,14 @@ http {{
   }}
 }}
 """
+
+_NGINX_TLS = """\
+proxy_ssl_verify on;
+      proxy_ssl_trusted_certificate {authority};
+      proxy_ssl_name localhost;
+      proxy_ssl_protocols TLSv1.2 TLSv1.3;
+"""
+"""It checks the certificate too, as the others do; of an address it can't, so it gives a name."""
 
 _DAEMON_CONFIG = """\
 [[route]]
@@ -88,12 +98,17 @@ class Proxy(ABC):
     name: str
 
     def __init__(
-        self, upstream_port: int, cores: tuple[frozenset[int], frozenset[int]] | None
+        self,
+        upstream_port: int,
+        cores: tuple[frozenset[int], frozenset[int]] | None,
+        authority: Path | None = None,
     ) -> None:
-        """Prepare; nothing runs before `start`."""
+        """Prepare; nothing runs before `start`. With an `authority` to trust it speaks TLS."""
         self.ready_s = 0.0
         self.port = 0
-        self._upstream_port = upstream_port
+        self._upstream = f"{HOST}:{upstream_port}"
+        self._scheme = "http" if authority is None else "https"
+        self._authority = authority
         self._cores = cores
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
@@ -105,7 +120,12 @@ class Proxy(ABC):
     def environment(self, folder: Path) -> dict[str, str]:
         """All variables that the process gets."""
         path = os.environ.get("PATH", os.defpath)
-        return {"PATH": path, "HOME": str(folder), "LANG": "C.UTF-8"}
+        usual = {"PATH": path, "HOME": str(folder), "LANG": "C.UTF-8"}
+        if self._authority is None:
+            return usual
+        # OpenSSL reads the first variable; on macOS, where the daemon asks the system, the other.
+        names = ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
+        return usual | dict.fromkeys(names, str(self._authority))
 
     async def is_ready(self) -> bool:
         """Whether it serves by now: here, that it accepts a connection."""
@@ -135,8 +155,8 @@ class Proxy(ABC):
         code = self._process.poll()
         return "" if code is None else f"{self.name} ended with {code}: {self._printed()}"
 
-    def records(self) -> int | None:
-        """How many requests it has put on record; None for a proxy that records none."""
+    def records(self) -> list[dict[str, object]] | None:
+        """What it has put on record of each request; None for a proxy that records none."""
         return None
 
     async def start(self) -> None:
@@ -203,7 +223,7 @@ class BareProxy(Proxy):
         """The script beside this one."""
         del folder
         script = Path(__file__).with_name("bare_proxy.py")
-        return [sys.executable, str(script), str(self.port), f"http://{HOST}:{self._upstream_port}"]
+        return [sys.executable, str(script), str(self.port), f"{self._scheme}://{self._upstream}"]
 
 
 class Nginx(Proxy):
@@ -223,7 +243,9 @@ class Nginx(Proxy):
             folder=folder,
             host=HOST,
             port=self.port,
-            upstream=f"{HOST}:{self._upstream_port}",
+            upstream=self._upstream,
+            scheme=self._scheme,
+            tls="" if self._authority is None else _NGINX_TLS.format(authority=self._authority),
         )
         file = folder / "nginx.conf"
         file.write_text(configuration)
@@ -237,11 +259,11 @@ class Daemon(Proxy):
     profile_file: Path | None = None
     """Where cProfile shall write, when the daemon runs under it."""
 
-    def records(self) -> int | None:
+    def records(self) -> list[dict[str, object]] | None:
         """The lines of its request log."""
         assert self._folder is not None
         files = (self._folder / "data" / "log").glob("requests*.jsonl")
-        return sum(file.read_bytes().count(b"\n") for file in files)
+        return [json.loads(line) for file in files for line in file.read_bytes().splitlines()]
 
     def command(self, folder: Path) -> list[str]:
         """The module, so that no installation is needed."""
@@ -256,12 +278,12 @@ class Daemon(Proxy):
         """Its settings; no variable of the user's own."""
         return {
             **super().environment(folder),
-            "ANTHROPIC_BASE_URL": f"http://{HOST}:{self._upstream_port}",
+            "ANTHROPIC_BASE_URL": f"{self._scheme}://{self._upstream}",
             "OFFRAMP_HOME": str(folder),
             "PORT": str(self.port),
             "PYTHONPATH": str(_ROOT / "daemon"),
             "ZAI_API_KEY": traffic.FAKE_KEY,
-            "ZAI_BASE_URL": f"http://{HOST}:{self._upstream_port}/api/anthropic",
+            "ZAI_BASE_URL": f"{self._scheme}://{self._upstream}/api/anthropic",
         }
 
     async def is_ready(self) -> bool:

@@ -22,14 +22,23 @@ OPUS = "claude-opus-4-6"
 SONNET = "claude-sonnet-4-5"
 
 _SESSION = "6d1f3c1e-6a55-4b0e-9a53-2f6f0e1c7a10"
-_BILLING = "x-anthropic-billing-header: cc_version=2.1.330.6af; cc_entrypoint=cli; cch=59dd3;"
+BILLING = "x-anthropic-billing-header: cc_version=2.1.330.6af; cc_entrypoint=cli; cch=59dd3;"
+IDENTITY = "You are Claude Code, Anthropic's official CLI for Claude."
+USER_ID = json.dumps(
+    {"device_id": "f" * 64, "account_uuid": _SESSION, "session_id": _SESSION},
+    separators=(",", ":"),
+)
 _TOOLS = ("Read", "Edit", "Bash", "Grep")
 _NUMBERING_TOOLS = ("Read", "Grep")
 _RESULT_BYTES = (5_000, 20_000)
 _NATIVE_SIGNATURE_BYTES = (300, 900)
+_TURN_SEED = 7
+_TURN_TOKENS = 180
 
 
-def request_head(port: int, *, body_bytes: int, script: str) -> bytes:
+def request_head(
+    port: int, *, body_bytes: int, script: str, more_headers: tuple[str, ...] = ()
+) -> bytes:
     """The request line and headers as Claude Code sends them, for a body of `body_bytes`.
 
     `script` names what the fake upstream shall answer (see `upstream`); it travels in the query,
@@ -57,6 +66,7 @@ def request_head(port: int, *, body_bytes: int, script: str) -> bytes:
         "x-stainless-runtime: node",
         "x-stainless-runtime-version: v24.3.0",
         "x-stainless-timeout: 600",
+        *more_headers,
         f"content-length: {body_bytes}",
     )
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
@@ -80,13 +90,13 @@ def large_request(size_bytes: int, *, model: str, is_foreign: bool) -> bytes:
     nothing in the body has to change.
     """
     rng = random.Random(size_bytes)
-    code = _code()
+    source = code()
     messages = [_user_text("Find out why the reader stalls, and repair it.")]
     written = 0
     turn = 0
     while written < size_bytes:
         turn += 1
-        pair = _tool_turn(rng, code, turn=turn, is_foreign=is_foreign)
+        pair = tool_turn(rng, source, turn=turn, is_foreign=is_foreign)
         messages += pair
         written += sum(len(encode(message)) + 1 for message in pair)
     return encode(_request(model, messages, is_streaming=False))
@@ -108,7 +118,7 @@ def answer_message() -> Json:
         **_message_shell(),
         "content": [{"type": "text", "text": "Here it is, in a file of its own. " * 20}],
         "stop_reason": "end_turn",
-        "usage": {**_usage(), "output_tokens": 143},
+        "usage": {**usage(), "output_tokens": 143},
     }
 
 
@@ -141,13 +151,43 @@ def stream_closing(output_tokens: int) -> tuple[Json, ...]:
         {
             "type": "message_delta",
             "delta": {"stop_reason": "end_turn", "stop_sequence": None},
-            "usage": {**_usage(), "output_tokens": output_tokens},
+            "usage": {**usage(), "output_tokens": output_tokens},
         },
         {"type": "message_stop"},
     )
 
 
-def _usage() -> Json:
+def stream_of_a_turn() -> tuple[Json, ...]:
+    """The events of a turn that thinks, writes a sentence and calls a tool."""
+    rng = random.Random(_TURN_SEED)
+    call = {"type": "tool_use", "id": "toolu_01FakeFakeFakeFakeFakeFak", "name": "Read"}
+    path = json.dumps({"file_path": "/home/dev/project/src/reader_of_chunks.py", "limit": 400})
+    inputs = [path[at : at + 4] for at in range(0, len(path), 4)]
+    blocks: tuple[tuple[Json, list[Json]], ...] = (
+        (
+            {"type": "thinking", "thinking": "", "signature": ""},
+            [{"type": "thinking_delta", "thinking": " who resumes reading"}] * 40
+            + [{"type": "signature_delta", "signature": native_signature(rng)}],
+        ),
+        ({"type": "text", "text": ""}, [{"type": "text_delta", "text": " and the reader"}] * 20),
+        (
+            {**call, "input": {}},
+            [{"type": "input_json_delta", "partial_json": part} for part in inputs],
+        ),
+    )
+    events: list[Json] = [{"type": "message_start", "message": _message_shell()}]
+    for index, (block, deltas) in enumerate(blocks):
+        place = {"index": index}
+        events.append({"type": "content_block_start", **place, "content_block": block})
+        events += [{"type": "content_block_delta", **place, "delta": delta} for delta in deltas]
+        events.append({"type": "content_block_stop", **place})
+    _, ended, stopped = stream_closing(_TURN_TOKENS)
+    ended["delta"]["stop_reason"] = "tool_use"
+    return (*events, ended, stopped)
+
+
+def usage() -> Json:
+    """What every answer says before its output is counted."""
     return {
         "input_tokens": 412,
         "cache_creation_input_tokens": 1250,
@@ -167,22 +207,20 @@ def _message_shell() -> Json:
         "content": [],
         "stop_reason": None,
         "stop_sequence": None,
-        "usage": _usage(),
+        "usage": usage(),
     }
 
 
 def _request(model: str, messages: list[Json], *, is_streaming: bool) -> Json:
-    identity = "You are Claude Code, Anthropic's official CLI for Claude."
-    user = {"device_id": "f" * 64, "account_uuid": _SESSION, "session_id": _SESSION}
     return {
         "model": model,
         "messages": messages,
         "system": [
-            {"type": "text", "text": _BILLING},
-            {"type": "text", "text": identity, "cache_control": {"type": "ephemeral"}},
+            {"type": "text", "text": BILLING},
+            {"type": "text", "text": IDENTITY, "cache_control": {"type": "ephemeral"}},
         ],
         "tools": [],
-        "metadata": {"user_id": json.dumps(user, separators=(",", ":"))},
+        "metadata": {"user_id": USER_ID},
         "max_tokens": 32000,
         "thinking": {"type": "adaptive"},
         "stream": is_streaming,
@@ -193,14 +231,14 @@ def _user_text(text: str) -> Json:
     return {"role": "user", "content": [{"type": "text", "text": text}]}
 
 
-def _tool_turn(rng: random.Random, code: str, *, turn: int, is_foreign: bool) -> list[Json]:
+def tool_turn(rng: random.Random, source: str, *, turn: int, is_foreign: bool) -> list[Json]:
     """An assistant turn that thinks and calls a tool, and the user turn with the result."""
     tool_id = f"toolu_01{rng.getrandbits(88):022x}"
     tool = rng.choice(_TOOLS)
     thinking = {
         "type": "thinking",
         "thinking": "The stall comes after the last chunk; look at who resumes reading. " * 6,
-        "signature": foreign_signature(rng) if is_foreign else _native_signature(rng),
+        "signature": foreign_signature(rng) if is_foreign else native_signature(rng),
     }
     call = {
         "type": "tool_use",
@@ -210,11 +248,11 @@ def _tool_turn(rng: random.Random, code: str, *, turn: int, is_foreign: bool) ->
     }
     text = {"type": "text", "text": f"Let me look at part {turn}."}
     size = rng.randint(*_RESULT_BYTES)
-    start = rng.randrange(len(code) - size)
+    start = rng.randrange(len(source) - size)
     result = {
         "type": "tool_result",
         "tool_use_id": tool_id,
-        "content": [{"type": "text", "text": _shown(code[start : start + size], tool)}],
+        "content": [{"type": "text", "text": _shown(source[start : start + size], tool)}],
     }
     return [
         {"role": "assistant", "content": [thinking, text, call]},
@@ -222,19 +260,20 @@ def _tool_turn(rng: random.Random, code: str, *, turn: int, is_foreign: bool) ->
     ]
 
 
-def _shown(code: str, tool: str) -> str:
-    """What the tool makes of `code`: the reading ones number the lines, with a tab between."""
+def _shown(source: str, tool: str) -> str:
+    """What the tool makes of `source`: the reading ones number the lines, with a tab between."""
     if tool not in _NUMBERING_TOOLS:
-        return code
-    return "\n".join(f"{number:6}\t{line}" for number, line in enumerate(code.split("\n"), 1))
+        return source
+    return "\n".join(f"{number:6}\t{line}" for number, line in enumerate(source.split("\n"), 1))
 
 
-def _native_signature(rng: random.Random) -> str:
+def native_signature(rng: random.Random) -> str:
+    """Long base64, as Anthropic's are."""
     raw = b"\x12" + rng.randbytes(rng.randint(*_NATIVE_SIGNATURE_BYTES))
     return base64.b64encode(raw).decode()
 
 
-def _code() -> str:
+def code() -> str:
     """Real source text: newlines and quotes where programs have them, about 4 % of the bytes."""
     folder = Path(asyncio.__file__).parent
     return "\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py")))

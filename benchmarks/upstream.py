@@ -3,18 +3,22 @@
 It speaks just enough HTTP/1.1: bodies with a Content-Length, connections kept alive. What it
 answers is named by `bench` in the query:
 
-- nothing or `json`: one JSON message;
+- `json`: one JSON message;
 - `burst`: a whole stream of `BURST_EVENTS` deltas, one HTTP chunk each, written at once;
+- `turn`: a turn of an agent, written at once: it thinks, writes a sentence and calls a tool;
 - `slow-INTERVAL_MS-COUNT`: a stream of COUNT deltas, one each INTERVAL_MS, each carrying the
   monotonic time in nanoseconds at which it was written;
 - `endless`: deltas as fast as the reader takes them, until it goes.
 
-It runs on the loop of whoever measures, so its counters can be read directly.
+A target without it, as a delegate gets, is answered as `usual_script` says. It listens twice,
+with and without TLS, on the loop of whoever measures, so its counters can be read directly.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
+import re
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -22,12 +26,14 @@ from typing import TYPE_CHECKING
 import traffic
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
 BURST_EVENTS = 500
 STAMP_DIGITS = 19
 STAMP_MARK = b'"text":"@'
 
+_STAMP = re.compile(re.escape(STAMP_MARK) + b"[0-9]{%d}" % STAMP_DIGITS)
 _BACKLOG = 4096
 _SLOTS = 20
 _ENDLESS_BLOCK_EVENTS = 128
@@ -61,43 +67,65 @@ class Seen:
     requests: int = 0
     body_bytes: int = 0
     last_target: str = ""
+    body_sizes: set[int] = field(default_factory=set)
+    """The lengths of all bodies that came."""
     last_body: bytes = b""
     """Empty unless `is_keeping_bodies` was set."""
     endless_ended_at_s: list[float] = field(default_factory=list)
     """Monotonic times at which the peer of an endless stream was seen to be gone."""
 
 
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the answer to a script must be like once a proxy has passed it on."""
+
+    payload: bytes
+    """The body without HTTP's chunks; of a slow stream, with stamps of zero."""
+    deltas: int
+    output_tokens: int
+
+
 class Upstream:
     """The server, its counters and its pacing clock."""
 
-    def __init__(self) -> None:
-        """Prepare; it listens after `start`."""
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        """Prepare; it listens after `start`, with `tls` on a second port."""
         self.seen = Seen()
         self.is_keeping_bodies = False
+        self.usual_script = "json"
         self.port = 0
+        self.tls_port = 0
         self.json_answer = _json_answer()
-        self.burst_answer = _burst_answer()
+        self.burst_answer = _at_once(_burst_events())
+        self.turn_answer = _at_once(_turn_events())
         self.endless_block = b"".join(
             _chunk(_event(traffic.stream_delta("All work and no play. " * 2)))
             for _ in range(_ENDLESS_BLOCK_EVENTS)
         )
-        self._server: asyncio.Server | None = None
+        self._tls = tls
+        self._servers: list[asyncio.Server] = []
         self._pacers: dict[float, _Pacer] = {}
 
     async def start(self) -> None:
-        """Listen on a free loopback port, in `port` from then on."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: _Connection(self), "127.0.0.1", 0, backlog=_BACKLOG
+        """Listen on free loopback ports, in `port` and `tls_port` from then on."""
+        self.port = await self._listen(None)
+        if self._tls is not None:
+            self.tls_port = await self._listen(self._tls)
+
+    async def _listen(self, tls: ssl.SSLContext | None) -> int:
+        server = await asyncio.get_running_loop().create_server(
+            lambda: _Connection(self), "127.0.0.1", 0, backlog=_BACKLOG, ssl=tls
         )
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._servers.append(server)
+        port: int = server.sockets[0].getsockname()[1]
+        return port
 
     def stop(self) -> None:
         """Stop listening; connections end with the loop."""
         for pacer in self._pacers.values():
             pacer.stop()
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
 
     def clear(self) -> None:
         """Begin to count anew."""
@@ -110,6 +138,29 @@ class Upstream:
         return self._pacers[interval_s]
 
 
+def without_stamps(payload: bytes) -> bytes:
+    """`payload` with stamps of zero, as `expected_answer` has them."""
+    return _STAMP.sub(STAMP_MARK + b"0" * STAMP_DIGITS, payload)
+
+
+@functools.cache
+def expected_answer(script: str) -> Expected:
+    """What a client must get for `script`, of all but the endless one."""
+    match script.split("-"):
+        case ["burst"]:
+            events = _burst_events()
+        case ["turn"]:
+            events = _turn_events()
+        case ["slow", _, count]:
+            events = _slow_events(int(count))
+        case _:
+            message = traffic.answer_message()
+            return Expected(traffic.encode(message), 0, message["usage"]["output_tokens"])
+    deltas = sum(event["type"] == "content_block_delta" for event in events)
+    usage = next(event["usage"] for event in events if event["type"] == "message_delta")
+    return Expected(b"".join(map(_event, events)), deltas, usage["output_tokens"])
+
+
 class _Connection(asyncio.Protocol):
     """One connection of a proxy."""
 
@@ -117,6 +168,7 @@ class _Connection(asyncio.Protocol):
         self._upstream = upstream
         self._head = bytearray()
         self._target = ""
+        self._is_posted = False
         self._body: list[bytes] = []
         self._missing_bytes = -1
         self._is_paused = False
@@ -162,11 +214,19 @@ class _Connection(asyncio.Protocol):
 
     def _read_head(self, head: bytes) -> None:
         request_line, _, headers = head.partition(b"\r\n")
-        self._target = request_line.split(b" ")[1].decode("latin-1")
+        method, target, _ = request_line.split(b" ")
+        self._is_posted = method == b"POST"
+        self._target = target.decode("latin-1")
         length = (b"\r\n" + headers.lower()).partition(b"\r\ncontent-length:")[2]
         self._missing_bytes = int(length.partition(b"\r\n")[0] or b"0")
+        if self._is_posted:
+            self._upstream.seen.body_sizes.add(self._missing_bytes)
 
     def _answer(self) -> None:
+        if not self._is_posted:  # The daemon asks for a quota: no client's request.
+            self._body.clear()
+            self._transport.write(self._upstream.json_answer)
+            return
         seen = self._upstream.seen
         seen.requests += 1
         seen.last_target = self._target
@@ -174,9 +234,11 @@ class _Connection(asyncio.Protocol):
             seen.last_body = b"".join(self._body)
         self._body.clear()
         script = self._target.partition("bench=")[2].partition("&")[0]
-        match script.split("-"):
+        match (script or self._upstream.usual_script).split("-"):
             case ["burst"]:
                 self._transport.write(self._upstream.burst_answer)
+            case ["turn"]:
+                self._transport.write(self._upstream.turn_answer)
             case ["endless"]:
                 self._transport.write(_STREAM_HEAD + _opening())
                 self._is_endless = True
@@ -293,10 +355,30 @@ def _opening() -> bytes:
     return _events(traffic.stream_opening())
 
 
-def _burst_answer() -> bytes:
-    delta = _chunk(_event(traffic.stream_delta(" and then the next word")))
-    closing = _events(traffic.stream_closing(BURST_EVENTS))
-    return _STREAM_HEAD + _opening() + delta * BURST_EVENTS + closing + _LAST_CHUNK
+def _burst_events() -> tuple[traffic.Json, ...]:
+    delta = traffic.stream_delta(" and then the next word")
+    return (
+        *traffic.stream_opening(),
+        *(delta for _ in range(BURST_EVENTS)),
+        *traffic.stream_closing(BURST_EVENTS),
+    )
+
+
+def _turn_events() -> tuple[traffic.Json, ...]:
+    return traffic.stream_of_a_turn()
+
+
+def _slow_events(count: int) -> tuple[traffic.Json, ...]:
+    delta = traffic.stream_delta("@" + "0" * STAMP_DIGITS + " stamped")
+    return (
+        *traffic.stream_opening(),
+        *(delta for _ in range(count)),
+        *traffic.stream_closing(count),
+    )
+
+
+def _at_once(events: tuple[traffic.Json, ...]) -> bytes:
+    return _STREAM_HEAD + _events(events) + _LAST_CHUNK
 
 
 def _json_answer() -> bytes:

@@ -67,8 +67,8 @@ class Exchange:
 
     Each outcome is reported to all `listeners`, in their order, and `finish` does so only once.
     A listener that fails is logged, and the next one is called.
-    `encoded` and `body` are there once the request was read, `decision` and `sent_model` once it
-    has a `backend`.
+    `encoded`, `body` and `work_bytes` are there once the request was read, `decision` and
+    `sent_model` once it has a `backend`.
     """
 
     request: web.BaseRequest
@@ -86,6 +86,8 @@ class Exchange:
     encoded: bytes = field(init=False)
     """The body as it came, in the client's content coding."""
     body: RequestBody = field(init=False)
+    work_bytes: int = field(init=False)
+    """How long the body counts as where it is decided what is done in a thread."""
     is_paused: bool = False
     """Whether delegation is paused by the user."""
     session_id: str | None = None

@@ -68,7 +68,13 @@ def join_members(parts: dict[str, Piece]) -> bytes:
 
 def join_items(parts: list[Piece]) -> bytes:
     """A JSON array of `parts`."""
-    return b"[" + b",".join(parts) + b"]"
+    if not parts:
+        return b"[]"
+    # In one go: of a long conversation each concatenation would be another copy.
+    pieces: list[Piece] = [b","] * (2 * len(parts) + 1)
+    pieces[0], pieces[-1] = b"[", b"]"
+    pieces[1::2] = parts
+    return b"".join(pieces)
 
 
 def as_object(value: Piece | None) -> Piece:

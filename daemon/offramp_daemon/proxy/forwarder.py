@@ -14,7 +14,7 @@ from offramp_core.settings import ANTHROPIC, Backend
 from offramp_daemon.messages import transform
 from offramp_daemon.messages.history import thinking
 from offramp_daemon.proxy import answer_reader
-from offramp_daemon.proxy.offload import aside, weight
+from offramp_daemon.proxy.offload import aside
 from offramp_daemon.wire import headers
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Forwarder:
         backend, settings = exchange.decision.backend, exchange.settings
         passed = headers.to_client_backend(exchange.request.raw_headers)
         plain = await aside(
-            weight(exchange.body.raw),
+            exchange.work_bytes,
             transform.for_client_backend,
             exchange.body,
             backend,
@@ -96,7 +96,7 @@ class Forwarder:
         """To another service, with its own key and nothing of the client's."""
         request, decision = exchange.request, exchange.decision
         body = await aside(
-            weight(exchange.body.raw),
+            exchange.work_bytes,
             transform.for_delegate,
             exchange.body,
             decision.backend,
@@ -113,7 +113,7 @@ class Forwarder:
         None where it would be the same once more.
         """
         body = await aside(
-            weight(exchange.body.raw),
+            exchange.work_bytes,
             transform.without_thinking,
             exchange.body,
             exchange.decision.backend,

@@ -21,7 +21,7 @@ from offramp_daemon.proxy.answer_reader import CutStreamError
 from offramp_daemon.proxy.body_memory import BodyMemory
 from offramp_daemon.proxy.failover import Failover
 from offramp_daemon.proxy.forwarder import ERROR_STATUS
-from offramp_daemon.proxy.offload import aside, coded_weight
+from offramp_daemon.proxy.offload import aside, coded_weight, usual_weight, weight
 from offramp_daemon.proxy.streaming import ClientGoneError
 from offramp_daemon.routing import affinity, keep_rules, message_threads, router
 from offramp_daemon.routing.affinity import Conversation
@@ -149,15 +149,8 @@ class ProxyHandler:
 
     async def _route(self, exchange: Exchange) -> None:
         """Look into the body, and decide where the request goes."""
-        request, encoded = exchange.request, exchange.encoded
-        coding = request.headers.get("Content-Encoding", "")
-        exchange.body = body = await aside(
-            coded_weight(encoded, coding),
-            _look_into,
-            encoded,
-            coding,
-            exchange.settings.max_body_bytes,
-        )
+        request = exchange.request
+        exchange.body = body = await self._read(exchange)
         model = body.model
         exchange.model = model
         if model is not None and body.surrogates.taken:
@@ -172,6 +165,23 @@ class ProxyHandler:
             exchange.prompt = request_body.last_prompt(body)
             if exchange.credential is not None:
                 exchange.masked_key = Secret(exchange.credential).masked()
+
+    async def _read(self, exchange: Exchange) -> RequestBody:
+        """Look into the body; one that takes long is looked at in a thread."""
+        encoded = exchange.encoded
+        coding = exchange.request.headers.get("Content-Encoding", "")
+        if coding:
+            cost, limit_bytes = coded_weight(encoded, coding), exchange.settings.max_body_bytes
+            body = await aside(cost, _look_into_coded, encoded, coding, limit_bytes)
+            exchange.work_bytes = weight(body.raw)
+            return body
+        cost = usual_weight(encoded)
+        usual = await aside(cost, request_body.read_usual, encoded)
+        if usual is None:
+            cost = weight(encoded)
+            usual = await aside(cost, _look_closer, encoded)
+        exchange.work_bytes = cost
+        return usual
 
     def _decide(self, exchange: Exchange) -> Decision:
         shared, choose = self._shared, None
@@ -254,13 +264,18 @@ class ProxyHandler:
         return await aside(coded_weight(head, coding), _input_tokens, head, coding)
 
 
-def _look_into(encoded: bytes, coding: str, limit_bytes: int) -> RequestBody:
+def _look_into_coded(encoded: bytes, coding: str, limit_bytes: int) -> RequestBody:
     try:
-        plain = decode_all(encoded, coding, limit_bytes=limit_bytes) if coding else encoded
-        return request_body.read(plain)
+        plain = decode_all(encoded, coding, limit_bytes=limit_bytes)
     except ContentCodingError as error:
         status = _CODING_STATUS.get(error.problem, 400)
         raise RequestFailedError(Failure(status=status, message=f"Offramp: {error}")) from error
+    return request_body.read_usual(plain) or _look_closer(plain)
+
+
+def _look_closer(plain: bytes) -> RequestBody:
+    try:
+        return request_body.read_unusual(plain)
     except request_body.MalformedBodyError as error:
         failure = Failure(status=400, message=f"The request body is not valid JSON: {error}")
         raise RequestFailedError(failure) from error

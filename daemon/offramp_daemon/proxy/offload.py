@@ -14,7 +14,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from offramp_daemon.messages.request_body import count_openings
+from offramp_daemon.messages.request_body import count_bytes, count_openings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,13 +38,22 @@ _THREADS = 2
 
 def weight(body: bytes) -> int:
     """The length of `body` for `aside`; one full of objects, lists or escapes counts for more."""
-    length = len(body)
-    if _SMALL_BYTES < length <= LARGE_BYTES:
-        length += _OBJECT_BYTES * count_openings(body, b"{")
-        length += _LIST_BYTES * count_openings(body, b"[")
-    if _SMALL_BYTES < length <= LARGE_BYTES:
+    length = usual_weight(body)
+    if len(body) > _SMALL_BYTES and length <= LARGE_BYTES:
         length += _ESCAPE_BYTES * len(_ESCAPE.findall(body))
     return length
+
+
+def usual_weight(body: bytes) -> int:
+    """The same for a body whose escapes nobody looks at: there are no lone surrogates in it."""
+    length = len(body)
+    if not _SMALL_BYTES < length <= LARGE_BYTES:
+        return length
+    most = length + _OBJECT_BYTES * count_bytes(body, b"{") + _LIST_BYTES * count_bytes(body, b"[")
+    if most <= LARGE_BYTES:  # as nearly always: those within texts need not be told apart
+        return most
+    length += _OBJECT_BYTES * count_openings(body, b"{")
+    return length + _LIST_BYTES * count_openings(body, b"[")
 
 
 def coded_weight(body: bytes, content_encoding: str) -> int:

@@ -492,6 +492,37 @@ def test_only_the_messages_with_faults_change_their_bytes():
     assert '"n":1e400' in sent
 
 
+@BOTH
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_answer_that_loses_its_thinking_keeps_the_bytes_of_its_other_blocks(service, place):
+    signature = ANTHROPIC_SIGNATURE if service == "zai" else ZAI_SIGNATURE
+    blocks = ['{"type":"text", "text":"\\u0041 \\ud83d"}', '{"text" : "b","type":"text"}']
+    blocks.insert(place, json.dumps(thought(signature)))
+    answer = f'{{"content": [{" , ".join(blocks)}],"role":"assistant"}}'
+    turns = ('{"role":"user","content":"a"}', answer, '{"role":"user","content":"c"}')
+    raw = f'{{"model":"m","max_tokens":9,"messages":[{",".join(turns)}]}}'
+    body = read(raw.encode())
+    if service == "claude":
+        sent = transform.for_client_backend(body, ANTHROPIC_BACKEND)
+    else:
+        sent = transform.for_delegate(body, ZAI_BACKEND)
+    del blocks[place]
+    assert f'{{"role":"assistant","content":[{",".join(blocks)}]}}'.encode() in sent
+
+
+@BOTH
+def test_field_beside_a_cut_goes_to_claude_and_stays_away_from_the_delegate(service):
+    signature = ANTHROPIC_SIGNATURE if service == "zai" else ZAI_SIGNATURE
+    answer = {**assistant(thought(signature), text("b")), "later": 1}
+    body = read(ask("m", messages=[user("a"), answer, user("c")]))
+    if service == "claude":
+        sent = transform.for_client_backend(body, ANTHROPIC_BACKEND)
+        assert json.loads(sent)["messages"][1] == {**assistant(text("b")), "later": 1}
+    else:
+        sent = transform.for_delegate(body, ZAI_BACKEND)
+        assert json.loads(sent)["messages"][1] == assistant(text("b"))
+
+
 def test_gateway_that_takes_system_items_keeps_those_that_a_cut_did_not_move():
     gateway = backend("zai", system_role_in_messages=True, accept_blocks="all", accept_fields="all")
     search = [

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from request_bodies import (
     ask,
     assistant,
@@ -204,6 +205,39 @@ def test_reading_anything_raises_nothing_but_malformed(raw):
     assert body.raw is raw
     body.system_texts()
     request_body.last_prompt(body)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        rb'{"model":"m","x":"\ud83d"}',
+        b'\xef\xbb\xbf{"model":"m"}',
+        '{"model":"m"}'.encode("utf-16"),
+    ],
+    ids=["half a character", "byte order mark", "UTF-16"],
+)
+def test_unusual_body_is_left_to_the_closer_look(raw):
+    assert request_body.read_usual(raw) is None
+    assert request_body.read_unusual(raw).model == "m"
+
+
+@unhurried
+@given(raw_bodies)
+def test_usual_and_unusual_bodies_are_read_as_any_are(raw):
+    try:
+        expected = request_body.read(raw)
+    except MalformedBodyError:
+        assert request_body.read_usual(raw) is None
+        return
+    found = request_body.read_usual(raw) or request_body.read_unusual(raw)
+    assert found.view == expected.view
+    assert (found.raw, found.source) == (expected.raw, expected.source)
+
+
+@unhurried
+@given(st.binary(max_size=400), st.sampled_from([b"{", b"[", b","]))
+def test_bytes_are_counted_one_by_one(raw, byte):
+    assert request_body.count_bytes(raw, byte) == raw.count(byte)
 
 
 @unhurried

@@ -7,7 +7,14 @@ import threading
 
 import pytest
 
-from offramp_daemon.proxy.offload import CODED, LARGE_BYTES, aside, coded_weight, weight
+from offramp_daemon.proxy.offload import (
+    CODED,
+    LARGE_BYTES,
+    aside,
+    coded_weight,
+    usual_weight,
+    weight,
+)
 
 WAYS_INTO_THREADS = [
     (coded_weight(b"x", "gzip"), True),
@@ -24,6 +31,14 @@ WAYS_INTO_THREADS = [
     (weight(rb"\ud83d" * 50_000), True),
     (weight(rb"\uD83D" * 50_000), True),
     (weight(rb"\u00e4" * 50_000), False),
+    (usual_weight(b"x" * (LARGE_BYTES + 1)), True),
+    (usual_weight(b"{}," * 5000), True),
+    (usual_weight(b"{}," * 1000), False),
+    (usual_weight(b"[]," * 50_000), True),
+    (usual_weight(rb"if (x) {\n" * 50_000), False),
+    (usual_weight(rb"if (x) {\n" * 50_000 + b"{}," * 5000), True),
+    (usual_weight(rb"a = [\n" * 50_000), False),
+    (usual_weight(rb"\ud83d\ude00" * 50_000), False),
 ]
 
 

@@ -16,6 +16,7 @@ from offramp_daemon.messages.history.message_edit import (
     kind_of,
     text_block,
 )
+from offramp_daemon.messages.history.thinking import THINKING
 
 if TYPE_CHECKING:
     from offramp_daemon.messages.history.history_survey import Repairs
@@ -132,9 +133,10 @@ class HistoryWriter:
         pieces = json_splice.items(messages)
         changes = self._repairs.changes
         if isinstance(self._cleaner, AsTheyCame) and self._repairs.are_in_place(body.messages):
-            for index in changes:
-                turn = self._taken_apart(body.messages[index], pieces[index], changes[index])
-                pieces[index] = turn.json()
+            for index, change in changes.items():
+                message, piece = body.messages[index], pieces[index]
+                cut = _without_thinking(message, piece, change)
+                pieces[index] = cut or self._taken_apart(message, piece, change).json()
             return json_splice.join_items(pieces)
         for index, (message, piece) in enumerate(zip(body.messages, pieces, strict=True)):
             change = changes.get(index)
@@ -159,8 +161,9 @@ class HistoryWriter:
             self._before_answer()
         elif self._reminders:
             change = change or Change()
-        if change is None and self._cleaner.is_clean(piece):
-            self._append(piece, message.role)
+        fit = piece if change is None else _without_thinking(message, piece, change)
+        if fit is not None and self._cleaner.is_clean(fit):
+            self._append(fit, message.role)
             return
         turn = self._taken_apart(message, piece, change)
         if turn.role == "user":
@@ -253,6 +256,23 @@ class HistoryWriter:
         self._place_carried()
         if not self._turns and not was_empty:
             self._add_user_turn([PLACEHOLDER])
+
+
+def _without_thinking(message: Message, piece: Piece, change: Change) -> Piece | None:
+    """`piece` without the thinking of another service; None if something else has to change.
+
+    It is what taking it apart comes to, in a fraction of the time: in a long conversation nearly
+    every answer has such a block.
+    """
+    if message.role != "assistant" or not change.only_cuts():
+        return None
+    seen, gone = message.blocks, change.foreign
+    if len(gone) == len(seen) or any(seen[number].type not in THINKING for number in gone):
+        return None
+    parts = json_splice.members(piece)
+    blocks = json_splice.items(parts.pop("content"))
+    kept = [block for number, block in enumerate(blocks) if number not in gone]
+    return _message({**parts, "content": json_splice.join_items(kept)})
 
 
 def _reminder(texts: list[bytes]) -> Piece | None:

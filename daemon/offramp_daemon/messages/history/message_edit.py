@@ -48,6 +48,11 @@ class Change:
     trims: bool = False
     """Whether the white space at its end goes."""
 
+    def only_cuts(self) -> bool:
+        """Return whether blocks of another service go, and nothing else happens."""
+        is_more = self.added or self.joins or self.trims or self.edited()
+        return bool(self.foreign) and not is_more
+
     def edited(self) -> set[int]:
         """Return the places of all blocks that change or go, but for foreign ones."""
         return {*self.dropped, *self.opened, *self.refilled, *self.members, *self.inputs}
