@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import platform
+import resource
 import signal
 import socket
 import subprocess
@@ -281,3 +283,32 @@ def test_process_that_is_ended_for_hanging_says_where_and_leaves_no_image(tmp_pa
     assert done.returncode == -signal.SIGABRT
     assert "hang_here" in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+_PAGE_FAULTS = """
+import resource
+from offramp_daemon.server import lifecycle
+
+def take_some_bodies():
+    return len([b"x" * 2**20 for _ in range(6)])
+
+lifecycle.tune_interpreter()
+take_some_bodies()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    take_some_bodies()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators have other habits")
+def test_memory_of_one_large_body_serves_the_next_one():
+    run = subprocess.run(
+        [sys.executable, "-c", _PAGE_FAULTS],
+        env={"PYTHONPATH": SOURCES},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    pages = 20 * 6 * 2**20 // resource.getpagesize()
+    assert int(run.stdout) < pages / 10

@@ -19,6 +19,8 @@ from offramp_daemon.messages.history.message_edit import (
 from offramp_daemon.messages.history.thinking import THINKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from offramp_daemon.messages.history.history_survey import Repairs
     from offramp_daemon.messages.history.message_edit import Block
     from offramp_daemon.messages.json_splice import Piece
@@ -133,11 +135,7 @@ class HistoryWriter:
         pieces = json_splice.items(messages)
         changes = self._repairs.changes
         if isinstance(self._cleaner, AsTheyCame) and self._repairs.are_in_place(body.messages):
-            for index, change in changes.items():
-                message, piece = body.messages[index], pieces[index]
-                cut = _without_thinking(message, piece, change)
-                pieces[index] = cut or self._taken_apart(message, piece, change).json()
-            return json_splice.join_items(pieces)
+            return self._write_in_place(body.messages, pieces)
         for index, (message, piece) in enumerate(zip(body.messages, pieces, strict=True)):
             change = changes.get(index)
             if message.role in _TURNS or not (self._cleaner.folds or message.role == "system"):
@@ -155,6 +153,14 @@ class HistoryWriter:
         self._end(was_empty=not pieces)
         written = [turn.json() if isinstance(turn, _Turn) else turn for turn in self._turns]
         return messages if written == pieces else json_splice.join_items(written)
+
+    def _write_in_place(self, messages: Sequence[Message], pieces: list[Piece]) -> bytes:
+        """Write the messages that change where they stand; the others stay as they are."""
+        for index, change in self._repairs.changes.items():
+            message, piece = messages[index], pieces[index]
+            cut = _without_thinking(message, piece, change)
+            pieces[index] = cut or self._taken_apart(message, piece, change).json()
+        return json_splice.join_items(pieces)
 
     def _turn(self, message: Message, piece: Piece, change: Change | None) -> None:
         if message.role != "user":
