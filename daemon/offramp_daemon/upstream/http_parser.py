@@ -210,8 +210,8 @@ class AnswerParser:
             self.early.append(head)
             self._parser = self._begin()
             return
-        self.head = head
         self._frame(head)
+        self.head = head
 
     def _frame(self, head: Head) -> None:
         """Find out where the body ends, and whether the connection outlives it."""
