@@ -245,3 +245,33 @@ def test_tunnel_begins_behind_the_head(raw, is_tunnel):
     assert parser.is_complete
     assert parser.is_reusable is is_tunnel
     assert not parser.is_overrun
+
+
+@given(
+    st.integers(0, len(RECORDED)),
+    st.integers(0, 8),
+    st.one_of(st.binary(max_size=8), st.sampled_from([b"\r\n", b"\r\n\r\n", b"0", b" ", b"\n"])),
+    st.sets(st.integers(1, len(RECORDED)), max_size=3),
+    st.sampled_from(["GET", "HEAD", "CONNECT"]),
+)
+def test_whatever_comes_is_an_answer_or_refused(place, removed, put, cuts, method):
+    raw = RECORDED[:place] + put + RECORDED[place + removed :]
+    borders = [0, *sorted(cuts), len(raw)]
+    parser = AnswerParser(method)
+    whole = AnswerParser(method)
+    results = []
+    for each, pieces in (
+        (parser, [raw[a:b] for a, b in itertools.pairwise(borders) if a < b]),
+        (whole, [raw]),
+    ):
+        body, is_refused = b"", False
+        for piece in pieces:
+            try:
+                each.feed(piece)
+            except BadAnswerError:
+                is_refused = True
+            body += each.take()
+            if is_refused:
+                break
+        results.append((body, is_refused, each.is_complete, each.head is None))
+    assert results[0] == results[1]  # wherever it is cut
