@@ -157,6 +157,15 @@ def test_informational_answer_does_not_take_the_answers_place(status):
     assert parser.is_complete
 
 
+def test_informational_answers_without_end_do_not_fill_the_memory():
+    parser = AnswerParser("GET")
+    for _ in range(10_000):
+        parser.feed(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+    parser.feed(OK + b"Content-Length: 0\r\n\r\n")
+    assert head_of(parser).status == 200
+    assert len(parser.early) < 100
+
+
 @pytest.mark.parametrize(
     ("raw", "method"),
     [
