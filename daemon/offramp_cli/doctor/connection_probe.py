@@ -17,17 +17,20 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from offramp_cli.doctor import certificate_issuer, proxy_lookup
 from offramp_core.outbound_proxy import BadProxyError
-from offramp_daemon.upstream import socks
+from offramp_daemon.upstream import request_head, socks
 from offramp_daemon.upstream import tls as trust
+from offramp_daemon.upstream.connection import Connection
+from offramp_daemon.upstream.dialer import PROXY_LOGIN
+from offramp_daemon.upstream.errors import BadAnswerError, DisconnectedError
 from offramp_daemon.upstream.socks import SocksError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from urllib.parse import SplitResult
 
     from offramp_core.outbound_proxy import OutboundProxy
@@ -37,7 +40,6 @@ Method = Literal["GET", "HEAD"]
 
 LIMIT_S = 6.0
 _PER_ADDRESS_S = 2.5
-_HEAD_LIMIT_BYTES = 64 * 1024
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -78,16 +80,16 @@ class _EndError(Exception):
         self.is_short_of_proxy = is_short_of_proxy
 
 
-@dataclass(frozen=True, slots=True)
-class _Connection:
-    """An open connection."""
+class _Way:
+    """An open connection, through TLS once it is secured."""
 
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
+    def __init__(self, connection: Connection, transport: asyncio.Transport) -> None:
+        self.connection = connection
+        self.transport = transport
 
     def close(self) -> None:
         """Close at once: an orderly end of TLS would wait for the other side."""
-        self.writer.transport.abort()
+        self.transport.abort()
 
 
 def probe(
@@ -176,62 +178,58 @@ async def _go(
 async def _ask(
     trace: ConnectionTrace, proxy: OutboundProxy | None, method: Method, target: str
 ) -> None:
-    context = trust.client_context()
-    connection = await _connect(trace, proxy, context)
+    way = await _connect(trace, proxy, trust.client_context())
     try:
-        _note_certificate(trace, connection)
+        _note_certificate(trace, way)
         backend = urlsplit(trace.base_url)
-        lines = [f"Host: {backend.netloc}", "Accept: */*", "Connection: close"]
+        headers = [("Accept", "*/*"), ("Connection", "close")]
         whole = f"{backend.path}{target}"
         if proxy is not None and not proxy.is_socks and backend.scheme == "http":
             whole = trace.base_url + target
-            lines += _login_lines(proxy)
-        trace.status, trace.headers = await _exchange(
-            connection, f"{method} {whole}", lines, "http"
-        )
+            headers += _login(proxy)
+        head = request_head.write(method, whole, backend.netloc, headers, 0)
+        trace.status, trace.headers = await _exchange(way, method, head, "http")
         trace.skew_s = _skew_s(trace.headers.get("date", ""))
     finally:
-        connection.close()
+        way.close()
 
 
 async def _connect(
     trace: ConnectionTrace, proxy: OutboundProxy | None, context: ssl.SSLContext
-) -> _Connection:
+) -> _Way:
     """A connection to the backend, with TLS where its address wants that."""
     backend = urlsplit(trace.base_url)
     port = backend.port or _DEFAULT_PORTS[backend.scheme]
     if proxy is None:
-        connection = await _open(trace, port, "connect")
+        way = await _open(trace, port, "connect")
     elif proxy.is_socks:
-        connection = await _open_tunnel(proxy, backend.hostname or "", port)
+        way = await _open_tunnel(proxy, backend.hostname or "", port)
     else:
-        connection = await _open(trace, proxy.port, "proxy")
+        way = await _open(trace, proxy.port, "proxy")
     try:
         if proxy is not None and proxy.scheme == "https":
-            await _secure(connection, trust.client_context(), proxy.host, "proxy")
+            await _secure(way, trust.client_context(), proxy.host, "proxy")
         if proxy is not None and not proxy.is_socks and backend.scheme == "https":
-            await _ask_for_tunnel(connection, backend, proxy)
+            await _ask_for_tunnel(way, backend, proxy)
         if backend.scheme == "https":
-            await _secure(connection, context, backend.hostname or "", "certificate")
+            await _secure(way, context, backend.hostname or "", "certificate")
     except BaseException:
-        connection.close()
+        way.close()
         raise
-    return connection
+    return way
 
 
-async def _open(trace: ConnectionTrace, port: int, stage: Stage) -> _Connection:
+async def _open(trace: ConnectionTrace, port: int, stage: Stage) -> _Way:
     why = ""
     trace.unanswered.clear()
     for address in trace.addresses:
         try:
             async with asyncio.timeout(_PER_ADDRESS_S):
-                streams = await asyncio.open_connection(address, port, limit=_HEAD_LIMIT_BYTES)
+                return await _attach(host=address, port=port)
         except TimeoutError:
             why = "no answer"
         except OSError as error:
             why = _strerror(error)
-        else:
-            return _Connection(*streams)
         trace.unanswered.append(address)
     raise _EndError(
         stage,
@@ -240,64 +238,65 @@ async def _open(trace: ConnectionTrace, port: int, stage: Stage) -> _Connection:
     )
 
 
-async def _open_tunnel(proxy: OutboundProxy, host: str, port: int) -> _Connection:
+async def _open_tunnel(proxy: OutboundProxy, host: str, port: int) -> _Way:
     try:
         tunnel = await socks.open_tunnel(proxy, host, port)
     except SocksError as error:
         raise _EndError("proxy", str(error), is_short_of_proxy=error.is_unreachable) from error
-    return _Connection(*await asyncio.open_connection(sock=tunnel, limit=_HEAD_LIMIT_BYTES))
+    return await _attach(sock=tunnel)
 
 
-async def _secure(
-    connection: _Connection, context: ssl.SSLContext, host: str, stage: Stage
-) -> None:
+async def _attach(**where: Any) -> _Way:
+    connection = Connection()
+    transport, _ = await asyncio.get_running_loop().create_connection(lambda: connection, **where)
+    return _Way(connection, transport)
+
+
+async def _secure(way: _Way, context: ssl.SSLContext, host: str, stage: Stage) -> None:
+    broken: Stage = "proxy" if stage == "proxy" else "tls"
     try:
-        await connection.writer.start_tls(context, server_hostname=host)
+        secured = await asyncio.get_running_loop().start_tls(
+            way.connection.detach(), way.connection, context, server_hostname=host
+        )
     except ssl.SSLCertVerificationError as error:
         raise _EndError(stage, error.verify_message.rstrip(".")) from error
     except ssl.SSLError as error:
-        why = (error.reason or "no TLS").replace("_", " ").lower()
-        raise _EndError("proxy" if stage == "proxy" else "tls", why) from error
+        raise _EndError(broken, (error.reason or "no TLS").replace("_", " ").lower()) from error
     except OSError as error:
-        raise _EndError("proxy" if stage == "proxy" else "tls", _strerror(error)) from error
+        raise _EndError(broken, _strerror(error)) from error
+    except DisconnectedError as error:
+        raise _EndError(broken, "the connection was closed") from error
+    if secured is None:
+        raise _EndError(broken, "the connection was closed")
+    way.connection.connection_made(secured)
+    way.transport = secured
 
 
-async def _ask_for_tunnel(
-    connection: _Connection, backend: SplitResult, proxy: OutboundProxy
-) -> None:
+async def _ask_for_tunnel(way: _Way, backend: SplitResult, proxy: OutboundProxy) -> None:
     port = backend.port or _DEFAULT_PORTS[backend.scheme]
     host = f"[{backend.hostname}]" if ":" in (backend.hostname or "") else backend.hostname
-    lines = [f"Host: {host}:{port}", *_login_lines(proxy)]
-    status, _ = await _exchange(connection, f"CONNECT {host}:{port}", lines, "proxy")
-    if status != HTTPStatus.OK:
+    name = f"{host}:{port}"
+    head = request_head.write("CONNECT", name, name, _login(proxy), 0)
+    status, _ = await _exchange(way, "CONNECT", head, "proxy")
+    if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         raise _EndError("proxy", f"it refused with status {status}")
 
 
 async def _exchange(
-    connection: _Connection, request: str, lines: Sequence[str], stage: Stage
+    way: _Way, method: str, head: bytes, stage: Stage
 ) -> tuple[int, dict[str, str]]:
     """Send a request without a body; the status and the headers of what comes back."""
-    head = "\r\n".join((f"{request} HTTP/1.1", *lines, "", ""))
     try:
-        connection.writer.write(head.encode())
-        await connection.writer.drain()
-        answer = (await connection.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-    except asyncio.IncompleteReadError as error:
+        answer = await way.connection.ask(method, head)
+    except DisconnectedError as error:
         raise _EndError(stage, "the connection was closed without an answer") from error
-    except asyncio.LimitOverrunError as error:
+    except BadAnswerError as error:
         raise _EndError(stage, "what came is no HTTP answer") from error
-    except OSError as error:
-        raise _EndError(stage, _strerror(error)) from error
-    first, *rest = answer.split("\r\n")
-    version, _, status = first.partition(" ")
-    if not version.startswith("HTTP/1.") or not status[:3].isdecimal():
-        raise _EndError(stage, "what came is no HTTP answer")
-    pairs = (line.partition(":") for line in rest)
-    return int(status[:3]), {name.strip().lower(): value.strip() for name, _, value in pairs}
+    return answer.status, {name.lower(): value for name, value in answer.headers.items()}
 
 
-def _note_certificate(trace: ConnectionTrace, connection: _Connection) -> None:
-    tls = connection.writer.get_extra_info("ssl_object")
+def _note_certificate(trace: ConnectionTrace, way: _Way) -> None:
+    tls = way.transport.get_extra_info("ssl_object")
     if tls is None:
         return
     trace.tls = tls.version()
@@ -313,16 +312,16 @@ async def _untrusted_issuer(trace: ConnectionTrace, proxy: OutboundProxy | None)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     try:
-        connection = await _connect(trace, proxy, context)
+        way = await _connect(trace, proxy, context)
     except _EndError:
         return None
-    with contextlib.closing(connection):
-        tls = connection.writer.get_extra_info("ssl_object")
+    with contextlib.closing(way):
+        tls = way.transport.get_extra_info("ssl_object")
         return certificate_issuer.issuer_of(tls.getpeercert(binary_form=True) or b"")
 
 
-def _login_lines(proxy: OutboundProxy) -> list[str]:
-    return [] if proxy.login is None else [f"Proxy-Authorization: {proxy.login}"]
+def _login(proxy: OutboundProxy) -> list[tuple[str, str]]:
+    return [] if proxy.login is None else [(PROXY_LOGIN, proxy.login)]
 
 
 def _skew_s(date: str) -> float | None:

@@ -29,6 +29,8 @@ _SWITCHING_PROTOCOLS = 101
 _LEAST_STATUS = 100
 _FINAL_STATUS = 200
 _WITHOUT_BODY = frozenset({204, 304})
+_MOST_EARLY = 32
+"""More informational answers than any service sends are read and forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,11 +209,12 @@ class AnswerParser:
             raise BadAnswerError(f"HTTP/{version} with status {status} was not asked for")
         head = Head(status, self._reason, version, tuple(self._headers))
         if status < _FINAL_STATUS:
-            self.early.append(head)
+            if len(self.early) < _MOST_EARLY:
+                self.early.append(head)
             self._parser = self._begin()
             return
-        self.head = head
         self._frame(head)
+        self.head = head
 
     def _frame(self, head: Head) -> None:
         """Find out where the body ends, and whether the connection outlives it."""

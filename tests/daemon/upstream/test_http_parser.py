@@ -33,6 +33,11 @@ def read(
     return parser, body
 
 
+def feed_all(parser: AnswerParser, pieces: list[bytes]) -> None:
+    for piece in pieces:
+        parser.feed(piece)
+
+
 def head_of(parser: AnswerParser):
     assert parser.head is not None
     return parser.head
@@ -112,8 +117,11 @@ def test_answer_is_the_same_byte_by_byte():
 @pytest.mark.parametrize("is_split", [False, True])
 def test_what_breaks_the_rules_is_refused(raw, is_split):
     pieces = [raw[n : n + 1] for n in range(len(raw))] if is_split else [raw]
+    parser = AnswerParser("GET")
     with pytest.raises(BadAnswerError):
-        read(*pieces)
+        feed_all(parser, pieces)
+    if not raw.startswith(CHUNKED):
+        assert parser.head is None  # so that nobody takes it for an answer
 
 
 def test_body_before_the_broken_chunk_is_kept():
@@ -147,6 +155,15 @@ def test_informational_answer_does_not_take_the_answers_place(status):
     assert (head_of(parser).status, body) == (200, b"ok")
     assert [each.status for each in parser.early] == [status] * 3
     assert parser.is_complete
+
+
+def test_informational_answers_without_end_do_not_fill_the_memory():
+    parser = AnswerParser("GET")
+    for _ in range(10_000):
+        parser.feed(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+    parser.feed(OK + b"Content-Length: 0\r\n\r\n")
+    assert head_of(parser).status == 200
+    assert len(parser.early) < 100
 
 
 @pytest.mark.parametrize(
@@ -237,3 +254,33 @@ def test_tunnel_begins_behind_the_head(raw, is_tunnel):
     assert parser.is_complete
     assert parser.is_reusable is is_tunnel
     assert not parser.is_overrun
+
+
+@given(
+    st.integers(0, len(RECORDED)),
+    st.integers(0, 8),
+    st.one_of(st.binary(max_size=8), st.sampled_from([b"\r\n", b"\r\n\r\n", b"0", b" ", b"\n"])),
+    st.sets(st.integers(1, len(RECORDED)), max_size=3),
+    st.sampled_from(["GET", "HEAD", "CONNECT"]),
+)
+def test_whatever_comes_is_an_answer_or_refused(place, removed, put, cuts, method):
+    raw = RECORDED[:place] + put + RECORDED[place + removed :]
+    borders = [0, *sorted(cuts), len(raw)]
+    parser = AnswerParser(method)
+    whole = AnswerParser(method)
+    results = []
+    for each, pieces in (
+        (parser, [raw[a:b] for a, b in itertools.pairwise(borders) if a < b]),
+        (whole, [raw]),
+    ):
+        body, is_refused = b"", False
+        for piece in pieces:
+            try:
+                each.feed(piece)
+            except BadAnswerError:
+                is_refused = True
+            body += each.take()
+            if is_refused:
+                break
+        results.append((body, is_refused, each.is_complete, each.head is None))
+    assert results[0] == results[1]  # wherever it is cut
