@@ -32,6 +32,12 @@ export QT_SCALE_FACTOR=2 LC_ALL=C.UTF-8 TZ="${TZ:-Europe/Berlin}"
 daemon=$!
 trap 'kill "$daemon" 2>/dev/null || true; wait "$daemon" 2>/dev/null || true; rm -rf "$home"' EXIT INT TERM
 
+tries=0  # without a daemon there is no forecast to draw
+until "$python" -m offramp_cli status --demo >/dev/null 2>&1 || [ "$tries" -ge 60 ]; do
+    tries=$((tries + 1))
+    sleep 1
+done
+
 mkdir -p "$folder"
 for theme in light dark; do
     "$python" -m offramp_cli charts --demo --theme "$theme" --size 1280x800 \
