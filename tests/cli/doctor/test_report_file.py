@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import os
+import resource
+import signal
 import stat
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -126,6 +129,14 @@ LAUNCHCTL = f"""gui/501/local.offramp.daemon = {{
 \t\tMY_OWN => {SECRETS["launchd"]}
 \t\tMY_LINES => first
 {SECRETS["launchd"]} second line
+\t\tMY_JSON => {{
+  "url": "{SECRETS["launchd"]}"
+}}
+  {SECRETS["launchd"]}
+\t\tMY_TABS => {{
+\t}}
+\t\tMY_LAST => {SECRETS["launchd"]}
+\t\tmy.odd-name => {SECRETS["launchd"]}
 \t}}
 \tdefault environment = {{
 \t\tPATH => /usr/bin:/bin
@@ -272,6 +283,44 @@ def test_what_is_there_is_never_overwritten(home: Path, tmp_path: Path, kind: st
         wanted.symlink_to(other)
     assert write(home, wanted) == tmp_path / "mine-2.txt"
     assert not other.exists() or other.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "name", ["none/report.txt", f"{'n' * 300}.txt", "file/report.txt", "loop/report.txt"]
+)
+def test_place_that_no_file_can_be_at_is_said(home: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(OfframpError, match="can't be written") as caught:
+        write(home, tmp_path / name)
+    assert "--report FILE" in caught.value.hint
+
+
+def test_folder_that_this_user_may_not_enter_is_said(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, *_arguments: object, **_options: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    # Root may enter every folder.
+    monkeypatch.setattr(type(tmp_path), "is_dir", refuse)
+    with pytest.raises(OfframpError, match="can't be written"):
+        write(home, tmp_path / "report.txt")
+
+
+def test_nothing_is_left_of_a_report_for_which_the_disk_has_no_room(
+    home: Path, tmp_path: Path
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, before[1]))
+    try:
+        with pytest.raises(OfframpError, match="can't be written"):
+            write(home, tmp_path / "report.txt")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert not (tmp_path / "report.txt").exists()
 
 
 def test_place_that_can_not_be_written_to_is_said(home: Path, tmp_path: Path) -> None:
