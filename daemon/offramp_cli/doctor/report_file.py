@@ -45,6 +45,11 @@ _LOG_BYTES = 64 * 1024
 _JOURNAL_LINES = "60"
 _PRIVATE_FILE = 0o600
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
+_ARGUMENT = re.compile(
+    r"((?<![\w-])--?(?:[\w-]*(?:key|token|secret|passw\w*|auth)|u|user|proxy-user)[ \t]+)(?!-)\S+",
+    re.IGNORECASE,
+)
+"""A command's argument with a secret behind it, as a manager that lists processes shows it."""
 _SHOWN_VARIABLES = re.compile(r"PATH|XPC_\w+|OFFRAMP_HOME|CLAUDE_CONFIG_DIR|XDG_\w+")
 """Of the variables that launchd lists, those whose values matter; of the others only the name."""
 
@@ -77,7 +82,8 @@ class Report:
 
     def _fit(self, text: str) -> str:
         """`text` without secrets, with `~` for the home folder, and harmless to a terminal."""
-        text = _MAIL.sub(MASK, _from_home(self.redactor.redact(text), self.context.home))
+        text = _ARGUMENT.sub(rf"\1{MASK}", self.redactor.redact(text))
+        text = _MAIL.sub(MASK, _from_home(text, self.context.home))
         return "".join(each if each.isprintable() or each in "\n\t" else "?" for each in text)
 
     def _versions(self) -> str:

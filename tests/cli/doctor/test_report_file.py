@@ -47,7 +47,10 @@ SECRETS = {
     "launchd": "planted-with-launchctl-setenv",
     "mail": "jane.doe@corp.example",
     "long": "planted\nover two lines",
+    "short password": "hvn7",
+    "short key": "kk77",
 }
+ARGUMENTS = ("planted-behind-an-argument", "dave:planted-behind-u")
 
 
 def plant(home: Path) -> None:
@@ -58,6 +61,7 @@ def plant(home: Path) -> None:
         f'port = 3055\nclient_token = "{SECRETS["client token"]}"\n'
         f'[backend.corp]\nbase_url = "https://corp.example"\nauth = "x-api-key"\n'
         f'key = """{SECRETS["backend"]}"""\n'
+        f'[backend.lab]\nbase_url = "https://lab.example"\nkey = "{SECRETS["short key"]}"\n'
     )
     (config / ".env").write_text(
         f"ZAI_API_KEY={SECRETS['zai']}\nDB_PASSWORD='{ODD}'\n"
@@ -78,6 +82,8 @@ def plant(home: Path) -> None:
 VARIABLES = {
     "ALL_PROXY": "socks5://me:p%40ss%2Fw0rd%231@127.0.0.1:9",
     "DEPLOY_PASSWORD": SECRETS["long"],
+    "PG_PASS": SECRETS["short password"],
+    "ASK_PASSWORD": "true",
 }
 
 
@@ -89,6 +95,7 @@ def assert_is_clean(text: str) -> None:
     for what, secret in SECRETS.items():
         for spelling in spellings(secret):
             assert spelling not in text, what
+    assert not any(argument in text for argument in ARGUMENTS)
     assert "p%40ss" not in text
     assert "w0rd" not in text
 
@@ -104,6 +111,7 @@ def everything(home: Path) -> str:
             *(json.dumps({"said": secret}) for secret in quoted),
             f"http://{login}@p.example:8080 and {login}@p.example and {VARIABLES['ALL_PROXY']}",
             f"Proxy login {basic}",
+            f"1 offramp --token {ARGUMENTS[0]} -api-key  {ARGUMENTS[0]} -u {ARGUMENTS[1]} --true",
             f"{home}/config/config.toml and {home}2/other",
         ]
     )
@@ -181,7 +189,14 @@ def test_no_secret_of_any_source_is_in_the_report(home: Path, platform: str) -> 
     assert_is_clean(text)
     assert str(home) + "/" not in text
     assert f"{home}2/other" in text
-    for part in ("~/diagnostics/daemon.log", "launchd.log", "tray.log", "G\n", "MY_LINES"):
+    for part in (
+        "~/diagnostics/daemon.log",
+        "launchd.log",
+        "tray.log",
+        "G\n",
+        "MY_LINES",
+        "--true",
+    ):
         assert part in text
 
 
@@ -206,7 +221,7 @@ def test_what_helps_is_in_the_report(home: Path) -> None:
         "client_token = ***  (file)",
         "backend.corp.key = ***  (file)",
         "ok       port  Good.",
-        "ALL_PROXY DEPLOY_PASSWORD",
+        "ALL_PROXY ASK_PASSWORD DEPLOY_PASSWORD",
         "active (running)\nsome error",
     ):
         assert part in text
