@@ -28,7 +28,10 @@ _COMMANDS = {
         "offramp_cli.doctor.command",
         "Look at each link of the chain, and name the cure.",
     ),
-    "install": ("offramp_cli.service.install", "Have the daemon run from login on; mend, upgrade."),
+    "install": (
+        "offramp_cli.service.install",
+        "Have the daemon run from login on; repair, upgrade.",
+    ),
     "key": ("offramp_cli.config.key", "Store, show or delete the key of a backend."),
     "logs": ("offramp_cli.reports.logs", "Show the latest requests, or follow them as they come."),
     "pause": (
@@ -85,9 +88,9 @@ class _LazyGroup(click.Group):
 def _offramp() -> None:
     """Keep Opus on your Claude plan; send Sonnet and Haiku to Z.ai's GLM models.
 
-    Start with `offramp demo`, which needs no key. For real use, store your Z.ai key
-    (`offramp key set`), run `offramp serve` and, once, `offramp connect`, which points Claude Code
-    at it.
+    Start with `offramp demo`, which needs no key. For real use, type `offramp install`: it asks
+    for all it needs. In a terminal only: store your Z.ai key (`offramp key set`), run `offramp
+    serve` and, once, `offramp connect`, which points Claude Code at it.
     """
 
 

@@ -136,6 +136,11 @@ def client_base_url(*, host: str, port: int) -> str:
     return f"http://{host}:{port}"
 
 
+def claude_code_line(base_url: str, *, has_token: bool) -> str:
+    """What to type for Claude Code to use `base_url`; with a token, the address is not enough."""
+    return "offramp connect" if has_token else f"export ANTHROPIC_BASE_URL={base_url}"
+
+
 def _is_port(text: str) -> bool:
     return re.fullmatch("[0-9]{1,5}", text) is not None and 1 <= int(text) <= _HIGHEST_PORT
 

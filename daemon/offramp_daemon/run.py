@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from offramp_core import __version__, crash_report
-from offramp_core.addresses import client_base_url
+from offramp_core.addresses import claude_code_line, client_base_url
 from offramp_core.errors import OfframpError
 from offramp_core.redaction import Redactor
 from offramp_core.settings import ANTHROPIC, Settings
@@ -145,7 +145,8 @@ def _greet(console: Console, live: LiveSettings, paths: Paths) -> None:
     for note in live.notes:
         console.say(note)
     console.say(f"  Log: {settings.log_dir or paths.log_dir}")
-    console.say(f"  Claude Code: export ANTHROPIC_BASE_URL={_address(settings)}")
+    has_token = settings.client_token is not None
+    console.say(f"  Claude Code: {claude_code_line(_address(settings), has_token=has_token)}")
 
 
 def _address(settings: Settings) -> str:

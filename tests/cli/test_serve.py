@@ -46,6 +46,15 @@ async def test_ready_daemon_answers_serves_and_records(tmp_path, sim, client):
     assert (record.model, record.backend, record.status) == ("claude-sonnet-4-5", "zai", "success")
 
 
+async def test_greeting_names_connect_where_a_token_is_asked(tmp_path, sim):
+    top = 'client_token = "a-token-of-24-characters"'
+    write_config(tmp_path, sim.anthropic_url, sim.zai_url, top=top)
+    async with daemon_process(tmp_path) as running:
+        await running.stop()
+    assert "  Claude Code: offramp connect" in running.said
+    assert "export ANTHROPIC_BASE_URL" not in running.said
+
+
 async def test_localhost_reaches_it_over_ipv6_too(tmp_path):
     async with daemon_process(tmp_path) as running:
         try:

@@ -215,6 +215,13 @@ def test_the_line_for_claude_code_is_copied(world):
     assert not world.host.messages
 
 
+def test_line_for_claude_code_is_connect_where_the_daemon_asks_for_a_token(tmp_path):
+    world = World(tmp_path)
+    world.store.change(has_client_token=True)
+    world.click(menu.COPY)
+    assert world.desktop.copied == ["offramp connect"]
+
+
 def test_without_a_clipboard_the_line_is_shown(tmp_path):
     world = World(tmp_path, can_copy=False)
     world.click(menu.COPY)

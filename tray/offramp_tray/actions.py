@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from offramp_core import private_files
+from offramp_core.addresses import claude_code_line
 from offramp_core.config import example
 from offramp_core.errors import OfframpError
 from offramp_tray.state import tray_state
@@ -150,7 +151,7 @@ class Actions:
             self._say(Notification(key="note", title="Offramp", body=notes))
 
     def _copy(self, state: TrayState) -> None:
-        line = f"export ANTHROPIC_BASE_URL={state.address}"
+        line = claude_code_line(state.address, has_token=state.has_client_token)
         is_copied = self._desktop.copy(line)
         self._store.change(is_copied=is_copied)
         if not is_copied:

@@ -244,4 +244,5 @@ class TrayApp:
             "backends": tuple(backend.name for backend in preferences.settings.backends),
             "routed": preferences.routed,
             "address": preferences.address,
+            "has_client_token": preferences.settings.client_token is not None,
         }

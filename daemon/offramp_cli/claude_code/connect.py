@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 _UNANSWERED = {
     "none": "Nothing answers at {url} yet, and until it does Claude Code can't work. Start the "
     "daemon: offramp start, or offramp serve",
-    "other": "Something answers at {url}, but it is not Offramp, or it refuses this request.",
+    "other": "Something answers at {url}, but it is not Offramp, or it refuses this request. "
+    "To see which: offramp doctor",
 }
 
 

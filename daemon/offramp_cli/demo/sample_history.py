@@ -6,6 +6,7 @@ log: the caller names the folder.
 
 from __future__ import annotations
 
+import os
 import random
 import uuid
 from collections import defaultdict
@@ -220,7 +221,8 @@ def _last_lines(file: Path) -> list[bytes]:
 
 def _append(file: Path, lines: bytes) -> None:
     """Add whole lines to `file`, on a line of their own even behind a torn one."""
-    with file.open("ab+") as content:
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
+    with os.fdopen(private_files.open_file(file, flags), "ab+") as content:
         size = content.seek(0, 2)
         content.seek(max(0, size - 1))
         is_torn = size > 0 and content.read(1) != b"\n"

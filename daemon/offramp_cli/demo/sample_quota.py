@@ -6,6 +6,7 @@ and moment give the same figures, so that the history and what the simulator say
 
 from __future__ import annotations
 
+import os
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -81,7 +82,8 @@ def write_history(folder: Path, now: datetime, seed: int) -> int:
         return 0
     points = history(now, seed)
     private_files.make_folder(folder)
-    file.write_bytes(b"".join(map(windows.encode_point, points)))
+    with os.fdopen(private_files.open_file(file, os.O_WRONLY | os.O_CREAT), "wb") as content:
+        content.write(b"".join(map(windows.encode_point, points)))
     return len(points)
 
 

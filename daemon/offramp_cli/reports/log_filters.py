@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from offramp_cli.demo.command import PORT as DEMO_PORT
+from offramp_core.addresses import claude_code_line, client_base_url
 from offramp_core.claude_settings.locations import SettingsLocations
 from offramp_core.config import loader
 from offramp_core.paths import Paths
@@ -148,7 +149,9 @@ def explain_empty(paths: Paths, settings: Settings) -> None:
         click.echo(f"Run `offramp demo` (port {DEMO_PORT}).")
         return
     click.echo("Run `offramp serve` and point Claude Code at it:")
-    click.echo(f"  export ANTHROPIC_BASE_URL=http://localhost:{settings.port}")
+    url = client_base_url(host=settings.host, port=settings.port)
+    has_token = settings.client_token is not None
+    click.echo(f"  {claude_code_line(url, has_token=has_token)}")
     click.echo("or try `offramp demo`, which needs no key.")
 
 

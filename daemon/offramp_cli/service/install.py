@@ -66,8 +66,9 @@ def command(
     """Have the daemon run from login on, and the tray with it.
 
     The first time it asks for the Z.ai key, for when your week begins, and whether to point Claude
-    Code at Offramp. Running it again mends what was changed or deleted, and has a daemon of another
-    version hand over to this one without cutting a stream; where all is well it changes nothing.
+    Code at Offramp. Running it again repairs what was changed or deleted, and has a daemon of
+    another version hand over to this one without cutting a stream; where all is well it changes
+    nothing.
     """
     manager = detect.detect(os.environ)
     context = service_status.find_context()

@@ -26,9 +26,9 @@ _STRANGER = (
 """To another machine's client, while the token that it would need can't be read."""
 
 _OTHER_USER = (
-    "this port is another user's of this machine, whose keys it would spend. Run an Offramp of "
-    "your own on another port (PORT). Or ask that user for the client_token, or to let all users "
-    "in with other_users = true in config.toml."
+    "this port is another user's of this machine, and requests to it would spend that user's "
+    "keys. Run an Offramp of your own on another port (PORT). Or ask that user for the "
+    "client_token, or to let all users in with other_users = true in config.toml."
 )
 
 
@@ -83,8 +83,10 @@ class RequestEntry:
             finally:
                 for watcher in self._watchers:
                     watcher.set()
-        if is_last and not response.prepared:
-            response.force_close()
+        if not response.prepared:
+            response.headers.setdefault("Server", "Offramp")  # else aiohttp names all its versions
+            if is_last:
+                response.force_close()
         return response
 
 

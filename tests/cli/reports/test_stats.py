@@ -147,6 +147,18 @@ def test_empty_log_says_what_to_do(run: Run, tmp_path: Path) -> None:
     assert (shown["period"]["requests"], len(shown["weeks"])) == (0, 8)
 
 
+@pytest.mark.parametrize("command", ["stats", "logs"])
+def test_empty_log_names_connect_where_a_token_is_asked(
+    offramp: Run, tmp_path: Path, command: str
+) -> None:
+    config = Paths.under(tmp_path).config_file
+    config.parent.mkdir(exist_ok=True)
+    config.write_text('client_token = "a-token-of-24-characters"\n', encoding="utf-8")
+    ending = offramp(command)
+    assert "  offramp connect\n" in ending.out
+    assert "export ANTHROPIC_BASE_URL" not in ending.out
+
+
 def test_empty_demo_log_points_to_the_demo_alone(run: Run) -> None:
     ending = run("--demo")
     assert ending.code == 0

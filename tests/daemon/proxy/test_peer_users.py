@@ -244,6 +244,7 @@ async def test_other_users_spend_no_key(tmp_path):
                     client = opened(daemon.port, host, is_nobodys=True)
                     came = await answer_to(client, request)
                     assert came.startswith(b"HTTP/1.1 403 ")
+                    assert b"\r\nServer: Offramp\r\n" in came
                     error = json.loads(came.partition(b"\r\n\r\n")[2])
                     assert error["type"] == "error"
                     assert error["error"]["type"] == "permission_error"

@@ -95,6 +95,8 @@ class TrayState:
     """What the settings send to each backend, in the words of their routes."""
     address: str = ""
     """What Claude Code is to be given as its base URL."""
+    has_client_token: bool = False
+    """Whether the daemon asks Claude Code for a token, too."""
     presence: Presence = Presence.UNKNOWN
     problem: str = ""
     """Why the daemon can't be asked, though it is there."""

@@ -44,7 +44,7 @@ def knows_owners() -> bool:
 def judge(settings: Settings, *, knows_owners: bool) -> Iterator[Remark]:
     """Say who is served: this user only, every user, or who has the token; and which web pages."""
     if settings.client_token is not None:
-        yield ok("Only who sends the client_token can use the port.")
+        yield ok("Only those who send the client_token can use the port.")
     elif settings.other_users:
         yield note(
             "Every user of this machine can use the port, and so spend your keys (other_users).",
