@@ -26,7 +26,7 @@ _MOST_LAYERS = 4
 _ESCAPE = re.compile(
     r"(?<!\\)\\+"
     r"(?:u(?:\{([0-9a-f]{1,6})\}|([0-9a-f]{4}))|U([0-9a-f]{8})|x([0-9a-f]{2})|([0-7]{2,3}))"
-    r"|%(?:25)*([0-9a-f]{2})"
+    r"|%(?:25)*(?:u([0-9a-f]{4})|([0-9a-f]{2}))"
     r"|\\([\"'/\\])"
     r"|(&#?\w{1,32};?)",
     re.IGNORECASE | re.ASCII,
@@ -103,7 +103,7 @@ def _unescaped(view: View) -> View | None:
 
 def _character(match: re.Match[str]) -> str | None:
     """What an escape stands for; None if it is none."""
-    *numbers, octal, percent, quoted, reference = match.groups()
+    *escaped, octal, long_percent, percent, quoted, reference = match.groups()
     if quoted is not None:
         return quoted
     if reference is not None:
@@ -111,7 +111,8 @@ def _character(match: re.Match[str]) -> str | None:
         return meant if len(meant) == 1 else None
     if octal is not None:
         return chr(int(octal, 8))
-    number = int(next(each for each in (*numbers, percent) if each is not None), 16)
+    numbers = (*escaped, long_percent, percent)
+    number = int(next(each for each in numbers if each is not None), 16)
     return chr(number) if number <= _HIGHEST else None
 
 

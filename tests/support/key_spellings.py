@@ -56,6 +56,10 @@ def percent_encoded_lower(key: str) -> str:
     return percent_encoded(key).lower()
 
 
+def percent_encoded_long(key: str) -> str:
+    return "".join(f"%u{ord(character):04X}" for character in key)
+
+
 def percent_encoded_last(key: str) -> str:
     return f"{key[:-1]}{percent_encoded(key[-1])}"
 
@@ -149,6 +153,7 @@ SPELLINGS: tuple[Callable[[str], str], ...] = (
     code_points,
     percent_encoded,
     percent_encoded_lower,
+    percent_encoded_long,
     percent_encoded_last,
     percent_encoded_twice,
     decimal_references,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -130,6 +131,8 @@ def end_cut_stream(exchange: Exchange, how: str) -> web.StreamResponse:
 def refuse(exchange: Exchange, failure: Failure) -> web.StreamResponse:
     """Answer with `failure`, or break off if the answer has already begun."""
     request, ended = exchange.request, outcome.of_failure(failure)
+    if ended.why is not None:  # it may quote a header of the client's, which may hold its key
+        ended = dataclasses.replace(ended, why=exchange.redactor.redact(ended.why))
     exchange.finish(ended)
     _LOG.warning("Request failed", extra={"status": failure.status, "why": ended.why})
     if streaming.has_begun(request):

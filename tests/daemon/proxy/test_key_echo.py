@@ -14,7 +14,7 @@ import pytest
 from key_echoes import ECHOES
 from key_spellings import SPELLINGS
 from proxy_harness import ZAI_KEY, running_proxy, settings_for
-from raw_upstream import Connection, json_answer, raw_upstream
+from raw_upstream import Connection, answer_message, json_answer, raw_upstream
 
 from offramp_core.settings import Secret
 
@@ -146,3 +146,24 @@ async def test_error_of_claude_passes_as_it_came() -> None:
         ) as answered_with,
     ):
         assert await answered_with.read() == body
+
+
+@pytest.mark.parametrize(
+    "header", ["Host", "Origin", "Referer", "Content-Encoding", "Sec-Fetch-Site", "User-Agent"]
+)
+async def test_credential_that_a_client_puts_into_another_header_too_is_in_no_file(
+    header: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with (
+        raw_upstream(answer_message) as service,
+        running_proxy(settings_for(service.url, service.url)) as proxy,
+        aiohttp.ClientSession() as session,
+    ):
+        for key in (API_KEY, LOGIN):
+            sent = {**SENT, header: key.replace("/", "_") if header == "Host" else key}
+            if header == "Host":
+                sent["x-api-key"] = sent["Host"]
+            async with session.post(f"{proxy.url}/v1/messages", json=ASK, headers=sent) as answer:
+                await answer.read()
+            assert len(most_of(sent[header], written(proxy, caplog))) < 12
