@@ -29,7 +29,7 @@ _SHAPE = re.compile(
     r"(?<![A-Za-z0-9])"
     r"(?:sk-[\w-]{6,}"  # Anthropic's, and others of that make
     rf"{_KEY_SHAPES}"
-    r"|eyJ[\w-]{6,}\.[\w-]{4,}(?:\.[\w-]+)?)"  # a JSON web token
+    r"|eyJ[\w-]{6,2000}+\.[\w-]{4,}(?:\.[\w-]+)?)"  # a JSON web token; its head is bounded
 )
 _LOGIN = re.compile(r"\A([a-z][a-z0-9+.-]*://)?.*@", re.IGNORECASE | re.DOTALL)
 _QUERY = re.compile(r"([?#]).*", re.DOTALL)

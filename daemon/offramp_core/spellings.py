@@ -11,6 +11,7 @@ import functools
 import html
 import math
 import re
+import string
 from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,17 +24,17 @@ Span = tuple[int, int]
 
 _MOST_LAYERS = 4
 _ESCAPE = re.compile(
-    r"\\+u(?:\{([0-9a-f]{1,6})\}|([0-9a-f]{4}))"
-    r"|\\+U([0-9a-f]{8})"
-    r"|\\+x([0-9a-f]{2})"
+    r"(?<!\\)\\+"
+    r"(?:u(?:\{([0-9a-f]{1,6})\}|([0-9a-f]{4}))|U([0-9a-f]{8})|x([0-9a-f]{2})|([0-7]{2,3}))"
     r"|%(?:25)*([0-9a-f]{2})"
     r"|\\([\"'/\\])"
     r"|(&#?\w{1,32};?)",
     re.IGNORECASE | re.ASCII,
 )
+"""Of a run of backslashes only the first begins an escape, or each would be looked at from each."""
 _ESCAPE_MARKS = ("\\", "%", "&")
 _HIGHEST = 0x10FFFF
-_CODED = re.compile(r"[A-Za-z0-9+/_=-]", re.ASCII)
+_CODED = string.ascii_letters + string.digits + "+/_=-"
 _ONE_ALPHABET = str.maketrans("-_", "+/")
 _LEAST_WHOLE = 8
 """Of a shorter value, neither a part nor its base64 can be told from ordinary text."""
@@ -102,13 +103,15 @@ def _unescaped(view: View) -> View | None:
 
 def _character(match: re.Match[str]) -> str | None:
     """What an escape stands for; None if it is none."""
-    *numbers, quoted, reference = match.groups()
+    *numbers, octal, percent, quoted, reference = match.groups()
     if quoted is not None:
         return quoted
     if reference is not None:
         meant = html.unescape(reference)
         return meant if len(meant) == 1 else None
-    number = int(next(each for each in numbers if each is not None), 16)
+    if octal is not None:
+        return chr(int(octal, 8))
+    number = int(next(each for each in (*numbers, percent) if each is not None), 16)
     return chr(number) if number <= _HIGHEST else None
 
 
@@ -141,7 +144,8 @@ class Form:
             while at >= 0:
                 start, end = self._extent(text, at, offset, len(block))
                 if end - start >= self.least:
-                    yield _run(text, start, end) if self.is_coded else (start, end)
+                    start, end = _run(text, start, end) if self.is_coded else (start, end)
+                    yield start, end
                 at = text.find(block, max(end, at + 1))
 
     def _extent(self, text: str, at: int, offset: int, size: int) -> Span:
@@ -164,11 +168,8 @@ def _least_part(length: int) -> int:
 
 def _run(text: str, start: int, end: int) -> Span:
     """The whole of the coded text around a part of it."""
-    while start > 0 and _CODED.match(text[start - 1]):
-        start -= 1
-    while end < len(text) and _CODED.match(text[end]):
-        end += 1
-    return start, end
+    begin = len(text[:start].rstrip(_CODED))
+    return begin, len(text) - len(text[end:].lstrip(_CODED))
 
 
 @functools.lru_cache(maxsize=64)

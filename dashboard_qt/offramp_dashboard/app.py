@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from offramp_dashboard.theme import ThemeChoice
 
 _DAEMON_PATIENCE_MS = 1500
+_PRICES_PATIENCE_MS = 5_000
 _LOG_PATIENCE_MS = 120_000
 
 
@@ -123,15 +124,18 @@ def _application() -> QApplication:
 
 
 class _Arrival:
-    """Ends the event loop once the log is read and the daemon has been heard of."""
+    """Ends the event loop once the log is read and priced, and the daemon has been heard of."""
 
     def __init__(self, application: QApplication) -> None:
         self._application = application
         self.has_log = False
         self.has_daemon = False
+        self.has_prices = False
 
     def see_snapshot(self, snapshot: Snapshot) -> None:
         self.has_log = snapshot.log_status.state is not FeedState.LOADING
+        summary = snapshot.week_summary
+        self.has_prices = self.has_prices or summary.savings is not None or not summary.parts
         self._look()
 
     def see_daemon(self, daemon: DaemonSummary) -> None:
@@ -142,8 +146,12 @@ class _Arrival:
         self.has_daemon = True
         self._look()
 
+    def give_up_prices(self) -> None:
+        self.has_prices = True
+        self._look()
+
     def _look(self) -> None:
-        if self.has_log and self.has_daemon:
+        if self.has_log and self.has_daemon and self.has_prices:
             self._application.exit()
 
 
@@ -154,6 +162,7 @@ def _wait_for_all(application: QApplication, controller: ChartsController) -> No
     controller.feed.snapshot_ready.connect(arrival.see_snapshot, Qt.ConnectionType.QueuedConnection)
     controller.watch.changed.connect(arrival.see_daemon, Qt.ConnectionType.QueuedConnection)
     QTimer.singleShot(_DAEMON_PATIENCE_MS, window, arrival.give_up_daemon)
+    QTimer.singleShot(_PRICES_PATIENCE_MS, window, arrival.give_up_prices)
     QTimer.singleShot(_LOG_PATIENCE_MS, window, application.exit)
     with _ending_by_signal(application):
         application.exec()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import string
 from typing import TYPE_CHECKING
@@ -104,7 +105,32 @@ def test_key_that_nobody_named_is_known_by_its_shape_in_any_escapes(
     assert holds_key(spell(key))
 
 
-@pytest.mark.parametrize("spell", SPELLINGS[:25])
+LONG = 1_000_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\\" * LONG,
+        "\\" * LONG + "z",
+        "\\/" * (LONG // 2),
+        "-eyJ" * (LONG // 100),
+        "eyJ_" * (LONG // 100),
+    ],
+    ids=["backslashes", "backslashes and a letter", "slashes", "beginnings of tokens", "others"],
+)
+def test_long_text_that_nearly_holds_a_key_is_read_in_one_go(text: str) -> None:
+    # Where each place is looked at from each other one, this takes hours.
+    assert Redactor(KEYS).holds(text) is False
+    assert mask_credentials(text) == text
+
+
+def test_base64_that_repeats_a_key_is_masked_in_one_go() -> None:
+    coded = base64.b64encode(OAUTH.encode()).decode().rstrip("=")
+    assert Redactor([OAUTH]).redact(f"<{coded * 2000}>") == "<***>"
+
+
+@pytest.mark.parametrize("spell", SPELLINGS[:26])
 def test_values_are_hidden_in_json_without_breaking_it(spell: Callable[[str], str]) -> None:
     text = json.dumps({"token_count": 5, spell(ZAI): [spell(OPAQUE), {"api_key": None}]})
     said = json.loads(Redactor(KEYS).hide_values(text))

@@ -40,6 +40,10 @@ def source_escaped(key: str) -> str:
     return "".join(f"\\x{ord(character):02x}" for character in key)
 
 
+def octal_escaped(key: str) -> str:
+    return "".join(f"\\{ord(character):03o}" for character in key)
+
+
 def code_points(key: str) -> str:
     return "".join(f"\\u{{{ord(character):x}}}" for character in key)
 
@@ -141,6 +145,7 @@ SPELLINGS: tuple[Callable[[str], str], ...] = (
     json_escaped_here_and_there,
     json_escaped_twice,
     source_escaped,
+    octal_escaped,
     code_points,
     percent_encoded,
     percent_encoded_lower,

@@ -45,6 +45,11 @@ _LOG_BYTES = 64 * 1024
 _JOURNAL_LINES = "60"
 _PRIVATE_FILE = 0o600
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
+_ARGUMENT = re.compile(
+    r"((?<![\w-])--?(?:[\w-]*(?:key|token|secret|passw\w*|auth)|u|user|proxy-user)[ \t]+)(?!-)\S+",
+    re.IGNORECASE,
+)
+"""A command's argument with a secret behind it, as a manager that lists processes shows it."""
 _SHOWN_VARIABLES = re.compile(r"PATH|XPC_\w+|OFFRAMP_HOME|CLAUDE_CONFIG_DIR|XDG_\w+")
 """Of the variables that launchd lists, those whose values matter; of the others only the name."""
 
@@ -77,7 +82,8 @@ class Report:
 
     def _fit(self, text: str) -> str:
         """`text` without secrets, with `~` for the home folder, and harmless to a terminal."""
-        text = _MAIL.sub(MASK, _from_home(self.redactor.redact(text), self.context.home))
+        text = _ARGUMENT.sub(rf"\1{MASK}", self.redactor.redact(text))
+        text = _MAIL.sub(MASK, _from_home(text, self.context.home))
         return "".join(each if each.isprintable() or each in "\n\t" else "?" for each in text)
 
     def _versions(self) -> str:
@@ -142,27 +148,34 @@ def create(report_of: Report, wanted: Path | None, now: datetime) -> Path:
         OfframpError: it can't be written.
     """
     file = wanted or report_of.context.home / NAME
-    if file.is_dir():
-        file /= NAME
     data = report_of.text(now).encode(errors="replace")
+    try:
+        if file.is_dir():
+            file /= NAME
+        return _write_beside(file, data)
+    except OSError as error:
+        raise OfframpError(
+            f"The report can't be written to {file}: {error.strerror or error}.",
+            hint="Name another place: offramp doctor --report FILE",
+        ) from error
+
+
+def _write_beside(file: Path, data: bytes) -> Path:
+    """Write `data` to `file`, or to the first free name beside it; all of it, or nothing."""
     for number in range(1, _MOST_NAMES):
         free = file if number == 1 else file.with_stem(f"{file.stem}-{number}")
         try:
             descriptor = os.open(free, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE)
-            with os.fdopen(descriptor, "wb") as opened:
-                opened.write(data)
         except FileExistsError:
             continue
-        except OSError as error:
-            raise OfframpError(
-                f"The report can't be written to {free}: {error.strerror or error}.",
-                hint="Name another place: offramp doctor --report FILE",
-            ) from error
+        try:
+            with os.fdopen(descriptor, "wb") as opened:
+                opened.write(data)
+        except OSError:
+            free.unlink(missing_ok=True)
+            raise
         return free
-    raise OfframpError(
-        f"There is no free name beside {file}: {os.strerror(errno.EEXIST)}.",
-        hint="Name another place: offramp doctor --report FILE",
-    )
+    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
 
 
 def report_for(
@@ -211,18 +224,19 @@ def _shown(name: str, value: object) -> object:
 
 def _without_values(lines: Iterable[str]) -> Iterator[str]:
     """`lines` of launchctl, with no value of a variable that may hold a secret."""
-    is_inside = False
+    end = None
     for line in lines:
-        if line.rstrip().endswith("environment = {"):
-            is_inside = True
-        elif line.strip() == "}":
-            is_inside = False
-        elif is_inside:
-            name, arrow, value = line.partition(" => ")
-            if arrow:  # else the rest of a value with several lines
-                yield f"{name}{arrow}{value if _SHOWN_VARIABLES.fullmatch(name.strip()) else MASK}"
-            continue
-        yield line
+        name, arrow, value = line.partition(" => ")
+        # A value with several lines may hold the brace at which its section seems to end.
+        if arrow and (end is not None or not name.lstrip().startswith('"')):
+            yield f"{name}{arrow}{value if _SHOWN_VARIABLES.fullmatch(name.strip()) else MASK}"
+        elif end is None:
+            if line.rstrip().endswith("environment = {"):
+                end = line[: len(line) - len(line.lstrip())] + "}"
+            yield line
+        elif line.rstrip() == end:
+            end = None
+            yield line
 
 
 def _from_home(text: str, home: Path) -> str:

@@ -22,10 +22,14 @@ if TYPE_CHECKING:
     from offramp_cli.doctor.context import DoctorContext
 
 _SECRET_NAME = re.compile(
-    r"key|token|secret|passw|passphrase|(?<![a-z])pass(?![a-z])|auth|credential|cookie|bearer"
+    r"key|token|secret|passw|passphrase|(?<![a-z])pass(?![a-z])|_pwd$|auth|credential|cookie|bearer"
     r"|headers|salt",
     re.IGNORECASE,
 )
+_PASSWORD_NAME = re.compile(
+    r"secret|passw|passphrase|(?<![a-z])pass(?![a-z])|_pwd$|(?<![a-z])(?:api_?)?key$", re.IGNORECASE
+)
+"""A value of such a name is nothing else, however short it is."""
 _NOT_SECRET_NAME = re.compile(
     r"_env$|_file$|_dir$|path$|sock$|tokens$|^auth$|^XAUTHORITY$|keyring", re.IGNORECASE
 )
@@ -44,6 +48,7 @@ _LOGIN = re.compile(r"(?:^|://)(?P<login>[^\s\"']+)@")
 _MOST_BYTES = 1024 * 1024
 _LEAST_PLAIN = 8
 """A shorter value of a variable may be a word, such as `true`."""
+_WORDS = frozenset({"true", "false", "none", "null", "auto", "prompt"})
 
 
 def redactor_for(context: DoctorContext) -> Redactor:
@@ -80,8 +85,9 @@ def _in_variable(name: str, value: str) -> Iterator[str]:
     if name.lower().endswith("_proxy") or "://" in value:
         yield from _in_address(value)
     if _SECRET_NAME.search(name) and not _NOT_SECRET_NAME.search(name):
+        is_password = _PASSWORD_NAME.search(name) is not None
         for line in re.split(r"\r?\n|\\n", value):
-            if len(line) >= _LEAST_PLAIN:
+            if len(line) >= _LEAST_PLAIN or (is_password and line.lower() not in _WORDS):
                 yield line
             word = line.partition(":")[2].strip()
             if len(word) >= _LEAST_PLAIN:

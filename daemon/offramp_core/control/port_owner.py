@@ -31,6 +31,7 @@ _LSOF_PATIENCE_S = 5.0
 _MAX_BYTES = 64 * 1024
 _LISTENS = "0A"
 _ANY = "*"
+_V4_MAPPED = bytes(10) + b"\xff\xff"
 _PROC = Path("/proc")
 _UNSHOWN = re.compile(r"[^\w.()@+-]")
 _NAME_CHARACTERS = 40
@@ -163,7 +164,8 @@ def _address(digits: str) -> str:
     try:
         words = [int(digits[start : start + 8], 16) for start in range(0, len(digits), 8)]
         packed = struct.pack(f"={len(words)}I", *words)
-        address = ipaddress.ip_address(packed)
+        # Java, say, listens at an IPv4 address by a socket of IPv6.
+        address = ipaddress.ip_address(packed.removeprefix(_V4_MAPPED))
     except ValueError:
         return digits
     return _ANY if address.is_unspecified else str(address)

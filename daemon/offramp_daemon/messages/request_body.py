@@ -25,6 +25,7 @@ _BLANK_TEXT = re.compile(
     re.DOTALL,
 )
 """The JSON of a text of nothing but white space, as Python sees it, or of what is no text."""
+_MODEL_CHARACTERS = 200
 _BILLING_MARK = "x-anthropic-billing-header:"
 
 
@@ -128,7 +129,7 @@ class RequestBody:
     surrogates: Shield = NO_SHIELD
     is_odd: bool = False
     model: str | None = field(init=False, default=None)
-    """The model asked for; None if there is none or it is no text."""
+    """The model asked for; None if there is none, or if it is no text or too long for a name."""
     messages: list[Message] = field(init=False, default_factory=list)
     """The messages, oldest first."""
 
@@ -138,7 +139,8 @@ class RequestBody:
         """Take out of `view` what is asked for time and again."""
         if self.view is not None:
             model = self.view.model
-            self.model = model if isinstance(model, str) and model else None
+            is_name = isinstance(model, str) and 0 < len(model) <= _MODEL_CHARACTERS
+            self.model = model if is_name else None
             self.messages = self.view.messages or []
 
     @property

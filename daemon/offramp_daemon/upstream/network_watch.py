@@ -3,7 +3,7 @@
 A socket of the kernel's own tells: netlink on Linux, the routing socket on macOS. Nothing waits on
 it; it is looked at when somebody wants to know. Where there is none, the network never changes.
 News that did not fit into the socket's buffer may be of any kind, so it counts as a change. Linux
-says so; macOS drops it in silence, and the buffer is then found all but full.
+says so; macOS drops it in silence, and much is then found in the buffer.
 """
 
 from __future__ import annotations
@@ -21,8 +21,12 @@ if TYPE_CHECKING:
 _MESSAGE_BYTES = 64 * 1024
 _BUFFER_BYTES = 256 * 1024
 """For the news of some idle hours, in which macOS reports each route too; its default is 8 KiB."""
-_FULL = 0.75
-"""What part of the buffer has been read where there may have been no room for more."""
+_FULL = 0.25
+"""What part of the buffer has been read where there may have been no room for more.
+
+macOS also counts the memory that messages take, up to eight times the buffer, and news of a route
+takes 2.5 KiB for some 110 bytes (xnu: rt_msg1, sbreserve): a third of the buffer is then all.
+"""
 _ADDRESS_GROUPS = 0x10 | 0x100
 """RTMGRP_IPV4_IFADDR and RTMGRP_IPV6_IFADDR: told of addresses that come and go."""
 

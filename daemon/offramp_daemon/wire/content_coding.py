@@ -18,6 +18,7 @@ import zstandard
 from offramp_core.errors import OfframpError
 from offramp_daemon.wire.work_budget import (
     ASIDE,
+    LAYER_COST,
     LIVE,
     MEMBER_COST,
     OverBudgetError,
@@ -74,10 +75,11 @@ class Decoder:
         self._codings: list[_Coding] = []
         self._feed = sink
         self._budget = WorkBudget(LIVE) if budget is None else budget
+        cost = 1
         for name in _coding_names(content_encoding):
-            coding = _CODINGS[name](_counted(self._feed, self._budget), self._budget)
+            coding = _CODINGS[name](_counted(self._feed, self._budget, cost), self._budget)
             self._codings.append(coding)
-            self._feed = coding.feed
+            self._feed, cost = coding.feed, LAYER_COST
         self.is_identity = not self._codings
         """Whether there is nothing to undo."""
 
@@ -141,11 +143,11 @@ def _coding_names(content_encoding: str) -> list[str]:
     return names
 
 
-def _counted(sink: Sink, budget: WorkBudget) -> Sink:
+def _counted(sink: Sink, budget: WorkBudget, cost: int) -> Sink:
     """`sink`, with every byte that goes to it paid for first."""
 
     def take(piece: bytes) -> None:
-        budget.spend(len(piece))
+        budget.spend(len(piece) * cost)
         sink(piece)
 
     return take

@@ -9,7 +9,8 @@ CPU time and so much memory, whatever the bytes say.
 The unit is one byte that passes through a loop in C, which takes 1 to 15 ns:
 
 - one byte that any layer of a content coding puts out, also one that the next layer skips as
-  padding, costs 1;
+  padding, costs 1, or `LAYER_COST` if another layer takes it in: nobody received it, and a decoder
+  may build its tables for every few bytes of it;
 - one member (gzip) or frame (zstd) costs `MEMBER_COST`, also an empty or a skipped one;
 - one event that the SSE reader looks at costs `EVENT_COST`, and each byte of its JSON
   `JSON_BYTE_COST`;
@@ -27,6 +28,7 @@ from dataclasses import dataclass
 
 from offramp_core.errors import OfframpError
 
+LAYER_COST = 16
 MEMBER_COST = 16 * 1024
 EVENT_COST = 1024
 JSON_BYTE_COST = 8

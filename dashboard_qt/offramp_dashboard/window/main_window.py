@@ -197,16 +197,20 @@ class ChartsWindow(QMainWindow):
     def show_page(self, page: int) -> None:
         """Turn to a page, from 0."""
         page = page if 0 <= page < len(PAGES) else 0
-        focused = self.focusWidget()
-        if page != self.page and focused is not None and self._body.isAncestorOf(focused):
-            # What goes with its page would leave the keyboard to the first button of the window.
-            self.centralWidget().setFocus()
+        if page != self.page:
+            self._take_keyboard()
         self._pages.setCurrentIndex(page)
         self._page_buttons.button(page).setChecked(True)
         self.menus.show_page(page)
         self._choose_body()
         if self.snapshot is not None:
             self._draw(self.snapshot)
+
+    def _take_keyboard(self) -> None:
+        """Take it from a page that goes: else the first button of the window would get it."""
+        central = self.centralWidget()
+        if central is not None and any(x.hasFocus() for x in self._body.findChildren(QWidget)):
+            central.setFocus()
 
     def picture(self) -> QPixmap:
         """The page in full, with a title, what it shows, and the legend."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import os
+import resource
+import signal
 import stat
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -44,7 +47,10 @@ SECRETS = {
     "launchd": "planted-with-launchctl-setenv",
     "mail": "jane.doe@corp.example",
     "long": "planted\nover two lines",
+    "short password": "hvn7",
+    "short key": "kk77",
 }
+ARGUMENTS = ("planted-behind-an-argument", "dave:planted-behind-u")
 
 
 def plant(home: Path) -> None:
@@ -55,6 +61,7 @@ def plant(home: Path) -> None:
         f'port = 3055\nclient_token = "{SECRETS["client token"]}"\n'
         f'[backend.corp]\nbase_url = "https://corp.example"\nauth = "x-api-key"\n'
         f'key = """{SECRETS["backend"]}"""\n'
+        f'[backend.lab]\nbase_url = "https://lab.example"\nkey = "{SECRETS["short key"]}"\n'
     )
     (config / ".env").write_text(
         f"ZAI_API_KEY={SECRETS['zai']}\nDB_PASSWORD='{ODD}'\n"
@@ -75,6 +82,8 @@ def plant(home: Path) -> None:
 VARIABLES = {
     "ALL_PROXY": "socks5://me:p%40ss%2Fw0rd%231@127.0.0.1:9",
     "DEPLOY_PASSWORD": SECRETS["long"],
+    "PG_PASS": SECRETS["short password"],
+    "ASK_PASSWORD": "true",
 }
 
 
@@ -86,6 +95,7 @@ def assert_is_clean(text: str) -> None:
     for what, secret in SECRETS.items():
         for spelling in spellings(secret):
             assert spelling not in text, what
+    assert not any(argument in text for argument in ARGUMENTS)
     assert "p%40ss" not in text
     assert "w0rd" not in text
 
@@ -101,6 +111,7 @@ def everything(home: Path) -> str:
             *(json.dumps({"said": secret}) for secret in quoted),
             f"http://{login}@p.example:8080 and {login}@p.example and {VARIABLES['ALL_PROXY']}",
             f"Proxy login {basic}",
+            f"1 offramp --token {ARGUMENTS[0]} -api-key  {ARGUMENTS[0]} -u {ARGUMENTS[1]} --true",
             f"{home}/config/config.toml and {home}2/other",
         ]
     )
@@ -126,6 +137,14 @@ LAUNCHCTL = f"""gui/501/local.offramp.daemon = {{
 \t\tMY_OWN => {SECRETS["launchd"]}
 \t\tMY_LINES => first
 {SECRETS["launchd"]} second line
+\t\tMY_JSON => {{
+  "url": "{SECRETS["launchd"]}"
+}}
+  {SECRETS["launchd"]}
+\t\tMY_TABS => {{
+\t}}
+\t\tMY_LAST => {SECRETS["launchd"]}
+\t\tmy.odd-name => {SECRETS["launchd"]}
 \t}}
 \tdefault environment = {{
 \t\tPATH => /usr/bin:/bin
@@ -170,7 +189,14 @@ def test_no_secret_of_any_source_is_in_the_report(home: Path, platform: str) -> 
     assert_is_clean(text)
     assert str(home) + "/" not in text
     assert f"{home}2/other" in text
-    for part in ("~/diagnostics/daemon.log", "launchd.log", "tray.log", "G\n", "MY_LINES"):
+    for part in (
+        "~/diagnostics/daemon.log",
+        "launchd.log",
+        "tray.log",
+        "G\n",
+        "MY_LINES",
+        "--true",
+    ):
         assert part in text
 
 
@@ -195,7 +221,7 @@ def test_what_helps_is_in_the_report(home: Path) -> None:
         "client_token = ***  (file)",
         "backend.corp.key = ***  (file)",
         "ok       port  Good.",
-        "ALL_PROXY DEPLOY_PASSWORD",
+        "ALL_PROXY ASK_PASSWORD DEPLOY_PASSWORD",
         "active (running)\nsome error",
     ):
         assert part in text
@@ -272,6 +298,44 @@ def test_what_is_there_is_never_overwritten(home: Path, tmp_path: Path, kind: st
         wanted.symlink_to(other)
     assert write(home, wanted) == tmp_path / "mine-2.txt"
     assert not other.exists() or other.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "name", ["none/report.txt", f"{'n' * 300}.txt", "file/report.txt", "loop/report.txt"]
+)
+def test_place_that_no_file_can_be_at_is_said(home: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(OfframpError, match="can't be written") as caught:
+        write(home, tmp_path / name)
+    assert "--report FILE" in caught.value.hint
+
+
+def test_folder_that_this_user_may_not_enter_is_said(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, *_arguments: object, **_options: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    # Root may enter every folder.
+    monkeypatch.setattr(type(tmp_path), "is_dir", refuse)
+    with pytest.raises(OfframpError, match="can't be written"):
+        write(home, tmp_path / "report.txt")
+
+
+def test_nothing_is_left_of_a_report_for_which_the_disk_has_no_room(
+    home: Path, tmp_path: Path
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, before[1]))
+    try:
+        with pytest.raises(OfframpError, match="can't be written"):
+            write(home, tmp_path / "report.txt")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert not (tmp_path / "report.txt").exists()
 
 
 def test_place_that_can_not_be_written_to_is_said(home: Path, tmp_path: Path) -> None:

@@ -167,3 +167,25 @@ def test_program_at_the_asked_address_is_named_and_not_one_at_another(tmp_path):
     assert [each and each.name for each in found] == ["offramp", "ruby"]
     assert port_owner.find_beside(0x0BB9, proc=tmp_path) == Holder(pid=30, name="node")
     assert port_owner.find_beside(0x0BBA, proc=tmp_path) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /proc")
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
+def test_program_at_an_ipv4_address_by_a_socket_of_ipv6_is_named(tmp_path, address):
+    """As each one of Java's: the table of IPv6 has `::ffff:127.0.0.1`."""
+    packed = bytes(10) + b"\xff\xff" + socket.inet_aton(address)
+    digits = "".join(f"{word:08X}" for word in struct.unpack("=4I", packed))
+    other = "".join(f"{word:08X}" for word in struct.unpack("=4I", b"\0" * 15 + b"\x01"))
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "tcp").write_text("head\n")
+    line = "0: {}:0BB9 0:0 0A 0:0 00:0 0 0 0 {} 1\n"
+    (tmp_path / "net" / "tcp6").write_text(
+        "head\n" + line.format(other, 1) + line.format(digits, 2)
+    )
+    for pid, inode, program in ((10, 1, "ruby"), (20, 2, "java")):
+        (tmp_path / str(pid) / "fd").mkdir(parents=True)
+        (tmp_path / str(pid) / "fd" / "5").symlink_to(f"socket:[{inode}]")
+        (tmp_path / str(pid) / "comm").write_text(f"{program}\n")
+    assert port_owner.find("127.0.0.1", 0x0BB9, proc=tmp_path) == Holder(pid=20, name="java")
+    beside = port_owner.find_beside(0x0BB9, proc=tmp_path)
+    assert (beside is not None) is (address == "0.0.0.0")

@@ -259,3 +259,12 @@ def test_body_of_countless_half_characters_is_kept_but_not_looked_into(escape):
 def test_long_body_with_a_few_half_characters_is_read():
     raw = b'{"model":"m","x":"' + b"x" * 3_000_000 + rb'\ud83d"}'
     assert request_body.read(raw).model == "m"
+
+
+@pytest.mark.parametrize(
+    ("length", "is_read"), [(1, True), (200, True), (201, False), (10**6, False)]
+)
+def test_model_that_is_too_long_for_a_name_is_none(length: int, is_read: bool) -> None:
+    name = "\u00e9" * length
+    body = request_body.read(json.dumps({"model": name, "messages": []}).encode())
+    assert body.model == (name if is_read else None)

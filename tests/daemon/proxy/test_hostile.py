@@ -120,6 +120,41 @@ async def test_body_of_more_objects_than_a_conversation_has_goes_to_claude_unrea
         assert not zai.heads
 
 
+@pytest.mark.parametrize("path", [b"/v1/messages", b"/v1/messages/count_tokens"])
+@pytest.mark.parametrize(
+    "model", ["\\" * 500_000, "claude-sonnet-4-5" + "&amp;" * 200_000, "glm-5" + "-eyJ" * 200_000]
+)
+async def test_model_of_absurd_length_goes_to_claude_as_it_came_and_holds_up_nobody(
+    start_proxy, path, model
+):
+    body = json.dumps({"model": model, "max_tokens": 1, "messages": []}).encode()
+    async with (
+        raw_upstream(answer_message) as anthropic,
+        raw_upstream(answer_message) as zai,
+        start_proxy(anthropic.url, zai.url) as proxy,
+    ):
+        assert status_of(await read_to_end(proxy.url, post(path, body))) == 200
+        assert anthropic.bodies == [body]
+        assert not zai.heads
+        assert all(record.model is None for record in proxy.records)
+
+
+@pytest.mark.parametrize("place", ["message", "code", "type", "head"])
+@pytest.mark.parametrize("text", ["\\" * 7000, "-eyJ" * 1700, "\\\\u005c" * 900])
+async def test_error_that_is_slow_to_search_for_keys_still_gets_an_answer(start_proxy, place, text):
+    error = {"type": "invalid_request_error", "code": "1210", "message": "no"}
+    if place != "head":
+        error[place] = text
+    odd = b"Request-Id: %s\r\n" % text.encode() if place == "head" else b""
+    raw = json_answer(json.dumps({"error": error}).encode(), status="400 No", headers=odd)
+    async with (
+        raw_upstream(answering(raw)) as zai,
+        start_proxy(zai.url, zai.url, failover=False) as proxy,
+    ):
+        came = await read_to_end(proxy.url, post(b"/v1/messages", SONNET))
+        assert status_of(came) == 400
+
+
 # Heads that can't be written as they came.
 
 ODD_HEADS = [

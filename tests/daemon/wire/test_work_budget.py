@@ -160,6 +160,23 @@ def test_padding_is_paid_for_by_the_layer_that_puts_it_out() -> None:
         decoder.feed(padded_twice(b"text", 2 * MIB))
 
 
+@pytest.mark.parametrize("outer", ["gzip", "zstd", "deflate"])
+def test_bytes_that_another_layer_takes_in_cost_more_than_those_that_come_out(outer: str) -> None:
+    encode = {
+        "gzip": lambda data: zlib.compress(data, wbits=31),
+        "deflate": zlib.compress,
+        "zstd": zstandard.ZstdCompressor().compress,
+    }[outer]
+    # Blocks that put nothing out, as a decoder's tables do that are built and never used.
+    inner = zlib.compress(b"")[:2] + b"\x00\x00\x00\xff\xff" * (MIB // 5)
+    budget = WorkBudget(LIVE)
+    with pytest.raises(ContentCodingError, match="too much work"):
+        Decoder(f"deflate, {outer}", lambda _: None, budget).feed(encode(inner))
+    alone = WorkBudget(LIVE)
+    Decoder("deflate", lambda _: None, alone).feed(inner)
+    assert alone.spent == 0  # all of it was received
+
+
 def test_budget_grows_with_what_is_received_but_never_beyond_its_cap() -> None:
     budget = WorkBudget(Allowance(at_first=10, per_byte=2), most=20)
     budget.spend(10)

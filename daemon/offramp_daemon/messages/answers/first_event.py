@@ -108,7 +108,8 @@ class FirstEventReader:
         text += piece[: LIMIT_BYTES - len(text)]
         if self._start == 0 and text.startswith(_BYTE_ORDER_MARK):
             self._start = len(_BYTE_ORDER_MARK)
-        self._read_events()
+        if b"\n" in piece or b"\r" in piece:  # else a long line would be looked at time and again
+            self._read_events()
         if len(text) >= LIMIT_BYTES and not self.is_known:
             self._end_with(text[self._start :])
 
