@@ -89,6 +89,7 @@ class World:
         """Click, and wait until it is done."""
         self.actions.click(key)
         self.host.until(lambda: key not in self.store.state.pending)
+        self.store.change()  # waits until the change that ended it is shown as well
 
 
 @pytest.fixture

@@ -231,6 +231,22 @@ async def test_settings_that_change_apply_without_a_restart(tmp_path):
         assert running.host.view.label == "0"
 
 
+async def test_line_for_claude_code_follows_a_token_that_is_set_later(tmp_path):
+    async with running_tray(tmp_path) as running:
+        running.host.on_click(menu.COPY)
+        await running.until(lambda: bool(running.desktop.copied))
+        file = running.paths.config_file
+        file.parent.mkdir(parents=True)
+        file.write_text('client_token = "a-token-of-24-characters"\n', encoding="utf-8")
+        running.host.on_open()
+        await running.until(lambda: running.tray.store.state.has_client_token)
+        running.host.on_click(menu.COPY)
+        await running.until(lambda: len(running.desktop.copied) == 2)
+        first, second = running.desktop.copied
+        assert first.startswith("export ANTHROPIC_BASE_URL=http://localhost:")
+        assert second == "offramp connect"
+
+
 async def test_another_log_folder_and_week_are_read_anew(tmp_path):
     other = tmp_path / "other"
     other.mkdir()

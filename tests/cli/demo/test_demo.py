@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
@@ -45,6 +46,19 @@ async def test_history_is_written_once(tmp_path):
         counts.append(len(running.records))
         assert "Traceback" not in running.said
     assert counts[0] == counts[1] > 1000
+
+
+async def test_files_are_the_users_only_whatever_the_umask_says(tmp_path):
+    before = os.umask(0)
+    try:
+        async with daemon_process(tmp_path, "--no-traffic", is_demo=True) as running:
+            assert await running.stop(signal.SIGINT) == 0
+    finally:
+        os.umask(before)
+    log = Paths.under(tmp_path / "demo").log_dir
+    files = [file for file in log.iterdir() if file.is_file()]
+    assert {"quota.jsonl"} < {file.name for file in files}
+    assert not [file for file in files if file.stat().st_mode & 0o077]
 
 
 @pytest.mark.parametrize(

@@ -279,6 +279,6 @@ def knows_key(error: ServiceError | None, service: Service) -> bool:
 
 
 def _bad_key(backend: str, said: str) -> Failure:
-    hint = f"{backend} refused the key that Offramp sends. Check it with `offramp config show`."
-    message = f"{hint} {said}"
+    cure = f"Store the right one: `offramp key set {backend}`."
+    message = f"{backend} refused the key that Offramp sends. {cure} {said}"
     return Failure(status=403, message=message, headers=_FINAL, trouble=api.KEY_REFUSED)
