@@ -18,7 +18,7 @@ from macos.framework_python import turn_into_framework_build
 from offramp_cli.doctor.checks import check_claude_install
 from offramp_core.control import port_owner
 from offramp_core.control.port_owner import Holder
-from offramp_tray.toolkit import notify_command
+from offramp_tray.toolkit.notify_command import NotifyCommand
 from offramp_tray.view.view_model import Notification
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def test_keychain_error_ends_with_the_code_that_macos_makes_of_it(
 
 
 def test_message_reaches_osascript_as_arguments(mac: FakeMac) -> None:
-    notify_command.show_by((str(mac.bin / "osascript"), "-e", "x", "-e", "y"), MESSAGE).join(10)
+    NotifyCommand((str(mac.bin / "osascript"), "-e", "x", "-e", "y")).show(MESSAGE).join(10)
     assert mac.notifications == [["A title", 'The "body"']]
 
 
@@ -94,7 +94,7 @@ def test_message_that_macos_refuses_is_logged_and_one_that_it_drops_can_not_be(
     mac: FakeMac, caplog: pytest.LogCaptureFixture, answer: Answer, *, is_logged: bool
 ) -> None:
     mac.answer("osascript", answer)
-    notify_command.show_by((str(mac.bin / "osascript"), "-e", "x"), MESSAGE).join(10)
+    NotifyCommand((str(mac.bin / "osascript"), "-e", "x")).show(MESSAGE).join(10)
     assert mac.ran == ['osascript -e x A title The "body"']
     assert bool(caplog.records) == is_logged
 

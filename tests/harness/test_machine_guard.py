@@ -21,7 +21,8 @@ from offramp_core.login_item.service import NoServiceManagerError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-RUN_ITS_ARGUMENTS = "import subprocess, sys; subprocess.run(sys.argv[1:])"
+RUN_ITS_ARGUMENTS = "import subprocess, sys; subprocess.run(['/'.join(sys.argv[1:])])"
+"""The program's path comes in parts, which the guard of this process does not see through."""
 
 
 @pytest.fixture
@@ -67,6 +68,66 @@ def test_program_by_its_path_is_refused_and_remembered(
     assert reached() == [program, program]
 
 
+OSASCRIPT = "/usr/bin/osascript"
+SHELLED = [
+    [OSASCRIPT, "-e", "beep"],
+    ["sh", "-c", f"exec {OSASCRIPT} -e beep"],
+    ["sh", "-c", f"cd / && ({OSASCRIPT});true"],
+    ["/bin/bash", "-c", f'x=$("{OSASCRIPT}")'],
+    ["env", "A=b", OSASCRIPT],
+    ["nohup", "/usr/bin/../bin/osascript"],
+    ["timeout", "9", "nice", OSASCRIPT],
+    ["make", f"OPENER={OSASCRIPT}"],
+    [sys.executable, "-I", "-c", f"import os; os.execv({OSASCRIPT!r}, ['x'])"],
+]
+
+
+@pytest.mark.parametrize("command", SHELLED)
+def test_program_that_another_would_start_is_refused(
+    command: list[str], reached: Callable[[], list[str]]
+) -> None:
+    with pytest.raises(ReachedPastTheTestsError):
+        subprocess.run(command, check=False)
+    assert len(reached()) == 1
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        lambda: subprocess.run(f"true; {OSASCRIPT}", shell=True, check=False),
+        lambda: os.system(f"true; {OSASCRIPT}"),
+        lambda: os.popen(OSASCRIPT),
+        lambda: os.posix_spawn(OSASCRIPT, [OSASCRIPT], {}),
+        lambda: subprocess.run(["./osascript"], cwd="/usr/bin", check=False),
+        lambda: subprocess.run([b"sh", b"-c", OSASCRIPT.encode()], check=False),
+    ],
+)
+def test_program_is_refused_however_it_is_started(
+    start: Callable[[], object], reached: Callable[[], list[str]]
+) -> None:
+    with pytest.raises(ReachedPastTheTestsError):
+        start()
+    assert len(reached()) == 1
+
+
+def test_shell_with_another_path_is_refused(reached: Callable[[], list[str]]) -> None:
+    real = next((name for name in ("systemctl", "osascript") if _is_installed(name)), None)
+    if real is None:
+        pytest.skip("this machine has neither systemctl nor osascript")
+    path = machine_guard.real_path()
+    subprocess.run(["sh", "-c", f"{real} a"], capture_output=True, check=False)
+    assert reached() == []
+    assert machine_guard.recorded()[-1] == f"{real} a"
+    for command, environ in (
+        (["sh", "-c", f"{real} --version"], {"PATH": path}),
+        (["env", f"PATH={path}", real, "--version"], None),
+        (["sh", "-c", f"PATH='{path}'; {real} --version"], None),
+    ):
+        with pytest.raises(ReachedPastTheTestsError):
+            subprocess.run(command, env=environ, check=False)
+    assert reached() == [real] * 3
+
+
 def test_path_without_the_stand_ins_is_refused(
     tmp_path: Path, reached: Callable[[], list[str]]
 ) -> None:
@@ -90,7 +151,7 @@ def _is_installed(name: str) -> bool:
 def test_process_that_a_test_starts_is_refused_too(
     tmp_path: Path, reached: Callable[[], list[str]]
 ) -> None:
-    command = [sys.executable, "-c", RUN_ITS_ARGUMENTS, "/usr/bin/osascript", "-e", "beep"]
+    command = [sys.executable, "-c", RUN_ITS_ARGUMENTS, "/usr/bin", "osascript"]
     done = subprocess.run(
         command, env=environment(tmp_path), capture_output=True, text=True, check=False
     )
@@ -100,9 +161,18 @@ def test_process_that_a_test_starts_is_refused_too(
 
 
 def test_bus_of_the_system_is_refused(reached: Callable[[], list[str]]) -> None:
-    with socket.socket(socket.AF_UNIX) as client, pytest.raises(ReachedPastTheTestsError):
-        client.connect("/run/dbus/system_bus_socket")
-    assert reached() == ["a connection to '/run/dbus/system_bus_socket'"]
+    bus = "/run/dbus/system_bus_socket"
+    with socket.socket(socket.AF_UNIX) as client:
+        for address in (bus, bus.encode()):
+            with pytest.raises(ReachedPastTheTestsError):
+                client.connect(address)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+        with pytest.raises(ReachedPastTheTestsError):
+            client.sendto(b"x", bus)
+        with pytest.raises(ReachedPastTheTestsError):
+            client.sendmsg([b"x"], [], 0, bus)
+    assert len(reached()) == 4
+    assert reached()[0] == f"a connection to {bus!r}"
 
 
 def test_keyring_of_the_user_is_out_of_reach(tmp_path: Path) -> None:

@@ -414,8 +414,9 @@ async def test_address_beyond_loopback_is_listened_on(desk: Desk) -> None:
     desk.config_file.write_text(f'host = "0.0.0.0"\nclient_token = "{token}"\n{text}')
     ending = await desk.run("install", "--yes")
     assert ending.code == 0, ending
-    assert "x-offramp-token" in ending.err
     assert token not in ending.out + ending.err
+    headers = json.loads(desk.claude_settings.read_text())["env"]["ANTHROPIC_CUSTOM_HEADERS"]
+    assert headers == f"x-offramp-token: {token}"
     listening = await desk.systemd.property_of("offramp.socket", "Listen")
     assert listening == f"0.0.0.0:{desk.port} (Stream)"
 

@@ -10,6 +10,10 @@ from __future__ import annotations
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 PROGRAMS = frozenset(
     [
         # Service managers and login items.
@@ -25,6 +29,11 @@ PROGRAMS = frozenset(
     ]
 )
 _SYSTEM_FOLDERS = ("/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/opt/homebrew/bin")
+_LAUNCHERS = frozenset(
+    ["sh", "bash", "dash", "zsh", "env", "nohup", "nice", "setsid", "timeout", "xargs", "sudo"]
+)
+"""Programs that start what their arguments name, in this machine's own surroundings."""
+_BETWEEN_WORDS = str.maketrans({**dict.fromkeys(";&|()[]{}<>,$`", " "), "'": None, '"': None})
 _NOT_IMPORTED = "keyring.backends.macOS.api"
 """Without it keyring has no way to the Keychain, on which no path and no address leads."""
 
@@ -41,22 +50,46 @@ class _Guard:
         self._folders = {*_SYSTEM_FOLDERS, *folders}
         self._sockets = frozenset(sockets)
 
-    def hear(self, event: str, arguments: tuple[object, ...]) -> None:
+    def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         """An audit hook: called for all that this process does, so it is brief."""
-        if event == "socket.connect":
-            if self._sockets and arguments[1] in self._sockets:
-                self._refuse(f"a connection to {arguments[1]!r}")
-        elif event in ("subprocess.Popen", "os.exec", "os.posix_spawn"):
-            environ = arguments[3] if event == "subprocess.Popen" else arguments[2]
-            self._look_at(arguments[0], environ)
+        if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
+            address = arguments[1]
+            if (os.fsdecode(address) if isinstance(address, bytes) else address) in self._sockets:
+                self._refuse(f"a connection to {address!r}")
+        elif event == "subprocess.Popen":
+            program, words, folder, environ = arguments
+            self._look_at(program, words, environ, folder)
+        elif event in ("os.exec", "os.posix_spawn"):
+            program, words, environ = arguments
+            self._look_at(program, words, environ, None)
         elif event == "os.system":
-            self._look_at(os.fsdecode(arguments[0]).split()[0], None)
+            self._look_at("/bin/sh", ["sh", "-c", arguments[0]], None, None)
 
-    def _look_at(self, program: object, environ: object) -> None:
+    def _look_at(self, program: Any, words: Any, environ: object, folder: Any) -> None:
+        """Refuse a guarded program, also one that a shell or the like would start."""
         path = os.fsdecode(program)
-        folder, _, name = path.rpartition("/")
-        if name in PROGRAMS and (folder or self._found(name, environ)) in self._folders:
+        if self._is_guarded(path, environ, folder):
             self._refuse(path)
+        is_launcher = path.rpartition("/")[2] in _LAUNCHERS
+        for text in words[1:]:
+            for word in os.fsdecode(text).translate(_BETWEEN_WORDS).split():
+                if word.startswith("PATH="):
+                    environ = {"PATH": word.removeprefix("PATH=")}
+                elif "/" not in word and not is_launcher:
+                    continue
+                elif any(self._is_guarded(part, environ, folder) for part in word.split("=")):
+                    self._refuse(word)
+
+    def _is_guarded(self, path: str, environ: object, folder: Any) -> bool:
+        """Whether it is one of this machine's programs; `folder` is where it is started."""
+        place, slash, name = path.rpartition("/")
+        if name not in PROGRAMS:
+            return False
+        if not slash:
+            place = self._found(name, environ)
+        elif not place.startswith("/"):
+            place = f"{os.fsdecode(folder or os.getcwd())}/{place}"  # noqa: PTH109 - no pathlib here
+        return os.path.normpath(place) in self._folders
 
     @staticmethod
     def _found(name: str, environ: object) -> str:
