@@ -359,7 +359,7 @@ async def _running(
                 users=PeerUsers(),
             )
             in_flight = InFlight(entry.handle)
-            server = http_server.of(in_flight)
+            server = http_server.of(in_flight, entry.meet)
             runner = web.ServerRunner(server, shutdown_timeout=_LAST_WORDS_S)
             await runner.setup()
             if worker_link.is_successor:

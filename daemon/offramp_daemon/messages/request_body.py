@@ -25,7 +25,7 @@ _BLANK_TEXT = re.compile(
     re.DOTALL,
 )
 """The JSON of a text of nothing but white space, as Python sees it, or of what is no text."""
-_MODEL_CHARACTERS = 200
+_MODEL_CHARACTERS = 1000
 _BILLING_MARK = "x-anthropic-billing-header:"
 
 

@@ -61,6 +61,11 @@ class RequestEntry:
         self._leaving = leaving
         self._users = users
 
+    def meet(self, transport: asyncio.Transport) -> None:
+        """Note a connection that has been opened; of other users not too many may stay."""
+        if self._users is not None:
+            self._users.meet(transport, self._live.current)
+
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer `request`; while leaving, as the last one on its connection."""
         is_last = self._leaving.is_set()

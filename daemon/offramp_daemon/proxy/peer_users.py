@@ -1,6 +1,8 @@
 """Keeps other users of this machine away: whoever reaches the port could spend the user's keys.
 
-A connection's owner is looked up once, with its first request. Root passes, who can read the keys
+A connection's owner is looked up when it is opened, where the system answers at once, else with its
+first request. Of other users' connections only so many stay open: each takes a descriptor, and when
+there are none left, nobody else can connect. Root passes, who can read the keys
 anyway; and so do the users of this user's own containers (/etc/subuid). Where no owner can be
 found, an open connection is served: Claude Code must not stop because a system says too little, and
 no other user can bring that about, since a socket of this machine is in the system's table.
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from offramp_daemon.server.tcp_owner import Owner
     from offramp_daemon.server.tcp_socket import End
 
+MOST_STRANGERS = 512
+"""Connections of other users that stay open: enough for containers of the user's own."""
+
 _SUBORDINATES = Path("/etc/subuid")
 _LOG = logging.getLogger(__name__)
 
@@ -49,6 +54,31 @@ class PeerUsers:
         self._own = os.geteuid() if own is None else own
         self._subordinates = subordinates
         self._may_pass: WeakKeyDictionary[asyncio.BaseTransport, bool] = WeakKeyDictionary()
+        self._strangers: set[asyncio.Transport] = set()
+
+    def meet(self, transport: asyncio.Transport, settings: Settings) -> None:
+        """Look at a connection that has been opened; one too many of other users is cut off."""
+        if settings.client_token is not None or settings.other_users:
+            return
+        owner = self._owner_at_once(transport)
+        if owner in {ROOT, self._own}:
+            self._may_pass[transport] = True
+        elif isinstance(owner, int):
+            if len(self._strangers) >= MOST_STRANGERS:
+                self._strangers = {each for each in self._strangers if not each.is_closing()}
+            if len(self._strangers) >= MOST_STRANGERS:
+                transport.abort()
+            else:
+                self._strangers.add(transport)
+
+    def _owner_at_once(self, transport: asyncio.Transport) -> Owner | None:
+        client, server = _ends(transport)
+        if client is None or server is None:
+            return None
+        try:
+            return self._system.at_once(client, server)
+        except Exception:  # noqa: BLE001 - the first request asks once more, and says so
+            return None
 
     async def may_pass(self, request: web.BaseRequest, settings: Settings) -> bool:
         """Whether `request` may be served, as far as that depends on who sent it."""
@@ -63,8 +93,7 @@ class PeerUsers:
         return known
 
     async def _is_own(self, transport: asyncio.BaseTransport) -> bool:
-        client = tcp_owner.end(transport.get_extra_info("peername") or ())
-        server = tcp_owner.end(transport.get_extra_info("sockname") or ())
+        client, server = _ends(transport)
         if client is None or server is None:
             return True  # no TCP: whoever opened such a socket has decided who may use it
         owner = await self._find(client, server)
@@ -108,6 +137,14 @@ class PeerUsers:
             start, _, count = numbers.partition(":")
             if name in names and start.isdecimal() and count.isdecimal():
                 yield int(start), int(count)
+
+
+def _ends(transport: asyncio.BaseTransport) -> tuple[End | None, End | None]:
+    """The client's end and the own one; None for what is no TCP."""
+    return (
+        tcp_owner.end(transport.get_extra_info("peername") or ()),
+        tcp_owner.end(transport.get_extra_info("sockname") or ()),
+    )
 
 
 def _is_connected(transport: asyncio.BaseTransport) -> bool:

@@ -9,14 +9,35 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from aiohttp.web_protocol import RequestHandler
+
     from offramp_daemon.server.lifecycle import InFlight
 
 _HEAD_LIMIT_BYTES = 64 * 1024
 
 
-def of(in_flight: InFlight) -> web.Server:
-    """Return the HTTP server: bodies as they came, handlers ended when their client goes."""
-    return web.Server(
+class _Server(web.Server):
+    """aiohttp's, which says of each connection that it has been opened."""
+
+    on_connection: Callable[[asyncio.Transport], None] | None = None
+
+    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
+        super().connection_made(handler, transport)
+        if self.on_connection is not None:
+            self.on_connection(transport)
+
+
+def of(
+    in_flight: InFlight, on_connection: Callable[[asyncio.Transport], None] | None = None
+) -> web.Server:
+    """Return the HTTP server: bodies as they came, handlers ended when their client goes.
+
+    `on_connection` is called with each connection before anything is read from it.
+    """
+    server = _Server(
         in_flight.handle,
         handler_cancellation=True,
         auto_decompress=False,
@@ -25,6 +46,8 @@ def of(in_flight: InFlight) -> web.Server:
         max_line_size=_HEAD_LIMIT_BYTES,
         max_field_size=_HEAD_LIMIT_BYTES,
     )
+    server.on_connection = on_connection
+    return server
 
 
 def _http_log() -> logging.Logger:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import resource
 import socket
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from raw_client import OPUS, SONNET, get, post
 from raw_upstream import answer_message, raw_upstream
 
 from offramp_core.settings import Secret, Settings
-from offramp_daemon.proxy.peer_users import PeerUsers
+from offramp_daemon.proxy.peer_users import MOST_STRANGERS, PeerUsers
 from offramp_daemon.server import http_server, tcp_owner
 from offramp_daemon.server.lifecycle import InFlight
 from offramp_daemon.server.tcp_owner import NoOwner, System
@@ -269,6 +270,30 @@ async def test_other_user_who_does_not_wait_for_the_answer_spends_no_key(tmp_pat
             client = opened(daemon.port, is_nobodys=False)
             assert (await answer_to(client, get(b"/health"))).startswith(b"HTTP/1.1 200 ")
             assert not upstream.heads
+
+
+@pytest.mark.root
+@as_root
+async def test_other_user_who_holds_many_connections_keeps_nobody_out(tmp_path):
+    async with raw_upstream(answer_message) as upstream:
+        write_config(tmp_path, upstream.url, upstream.url)
+        async with daemon_process(tmp_path) as daemon:
+            pid = daemon.process.pid
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (MOST_STRANGERS + 100,) * 2)
+            with contextlib.ExitStack() as held:
+                for _ in range(MOST_STRANGERS // 50 + 4):
+                    for _ in range(50):
+                        held.enter_context(opened(daemon.port, is_nobodys=True))
+                    # Its answer says that those before it have been met.
+                    client = opened(daemon.port, is_nobodys=False)
+                    came = await answer_to(client, post(b"/v1/messages", SONNET))
+                    assert came.startswith(b"HTTP/1.1 200 ")
+            # Once they are closed, which has been seen by the time of another answer, there is room
+            # for others again, who then hear why they are refused.
+            for is_nobodys, status in ((False, b"200"), (True, b"403")):
+                client = opened(daemon.port, is_nobodys=is_nobodys)
+                came = await answer_to(client, post(b"/v1/messages", SONNET))
+                assert came.startswith(b"HTTP/1.1 " + status)
 
 
 @pytest.mark.root
