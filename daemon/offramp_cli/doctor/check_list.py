@@ -124,6 +124,7 @@ def _daemon_checks(context: DoctorContext) -> dict[str, Run]:
             is_running=context.status is not None,
             now=_now(),
             beside=check_port.look_beside(context),
+            platform=context.platform,
         ),
         "users": lambda: check_users.judge(
             context.settings, knows_owners=check_users.knows_owners()

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from offramp_core.login_item import launchd_agents, planned_files
 from offramp_core.login_item.launchd_agents import DAEMON_LABEL
 from offramp_core.login_item.plan import LoginItemPlan
-from offramp_core.login_item.runner import TIMEOUT_S, CommandFailedError, must, shown
+from offramp_core.login_item.runner import TIMED_OUT, TIMEOUT_S, CommandFailedError, must, shown
 from offramp_core.login_item.service import LoginItemState, NoServiceManagerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from offramp_core.login_item.runner import Command, Run
+    from offramp_core.login_item.runner import Command, Ran, Run
     from offramp_core.login_item.service import LoginItemSpec
 
 AGENTS = "Library/LaunchAgents"
@@ -53,8 +53,12 @@ class Agents:
         self._sleep = sleep
 
     def facts(self, label: str) -> dict[str, str] | None:
-        """What launchd knows of an agent; None if it is not loaded."""
-        ran = self._run((_LAUNCHCTL, "print", self._target(label)))
+        """What launchd knows of an agent; None if it is not loaded.
+
+        Raises:
+            CommandFailedError: launchd does not answer.
+        """
+        ran = _answer(self._run, "print", self._target(label))
         return dict(_FACT.findall(ran.out)) if ran.is_ok else None
 
     def is_loaded_from(self, label: str, file: Path) -> bool:
@@ -65,8 +69,12 @@ class Agents:
         return is_from(self.facts(label), file)
 
     def is_disabled(self, label: str) -> bool:
-        """Whether somebody switched it off for good; newer systems write `disabled`."""
-        ran = self._run((_LAUNCHCTL, "print-disabled", self._domain))
+        """Whether somebody switched it off for good; newer systems write `disabled`.
+
+        Raises:
+            CommandFailedError: launchd does not answer.
+        """
+        ran = _answer(self._run, "print-disabled", self._domain)
         return re.search(rf'"{re.escape(label)}" => (true|disabled)', ran.out) is not None
 
     def loading(self, label: str, file: Path) -> tuple[Command, ...]:
@@ -135,7 +143,7 @@ class Agents:
         if not ran.is_ok and ran.code not in _STILL_BUSY:
             raise CommandFailedError(f"`{shown(command)}` failed ({ran.code}): {ran.said}")
         for _ in range(round(_ENDING_TIMEOUT_S / _POLL_S)):
-            if not self._run((_LAUNCHCTL, "print", target)).is_ok:
+            if not _answer(self._run, "print", target).is_ok:
                 return
             self._sleep(_POLL_S)
         raise CommandFailedError(
@@ -144,6 +152,18 @@ class Agents:
 
     def _target(self, label: str) -> str:
         return f"{self._domain}/{label}"
+
+
+def _answer(run: Run, *words: str) -> Ran:
+    """What `launchctl` answers; silence says nothing of what is loaded."""
+    command = (_LAUNCHCTL, *words)
+    ran = run(command)
+    if ran.code == TIMED_OUT:
+        raise CommandFailedError(
+            f"launchd does not answer: `{shown(command)}` ({ran.said}).",
+            hint="Try again in a minute, or log out and in again.",
+        )
+    return ran
 
 
 def is_from(facts: Mapping[str, str] | None, file: Path) -> bool:
@@ -296,8 +316,9 @@ def detect(run: Run, home: Path, *, uid: int) -> LaunchdManager:
 
     Raises:
         NoServiceManagerError: nobody is logged in there.
+        CommandFailedError: launchd does not answer.
     """
-    if not run((_LAUNCHCTL, "print", f"gui/{uid}")).is_ok:
+    if not _answer(run, "print", f"gui/{uid}").is_ok:
         raise NoServiceManagerError(
             "No login item is possible here. This user is not logged in at the screen.",
             hint="Log in there and run this again, or run the daemon in a terminal: offramp serve",

@@ -12,11 +12,13 @@ from macos.fake_mac import FakeMac
 
 from offramp_core.login_item import autostart, detect, launchd
 from offramp_core.login_item.launchd import Agents, LaunchdManager
-from offramp_core.login_item.runner import CommandFailedError, SystemRunner
+from offramp_core.login_item.runner import TIMED_OUT, CommandFailedError, Ran, SystemRunner
 from offramp_core.login_item.service import LoginItemSpec, NoServiceManagerError
 from offramp_core.login_item.sockets import Address
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from macos.answers import Answer
 
     from offramp_core.login_item.plan import LoginItemPlan
@@ -177,3 +179,49 @@ def test_launchd_refuses_a_file_that_others_may_write(desk: Desk) -> None:
     desk.file.chmod(0o666)
     with pytest.raises(CommandFailedError, match="Bootstrap failed: 5"):
         do(desk.manager.plan_start())
+
+
+@pytest.fixture
+def silent(desk: Desk) -> Desk:
+    """A desk with both agents installed, whose launchctl has stopped answering."""
+    do(desk.manager.plan_install(desk.spec))
+    do(desk.tray().plan_on(Path("/p/offramp"), {}))
+    desk.run = lambda command, *, timeout_s=20.0: Ran(  # type: ignore[assignment]
+        TIMED_OUT, err=f"no answer within {timeout_s:g} s"
+    )
+    return desk
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda desk: desk.manager.state(),
+        lambda desk: desk.manager.plan_install(desk.spec),
+        lambda desk: desk.manager.plan_uninstall(),
+        lambda desk: desk.manager.plan_stop(),
+        lambda desk: desk.tray().choice(),
+        lambda desk: desk.tray().plan_on(Path("/p/offramp"), {}),
+        lambda desk: desk.tray().plan_removal(),
+        lambda desk: desk.tray().plan_restart(4711),
+        lambda desk: launchd.detect(desk.run, desk.home, uid=UID),
+        lambda desk: Agents(desk.run, UID).run(("launchctl", "bootout", f"gui/{UID}/{DAEMON}")),
+    ],
+)
+def test_silence_of_launchd_is_not_taken_for_nothing_loaded(
+    silent: Desk, ask: Callable[[Desk], object]
+) -> None:
+    with pytest.raises(CommandFailedError, match="no answer within"):
+        ask(silent)
+
+
+def test_agent_whose_end_launchd_does_not_confirm_is_not_taken_for_gone(desk: Desk) -> None:
+    do(desk.manager.plan_install(desk.spec))
+    real = desk.run
+
+    def run(command: Sequence[str], *, timeout_s: float = 20.0) -> Ran:
+        if command[1] == "print":
+            return Ran(TIMED_OUT, err="no answer within 20 s")
+        return real(command, timeout_s=timeout_s)
+
+    with pytest.raises(CommandFailedError, match="does not answer"):
+        Agents(run, UID).run(("launchctl", "bootout", f"gui/{UID}/{DAEMON}"))

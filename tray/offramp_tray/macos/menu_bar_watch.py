@@ -56,6 +56,7 @@ class MenuBarWatch:
         self._on_presence = on_presence
         self._asked = 0
         self._said: bool | None = None
+        self._centers: tuple[Any, ...] = ()
         self._observer = OfframpMenuBarObserver.alloc().init()
         self._observer.watch = self
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -78,6 +79,7 @@ def judge(
     is_running: bool,
     now: datetime,
     beside: Holder | None = None,
+    platform: str = sys.platform,
 ) -> Iterator[Remark]:
     """Whether Offramp, and nothing else, is where clients look for it."""
     there = [probe for probe in probes if probe.state != "no such address"]
@@ -89,7 +91,7 @@ def judge(
     for probe in there:
         match probe.state:
             case "other" | "silent":
-                yield _stranger(probe, port, now)
+                yield _stranger(probe, port, now, platform)
             case "closed" if own:
                 yield note(
                     f"Nobody listens at {probe.shown}, port {port}: clients that try it first wait "
@@ -125,15 +127,17 @@ def _neighbour(holder: Holder, port: int) -> Remark:
     )
 
 
-def _stranger(probe: PortProbe, port: int, now: datetime) -> Remark:
+def _stranger(probe: PortProbe, port: int, now: datetime, platform: str) -> Remark:
     what = "does not answer" if probe.state == "silent" else "is not Offramp, or refuses this user"
     free = port + 1 if port < _HIGHEST_PORT else port - 1
     cure = f"set another port (PORT={free}), and `offramp connect` again"
     if probe.holder is None:
         who = f"What listens on port {port} at {probe.shown}"
+        # Linux may have no lsof, and macOS has no ss.
+        search = f"lsof -nP -iTCP:{port} -sTCP:LISTEN" if platform == "darwin" else "ss -ltnp"
         return failure(
             f"{who} {what}; it belongs to another user, or hides.",
-            f"Find it (sudo ss -ltnp) and end it, or {cure}.",
+            f"Find it (sudo {search}) and end it, or {cure}.",
         )
     holder = probe.holder
     since = ""

@@ -145,6 +145,18 @@ def test_port_is_judged(probes, is_running, expected, words):
     assert words in said(remarks)
 
 
+@pytest.mark.parametrize(
+    ("platform", "command"),
+    [("darwin", "sudo lsof -nP -iTCP:3001 -sTCP:LISTEN"), ("linux", "sudo ss -ltnp")],
+)
+def test_hidden_program_on_the_port_is_looked_for_by_a_command_of_the_system(platform, command):
+    silent = PortProbe(host="127.0.0.1", state="silent")
+    [remark] = check_port.judge(
+        (silent,), 3001, wanted_port=3001, is_running=False, now=NOW, platform=platform
+    )
+    assert f"({command})" in remark.cure
+
+
 def test_port_other_than_the_settings_is_noted():
     remarks = [*check_port.judge((V4,), 3001, wanted_port=3005, is_running=True, now=NOW)]
     assert severities(remarks) == ["ok", "note"]
