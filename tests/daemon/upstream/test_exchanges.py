@@ -487,6 +487,22 @@ async def test_answer_that_breaks_the_rules_is_said_without_its_words(way_out):
     assert way_out.connection_count == 0
 
 
+@pytest.mark.parametrize("connection", ["upgrade", "keep-alive, Upgrade"])
+async def test_switch_to_another_protocol_is_refused_in_words(way_out, connection):
+    raw = f"HTTP/1.1 101 Switching\r\nConnection: {connection}\r\nUpgrade: h2c\r\n\r\nsettings"
+    async with raw_upstream(saying(raw.encode())) as service:
+        said = await outcome_of(way_out, service)
+    assert said.endswith("gave no usable answer: HTTP/1.1 with status 101 was not asked for.")
+    assert way_out.connection_count == 0
+
+
+async def test_offer_of_another_protocol_is_no_switch(way_out):
+    raw = json_answer(b"{}", headers=b"Connection: upgrade\r\nUpgrade: h2,h2c\r\n")
+    async with raw_upstream(saying(raw)) as service:
+        assert await whole(await send(way_out, service)) == b"{}"
+    assert way_out.idle_count == 1
+
+
 FAULTS = (
     b"",
     b"garbage\r\n\r\n",
