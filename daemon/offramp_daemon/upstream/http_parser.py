@@ -187,7 +187,9 @@ class AnswerParser:
     def _parse(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
-        except (HttpParserError, HttpParserUpgrade) as error:
+        except HttpParserUpgrade:
+            return  # the end of the head refuses it, with its status
+        except HttpParserError as error:
             if self.is_complete:
                 self.is_overrun = True
                 return

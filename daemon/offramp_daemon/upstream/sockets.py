@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import socket
 from typing import TYPE_CHECKING
@@ -60,10 +61,13 @@ class SocketOpener:
         """`make` makes the sockets."""
         self._make = make
         self._known: dict[tuple[str, int], tuple[float, Sequence[AddrInfoType]]] = {}
+        self._asked: dict[tuple[str, int], asyncio.Future[Sequence[AddrInfoType]]] = {}
+        """Look-ups under way: each takes a thread for as long as the system likes."""
 
     def forget(self) -> None:
         """Look every name up again: the network is another."""
         self._known.clear()
+        self._asked.clear()
 
     async def connect(self, host: str, port: int) -> socket.socket:
         """A connected socket, not blocking. It has no limit on time.
@@ -91,13 +95,33 @@ class SocketOpener:
             return known[1]
         found: Sequence[AddrInfoType] = _as_number(host, port)
         try:
-            found = found or await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            # Whoever gives up leaves the look-up to the others who wait for it.
+            found = found or await asyncio.shield(self._ask(host, port))
         except (OSError, UnicodeError) as error:
             raise NameLookupError("the name could not be looked up") from error
         if not found:
             raise NameLookupError("the name stands for no address")
         self._known[host, port] = loop.time() + _KNOWN_S, found
         return found
+
+    def _ask(self, host: str, port: int) -> asyncio.Future[Sequence[AddrInfoType]]:
+        """Ask the system in a thread, only once at a time for each name."""
+        name = host, port
+        asked = self._asked.get(name)
+        if asked is None:
+            look_up = functools.partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+            asked = asyncio.get_running_loop().run_in_executor(None, look_up)
+            self._asked[name] = asked
+            asked.add_done_callback(functools.partial(self._note_answered, name))
+        return asked
+
+    def _note_answered(
+        self, name: tuple[str, int], asked: asyncio.Future[Sequence[AddrInfoType]]
+    ) -> None:
+        if self._asked.get(name) is asked:
+            del self._asked[name]
+        if not asked.cancelled():
+            asked.exception()  # it is known, even if everybody who asked has gone
 
 
 def reason(error: OSError) -> str:

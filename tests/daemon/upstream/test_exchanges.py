@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import threading
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
@@ -331,6 +333,79 @@ async def test_caller_who_is_cancelled_while_connecting_leaves_nothing():
         assert [opened.fileno() for opened in made] == [-1]
 
 
+@dataclass
+class SlowNames:
+    """A resolver of the system's that gives no answer before the test says so."""
+
+    loop: asyncio.AbstractEventLoop
+    asked: list[str] = field(default_factory=list)
+    has_question: asyncio.Event = field(default_factory=asyncio.Event)
+    may_answer: threading.Event = field(default_factory=threading.Event)
+    address: str | None = None
+
+    def look_up(self, host: str, port: int, *_: object, flags: int = 0, **__: object) -> list:
+        if flags & socket.AI_NUMERICHOST:
+            raise socket.gaierror(socket.EAI_NONAME, "a name")
+        self.asked.append(host)
+        self.loop.call_soon_threadsafe(self.has_question.set)
+        assert self.may_answer.wait(20)
+        if self.address is None:
+            raise socket.gaierror(socket.EAI_NONAME, "not known")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (self.address, port))]
+
+
+@pytest.fixture
+async def names(monkeypatch):
+    names = SlowNames(asyncio.get_running_loop())
+    monkeypatch.setattr(socket, "getaddrinfo", names.look_up)
+    yield names
+    names.may_answer.set()
+
+
+async def test_requests_to_one_name_wait_for_the_same_look_up(way_out, names):
+    names.address = "127.0.0.1"
+    async with raw_upstream(saying(json_answer(b"{}"))) as service, asyncio.timeout(20):
+        named = RawUpstream(url=service.url.replace("127.0.0.1", "slow.invalid"))
+        async with asyncio.TaskGroup() as group:
+            leaving, *staying = [group.create_task(send(way_out, named)) for _ in range(40)]
+            await names.has_question.wait()
+            leaving.cancel()
+            # The threads that are there for everybody are not taken up by the look-ups.
+            assert await asyncio.to_thread(lambda: "a thread is free") == "a thread is free"
+            names.may_answer.set()
+        for asking in staying:
+            assert await whole(asking.result()) == b"{}"
+    assert names.asked == ["slow.invalid"]
+
+
+async def test_name_that_is_not_known_is_said_to_all_and_asked_for_again(way_out, names):
+    named = RawUpstream(url="http://slow.invalid:1")
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        asking = [group.create_task(outcome_of(way_out, named)) for _ in range(9)]
+        await names.has_question.wait()
+        names.may_answer.set()
+    assert all("could not be looked up" in task.result() for task in asking)
+    assert names.asked == ["slow.invalid"]
+    assert "could not be looked up" in await outcome_of(way_out, named)
+    assert len(names.asked) == 2
+
+
+async def test_look_up_that_everybody_has_left_does_no_harm(way_out, names):
+    named = RawUpstream(url="http://slow.invalid:1")
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        asking = group.create_task(send(way_out, named))
+        await names.has_question.wait()
+        asking.cancel()
+    names.may_answer.set()
+    assert "could not be looked up" in await outcome_of(way_out, named)
+
+
+async def outcome_of(way_out: Upstream, service: RawUpstream) -> str:
+    with pytest.raises(RequestFailedError) as raised:
+        await send(way_out, service)
+    return str(raised.value)
+
+
 async def test_kept_connection_that_died_is_replaced_once(way_out):
     async def answer(connection: Connection) -> None:
         if len(service.heads) > (1 if connection.number == 0 else 3):
@@ -410,6 +485,22 @@ async def test_answer_that_breaks_the_rules_is_said_without_its_words(way_out):
     assert "no usable answer" in caught.value.failure.message
     assert "s3cret" not in caught.value.failure.message
     assert way_out.connection_count == 0
+
+
+@pytest.mark.parametrize("connection", ["upgrade", "keep-alive, Upgrade"])
+async def test_switch_to_another_protocol_is_refused_in_words(way_out, connection):
+    raw = f"HTTP/1.1 101 Switching\r\nConnection: {connection}\r\nUpgrade: h2c\r\n\r\nsettings"
+    async with raw_upstream(saying(raw.encode())) as service:
+        said = await outcome_of(way_out, service)
+    assert said.endswith("gave no usable answer: HTTP/1.1 with status 101 was not asked for.")
+    assert way_out.connection_count == 0
+
+
+async def test_offer_of_another_protocol_is_no_switch(way_out):
+    raw = json_answer(b"{}", headers=b"Connection: upgrade\r\nUpgrade: h2,h2c\r\n")
+    async with raw_upstream(saying(raw)) as service:
+        assert await whole(await send(way_out, service)) == b"{}"
+    assert way_out.idle_count == 1
 
 
 FAULTS = (
