@@ -50,18 +50,21 @@ async def test_the_icon_registers_with_its_pixels_and_the_menu_reads_as_designed
         tray_process(tmp_path, bus, "--demo"),
     ):
         item = await shown.item()
-        layout = await menu_until(shown, item, "Delegation on · Z.ai")
+        layout = await menu_until(shown, item, "Delegation on · Claude")
         words = layout.words
-        assert words[0].endswith("this week")
-        assert words[1].startswith("Z.ai: ")
-        assert words[2].startswith("Claude: ")
+        assert words[0].endswith("of tokens this week")
+        assert words[1].startswith("Claude: ")
+        assert words[2].startswith("Z.ai: ")
         assert words[5:] == [
             "---",
             "Pause delegation",
             "Pause for",
+            "Delegate: always",
+            "Sonnet → GLM-4.7",
+            "Haiku → GLM-4.5-Air",
             "---",
             "Open charts…",
-            "Copy the Claude Code line",
+            "Copy terminal command for Claude Code",
             "Open settings",
             "Open log folder",
             "---",
@@ -69,12 +72,12 @@ async def test_the_icon_registers_with_its_pixels_and_the_menu_reads_as_designed
             "Restart daemon",
             "---",
             "About",
-            "Quit tray (the daemon runs on)",
+            "Quit tray (the daemon keeps running)",
         ]
         properties = await item.properties()
         sizes = [width for width, _height, _pixels in properties["IconPixmap"]]
         assert {16, 22, 24, 44, 48, 72} <= set(sizes)
-        assert properties["Title"].startswith("Z.ai ")
+        assert properties["Title"].startswith("Claude ")
         assert daemon.paths == Paths.under(tmp_path / "demo")
 
 
