@@ -10,7 +10,7 @@ import click
 
 from offramp_core.control.client import ControlClient
 from offramp_core.usage.weeks import system_zone
-from offramp_core.wording import failover_text, trouble_text
+from offramp_core.wording import delegation_text as wording
 from offramp_core.wording.formatting import format_moment
 
 if TYPE_CHECKING:
@@ -25,19 +25,8 @@ def client_for(paths: Paths) -> ControlClient:
 
 def delegation_text(status: Status, now: datetime | None = None) -> str:
     """Return whether requests are delegated, which are not, and until when not."""
-    if status.pause is not None:
-        until = status.pause.until
-        return f"paused until {local_text(until, now)}" if until else "paused until you resume it"
-    if status.delegation == "never":
-        return "off (settings)"
-    missing = [backend.name for backend in status.backends if backend.key == "missing"]
-    mode = "on, auto" if status.delegation == "auto" else "on"
-    if missing:
-        return f"{mode}, but no key for {', '.join(missing)}"
-    if unreached := failover_text.unreached(status):
-        return f"{mode}, but nothing reaches {unreached}"
-    stopped = trouble_text.stopped_models(trouble_text.unexplained(status))
-    return f"{mode}, but not working for {stopped}" if stopped else mode
+    zone = system_zone(os.environ)
+    return wording.delegation_text(status, now or datetime.now(UTC), zone)
 
 
 def key_text(backend: BackendStatus) -> str:

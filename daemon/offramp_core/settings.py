@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from offramp_core.backend import Auth, Backend, OwnThinking, Route, Secret
 from offramp_core.services import DELEGATE, SERVICES, anthropic, zai
+from offramp_core.usage import measure
 
 __all__ = [
     "ANTHROPIC",
@@ -30,6 +31,7 @@ __all__ = [
     "Thinking",
     "TrayCount",
     "TrayIcon",
+    "TrayPicture",
     "TraySettings",
     "TrayText",
     "default_backends",
@@ -40,6 +42,7 @@ LogLevel = Literal["debug", "info", "warn", "error"]
 LogFormat = Literal["text", "json"]
 Thinking = Literal["own", "strip"]
 DelegationMode = Literal["always", "auto", "never"]
+TrayPicture = Literal["left", "split"]
 TrayCount = Literal["requests", "tokens"]
 TrayText = Literal["none", "share", "requests", "tokens"]
 TrayIcon = Literal["auto", "color", "template"]
@@ -66,7 +69,9 @@ class KeepRules(msgspec.Struct, frozen=True, kw_only=True):
 class TraySettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the tray shows, and which notifications it sends."""
 
-    count: TrayCount = "requests"
+    picture: TrayPicture = "left"
+    """What the icon draws: what is left of the plans, or how the week splits."""
+    count: TrayCount = measure.DEFAULT.value
     """By what the week is split."""
     text: TrayText = "none"
     """Beside the icon: the delegated share, or the week's requests or tokens."""

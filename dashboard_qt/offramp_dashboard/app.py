@@ -35,16 +35,23 @@ _LOG_PATIENCE_MS = 120_000
 
 
 def open_window(
-    paths: Paths, environ: Mapping[str, str], *, is_demo: bool, theme: ThemeChoice | None
+    paths: Paths,
+    environ: Mapping[str, str],
+    *,
+    is_demo: bool,
+    theme: ThemeChoice | None,
+    place: str = "",
 ) -> bool:
     """Show the window until it is closed; False if one is open already, which comes to the front.
+
+    `place` is a page, or the settings; empty for the page that was shown last.
 
     Raises:
         OfframpError: there can be no window.
     """
     application = _application()
     instance = SingleInstance(paths.charts_socket, application)
-    if not instance.claim():
+    if not instance.claim(place):
         return False
     memory = geometry.load(paths.charts_window_file)
     styling = Styling(application, theme or memory.theme)
@@ -55,10 +62,10 @@ def open_window(
         is_demo=is_demo,
         login_item=None if is_demo else _login_item(environ),
     )
-    instance.raise_asked.connect(controller.bring_to_front)
+    instance.raise_asked.connect(controller.show_place)
     controller.restore(memory)
     controller.start()
-    controller.window.show()
+    controller.show_place(place)
     with _ending_by_signal(application):
         application.exec()
     controller.stop()

@@ -63,13 +63,17 @@ def _to_size(_context: click.Context, _parameter: click.Parameter, value: str) -
 @click.option(
     "--page",
     type=click.Choice(_PAGES),
-    default="overview",
-    help="Of the screenshot.",
-    show_default=True,
+    help="Page to show.  [default: the one shown last; overview for a screenshot]",
 )
+@click.option("--settings", "is_settings", is_flag=True, help="Open the settings.")
 @click.option("--demo", "is_demo", is_flag=True, help="Use the demo's folders instead of your own.")
 def command(
-    file: Path | None, size: tuple[int, int], theme: str | None, page: str, is_demo: bool
+    file: Path | None,
+    size: tuple[int, int],
+    theme: str | None,
+    page: str | None,
+    is_settings: bool,
+    is_demo: bool,
 ) -> None:
     """Open the charts window.
 
@@ -78,7 +82,7 @@ def command(
     """
     paths = Paths.for_user(os.environ, is_demo=is_demo)
     if file is None:
-        _open(paths, theme, is_demo=is_demo)
+        _open(paths, theme, "settings" if is_settings else page or "", is_demo=is_demo)
         return
     if not _has_display(os.environ):
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
@@ -94,11 +98,11 @@ def command(
         is_demo=is_demo,
         theme=ThemeChoice(theme or "light"),
         size=QSize(*size),
-        page=_PAGES.index(page),
+        page=_PAGES.index(page or "overview"),
     )
 
 
-def _open(paths: Paths, theme: str | None, *, is_demo: bool) -> None:
+def _open(paths: Paths, theme: str | None, place: str, *, is_demo: bool) -> None:
     if not _has_display(os.environ):
         raise OfframpError(
             "There is no display to open the charts window on.",
@@ -110,7 +114,7 @@ def _open(paths: Paths, theme: str | None, *, is_demo: bool) -> None:
     from offramp_dashboard.theme import ThemeChoice
 
     is_first = app.open_window(
-        paths, os.environ, is_demo=is_demo, theme=ThemeChoice(theme) if theme else None
+        paths, os.environ, is_demo=is_demo, theme=ThemeChoice(theme) if theme else None, place=place
     )
     if not is_first:
         click.echo("The charts window is open already: it has come to the front.")

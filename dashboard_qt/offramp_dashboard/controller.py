@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from offramp_dashboard.window.geometry import WindowMemory
     from offramp_dashboard.window.styling import Styling
 
+SETTINGS = "settings"
+"""Names the settings as the place of the window that is to be shown."""
+
 _WEEK_EVERY_MS = 30_000
 """Between two looks at whether Claude told another week."""
 
@@ -178,6 +181,16 @@ class ChartsController(QObject):
         self.window.showNormal() if self.window.isMinimized() else self.window.show()
         self.window.raise_()
         self.window.activateWindow()
+
+    @Slot(str)
+    def show_place(self, place: str) -> None:
+        """Show the window over the others, with a page or the settings; as it was for nothing."""
+        self.bring_to_front()
+        names = [name.lower() for name in PAGES]
+        if place in names:
+            self.window.show_page(names.index(place))
+        elif place == SETTINGS:
+            self._open_settings()
 
     def _connect(self) -> None:
         window, feed, watch = self.window, self.feed, self.watch
@@ -348,6 +361,10 @@ class ChartsController(QObject):
     def _open_settings(self) -> None:
         from offramp_dashboard.settings_page.dialog import SettingsDialog  # opened rarely
 
+        if (dialog := self.window.findChild(SettingsDialog)) is not None:
+            dialog.raise_()
+            dialog.activateWindow()
+            return
         dialog = SettingsDialog(
             self._paths,
             self._environ,

@@ -6,7 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QLockFile, QObject, Signal
+from PySide6.QtCore import QLockFile, QObject, Signal, Slot
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
 from offramp_core import private_files
@@ -16,17 +16,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PATIENCE_MS = 2000
-_RAISE = b"raise\n"
+_RAISE = b"raise"
+_LONGEST_LINE_BYTES = 200
 
 
 class SingleInstance(QObject):
     """Listens at a socket in a folder that only its user can open.
 
     Signals:
-        raise_asked(): somebody started the window again.
+        raise_asked(str): somebody started the window again, for the place of that name.
     """
 
-    raise_asked = Signal()
+    raise_asked = Signal(str)
 
     def __init__(self, socket: Path, parent: QObject | None = None) -> None:
         """Use `socket`; nothing happens before `claim`."""
@@ -38,8 +39,10 @@ class SingleInstance(QObject):
         self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
         self._server.newConnection.connect(self._accept)
 
-    def claim(self) -> bool:
+    def claim(self, place: str = "") -> bool:
         """Become the one window; False if there is one already, which shows itself then.
+
+        It shows `place` of itself, which names none where it is empty.
 
         Raises:
             OfframpError: the folder can't be used, or the other window doesn't answer.
@@ -51,7 +54,7 @@ class SingleInstance(QObject):
                     f"The folder {self._socket.parent} can't be written.",
                     hint="Make it yours: offramp keeps its sockets there.",
                 )
-            self._ask_other()
+            self._ask_other(place)
             return False
         QLocalServer.removeServer(str(self._socket))
         if not self._server.listen(str(self._socket)):
@@ -66,11 +69,11 @@ class SingleInstance(QObject):
         self._server.close()
         self._lock.unlock()
 
-    def _ask_other(self) -> None:
+    def _ask_other(self, place: str) -> None:
         socket = QLocalSocket()
         socket.connectToServer(str(self._socket))
         if socket.waitForConnected(_PATIENCE_MS):
-            socket.write(_RAISE)
+            socket.write(b" ".join((_RAISE, place.encode())).strip() + b"\n")
             if socket.waitForBytesWritten(_PATIENCE_MS):
                 socket.disconnectFromServer()
                 return
@@ -82,7 +85,22 @@ class SingleInstance(QObject):
     def _accept(self) -> None:
         while (connection := self._server.nextPendingConnection()) is not None:
             connection.disconnected.connect(connection.deleteLater)
-            self.raise_asked.emit()
+            connection.readyRead.connect(self._read)
+            if connection.canReadLine():
+                self._say_asked(connection)
+
+    @Slot()
+    def _read(self) -> None:
+        connection = self.sender()
+        if isinstance(connection, QLocalSocket) and connection.canReadLine():
+            self._say_asked(connection)
+
+    def _say_asked(self, connection: QLocalSocket) -> None:
+        words = (
+            bytes(connection.readLine(_LONGEST_LINE_BYTES).data()).decode(errors="replace").split()
+        )
+        if words[:1] == [_RAISE.decode()]:
+            self.raise_asked.emit(words[1] if len(words) > 1 else "")
 
 
 def _make_private(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The window and `offramp stats` never disagree: one log, the same numbers."""
+"""Tray, window and command line never disagree: one log, the same numbers."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from log_samples import OFFRAMP, environ_for
+from log_samples import OFFRAMP, environ_for, sample_line
+from tray_states import status_of
 
 from offramp_cli.demo import sample_quota
 from offramp_cli.demo.sample_history import write_history
 from offramp_core.paths import Paths
 from offramp_core.quota import forecast, history_log
 from offramp_core.quota.windows import PlanQuota, QuotaWindow
+from offramp_core.settings import TraySettings
 from offramp_core.usage.measure import Measure
 from offramp_core.usage.weeks import WeekBoundary
 from offramp_core.wording import quota_text
+from offramp_core.wording.formatting import format_percent
 from offramp_dashboard.data.filters import Selection
 from offramp_dashboard.data.quota import quota_burnup
 from offramp_dashboard.data.quota.quota_burnup import QuotaReport, QuotaSource
@@ -33,6 +36,11 @@ from offramp_dashboard.data.snapshot import (
 from offramp_dashboard.data.snapshot_builder import SnapshotInput, compose
 from offramp_dashboard.data.usage.log_loader import LogReading
 from offramp_dashboard.data.usage.month_cache import MonthCache
+from offramp_tray.state import tray_state
+from offramp_tray.state.quota_log import QuotaLog
+from offramp_tray.state.tray_state import Presence, TrayState
+from offramp_tray.state.week_totals import WeekLog
+from offramp_tray.view import menu, wording
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -145,7 +153,44 @@ def test_week_of_the_command_is_the_week_of_the_window(tmp_path: Path) -> None:
     assert timedelta(0) <= now - week_summary.start < timedelta(days=7, hours=1)
 
 
-def test_window_and_status_forecast_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize("measure", list(Measure))
+def test_tray_window_and_command_tell_the_same_week(
+    tmp_path: Path, zone: str, measure: Measure
+) -> None:
+    folder = Paths.under(tmp_path).log_dir
+    write_history(folder, datetime.now(UTC), seed=7)
+    told = stats(tmp_path, zone)
+    now = datetime.fromisoformat(told["generated_at"])
+    with (folder / "requests.jsonl").open("ab") as log:  # one that reached no backend
+        log.write(sample_line(now - timedelta(minutes=1), backend=None, status="error"))
+    told = stats(tmp_path, zone)
+    now = datetime.fromisoformat(told["generated_at"])
+    boundary = WeekBoundary(day=1, hour=9, zone=ZoneInfo(zone))
+    settings = TraySettings(count=measure.value, text="share")
+    week = WeekLog(folder, boundary, lambda: now).totals()
+    state = TrayState(now=now, boundary=boundary, settings=settings, week=week)
+    of_all = told["period"]["backends"]
+    assert None in week.by_backend
+    counted = {name: (one.requests, one.tokens) for name, one in week.by_backend.items()}
+    assert counted == {one["backend"]: (one["requests"], one["tokens"]) for one in of_all}
+    share_field = {Measure.TOKENS: "token_share", Measure.REQUESTS: "request_share"}[measure]
+    shares = {one["backend"]: one[share_field] for one in of_all if one["backend"]}
+    assert dict(tray_state.shares(state) or ()) == {
+        name: pytest.approx(part) for name, part in shares.items() if part
+    }
+    parts = snapshot(tmp_path, now, zone, Selection(measure=measure)).week_summary.parts
+    in_window = [(one.backend, getattr(one, measure.value)) for one in parts]
+    delegated = sum(count for name, count in in_window if name not in (None, "anthropic"))
+    whole = sum(count for _, count in in_window)
+    assert wording.label(state) == format_percent(delegated / whole)
+    assert tuple(one.backend for one in parts if one.backend) == tuple(
+        name for name in tray_state.shown_backends(state) if name in week.by_backend
+    )
+    assert wording.split(state).endswith(f" of {measure.value} this week")
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+def test_tray_window_and_status_forecast_the_same(tmp_path: Path, is_live: bool) -> None:
     now = datetime(2026, 11, 26, 12, tzinfo=UTC)
     zone = ZoneInfo("Europe/Berlin")
     sample_quota.write_history(tmp_path, now.astimezone(zone), 1)
@@ -163,7 +208,8 @@ def test_window_and_status_forecast_the_same(tmp_path: Path) -> None:
             for name in ("5h", "7d")
         )
         plans.append(PlanQuota(backend=backend, account="demo", windows=windows, read_at=now))
-    source = QuotaSource(report=QuotaReport(plans=tuple(plans)), points=known, past=points.past)
+    report = QuotaReport(plans=tuple(plans), is_live=is_live)
+    source = QuotaSource(report=report, points=known, past=points.past)
     in_window = [
         f"{one.title} {one.text}" for one in quota_burnup.compose(source, now, zone).burn_ups
     ]
@@ -171,7 +217,18 @@ def test_window_and_status_forecast_the_same(tmp_path: Path) -> None:
     in_terminal = [
         line
         for plan in plans
-        for line in quota_text.plan_texts(plan, now, zone, forecast.past_uses(told))
+        for line in quota_text.plan_texts(
+            plan, now, zone, forecast.past_uses(told), is_live=is_live
+        )
     ]
-    assert in_window == in_terminal
+    state = TrayState(
+        now=now,
+        boundary=WeekBoundary(day=1, hour=9, zone=zone),
+        presence=Presence.RUNNING if is_live else Presence.NOT_RUNNING,
+        status=status_of(quota=tuple(plans)) if is_live else None,
+        kept_plans=tuple(plans),
+        past=QuotaLog(tmp_path / "quota.json").read(tmp_path, now).past,
+    )
+    in_tray = [row.text for row in menu.rows(state) if row.key.startswith("quota.")]
+    assert in_window == in_terminal == in_tray
     assert any("(" in line or "runs out" in line for line in in_terminal)

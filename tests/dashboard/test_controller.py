@@ -26,9 +26,11 @@ from offramp_dashboard.data import filters
 from offramp_dashboard.data.snapshot import FeedState
 from offramp_dashboard.models.columns import Column
 from offramp_dashboard.models.requests import RequestsModel
+from offramp_dashboard.settings_page.dialog import SettingsDialog
 from offramp_dashboard.theme import ThemeChoice
 from offramp_dashboard.window import geometry
 from offramp_dashboard.window.geometry import WindowMemory
+from offramp_dashboard.window.main_window import PAGES
 from offramp_dashboard.window.menus import Table
 
 if TYPE_CHECKING:
@@ -327,3 +329,19 @@ def test_name_of_a_file_that_looks_like_html_is_said_as_it_is(
     banner.show_message(f"Exported to {tmp_path / '<b>out'}.")
     (label,) = (each for each in banner.findChildren(QLabel) if each.text() == banner.text)
     assert label.textFormat() is Qt.TextFormat.PlainText
+
+
+@pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
+def test_window_shows_the_place_that_a_second_start_asks_for(
+    start: Callable[..., ChartsController],
+) -> None:
+    controller = start()
+    controller.show_place("quota")
+    assert PAGES[controller.window.page] == "Quota"
+    for place in ("", "of tomorrow"):
+        controller.show_place(place)
+        assert PAGES[controller.window.page] == "Quota"
+    for _ in range(2):
+        controller.show_place("settings")
+        assert len(controller.window.findChildren(SettingsDialog)) == 1
+    assert controller.window.findChild(SettingsDialog).isVisible()

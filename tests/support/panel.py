@@ -31,7 +31,7 @@ PATIENCE_S = 15.0
 
 _XFCONF = "/usr/share/dbus-1/services/org.xfce.Xfconf.service"
 _PANEL_HEIGHT_PX = 32
-_SCREEN = (720, 560)
+_SCREEN = (800, 640)
 
 # One panel along the top with nothing in it but the tray, at its left end.
 _PANEL = """<?xml version="1.0" encoding="UTF-8"?>

@@ -107,7 +107,7 @@ def sample_rows(
 ) -> tuple[MenuRow, ...]:
     """A menu with a row of each kind."""
     return (
-        MenuRow(key="headline", kind=RowKind.TEXT, text=headline),
+        MenuRow(key="headline", kind=RowKind.TEXT, text=headline, is_enabled=False),
         MenuRow(key="line", kind=RowKind.SEPARATOR),
         MenuRow(key="pause", kind=RowKind.CHECK, text="Pause delegation", is_checked=is_paused),
         MenuRow(

@@ -28,8 +28,9 @@ from raw_client import connected, post  # noqa: E402 - the same
 
 from offramp_tray.view import icon_sheet  # noqa: E402 - the same
 
-_TO_PAUSE_FOR = ("Down", "Down", "Right")
-"""Rows that only say something are passed over, however many there are."""
+_FACTS = 7
+"""Rows above the first action: the split, two backends, and two windows of each plan."""
+_TO_PAUSE_FOR = (*("Down",) * (_FACTS + 2), "Right")
 _MARGIN_PX = 12
 _ZONE = "Europe/Berlin"
 _LOGIN = (

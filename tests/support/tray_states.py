@@ -17,6 +17,7 @@ from offramp_core.control.api import (
     Status,
 )
 from offramp_core.quota.windows import QuotaWindow
+from offramp_core.settings import default_routes
 from offramp_core.usage.aggregation import Counts, Totals
 from offramp_core.usage.weeks import WeekBoundary
 from offramp_tray.state.tray_state import Presence, TrayState, WeekTotals
@@ -128,6 +129,7 @@ def running(status: Status | None = None, **fields: Any) -> TrayState:
         "status": status or status_of(),
         "address": "http://localhost:3001",
         "routed": {"zai": ("sonnet", "haiku")},
+        "routes": default_routes(),
         "week": week_of(zai=(68, 1_234_000), anthropic=(32, 3_000_000)),
         **fields,
     }

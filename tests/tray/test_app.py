@@ -98,11 +98,11 @@ async def ask(url):
 
 async def test_it_shows_what_the_daemon_and_the_log_say(tmp_path):
     async with daemon(tmp_path) as served, running_tray(tmp_path) as running:
-        await running.until_text("headline", "Delegation on · no requests this week")
+        await running.until_text("headline", "Delegation on · no tokens this week")
         await ask(served.url)
-        await running.until_text("headline", "Delegation on · Z.ai 100% this week")
+        await running.until_text("headline", "Delegation on · Z.ai 100% of tokens this week")
         assert running.text("backend.zai").startswith("Z.ai: 1 request, ")
-        assert running.host.view.title == "Z.ai 100% this week"
+        assert running.host.view.title == "Z.ai 100% of tokens this week"
 
 
 async def test_a_change_shows_at_once(tmp_path):
@@ -163,7 +163,7 @@ async def test_without_a_daemon_the_week_is_shown_all_the_same(tmp_path):
     folder.mkdir(parents=True)
     (folder / "requests.jsonl").write_bytes(sample_line(utc_now()))
     async with running_tray(tmp_path) as running:
-        await running.until_text("headline", "Daemon not running · Z.ai 100% this week")
+        await running.until_text("headline", "Daemon not running · Z.ai 100% of tokens this week")
         assert running.text(menu.DAEMON) == "Start daemon"
         assert not running.host.messages
 
@@ -252,7 +252,7 @@ async def test_another_log_folder_and_week_are_read_anew(tmp_path):
     other.mkdir()
     (other / "requests.jsonl").write_bytes(sample_line(utc_now()) * 2)
     async with running_tray(tmp_path) as running:
-        await running.until_text("headline", "Daemon not running · no requests this week")
+        await running.until_text("headline", "Daemon not running · no tokens this week")
         file = running.paths.config_file
         file.parent.mkdir(parents=True)
         file.write_text(f'log_dir = "{other}"\nweek_start_hour = 3\n', encoding="utf-8")
@@ -299,10 +299,10 @@ async def test_opening_the_menu_takes_the_mark_of_a_message_away(tmp_path):
     async with running_tray(tmp_path) as running:
         running.host.on_click(menu.PAUSE)  # without a daemon it is refused
         await running.until(lambda: running.host.view.needs_attention)
-        await running.until(lambda: running.host.row("refusal").is_visible)
+        await running.until(lambda: running.host.row("said.refusal.0").is_visible)
         running.host.on_open()
         assert "new message" not in running.host.view.title
-        assert running.host.row("refusal").is_visible
+        assert running.host.row("said.refusal.0").is_visible
 
 
 async def test_tray_without_a_program_to_start_again_as_runs_on(tmp_path, caplog):

@@ -15,21 +15,41 @@ from offramp_core import running_tray
 from offramp_core.paths import Paths
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import aiohttp
+    from daemon_process import DaemonProcess
     from notifier_watcher import Panel, PanelItem, ShownRow
+
+    from offramp_core.usage.records import RequestRecord
 
 PATIENCE_S = 20.0
 
 
 async def menu_until(shown: Panel, item: PanelItem, headline: str) -> ShownRow:
     """The menu, once its headline begins so; waited for by the panel's own signals."""
+    return await shown_until(shown, item, lambda words: words[0].startswith(headline))
+
+
+async def shown_until(
+    shown: Panel, item: PanelItem, is_so: Callable[[list[str]], bool]
+) -> ShownRow:
+    """The menu, once its words are so; waited for by the panel's own signals."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
             seen = len(shown.signals)
             layout = await item.layout()
-            if layout.words[0].startswith(headline):
+            if is_so(layout.words):
                 return layout
             await shown.until(lambda seen=seen: len(shown.signals) > seen)
+
+
+async def record_until(daemon: DaemonProcess, backend: str) -> RequestRecord:
+    """The latest record, once it is of that backend."""
+    await Commands(daemon.paths).until(
+        lambda _status: bool(daemon.records) and daemon.records[-1].backend == backend
+    )
+    return daemon.records[-1]
 
 
 async def ask_for_sonnet(client: aiohttp.ClientSession, url: str) -> None:
@@ -50,18 +70,21 @@ async def test_the_icon_registers_with_its_pixels_and_the_menu_reads_as_designed
         tray_process(tmp_path, bus, "--demo"),
     ):
         item = await shown.item()
-        layout = await menu_until(shown, item, "Delegation on · Z.ai")
+        layout = await menu_until(shown, item, "Delegation on · Claude")
         words = layout.words
-        assert words[0].endswith("this week")
-        assert words[1].startswith("Z.ai: ")
-        assert words[2].startswith("Claude: ")
+        assert words[0].endswith("of tokens this week")
+        assert words[1].startswith("Claude: ")
+        assert words[2].startswith("Z.ai: ")
         assert words[5:] == [
             "---",
             "Pause delegation",
             "Pause for",
+            "Delegate: always",
+            "Sonnet → GLM-4.7",
+            "Haiku → GLM-4.5-Air",
             "---",
             "Open charts…",
-            "Copy the Claude Code line",
+            "Copy terminal command for Claude Code",
             "Open settings",
             "Open log folder",
             "---",
@@ -69,12 +92,12 @@ async def test_the_icon_registers_with_its_pixels_and_the_menu_reads_as_designed
             "Restart daemon",
             "---",
             "About",
-            "Quit tray (the daemon runs on)",
+            "Quit tray (the daemon keeps running)",
         ]
         properties = await item.properties()
         sizes = [width for width, _height, _pixels in properties["IconPixmap"]]
         assert {16, 22, 24, 44, 48, 72} <= set(sizes)
-        assert properties["Title"].startswith("Z.ai ")
+        assert properties["Title"].startswith("Claude ")
         assert daemon.paths == Paths.under(tmp_path / "demo")
 
 
@@ -100,6 +123,27 @@ async def test_a_click_on_pause_reaches_the_daemon_and_the_next_sonnet_goes_to_a
         await Commands(daemon.paths).until(lambda status: status.records.written >= 2)
         latest = [(record.backend, record.reason) for record in daemon.records[-2:]]
         assert latest == [("zai", "route sonnet"), ("anthropic", "paused")]
+
+
+async def test_a_model_chosen_in_the_menu_answers_the_next_request(tmp_path, bus, client):
+    async with (
+        daemon_process(tmp_path, "--no-traffic", is_demo=True) as daemon,
+        panel(bus.address) as shown,
+        tray_process(tmp_path, bus, "--demo"),
+    ):
+        item = await shown.item()
+        await menu_until(shown, item, "Delegation on")
+        for label, backend, model in (
+            ("GLM-5.4", "zai", "GLM-5.4"),
+            ("Claude", "anthropic", "claude-sonnet-4-5"),
+        ):
+            await item.click(label)
+            await shown_until(shown, item, lambda words, label=label: f"Sonnet → {label}" in words)
+            await ask_for_sonnet(client, daemon.url)
+            record = await record_until(daemon, backend)
+            assert (record.served_model or record.model).lower() == model.lower()
+        await item.click("Never")
+        await menu_until(shown, item, "Delegation off")
 
 
 async def test_a_daemon_that_is_killed_and_comes_back_is_shown(tmp_path, bus):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from offramp_core.control.client import ControlClient
     from offramp_core.login_item.autostart import TraySwitch
     from offramp_core.paths import Paths
+    from offramp_tray.choices import Choices
     from offramp_tray.desktop_actions import Desktop
     from offramp_tray.state.tray_state import TrayState
     from offramp_tray.store import Store
@@ -48,6 +49,7 @@ class Actions:
         *,
         is_demo: bool = False,
         login_item: TraySwitch | None,
+        choices: Choices,
         notify: Callable[[Notification], None],
         on_daemon_wanted: Callable[[], None],
         quit_tray: Callable[[], None],
@@ -62,15 +64,16 @@ class Actions:
         self._notify = notify
         self._on_daemon_wanted = on_daemon_wanted
         self._quit = quit_tray
+        self._choices = choices
         self._lock = threading.Lock()
         self._work: dict[str, Callable[[TrayState], None]] = {
             menu.PAUSE: self._toggle_pause,
             menu.PAUSE_HOUR: lambda state: self._pause(state.now + timedelta(hours=1)),
             menu.PAUSE_TOMORROW: lambda state: self._pause(wording.tomorrow(state)),
             menu.PAUSE_RESET: lambda state: self._pause(state.boundary.week_of(state.now).end),
-            menu.CHARTS: lambda _state: self._desktop.launch("charts", *self._demo),
+            menu.CHARTS: lambda _state: self._open_charts(),
             menu.COPY: self._copy,
-            menu.SETTINGS: lambda _state: self._open_settings(),
+            menu.SETTINGS: self._open_settings,
             menu.LOGS: lambda _state: self._open_logs(),
             menu.LOGIN: self._toggle_login,
             menu.DAEMON: self._start_or_restart,
@@ -81,7 +84,7 @@ class Actions:
         if key == menu.QUIT:
             self._quit()
             return
-        work = self._work.get(key)
+        work = self._work.get(key) or self._work_of(key)
         if work is None:
             return
         with self._lock:
@@ -94,6 +97,7 @@ class Actions:
                     refusal="",
                     refusal_cure="",
                     notes="",
+                    said_at=None,
                     unseen=frozenset(),
                     is_copied=False,
                 )
@@ -111,6 +115,16 @@ class Actions:
                 _LOG.warning("The login item can't be read", extra={"why": str(error)})
         self._store.change(has_charts=has_charts, is_login_item=is_on)
 
+    def _work_of(self, key: str) -> Callable[[TrayState], None] | None:
+        """What a row does that is one of several of its kind; None for what does nothing."""
+        if key.startswith(menu.SAID):
+            return lambda _state: None  # each click takes away what was said
+        if (page := menu.page_of(key)) is not None:
+            return lambda _state: self._open_charts("--page", page)
+        if (text := menu.ABOUT.get(key)) is not None:
+            return lambda _state: self._copy_about(text)
+        return self._choices.work_of(key)
+
     def _do(self, key: str, work: Callable[[TrayState], None]) -> None:
         refusal = cure = ""
         try:
@@ -123,14 +137,20 @@ class Actions:
             refusal = "That failed; the log folder says why."
         self._store.update(
             lambda state: dataclasses.replace(
-                state, pending=state.pending - {key}, refusal=refusal, refusal_cure=cure
+                state,
+                pending=state.pending - {key},
+                refusal=refusal,
+                refusal_cure=cure,
+                said_at=state.now if refusal else state.said_at,
             )
         )
 
     def _say(self, message: Notification) -> None:
         """Show `message`, which has a row of the menu too, and mark the icon until it was seen."""
         self._store.update(
-            lambda state: dataclasses.replace(state, unseen=state.unseen | {message.key})
+            lambda state: dataclasses.replace(
+                state, unseen=state.unseen | {message.key}, said_at=state.now
+            )
         )
         self._notify(message)
 
@@ -155,11 +175,21 @@ class Actions:
         is_copied = self._desktop.copy(line)
         self._store.change(is_copied=is_copied)
         if not is_copied:
-            title = "For Claude Code's terminal"
+            title = "For a terminal"
             self._store.change(notes=f"{title}: {line}")
             self._say(Notification(key="line", title=title, body=line))
 
-    def _open_settings(self) -> None:
+    def _copy_about(self, text: str) -> None:
+        self._desktop.copy(text)
+
+    def _open_charts(self, *options: str) -> None:
+        self._desktop.launch("charts", *options, *self._demo)
+
+    def _open_settings(self, state: TrayState) -> None:
+        """The window's form; the file itself where there is no window."""
+        if state.has_charts:
+            self._open_charts("--settings")
+            return
         example.create_if_missing(self._paths.config_file)
         self._desktop.open_path(self._paths.config_file, is_text=True)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from offramp_core.control.client import ControlClient
 from offramp_core.errors import OfframpError
 from offramp_tray.actions import Actions
+from offramp_tray.choices import Choices
 from offramp_tray.desktop_actions import Desktop
 from offramp_tray.linux import missing_panel_hint
 from offramp_tray.logging_setup import logging_to
@@ -23,6 +24,7 @@ from offramp_tray.single_instance import only_one
 from offramp_tray.state.daemon_watcher import DaemonWatcher
 from offramp_tray.state.folder_watch import FolderWatch
 from offramp_tray.state.preferences import Preferences
+from offramp_tray.state.quota_log import QuotaLog
 from offramp_tray.state.said_notifications import SaidNotifications
 from offramp_tray.state.tray_state import Presence, TrayState
 from offramp_tray.state.week_totals import WeekFollower, WeekLog
@@ -108,6 +110,7 @@ class TrayApp:
         """The command that this process is to run instead, once `run` has ended."""
         self._preferences = preferences = Preferences(paths, environ, is_demo=is_demo)
         self._week_log = WeekLog(preferences.log_folder, preferences.boundary, clock)
+        self._quota_log = QuotaLog(paths.quota_file)
         state = TrayState(now=clock(), boundary=preferences.boundary, **self._preferred())
         self.store = Store(
             state,
@@ -116,6 +119,7 @@ class TrayApp:
             notify=host.notify,
             memory=SaidNotifications(paths.tray_said_file),
         )
+        self._follower = WeekFollower(self._look)
         client = ControlClient(paths.control_socket)
         self._watch = FolderWatch(paths.control_socket.parent)
         # It has its own patience: a client that tries on where a daemon that was killed has left
@@ -129,11 +133,17 @@ class TrayApp:
             paths,
             is_demo=is_demo,
             login_item=login_item,
+            choices=Choices(
+                paths,
+                environ,
+                client,
+                is_demo=is_demo,
+                on_changed=self._follower.nudge,
+            ),
             notify=host.notify,
             on_daemon_wanted=self._watcher.look_now,
             quit_tray=host.stop,
         )
-        self._follower = WeekFollower(self._look)
         self._is_looked_around = threading.Event()
         self._panel_hint = missing_panel_hint.MissingPanelHint(
             paths.runtime_dir, environ, notify=host.notify, after_s=panel_hint_after_s
@@ -218,6 +228,8 @@ class TrayApp:
         if not self._is_looked_around.is_set():
             self._is_looked_around.set()
             self._actions.refresh_menu_facts()
+        known = self._quota_log.read(self._preferences.log_folder, self._clock())
+        self.store.change(past=known.past, kept_plans=known.plans)
         try:
             week = self._week_log.totals()
         except OfframpError as error:
@@ -243,6 +255,8 @@ class TrayApp:
             "settings_problem": preferences.problem,
             "backends": tuple(backend.name for backend in preferences.settings.backends),
             "routed": preferences.routed,
+            "routes": preferences.settings.routes,
+            "mode": preferences.settings.delegation,
             "address": preferences.address,
             "has_client_token": preferences.settings.client_token is not None,
         }

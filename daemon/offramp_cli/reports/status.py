@@ -21,7 +21,6 @@ from offramp_core.errors import OfframpError
 from offramp_core.quota import forecast, history_log, state_file
 from offramp_core.quota import windows as quota
 from offramp_core.services import SERVICES, service_of
-from offramp_core.services.anthropic import KEY_WINDOWS
 from offramp_core.settings import ANTHROPIC
 from offramp_core.usage.weeks import system_zone
 from offramp_core.wording import failover_text, quota_text, stand_in_text, trouble_text
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from offramp_core.control.api import Status
     from offramp_core.paths import Paths
     from offramp_core.quota.forecast import PastUse
-    from offramp_core.quota.windows import PlanQuota, QuotaWindow
+    from offramp_core.quota.windows import PlanQuota
 
 
 @click.command("status")
@@ -228,20 +227,15 @@ def _plan_lines(
 ) -> list[str]:
     if plan is None:
         return [quota_text.unknown_text(backend)]
-    windows = tuple(window for window in plan.windows if not _is_past_rate(window, now))
+    windows = tuple(window for window in plan.windows if not quota_text.is_refilled(window, now))
     if plan.windows and not windows:
-        return [f"{backend_name(backend)} API key: its limits refill within minutes"]
+        return [quota_text.refilled_text(backend)]
     current = msgspec.structs.replace(plan, windows=windows)
     zone = system_zone(os.environ)
     lines = [*quota_text.plan_texts(current, now, zone, past, is_live=is_live)]
     if plan.windows and plan.problem:
         lines.append(f"{backend_name(backend)} tells nothing newer: {plan.problem}")
     return lines
-
-
-def _is_past_rate(window: QuotaWindow, now: datetime) -> bool:
-    """Whether it is an API key's limit whose minute is over: it has refilled since."""
-    return window.name in KEY_WINDOWS and quota.used_at(window, now) is None
 
 
 def _supervisor_rows(status: Status) -> list[tuple[str, str]]:

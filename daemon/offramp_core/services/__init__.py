@@ -6,9 +6,14 @@ needs nothing special needs no file: a `[backend.NAME]` table in `config.toml` i
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from offramp_core.services import anthropic, zai
 from offramp_core.services.other import OTHER
 from offramp_core.services.service import ErrorKind, Model, QuotaPage, Service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = [
     "DELEGATE",
@@ -18,6 +23,8 @@ __all__ = [
     "Model",
     "QuotaPage",
     "Service",
+    "in_order",
+    "rank",
     "service_of",
 ]
 
@@ -33,3 +40,16 @@ DELEGATE = zai.SERVICE
 def service_of(backend: str) -> Service:
     """What is known of the service behind the backend of that name."""
     return _BY_NAME.get(backend, OTHER)
+
+
+def in_order(backends: Iterable[str | None]) -> tuple[str | None, ...]:
+    """Return each of `backends` once, in the order in which all who show them show them.
+
+    Claude, the others by name, and none last: an order that no number changes.
+    """
+    return tuple(sorted(set(backends), key=rank))
+
+
+def rank(backend: str | None) -> tuple[bool, bool, str]:
+    """Return what `in_order` sorts by."""
+    return (backend is None, backend != anthropic.NAME, backend or "")

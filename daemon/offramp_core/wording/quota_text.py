@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from offramp_core.quota import forecast
 from offramp_core.quota import windows as quota
+from offramp_core.services.anthropic import KEY_WINDOWS
 from offramp_core.wording.formatting import backend_name, format_moment, format_percent, printable
 
 if TYPE_CHECKING:
@@ -87,10 +88,24 @@ def window_text(
     if figure != "spent" and is_live:
         pace = pace_text(window, now) if expected is None else forecast_text(expected, now, zone)
         parts += [pace] if pace else []
-    age = age_text(window.read_at, now)
-    if not is_live:
-        age = f"as of {format_moment(window.read_at, now, zone)}"
+    age = _age_note(window, now, zone, is_live=is_live)
     return f"{', '.join(parts)} ({age})" if age else ", ".join(parts)
+
+
+def glance_text(
+    backend: str, window: QuotaWindow, now: datetime, zone: tzinfo, *, is_live: bool = True
+) -> str:
+    """One window for a tooltip: `Claude week 30% used (even pace 48%), resets Thu 22:00`."""
+    used, even = quota.used_at(window, now), quota.elapsed(window, now)
+    if used is None or quota.is_spent(window, now):
+        return window_text(backend, window, now, zone, is_live=is_live)
+    notes = [] if even is None else [f"even pace {percent_text(even)}"]
+    notes += filter(None, [_age_note(window, now, zone, is_live=is_live)])
+    head = f"{backend_name(backend)[:_LONGEST_NAME]} {window_name(window.name)}"
+    figure = f"{percent_text(used)} used"
+    if notes:
+        figure += f" ({', '.join(notes)})"
+    return ", ".join((f"{head} {figure}", *_reset_parts(window, now, zone)))
 
 
 def percent_text(used: float) -> str:
@@ -184,6 +199,22 @@ def important(windows: Iterable[QuotaWindow]) -> tuple[QuotaWindow, ...]:
         ),
     )
     return tuple(found[:_MOST_WINDOWS])
+
+
+def _age_note(window: QuotaWindow, now: datetime, zone: tzinfo, *, is_live: bool) -> str:
+    if is_live:
+        return age_text(window.read_at, now)
+    return f"as of {format_moment(window.read_at, now, zone)}"
+
+
+def is_refilled(window: QuotaWindow, now: datetime) -> bool:
+    """Whether it is an API key's limit whose minute is over: it has refilled since."""
+    return window.name in KEY_WINDOWS and quota.used_at(window, now) is None
+
+
+def refilled_text(backend: str) -> str:
+    """What stands for a plan of which only such limits were told."""
+    return f"{backend_name(backend)[:_LONGEST_NAME]} API key: its limits refill within minutes"
 
 
 def _why_unknown(window: QuotaWindow, now: datetime, zone: tzinfo) -> str:

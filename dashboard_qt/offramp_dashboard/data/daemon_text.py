@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from offramp_core.quota import windows
-from offramp_core.wording import failover_text, trouble_text
+from offramp_core.wording import delegation_text, failover_text, trouble_text
 from offramp_core.wording.formatting import backend_name, format_moment
 from offramp_dashboard.data.snapshot import Alert, DaemonCondition, DaemonSummary
 
@@ -84,14 +84,13 @@ def _state_text(
     if (pause := status.pause) is not None:
         until = "you resume it" if pause.until is None else format_moment(pause.until, now, zone)
         return DaemonCondition.PAUSED, f"Paused until {until}: everything goes to Anthropic."
-    missing = [
-        backend_name(backend.name) for backend in status.backends if backend.key == "missing"
-    ]
+    missing = [backend.name for backend in status.backends if backend.key == "missing"]
     if missing:
+        names, cure = ", ".join(map(backend_name, missing)), delegation_text.key_cure(missing[0])
         return (
             DaemonCondition.NO_KEY,
-            f"No key for {', '.join(missing)}: what is routed there goes to Anthropic. "
-            "Set it in the settings.",
+            f"No key for {names}: what is routed there goes to Anthropic. "
+            f"{cure[0].upper()}{cure[1:]}.",
         )
     is_bad = has_alerts or failover_text.must_be_fixed(status)
     return DaemonCondition.TROUBLE if is_bad else DaemonCondition.RUNNING, _mode_text(status)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from offramp_core.settings import ANTHROPIC
+from offramp_core import services
 from offramp_core.wording import formatting
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def route_key(route: Route) -> str:
 
 def backends_in_order(backends: Iterable[str | None]) -> tuple[str | None, ...]:
     """Claude, the others by name, and none last: an order that no number changes."""
-    return tuple(sorted(set(backends), key=_backend_rank))
+    return services.in_order(backends)
 
 
 def routes_in_order(routes: Iterable[Route]) -> tuple[Route, ...]:
@@ -39,10 +39,6 @@ def routes_in_order(routes: Iterable[Route]) -> tuple[Route, ...]:
     return tuple(
         sorted(
             set(routes),
-            key=lambda route: (_backend_rank(route[0]), route[1] is None, route[1] or ""),
+            key=lambda route: (services.rank(route[0]), route[1] is None, route[1] or ""),
         )
     )
-
-
-def _backend_rank(backend: str | None) -> tuple[bool, bool, str]:
-    return (backend is None, backend != ANTHROPIC, backend or "")

@@ -76,7 +76,7 @@ async def test_missing_key_shows_beside_delegation(tmp_path):
     async with daemon_process(tmp_path) as running:
         commands = Commands(running.paths)
         await commands.until_there()
-        assert "on, but no key for zai" in (await run_command(tmp_path, "status")).out
+        assert "on, but no key for Z.ai" in (await run_command(tmp_path, "status")).out
         await running.stop()
     assert [each["event"] for each in commands.told()] == ["started", "key missing", "stopped"]
 

@@ -66,8 +66,12 @@ def test_second_window_shows_the_first(tmp_path: Path, qtbot: QtBot) -> None:
     assert first.claim()
     assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
 
-    with qtbot.waitSignal(first.raise_asked):
+    with qtbot.waitSignal(first.raise_asked) as raised:
         assert not second.claim()
+    assert raised.args == [""]
+    with qtbot.waitSignal(first.raise_asked) as raised:
+        assert not second.claim("settings")
+    assert raised.args == ["settings"]
 
     first.release()
     assert second.claim()

@@ -202,6 +202,18 @@ async def test_menu_opened_anew_shows_what_has_waited() -> None:
     assert panel.call("AboutToShow", "i", 0).body == [False]
 
 
+async def test_menu_of_a_panel_that_says_nothing_does_not_grow_while_it_opens() -> None:
+    panel = _Panel(asked_for_s=0.3)
+    _open_by_question(panel)
+    panel.menu.show((_NEW, *sample_rows(is_paused=True)))
+    panel.changed.clear()
+    assert panel.call("AboutToShow", "i", 0).body == [False]
+    assert "new" not in panel.labels()
+    async with asyncio.timeout(20):
+        await panel.changed.wait()
+    assert panel.labels()[0] == "new"
+
+
 async def test_panel_that_goes_takes_its_open_menu_with_it() -> None:
     panel = _Panel()
     _open_by_event(panel)

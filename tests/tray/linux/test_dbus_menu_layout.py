@@ -39,7 +39,7 @@ def test_label_shows_the_text_as_it_is(text: str, label: str) -> None:
     [
         (
             MenuRow(key="k", kind=RowKind.TEXT, text="t"),
-            {"label": "t", "enabled": False, "visible": True},
+            {"label": "t", "enabled": True, "visible": True},
         ),
         (
             MenuRow(key="k", kind=RowKind.ACTION, text="t", is_enabled=False),

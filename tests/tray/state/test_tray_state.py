@@ -15,6 +15,7 @@ from tray_states import (
     error_of,
     running,
     status_of,
+    totals_of,
     week_of,
     window_of,
 )
@@ -112,15 +113,14 @@ def test_of_several_conditions_the_one_that_matters_most_holds(state, condition)
     assert tray_state.condition(state) is condition
 
 
-def test_shares_are_of_requests_with_delegates_first():
-    assert tray_state.shares(running()) == (("zai", 0.68), ("anthropic", 0.32))
+def test_shares_are_of_tokens_with_claude_first():
+    state = running(week=week_of(zai=(9, 100), anthropic=(1, 300)))
+    assert tray_state.shares(state) == (("anthropic", 0.75), ("zai", 0.25))
 
 
-def test_shares_are_of_tokens_where_the_settings_say_so():
-    state = running(
-        settings=TraySettings(count="tokens"), week=week_of(zai=(9, 100), anthropic=(1, 300))
-    )
-    assert tray_state.shares(state) == (("zai", 0.25), ("anthropic", 0.75))
+def test_shares_are_of_requests_where_the_settings_say_so():
+    state = running(settings=TraySettings(count="requests"))
+    assert tray_state.shares(state) == (("anthropic", 0.32), ("zai", 0.68))
 
 
 def test_shares_are_unknown_before_the_log_was_read_and_empty_in_an_empty_week():
@@ -128,15 +128,16 @@ def test_shares_are_unknown_before_the_log_was_read_and_empty_in_an_empty_week()
     assert tray_state.shares(running(week=week_of())) == ()
 
 
-def test_what_had_no_backend_has_no_share():
-    week = week_of(zai=(1, 1))
-    week = replace(week, by_backend={**week.by_backend, None: tray_state.NOTHING})
-    assert tray_state.shares(running(week=week)) == (("zai", 1.0),)
+def test_what_had_no_backend_has_no_share_but_is_part_of_the_whole():
+    week = week_of(zai=(3, 0))
+    week = replace(week, by_backend={**week.by_backend, None: totals_of(1)})
+    state = running(week=week, settings=TraySettings(count="requests"))
+    assert tray_state.shares(state) == (("zai", 0.75),)
 
 
-def test_backends_of_old_records_come_after_those_of_the_settings():
+def test_backends_have_the_order_that_the_window_shows_them_in():
     state = running(backends=("anthropic", "mine", "zai"), week=week_of(zai=(1, 1), gone=(1, 1)))
-    assert tray_state.shown_backends(state) == ("mine", "zai", "anthropic", "gone")
+    assert tray_state.shown_backends(state) == ("anthropic", "gone", "mine", "zai")
 
 
 @pytest.mark.parametrize(
@@ -170,9 +171,8 @@ def test_numbers_of_another_week_are_unknown_in_this_one(fields):
     state = running(
         week=week_of(zai=(68, 1), old=(1, 1)), settings=TraySettings(text="requests"), **fields
     )
-    assert tray_state.counts(state) is None
     assert tray_state.shares(state) is None
-    assert tray_state.shown_backends(state) == ("zai", "anthropic")
-    assert wording.split(state) == "– this week"  # noqa: RUF001 - the dash for what is unknown
+    assert tray_state.shown_backends(state) == ("anthropic", "zai")
+    assert wording.split(state) == "– of tokens this week"  # noqa: RUF001 - the dash for what is unknown
     assert wording.label(state) == wording.UNKNOWN
-    assert menu.rows(state)[1].text == "Z.ai: – requests, – tokens"  # noqa: RUF001 - the same
+    assert menu.rows(state)[1].text == "Claude: – requests, – tokens"  # noqa: RUF001 - the same

@@ -6,12 +6,16 @@ import itertools
 
 import pytest
 from PIL import Image, ImageChops, ImageStat
-from tray_states import running, week_of
+from quota_samples import plan_of
+from tray_states import HOUR, running, status_of, week_of, window_of
 
+from offramp_core.settings import TraySettings
 from offramp_core.wording.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, YELLOW
 from offramp_tray.state.tray_state import Condition, Presence
 from offramp_tray.view import icon, icon_sheet
 from offramp_tray.view.icon import IconLook, look_of
+from offramp_tray.view.icon_bars import level_of
+from offramp_tray.view.icon_canvas import middle
 from offramp_tray.view.render import render
 
 BACKENDS = ("anthropic", "zai")
@@ -61,17 +65,17 @@ def test_each_size_is_drawn_for_itself(size):
 @pytest.mark.parametrize("hue", [ORANGE, BLUE, GREY, RED])
 @pytest.mark.parametrize("ground", GROUNDS)
 def test_colours_are_legible_on_light_and_on_dark(hue, ground):
-    assert contrast(icon.middle(hue), GROUNDS[ground]) >= 2.9
+    assert contrast(middle(hue), GROUNDS[ground]) >= 2.9
 
 
 @pytest.mark.parametrize("hue", [GREEN, PURPLE, YELLOW])
 @pytest.mark.parametrize("ground", GROUNDS)
 def test_colours_of_other_backends_are_seen_on_light_and_on_dark(hue, ground):
-    assert contrast(icon.middle(hue), GROUNDS[ground]) >= 2.2
+    assert contrast(middle(hue), GROUNDS[ground]) >= 2.2
 
 
 def test_the_larger_part_gets_the_longer_arc():
-    zai, claude = icon.middle(BLUE), icon.middle(ORANGE)
+    zai, claude = middle(BLUE), middle(ORANGE)
     small = icon.draw(look(parts=(("zai", 15), ("anthropic", 45))), 72)
     large = icon.draw(look(parts=(("zai", 45), ("anthropic", 15))), 72)
     assert count_of(large, zai) > 2.5 * count_of(small, zai) > 0
@@ -126,26 +130,28 @@ def test_out_of_date_is_dimmer():
 
 def test_what_stops_is_grey():
     picture = icon.draw(look(Condition.NOT_RUNNING), 48)
-    assert count_of(picture, icon.middle(BLUE)) == 0
-    assert count_of(picture, icon.middle(GREY)) > 100
+    assert count_of(picture, middle(BLUE)) == 0
+    assert count_of(picture, middle(GREY)) > 100
 
 
 @pytest.mark.parametrize(
     ("counts", "parts"),
     [
-        ({"zai": (68, 0), "anthropic": (32, 0)}, (("zai", 41), ("anthropic", 19))),
-        ({"zai": (1, 0), "anthropic": (9999, 0)}, (("zai", 3), ("anthropic", 57))),
-        ({"zai": (5, 0)}, (("zai", 60),)),
+        ({"zai": (9, 68), "anthropic": (9, 32)}, (("anthropic", 19), ("zai", 41))),
+        ({"zai": (9, 1), "anthropic": (9, 9999)}, (("anthropic", 57), ("zai", 3))),
+        ({"zai": (9, 5)}, (("zai", 60),)),
         ({}, ()),
     ],
 )
 def test_steps_fill_the_ring_and_hide_nobody(counts, parts):
-    assert look_of(running(week=week_of(**counts))).parts == parts
+    state = running(week=week_of(**counts), settings=TraySettings(picture="split"))
+    assert look_of(state).parts == parts
 
 
 def test_small_changes_draw_no_new_picture():
-    before = look_of(running(week=week_of(zai=(6800, 0), anthropic=(3200, 0))))
-    after = look_of(running(week=week_of(zai=(6801, 0), anthropic=(3200, 0))))
+    settings = TraySettings(picture="split")
+    weeks = (week_of(zai=(0, tokens), anthropic=(0, 3200)) for tokens in (6800, 6801))
+    before, after = (look_of(running(week=week, settings=settings)) for week in weeks)
     assert before == after
     assert icon.images(before) is icon.images(after)
 
@@ -184,3 +190,73 @@ def test_message_that_nobody_has_seen_is_a_dot_that_is_seen(condition, is_templa
     assert left >= size * 0.4
     corner = marked.crop((round(size * 0.62), 0, size, round(size * 0.38))).getchannel("A")
     assert ImageStat.Stat(corner).mean[0] > 60
+
+
+def bars_of(claude, delegate, condition=Condition.RUNNING, **fields):
+    levels = (
+        level_of("anthropic", claude, is_low=claude is not None and claude < 0.1),
+        level_of("zai", delegate, is_low=delegate is not None and delegate < 0.1),
+    )
+    return IconLook(condition=condition, levels=levels, backends=BACKENDS, **fields)
+
+
+@pytest.mark.parametrize("size", icon.SIZES_PX)
+@pytest.mark.parametrize("is_template", [False, True])
+def test_what_is_left_is_seen_in_each_bar_at_every_size(size, is_template):
+    inks = []
+    for left in (0.0, 0.25, 0.5, 0.75, 1.0):
+        picture = icon.draw(bars_of(left, 1.0, is_template=is_template), size)
+        upper = picture.crop((0, 0, size, size // 2)).getchannel("A")
+        inks.append(ImageStat.Stat(upper).mean[0])
+    assert inks == sorted(inks)
+    assert all(more - less > 8 for less, more in itertools.pairwise(inks))
+
+
+@pytest.mark.parametrize("size", icon.SIZES_PX)
+def test_next_to_nothing_nothing_and_unknown_differ_and_so_do_all_and_nearly_all(size):
+    lefts = (None, 0.0, 0.001, 0.999, 1.0)
+    pictures = [icon.draw(bars_of(left, 0.5), size) for left in lefts]
+    for one, other in itertools.combinations(pictures, 2):
+        assert one.tobytes() != other.tobytes()
+
+
+@pytest.mark.parametrize("size", icon.SIZES_PX)
+def test_signs_beside_the_bars_differ_without_colours(size):
+    pictures = [
+        on_grey(icon.draw(bars_of(0.5, 0.5, condition), size))
+        for condition in Condition
+        if condition is not Condition.QUOTA
+    ]
+    for one, other in itertools.combinations(pictures, 2):
+        assert difference(one, other) > 6
+
+
+def test_a_bar_that_is_nearly_empty_is_red():
+    picture = icon.draw(bars_of(0.05, 0.5, Condition.QUOTA), 22)
+    assert count_of(picture, middle(RED)) > 20
+    assert count_of(picture, middle(ORANGE)) == 0
+    assert count_of(picture, middle(BLUE)) > 20
+
+
+def test_bars_show_the_window_of_each_plan_that_has_least_left():
+    plans = (
+        plan_of("anthropic", window_of("5h", used=0.2, resets_in=HOUR), window_of(used=0.75)),
+        plan_of("zai", window_of("5h", used=0.95, resets_in=HOUR)),
+    )
+    found = look_of(running(status_of(quota=plans)))
+    assert found.levels == (
+        level_of("anthropic", 0.25, is_low=False),
+        level_of("zai", 0.05, is_low=True),
+    )
+    assert found.parts is None
+
+
+@pytest.mark.parametrize("window", [window_of(used=None), window_of(resets_in=-HOUR)])
+def test_a_plan_of_which_nothing_is_known_now_has_a_bar_that_says_so(window):
+    found = look_of(running(status_of(quota=(plan_of("anthropic", window),))))
+    assert [level.steps for level in found.levels] == [None, None]
+
+
+def test_backends_that_say_nothing_of_a_plan_have_no_bar():
+    found = look_of(running(backends=("anthropic", "mine", "zai")))
+    assert [level.backend for level in found.levels] == ["anthropic", "zai"]

@@ -10,6 +10,7 @@ import pytest
 from msgspec import structs
 from quota_samples import plan_of
 from tray_states import (
+    BOUNDARY,
     HOUR,
     NOW,
     bypass_of,
@@ -24,11 +25,15 @@ from trouble_samples import fallback, left, trouble
 
 from offramp_cli.daemon_client import delegation_text
 from offramp_core import __version__
+from offramp_core.backend import Route
 from offramp_core.config.schema import KEEP
 from offramp_core.control import api
 from offramp_core.control.api import Pause, RecordsStatus
 from offramp_core.settings import TraySettings
+from offramp_core.wording import delegation_text as delegation_text_core
 from offramp_core.wording import trouble_text
+from offramp_dashboard.data import daemon_text
+from offramp_tray.state import tray_state
 from offramp_tray.state.tray_state import Presence, TrayState
 from offramp_tray.view import menu, wording
 from offramp_tray.view.view_model import RowKind
@@ -57,19 +62,19 @@ def test_the_menu_reads_as_designed():
 def test_nothing_unknown_is_a_zero():
     shown = words(TrayState(now=NOW, boundary=running().boundary))
     assert shown[:5] == [
-        f"Looking for the daemon · {DASH} this week",
-        f"Z.ai: {DASH} requests, {DASH} tokens",
+        f"Looking for the daemon · {DASH} of tokens this week",
         f"Claude: {DASH} requests, {DASH} tokens",
-        "Z.ai quota: not known yet",
+        f"Z.ai: {DASH} requests, {DASH} tokens",
         "Claude quota: not known yet",
+        "Z.ai quota: not known yet",
     ]
     assert not any("0" in line for line in shown[:5])
 
 
 def test_an_empty_week_has_zeros_that_are_known():
     shown = words(running(week=week_of()))
-    assert shown[0] == "Delegation on · no requests this week"
-    assert shown[1] == "Z.ai: 0 requests, 0 tokens"
+    assert shown[0] == "Delegation on · no tokens this week"
+    assert shown[1:3] == ["Claude: 0 requests, 0 tokens", "Z.ai: 0 requests, 0 tokens"]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +95,7 @@ def test_an_empty_week_has_zeros_that_are_known():
     ],
 )
 def test_the_headline_begins_with_the_state(state, headline):
-    assert text(state, "headline") == f"{headline} · Z.ai 68%, Claude 32% this week"
+    assert text(state, "headline") == f"{headline} · Claude 71%, Z.ai 29% of tokens this week"
 
 
 @pytest.mark.parametrize("mode", ["always", "auto", "never"])
@@ -142,7 +147,7 @@ def test_of_two_errors_the_later_one_shows():
         (running(), ""),
         (
             running(status_of(zai_key="missing")),
-            "No key for Z.ai: set it with offramp key set",
+            "No key for Z.ai: set it in the settings, or type offramp key set",
         ),
         (
             running(status_of(zai_key="missing", key_note="waiting for the keyring: it is locked")),
@@ -150,7 +155,7 @@ def test_of_two_errors_the_later_one_shows():
         ),
         (
             running(presence=Presence.NOT_RUNNING),
-            "Start the daemon below; the log folder says why it ended",
+            "Start the daemon below. The log folder says why it ended.",
         ),
         (
             running(presence=Presence.UNREACHABLE, problem="It is silent. Restart it."),
@@ -180,7 +185,7 @@ def test_a_long_error_is_cut_to_one_line():
 
 
 def test_a_refusal_shows_in_its_own_row():
-    found = row(menu.rows(running(refusal="It was not done.")), "refusal")
+    found = row(menu.rows(running(refusal="It was not done.", said_at=NOW)), "said.refusal.0")
     assert (found.text, found.is_visible) == ("It was not done.", True)
 
 
@@ -231,19 +236,19 @@ def test_about_tells_version_and_licence_without_a_link():
 
 
 def test_rows_keep_their_keys_and_places_whatever_happens():
-    tray_state = [
+    states = [
         running(),
         running(presence=Presence.NOT_RUNNING),
         running(presence=Presence.UNREACHABLE, problem="silent"),
-        running(status_of(pause=Pause(since=NOW)), refusal="no", is_login_item=True),
+        running(status_of(pause=Pause(since=NOW)), refusal="no", said_at=NOW, is_login_item=True),
         running(week=None),
         running(status_of(bypasses={"zai": bypass_of()}, waiting=2, delegation="auto")),
         running(status_of(troubles=(REFUSED,) * 9, fallbacks=(fallback(),) * 9)),
         running(status_of(client_problem=left())),
-        running(refusal="no", refusal_cure="Do that. " * 90, notes="So it is. " * 90),
+        running(refusal="no", refusal_cure="Do that. " * 90, notes="So it is. " * 90, said_at=NOW),
         running(unseen=frozenset({"note"})),
     ]
-    keys = {tuple(each.key for each in menu.rows(state)) for state in tray_state}
+    keys = {tuple(each.key for each in menu.rows(state)) for state in states}
     assert len(keys) == 1
 
 
@@ -269,9 +274,9 @@ def quota_lines(state: TrayState) -> list[str]:
 
 def test_each_window_of_a_plan_has_its_row():
     assert quota_lines(running(status_of(quota=PLANS))) == [
-        "Z.ai 5 hours 10%, resets 15:00, on pace for 12%",
         "Claude 5 hours 20%, resets 16:00, on pace for 33%",
         "Claude week 63%, resets Thu 21:12, on pace for 77%",
+        "Z.ai 5 hours 10%, resets 15:00, on pace for 12%",
     ]
 
 
@@ -280,16 +285,16 @@ def test_without_the_daemon_figures_have_their_age_and_end_with_their_reset():
         status_of(quota=PLANS), presence=Presence.NOT_RUNNING, now=NOW + timedelta(hours=1.5)
     )
     assert quota_lines(later) == [
+        "Claude 5 hours 20%, resets 16:00 (as of 14:00)",
+        "Claude week 63%, resets Thu 21:12 (as of 14:00)",
         "Z.ai 5 hours: unknown since its reset 15:00",
-        "Claude 5 hours 20%, resets 16:00, on pace for 22% (as of 1 h ago)",
-        "Claude week 63%, resets Thu 21:12, on pace for 77% (as of 1 h ago)",
     ]
 
 
 def test_a_plan_that_could_not_be_asked_says_why():
     asked = plan_of("zai")
     state = running(status_of(quota=(structs.replace(asked, problem="It did not answer."),)))
-    assert quota_lines(state)[0] == "Z.ai quota: not known (It did not answer)"
+    assert quota_lines(state)[1] == "Z.ai quota: not known (It did not answer)"
 
 
 def test_nothing_is_expected_of_the_plan_of_a_backend_of_the_users_own():
@@ -356,7 +361,7 @@ def test_what_is_not_delegated_has_a_row_with_its_cure_below():
     assert shown[place + 1] == trouble_text.cure_text(REFUSED).removesuffix(".")
     assert shown[place + 2] == "---"
     assert wording.tooltip(state).splitlines() == [
-        "Delegation on, but not working for Sonnet 5.5 · Z.ai 68%, Claude 32% this week",
+        "Delegation on, but not working for Sonnet 5.5 · Claude 71%, Z.ai 29% of tokens this week",
         shown[place],
     ]
 
@@ -436,7 +441,8 @@ def test_requests_that_wait_have_a_row():
     ("settings", "label"),
     [
         (TraySettings(), ""),
-        (TraySettings(text="share"), "68%"),
+        (TraySettings(text="share"), "29%"),
+        (TraySettings(text="share", count="requests"), "68%"),
         (TraySettings(text="requests"), "100"),
         (TraySettings(text="tokens"), "4.2M"),
     ],
@@ -449,11 +455,11 @@ def test_the_text_beside_the_icon_is_the_users_choice(settings, label):
 
 
 def test_title_is_the_split_and_the_tooltip_adds_what_is_wrong():
-    assert wording.title(running()) == "Z.ai 68%, Claude 32% this week"
+    assert wording.title(running()) == "Claude 71%, Z.ai 29% of tokens this week"
     assert wording.tooltip(running()) == wording.title(running())
     state = running(status_of(errors={"zai": error_of(api.KEY_REFUSED)}))
     first, second = wording.tooltip(state).splitlines()
-    assert first.startswith("Delegation on · Z.ai 68%")
+    assert first.startswith("Delegation on · Claude 71%")
     assert second.startswith("Z.ai refused the key")
 
 
@@ -479,9 +485,101 @@ def test_each_backend_in_trouble_has_a_row_and_so_has_each_missing_key():
 
 def test_cure_of_a_refusal_and_a_note_have_rows_that_hold_all_of_them():
     words = [f"word{number}" for number in range(50)]
-    state = running(refusal="No.", refusal_cure=" ".join(words), notes=" ".join(words))
-    for key in ("refusal.cure", "note"):
-        lines = [row(menu.rows(state), f"{key}.{place}") for place in range(4)]
+    cure = " ".join(words)
+    state = running(refusal="No.", refusal_cure=cure, notes=cure, said_at=NOW)
+    for key in ("said.cure", "said.note"):
+        lines = [row(menu.rows(state), f"{key}.{place}") for place in range(5)]
         shown = [line.text for line in lines if line.is_visible]
         assert " ".join(shown).split() == words
-        assert all(len(line) <= 100 for line in shown)
+        assert all(len(line) <= 72 for line in shown)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "unseen", "is_said"),
+    [(1, (), True), (6, (), False), (60, ("refusal",), True), (60, ("quota.zai.7d",), False)],
+)
+def test_what_was_said_goes_some_minutes_after_it_was_seen(minutes, unseen, is_said):
+    state = running(
+        refusal="No.",
+        refusal_cure="Do that.",
+        notes="So it is.",
+        said_at=NOW - timedelta(minutes=minutes),
+        unseen=frozenset(unseen),
+    )
+    for key in ("said.refusal.0", "said.cure.0", "said.note.0"):
+        assert row(menu.rows(state), key).is_visible is is_said
+
+
+def test_no_refusal_makes_the_menu_wider_than_its_facts():
+    path = "/home/somebody/" + "a-very-long-name/" * 6
+    state = running(refusal=f"{path} could not be opened (xdg-open ended with 3).", said_at=NOW)
+    lines = [each for each in words(state) if "xdg-open" in each or path[:20] in each]
+    assert lines
+    assert all(len(line) <= 72 for line in lines)
+
+
+def test_the_tooltip_has_each_quota_with_even_pace_and_reset():
+    assert wording.tooltip(running(status_of(quota=PLANS))).splitlines() == [
+        "Claude 71%, Z.ai 29% of tokens this week",
+        "Claude 5 hours 20% used (even pace 60%), resets 16:00",
+        "Claude week 63% used (even pace 81%), resets Thu 21:12",
+        "Z.ai 5 hours 10% used (even pace 80%), resets 15:00",
+    ]
+
+
+def test_the_tooltip_of_a_daemon_that_is_gone_names_the_menu_and_the_figures_age():
+    state = running(status_of(quota=PLANS), presence=Presence.NOT_RUNNING, now=NOW + HOUR / 2)
+    lines = wording.tooltip(state).splitlines()
+    assert lines[1] == "Open the menu to start the daemon"
+    assert lines[2] == "Claude 5 hours 20% used (even pace 70%, as of 14:00), resets 16:00"
+    assert not any("below" in line for line in lines)
+
+
+def test_without_a_daemon_so_far_the_figures_of_the_last_one_are_shown():
+    state = running(presence=Presence.NOT_RUNNING, kept_plans=PLANS)
+    state = replace(state, status=None)
+    assert quota_lines(state)[0] == "Claude 5 hours 20%, resets 16:00 (as of 14:00)"
+    assert not tray_state.spent_windows(state)
+
+
+def test_limits_of_an_api_key_that_have_refilled_are_no_figures():
+    over = window_of("tokens", used=0.5, resets_in=-HOUR)
+    state = running(status_of(quota=(plan_of("anthropic", over),)))
+    assert quota_lines(state)[0] == "Claude API key: its limits refill within minutes"
+    assert tray_state.left(state, "anthropic") is None
+
+
+@pytest.mark.parametrize(
+    ("status_mode", "presence", "text_of_row"),
+    [
+        ("auto", Presence.RUNNING, "Delegate: autopilot"),
+        ("never", Presence.RUNNING, "Delegate: never"),
+        ("of tomorrow", Presence.RUNNING, "Delegate: of tomorrow"),
+        ("auto", Presence.NOT_RUNNING, "Delegate: always"),
+    ],
+)
+def test_the_mode_is_the_daemons_and_without_one_the_settings(status_mode, presence, text_of_row):
+    state = running(status_of(delegation=status_mode), presence=presence)
+    assert text(state, "mode") == text_of_row
+
+
+def test_the_model_of_a_tier_is_checked_among_its_choices():
+    found = row(menu.rows(running()), "tier.haiku")
+    assert found.text == "Haiku → GLM-4.5-Air"
+    assert [each.text for each in found.rows if each.is_checked] == ["GLM-4.5-Air"]
+    assert found.rows[0].text == "Claude"
+    assert "GLM-5.4" in [each.text for each in found.rows]
+
+
+def test_a_model_of_the_users_own_is_checked_too_and_can_be_left():
+    routes = (Route(match="sonnet", backend="mine", send_model="small"),)
+    found = row(menu.rows(running(routes=routes)), "tier.sonnet")
+    assert found.text == "Sonnet → small at mine"
+    assert [each.text for each in found.rows if each.is_checked] == ["small at mine"]
+
+
+def test_window_and_tray_have_one_cure_for_a_missing_key():
+    status = status_of(zai_key="missing")
+    cure = delegation_text_core.key_cure("zai")
+    assert text(running(status), "error").endswith(cure)
+    assert cure[1:] in daemon_text.seen(status, NOW, BOUNDARY.zone).text

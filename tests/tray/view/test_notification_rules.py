@@ -146,7 +146,7 @@ def test_a_bypass_says_what_goes_where_and_until_when():
 def test_a_quota_says_how_much_is_used_and_when_it_resets():
     [nearly] = notification_rules.due(running(NEARLY))
     assert nearly.title == "Z.ai week nearly spent"
-    assert nearly.body == "Z.ai week 95%, resets Sat 14:00, on pace for 166%."
+    assert nearly.body == "Z.ai week 95%, resets Sat 14:00, runs out about 19:00."
     [spent] = notification_rules.due(running(status_of(quota=(SPENT,))))
     assert (spent.title, spent.body) == (
         "Z.ai 5 hours spent",

@@ -69,6 +69,8 @@ class DBusMenu:
         self._open_until_s = 0.0
         """By the loop's clock; in the past while it is closed."""
         self._is_announced = False
+        self._says_opened = False
+        """The panel says when it has opened the menu; then it says when it was closed, too."""
         self.bus_object = BusObject(
             MENU_PATH,
             MENU_INTERFACE,
@@ -91,6 +93,7 @@ class DBusMenu:
 
     def forget_panel(self) -> None:
         """The panel is gone, and with it the menu that it may have had open."""
+        self._says_opened = False
         self._close()
 
     def _take(self, layout: MenuLayout) -> None:
@@ -206,6 +209,7 @@ class DBusMenu:
                     self._close()  # every panel closes it then, and not every one says so
             case "opened":
                 self._stay_open(self._open_s)
+                self._says_opened = True
                 if number == ROOT and not self._is_announced:
                     self._on_open()
                 self._is_announced = False
@@ -234,8 +238,11 @@ class DBusMenu:
         if number != ROOT:
             return False
         # It can't be open and about to be: the panel did not say when it closed it.
-        has_waited = self._waiting is not None
-        self._close()
+        has_waited = self._waiting is not None and self._says_opened
+        if has_waited or self._waiting is None:
+            self._close()
+        # A panel that says nothing of opening shows the menu without waiting for this answer
+        # (libdbusmenu): rows that came now would be cut off by a menu that is too small for them.
         self._stay_open(self._asked_for_s)
         self._is_announced = True
         self._on_open()

@@ -137,7 +137,7 @@ def _properties(row: MenuRow, *, is_visible: bool) -> Properties:
         return {"type": Variant("s", "separator"), "visible": visible}
     properties = {
         "label": Variant("s", _label(row.text)),
-        "enabled": Variant("b", row.is_enabled and row.kind is not RowKind.TEXT),
+        "enabled": Variant("b", row.is_enabled),
         "visible": visible,
     }
     if row.kind is RowKind.CHECK:

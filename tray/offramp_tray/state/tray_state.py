@@ -6,23 +6,28 @@ known is None, never 0.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from offramp_core import services
 from offramp_core.control import api
-from offramp_core.quota import windows
+from offramp_core.quota import forecast, windows
 from offramp_core.services import SERVICES
 from offramp_core.settings import ANTHROPIC, TraySettings
 from offramp_core.usage.aggregation import Totals
-from offramp_core.wording import quota_text, trouble_text
+from offramp_core.usage.measure import Measure
+from offramp_core.wording import delegation_text, quota_text, trouble_text
 from offramp_core.wording.formatting import share
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import tzinfo
 
+    from offramp_core.backend import Route
     from offramp_core.control.api import (
         BackendError,
         BackendStatus,
@@ -30,21 +35,25 @@ if TYPE_CHECKING:
         DelegationTrouble,
         Status,
     )
+    from offramp_core.quota.forecast import Forecast, PastUse
     from offramp_core.quota.windows import PlanQuota, QuotaWindow
+    from offramp_core.settings import DelegationMode
     from offramp_core.usage.weeks import Span, WeekBoundary
 
 Clock = Callable[[], datetime]
 """Tells the time, aware."""
 
-NEVER = "never"
-AUTO = "auto"
-"""Of `Status.delegation`, what is to be told."""
+_SAID_FOR = timedelta(minutes=5)
+"""How long what there was to say about an action stays in the menu once it was seen there."""
 
 _LASTING = frozenset({api.KEY_REFUSED, api.LIMIT, api.ACCOUNT, api.UNREACHABLE})
 """Errors that the next request meets too; others are trouble only once they repeat."""
 _REPEATED = 3
 _FOR_THE_USER = frozenset({api.KEY_REFUSED, api.ACCOUNT})
 """Errors that the user must fix, though another backend steps in meanwhile."""
+
+MESSAGES = frozenset({"refusal", "note", "line"})
+"""The keys of the notifications that say what came of an action."""
 
 NOTHING = Totals()
 """What a backend has that got no request."""
@@ -93,6 +102,9 @@ class TrayState:
     """Those of the settings, in their order."""
     routed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """What the settings send to each backend, in the words of their routes."""
+    routes: tuple[Route, ...] = ()
+    mode: DelegationMode = "always"
+    """Whether routes delegate, by the settings."""
     address: str = ""
     """What Claude Code is to be given as its base URL."""
     has_client_token: bool = False
@@ -107,6 +119,10 @@ class TrayState:
     week: WeekTotals | None = None
     """The last that could be read; show `current_week`."""
     week_problem: str = ""
+    past: Mapping[tuple[str, str], PastUse] = field(default_factory=dict)
+    """How each backend's windows filled before, which forecasts are made from."""
+    kept_plans: tuple[PlanQuota, ...] = ()
+    """What the last daemon left of the plans' limits; counts while none has told anything."""
     pending: frozenset[str] = field(default_factory=frozenset)
     """The keys of rows whose action is under way."""
     refusal: str = ""
@@ -114,6 +130,8 @@ class TrayState:
     refusal_cure: str = ""
     notes: str = ""
     """What there is to say about the last action, though it was done."""
+    said_at: datetime | None = None
+    """When the last action came to its refusal or its notes; show them by `is_said`."""
     unseen: frozenset[str] = field(default_factory=frozenset)
     """The keys of notifications whose cause lasts, and since which the menu was not opened."""
     is_copied: bool = False
@@ -138,36 +156,34 @@ def current_week(state: TrayState) -> WeekTotals | None:
 
 
 def shown_backends(state: TrayState) -> tuple[str, ...]:
-    """Every backend that has a row: delegates first, Claude, then those only in old records."""
-    names = [name for name in state.backends if name != ANTHROPIC]
-    names.append(ANTHROPIC)
+    """Every backend that has a row, in everybody's order; also those only in old records."""
     week = current_week(state)
-    if week is not None:
-        old = {name for name in week.by_backend if name is not None}
-        names += sorted(old.difference(names))
-    return tuple(names)
+    names = {*state.backends, ANTHROPIC, *(week.by_backend if week is not None else ())}
+    return tuple(name for name in services.in_order(names) if name is not None)
 
 
-def counts(state: TrayState) -> dict[str, int] | None:
-    """Each shown backend's part of the week, by what the settings count; None while unknown."""
-    week = current_week(state)
-    if week is None:
-        return None
-    totals = week.by_backend
-    by_tokens = state.settings.count == "tokens"
-    return {
-        name: (totals[name].tokens if by_tokens else totals[name].requests) if name in totals else 0
-        for name in shown_backends(state)
-    }
+def measure(state: TrayState) -> Measure:
+    """What shares count."""
+    return Measure(state.settings.count)
 
 
 def shares(state: TrayState) -> tuple[tuple[str, float], ...] | None:
-    """Each backend that has a part of the week, with its share; None while unknown."""
-    found = counts(state)
-    if found is None:
+    """Each backend that has a part of the week, with its share; None while unknown.
+
+    What reached no backend counts too, as in the window, so that the shares may leave a rest.
+    """
+    week = current_week(state)
+    if week is None:
         return None
+    by_tokens = measure(state) is Measure.TOKENS
+    found = {
+        name: totals.tokens if by_tokens else totals.requests
+        for name, totals in week.by_backend.items()
+    }
     whole = sum(found.values())
-    return tuple((name, share(count, whole)) for name, count in found.items() if count)
+    return tuple(
+        (name, share(found[name], whole)) for name in shown_backends(state) if found.get(name)
+    )
 
 
 def is_stale(state: TrayState) -> bool:
@@ -184,13 +200,13 @@ def keyless(state: TrayState) -> tuple[str, ...]:
     None where the settings delegate nothing: nobody misses a key then.
     """
     status = live_status(state)
-    if status is None or status.delegation == NEVER:
-        return ()
-    return tuple(
-        backend.name
-        for backend in status.backends
-        if backend.key == "missing" and backend.key_note != api.KEY_AWAITED
-    )
+    return () if status is None else delegation_text.keyless(status)
+
+
+def mode(state: TrayState) -> str:
+    """Whether routes delegate: by the daemon, which may have a setting of its own, if it runs."""
+    status = live_status(state)
+    return state.mode if status is None else status.delegation
 
 
 def is_paused(state: TrayState) -> bool:
@@ -202,7 +218,7 @@ def is_paused(state: TrayState) -> bool:
 def is_resting(state: TrayState) -> bool:
     """Whether nothing is delegated, by a pause or by the settings, as far as is known."""
     status = live_status(state)
-    return is_paused(state) or (status is not None and status.delegation == NEVER)
+    return is_paused(state) or (status is not None and status.delegation == delegation_text.NEVER)
 
 
 def bypassed(state: TrayState) -> tuple[BackendStatus, ...]:
@@ -264,9 +280,53 @@ def client_problem(state: TrayState) -> ClientProblem | None:
     return None if status is None else status.client_problem
 
 
+def plans(state: TrayState) -> tuple[PlanQuota, ...]:
+    """What is known of the plans' limits; of the past, with its age, without a daemon."""
+    return state.kept_plans if state.status is None else state.status.quota
+
+
 def plan_of(state: TrayState, backend: str) -> PlanQuota | None:
-    """The limits of the account in use there; of the past, with their age, without a daemon."""
-    return None if state.status is None else windows.find(state.status.quota, backend)
+    """The limits of the account in use there."""
+    return windows.find(plans(state), backend)
+
+
+def shown_windows(state: TrayState, backend: str) -> tuple[QuotaWindow, ...]:
+    """The windows of that plan that there is something to say of, in everybody's order."""
+    plan = plan_of(state, backend)
+    found = () if plan is None else quota_text.important(plan.windows)
+    return tuple(window for window in found if not quota_text.is_refilled(window, state.now))
+
+
+def expected(state: TrayState, backend: str, window: QuotaWindow) -> Forecast | None:
+    """How that window is expected to go on, as of the last whole minute."""
+    minute = state.now.replace(second=0, microsecond=0)
+    past = state.past.get((backend, window.name))
+    return _expected(window, minute, past, state.boundary.zone)
+
+
+@functools.lru_cache(maxsize=16)
+def _expected(
+    window: QuotaWindow, now: datetime, past: PastUse | None, zone: tzinfo
+) -> Forecast | None:
+    """Ask once a minute for each window: it takes milliseconds, and the state changes often."""
+    return forecast.expect(window, now, past, zone)
+
+
+def left(state: TrayState, backend: str) -> float | None:
+    """What is left of that plan, as a fraction of the window that has least; None if unknown."""
+    used = [
+        1.0 if windows.is_spent(window, state.now) else windows.used_at(window, state.now)
+        for window in shown_windows(state, backend)
+    ]
+    known = [part for part in used if part is not None]
+    return max(0.0, 1 - max(known)) if known else None
+
+
+def is_said(state: TrayState) -> bool:
+    """Whether there is something to say of the last action: until seen, and for minutes more."""
+    if state.said_at is None:
+        return False
+    return bool(state.unseen & MESSAGES) or state.now - state.said_at < _SAID_FOR
 
 
 def spent_windows(state: TrayState) -> tuple[tuple[str, QuotaWindow], ...]:

@@ -48,6 +48,6 @@ def _item(row: MenuRow, on_click: Callable[[str], None]) -> Any:
         if row.kind is RowKind.SUBMENU
         else lambda _icon, _item: on_click(row.key),
         checked=(lambda _item: row.is_checked) if is_check else None,
-        enabled=row.is_enabled and row.kind is not RowKind.TEXT,
+        enabled=row.is_enabled,
         visible=row.is_visible,
     )

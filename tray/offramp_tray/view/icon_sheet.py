@@ -5,6 +5,7 @@ For the README, and for whoever changes the icon: `offramp tray --icon-sheet FIL
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
@@ -13,29 +14,48 @@ from offramp_core.services import anthropic, zai
 from offramp_tray.state.tray_state import Condition
 from offramp_tray.view import icon
 from offramp_tray.view.icon import IconLook
+from offramp_tray.view.icon_bars import level_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from offramp_tray.view.icon_bars import Level
+
 _BACKENDS = (anthropic.NAME, zai.NAME)
-_SPLIT = ((zai.NAME, 41), (anthropic.NAME, 19))
+_SPLIT = ((anthropic.NAME, 19), (zai.NAME, 41))
+
+
+def _left(claude: float | None, delegate: float | None) -> tuple[Level, ...]:
+    return tuple(
+        level_of(name, left, is_low=left is not None and left < _LOW)
+        for name, left in ((anthropic.NAME, claude), (zai.NAME, delegate))
+    )
+
+
+_LOW = 0.1
+_LEVELS = _left(0.46, 0.88)
+_RUNNING = Condition.RUNNING
 _LOOKS: tuple[tuple[str, IconLook], ...] = (
-    ("running: Z.ai 68%, Claude 32%", IconLook(condition=Condition.RUNNING, parts=_SPLIT)),
-    (
-        "running: Z.ai 20%, Claude 80%",
-        IconLook(condition=Condition.RUNNING, parts=((zai.NAME, 12), (anthropic.NAME, 48))),
-    ),
-    ("running: Claude alone", IconLook(condition=Condition.RUNNING, parts=((anthropic.NAME, 60),))),
-    ("running: Z.ai alone", IconLook(condition=Condition.RUNNING, parts=((zai.NAME, 60),))),
-    ("running: no requests yet", IconLook(condition=Condition.RUNNING, parts=())),
-    ("paused", IconLook(condition=Condition.PAUSED, parts=_SPLIT)),
-    ("no key", IconLook(condition=Condition.NO_KEY, parts=_SPLIT)),
-    ("trouble with a backend", IconLook(condition=Condition.TROUBLE, parts=_SPLIT)),
-    ("quota nearly spent", IconLook(condition=Condition.QUOTA, parts=_SPLIT)),
-    ("daemon not running", IconLook(condition=Condition.NOT_RUNNING, parts=_SPLIT)),
-    ("numbers out of date", IconLook(condition=Condition.RUNNING, parts=_SPLIT, is_stale=True)),
-    ("message not seen yet", IconLook(condition=Condition.RUNNING, parts=_SPLIT, has_news=True)),
-    ("numbers not known yet", IconLook(condition=Condition.RUNNING, parts=None)),
+    ("left: Claude 46%, Z.ai 88%", IconLook(condition=_RUNNING, levels=_LEVELS)),
+    ("left: Claude 100%, Z.ai 12%", IconLook(condition=_RUNNING, levels=_left(1.0, 0.12))),
+    ("left: Z.ai not known", IconLook(condition=_RUNNING, levels=_left(0.46, None))),
+    ("quota nearly spent", IconLook(condition=Condition.QUOTA, levels=_left(0.07, 0.88))),
+    ("quota spent", IconLook(condition=Condition.QUOTA, levels=_left(0.46, 0.0))),
+    ("paused", IconLook(condition=Condition.PAUSED, levels=_LEVELS)),
+    ("no key", IconLook(condition=Condition.NO_KEY, levels=_left(0.46, None))),
+    ("trouble with a backend", IconLook(condition=Condition.TROUBLE, levels=_LEVELS)),
+    ("daemon not running", IconLook(condition=Condition.NOT_RUNNING, levels=_LEVELS)),
+    ("numbers out of date", IconLook(condition=_RUNNING, levels=_LEVELS, is_stale=True)),
+    ("message not seen yet", IconLook(condition=_RUNNING, levels=_LEVELS, has_news=True)),
+    ("not known yet", IconLook(condition=_RUNNING, levels=_left(None, None))),
+    ("split: Claude 32%, Z.ai 68%", IconLook(condition=_RUNNING, parts=_SPLIT)),
+    ("split: Claude only", IconLook(condition=_RUNNING, parts=((anthropic.NAME, 60),))),
+    ("split: nothing yet", IconLook(condition=_RUNNING, parts=())),
+    ("split: paused", IconLook(condition=Condition.PAUSED, parts=_SPLIT)),
+    ("split: no key", IconLook(condition=Condition.NO_KEY, parts=_SPLIT)),
+    ("split: trouble", IconLook(condition=Condition.TROUBLE, parts=_SPLIT)),
+    ("split: quota nearly spent", IconLook(condition=Condition.QUOTA, parts=_SPLIT)),
+    ("split: daemon not running", IconLook(condition=Condition.NOT_RUNNING, parts=_SPLIT)),
 )
 _GROUNDS = (((32, 33, 36), (236, 237, 239)), ((246, 247, 248), (32, 33, 36)))
 """Ground and ink, dark and light."""
@@ -99,14 +119,7 @@ def _draw_panel(
 
 def _drawn(look: IconLook, size_px: int, ink: tuple[int, int, int] | None) -> Image.Image:
     """The picture; a template as the system would colour it."""
-    shown = IconLook(
-        condition=look.condition,
-        parts=look.parts,
-        backends=_BACKENDS,
-        is_stale=look.is_stale,
-        has_news=look.has_news,
-        is_template=ink is not None,
-    )
+    shown = replace(look, backends=_BACKENDS, is_template=ink is not None)
     picture = icon.draw(shown, size_px)
     if ink is None:
         return picture

@@ -14,10 +14,11 @@ from offramp_core.services import SERVICES
 from offramp_core.wording import quota_text
 from offramp_tray.state import tray_state
 from offramp_tray.state.tray_state import Presence
-from offramp_tray.view import wording
+from offramp_tray.view import choice_rows, wording
 from offramp_tray.view.view_model import MenuRow, RowKind
 
 if TYPE_CHECKING:
+    from offramp_core.quota.windows import PlanQuota
     from offramp_core.usage.aggregation import Totals
     from offramp_tray.state.tray_state import TrayState
 
@@ -32,19 +33,45 @@ LOGS: Final = "logs"
 LOGIN: Final = "login"
 DAEMON: Final = "daemon"
 QUIT: Final = "quit"
+SAID: Final = "said."
+"""How the keys of the rows begin that say what came of an action; a click takes them away."""
 
 _WITH_QUOTA = frozenset(service.name for service in SERVICES if service.tells_quota)
 """Whose plans are known to tell; of a backend of the user's own nothing is to be expected."""
+
+_PAGES = {
+    **dict.fromkeys(("headline", "backend", "delegation", "client"), "overview"),
+    "quota": "quota",
+    **dict.fromkeys(("bypass", "why", "cure", "waiting", "trouble", "fallback"), "requests"),
+    "error": "requests",
+}
+"""By the first part of a row's key."""
 
 _MOST_TROUBLES = 3
 _MOST_FALLBACKS = 2
 """More would push everything else off the screen."""
 
 _MOST_PROBLEMS = 4
-_MOST_LINES = 4
-_LINE_LETTERS = 100
+_MOST_LINES = 5
+_LINE_LETTERS = 72
+"""As many as the facts have at most: what went wrong must not make the menu wider than they do."""
 
 _COMPANIES = " or ".join(service.company for service in SERVICES)
+
+ABOUT: Final = {
+    "about.version": f"Offramp {__version__}",
+    "about.licence": "MIT licence",
+    "about.note": f"Not affiliated with {_COMPANIES}",
+}
+"""What there is to say about the program, by the keys of its rows; a click copies it."""
+
+_COPY_TEXT = "Copy terminal command for Claude Code"
+
+
+def page_of(key: str) -> str | None:
+    """The page of the charts window that has more about a row that says something."""
+    kind = key.partition(".")[0]
+    return _PAGES.get(kind)
 
 
 def rows(state: TrayState) -> tuple[MenuRow, ...]:
@@ -57,14 +84,13 @@ def rows(state: TrayState) -> tuple[MenuRow, ...]:
         *_standing_rows(state),
         *_trouble_rows(state),
         *_problem_rows(state),
-        _optional_text("refusal", state.refusal),
-        *_wrapped_rows("refusal.cure", state.refusal_cure),
-        *_wrapped_rows("note", state.notes),
+        *_said_rows(state),
         _separator("1"),
         *_pause_rows(state),
+        *choice_rows.rows(state),
         _separator("2"),
         _action(CHARTS, _charts_text(state), state),
-        _action(COPY, f"Copy the Claude Code line{' (copied)' if state.is_copied else ''}", state),
+        _action(COPY, f"{_COPY_TEXT}{' (copied)' if state.is_copied else ''}", state),
         _action(SETTINGS, "Open settings", state),
         _action(LOGS, "Open log folder", state),
         _separator("3"),
@@ -93,16 +119,22 @@ def _quota_rows(state: TrayState) -> tuple[MenuRow, ...]:
     """One row for each window that is known of, and one for each plan that told none."""
     rows = []
     for name in tray_state.shown_backends(state):
-        plan = tray_state.plan_of(state, name) if name in state.backends else None
-        windows = () if plan is None else quota_text.important(plan.windows)
+        if name not in state.backends:
+            continue
+        plan, windows = tray_state.plan_of(state, name), tray_state.shown_windows(state, name)
         rows += [
             _text(f"quota.{name}.{window.name}", wording.quota_line(name, window, state))
             for window in windows
         ]
-        if not windows and name in state.backends and (plan is not None or name in _WITH_QUOTA):
-            problem = None if plan is None else plan.problem
-            rows.append(_text(f"quota.{name}", quota_text.unknown_text(name, problem)))
+        if not windows and (plan is not None or name in _WITH_QUOTA):
+            rows.append(_text(f"quota.{name}", _unknown_text(name, plan)))
     return tuple(rows)
+
+
+def _unknown_text(backend: str, plan: PlanQuota | None) -> str:
+    if plan is not None and plan.windows:
+        return quota_text.refilled_text(backend)
+    return quota_text.unknown_text(backend, None if plan is None else plan.problem)
 
 
 def _standing_rows(state: TrayState) -> tuple[MenuRow, ...]:
@@ -149,9 +181,20 @@ def _problem_rows(state: TrayState) -> tuple[MenuRow, ...]:
     )
 
 
+def _said_rows(state: TrayState) -> tuple[MenuRow, ...]:
+    """What came of the last action: gone with the next one, or some minutes after it was seen."""
+    is_said = tray_state.is_said(state)
+    texts = (("refusal", state.refusal), ("cure", state.refusal_cure), ("note", state.notes))
+    return tuple(
+        row for key, text in texts for row in _wrapped_rows(f"{SAID}{key}", text if is_said else "")
+    )
+
+
 def _wrapped_rows(key: str, text: str) -> tuple[MenuRow, ...]:
     """A text of several sentences, which a notification may have been unable to show."""
-    lines = textwrap.wrap(text, _LINE_LETTERS, max_lines=_MOST_LINES, placeholder="…")
+    lines = textwrap.wrap(
+        text, _LINE_LETTERS, max_lines=_MOST_LINES, placeholder="…", break_on_hyphens=False
+    )
     return tuple(
         _optional_text(f"{key}.{place}", "".join(lines[place : place + 1]))
         for place in range(_MOST_LINES)
@@ -204,11 +247,7 @@ def _about() -> MenuRow:
         key="about",
         kind=RowKind.SUBMENU,
         text="About",
-        rows=(
-            _text("about.version", f"Offramp {__version__}"),
-            _text("about.licence", "MIT licence"),
-            _text("about.note", f"Not affiliated with {_COMPANIES}"),
-        ),
+        rows=tuple(_text(key, text) for key, text in ABOUT.items()),
     )
 
 
@@ -218,7 +257,7 @@ def _charts_text(state: TrayState) -> str:
 
 def _quit_text(state: TrayState) -> str:
     is_gone = state.presence is Presence.NOT_RUNNING
-    return "Quit tray" if is_gone else "Quit tray (the daemon runs on)"
+    return "Quit tray" if is_gone else "Quit tray (the daemon keeps running)"
 
 
 def _busy(text: str, key: str, state: TrayState) -> str:
@@ -226,12 +265,12 @@ def _busy(text: str, key: str, state: TrayState) -> str:
 
 
 def _text(key: str, text: str) -> MenuRow:
-    return MenuRow(key=key, kind=RowKind.TEXT, text=text, is_enabled=False)
+    return MenuRow(key=key, kind=RowKind.TEXT, text=text)
 
 
 def _optional_text(key: str, text: str) -> MenuRow:
     """A row that is there to be seen only while it has something to say."""
-    return MenuRow(key=key, kind=RowKind.TEXT, text=text, is_enabled=False, is_visible=bool(text))
+    return MenuRow(key=key, kind=RowKind.TEXT, text=text, is_visible=bool(text))
 
 
 def _action(key: str, text: str, state: TrayState) -> MenuRow:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from offramp_core.control import api
 from offramp_core.quota import windows
 from offramp_core.settings import ANTHROPIC
-from offramp_core.wording import failover_text, quota_text, trouble_text
+from offramp_core.wording import delegation_text, failover_text, quota_text, trouble_text
 from offramp_tray.state import tray_state
 from offramp_tray.view import wording
 from offramp_tray.view.view_model import Notification
@@ -190,7 +190,7 @@ def _key_refused(backend: str) -> Notification:
     return Notification(
         key=f"key.{backend}",
         title=f"{name} refused the key",
-        body=f"Nothing can be delegated to it: {wording.KEY_CURE}.",
+        body=f"Nothing can be delegated to it: {delegation_text.key_cure(backend)}.",
     )
 
 

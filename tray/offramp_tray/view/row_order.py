@@ -41,7 +41,7 @@ def structure_of(rows: tuple[MenuRow, ...]) -> Structure:
 
 def can_be_chosen(row: MenuRow) -> bool:
     """Whether it is there, and not grey."""
-    return row.is_visible and row.is_enabled and row.kind not in {RowKind.TEXT, RowKind.SEPARATOR}
+    return row.is_visible and row.is_enabled and row.kind is not RowKind.SEPARATOR
 
 
 def visible_keys(rows: tuple[MenuRow, ...]) -> frozenset[str]:

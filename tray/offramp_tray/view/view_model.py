@@ -17,7 +17,7 @@ class RowKind(Enum):
     """How a row of the menu behaves."""
 
     TEXT = "text"
-    """Says something; can't be chosen."""
+    """Says something; where it can be chosen, that shows more about it."""
     ACTION = "action"
     CHECK = "check"
     SUBMENU = "submenu"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from offramp_core.control import api
 from offramp_core.settings import ANTHROPIC
-from offramp_core.wording import failover_text, quota_text, trouble_text
+from offramp_core.wording import delegation_text, failover_text, quota_text, trouble_text
 from offramp_core.wording.formatting import (
     backend_name,
     format_moment,
@@ -24,14 +24,15 @@ if TYPE_CHECKING:
     from offramp_tray.state.tray_state import TrayState
 
 UNKNOWN = "\N{EN DASH}"
-KEY_CURE = "set it with offramp key set"
 
 _LONGEST_NAME = 40
 _LONGEST_LINE = 120
+_MOST_GLANCES = 6
+"""Of a tooltip's lines; a plan has two windows that matter, and most users two plans."""
 _MORNING_HOUR = 8
 
 _ERRORS = {
-    api.KEY_REFUSED: ("{name} refused the key", KEY_CURE),
+    api.KEY_REFUSED: ("{name} refused the key", ""),
     api.LIMIT: ("{name}: the limit is reached", "wait, or use another model"),
     api.ACCOUNT: ("{name} refused the account", "look at your plan there"),
     api.OVERLOADED: ("{name} is overloaded", "wait"),
@@ -60,22 +61,36 @@ def title(state: TrayState) -> str:
 
 
 def tooltip(state: TrayState) -> str:
-    """The title, and what is wrong, or made up for."""
-    lines = (last_error(state), *_hindrances(state), *bypass_lines(state).values())
+    """The title, what is wrong, or made up for, and how much of the plans is used."""
+    is_gone = state.presence is Presence.NOT_RUNNING
+    first = "Open the menu to start the daemon" if is_gone else last_error(state)
+    lines = (first, *_hindrances(state), *bypass_lines(state).values())
     trouble = next(filter(None, lines), "")
-    return f"{title(state)}\n{trouble}" if trouble else title(state)
+    return "\n".join(filter(None, (title(state), trouble, *glances(state))))
+
+
+def glances(state: TrayState) -> tuple[str, ...]:
+    """A short line for each window of the plans: what is used, even pace, and the reset."""
+    is_live = tray_state.live_status(state) is not None
+    lines = [
+        quota_text.glance_text(name, window, state.now, state.boundary.zone, is_live=is_live)
+        for name in tray_state.shown_backends(state)
+        if name in state.backends
+        for window in tray_state.shown_windows(state, name)
+    ]
+    return tuple(lines[:_MOST_GLANCES])
 
 
 def split(state: TrayState) -> str:
-    """`Z.ai 68%, Claude 32% this week`."""
+    """`Claude 32%, Z.ai 68% of tokens this week`."""
+    unit = tray_state.measure(state).value
     parts = tray_state.shares(state)
     if parts is None:
-        return f"{UNKNOWN} this week"
+        return f"{UNKNOWN} of {unit} this week"
     if not parts:
-        return "no requests this week"
-    return (
-        f"{', '.join(f'{name_of(name)} {format_percent(part)}' for name, part in parts)} this week"
-    )
+        return f"no {unit} this week"
+    shown = ", ".join(f"{name_of(name)} {format_percent(part)}" for name, part in parts)
+    return f"{shown} of {unit} this week"
 
 
 def label(state: TrayState) -> str:
@@ -107,13 +122,21 @@ def backend_line(name: str, totals: Totals | None) -> str:
 
 def quota_line(backend: str, window: QuotaWindow, state: TrayState) -> str:
     """One window of a plan, in everybody's words."""
-    return quota_text.window_text(backend, window, state.now, state.boundary.zone)
+    is_live = tray_state.live_status(state) is not None
+    return quota_text.window_text(
+        backend,
+        window,
+        state.now,
+        state.boundary.zone,
+        expected=tray_state.expected(state, backend, window) if is_live else None,
+        is_live=is_live,
+    )
 
 
 def delegation_why(state: TrayState) -> str:
     """Why the latest conversation went where it went; nothing where no autopilot decides."""
     status = tray_state.live_status(state)
-    if status is None or status.delegation != tray_state.AUTO or tray_state.is_paused(state):
+    if status is None or status.delegation != delegation_text.AUTO or tray_state.is_paused(state):
         return ""
     return _one_line(status.delegation_why or "")
 
@@ -194,7 +217,7 @@ def last_error(state: TrayState) -> str:
 def problems(state: TrayState) -> tuple[str, ...]:
     """What is wrong, each in one line with its cure, the most important first."""
     if state.presence is Presence.NOT_RUNNING:
-        return ("Start the daemon below; the log folder says why it ended",)
+        return ("Start the daemon below. The log folder says why it ended.",)
     if state.presence is Presence.UNREACHABLE:
         return (_one_line(state.problem),)
     lines = [error_line(name, error, state) for name, error in tray_state.errors(state)]
@@ -213,6 +236,8 @@ def error_line(backend: str, error: BackendError, state: TrayState) -> str:
     when = moment(error.at, state)
     if error.count > 1:
         when += f", {error.count} in a row"
+    if error.kind == api.KEY_REFUSED:
+        cure = delegation_text.key_cure(backend)
     if error.kind in _OR_PAUSE and backend != ANTHROPIC:
         cure = "wait, or pause delegation"
     return _one_line(f"{text} ({when}): {cure}")
@@ -222,24 +247,13 @@ def no_key(backend: str, state: TrayState) -> str:
     """That a backend's key is missing, and what to do, or what is known of why."""
     status = tray_state.live_status(state)
     notes = [each.key_note for each in status.backends if each.name == backend] if status else []
-    return _one_line(f"No key for {name_of(backend)}: {(notes and notes[0]) or KEY_CURE}")
+    cure = (notes and notes[0]) or delegation_text.key_cure(backend)
+    return _one_line(f"No key for {name_of(backend)}: {cure}")
 
 
 def delegation(status: Status, state: TrayState) -> str:
-    """Whether requests are delegated, in the command line's words."""
-    if status.pause is not None:
-        until = status.pause.until
-        return f"paused until {moment(until, state)}" if until else "paused until you resume it"
-    if status.delegation == tray_state.NEVER:
-        return "off (settings)"
-    missing = [name_of(name) for name in tray_state.keyless(state)]
-    mode = "on, auto" if status.delegation == tray_state.AUTO else "on"
-    if missing:
-        return f"{mode}, but no key for {', '.join(missing)}"
-    if unreached := failover_text.unreached(status):
-        return f"{mode}, but nothing reaches {unreached}"
-    stopped = trouble_text.stopped_models(trouble_text.unexplained(status))
-    return f"{mode}, but not working for {stopped}" if stopped else mode
+    """Whether requests are delegated, in everybody's words."""
+    return delegation_text.delegation_text(status, state.now, state.boundary.zone)
 
 
 def moment(instant: datetime, state: TrayState) -> str:

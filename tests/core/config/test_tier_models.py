@@ -1,0 +1,60 @@
+"""Who serves a tier, and the routes that another choice makes."""
+
+from __future__ import annotations
+
+import pytest
+
+from offramp_core.backend import Route
+from offramp_core.config import tier_models
+from offramp_core.config.tier_models import CLAUDE, ServingModel
+from offramp_core.services import zai
+from offramp_core.settings import default_routes
+
+AIR = ServingModel(backend="zai", model="GLM-4.5-Air")
+
+
+@pytest.mark.parametrize(
+    ("routes", "tier", "title"),
+    [
+        (default_routes(), "sonnet", "GLM-4.7"),
+        (default_routes(), "haiku", "GLM-4.5-Air"),
+        ((), "sonnet", "Claude"),
+        ((Route(match="sonnet", backend="anthropic"),), "sonnet", "Claude"),
+        ((Route(match="SONNET", backend="zai", send_model="glm-5"),), "sonnet", "glm-5"),
+        ((Route(match="claude", backend="zai", send_model="GLM-5"),), "haiku", "GLM-5"),
+        ((Route(match="sonnet-4-5", backend="zai"),), "sonnet", "Claude"),
+        ((Route(match="sonnet", backend="mine"),), "sonnet", "mine"),
+        ((Route(match="sonnet", backend="mine", send_model="small"),), "sonnet", "small at mine"),
+    ],
+)
+def test_who_serves_a_tier_is_named_as_people_call_it(routes, tier, title):
+    assert tier_models.serving(routes, tier).title == title
+
+
+def test_choices_are_claude_and_the_models_of_the_services_in_use():
+    titles = [choice.title for choice in tier_models.choices(("anthropic", "zai", "mine"))]
+    assert titles == ["Claude", *(model.name for model in zai.SERVICE.models)]
+    assert tier_models.choices(("anthropic",)) == (CLAUDE,)
+
+
+def test_a_tiers_own_route_is_changed_in_its_place_and_without_the_old_models_limits():
+    routes = (
+        Route(match="Sonnet", backend="zai", send_model="x", max_output_tokens=9, images=True),
+        Route(match="haiku", backend="zai"),
+    )
+    first, second = tier_models.with_choice(routes, "sonnet", AIR)
+    assert first == {"match": "Sonnet", "backend": "zai", "send_model": "GLM-4.5-Air"}
+    assert second == {"match": "haiku", "backend": "zai"}
+
+
+def test_a_wider_route_stays_behind_the_new_one():
+    routes = (Route(match="opus", backend="anthropic"), Route(match="claude", backend="zai"))
+    tables = tier_models.with_choice(routes, "haiku", CLAUDE)
+    assert [table["match"] for table in tables] == ["opus", "haiku", "claude"]
+    assert tables[1] == {"match": "haiku", "backend": "anthropic"}
+
+
+def test_a_tier_without_a_route_gets_one_behind_those_for_some_of_its_models():
+    routes = (Route(match="sonnet-4-5", backend="anthropic"),)
+    tables = tier_models.with_choice(routes, "sonnet", AIR)
+    assert [table["match"] for table in tables] == ["sonnet-4-5", "sonnet"]
