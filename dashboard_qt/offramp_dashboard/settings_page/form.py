@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from offramp_core.config import loader
 from offramp_core.config.values import ConfigError
 from offramp_core.services import DELEGATE
+from offramp_core.setup import model_choices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from offramp_core.config.loader import LoadedSettings
     from offramp_core.paths import Paths
-    from offramp_core.settings import Route, Settings
+    from offramp_core.settings import Settings
 
 ROUTES = "route"
 KEY = f"backend.{DELEGATE.name}.key"
@@ -179,17 +180,7 @@ def _values(settings: Settings) -> dict[str, Any]:
         "tray.notify_key": tray.notify_key,
         "tray.notify_daemon": tray.notify_daemon,
         "tray.notify_quota": tray.notify_quota,
-        ROUTES: tuple(_table(route) for route in settings.routes),
-    }
-
-
-def _table(route: Route) -> dict[str, Any]:
-    """The route as the file holds it."""
-    found = {key: getattr(route, key) for key in route.__struct_fields__}
-    return {
-        key: list(value) if isinstance(value, tuple) else value
-        for key, value in found.items()
-        if value is not None
+        ROUTES: tuple(model_choices.route_table(route) for route in settings.routes),
     }
 
 
