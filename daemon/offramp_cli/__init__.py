@@ -52,6 +52,7 @@ _COMMANDS = {
     "status": ("offramp_cli.reports.status", "Show whether the daemon runs, and how it is doing."),
     "stop": ("offramp_cli.service.stop", "Stop the installed daemon and close its port."),
     "tray": ("offramp_tray.command", "Show the week's split as an icon, with a menu to pause."),
+    "try": ("offramp_cli.trial.command", "Send one request through the daemon; say who answered."),
     "uninstall": ("offramp_cli.service.uninstall", "Take away what install set up."),
     "version": ("offramp_cli.version", "Show the versions of Offramp and its parts."),
 }
