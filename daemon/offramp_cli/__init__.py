@@ -43,6 +43,7 @@ _COMMANDS = {
         "offramp_cli.reports.sessions",
         "Show what each conversation used, and in which project.",
     ),
+    "setup": ("offramp_dashboard.setup_command", "Set Offramp up in a window."),
     "simulate": (
         "offramp_cli.whatif.command",
         "Show what each way of delegating would make of your Claude week.",

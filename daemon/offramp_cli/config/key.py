@@ -69,8 +69,10 @@ def _set(names: tuple[str, ...], place: KeyPlace | None, is_checked: bool, as_js
     backend = key_sources.backend_named(_one_name(names), loaded)
     key = key_input.parse(_read_key(backend.name), backend.name)
     report = _Report(is_json=as_json)
-    store_key(paths, loaded, backend, key, report, place=place, is_checked=is_checked)
-    report.print_json()
+    try:
+        store_key(paths, loaded, backend, key, report, place=place, is_checked=is_checked)
+    finally:
+        report.print_json()
 
 
 @command.command("show")
@@ -189,13 +191,13 @@ def _is_accepted(backend: Backend, key: Secret, loaded: LoadedSettings, report: 
     from offramp_daemon.upstream import key_check
 
     verdict = key_check.check_key(backend, key, routes=loaded.settings.routes)
+    report.check = verdict.outcome
     if verdict.outcome == "refused":
         raise OfframpError(
             f"{verdict.text} It was not stored.",
             hint="Copy it again from the service's page for API keys. To store it all the same: "
             f"offramp key set {backend.name} --no-check",
         )
-    report.check = verdict.outcome
     if verdict.outcome == "unknown":
         report.note(f"{verdict.text} It is stored unchecked.")
     else:

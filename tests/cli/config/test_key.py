@@ -294,7 +294,8 @@ async def test_key_that_can_not_be_checked_is_told_as_json(user: User) -> None:
     assert "It is not in the keyring" in said["notes"][1]
 
 
-async def test_key_that_is_refused_prints_no_json(user: User) -> None:
+async def test_key_that_is_refused_is_told_as_json_and_in_words(user: User) -> None:
     ending = await user.key("set", "--json", stdin=OTHER)
-    assert (ending.code, ending.out) == (exit_codes.FAILURE, "")
+    assert ending.code == exit_codes.FAILURE
+    assert json.loads(ending.out) == {"check": "refused", "says": [], "notes": []}
     assert ending.err.startswith("offramp: zai refuses this key")
