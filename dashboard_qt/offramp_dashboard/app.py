@@ -83,6 +83,7 @@ def open_setup(paths: Paths, environ: Mapping[str, str]) -> bool:
     styling = Styling(application, geometry.load(paths.charts_window_file).theme)
     window = SetupWindow(steps_for(paths, environ))
     window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, False)
+    window.finished.connect(application.exit)
     instance.raise_asked.connect(window.bring_to_front)
     window.show()
     first_run.mark_offered(paths)

@@ -23,8 +23,8 @@ from offramp_dashboard.daemon_start import DaemonStarter
 from offramp_dashboard.daemon_watch import DaemonWatch
 from offramp_dashboard.data import csv_export, filters, pause_choices
 from offramp_dashboard.data.feed_worker import FeedSources
-from offramp_dashboard.feed import Feed
 from offramp_dashboard.data.setup.steps import steps_for
+from offramp_dashboard.feed import Feed
 from offramp_dashboard.models.columns import Column
 from offramp_dashboard.models.requests import RequestsModel
 from offramp_dashboard.setup_page.opener import SetupOpener

@@ -63,6 +63,7 @@ async def test_the_icon_registers_with_its_pixels_and_the_menu_reads_as_designed
             "Open charts…",
             "Copy the Claude Code line",
             "Open settings",
+            "Set up Offramp…",
             "Open log folder",
             "---",
             *[word for word in words if word == "Start the tray at login"],

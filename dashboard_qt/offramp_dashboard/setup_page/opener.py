@@ -8,7 +8,6 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from offramp_dashboard.data.setup.outcome import Way
 from offramp_dashboard.setup_page.job_runner import JobRunner
-from offramp_dashboard.setup_page.window import SetupWindow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from offramp_dashboard.data.setup.outcome import StepOutcome
     from offramp_dashboard.data.setup.steps import SetupSteps
+    from offramp_dashboard.setup_page.window import SetupWindow
 
 
 class SetupOpener(QObject):
@@ -43,6 +43,8 @@ class SetupOpener(QObject):
     @Slot()
     def open(self, way: Way | None = None) -> None:
         """Show it, at the step where `way` is done."""
+        from offramp_dashboard.setup_page.window import SetupWindow  # opened rarely
+
         if self.window is None:
             self.window = SetupWindow(self._make_steps(), self._over)
             self.window.finished.connect(self._forget)
