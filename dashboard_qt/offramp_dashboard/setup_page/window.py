@@ -101,7 +101,7 @@ class SetupWindow(QDialog):
         """Offer what can be done now."""
         last = len(self.pages) - 1
         page = self.page
-        self.place.setText("Set up" if self.step == last else f"Step {self.step + 1} of {last}")
+        self.place.setText("" if self.step == last else f"Step {self.step + 1} of {last}")
         self.back_button.setEnabled(self.step > 0 and not page.is_busy)
         self.next_button.setEnabled(not page.is_busy)
         is_done = page.outcome.standing == "done"

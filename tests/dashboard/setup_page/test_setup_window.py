@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -300,3 +301,55 @@ def test_window_that_is_closed_ends_what_runs(desk: Desk) -> None:
     desk.qtbot.keyClick(desk.window, Qt.Key.Key_Escape)
     assert not desk.window.isVisible()
     assert not page.is_busy
+
+
+@pytest.fixture
+def daemon(desk: Desk) -> Iterator[None]:
+    """A daemon of the same home, without services behind it."""
+    process = subprocess.Popen(
+        [*OFFRAMP, "serve", "--port", str(free_port())],
+        env=desk.environ,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert any("Claude Code:" in line for line in process.stderr)
+    yield
+    process.terminate()
+    process.communicate()
+
+
+@pytest.mark.usefixtures("daemon")
+def test_claude_code_is_connected_and_let_go_again(desk: Desk) -> None:
+    file = desk.home / ".claude" / "settings.json"
+    file.parent.mkdir()
+    before = '{\n  "env": {\n    "A": "1"\n  }\n}\n'
+    file.write_text(before)
+    page = desk.at(CONNECT)
+    assert page.shown.text().splitlines()[-1].strip("+ ").startswith('"ANTHROPIC_BASE_URL"')
+    assert desk.act().startswith("Claude Code uses Offramp.")
+    assert "ANTHROPIC_BASE_URL" in file.read_text()
+    assert desk.window.next_button.text() == "Next"
+    # Now the daemon must not be taken away from under it.
+    desk.at(LOGIN)
+    assert "Disconnect it first" in desk.window.pages[LOGIN].steps.remove_login().text
+    desk.at(CONNECT)
+    assert "as before" in desk.undo()
+    assert file.read_text() == before
+
+
+@pytest.mark.usefixtures("daemon")
+def test_models_reach_a_running_daemon(desk: Desk) -> None:
+    box = desk.at(MODELS).boxes["haiku"]
+    box.setCurrentIndex(box.findData("GLM-5.3-Flash"))
+    assert "daemon" not in desk.act()
+
+
+@pytest.mark.usefixtures("daemon")
+def test_service_that_can_not_be_reached_is_told_by_the_trial(desk: Desk) -> None:
+    page = desk.at(KEY)
+    page.field.setText(ZAI_KEY)
+    assert "The running daemon has a key for zai." in desk.act()
+    desk.at(TRY)
+    assert desk.act().startswith("Z.ai did not answer through Offramp")
