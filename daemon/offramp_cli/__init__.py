@@ -46,6 +46,7 @@ _COMMANDS = {
         "offramp_cli.reports.sessions",
         "Show what each conversation used, and in which project.",
     ),
+    "setup": ("offramp_dashboard.setup_command", "Set Offramp up in a window."),
     "simulate": (
         "offramp_cli.whatif.command",
         "Show what each way of delegating would make of your Claude week.",
@@ -55,6 +56,7 @@ _COMMANDS = {
     "status": ("offramp_cli.reports.status", "Show whether the daemon runs, and how it is doing."),
     "stop": ("offramp_cli.service.stop", "Stop the installed daemon and close its port."),
     "tray": ("offramp_tray.command", "Show the week's split as an icon, with a menu to pause."),
+    "try": ("offramp_cli.trial.command", "Send one request through the daemon; say who answered."),
     "uninstall": ("offramp_cli.service.uninstall", "Take away what install set up."),
     "version": ("offramp_cli.version", "Show the versions of Offramp and its parts."),
 }

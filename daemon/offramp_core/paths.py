@@ -139,6 +139,11 @@ class Paths:
         return self.data_dir / "tray-said.json"
 
     @property
+    def setup_offered_file(self) -> Path:
+        """That the set-up window was offered, so that it is not opened again unasked."""
+        return self.data_dir / "setup-offered"
+
+    @property
     def tray_told_file(self) -> Path:
         """That the user was told what to do about an icon that nothing shows."""
         return self.runtime_dir / TRAY_TOLD_FILE
@@ -175,6 +180,11 @@ class Paths:
     def charts_socket(self) -> Path:
         """Where the charts window hears that it was opened again; as short as the daemon's."""
         return _short(self.runtime_dir / "charts.sock")
+
+    @property
+    def setup_socket(self) -> Path:
+        """Where the set-up window hears that it was opened again."""
+        return _short(self.runtime_dir / "setup.sock")
 
     @property
     def charts_window_file(self) -> Path:

@@ -122,6 +122,7 @@ def _named(paths: Paths, folders: list[Path]) -> Iterator[Path]:
             paths.model_fallbacks_file.name,
             paths.charts_selection_file.name,
             paths.charts_window_file.name,
+            paths.setup_offered_file.name,
         ),
         paths.diagnostics_dir: _DIAGNOSTICS,
         paths.folded_months: _MONTHS,

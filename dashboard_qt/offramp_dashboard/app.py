@@ -14,8 +14,11 @@ from PySide6.QtWidgets import QApplication
 from offramp_core import __version__
 from offramp_core.errors import OfframpError
 from offramp_core.login_item import autostart
+from offramp_core.setup import first_run
 from offramp_dashboard.controller import ChartsController
+from offramp_dashboard.data.setup.steps import steps_for
 from offramp_dashboard.data.snapshot import DaemonCondition, FeedState
+from offramp_dashboard.setup_page.window import SetupWindow
 from offramp_dashboard.single_instance import SingleInstance
 from offramp_dashboard.window import geometry
 from offramp_dashboard.window.styling import Styling
@@ -69,6 +72,32 @@ def open_window(
     with _ending_by_signal(application):
         application.exec()
     controller.stop()
+    instance.release()
+    return True
+
+
+def open_setup(paths: Paths, environ: Mapping[str, str]) -> bool:
+    """Show the set-up window until it is closed; False if one is open, which comes to the front.
+
+    It counts as offered from now on.
+
+    Raises:
+        OfframpError: there can be no window.
+    """
+    application = _application()
+    instance = SingleInstance(paths.setup_socket, application)
+    if not instance.claim():
+        return False
+    styling = Styling(application, geometry.load(paths.charts_window_file).theme)
+    window = SetupWindow(steps_for(paths, environ))
+    window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, False)
+    window.finished.connect(application.exit)
+    instance.raise_asked.connect(window.bring_to_front)
+    window.show()
+    first_run.mark_offered(paths)
+    with _ending_by_signal(application):
+        application.exec()
+    styling.deleteLater()
     instance.release()
     return True
 

@@ -86,7 +86,7 @@ def command(
         return
     if not _has_display(os.environ):
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    app = _import_app()
+    app = import_app()
     from PySide6.QtCore import QSize
 
     from offramp_dashboard.theme import ThemeChoice
@@ -102,15 +102,24 @@ def command(
     )
 
 
-def _open(paths: Paths, theme: str | None, place: str, *, is_demo: bool) -> None:
+def require_display(title: str, hint: str) -> None:
+    """Refuse to go on where no window can be opened.
+
+    Raises:
+        OfframpError: there is no display, or X11 lacks a library; else `title` and `hint` say so.
+    """
     if not _has_display(os.environ):
-        raise OfframpError(
-            "There is no display to open the charts window on.",
-            hint="Type it in a desktop session, or draw the window to a file: "
-            "offramp charts --screenshot offramp.png",
-        )
+        raise OfframpError(title, hint=hint)
     _check_x11(os.environ)
-    app = _import_app()
+
+
+def _open(paths: Paths, theme: str | None, place: str, *, is_demo: bool) -> None:
+    require_display(
+        "There is no display to open the charts window on.",
+        "Type it in a desktop session, or draw the window to a file: "
+        "offramp charts --screenshot offramp.png",
+    )
+    app = import_app()
     from offramp_dashboard.theme import ThemeChoice
 
     is_first = app.open_window(
@@ -120,7 +129,7 @@ def _open(paths: Paths, theme: str | None, place: str, *, is_demo: bool) -> None
         click.echo("The charts window is open already: it has come to the front.")
 
 
-def _import_app() -> ModuleType:
+def import_app() -> ModuleType:
     """The window's code.
 
     Raises:

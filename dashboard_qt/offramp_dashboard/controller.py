@@ -23,9 +23,11 @@ from offramp_dashboard.daemon_start import DaemonStarter
 from offramp_dashboard.daemon_watch import DaemonWatch
 from offramp_dashboard.data import csv_export, filters, pause_choices
 from offramp_dashboard.data.feed_worker import FeedSources
+from offramp_dashboard.data.setup.steps import steps_for
 from offramp_dashboard.feed import Feed
 from offramp_dashboard.models.columns import Column
 from offramp_dashboard.models.requests import RequestsModel
+from offramp_dashboard.setup_page.opener import SetupOpener
 from offramp_dashboard.window import geometry
 from offramp_dashboard.window.main_window import PAGES, ChartsWindow
 from offramp_dashboard.window.menus import Table
@@ -83,6 +85,7 @@ class ChartsController(QObject):
         self.window.setWindowTitle("Offramp (demo)" if is_demo else "Offramp")
         self.watch = DaemonWatch(ControlClient(paths.control_socket), self._zone, _now, self)
         self.starter = DaemonStarter(self)
+        self.setup = SetupOpener(lambda: steps_for(paths, environ), self.window)
         self.window.toolbar.is_demo = is_demo
         self._opened = self._sources(self._load_settings())
         self._seen_quota = week_start.mark(paths.quota_file)
@@ -102,6 +105,7 @@ class ChartsController(QObject):
         self.feed.stop()
         self.watch.stop()
         self.starter.stop()
+        self.setup.stop()
 
     def restore(self, memory: WindowMemory) -> None:
         """Put the window where it was, as far as there is a screen."""
@@ -217,8 +221,11 @@ class ChartsController(QObject):
         window.image_asked.connect(self._ask_image)
         window.table_asked.connect(self._ask_table)
         window.start_asked.connect(self._start_daemon)
-        self.starter.failed.connect(lambda text: window.show_message(text, is_problem=True))
+        self.starter.failed.connect(self.setup.explain_failed_start)
+        self.setup.failed.connect(lambda text: window.show_message(text, is_problem=True))
+        self.setup.changed.connect(self.refresh)
         window.settings_asked.connect(self._open_settings)
+        window.setup_asked.connect(self._open_setup)
         window.closing.connect(self.remember)
         self._week_clock.timeout.connect(self.follow_week)
 
@@ -374,6 +381,13 @@ class ChartsController(QObject):
         )
         dialog.saved.connect(self.refresh)
         dialog.open()
+
+    @Slot()
+    def _open_setup(self) -> None:
+        if self._is_demo:
+            self.window.show_passing("The demo needs no set-up.")
+        else:
+            self.setup.open()
 
     def _load_settings(self) -> Settings:
         """As they are now; the default ones, and a word about it, where they are refused."""

@@ -97,6 +97,9 @@ async def raw_upstream(
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        for writer in upstream.writers:
+            writer.transport.abort()
+        await asyncio.sleep(0)  # in which the transports close their sockets
 
 
 def json_answer(body: bytes, *, status: str = "200 OK", headers: bytes = b"") -> bytes:

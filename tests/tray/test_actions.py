@@ -427,3 +427,56 @@ def test_a_choice_for_settings_that_are_wrong_says_so_and_writes_nothing(world):
     world.click("model.sonnet.zai.GLM-5.4")
     assert world.paths.config_file.read_text(encoding="utf-8") == "port = 0\n"
     assert world.host.row("said.refusal.0").is_visible
+
+
+def test_a_click_on_what_only_tells_does_nothing(world):
+    world.actions.click("headline")
+    assert not world.store.state.pending
+
+
+def test_the_menu_opens_the_set_up_window(world):
+    world.click(menu.SETUP)
+    assert world.desktop.launched == [("setup",)]
+
+
+def test_set_up_is_offered_once_where_nothing_is_set_up(world):
+    for _ in range(2):
+        world.actions.offer_setup({})
+        world.host.until(lambda: not world.store.state.pending)
+    assert world.desktop.launched == [("setup",)]
+    assert not world.host.messages
+
+
+def test_set_up_is_not_offered_where_something_is_set_up(world):
+    world.paths.config_dir.mkdir()
+    world.paths.config_file.write_text("")
+    world.actions.offer_setup({})
+    assert not world.store.state.pending
+    assert world.desktop.launched == []
+
+
+def test_set_up_is_not_offered_to_the_demo(tmp_path):
+    world = World(tmp_path, is_demo=True)
+    world.actions.offer_setup({})
+    assert not world.store.state.pending
+    assert world.desktop.launched == []
+
+
+def test_without_the_charts_the_command_that_sets_up_is_named_once(world, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    for _ in range(2):
+        world.actions.offer_setup({})
+    assert world.desktop.launched == []
+    (message,) = world.host.messages
+    assert (message.title, message.body) == (
+        "Set up Offramp",
+        "Type in a terminal: offramp install",
+    )
+    assert world.host.row("note.0").text == "Set up Offramp. Type in a terminal: offramp install"
+
+
+def test_set_up_window_that_can_not_open_is_told_with_the_command(world):
+    world.desktop.refusal = OfframpError("Qt can't be loaded.", hint="Type: offramp install")
+    world.actions.offer_setup({})
+    world.host.until(lambda: world.host.row("refusal").is_visible)
+    assert world.host.row("refusal.cure.0").text == "Type: offramp install"

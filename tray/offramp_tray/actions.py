@@ -17,13 +17,14 @@ from offramp_core import private_files
 from offramp_core.addresses import claude_code_line
 from offramp_core.config import example
 from offramp_core.errors import OfframpError
+from offramp_core.setup import first_run
 from offramp_tray.state import tray_state
 from offramp_tray.state.tray_state import Presence
 from offramp_tray.view import menu, wording
 from offramp_tray.view.view_model import Notification
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from offramp_core.control.api import CommandAnswer
     from offramp_core.control.client import ControlClient
@@ -72,6 +73,7 @@ class Actions:
             menu.PAUSE_TOMORROW: lambda state: self._pause(wording.tomorrow(state)),
             menu.PAUSE_RESET: lambda state: self._pause(state.boundary.week_of(state.now).end),
             menu.CHARTS: lambda _state: self._open_charts(),
+            menu.SETUP: lambda _state: self._desktop.launch("setup"),
             menu.COPY: self._copy,
             menu.SETTINGS: self._open_settings,
             menu.LOGS: lambda _state: self._open_logs(),
@@ -104,16 +106,30 @@ class Actions:
             )
         threading.Thread(target=self._do, args=(key, work), name=f"do {key}", daemon=True).start()
 
+    def offer_setup(self, environ: Mapping[str, str]) -> None:
+        """Open the set-up window where nothing is set up yet; only the first time. Blocks.
+
+        Without the charts, whose part it is, say what to type in a terminal.
+        """
+        if self._demo or not first_run.is_due(self._paths, environ):
+            return
+        first_run.mark_offered(self._paths)
+        if _has_charts():
+            self.click(menu.SETUP)
+            return
+        title, body = "Set up Offramp", "Type in a terminal: offramp install"
+        self._store.change(notes=f"{title}. {body}")
+        self._say(Notification(key="setup", title=title, body=body))
+
     def refresh_menu_facts(self) -> None:
         """Look at what only the menu shows and nobody tells of: the login item, the charts."""
-        has_charts = importlib.util.find_spec("PySide6") is not None
         is_on = None
         if self._login_item is not None:
             try:
                 is_on = self._login_item.is_on()
             except OfframpError as error:
                 _LOG.warning("The login item can't be read", extra={"why": str(error)})
-        self._store.change(has_charts=has_charts, is_login_item=is_on)
+        self._store.change(has_charts=_has_charts(), is_login_item=is_on)
 
     def _work_of(self, key: str) -> Callable[[TrayState], None] | None:
         """What a row does that is one of several of its kind; None for what does nothing."""
@@ -218,3 +234,7 @@ class Actions:
         is_gone = state.presence is Presence.NOT_RUNNING
         self._desktop.command("start" if is_gone else "restart")
         self._on_daemon_wanted()
+
+
+def _has_charts() -> bool:
+    return importlib.util.find_spec("PySide6") is not None

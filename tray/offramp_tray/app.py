@@ -103,6 +103,7 @@ class TrayApp:
     ) -> None:
         """Make everything; nothing runs yet."""
         self._clock = clock
+        self._environ = environ
         self._host = host
         self._lock = lock
         self._desktop = desktop
@@ -199,6 +200,9 @@ class TrayApp:
             self._lock.write_record()
         self._watcher.start()
         self._follower.start()
+        threading.Thread(
+            target=self._actions.offer_setup, args=(self._environ,), name="setup", daemon=True
+        ).start()
 
     def _on_presence(self, is_shown: bool) -> None:
         if self._lock is not None:

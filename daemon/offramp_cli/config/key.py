@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -55,7 +56,8 @@ def command() -> None:
     show_default=True,
     help="Ask the backend first whether it takes the key.",
 )
-def _set(names: tuple[str, ...], place: KeyPlace | None, is_checked: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def _set(names: tuple[str, ...], place: KeyPlace | None, is_checked: bool, as_json: bool) -> None:
     """Store the key of BACKEND (zai, unless you name another).
 
     The key is typed at a prompt that does not show it, or piped in. It goes into the system keyring
@@ -66,7 +68,11 @@ def _set(names: tuple[str, ...], place: KeyPlace | None, is_checked: bool) -> No
     loaded = key_sources.load(paths)
     backend = key_sources.backend_named(_one_name(names), loaded)
     key = key_input.parse(_read_key(backend.name), backend.name)
-    store_key(paths, loaded, backend, key, place=place, is_checked=is_checked)
+    report = _Report(is_json=as_json)
+    try:
+        store_key(paths, loaded, backend, key, report, place=place, is_checked=is_checked)
+    finally:
+        report.print_json()
 
 
 @command.command("show")
@@ -124,9 +130,35 @@ def _delete(names: tuple[str, ...]) -> None:
     is_found = deleted.from_keyring or deleted.from_file or deleted.obstacle is not None
     if not is_found:
         click.echo(f"There was no stored key for {name}.")
-    _warn_of_other_source(name, paths, "still gives a key, and is used.")
+    report = _Report()
+    _warn_of_other_source(name, paths, "still gives a key, and is used.", report)
     if is_found:
-        _notify_daemon(client_for(paths), name)
+        _notify_daemon(client_for(paths), name, report)
+
+
+@dataclass(kw_only=True, slots=True)
+class _Report:
+    """What there is to say: printed at once, or all together as JSON."""
+
+    is_json: bool = False
+    check: str = "skipped"
+    says: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def say(self, text: str) -> None:
+        self.says.append(text)
+        if not self.is_json:
+            click.echo(text)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+        if not self.is_json:
+            _note(text)
+
+    def print_json(self) -> None:
+        if self.is_json:
+            document = {"check": self.check, "says": self.says, "notes": self.notes}
+            click.echo(json.dumps(document, indent=2))
 
 
 def store_key(
@@ -134,29 +166,32 @@ def store_key(
     loaded: LoadedSettings,
     backend: Backend,
     key: Secret,
+    report: _Report,
     *,
     place: KeyPlace | None = None,
     is_checked: bool = True,
 ) -> None:
-    """Check the key if asked to, store it, have the daemon take it, and print the result.
+    """Check the key if asked to, store it, have the daemon take it, and report the result.
 
     Raises:
         OfframpError: the backend refuses it, or it can't be stored; nothing was.
     """
-    is_known = is_checked and _is_accepted(backend, key, loaded)
+    is_known = is_checked and _is_accepted(backend, key, loaded, report)
     if not is_known and not key_input.has_usual_shape(key, backend.name):
-        _note(f"This does not look like a key of {backend.name}, which is 32 hexadecimal digits, "
-              "a dot and more characters.")  # fmt: skip
+        shape = "32 hexadecimal digits, a dot and more characters"
+        report.note(f"This does not look like a key of {backend.name}, which is {shape}.")
     kept = KeyStore(paths, _keyring(paths)).set(backend.name, key, place=place)
-    _print_place(backend, key, kept)
-    _warn_of_other_source(backend.name, paths, "gives a key too, which wins over the stored one.")
-    _notify_daemon(client_for(paths), backend.name)
+    _report_place(backend, key, kept, report)
+    outdone = "gives a key too, which wins over the stored one."
+    _warn_of_other_source(backend.name, paths, outdone, report)
+    _notify_daemon(client_for(paths), backend.name, report)
 
 
-def _is_accepted(backend: Backend, key: Secret, loaded: LoadedSettings) -> bool:
+def _is_accepted(backend: Backend, key: Secret, loaded: LoadedSettings, report: _Report) -> bool:
     from offramp_daemon.upstream import key_check
 
     verdict = key_check.check_key(backend, key, routes=loaded.settings.routes)
+    report.check = verdict.outcome
     if verdict.outcome == "refused":
         raise OfframpError(
             f"{verdict.text} It was not stored.",
@@ -164,51 +199,51 @@ def _is_accepted(backend: Backend, key: Secret, loaded: LoadedSettings) -> bool:
             f"offramp key set {backend.name} --no-check",
         )
     if verdict.outcome == "unknown":
-        _note(f"{verdict.text} It is stored unchecked.")
+        report.note(f"{verdict.text} It is stored unchecked.")
     else:
-        click.echo(verdict.text)
+        report.say(verdict.text)
     return verdict.outcome == "accepted"
 
 
-def _print_place(backend: Backend, key: Secret, kept: KeyPlacement) -> None:
+def _report_place(backend: Backend, key: Secret, kept: KeyPlacement, report: _Report) -> None:
     what = f"The key for {backend.name} ({key.masked()})"
     if kept.place == "keyring":
-        click.echo(f"{what} is in the system keyring ({kept.where}).")
+        report.say(f"{what} is in the system keyring ({kept.where}).")
         return
-    click.echo(f"{what} is in {kept.where}, which you alone can read.")
+    report.say(f"{what} is in {kept.where}, which you alone can read.")
     if kept.obstacle is not None and kept.was_in_keyring:
-        _note(f"An older one may still be in the keyring. {kept.obstacle.title}")
+        report.note(f"An older one may still be in the keyring. {kept.obstacle.title}")
     elif kept.obstacle is not None:
-        _note(f"It is not in the keyring: {kept.obstacle.title}")
+        report.note(f"It is not in the keyring: {kept.obstacle.title}")
 
 
-def _warn_of_other_source(name: str, paths: Paths, what: str) -> None:
+def _warn_of_other_source(name: str, paths: Paths, what: str, report: _Report) -> None:
     loaded = key_sources.load(paths)
     for backend in loaded.settings.backends:
         if backend.name == name and key_input.takes_key(backend):
             source = key_sources.source_of(backend, loaded, paths)
             if source.key is not None and source.origin not in key_sources.STORED:
-                _note(f"{source.where} {what}")
+                report.note(f"{source.where} {what}")
 
 
-def _notify_daemon(client: ControlClient, name: str) -> None:
+def _notify_daemon(client: ControlClient, name: str, report: _Report) -> None:
     """Have the daemon take the change, and say whether it has a key now."""
     try:
         answer = client.reload()
         status = _settled(client, name) if answer.problem is None else None
     except NotRunningError:
-        click.echo("The daemon is not running; it will go by this when it starts.")
+        report.say("The daemon is not running; it will go by this when it starts.")
         return
     except ControlError as error:
-        _note(f"Whether the daemon noticed can't be said: {error}")
+        report.note(f"Whether the daemon noticed can't be said: {error}")
         return
     if status is None:
-        _note(f"The daemon did not take its settings: {answer.problem}")
+        report.note(f"The daemon did not take its settings: {answer.problem}")
     elif status.key == "present":
-        click.echo(f"The running daemon has a key for {name}.")
+        report.say(f"The running daemon has a key for {name}.")
     else:
         why = f" ({status.key_note})" if status.key_note else ""
-        click.echo(f"The running daemon has no key for {name}{why}: all goes to Anthropic.")
+        report.say(f"The running daemon has no key for {name}{why}: all goes to Anthropic.")
 
 
 def _settled(client: ControlClient, name: str) -> BackendStatus | None:

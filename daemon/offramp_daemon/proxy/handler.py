@@ -234,19 +234,19 @@ class ProxyHandler:
         A delegate that is in trouble, refuses such requests, or serves all that it can, is not
         asked.
         """
-        backend, count = exchange.decision.backend, 0
+        backend, counted = exchange.decision.backend, None
         is_free = self._shared.breaker.is_open(backend, exchange.sent_model)
         is_free = is_free and self._shared.notes.skip_for(exchange) is None
         if is_free and self._shared.queue.has_room(backend):
-            count = await self._counted(exchange)
-        is_estimate = count <= 0
-        if is_estimate:
-            count = keep_rules.estimate_tokens(len(exchange.body.source))
+            counted = await self._counted(exchange)
+        is_estimate = counted is None or counted <= 0
+        count = keep_rules.estimate_tokens(len(exchange.body.source)) if is_estimate else counted
         _LOG.info("count_tokens", extra={"backend": backend.name, "is_estimate": is_estimate})
-        return web.json_response({"input_tokens": count})
+        by = headers.NOBODY if counted is None else backend.name
+        return web.json_response({"input_tokens": count}, headers={headers.ANSWERED_BY: by})
 
-    async def _counted(self, exchange: Exchange) -> int:
-        """What the delegate says; 0 if it fails."""
+    async def _counted(self, exchange: Exchange) -> int | None:
+        """What the delegate says, 0 if that is no number; None if it fails."""
         try:
             answer = await self._forwarder.to_delegate(exchange)
             head = await answer_reader.read_start(
@@ -256,10 +256,10 @@ class ProxyHandler:
             )
         except RequestFailedError as error:
             _LOG.info("count_tokens failed", extra={"why": str(error)})
-            return 0
+            return None
         answer.close()
         if answer.status >= ERROR_STATUS:
-            return 0
+            return None
         coding = answer.headers.get("Content-Encoding", "")
         return await aside(coded_weight(head, coding), _input_tokens, head, coding)
 

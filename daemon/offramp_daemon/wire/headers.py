@@ -24,6 +24,9 @@ RawHeaders = Collection[tuple[bytes, bytes]]
 
 TOKEN_HEADER = "x-offramp-token"
 HOP_HEADER = "x-offramp-hop"
+ANSWERED_BY = "x-offramp-answered-by"
+"""Of a count of tokens: the delegate that answered, or `NOBODY` where it is Offramp's estimate."""
+NOBODY = "nobody"
 
 _HOP_BY_HOP = frozenset(
     {

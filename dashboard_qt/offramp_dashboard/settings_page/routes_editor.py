@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
+    QCompleter,
     QGridLayout,
     QLabel,
     QLineEdit,
@@ -14,6 +16,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from offramp_core.services import DELEGATE
+from offramp_core.setup import model_choices
 from offramp_dashboard.settings_page.fields import mark_wrong
 from offramp_dashboard.theme import CAPTION, GRID_PX
 from offramp_dashboard.views.style.fonts import scaled
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _EDITED = ("match", "backend", "send_model", "context_tokens")
+_MODEL_LINES = "\n".join(f"{model.name}: {model_choices.facts(model)}" for model in DELEGATE.models)
+"""What each model takes, as a tool tip."""
 _HEADS = ("Model contains", "Goes to", "As model", "Context tokens")
 
 
@@ -127,6 +133,8 @@ class RoutesEditor(QWidget):
         )
         row.match.setPlaceholderText("part of its name")
         row.send_model.setPlaceholderText("unchanged")
+        row.send_model.setCompleter(_models(row.send_model))
+        row.send_model.setToolTip(_MODEL_LINES)
         row.context_tokens.setPlaceholderText("no limit")
         row.backend.addItems(self._backends)
         row.backend.setCurrentText(route["backend"])
@@ -167,6 +175,14 @@ class RoutesEditor(QWidget):
             row.remove.setAccessibleName(f"Remove route {number}")
         if last is not None:
             self.setTabOrder(last, self.add_button)
+
+
+def _models(field: QLineEdit) -> QCompleter:
+    """Offer the delegate's models as their names are typed."""
+    completer = QCompleter([model.name for model in DELEGATE.models], field)
+    completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+    completer.setFilterMode(Qt.MatchFlag.MatchContains)
+    return completer
 
 
 def _number(text: str) -> int | str | None:

@@ -77,7 +77,8 @@ class ChartsWindow(QMainWindow):
         refresh_asked(): read the log again.
         show_all_asked(): hide nothing.
         image_asked(), table_asked(Table): export what is seen.
-        settings_asked(), start_asked(): open the settings; start the daemon.
+        settings_asked(), setup_asked(): open the settings; open the set-up window.
+        start_asked(): start the daemon.
         theme_chosen(ThemeChoice): from the menu.
         shown_changed(bool): whether there is anything to draw for.
         closing(): it is about to go.
@@ -96,6 +97,7 @@ class ChartsWindow(QMainWindow):
     image_asked = Signal()
     table_asked = Signal(object)
     settings_asked = Signal()
+    setup_asked = Signal()
     start_asked = Signal()
     theme_chosen = Signal(object)
     shown_changed = Signal(bool)
@@ -373,6 +375,7 @@ class ChartsWindow(QMainWindow):
             (self.image_asked, menus.image_asked),
             (self.table_asked, menus.table_asked),
             (self.settings_asked, menus.settings_asked),
+            (self.setup_asked, menus.setup_asked),
         ):
             theirs.connect(mine)
 

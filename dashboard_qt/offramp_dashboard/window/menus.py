@@ -47,7 +47,7 @@ class Menus(QObject):
         shortcuts_asked(), about_asked(): tell of the window itself.
         measure_chosen(Measure), theme_chosen(ThemeChoice): from their menus.
         export_asked(): open the export menu; image_asked(), table_asked(Table): what it offers.
-        settings_asked(): open the settings.
+        settings_asked(), setup_asked(): open the settings; open the set-up window.
         pause_asked(PauseChoice), resume_asked(): of delegation.
     """
 
@@ -64,6 +64,7 @@ class Menus(QObject):
     image_asked = Signal()
     table_asked = Signal(object)
     settings_asked = Signal()
+    setup_asked = Signal()
     pause_asked = Signal(object)
     resume_asked = Signal()
 
@@ -121,6 +122,7 @@ class Menus(QObject):
         menu.addSeparator()
         settings = self._add(menu, "&Settings…", self.settings_asked.emit, "Ctrl+,")
         settings.setMenuRole(QAction.MenuRole.PreferencesRole)
+        self._add(menu, "Set &Up Offramp…", self.setup_asked.emit)
         menu.addSeparator()
         self._add(menu, "Close &Window", self._window.close, "Ctrl+W")
         leave = self._add(menu, "&Quit", self._window.close, "Ctrl+Q")

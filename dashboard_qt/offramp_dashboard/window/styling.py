@@ -116,6 +116,7 @@ def _style_sheet(theme: Theme) -> str:
     QFrame#notice {{ background: {t.raised}; border: 1px solid {t.border}; border-radius: 8px; }}
     QLabel[rank="muted"] {{ color: {t.muted}; }}
     QLabel[rank="danger"] {{ color: {t.danger}; }}
+    QLabel[rank="good"] {{ color: {t.good}; }}
     QLabel[rank="warning"] {{ color: {t.warning}; }}
     QLabel#command {{
         color: {t.text}; background: {t.card}; border: 1px solid {t.border}; border-radius: 6px;

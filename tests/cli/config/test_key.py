@@ -273,3 +273,29 @@ async def test_settings_that_are_wrong_are_refused_as_everywhere(user: User) -> 
     user.paths.config_file.write_text("port = 0")
     ending = await user.key("set", stdin=KEY)
     assert ending.code == exit_codes.SETTINGS_REFUSED
+
+
+async def test_key_that_is_set_is_told_as_json(user: User) -> None:
+    ending = await user.key("set", "--json", stdin=KEY)
+    assert (ending.code, ending.err) == (0, "")
+    said = json.loads(ending.out)
+    assert said["check"] == "accepted"
+    assert said["says"][0] == "zai accepts this key."
+    assert said["notes"] == []
+
+
+async def test_key_that_can_not_be_checked_is_told_as_json(user: User) -> None:
+    user.without_keyring()
+    user.variables["ZAI_BASE_URL"] = f"http://127.0.0.1:{free_port()}"
+    ending = await user.key("set", "--json", stdin=KEY)
+    said = json.loads(ending.out)
+    assert (ending.code, ending.err, said["check"]) == (0, "", "unknown")
+    assert "could not be checked" in said["notes"][0]
+    assert "It is not in the keyring" in said["notes"][1]
+
+
+async def test_key_that_is_refused_is_told_as_json_and_in_words(user: User) -> None:
+    ending = await user.key("set", "--json", stdin=OTHER)
+    assert ending.code == exit_codes.FAILURE
+    assert json.loads(ending.out) == {"check": "refused", "says": [], "notes": []}
+    assert ending.err.startswith("offramp: zai refuses this key")

@@ -375,3 +375,14 @@ async def test_other_paths_go_to_anthropic(client, proxy, sim):
     assert sim.requests[0].service == "anthropic"
     assert sim.requests[0].path == "/v1/models?limit=1000"
     assert not proxy.exchanges
+
+
+@pytest.mark.parametrize(
+    ("faults", "wanted"), [(["count=77"], "zai"), (["count=0"], "zai"), (["status=500"], "nobody")]
+)
+async def test_count_tokens_names_who_answered(client, proxy, sim, faults, wanted):
+    sim.script("zai", faults, path="/v1/messages/count_tokens")
+    body = {"model": "claude-sonnet-4-5", "messages": [{"role": "user", "content": "Hi"}]}
+    url = f"{proxy.url}/v1/messages/count_tokens"
+    async with client.post(url, json=body) as answer:
+        assert answer.headers["x-offramp-answered-by"] == wanted

@@ -29,6 +29,7 @@ PAUSE_RESET: Final = "pause.reset"
 CHARTS: Final = "charts"
 COPY: Final = "copy"
 SETTINGS: Final = "settings"
+SETUP: Final = "setup"
 LOGS: Final = "logs"
 LOGIN: Final = "login"
 DAEMON: Final = "daemon"
@@ -89,9 +90,10 @@ def rows(state: TrayState) -> tuple[MenuRow, ...]:
         *_pause_rows(state),
         *choice_rows.rows(state),
         _separator("2"),
-        _action(CHARTS, _charts_text(state), state),
+        _action(CHARTS, _with_charts("Open charts…", state), state),
         _action(COPY, f"{_COPY_TEXT}{' (copied)' if state.is_copied else ''}", state),
         _action(SETTINGS, "Open settings", state),
+        _action(SETUP, _with_charts("Set up Offramp…", state), state),
         _action(LOGS, "Open log folder", state),
         _separator("3"),
         _login_row(state),
@@ -251,8 +253,8 @@ def _about() -> MenuRow:
     )
 
 
-def _charts_text(state: TrayState) -> str:
-    return "Open charts…" if state.has_charts else "Open charts… (needs offramp[charts])"
+def _with_charts(text: str, state: TrayState) -> str:
+    return text if state.has_charts else f"{text} (needs offramp[charts])"
 
 
 def _quit_text(state: TrayState) -> str:

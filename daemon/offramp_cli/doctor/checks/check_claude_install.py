@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from offramp_cli.doctor.finding import note, ok, warning
 from offramp_cli.doctor.programs import first_line
-from offramp_core.claude_settings import scopes
+from offramp_core.claude_settings import claude_program, scopes
 from offramp_core.claude_settings.locations import FOLDER_VARIABLE
 from offramp_core.claude_settings.warnings import KEY_HELPER, LOGIN_VARIABLES
 
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from offramp_core.claude_settings.scopes import Scope
 
 _LIMIT_S = 5.0
-_PLACES = (".local/bin/claude", ".claude/local/claude")
 _KEYCHAIN_ITEM = "Claude Code-credentials"
 _TOKEN = "CLAUDE_CODE_OAUTH_TOKEN"
 
@@ -38,13 +35,11 @@ class ClaudeProgram:
 
 def look(context: DoctorContext, *, limit_s: float = _LIMIT_S) -> ClaudeProgram:
     """Find it and ask its version, for `limit_s` at most."""
-    environ = context.environ
-    on_path = shutil.which("claude", path=environ.get("PATH", ""))
-    path = Path(on_path) if on_path else _elsewhere(context.home)
-    if path is None:
+    found = claude_program.find(context.environ, context.home)
+    if found is None:
         return ClaudeProgram(path=None)
-    words = first_line((str(path), "--version"), context.environ, limit_s=limit_s)
-    return ClaudeProgram(path=path, version=words or None, is_on_path=on_path is not None)
+    words = first_line((str(found.path), "--version"), context.environ, limit_s=limit_s)
+    return ClaudeProgram(path=found.path, version=words or None, is_on_path=found.is_on_path)
 
 
 def judge(program: ClaudeProgram) -> Iterator[Remark]:
@@ -111,11 +106,6 @@ def judge_login(login: ClaudeLogin) -> Iterator[Remark]:
             "of your subscription's login, and each request is paid for by itself.",
             "Remove it, unless that is what you want.",
         )
-
-
-def _elsewhere(home: Path) -> Path | None:
-    candidates = (home / place for place in _PLACES)
-    return next((path for path in candidates if os.access(path, os.X_OK)), None)
 
 
 def _is_there(file: Path) -> bool:

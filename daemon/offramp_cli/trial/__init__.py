@@ -1,0 +1,1 @@
+"""`offramp try`: whether the whole path works, by one request for each service."""

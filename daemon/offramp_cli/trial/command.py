@@ -1,0 +1,60 @@
+"""`offramp try`: one request for each service through the daemon, and who answered."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from offramp_cli import exit_codes
+from offramp_cli.trial import claude_trial, delegate_trial
+from offramp_core.config import loader
+from offramp_core.paths import Paths
+from offramp_core.services import DELEGATE
+
+if TYPE_CHECKING:
+    from offramp_cli.trial.result import TrialResult
+
+
+@click.command("try")
+@click.option(
+    "--claude",
+    "is_with_claude",
+    is_flag=True,
+    help="Run `claude -p` once as well, which uses a little of your Claude plan.",
+)
+@click.option("--json", "is_json", is_flag=True, help="Print JSON.")
+def command(is_with_claude: bool, is_json: bool) -> None:
+    """Send one request through the daemon, and say who answered.
+
+    Z.ai is asked to count the tokens of one word, which costs nothing. With --claude the installed
+    Claude Code runs once, with your own login.
+    """
+    # A program that was started here must not outlive a window that is closed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(exit_codes.FAILURE))
+    environ, paths = dict(os.environ), Paths.for_user(os.environ)
+    settings = loader.load(paths, environ).settings
+    results = [delegate_trial.run(paths, settings)]
+    if is_with_claude:
+        log_dir = settings.log_dir or paths.log_dir
+        results.append(claude_trial.run(environ, Path.home(), log_dir))
+    if is_json:
+        click.echo(json.dumps({"trials": [asdict(result) for result in results]}, indent=2))
+    else:
+        for result in results:
+            _print(result)
+    if any(result.outcome == "failed" for result in results):
+        sys.exit(exit_codes.FAILURE)
+
+
+def _print(result: TrialResult) -> None:
+    name = DELEGATE.title if result.of == DELEGATE.name else "Claude"
+    click.echo(f"{name:<8}{result.outcome:<9}{result.text}")
+    if result.hint:
+        click.echo(f"{'':<17}{result.hint}")

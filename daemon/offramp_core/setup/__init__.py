@@ -1,0 +1,1 @@
+"""What sets Offramp up the first time: whether it is due, and which models can be chosen."""
