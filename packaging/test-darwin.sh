@@ -10,6 +10,8 @@ cd "$(dirname "$0")/.."
 root=$(mktemp -d /tmp/m-XXXXXXXX)
 trap 'rm -rf "$root"' EXIT
 trap 'exit 130' HUP INT TERM
+# For the tests that root runs as another user.
+chmod 0755 "$root"
 TMPDIR=$root/folders/zz/zyxvpxvq6csfxvn_n0000000000000/T
 mkdir -p "$TMPDIR"
 export TMPDIR

@@ -18,7 +18,7 @@ SINKS = {
     "file": r"JsonlLog\(\s*$|JsonlLog\((?!Gen)|atomic_file\.(?:replace|write|create)\(|"
     r"\.append\(data\)|\.write_(?:text|bytes)\(|\.open\(\"[wax]",
     "answer": r"web\.(?:json_response|Response)\(|StreamResponse\(\w",
-    "service manager": r"sendto\(",
+    "service manager": r"sendto\(",  # or the kernel
 }
 
 REDACTED = "passes a Redactor that knows all configured secrets"
@@ -45,7 +45,9 @@ KNOWN = {
     ("daemon/offramp_daemon/routing/fallback_file.py", "file"): NAMES,
     ("daemon/offramp_daemon/routing/pause.py", "file"): OWN_WORDS,
     ("daemon/offramp_daemon/run.py", "standard streams"): REDACTED,
+    ("daemon/offramp_daemon/server/tcp_owner_linux.py", "service manager"): OWN_WORDS,
     ("daemon/offramp_daemon/supervisor/sd_notify.py", "service manager"): OWN_WORDS,
+    ("daemon/offramp_daemon/supervisor/start_failure.py", "standard streams"): OWN_WORDS,
     ("daemon/offramp_daemon/supervisor/supervisor.py", "standard streams"): OWN_WORDS,
     ("daemon/offramp_daemon/trouble/state_file.py", "file"): NAMES,
     ("tray/offramp_tray/logging_setup.py", "log handler"): MASKED,

@@ -46,6 +46,9 @@ NEEDS_A_MAC = {
     "tests/tray/state/test_folder_watch.py": "Linux has no kqueue",
     "tests/tray/state/test_daemon_watcher.py::test_a_daemon_that_comes_is_noticed": "no kqueue",
     "tests/tray/state/test_daemon_watcher.py::test_stop_ends_a_stream_that_waits": "no kqueue",
+    "tests/daemon/server/test_tcp_owner.py::test_own_connection_is_found_on_macos": "no sysctl",
+    "tests/cli/doctor/checks/test_check_users.py::test_owners_are_known_on_this": "no sysctl",
+    "tests/cli/doctor/test_command.py::test_healthy_machine_has_no_failure": "no sysctl",
 }
 """Tests of calls that only macOS has, by the beginnings of their names."""
 
