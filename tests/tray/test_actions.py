@@ -472,11 +472,12 @@ def test_without_the_charts_the_command_that_sets_up_is_named_once(world, monkey
         "Set up Offramp",
         "Type in a terminal: offramp install",
     )
-    assert world.host.row("note.0").text == "Set up Offramp. Type in a terminal: offramp install"
+    noted = [world.host.row(f"said.note.{place}").text for place in range(3)]
+    assert " ".join(noted).strip() == "Set up Offramp. Type in a terminal: offramp install"
 
 
 def test_set_up_window_that_can_not_open_is_told_with_the_command(world):
     world.desktop.refusal = OfframpError("Qt can't be loaded.", hint="Type: offramp install")
     world.actions.offer_setup({})
-    world.host.until(lambda: world.host.row("refusal").is_visible)
-    assert world.host.row("refusal.cure.0").text == "Type: offramp install"
+    world.host.until(lambda: world.host.row("said.refusal.0").is_visible)
+    assert world.host.row("said.cure.0").text == "Type: offramp install"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from offramp_core.config import editor, loader, tier_models
+from offramp_core.config import loader, tier_models
 from offramp_core.control.client import NotRunningError
 from offramp_core.errors import OfframpError
 from offramp_core.services.anthropic import EXECUTION_TIERS
@@ -89,6 +89,8 @@ class Choices:
         Raises:
             OfframpError: the file can't be changed, or the daemon did not take it.
         """
+        from offramp_core.config import editor  # only for clicks: its library takes memory
+
         editor.save(self._paths, self._environ, changes, is_demo=self._is_demo)
         self._on_changed()
         try:
