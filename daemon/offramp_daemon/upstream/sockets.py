@@ -82,6 +82,14 @@ def open_socket(address: AddrInfoType) -> socket.socket:
     return opened
 
 
+def adopt(opened: socket.socket) -> socket.socket:
+    """The same connection, by a socket such as `open_socket` makes; `opened` is spent."""
+    adopted = _PatientSocket(fileno=opened.detach())
+    adopted.setblocking(False)
+    watch_peer(adopted)
+    return adopted
+
+
 def watch_peer(opened: socket.socket) -> None:
     """Have the system notice that the peer of `opened` has gone."""
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

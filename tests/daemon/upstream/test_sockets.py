@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from offramp_daemon.upstream.sockets import open_socket
+from offramp_daemon.upstream.sockets import adopt, open_socket
 
 SAID = b"too large"
 
@@ -46,6 +46,20 @@ async def test_answer_of_a_service_that_refused_the_rest_is_heard():
             with pytest.raises(ConnectionError):
                 await reader.read()
         writer.close()
+
+
+async def test_answer_on_an_adopted_connection_is_heard_too():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        plain = socket.create_connection(listener.getsockname())
+        theirs, _ = listener.accept()
+    with theirs, adopt(plain) as ours:
+        assert plain.fileno() == -1
+        ours.send(b"request")
+        refuse(theirs)
+        assert ours.send(b"more of it") == 10
+        assert ours.recv(99) == SAID
+        with pytest.raises(ConnectionError):
+            ours.recv(99)
 
 
 async def test_reset_is_never_taken_for_an_orderly_end():
