@@ -21,7 +21,7 @@ from offramp_daemon.upstream.errors import (
     ProxyUnreachableError,
     TlsError,
 )
-from offramp_daemon.upstream.sockets import SocketOpener, reason, watch_peer
+from offramp_daemon.upstream.sockets import SocketOpener, adopt, reason
 
 if TYPE_CHECKING:
     import socket
@@ -55,8 +55,7 @@ class Dialer:
         if proxy is None:
             opened = await self._sockets.connect(origin.host, origin.port)
         else:
-            opened = await socks.open_tunnel(proxy, origin.host, origin.port)
-            watch_peer(opened)
+            opened = adopt(await socks.open_tunnel(proxy, origin.host, origin.port))
         await self._attach(opened, connection, origin.host if origin.is_secure else None)
 
     async def _open_through(

@@ -7,16 +7,17 @@ import contextlib
 import functools
 import os
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohappyeyeballs
 
 from offramp_daemon.upstream.errors import ConnectError, NameLookupError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from aiohappyeyeballs import AddrInfoType
+    from typing_extensions import Buffer
 
 _DEAD_PEER_S = 30
 _STALLED_S = 120
@@ -28,12 +29,65 @@ _KNOWN_S = 10.0
 """How long what a name stands for is kept: a burst of connections needs one look-up."""
 
 
+class _PatientSocket(socket.socket):
+    """One whose peer may refuse the rest of what is sent, and still is heard to its end.
+
+    A service that wants no more of an upload says why and closes. A write after that fails, upon
+    which asyncio would close at once and lose the answer. So that is said where reading ends.
+    """
+
+    _problem: ConnectionError | None = None
+
+    def send(self, data: Buffer, flags: int = 0, /) -> int:
+        """Send; what the peer refuses counts as sent."""
+        try:
+            return super().send(data, flags)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            self._problem = error
+            return memoryview(data).nbytes
+
+    def sendmsg(self, buffers: Iterable[Buffer], *others: Any) -> int:
+        """Send; what the peer refuses counts as sent."""
+        pieces = list(buffers)
+        try:
+            return super().sendmsg(pieces, *others)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            self._problem = error
+            return sum(memoryview(piece).nbytes for piece in pieces)
+
+    def recv(self, length_bytes: int, flags: int = 0, /) -> bytes:
+        """Receive; a refused write is no orderly end.
+
+        Raises:
+            ConnectionError: all is read, and a write had failed.
+        """
+        data = super().recv(length_bytes, flags)
+        if not data and self._problem is not None:
+            raise self._problem
+        return data
+
+    def recv_into(self, buffer: Buffer, *others: int) -> int:
+        """Receive into `buffer`, as `recv` does."""
+        length_bytes = super().recv_into(buffer, *others)
+        if not length_bytes and self._problem is not None:
+            raise self._problem
+        return length_bytes
+
+
 def open_socket(address: AddrInfoType) -> socket.socket:
     """Open a socket that notices within a minute that its peer has gone, even while it waits."""
     family, kind, protocol, _, _ = address
-    opened = socket.socket(family, kind, protocol)
+    opened = _PatientSocket(family, kind, protocol)
     watch_peer(opened)
     return opened
+
+
+def adopt(opened: socket.socket) -> socket.socket:
+    """The same connection, by a socket such as `open_socket` makes; `opened` is spent."""
+    adopted = _PatientSocket(fileno=opened.detach())
+    adopted.setblocking(False)
+    watch_peer(adopted)
+    return adopted
 
 
 def watch_peer(opened: socket.socket) -> None:

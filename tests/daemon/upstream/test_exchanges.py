@@ -195,6 +195,31 @@ async def test_early_error_during_an_upload_is_the_answer(way_out):
         done.set()
 
 
+def refuse_uploads(listener: socket.socket, times: int) -> None:
+    """Refuse as a service does that runs beside the client, and not in its turns."""
+    for _ in range(times):
+        opened, _ = listener.accept()
+        with opened:
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            read_bytes = 0
+            while read_bytes < 70_000:
+                read_bytes += len(opened.recv(MIB))
+            opened.sendall(json_answer(b"too large", status="413 Too Large"))
+
+
+async def test_early_error_is_heard_though_the_service_closes_under_the_upload(way_out):
+    times = 20
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(20)
+        service = RawUpstream(url=f"http://127.0.0.1:{listener.getsockname()[1]}")
+        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+            group.create_task(asyncio.to_thread(refuse_uploads, listener, times))
+            for _ in range(times):
+                answer = await send(way_out, service, body=bytes(20 * MIB))
+                assert (answer.status, await whole(answer)) == (413, b"too large")
+    assert way_out.connection_count == 0
+
+
 async def test_upload_goes_on_under_an_early_answer_that_is_no_error(way_out):
     body = b"x" * (8 * MIB)
 
