@@ -105,6 +105,7 @@ async def test_completion_names_the_commands_and_their_options(tmp_path):
     assert await complete("offramp s", 1) == [
         "serve",
         "sessions",
+        "setup",
         "simulate",
         "start",
         "stats",

@@ -447,6 +447,14 @@ def test_set_up_is_offered_once_where_nothing_is_set_up(world):
     assert not world.host.messages
 
 
+def test_set_up_that_is_offered_leaves_what_a_click_had_to_say(world):
+    world.commands.refusal = NotRunningError("It is not running.")
+    world.click(menu.PAUSE)
+    world.actions.offer_setup({})
+    assert world.desktop.launched == [("setup",)]
+    assert world.host.row("said.refusal.0").is_visible
+
+
 def test_set_up_is_not_offered_where_something_is_set_up(world):
     world.paths.config_dir.mkdir()
     world.paths.config_file.write_text("")

@@ -115,7 +115,8 @@ class Actions:
             return
         first_run.mark_offered(self._paths)
         if _has_charts():
-            self.click(menu.SETUP)
+            # Not as a click, which would take away what another one has to say.
+            self._do(menu.SETUP, self._work[menu.SETUP])
             return
         title, body = "Set up Offramp", "Type in a terminal: offramp install"
         self._store.change(notes=f"{title}. {body}")
@@ -155,8 +156,8 @@ class Actions:
             lambda state: dataclasses.replace(
                 state,
                 pending=state.pending - {key},
-                refusal=refusal,
-                refusal_cure=cure,
+                refusal=refusal or state.refusal,
+                refusal_cure=cure if refusal else state.refusal_cure,
                 said_at=state.now if refusal else state.said_at,
             )
         )
