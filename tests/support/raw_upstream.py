@@ -98,7 +98,8 @@ async def raw_upstream(
         if tasks:
             await asyncio.wait(tasks)
         for writer in upstream.writers:
-            writer.transport.abort()
+            if tls is None:  # a secured one can't be aborted twice in Python 3.11.2
+                writer.transport.abort()
         await asyncio.sleep(0)  # in which the transports close their sockets
 
 
