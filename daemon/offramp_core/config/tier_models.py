@@ -47,9 +47,10 @@ CLAUDE = ServingModel(backend=anthropic.NAME)
 
 def serving(routes: Sequence[Route], tier: str) -> ServingModel:
     """Return who answers what is asked of `tier`; Claude where no route matches."""
-    route = next(filter(lambda each: _matches(each, tier), routes), None)
-    if route is None or route.backend == anthropic.NAME:
+    place = deciding(routes, tier)
+    if place is None or routes[place].backend == anthropic.NAME:
         return CLAUDE
+    route = routes[place]
     model = route.send_model
     if model is None:
         known = service_of(route.backend).aliases.get(tier)
@@ -84,11 +85,11 @@ def with_choice(
         "context_tokens": choice.context_tokens,
     }
     table = {key: value for key, value in new.items() if value is not None}
-    place = next((at for at, each in enumerate(routes) if _matches(each, tier)), len(tables))
-    if place < len(tables) and routes[place].match.lower() == tier:
+    place = deciding(routes, tier)
+    if place is not None and routes[place].match.lower() == tier:
         tables[place] = {**table, "match": routes[place].match}
     else:
-        tables.insert(place, table)
+        tables.insert(len(tables) if place is None else place, table)
     return tuple(tables)
 
 
@@ -102,6 +103,7 @@ def table_of(route: Route) -> dict[str, Any]:
     }
 
 
-def _matches(route: Route, tier: str) -> bool:
-    """Return whether it decides for all models of the tier, and not only for some of them."""
-    return route.match.lower() in f"claude-{tier}"
+def deciding(routes: Sequence[Route], tier: str) -> int | None:
+    """Return the place of the route that decides for all of the tier's models; None without one."""
+    name = f"claude-{tier}-"
+    return next((at for at, route in enumerate(routes) if route.match.lower() in name), None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from offramp_core.backend import Route
 from offramp_core.config import editor, loader
-from offramp_core.config.tier_models import table_of
+from offramp_core.config.tier_models import deciding, table_of
 from offramp_core.services import DELEGATE
 from offramp_core.settings import ANTHROPIC
 from offramp_core.wording.formatting import format_tokens
@@ -75,7 +75,7 @@ def facts(model: Model) -> str:
 
 def chosen(routes: Sequence[Route], tier: str) -> str | None:
     """Return the key of the choice that serves `tier` now; None if it is none of `choices`."""
-    place = _deciding(routes, tier)
+    place = deciding(routes, tier)
     if place is None or routes[place].backend == ANTHROPIC:
         return CLAUDE
     route, usual = routes[place], DELEGATE.aliases.get(tier)
@@ -89,7 +89,7 @@ def chosen(routes: Sequence[Route], tier: str) -> str | None:
 
 def is_delegated(routes: Sequence[Route], tier: str) -> bool:
     """Whether the delegate serves `tier`, whichever its model."""
-    place = _deciding(routes, tier)
+    place = deciding(routes, tier)
     return place is not None and routes[place].backend == DELEGATE.name
 
 
@@ -97,7 +97,7 @@ def with_choice(routes: Sequence[Route], tier: str, key: str) -> tuple[Route, ..
     """Return `routes` with `tier` served as `key` says; all other routes stay."""
     if chosen(routes, tier) == key:
         return tuple(routes)
-    new, place = _route(tier, key), _deciding(routes, tier)
+    new, place = _route(tier, key), deciding(routes, tier)
     if place is None:
         return (*routes, new)
     is_own = routes[place].match.lower() == tier
@@ -172,10 +172,3 @@ def _route(tier: str, key: str) -> Route:
         send_model=limits.name,
         context_tokens=limits.context_tokens,
     )
-
-
-def _deciding(routes: Sequence[Route], tier: str) -> int | None:
-    """The place of the route that decides for the usual names of `tier`'s models."""
-    name = f"claude-{tier}-"
-    places = (place for place, route in enumerate(routes) if route.match.lower() in name)
-    return next(places, None)
