@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from offramp_cli.reports.counts import counts_of, iso
-from offramp_core.usage.aggregation import Counts, Totals, contains_any
+from offramp_core.usage.aggregation import Totals, contains_any, sum_totals
 from offramp_core.usage.breakdown import Breakdown
 from offramp_core.usage.log_reader import LogReader
 from offramp_core.wording.formatting import (
@@ -58,12 +58,7 @@ class BreakdownReport:
 
     def total(self) -> Totals:
         """Return everything in one sum."""
-        parts = self.totals.values()
-        return Totals(
-            sum((part.counts for part in parts), Counts()),
-            sum(part.errors for part in parts),
-            sum(part.cancelled for part in parts),
-        )
+        return sum_totals(self.totals.values())
 
 
 def gather(

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from offramp_cli.reports.terminal import open_console, open_table
 from offramp_core.wording.formatting import (
     format_percent,
     format_tokens,
@@ -20,6 +17,8 @@ from offramp_core.wording.formatting import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from rich.table import Table
 
     from offramp_cli.reports.breakdown import BreakdownReport
     from offramp_core.usage.aggregation import Totals
@@ -37,13 +36,7 @@ NAMELESS: Mapping[By, str] = {
 
 def show(report: BreakdownReport) -> None:
     """Print the report as a table on standard output."""
-    console = Console(
-        file=sys.stdout,
-        color_system=None if os.environ.get("NO_COLOR") else "auto",
-        highlight=False,
-        markup=False,
-        emoji=False,
-    )
+    console = open_console()
     console.print(Text(_heading(report), style="bold"))
     console.print(_table(report))
 
@@ -56,7 +49,7 @@ def _heading(report: BreakdownReport) -> str:
 
 
 def _table(report: BreakdownReport) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    table = open_table()
     for title in (report.by.title(), "Requests", "Errors", "Tokens", "Share"):
         is_name = title == report.by.title()
         table.add_column(title, justify="left" if is_name else "right", overflow="fold")

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from offramp_cli.reports.terminal import open_console, open_table
 from offramp_core.settings import ANTHROPIC
 from offramp_core.usage.aggregation import Totals
 from offramp_core.wording.formatting import (
@@ -35,15 +32,9 @@ _WIDE = 100
 
 def show(report: SessionReport, zone: tzinfo) -> None:
     """Print the sessions of `report` on standard output, times on the clocks of `zone`."""
-    console = Console(
-        file=sys.stdout,
-        color_system=None if os.environ.get("NO_COLOR") else "auto",
-        highlight=False,
-        markup=False,
-        emoji=False,
-    )
+    console = open_console()
     is_wide = console.width >= _WIDE
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    table = open_table()
     table.add_column("Session", no_wrap=True)
     table.add_column("Project", overflow="fold" if is_wide else "ellipsis", no_wrap=not is_wide)
     for title in ("Start", "Last") if is_wide else ("Last",):

@@ -6,15 +6,12 @@ can't show block characters gets ASCII.
 
 from __future__ import annotations
 
-import os
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from offramp_cli.reports.terminal import open_console, open_table
 from offramp_core.quota import week_start
 from offramp_core.settings import ANTHROPIC
 from offramp_core.usage.aggregation import Totals, by_backend, by_model, merge
@@ -24,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
+    from rich.table import Table
 
     from offramp_cli.reports.stats_report import Bucket, Report
     from offramp_core.usage.aggregation import UsageCells
@@ -59,14 +57,7 @@ _COLOURS = ("cyan", "magenta", "green", "yellow")
 
 def show(report: Report) -> None:
     """Print `report` on standard output."""
-    # Without a colour system rich writes no escape codes at all, bold ones included.
-    console = Console(
-        file=sys.stdout,
-        color_system=None if os.environ.get("NO_COLOR") else "auto",
-        highlight=False,
-        markup=False,
-        emoji=False,
-    )
+    console = open_console()
     is_unicode = console.encoding.lower().startswith("utf")
     _View(report, console, _BLOCKS if is_unicode else _ASCII).show()
 
@@ -265,7 +256,7 @@ class _View:
 
 def _table(*titles: str) -> Table:
     """A table without lines; all columns but the first are numbers."""
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    table = open_table()
     for index, title in enumerate(titles):
         table.add_column(title, justify="right" if index else "left", overflow="fold")
     return table

@@ -243,6 +243,16 @@ def contains_any(name: str | None, texts: Sequence[str]) -> bool:
     return not texts or any(text.casefold() in folded for text in texts)
 
 
+def sum_totals(parts: Iterable[Totals]) -> Totals:
+    """Return the sum of totals that count different records."""
+    counts, errors, cancelled = Counts(), 0, 0
+    for part in parts:
+        counts += part.counts
+        errors += part.errors
+        cancelled += part.cancelled
+    return Totals(counts, errors, cancelled)
+
+
 def series(usage: UsageCells, spans: Sequence[Span]) -> tuple[UsageCells, ...]:
     """Return the part of `usage` in each of `spans`, which are in order and do not overlap.
 

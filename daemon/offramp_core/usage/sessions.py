@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from offramp_core.usage import tally
-from offramp_core.usage.aggregation import Counts, Totals
+from offramp_core.usage.aggregation import Totals, sum_totals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,12 +40,7 @@ class Session:
 
     def total(self) -> Totals:
         """Return everything in one sum."""
-        parts = self.services.values()
-        return Totals(
-            sum((part.counts for part in parts), Counts()),
-            sum(part.errors for part in parts),
-            sum(part.cancelled for part in parts),
-        )
+        return sum_totals(self.services.values())
 
 
 @dataclass(slots=True)

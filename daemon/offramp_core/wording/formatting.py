@@ -48,10 +48,10 @@ def format_tokens(count: int) -> str:
 
 
 def format_dollars(usd: float) -> str:
-    """`usd` as an amount of money: `$0.42`, `$84.31`, `$1,204`; next to nothing is `<$0.01`."""
+    """`usd` as the charts write it: `$4.20`, `$412`, `$12,400`; next to nothing is `<$0.01`."""
     if 0 < usd < 0.005:
         return "<$0.01"
-    return f"${usd:,.2f}" if usd < 999.995 else f"${usd:,.0f}"
+    return f"${usd:.2f}" if usd < 10 else f"${usd:,.0f}"
 
 
 def format_percent(fraction: float) -> str:
