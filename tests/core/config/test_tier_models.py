@@ -58,3 +58,9 @@ def test_a_tier_without_a_route_gets_one_behind_those_for_some_of_its_models():
     routes = (Route(match="sonnet-4-5", backend="anthropic"),)
     tables = tier_models.with_choice(routes, "sonnet", AIR)
     assert [table["match"] for table in tables] == ["sonnet-4-5", "sonnet"]
+
+
+def test_route_with_a_dash_decides_for_the_whole_tier() -> None:
+    routes = (Route(match="sonnet-4-5", backend="zai"), Route(match="Sonnet-", backend="zai"))
+    assert tier_models.deciding(routes, "sonnet") == 1
+    assert tier_models.deciding(routes, "haiku") is None

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from offramp_core.wording.formatting import (
     backend_name,
     escaped,
+    format_dollars,
     format_duration,
     format_percent,
     format_tokens,
@@ -164,3 +165,11 @@ def test_cell_is_no_formula(text: str) -> None:
 
 def test_ordinary_cell_stays() -> None:
     assert spreadsheet_safe("glm-4.7 = good") == "glm-4.7 = good"
+
+
+@pytest.mark.parametrize(
+    ("usd", "text"),
+    [(0, "$0.00"), (0.0004, "<$0.01"), (4.2, "$4.20"), (84.31, "$84"), (12_400, "$12,400")],
+)
+def test_dollars_are_written_as_in_the_charts(usd: float, text: str) -> None:
+    assert format_dollars(usd) == text
