@@ -7,17 +7,17 @@
 # work. One that can make a virtual environment by itself goes before one that can't.
 set -euf
 
-range='3.11, 3.12 or 3.13'
+range='3.11, 3.12, 3.13 or 3.14'
 fitting='
 import sys
-if sys.implementation.name != "cpython" or not (3, 11) <= sys.version_info[:2] <= (3, 13):
+if sys.implementation.name != "cpython" or not (3, 11) <= sys.version_info[:2] <= (3, 14):
     sys.exit(1)
 print(sys.executable)'
 complete="import venv; from ensurepip import version
 $fitting"
 
 candidates() {
-    for name in python3.13 python3.12 python3.11 python3 python; do
+    for name in python3.14 python3.13 python3.12 python3.11 python3 python; do
         IFS=:
         for folder in $PATH; do
             if [ -x "${folder:-.}/$name" ]; then

@@ -54,7 +54,7 @@ apt_install() {
 
 # newest_in_apt: the newest Python for Offramp that this system's own repositories have.
 newest_in_apt() {
-    for version in 3.13 3.12 3.11; do
+    for version in 3.14 3.13 3.12 3.11; do
         if apt-cache show "python$version-venv" >/dev/null 2>&1; then
             echo "$version"
             return
@@ -87,12 +87,12 @@ install_python() {
     if have apt-get; then
         apt_install_python
     elif have dnf; then
-        stop_with "$type_this" "${as_root}dnf install -y python3.13 || ${as_root}dnf install -y python3.12"
+        stop_with "$type_this" "${as_root}dnf install -y python3.14 || ${as_root}dnf install -y python3.13"
     elif have zypper; then
         stop_with "$type_this" "${as_root}zypper install -y python313"
     elif have pacman; then
         stop_with "Arch's own Python may be too new. Type:" \
-            "${as_root}pacman -S --needed uv && uv python install 3.13 && make setup PYTHON=\"\$(uv python find 3.13)\""
+            "${as_root}pacman -S --needed uv && uv python install 3.14 && make setup PYTHON=\"\$(uv python find 3.14)\""
     elif have brew; then
         stop_with "$type_this" "brew install python@3.13"
     else

@@ -46,7 +46,7 @@ def test_only_an_old_python_is_refused(tmp_path: Path) -> None:
     _program(tmp_path / "bin", "python3", OLD_PYTHON)
     done = _find_python(str(tmp_path / "bin"))
     assert done.returncode == 1
-    assert "3.11, 3.12 or 3.13" in done.stderr
+    assert "3.11, 3.12, 3.13 or 3.14" in done.stderr
 
 
 def test_chosen_python_that_is_too_old_is_named_with_its_version(tmp_path: Path) -> None:
