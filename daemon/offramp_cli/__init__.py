@@ -87,7 +87,7 @@ class _LazyGroup(click.Group):
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="offramp")
-def _offramp() -> None:
+def command_line() -> None:
     """Keep Opus on your Claude plan; send Sonnet and Haiku to Z.ai's GLM models.
 
     Start with `offramp demo`, which needs no key. For real use, type `offramp install`: it asks
@@ -99,7 +99,7 @@ def _offramp() -> None:
 def main() -> None:
     """Run the command line; the process's exit code says how it went (see `exit_codes`)."""
     try:
-        _offramp(sys.argv[1:] or ["--help"], prog_name="offramp")
+        command_line(sys.argv[1:] or ["--help"], prog_name="offramp")
     except OfframpError as error:
         click.echo(f"offramp: {error.title}", err=True)
         if error.hint:

@@ -1,4 +1,4 @@
-"""What `offramp` ends with; listed in the README, so a number never changes its meaning.
+"""What `offramp` ends with; listed in docs/commands.md, so a number never changes its meaning.
 
 2 is click's own, for a wrong option or argument.
 """
