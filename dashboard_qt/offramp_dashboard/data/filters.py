@@ -35,7 +35,9 @@ class Selection:
     """Only these are shown; none at all shows every project, and "" is for those without one. Kept
     in no file, for nothing of projects is."""
     session: str | None = None
-    """The only one whose requests the table shows; charts show the others too. In no file either."""
+    """The only one whose requests the table shows; charts show the others too. Kept in no file."""
+    lists_sessions: bool = False
+    """Whether anybody looks at the list of sessions."""
     span: Span | None = None
     """Kept in no file: tomorrow it would be a surprise."""
 

@@ -72,7 +72,7 @@ class LatestRequests:
         return list(deque((row for row in rows if row and self._holds(row)), maxlen=most))
 
     def _within(self, span: Span | None, lines: Iterable[bytes]) -> Iterator[RequestRow | None]:
-        """Yield a row or None for each line, the latest first, until nothing is to come in `span`."""
+        """Yield a row or None for each line, the latest first, to the beginning of `span`."""
         older = 0
         for line in lines:
             row = self._row(line)

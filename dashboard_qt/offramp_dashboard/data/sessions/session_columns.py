@@ -186,9 +186,7 @@ def _runs(columns: SessionColumns, kinds: Sequence[Kind]) -> NDArray[np.int64]:
     return numbers
 
 
-def starts_of(
-    columns: Sequence[NDArray[Any]], order: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def starts_of(columns: Sequence[NDArray[Any]], order: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return where another group begins: of rows in `order` that are equal in all `columns`."""
     is_new = np.zeros(len(order), np.bool_)
     is_new[:1] = True

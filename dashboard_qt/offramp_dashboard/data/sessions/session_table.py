@@ -43,9 +43,7 @@ _SMALL = 8_000
 class SessionTable:
     """All sessions that are known. Use it from one thread."""
 
-    def __init__(
-        self, *, most_cells: int = MOST_CELLS, most_sessions: int = MOST_SESSIONS
-    ) -> None:
+    def __init__(self, *, most_cells: int = MOST_CELLS, most_sessions: int = MOST_SESSIONS) -> None:
         """Nothing is known yet."""
         self.names: list[str] = []
         """The sessions' ids by number; empty text for what names none."""
@@ -61,6 +59,7 @@ class SessionTable:
         self._blocks: list[SessionColumns] = []
         self._live: list[SessionColumns] = []
         self._projects: Mapping[str, str] = {}
+        self._used: tuple[int, frozenset[str]] | None = None
         self._is_of: dict[frozenset[str], NDArray[np.bool_]] = {}
 
     def __len__(self) -> int:
@@ -114,11 +113,33 @@ class SessionTable:
         if projects != self._projects:
             self._projects = dict(projects)
             self._is_of.clear()
+            self._used = None
 
     @property
     def projects(self) -> Mapping[str, str]:
         """The project of every session that has one."""
         return self._projects
+
+    @property
+    def used_projects(self) -> frozenset[str]:
+        """Return the projects of all sessions in the table; empty text for those without one."""
+        if self._used is None or self._used[0] != len(self.names):
+            find = self._projects.get
+            used = frozenset(find(name, "") for name in self.names)
+            self._used = len(self.names), used
+        return self._used[1]
+
+    def members(self, wanted: frozenset[str]) -> tuple[frozenset[str] | None, bool]:
+        """Return the sessions of the `wanted` projects, or all that are of none of them, and True.
+
+        The second where those without a project are wanted; None for all sessions.
+        """
+        if not wanted:
+            return None, False
+        is_without = "" in wanted
+        items = self._projects.items()
+        found = frozenset(name for name, one in items if (one in wanted) is not is_without)
+        return found, is_without
 
     def of_projects(self, wanted: frozenset[str]) -> NDArray[np.bool_]:
         """Say of each session whether it is of one of `wanted`.

@@ -107,6 +107,24 @@ class UsageHistory:
         blocks = (self._recent,) if is_recent else self.session_table.blocks()
         return self._session_list.sums(blocks, selection, span, price=price)
 
+    def requests_of(
+        self,
+        session: str,
+        spans: Sequence[Span] | None,
+        selection: Selection,
+        *,
+        is_recent: bool = False,
+    ) -> int:
+        """How many requests of a session are selected, in `spans` or ever."""
+        table = self.session_table
+        is_wanted = table.only(session) & table.of_projects(selection.projects)
+        if spans is None:
+            routes = table.routes(is_wanted)
+            return sum(count for route, count in routes.items() if selection.shows(*route))
+        blocks = (self._recent,) if is_recent else table.blocks()
+        found = series_of(blocks, table.kinds, spans, is_wanted)
+        return sum(_shown(usage, selection).total().requests for usage in found)
+
     @property
     def recent_cells(self) -> int:
         """How many cells the last hours take."""
