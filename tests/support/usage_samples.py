@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from offramp_core.usage.records import RequestRecord, UsageRecord, format_timestamp
+from offramp_core.usage.records import DetailRecord, RequestRecord, format_timestamp
 from offramp_core.usage.weeks import WeekBoundary
 
 NOW = datetime(2026, 3, 30, 9, 41, 17, tzinfo=UTC)
@@ -54,9 +54,11 @@ def record(
     backend: str | None = "zai",
     status: str = "success",
     tokens: tuple[int, int, int, int] = (10, 20, 3, 400),
-) -> UsageRecord:
+    session: str | None = None,
+    served: str | None = None,
+) -> DetailRecord:
     """A Sonnet request that Z.ai served, unless said otherwise."""
-    return UsageRecord(
+    return DetailRecord(
         ts=ts,
         model=model,
         backend=backend,
@@ -65,10 +67,12 @@ def record(
         output_tokens=tokens[1],
         cache_creation_input_tokens=tokens[2],
         cache_read_input_tokens=tokens[3],
+        session_id=session,
+        served_model=served,
     )
 
 
-def as_request(used: UsageRecord) -> RequestRecord:
+def as_request(used: DetailRecord) -> RequestRecord:
     """The log's record of it."""
     return RequestRecord(
         ts=format_timestamp(used.ts),
@@ -79,10 +83,12 @@ def as_request(used: UsageRecord) -> RequestRecord:
         output_tokens=used.output_tokens,
         cache_creation_input_tokens=used.cache_creation_input_tokens,
         cache_read_input_tokens=used.cache_read_input_tokens,
+        session_id=used.session_id,
+        served_model=used.served_model,
     )
 
 
-def logs_before(now: datetime, max_size: int = 40) -> st.SearchStrategy[list[UsageRecord]]:
+def logs_before(now: datetime, max_size: int = 40) -> st.SearchStrategy[list[DetailRecord]]:
     """Records of the three months before `now`, to the millisecond, in no order."""
     moments = _ages.map(lambda age: _to_ms(now - age))
     records = st.builds(

@@ -24,10 +24,9 @@ import click
 from offramp_cli.options import demo_option
 from offramp_cli.reports import log_filters
 from offramp_cli.reports.counts import counts_of, iso
-from offramp_core.settings import ANTHROPIC
 from offramp_core.usage.log_reader import LogReader
 from offramp_core.usage.prices import PriceList
-from offramp_core.usage.sessions import SessionTable
+from offramp_core.usage.sessions import SessionTable, price_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -188,16 +187,8 @@ def _session(session: Session, report: SessionReport) -> dict[str, Any]:
 
 def _prices(sessions: Sequence[Session]) -> dict[str, float]:
     prices = PriceList()
-    found: dict[str, float] = {}
-    for session in sessions:
-        parts = [(service, totals.counts) for service, totals in session.services.items()]
-        if all(service.backend in (None, ANTHROPIC) for service, _ in parts):
-            found[session.id] = 0.0  # without the slow import
-            continue
-        savings = prices.estimate((each.backend, each.model, counts) for each, counts in parts)
-        if savings is not None:
-            found[session.id] = savings.usd
-    return found
+    found = {session.id: price_of(session, prices) for session in sessions}
+    return {name: usd for name, usd in found.items() if usd is not None}
 
 
 def _is_named(project: str | None, names: Sequence[str]) -> bool:

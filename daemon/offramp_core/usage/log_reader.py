@@ -48,7 +48,7 @@ class LogPart:
 
     path: Path
     identity: FileId
-    records: list[records.UsageRecord]
+    records: list[records.DetailRecord]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class LogReader:
         """Return how many bytes at the beginning of `file` were passed over because of `since`."""
         return self._begins.get(file.identity, 0)
 
-    def read_passed_over(self, file: FileStatus) -> Iterator[list[records.UsageRecord]]:
+    def read_passed_over(self, file: FileStatus) -> Iterator[list[records.DetailRecord]]:
         """Yield the records that `since` had passed over in `file`, in lists of bounded size.
 
         They end early, without an error, where the file is gone or another has its place.
@@ -149,16 +149,17 @@ class LogReader:
                 return
             offset += whole or len(block)
             if whole:
-                yield self._decode(block[:whole])
+                yield self._decoded(block[:whole], records.decode_details)
 
     def read_parts(self) -> Iterator[LogPart]:
-        """Yield what `read_usage` does, with the file that each list came from.
+        """Yield what `read_details` does, with the file that each list came from.
 
         Raises:
             OfframpError: a file or the folder is there but can't be read.
         """
         for file, block in self._read_blocks():
-            yield LogPart(file.path, file.identity, self._decode(block))
+            found = self._decoded(block, records.decode_details)
+            yield LogPart(file.path, file.identity, found)
 
     def read_usage(self) -> Iterator[list[records.UsageRecord]]:
         """Yield what is new, in lists of bounded size.

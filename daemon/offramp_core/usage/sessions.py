@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from offramp_core.settings import ANTHROPIC
 from offramp_core.usage import tally
 from offramp_core.usage.aggregation import Totals, sum_totals
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
+    from offramp_core.usage.prices import PriceList
     from offramp_core.usage.records import DetailRecord
 
 
@@ -41,6 +43,18 @@ class Session:
     def total(self) -> Totals:
         """Return everything in one sum."""
         return sum_totals(self.services.values())
+
+
+def price_of(session: Session, prices: PriceList) -> float | None:
+    """Return what the delegated tokens of `session` would have cost, US dollars.
+
+    None without a price list, which is asked only where something was delegated.
+    """
+    parts = [(service, totals.counts) for service, totals in session.services.items()]
+    if all(service.backend in (None, ANTHROPIC) for service, _ in parts):
+        return 0.0
+    savings = prices.estimate((each.backend, each.model, counts) for each, counts in parts)
+    return None if savings is None else savings.usd
 
 
 @dataclass(slots=True)

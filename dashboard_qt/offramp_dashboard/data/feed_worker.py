@@ -10,38 +10,33 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from datetime import UTC
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from offramp_core.errors import OfframpError
 from offramp_core.quota import state_file
-from offramp_core.usage.prices import PriceList
-from offramp_core.usage.weeks import Span
 from offramp_dashboard.data.events import event_reader
 from offramp_dashboard.data.events.daemon_gaps import absences_of
 from offramp_dashboard.data.events.pauses import pauses_of
 from offramp_dashboard.data.folder_fingerprint import looks
+from offramp_dashboard.data.late_facts import LateFacts
 from offramp_dashboard.data.quota.quota_burnup import QuotaReport, QuotaSource
 from offramp_dashboard.data.quota.quota_points import QuotaPoints
-from offramp_dashboard.data.request_tail import LatestRequests
 from offramp_dashboard.data.snapshot import FeedState, LogStatus
 from offramp_dashboard.data.snapshot_builder import SnapshotInput, compose
+from offramp_dashboard.data.table_feed import RowListener, TableFeed, scope_of
 from offramp_dashboard.data.usage.log_loader import LogReading
 from offramp_dashboard.data.usage.month_cache import MonthCache
 from offramp_dashboard.data.usage.usage_history import UsageHistory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
-    from pathlib import Path
 
-    from offramp_core.usage.aggregation import UsageCells
-    from offramp_core.usage.prices import Savings
     from offramp_core.usage.weeks import WeekBoundary
     from offramp_dashboard.data.events.daemon_gaps import Absence
     from offramp_dashboard.data.events.pauses import PausePeriod
     from offramp_dashboard.data.filters import Selection
-    from offramp_dashboard.data.request_rows import RequestRow
     from offramp_dashboard.data.snapshot import Snapshot
 
 FIRST_ROWS: Final = 2_000
@@ -55,9 +50,6 @@ _RETRY_S: Final = 1.0
 """How often it is tried again where the log can't be read."""
 _CLOCK_S: Final = 30.0
 """Without anything new, a snapshot is no older: bars move on with the time."""
-_PRICES_AFTER_S: Final = 0.5
-"""The price list, which takes 0.3 s, is imported so long after the first snapshot, or when all is
-read: a short log is there before it, and a long one does not keep it waiting."""
 _STEP_S: Final = 0.01
 """Reading goes on for so long before it is looked whether the user wants something."""
 
@@ -65,20 +57,11 @@ _STEP_S: Final = 0.01
 _LOG = logging.getLogger(__name__)
 
 
-class FeedListener(Protocol):
+class FeedListener(RowListener, Protocol):
     """Whoever is told; each call comes on the worker's thread."""
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """There is a new snapshot."""
-
-    def on_rows_reset(self, rows: Sequence[RequestRow], *, has_more: bool) -> None:
-        """The table begins again."""
-
-    def on_rows_added(self, rows: Sequence[RequestRow]) -> None:
-        """Requests came."""
-
-    def on_rows_earlier(self, rows: Sequence[RequestRow], *, has_more: bool) -> None:
-        """Earlier requests, as they were asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +74,10 @@ class FeedSources:
     boundary: WeekBoundary
     asked: Mapping[str, bool] = field(default_factory=dict)
     """Which backends have to be asked for their quota, and whether the settings allow it."""
+    claude_folder: Path | None = None
+    """Claude Code's own, whose file names say which project a session is of; None: don't look."""
+    home: Path = Path("/")
+    """Shown as `~` in the paths of projects."""
 
 
 @dataclass(slots=True)
@@ -98,7 +85,6 @@ class _Log:
     """One log folder, while it is read and followed."""
 
     reading: LogReading
-    latest: LatestRequests
     steps: Iterator[bool] | None
     """What is left of loading; None once all is in."""
     is_presentable: bool = False
@@ -145,14 +131,11 @@ class FeedWorker:
         self._listener = listener
         self._now = now
         self._thread = threading.Thread(target=self._run, name="offramp-feed", daemon=True)
-        self._prices = PriceList()
-        self._may_price = False
-        self._presented_s = float("inf")
+        self._facts = LateFacts()
         self._log: _Log | None = None
         self._points: QuotaPoints | None = None
         self._problem: tuple[FeedState, str] | None = None
-        self._rows_span: Span | None = None
-        """The range that the table shows; None for the latest requests."""
+        self._table = TableFeed(listener)
         self._is_dirty = True
         self._drawn_s = float("-inf")
         self._polled_s = float("-inf")
@@ -232,7 +215,8 @@ class FeedWorker:
 
     def _idle_s(self) -> float:
         """How long there is nothing to do, unless the user wants something."""
-        if self._log is not None and self._log.steps is not None:
+        is_reading = self._log is not None and self._log.steps is not None
+        if is_reading or self._table.is_searching:
             return 0.0
         now_s = time.monotonic()
         redraw_s = REDRAW_S if self._is_dirty or self._pending.is_report_new else _CLOCK_S
@@ -243,6 +227,7 @@ class FeedWorker:
 
     def _forget(self) -> None:
         self._log = None
+        self._table.forget()
         self._points = None
         self._problem = None
         self._is_dirty = True
@@ -273,14 +258,13 @@ class FeedWorker:
         reading = LogReading(
             sources.log_dir, sources.boundary, MonthCache(sources.cache_dir), self._now
         )
-        latest = LatestRequests(sources.log_dir, self._rows_span)
-        log = _Log(reading=reading, latest=latest, steps=reading.load(), seen=seen)
+        log = _Log(reading=reading, steps=reading.load(), seen=seen)
         _take_events(log, sources)
-        rows = latest.earlier(FIRST_ROWS)
+        self._facts.watch(sources.claude_folder, sources.home)
+        self._table.open(sources.log_dir, FIRST_ROWS)
         self._problem = None
         self._log = log
         self._is_dirty = True
-        self._listener.on_rows_reset(rows, has_more=latest.has_more)
 
     def _load(self, log: _Log) -> None:
         end_s = time.monotonic() + _STEP_S
@@ -303,17 +287,16 @@ class FeedWorker:
             self._forget()
             return
         _take_events(log, sources)
-        if rows := log.latest.new(MOST_NEW_ROWS):
-            self._listener.on_rows_added(rows)
+        self._table.follow(MOST_NEW_ROWS)
         self._is_dirty = True
 
     def _hand_out_rows(self) -> None:
         with self._pending.changed:
             wanted = sum(self._pending.rows_wanted)
             self._pending.rows_wanted.clear()
-        if wanted and self._log is not None:
-            rows = self._log.latest.earlier(wanted)
-            self._listener.on_rows_earlier(rows, has_more=self._log.latest.has_more)
+        if wanted:
+            self._table.want(wanted)
+        self._table.work()
 
     def _fail(self, state: FeedState, problem: str) -> None:
         """Note why there is no history, and try again at the next look."""
@@ -322,7 +305,9 @@ class FeedWorker:
         self._log = None
         if is_news:
             self._is_dirty = True
-            self._listener.on_rows_reset((), has_more=False)
+            self._table.close()
+        else:
+            self._table.forget()
 
     def _draw_if_due(self) -> None:
         now_s = time.monotonic()
@@ -339,20 +324,14 @@ class FeedWorker:
             self._is_dirty = False
             self._drawn_s = now_s
             given = self.snapshot_input(sources, report)
+            given.past.session_table.assign(self._facts.projects())
             snapshot = compose(given, self._now(), selection)
             self._listener.on_snapshot(snapshot)
-            self._show_rows_of(_rows_span(snapshot, selection), sources)
-            self._price_from_now_on()
-
-    def _show_rows_of(self, span: Span | None, sources: FeedSources) -> None:
-        """Have the table show what the charts show: that range, or the latest requests."""
-        if span == self._rows_span:
-            return
-        self._rows_span = span
-        if self._log is not None:
-            self._log.latest = LatestRequests(sources.log_dir, span)
-            rows = self._log.latest.earlier(FIRST_ROWS)
-            self._listener.on_rows_reset(rows, has_more=self._log.latest.has_more)
+            scope = scope_of(snapshot, selection, given.past.session_table)
+            self._table.show(scope, FIRST_ROWS)
+            if self._log is not None and self._log.is_presentable:
+                is_loaded = self._log.steps is None
+                self._is_dirty |= self._facts.improve(is_loaded=is_loaded)
 
     def snapshot_input(self, sources: FeedSources, report: QuotaReport) -> SnapshotInput:
         """All that is known now, for a snapshot. On the worker's thread, or while it rests."""
@@ -375,7 +354,8 @@ class FeedWorker:
                 absences=log.absences if log else (),
                 asked=sources.asked,
             ),
-            price=self._price,
+            price=self._facts.savings,
+            price_session=self._facts.price,
         )
 
     def _log_status(self, sources: FeedSources) -> LogStatus:
@@ -389,32 +369,10 @@ class FeedWorker:
         state = FeedState.EMPTY if log.reading.past.is_empty() else FeedState.READY
         return LogStatus(state=state, log_dir=folder, torn_lines=log.reading.skipped_lines)
 
-    def _price(self, usage: UsageCells) -> Savings | None:
-        return self._prices.savings(usage) if self._may_price else None
-
-    def _price_from_now_on(self) -> None:
-        """Import the price list once there is a snapshot to look at meanwhile."""
-        log, now_s = self._log, time.monotonic()
-        if self._may_price or log is None or not log.is_presentable:
-            return
-        self._presented_s = min(self._presented_s, now_s)
-        if log.steps is None or now_s - self._presented_s >= _PRICES_AFTER_S:
-            self._prices.priced_on()
-            self._may_price = True
-            self._is_dirty = True
-
 
 def _take_events(log: _Log, sources: FeedSources) -> None:
     events = event_reader.read(sources.log_dir)
     log.pauses, log.absences = pauses_of(events), absences_of(events)
-
-
-def _rows_span(snapshot: Snapshot, selection: Selection) -> Span | None:
-    """The range of the charts; one that ends in the future stays the same as time goes by."""
-    if snapshot.chosen is None or selection.span is None:
-        return None
-    edges = [edge.astimezone(UTC) for edge in (snapshot.chosen.edges[0], snapshot.chosen.edges[-1])]
-    return Span(edges[0], max(edges[1], selection.span.end.astimezone(UTC)))
 
 
 def _unforeseen(error: Exception) -> str:

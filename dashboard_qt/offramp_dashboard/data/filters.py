@@ -31,6 +31,13 @@ class Selection:
     measure: Measure = DEFAULT
     hidden_providers: frozenset[str] = frozenset()
     hidden_models: frozenset[str] = frozenset()
+    projects: frozenset[str] = frozenset()
+    """Only these are shown; none at all shows every project, and "" is for those without one. Kept
+    in no file, for nothing of projects is."""
+    session: str | None = None
+    """The only one whose requests the table shows; charts show the others too. Kept in no file."""
+    lists_sessions: bool = False
+    """Whether anybody looks at the list of sessions."""
     span: Span | None = None
     """Kept in no file: tomorrow it would be a surprise."""
 
@@ -43,6 +50,10 @@ class Selection:
         """This one, with a model shown or hidden."""
         hidden = self.hidden_models
         return replace(self, hidden_models=hidden - {key} if is_on else hidden | {key})
+
+    def with_project(self, key: str, *, is_on: bool) -> Selection:
+        """This one, with a project among those that are shown, or not."""
+        return replace(self, projects=self.projects | {key} if is_on else self.projects - {key})
 
     def with_only_provider(self, key: str, known: Iterable[str]) -> Selection:
         """This one with only that backend of `known` shown; all of them if it was so already."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from offramp_core.usage.measure import Measure
     from offramp_core.usage.prices import Savings
+    from offramp_dashboard.data.sessions.session_list import SessionRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +210,37 @@ class FilterOption:
     """Backends besides that have served the model, now and then."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectOption:
+    """A project whose requests can be shown alone; those without a project are one as well."""
+
+    key: str
+    """Its path or its folder's name; empty for no project."""
+    name: str
+    is_on: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sessions:
+    """The sessions of what is shown, the one with the latest request first."""
+
+    rows: tuple[SessionRow, ...]
+    count: int
+    """How many there are; the latest of them are in `rows`."""
+    without_session: int
+    """Requests that name no session."""
+    is_complete: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionFocus:
+    """The only session whose requests the table shows."""
+
+    id: str
+    project: str
+    """Empty where it has none."""
+
+
 class FeedState(Enum):
     """How the history is doing."""
 
@@ -295,9 +327,16 @@ class Snapshot:
     """A range of the user's own, where one was dragged."""
     providers: tuple[FilterOption, ...] = ()
     models: tuple[FilterOption, ...] = ()
+    projects: tuple[ProjectOption, ...] = ()
+    """Empty where projects are not looked for, or not known yet."""
+    sessions: Sessions | None = None
+    """None unless they were asked for."""
+    sessions_since: datetime | None = None
+    """What sessions and projects used before is not kept, for want of room; None mostly."""
+    focus: SessionFocus | None = None
     hides_everything: bool = False
     """There are records, but the filters leave none."""
     first: datetime | None = None
     """When the earliest record that is read so far arrived, to a quarter of an hour."""
     requests: int = 0
-    """Of what is shown: in the range where one was dragged, else in all of the log."""
+    """Of what the table shows: in the range where one was dragged, else in all of the log."""

@@ -14,19 +14,20 @@ from offramp_core.usage.aggregation import TimeGrid, UsageCells, by_backend, by_
 from offramp_core.usage.measure import Measure
 from offramp_core.usage.outlook import EarlierSpan, outlook, straight
 from offramp_core.usage.weeks import Span, WeekBoundary, a_week_before
-from offramp_core.wording.formatting import printable, share
-from offramp_dashboard.data import bar_cuts, display_names
+from offramp_core.wording.formatting import share
+from offramp_dashboard.data import bar_cuts, display_names, filter_options
 from offramp_dashboard.data.bar_cuts import Range
 from offramp_dashboard.data.quota import quota_burnup
 from offramp_dashboard.data.quota.quota_burnup import QuotaSource
 from offramp_dashboard.data.snapshot import (
     BackendTotals,
     Bars,
-    FilterOption,
     LogStatus,
     Pace,
     PauseMark,
     Series,
+    SessionFocus,
+    Sessions,
     Snapshot,
     Split,
     TokenKinds,
@@ -42,9 +43,9 @@ if TYPE_CHECKING:
 
     from offramp_core.usage.aggregation import Totals
     from offramp_core.usage.prices import Savings
-    from offramp_dashboard.data.display_names import Route
     from offramp_dashboard.data.events.pauses import PausePeriod
     from offramp_dashboard.data.filters import Selection
+    from offramp_dashboard.data.sessions.session_list import Price
     from offramp_dashboard.data.usage.usage_history import UsageHistory
 
 WEEKS = 8
@@ -68,6 +69,8 @@ class SnapshotInput:
     pauses: Sequence[PausePeriod] = ()
     quota: QuotaSource = field(default_factory=QuotaSource)
     price: Callable[[UsageCells], Savings | None] = lambda _usage: None
+    price_session: Price | None = None
+    """None while there is no price list."""
 
 
 def compose(source: SnapshotInput, now: datetime, selection: Selection) -> Snapshot:
@@ -94,8 +97,9 @@ class _Composer:
         weeks = self._boundary.latest_weeks(self._now, WEEKS)
         of_weeks = self._past.series(weeks, self._selection)
         chosen = self._chosen_range()
-        shown = [route for route in self._routes if self._selection.shows(*route)]
-        first = self._past.first()
+        counted = self._past.routes(self._selection.projects)
+        shown = {route: n for route, n in counted.items() if self._selection.shows(*route)}
+        first, since = self._past.first(), self._past.session_table.since
         return Snapshot(
             taken=self._local(self._now),
             zone=self._zone,
@@ -111,11 +115,15 @@ class _Composer:
             chosen=None
             if chosen is None
             else self._bars(chosen.bars, self._by_route, is_recent=chosen.is_recent),
-            providers=self._providers(),
-            models=self._models(),
+            providers=filter_options.providers(self._routes, self._selection),
+            models=filter_options.models(self._routes, self._selection),
+            projects=filter_options.projects(self._past.session_table, self._selection),
+            sessions=self._sessions(chosen) if self._selection.lists_sessions else None,
+            sessions_since=since and self._local(since),
+            focus=self._focus(),
             hides_everything=bool(self._routes) and not shown,
             first=first and self._local(first),
-            requests=self._requests(chosen, shown),
+            requests=self._requests(chosen, sum(shown.values())),
         )
 
     # The week in figures.
@@ -127,6 +135,9 @@ class _Composer:
         has_last_week = (
             first is not None and first < last_week.end and self._past.is_complete(last_week.start)
         )
+        since = self._past.session_table.since
+        if self._selection.projects and since is not None and since > last_week.start:
+            has_last_week = False  # what is known of projects begins later
         return WeekSummary(
             start=self._local(week.start),
             end=self._local(week.end),
@@ -178,7 +189,7 @@ class _Composer:
     def _by_route(self, usages: Sequence[UsageCells]) -> tuple[Series, ...]:
         found = [by_route(usage) for usage in usages]
         routes = display_names.routes_in_order(route for totals in found for route in totals)
-        titles = _titles(routes)
+        titles = filter_options.titles(routes)
         return tuple(
             Series(
                 key=display_names.route_key(route),
@@ -211,11 +222,43 @@ class _Composer:
         read = self._past.recent_series if chosen.is_recent else self._past.series
         return read(chosen.bars, self._selection)
 
-    def _requests(self, chosen: Range | None, shown: Sequence[Route]) -> int:
-        """How many requests of what is shown there are, in the range or ever."""
+    def _requests(self, chosen: Range | None, ever: int) -> int:
+        """How many requests of what is shown there are, in the range or `ever`."""
+        session = self._selection.session
+        if session is not None:
+            return self._past.requests_of(
+                session,
+                chosen.bars if chosen else None,
+                self._selection,
+                is_recent=chosen is not None and chosen.is_recent,
+            )
         if chosen is None:
-            return sum(self._routes[route] for route in shown)
+            return ever
         return sum(each.requests for each in by_backend(merge(*self._read(chosen))).values())
+
+    # Sessions.
+
+    def _sessions(self, chosen: Range | None) -> Sessions:
+        span = Span(chosen.bars[0].start, chosen.bars[-1].end) if chosen else None
+        found = self._past.sessions(
+            self._selection,
+            span,
+            is_recent=chosen is not None and chosen.is_recent,
+            price=self._source.price_session,
+        )
+        first = span.start if span else self._past.first() or self._now
+        return Sessions(
+            rows=found.rows,
+            count=found.count,
+            without_session=found.without_session,
+            is_complete=self._past.is_complete(first),
+        )
+
+    def _focus(self) -> SessionFocus | None:
+        session = self._selection.session
+        if session is None:
+            return None
+        return SessionFocus(id=session, project=self._past.session_table.projects.get(session, ""))
 
     def _split(self, chosen: Range | None) -> Split:
         if chosen is None:
@@ -306,48 +349,6 @@ class _Composer:
             ),
         )
 
-    # What can be toggled.
-
-    def _providers(self) -> tuple[FilterOption, ...]:
-        hidden = self._selection.hidden_providers
-        backends = [backend for backend, _ in self._routes] + [key or None for key in hidden]
-        return tuple(
-            FilterOption(
-                key=backend or "",
-                name=display_names.backend_name(backend),
-                backend=backend,
-                is_on=(backend or "") not in hidden,
-            )
-            for backend in display_names.backends_in_order(backends)
-        )
-
-    def _models(self) -> tuple[FilterOption, ...]:
-        """Each model once, with the backend that served it most, in the order of the series."""
-        hidden = self._selection.hidden_models
-        home: dict[str | None, tuple[int, str | None]] = {key or None: (0, None) for key in hidden}
-        served: dict[str | None, set[str | None]] = {}
-        for (backend, model), requests in self._routes.items():
-            served.setdefault(model, set()).add(backend)
-            home[model] = max(
-                home.get(model, (-1, None)),
-                (requests, backend),
-                key=lambda one: (one[0], one[1] or ""),
-            )
-        routes = display_names.routes_in_order(
-            (backend, model) for model, (_, backend) in home.items()
-        )
-        titles = _unique([model for _, model in routes])
-        return tuple(
-            FilterOption(
-                key=model or "",
-                name=title,
-                backend=backend,
-                is_on=(model or "") not in hidden,
-                also=display_names.backends_in_order(served.get(model, set()) - {backend}),
-            )
-            for (backend, model), title in zip(routes, titles, strict=True)
-        )
-
     def _value(self, totals: Totals | None) -> int:
         if totals is None:
             return 0
@@ -382,25 +383,3 @@ def _kinds(backend: str | None, totals: Totals) -> TokenKinds:
         cache_write=written,
         cache_hit_rate=share(read, whole) if whole else None,
     )
-
-
-def _titles(routes: Sequence[Route]) -> dict[Route, str]:
-    """Names of routes; one model at two backends is told apart by them."""
-    models = list(dict.fromkeys(model for _, model in routes))
-    titles = dict(zip(models, _unique(models), strict=True))
-    served = [model for _, model in routes]
-    return {
-        (backend, model): titles[model]
-        if served.count(model) == 1
-        else f"{titles[model]} ({display_names.backend_name(backend)})"
-        for backend, model in routes
-    }
-
-
-def _unique(models: Sequence[str | None]) -> list[str]:
-    """Short names; in full where two snapshots of a model would have the same."""
-    short = [display_names.model_name(model) for model in models]
-    return [
-        title if model is None or short.count(title) == 1 else printable(model)
-        for model, title in zip(models, short, strict=True)
-    ]

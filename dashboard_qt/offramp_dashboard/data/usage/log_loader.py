@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from offramp_core.usage.aggregation import fold
 from offramp_core.usage.log_reader import LogReader
+from offramp_dashboard.data.sessions import session_columns
 from offramp_dashboard.data.usage.month_cache import Folded
 from offramp_dashboard.data.usage.usage_history import UsageHistory
 from offramp_dashboard.data.usage.usage_table import GRID, Columns, join, pack
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from offramp_core.usage.log_reader import FileId, FileStatus
     from offramp_core.usage.weeks import WeekBoundary
+    from offramp_dashboard.data.sessions.session_columns import SessionColumns
     from offramp_dashboard.data.usage.month_cache import MonthCache
 
 BLOCK_BYTES = 128 * 1024
@@ -37,6 +39,7 @@ class _Counting:
     """A closed month that is being counted, for the cache."""
 
     parts: list[Columns] = field(default_factory=list)
+    sessions: list[SessionColumns] = field(default_factory=list)
     skipped_lines: int = 0
 
 
@@ -63,6 +66,7 @@ class LogReading:
         self._since = boundary.latest_weeks(now(), 2)[0].start
         self._reader = LogReader(folder, since=self._since, block_bytes=BLOCK_BYTES)
         self._counting: dict[FileId, _Counting] = {}
+        self._is_cached: set[FileId] = set()
         self._cached_skips = 0
         self._whole = 0
 
@@ -96,7 +100,10 @@ class LogReading:
         # A file without a month in its name may hold any time, and comes first in the order.
         is_named = all(_month_of(file) for file in files)
         for file in reversed(files):
-            yield from self._read_earlier(file)
+            if file.identity in self._is_cached:
+                self._take_cached_sessions(file)
+            else:
+                yield from self._read_earlier(file)
             if is_named and (month := _month_of(file)):
                 self.past.complete(min(self._since, month))
             yield True
@@ -129,6 +136,7 @@ class LogReading:
                 self._counting[file.identity] = _Counting()
                 continue
             self.past.add_columns(folded.columns)
+            self._is_cached.add(file.identity)
             self._cached_skips += folded.skipped_lines
             self._reader.take_as_read(file)
             self._advance(file.size)
@@ -141,27 +149,41 @@ class LogReading:
             self.past.add(part.records, self._now())
             if counting := self._counting.get(part.identity):
                 counting.parts.append(pack(fold(part.records, GRID)))
+                counting.sessions.append(session_columns.fold(part.records, GRID))
                 counting.skipped_lines += self._reader.skipped_lines - skipped
             skipped = self._reader.skipped_lines
             self._advance(self._reader.bytes_read - before)
             before = self._reader.bytes_read
             yield False
 
+    def _take_cached_sessions(self, file: FileStatus) -> None:
+        """Take them up after all that came later: there may not be room for them."""
+        folded = self._cache.load(file)
+        if folded is None:  # it was there a moment ago
+            self.past.session_table.leave_out_earlier()
+        else:
+            self.past.session_table.add_earlier(folded.sessions)
+
     def _read_earlier(self, file: FileStatus) -> Iterator[bool]:
         """Count what `since` passed over in `file`, and keep the whole of a closed month."""
         parts: list[Columns] = []
+        of_sessions: list[SessionColumns] = []
         skipped, before = self._reader.skipped_lines, self._reader.bytes_read
         for records in self._reader.read_passed_over(file):
             parts.append(pack(fold(records, GRID)))
+            of_sessions.append(session_columns.fold(records, GRID))
             self._advance(self._reader.bytes_read - before)
             before = self._reader.bytes_read
             yield False
-        columns = join(*parts)
+        columns, sessions = join(*parts), session_columns.join(*of_sessions)
         self.past.add_columns(columns)
+        self.past.session_table.add_earlier(sessions)
         counting = self._counting.pop(file.identity, None)
         if counting is not None and not self.is_stale and _is_unchanged(file):
             skipped_lines = counting.skipped_lines + self._reader.skipped_lines - skipped
-            self._cache.store(file, Folded(join(columns, *counting.parts), skipped_lines))
+            sessions = session_columns.join(sessions, *counting.sessions)
+            columns = join(columns, *counting.parts)
+            self._cache.store(file, Folded(columns, sessions, skipped_lines))
 
     def _advance(self, count: int) -> None:
         self.progress = min(1.0, self.progress + count / max(1, self._whole))

@@ -1,8 +1,8 @@
 """Months that were counted before, in small files: so that a year of history opens at once. No Qt.
 
 Never the source of truth: an entry holds for exactly one state of one log file, and whatever is
-wrong with it, the month is counted again. A file holds numbers and the names of backends and
-models, as the log does, and only its user can read it.
+wrong with it, the month is counted again. A file holds numbers, sessions' ids, and the names of
+backends and models, as the log does, and only its user can read it.
 """
 
 from __future__ import annotations
@@ -11,28 +11,33 @@ import contextlib
 import hashlib
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
 from offramp_core import atomic_file, private_files
 from offramp_core.usage.records import Status
+from offramp_dashboard.data.sessions.session_columns import SessionColumns
 from offramp_dashboard.data.usage.usage_table import COUNT_FIELDS, SLOT, Columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from offramp_core.usage.log_reader import FileStatus
 
-FORMAT = 1
+FORMAT = 2
 """To be counted up whenever an older entry would be misread."""
 
 _SUFFIX = ".folded"
 _DIGEST_BYTES = 32
 _MOST_BYTES = 64 * 1024 * 1024
 _CELL_BYTES = 8 + 4 + 8 * len(COUNT_FIELDS)
+_NARROW_COLUMNS = ("sessions", "kinds", "firsts", "lasts", "orders")
+_SESSION_CELL_BYTES = 8 + 8 * len(COUNT_FIELDS) + 4 * len(_NARROW_COLUMNS)
 
 
 class _CacheHeader(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +52,9 @@ class _CacheHeader(msgspec.Struct, frozen=True, kw_only=True):
     cells: int
     names: tuple[tuple[str | None, str | None, Status], ...]
     skipped_lines: int
+    session_cells: int
+    session_names: tuple[str, ...]
+    session_kinds: tuple[tuple[str | None, str | None, str | None, Status], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,8 @@ class Folded:
     """One log file, counted."""
 
     columns: Columns
+    sessions: SessionColumns
+    """The same by session."""
     skipped_lines: int
     """Lines of it that held no record."""
 
@@ -95,7 +105,7 @@ class MonthCache:
 
 
 def _encode(file: FileStatus, folded: Folded) -> bytes:
-    columns = folded.columns
+    columns, sessions = folded.columns, folded.sessions
     head = _CacheHeader(
         format=FORMAT,
         slot_s=int(SLOT.total_seconds()),
@@ -106,15 +116,16 @@ def _encode(file: FileStatus, folded: Folded) -> bytes:
         cells=len(columns),
         names=columns.names,
         skipped_lines=folded.skipped_lines,
+        session_cells=len(sessions),
+        session_names=sessions.session_names,
+        session_kinds=sessions.kind_names,
     )
-    body = b"\n".join(
-        (
-            msgspec.json.encode(head),
-            columns.starts.astype("<i8").tobytes()
-            + columns.kinds.astype("<i4").tobytes()
-            + columns.counts.astype("<i8").tobytes(),
-        )
+    arrays = (
+        *(columns.starts.astype("<i8"), columns.kinds.astype("<i4"), columns.counts.astype("<i8")),
+        *(sessions.starts.astype("<i8"), sessions.counts.astype("<i8")),
+        *(getattr(sessions, name).astype("<i4") for name in _NARROW_COLUMNS),
     )
+    body = msgspec.json.encode(head) + b"\n" + b"".join(array.tobytes() for array in arrays)
     return hashlib.sha256(body).digest() + body
 
 
@@ -136,18 +147,37 @@ def _decode(data: bytes, file: FileStatus) -> Folded | None:
         and head.size == file.size
         and head.modified_ns == file.modified_ns
         and head.beginning == file.head.hex()
-        and len(rest) == head.cells * _CELL_BYTES
+        and len(rest) == head.cells * _CELL_BYTES + head.session_cells * _SESSION_CELL_BYTES
     )
     if not is_of_it:
         return None
-    count = head.cells
+    arrays = _Arrays(rest)
     columns = Columns(
-        np.frombuffer(rest, "<i8", count).astype(np.int64),
-        np.frombuffer(rest, "<i4", count, 8 * count).astype(np.int32),
-        # A copy, or the whole entry would stay in memory.
-        np.frombuffer(rest, "<i8", count * len(COUNT_FIELDS), 12 * count)
-        .astype(np.int64)
-        .reshape(-1, len(COUNT_FIELDS)),
+        arrays.take("<i8", head.cells),
+        arrays.take("<i4", head.cells),
+        arrays.take("<i8", head.cells * len(COUNT_FIELDS)).reshape(-1, len(COUNT_FIELDS)),
         head.names,
     )
-    return Folded(columns, head.skipped_lines)
+    count = head.session_cells
+    sessions = SessionColumns(
+        starts=arrays.take("<i8", count),
+        counts=arrays.take("<i8", count * len(COUNT_FIELDS)).reshape(-1, len(COUNT_FIELDS)),
+        **{name: arrays.take("<i4", count) for name in _NARROW_COLUMNS},
+        session_names=head.session_names,
+        kind_names=head.session_kinds,
+    )
+    return Folded(columns, sessions, head.skipped_lines)
+
+
+class _Arrays:
+    """Hands out one array of numbers after the other."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._place = 0
+
+    def take(self, kind: str, count: int) -> NDArray[Any]:
+        """Return the next `count` numbers: a copy, or the whole entry would stay in memory."""
+        found = np.frombuffer(self._data, kind, count, self._place)
+        self._place += found.nbytes
+        return found.astype(found.dtype.newbyteorder("="))

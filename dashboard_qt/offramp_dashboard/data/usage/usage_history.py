@@ -1,7 +1,9 @@
-"""All usage that the log tells of, folded, as it grows and as time goes by. No Qt, no files.
+"""All usage that the log has, folded, as it grows and as time goes by. No Qt, no files.
 
 Quarters of an hour are kept for good (`usage_table`); every hour, day, week and range is made of
-them. The last hours are kept in 3 minutes as well, only for the chart of recent usage.
+them. The last hours are kept in 3 minutes as well, only for the chart of recent usage. The same
+usage by session is in `session_table`, as far as there is room: where projects were chosen, every
+number comes from there.
 """
 
 from __future__ import annotations
@@ -15,19 +17,22 @@ from offramp_core.usage.aggregation import (
     EvenGrid,
     UsageCells,
     fold,
-    merge,
-    series,
     without,
 )
+from offramp_dashboard.data.sessions import session_columns
+from offramp_dashboard.data.sessions.session_columns import NOTHING
+from offramp_dashboard.data.sessions.session_list import SessionList
+from offramp_dashboard.data.sessions.session_table import SessionTable, series_of
 from offramp_dashboard.data.usage.usage_table import GRID, Columns, UsageTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from offramp_core.usage.records import UsageRecord
+    from offramp_core.usage.records import DetailRecord
     from offramp_core.usage.weeks import Span
     from offramp_dashboard.data.display_names import Route
     from offramp_dashboard.data.filters import Selection
+    from offramp_dashboard.data.sessions.session_list import Price, SessionSums
 
 RECENT_KEPT = RECENT_BUCKETS * RECENT_BUCKET + timedelta(hours=1)
 """How far back 3-minute slots reach; longer than they are shown, for clocks are set back too."""
@@ -41,14 +46,22 @@ class UsageHistory:
     def __init__(self) -> None:
         """Nothing is read yet."""
         self.usage_table = UsageTable()
-        self._recent = UsageCells({})
+        self.session_table = SessionTable()
+        self._session_list = SessionList(self.session_table)
+        self._recent = NOTHING
         self._complete_from: datetime | None = None
 
-    def add(self, records: Sequence[UsageRecord], now: datetime) -> None:
-        """Take in records that no other call brings, in any order."""
+    def add(self, records: Sequence[DetailRecord], now: datetime) -> None:
+        """Take in records that no other call brings; in the log's order, but for the last hours."""
         self.usage_table.add(fold(records, GRID))
-        recent = EvenGrid(width=RECENT_BUCKET, since=now - RECENT_KEPT)
-        self._recent = merge(self._cells_within(recent), fold(records, recent))
+        self.session_table.add(session_columns.fold(records, GRID))
+        grid = EvenGrid(width=RECENT_BUCKET, since=now - RECENT_KEPT)
+        new = session_columns.fold(records, grid)
+        kept = self._recent.part(self._recent.starts >= (now - RECENT_KEPT).timestamp())
+        if len(new):
+            parts = [part for part in (kept, self.session_table.renumbered(new)) if len(part)]
+            kept = session_columns.joined(parts, self.session_table.kinds)
+        self._recent = kept
 
     def add_columns(self, columns: Columns) -> None:
         """Take in what was folded elsewhere, of a time before the last hours."""
@@ -68,30 +81,64 @@ class UsageHistory:
 
     def series(self, spans: Sequence[Span], selection: Selection) -> tuple[UsageCells, ...]:
         """What was used in each of `spans`, of what is selected."""
-        return tuple(_shown(usage, selection) for usage in self.usage_table.series(spans))
+        table = self.session_table
+        if selection.projects:
+            found = table.series(spans, table.of_projects(selection.projects))
+        else:
+            found = self.usage_table.series(spans)
+        return tuple(_shown(usage, selection) for usage in found)
 
     def recent_series(self, spans: Sequence[Span], selection: Selection) -> tuple[UsageCells, ...]:
         """As `series`, for spans of whole 3 minutes within the last hours."""
-        return tuple(_shown(usage, selection) for usage in series(self._recent, spans))
+        table = self.session_table
+        is_wanted = table.of_projects(selection.projects)
+        found = series_of((self._recent,), table.kinds, spans, is_wanted)
+        return tuple(_shown(usage, selection) for usage in found)
+
+    def sessions(
+        self,
+        selection: Selection,
+        span: Span | None,
+        *,
+        is_recent: bool = False,
+        price: Price | None = None,
+    ) -> SessionSums:
+        """The sessions of what is selected, in `span` or of all time."""
+        blocks = (self._recent,) if is_recent else self.session_table.blocks()
+        return self._session_list.sums(blocks, selection, span, price=price)
+
+    def requests_of(
+        self,
+        session: str,
+        spans: Sequence[Span] | None,
+        selection: Selection,
+        *,
+        is_recent: bool = False,
+    ) -> int:
+        """How many requests of a session are selected, in `spans` or ever."""
+        table = self.session_table
+        is_wanted = table.only(session) & table.of_projects(selection.projects)
+        if spans is None:
+            routes = table.routes(is_wanted)
+            return sum(count for route, count in routes.items() if selection.shows(*route))
+        blocks = (self._recent,) if is_recent else table.blocks()
+        found = series_of(blocks, table.kinds, spans, is_wanted)
+        return sum(_shown(usage, selection).total().requests for usage in found)
 
     @property
     def recent_cells(self) -> int:
         """How many cells the last hours take."""
-        return len(self._recent.cells)
+        return len(self._recent)
 
-    def routes(self) -> dict[Route, int]:
-        """Every pair of backend and model that was ever seen, with its requests."""
+    def routes(self, projects: frozenset[str] = frozenset()) -> dict[Route, int]:
+        """Every pair of backend and model that was seen, ever or by projects, with its requests."""
+        if projects:
+            return self.session_table.routes(self.session_table.of_projects(projects))
         return self.usage_table.routes()
 
     def first(self) -> datetime | None:
         """When the first record arrived, to the slot, UTC."""
         return self.usage_table.first()
-
-    def _cells_within(self, grid: EvenGrid) -> UsageCells:
-        since = grid.since or _EVER
-        return UsageCells(
-            {key: one for key, one in self._recent.cells.items() if key.start >= since}
-        )
 
 
 def _shown(usage: UsageCells, selection: Selection) -> UsageCells:

@@ -15,6 +15,7 @@ from usage_samples import logs_before, record
 
 from offramp_core.usage.aggregation import fold
 from offramp_core.usage.log_reader import FileStatus
+from offramp_dashboard.data.sessions import session_columns
 from offramp_dashboard.data.usage import month_cache
 from offramp_dashboard.data.usage.month_cache import Folded, MonthCache
 from offramp_dashboard.data.usage.usage_table import GRID, Columns, pack
@@ -29,7 +30,7 @@ LOG = [record(NOW - timedelta(hours=number), model=f"model {number}") for number
 
 
 def folded(log: list[UsageRecord], skipped: int = 0) -> Folded:
-    return Folded(pack(fold(log, GRID)), skipped)
+    return Folded(pack(fold(log, GRID)), session_columns.fold(log, GRID), skipped)
 
 
 def plain(columns: Columns) -> tuple[object, ...]:
