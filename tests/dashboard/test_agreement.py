@@ -182,7 +182,7 @@ def test_tray_window_and_command_tell_the_same_week(
     in_window = [(one.backend, getattr(one, measure.value)) for one in parts]
     delegated = sum(count for name, count in in_window if name not in (None, "anthropic"))
     whole = sum(count for _, count in in_window)
-    assert wording.label(state) == format_percent(delegated / whole)
+    assert wording.label(state) == f"{format_percent(delegated / whole)} of {measure.value}"
     assert tuple(one.backend for one in parts if one.backend) == tuple(
         name for name in tray_state.shown_backends(state) if name in week.by_backend
     )
