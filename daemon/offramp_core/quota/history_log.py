@@ -62,7 +62,7 @@ def read_each(folder: Path, since: datetime, *, most: int = MOST_POINTS) -> Iter
     try:
         descriptor = os.open(file, _OPEN_FLAGS)
     except FileNotFoundError:
-        return []
+        return
     except OSError as error:
         raise _unreadable(file, error) from error
     try:
@@ -71,7 +71,7 @@ def read_each(folder: Path, since: datetime, *, most: int = MOST_POINTS) -> Iter
         raise _unreadable(file, error) from error
     finally:
         os.close(descriptor)
-    return found.oldest_first()
+    yield from found.oldest_first()
 
 
 class _PackedPoints:

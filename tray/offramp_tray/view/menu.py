@@ -156,7 +156,7 @@ def _standing_rows(state: TrayState) -> tuple[MenuRow, ...]:
 def _trouble_rows(state: TrayState) -> tuple[MenuRow, ...]:
     """What keeps requests from being delegated, each with its cure below; mostly not seen."""
     lines = wording.trouble_lines(state)
-    rows = []
+    rows: list[MenuRow] = []
     for place in range(_MOST_TROUBLES):
         cause, cure = lines[place] if place < len(lines) else ("", "")
         rows += _fact_rows(f"trouble.{place}", cause)
