@@ -20,7 +20,7 @@ from offramp_core.quota import forecast, history_log
 from offramp_core.quota.windows import PlanQuota, QuotaWindow
 from offramp_core.settings import TraySettings
 from offramp_core.usage.measure import Measure
-from offramp_core.usage.weeks import WeekBoundary
+from offramp_core.usage.weeks import Span, WeekBoundary
 from offramp_core.wording import quota_text
 from offramp_core.wording.formatting import format_percent
 from offramp_dashboard.data.filters import Selection
@@ -36,6 +36,7 @@ from offramp_dashboard.data.snapshot import (
 from offramp_dashboard.data.snapshot_builder import SnapshotInput, compose
 from offramp_dashboard.data.usage.log_loader import LogReading
 from offramp_dashboard.data.usage.month_cache import MonthCache
+from offramp_dashboard.views import pages
 from offramp_tray.state import tray_state
 from offramp_tray.state.quota_log import QuotaLog
 from offramp_tray.state.tray_state import Presence, TrayState
@@ -143,6 +144,27 @@ def test_filters_agree_as_well(tmp_path: Path) -> None:
     ]
 
 
+def test_week_that_is_chosen_counts_what_the_command_tells_of_it(tmp_path: Path, zone: str) -> None:
+    write_history(Paths.under(tmp_path).log_dir, datetime.now(UTC), seed=7)
+    told = stats(tmp_path, zone)
+    now = datetime.fromisoformat(told["generated_at"])
+    for week in snapshot(tmp_path, now, zone, Selection()).weeks.weeks[-3:]:
+        seen = snapshot(tmp_path, now, zone, Selection(span=Span(week.start, week.end)))
+        chosen = pages.chosen_week(seen)
+        assert chosen is not None
+        assert chosen.start == week.start
+        assert seen.chosen is not None
+        drawn = sum(sum(one.values) for one in seen.chosen.series)
+        (of_week,) = [
+            one for one in told["weeks"] if instant(one["start"]) == week.start.timestamp()
+        ]
+        assert (drawn, seen.requests) == (of_week["tokens"], of_week["requests"])
+        kinds = (
+            one.input + one.output + one.cache_read + one.cache_write for one in seen.tokens.kinds
+        )
+        assert sum(kinds) == of_week["tokens"]
+
+
 def test_week_of_the_command_is_the_week_of_the_window(tmp_path: Path) -> None:
     write_history(Paths.under(tmp_path).log_dir, datetime.now(UTC), seed=7)
     told = stats(tmp_path, "Europe/Berlin")
@@ -182,7 +204,7 @@ def test_tray_window_and_command_tell_the_same_week(
     in_window = [(one.backend, getattr(one, measure.value)) for one in parts]
     delegated = sum(count for name, count in in_window if name not in (None, "anthropic"))
     whole = sum(count for _, count in in_window)
-    assert wording.label(state) == format_percent(delegated / whole)
+    assert wording.label(state) == f"{format_percent(delegated / whole)} of {measure.value}"
     assert tuple(one.backend for one in parts if one.backend) == tuple(
         name for name in tray_state.shown_backends(state) if name in week.by_backend
     )

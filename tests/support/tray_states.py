@@ -147,6 +147,13 @@ def row(rows: tuple[MenuRow, ...], key: str) -> MenuRow:
     raise LookupError(key)
 
 
+def whole_text(rows: tuple[MenuRow, ...], key: str) -> str:
+    """A row's text, with the rows that it goes on in."""
+    keys = {each.key for each in rows}
+    parts = [key, *(f"{key}.more{n}" for n in (1, 2) if f"{key}.more{n}" in keys)]
+    return " ".join(filter(None, (row(rows, part).text for part in parts)))
+
+
 class FakeHost:
     """Shows nothing, and remembers all."""
 

@@ -20,7 +20,7 @@ from quota_samples import claude_week, keep, next_reset
 from raw_client import SONNET, post, read_to_end
 from raw_upstream import MESSAGE, json_answer, raw_upstream
 from running_app import running_app
-from tray_states import PATIENCE_S, FakeDesktop, FakeHost, row, status_of
+from tray_states import PATIENCE_S, FakeDesktop, FakeHost, row, status_of, whole_text
 from trouble_samples import left, trouble
 
 from offramp_core.paths import Paths
@@ -52,7 +52,7 @@ class RunningTray:
         self.thread = threading.Thread(target=self.tray.run)
 
     def text(self, key):
-        return self.host.row(key).text
+        return whole_text(self.host.view.rows, key)
 
     async def until(self, is_so):
         await asyncio.to_thread(self.host.until, is_so)
@@ -223,12 +223,12 @@ async def test_settings_that_change_apply_without_a_restart(tmp_path):
         file.parent.mkdir(parents=True)
         file.write_text('[tray]\ntext = "requests"\n', encoding="utf-8")
         running.host.on_open()
-        await running.until(lambda: running.host.view.label == "0")
+        await running.until(lambda: running.host.view.label == "0 requests")
         file.write_text('[tray]\ntext = "request"\n', encoding="utf-8")
         running.host.on_open()
         # The rest of the row is cut where the file's path is long.
         await running.until_text("error", f"Settings not taken: {str(file)[:20]}")
-        assert running.host.view.label == "0"
+        assert running.host.view.label == "0 requests"
 
 
 async def test_line_for_claude_code_follows_a_token_that_is_set_later(tmp_path):

@@ -230,7 +230,7 @@ class Actions:
     def _start_or_restart(self, state: TrayState) -> None:
         if self._demo:
             raise OfframpError(
-                "The demo runs in a terminal.", hint="End it there and start it anew: offramp demo"
+                "The demo runs in a terminal.", hint="End it there and start it again: offramp demo"
             )
         is_gone = state.presence is Presence.NOT_RUNNING
         self._desktop.command("start" if is_gone else "restart")

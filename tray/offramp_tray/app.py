@@ -233,13 +233,14 @@ class TrayApp:
             self._is_looked_around.set()
             self._actions.refresh_menu_facts()
         known = self._quota_log.read(self._preferences.log_folder, self._clock())
-        self.store.change(past=known.past, kept_plans=known.plans)
+        # In one change: each has the whole view made again.
+        quota = {"past": known.past, "kept_plans": known.plans}
         try:
             week = self._week_log.totals()
         except OfframpError as error:
-            self.store.change(week_problem=str(error))
+            self.store.change(week_problem=str(error), **quota)
             return None
-        self.store.change(week=week, week_problem="")
+        self.store.change(week=week, week_problem="", **quota)
         return (week.span.end - self._clock()).total_seconds()
 
     def _take_preferences(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from array import array
 from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -69,21 +70,26 @@ class Forecast:
 class PastUse:
     """How much of one window of a plan was used when, through all its resets."""
 
-    def __init__(self, points: Iterable[QuotaPoint]) -> None:
+    def __init__(self, points: Iterable[QuotaPoint] = ()) -> None:
         """Learn from the `points` of one window, in order of time."""
-        self._moments: list[float] = []
-        self._sums: list[float] = []
-        reset: datetime | None = None
-        most = 0.0
+        # A tray keeps these numbers for days: as objects they would take four times the memory.
+        self._moments = array("d")
+        self._sums = array("d")
+        self._reset: datetime | None = None
+        self._most = 0.0
         for point in points:
-            if point.resets is None or not math.isfinite(point.used):
-                continue
-            is_new = reset is None or abs(point.resets - reset) > _SAME_RESET
-            if is_new:
-                reset, most = point.resets, 0.0
-            if point.used > most or not self._moments:
-                self._rise(point, point.used - most, is_new=is_new)
-                most = max(most, point.used)
+            self.add(point)
+
+    def add(self, point: QuotaPoint) -> None:
+        """Learn from the next point in order of time."""
+        if point.resets is None or not math.isfinite(point.used):
+            return
+        is_new = self._reset is None or abs(point.resets - self._reset) > _SAME_RESET
+        if is_new:
+            self._reset, self._most = point.resets, 0.0
+        if point.used > self._most or not self._moments:
+            self._rise(point, point.used - self._most, is_new=is_new)
+            self._most = max(self._most, point.used)
 
     @property
     def first(self) -> datetime | None:
@@ -121,10 +127,13 @@ class PastUse:
 
 def past_uses(points: Iterable[QuotaPoint]) -> dict[tuple[str, str], PastUse]:
     """Return what `points`, in order of time, say of each backend's windows."""
-    found: dict[tuple[str, str], list[QuotaPoint]] = {}
+    found: dict[tuple[str, str], PastUse] = {}
     for point in points:
-        found.setdefault((point.backend, point.window), []).append(point)
-    return {key: PastUse(told) for key, told in found.items()}
+        key = point.backend, point.window
+        if key not in found:
+            found[key] = PastUse()
+        found[key].add(point)
+    return found
 
 
 def expect(

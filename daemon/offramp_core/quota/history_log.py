@@ -9,9 +9,11 @@ point (torn, foreign) are passed over. It writes nothing and locks nothing.
 
 from __future__ import annotations
 
+import math
 import os
 import stat
-from datetime import timedelta
+from array import array
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from offramp_core.errors import OfframpError
@@ -19,8 +21,7 @@ from offramp_core.quota import windows
 from offramp_core.usage.records import UNREADABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from offramp_core.quota.windows import QuotaPoint
@@ -45,42 +46,82 @@ def read(folder: Path, since: datetime, *, most: int = MOST_POINTS) -> list[Quot
     Raises:
         OfframpError: the file is there but can't be read.
     """
+    return list(read_each(folder, since, most=most))
+
+
+def read_each(folder: Path, since: datetime, *, most: int = MOST_POINTS) -> Iterator[QuotaPoint]:
+    """Read what `read` returns, and yield one point after the other.
+
+    Weeks of points take megabytes as objects, which a process that runs for days does not get rid
+    of. Here they wait as plain numbers.
+
+    Raises:
+        OfframpError: the file is there but can't be read.
+    """
     file = folder / windows.HISTORY_NAME
     try:
         descriptor = os.open(file, _OPEN_FLAGS)
     except FileNotFoundError:
-        return []
+        return
     except OSError as error:
         raise _unreadable(file, error) from error
     try:
-        found = _read_back(descriptor, since, most)
+        found = _PackedPoints(_read_back(descriptor, since, most))
     except OSError as error:
         raise _unreadable(file, error) from error
     finally:
         os.close(descriptor)
-    found.sort(key=lambda point: point.ts)
-    return found
+    yield from found.oldest_first()
 
 
-def _read_back(descriptor: int, since: datetime, most: int) -> list[QuotaPoint]:
-    """Return the points since then, the youngest lines first."""
-    found: list[QuotaPoint] = []
-    old_lines = 0
+class _PackedPoints:
+    """Points as numbers, an eighth of their size as objects."""
+
+    def __init__(self, youngest_first: Iterable[QuotaPoint]) -> None:
+        self._seconds, self._resets, self._used = array("d"), array("d"), array("d")
+        self._windows: dict[tuple[str, str, str], int] = {}
+        self._window = array("L")
+        for point in youngest_first:
+            name = point.backend, point.account, point.window
+            self._window.append(self._windows.setdefault(name, len(self._windows)))
+            self._seconds.append(point.ts.timestamp())
+            self._resets.append(math.nan if point.resets is None else point.resets.timestamp())
+            self._used.append(point.used)
+
+    def oldest_first(self) -> Iterator[QuotaPoint]:
+        """Of two of one moment the one that was written first comes first."""
+        names = list(self._windows)
+        backwards = range(len(self._seconds) - 1, -1, -1)
+        for place in sorted(backwards, key=self._seconds.__getitem__):
+            backend, account, window = names[self._window[place]]
+            resets = self._resets[place]
+            yield windows.QuotaPoint(
+                ts=datetime.fromtimestamp(self._seconds[place], UTC),
+                backend=backend,
+                account=account,
+                window=window,
+                used=self._used[place],
+                resets=None if math.isnan(resets) else datetime.fromtimestamp(resets, UTC),
+            )
+
+
+def _read_back(descriptor: int, since: datetime, most: int) -> Iterator[QuotaPoint]:
+    """Yield the points since then, the youngest lines first."""
+    count = old_lines = 0
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        return found
+        return
     for line in _lines_backwards(descriptor, status.st_size):
         try:
             point = windows.decode_point(line)
         except UNREADABLE:
             continue
         old_lines = old_lines + 1 if point.ts < since - _SLACK else 0
-        if old_lines >= _OLD_LINES or len(found) >= most:
+        if old_lines >= _OLD_LINES or count >= most:
             break
         if point.ts >= since:
-            found.append(point)
-    found.reverse()
-    return found
+            count += 1
+            yield point
 
 
 def _lines_backwards(descriptor: int, end: int) -> Iterator[bytes]:

@@ -41,6 +41,8 @@ class RequestFilter:
     """Must be somewhere in a row's names, status or reason, case ignored."""
     statuses: frozenset[Status] = frozenset()
     """None at all lets every status through."""
+    reason: str | None = None
+    """Exactly this one, as rows show it; None lets every reason through."""
     hidden_providers: frozenset[str] = frozenset()
     hidden_models: frozenset[str] = frozenset()
 
@@ -48,6 +50,8 @@ class RequestFilter:
         """Whether `row` is to be shown."""
         record = row.record
         if self.statuses and record.status not in self.statuses:
+            return False
+        if self.reason is not None and row.reason != self.reason:
             return False
         if (record.backend or "") in self.hidden_providers:
             return False

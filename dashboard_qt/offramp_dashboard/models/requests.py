@@ -7,6 +7,8 @@ It filters and sorts by itself, for a proxy model would ask Python twice for eac
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import (
@@ -134,6 +136,15 @@ class RequestsModel(QAbstractTableModel):
             self._filter = wanted
             self._rearrange()
             self._report_count()
+
+    def reasons(self) -> list[tuple[str, int]]:
+        """The reasons of the rows that pass the filter's other parts, each with its number of rows.
+
+        The most frequent come first; "" is that of rows without one.
+        """
+        others = replace(self._filter, reason=None)
+        counted = Counter(row.reason for row in self._rows if others.passes(row))
+        return sorted(counted.items(), key=lambda one: (-one[1], one[0]))
 
     def refresh_times(self) -> None:
         """Word the times again, for `today` is another day by now."""

@@ -22,6 +22,7 @@ from offramp_dashboard.models.columns import HEADERS, Column
 from offramp_dashboard.models.requests import (
     BACKEND_ROLE,
     FULL_ROLE,
+    ROW_ROLE,
     STATUS_ROLE,
     RequestsModel,
 )
@@ -59,9 +60,11 @@ class RequestsTable(QTableView):
 
     Signals:
         details_asked(QModelIndex): a row was double-clicked, or Enter pressed on it.
+        reason_asked(str): only the requests with that reason are wanted.
     """
 
     details_asked = Signal(QModelIndex)
+    reason_asked = Signal(str)
 
     def __init__(self, model: RequestsModel) -> None:
         """Show `model`."""
@@ -149,15 +152,20 @@ class RequestsTable(QTableView):
 
     def _open_menu(self, place: QPoint) -> None:
         index = self.indexAt(place)
-        if not index.isValid():
-            return
+        if index.isValid():
+            self.menu_of(index).popup(self.viewport().mapToGlobal(place))
+
+    def menu_of(self, index: QModelIndex) -> QMenu:
+        """Return what a right click on that cell offers."""
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.addAction("Show Details", lambda: self.details_asked.emit(index))
+        reason = index.data(ROW_ROLE).reason
+        menu.addAction("Only This Reason", lambda: self.reason_asked.emit(reason))
         menu.addAction(self._copy)
         text = str(index.data(FULL_ROLE))
         menu.addAction("Copy Cell", lambda: QGuiApplication.clipboard().setText(text))
-        menu.popup(self.viewport().mapToGlobal(place))
+        return menu
 
 
 class FocusFrame(QFrame):

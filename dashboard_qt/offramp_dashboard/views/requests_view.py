@@ -20,6 +20,7 @@ from offramp_dashboard.models import columns
 from offramp_dashboard.models.columns import Column
 from offramp_dashboard.models.requests import ROW_ROLE, RequestsModel
 from offramp_dashboard.theme import GRID_PX, LIGHT
+from offramp_dashboard.views.reason_box import ReasonBox
 from offramp_dashboard.views.request_details import RequestDetails
 from offramp_dashboard.views.requests_table import ROW_PX, FocusFrame, RequestCells, RequestsTable
 from offramp_dashboard.views.style import number_text
@@ -58,6 +59,8 @@ class RequestsView(QFrame):
         self.status.addItems([name for name, _ in _STATUSES])
         self.status.setAccessibleName("Status")
         self.status.currentIndexChanged.connect(self._refilter)
+        self.reason = ReasonBox(model.reasons)
+        self.reason.currentIndexChanged.connect(self._refilter)
         self._count = QLabel()
         self._count.setProperty("rank", "muted")
         self.to_newest = QPushButton("Newest ↑")
@@ -66,6 +69,7 @@ class RequestsView(QFrame):
         self.to_newest.hide()
         self.table = RequestsTable(model)
         self.table.details_asked.connect(self._show_details)
+        self.table.reason_asked.connect(self.reason.choose)
         self.table.verticalScrollBar().valueChanged.connect(self._scrolled)
         model.rowsAboutToBeInserted.connect(self._before_insert)
         model.rowsInserted.connect(self._after_insert)
@@ -106,8 +110,9 @@ class RequestsView(QFrame):
         return self._count.text()
 
     def show_failed(self) -> None:
-        """Show only the requests that failed."""
+        """Show only the requests that failed, for whatever reason they went where they went."""
         self.search.clear()
+        self.reason.choose(None)
         self.status.setCurrentIndex(_FAILED)
 
     def focus_search(self) -> None:
@@ -121,6 +126,7 @@ class RequestsView(QFrame):
         self.search.setMaximumWidth(360)
         bar.addWidget(self.search, 2)
         bar.addWidget(self.status)
+        bar.addWidget(self.reason)
         bar.addStretch(1)
         bar.addWidget(self.to_newest)
         bar.addWidget(self._count)
@@ -136,6 +142,7 @@ class RequestsView(QFrame):
             RequestFilter(
                 text=self.search.text(),
                 statuses=_STATUSES[self.status.currentIndex()][1],
+                reason=self.reason.reason,
                 hidden_providers=providers,
                 hidden_models=models,
             )
@@ -145,7 +152,7 @@ class RequestsView(QFrame):
         """How many rows there are, of how many requests; `loaded` are those that were searched."""
         rows, whole = number_text.exact(shown), number_text.exact(max(self._whole, shown))
         is_all = self._whole <= shown
-        if self.search.text().strip() or self.status.currentIndex():
+        if self.search.text().strip() or self.status.currentIndex() or self.reason.currentIndex():
             searched = number_text.exact(loaded)
             return f"{rows} found in {'the' if loaded >= self._whole else 'the latest'} {searched}"
         if is_all:

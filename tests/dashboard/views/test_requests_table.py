@@ -162,3 +162,87 @@ def test_count_says_of_how_many_the_rows_are(view: RequestsView) -> None:
     view.search.clear()
     view.show_snapshot(replace(shown, requests=6))
     assert view.count_text == "6 requests"
+
+
+@pytest.fixture
+def reasons(view: RequestsView, requests_model: RequestsModel) -> RequestsView:
+    told = ["route sonnet", "zai is overloaded, served by anthropic", "route sonnet", None]
+    requests_model.reset(
+        [
+            row(timedelta(minutes=n), reason=reason, status="error" if n else "success")
+            for n, reason in enumerate(told)
+        ]
+    )
+    return view
+
+
+def offered(view: RequestsView) -> list[str]:
+    view.reason.setFocus(Qt.FocusReason.TabFocusReason)
+    return [view.reason.itemText(place) for place in range(view.reason.count())]
+
+
+def shown_reasons(view: RequestsView) -> list[str]:
+    model = view.table.model()
+    return [str(model.index(n, Column.REASON).data()) for n in range(model.rowCount())]
+
+
+def test_each_reason_is_offered_with_its_number_of_requests(reasons: RequestsView) -> None:
+    assert offered(reasons) == [
+        "Every reason",
+        "route sonnet (2)",
+        "No reason (1)",
+        "zai is overloaded, served by anthropic (1)",
+    ]
+    reasons.status.setCurrentText("Succeeded")
+    reasons.search.setFocus()
+
+    assert offered(reasons) == ["Every reason", "route sonnet (1)"]
+
+
+def test_chosen_reason_shows_only_its_requests(reasons: RequestsView) -> None:
+    offered(reasons)
+    QTest.keyClick(reasons.reason, Qt.Key.Key_Down)
+
+    assert shown_reasons(reasons) == ["route sonnet", "route sonnet"]
+    assert reasons.count_text == "2 found in the 4"
+    QTest.keyClick(reasons.reason, Qt.Key.Key_Down)
+    assert shown_reasons(reasons) == [""]
+    QTest.keyClick(reasons.reason, Qt.Key.Key_Home)
+    assert len(shown_reasons(reasons)) == 4
+
+
+def test_reason_asked_of_a_row_is_chosen_and_stays_when_new_requests_come(
+    reasons: RequestsView, requests_model: RequestsModel
+) -> None:
+    reasons.table.reason_asked.emit("zai is overloaded, served by anthropic")
+
+    assert reasons.reason.currentText() == "zai is overloaded, served by anthropic (1)"
+    requests_model.add([row(timedelta(), reason="zai is overloaded, served by anthropic")])
+    requests_model.add([row(timedelta(), reason="zai is overloaded")])
+    assert shown_reasons(reasons) == ["zai is overloaded, served by anthropic"] * 2
+
+
+def test_chosen_reason_that_no_request_has_stays_chosen(
+    reasons: RequestsView, requests_model: RequestsModel
+) -> None:
+    reasons.reason.choose("route sonnet")
+    requests_model.reset([row(timedelta(), reason="default")])
+
+    assert offered(reasons) == ["Every reason", "default (1)", "route sonnet (0)"]
+    assert shown_reasons(reasons) == []
+
+
+def test_failed_requests_are_shown_whatever_reason_was_chosen(reasons: RequestsView) -> None:
+    reasons.reason.choose("route sonnet")
+    reasons.show_failed()
+
+    assert shown_reasons(reasons) == ["zai is overloaded, served by anthropic", "route sonnet", ""]
+
+
+def test_menu_of_a_row_offers_only_its_reason(
+    reasons: RequestsView, requests_model: RequestsModel
+) -> None:
+    menu = reasons.table.menu_of(requests_model.index(1, Column.MODEL))
+    next(one for one in menu.actions() if one.text() == "Only This Reason").trigger()
+
+    assert shown_reasons(reasons) == ["zai is overloaded, served by anthropic"]

@@ -175,4 +175,5 @@ def test_numbers_of_another_week_are_unknown_in_this_one(fields):
     assert tray_state.shown_backends(state) == ("anthropic", "zai")
     assert wording.split(state) == "– of tokens this week"  # noqa: RUF001 - the dash for what is unknown
     assert wording.label(state) == wording.UNKNOWN
-    assert menu.rows(state)[1].text == "Claude: – requests, – tokens"  # noqa: RUF001 - the same
+    (line,) = [row.text for row in menu.rows(state) if row.key == "backend.anthropic"]
+    assert line == "Claude: – requests, – tokens"  # noqa: RUF001 - the same

@@ -19,6 +19,7 @@ from tray_states import (
     running,
     status_of,
     week_of,
+    whole_text,
     window_of,
 )
 from trouble_samples import fallback, left, trouble
@@ -28,7 +29,7 @@ from offramp_core import __version__
 from offramp_core.backend import Route
 from offramp_core.config.schema import KEEP
 from offramp_core.control import api
-from offramp_core.control.api import Pause, RecordsStatus
+from offramp_core.control.api import DelegationTrouble, Pause, RecordsStatus
 from offramp_core.settings import TraySettings
 from offramp_core.wording import delegation_text as delegation_text_core
 from offramp_core.wording import trouble_text
@@ -51,7 +52,8 @@ def words(state: TrayState) -> list[str]:
 
 
 def text(state: TrayState, key: str) -> str:
-    return row(menu.rows(state), key).text
+    """A row's text, with the rows that it goes on in."""
+    return whole_text(menu.rows(state), key)
 
 
 def test_the_menu_reads_as_designed():
@@ -174,6 +176,21 @@ def test_of_two_errors_the_later_one_shows():
 def test_what_is_wrong_has_a_row_of_its_own(state, line):
     found = row(menu.rows(state), "error")
     assert (found.text, found.is_visible) == (line, bool(line))
+
+
+def test_no_fact_of_any_kind_makes_the_menu_wider_than_72_letters():
+    name = "x" * 90
+    long = " ".join(["sentence"] * 40)
+    error = error_of(api.FAILING, why=long)
+    for state in (
+        running(settings_problem=long),
+        running(week_problem=long),
+        running(status_of(errors={"zai": error})),
+        running(status_of(fallbacks=(fallback(model=name, sent=name),))),
+        running(status_of(delegation="auto", delegation_why=long)),
+        TrayState(now=NOW, boundary=BOUNDARY, presence=Presence.UNREACHABLE, problem=long),
+    ):
+        assert all(len(line) <= 72 for line in words(state))
 
 
 def test_a_long_error_is_cut_to_one_line():
@@ -354,15 +371,15 @@ REFUSED = trouble(detail="HTTP 400, code 1210")
 def test_what_is_not_delegated_has_a_row_with_its_cure_below():
     state = running(status_of(troubles=(REFUSED,)))
     shown = words(state)
-    place = shown.index(
-        "Z.ai refuses Sonnet 5.5 requests (HTTP 400, code 1210), so Claude serves them: 20 since "
-        "10:00"
-    )
-    assert shown[place + 1] == trouble_text.cure_text(REFUSED).removesuffix(".")
-    assert shown[place + 2] == "---"
+    place = shown.index("Z.ai refuses Sonnet 5.5 requests (HTTP 400, code 1210), so Claude serves")
+    cause = f"{shown[place]} {shown[place + 1]}"
+    assert cause.endswith("so Claude serves them: 20 since 10:00")
+    cure = " ".join(shown[place + 2 : place + 4])
+    assert cure == trouble_text.cure_text(REFUSED).removesuffix(".")
+    assert shown[place + 4] == "---"
     assert wording.tooltip(state).splitlines() == [
         "Delegation on, but not working for Sonnet 5.5 · Claude 71%, Z.ai 29% of tokens this week",
-        shown[place],
+        cause,
     ]
 
 
@@ -394,16 +411,22 @@ def test_no_cause_and_no_cure_is_cut_off(cause, is_in_one_conversation):
         requests=1234,
         is_in_one_conversation=is_in_one_conversation,
     )
-    [lines] = wording.trouble_lines(running(status_of(troubles=(found,))))
-    assert not any("…" in line for line in lines)
+    assert_shown_whole(found)
 
 
 @pytest.mark.parametrize("rule", [*KEEP, "of_tomorrow"])
 @pytest.mark.parametrize("is_in_one_conversation", [False, True])
 def test_no_rule_and_no_cure_is_cut_off(rule, is_in_one_conversation):
-    found = trouble(api.KEPT, rule=rule, is_in_one_conversation=is_in_one_conversation)
-    [lines] = wording.trouble_lines(running(status_of(troubles=(found,))))
-    assert not any("…" in line for line in lines)
+    assert_shown_whole(trouble(api.KEPT, rule=rule, is_in_one_conversation=is_in_one_conversation))
+
+
+def assert_shown_whole(found: DelegationTrouble) -> None:
+    """In as many rows as it takes, none of which makes the menu wide."""
+    state = running(status_of(troubles=(found,)))
+    cause = trouble_text.cause_text(found, NOW, state.boundary.zone)
+    assert text(state, "trouble.0") == cause.removesuffix(".")
+    assert text(state, "trouble.0.cure") == trouble_text.cure_text(found).removesuffix(".")
+    assert all(len(line) <= 72 for line in words(state))
 
 
 @pytest.mark.parametrize(
@@ -441,10 +464,10 @@ def test_requests_that_wait_have_a_row():
     ("settings", "label"),
     [
         (TraySettings(), ""),
-        (TraySettings(text="share"), "29%"),
-        (TraySettings(text="share", count="requests"), "68%"),
-        (TraySettings(text="requests"), "100"),
-        (TraySettings(text="tokens"), "4.2M"),
+        (TraySettings(text="share"), "29% of tokens"),
+        (TraySettings(text="share", count="requests"), "68% of requests"),
+        (TraySettings(text="requests"), "100 requests"),
+        (TraySettings(text="tokens"), "4.2M tokens"),
     ],
 )
 def test_the_text_beside_the_icon_is_the_users_choice(settings, label):

@@ -1,11 +1,13 @@
 """Reads what the daemon has written of the plans' limits: how they filled, and the latest figures.
 
-The files are read again only when they changed. It writes nothing.
+The files are read again only when they changed, and the history no more than once a minute: what
+it added since then is of no weight in a forecast, which goes by earlier windows. It writes nothing.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from offramp_core.errors import OfframpError
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
     from offramp_core.quota.forecast import PastUse
     from offramp_core.quota.windows import PlanQuota
+
+
+_EVERY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,21 +40,33 @@ class QuotaLog:
     def __init__(self, state: Path) -> None:
         """Read the latest figures from the file `state`."""
         self._state = state
-        self._seen: Hashable = None
+        self._folder: Path | None = None
+        self._seen_history: Hashable = None
+        self._seen_state: Hashable = None
+        self._read_at: datetime | None = None
         self._known = KnownQuota()
 
     def read(self, folder: Path, now: datetime) -> KnownQuota:
         """What is known at `now`, by the history in `folder`."""
+        known = self._known
+        if folder != self._folder:
+            self._folder, self._read_at = folder, None
         history = week_start.mark(folder / windows.HISTORY_NAME)
-        seen = (folder, history, week_start.mark(self._state))
-        if seen != self._seen:
-            self._seen = seen
-            self._known = KnownQuota(past=_past(folder, now), plans=state_file.read(self._state))
-        return self._known
+        read_at = self._read_at
+        is_recent = read_at is not None and timedelta(0) <= now - read_at < _EVERY
+        if read_at is None or (history != self._seen_history and not is_recent):
+            self._seen_history, self._read_at = history, now
+            known = replace(known, past=_past(folder, now))
+        state = week_start.mark(self._state)
+        if state != self._seen_state:
+            self._seen_state = state
+            known = replace(known, plans=state_file.read(self._state))
+        self._known = known
+        return known
 
 
 def _past(folder: Path, now: datetime) -> Mapping[tuple[str, str], PastUse]:
     try:
-        return forecast.past_uses(history_log.read(folder, now - forecast.KEPT))
+        return forecast.past_uses(history_log.read_each(folder, now - forecast.KEPT))
     except OfframpError:
         return {}  # a forecast is worth no failure: then it is a straight line

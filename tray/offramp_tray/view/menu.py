@@ -54,8 +54,9 @@ _MOST_FALLBACKS = 2
 
 _MOST_PROBLEMS = 4
 _MOST_LINES = 5
+_MOST_FACT_LINES = 3
 _LINE_LETTERS = 72
-"""As many as the facts have at most: what went wrong must not make the menu wider than they do."""
+"""More would make the menu wider than a small screen has room for beside its windows."""
 
 _COMPANIES = " or ".join(service.company for service in SERVICES)
 
@@ -78,10 +79,10 @@ def page_of(key: str) -> str | None:
 def rows(state: TrayState) -> tuple[MenuRow, ...]:
     """Every row."""
     return (
-        _text("headline", wording.headline(state)),
+        *_fact_rows("headline", wording.headline(state)),
         *_backend_rows(state),
         *_quota_rows(state),
-        _optional_text("delegation", wording.delegation_why(state)),
+        *_fact_rows("delegation", wording.delegation_why(state)),
         *_standing_rows(state),
         *_trouble_rows(state),
         *_problem_rows(state),
@@ -145,20 +146,21 @@ def _standing_rows(state: TrayState) -> tuple[MenuRow, ...]:
     whys, cures = wording.bypass_reasons(state), wording.bypass_cures(state)
     kinds = (("bypass", bypasses), ("why", whys), ("cure", cures), ("waiting", waits))
     return tuple(
-        _optional_text(f"{what}.{name}", lines.get(name, ""))
+        row
         for name in state.backends
         for what, lines in kinds
+        for row in _fact_rows(f"{what}.{name}", lines.get(name, ""))
     )
 
 
 def _trouble_rows(state: TrayState) -> tuple[MenuRow, ...]:
     """What keeps requests from being delegated, each with its cure below; mostly not seen."""
     lines = wording.trouble_lines(state)
-    rows = []
+    rows: list[MenuRow] = []
     for place in range(_MOST_TROUBLES):
         cause, cure = lines[place] if place < len(lines) else ("", "")
-        rows.append(_optional_text(f"trouble.{place}", cause))
-        rows.append(_optional_text(f"trouble.{place}.cure", cure))
+        rows += _fact_rows(f"trouble.{place}", cause)
+        rows += _fact_rows(f"trouble.{place}.cure", cure)
     more = len(lines) - _MOST_TROUBLES
     rows.append(_optional_text("trouble.more", f"{more} more: offramp status" if more > 0 else ""))
     left, cure = wording.client_lines(state)
@@ -166,10 +168,11 @@ def _trouble_rows(state: TrayState) -> tuple[MenuRow, ...]:
     return (
         *rows,
         _optional_text("client", left),
-        _optional_text("client.cure", cure),
+        *_fact_rows("client.cure", cure),
         *(
-            _optional_text(f"fallback.{place}", "".join(fallbacks[place : place + 1]))
+            row
             for place in range(_MOST_FALLBACKS)
+            for row in _fact_rows(f"fallback.{place}", "".join(fallbacks[place : place + 1]))
         ),
     )
 
@@ -179,7 +182,9 @@ def _problem_rows(state: TrayState) -> tuple[MenuRow, ...]:
     lines = wording.problems(state)
     keys = ("error", *(f"error.{place}" for place in range(1, _MOST_PROBLEMS)))
     return tuple(
-        _optional_text(key, "".join(lines[place : place + 1])) for place, key in enumerate(keys)
+        row
+        for place, key in enumerate(keys)
+        for row in _fact_rows(key, "".join(lines[place : place + 1]))
     )
 
 
@@ -194,13 +199,27 @@ def _said_rows(state: TrayState) -> tuple[MenuRow, ...]:
 
 def _wrapped_rows(key: str, text: str) -> tuple[MenuRow, ...]:
     """A text of several sentences, which a notification may have been unable to show."""
-    lines = textwrap.wrap(
-        text, _LINE_LETTERS, max_lines=_MOST_LINES, placeholder="…", break_on_hyphens=False
-    )
-    return tuple(
-        _optional_text(f"{key}.{place}", "".join(lines[place : place + 1]))
-        for place in range(_MOST_LINES)
-    )
+    lines = _wrapped(text, _MOST_LINES)
+    return tuple(_optional_text(f"{key}.{place}", line) for place, line in enumerate(lines))
+
+
+def _fact_rows(key: str, text: str) -> tuple[MenuRow, ...]:
+    """A sentence, which goes on in rows of its own where it is long."""
+    first, *others = _wrapped(text, _MOST_FACT_LINES)
+    more = (_optional_text(f"{key}.more{n}", line) for n, line in enumerate(others, start=1))
+    return (_optional_text(key, first), *more)
+
+
+def _wrapped(text: str, most: int) -> list[str]:
+    """The text in exactly `most` lines; those that it does not need are empty."""
+    lines = [text]
+    if len(text) > _LINE_LETTERS:
+        lines = textwrap.wrap(
+            text, _LINE_LETTERS, max_lines=most, placeholder="…", break_on_hyphens=False
+        )
+    # A point that parts two halves of a line parts none at its end.
+    lines = [line.removesuffix(" ·") for line in lines]
+    return lines + [""] * (most - len(lines))
 
 
 def _pause_rows(state: TrayState) -> tuple[MenuRow, ...]:

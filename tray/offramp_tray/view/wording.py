@@ -27,6 +27,8 @@ UNKNOWN = "\N{EN DASH}"
 
 _LONGEST_NAME = 40
 _LONGEST_LINE = 120
+_LONGEST_ROW = 200
+"""The menu parts a row into several lines."""
 _MOST_GLANCES = 6
 """Of a tooltip's lines; a plan has two windows that matter, and most users two plans."""
 _MORNING_HOUR = 8
@@ -94,7 +96,7 @@ def split(state: TrayState) -> str:
 
 
 def label(state: TrayState) -> str:
-    """The text beside the icon that the settings ask for."""
+    """The text beside the icon that the settings ask for, with its unit."""
     week = tray_state.current_week(state)
     match state.settings.text:
         case "none":
@@ -105,11 +107,14 @@ def label(state: TrayState) -> str:
             parts = tray_state.shares(state)
             if not parts:
                 return UNKNOWN
-            return format_percent(sum(part for name, part in parts if name != ANTHROPIC))
+            delegated = sum(part for name, part in parts if name != ANTHROPIC)
+            return f"{format_percent(delegated)} of {tray_state.measure(state).value}"
         case "requests":
-            return f"{sum(totals.requests for totals in week.by_backend.values()):,}"
+            requests = sum(totals.requests for totals in week.by_backend.values())
+            return f"{requests:,} request{'s' * (requests != 1)}"
         case "tokens":
-            return format_tokens(sum(totals.tokens for totals in week.by_backend.values()))
+            tokens = sum(totals.tokens for totals in week.by_backend.values())
+            return f"{format_tokens(tokens)} tokens"
 
 
 def backend_line(name: str, totals: Totals | None) -> str:
@@ -285,14 +290,14 @@ def _reason(error: BackendError) -> str:
 
 
 def _hindrances(state: TrayState) -> tuple[str, ...]:
-    return (*(cause for cause, _ in trouble_lines(state)), client_lines(state)[0])
+    return (*(_one_line(cause) for cause, _ in trouble_lines(state)), client_lines(state)[0])
 
 
 def _row(sentence: str) -> str:
     """A sentence as a row of the menu, which has no full stop."""
-    return _one_line(sentence.removesuffix("."))
+    return _one_line(sentence.removesuffix("."), _LONGEST_ROW)
 
 
-def _one_line(text: str) -> str:
+def _one_line(text: str, longest: int = _LONGEST_LINE) -> str:
     line = " ".join(text.split())
-    return line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 1]}…"
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtGui import QFontMetricsF
+from PySide6.QtGui import QColor, QFontMetricsF
 
 from offramp_core.wording.formatting import format_percent, share
 from offramp_dashboard.data.display_names import backend_name
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from offramp_dashboard.views.style.series_fills import SeriesFills
 
 _GAP = 0.34
+_CHOSEN_ALPHA = 0.18
 
 
 class WeeksChart(Chart):
@@ -36,18 +37,26 @@ class WeeksChart(Chart):
         self._weeks: Weeks | None = None
         self._series_fills: SeriesFills | None = None
         self._now: datetime | None = None
+        self._compared: WeekColumn | None = None
         self._item = BarsItem(gap=_GAP)
         self.addItem(self._item)
         self.empty_text = "Nothing in these weeks"
 
-    def show_weeks(self, weeks: Weeks, series_fills: SeriesFills, now: datetime) -> None:
-        """Draw these from now on."""
+    def show_weeks(
+        self,
+        weeks: Weeks,
+        series_fills: SeriesFills,
+        now: datetime,
+        compared: WeekColumn | None = None,
+    ) -> None:
+        """Draw these from now on; what is said of a week compares it with `compared`."""
         self._weeks, self._series_fills, self._now = weeks, series_fills, now
+        self._compared = compared
         self._redraw()
-        highest = max([_total(week) for week in weeks.weeks] + [_expected(weeks)], default=0)
+        highest = max([week_total(week) for week in weeks.weeks] + [_expected(weeks)], default=0)
         self.set_extent(len(weeks.weeks), highest)
         current = next((week for week in weeks.weeks if week.is_current), None)
-        so_far = number_text.exact(_total(current)) if current else "0"
+        so_far = number_text.exact(week_total(current)) if current else "0"
         self.setAccessibleDescription(
             f"{len(weeks.weeks)} weeks; this week {so_far} {weeks.measure.value}"
         )
@@ -76,7 +85,7 @@ class WeeksChart(Chart):
         weeks = self._weeks.weeks if self._weeks else ()
         step = -(-len(weeks) // most) if most else 1
         chosen = [i for i in range(len(weeks)) if (len(weeks) - 1 - i) % step == 0]
-        return [Tick(i + 0.5, _week_name(weeks[i])) for i in chosen]
+        return [Tick(i + 0.5, week_name(weeks[i])) for i in chosen]
 
     def readout(self, bar: int) -> Readout:
         """The week's parts, its whole and, of the running one, its pace."""
@@ -85,7 +94,7 @@ class WeeksChart(Chart):
         assert series_fills is not None
         assert now is not None
         week = weeks.weeks[bar]
-        total = _total(week)
+        total = week_total(week)
         rows = [
             HoverRow(
                 name=backend_name(backend),
@@ -102,10 +111,34 @@ class WeeksChart(Chart):
             band = f"{low} {number_text.DASH} {high}"
             rows.append(HoverRow(name="expected", value=f"≈ {number_text.short(pace.likely)}"))
             rows.append(HoverRow(name="in 4 of 5 weeks", value=band))
+        rows += self._comparison(week)
         start = number_text.day_of_month(week.start)
         title = f"{start} {number_text.DASH} {number_text.day_of_month(week.end)}"
         note = f"since {number_text.day_and_clock(week.start)}" if week.is_current else ""
         return Readout(title=title, rows=tuple(rows), note=note)
+
+    def _comparison(self, week: WeekColumn) -> list[HoverRow]:
+        """How it differs from the week that was chosen; one that is not over can't be compared."""
+        chosen = self._compared
+        if chosen is None or chosen.start == week.start:
+            return []
+        name, total = week_name(chosen), week_total(chosen)
+        rows = [HoverRow(name=name, value=number_text.exact(total))]
+        if not week.is_current and not chosen.is_current:
+            change = number_text.change_text(week_total(week), total, name)
+            rows.append(HoverRow(name="difference", value=change))
+        return rows
+
+    def marked_bars(self) -> list[tuple[int, int, QColor]]:
+        """The week that was chosen stands out, too."""
+        marked = super().marked_bars()
+        weeks = self._weeks.weeks if self._weeks else ()
+        for place, week in enumerate(weeks):
+            if self._compared is not None and week.start == self._compared.start:
+                colour = QColor(self.theme.focus)
+                colour.setAlphaF(_CHOSEN_ALPHA)
+                marked.insert(0, (place, place, colour))
+        return marked
 
     def _redraw(self) -> None:
         weeks, series_fills = self._weeks, self._series_fills
@@ -137,9 +170,11 @@ def _expected(weeks: Weeks) -> int:
     return weeks.pace.likely if weeks.pace else 0
 
 
-def _total(week: WeekColumn) -> int:
+def week_total(week: WeekColumn) -> int:
+    """All that it counts."""
     return sum(value for _, value in week.values)
 
 
-def _week_name(week: WeekColumn) -> str:
+def week_name(week: WeekColumn) -> str:
+    """`This week`, or the day that it began on."""
     return "This week" if week.is_current else number_text.day_of_month(week.start)

@@ -100,20 +100,20 @@ def dollars(amount: float) -> str:
     return f"${QLocale().toString(round(amount))}"
 
 
-def change_text(now: int, before: int) -> str:
-    """`↑ 12% vs. this time last week`: how far `now` is from last week's up to the same hour."""
+def change_text(now: int, before: int, when: str = _LAST_WEEK) -> str:
+    """`↑ 12% vs. this time last week`: how far `now` is from what there was `when`."""
     if before == now:
-        return f"same as {_LAST_WEEK}"
+        return f"same as {when}"
     if before == 0:
-        return f"none by {_LAST_WEEK}"
+        return f"none by {when}"
     change = (now - before) / before
     if change >= _TIMES_FROM:
-        return f"↑ {QLocale().toString(now / before, 'f', 0)} times that of {_LAST_WEEK}"
+        return f"↑ {QLocale().toString(now / before, 'f', 0)} times that of {when}"
     # Growth has no end at 100%; a loss of all but nothing must not read as one of all.
     percent = format_percent(-change) if change < 0 else format_percent(change)
     if 0.995 <= change < 1:
         percent = "100%"
-    return f"{'↑' if change > 0 else '↓'} {percent} vs. {_LAST_WEEK}"
+    return f"{'↑' if change > 0 else '↓'} {percent} vs. {when}"
 
 
 def month(day: date) -> str:

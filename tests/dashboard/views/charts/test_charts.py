@@ -15,13 +15,14 @@ from sample_snapshots import full_snapshot
 from offramp_dashboard.theme import DARK, Theme
 from offramp_dashboard.views.charts.bars_chart import BarsChart
 from offramp_dashboard.views.charts.split_chart import SplitChart
-from offramp_dashboard.views.charts.weeks_chart import WeeksChart
+from offramp_dashboard.views.charts.weeks_chart import WeeksChart, week_name, week_total
 from offramp_dashboard.views.style import number_text
 from offramp_dashboard.views.style.series_fills import SeriesFills
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
+    from offramp_dashboard.data.snapshot import WeekColumn
     from offramp_dashboard.views.charts.chart import Chart
 
 C = TypeVar("C", bound="Chart")
@@ -299,3 +300,40 @@ def test_single_request_is_seen(day: BarsChart, theme: Theme) -> None:
         image.pixelColor(x, y).name() for x in range(image.width()) for y in range(image.height())
     }
     assert theme.of_backend("zai") in colours
+
+
+def test_week_is_compared_with_the_one_that_was_chosen(weeks: WeeksChart) -> None:
+    columns = SNAPSHOT.weeks.weeks
+    chosen, other = columns[3], columns[5]
+    weeks.show_weeks(SNAPSHOT.weeks, SHADES, SNAPSHOT.taken, compared=chosen)
+    name, before, now = week_name(chosen), week_total(chosen), week_total(other)
+
+    assert [(row.name, row.value) for row in weeks.readout(5).rows][-2:] == [
+        (name, number_text.exact(before)),
+        ("difference", number_text.change_text(now, before, name)),
+    ]
+    assert "difference" in weeks.readout(5).as_text()
+    assert [(first, last) for first, last, _ in weeks.marked_bars()] == [(3, 3)]
+
+
+@pytest.mark.parametrize(("chosen", "seen"), [(3, 7), (7, 3)])
+def test_week_that_is_not_over_is_shown_beside_another_without_a_difference(
+    weeks: WeeksChart, chosen: int, seen: int
+) -> None:
+    column = SNAPSHOT.weeks.weeks[chosen]
+    weeks.show_weeks(SNAPSHOT.weeks, SHADES, SNAPSHOT.taken, compared=column)
+
+    names = [row.name for row in weeks.readout(seen).rows]
+    assert week_name(column) in names
+    assert "difference" not in names
+
+
+@pytest.mark.parametrize("compared", [None, SNAPSHOT.weeks.weeks[5]])
+def test_week_is_not_compared_with_none_or_itself(
+    weeks: WeeksChart, compared: WeekColumn | None
+) -> None:
+    weeks.show_weeks(SNAPSHOT.weeks, SHADES, SNAPSHOT.taken)
+    alone = weeks.readout(5)
+    weeks.show_weeks(SNAPSHOT.weeks, SHADES, SNAPSHOT.taken, compared=compared)
+
+    assert weeks.readout(5) == alone
