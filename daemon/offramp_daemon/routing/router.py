@@ -66,7 +66,7 @@ def _obstacle(settings: Settings, by_route: Decision, around: Circumstances) -> 
         return "delegation is off"
     if around.is_paused and not (settings.let_conversations_finish and around.is_warm(backend)):
         return "paused"
-    if backend.key is None:
+    if backend.lacks_key:
         return f"no key for {backend.name}"
     return None
 
@@ -125,7 +125,7 @@ def overflow(body: RequestBody, settings: Settings) -> Decision | None:
     if body.model is None or is_quota_probe(body):
         return None
     routed = [(route, settings.backend(route.backend)) for route in settings.routes]
-    able = [(route, backend) for route, backend in routed if backend.key is not None]
+    able = [(route, backend) for route, backend in routed if not backend.lacks_key]
     if not able or able[0][1].auth == "client":
         return None
     backend = able[0][1]
