@@ -2,8 +2,8 @@
 
 Signatures hold only at the backend that issued them. Whose a block is shows in the block itself
 (Anthropic's signatures are long base64, its server tool ids begin with `srvtoolu_`; other services
-have shapes of their own), so nothing is remembered between requests, and the same block is cut from every request alike: newer models bind
-a thinking block to everything that stands before it.
+have shapes of their own), so nothing is remembered between requests, and the same block is cut from
+every request alike: newer models bind a thinking block to everything that stands before it.
 """
 
 from __future__ import annotations
@@ -96,9 +96,8 @@ def signer_of(backend: str, own: OwnThinking, delegates: frozenset[str] | None =
     )
 
 
-def cuts_for(body: RequestBody, signer: Signer | OwnThinking, *, strip_all: bool = False) -> Cuts:
-    """The blocks of `body` that the backend which is `signer` may not get."""
-    own = signer if isinstance(signer, Signer) else Signer(signer)
+def cuts_for(body: RequestBody, own: Signer, *, strip_all: bool = False) -> Cuts:
+    """The blocks of `body` that the backend which is the signer `own` may not get."""
     blocks: dict[int, frozenset[int]] = {}
     foreign_calls: set[str] = set()
     for index, message in enumerate(body.messages):
