@@ -16,6 +16,10 @@ from offramp_core import __version__
 from offramp_core.errors import OfframpError
 
 _COMMANDS = {
+    "backend": (
+        "offramp_cli.backend.command",
+        "List the services that can be delegated to; add or remove one.",
+    ),
     "charts": ("offramp_dashboard.command", "Open the charts window."),
     "config": ("offramp_cli.config.config", "Show, locate or check the settings."),
     "connect": ("offramp_cli.claude_code.connect", "Point Claude Code at Offramp."),

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-Auth = Literal["client", "bearer", "x-api-key"]
+Auth = Literal["client", "bearer", "x-api-key", "none"]
 OwnThinking = Literal["anthropic", "not-anthropic", "none"]
 
 
@@ -50,7 +50,7 @@ class Secret:
 class Backend(msgspec.Struct, frozen=True, kw_only=True):
     """One Anthropic-compatible service and the ways in which it differs from Anthropic's own.
 
-    `auth` says which credential it gets: the client's own headers, or `key` in one header.
+    `auth` says which credential it gets: the client's own headers, `key` in one header, or none.
     With `auth = "client"` the request is passed as it came, so the fields below `auth` (all but
     `own_thinking`) do not apply.
     """
@@ -87,6 +87,16 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
     documents: bool = False
     own_thinking: OwnThinking = "not-anthropic"
     """Whose signatures it issues, so which thinking blocks it gets back."""
+
+    @property
+    def takes_key(self) -> bool:
+        """Whether it gets a key of its own, neither the client's credentials nor none."""
+        return self.auth in ("bearer", "x-api-key")
+
+    @property
+    def lacks_key(self) -> bool:
+        """Whether it needs a key, and has none."""
+        return self.takes_key and self.key is None
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):

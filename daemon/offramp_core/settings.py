@@ -114,8 +114,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """`own`: each backend gets its own thinking blocks back. `strip`: none gets any."""
     delegation: DelegationMode = "always"
     """Whether routes delegate: `auto` only as far as the Claude plan needs it to last its week."""
-    failover: bool = True
-    """A delegated request that its backend fails goes to Anthropic, as it came."""
+    failover: bool | tuple[str, ...] = True
+    """Where a delegated request goes that its backend fails: to Anthropic, nowhere, or to these
+    backends in their order. Each gets the request as it came."""
     overflow: bool = False
     """What Anthropic refuses since the Claude plan is spent goes to the delegate, unchanged."""
     overflow_model: str = DELEGATE.overflow_model
@@ -157,6 +158,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             for secret in (*keys, self.client_token)
             if secret is not None and not any(secret.reveal() in text for text in shown)
         ]
+
+    @property
+    def failover_chain(self) -> tuple[str, ...]:
+        """The backends that are asked in the stead of one that fails, in their order."""
+        if isinstance(self.failover, bool):
+            return (ANTHROPIC,) if self.failover else ()
+        return self.failover
+
+    @property
+    def delegates_in_use(self) -> frozenset[str]:
+        """The names of all backends beside Claude that routes or the failover can lead to."""
+        named = {route.backend for route in self.routes} | set(self.failover_chain)
+        return frozenset(
+            each.name for each in self.backends if each.name in named and each.auth != "client"
+        )
 
     def backend(self, name: str) -> Backend:
         """The backend of that name; `config` has made sure that every route's exists."""

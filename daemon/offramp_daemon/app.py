@@ -38,7 +38,7 @@ from offramp_daemon.quota.tracker import QuotaTracker
 from offramp_daemon.recording.console_line import console_line
 from offramp_daemon.recording.event_log import event_log
 from offramp_daemon.recording.request_log import Recorder, folder_problem
-from offramp_daemon.resilience.backend_health import BackendHealth
+from offramp_daemon.resilience.backend_health import BackendHealth, stand_in_for
 from offramp_daemon.routing.affinity import ConversationAffinity
 from offramp_daemon.routing.fallback_file import FallbackFile
 from offramp_daemon.routing.model_fallbacks import ModelFallbacks
@@ -161,8 +161,9 @@ class Parts:
 
     def take_failover(self, change: StandingChange) -> None:
         """Announce a delegate that is stepped around from now on, or is asked again."""
-        if self.live.current.failover and change.backend.auth != "client":
-            self.announcer.announce_failover(change)
+        to = stand_in_for(change.backend, self.live.current.failover_chain)
+        if to is not None and change.backend.auth != "client":
+            self.announcer.announce_failover(change, to)
 
 
 def compose(

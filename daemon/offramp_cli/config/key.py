@@ -67,8 +67,8 @@ def _set(names: tuple[str, ...], place: KeyPlace | None, is_checked: bool, as_js
     paths = Paths.for_user(os.environ)
     loaded = key_sources.load(paths)
     backend = key_sources.backend_named(_one_name(names), loaded)
-    key = key_input.parse(_read_key(backend.name), backend.name)
-    report = _Report(is_json=as_json)
+    key = key_input.parse(read_key(backend.name), backend.name)
+    report = KeyReport(is_json=as_json)
     try:
         store_key(paths, loaded, backend, key, report, place=place, is_checked=is_checked)
     finally:
@@ -130,15 +130,15 @@ def _delete(names: tuple[str, ...]) -> None:
     is_found = deleted.from_keyring or deleted.from_file or deleted.obstacle is not None
     if not is_found:
         click.echo(f"There was no stored key for {name}.")
-    report = _Report()
+    report = KeyReport()
     _warn_of_other_source(name, paths, "still gives a key, and is used.", report)
     if is_found:
-        _notify_daemon(client_for(paths), name, report)
+        notify_daemon(client_for(paths), name, report)
 
 
 @dataclass(kw_only=True, slots=True)
-class _Report:
-    """What there is to say: printed at once, or all together as JSON."""
+class KeyReport:
+    """What there is to say of a key: printed at once, or all together as JSON."""
 
     is_json: bool = False
     check: str = "skipped"
@@ -146,16 +146,19 @@ class _Report:
     notes: list[str] = field(default_factory=list)
 
     def say(self, text: str) -> None:
+        """Say what was done."""
         self.says.append(text)
         if not self.is_json:
             click.echo(text)
 
     def note(self, text: str) -> None:
+        """Say what the user should know besides."""
         self.notes.append(text)
         if not self.is_json:
             _note(text)
 
     def print_json(self) -> None:
+        """Print all of it, where it has not been printed."""
         if self.is_json:
             document = {"check": self.check, "says": self.says, "notes": self.notes}
             click.echo(json.dumps(document, indent=2))
@@ -166,7 +169,7 @@ def store_key(
     loaded: LoadedSettings,
     backend: Backend,
     key: Secret,
-    report: _Report,
+    report: KeyReport,
     *,
     place: KeyPlace | None = None,
     is_checked: bool = True,
@@ -176,7 +179,7 @@ def store_key(
     Raises:
         OfframpError: the backend refuses it, or it can't be stored; nothing was.
     """
-    is_known = is_checked and _is_accepted(backend, key, loaded, report)
+    is_known = is_checked and is_accepted(backend, key, loaded, report)
     if not is_known and not key_input.has_usual_shape(key, backend.name):
         shape = "32 hexadecimal digits, a dot and more characters"
         report.note(f"This does not look like a key of {backend.name}, which is {shape}.")
@@ -184,10 +187,15 @@ def store_key(
     _report_place(backend, key, kept, report)
     outdone = "gives a key too, which wins over the stored one."
     _warn_of_other_source(backend.name, paths, outdone, report)
-    _notify_daemon(client_for(paths), backend.name, report)
+    notify_daemon(client_for(paths), backend.name, report)
 
 
-def _is_accepted(backend: Backend, key: Secret, loaded: LoadedSettings, report: _Report) -> bool:
+def is_accepted(backend: Backend, key: Secret, loaded: LoadedSettings, report: KeyReport) -> bool:
+    """Ask the backend whether it takes the key, which costs nothing.
+
+    Raises:
+        OfframpError: it refuses the key.
+    """
     from offramp_daemon.upstream import key_check
 
     verdict = key_check.check_key(backend, key, routes=loaded.settings.routes)
@@ -205,7 +213,7 @@ def _is_accepted(backend: Backend, key: Secret, loaded: LoadedSettings, report: 
     return verdict.outcome == "accepted"
 
 
-def _report_place(backend: Backend, key: Secret, kept: KeyPlacement, report: _Report) -> None:
+def _report_place(backend: Backend, key: Secret, kept: KeyPlacement, report: KeyReport) -> None:
     what = f"The key for {backend.name} ({key.masked()})"
     if kept.place == "keyring":
         report.say(f"{what} is in the system keyring ({kept.where}).")
@@ -217,7 +225,7 @@ def _report_place(backend: Backend, key: Secret, kept: KeyPlacement, report: _Re
         report.note(f"It is not in the keyring: {kept.obstacle.title}")
 
 
-def _warn_of_other_source(name: str, paths: Paths, what: str, report: _Report) -> None:
+def _warn_of_other_source(name: str, paths: Paths, what: str, report: KeyReport) -> None:
     loaded = key_sources.load(paths)
     for backend in loaded.settings.backends:
         if backend.name == name and key_input.takes_key(backend):
@@ -226,7 +234,7 @@ def _warn_of_other_source(name: str, paths: Paths, what: str, report: _Report) -
                 report.note(f"{source.where} {what}")
 
 
-def _notify_daemon(client: ControlClient, name: str, report: _Report) -> None:
+def notify_daemon(client: ControlClient, name: str, report: KeyReport) -> None:
     """Have the daemon take the change, and say whether it has a key now."""
     try:
         answer = client.reload()
@@ -281,7 +289,8 @@ def _one_name(names: tuple[str, ...]) -> str:
     return names[0] if names else DELEGATE.name
 
 
-def _read_key(backend: str) -> str:
+def read_key(backend: str) -> str:
+    """Read what is typed at a prompt that does not show it, or piped in."""
     if sys.stdin.isatty():
         text: str = click.prompt(
             f"Key for {shown(backend)} (not shown)",

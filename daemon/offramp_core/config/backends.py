@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from offramp_core.config.schema import BACKEND, ROUTE, SHORTHANDS
-from offramp_core.config.values import ConfigError, Given, did_you_mean, listed, shown_key
+from offramp_core.config.values import ConfigError, Given, did_you_mean, listed, shown, shown_key
 from offramp_core.services import OTHER, SERVICES, service_of
 from offramp_core.settings import ANTHROPIC, Backend, Route, default_routes
 
@@ -48,6 +48,13 @@ def _backend(
     backend = msgspec.structs.replace(base, name=name, **fields)
     if "auth" in fields:
         _check_auth(backend, sources[full_names["auth"]])
+    elif backend.auth == "none" and "key" in fields:  # a server on which keys were switched on
+        backend = msgspec.structs.replace(backend, auth=OTHER.backend.auth)
+    if backend.auth == "none" and "key" in fields:
+        raise sources[full_names["key"]].refused(
+            f"is a key for {name}, which gets none",
+            hint='Leave it out, or set auth to "x-api-key" or "bearer".',
+        )
     if backend.auth == "client" and "key" in fields:
         raise sources[full_names["key"]].refused(
             f"is a key for {name}, which gets the client's own credentials",
@@ -100,6 +107,38 @@ def _route(table: Mapping[str, Given], backends: Mapping[str, Backend]) -> Route
     return route
 
 
+def check_failover(
+    given: Given, chain: Sequence[str], backends: Sequence[Backend], routes: Sequence[Route]
+) -> None:
+    """Refuse a failover that leads nowhere, or back to the backend that failed.
+
+    Raises:
+        ConfigError: it names no backend, one that gets the client's own credentials, or one that
+            all delegated requests go to anyway.
+    """
+    known = {backend.name: backend for backend in backends}
+    routed = {r.backend for r in routes if known[r.backend].auth != "client"}
+    for name in chain:
+        if name == ANTHROPIC:
+            continue
+        if name not in known:
+            near = did_you_mean(name, known)
+            raise given.refused(
+                f"names {shown(name)}, which is no backend",
+                hint=f"There are {listed(known)}. {near or f'Add it: offramp backend add {name}'}",
+            )
+        if known[name].auth == "client":
+            raise given.refused(
+                f"names {name}, which gets the client's own credentials",
+                hint=f"Name delegates, and {ANTHROPIC} as the last.",
+            )
+        if routed == {name}:
+            raise given.refused(
+                f"names {name}, to which all routes lead, so that it would stand in for itself",
+                hint=f"Leave {name} out, or name another backend.",
+            )
+
+
 def keyless_notes(
     backends: Iterable[Backend],
     routes: Sequence[Route],
@@ -107,16 +146,17 @@ def keyless_notes(
     awaited: Collection[str],
     *,
     env_file: str,
+    failover: Collection[str] = (),
 ) -> tuple[str, ...]:
-    """Say of each backend that a route names that it can't be used without a key.
+    """Say of each backend that a route or the failover names that it can't be used without a key.
 
     `unset` holds, by backend, the variable that its `key_env` names and that is not set;
     `awaited` names those whose key the keyring holds.
     """
-    routed = {route.backend for route in routes}
+    routed = {route.backend for route in routes} | set(failover)
     notes = []
     for backend in backends:
-        if backend.name not in routed or backend.auth == "client" or backend.key is not None:
+        if backend.name not in routed or not backend.lacks_key:
             continue
         if backend.name in awaited:
             notes.append(

@@ -14,7 +14,7 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT, Table
 
 from offramp_core import atomic_file
-from offramp_core.config import loader
+from offramp_core.config import loader, table_editor
 from offramp_core.config.text_file import read_text
 from offramp_core.config.values import ConfigError
 
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from offramp_core.config.loader import LoadedSettings
     from offramp_core.paths import Paths
 
-    Value: TypeAlias = bool | int | float | str | Sequence[str] | Sequence[Mapping[str, object]]
+    Scalar: TypeAlias = bool | int | float | str
+    Value: TypeAlias = (
+        Scalar | Sequence[str] | Sequence[Mapping[str, object]] | Mapping[str, Scalar]
+    )
     Changes: TypeAlias = Mapping[str, Value | None]
 
 _TABLE_HEADER = re.compile(r"^[ \t]*\[", re.MULTILINE)
@@ -36,8 +39,9 @@ def edited(text: str, changes: Changes) -> str:
     """Set each setting of `changes` in `text`; None takes it out, so that its default applies.
 
     A name is as in `config.LoadedSettings.origins`: `week_start_day`, `keep_on_anthropic.images`,
-    `route` (all routes, as a list of tables). A setting that stands there commented out, as in the
-    example file, comes to stand in that place. Nothing is checked but that `text` is TOML.
+    `route` (all routes, as a list of tables), `backend.NAME` (a whole table). A setting that stands
+    there commented out, as in the example file, comes to stand in that place. Nothing is checked
+    but that `text` is TOML.
 
     Raises:
         ConfigError: it is not, or has something else where a table belongs.
@@ -69,15 +73,15 @@ def save(
 
 def check(
     paths: Paths, environ: Mapping[str, str], changes: Changes, *, is_demo: bool = False
-) -> None:
-    """Look whether `save` would take `changes`; nothing is written.
+) -> LoadedSettings:
+    """Look whether `save` would take `changes`, and return what it would; nothing is written.
 
     Raises:
         ConfigError: they would be refused, as by `save`.
         OfframpError: the file can't be read.
     """
     text = read_text(paths.config_file) or ""
-    loader.load(paths, environ, is_demo=is_demo, file_text=edited(text, changes))
+    return loader.load(paths, environ, is_demo=is_demo, file_text=edited(text, changes))
 
 
 def _as_in(before: bytes, text: str) -> bytes:
@@ -91,6 +95,10 @@ def _as_in(before: bytes, text: str) -> bytes:
 def _with(text: str, name: str, value: Any) -> str:
     *tables, key = name.split(".")
     document = _parsed(text)
+    if tables == ["backend"]:
+        there = _with_backend(text, key, value)
+        if there is not None:
+            return there
     if value is None:
         _remove(document, tables, key)
     elif not tables and key not in document and (there := _uncommented(text, key, value)):
@@ -100,6 +108,13 @@ def _with(text: str, name: str, value: Any) -> str:
     else:
         _table(document, tables)[key] = value
     return tomlkit.dumps(document)
+
+
+def _with_backend(text: str, name: str, values: Mapping[str, Any] | None) -> str | None:
+    """`text` with or without a whole table; None where it has another form than usual."""
+    if values is None:
+        return table_editor.without_table(text, name)
+    return table_editor.with_table(text, name, values)
 
 
 def _parsed(text: str) -> tomlkit.TOMLDocument:

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from offramp_core.addresses import host_of, is_loopback, is_self
 from offramp_core.config import stored_keys
-from offramp_core.config.backends import BUILT_IN, build_backends, build_routes, keyless_notes
+from offramp_core.config.backends import (
+    BUILT_IN,
+    build_backends,
+    build_routes,
+    check_failover,
+    keyless_notes,
+)
 from offramp_core.config.env_variables import Variables
 from offramp_core.config.schema import (
     BACKEND,
@@ -28,7 +34,7 @@ from offramp_core.config.toml_file import FileValues, read_values
 from offramp_core.config.values import ConfigError, Given
 from offramp_core.keys import key_file
 from offramp_core.keys.key_file import KeyFile
-from offramp_core.services import SERVICES, service_of
+from offramp_core.services import KNOWN, service_of
 from offramp_core.settings import KeepRules, Settings, TraySettings
 
 if TYPE_CHECKING:
@@ -110,11 +116,19 @@ def load(
     notes = [*_choose_addresses(candidates, chosen), *variables.notes()]
     _check_plain_http(chosen)
     filled, routes = _backends_and_routes(paths, from_file, chosen, from_keyring, is_demo=is_demo)
+    failover = chosen.values.get("failover")
+    if isinstance(failover, tuple):
+        check_failover(chosen.sources["failover"], failover, filled.backends, routes)
     if not is_demo:
         awaited = {mark.backend for mark in filled.marks}
         notes += filled.notes
         notes += keyless_notes(
-            filled.backends, routes, unset_key_variables, awaited, env_file=str(paths.env_file)
+            filled.backends,
+            routes,
+            unset_key_variables,
+            awaited,
+            env_file=str(paths.env_file),
+            failover=Settings(failover=chosen.values.get("failover", True)).failover_chain,
         )
     settings = Settings(
         keep_on_anthropic=KeepRules(**_below(_KEEP_PREFIX, chosen.values)),
@@ -248,7 +262,9 @@ def _other(backend: str, url: str) -> str | None:
     """What `url` is, if it is where this backend's credentials must never go."""
     host = host_of(url)
     is_clients_own = service_of(backend).is_clients_own
-    for service in SERVICES:
+    for service in KNOWN:
+        if service.is_local:
+            continue
         if service.is_clients_own != is_clients_own and host == host_of(service.backend.base_url):
             secret = "your Claude login" if is_clients_own else f"the key of {backend}"
             return f"{service.company}, which must not get {secret}"

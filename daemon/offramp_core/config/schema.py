@@ -19,7 +19,7 @@ from offramp_core.addresses import base_url_problem, is_usable_host, normal_base
 from offramp_core.config.values import Given, did_you_mean, listed, shown
 from offramp_core.services import zai
 from offramp_core.services.accepts import NEVER
-from offramp_core.settings import Backend, KeepRules, Secret, Settings, TraySettings
+from offramp_core.settings import ANTHROPIC, Backend, KeepRules, Secret, Settings, TraySettings
 
 Reader = Callable[[Given], Any]
 """Turns a found value into the setting's own type, or raises its refusal."""
@@ -120,6 +120,32 @@ def _texts(given: Given) -> tuple[str, ...]:
         if not _VISIBLE_ASCII.fullmatch(text) or "," in text:
             raise given.refused(f"holds {shown(text)}, which is not one plain word", hint=hint)
     return texts
+
+
+def _failover(given: Given) -> bool | tuple[str, ...]:
+    """Yes, no, or the backends to ask in their order; `backends` checks their names."""
+    is_flag = isinstance(given.value, bool) or (
+        given.is_text and str(given.value).strip().lower() in ("true", "false")
+    )
+    if is_flag:
+        return _flag(given)
+    if not isinstance(given.value, list):
+        raise given.refused(
+            "is neither true nor false, nor a list",
+            hint='Use true, false, or a list such as ["kimi", "anthropic"].',
+        )
+    names = _texts(given)
+    if not names:
+        raise given.refused("names no backend", hint="Write false for no failover.")
+    for name in names:
+        if names.count(name) > 1:
+            raise given.refused(f"names {shown(name)} twice", hint="Name each backend once.")
+    if ANTHROPIC in names[:-1]:
+        raise given.refused(
+            f"names a backend behind {ANTHROPIC}",
+            hint=f"Put {ANTHROPIC} last: whatever it answers is the answer.",
+        )
+    return names
 
 
 def _texts_or_all(given: Given) -> tuple[str, ...] | str:
@@ -257,6 +283,7 @@ _SPECIAL: Mapping[str, Reader] = {
     "base_url": _base_url,
     "headers": _header_names,
     "accept_fields": _accepted_fields,
+    "failover": _failover,
     "accept_blocks": _texts_or_all,
 }
 """Readers of the keys that need more than their type says."""

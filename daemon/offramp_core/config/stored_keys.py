@@ -63,7 +63,7 @@ def _with_key(
     place: str,
 ) -> Backend:
     entry = stored.keys.get(backend.name)
-    if entry is None or backend.key is not None or backend.auth == "client":
+    if entry is None or not backend.lacks_key:
         return backend
     name = f"backend.{backend.name}.key"
     if entry.place == "keyring":

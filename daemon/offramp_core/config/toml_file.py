@@ -21,7 +21,7 @@ _ORIGIN = "file"
 _FLAT_TABLES = {"keep_on_anthropic": KEEP, "tray": TRAY}
 """The tables that hold plain values, with their keys."""
 _TABLES = (*_FLAT_TABLES, "backend", "route")
-_BACKEND_NAME = re.compile(r"[a-z0-9_-]+")
+BACKEND_NAME = re.compile(r"[a-z0-9_-]+")
 _POSITION = re.compile(r"\(at (line \d+, column \d+)\)")
 
 
@@ -73,7 +73,7 @@ def collect(document: Mapping[str, Any], place: str) -> FileValues:
 
 def _collect_backend(found: FileValues, name: str, content: object, place: str) -> None:
     label = f"backend.{shown_key(name)}"
-    if not _BACKEND_NAME.fullmatch(name):
+    if not BACKEND_NAME.fullmatch(name):
         raise ConfigError(
             f"{place}: [{label}] is no name for a backend.",
             hint="Use lower-case letters, digits, - and _ only.",

@@ -51,7 +51,7 @@ def has_usual_shape(key: Secret, backend: str) -> bool:
 
 def takes_key(backend: Backend) -> bool:
     """Whether this backend gets a key of its own, not the client's credentials."""
-    return backend.auth != "client"
+    return backend.takes_key
 
 
 def _problem(key: str, backend: str) -> tuple[str, str] | None:

@@ -1,6 +1,6 @@
 """What is known of each service: one file a service, and this list of them.
 
-To add a service that speaks Anthropic's protocol, write its file and add it to `SERVICES`. One that
+To add a service that speaks Anthropic's protocol, write its file and add it to `PRESETS`. One that
 needs nothing special needs no file: a `[backend.NAME]` table in `config.toml` is enough.
 """
 
@@ -8,18 +8,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from offramp_core.services import anthropic, zai
+from offramp_core.services import (
+    anthropic,
+    bigmodel,
+    deepseek,
+    kimi,
+    local,
+    minimax,
+    openrouter,
+    qwen,
+    zai,
+)
 from offramp_core.services.other import OTHER
-from offramp_core.services.service import ErrorKind, Model, QuotaPage, Service
+from offramp_core.services.service import ErrorKind, Fact, Model, QuotaPage, Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
     "DELEGATE",
+    "KNOWN",
     "OTHER",
+    "PRESETS",
     "SERVICES",
     "ErrorKind",
+    "Fact",
     "Model",
     "QuotaPage",
     "Service",
@@ -29,9 +42,24 @@ __all__ = [
 ]
 
 SERVICES: tuple[Service, ...] = (anthropic.SERVICE, zai.SERVICE)
-"""All that are known, in the order in which they are shown."""
+"""Those that are always there, in the order in which they are shown."""
 
-_BY_NAME = {service.name: service for service in SERVICES}
+PRESETS: tuple[Service, ...] = (
+    bigmodel.SERVICE,
+    kimi.SERVICE,
+    deepseek.SERVICE,
+    minimax.SERVICE,
+    qwen.SERVICE,
+    qwen.SERVICE_CHINA,
+    openrouter.SERVICE,
+    *local.SERVICES,
+)
+"""Those that are there once the user adds them; an empty table `[backend.NAME]` does."""
+
+KNOWN: tuple[Service, ...] = (*SERVICES, *PRESETS)
+"""All of which something is known."""
+
+_BY_NAME = {service.name: service for service in KNOWN}
 
 DELEGATE = zai.SERVICE
 """The one that gets execution work where the user sets nothing else."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from offramp_core.services.accepts import MESSAGES_API, Accepts
 
@@ -93,6 +93,40 @@ class QuotaPage:
         return origin if origin != base_url and "?" not in origin and "#" not in origin else None
 
 
+Aspect = Literal[
+    "address",
+    "key",
+    "models",
+    "context",
+    "output",
+    "images",
+    "refusals",
+    "thinking",
+    "errors",
+    "quota",
+]
+"""What has to be known of a service before a request can be fitted to it."""
+
+ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """What is known of one aspect of a service, and from where."""
+
+    about: Aspect
+    text: str
+    source: str = ""
+    """The name of the page or report. Empty: not known, so that a safe value holds."""
+    read: str = ""
+    """The day on which the source was read."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is a source for it."""
+        return bool(self.source)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """One service that speaks Anthropic's protocol."""
@@ -126,6 +160,12 @@ class Service:
     """Where people get a key, behind `from`."""
     tells_quota_in_headers: bool = False
     quota_page: QuotaPage | None = None
+    signature: str = ""
+    """A regular expression for the signatures of its thinking; empty where that is not known."""
+    wants_thinking_with_calls: bool = False
+    """With thinking on, it refuses a tool call in the history that has no thinking before it."""
+    facts: tuple[Fact, ...] = ()
+    """What is known of it and what is not, one for each of `ASPECTS`; only presets have them."""
 
     @property
     def name(self) -> str:
@@ -149,6 +189,21 @@ class Service:
             if part in plain:
                 return known
         return Model(name=model)
+
+    def model_for(self, asked: str) -> str | None:
+        """Find the model of its own that serves a Claude model; None where that is not known."""
+        lowered = asked.lower()
+        if self.own_names and lowered.startswith(self.own_names):
+            return None
+        for part, model in self.aliases.items():
+            if part in lowered:
+                return model.name
+        return self.fallback_model or None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it runs on the user's own machine, and gets no key."""
+        return self.backend.auth == "none"
 
     @property
     def is_clients_own(self) -> bool:

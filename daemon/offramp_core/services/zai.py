@@ -146,4 +146,6 @@ SERVICE: Final = Service(
     key_shape=r"[0-9A-Fa-f]{32}\.[\w-]{8,}",
     key_source="https://z.ai, under API keys",
     quota_page=QUOTA_PAGE,
+    # 24 digits, or empty, or missing: a small sample of published captures.
+    signature=r"[0-9a-f]{24}",
 )

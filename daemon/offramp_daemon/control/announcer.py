@@ -81,11 +81,11 @@ class Announcer:
         )
         self._changes.notify()
 
-    def announce_failover(self, change: StandingChange) -> None:
-        """Say everywhere that a backend is stepped around from now on, or is asked again."""
+    def announce_failover(self, change: StandingChange, to: str) -> None:
+        """Say everywhere that `to` serves in a backend's stead, or that it is asked again."""
         now = self._clock()
         self._events.append(backend_health.change_event(change, now))
-        self._console.say(backend_health.change_text(change, now, self.zone))
+        self._console.say(backend_health.change_text(change, now, self.zone, to))
         self._changes.notify()
 
     def announce_trouble(self, change: TroubleChange) -> None:

@@ -85,7 +85,7 @@ class DaemonState:
                     backend,
                     key=key_of(backend),
                     key_note=self._live.keyring.note if backend.name in awaited else None,
-                    may_step=settings.failover,
+                    chain=settings.failover_chain,
                 )
                 for backend in settings.backends
             ),

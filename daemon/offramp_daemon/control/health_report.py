@@ -46,4 +46,4 @@ def answer(
 
 
 def _is_ready(backend: Backend) -> bool:
-    return backend.auth == "client" or backend.key is not None
+    return not backend.lacks_key

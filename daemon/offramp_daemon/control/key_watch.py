@@ -86,7 +86,7 @@ class KeyWatch:
 
 def key_of(backend: Backend) -> Key:
     """Return whether the backend's key is there."""
-    if backend.auth == "client":
+    if not backend.takes_key:
         return "not needed"
     return "missing" if backend.key is None else "present"
 

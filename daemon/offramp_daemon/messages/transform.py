@@ -18,11 +18,13 @@ from offramp_daemon.messages.delegate import delegate_body, model_fit
 from offramp_daemon.messages.history import thinking_field
 from offramp_daemon.messages.history.history_survey import survey
 from offramp_daemon.messages.history.history_writer import AsTheyCame, HistoryWriter
+from offramp_daemon.messages.history.thinking import NO_SIGNER, signer_of
 from offramp_daemon.messages.json_splice import Piece, SpliceError
 
 if TYPE_CHECKING:
     from offramp_core.settings import Backend, Route
     from offramp_daemon.messages.history.history_survey import Repairs
+    from offramp_daemon.messages.history.thinking import Signer
     from offramp_daemon.messages.request_body import RequestBody
 
 
@@ -35,7 +37,7 @@ def for_client_backend(body: RequestBody, backend: Backend, *, strip_all: bool =
         body.continued_thread is not None
     ):  # what stands before its messages is not here to be judged
         return body.raw
-    repairs = survey(body, backend.own_thinking, "claude", strip_all=strip_all)
+    repairs = survey(body, _claude(backend), "claude", strip_all=strip_all)
     if repairs.is_none():
         return body.raw
     is_loop_broken = repairs.breaks_tool_loop and thinking_field.is_enabled(body)
@@ -49,7 +51,7 @@ def without_thinking(body: RequestBody, backend: Backend) -> bytes:
     """
     if body.continued_thread is not None:
         return body.raw
-    repairs = survey(body, backend.own_thinking, "claude", strip_all=True)
+    repairs = survey(body, _claude(backend), "claude", strip_all=True)
     return _repaired(body, repairs, turns_thinking_off=True)
 
 
@@ -68,11 +70,17 @@ def _repaired(body: RequestBody, repairs: Repairs, *, turns_thinking_off: bool) 
 
 
 def for_delegate(
-    body: RequestBody, backend: Backend, route: Route | None = None, *, strip_all: bool = False
+    body: RequestBody,
+    backend: Backend,
+    route: Route | None = None,
+    *,
+    delegates: frozenset[str] | None = None,
+    strip_all: bool = False,
 ) -> bytes:
     """Make `body` fit for a backend that speaks Anthropic's protocol with quirks of its own.
 
-    `route` says which model is sent, and may set its limits.
+    `route` says which model is sent, and may set its limits. `delegates` names all backends beside
+    Claude that the settings can lead to; None: only this one.
 
     Raises:
         RequestFailedError: it can't be taken apart, so nothing could be left out of it.
@@ -80,7 +88,9 @@ def for_delegate(
     limits = limits_for(backend, route, body.model)
     try:
         parts = json_splice.members(body.source)
-        delegate_body.keep_accepted(body, backend, limits, parts, strip_all=strip_all)
+        signer = signer_of(backend.name, backend.own_thinking, delegates)
+        signer = NO_SIGNER if strip_all else signer
+        delegate_body.keep_accepted(body, backend, limits, parts, signer)
     except SpliceError as error:
         failure = Failure(status=400, message=f"The request body can't be read: {error}")
         raise RequestFailedError(failure) from error
@@ -89,6 +99,11 @@ def for_delegate(
     if model is not None and model != body.model:
         parts["model"] = json_splice.value_text(model)
     return _finish(body, parts)
+
+
+def _claude(backend: Backend) -> Signer:
+    """The backend that gets the client's own credentials, as a signer of thinking."""
+    return signer_of(backend.name, backend.own_thinking)
 
 
 def _plain_name(model: str | None) -> str | None:

@@ -1,8 +1,9 @@
 """Sees a routed message through to its answer, and steps around a backend that can't serve it.
 
 As long as no byte of an answer has gone to the client, another backend may serve the request: a
-delegated one goes to Claude as it came, with the client's own credentials; what Claude's spent plan
-refuses goes to the delegate, where that is allowed. From the first byte on the answer is the
+delegated one goes to the other delegates that the settings name, and then to Claude as it came,
+with the client's own credentials; what Claude's spent plan refuses goes to the delegate, where that
+is allowed. From the first byte on the answer is the
 backend's, however it ends. Whatever happens, one request has one answer and one record.
 """
 
@@ -17,10 +18,11 @@ from offramp_core.settings import ANTHROPIC
 from offramp_daemon.messages.answers import outcome
 from offramp_daemon.messages.answers.errors import Failure, RequestFailedError
 from offramp_daemon.proxy import answer_check, answer_reader, failover_policy, responses
+from offramp_daemon.proxy.detour import Miss, served_by
 from offramp_daemon.proxy.forwarder import ERROR_STATUS
 from offramp_daemon.resilience.circuit_breaker import nothing_known
 from offramp_daemon.resilience.request_queue import SlotTimeoutError
-from offramp_daemon.routing import message_threads, router
+from offramp_daemon.routing import message_threads, router, stand_ins
 from offramp_daemon.routing.decision import Decision
 from offramp_daemon.routing.message_threads import ThreadOrigins
 from offramp_daemon.routing.model_fallbacks import ModelFallbacks
@@ -34,10 +36,8 @@ if TYPE_CHECKING:
     from offramp_daemon.resilience.circuit_breaker import CircuitBreaker, SpentUntil
     from offramp_daemon.resilience.request_queue import RequestQueue, Slot
     from offramp_daemon.routing.affinity import ConversationAffinity
-    from offramp_daemon.trouble.watch import Skip
     from offramp_daemon.upstream.answer import Answer
 
-_WORDS = {api.LIMIT: "quota spent", api.ACCOUNT: "account trouble"}
 _MOST_REFUSALS = 3
 """So often a request waits for another slot where somebody else could serve it."""
 _LOG = logging.getLogger(__name__)
@@ -74,63 +74,93 @@ class Failover:
         self._shared = shared
 
     async def ask_delegate(self, exchange: Exchange) -> web.StreamResponse:
-        """Have the delegate that was decided on answer; failing that Claude.
+        """Have the delegate that was decided on answer; failing that the others, then Claude.
 
         Raises:
             RequestFailedError: nobody could; the failure is the one that the client should hear.
             CutStreamError, ClientGoneError: the answer had begun.
         """
-        may_step = self._may_fail_over(exchange)
-        skip = self._shared.notes.skip_for(exchange) if may_step else None
+        has_claude = self._may_fail_over(exchange)
+        others = _stand_ins(exchange)
+        if not has_claude and not others:
+            return await self._attempt(exchange, self._ask(exchange), may_step=False)
+        first = exchange.decision
+        found = await self._try(exchange)
+        misses = []
+        for name in others:
+            if not isinstance(found, Miss):
+                return found
+            misses.append(found)
+            found = await self._stand_in(exchange, name, misses)
+        if not isinstance(found, Miss):
+            return found
+        misses.append(found)
+        if has_claude:
+            return await self._on_claude(exchange, first, misses)
+        self._leave(exchange, first, misses)
+        return await self._as_decided_first(exchange, misses[0])
+
+    async def _try(self, exchange: Exchange) -> web.StreamResponse | Miss:
+        """The answer of the delegate that was decided on, or why there is none."""
+        decision = exchange.decision
+        skip = self._shared.notes.skip_for(exchange)
         if skip is not None:
-            return await self._on_claude(exchange, skip.cause, skip=skip)
+            return Miss(decision, skip.cause, skip=skip)
         permit = self._ask(exchange)
-        if may_step and not permit.is_open:
-            return await self._on_claude(exchange, permit.cause)
+        if not permit.is_open:
+            return Miss(decision, permit.cause)
         try:
-            return await self._attempt(exchange, permit, may_step=may_step)
+            return await self._attempt(exchange, permit, may_step=True)
         except _BarredError as error:
-            return await self._on_claude(exchange, error.cause)
+            return Miss(decision, error.cause)
         except RequestFailedError as error:
             failure = error.failure
-            if not may_step:
-                raise
         _LOG.warning(
             "A backend failed a request; another serves it",
             extra={
-                "backend": exchange.decision.backend.name,
+                "backend": decision.backend.name,
                 "why": failure.diagnostic or failure.message,
             },
         )
-        return await self._on_claude(exchange, failure.trouble, failure)
+        return Miss(decision, failure.trouble, failure)
+
+    async def _stand_in(
+        self, exchange: Exchange, name: str, misses: list[Miss]
+    ) -> web.StreamResponse | Miss:
+        """The answer of the delegate of that name in the stead of those that missed."""
+        decision, obstacle = stand_ins.decision_for(
+            exchange.body, exchange.settings, name, served_by(name, misses)
+        )
+        if obstacle is not None:
+            return Miss(decision, obstacle, is_unfit=True)
+        self._leave(exchange, decision, misses)
+        return await self._try(exchange)
+
+    def _leave(self, exchange: Exchange, decision: Decision, misses: list[Miss]) -> None:
+        """Go on as `decision` has it, and report how it ended at the delegate asked last."""
+        asked = [miss for miss in misses if not miss.is_reported]
+        ended = [miss.ended for miss in asked if miss.ended is not None]
+        exchange.send_to(decision, after=ended[-1] if ended else None)
+        for miss in asked:
+            miss.is_reported = True
+            if miss.skip is None and not miss.is_unfit:
+                self._shared.breaker.count_bypassed(miss.decision.backend)
 
     async def _on_claude(
-        self,
-        exchange: Exchange,
-        cause: str | None,
-        failure: Failure | None = None,
-        *,
-        skip: Skip | None = None,
+        self, exchange: Exchange, before: Decision, misses: list[Miss]
     ) -> web.StreamResponse:
-        """To Claude in the stead of the delegate, which failed so, or was not asked for the cause.
-
-        It was not asked since the breaker bars it, or for `skip`: it would only refuse this again.
+        """To Claude in the stead of the delegates, of which `misses` says why they don't serve it.
 
         Should Claude's plan turn out to be spent, a delegate in passing trouble is the better one:
         its failure the client tries again, and Claude's not; and it may be well again by now. So it
         is where Claude can't be reached at all. And so is any delegate where Claude does not take
         the login, or know the model: nobody should have to log in again for its failure.
         """
-        before = exchange.decision
-        reason = f"{before.backend.name} {_what(cause, failure, skip)}, served by {ANTHROPIC}"
-        ended = outcome.of_failure(failure) if failure else None
+        miss = misses[0]
+        cause, failure = miss.cause, miss.failure
         claude = exchange.settings.backend(ANTHROPIC)
-        exchange.send_to(
-            Decision(backend=claude, reason=reason, route=before.route),
-            after=ended,
-        )
-        if skip is None:
-            self._shared.breaker.count_bypassed(before.backend)
+        decision = Decision(backend=claude, reason=served_by(ANTHROPIC, misses), route=before.route)
+        self._leave(exchange, decision, misses)
         try:
             answer, head = await self._to_claude(exchange)
         except RequestFailedError:
@@ -139,13 +169,17 @@ class Failover:
         else:
             if not failover_policy.is_worse(answer, cause):
                 if answer.status < ERROR_STATUS:
-                    why = cause or (ended.trouble_cause if ended else None)
+                    why = cause or (miss.ended.trouble_cause if miss.ended else None)
                     self._shared.notes.note_stood_in(exchange, before, why)
                 return await self._relay(exchange, answer, head)
             answer.close()
         exchange.send_to(before)
-        if failure is not None:
-            raise RequestFailedError(failure)
+        return await self._as_decided_first(exchange, miss)
+
+    async def _as_decided_first(self, exchange: Exchange, miss: Miss) -> web.StreamResponse:
+        """What the delegate has to say to which the request was routed, since nobody serves it."""
+        if miss.failure is not None:
+            raise RequestFailedError(miss.failure)
         return await self._attempt(exchange, self._ask(exchange), may_step=False)
 
     async def ask_claude(self, exchange: Exchange) -> web.StreamResponse:
@@ -319,7 +353,7 @@ class Failover:
     def _may_fail_over(self, exchange: Exchange) -> bool:
         """Whether Claude may serve what the delegate does not."""
         return (
-            exchange.settings.failover
+            ANTHROPIC in exchange.settings.failover_chain
             and exchange.is_message
             and exchange.credential is not None
             and not router.is_of_delegate(exchange.body.model)
@@ -330,6 +364,19 @@ class Failover:
         """Whether the client's own plan at `backend` is known to refuse the request."""
         spent = self._shared.spent_until(backend, exchange.body.model, exchange.credential)
         return spent is not None
+
+
+def _stand_ins(exchange: Exchange) -> tuple[str, ...]:
+    """The delegates that may serve what the one that was decided on does not.
+
+    A model that was asked for by a delegate's own name nobody else has.
+    """
+    body = exchange.body
+    if not exchange.is_message or body.continued_thread is not None:
+        return ()
+    if router.is_of_delegate(body.model):
+        return ()
+    return stand_ins.names(exchange.settings, exchange.decision.backend.name)
 
 
 def _may_leave_claude(exchange: Exchange) -> bool:
@@ -360,16 +407,3 @@ def _too_busy(backend: str) -> Failure:
         "time. queue_wait_s in config.toml says how long to wait.",
         trouble=api.BUSY,
     )
-
-
-def _what(cause: str | None, failure: Failure | None, skip: Skip | None) -> str:
-    """What is recorded of the delegate in whose stead Claude serves."""
-    if skip is not None:
-        return (
-            f"skipped ({skip.cause}: {skip.detail})" if skip.detail else f"skipped ({skip.cause})"
-        )
-    return f"{'failed' if failure else 'bypassed'} ({_word(cause)})"
-
-
-def _word(kind: str | None) -> str:
-    return "refused it" if kind is None else _WORDS.get(kind, kind)

@@ -9,7 +9,7 @@ import logging
 import secrets
 from typing import TYPE_CHECKING
 
-from offramp_core.services import SERVICES
+from offramp_core.services import KNOWN
 from offramp_core.settings import ANTHROPIC, Backend
 from offramp_daemon.messages import transform
 from offramp_daemon.messages.history import thinking
@@ -31,7 +31,7 @@ ERROR_LIMIT_BYTES = 1024 * 1024
 ERROR_STATUS = 400
 
 _BETA = "beta=true"
-_OFFICIAL = frozenset(service.backend.base_url for service in SERVICES)
+_OFFICIAL = frozenset(each.backend.base_url for each in KNOWN if not each.is_local)
 _LOG = logging.getLogger(__name__)
 
 
@@ -101,6 +101,7 @@ class Forwarder:
             exchange.body,
             decision.backend,
             decision.route,
+            delegates=exchange.settings.delegates_in_use | {decision.backend.name},
             strip_all=exchange.settings.thinking == "strip",
         )
         passed = headers.to_delegate(request.raw_headers, decision.backend)

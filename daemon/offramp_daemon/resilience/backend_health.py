@@ -20,6 +20,7 @@ from offramp_daemon.resilience.last_errors import LastErrors
 from offramp_daemon.resilience.request_queue import RequestQueue
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime, tzinfo
 
     from offramp_core.quota.windows import PlanQuota
@@ -72,34 +73,42 @@ class BackendHealth:
             self.breaker.note_quota_left(backend)
 
     def status(
-        self, backend: Backend, *, key: Key, key_note: str | None, may_step: bool
+        self, backend: Backend, *, key: Key, key_note: str | None, chain: Sequence[str]
     ) -> BackendStatus:
-        """How `backend` stands; `may_step` says whether another one may stand in for it."""
+        """How `backend` stands; `chain` names those that may stand in for it, in their order."""
         return BackendStatus(
             name=backend.name,
             key=key,
             key_note=key_note,
             last_error=self.errors.of(backend),
-            bypass=self._bypass(backend) if may_step else None,
+            bypass=self._bypass(backend, chain),
             at_once=self.queue.at_once(backend.name),
             waiting=self.queue.waiting(backend.name),
         )
 
     def is_bypassed(self, name: str, model: str, settings: Settings) -> bool:
         """Whether the status shows that requests for `model` go around the backend of that name."""
-        bypasses = [self._bypass(each) for each in settings.backends if each.name == name]
-        return settings.failover and any(
+        chain = settings.failover_chain
+        bypasses = [self._bypass(each, chain) for each in settings.backends if each.name == name]
+        return any(
             bypass is not None and bypass.family in {None, model.lower()} for bypass in bypasses
         )
 
-    def _bypass(self, backend: Backend) -> Bypass | None:
-        standing = self.breaker.standing(backend)
-        return None if standing is None or backend.auth == "client" else _bypass_of(standing)
+    def _bypass(self, backend: Backend, chain: Sequence[str]) -> Bypass | None:
+        if backend.auth == "client":
+            return None
+        standing, to = self.breaker.standing(backend), stand_in_for(backend, chain)
+        return None if standing is None or to is None else _bypass_of(standing, to)
 
 
-def _bypass_of(standing: Standing) -> Bypass:
+def stand_in_for(backend: Backend, chain: Sequence[str]) -> str | None:
+    """Name the first of `chain` that may serve what `backend` does not."""
+    return next((name for name in chain if name != backend.name), None)
+
+
+def _bypass_of(standing: Standing, to: str) -> Bypass:
     return Bypass(
-        to=ANTHROPIC,
+        to=to,
         since=standing.since,
         cause=standing.cause,
         until=standing.until,
@@ -124,11 +133,11 @@ def change_event(change: StandingChange, now: datetime) -> state_events.StateEve
     )
 
 
-def change_text(change: StandingChange, now: datetime, zone: tzinfo) -> str:
-    """`change` in a sentence for the console."""
+def change_text(change: StandingChange, now: datetime, zone: tzinfo, to: str = ANTHROPIC) -> str:
+    """`change` in a sentence for the console; `to` serves what the backend does not."""
     name, standing = change.backend.name, change.standing
     if standing is None:
         return f"{backend_name(name)} is asked again."
-    bypass = _bypass_of(standing)
+    bypass = _bypass_of(standing, to)
     cause = failover_text.cause_text(name, bypass, None, now)
     return f"{cause}: {failover_text.effect_text(bypass, now, zone)}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Final
 
-from offramp_core.services import DELEGATE
+from offramp_core.services import DELEGATE, KNOWN, service_of
 from offramp_core.services.service import LONG_CONTEXT_SUFFIX
 from offramp_core.settings import ANTHROPIC, Route, Settings
 from offramp_daemon.messages.answers.errors import Failure, RequestFailedError
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from offramp_core.settings import Backend
     from offramp_daemon.messages.request_body import RequestBody
 
+_OWN_NAMES: Final = tuple({name for service in KNOWN for name in service.own_names})
 GOES_ON: Final = "conversation goes on"
 """The reason of what stays on Claude since its conversation's prompt cache is warm only there."""
 OVERFLOWS: Final = "overflow: the Claude plan is spent"
@@ -34,7 +35,7 @@ def decide(body: RequestBody, settings: Settings, around: Circumstances = ORDINA
         raise RequestFailedError(_unserved(model, "the request has no form that Offramp knows"))
     if model is None or body.is_odd:
         return _stay(settings, "no model" if body.view and not body.is_odd else "unreadable body")
-    route = _route_for(model.lower(), settings) or _route_by_name(model)
+    route = _route_for(model.lower(), settings) or _route_by_name(model, settings)
     if route is None:
         return Decision(backend=settings.backend(ANTHROPIC), reason="default", is_ordinary=True)
     backend = settings.backend(route.backend)
@@ -66,7 +67,7 @@ def _obstacle(settings: Settings, by_route: Decision, around: Circumstances) -> 
         return "delegation is off"
     if around.is_paused and not (settings.let_conversations_finish and around.is_warm(backend)):
         return "paused"
-    if backend.key is None:
+    if backend.lacks_key:
         return f"no key for {backend.name}"
     return None
 
@@ -125,8 +126,8 @@ def overflow(body: RequestBody, settings: Settings) -> Decision | None:
     if body.model is None or is_quota_probe(body):
         return None
     routed = [(route, settings.backend(route.backend)) for route in settings.routes]
-    able = [(route, backend) for route, backend in routed if backend.key is not None]
-    if not able or able[0][1].auth == "client":
+    able = [(route, each) for route, each in routed if each.auth != "client" and not each.lacks_key]
+    if not able:
         return None
     backend = able[0][1]
     rooms = [route.context_tokens for route, each in able if each == backend]
@@ -134,12 +135,19 @@ def overflow(body: RequestBody, settings: Settings) -> Decision | None:
     route = Route(
         match=claude_tier(body.model),
         backend=backend.name,
-        send_model=settings.overflow_model,
+        send_model=_overflow_model(settings, backend),
         context_tokens=room,
     )
     if next(reasons_to_keep(body, backend, route, settings.keep_on_anthropic), None) is not None:
         return None
     return Decision(backend=backend, reason=OVERFLOWS, route=route)
+
+
+def _overflow_model(settings: Settings, backend: Backend) -> str:
+    """The model that overflow is sent as; the default one only where it is the backend's own."""
+    own = service_of(backend.name).overflow_model
+    is_default = settings.overflow_model == DELEGATE.overflow_model
+    return own if own and is_default else settings.overflow_model
 
 
 def _route_for(lowered_model: str, settings: Settings) -> Route | None:
@@ -150,22 +158,38 @@ def _route_for(lowered_model: str, settings: Settings) -> Route | None:
 
 
 def is_of_delegate(model: str | None) -> bool:
-    """Whether `model` is the delegate's own by its name, so that Claude can't serve it."""
-    return model is not None and model.lower().startswith(DELEGATE.own_names)
+    """Whether `model` is a delegate's own by its name, so that Claude can't serve it."""
+    return model is not None and model.lower().startswith(_OWN_NAMES)
 
 
-def _route_by_name(model: str) -> Route | None:
-    """The way to the delegate for its own models, which no route has to name."""
+def _route_by_name(model: str, settings: Settings) -> Route | None:
+    """The way to a delegate for its own models, which no route has to name.
+
+    Of two that have the model, the one that has its key.
+    """
     if not is_of_delegate(model):
         return None
-    return Route(match=model.lower().removesuffix(LONG_CONTEXT_SUFFIX), backend=DELEGATE.name)
+    lowered = model.lower()
+    having = [
+        backend
+        for backend in settings.backends
+        if (own := service_of(backend.name).own_names) and lowered.startswith(own)
+    ]
+    backend = min(having, key=lambda each: each.lacks_key, default=None)
+    if backend is None:
+        return None
+    return Route(match=lowered.removesuffix(LONG_CONTEXT_SUFFIX), backend=backend.name)
 
 
 def _unserved(model: str, obstacle: str) -> Failure:
-    """Say why nobody serves a model of the delegate's."""
+    """Say why nobody serves a model of a delegate's."""
+    lowered = model.lower()
+    owner = next(
+        (each for each in KNOWN if each.own_names and lowered.startswith(each.own_names)), DELEGATE
+    )
     return Failure(
         status=400,
-        message=f"Offramp: {model} can't be sent to {DELEGATE.title} ({obstacle}), and Claude has "
+        message=f"Offramp: {model} can't be sent to {owner.title} ({obstacle}), and Claude has "
         "no such model. `offramp status` says what to do; or choose one of Claude's models.",
         headers={"x-should-retry": "false"},
     )

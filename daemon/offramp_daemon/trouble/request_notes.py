@@ -10,7 +10,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from offramp_daemon.messages import request_body
-from offramp_daemon.routing import keep_rules, router
+from offramp_daemon.routing import keep_rules, router, stand_ins
 from offramp_daemon.trouble import runs
 from offramp_daemon.trouble.settings_mark import mark_of
 from offramp_daemon.trouble.watch import DelegationWatch, Subject
@@ -108,7 +108,7 @@ def _subject(exchange: Exchange, decision: Decision) -> Subject | None:
     """What the request is about; None if it says nothing of the routes."""
     if decision.reason == router.OVERFLOWS or router.is_of_delegate(exchange.body.model):
         return None
-    route = _set_route(exchange.settings, decision.kept_from or decision.route)
+    route = _set_route(exchange.settings, decision.kept_from or decision.route, exchange.body.model)
     if route is None:
         return None
     session = exchange.kept(_fit(exchange.session_id)) or runs.unnamed(_shape(exchange.body))
@@ -124,13 +124,19 @@ def _subject(exchange: Exchange, decision: Decision) -> Subject | None:
     )
 
 
-def _set_route(settings: Settings, route: Route | None) -> Route | None:
-    """The route as it is set, of one that may send another model for the time being."""
+def _set_route(settings: Settings, route: Route | None, model: str | None) -> Route | None:
+    """The route as it is set, of one that may send another model for the time being.
+
+    That of a delegate which stands in for another one is as good.
+    """
     if route is None or any(route is each for each in settings.routes):
         return route
     for each in settings.routes:
         if (each.match, each.backend) == (route.match, route.backend):
             return each
+    if model is not None and route.backend in settings.failover_chain:
+        own = stand_ins.route_to(settings, route.backend, model)
+        return own if own == route else None
     return None
 
 

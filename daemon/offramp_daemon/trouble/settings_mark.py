@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from offramp_core.services.anthropic import TIERS
+from offramp_core.settings import ANTHROPIC
+from offramp_daemon.routing import stand_ins
+
 if TYPE_CHECKING:
     from offramp_core.settings import Backend, KeepRules, Route, Settings
 
@@ -25,10 +29,11 @@ def mark_of(settings: Settings, route: Route) -> str:
 
 
 def marks_of(settings: Settings, backend: str) -> frozenset[str]:
-    """The marks of all routes to `backend`."""
-    return frozenset(
-        mark_of(settings, route) for route in settings.routes if route.backend == backend
-    )
+    """The marks of all routes to `backend`, those included by which it stands in for another."""
+    routes = [route for route in settings.routes if route.backend == backend]
+    if backend != ANTHROPIC and backend in settings.failover_chain:
+        routes += [stand_ins.route_to(settings, backend, tier) for tier in TIERS]
+    return frozenset(mark_of(settings, route) for route in routes)
 
 
 @functools.lru_cache(maxsize=256)

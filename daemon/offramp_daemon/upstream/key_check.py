@@ -63,7 +63,8 @@ async def ask(
 ) -> Verdict:
     """`check_key`, on an event loop that is there already."""
     model = next(
-        (r.send_model for r in routes if r.backend == backend.name and r.send_model), _MODEL
+        (r.send_model for r in routes if r.backend == backend.name and r.send_model),
+        service_of(backend.name).model_for(_MODEL) or _MODEL,
     )
     body = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
     sent = headers.to_delegate(_HEADERS, msgspec.structs.replace(backend, key=key))

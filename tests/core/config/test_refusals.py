@@ -99,7 +99,11 @@ BACKEND = '[backend.mine]\nbase_url = "https://x.example"\n'
         ('[backend.anthropic]\nkey = "abc"', "backend.anthropic.key is a key for", "Leave it out."),
         (BACKEND + 'auth = "client"\nkey = "abc"', "is a key for mine", 'set auth to "x-api-key"'),
         ('[backend.zai]\nauth = "client"', "client's credentials to Z.ai", '"bearer"'),
-        ('[backend.zai]\nauth = "basic"', "backend.zai.auth = 'basic'", "client, bearer or x-api"),
+        (
+            '[backend.zai]\nauth = "basic"',
+            "backend.zai.auth = 'basic'",
+            "client, bearer, x-api-key or none",
+        ),
         (BACKEND + 'headers = ["Authorization"]', "let the header authorization pass", "key_env"),
         (BACKEND + 'headers = ["x-api-key"]', "let the header x-api-key pass", "credentials"),
         (BACKEND + 'headers = ["COOKIE"]', "let the header cookie pass", "credentials"),

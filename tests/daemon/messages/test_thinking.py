@@ -32,7 +32,7 @@ REDACTED = {"type": "redacted_thinking", "data": ANTHROPIC_SIGNATURE}
 def cuts(messages, own, *, strip_all=False, **fields):
     body = read(ask(messages=messages, **fields))
     assert not body.is_odd
-    return thinking.cuts_for(body, own, strip_all=strip_all)
+    return thinking.cuts_for(body, thinking.Signer(own), strip_all=strip_all)
 
 
 @pytest.mark.parametrize(
@@ -228,5 +228,7 @@ def test_any_readable_body_can_be_asked_for_its_cuts(raw, own, strip):
     except MalformedBodyError:
         return
     thinking.has_thinking(body)
-    for index, gone in thinking.cuts_for(body, own, strip_all=strip).blocks.items():
+    for index, gone in thinking.cuts_for(
+        body, thinking.Signer(own), strip_all=strip
+    ).blocks.items():
         assert gone <= set(range(len(body.messages[index].blocks)))

@@ -205,7 +205,8 @@ def _kind_of(status: int, error: ServiceError | None, service: Service) -> Error
     if error is None:
         return None
     code, kind = error.code or "", error.error_type or ""
-    found = service.error_kind(code) or error_words.NAMES.get(code) or error_words.NAMES.get(kind)
+    found = service.error_kind(code) or service.error_kind(kind)
+    found = found or error_words.NAMES.get(code) or error_words.NAMES.get(kind)
     return error_words.TYPES.get(kind) if found is None and status < 400 else found
 
 

@@ -14,6 +14,7 @@ from offramp_daemon.messages import json_splice
 from offramp_daemon.messages.delegate import account_email, allow_list, tool_list
 from offramp_daemon.messages.delegate.allow_list import Wanted, keep_within
 from offramp_daemon.messages.delegate.delegate_messages import DelegateCleaner
+from offramp_daemon.messages.history import thinking
 from offramp_daemon.messages.history.history_survey import survey
 from offramp_daemon.messages.history.history_writer import HistoryWriter
 from offramp_daemon.messages.json_splice import Piece, SpliceError
@@ -27,9 +28,11 @@ if TYPE_CHECKING:
     from offramp_core.backend import Backend
     from offramp_core.services import Model
     from offramp_daemon.messages.history.history_survey import Target
+    from offramp_daemon.messages.history.thinking import Signer
     from offramp_daemon.messages.request_body import RequestBody
 
 NO_ADVISOR = "The advisor tool is not available in this conversation. Go on without it."
+_NO_THINKING = b'{"type":"disabled"}'
 _REQUIRED = frozenset({"model", "max_tokens", "messages"})
 """Fields without which no request is one; null in any other says nothing."""
 _ANSWER_BY_SCHEMA = "Answer with nothing but JSON that is valid by this schema: "
@@ -41,10 +44,9 @@ def keep_accepted(
     backend: Backend,
     limits: Model,
     parts: dict[str, Piece],
-    *,
-    strip_all: bool = False,
+    signer: Signer,
 ) -> None:
-    """Reduce `parts`, the members of `body`, to what `backend` and its model take.
+    """Reduce `parts`, the members of `body`, to what `backend`, its `signer`, and its model take.
 
     Raises:
         SpliceError: something in it can't be taken apart.
@@ -56,7 +58,8 @@ def keep_accepted(
     if not body.is_odd:
         if not backend.billing_header_block:
             _drop_billing_block(body, parts)
-        lines = _fit_inner(body, backend, wanted, parts, strip_all=strip_all)
+        lines = _fit_inner(body, backend, wanted, parts, signer)
+        _fit_thinking(body, backend, limits, parts, signer)
     if form is not None and not wanted.takes_any_field:
         text = body.surrogates.restore(form[1])  # in a quotation stand-ins are no escapes
         lines.append(form[0] + text.decode(errors="replace"))
@@ -97,15 +100,14 @@ def _fit_inner(
     backend: Backend,
     wanted: Wanted,
     parts: dict[str, Piece],
-    *,
-    strip_all: bool,
+    signer: Signer,
 ) -> list[str]:
     """Fit messages, system prompt and tools; return lines that the system prompt has to say."""
     allowed = allow_list.for_wanted(wanted)
     changes: dict[str, bytes | None] = {}
     if body.messages:
         target: Target = "gateway" if wanted.system_role else "delegate"
-        repairs = survey(body, backend.own_thinking, target, strip_all=strip_all)
+        repairs = survey(body, signer, target)
         cleaner = DelegateCleaner(allowed, body)
         parts["messages"] = HistoryWriter(repairs, cleaner).write(body, parts["messages"])
         changes = cleaner.tool_changes
@@ -114,6 +116,16 @@ def _fit_inner(
     tools = tool_list.for_wanted(wanted)
     has_advisor = tools.apply(parts, changes, server_tools=backend.server_tools)
     return [NO_ADVISOR] if has_advisor and not wanted.takes_any_field else []
+
+
+def _fit_thinking(
+    body: RequestBody, backend: Backend, limits: Model, parts: dict[str, Piece], signer: Signer
+) -> None:
+    """Switch thinking off where the service wants to see thinking that the history has not."""
+    if not service_of(backend.name).wants_thinking_with_calls or limits.always_thinks:
+        return
+    if thinking.lacks_thinking(body, signer):
+        parts["thinking"] = _NO_THINKING
 
 
 def _fit_system(parts: dict[str, Piece], allowed: allow_list.AllowList) -> None:

@@ -19,7 +19,7 @@ from offramp_daemon.messages.tool_names import is_valid_id, is_valid_name
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Set
 
-    from offramp_core.backend import OwnThinking
+    from offramp_daemon.messages.history.thinking import Signer
     from offramp_daemon.messages.request_body import Message
 
 _NOTHING: frozenset[int] = frozenset()
@@ -29,11 +29,11 @@ _OTHER_FAULTS = ("tool_result", *SERVER_CALLS)
 
 
 def is_fine(
-    messages: Sequence[Message], gone: Mapping[int, Set[int]], own: OwnThinking | None = None
+    messages: Sequence[Message], gone: Mapping[int, Set[int]], own: Signer | None = None
 ) -> bool:
     """Whether nothing has to change but that the blocks in `gone` go, by message.
 
-    With `own` it is seen to as well that no block is foreign to a service of such thinking.
+    With `own` it is seen to as well that no block is foreign to that signer.
     """
     check = _Check(own)
     before: object = None
@@ -66,7 +66,7 @@ def _is_text(blocks: Sequence[ContentBlock]) -> bool:
 class _Check:
     """What one conversation held so far."""
 
-    def __init__(self, own: OwnThinking | None) -> None:
+    def __init__(self, own: Signer | None) -> None:
         self._own = own
         self._ids: set[str] = set()
         self._names: set[str] = set()

@@ -33,8 +33,7 @@ from offramp_daemon.messages.tool_names import CallIds, KnownTools, is_valid_nam
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from offramp_core.backend import OwnThinking
-    from offramp_daemon.messages.history.thinking import Cuts
+    from offramp_daemon.messages.history.thinking import Cuts, Signer
     from offramp_daemon.messages.json_splice import Piece
     from offramp_daemon.messages.request_body import Message, RequestBody
 
@@ -90,14 +89,12 @@ class Repairs:
         )
 
 
-def survey(
-    body: RequestBody, own: OwnThinking, target: Target, *, strip_all: bool = False
-) -> Repairs:
+def survey(body: RequestBody, own: Signer, target: Target, *, strip_all: bool = False) -> Repairs:
     """Find what has to change in the messages of `body`, blocks foreign to `own` among it.
 
     `strip_all`: all thinking goes.
     """
-    if is_fine(body.messages, {}, "none" if strip_all else own):
+    if is_fine(body.messages, {}, thinking.NO_SIGNER if strip_all else own):
         return Repairs()
     cuts = thinking.cuts_for(body, own, strip_all=strip_all)
     if is_fine(body.messages, cuts.blocks):

@@ -1,18 +1,19 @@
 """Decides which blocks of a conversation a backend may not see, and reads refusals of them. Pure.
 
 Signatures hold only at the backend that issued them. Whose a block is shows in the block itself
-(Anthropic's signatures are long base64, its server tool ids begin with `srvtoolu_`), so nothing is
-remembered between requests, and the same block is cut from every request alike: newer models bind
-a thinking block to everything that stands before it.
+(Anthropic's signatures are long base64, its server tool ids begin with `srvtoolu_`; other services
+have shapes of their own), so nothing is remembered between requests, and the same block is cut from
+every request alike: newer models bind a thinking block to everything that stands before it.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
-from offramp_core.services import anthropic
+from offramp_core.services import KNOWN, anthropic, service_of
 from offramp_daemon.wire.content_coding import ContentCodingError, decode_all
 
 if TYPE_CHECKING:
@@ -60,8 +61,43 @@ class Cuts:
 NOTHING = Cuts({})
 
 
-def cuts_for(body: RequestBody, own: OwnThinking, *, strip_all: bool = False) -> Cuts:
-    """The blocks of `body` that the backend which issues `own` signatures may not get."""
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A backend as the signer of thinking, and what tells its blocks from those of others."""
+
+    own: OwnThinking
+    shape: re.Pattern[str] | None = None
+    """Of its signatures, where that is known and no other delegate in use signs alike."""
+    foreign: tuple[re.Pattern[str], ...] = ()
+    """The shapes of other services' signatures, as far as they are known."""
+    takes_unmarked: bool = True
+    """Whether a block that shows no signer can only be its own: no other delegate is in use."""
+
+
+NO_SIGNER = Signer("none")
+
+
+@functools.lru_cache(maxsize=64)
+def signer_of(backend: str, own: OwnThinking, delegates: frozenset[str] | None = None) -> Signer:
+    """Describe the backend of that name; `delegates` are all that the settings can lead to.
+
+    None: it is the only one. It is a function of the settings, so that the same blocks are cut
+    from every request of a conversation.
+    """
+    shape = service_of(backend).signature
+    others = (delegates or frozenset()) - {backend}
+    is_shared = any(service_of(other).signature == shape for other in others)
+    foreign = {service.signature for service in KNOWN} - {"", shape}
+    return Signer(
+        own=own,
+        shape=re.compile(shape) if shape and not is_shared else None,
+        foreign=tuple(re.compile(each) for each in sorted(foreign)),
+        takes_unmarked=not others,
+    )
+
+
+def cuts_for(body: RequestBody, own: Signer, *, strip_all: bool = False) -> Cuts:
+    """The blocks of `body` that the backend which is the signer `own` may not get."""
     blocks: dict[int, frozenset[int]] = {}
     foreign_calls: set[str] = set()
     for index, message in enumerate(body.messages):
@@ -74,6 +110,20 @@ def cuts_for(body: RequestBody, own: OwnThinking, *, strip_all: bool = False) ->
     if not blocks:
         return NOTHING
     return Cuts(blocks, breaks_tool_loop=_breaks_tool_loop(body, blocks))
+
+
+def lacks_thinking(body: RequestBody, signer: Signer) -> bool:
+    """Whether an answer calls a tool without thinking of `signer` before the call."""
+    for message in body.messages:
+        if message.role != "assistant":
+            continue
+        has_own = False
+        for block in message.blocks:
+            if block.type in THINKING:
+                has_own = has_own or is_own_thinking(block, signer)
+            elif block.type == "tool_use" and not has_own:
+                return True
+    return False
 
 
 def has_thinking(body: RequestBody) -> bool:
@@ -94,7 +144,7 @@ def is_refused(body: bytes, content_encoding: str) -> bool:
 
 def _foreign_blocks(
     blocks: list[ContentBlock],
-    own: OwnThinking,
+    own: Signer,
     foreign_calls: set[str],
     *,
     strips: bool,
@@ -112,7 +162,7 @@ def _foreign_blocks(
             if strips or not is_own_thinking(block, own):
                 gone.add(index)
         elif kind in SERVER_CALLS:
-            if not _is_own_call(block.id, own):
+            if not _is_own_call(block.id, own.own):
                 gone.add(index)
                 if isinstance(block.id, str):
                     foreign_calls.add(block.id)
@@ -120,13 +170,14 @@ def _foreign_blocks(
             # Ids need not be unique across a conversation: the newest call is whose result comes.
             if isinstance(block.id, str):
                 foreign_calls.discard(block.id)
-        elif _is_foreign_result(block, own, foreign_calls):
+        elif _is_foreign_result(block, own.own, foreign_calls):
             gone.add(index)
     return frozenset(gone)
 
 
-def is_own_thinking(block: ContentBlock, own: OwnThinking) -> bool:
-    """Whether a block of thinking is of the service that issues `own` signatures."""
+def is_own_thinking(block: ContentBlock, signer: Signer) -> bool:
+    """Whether a block of thinking is of the backend that is `signer`."""
+    own = signer.own
     is_anthropic = _is_anthropic_signature(
         block.data if block.type == "redacted_thinking" else block.signature
     )
@@ -134,11 +185,23 @@ def is_own_thinking(block: ContentBlock, own: OwnThinking) -> bool:
         case "anthropic":
             return is_anthropic
         case "not-anthropic":
-            return not is_anthropic and block.type != "redacted_thinking"
+            if is_anthropic or block.type == "redacted_thinking":
+                return False
+            return _shows(block.signature, signer)
         case "none":
             return False
         case _:
             assert_never(own)
+
+
+def _shows(signature: object, signer: Signer) -> bool:
+    """Whether a signature that is not Anthropic's is of `signer`."""
+    if isinstance(signature, str) and signature:
+        if signer.shape is not None and signer.shape.fullmatch(signature):
+            return True
+        if any(shape.fullmatch(signature) for shape in signer.foreign):
+            return False
+    return signer.takes_unmarked
 
 
 def _is_anthropic_signature(signature: object) -> bool:

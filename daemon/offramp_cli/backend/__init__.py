@@ -1,0 +1,1 @@
+"""`offramp backend`: the services that requests can be delegated to."""
