@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
+from offramp_daemon.server.client_connection import ClientConnection
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
@@ -20,9 +22,12 @@ _HEAD_LIMIT_BYTES = 64 * 1024
 
 
 class _Server(web.Server):
-    """aiohttp's, which says of each connection that it has been opened."""
+    """aiohttp's, with connections of our own; it says of each that it has been opened."""
 
     on_connection: Callable[[asyncio.Transport], None] | None = None
+
+    def __call__(self) -> ClientConnection:
+        return ClientConnection(self, loop=self._loop, **self._kwargs)
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
