@@ -28,6 +28,8 @@ RELOAD = "/reload"
 DRAIN = "/drain"
 RESTART = "/restart"
 EVENTS = "/events"
+STATUS_LINE = "/status-line"
+"""Answered with text: `offramp statusline` has no time to decode anything."""
 
 RESTART_LIMIT_S = 70.0
 """A restart is done by then, or has failed: longer than a worker may take to be ready."""

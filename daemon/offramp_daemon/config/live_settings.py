@@ -82,6 +82,11 @@ class LiveSettings:
         return self._loaded.notes
 
     @property
+    def origins(self) -> Mapping[str, str]:
+        """Where each setting came from."""
+        return self._loaded.origins
+
+    @property
     def keyring_marks(self) -> tuple[KeyMark, ...]:
         """The keys that are the keyring's to give, given or not."""
         return self._loaded.keyring_marks
