@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import select
 import socket
-import sys
 import time
 
 from offramp_core import control_place
@@ -45,13 +44,12 @@ def show(*, is_demo: bool = False) -> None:
 
 
 def _print(line: str) -> None:
+    # In UTF-8 whatever the locale says, for Claude Code reads that; and past Python's buffer, which
+    # would complain at the end where nobody reads any more.
     try:
-        # In UTF-8 whatever the locale says, for Claude Code reads that.
-        sys.stdout.buffer.write(line.encode("utf-8", "replace") + b"\n")
-        sys.stdout.buffer.flush()
-    except (OSError, ValueError):
-        # Nobody reads it any more. Python would try again at its end, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.write(1, line.encode("utf-8", "replace") + b"\n")
+    except OSError:
+        return
 
 
 def _read_input(deadline_s: float) -> bytes:

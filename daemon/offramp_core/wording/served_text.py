@@ -104,9 +104,10 @@ def _server(record: RequestRecord) -> str:
     """Claude, or the delegate's model; where its answer named none, the delegate."""
     if record.backend is None:
         return "nobody"
-    if record.backend == ANTHROPIC or not record.served_model:
-        return _name(record.backend)
-    return _model_name(record.served_model, record.backend)
+    model = record.served_model
+    if record.backend == ANTHROPIC or not model or model.startswith("claude"):
+        return _name(record.backend)  # a delegate may repeat the name that it was asked for
+    return _model_name(model, record.backend)
 
 
 def _model_name(model: str, backend: str = DELEGATE.name) -> str:
