@@ -103,6 +103,7 @@ def print_json(
         "address": setup.url,
         "old": change.old,
         "new": change.new,
+        "status_line": change.shows_status,
         "backup": os.fspath(change.backup) if has_backup else None,
         "diff": difference_of(change) if is_dry else None,
         "warnings": list(warnings),

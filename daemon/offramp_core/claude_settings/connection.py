@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from offramp_core import atomic_file
-from offramp_core.claude_settings import backups, custom_headers, editing, undo_state
+from offramp_core.claude_settings import backups, custom_headers, editing, status_line, undo_state
 from offramp_core.claude_settings.json_spans import SettingsTextError, line_and_column
 from offramp_core.claude_settings.undo_state import Connection
 from offramp_core.config.values import shown
@@ -38,6 +38,8 @@ class ConnectOutcome(Enum):
     CONNECTED = "connected"
     ALREADY_CONNECTED = "already-connected"
     FOREIGN = "foreign"
+    UNANSWERED = "unanswered"
+    """Nothing was changed, for nobody answers at the address."""
     DISCONNECTED = "disconnected"
     RESTORED = "restored"
     NOT_CONNECTED = "not-connected"
@@ -85,6 +87,17 @@ class SettingsEdit:
         return self.connection is not None and self.connection.token_line is not None
 
     @property
+    def shows_status(self) -> bool:
+        """Whether the file holds the status line from now on, written by connect."""
+        return self.connection is not None and self.connection.status_line is not None
+
+    @property
+    def drops_status(self) -> bool:
+        """Whether the status line, which connect had set, is taken out."""
+        had_line = self.recalled is not None and self.recalled.status_line is not None
+        return self.is_edit and had_line and not self.shows_status
+
+    @property
     def drops_token(self) -> bool:
         """Whether the line with the client token, which connect had written, is taken out."""
         had_token = self.recalled is not None and self.recalled.token_line is not None
@@ -126,7 +139,12 @@ class _SettingsFile:
         if self.before is not None:
             copies = backups.planned(self.file, self.before, copies)
         return Connection(
-            file=os.fspath(self.file), url=url, made=made, previous=previous, backups=copies
+            file=os.fspath(self.file),
+            url=url,
+            made=made,
+            previous=previous,
+            status_line=self.recalled.status_line if self.recalled else None,
+            backups=copies,
         )
 
     def edited(
@@ -161,11 +179,13 @@ def plan_connect(
     is_own: Callable[[str], bool],
     force: bool = False,
     token: Secret | None = None,
+    status_command: str | None = None,
 ) -> SettingsEdit:
     """Plan what it takes to have Claude Code use `url`; FOREIGN where another value is in the way.
 
     `is_own` says whether an address leads to this Offramp; `force` replaces a foreign one. Claude
-    Code is to send `token` with each request, or none any more.
+    Code is to send `token` with each request, or none any more. With `status_command` it is to show
+    that in its status line, if it has none; without, the line stays as it is.
 
     Raises:
         OfframpError: a file can't be read, or the settings are no JSON object.
@@ -173,7 +193,18 @@ def plan_connect(
     change = _plan_address(_look(file, memory_file), url, is_own=is_own, force=force)
     if change.outcome is ConnectOutcome.FOREIGN or change.after is None:
         return change
-    return _with_token(change, token)
+    change = _with_token(change, token)
+    return change if status_command is None else _with_status_line(change, status_command)
+
+
+def _with_status_line(change: SettingsEdit, command: str) -> SettingsEdit:
+    """Plan the same, with `command` as the status line, unless another's is there."""
+    text = (change.after or b"").decode()
+    written = change.connection.status_line if change.connection else None
+    edit = status_line.add(text, command, written)
+    if edit.text == text:
+        return change
+    return _edited_further(change, edit.text, status_line=edit.command)
 
 
 def _with_token(change: SettingsEdit, token: Secret | None) -> SettingsEdit:
@@ -187,8 +218,13 @@ def _with_token(change: SettingsEdit, token: Secret | None) -> SettingsEdit:
         text, line = custom_headers.remove(text, line), None
     if text.encode() == change.after:
         return change
+    return _edited_further(change, text, token_line=line)
+
+
+def _edited_further(change: SettingsEdit, text: str, **written: object) -> SettingsEdit:
+    """Plan to end in `text` instead, and to remember beside all else what was `written`."""
     address = editing.find(text)
-    # Where the address was written by hand, it is now ours with the line.
+    # Where the address was written by hand, it is now ours with the rest.
     connection = change.connection or Connection(
         file=os.fspath(change.file), url=str(address.value if address else ""), made="member"
     )
@@ -196,7 +232,7 @@ def _with_token(change: SettingsEdit, token: Secret | None) -> SettingsEdit:
         change,
         outcome=ConnectOutcome.CONNECTED,
         after=text.encode(),
-        connection=msgspec.structs.replace(connection, token_line=line),
+        connection=msgspec.structs.replace(connection, **written),
     )
 
 
@@ -234,7 +270,7 @@ def plan_disconnect(
         OfframpError: a file can't be read, or the settings are no JSON object but may hold the
             address.
     """
-    state = _without_token(_look(file, memory_file, is_leaving=True))
+    state = _without_extras(_look(file, memory_file, is_leaving=True))
     recalled = state.recalled
     if state.found is None:
         return state.untouched(ConnectOutcome.NOT_CONNECTED, None)
@@ -282,12 +318,18 @@ def _write(change: SettingsEdit) -> None:
     )
 
 
-def _without_token(state: _SettingsFile) -> _SettingsFile:
-    """The same file without the line that connect wrote, whatever has become of the address."""
-    recalled = state.recalled
-    if recalled is None or recalled.token_line is None:
+def _without_extras(state: _SettingsFile) -> _SettingsFile:
+    """The same file without what connect wrote beside the address, whatever has become of that.
+
+    In the opposite order, so that the file is byte for byte what it was.
+    """
+    recalled, text = state.recalled, state.text
+    if recalled is None:
         return state
-    text = custom_headers.remove(state.text, recalled.token_line)
+    if recalled.status_line is not None:
+        text = status_line.remove(text, recalled.status_line)
+    if recalled.token_line is not None:
+        text = custom_headers.remove(text, recalled.token_line)
     return dataclasses.replace(state, text=text, found=editing.find(text))
 
 
