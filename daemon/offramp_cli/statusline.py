@@ -20,6 +20,9 @@ _MOST_S = 1.0
 _MOST_BYTES = 256 * 1024
 """Of Claude Code's JSON, which is a few kilobytes, and of the answer."""
 _BLOCK_BYTES = 64 * 1024
+_MOST_COLUMNS = 99999
+_MARGINS = 4
+"""Claude Code shows so much less than the columns that it tells (seen with 2.1.197 and 2.1.332)."""
 
 _NOT_RUNNING = "Offramp: the daemon is not running (offramp start)"
 _NO_ANSWER = "Offramp: the daemon does not answer (offramp doctor)"
@@ -110,13 +113,13 @@ def _request(said: bytes) -> bytes:
 
 def _columns() -> int:
     """Return how wide the screen is; 0 where nobody knows."""
-    value = os.environ.get("COLUMNS", "")
-    if value.isascii() and value.isdigit() and len(value) <= 5:
-        return int(value)
     try:
         return os.get_terminal_size(1).columns
-    except (OSError, ValueError):
-        return 0
+    except OSError:
+        value = os.environ.get("COLUMNS", "")
+    if value.isascii() and value.isdigit() and 0 < int(value[:9]) <= _MOST_COLUMNS:
+        return max(int(value) - _MARGINS, 1)
+    return 0
 
 
 def _check_owner(path: str) -> None:

@@ -130,10 +130,12 @@ async def test_odd_streams_are_no_failure(tmp_path, redirection):
 @pytest.mark.parametrize(
     ("variables", "query"),
     [
-        ({"COLUMNS": "72"}, b"?columns=72&colour=1"),
-        ({"COLUMNS": "72", "NO_COLOR": "1"}, b"?columns=72&colour=0"),
-        ({"COLUMNS": "72", "NO_COLOR": ""}, b"?columns=72&colour=1"),
-        ({"COLUMNS": "72", "TERM": "dumb"}, b"?columns=72&colour=0"),
+        ({"COLUMNS": "72"}, b"?columns=68&colour=1"),
+        ({"COLUMNS": "72", "NO_COLOR": "1"}, b"?columns=68&colour=0"),
+        ({"COLUMNS": "72", "NO_COLOR": ""}, b"?columns=68&colour=1"),
+        ({"COLUMNS": "72", "TERM": "dumb"}, b"?columns=68&colour=0"),
+        ({"COLUMNS": "2"}, b"?columns=1&colour=1"),
+        ({"COLUMNS": "0"}, b"?columns=0&colour=1"),
         ({"COLUMNS": "wide"}, b"?columns=0&colour=1"),
         ({"COLUMNS": "-3"}, b"?columns=0&colour=1"),
         ({"COLUMNS": "99999999"}, b"?columns=0&colour=1"),

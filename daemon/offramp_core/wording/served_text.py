@@ -51,7 +51,7 @@ _KEPT = {
     "images": "it has images",
     "documents": "it has documents",
     "server_tools": "it uses Claude's own tools",
-    "safety_check": "a safety check",
+    "safety_check": "Claude has to check its tool calls",
     "quota_probe": "a look at the quota",
 }
 _PLAIN = {
