@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
+class WholeNumber(click.IntRange):
+    """A whole number between two others; click would call it an integer range."""
+
+    name = "whole number"
+
+
 def _to_paths(_context: click.Context, _parameter: click.Parameter, value: bool) -> Paths:
     return Paths.for_user(os.environ, is_demo=value)
 

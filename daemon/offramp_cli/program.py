@@ -10,7 +10,7 @@ import sys
 
 import click
 
-from offramp_cli import exit_codes
+from offramp_cli import exit_codes, own_name
 from offramp_core import __version__
 from offramp_core.errors import OfframpError
 
@@ -104,7 +104,7 @@ def run(words: list[str]) -> None:
     try:
         _offramp(words or ["--help"], prog_name="offramp")
     except OfframpError as error:
-        click.echo(f"offramp: {error.title}", err=True)
+        click.echo(f"offramp: {own_name.in_hints(error.title)}", err=True)
         if error.hint:
-            click.echo(f"  {error.hint}", err=True)
+            click.echo(f"  {own_name.in_hints(error.hint)}", err=True)
         sys.exit(exit_codes.for_error(error))

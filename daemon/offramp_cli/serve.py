@@ -6,6 +6,7 @@ import os
 
 import click
 
+from offramp_cli.options import WholeNumber
 from offramp_core.config import loader, proxy_variables
 from offramp_core.keys.key_store import service_name
 from offramp_core.keys.system_keyring import SystemKeyring
@@ -13,7 +14,7 @@ from offramp_core.paths import Paths
 
 
 @click.command("serve")
-@click.option("--port", type=click.IntRange(1, 65535), help="Listen here instead of the set port.")
+@click.option("--port", type=WholeNumber(1, 65535), help="Listen here instead of the set port.")
 def command(port: int | None) -> None:
     """Run the daemon in the foreground until Ctrl-C.
 

@@ -20,7 +20,7 @@ from offramp_core.usage.weeks import system_zone
 from offramp_daemon.autopilot.lessons import FinishedRequest, PlanFigures
 from offramp_daemon.autopilot.pilot import Pilot
 from offramp_daemon.clock import Clock, utc_now
-from offramp_daemon.control import health_report
+from offramp_daemon.control import health_report, local_page
 from offramp_daemon.control.announcer import Announcer
 from offramp_daemon.control.change_signal import ChangeSignal
 from offramp_daemon.control.daemon_state import DaemonState
@@ -130,6 +130,12 @@ class Parts:
             return
         if is_news:
             self.announcer.announce_client(self.client.problem)
+
+    async def page(self) -> web.Response:
+        """Make the page for a browser."""
+        tokens = await self.status_line.tokens()
+        status = self.state.status(in_flight=0, records=self.recorder.state)
+        return local_page.answer(status, tokens, self.clock(), self.announcer.zone)
 
     def close(self) -> None:
         """Write down that the daemon ends. Blocks, for seconds at most."""
@@ -369,6 +375,7 @@ async def _running(
                 report_health=lambda request: health_report.answer(
                     request, live.current, recorder.state, uptime_s=parts.state.uptime_s
                 ),
+                show_page=parts.page,
                 catch_up=parts.catch_up,
                 watchers=parts.changes.followers,
                 leaving=shutdown.leaving,

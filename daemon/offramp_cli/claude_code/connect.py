@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from offramp_cli import exit_codes
+from offramp_cli import exit_codes, own_name
 from offramp_cli.claude_code import edit_plan, read_only
 from offramp_core.claude_settings import (
     connection,
@@ -133,7 +133,7 @@ def _if_answered(change: SettingsEdit, setup: ConnectionSetup, *, is_json: bool)
         raise OfframpError(
             said, hint=f"{_CURES[answer]}\n  Nothing was changed. --force connects all the same."
         )
-    click.echo(f"{said}\n  {_CURES[answer]}", err=True)
+    click.echo(own_name.in_hints(f"{said}\n  {_CURES[answer]}"), err=True)
     click.confirm("Connect Claude Code all the same", abort=True, err=True)
     return change
 
@@ -177,7 +177,8 @@ def report(change: SettingsEdit, setup: ConnectionSetup, *, has_backup: bool) ->
     if change.old not in {None, change.new}:
         click.echo(f"  It was {change.old} before.")
     if change.previous is not None:
-        click.echo(f"  offramp disconnect will put {change.previous} back.")
+        words = f"  offramp disconnect will put {change.previous} back."
+        click.echo(own_name.in_hints(words))
     if has_backup:
         click.echo(f"  The file as it was: {change.backup}")
     click.echo(edit_plan.OLD_SESSIONS)

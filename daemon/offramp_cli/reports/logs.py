@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from offramp_cli.options import demo_option
+from offramp_cli.options import WholeNumber, demo_option
 from offramp_cli.reports import log_filters
 from offramp_core.usage import records
 from offramp_core.usage.aggregation import contains_any
@@ -39,7 +39,7 @@ _STATUS_COLOURS = {"success": "green", "error": "red", "cancelled": "yellow"}
 @click.option(
     "-n",
     "count",
-    type=click.IntRange(0, _MOST_COUNT),
+    type=WholeNumber(0, _MOST_COUNT),
     default=_DEFAULT_COUNT,
     show_default=True,
     help="Show so many of the latest requests.",

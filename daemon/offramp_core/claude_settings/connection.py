@@ -18,7 +18,7 @@ from offramp_core import atomic_file
 from offramp_core.claude_settings import backups, custom_headers, editing, status_line, undo_state
 from offramp_core.claude_settings.json_spans import SettingsTextError, line_and_column
 from offramp_core.claude_settings.undo_state import Connection
-from offramp_core.config.values import shown
+from offramp_core.config.values import plain, shown
 from offramp_core.errors import OfframpError
 
 if TYPE_CHECKING:
@@ -71,6 +71,16 @@ class SettingsEdit:
     def is_edit(self) -> bool:
         """Whether the settings file changes."""
         return self.before != self.after
+
+    @property
+    def old_address(self) -> str | None:
+        """The address before, for a program to read: as it stands there, a credential masked."""
+        return _address_in(self.before)
+
+    @property
+    def new_address(self) -> str | None:
+        """The address from now on, likewise."""
+        return _address_in(self.after)
 
     @property
     def previous(self) -> str | None:
@@ -369,6 +379,15 @@ def _shown(found: Part | None) -> str | None:
     if found is None:
         return None
     return shown(found.value) if isinstance(found.value, str) else _NO_TEXT
+
+
+def _address_in(data: bytes | None) -> str | None:
+    """The address in settings that can be read; None where there is none, or it is no text."""
+    try:
+        found = editing.find((data or b"").decode())
+    except SettingsTextError:
+        return None
+    return plain(found.value) if found and isinstance(found.value, str) else None
 
 
 def _keep_backup(change: SettingsEdit) -> bool:

@@ -98,6 +98,11 @@ class StatusLine:
             has_colour=has_colour,
         )
 
+    async def tokens(self) -> Mapping[str | None, int]:
+        """Return this week's tokens by backend, as far as they are known by now."""
+        await self._look()
+        return self._found.tokens
+
     def _quota(self, status: Status, now: datetime, zone: tzinfo) -> tuple[Part, Part] | None:
         plan = windows.find(status.quota, ANTHROPIC)
         if plan is None:
