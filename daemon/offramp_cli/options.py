@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from offramp_core.errors import OfframpError
 from offramp_core.paths import Paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+class WrongArgumentError(OfframpError):
+    """An argument that can't be used; the exit code is that of click's own such errors."""
+
 
 F = TypeVar("F", bound="Callable[..., Any]")
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from offramp_cli import own_name
 from offramp_cli.demo.command import PORT as DEMO_PORT
 from offramp_core.addresses import claude_code_line, client_base_url
 from offramp_core.claude_settings.locations import SettingsLocations

@@ -80,7 +80,11 @@ def command(
                 click.echo(f"Waiting for requests in {folder}.", err=True)
             else:
                 log_filters.explain_empty(paths, settings)
-        printer.print(printer.latest(reader, count))
+        found = printer.latest(reader, count)
+        printer.print(found)
+        is_unmatched = count and not found and not log_filters.is_empty(folder)
+        if is_unmatched and not is_following:
+            click.echo("No request matches.", err=True)
         while is_following:
             printer.print(list(printer.read(reader.read_lines())))
             if _is_output_gone(_POLL_S):

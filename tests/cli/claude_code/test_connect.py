@@ -555,3 +555,15 @@ async def test_settings_that_keep_the_status_line_away_are_named(home: Home) -> 
 async def test_status_line_without_the_option_is_not_set(home: Home) -> None:
     await home.run("connect")
     assert "statusLine" not in home.file.read_text()
+
+
+async def test_addresses_in_json_are_plain_text(home: Home) -> None:
+    home.file.write_text('{"env": {"ANTHROPIC_BASE_URL": "https://me:pw@gw.example.com"}}')
+    planned = json.loads((await home.run("connect", "--force", "--dry-run", "--json")).out)
+    assert planned["new"] == home.url
+    assert planned["old"] == "***@gw.example.com"
+    made = json.loads((await home.run("connect", "--force", "--json")).out)
+    assert (made["new"], made["address"]) == (home.url, home.url)
+    gone = json.loads((await home.run("disconnect", "--json")).out)
+    assert (gone["old"], gone["new"]) == (home.url, "***@gw.example.com")
+    assert "pw" not in json.dumps([planned, made, gone])
