@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from offramp_cli import own_name
 from offramp_core.control.client import ControlClient
 from offramp_core.usage.weeks import system_zone
 from offramp_core.wording import delegation_text as wording
@@ -42,4 +43,4 @@ def local_text(moment: datetime, now: datetime | None = None) -> str:
 def show_notes(answer: CommandAnswer) -> None:
     """Print what the user should know besides, on standard error."""
     for note in answer.notes:
-        click.echo(f"Note: {note}", err=True)
+        click.echo(f"Note: {own_name.in_hints(note)}", err=True)

@@ -7,12 +7,24 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from offramp_core.errors import OfframpError
 from offramp_core.paths import Paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+
+class WrongArgumentError(OfframpError):
+    """An argument that can't be used; the exit code is that of click's own such errors."""
+
+
 F = TypeVar("F", bound="Callable[..., Any]")
+
+
+class WholeNumber(click.IntRange):
+    """A whole number between two others; click would call it an integer range."""
+
+    name = "whole number"
 
 
 def _to_paths(_context: click.Context, _parameter: click.Parameter, value: bool) -> Paths:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+from typing import TYPE_CHECKING
 
 import click
 
+from offramp_cli import own_name
+from offramp_cli.options import WholeNumber
 from offramp_core.config import loader, proxy_variables
 from offramp_core.keys.key_store import service_name
 from offramp_core.keys.system_keyring import SystemKeyring
 from offramp_core.paths import Paths
 
+if TYPE_CHECKING:
+    from offramp_core.config.loader import LoadedSettings
+
 
 @click.command("serve")
-@click.option("--port", type=click.IntRange(1, 65535), help="Listen here instead of the set port.")
+@click.option("--port", type=WholeNumber(1, 65535), help="Listen here instead of the set port.")
 def command(port: int | None) -> None:
     """Run the daemon in the foreground until Ctrl-C.
 
@@ -39,10 +46,17 @@ def command(port: int | None) -> None:
     asyncio.run(
         run.serve(
             paths,
-            load=lambda held: loader.load(paths, {**environ, **held}, from_keyring=keyring.held),
+            load=lambda held: _with_own_name(
+                loader.load(paths, {**environ, **held}, from_keyring=keyring.held)
+            ),
             fingerprint=lambda: loader.fingerprint(paths),
             keyring=keyring,
             listeners=listeners,
             worker_link=worker_link,
         )
     )
+
+
+def _with_own_name(loaded: LoadedSettings) -> LoadedSettings:
+    """The same, with notes that name this program as it can be typed here."""
+    return dataclasses.replace(loaded, notes=tuple(map(own_name.in_hints, loaded.notes)))

@@ -6,7 +6,6 @@ It creates no folder: whoever writes a file makes its parent first.
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,17 +13,16 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
+from offramp_core import control_place
+from offramp_core.control_place import HOME_VARIABLE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-HOME_VARIABLE = "OFFRAMP_HOME"
-"""Environment variable that puts every folder under one root (tests, portable set-ups)."""
+__all__ = ["HOME_VARIABLE", "TRAY_TOLD_FILE", "Paths"]
 
 TRAY_TOLD_FILE = "tray-told"
 """In the runtime folder, which on Linux lasts as long as the session; on macOS it stays."""
-
-_SOCKET_PATH_BYTES = 100
-"""The longest path that a Unix socket has on every system (macOS: 104 bytes with its end)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,16 +52,17 @@ class Paths:
         home = environ.get(HOME_VARIABLE)
         if home:
             root = Path(home).expanduser()
-            return cls.under(root / "demo" if is_demo else root)
-        name = "offramp-demo" if is_demo else "offramp"
+            return cls.under(root / control_place.DEMO_FOLDER if is_demo else root)
+        name = control_place.app_name(is_demo=is_demo)
         folders = platformdirs.PlatformDirs(name, appauthor=False)
-        # launchd knows no session's folder: a shell that sets one would look in another place.
-        session = None if platform == "darwin" else environ.get("XDG_RUNTIME_DIR")
+        data_dir = folders.user_data_path
         return cls(
             config_dir=folders.user_config_path,
-            data_dir=folders.user_data_path,
+            data_dir=data_dir,
             diagnostics_dir=folders.user_log_path,
-            runtime_dir=_runtime_dir(session, name, folders.user_data_path),
+            runtime_dir=Path(
+                control_place.runtime_dir(environ, name, os.fspath(data_dir), platform)
+            ),
             cache_dir=folders.user_cache_path,
         )
 
@@ -174,7 +173,7 @@ class Paths:
 
         Below a folder whose path is too long for a socket, a short one in `/tmp` stands for it.
         """
-        return _short(self.runtime_dir / "control.sock")
+        return _short(self.runtime_dir / control_place.CONTROL_SOCKET)
 
     @property
     def charts_socket(self) -> Path:
@@ -193,28 +192,4 @@ class Paths:
 
 
 def _short(socket: Path) -> Path:
-    name = os.fsencode(socket)
-    if len(name) <= _SOCKET_PATH_BYTES:
-        return socket
-    import hashlib  # loads OpenSSL, which is most of a small command's start
-
-    digest = hashlib.sha256(name).hexdigest()[:16]
-    return Path("/tmp") / f"offramp-{os.geteuid()}" / f"{digest}.sock"
-
-
-def _runtime_dir(session: str | None, name: str, data_dir: Path) -> Path:
-    """Below the session's private folder if there is a good one, else below our own data.
-
-    Never below a shared one such as /tmp, where another user could stand in the way.
-    """
-    try:
-        found = os.stat(session) if session else None  # noqa: PTH116 - may be no path at all
-    except (OSError, ValueError):
-        found = None
-    is_private = (
-        found is not None
-        and stat.S_ISDIR(found.st_mode)
-        and found.st_uid == os.geteuid()
-        and not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
-    )
-    return Path(session) / name if session and is_private else data_dir / "run"
+    return Path(control_place.short(os.fspath(socket)))

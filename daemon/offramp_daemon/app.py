@@ -20,13 +20,14 @@ from offramp_core.usage.weeks import system_zone
 from offramp_daemon.autopilot.lessons import FinishedRequest, PlanFigures
 from offramp_daemon.autopilot.pilot import Pilot
 from offramp_daemon.clock import Clock, utc_now
-from offramp_daemon.control import health_report
+from offramp_daemon.control import health_report, local_page
 from offramp_daemon.control.announcer import Announcer
 from offramp_daemon.control.change_signal import ChangeSignal
 from offramp_daemon.control.daemon_state import DaemonState
 from offramp_daemon.control.key_watch import KeyWatch
 from offramp_daemon.control.pause_keeper import PauseKeeper
 from offramp_daemon.control.server import ControlServer
+from offramp_daemon.control.status_line import StatusLine
 from offramp_daemon.proxy.entry import RequestEntry
 from offramp_daemon.proxy.failover import SharedState
 from offramp_daemon.proxy.forwarder import Forwarder
@@ -37,6 +38,7 @@ from offramp_daemon.quota.poller import QuotaPoller, pollers_for, run_all
 from offramp_daemon.quota.tracker import QuotaTracker
 from offramp_daemon.recording.console_line import console_line
 from offramp_daemon.recording.event_log import event_log
+from offramp_daemon.recording.last_served import LastServed
 from offramp_daemon.recording.request_log import Recorder, folder_problem
 from offramp_daemon.resilience.backend_health import BackendHealth, stand_in_for
 from offramp_daemon.routing.affinity import ConversationAffinity
@@ -89,6 +91,8 @@ class Parts:
     files: BackgroundWriter
     """The thread that events, the quota's history and its state share."""
     recorder: Recorder
+    served: LastServed
+    status_line: StatusLine
     delegation: Delegation
     pauses: PauseKeeper
     keys: KeyWatch
@@ -127,6 +131,12 @@ class Parts:
         if is_news:
             self.announcer.announce_client(self.client.problem)
 
+    async def page(self) -> web.Response:
+        """Make the page for a browser."""
+        tokens = await self.status_line.tokens()
+        status = self.state.status(in_flight=0, records=self.recorder.state)
+        return local_page.answer(status, tokens, self.clock(), self.announcer.zone)
+
     def close(self) -> None:
         """Write down that the daemon ends. Blocks, for seconds at most."""
         self.announcer.announce(state_events.STOPPED, pid=os.getpid())
@@ -148,6 +158,7 @@ class Parts:
             return
         record = exchange.record()
         self.recorder.record(record)
+        self.served.note(record)
         self.pilot.lessons.put_nowait(FinishedRequest(self.clock(), record, exchange.conversation))
         self.console.request(console_line(exchange, outcome))
 
@@ -197,6 +208,7 @@ def compose(
         is_bypassed=lambda name, model: health.is_bypassed(name, model, live.current),
     )
     client = ClientWatch(paths.claude_code_file, lambda: live.current, address)
+    served = LastServed()
     fallback_file = FallbackFile(paths.model_fallbacks_file, files, changes.notify)
     fallbacks = ModelFallbacks(clock=clock, on_change=fallback_file.put)
     parts = Parts(
@@ -206,6 +218,15 @@ def compose(
         announcer=announcer,
         files=files,
         recorder=Recorder(folder, on_change=changes.notify_from_thread),
+        served=served,
+        status_line=StatusLine(
+            served,
+            live,
+            folder=folder,
+            quota_file=paths.quota_file,
+            zone=lambda: announcer.zone,
+            clock=clock,
+        ),
         delegation=delegation,
         pauses=PauseKeeper(
             paths.delegation_file,
@@ -298,6 +319,7 @@ async def _serve_until_shutdown(
         status=lambda: parts.state.status(
             in_flight=server.in_flight.count, records=parts.recorder.state
         ),
+        status_line=parts.status_line,
         say=parts.console.say,
         restart=worker_link.restart if worker_link.has_supervisor else None,
         redactor=redactor,
@@ -354,6 +376,7 @@ async def _running(
                 report_health=lambda request: health_report.answer(
                     request, live.current, recorder.state, uptime_s=parts.state.uptime_s
                 ),
+                show_page=parts.page,
                 catch_up=parts.catch_up,
                 watchers=parts.changes.followers,
                 leaving=shutdown.leaving,

@@ -6,7 +6,9 @@ works as well.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import importlib.util
 import os
 import re
 import sys
@@ -19,7 +21,7 @@ from offramp_core.errors import OfframpError
 from offramp_core.paths import Paths
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from types import ModuleType
 
 _SIZE = re.compile(r"(\d{3,5})x(\d{3,5})")
@@ -100,6 +102,7 @@ def command(
         size=QSize(*size),
         page=_PAGES.index(page or "overview"),
     )
+    click.echo(f"The charts are in {file}.")
 
 
 def require_display(title: str, hint: str) -> None:
@@ -135,8 +138,16 @@ def import_app() -> ModuleType:
     Raises:
         OfframpError: Qt, or a library that it needs, is not there.
     """
-    try:
+    with _explained():
         from offramp_dashboard import app
+    return app
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Say what to do about a library that is not there."""
+    try:
+        yield
     except ModuleNotFoundError as error:
         raise OfframpError(
             f"The charts need {error.name}, which is not installed.",
@@ -144,7 +155,21 @@ def import_app() -> ModuleType:
         ) from error
     except ImportError as error:  # a shared library that Qt needs, named in the text
         raise OfframpError(f"Qt can't be loaded: {error}.", hint=_library_hint()) from error
-    return app
+
+
+def check_libraries() -> None:
+    """Load the parts of Qt that the window needs, and see whether the others are there.
+
+    Raises:
+        OfframpError: something is missing; the same as opening the window says.
+    """
+    with _explained():
+        importlib.import_module("PySide6.QtWidgets")
+        for name in ("genai_prices", "numpy", "pyqtgraph"):
+            if importlib.util.find_spec(name) is None:
+                raise ModuleNotFoundError(name=name)
+    if _has_display(os.environ):
+        _check_x11(os.environ)
 
 
 def _has_display(environ: Mapping[str, str]) -> bool:

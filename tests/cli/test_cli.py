@@ -33,6 +33,7 @@ COMMANDS = (
     "serve",
     "stats",
     "status",
+    "statusline",
     "version",
 )
 
@@ -110,6 +111,7 @@ async def test_completion_names_the_commands_and_their_options(tmp_path):
         "start",
         "stats",
         "status",
+        "statusline",
         "stop",
     ]
     assert "--port" in await complete("offramp serve --", 2)

@@ -99,6 +99,7 @@ async def test_without_readable_settings_only_this_machine_is_served(remote, sta
         None,
         live=Unreadable(Settings()),
         report_health=lambda _request: web.Response(),
+        show_page=None,
         catch_up=None,
         watchers=(),
         leaving=asyncio.Event(),

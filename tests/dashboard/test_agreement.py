@@ -20,6 +20,7 @@ from offramp_core.quota import forecast, history_log
 from offramp_core.quota.windows import PlanQuota, QuotaWindow
 from offramp_core.settings import TraySettings
 from offramp_core.usage.measure import Measure
+from offramp_core.usage.week_log import WeekLog
 from offramp_core.usage.weeks import Span, WeekBoundary
 from offramp_core.wording import quota_text
 from offramp_core.wording.formatting import format_percent
@@ -40,7 +41,6 @@ from offramp_dashboard.views import pages
 from offramp_tray.state import tray_state
 from offramp_tray.state.quota_log import QuotaLog
 from offramp_tray.state.tray_state import Presence, TrayState
-from offramp_tray.state.week_totals import WeekLog
 from offramp_tray.view import menu, wording
 
 if TYPE_CHECKING:

@@ -107,6 +107,22 @@ class ClaudeCode:
             stderr=asyncio.subprocess.PIPE,
         )
 
+    async def start_on_terminal(
+        self, terminal: int, model: str, *options: str
+    ) -> asyncio.subprocess.Process:
+        """Start it for a person, on the terminal of this descriptor."""
+        return await asyncio.create_subprocess_exec(
+            str(FOLDER / self.version / "claude"),
+            f"--model={model}",
+            *options,
+            cwd=self.project,
+            env=self._environment(),
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            start_new_session=True,
+        )
+
     def _environment(self) -> dict[str, str]:
         return {
             "PATH": os.environ["PATH"],

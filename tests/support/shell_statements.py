@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from offramp_cli import command_line
+from offramp_cli.program import command_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,8 +19,9 @@ from offramp_core.control.api import (
 from offramp_core.quota.windows import QuotaWindow
 from offramp_core.settings import default_routes
 from offramp_core.usage.aggregation import Counts, Totals
+from offramp_core.usage.week_log import WeekTotals
 from offramp_core.usage.weeks import WeekBoundary
-from offramp_tray.state.tray_state import Presence, TrayState, WeekTotals
+from offramp_tray.state.tray_state import Presence, TrayState
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from offramp_core.control.client import ControlClient
 from offramp_core.errors import OfframpError
+from offramp_core.usage.week_log import WeekLog
 from offramp_tray.actions import Actions
 from offramp_tray.choices import Choices
 from offramp_tray.desktop_actions import Desktop
@@ -27,7 +28,7 @@ from offramp_tray.state.preferences import Preferences
 from offramp_tray.state.quota_log import QuotaLog
 from offramp_tray.state.said_notifications import SaidNotifications
 from offramp_tray.state.tray_state import Presence, TrayState
-from offramp_tray.state.week_totals import WeekFollower, WeekLog
+from offramp_tray.state.week_totals import WeekFollower
 from offramp_tray.store import Store
 
 if TYPE_CHECKING:

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import dataclasses
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from offramp_cli import exit_codes
+from offramp_cli import exit_codes, own_name
 from offramp_cli.claude_code import edit_plan, read_only
-from offramp_core.claude_settings import connection, model_names, scopes, warnings
+from offramp_core.claude_settings import (
+    connection,
+    model_names,
+    scopes,
+    status_line,
+    warnings,
+)
 from offramp_core.claude_settings.connection import ConnectOutcome, SettingsEdit
 from offramp_core.claude_settings.custom_headers import HEADERS, TOKEN_HEADER
 from offramp_core.claude_settings.editing import BASE_URL
 from offramp_core.control import health_check
 from offramp_core.errors import OfframpError
+from offramp_core.login_item import executables
 
 if TYPE_CHECKING:
     from offramp_cli.claude_code.edit_plan import ConnectionSetup
 
 _UNANSWERED = {
-    "none": "Nothing answers at {url} yet, and until it does Claude Code can't work. Start the "
-    "daemon: offramp start, or offramp serve",
-    "other": "Something answers at {url}, but it is not Offramp, or it refuses this request. "
-    "To see which: offramp doctor",
+    "none": "Nothing answers at {url} yet, and until it does Claude Code can't work.",
+    "other": "Something answers at {url}, but it is not Offramp, or it refuses this request.",
+}
+_CURES = {
+    "none": "Start the daemon: offramp start, or offramp serve",
+    "other": "To see which: offramp doctor",
 }
 
 
@@ -30,11 +42,20 @@ _UNANSWERED = {
 @click.option(
     "--force",
     is_flag=True,
-    help="Replace an address that is not Offramp's; disconnect restores it.",
+    help="Replace an address that is not Offramp's (disconnect restores it), and connect though "
+    "nobody answers.",
+)
+@click.option(
+    "--statusline",
+    "has_status_line",
+    is_flag=True,
+    help="Show who served you in Claude Code's status line too, if it has none.",
 )
 @edit_plan.output_options
 @click.pass_context
-def command(context: click.Context, force: bool, is_dry: bool, is_json: bool) -> None:
+def command(
+    context: click.Context, force: bool, has_status_line: bool, is_dry: bool, is_json: bool
+) -> None:
     """Point Claude Code at Offramp.
 
     Puts ANTHROPIC_BASE_URL into the env block of Claude Code's settings.json (below
@@ -51,6 +72,7 @@ def command(context: click.Context, force: bool, is_dry: bool, is_json: bool) ->
         is_own=setup.is_own,
         force=force,
         token=setup.settings.client_token,
+        status_command=_status_command(setup) if has_status_line else None,
     )
     is_foreign = change.outcome is ConnectOutcome.FOREIGN
     if is_foreign and not is_json:
@@ -58,13 +80,18 @@ def command(context: click.Context, force: bool, is_dry: bool, is_json: bool) ->
     if not read_only.can_apply(change):
         read_only.report(change, setup, is_json=is_json)
         return
+    if not (is_dry or force or is_foreign):
+        change = _if_answered(change, setup, is_json=is_json)
+    is_refused = change.outcome in {ConnectOutcome.FOREIGN, ConnectOutcome.UNANSWERED}
     has_backup = False
-    if not is_dry and not is_foreign:
+    if not is_dry and not is_refused:
         has_backup = connection.apply(change, setup.memory_file)
     found = edit_warnings(change, setup)
+    if has_status_line:
+        found += _status_warnings(change, setup)
     if is_json:
         edit_plan.print_json(change, setup, found, is_dry=is_dry, has_backup=has_backup)
-        context.exit(exit_codes.FAILURE if is_foreign else 0)
+        context.exit(exit_codes.FAILURE if is_refused else 0)
     if is_dry:
         click.echo(edit_plan.difference_of(change), nl=False)
     if is_dry and change.is_edit:
@@ -81,6 +108,59 @@ def _foreign_value(change: SettingsEdit) -> OfframpError:
     )
 
 
+def _if_answered(change: SettingsEdit, setup: ConnectionSetup, *, is_json: bool) -> SettingsEdit:
+    """Return `change` if Offramp answers at the new address, or the user wants it all the same.
+
+    Raises:
+        OfframpError: nobody answers, and there is no terminal to ask at.
+        click.Abort: the user does not want it.
+    """
+    if change.old == change.new:
+        return change
+    answer = _who_answers(setup)
+    if answer == "offramp":
+        return change
+    said = _UNANSWERED[answer].format(url=setup.url)
+    if is_json:
+        return dataclasses.replace(
+            change,
+            outcome=ConnectOutcome.UNANSWERED,
+            after=change.before,
+            new=change.old,
+            connection=change.recalled,
+        )
+    if not sys.stdin.isatty():
+        raise OfframpError(
+            said, hint=f"{_CURES[answer]}\n  Nothing was changed. --force connects all the same."
+        )
+    click.echo(own_name.in_hints(f"{said}\n  {_CURES[answer]}"), err=True)
+    click.confirm("Connect Claude Code all the same", abort=True, err=True)
+    return change
+
+
+def _who_answers(setup: ConnectionSetup) -> health_check.Answer:
+    """Who answers at the address, as far as Claude Code is concerned: it has the token, if any."""
+    has_token = setup.settings.client_token is not None
+    return health_check.who_answers(setup.url, has_token=has_token)
+
+
+def _status_command(setup: ConnectionSetup) -> str:
+    program = executables.find(setup.environ, Path.home()).command_line
+    return status_line.command_for(program, setup.environ)
+
+
+def _status_warnings(change: SettingsEdit, setup: ConnectionSetup) -> list[str]:
+    """List what keeps the status line from being shown."""
+    text = (change.after or b"").decode()
+    found = list(status_line.warnings(setup.places, text))
+    if not change.shows_status and status_line.is_set(text):
+        found.append(
+            f"{change.file} sets another {status_line.KEY}, which stays. To show Offramp's line "
+            "too, have your own command run offramp statusline, with the same standard input."
+        )
+    return found
+
+
 def report(change: SettingsEdit, setup: ConnectionSetup, *, has_backup: bool) -> None:
     """Say what connecting did."""
     place = f"  {change.file}, line {change.line}: {BASE_URL} in env"
@@ -92,10 +172,13 @@ def report(change: SettingsEdit, setup: ConnectionSetup, *, has_backup: bool) ->
         click.echo(f"  It sends your client_token, as {TOKEN_HEADER} in {HEADERS}.")
     elif change.drops_token:
         click.echo(f"  It sends no client_token any more: {TOKEN_HEADER} taken out of {HEADERS}.")
+    if change.shows_status:
+        click.echo("  Its status line shows who served you.")
     if change.old not in {None, change.new}:
         click.echo(f"  It was {change.old} before.")
     if change.previous is not None:
-        click.echo(f"  offramp disconnect will put {change.previous} back.")
+        words = f"  offramp disconnect will put {change.previous} back."
+        click.echo(own_name.in_hints(words))
     if has_backup:
         click.echo(f"  The file as it was: {change.backup}")
     click.echo(edit_plan.OLD_SESSIONS)
@@ -116,5 +199,5 @@ def edit_warnings(change: SettingsEdit, setup: ConnectionSetup) -> list[str]:
         return [*found, *warnings.of_token(setup.places, setup.environ, token)]
     answer = health_check.who_answers(setup.url)
     if answer != "offramp":
-        found.append(_UNANSWERED[answer].format(url=setup.url))
+        found.append(f"{_UNANSWERED[answer].format(url=setup.url)} {_CURES[answer]}")
     return found

@@ -7,7 +7,7 @@ from typing import assert_never
 import click
 
 from offramp_cli.claude_code import edit_plan, read_only
-from offramp_core.claude_settings import connection, warnings
+from offramp_core.claude_settings import connection, status_line, warnings
 from offramp_core.claude_settings.connection import ConnectOutcome, SettingsEdit
 from offramp_core.claude_settings.custom_headers import HEADERS, TOKEN_HEADER
 from offramp_core.claude_settings.editing import BASE_URL
@@ -52,6 +52,8 @@ def report(change: SettingsEdit, *, dropped_backup: bool) -> None:
     click.echo("\n".join(_sentences(change)))
     if change.drops_token and change.after is not None:
         click.echo(f"  {change.file}: {TOKEN_HEADER} taken out of {HEADERS}.")
+    if change.drops_status:
+        click.echo(f"  {change.file}: {status_line.KEY} taken out.")
     if dropped_backup:
         click.echo("  The file is as it was before connect; its backup was removed.")
     for path in change.standing_backups:
@@ -90,7 +92,12 @@ def _sentences(change: SettingsEdit) -> list[str]:
                 f"  {file} sets no {BASE_URL}{gone}.",
                 *_before(change),
             ]
-        case ConnectOutcome.CONNECTED | ConnectOutcome.ALREADY_CONNECTED | ConnectOutcome.FOREIGN:
+        case (
+            ConnectOutcome.CONNECTED
+            | ConnectOutcome.ALREADY_CONNECTED
+            | ConnectOutcome.FOREIGN
+            | ConnectOutcome.UNANSWERED
+        ):
             raise AssertionError(change.outcome)
         case _:
             assert_never(change.outcome)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from offramp_cli import own_name
 from offramp_core.addresses import client_base_url, leads_here
 from offramp_core.claude_settings import masked_diff
 from offramp_core.claude_settings.custom_headers import HEADERS, TOKEN_HEADER
@@ -101,8 +102,9 @@ def print_json(
         "file": os.fspath(change.file),
         "line": change.line,
         "address": setup.url,
-        "old": change.old,
-        "new": change.new,
+        "old": change.old_address,
+        "new": change.new_address,
+        "status_line": change.shows_status,
         "backup": os.fspath(change.backup) if has_backup else None,
         "diff": difference_of(change) if is_dry else None,
         "warnings": list(warnings),
@@ -113,7 +115,7 @@ def print_json(
 def print_warnings(warnings: Sequence[str]) -> None:
     """Print them on standard error."""
     for warning in warnings:
-        click.echo(f"Warning: {warning}", err=True)
+        click.echo(f"Warning: {own_name.in_hints(warning)}", err=True)
 
 
 def difference_of(change: SettingsEdit) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from offramp_cli import own_name
 from offramp_cli.options import demo_option
 from offramp_cli.reports import log_filters
 from offramp_core.config.loader import ConfigError, LoadedSettings
@@ -135,7 +136,7 @@ def _with_learnt_week(loaded: LoadedSettings, paths: Paths) -> LoadedSettings:
 
 def _print_notes(loaded: LoadedSettings) -> None:
     for note in loaded.notes:
-        click.echo(f"Note: {note}", err=True)
+        click.echo(f"Note: {own_name.in_hints(note)}", err=True)
 
 
 def shown_values(loaded: LoadedSettings, paths: Paths) -> dict[str, object]:

@@ -47,8 +47,8 @@ def command() -> None:
 
 @command.command("set")
 @_backend_argument
-@click.option("--file", "place", flag_value="file", help="Into the file keys.json (mode 0600).")
-@click.option("--keyring", "place", flag_value="keyring", help="Into the system keyring or not.")
+@click.option("--file", "in_file", is_flag=True, help="Into the file keys.json (mode 0600).")
+@click.option("--keyring", "in_keyring", is_flag=True, help="Into the system keyring or not.")
 @click.option(
     "--check/--no-check",
     "is_checked",
@@ -57,13 +57,18 @@ def command() -> None:
     help="Ask the backend first whether it takes the key.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def _set(names: tuple[str, ...], place: KeyPlace | None, is_checked: bool, as_json: bool) -> None:
+def _set(
+    names: tuple[str, ...], in_file: bool, in_keyring: bool, is_checked: bool, as_json: bool
+) -> None:
     """Store the key of BACKEND (zai, unless you name another).
 
     The key is typed at a prompt that does not show it, or piped in. It goes into the system keyring
     where one works, else into a file that you alone can read. A key that the backend refuses is not
     stored; the check costs nothing.
     """
+    if in_file and in_keyring:
+        raise click.UsageError("--file and --keyring can't be combined: choose one.")
+    place: KeyPlace | None = "file" if in_file else "keyring" if in_keyring else None
     paths = Paths.for_user(os.environ)
     loaded = key_sources.load(paths)
     backend = key_sources.backend_named(_one_name(names), loaded)

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from offramp_cli.options import WrongArgumentError
 from offramp_core.config import loader, proxy_variables, values
 from offramp_core.config.stored_keys import FROM_KEY_FILE, FROM_KEYRING
 from offramp_core.errors import OfframpError
@@ -53,19 +54,19 @@ def backend_named(name: str, loaded: LoadedSettings) -> Backend:
     """Find the backend of that name, which takes a key.
 
     Raises:
-        OfframpError: there is none, or it gets the client's own credentials.
+        WrongArgumentError: there is none, or it gets the client's own credentials.
     """
     with_key = [each for each in loaded.settings.backends if takes_key(each)]
     for backend in loaded.settings.backends:
         if backend.name == name and takes_key(backend):
             return backend
         if backend.name == name:
-            raise OfframpError(
+            raise WrongArgumentError(
                 f"{name} gets the credentials that Claude Code sends: it has no key here.",
                 hint=f"A key can be stored for {_listed(with_key)}.",
             )
     # Masked where it looks like a key: one may have been given in the name's place.
-    raise OfframpError(
+    raise WrongArgumentError(
         f"{values.shown(name)} is no backend.",
         hint=f"A key can be stored for {_listed(with_key)}. It is typed at the prompt or piped in, "
         "never an argument, which others could see and the shell keeps in its history.",

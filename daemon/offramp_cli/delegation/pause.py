@@ -12,6 +12,7 @@ from offramp_cli.daemon_client import client_for, delegation_text, show_notes
 from offramp_cli.delegation import time_parser
 from offramp_cli.options import demo_option
 from offramp_cli.reports import log_filters
+from offramp_core.control import api
 from offramp_core.usage.weeks import system_zone
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def _end(length: str | None, moment: str | None, now: datetime) -> datetime | No
     """When the pause ends by either option; None without one."""
     if length is not None:
         try:
-            return now + time_parser.length(length)
+            return _within_a_year(now + time_parser.length(length), now, length, "--for")
         except (ValueError, OverflowError) as error:
             raise click.BadParameter(
                 f"{length!r} is no length of time. Give 1h, 90m, 1h30m or 2d.", param_hint="--for"
@@ -62,6 +63,16 @@ def _end(length: str | None, moment: str | None, now: datetime) -> datetime | No
         ) from error
     if until <= now:
         raise click.BadParameter(f"{moment!r} is over already.", param_hint="--until")
+    return _within_a_year(until, now, moment, "--until")
+
+
+def _within_a_year(until: datetime, now: datetime, given: str, option: str) -> datetime:
+    if until - now > api.LONGEST_PAUSE:
+        raise click.BadParameter(
+            f"{given!r} is more than a year away, and a pause lasts at most one. Leave the option "
+            "out to pause until offramp resume.",
+            param_hint=option,
+        )
     return until
 
 

@@ -6,6 +6,7 @@ import os
 
 import click
 
+from offramp_cli.options import WholeNumber
 from offramp_core.paths import Paths
 
 PORT = 3101
@@ -13,7 +14,7 @@ PORT = 3101
 
 @click.command("demo")
 @click.option(
-    "--port", type=click.IntRange(1, 65535), default=PORT, show_default=True, help="Listen here."
+    "--port", type=WholeNumber(1, 65535), default=PORT, show_default=True, help="Listen here."
 )
 @click.option(
     "--traffic/--no-traffic",

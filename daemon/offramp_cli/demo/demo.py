@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from offramp_cli import own_name
 from offramp_cli.demo import sample_quota, sample_traffic
 from offramp_core.config import loader
 from offramp_core.errors import OfframpError
@@ -121,7 +122,7 @@ def _load(paths: Paths, port: int, addresses: dict[str, str]) -> LoadedSettings:
         loaded.settings, port=port, log_dir=paths.log_dir, backends=backends, routes=routes
     )
     notes = (
-        "Demo: both services are simulated. Its numbers: offramp stats --demo",
+        own_name.in_hints("Demo: both services are simulated. Its numbers: offramp stats --demo"),
         f"Simulated Claude: {addresses[ANTHROPIC]}; Z.ai: {addresses[DELEGATE.name]}",
     )
     return dataclasses.replace(loaded, settings=settings, notes=(*notes, *loaded.notes))

@@ -37,6 +37,8 @@ _CONNECT_S = 5.0
 _SILENCE_S = 60.0
 _ERROR_STATUS = 400
 _PIECES_BEFORE_CANCEL = 12
+_QUICK_ROUNDS = 2
+_SLOWEST = 48
 
 _PROMPTS = {
     OPUS: (
@@ -95,6 +97,15 @@ async def play(
             playing.cancel()
 
 
+def slowness(rounds: int) -> int:
+    """How many times longer the pauses are once all scenes have been played so often.
+
+    Somebody who has just started the demo should see it move. One who leaves it running should not
+    find that today's requests outnumber those of the whole invented week before.
+    """
+    return min(1 << max(0, rounds - _QUICK_ROUNDS), _SLOWEST)
+
+
 class Player:
     """Plays one scene after another: a conversation, a tool loop, a cancel and so on."""
 
@@ -113,6 +124,7 @@ class Player:
         self._pace_s = pace_s
         self._haste = haste
         self._dice = dice
+        self._slowness = 1
         self._session_id = str(uuid.uuid4())
 
     async def run(self) -> None:
@@ -130,7 +142,8 @@ class Player:
             lambda: self._converse((OPUS, SONNET, HAIKU)),
             self._meet_fault,
         )
-        for scene in itertools.cycle(scenes):
+        for number, scene in enumerate(itertools.cycle(scenes)):
+            self._slowness = slowness(number // len(scenes))
             try:
                 await scene()
             except (RequestFailedError, UpstreamError, OSError, ValueError, LookupError, TypeError):
@@ -251,7 +264,7 @@ class Player:
         return {"role": "user", "content": [{"type": "text", "text": text} for text in texts]}
 
     async def _pause(self) -> None:
-        await asyncio.sleep(self._pace_s * self._dice.uniform(0.5, 1.5))
+        await asyncio.sleep(self._pace_s * self._slowness * self._dice.uniform(0.5, 1.5))
 
 
 @dataclass(slots=True)

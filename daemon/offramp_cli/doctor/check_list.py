@@ -210,7 +210,9 @@ def _record_checks(context: DoctorContext) -> dict[str, Run]:
 def _desktop_checks(context: DoctorContext) -> dict[str, Run]:
     return {
         "tray": lambda: check_desktop.judge(check_desktop.look(context)),
-        "charts": lambda: check_desktop.judge_charts(check_desktop.look_for_charts()),
+        "charts": lambda: check_desktop.judge_charts(
+            check_desktop.look_for_charts(context.environ)
+        ),
     }
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from offramp_cli import exit_codes
+from offramp_cli import exit_codes, own_name
 from offramp_cli.doctor import (
     check_list,
     context,
@@ -109,7 +109,9 @@ def _print(findings: Sequence[Finding], home: Path) -> None:
     is_plain = "NO_COLOR" in os.environ
     for severity, text in report.lines(findings, width=width, home=home):
         if severity is None or is_plain:
-            click.echo(text)
+            click.echo(own_name.in_hints(text))
         else:
             word = severity.value
-            click.echo(text.replace(word, click.style(word, fg=_COLOURS[severity]), 1))
+            click.echo(
+                own_name.in_hints(text).replace(word, click.style(word, fg=_COLOURS[severity]), 1)
+            )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from offramp_cli import own_name
 from offramp_cli.demo.command import PORT as DEMO_PORT
 from offramp_core.addresses import claude_code_line, client_base_url
 from offramp_core.claude_settings.locations import SettingsLocations
@@ -146,13 +147,13 @@ def explain_empty(paths: Paths, settings: Settings) -> None:
     """Print that there is nothing yet, and what to do about it."""
     click.echo(f"No requests recorded yet in {log_folder(paths, settings)}.")
     if _is_demo(paths):
-        click.echo(f"Run `offramp demo` (port {DEMO_PORT}).")
+        click.echo(own_name.in_hints(f"Run `offramp demo` (port {DEMO_PORT})."))
         return
-    click.echo("Run `offramp serve` and point Claude Code at it:")
+    click.echo(own_name.in_hints("Run `offramp serve` and point Claude Code at it:"))
     url = client_base_url(host=settings.host, port=settings.port)
     has_token = settings.client_token is not None
     click.echo(f"  {claude_code_line(url, has_token=has_token)}")
-    click.echo("or try `offramp demo`, which needs no key.")
+    click.echo(own_name.in_hints("or try `offramp demo`, which needs no key."))
 
 
 def mention_skipped(count: int) -> None:

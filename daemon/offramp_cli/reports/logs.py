@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from offramp_cli.options import demo_option
+from offramp_cli.options import WholeNumber, demo_option
 from offramp_cli.reports import log_filters
 from offramp_core.usage import records
 from offramp_core.usage.aggregation import contains_any
@@ -39,7 +39,7 @@ _STATUS_COLOURS = {"success": "green", "error": "red", "cancelled": "yellow"}
 @click.option(
     "-n",
     "count",
-    type=click.IntRange(0, _MOST_COUNT),
+    type=WholeNumber(0, _MOST_COUNT),
     default=_DEFAULT_COUNT,
     show_default=True,
     help="Show so many of the latest requests.",
@@ -80,7 +80,11 @@ def command(
                 click.echo(f"Waiting for requests in {folder}.", err=True)
             else:
                 log_filters.explain_empty(paths, settings)
-        printer.print(printer.latest(reader, count))
+        found = printer.latest(reader, count)
+        printer.print(found)
+        is_unmatched = count and not found and not log_filters.is_empty(folder)
+        if is_unmatched and not is_following:
+            click.echo("No request matches.", err=True)
         while is_following:
             printer.print(list(printer.read(reader.read_lines())))
             if _is_output_gone(_POLL_S):

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from offramp_cli.options import demo_option
+from offramp_cli.options import WholeNumber, demo_option
 from offramp_cli.reports import log_filters
 from offramp_cli.reports.counts import counts_of, iso
 from offramp_core.usage.log_reader import LogReader
@@ -57,7 +57,7 @@ class SessionReport:
 @click.option(
     "-n",
     "count",
-    type=click.IntRange(1),
+    type=WholeNumber(1),
     default=_DEFAULT_COUNT,
     show_default=True,
     help="Show so many of the latest sessions.",

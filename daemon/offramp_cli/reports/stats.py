@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from offramp_cli.options import demo_option
+from offramp_cli.options import WholeNumber, demo_option
 from offramp_cli.reports import breakdown, log_filters, stats_report
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _MOST_WEEKS = 1000
 @click.option(
     "--weeks",
     "week_count",
-    type=click.IntRange(1, _MOST_WEEKS),
+    type=WholeNumber(1, _MOST_WEEKS),
     help=f"Show so many weeks, this one included.  [default: {_DEFAULT_WEEKS}]",
 )
 @click.option("--all", "is_all", is_flag=True, help="Show every week that has requests.")

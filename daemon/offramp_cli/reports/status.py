@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from offramp_cli import exit_codes
+from offramp_cli import exit_codes, own_name
 from offramp_cli.daemon_client import client_for, delegation_text, key_text, local_text
 from offramp_cli.options import demo_option
 from offramp_cli.reports import log_filters
@@ -54,7 +54,7 @@ def command(paths: Paths, as_json: bool) -> None:
     item = service_status.state_here()[1]
     now = datetime.now(UTC)
     found = rows(status, now, _past_uses(paths, now))
-    click.echo(screen((*found, ("login item", item))))
+    click.echo(own_name.in_hints(screen((*found, ("login item", item)))))
 
 
 def _past_uses(paths: Paths, now: datetime) -> dict[tuple[str, str], PastUse]:
@@ -78,7 +78,7 @@ def _print_not_running(error: OfframpError, known: tuple[PlanQuota, ...], *, as_
     state, text = service_status.state_here()
     has_item = state is not None and state.is_installed
     without_item = "Start it: offramp serve; to have it run from login on: offramp install"
-    click.echo(f"  {'Start it: offramp start' if has_item else without_item}")
+    click.echo(f"  {own_name.in_hints('Start it: offramp start' if has_item else without_item)}")
     click.echo(f"  Login item: {text}")
     for plan in plans:
         for line in _plan_lines(plan.backend, plan, datetime.now(UTC), is_live=False):
@@ -137,6 +137,7 @@ def rows(
             f"{records.written} written, {records.waiting} waiting, {records.lost} lost",
         ),
         ("settings", status.settings_file),
+        *_waiting_rows(status),
     ]
     if status.settings_problem:
         found.append(("trouble", f"The settings can't be used: {status.settings_problem}"))
@@ -144,6 +145,14 @@ def rows(
         found.append(("trouble", f"Records can't be written: {records.last_error}"))
     found += [("warning", printable(text)) for text in status.warnings]
     return found
+
+
+def _waiting_rows(status: Status) -> list[tuple[str, str]]:
+    """What the settings say and the daemon can't take before its next start."""
+    if not status.after_restart:
+        return []
+    names = ", ".join(map(printable, status.after_restart))
+    return [("", f"waiting for a restart: {names} (offramp restart)")]
 
 
 def _key_rows(status: Status) -> list[tuple[str, str]]:

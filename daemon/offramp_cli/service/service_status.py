@@ -34,6 +34,11 @@ PATIENCE_S = 45.0
 _POLL_S = 0.05
 
 NOT_INSTALLED = "No login item is installed, so there is nothing to {verb}."
+_IN_TERMINAL = {
+    "start": "Nothing has to be started. To have it run from login on: offramp install",
+    "stop": "To stop it, press Ctrl-C in that terminal.",
+    "restart": "Press Ctrl-C in that terminal, then start it there again: offramp serve",
+}
 _HINT_INSTALL = "offramp install makes one; offramp serve runs the daemon in a terminal."
 
 
@@ -104,11 +109,31 @@ def installed_manager(verb: str) -> tuple[LoginItemManager, LoginItemState]:
         NoServiceManagerError: there is no service manager.
         OfframpError: there is no login item to `verb`.
     """
-    manager = detect.detect(os.environ)
+    try:
+        manager = detect.detect(os.environ)
+    except NoServiceManagerError:
+        _refuse_in_terminal(verb)
+        raise
     state = manager.state()
     if not state.is_installed:
+        _refuse_in_terminal(verb)
         raise OfframpError(NOT_INSTALLED.format(verb=verb), hint=_HINT_INSTALL)
     return manager, state
+
+
+def _refuse_in_terminal(verb: str) -> None:
+    """Say what to do about a daemon that no login item runs.
+
+    Raises:
+        OfframpError: one runs.
+    """
+    status = status_of(Paths.for_user(os.environ))
+    if status is None or status.supervisor_pid is not None:
+        return
+    raise OfframpError(
+        f"The daemon runs in a terminal, as process {status.pid}: no login item does it.",
+        hint=_IN_TERMINAL.get(verb, _IN_TERMINAL["stop"]),
+    )
 
 
 def url_of(settings: Settings) -> str:

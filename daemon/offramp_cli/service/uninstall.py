@@ -87,10 +87,11 @@ class Removal:
         """Yield what is done, in its order."""
         # First of all: nobody's Claude Code is to be left pointing at a closed port.
         yield Step(self._disconnect, self._describe_edit)
-        if self.daemon is not None:
-            yield Step.of_plan(self.daemon)
         yield Step.of_plan(self.tray)
         yield Step(self._end_tray, self._describe_end)
+        # After the tray: systemd makes a unit from its autostart file, and drops it on a reload.
+        if self.daemon is not None:
+            yield Step.of_plan(self.daemon)
         if self.purged:
             yield Step(self._purge, lambda: _print_removed(self.doomed))
         yield Step(self._remove_programs, lambda: _print_removed(self.programs))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from offramp_cli import exit_codes
+from offramp_cli import exit_codes, own_name
 from offramp_cli.trial import claude_trial, delegate_trial
 from offramp_core.config import loader
 from offramp_core.paths import Paths
@@ -57,4 +57,4 @@ def _print(result: TrialResult) -> None:
     name = DELEGATE.title if result.of == DELEGATE.name else "Claude"
     click.echo(f"{name:<8}{result.outcome:<9}{result.text}")
     if result.hint:
-        click.echo(f"{'':<17}{result.hint}")
+        click.echo(f"{'':<17}{own_name.in_hints(result.hint)}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from offramp_cli.options import demo_option
+from offramp_cli.options import WholeNumber, demo_option
 from offramp_cli.reports import log_filters
 from offramp_cli.whatif import comparison, log_replay
 from offramp_core.usage import records
@@ -39,7 +39,7 @@ _ROW = "{:<8}{:>6}{:>6}{:>11}{:>6}{:>9}{:>11}{:>10}"
 @click.option(
     "--weeks",
     "week_count",
-    type=click.IntRange(1, _MOST_WEEKS),
+    type=WholeNumber(1, _MOST_WEEKS),
     help=f"Replay so many whole weeks of your log.  [default: {_DEFAULT_WEEKS}]",
 )
 @click.option(

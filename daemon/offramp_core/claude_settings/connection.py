@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from offramp_core import atomic_file
-from offramp_core.claude_settings import backups, custom_headers, editing, undo_state
+from offramp_core.claude_settings import backups, custom_headers, editing, status_line, undo_state
 from offramp_core.claude_settings.json_spans import SettingsTextError, line_and_column
 from offramp_core.claude_settings.undo_state import Connection
-from offramp_core.config.values import shown
+from offramp_core.config.values import plain, shown
 from offramp_core.errors import OfframpError
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class ConnectOutcome(Enum):
     CONNECTED = "connected"
     ALREADY_CONNECTED = "already-connected"
     FOREIGN = "foreign"
+    UNANSWERED = "unanswered"
+    """Nothing was changed, for nobody answers at the address."""
     DISCONNECTED = "disconnected"
     RESTORED = "restored"
     NOT_CONNECTED = "not-connected"
@@ -71,6 +73,16 @@ class SettingsEdit:
         return self.before != self.after
 
     @property
+    def old_address(self) -> str | None:
+        """The address before, for a program to read: as it stands there, a credential masked."""
+        return _address_in(self.before)
+
+    @property
+    def new_address(self) -> str | None:
+        """The address from now on, likewise."""
+        return _address_in(self.after)
+
+    @property
     def previous(self) -> str | None:
         """What connect replaced, fit to be shown."""
         memory_of = self.connection or self.recalled
@@ -83,6 +95,17 @@ class SettingsEdit:
     def sends_token(self) -> bool:
         """Whether the file holds the client token from now on, written by connect."""
         return self.connection is not None and self.connection.token_line is not None
+
+    @property
+    def shows_status(self) -> bool:
+        """Whether the file holds the status line from now on, written by connect."""
+        return self.connection is not None and self.connection.status_line is not None
+
+    @property
+    def drops_status(self) -> bool:
+        """Whether the status line, which connect had set, is taken out."""
+        had_line = self.recalled is not None and self.recalled.status_line is not None
+        return self.is_edit and had_line and not self.shows_status
 
     @property
     def drops_token(self) -> bool:
@@ -126,7 +149,12 @@ class _SettingsFile:
         if self.before is not None:
             copies = backups.planned(self.file, self.before, copies)
         return Connection(
-            file=os.fspath(self.file), url=url, made=made, previous=previous, backups=copies
+            file=os.fspath(self.file),
+            url=url,
+            made=made,
+            previous=previous,
+            status_line=self.recalled.status_line if self.recalled else None,
+            backups=copies,
         )
 
     def edited(
@@ -161,11 +189,13 @@ def plan_connect(
     is_own: Callable[[str], bool],
     force: bool = False,
     token: Secret | None = None,
+    status_command: str | None = None,
 ) -> SettingsEdit:
     """Plan what it takes to have Claude Code use `url`; FOREIGN where another value is in the way.
 
     `is_own` says whether an address leads to this Offramp; `force` replaces a foreign one. Claude
-    Code is to send `token` with each request, or none any more.
+    Code is to send `token` with each request, or none any more. With `status_command` it is to show
+    that in its status line, if it has none; without, the line stays as it is.
 
     Raises:
         OfframpError: a file can't be read, or the settings are no JSON object.
@@ -173,7 +203,18 @@ def plan_connect(
     change = _plan_address(_look(file, memory_file), url, is_own=is_own, force=force)
     if change.outcome is ConnectOutcome.FOREIGN or change.after is None:
         return change
-    return _with_token(change, token)
+    change = _with_token(change, token)
+    return change if status_command is None else _with_status_line(change, status_command)
+
+
+def _with_status_line(change: SettingsEdit, command: str) -> SettingsEdit:
+    """Plan the same, with `command` as the status line, unless another's is there."""
+    text = (change.after or b"").decode()
+    written = change.connection.status_line if change.connection else None
+    edit = status_line.add(text, command, written)
+    if edit.text == text:
+        return change
+    return _edited_further(change, edit.text, status_line=edit.command)
 
 
 def _with_token(change: SettingsEdit, token: Secret | None) -> SettingsEdit:
@@ -187,8 +228,13 @@ def _with_token(change: SettingsEdit, token: Secret | None) -> SettingsEdit:
         text, line = custom_headers.remove(text, line), None
     if text.encode() == change.after:
         return change
+    return _edited_further(change, text, token_line=line)
+
+
+def _edited_further(change: SettingsEdit, text: str, **written: object) -> SettingsEdit:
+    """Plan to end in `text` instead, and to remember beside all else what was `written`."""
     address = editing.find(text)
-    # Where the address was written by hand, it is now ours with the line.
+    # Where the address was written by hand, it is now ours with the rest.
     connection = change.connection or Connection(
         file=os.fspath(change.file), url=str(address.value if address else ""), made="member"
     )
@@ -196,7 +242,7 @@ def _with_token(change: SettingsEdit, token: Secret | None) -> SettingsEdit:
         change,
         outcome=ConnectOutcome.CONNECTED,
         after=text.encode(),
-        connection=msgspec.structs.replace(connection, token_line=line),
+        connection=msgspec.structs.replace(connection, **written),
     )
 
 
@@ -234,7 +280,7 @@ def plan_disconnect(
         OfframpError: a file can't be read, or the settings are no JSON object but may hold the
             address.
     """
-    state = _without_token(_look(file, memory_file, is_leaving=True))
+    state = _without_extras(_look(file, memory_file, is_leaving=True))
     recalled = state.recalled
     if state.found is None:
         return state.untouched(ConnectOutcome.NOT_CONNECTED, None)
@@ -282,12 +328,18 @@ def _write(change: SettingsEdit) -> None:
     )
 
 
-def _without_token(state: _SettingsFile) -> _SettingsFile:
-    """The same file without the line that connect wrote, whatever has become of the address."""
-    recalled = state.recalled
-    if recalled is None or recalled.token_line is None:
+def _without_extras(state: _SettingsFile) -> _SettingsFile:
+    """The same file without what connect wrote beside the address, whatever has become of that.
+
+    In the opposite order, so that the file is byte for byte what it was.
+    """
+    recalled, text = state.recalled, state.text
+    if recalled is None:
         return state
-    text = custom_headers.remove(state.text, recalled.token_line)
+    if recalled.status_line is not None:
+        text = status_line.remove(text, recalled.status_line)
+    if recalled.token_line is not None:
+        text = custom_headers.remove(text, recalled.token_line)
     return dataclasses.replace(state, text=text, found=editing.find(text))
 
 
@@ -327,6 +379,15 @@ def _shown(found: Part | None) -> str | None:
     if found is None:
         return None
     return shown(found.value) if isinstance(found.value, str) else _NO_TEXT
+
+
+def _address_in(data: bytes | None) -> str | None:
+    """The address in settings that can be read; None where there is none, or it is no text."""
+    try:
+        found = editing.find((data or b"").decode())
+    except SettingsTextError:
+        return None
+    return plain(found.value) if found and isinstance(found.value, str) else None
 
 
 def _keep_backup(change: SettingsEdit) -> bool:

@@ -1,4 +1,4 @@
-r"""Puts a variable into the `env` block of a settings text, and takes it out again.
+r"""Puts a variable into the `env` block of a settings text, or a member beside it, and out again.
 
 Pure splicing: the bytes around the edit stay what they are, and `remove` undoes `insert` exactly.
 That holds because a member goes in right behind the last value of its object, so that all blanks
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from offramp_core.claude_settings.json_spans import (
     BLANKS,
@@ -22,6 +22,9 @@ from offramp_core.claude_settings.json_spans import (
     parts,
     read,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ENV = "env"
 BASE_URL = "ANTHROPIC_BASE_URL"
@@ -56,7 +59,8 @@ def insert(text: str, value: str, key: str = BASE_URL) -> tuple[str, Made]:
     colon = _colon(text, parts(text, root))
     if env is not None:
         return _append(text, env, key, quoted(value), colon=colon), "member"
-    return _append(text, root, ENV, _block(text, root, value, colon, key), colon=colon), "env"
+    block = _object(text, root, {key: quoted(value)}, colon)
+    return _append(text, root, ENV, block, colon=colon), "env"
 
 
 def replace(text: str, raw: str, key: str = BASE_URL) -> str:
@@ -90,6 +94,39 @@ def remove(text: str, made: Made, key: str = BASE_URL) -> str:
     return text[: root.start] + text[line_break.end() if line_break else root.end :]
 
 
+def find_member(text: str, key: str) -> Part | None:
+    """Find the settings' own member `key`; None where there is none.
+
+    Raises:
+        SettingsTextError: `text` is no JSON, or no object.
+    """
+    return member(text, read(text), key)
+
+
+def member_of(text: str, whole: Part, key: str) -> Part:
+    """Return the member `key` of an object that has it."""
+    found = member(text, whole, key)
+    if found is None:
+        raise KeyError(key)
+    return found
+
+
+def append_object(text: str, key: str, members: Mapping[str, str]) -> str:
+    """Put an object with these `members`, whose values are JSON, at the end of settings.
+
+    Raises:
+        SettingsTextError: `text` is no JSON, or no object.
+    """
+    root = read(text)
+    colon = _colon(text, parts(text, root))
+    return _append(text, root, key, _object(text, root, members, colon), colon=colon)
+
+
+def remove_member(text: str, gone: Part) -> str:
+    """Take one of the settings' own members out, as `append_object` put it in."""
+    return _without(text, read(text), gone)
+
+
 def quoted(text: str) -> str:
     """Write `text` as JSON."""
     return json.dumps(text, ensure_ascii=False)
@@ -109,15 +146,16 @@ def _with_document(text: str, value: str, key: str) -> str:
     return mark + document.replace("\n", _line_break(text) or "\n") + text.removeprefix(mark)
 
 
-def _block(text: str, root: Part, value: str, colon: str, key: str) -> str:
-    """The value of a new `env` in `root`, laid out as its neighbours are."""
-    entry = f"{quoted(key)}{colon}{quoted(value)}"
+def _object(text: str, root: Part, members: Mapping[str, str], colon: str) -> str:
+    """The value of a new member of `root`, laid out as its neighbours are."""
+    entries = [f"{quoted(key)}{colon}{value}" for key, value in members.items()]
     line_end = _line_break(_last_blanks(text, root))
     if not line_end:
-        return f"{{{entry}}}"
+        return f"{{{(', ' if colon != ':' else ',').join(entries)}}}"
     indent = _member_indent(text, root)
     unit = indent.removeprefix(_indent_before(text, root.end - 1) or "") or _INDENT
-    return f"{{{line_end}{indent}{unit}{entry}{line_end}{indent}}}"
+    lead = f"{line_end}{indent}{unit}"
+    return f"{{{lead}{f',{lead}'.join(entries)}{line_end}{indent}}}"
 
 
 def _append(text: str, container: Part, key: str, value: str, *, colon: str) -> str:

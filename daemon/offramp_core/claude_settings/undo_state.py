@@ -42,6 +42,8 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     """The JSON of the value that `url` replaced."""
     token_line: TokenLine | None = None
     """Set while the headers that Claude Code sends hold the client token by connect's doing."""
+    status_line: str | None = None
+    """The command of the status line that connect set, while it is there by connect's doing."""
     backups: tuple[Backup, ...] = ()
     """The oldest first."""
 

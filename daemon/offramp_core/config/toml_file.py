@@ -22,6 +22,7 @@ _FLAT_TABLES = {"keep_on_anthropic": KEEP, "tray": TRAY}
 """The tables that hold plain values, with their keys."""
 _TABLES = (*_FLAT_TABLES, "backend", "route")
 BACKEND_NAME = re.compile(r"[a-z0-9_-]+")
+_OWN_SIGNS = re.compile(r"'[\[\]{}=,.]{1,2}'")
 _POSITION = re.compile(r"\(at (line \d+, column \d+)\)")
 
 
@@ -166,4 +167,6 @@ def _described(message: str, *, last_line: int) -> str:
     position = _POSITION.search(message)
     where = position[1] if position else f"line {last_line}, the end"
     what = message.partition(" (at ")[0]
-    return where if re.search("['\"(]", what) else f"{where}: {what[:1].lower()}{what[1:]}"
+    # What is quoted may be the file's; signs of TOML's own are not.
+    is_quoting = re.search("['\"(]", _OWN_SIGNS.sub("", what))
+    return where if is_quoting else f"{where}: {what[:1].lower()}{what[1:]}"

@@ -83,6 +83,11 @@ def shown(value: object) -> str:
             return f"a {type(value).__name__}"
 
 
+def plain(value: str) -> str:
+    """`value` without quotes, for a program to read, with whatever may be a credential masked."""
+    return _without_credentials(value)
+
+
 def shown_key(key: str) -> str:
     """Show a key of the file as TOML writes it, for messages."""
     text = _without_credentials(key)

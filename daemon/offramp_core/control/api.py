@@ -28,6 +28,8 @@ RELOAD = "/reload"
 DRAIN = "/drain"
 RESTART = "/restart"
 EVENTS = "/events"
+STATUS_LINE = "/status-line"
+"""Answered with text: `offramp statusline` has no time to decode anything."""
 
 RESTART_LIMIT_S = 70.0
 """A restart is done by then, or has failed: longer than a worker may take to be ready."""
@@ -228,6 +230,8 @@ class Status(ControlAnswer, frozen=True, kw_only=True):
     """The process that would replace this one; None in the foreground."""
     settings_problem: str | None = None
     """Why the settings in force are not those of the files; None while they are."""
+    after_restart: tuple[str, ...] = ()
+    """The settings that are changed in the files, and wait for the daemon's next start."""
     quota: tuple[PlanQuota, ...] = ()
     """What is known of the plans' limits: at each backend those of the account in use."""
     delegation: str = "always"

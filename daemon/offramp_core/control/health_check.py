@@ -40,12 +40,20 @@ def is_refusal(health: dict[str, Any]) -> bool:
     return health.get("status") == "refused"
 
 
-def who_answers(base_url: str, *, patience_s: float = PATIENCE_S) -> Answer:
-    """Return who answers at `base_url`."""
+def who_answers(
+    base_url: str, *, patience_s: float = PATIENCE_S, has_token: bool = False
+) -> Answer:
+    """Return who answers at `base_url`.
+
+    An Offramp that refuses this request is another one, unless the client `has_token` that is not
+    shown here: then that is what it misses.
+    """
     try:
         health = read_health(base_url.removeprefix("http://"), patience_s=patience_s)
     except (ConnectionResetError, BrokenPipeError):
         return "other"
     except OSError:
         return "none"
-    return "other" if health is None or is_refusal(health) else "offramp"
+    if health is None or (is_refusal(health) and not has_token):
+        return "other"
+    return "offramp"

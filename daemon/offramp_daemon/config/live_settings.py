@@ -62,6 +62,8 @@ class LiveSettings:
         self._seen = fingerprint()
         self.problem: str | None = None
         """Why the settings in force are not those of the files; None while they are."""
+        self.after_restart: tuple[str, ...] = ()
+        """What the files say otherwise, and only the next start can take."""
         self.is_fallback = False
         """Whether the defaults are in force, since there have been no right settings so far."""
         try:
@@ -80,6 +82,11 @@ class LiveSettings:
     def notes(self) -> tuple[str, ...]:
         """What the user should know about them."""
         return self._loaded.notes
+
+    @property
+    def origins(self) -> Mapping[str, str]:
+        """Where each setting came from."""
+        return self._loaded.origins
 
     @property
     def keyring_marks(self) -> tuple[KeyMark, ...]:
@@ -105,12 +112,13 @@ class LiveSettings:
                 wanted = self._load({})
                 loaded = self._load(_held((held.host, held.port)))
             except ConfigError as error:
+                if str(error) != self.problem:  # a command may ask about what was said already
+                    self._say(f"Settings not taken, the old ones stay. {error}")
                 self.problem = str(error)
-                self._say(f"Settings not taken, the old ones stay. {error}")
                 return ReloadAnswer(problem=str(error))
             kept = {name: getattr(held, name) for name in _NEEDS_RESTART}
             settings = msgspec.structs.replace(loaded.settings, **kept)
-            later = _changed(self._wanted.settings, wanted.settings, among=_NEEDS_RESTART)
+            later = _changed(held, wanted.settings, among=_NEEDS_RESTART)
             if self._address is not None:
                 # No restart moves sockets that somebody else opened; a note says what does.
                 later = [name for name in later if name not in _ADDRESS]
@@ -119,6 +127,7 @@ class LiveSettings:
             self._loaded = dataclasses.replace(loaded, settings=settings)
             self.current = settings
             self.problem, self.is_fallback = None, False
+            self.after_restart = tuple(later)
         self._say(_summary(now, later))
         for note in loaded.notes:
             if note not in before.notes:

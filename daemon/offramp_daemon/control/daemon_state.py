@@ -105,6 +105,7 @@ class DaemonState:
             is_stopping=self.is_stopping,
             supervisor_pid=self._supervisor_pid,
             settings_problem=self._live.problem,
+            after_restart=self._live.after_restart,
             quota=self._quota.plans(),
             warnings=self.warnings(),
             variables=self._variables,

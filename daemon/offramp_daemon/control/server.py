@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from offramp_daemon.control.daemon_state import DaemonState
     from offramp_daemon.control.key_watch import KeyWatch
     from offramp_daemon.control.pause_keeper import PauseKeeper
+    from offramp_daemon.control.status_line import StatusLine
     from offramp_daemon.control.unix_socket import ControlSocket
     from offramp_daemon.server.lifecycle import Shutdown
 
@@ -43,6 +45,7 @@ _AGAIN_S = 0.05
 """Between two tries to take over from another daemon."""
 _MOST_FOLLOWERS = 32
 _SHOWN_CHARACTERS = 60
+_COLUMNS = re.compile(r"[0-9]{1,5}")
 _LOG = logging.getLogger(__name__)
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -74,6 +77,7 @@ class ControlServer:
         keys: KeyWatch,
         changes: ChangeSignal,
         status: Callable[[], Status],
+        status_line: StatusLine,
         say: Callable[[str], None],
         restart: Callable[[], Awaitable[str]] | None = None,
         redactor: Redactor | None = None,
@@ -94,6 +98,7 @@ class ControlServer:
         self._changes = changes
         self._shutdown = shutdown
         self._status = status
+        self._status_line = status_line
         self._say = say
         self._restart_daemon = restart
         self._redactor = redactor or Redactor()
@@ -101,6 +106,7 @@ class ControlServer:
         self._is_closing = asyncio.Event()
         self._handlers: dict[tuple[str, str], Handler] = {
             ("GET", api.STATUS): self._answer_status,
+            ("POST", api.STATUS_LINE): self._answer_status_line,
             ("POST", api.PAUSE): self._pause,
             ("POST", api.RESUME): self._resume,
             ("POST", api.RELOAD): self._reload,
@@ -198,6 +204,18 @@ class ControlServer:
 
     async def _answer_status(self, _request: web.BaseRequest) -> web.Response:
         return _answer(self._status())
+
+    async def _answer_status_line(self, request: web.BaseRequest) -> web.Response:
+        async with asyncio.timeout(self._pace.patience_s):
+            said = await request.read()
+        columns = request.query.get("columns", "")
+        line = await self._status_line.line(
+            said,
+            self._status,
+            columns=int(columns) if _COLUMNS.fullmatch(columns) else 0,
+            has_colour=request.query.get("colour") == "1",
+        )
+        return web.Response(body=line.encode("utf-8", "replace"), content_type="text/plain")
 
     async def _pause(self, request: web.BaseRequest) -> web.Response:
         async with asyncio.timeout(self._pace.patience_s):

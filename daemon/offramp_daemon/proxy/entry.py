@@ -1,4 +1,4 @@
-"""Where each request comes in: the daemon's own path is answered here, all others by the proxy."""
+"""Where each request comes in: the daemon's own are answered here, all others by the proxy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aiohttp import web
 from offramp_core.addresses import is_loopback
 from offramp_daemon.messages.answers.errors import Failure
 from offramp_daemon.proxy import streaming
-from offramp_daemon.wire import path_check
+from offramp_daemon.wire import origin_guard, path_check
 
 if TYPE_CHECKING:
     import asyncio
@@ -31,6 +31,9 @@ _OTHER_USER = (
     "client_token, or to let all users in with other_users = true in config.toml."
 )
 
+_PAGES = frozenset({"/", "/ui", "/ui/"})
+_HTML = "text/html"
+
 
 class RequestEntry:
     """One daemon's door for clients."""
@@ -41,12 +44,13 @@ class RequestEntry:
         *,
         live: LiveSettings,
         report_health: Callable[[web.BaseRequest], web.Response],
+        show_page: Callable[[], Awaitable[web.Response]],
         catch_up: Callable[[], Awaitable[None]],
         watchers: Collection[asyncio.Event],
         leaving: asyncio.Event,
         users: PeerUsers | None = None,
     ) -> None:
-        """Pass requests on to `proxy`.
+        """Pass requests on to `proxy`; `show_page` makes the page for a browser.
 
         `catch_up` takes over what other daemons were asked for, and the events of `watchers`, if
         anybody watches, are set when a request begins and when it ends. `leaving` is set once
@@ -56,6 +60,7 @@ class RequestEntry:
         self._proxy = proxy
         self._live = live
         self._report_health = report_health
+        self._show_page = show_page
         self._catch_up = catch_up
         self._watchers = watchers
         self._leaving = leaving
@@ -79,6 +84,8 @@ class RequestEntry:
                 response.force_close()
         elif _asks_for_health(request):
             response = self._report_health(request)
+        elif self._is_for_people(request):
+            response = await self._show_page()
         else:
             await self._catch_up()
             for watcher in self._watchers:
@@ -93,6 +100,21 @@ class RequestEntry:
             if is_last:
                 response.force_close()
         return response
+
+    def _is_for_people(self, request: web.BaseRequest) -> bool:
+        """Whether somebody opened the address in a browser; clients of the API ask for no page.
+
+        What a guard refuses is left to the proxy, which says why.
+        """
+        if request.method != "GET" or request.raw_path.partition("?")[0] not in _PAGES:
+            return False
+        accepted = request.headers.get("Accept", "").lower()
+        if _HTML not in (each.partition(";")[0].strip() for each in accepted.split(",")):
+            return False
+        refusal = origin_guard.refusal(
+            request.headers, self._live.current, peer=request.remote or ""
+        )
+        return refusal is None
 
 
 def _asks_for_health(request: web.BaseRequest) -> bool:

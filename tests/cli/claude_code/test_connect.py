@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
 
 import aiohttp
 import golden
 import pytest
-from daemon_process import Ending, daemon_process, free_port, run_command
+from daemon_process import (
+    OFFRAMP,
+    Ending,
+    daemon_process,
+    environment,
+    free_port,
+    run_command,
+)
+from terminal import dialogue
 
 from offramp_core.control import health_check
 from offramp_core.paths import Paths
@@ -44,8 +54,36 @@ class Home:
         golden.assert_screen(said, name, home=self.root)
 
 
+class _Health(BaseHTTPRequestHandler):
+    """Answers as a daemon does to whoever asks for its health."""
+
+    def do_GET(self) -> None:
+        body = b'{"service": "offramp", "status": "ok"}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_words: object) -> None:
+        """Say nothing."""
+
+
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
+def home(tmp_path: Path) -> Iterator[Home]:
+    """One at whose port Offramp answers."""
+    home = Home(tmp_path)
+    server = HTTPServer(("127.0.0.1", home.port), _Health)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield home
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def silent_home(tmp_path: Path) -> Home:
+    """One at whose port nobody answers."""
     return Home(tmp_path)
 
 
@@ -288,10 +326,10 @@ async def test_read_only_settings_are_told_how_to_send_the_token(home: Home) -> 
     assert TOKEN not in refused.err
 
 
-async def test_written_token_is_the_one_that_the_daemon_wants(home: Home) -> None:
-    async with daemon_process(home.root, port=home.port, OFFRAMP_CLIENT_TOKEN=TOKEN):
-        await home.run("connect", OFFRAMP_CLIENT_TOKEN=TOKEN)
-        env = json.loads(home.file.read_text())["env"]
+async def test_written_token_is_the_one_that_the_daemon_wants(silent_home: Home) -> None:
+    async with daemon_process(silent_home.root, port=silent_home.port, OFFRAMP_CLIENT_TOKEN=TOKEN):
+        await silent_home.run("connect", OFFRAMP_CLIENT_TOKEN=TOKEN)
+        env = json.loads(silent_home.file.read_text())["env"]
         name, _, value = env["ANTHROPIC_CUSTOM_HEADERS"].partition(": ")
         async with aiohttp.ClientSession() as client:
             for headers, status in (({name: value}, 200), ({}, 403)):
@@ -299,12 +337,12 @@ async def test_written_token_is_the_one_that_the_daemon_wants(home: Home) -> Non
                 async with client.get(url, headers=headers) as answer:
                     assert answer.status == status
         health = await asyncio.to_thread(
-            health_check.read_health, f"127.0.0.1:{home.port}", patience_s=5
+            health_check.read_health, f"127.0.0.1:{silent_home.port}", patience_s=5
         )
         assert health is not None
         assert health_check.is_refusal(health)
-        assert health_check.who_answers(home.url) == "other"
-        doctor = await home.run("doctor", "--only", "port", OFFRAMP_CLIENT_TOKEN=TOKEN)
+        assert health_check.who_answers(silent_home.url) == "other"
+        doctor = await silent_home.run("doctor", "--only", "port", OFFRAMP_CLIENT_TOKEN=TOKEN)
         assert doctor.code == 0, doctor.out
 
 
@@ -326,9 +364,9 @@ async def test_disconnect_works_though_the_settings_are_refused(home: Home) -> N
     assert not home.file.exists()
 
 
-async def test_running_daemon_is_recognised(home: Home) -> None:
-    async with daemon_process(home.root, port=home.port):
-        ending = await home.run("connect")
+async def test_running_daemon_is_recognised(silent_home: Home) -> None:
+    async with daemon_process(silent_home.root, port=silent_home.port):
+        ending = await silent_home.run("connect")
     assert (ending.code, ending.err) == (0, "")
 
 
@@ -350,3 +388,182 @@ async def test_health_tells_who_answers() -> None:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
             answer = await asyncio.to_thread(health_check.who_answers, url, patience_s=0.2)
             assert answer == expected
+
+
+@pytest.mark.parametrize("text", [None, "{}\n", '{"env": {"ANTHROPIC_BASE_URL": "http://x.test"}}'])
+async def test_address_where_nobody_answers_is_not_written(
+    silent_home: Home, text: str | None
+) -> None:
+    if text is not None:
+        silent_home.file.write_text(text)
+    options = ("--force",) if text and "x.test" in text else ()
+    if not options:
+        refused = await silent_home.run("connect")
+        assert (refused.code, refused.out) == (1, "")
+        assert f"Nothing answers at {silent_home.url}" in refused.err
+        assert "offramp serve" in refused.err
+        assert "--force" in refused.err
+        as_json = await silent_home.run("connect", "--json")
+        told = json.loads(as_json.out)
+        assert as_json.code == 1
+        assert (told["outcome"], told["changed"], told["new"]) == ("unanswered", False, None)
+        assert silent_home.file.exists() == (text is not None)
+        assert text is None or silent_home.file.read_text() == text
+    forced = await silent_home.run("connect", "--force")
+    assert forced.code == 0
+    assert "Nothing answers" in forced.err
+    assert silent_home.url in silent_home.file.read_text()
+    again = await silent_home.run("connect")  # it is there already: nothing to refuse
+    assert again.code == 0
+    assert "Nothing answers" in again.err
+
+
+async def test_address_where_another_program_answers_is_not_written(silent_home: Home) -> None:
+    async def chat(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(chat, "127.0.0.1", silent_home.port):
+        refused = await silent_home.run("connect")
+    assert refused.code == 1
+    assert "it is not Offramp" in refused.err
+    assert not silent_home.file.exists()
+
+
+async def test_daemon_that_wants_the_token_answers(silent_home: Home) -> None:
+    async with daemon_process(silent_home.root, port=silent_home.port, OFFRAMP_CLIENT_TOKEN=TOKEN):
+        ending = await silent_home.run("connect", OFFRAMP_CLIENT_TOKEN=TOKEN)
+    assert ending.code == 0, ending.err
+
+
+async def test_dry_run_shows_the_change_though_nobody_answers(silent_home: Home) -> None:
+    ending = await silent_home.run("connect", "--dry-run")
+    assert ending.code == 0
+    assert silent_home.url in ending.out
+    assert "Nothing answers" in ending.err
+
+
+async def test_terminal_is_asked_whether_to_connect_all_the_same(silent_home: Home) -> None:
+    own = {"PORT": str(silent_home.port), "CLAUDE_CONFIG_DIR": str(silent_home.file.parent)}
+    variables = environment(silent_home.root, **own)
+    for answer, is_written in (("n", False), ("y", True)):
+        code, screen = await asyncio.to_thread(
+            dialogue, [*OFFRAMP, "connect"], variables, [("all the same", answer)]
+        )
+        assert "Nothing answers" in screen
+        assert (code == 0, silent_home.file.exists()) == (is_written, is_written)
+
+
+SETTINGS = (
+    None,
+    "",
+    "{}\n",
+    '{"model": "opus"}',
+    '{"model":"opus","env":{"A":"1"}}',
+    '{\n  "model": "opus"\n}\n',
+    '{\r\n\t"model": "opus",\r\n\t"env": {\r\n\t\t"A": "1"\r\n\t}\r\n}',
+)
+
+
+@pytest.mark.parametrize("text", SETTINGS)
+async def test_status_line_goes_in_and_out_without_a_trace(home: Home, text: str | None) -> None:
+    if text is not None:
+        home.file.write_bytes(text.encode())
+    connected = await home.run("connect", "--statusline")
+    assert connected.code == 0, connected.err
+    assert "status line" in connected.out
+    line = json.loads(home.file.read_bytes())["statusLine"]
+    assert line["type"] == "command"
+    assert line["command"].endswith("offramp statusline")
+    again = await home.run("connect", "--statusline")
+    assert "uses Offramp already" in again.out
+    assert (await home.run("connect")).code == 0
+    assert json.loads(home.file.read_bytes())["statusLine"] == line
+    gone = await home.run("disconnect")
+    assert gone.code == 0
+    assert "statusLine taken out" in gone.out or text is None
+    if text is None:
+        assert not home.file.exists()
+    else:
+        assert home.file.read_bytes() == text.encode()
+
+
+async def test_status_line_can_be_added_later_and_goes_with_the_rest(home: Home) -> None:
+    home.file.write_text('{\n  "model": "opus"\n}\n')
+    before = home.file.read_bytes()
+    await home.run("connect")
+    added = await home.run("connect", "--statusline", "--json")
+    told = json.loads(added.out)
+    assert (told["outcome"], told["changed"], told["status_line"]) == ("connected", True, True)
+    assert "statusLine" in json.loads(home.file.read_text())
+    await home.run("disconnect")
+    assert home.file.read_bytes() == before
+
+
+OTHERS = '{"statusLine": {"type": "command", "command": "my-own line"}}'
+
+
+async def test_other_peoples_status_line_stays_and_that_is_said(home: Home) -> None:
+    home.file.write_text(OTHERS)
+    connected = await home.run("connect", "--statusline")
+    assert connected.code == 0
+    assert "another statusLine, which stays" in connected.err
+    assert "my-own" not in connected.out + connected.err
+    assert json.loads(home.file.read_text())["statusLine"]["command"] == "my-own line"
+    await home.run("disconnect")
+    assert home.file.read_text() == OTHERS
+
+
+async def test_status_line_that_was_changed_since_stays(home: Home) -> None:
+    await home.run("connect", "--statusline")
+    settings = json.loads(home.file.read_text())
+    settings["statusLine"]["command"] = "something else"
+    home.file.write_text(json.dumps(settings))
+    gone = await home.run("disconnect")
+    assert gone.code == 0
+    assert json.loads(home.file.read_text())["statusLine"]["command"] == "something else"
+
+
+async def test_status_line_with_padding_added_since_is_still_ours(home: Home) -> None:
+    await home.run("connect", "--statusline")
+    settings = json.loads(home.file.read_text())
+    settings["statusLine"]["padding"] = 0
+    home.file.write_text(json.dumps(settings))
+    assert (await home.run("disconnect")).code == 0
+    assert not home.file.exists()
+
+
+async def test_status_line_goes_though_another_address_was_written_since(home: Home) -> None:
+    await home.run("connect", "--statusline")
+    settings = json.loads(home.file.read_text())
+    settings["env"]["ANTHROPIC_BASE_URL"] = "https://gateway.example"
+    home.file.write_text(json.dumps(settings))
+    gone = await home.run("disconnect")
+    assert gone.code == 0
+    left = json.loads(home.file.read_text())
+    assert left == {"env": {"ANTHROPIC_BASE_URL": "https://gateway.example"}}
+
+
+async def test_settings_that_keep_the_status_line_away_are_named(home: Home) -> None:
+    home.file.write_text('{"disableAllHooks": true}')
+    connected = await home.run("connect", "--statusline")
+    assert connected.code == 0
+    assert "disableAllHooks" in connected.err
+
+
+async def test_status_line_without_the_option_is_not_set(home: Home) -> None:
+    await home.run("connect")
+    assert "statusLine" not in home.file.read_text()
+
+
+async def test_addresses_in_json_are_plain_text(home: Home) -> None:
+    home.file.write_text('{"env": {"ANTHROPIC_BASE_URL": "https://me:pw@gw.example.com"}}')
+    planned = json.loads((await home.run("connect", "--force", "--dry-run", "--json")).out)
+    assert planned["new"] == home.url
+    assert planned["old"] == "***@gw.example.com"
+    made = json.loads((await home.run("connect", "--force", "--json")).out)
+    assert (made["new"], made["address"]) == (home.url, home.url)
+    gone = json.loads((await home.run("disconnect", "--json")).out)
+    assert (gone["old"], gone["new"]) == (home.url, "***@gw.example.com")
+    assert "pw" not in json.dumps([planned, made, gone])

@@ -305,9 +305,10 @@ def test_window_that_is_closed_ends_what_runs(desk: Desk) -> None:
 
 @pytest.fixture
 def daemon(desk: Desk) -> Iterator[None]:
-    """A daemon of the same home, without services behind it."""
+    """A daemon of the same home and settings, without services behind it."""
+    desk.environ["PORT"] = str(free_port())
     process = subprocess.Popen(
-        [*OFFRAMP, "serve", "--port", str(free_port())],
+        [*OFFRAMP, "serve"],
         env=desk.environ,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -353,3 +354,11 @@ def test_service_that_can_not_be_reached_is_told_by_the_trial(desk: Desk) -> Non
     assert "The running daemon has a key for zai." in desk.act()
     desk.at(TRY)
     assert desk.act().startswith("Z.ai did not answer through Offramp")
+
+
+@pytest.mark.usefixtures("daemon")
+def test_claude_code_is_not_pointed_at_a_port_where_nobody_answers(desk: Desk) -> None:
+    desk.environ["PORT"] = str(free_port())  # changed in the settings, and not restarted since
+    desk.at(CONNECT)
+    assert "Nothing answers at" in desk.act()
+    assert not (desk.home / ".claude" / "settings.json").exists()

@@ -11,7 +11,8 @@ from log_samples import sample_line
 from tray_states import BOUNDARY, NOW, PATIENCE_S
 
 from offramp_core.errors import OfframpError
-from offramp_tray.state.week_totals import WeekFollower, WeekLog
+from offramp_core.usage.week_log import WeekLog
+from offramp_tray.state.week_totals import WeekFollower
 
 
 class Clock:

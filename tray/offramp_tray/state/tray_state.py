@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from offramp_core.quota.forecast import Forecast, PastUse
     from offramp_core.quota.windows import PlanQuota, QuotaWindow
     from offramp_core.settings import DelegationMode
-    from offramp_core.usage.weeks import Span, WeekBoundary
+    from offramp_core.usage.week_log import WeekTotals
+    from offramp_core.usage.weeks import WeekBoundary
 
 Clock = Callable[[], datetime]
 """Tells the time, aware."""
@@ -79,14 +80,6 @@ class Condition(Enum):
     NO_KEY = "no key"
     QUOTA = "quota nearly spent"
     RUNNING = "running"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WeekTotals:
-    """The running week by backend, from the log."""
-
-    span: Span
-    by_backend: Mapping[str | None, Totals]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,14 +1,15 @@
 """Whether this desktop can show the icon, and whether the charts' libraries are there.
 
-Neither the tray nor the window is imported: it only asks the session bus and the import system,
-and reads what a running tray says of itself.
+Neither the tray nor the window is imported here: it asks the session bus, has another process load
+the window, and reads what a running tray says of itself.
 """
 
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -18,7 +19,7 @@ from offramp_core import running_tray
 from offramp_core.wording import menu_bar_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from dbus_fast.aio import MessageBus
 
@@ -40,7 +41,16 @@ TrayState = Literal[
 _WATCHER = "org.kde.StatusNotifierWatcher"
 _WATCHER_PATH = "/StatusNotifierWatcher"
 _LIMIT_S = 3.0
-_CHARTS = ("PySide6", "pyqtgraph", "numpy", "genai_prices")
+_CHARTS_LIMIT_S = 5.0
+_LONGEST_WORDS = 200
+_CHARTS = """
+from offramp_core.errors import OfframpError
+from offramp_dashboard.command import check_libraries
+try:
+    check_libraries()
+except OfframpError as error:
+    print(error.title, error.hint, sep="\\n")
+"""
 
 _CURES: Mapping[str, str] = {
     "gnome": "GNOME shows icons with an extension: install AppIndicator and KStatusNotifierItem "
@@ -119,20 +129,38 @@ def judge(tray: TrayFacts) -> Iterator[Remark]:
         yield note(menu_bar_text.NOTIFICATION_NOTE, menu_bar_text.NOTIFICATION_CURE)
 
 
-def look_for_charts(libraries: Sequence[str] = _CHARTS) -> tuple[str, ...]:
-    """Return those of the charts window's `libraries` that are not installed."""
-    return tuple(name for name in libraries if importlib.util.find_spec(name) is None)
+def look_for_charts(
+    environ: Mapping[str, str], *, program: str = _CHARTS, limit_s: float = _CHARTS_LIMIT_S
+) -> tuple[str, str] | None:
+    """Have a process of its own load the charts' window, and return what is wrong and the cure.
 
-
-def judge_charts(missing: Sequence[str]) -> Iterator[Remark]:
-    """Whether the charts window can open."""
-    if missing:
-        yield note(
-            f"The charts window can't open: {', '.join(missing)} not installed.",
-            "Install Offramp with its charts: `make install`, or pip install 'offramp[charts]'.",
+    None where nothing is. Qt ends a whole process where it lacks a library, so not in this one.
+    """
+    try:
+        ended = subprocess.run(
+            (sys.executable, "-c", program),
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=limit_s,
+            check=False,
         )
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"That could not be tried ({type(error).__name__}).", ""
+    title, _, cure = ended.stdout.decode(errors="replace").strip().partition("\n")
+    if ended.returncode and not title:
+        words = ended.stderr.decode(errors="replace").strip().splitlines()
+        title = words[-1][:_LONGEST_WORDS] if words else f"it ended with {ended.returncode}."
+    return (title, cure) if title else None
+
+
+def judge_charts(problem: tuple[str, str] | None) -> Iterator[Remark]:
+    """Whether the charts window can open."""
+    if problem is None:
+        yield ok("The charts window can be loaded.")
     else:
-        yield ok("What the charts window needs is installed.")
+        title, cure = problem
+        yield note(f"The charts window may not open: {title}", cure)
 
 
 def _on_mac(context: DoctorContext) -> TrayState:

@@ -248,6 +248,8 @@ class SetupSteps:
         outcome = ended.document.get("outcome")
         if outcome == "foreign":
             return _foreign(ended)
+        if outcome == "unanswered":
+            return _failed("\n".join(map(str, ended.document.get("warnings", ()))), "")
         if ended.code or outcome not in _CONNECTED:
             return _failed(ended.error, ended.hint)
         text = "Claude Code uses Offramp. Sessions that already run do not yet: start them again."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import sys
 from typing import TYPE_CHECKING
@@ -177,12 +178,29 @@ def test_cure_is_the_desktops_own(name, words):
     assert words in said(check_desktop.judge(TrayFacts(state="no watcher", desktop=name)))
 
 
-def test_missing_library_of_the_charts_is_found():
-    assert check_desktop.look_for_charts(("json", "no_such_library")) == ("no_such_library",)
+@pytest.mark.parametrize(
+    ("program", "found"),
+    [
+        ("", None),
+        ("print('Qt is gone.\\nInstall it.')", ("Qt is gone.", "Install it.")),
+        ("raise SystemExit('libglib is missing')", ("libglib is missing", "")),
+        ("import os; os._exit(3)", ("it ended with 3.", "")),
+    ],
+)
+def test_what_the_charts_window_lacks_is_found_by_loading_it(program, found):
+    assert check_desktop.look_for_charts(os.environ, program=program) == found
+
+
+def test_charts_window_that_hangs_is_not_waited_for():
+    program = "import time; time.sleep(60)"
+    found = check_desktop.look_for_charts(os.environ, program=program, limit_s=0.5)
+    assert found is not None
+    assert "could not be tried" in found[0]
 
 
 def test_charts_are_judged():
-    assert severities(check_desktop.judge_charts(())) == ["ok"]
-    remarks = [*check_desktop.judge_charts(("PySide6",))]
+    assert severities(check_desktop.judge_charts(None)) == ["ok"]
+    remarks = [*check_desktop.judge_charts(("Qt can't be loaded: libglib.", "apt-get install x"))]
     assert severities(remarks) == ["note"]
-    assert "offramp[charts]" in said(remarks)
+    assert "Qt can't be loaded: libglib." in said(remarks)
+    assert "apt-get install x" in said(remarks)
