@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QObject, Qt, QTimer, Slot
+from PySide6.QtCore import QBuffer, QByteArray, QEventLoop, QIODevice, QObject, Qt, QTimer, Slot
 from PySide6.QtWidgets import QFileDialog
 
 from offramp_core.claude_settings.locations import SettingsLocations
@@ -54,6 +54,8 @@ if TYPE_CHECKING:
 SETTINGS = "settings"
 """Names the settings as the place of the window that is to be shown."""
 
+_SESSIONS_PATIENCE_MS = 10_000
+"""They are counted within a fraction of a second, but for a log that is still being read."""
 _WEEK_EVERY_MS = 30_000
 """Between two looks at whether Claude told another week."""
 
@@ -167,9 +169,10 @@ class ChartsController(QObject):
         Raises:
             OfframpError: it can't be written.
         """
+        if table is Table.SESSIONS:
+            self._have_sessions_counted()
         snapshot = self.window.snapshot
-        is_uncounted = table is Table.SESSIONS and (snapshot is None or snapshot.sessions is None)
-        if snapshot is None or is_uncounted:
+        if snapshot is None or (table is Table.SESSIONS and not self._has_sessions()):
             raise OfframpError(
                 f"There is nothing to write to {file} yet.",
                 hint="Wait until the log is read, then try again.",
@@ -367,8 +370,6 @@ class ChartsController(QObject):
 
     @Slot(object)
     def _ask_table(self, table: Table) -> None:
-        if table is Table.SESSIONS:
-            self.window.show_page(PAGES.index("Sessions"))
         name = f"offramp-{table.name.lower()}-{_today()}.csv"
         file = _ask_file(self.window, "Export as CSV", name, "CSV table (*.csv)")
         if file is not None:
@@ -382,6 +383,20 @@ class ChartsController(QObject):
             self.window.show_message(str(error), is_problem=True)
         else:
             self.window.show_passing(f"Exported to {file}.")
+
+    def _have_sessions_counted(self) -> None:
+        """Turn to the page of sessions, for they are counted only for it, and wait for them."""
+        self.window.show_page(PAGES.index("Sessions"))
+        waiting = QEventLoop()
+        patience = QTimer(singleShot=True, interval=_SESSIONS_PATIENCE_MS)
+        patience.timeout.connect(waiting.quit)
+        patience.start()
+        self.window.snapshot_shown.connect(waiting.quit)
+        while patience.isActive() and not self._has_sessions():
+            waiting.exec()
+
+    def _has_sessions(self) -> bool:
+        return self.window.snapshot is not None and self.window.snapshot.sessions is not None
 
     def _csv(self, table: Table, snapshot: Snapshot) -> str:
         match table:
@@ -402,7 +417,6 @@ class ChartsController(QObject):
                 self.window.requests.show_snapshot(snapshot)
                 return csv_export.requests_csv(self._table.rows(), self._zone)
             case Table.SESSIONS:
-                # Their page is seen, or they would not be counted: `_ask_table` turns to it.
                 return csv_export.sessions_csv(self._sessions.rows(), self._zone)
 
     # Settings.

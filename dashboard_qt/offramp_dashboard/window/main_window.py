@@ -89,6 +89,7 @@ class ChartsWindow(QMainWindow):
         start_asked(): start the daemon.
         theme_chosen(ThemeChoice): from the menu.
         shown_changed(bool): whether there is anything to draw for.
+        snapshot_shown(): there is another snapshot.
         closing(): it is about to go.
     """
 
@@ -113,6 +114,7 @@ class ChartsWindow(QMainWindow):
     setup_asked = Signal()
     start_asked = Signal()
     theme_chosen = Signal(object)
+    snapshot_shown = Signal()
     shown_changed = Signal(bool)
     closing = Signal()
 
@@ -174,6 +176,7 @@ class ChartsWindow(QMainWindow):
             self.banner.show_message(remark)
         self._remark = remark
         self.setAccessibleDescription(summary_of(snapshot))
+        self.snapshot_shown.emit()
 
     def show_daemon(self, daemon: DaemonSummary) -> None:
         """Say how the daemon is."""
