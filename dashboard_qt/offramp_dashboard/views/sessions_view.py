@@ -88,6 +88,9 @@ class SessionCells(QStyledItemDelegate):
         text = option.palette.text().color()
         row: SessionRow = index.data(ROW_ROLE)
         column = index.column()
+        if column == SessionColumn.PROJECT:
+            # A path's end says more than its middle.
+            option.textElideMode = Qt.TextElideMode.ElideMiddle
         if column == SessionColumn.ERRORS and row.total.errors:
             text = QColor(self.theme.danger)
         elif column in (SessionColumn.LAST, SessionColumn.START, SessionColumn.SESSION) or (
