@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from offramp_dashboard.data.snapshot import ProjectOption
 
 _ALL = "All projects"
-_WIDEST_PX = 180
+_WIDEST_PX = 150
 _WIDEST_ENTRY_PX = 480
 
 

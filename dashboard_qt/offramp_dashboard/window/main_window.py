@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 PAGES = ("Overview", "History", "Requests", "Quota", "Sessions")
 _OVERVIEW, _REQUESTS, _QUOTA, _SESSIONS = 0, 2, 3, 4
 _SMALLEST = QSize(640, 420)
-_UNFILTERED = "The plans are shown whole: filters don't apply to them."
+_UNFILTERED = "Filters don't apply to the plans"
 _PATIENCE_MS = 500
 """Reading that takes longer shows how far it is."""
 
@@ -143,8 +143,8 @@ class ChartsWindow(QMainWindow):
         self.requests = RequestsView(requests)
         self.quota = QuotaChartsPage()
         self.sessions = SessionsView(sessions)
-        self._unfiltered = ElidedLabel()
-        self._unfiltered.setProperty("rank", "muted")
+        self.unfiltered = ElidedLabel()
+        self.unfiltered.setProperty("rank", "muted")
         self.notice = NoticePage()
         self.progress = QProgressBar()
         self._patience = QTimer(self, singleShot=True, interval=_PATIENCE_MS)
@@ -166,7 +166,7 @@ class ChartsWindow(QMainWindow):
         self.toolbar.measure.show_measure(snapshot.measure)
         self.menus.show_measure(snapshot.measure)
         self.filter_bar.show_snapshot(snapshot)
-        self._unfiltered.set_full_text(_UNFILTERED if snapshot.is_filtered else "")
+        self.unfiltered.set_full_text(_UNFILTERED if snapshot.is_filtered else "")
         self._show_state(snapshot)
         self._show_range(snapshot)
         self._show_notice(snapshot)
@@ -359,7 +359,7 @@ class ChartsWindow(QMainWindow):
             row.addWidget(button)
         row.addSpacing(GRID_PX)
         self.filter_bar.setSizePolicy(_retaining(self.filter_bar))
-        row.addWidget(self._unfiltered, 1)
+        row.addWidget(self.unfiltered, 1)
         row.addWidget(self.filter_bar, 1)
         row.addWidget(self._range_button)
         return row
@@ -423,7 +423,7 @@ class ChartsWindow(QMainWindow):
         is_quota = self.page == _QUOTA
         self._body.setCurrentIndex(1 if self._has_notice and not is_quota else 0)
         self.filter_bar.setVisible(not is_quota)
-        self._unfiltered.setVisible(is_quota)
+        self.unfiltered.setVisible(is_quota)
         # The plans are told whatever the range: where that holds nothing, it must not say so.
         self._range_button.setVisible(self._has_range and not is_quota)
 
