@@ -46,6 +46,7 @@ _WIDTHS = {
     SessionColumn.CACHE_WRITTEN: "12,345,678",
     SessionColumn.START: "2026-11-26 22:00",
 }
+_MUTED = (SessionColumn.LAST, SessionColumn.START, SessionColumn.SESSION)
 
 
 class SessionsTable(RecordTable):
@@ -85,20 +86,25 @@ class SessionCells(QStyledItemDelegate):
     ) -> None:
         """Choose the text's colour."""
         super().initStyleOption(option, index)
-        text = option.palette.text().color()
-        row: SessionRow = index.data(ROW_ROLE)
         column = index.column()
         if column == SessionColumn.PROJECT:
             # A path's end says more than its middle.
             option.textElideMode = Qt.TextElideMode.ElideMiddle
-        if column == SessionColumn.ERRORS and row.total.errors:
-            text = QColor(self.theme.danger)
-        elif column in (SessionColumn.LAST, SessionColumn.START, SessionColumn.SESSION) or (
-            column == SessionColumn.PROJECT and not row.project
-        ):
-            text = QColor(self.theme.muted)
-        for role in (option.palette.ColorRole.Text, option.palette.ColorRole.HighlightedText):
-            option.palette.setColor(role, text)
+        colour = self._colour(index, column)
+        if colour is not None:
+            for role in (option.palette.ColorRole.Text, option.palette.ColorRole.HighlightedText):
+                option.palette.setColor(role, QColor(colour))
+
+    def _colour(self, index: QModelIndex | QPersistentModelIndex, column: int) -> str | None:
+        """The text's colour where it is not the usual one."""
+        if column in _MUTED:
+            return self.theme.muted
+        if column not in (SessionColumn.ERRORS, SessionColumn.PROJECT):
+            return None
+        row: SessionRow = index.data(ROW_ROLE)
+        if column == SessionColumn.PROJECT:
+            return None if row.project else self.theme.muted
+        return self.theme.danger if row.total.errors else None
 
 
 class SessionsView(QFrame):

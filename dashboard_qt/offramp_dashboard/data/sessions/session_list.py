@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from offramp_dashboard.data.sessions.session_columns import SessionColumns
     from offramp_dashboard.data.sessions.session_table import SessionTable
 
-MOST_SESSIONS = 20_000
-"""Sessions that are listed at most, the latest of them."""
+MOST_SESSIONS = 10_000
+"""Sessions that are listed at most, the latest of them: some 15 MB."""
 
 _SECOND = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
