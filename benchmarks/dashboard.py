@@ -78,6 +78,7 @@ class Session:
         self.feed.fill(model)
         self._open()
         self._draw(place)
+        self._draw_sessions(place)
         self._follow()
         self._idle()
         self.figures["peak_mib"] = _peak_mib()
@@ -147,6 +148,24 @@ class Session:
             took.append(time.perf_counter() - begin)
         self.figures["picture_ms"] = 1000 * statistics.median(took)
         self.figures["cells"] = len(source.past.usage_table)
+        self.figures["session_cells"] = len(source.past.session_table)
+
+    def _draw_sessions(self, place: Any) -> None:
+        """How long a picture with the list of sessions takes: at first, and after a request."""
+        from offramp_dashboard.data.filters import Selection
+        from offramp_dashboard.data.snapshot_builder import compose
+
+        source = self.feed.snapshot_input(place)
+        selection = Selection(lists_sessions=True)
+        took: list[float] = []
+        for _ in range(_DRAWN):
+            begin = time.perf_counter()
+            snapshot = compose(source, _now(), selection)
+            took.append(time.perf_counter() - begin)
+        assert snapshot.sessions is not None
+        self.figures["sessions"] = snapshot.sessions.count
+        self.figures["sessions_first_ms"] = 1000 * took[0]
+        self.figures["sessions_ms"] = 1000 * statistics.median(took)
 
     def _redraw(self, place: Any, model: RequestsModel) -> None:
         """How long a window of 1920x1200 takes to show another picture, page by page."""
@@ -156,12 +175,13 @@ class Session:
         from offramp_core.usage.measure import Measure
         from offramp_dashboard.data.filters import Selection
         from offramp_dashboard.data.snapshot_builder import compose
+        from offramp_dashboard.models.sessions import SessionsModel
         from offramp_dashboard.theme import ThemeChoice
         from offramp_dashboard.window.main_window import ChartsWindow
         from offramp_dashboard.window.styling import Styling
 
         styling = Styling(self.application, ThemeChoice.LIGHT)
-        window = ChartsWindow(model, styling.theme)
+        window = ChartsWindow(model, SessionsModel(_BOUNDARY.zone, _now), styling.theme)
         window.resize(*_WINDOW_PX)
         window.show()
         source = self.feed.snapshot_input(place)
@@ -173,7 +193,12 @@ class Session:
             for later in (timedelta(), timedelta(seconds=1))
         ]
         quotas = [replace(snapshots[0], quota=quota) for quota in plans]
+        listed = [
+            compose(source, _now(), Selection(lists_sessions=True, measure=measure))
+            for measure in Measure
+        ]
         for page, key, shown in (
+            (4, "list_ms", listed),
             (0, "overview_ms", snapshots),
             (1, "history_ms", snapshots),
             (3, "quota_ms", quotas),
@@ -279,9 +304,12 @@ _ROWS = (
     ("json.loads loop, s", "json_s", 2),
     ("ratio", "ratio", 3),
     ("one picture, ms", "picture_ms", 1),
+    ("picture with sessions, ms", "sessions_ms", 1),
+    ("  the first of them, ms", "sessions_first_ms", 0),
     ("overview redrawn, ms", "overview_ms", 1),
     ("history redrawn, ms", "history_ms", 1),
     ("quota redrawn, ms", "quota_ms", 1),
+    ("sessions redrawn, ms", "list_ms", 1),
     ("new request shown, ms", "follow_ms", 0),
     ("  the slowest, ms", "follow_worst_ms", 0),
     ("window's thread waits, p99 ms", "gui_p99_ms", 1),
@@ -293,6 +321,8 @@ _ROWS = (
     ("CPU while hidden, %", "hidden_percent", 2),
     ("end, ms", "stop_ms", 1),
     ("cells", "cells", 0),
+    ("cells by session", "session_cells", 0),
+    ("sessions", "sessions", 0),
     ("log, MB", "log_mb", 1),
     ("cache, MB", "cache_mb", 2),
 )

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,6 +29,10 @@ from offramp_core.usage.log_reader import LogReader
 TARGET = 0.15
 _SEED = 20260207
 _YEAR = timedelta(days=365)
+_RUNNING = 3
+"""Sessions at a time."""
+_SESSION_LENGTH = 100
+"""Requests of a session, on average."""
 _ROUTES = (
     ("claude-sonnet-4-5-20250929", "zai", "glm-4.7", "route sonnet"),
     ("claude-haiku-4-5-20251001", "zai", "glm-4.5-air", "route haiku"),
@@ -60,15 +65,24 @@ def write_log(folder: Path, count: int, end: datetime, length: timedelta = _YEAR
     parent held when it was started, so this one has to stay small.
     """
     rng = random.Random(_SEED)
+    running = [_session(rng) for _ in range(_RUNNING)]
     folder.mkdir(parents=True)
     moments = (end - length * (1 - (index + rng.random()) / count) for index in range(count))
     for name, month in itertools.groupby(map(records.format_timestamp, moments), records.file_name):
         with (folder / name).open("wb") as file:
-            file.writelines(records.encode(_record(rng, ts)) for ts in month)
+            file.writelines(records.encode(_record(rng, running, ts)) for ts in month)
     return sum(path.stat().st_size for path in folder.iterdir())
 
 
-def _record(rng: random.Random, ts: str) -> records.RequestRecord:
+def _session(rng: random.Random) -> str:
+    return str(uuid.UUID(int=rng.getrandbits(128), version=4))
+
+
+def _record(rng: random.Random, running: list[str], ts: str) -> records.RequestRecord:
+    """One of the `running` sessions sends it, and now and then another takes a session's place."""
+    place = rng.randrange(len(running))
+    if not rng.randrange(_SESSION_LENGTH):
+        running[place] = _session(rng)
     model, backend, served, reason = rng.choices(_ROUTES, (6, 3, 1))[0]
     written = rng.randrange(9_000)
     return records.RequestRecord(
@@ -83,7 +97,7 @@ def _record(rng: random.Random, ts: str) -> records.RequestRecord:
         http_status=200,
         served_model=served,
         reason=reason,
-        session_id=f"{rng.getrandbits(128):032x}",
+        session_id=running[place],
         cache_creation_5m_input_tokens=written,
     )
 
@@ -125,7 +139,7 @@ def follow_up_bytes(folder: Path, end: datetime) -> tuple[int, int]:
     first = reader.bytes_read
     ts = records.format_timestamp(end)
     with (folder / records.file_name(ts)).open("ab") as file:
-        file.write(records.encode(_record(random.Random(_SEED), ts)))
+        file.write(records.encode(_record(random.Random(_SEED), ["0" * 32], ts)))
     for _ in reader.read_usage():
         pass
     return first, reader.bytes_read - first

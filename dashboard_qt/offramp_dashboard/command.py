@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _SIZE = re.compile(r"(\d{3,5})x(\d{3,5})")
-_PAGES = ("overview", "history", "requests", "quota")
+_PAGES = ("overview", "history", "requests", "quota", "sessions")
 _LIBRARIES = (
     "libegl1 libfontconfig1 libgl1 libglib2.0-0 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 "
     "libxcb-shape0 libxkbcommon-x11-0"

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QObject, Qt, QTimer, Slot
+from PySide6.QtCore import QBuffer, QByteArray, QEventLoop, QIODevice, QObject, Qt, QTimer, Slot
 from PySide6.QtWidgets import QFileDialog
 
+from offramp_core.claude_settings.locations import SettingsLocations
 from offramp_core.config import loader
 from offramp_core.control.client import ControlClient
 from offramp_core.errors import OfframpError
@@ -27,6 +28,8 @@ from offramp_dashboard.data.setup.steps import steps_for
 from offramp_dashboard.feed import Feed
 from offramp_dashboard.models.columns import Column
 from offramp_dashboard.models.requests import RequestsModel
+from offramp_dashboard.models.session_columns import SessionColumn
+from offramp_dashboard.models.sessions import SessionsModel
 from offramp_dashboard.setup_page.opener import SetupOpener
 from offramp_dashboard.window import geometry
 from offramp_dashboard.window.main_window import PAGES, ChartsWindow
@@ -51,6 +54,8 @@ if TYPE_CHECKING:
 SETTINGS = "settings"
 """Names the settings as the place of the window that is to be shown."""
 
+_SESSIONS_PATIENCE_MS = 10_000
+"""They are counted within a fraction of a second, but for a log that is still being read."""
 _WEEK_EVERY_MS = 30_000
 """Between two looks at whether Claude told another week."""
 
@@ -81,7 +86,8 @@ class ChartsController(QObject):
         self._settings, self._origins = Settings(), dict[str, str]()
         self._selection = filters.load(paths.charts_selection_file)
         self._table = RequestsModel(self._zone, _now, self)
-        self.window = ChartsWindow(self._table, styling.theme)
+        self._sessions = SessionsModel(self._zone, _now, self)
+        self.window = ChartsWindow(self._table, self._sessions, styling.theme)
         self.window.setWindowTitle("Offramp (demo)" if is_demo else "Offramp")
         self.watch = DaemonWatch(ControlClient(paths.control_socket), self._zone, _now, self)
         self.starter = DaemonStarter(self)
@@ -120,6 +126,11 @@ class ChartsController(QObject):
         columns = {column.name.lower(): column for column in Column}
         column = columns.get(memory.sorted_by, Column.TIME)
         table.sort_by(column, down if memory.is_descending else up)
+        sessions = window.sessions.table
+        sessions.set_widths(memory.session_widths)
+        session_columns = {column.name.lower(): column for column in SessionColumn}
+        by = session_columns.get(memory.sessions_sorted_by, SessionColumn.LAST)
+        sessions.sort_by(by, down if memory.sessions_descending else up)
         window.show_page(memory.page)
         window.menus.show_theme(self._styling.choice)
         if memory.is_maximized:
@@ -131,6 +142,7 @@ class ChartsController(QObject):
         window = self.window
         usual = window.normalGeometry() if window.isMaximized() else window.geometry()
         column, order = self._table.order
+        session_column, session_order = self._sessions.order
         memory = geometry.WindowMemory(
             x=usual.x() if window.isMaximized() else window.x(),
             y=usual.y() if window.isMaximized() else window.y(),
@@ -142,6 +154,9 @@ class ChartsController(QObject):
             sorted_by=column.name.lower(),
             is_descending=order is Qt.SortOrder.DescendingOrder,
             column_widths=window.requests.table.widths(),
+            sessions_sorted_by=session_column.name.lower(),
+            sessions_descending=session_order is Qt.SortOrder.DescendingOrder,
+            session_widths=window.sessions.table.widths(),
         )
         try:
             geometry.save(self._paths.charts_window_file, memory)
@@ -154,8 +169,10 @@ class ChartsController(QObject):
         Raises:
             OfframpError: it can't be written.
         """
+        if table is Table.SESSIONS:
+            self._have_sessions_counted()
         snapshot = self.window.snapshot
-        if snapshot is None:
+        if snapshot is None or (table is Table.SESSIONS and not self._has_sessions()):
             raise OfframpError(
                 f"There is nothing to write to {file} yet.",
                 hint="Wait until the log is read, then try again.",
@@ -212,6 +229,11 @@ class ChartsController(QObject):
         window.model_toggled.connect(self._toggle_model)
         window.provider_soloed.connect(self._solo_provider)
         window.model_soloed.connect(self._solo_model)
+        window.project_toggled.connect(self._toggle_project)
+        window.all_projects_asked.connect(self._show_all_projects)
+        window.project_asked.connect(self._show_only_project)
+        window.session_asked.connect(self._show_session)
+        window.list_asked.connect(self._list_sessions)
         window.show_all_asked.connect(self._show_all)
         window.span_chosen.connect(self._choose_span)
         window.refresh_asked.connect(self.refresh)
@@ -279,10 +301,29 @@ class ChartsController(QObject):
         known = [each.key for each in snapshot.models] if snapshot else []
         self._select(self._selection.with_only_model(key, known))
 
+    @Slot(str, bool)
+    def _toggle_project(self, key: str, is_on: bool) -> None:
+        self._select(self._selection.with_project(key, is_on=is_on))
+
+    @Slot()
+    def _show_all_projects(self) -> None:
+        self._select(replace(self._selection, projects=frozenset()))
+
+    @Slot(str)
+    def _show_only_project(self, key: str) -> None:
+        self._select(replace(self._selection, projects=frozenset({key})))
+
+    @Slot(str)
+    def _show_session(self, session: str) -> None:
+        self._select(replace(self._selection, session=session or None))
+
+    @Slot(bool)
+    def _list_sessions(self, is_wanted: bool) -> None:
+        self._select(replace(self._selection, lists_sessions=is_wanted))
+
     @Slot()
     def _show_all(self) -> None:
-        nothing: frozenset[str] = frozenset()
-        self._select(replace(self._selection, hidden_providers=nothing, hidden_models=nothing))
+        self._select(self._selection.with_everything())
 
     @Slot(object, object)
     def _choose_span(self, start: datetime | None, end: datetime | None) -> None:
@@ -343,6 +384,20 @@ class ChartsController(QObject):
         else:
             self.window.show_passing(f"Exported to {file}.")
 
+    def _have_sessions_counted(self) -> None:
+        """Turn to the page of sessions, for they are counted only for it, and wait for them."""
+        self.window.show_page(PAGES.index("Sessions"))
+        waiting = QEventLoop()
+        patience = QTimer(singleShot=True, interval=_SESSIONS_PATIENCE_MS)
+        patience.timeout.connect(waiting.quit)
+        patience.start()
+        self.window.snapshot_shown.connect(waiting.quit)
+        while patience.isActive() and not self._has_sessions():
+            waiting.exec()
+
+    def _has_sessions(self) -> bool:
+        return self.window.snapshot is not None and self.window.snapshot.sessions is not None
+
     def _csv(self, table: Table, snapshot: Snapshot) -> str:
         match table:
             case Table.BARS:
@@ -361,6 +416,8 @@ class ChartsController(QObject):
                 # A page that is not seen is not kept up to date: hide what is hidden by now.
                 self.window.requests.show_snapshot(snapshot)
                 return csv_export.requests_csv(self._table.rows(), self._zone)
+            case Table.SESSIONS:
+                return csv_export.sessions_csv(self._sessions.rows(), self._zone)
 
     # Settings.
 
@@ -407,6 +464,10 @@ class ChartsController(QObject):
         file = self._paths.quota_file
         return week_start.find(settings, self._origins, file, self._zone).boundary
 
+    def _claude_folder(self) -> Path:
+        found = SettingsLocations.for_user(self._environ, home=Path.home(), folder=Path.home())
+        return found.user.parent
+
     def _sources(self, settings: Settings) -> FeedSources:
         return FeedSources(
             log_dir=settings.log_dir or self._paths.log_dir,
@@ -414,6 +475,8 @@ class ChartsController(QObject):
             quota_file=self._paths.quota_file,
             boundary=self._boundary(settings),
             asked=_asked(settings),
+            claude_folder=self._claude_folder() if settings.show_projects else None,
+            home=Path.home(),
         )
 
 

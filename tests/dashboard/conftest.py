@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from offramp_dashboard.models.requests import RequestsModel
+    from offramp_dashboard.models.sessions import SessionsModel
     from offramp_dashboard.theme import Theme
     from offramp_dashboard.window.main_window import ChartsWindow
     from offramp_dashboard.window.styling import Styling
@@ -95,11 +96,23 @@ def requests_model() -> RequestsModel:
 
 
 @pytest.fixture
-def window(qtbot: QtBot, styling: Styling, requests_model: RequestsModel) -> ChartsWindow:
+def sessions_model() -> SessionsModel:
+    """The same of the sessions."""
+    import sample_snapshots
+
+    from offramp_dashboard.models.sessions import SessionsModel
+
+    return SessionsModel(sample_snapshots.ZONE, lambda: sample_snapshots.NOW)
+
+
+@pytest.fixture
+def window(
+    qtbot: QtBot, styling: Styling, requests_model: RequestsModel, sessions_model: SessionsModel
+) -> ChartsWindow:
     """The window, shown, with nothing in it yet."""
     from offramp_dashboard.window.main_window import ChartsWindow
 
-    made = ChartsWindow(requests_model, styling.theme)
+    made = ChartsWindow(requests_model, sessions_model, styling.theme)
     styling.changed.connect(made.set_theme)
     qtbot.addWidget(made)
     made.resize(1280, 800)

@@ -7,24 +7,21 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from offramp_cli.reports.terminal import open_console, open_table
-from offramp_core.settings import ANTHROPIC
 from offramp_core.usage.aggregation import Totals
+from offramp_core.wording import session_text
 from offramp_core.wording.formatting import (
-    backend_name,
     format_dollars,
     format_moment,
     format_tokens,
     printable,
-    short_model,
 )
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
     from offramp_cli.reports.sessions import SessionReport
-    from offramp_core.usage.sessions import Service, Session
+    from offramp_core.usage.sessions import Session
 
-NO_PROJECT = "no project"
 _ID_CHARACTERS = 8
 _WIDE = 100
 """Width from which tables have room for their details."""
@@ -55,10 +52,10 @@ def _cells(session: Session, report: SessionReport, zone: tzinfo, *, is_wide: bo
     moments = (session.start, session.last) if is_wide else (session.last,)
     return [
         printable(session.id[:_ID_CHARACTERS]),
-        printable(report.projects.get(session.id, NO_PROJECT)),
+        printable(report.projects.get(session.id, session_text.NO_PROJECT)),
         *(format_moment(moment, report.now, zone) for moment in moments),
         *_numbers(report, session, is_wide=is_wide).values(),
-        _services(session) if is_wide else _backends(session),
+        session_text.services(session) if is_wide else session_text.backends(session),
     ]
 
 
@@ -75,36 +72,3 @@ def _numbers(
         price = report.prices.get(session.id) if session else None
         numbers["List price"] = "" if price is None else format_dollars(price)
     return numbers
-
-
-def _services(session: Session) -> str:
-    """The models, who served them, and how often: `sonnet-4-5 → glm-4.7 30, opus-4-6 12`."""
-    requests: dict[str, int] = {}
-    for service, totals in session.services.items():
-        name = short_model(service.model)
-        if service.backend is None:
-            name = f"{name} (not sent)"
-        elif service.backend != ANTHROPIC:
-            name = f"{name} → {_server(service)}"
-        requests[name] = requests.get(name, 0) + totals.requests
-    return _counted(requests)
-
-
-def _server(service: Service) -> str:
-    if service.served_model:
-        return short_model(service.served_model)
-    return backend_name(service.backend or "")
-
-
-def _backends(session: Session) -> str:
-    """The services by their requests: `Claude 12, Z.ai 30`."""
-    requests: dict[str, int] = {}
-    for service, totals in session.services.items():
-        name = "not sent" if service.backend is None else backend_name(service.backend)
-        requests[name] = requests.get(name, 0) + totals.requests
-    return _counted(requests)
-
-
-def _counted(requests: dict[str, int]) -> str:
-    most_first = sorted(requests.items(), key=lambda item: -item[1])
-    return ", ".join(f"{name} {count:,}" for name, count in most_first)

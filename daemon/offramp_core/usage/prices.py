@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -144,6 +145,7 @@ def _newest_change() -> date | None:
     return max((day for day in found if day <= installed), default=installed)
 
 
+@cache  # else it would read the package's files for every estimate
 def _source() -> str:
     return f"genai-prices {metadata.version('genai-prices')}"
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from offramp_core import atomic_file
 from offramp_core.errors import OfframpError
+from offramp_core.wording import session_text
 from offramp_core.wording.formatting import spreadsheet_safe
 from offramp_dashboard.data.display_names import backend_name
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from offramp_dashboard.data.request_rows import RequestRow
+    from offramp_dashboard.data.sessions.session_list import SessionRow
     from offramp_dashboard.data.snapshot import Bars, Quota, Tokens, Weeks
 
 
@@ -37,6 +39,13 @@ _REQUEST_COLUMNS = (
     "status",
     "http_status",
     "reason",
+)
+
+
+_SESSION_COLUMNS = (
+    *("session", "project", "start", "last", "requests", "errors", "cancelled"),
+    *("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"),
+    *("tokens", "changes", "list_price_usd", "served_by"),
 )
 
 
@@ -123,6 +132,33 @@ def requests_csv(rows: Sequence[RequestRow], zone: tzinfo) -> str:
                 row.record.status,
                 row.record.http_status,
                 row.record.reason,
+            )
+            for row in rows
+        ),
+    )
+
+
+def sessions_csv(rows: Sequence[SessionRow], zone: tzinfo) -> str:
+    """One row per session, in their order; the list price is of what was delegated."""
+    return _csv(
+        _SESSION_COLUMNS,
+        (
+            (
+                row.session.id,
+                row.project,
+                _iso(row.session.start.astimezone(zone), timespec="milliseconds"),
+                _iso(row.session.last.astimezone(zone), timespec="milliseconds"),
+                row.total.requests,
+                row.total.errors,
+                row.total.cancelled,
+                row.total.counts.input_tokens,
+                row.total.counts.output_tokens,
+                row.total.counts.cache_creation_input_tokens,
+                row.total.counts.cache_read_input_tokens,
+                row.total.tokens,
+                row.session.changes,
+                None if row.usd is None else round(row.usd, 6),
+                session_text.services(row.session),
             )
             for row in rows
         ),

@@ -46,6 +46,8 @@ POLL_S: Final = 0.2
 """How often the folder is looked at; that costs some 0.1 ms, and works on every file system."""
 REDRAW_S: Final = 0.2
 """Snapshots come no faster, but for one that answers the user."""
+_LOADING_SHARE: Final = 5.0
+"""While the log is read, snapshots are so many times further apart than one of them takes."""
 _RETRY_S: Final = 1.0
 """How often it is tried again where the log can't be read."""
 _CLOCK_S: Final = 30.0
@@ -138,6 +140,7 @@ class FeedWorker:
         self._table = TableFeed(listener)
         self._is_dirty = True
         self._drawn_s = float("-inf")
+        self._took_s = 0.0
         self._polled_s = float("-inf")
 
     def start(self) -> None:
@@ -219,8 +222,15 @@ class FeedWorker:
         if is_reading or self._table.is_searching:
             return 0.0
         now_s = time.monotonic()
-        redraw_s = REDRAW_S if self._is_dirty or self._pending.is_report_new else _CLOCK_S
-        return min(self._polled_s + self._poll_s(), self._drawn_s + redraw_s) - now_s
+        return min(self._polled_s + self._poll_s(), self._drawn_s + self._redraw_s()) - now_s
+
+    def _redraw_s(self) -> float:
+        """How long after a snapshot the next one is due, unless the user wants something."""
+        if not self._is_dirty and not self._pending.is_report_new:
+            return _CLOCK_S
+        is_loading = self._log is not None and self._log.steps is not None
+        # On a busy machine, most of the time must be left for reading.
+        return max(REDRAW_S, _LOADING_SHARE * self._took_s) if is_loading else REDRAW_S
 
     def _poll_s(self) -> float:
         return POLL_S if self._problem is None else _RETRY_S
@@ -316,8 +326,7 @@ class FeedWorker:
             selection = self._pending.selection
             sources = self._pending.sources
             self._pending.is_answer_due = False
-            redraw_s = REDRAW_S if self._is_dirty or self._pending.is_report_new else _CLOCK_S
-            is_due = is_answer or now_s - self._drawn_s >= redraw_s
+            is_due = is_answer or now_s - self._drawn_s >= self._redraw_s()
             self._pending.is_report_new = self._pending.is_report_new and not is_due
             report = self._pending.report
         if is_due:
@@ -327,6 +336,7 @@ class FeedWorker:
             given.past.session_table.assign(self._facts.projects())
             snapshot = compose(given, self._now(), selection)
             self._listener.on_snapshot(snapshot)
+            self._took_s = time.monotonic() - now_s
             scope = scope_of(snapshot, selection, given.past.session_table)
             self._table.show(scope, FIRST_ROWS)
             if self._log is not None and self._log.is_presentable:

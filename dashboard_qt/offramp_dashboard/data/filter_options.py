@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from offramp_core.wording.formatting import printable
+from offramp_core.wording.session_text import NO_PROJECT
 from offramp_dashboard.data import display_names
 from offramp_dashboard.data.snapshot import FilterOption, ProjectOption
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from offramp_dashboard.data.display_names import Route
     from offramp_dashboard.data.filters import Selection
     from offramp_dashboard.data.sessions.session_table import SessionTable
-
-NO_PROJECT = "no project"
 
 
 def providers(routes: Mapping[Route, int], selection: Selection) -> tuple[FilterOption, ...]:

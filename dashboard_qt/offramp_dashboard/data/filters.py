@@ -51,6 +51,11 @@ class Selection:
         hidden = self.hidden_models
         return replace(self, hidden_models=hidden - {key} if is_on else hidden | {key})
 
+    def with_everything(self) -> Selection:
+        """This one, with no provider, model or project hidden."""
+        none: frozenset[str] = frozenset()
+        return replace(self, hidden_providers=none, hidden_models=none, projects=none)
+
     def with_project(self, key: str, *, is_on: bool) -> Selection:
         """This one, with a project among those that are shown, or not."""
         return replace(self, projects=self.projects | {key} if is_on else self.projects - {key})

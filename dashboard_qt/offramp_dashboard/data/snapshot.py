@@ -340,3 +340,10 @@ class Snapshot:
     """When the earliest record that is read so far arrived, to a quarter of an hour."""
     requests: int = 0
     """Of what the table shows: in the range where one was dragged, else in all of the log."""
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether any provider, model or project is not shown."""
+        chips = (*self.providers, *self.models)
+        is_any_off = not all(choice.is_on for choice in chips)
+        return is_any_off or not all(project.is_on for project in self.projects)

@@ -97,7 +97,8 @@ class _Composer:
         weeks = self._boundary.latest_weeks(self._now, WEEKS)
         of_weeks = self._past.series(weeks, self._selection)
         chosen = self._chosen_range()
-        counted = self._past.routes(self._selection.projects)
+        projects = self._selection.projects
+        counted = self._past.routes(projects) if projects else self._routes
         shown = {route: n for route, n in counted.items() if self._selection.shows(*route)}
         first, since = self._past.first(), self._past.session_table.since
         return Snapshot(

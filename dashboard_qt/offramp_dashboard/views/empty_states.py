@@ -60,8 +60,8 @@ def notice_for(
         case FeedState.LOADING | FeedState.READY if snapshot.hides_everything:
             return Notice(
                 title="Nothing matches the filters",
-                text="There are requests, but every one of them is of a provider or model that is "
-                "switched off above.",
+                text="There are requests, but every one of them is of a provider, model or project "
+                "that is switched off above.",
                 way=NoticeAction.SHOW_ALL,
             )
         case FeedState.LOADING | FeedState.READY:

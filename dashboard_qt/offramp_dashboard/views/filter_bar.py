@@ -1,4 +1,4 @@
-"""The row of providers and models: legend and filter in one, for every chart at once."""
+"""The row of projects, providers and models: legend and filter in one, for every chart at once."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 from offramp_dashboard import plain_tooltips
 from offramp_dashboard.data.display_names import backend_name
 from offramp_dashboard.theme import GRID_PX, LIGHT
+from offramp_dashboard.views.project_filter import ProjectFilter
 from offramp_dashboard.views.style.brushes import paint_fill
 from offramp_dashboard.views.style.series_fills import SeriesFills
 
@@ -174,8 +175,12 @@ class FilterBar(QWidget):
         provider_toggled(str, bool): show or hide that provider.
         model_toggled(str, bool): show or hide that model.
         provider_soloed(str), model_soloed(str): show only that one of its kind, or all again.
+        project_toggled(str, bool): show that project too, or no longer.
+        all_projects_asked(): show every project.
     """
 
+    project_toggled = Signal(str, bool)
+    all_projects_asked = Signal()
     provider_toggled = Signal(str, bool)
     model_toggled = Signal(str, bool)
     provider_soloed = Signal(str)
@@ -188,6 +193,9 @@ class FilterBar(QWidget):
         self._snapshot: Snapshot | None = None
         self._chips: list[FilterChip] = []
         self._shape: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+        self.projects = ProjectFilter()
+        self.projects.toggled_project.connect(self.project_toggled)
+        self.projects.all_asked.connect(self.all_projects_asked)
         self._rule = QFrame()
         self._rule.setFixedSize(1, 2 * GRID_PX)
         self._more = QToolButton()
@@ -199,15 +207,17 @@ class FilterBar(QWidget):
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(0, 0, 0, 0)
         self._row.setSpacing(GRID_PX - 2)
+        self._row.addWidget(self.projects)
         self._row.addStretch(1)
         self._row.addWidget(self._more)
         self._more.hide()
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.setAccessibleName("Filters: providers and models")
+        self.setAccessibleName("Filters: projects, providers and models")
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Take up its choices."""
         self._snapshot = snapshot
+        self._show_projects(snapshot)
         shape = (
             tuple(choice.key for choice in snapshot.providers),
             tuple(choice.key for choice in snapshot.models),
@@ -222,6 +232,17 @@ class FilterBar(QWidget):
         self._theme = theme
         self._rule.setStyleSheet(f"background: {theme.border};")
         self._dress()
+
+    def _show_projects(self, snapshot: Snapshot) -> None:
+        before = self._projects_px()
+        self.projects.show_projects(snapshot.projects, snapshot.sessions_since)
+        if self._projects_px() != before:
+            self._fit()
+
+    def _projects_px(self) -> int:
+        if self.projects.isHidden():
+            return 0
+        return self.projects.sizeHint().width() + self._row.spacing()
 
     @property
     def chips(self) -> tuple[FilterChip, ...]:
@@ -248,7 +269,7 @@ class FilterBar(QWidget):
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """All chips in a row."""
         width = sum(chip.sizeHint().width() + GRID_PX for chip in self._chips)
-        return QSize(width, self.minimumSizeHint().height())
+        return QSize(width + self._projects_px(), self.minimumSizeHint().height())
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
         """See which have room."""
@@ -281,7 +302,7 @@ class FilterBar(QWidget):
                 )
             )
             self._chips.append(chip)
-        place = 0
+        place = 1  # behind the projects
         providers = len(self._shape[0])
         for index, chip in enumerate(self._chips):
             if index == providers and index:
@@ -309,7 +330,7 @@ class FilterBar(QWidget):
         """Show as many as there is room for; the rest go into the menu."""
         widths = [chip.sizeHint().width() + self._row.spacing() for chip in self._chips]
         rule = self._rule.width() + self._row.spacing() if len(self._shape[1]) else 0
-        room = self.width() - rule
+        room = self.width() - rule - self._projects_px()
         fitting = len(widths)
         if sum(widths) > room:
             room -= self._more.sizeHint().width() + self._row.spacing()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QModelIndex, Qt
+from PySide6.QtCore import QModelIndex, Qt, Signal
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -15,20 +15,22 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from offramp_core.wording.formatting import printable
 from offramp_dashboard.data.request_rows import RequestFilter
 from offramp_dashboard.models import columns
 from offramp_dashboard.models.columns import Column
 from offramp_dashboard.models.requests import ROW_ROLE, RequestsModel
 from offramp_dashboard.theme import GRID_PX, LIGHT
 from offramp_dashboard.views.reason_box import ReasonBox
+from offramp_dashboard.views.record_table import ROW_PX, FocusFrame
 from offramp_dashboard.views.request_details import RequestDetails
-from offramp_dashboard.views.requests_table import ROW_PX, FocusFrame, RequestCells, RequestsTable
+from offramp_dashboard.views.requests_table import RequestCells, RequestsTable
 from offramp_dashboard.views.style import number_text
 from offramp_dashboard.views.widgets.choice_box import ChoiceBox
 
 if TYPE_CHECKING:
     from offramp_core.usage.records import Status
-    from offramp_dashboard.data.snapshot import Snapshot
+    from offramp_dashboard.data.snapshot import SessionFocus, Snapshot
     from offramp_dashboard.theme import Theme
 
 _STATUSES: tuple[tuple[str, frozenset[Status]], ...] = (
@@ -39,10 +41,18 @@ _STATUSES: tuple[tuple[str, frozenset[Status]], ...] = (
 )
 
 _FAILED = 2
+_SESSION_LETTERS = 8
+_WIDEST_PROJECT_PX = 160
 
 
 class RequestsView(QFrame):
-    """Shows a `RequestsModel`; while it stands at the newest request, it stays there."""
+    """Shows a `RequestsModel`; while it stands at the newest request, it stays there.
+
+    Signals:
+        focus_left(): show the requests of all sessions again.
+    """
+
+    focus_left = Signal()
 
     def __init__(self, model: RequestsModel, parent: QWidget | None = None) -> None:
         """Show `model`, which somebody else fills."""
@@ -61,6 +71,11 @@ class RequestsView(QFrame):
         self.status.currentIndexChanged.connect(self._refilter)
         self.reason = ReasonBox(model.reasons)
         self.reason.currentIndexChanged.connect(self._refilter)
+        self.focus = QPushButton()
+        """Says which session is shown, where it is only one; a click leads back to all."""
+        self.focus.setToolTip("Show the requests of all sessions again")
+        self.focus.clicked.connect(self.focus_left)
+        self.focus.hide()
         self._count = QLabel()
         self._count.setProperty("rank", "muted")
         self.to_newest = QPushButton("Newest ↑")
@@ -101,6 +116,7 @@ class RequestsView(QFrame):
         assert isinstance(delegate, RequestCells)
         delegate.backends = tuple(choice.key for choice in snapshot.providers)
         self._whole = snapshot.requests
+        self._show_focus(snapshot.focus)
         self._refilter()
         self._show_count(self._model.rowCount(), self._model.loaded)
 
@@ -108,6 +124,12 @@ class RequestsView(QFrame):
     def count_text(self) -> str:
         """How many are shown, as it says."""
         return self._count.text()
+
+    def show_all(self) -> None:
+        """Show requests of every status and reason, whatever was searched for."""
+        self.search.clear()
+        self.reason.choose(None)
+        self.status.setCurrentIndex(0)
 
     def show_failed(self) -> None:
         """Show only the requests that failed, for whatever reason they went where they went."""
@@ -127,6 +149,7 @@ class RequestsView(QFrame):
         bar.addWidget(self.search, 2)
         bar.addWidget(self.status)
         bar.addWidget(self.reason)
+        bar.addWidget(self.focus)
         bar.addStretch(1)
         bar.addWidget(self.to_newest)
         bar.addWidget(self._count)
@@ -135,6 +158,17 @@ class RequestsView(QFrame):
         layout.setSpacing(GRID_PX)
         layout.addLayout(bar)
         layout.addWidget(FocusFrame(self.table), 1)
+
+    def _show_focus(self, focus: SessionFocus | None) -> None:
+        self.focus.setVisible(focus is not None)
+        if focus is not None:
+            name = f"Session {printable(focus.id)[:_SESSION_LETTERS]}"
+            if focus.project:
+                metrics, mode = self.fontMetrics(), Qt.TextElideMode.ElideMiddle
+                project = metrics.elidedText(printable(focus.project), mode, _WIDEST_PROJECT_PX)
+                name = f"{name} \N{MIDDLE DOT} {project}"
+            self.focus.setText(f"{name}  \N{MULTIPLICATION X}".replace("&", "&&"))
+            self.focus.setAccessibleName(f"Only {name}: show all sessions again")
 
     def _refilter(self) -> None:
         providers, models = self._hidden

@@ -300,7 +300,7 @@ def _is_delegated(backend: str | None) -> bool:
 
 
 def _hides_any(snapshot: Snapshot) -> bool:
-    return not all(each.is_on for each in (*snapshot.providers, *snapshot.models))
+    return snapshot.is_filtered
 
 
 def _hidden_delegates(snapshot: Snapshot) -> list[str]:

@@ -30,6 +30,10 @@ class WindowMemory(msgspec.Struct, frozen=True, kw_only=True):
     is_descending: bool = True
     column_widths: dict[str, int] = {}
     """Pixels of each column that has a width of its own."""
+    sessions_sorted_by: str = "last"
+    """The column of the sessions."""
+    sessions_descending: bool = True
+    session_widths: dict[str, int] = {}
 
 
 def load(file: Path) -> WindowMemory:

@@ -35,8 +35,10 @@ from offramp_dashboard.views.filter_bar import FilterBar
 from offramp_dashboard.views.pages import ChartPage, HistoryPage, Overview, summary_of
 from offramp_dashboard.views.quota_page import QuotaChartsPage
 from offramp_dashboard.views.requests_view import RequestsView
+from offramp_dashboard.views.sessions_view import SessionsView
 from offramp_dashboard.views.style import number_text
 from offramp_dashboard.views.toolbar import Toolbar
+from offramp_dashboard.views.widgets.card import ElidedLabel
 from offramp_dashboard.views.widgets.toast import Toast
 from offramp_dashboard.window import picture
 from offramp_dashboard.window.help import ShortcutsPanel, show_about
@@ -56,11 +58,13 @@ if TYPE_CHECKING:
 
     from offramp_dashboard.data.snapshot import DaemonSummary, Snapshot
     from offramp_dashboard.models.requests import RequestsModel
+    from offramp_dashboard.models.sessions import SessionsModel
     from offramp_dashboard.theme import Theme
 
-PAGES = ("Overview", "History", "Requests", "Quota")
-_OVERVIEW, _REQUESTS, _QUOTA = 0, 2, 3
+PAGES = ("Overview", "History", "Requests", "Quota", "Sessions")
+_OVERVIEW, _REQUESTS, _QUOTA, _SESSIONS = 0, 2, 3, 4
 _SMALLEST = QSize(640, 420)
+_UNFILTERED = "Filters don't apply to the plans"
 _PATIENCE_MS = 500
 """Reading that takes longer shows how far it is."""
 
@@ -72,6 +76,10 @@ class ChartsWindow(QMainWindow):
         measure_chosen(Measure): count these.
         provider_toggled(str, bool), model_toggled(str, bool): show or hide them.
         provider_soloed(str), model_soloed(str): show only that one of its kind, or all again.
+        project_toggled(str, bool), all_projects_asked(): show a project too or no longer; show all.
+        project_asked(str): show only that project.
+        session_asked(str): have the table hold the requests of that session; "" for all of them.
+        list_asked(bool): somebody looks at the list of sessions, or no longer.
         span_chosen(object, object): show that range of time; None and None for none.
         pause_asked(PauseChoice), resume_asked(): of delegation.
         refresh_asked(): read the log again.
@@ -81,6 +89,7 @@ class ChartsWindow(QMainWindow):
         start_asked(): start the daemon.
         theme_chosen(ThemeChoice): from the menu.
         shown_changed(bool): whether there is anything to draw for.
+        snapshot_shown(): there is another snapshot.
         closing(): it is about to go.
     """
 
@@ -89,6 +98,11 @@ class ChartsWindow(QMainWindow):
     model_toggled = Signal(str, bool)
     provider_soloed = Signal(str)
     model_soloed = Signal(str)
+    project_toggled = Signal(str, bool)
+    all_projects_asked = Signal()
+    project_asked = Signal(str)
+    session_asked = Signal(str)
+    list_asked = Signal(bool)
     span_chosen = Signal(object, object)
     pause_asked = Signal(object)
     resume_asked = Signal()
@@ -100,11 +114,12 @@ class ChartsWindow(QMainWindow):
     setup_asked = Signal()
     start_asked = Signal()
     theme_chosen = Signal(object)
+    snapshot_shown = Signal()
     shown_changed = Signal(bool)
     closing = Signal()
 
-    def __init__(self, requests: RequestsModel, theme: Theme) -> None:
-        """Show `requests` in the table; the charts wait for their first snapshot."""
+    def __init__(self, requests: RequestsModel, sessions: SessionsModel, theme: Theme) -> None:
+        """Show these in the tables; the charts wait for their first snapshot."""
         super().__init__()
         self.setWindowTitle("Offramp")
         self.setMinimumSize(_SMALLEST)
@@ -127,6 +142,9 @@ class ChartsWindow(QMainWindow):
         self.history = HistoryPage()
         self.requests = RequestsView(requests)
         self.quota = QuotaChartsPage()
+        self.sessions = SessionsView(sessions)
+        self.unfiltered = ElidedLabel()
+        self.unfiltered.setProperty("rank", "muted")
         self.notice = NoticePage()
         self.progress = QProgressBar()
         self._patience = QTimer(self, singleShot=True, interval=_PATIENCE_MS)
@@ -148,6 +166,7 @@ class ChartsWindow(QMainWindow):
         self.toolbar.measure.show_measure(snapshot.measure)
         self.menus.show_measure(snapshot.measure)
         self.filter_bar.show_snapshot(snapshot)
+        self.unfiltered.set_full_text(_UNFILTERED if snapshot.is_filtered else "")
         self._show_state(snapshot)
         self._show_range(snapshot)
         self._show_notice(snapshot)
@@ -157,6 +176,7 @@ class ChartsWindow(QMainWindow):
             self.banner.show_message(remark)
         self._remark = remark
         self.setAccessibleDescription(summary_of(snapshot))
+        self.snapshot_shown.emit()
 
     def show_daemon(self, daemon: DaemonSummary) -> None:
         """Say how the daemon is."""
@@ -201,6 +221,7 @@ class ChartsWindow(QMainWindow):
         page = page if 0 <= page < len(PAGES) else 0
         if page != self.page:
             self._take_keyboard()
+            self.list_asked.emit(page == _SESSIONS)
         self._pages.setCurrentIndex(page)
         self._page_buttons.button(page).setChecked(True)
         self.menus.show_page(page)
@@ -247,6 +268,8 @@ class ChartsWindow(QMainWindow):
         """Give the keyboard to the filters of this page."""
         if self._pages.currentWidget() is self.requests:
             self.requests.focus_search()
+        elif self._pages.currentWidget() is self.sessions:
+            self.sessions.focus_search()
         else:
             self.filter_bar.focus_first()
 
@@ -298,6 +321,7 @@ class ChartsWindow(QMainWindow):
             self._pages.addWidget(_scrolling(page))
         self._pages.addWidget(self.requests)
         self._pages.addWidget(_scrolling(self.quota))
+        self._pages.addWidget(self.sessions)
         self._body.addWidget(self._pages)
         self._body.addWidget(self.notice)
         central = QWidget()
@@ -335,6 +359,7 @@ class ChartsWindow(QMainWindow):
             row.addWidget(button)
         row.addSpacing(GRID_PX)
         self.filter_bar.setSizePolicy(_retaining(self.filter_bar))
+        row.addWidget(self.unfiltered, 1)
         row.addWidget(self.filter_bar, 1)
         row.addWidget(self._range_button)
         return row
@@ -350,6 +375,11 @@ class ChartsWindow(QMainWindow):
         self.filter_bar.model_toggled.connect(self.model_toggled)
         self.filter_bar.provider_soloed.connect(self.provider_soloed)
         self.filter_bar.model_soloed.connect(self.model_soloed)
+        self.filter_bar.project_toggled.connect(self.project_toggled)
+        self.filter_bar.all_projects_asked.connect(self.all_projects_asked)
+        self.sessions.project_asked.connect(self.project_asked)
+        self.sessions.session_asked.connect(self._open_session)
+        self.requests.focus_left.connect(lambda: self.session_asked.emit(""))
         self.notice.action_chosen.connect(self._do_notice_action)
         for page in (self.overview, self.history):
             page.span_dragged.connect(self.choose_span)
@@ -383,14 +413,17 @@ class ChartsWindow(QMainWindow):
         """The page that is seen; the others draw when they are turned to."""
         self._all_pages()[self.page].show_snapshot(snapshot)
 
-    def _all_pages(self) -> tuple[Overview, HistoryPage, RequestsView, QuotaChartsPage]:
-        return self.overview, self.history, self.requests, self.quota
+    def _all_pages(
+        self,
+    ) -> tuple[Overview, HistoryPage, RequestsView, QuotaChartsPage, SessionsView]:
+        return self.overview, self.history, self.requests, self.quota, self.sessions
 
     def _choose_body(self) -> None:
         """Charts, or why there are none; the quota is told without a log, and has no filters."""
         is_quota = self.page == _QUOTA
         self._body.setCurrentIndex(1 if self._has_notice and not is_quota else 0)
         self.filter_bar.setVisible(not is_quota)
+        self.unfiltered.setVisible(is_quota)
         # The plans are told whatever the range: where that holds nothing, it must not say so.
         self._range_button.setVisible(self._has_range and not is_quota)
 
@@ -400,6 +433,12 @@ class ChartsWindow(QMainWindow):
             self.notice.show_notice(notice)
         self._has_notice = notice is not None
         self._choose_body()
+
+    def _open_session(self, session: str) -> None:
+        """Show a session's requests, all of them that the filters leave."""
+        self.session_asked.emit(session)
+        self.requests.show_all()
+        self.show_page(_REQUESTS)
 
     def _show_errors(self) -> None:
         """Show the requests of the week that failed: as many as the figure says."""

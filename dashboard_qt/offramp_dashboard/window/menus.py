@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QMainWindow, QMenu
 
-_PAGES = ("Overview", "History", "Requests", "Quota")
+_PAGES = ("Overview", "History", "Requests", "Quota", "Sessions")
 _THEMES = {
     ThemeChoice.SYSTEM: "As the System",
     ThemeChoice.LIGHT: "Light",
@@ -36,6 +36,7 @@ class Table(Enum):
     TOKENS = "Tokens by Kind"
     QUOTA = "Quota"
     REQUESTS = "Requests"
+    SESSIONS = "Sessions"
 
 
 class Menus(QObject):

@@ -151,4 +151,7 @@ def notes_of(snapshot: Snapshot, *, is_filtered: bool) -> list[str]:
     hidden = [each.name for each in (*snapshot.providers, *snapshot.models) if not each.is_on]
     if hidden:
         notes.append(f"without {', '.join(hidden)}")
+    projects = [each.name for each in snapshot.projects if each.is_on]
+    if len(projects) < len(snapshot.projects):
+        notes.append(f"only {', '.join(projects)}")
     return notes

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from offramp_dashboard.data.usage import usage_table
+from offramp_dashboard.data.usage.usage_table import Columns
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -146,6 +149,17 @@ def joined(parts: Sequence[SessionColumns], kinds: Sequence[Kind]) -> SessionCol
         (),
     )
     return _merged(whole, kinds) if len(whole) else NOTHING
+
+
+def usage_of(columns: SessionColumns) -> Columns:
+    """Return the same usage without its sessions."""
+    names = tuple(dict.fromkeys((kind[0], kind[1], kind[3]) for kind in columns.kind_names))
+    numbers = {name: place for place, name in enumerate(names)}
+    kinds = [numbers[kind[0], kind[1], kind[3]] for kind in columns.kind_names]
+    if not len(columns):
+        return usage_table.join()
+    usage = Columns(columns.starts, np.array(kinds, np.int32)[columns.kinds], columns.counts, names)
+    return usage_table.join(usage)
 
 
 def narrowed(columns: SessionColumns) -> SessionColumns:

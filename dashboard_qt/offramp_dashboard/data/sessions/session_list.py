@@ -22,14 +22,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from offramp_core.usage.sessions import Service
     from offramp_core.usage.weeks import Span
     from offramp_dashboard.data.filters import Selection
     from offramp_dashboard.data.sessions.session_columns import SessionColumns
     from offramp_dashboard.data.sessions.session_table import SessionTable
 
-MOST_SESSIONS = 20_000
-"""Sessions that are listed at most, the latest of them."""
+MOST_SESSIONS = 10_000
+"""Sessions that are listed at most, the latest of them: some 15 MB."""
 
 _SECOND = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -89,7 +88,8 @@ class SessionList:
         """List those of `table`."""
         self._table = table
         self._known: dict[int, tuple[SessionColumns, object, _Sums]] = {}
-        self._made: dict[int, tuple[object, SessionRow]] = {}
+        self._made: dict[str, tuple[object, SessionRow]] = {}
+        self._shown: object = None
 
     def sums(
         self,
@@ -101,31 +101,28 @@ class SessionList:
         most: int = MOST_SESSIONS,
     ) -> SessionSums:
         """Return what is selected of the time in `span`, or of all time, of some of the cells."""
-        names = self._table.names
         found = self._collected(blocks, selection, span)
         sessions = found.keys // _SHIFT
         is_kept = self._is_listed(selection)[sessions]
-        is_named = np.array([bool(name) for name in names], np.bool_)[sessions]
+        nameless = self._table.nameless
+        is_named = sessions != (-1 if nameless is None else nameless)
         without = int(found.counts[is_kept & ~is_named, 0].sum())
         rows = np.flatnonzero(is_kept & is_named)
         rows = rows[np.lexsort((found.orders[rows], sessions[rows]))]
         heads = np.flatnonzero(np.diff(sessions[rows], prepend=-1))
         if not len(heads):
             return SessionSums(without_session=without)
-        lasts = np.maximum.reduceat(found.lasts[rows], heads)
-        ends = np.append(heads[1:], len(rows))
-        changes = _changes(found, len(names))
-        latest = sorted(
-            zip(lasts.tolist(), heads.tolist(), ends.tolist(), strict=True),
-            key=lambda one: (one[0], names[sessions[rows[one[1]]]]),
-            reverse=True,
-        )
-        services = self._table.services
-        made = tuple(
-            self._row(_One(found, rows[head:end], services, changes), price)
-            for _, head, end in latest[:most]
-        )
+        every = _Every(found, rows, heads, self._table)
+        self._forget_others((selection, span, price is not None, self._table.projects))
+        latest = every.latest(most)
+        made = tuple(self._row(every, place, price) for place in latest)
         return SessionSums(rows=made, count=len(heads), without_session=without)
+
+    def _forget_others(self, shown: object) -> None:
+        """Keep rows only while the same is listed: then an unchanged sum is an unchanged row."""
+        if shown != self._shown:
+            self._shown = shown
+            self._made.clear()
 
     def _is_listed(self, selection: Selection) -> NDArray[np.bool_]:
         table = self._table
@@ -157,54 +154,74 @@ class SessionList:
             is_chosen = is_chosen & (block.starts >= start) & (block.starts < end)
         return _summed(block.part(is_chosen), self._table)
 
-    def _row(self, one: _One, price: Price | None) -> SessionRow:
+    def _row(self, every: _Every, place: int, price: Price | None) -> SessionRow:
         """Make a session's row, or return the one from before if nothing of it has changed."""
-        name = self._table.names[one.number]
-        project = self._table.projects.get(name, "")
-        state = one.state, project, price is not None
-        made = self._made.get(one.number)
+        name, state = every.names[place], every.states[place]
+        made = self._made.get(name)
         if made is not None and made[0] == state:
             return made[1]
-        session = one.session(name)
-        usd = None if price is None else price(session)
-        row = SessionRow(session=session, total=session.total(), project=project, usd=usd)
-        self._made[one.number] = state, row
+        session = every.session(place)
+        row = SessionRow(
+            session=session,
+            total=session.total(),
+            project=self._table.projects.get(name, ""),
+            usd=None if price is None else price(session),
+        )
+        self._made[name] = state, row
         return row
 
 
-class _One:
-    """The rows of one session in the sums of all."""
+class _Every:
+    """All sessions of a listing, by place; `rows` of the sums are theirs, each from its head on."""
 
     def __init__(
         self,
         found: _Sums,
         rows: NDArray[np.int64],
-        services: Sequence[Service],
-        changes: NDArray[np.int64],
+        heads: NDArray[np.int64],
+        table: SessionTable,
     ) -> None:
         self._keys, self._counts = found.keys[rows], found.counts[rows]
-        self._services = services
-        self._first, self._last = int(found.firsts[rows].min()), int(found.lasts[rows].max())
-        self.number = int(self._keys[0]) // _SHIFT
-        self._changes = int(changes[self.number])
+        self._heads = heads
+        self._ends = np.append(heads[1:], len(rows))
+        self._services = table.services
+        numbers = self._keys[heads] // _SHIFT
+        self.names = [table.names[number] for number in numbers.tolist()]
+        self.states: list[tuple[int, int, int, int]] = list(
+            zip(
+                np.minimum.reduceat(found.firsts[rows], heads).tolist(),
+                np.maximum.reduceat(found.lasts[rows], heads).tolist(),
+                np.add.reduceat(self._counts[:, 0], heads).tolist(),
+                _changes(found, len(table.names))[numbers].tolist(),
+                strict=True,
+            )
+        )
+        """First, last, requests, changes: a session that has no more requests has the same sums."""
 
-    @property
-    def state(self) -> object:
-        """Return what differs whenever anything of the session does."""
-        ends = self._first, self._last, self._changes
-        return ends, self._keys.tobytes(), self._counts.tobytes()
+    def latest(self, most: int) -> list[int]:
+        """Return the places of the latest sessions, as the command line orders them."""
+        order = sorted(
+            range(len(self.names)),
+            key=lambda place: (self.states[place][1], self.names[place]),
+            reverse=True,
+        )
+        return order[:most]
 
-    def session(self, name: str) -> Session:
-        """Return it in its common form."""
+    def session(self, place: int) -> Session:
+        """Return one in its common form."""
+        first, last, _, changes = self.states[place]
+        rows = slice(self._heads[place], self._ends[place])
         return Session(
-            id=name,
-            start=_moment(self._first),
-            last=_moment(self._last),
+            id=self.names[place],
+            start=_moment(first),
+            last=_moment(last),
             services={
                 self._services[key % _SHIFT]: Totals(Counts(*row[:5]), *row[5:])
-                for key, row in zip(self._keys.tolist(), self._counts.tolist(), strict=True)
+                for key, row in zip(
+                    self._keys[rows].tolist(), self._counts[rows].tolist(), strict=True
+                )
             },
-            changes=self._changes,
+            changes=changes,
         )
 
 

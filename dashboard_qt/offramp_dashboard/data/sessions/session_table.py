@@ -160,6 +160,11 @@ class SessionTable:
         """Return who served what; `service_numbers` gives each kind's place in it."""
         return list(dict.fromkeys(Service(*kind[:3]) for kind in self.kinds))
 
+    @property
+    def nameless(self) -> int | None:
+        """Return the number of what names no session; None if there is nothing of that."""
+        return self._places.get("")
+
     def service_numbers(self) -> NDArray[np.int64]:
         """Return each kind's service; kinds that come later change no number."""
         return places([kind[:3] for kind in self.kinds]).astype(np.int64)

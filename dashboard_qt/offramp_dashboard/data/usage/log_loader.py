@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from offramp_core.usage.aggregation import fold
 from offramp_core.usage.log_reader import LogReader
 from offramp_dashboard.data.sessions import session_columns
+from offramp_dashboard.data.sessions.session_columns import usage_of
 from offramp_dashboard.data.usage.month_cache import Folded
 from offramp_dashboard.data.usage.usage_history import UsageHistory
-from offramp_dashboard.data.usage.usage_table import GRID, Columns, join, pack
+from offramp_dashboard.data.usage.usage_table import GRID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,8 +38,7 @@ _CLOSED_AFTER = timedelta(days=1)
 class _Counting:
     """A closed month that is being counted, for the cache."""
 
-    parts: list[Columns] = field(default_factory=list)
-    sessions: list[SessionColumns] = field(default_factory=list)
+    parts: list[SessionColumns] = field(default_factory=list)
     skipped_lines: int = 0
 
 
@@ -148,8 +147,7 @@ class LogReading:
         for part in self._reader.read_parts():
             self.past.add(part.records, self._now())
             if counting := self._counting.get(part.identity):
-                counting.parts.append(pack(fold(part.records, GRID)))
-                counting.sessions.append(session_columns.fold(part.records, GRID))
+                counting.parts.append(session_columns.fold(part.records, GRID))
                 counting.skipped_lines += self._reader.skipped_lines - skipped
             skipped = self._reader.skipped_lines
             self._advance(self._reader.bytes_read - before)
@@ -166,24 +164,21 @@ class LogReading:
 
     def _read_earlier(self, file: FileStatus) -> Iterator[bool]:
         """Count what `since` passed over in `file`, and keep the whole of a closed month."""
-        parts: list[Columns] = []
-        of_sessions: list[SessionColumns] = []
+        parts: list[SessionColumns] = []
         skipped, before = self._reader.skipped_lines, self._reader.bytes_read
         for records in self._reader.read_passed_over(file):
-            parts.append(pack(fold(records, GRID)))
-            of_sessions.append(session_columns.fold(records, GRID))
+            parts.append(session_columns.fold(records, GRID))
             self._advance(self._reader.bytes_read - before)
             before = self._reader.bytes_read
             yield False
-        columns, sessions = join(*parts), session_columns.join(*of_sessions)
-        self.past.add_columns(columns)
+        sessions = session_columns.join(*parts)
+        self.past.add_columns(usage_of(sessions))
         self.past.session_table.add_earlier(sessions)
         counting = self._counting.pop(file.identity, None)
         if counting is not None and not self.is_stale and _is_unchanged(file):
             skipped_lines = counting.skipped_lines + self._reader.skipped_lines - skipped
-            sessions = session_columns.join(sessions, *counting.sessions)
-            columns = join(columns, *counting.parts)
-            self._cache.store(file, Folded(columns, sessions, skipped_lines))
+            sessions = session_columns.join(sessions, *counting.parts)
+            self._cache.store(file, Folded(usage_of(sessions), sessions, skipped_lines))
 
     def _advance(self, count: int) -> None:
         self.progress = min(1.0, self.progress + count / max(1, self._whole))

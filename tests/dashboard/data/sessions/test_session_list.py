@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from usage_samples import record
 
+from offramp_core.usage.aggregation import fold
 from offramp_core.usage.sessions import Session
 from offramp_core.usage.sessions import SessionTable as CoreSessions
 from offramp_core.usage.weeks import Span
@@ -16,7 +17,7 @@ from offramp_dashboard.data.filters import Selection
 from offramp_dashboard.data.sessions import session_columns
 from offramp_dashboard.data.sessions.session_list import SessionList, SessionSums
 from offramp_dashboard.data.sessions.session_table import SessionTable
-from offramp_dashboard.data.usage.usage_table import GRID, SLOT
+from offramp_dashboard.data.usage.usage_table import GRID, SLOT, Columns, pack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -236,3 +237,19 @@ def test_an_ordinary_cell_takes_48_bytes() -> None:
         *(columns.firsts, columns.lasts, columns.orders),
     ]
     assert sum(array.nbytes for array in arrays) == 48 * len(columns)
+
+
+@settings(deadline=None)
+@given(st.lists(logs, max_size=3))
+def test_usage_without_sessions_is_what_the_core_folds(parts: list[list[DetailRecord]]) -> None:
+    log = [one for part in parts for one in part]
+    joined = session_columns.join(*(session_columns.fold(part, GRID) for part in parts))
+    found, wanted = session_columns.usage_of(joined), pack(fold(log, GRID))
+
+    def cells(columns: Columns) -> set[tuple[object, ...]]:
+        names = [columns.names[place] for place in columns.kinds]
+        rows = zip(columns.starts.tolist(), names, columns.counts.tolist(), strict=True)
+        return {(start, name, *counts) for start, name, counts in rows}
+
+    assert cells(found) == cells(wanted)
+    assert len(found) == len(wanted)

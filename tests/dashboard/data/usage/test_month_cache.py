@@ -23,23 +23,23 @@ from offramp_dashboard.data.usage.usage_table import GRID, Columns, pack
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from offramp_core.usage.records import UsageRecord
+    from offramp_core.usage.records import DetailRecord
+    from offramp_dashboard.data.sessions.session_columns import SessionColumns
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
-LOG = [record(NOW - timedelta(hours=number), model=f"model {number}") for number in range(20)]
+LOG = [
+    record(NOW - timedelta(hours=number), model=f"model {number}", session=f"{number % 3}")
+    for number in range(20)
+]
 
 
-def folded(log: list[UsageRecord], skipped: int = 0) -> Folded:
+def folded(log: list[DetailRecord], skipped: int = 0) -> Folded:
     return Folded(pack(fold(log, GRID)), session_columns.fold(log, GRID), skipped)
 
 
-def plain(columns: Columns) -> tuple[object, ...]:
-    return (
-        columns.starts.tolist(),
-        columns.kinds.tolist(),
-        columns.counts.tolist(),
-        columns.names,
-    )
+def plain(columns: Columns | SessionColumns) -> tuple[object, ...]:
+    values = (getattr(columns, field.name) for field in dataclasses.fields(columns))
+    return tuple(one if isinstance(one, tuple) else one.tolist() for one in values)
 
 
 @pytest.fixture
@@ -57,13 +57,14 @@ def cache(tmp_path: Path) -> MonthCache:
 )
 @given(logs_before(NOW), st.integers(0, 10**6))
 def test_counted_month_comes_back_as_it_was(
-    cache: MonthCache, file: FileStatus, log: list[UsageRecord], skipped: int
+    cache: MonthCache, file: FileStatus, log: list[DetailRecord], skipped: int
 ) -> None:
     kept = folded(log, skipped)
     cache.store(file, kept)
     found = cache.load(file)
     assert found is not None
     assert plain(found.columns) == plain(kept.columns)
+    assert plain(found.sessions) == plain(kept.sessions)
     assert found.skipped_lines == skipped
 
 

@@ -1,0 +1,175 @@
+"""The table of sessions: sorted and searched, without losing its place as numbers grow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import (
+    QAbstractTableModel,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    Qt,
+    Signal,
+)
+
+from offramp_dashboard.models import session_columns
+from offramp_dashboard.models.columns import ARROWS
+from offramp_dashboard.models.requests import FULL_ROLE, RAW_ROLE, ROW_ROLE
+from offramp_dashboard.models.session_columns import SessionColumn
+from offramp_dashboard.plain_tooltips import tip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime, tzinfo
+
+    from offramp_dashboard.data.sessions.session_list import SessionRow
+
+_Index = QModelIndex | QPersistentModelIndex
+
+
+class SessionsModel(QAbstractTableModel):
+    """Sessions, the one with the latest request first unless sorted otherwise.
+
+    Signals:
+        counted(int): how many rows are shown.
+    """
+
+    counted = Signal(int)
+
+    def __init__(
+        self, zone: tzinfo, now: Callable[[], datetime], parent: QObject | None = None
+    ) -> None:
+        """An empty table; times are shown in `zone`, today's without a date."""
+        super().__init__(parent)
+        self._zone = zone
+        self._now = now
+        self._text = ""
+        self._rows: Sequence[SessionRow] = ()
+        self._shown: list[SessionRow] = []
+        self._column = SessionColumn.LAST
+        self._order = Qt.SortOrder.DescendingOrder
+
+    def show_rows(self, rows: Sequence[SessionRow]) -> None:
+        """Show these, which come with the latest first; what is selected stays so."""
+        if rows != self._rows:
+            self._rows = rows
+            self._rearrange()
+
+    def search(self, text: str) -> None:
+        """Show only sessions whose project, id or services hold `text`, case ignored."""
+        self._text = text.strip().casefold()
+        self._rearrange()
+
+    def rows(self) -> Sequence[SessionRow]:
+        """What is shown, in its order: for export."""
+        return tuple(self._shown)
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether a search leaves rows out."""
+        return bool(self._text)
+
+    @property
+    def order(self) -> tuple[SessionColumn, Qt.SortOrder]:
+        """What the rows are sorted by, and which way."""
+        return self._column, self._order
+
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        """Sort by `column`; rows that are equal in it stay with the latest first."""
+        if 0 <= column < len(SessionColumn):
+            self._column, self._order = SessionColumn(column), order
+            self._rearrange()
+            last = len(SessionColumn) - 1
+            self.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, last)
+
+    # What views ask for.
+
+    def rowCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: B008, N802 - Qt's signature
+        """Rows shown."""
+        return 0 if parent.isValid() else len(self._shown)
+
+    def columnCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: B008, N802 - Qt's
+        """Always the same."""
+        return 0 if parent.isValid() else len(SessionColumn)
+
+    def headerData(  # noqa: N802 - Qt's name
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> Any:
+        """The columns' titles."""
+        if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(SessionColumn):
+            return None
+        match role:
+            case Qt.ItemDataRole.DisplayRole:
+                title = session_columns.HEADERS[section]
+                return f"{title} {ARROWS[self._order]}" if section == self._column else title
+            case Qt.ItemDataRole.ToolTipRole | Qt.ItemDataRole.AccessibleDescriptionRole:
+                return session_columns.HINTS[section]
+            case Qt.ItemDataRole.TextAlignmentRole:
+                return _alignment(SessionColumn(section))
+            case _:
+                return None
+
+    def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """A cell as text, its raw value, or its whole row."""
+        if not index.isValid() or not index.row() < len(self._shown):
+            return None
+        row, column = self._shown[index.row()], SessionColumn(index.column())
+        match role:
+            case Qt.ItemDataRole.DisplayRole:
+                return session_columns.text(row, column, self._now(), self._zone)
+            case Qt.ItemDataRole.AccessibleTextRole:
+                shown = session_columns.text(row, column, self._now(), self._zone)
+                return f"{session_columns.HEADERS[column]}: {shown}"
+            case Qt.ItemDataRole.ToolTipRole:
+                return None if column.is_number else tip(self._full(row, column))
+            case Qt.ItemDataRole.TextAlignmentRole:
+                return _alignment(column)
+            case _:
+                return self._custom(row, column, role)
+
+    def _custom(self, row: SessionRow, column: SessionColumn, role: int) -> Any:
+        if role == int(FULL_ROLE):
+            return self._full(row, column)
+        if role == int(RAW_ROLE):
+            return session_columns.VALUES[column](row)
+        return row if role == int(ROW_ROLE) else None
+
+    def _full(self, row: SessionRow, column: SessionColumn) -> str:
+        return session_columns.full(row, column, self._zone)
+
+    # How rows find their places.
+
+    def _rearrange(self) -> None:
+        """Put rows in order again; whoever holds an index keeps his session."""
+        self.layoutAboutToBeChanged.emit()
+        held = self.persistentIndexList()
+        names = [self._shown[index.row()].session.id for index in held]
+        self._shown = self._sorted(filter(self._passes, self._rows))
+        if held:
+            places = {row.session.id: place for place, row in enumerate(self._shown)}
+            moved = [
+                self.index(places[name], index.column()) if name in places else QModelIndex()
+                for name, index in zip(names, held, strict=True)
+            ]
+            self.changePersistentIndexList(held, moved)
+        self.layoutChanged.emit()
+        self.counted.emit(len(self._shown))
+
+    def _sorted(self, rows: Iterable[SessionRow]) -> list[SessionRow]:
+        is_falling = self._order == Qt.SortOrder.DescendingOrder
+        if self._column is SessionColumn.LAST and is_falling:
+            return list(rows)
+        return sorted(rows, key=session_columns.VALUES[self._column], reverse=is_falling)
+
+    def _passes(self, row: SessionRow) -> bool:
+        if not self._text:
+            return True
+        searched = (SessionColumn.PROJECT, SessionColumn.SESSION, SessionColumn.SERVED)
+        values = (str(session_columns.VALUES[column](row)) for column in searched)
+        return any(self._text in value.casefold() for value in values)
+
+
+def _alignment(column: SessionColumn) -> Qt.AlignmentFlag:
+    side = Qt.AlignmentFlag.AlignRight if column.is_number else Qt.AlignmentFlag.AlignLeft
+    return side | Qt.AlignmentFlag.AlignVCenter
