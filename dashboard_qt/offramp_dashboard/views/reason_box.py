@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QSizePolicy
 
 from offramp_dashboard import plain_tooltips
 from offramp_dashboard.views.style import number_text
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QFocusEvent
 
 _EVERY = "Every reason"
-_LETTERS = 24
-"""As wide as most reasons; the list that opens shows all of each."""
+_NARROWEST_PX, _WIDEST_PX = 130, 280
+"""The list that opens shows all of each reason."""
 
 
 class ReasonBox(ChoiceBox):
@@ -28,8 +29,9 @@ class ReasonBox(ChoiceBox):
         super().__init__()
         self._reasons = reasons
         self.setAccessibleName("Reason")
-        self.setSizeAdjustPolicy(ChoiceBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(_LETTERS)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setMinimumWidth(_NARROWEST_PX)
+        self.setMaximumWidth(_WIDEST_PX)
         self.view().setTextElideMode(Qt.TextElideMode.ElideNone)
         self.addItem(_EVERY, None)
         self.currentIndexChanged.connect(self._show_whole)
