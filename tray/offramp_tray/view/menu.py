@@ -212,14 +212,19 @@ def _fact_rows(key: str, text: str) -> tuple[MenuRow, ...]:
 
 def _wrapped(text: str, most: int) -> list[str]:
     """The text in exactly `most` lines; those that it does not need are empty."""
-    lines = [text]
-    if len(text) > _LINE_LETTERS:
-        lines = textwrap.wrap(
-            text, _LINE_LETTERS, max_lines=most, placeholder="…", break_on_hyphens=False
-        )
-    # A point that parts two halves of a line parts none at its end.
-    lines = [line.removesuffix(" ·") for line in lines]
+    if len(text) <= _LINE_LETTERS:
+        return [text] + [""] * (most - 1)
+    # The state and the split begin a line each, and neither pushes the other out.
+    first, _, second = text.partition(wording.BETWEEN)
+    lines = _broken(first, most - bool(second))
+    lines += _broken(second, most - len(lines))
     return lines + [""] * (most - len(lines))
+
+
+def _broken(text: str, most: int) -> list[str]:
+    return textwrap.wrap(
+        text, _LINE_LETTERS, max_lines=most, placeholder="…", break_on_hyphens=False
+    )
 
 
 def _pause_rows(state: TrayState) -> tuple[MenuRow, ...]:

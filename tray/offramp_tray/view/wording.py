@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from offramp_tray.state.tray_state import TrayState
 
 UNKNOWN = "\N{EN DASH}"
+BETWEEN = " · "
+"""Between the state and the split."""
 
 _LONGEST_NAME = 40
 _LONGEST_LINE = 120
@@ -52,7 +54,7 @@ def name_of(backend: str) -> str:
 
 def headline(state: TrayState) -> str:
     """State and split."""
-    return f"{_state_text(state)} · {split(state)}"
+    return f"{_state_text(state)}{BETWEEN}{split(state)}"
 
 
 def title(state: TrayState) -> str:
@@ -222,7 +224,9 @@ def last_error(state: TrayState) -> str:
 def problems(state: TrayState) -> tuple[str, ...]:
     """What is wrong, each in one line with its cure, the most important first."""
     if state.presence is Presence.NOT_RUNNING:
-        return ("Start the daemon below. The log folder says why it ended.",)
+        start = "Start the daemon below."
+        # One that this tray has never seen need not have ended: it may never have been started.
+        return (start if state.status is None else f"{start} The log folder says why it ended.",)
     if state.presence is Presence.UNREACHABLE:
         return (_one_line(state.problem),)
     lines = [error_line(name, error, state) for name, error in tray_state.errors(state)]
