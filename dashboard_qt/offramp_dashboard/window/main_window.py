@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import (
     QButtonGroup,
     QFrame,
     QHBoxLayout,
     QMainWindow,
-    QProgressBar,
     QPushButton,
     QScrollArea,
     QSizePolicy,
@@ -21,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from offramp_dashboard.data.snapshot import DaemonCondition, FeedState
+from offramp_dashboard.data.snapshot import DaemonCondition
 from offramp_dashboard.theme import GRID_PX
 from offramp_dashboard.views.empty_states import (
     AlertBanner,
@@ -43,6 +42,7 @@ from offramp_dashboard.window.help import ShortcutsPanel, show_about
 from offramp_dashboard.window.menus import Menus
 from offramp_dashboard.window.picture import PagePicture
 from offramp_dashboard.window.ranges import RangeHistory
+from offramp_dashboard.window.reading_progress import ReadingProgress
 
 if TYPE_CHECKING:
     from PySide6.QtGui import (
@@ -61,8 +61,6 @@ if TYPE_CHECKING:
 PAGES = ("Overview", "History", "Requests", "Quota")
 _OVERVIEW, _REQUESTS, _QUOTA = 0, 2, 3
 _SMALLEST = QSize(640, 420)
-_PATIENCE_MS = 500
-"""Reading that takes longer shows how far it is."""
 
 
 class ChartsWindow(QMainWindow):
@@ -128,9 +126,7 @@ class ChartsWindow(QMainWindow):
         self.requests = RequestsView(requests)
         self.quota = QuotaChartsPage()
         self.notice = NoticePage()
-        self.progress = QProgressBar()
-        self._patience = QTimer(self, singleShot=True, interval=_PATIENCE_MS)
-        self._patience.timeout.connect(self._show_progress)
+        self.progress = ReadingProgress()
         self._range_button = QPushButton()
         self._page_buttons = QButtonGroup(self)
         self._pages = QStackedWidget()
@@ -148,7 +144,7 @@ class ChartsWindow(QMainWindow):
         self.toolbar.measure.show_measure(snapshot.measure)
         self.menus.show_measure(snapshot.measure)
         self.filter_bar.show_snapshot(snapshot)
-        self._show_state(snapshot)
+        self.progress.show_status(snapshot.log_status)
         self._show_range(snapshot)
         self._show_notice(snapshot)
         self._draw(snapshot)
@@ -286,12 +282,6 @@ class ChartsWindow(QMainWindow):
     # How it is put together.
 
     def _lay_out(self) -> None:
-        self.progress.setTextVisible(False)
-        self.progress.setFixedHeight(2)
-        self.progress.setRange(0, 1000)
-        self.progress.setAccessibleName("Reading the log")
-        self.progress.setSizePolicy(_retaining(self.progress))
-        self.progress.hide()
         self._range_button.setToolTip("Back out of the range (Esc)")
         self._range_button.hide()
         for page in (self.overview, self.history):
@@ -414,23 +404,11 @@ class ChartsWindow(QMainWindow):
         self.choose_span(start, end)
         self.show_page(_OVERVIEW)
 
-    def _show_state(self, snapshot: Snapshot) -> None:
-        is_loading = snapshot.log_status.state is FeedState.LOADING
-        self.progress.setValue(round(snapshot.log_status.progress * 1000))
-        if not is_loading:
-            self._patience.stop()
-            self.progress.hide()
-        elif self.progress.isHidden() and not self._patience.isActive():
-            self._patience.start()
-
     def _show_shortcuts(self) -> None:
         ShortcutsPanel(self.menus.all_actions, self).show()
 
     def _taken(self) -> datetime:
         return self.snapshot.taken if self.snapshot else datetime.now().astimezone()
-
-    def _show_progress(self) -> None:
-        self.progress.show()
 
     def _show_range(self, snapshot: Snapshot) -> None:
         self.menus.show_range(has_range=snapshot.chosen is not None)
