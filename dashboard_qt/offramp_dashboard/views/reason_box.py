@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from PySide6.QtGui import QFocusEvent
+    from PySide6.QtWidgets import QStyleOptionComboBox
 
 _EVERY = "Every reason"
+_BESIDE_TEXT_PX = 48
+"""The frame and the arrow."""
 _NARROWEST_PX, _WIDEST_PX = 130, 280
 """The list that opens shows all of each reason."""
 
@@ -45,6 +48,14 @@ class ReasonBox(ChoiceBox):
     def choose(self, reason: str | None) -> None:
         """Choose that one, whether a row has it or not."""
         self._offer(reason)
+
+    def initStyleOption(self, option: QStyleOptionComboBox) -> None:  # noqa: N802 - Qt's name
+        """Let a long reason end in dots: a style sheet's box would cut it anywhere."""
+        super().initStyleOption(option)
+        room_px = self.width() - _BESIDE_TEXT_PX
+        option.currentText = self.fontMetrics().elidedText(
+            self.currentText(), Qt.TextElideMode.ElideRight, room_px
+        )
 
     def showPopup(self) -> None:  # noqa: N802 - Qt's name
         """Offer what there is by now."""
