@@ -76,6 +76,13 @@ def page_of(key: str) -> str | None:
     return _PAGES.get(kind)
 
 
+def is_about_key(key: str, state: TrayState) -> bool:
+    """Whether that row says of a key that it is missing or refused."""
+    kind, _, rest = key.partition(".")
+    place = rest.partition(".")[0]
+    return kind == "error" and wording.is_key_problem(int(place) if place.isdigit() else 0, state)
+
+
 def rows(state: TrayState) -> tuple[MenuRow, ...]:
     """Every row."""
     return (

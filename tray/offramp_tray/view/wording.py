@@ -238,6 +238,16 @@ def problems(state: TrayState) -> tuple[str, ...]:
     return tuple(lines) or ((other,) if other else ())
 
 
+def is_key_problem(place: int, state: TrayState) -> bool:
+    """Whether that one of the problems is a key, which the settings can set."""
+    if tray_state.live_status(state) is None:
+        return False
+    errors = tray_state.errors(state)
+    if place < len(errors):
+        return errors[place][1].kind == api.KEY_REFUSED
+    return place < len(errors) + len(tray_state.keyless(state))
+
+
 def error_line(backend: str, error: BackendError, state: TrayState) -> str:
     """A backend's error: what, when, how often, and what to do."""
     what, cure = _ERRORS.get(error.kind, ("{name}: {why}", "see offramp logs"))
