@@ -17,6 +17,7 @@ from offramp_dashboard.daemon_start import DaemonStarter
 from offramp_dashboard.daemon_watch import DaemonWatch
 from offramp_dashboard.data import csv_export, filters, pause_choices
 from offramp_dashboard.data.feed_worker import FeedSources
+from offramp_dashboard.data.setup.outcome import Way
 from offramp_dashboard.data.setup.steps import steps_for
 from offramp_dashboard.data.window_settings import WindowSettings
 from offramp_dashboard.feed import Feed
@@ -211,6 +212,7 @@ class ChartsController(QObject):
         self.setup.changed.connect(self.refresh)
         window.settings_asked.connect(self._open_settings)
         window.setup_asked.connect(self._open_setup)
+        window.connect_asked.connect(lambda: self._open_setup(Way.CONNECT))
         window.closing.connect(self.remember)
         self._week_clock.timeout.connect(self.follow_week)
 
@@ -369,11 +371,11 @@ class ChartsController(QObject):
         dialog.open()
 
     @Slot()
-    def _open_setup(self) -> None:
+    def _open_setup(self, way: Way | None = None) -> None:
         if self._is_demo:
             self.window.show_passing("The demo needs no set-up.")
         else:
-            self.setup.open()
+            self.setup.open(way)
 
     def _load_settings(self) -> Settings:
         """As they are now; the default ones, and a word about it, where they are refused."""

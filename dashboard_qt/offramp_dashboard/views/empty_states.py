@@ -31,6 +31,7 @@ class NoticeAction(Enum):
     SETTINGS = "Open settings"
     SHOW_ALL = "Show everything"
     START = "Start the daemon"
+    CONNECT = "Connect Claude Code…"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +88,8 @@ def _no_requests(log: LogStatus, daemon: DaemonCondition) -> Notice:
     return Notice(
         title="No requests yet",
         text="The charts begin with the first answer that passes through Offramp. If "
-        "Claude Code is not connected yet, type this once, then use it as always.",
-        command="offramp connect",
+        "Claude Code is not connected yet, connect it once, then use it as always.",
+        way=NoticeAction.CONNECT,
     )
 
 
@@ -215,7 +216,12 @@ class AlertBanner(QFrame):
     """Says what keeps requests from being delegated, above the charts, until it is put away.
 
     What was put away stays away while it lasts, whatever its numbers do.
+
+    Signals:
+        connect_asked(): Claude Code has left Offramp, and is to be connected again.
     """
+
+    connect_asked = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         """Hidden until there is something to say."""
@@ -235,9 +241,12 @@ class AlertBanner(QFrame):
             lines.addLayout(together)
         self.button = QPushButton("Dismiss")
         self.button.clicked.connect(self._dismiss)
+        self.connect_button = QPushButton(NoticeAction.CONNECT.value)
+        self.connect_button.clicked.connect(self.connect_asked)
         row = QHBoxLayout(self)
         row.setContentsMargins(2 * GRID_PX, GRID_PX, GRID_PX, GRID_PX)
         row.addLayout(lines, 1)
+        row.addWidget(self.connect_button, 0, Qt.AlignmentFlag.AlignTop)
         row.addWidget(self.button, 0, Qt.AlignmentFlag.AlignTop)
         self.hide()
 
@@ -255,6 +264,7 @@ class AlertBanner(QFrame):
         more = len(shown) - _MOST_ALERTS
         self._more.setText(f"{more} more: offramp status" if more > 0 else "")
         self._more.setVisible(more > 0)
+        self.connect_button.setVisible(any(alert.is_of_client for alert in shown))
         self.setAccessibleName(self.text)
         self.setVisible(bool(shown))
 

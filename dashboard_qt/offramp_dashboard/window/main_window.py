@@ -76,7 +76,7 @@ class ChartsWindow(QMainWindow):
         show_all_asked(): hide nothing.
         image_asked(), table_asked(Table): export what is seen.
         settings_asked(), setup_asked(): open the settings; open the set-up window.
-        start_asked(): start the daemon.
+        start_asked(): start the daemon; connect_asked(): connect Claude Code.
         theme_chosen(ThemeChoice): from the menu.
         shown_changed(bool): whether there is anything to draw for.
         closing(): it is about to go.
@@ -97,6 +97,7 @@ class ChartsWindow(QMainWindow):
     settings_asked = Signal()
     setup_asked = Signal()
     start_asked = Signal()
+    connect_asked = Signal()
     theme_chosen = Signal(object)
     shown_changed = Signal(bool)
     closing = Signal()
@@ -341,6 +342,7 @@ class ChartsWindow(QMainWindow):
         self.filter_bar.provider_soloed.connect(self.provider_soloed)
         self.filter_bar.model_soloed.connect(self.model_soloed)
         self.notice.action_chosen.connect(self._do_notice_action)
+        self.alerts.connect_asked.connect(self.connect_asked)
         for page in (self.overview, self.history):
             page.span_dragged.connect(self.choose_span)
             page.back_asked.connect(self.go_back)
@@ -429,6 +431,8 @@ class ChartsWindow(QMainWindow):
                 self.show_all_asked.emit()
             case NoticeAction.START:
                 self.start_asked.emit()
+            case NoticeAction.CONNECT:
+                self.connect_asked.emit()
 
 
 def _scrolling(page: ChartPage) -> QScrollArea:
