@@ -36,11 +36,10 @@ class NoticeAction(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """A title, what it means, what to type, and the button that helps, if one does."""
+    """A title, what it means, and the button that helps, if one does."""
 
     title: str
     text: str
-    command: str = ""
     way: NoticeAction | None = None
 
 
@@ -120,12 +119,6 @@ class NoticePage(QWidget):
         self._text = QLabel(textFormat=Qt.TextFormat.PlainText)
         self._text.setWordWrap(True)
         self._text.setProperty("rank", "muted")
-        self._command = QLabel()
-        self._command.setObjectName("command")
-        self._command.setTextInteractionFlags(
-            Qt.TextInteractionFlag.TextSelectableByMouse
-            | Qt.TextInteractionFlag.TextSelectableByKeyboard
-        )
         self.button = QPushButton()
         self.button.setProperty("look", "main")
         self.button.clicked.connect(lambda: self.action_chosen.emit(self._way))
@@ -135,7 +128,6 @@ class NoticePage(QWidget):
         inner.setContentsMargins(0, 0, 0, 0)
         inner.setSpacing(2 * GRID_PX)
         row = QHBoxLayout()
-        row.addWidget(self._command)
         row.addWidget(self.button)
         row.addStretch(1)
         for widget in (self._title, self._text):
@@ -152,9 +144,6 @@ class NoticePage(QWidget):
         self._text.setText(notice.text)
         # Centred in a layout, a wrapped text is not asked for its height.
         self._text.setFixedSize(_WIDEST_PX, self._text.heightForWidth(_WIDEST_PX))
-        self._command.setText(notice.command)
-        self._command.setVisible(bool(notice.command))
-        self._command.setAccessibleName(f"Command to type: {notice.command}")
         self._way = notice.way
         self.button.setVisible(notice.way is not None)
         self.button.setText(notice.way.value if notice.way else "")
