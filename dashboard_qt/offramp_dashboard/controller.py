@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QBuffer, QByteArray, QEventLoop, QIODevice, QObject, Qt, QTimer, Slot
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtCore import QEventLoop, QObject, Qt, QTimer, Slot
 
 from offramp_core.claude_settings.locations import SettingsLocations
-from offramp_core.config import loader
 from offramp_core.control.client import ControlClient
 from offramp_core.errors import OfframpError
 from offramp_core.quota import week_start
-from offramp_core.services import SERVICES
-from offramp_core.settings import Settings
 from offramp_core.usage.weeks import Span, system_zone
-from offramp_dashboard import screen_fit
+from offramp_dashboard import file_export, screen_fit
 from offramp_dashboard.daemon_start import DaemonStarter
 from offramp_dashboard.daemon_watch import DaemonWatch
 from offramp_dashboard.data import csv_export, filters, pause_choices
 from offramp_dashboard.data.feed_worker import FeedSources
+from offramp_dashboard.data.setup.outcome import Way
 from offramp_dashboard.data.setup.steps import steps_for
+from offramp_dashboard.data.window_settings import WindowSettings
 from offramp_dashboard.feed import Feed
 from offramp_dashboard.models.columns import Column
 from offramp_dashboard.models.requests import RequestsModel
@@ -38,12 +35,10 @@ from offramp_dashboard.window.menus import Table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from PySide6.QtWidgets import QWidget
-
     from offramp_core.login_item.autostart import TraySwitch
     from offramp_core.paths import Paths
+    from offramp_core.settings import Settings
     from offramp_core.usage.measure import Measure
-    from offramp_core.usage.weeks import WeekBoundary
     from offramp_dashboard.data.filters import Selection
     from offramp_dashboard.data.pause_choices import PauseChoice
     from offramp_dashboard.data.snapshot import DaemonSummary, Snapshot
@@ -83,7 +78,7 @@ class ChartsController(QObject):
         self._login_item = login_item
         self._styling = styling
         self._zone = system_zone(environ)
-        self._settings, self._origins = Settings(), dict[str, str]()
+        self._settings = WindowSettings(paths, environ, self._zone, is_demo=is_demo)
         self._selection = filters.load(paths.charts_selection_file)
         self._table = RequestsModel(self._zone, _now, self)
         self._sessions = SessionsModel(self._zone, _now, self)
@@ -185,16 +180,7 @@ class ChartsController(QObject):
         Raises:
             OfframpError: it can't be written.
         """
-        image = QByteArray()
-        buffer = QBuffer(image)
-        buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-        # By way of memory: a full disk must not leave half an image in the place of another.
-        if not self.window.picture().save(buffer, _image_format(file)):
-            raise OfframpError(
-                f"{file} can't be written as an image.",
-                hint="Choose a name that ends in .png.",
-            )
-        csv_export.save_bytes(file, bytes(image.data()))
+        file_export.save_picture(file, self.window.picture())
 
     @Slot()
     def bring_to_front(self) -> None:
@@ -248,6 +234,7 @@ class ChartsController(QObject):
         self.setup.changed.connect(self.refresh)
         window.settings_asked.connect(self._open_settings)
         window.setup_asked.connect(self._open_setup)
+        window.connect_asked.connect(lambda: self._open_setup(Way.CONNECT))
         window.closing.connect(self.remember)
         self._week_clock.timeout.connect(self.follow_week)
 
@@ -266,7 +253,7 @@ class ChartsController(QObject):
         if seen == self._seen_quota:
             return
         self._seen_quota = seen
-        if self._boundary(self._settings) != self._opened.boundary:
+        if self._settings.boundary() != self._opened.boundary:
             self.refresh()
 
     def _select(self, wanted: Selection) -> None:
@@ -348,7 +335,8 @@ class ChartsController(QObject):
     @Slot(object)
     def _pause(self, choice: PauseChoice) -> None:
         now = _now()
-        week_end = self._boundary(self._load_settings()).week_of(now).end
+        self._load_settings()
+        week_end = self._settings.boundary().week_of(now).end
         self.watch.pause(pause_choices.end_of(choice, now, self._zone, week_end))
 
     @Slot()
@@ -364,14 +352,14 @@ class ChartsController(QObject):
     def _ask_image(self) -> None:
         page = PAGES[self.window.page].lower()
         name = f"offramp-{page}-{_today()}.png"
-        file = _ask_file(self.window, "Export as Image", name, "PNG image (*.png)")
+        file = file_export.ask_for_image(self.window, name)
         if file is not None:
             self._try(lambda: self.export_image(file), file)
 
     @Slot(object)
     def _ask_table(self, table: Table) -> None:
         name = f"offramp-{table.name.lower()}-{_today()}.csv"
-        file = _ask_file(self.window, "Export as CSV", name, "CSV table (*.csv)")
+        file = file_export.ask_for_table(self.window, name)
         if file is not None:
             self._try(lambda: self.export_table(table, file), file)
 
@@ -440,29 +428,18 @@ class ChartsController(QObject):
         dialog.open()
 
     @Slot()
-    def _open_setup(self) -> None:
+    def _open_setup(self, way: Way | None = None) -> None:
         if self._is_demo:
             self.window.show_passing("The demo needs no set-up.")
         else:
-            self.setup.open()
+            self.setup.open(way)
 
     def _load_settings(self) -> Settings:
         """As they are now; the default ones, and a word about it, where they are refused."""
-        try:
-            loaded = loader.load(self._paths, self._environ, is_demo=self._is_demo)
-        except loader.ConfigError as error:
-            self.window.show_message(
-                f"{error} Until then the defaults count here.", is_problem=True
-            )
-            self._settings, self._origins = Settings(), {}
-        else:
-            self._settings, self._origins = loaded.settings, dict(loaded.origins)
-        self.watch.routed = _routed(self._settings)
-        return self._settings
-
-    def _boundary(self, settings: Settings) -> WeekBoundary:
-        file = self._paths.quota_file
-        return week_start.find(settings, self._origins, file, self._zone).boundary
+        self._settings.read()
+        self.window.show_message(self._settings.problem, is_problem=True)
+        self.watch.routed = self._settings.routed()
+        return self._settings.current
 
     def _claude_folder(self) -> Path:
         found = SettingsLocations.for_user(self._environ, home=Path.home(), folder=Path.home())
@@ -473,8 +450,8 @@ class ChartsController(QObject):
             log_dir=settings.log_dir or self._paths.log_dir,
             cache_dir=self._paths.folded_months,
             quota_file=self._paths.quota_file,
-            boundary=self._boundary(settings),
-            asked=_asked(settings),
+            boundary=self._settings.boundary(),
+            asked=self._settings.asked(),
             claude_folder=self._claude_folder() if settings.show_projects else None,
             home=Path.home(),
         )
@@ -486,32 +463,3 @@ def _now() -> datetime:
 
 def _today() -> str:
     return f"{datetime.now(UTC).astimezone():%Y-%m-%d}"
-
-
-def _asked(settings: Settings) -> dict[str, bool]:
-    """Which services have to be asked for their quota, and whether the settings allow it."""
-    names = {backend.name for backend in settings.backends}
-    return {
-        service.name: settings.asks_quota_of(service.name)
-        for service in SERVICES
-        if service.quota_page is not None and service.name in names
-    }
-
-
-def _routed(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """What the routes send to each backend, in their words."""
-    found: dict[str, tuple[str, ...]] = {}
-    for route in settings.routes:
-        found[route.backend] = (*found.get(route.backend, ()), route.match)
-    return found
-
-
-def _image_format(file: Path) -> str:
-    """What the file's name says, and PNG where it says nothing."""
-    return file.suffix.removeprefix(".") or "png"
-
-
-def _ask_file(parent: QWidget, title: str, name: str, kinds: str) -> Path | None:
-    start = os.fspath(Path.home() / name)
-    chosen, _ = QFileDialog.getSaveFileName(parent, title, start, kinds)
-    return Path(chosen) if chosen else None

@@ -27,6 +27,7 @@ from offramp_dashboard.data.snapshot import FeedState
 from offramp_dashboard.models.columns import Column
 from offramp_dashboard.models.requests import RequestsModel
 from offramp_dashboard.settings_page.dialog import SettingsDialog
+from offramp_dashboard.setup_page.pages import ConnectPage
 from offramp_dashboard.theme import ThemeChoice
 from offramp_dashboard.window import geometry
 from offramp_dashboard.window.geometry import WindowMemory
@@ -276,6 +277,18 @@ def test_export_before_the_first_picture_is_refused(
         controller.export_table(Table.WEEKS, tmp_path / "out.csv")
 
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_connecting_opens_the_set_up_at_that_step(
+    start: Callable[..., ChartsController], qtbot: QtBot
+) -> None:
+    controller = start()
+    controller.window.connect_asked.emit()
+    opened = controller.setup.window
+    assert opened is not None
+    assert isinstance(opened.page, ConnectPage)
+    qtbot.waitUntil(lambda: not opened.page.is_busy, timeout=20_000)
+    opened.reject()
 
 
 def test_requests_are_exported_without_what_another_page_hides(

@@ -245,6 +245,9 @@ def test_claude_code_that_left_is_the_first_alert_in_any_state() -> None:
         found = seen(status(troubles=(REFUSED,), client_problem=left(), **fields), NOW, UTC)
         assert found.alerts[0].cause == trouble_text.client_text(left())
         assert "offramp connect" in found.alerts[0].cure
+        assert [alert.is_of_client for alert in found.alerts[:2]] == [True, False][
+            : len(found.alerts)
+        ]
         assert len(found.alerts) == (1 if fields else 2)
 
 

@@ -6,9 +6,10 @@ import threading
 from datetime import timedelta
 
 import pytest
-from tray_states import NOW, PATIENCE_S, FakeDesktop, FakeHost, running, status_of
+from tray_states import NOW, PATIENCE_S, FakeDesktop, FakeHost, error_of, running, status_of
 
 from offramp_core.config import loader
+from offramp_core.control import api
 from offramp_core.control.api import CommandAnswer, Pause, ReloadAnswer
 from offramp_core.control.client import NotRunningError
 from offramp_core.errors import OfframpError
@@ -344,6 +345,34 @@ def test_quit_ends_the_tray(world):
 def test_a_click_on_a_fact_opens_the_page_that_has_more(world, key, page):
     world.click(key)
     assert world.desktop.launched == [("charts", "--page", page)]
+
+
+@pytest.mark.parametrize(
+    ("status", "key", "options"),
+    [
+        (status_of(zai_key="missing"), "error", ("--settings",)),
+        (status_of(errors={"zai": error_of(api.KEY_REFUSED)}), "error", ("--settings",)),
+        (status_of(errors={"zai": error_of(api.KEY_REFUSED)}), "error.more1", ("--settings",)),
+        (
+            status_of(errors={"anthropic": error_of(api.LIMIT)}, zai_key="missing"),
+            "error.1",
+            ("--settings",),
+        ),
+        (
+            status_of(errors={"anthropic": error_of(api.LIMIT)}, zai_key="missing"),
+            "error",
+            ("--page", "requests"),
+        ),
+        (status_of(errors={"zai": error_of(api.LIMIT)}), "error", ("--page", "requests")),
+        (status_of(zai_key="missing"), "error.1", ("--page", "requests")),
+    ],
+)
+def test_a_click_on_a_key_that_is_missing_or_refused_opens_the_settings(
+    world, status, key, options
+):
+    world.store.change(presence=Presence.RUNNING, status=status)
+    world.click(key)
+    assert world.desktop.launched == [("charts", *options)]
 
 
 def test_every_row_that_says_something_can_be_read_and_clicked(world):

@@ -137,7 +137,7 @@ class Actions:
         if key.startswith(menu.SAID):
             return lambda _state: None  # each click takes away what was said
         if (page := menu.page_of(key)) is not None:
-            return lambda _state: self._open_charts("--page", page)
+            return lambda state: self._open_more(key, page, state)
         if (text := menu.ABOUT.get(key)) is not None:
             return lambda _state: self._copy_about(text)
         return self._choices.work_of(key)
@@ -201,6 +201,11 @@ class Actions:
 
     def _open_charts(self, *options: str) -> None:
         self._desktop.launch("charts", *options, *self._demo)
+
+    def _open_more(self, key: str, page: str, state: TrayState) -> None:
+        """Open what has more about a row: for a key the form that it is set in."""
+        is_key = menu.is_about_key(key, state)
+        self._open_charts(*(("--settings",) if is_key else ("--page", page)))
 
     def _open_settings(self, state: TrayState) -> None:
         """The window's form; the file itself where there is no window."""

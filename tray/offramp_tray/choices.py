@@ -64,7 +64,8 @@ class Choices:
         routes = self._load().settings.routes
         if tier_models.serving(routes, tier).is_same(choice):
             return
-        self._save({"route": tier_models.with_choice(routes, tier, choice)})
+        chosen = tier_models.with_choice(routes, tier, choice)
+        self._save({"route": [tier_models.table_of(route) for route in chosen]})
 
     def _choose_mode(self, mode: DelegationMode) -> None:
         origin = self._load().origins["delegation"]

@@ -8,13 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
+from offramp_core.backend import Route
 from offramp_core.services import SERVICES, anthropic, service_of
 from offramp_core.wording.formatting import backend_name, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from offramp_core.backend import Route
 
 _LONGEST_NAME = 40
 
@@ -70,27 +71,18 @@ def choices(backends: Iterable[str]) -> tuple[ServingModel, ...]:
     return (CLAUDE, *models)
 
 
-def with_choice(
-    routes: Sequence[Route], tier: str, choice: ServingModel
-) -> tuple[dict[str, Any], ...]:
-    """Return the tables of `routes` with one that sends `tier` to `choice`, for the editor.
+def with_choice(routes: Sequence[Route], tier: str, choice: ServingModel) -> tuple[Route, ...]:
+    """Return `routes` with one that sends `tier` to `choice`; all other routes stay.
 
     A route of the tier's own is changed in its place; before a wider one it gets its own.
     """
-    tables = [table_of(route) for route in routes]
-    new = {
-        "match": tier,
-        "backend": choice.backend,
-        "send_model": choice.model or None,
-        "context_tokens": choice.context_tokens,
-    }
-    table = {key: value for key, value in new.items() if value is not None}
-    place = deciding(routes, tier)
-    if place is not None and routes[place].match.lower() == tier:
-        tables[place] = {**table, "match": routes[place].match}
-    else:
-        tables.insert(len(tables) if place is None else place, table)
-    return tuple(tables)
+    new, place = _route_to(choice, tier), deciding(routes, tier)
+    if place is None:
+        return (*routes, new)
+    is_own = routes[place].match.lower() == tier
+    if is_own:
+        new = structs.replace(new, match=routes[place].match)
+    return (*routes[:place], new, *routes[place + is_own :])
 
 
 def table_of(route: Route) -> dict[str, Any]:
@@ -107,3 +99,18 @@ def deciding(routes: Sequence[Route], tier: str) -> int | None:
     """Return the place of the route that decides for all of the tier's models; None without one."""
     name = f"claude-{tier}-"
     return next((at for at, route in enumerate(routes) if route.match.lower() in name), None)
+
+
+def _route_to(choice: ServingModel, tier: str) -> Route:
+    """What the service's usual model gets is the service's own route, which names no model."""
+    service = service_of(choice.backend)
+    usual = service.aliases.get(tier)
+    own = next((route for route in service.routes if route.match == tier), None)
+    if own is not None and usual is not None and usual.name.lower() == choice.model.lower():
+        return own
+    return Route(
+        match=tier,
+        backend=choice.backend,
+        send_model=choice.model or None,
+        context_tokens=choice.context_tokens,
+    )

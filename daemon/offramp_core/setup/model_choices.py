@@ -8,9 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from offramp_core.backend import Route
-from offramp_core.config import editor, loader
-from offramp_core.config.tier_models import deciding, table_of
+from offramp_core.config import editor, loader, tier_models
+from offramp_core.config.tier_models import ServingModel, deciding, table_of
 from offramp_core.services import DELEGATE
 from offramp_core.settings import ANTHROPIC
 from offramp_core.wording.formatting import format_tokens
@@ -18,6 +17,7 @@ from offramp_core.wording.formatting import format_tokens
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from offramp_core.backend import Route
     from offramp_core.paths import Paths
     from offramp_core.services.service import Model
 
@@ -97,11 +97,7 @@ def with_choice(routes: Sequence[Route], tier: str, key: str) -> tuple[Route, ..
     """Return `routes` with `tier` served as `key` says; all other routes stay."""
     if chosen(routes, tier) == key:
         return tuple(routes)
-    new, place = _route(tier, key), deciding(routes, tier)
-    if place is None:
-        return (*routes, new)
-    is_own = routes[place].match.lower() == tier
-    return (*routes[:place], new, *routes[place + is_own :])
+    return tier_models.with_choice(routes, tier, _model(key))
 
 
 def in_force(paths: Paths, environ: Mapping[str, str]) -> ModelsInForce:
@@ -158,17 +154,10 @@ def _round(tokens: int) -> str:
     return format_tokens(tokens).replace(".0", "")
 
 
-def _route(tier: str, key: str) -> Route:
+def _model(key: str) -> ServingModel:
     if key == CLAUDE:
-        return Route(match=tier, backend=ANTHROPIC)
-    usual = DELEGATE.aliases.get(tier)
-    own = next((route for route in DELEGATE.routes if route.match == tier), None)
-    if usual is not None and own is not None and usual.name == key:
-        return own
+        return tier_models.CLAUDE
     limits = DELEGATE.limits_of(key)
-    return Route(
-        match=tier,
-        backend=DELEGATE.name,
-        send_model=limits.name,
-        context_tokens=limits.context_tokens,
+    return ServingModel(
+        backend=DELEGATE.name, model=limits.name, context_tokens=limits.context_tokens
     )

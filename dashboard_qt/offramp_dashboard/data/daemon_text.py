@@ -104,6 +104,7 @@ def _client_alerts(problem: ClientProblem | None) -> tuple[Alert, ...]:
             key=f"client {problem.found}",
             cause=trouble_text.client_text(problem),
             cure=trouble_text.client_cure_text(problem),
+            is_of_client=True,
         ),
     )
 

@@ -290,6 +290,8 @@ class Alert:
     """What stays the same while only numbers change."""
     cause: str
     cure: str
+    is_of_client: bool = False
+    """Whether it is that Claude Code has left Offramp."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

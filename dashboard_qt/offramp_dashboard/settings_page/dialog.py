@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QLocale, Qt, Signal, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QDialog,
     QFormLayout,
@@ -26,13 +26,12 @@ from offramp_core.keys import key_input
 from offramp_core.keys.key_store import KeyStore
 from offramp_core.services import DELEGATE
 from offramp_dashboard import screen_fit
-from offramp_dashboard.settings_page import form
+from offramp_dashboard.settings_page import editors, form
 from offramp_dashboard.settings_page.fields import Field
 from offramp_dashboard.settings_page.key_writer import KeyWriter
 from offramp_dashboard.settings_page.routes_editor import RoutesEditor
 from offramp_dashboard.theme import GRID_PX, HEADING
 from offramp_dashboard.views.style.fonts import scaled
-from offramp_dashboard.views.widgets.choice_box import ChoiceBox
 from offramp_dashboard.views.widgets.tick_box import TickBox
 
 if TYPE_CHECKING:
@@ -240,26 +239,30 @@ class SettingsDialog(QDialog):
         note = "The first route that matches decides; what none matches goes to Anthropic."
         self._add("Routes", form.ROUTES, Field("Routes", routes, note))
         self._add_delegation()
-        self._add("Thinking", "thinking", Field("Thinking blocks", _combo(_THINKING)))
+        self._add("Thinking", "thinking", Field("Thinking blocks", editors.combo(_THINKING)))
         finish = TickBox("Conversations finish where they are")
         self._add("On pause", "let_conversations_finish", Field(finish.text(), finish))
         self._add_heading("Week")
         note = "" if found.is_week_set else _WEEK_NOTE
-        self._add("Begins on", "week_start_day", Field("Week begins on", _combo(_days()), note))
+        self._add(
+            "Begins on",
+            "week_start_day",
+            Field("Week begins on", editors.combo(editors.days()), note),
+        )
         hours = tuple((hour, f"{hour:02}:00") for hour in range(24))
-        self._add("At", "week_start_hour", Field("Week begins at", _combo(hours)))
+        self._add("At", "week_start_hour", Field("Week begins at", editors.combo(hours)))
         self._add_heading("Notifications")
         for name, text in _FLAGS:
             self._add("", name, Field(text, TickBox(text)))
         self._add_login_item()
         for name, field in self.fields.items():
             if name in values:
-                _show(field.editor, values[name])
+                editors.show(field.editor, values[name])
             if name in found.forced and name != form.KEY:
                 field.force(found.forced[name])
 
     def _add_delegation(self) -> None:
-        mode = Field("Delegation", _combo(_DELEGATION), _AUTO_NOTE)
+        mode = Field("Delegation", editors.combo(_DELEGATION), _AUTO_NOTE)
         self._add("Delegation", "delegation", mode)
         failover = TickBox("If the delegate fails, send the request to Anthropic")
         note = "Only before a byte of the answer came, and not while the Claude plan is spent."
@@ -313,7 +316,7 @@ class SettingsDialog(QDialog):
 
     def _shown_values(self) -> dict[str, Any]:
         assert self._before is not None
-        return {name: _value(self.fields[name].editor) for name in self._before.values}
+        return {name: editors.value_of(self.fields[name].editor) for name in self._before.values}
 
     def _typed_key(self) -> Secret | None:
         """The new key; None, with an error at its field, where it can't be one."""
@@ -331,7 +334,7 @@ class SettingsDialog(QDialog):
     def _switch_login_item(self) -> None:
         field = self.fields.get(_LOGIN)
         if self._login_item is not None and field is not None:
-            is_on = _value(field.editor)
+            is_on = editors.value_of(field.editor)
             if is_on != self._was_at_login:
                 self._login_item.switch(on=is_on)
                 self._was_at_login = is_on
@@ -384,33 +387,3 @@ class SettingsDialog(QDialog):
             self.fields[form.KEY].set_error(problem)
             return
         self.accept()
-
-
-def _combo(choices: tuple[tuple[Any, str], ...]) -> ChoiceBox:
-    box = ChoiceBox()
-    for value, text in choices:
-        box.addItem(text, value)
-    return box
-
-
-def _days() -> tuple[tuple[int, str], ...]:
-    """The week's days as the system calls them; 0 is Sunday, which Qt counts as the seventh."""
-    return tuple((day, QLocale().dayName(day or 7)) for day in range(7))
-
-
-def _show(editor: QWidget, value: Any) -> None:
-    match editor:
-        case ChoiceBox():
-            editor.setCurrentIndex(editor.findData(value))
-        case TickBox():
-            editor.setChecked(value)
-
-
-def _value(editor: QWidget) -> Any:
-    match editor:
-        case ChoiceBox():
-            return editor.currentData()
-        case TickBox():
-            return editor.isChecked()
-        case RoutesEditor():
-            return editor.routes()

@@ -31,15 +31,15 @@ class NoticeAction(Enum):
     SETTINGS = "Open settings"
     SHOW_ALL = "Show everything"
     START = "Start the daemon"
+    CONNECT = "Connect Claude Code…"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """A title, what it means, what to type, and the button that helps, if one does."""
+    """A title, what it means, and the button that helps, if one does."""
 
     title: str
     text: str
-    command: str = ""
     way: NoticeAction | None = None
 
 
@@ -87,8 +87,8 @@ def _no_requests(log: LogStatus, daemon: DaemonCondition) -> Notice:
     return Notice(
         title="No requests yet",
         text="The charts begin with the first answer that passes through Offramp. If "
-        "Claude Code is not connected yet, type this once, then use it as always.",
-        command="offramp connect",
+        "Claude Code is not connected yet, connect it once, then use it as always.",
+        way=NoticeAction.CONNECT,
     )
 
 
@@ -119,12 +119,6 @@ class NoticePage(QWidget):
         self._text = QLabel(textFormat=Qt.TextFormat.PlainText)
         self._text.setWordWrap(True)
         self._text.setProperty("rank", "muted")
-        self._command = QLabel()
-        self._command.setObjectName("command")
-        self._command.setTextInteractionFlags(
-            Qt.TextInteractionFlag.TextSelectableByMouse
-            | Qt.TextInteractionFlag.TextSelectableByKeyboard
-        )
         self.button = QPushButton()
         self.button.setProperty("look", "main")
         self.button.clicked.connect(lambda: self.action_chosen.emit(self._way))
@@ -134,7 +128,6 @@ class NoticePage(QWidget):
         inner.setContentsMargins(0, 0, 0, 0)
         inner.setSpacing(2 * GRID_PX)
         row = QHBoxLayout()
-        row.addWidget(self._command)
         row.addWidget(self.button)
         row.addStretch(1)
         for widget in (self._title, self._text):
@@ -151,9 +144,6 @@ class NoticePage(QWidget):
         self._text.setText(notice.text)
         # Centred in a layout, a wrapped text is not asked for its height.
         self._text.setFixedSize(_WIDEST_PX, self._text.heightForWidth(_WIDEST_PX))
-        self._command.setText(notice.command)
-        self._command.setVisible(bool(notice.command))
-        self._command.setAccessibleName(f"Command to type: {notice.command}")
         self._way = notice.way
         self.button.setVisible(notice.way is not None)
         self.button.setText(notice.way.value if notice.way else "")
@@ -215,7 +205,12 @@ class AlertBanner(QFrame):
     """Says what keeps requests from being delegated, above the charts, until it is put away.
 
     What was put away stays away while it lasts, whatever its numbers do.
+
+    Signals:
+        connect_asked(): Claude Code has left Offramp, and is to be connected again.
     """
+
+    connect_asked = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         """Hidden until there is something to say."""
@@ -235,9 +230,12 @@ class AlertBanner(QFrame):
             lines.addLayout(together)
         self.button = QPushButton("Dismiss")
         self.button.clicked.connect(self._dismiss)
+        self.connect_button = QPushButton(NoticeAction.CONNECT.value)
+        self.connect_button.clicked.connect(self.connect_asked)
         row = QHBoxLayout(self)
         row.setContentsMargins(2 * GRID_PX, GRID_PX, GRID_PX, GRID_PX)
         row.addLayout(lines, 1)
+        row.addWidget(self.connect_button, 0, Qt.AlignmentFlag.AlignTop)
         row.addWidget(self.button, 0, Qt.AlignmentFlag.AlignTop)
         self.hide()
 
@@ -255,6 +253,7 @@ class AlertBanner(QFrame):
         more = len(shown) - _MOST_ALERTS
         self._more.setText(f"{more} more: offramp status" if more > 0 else "")
         self._more.setVisible(more > 0)
+        self.connect_button.setVisible(any(alert.is_of_client for alert in shown))
         self.setAccessibleName(self.text)
         self.setVisible(bool(shown))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QSizePolicy
 
 from offramp_dashboard import plain_tooltips
 from offramp_dashboard.views.style import number_text
@@ -14,10 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from PySide6.QtGui import QFocusEvent
+    from PySide6.QtWidgets import QStyleOptionComboBox
 
 _EVERY = "Every reason"
-_LETTERS = 24
-"""As wide as most reasons; the list that opens shows all of each."""
+_BESIDE_TEXT_PX = 48
+"""The frame and the arrow."""
+_NARROWEST_PX, _WIDEST_PX = 130, 280
+"""The list that opens shows all of each reason."""
 
 
 class ReasonBox(ChoiceBox):
@@ -28,8 +32,9 @@ class ReasonBox(ChoiceBox):
         super().__init__()
         self._reasons = reasons
         self.setAccessibleName("Reason")
-        self.setSizeAdjustPolicy(ChoiceBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(_LETTERS)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setMinimumWidth(_NARROWEST_PX)
+        self.setMaximumWidth(_WIDEST_PX)
         self.view().setTextElideMode(Qt.TextElideMode.ElideNone)
         self.addItem(_EVERY, None)
         self.currentIndexChanged.connect(self._show_whole)
@@ -43,6 +48,14 @@ class ReasonBox(ChoiceBox):
     def choose(self, reason: str | None) -> None:
         """Choose that one, whether a row has it or not."""
         self._offer(reason)
+
+    def initStyleOption(self, option: QStyleOptionComboBox) -> None:  # noqa: N802 - Qt's name
+        """Let a long reason end in dots: a style sheet's box would cut it anywhere."""
+        super().initStyleOption(option)
+        room_px = self.width() - _BESIDE_TEXT_PX
+        option.currentText = self.fontMetrics().elidedText(
+            self.currentText(), Qt.TextElideMode.ElideRight, room_px
+        )
 
     def showPopup(self) -> None:  # noqa: N802 - Qt's name
         """Offer what there is by now."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import (
     QButtonGroup,
     QFrame,
     QHBoxLayout,
     QMainWindow,
-    QProgressBar,
     QPushButton,
     QScrollArea,
     QSizePolicy,
@@ -21,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from offramp_dashboard.data.snapshot import DaemonCondition, FeedState
+from offramp_dashboard.data.snapshot import DaemonCondition
 from offramp_dashboard.theme import GRID_PX
 from offramp_dashboard.views.empty_states import (
     AlertBanner,
@@ -45,6 +44,7 @@ from offramp_dashboard.window.help import ShortcutsPanel, show_about
 from offramp_dashboard.window.menus import Menus
 from offramp_dashboard.window.picture import PagePicture
 from offramp_dashboard.window.ranges import RangeHistory
+from offramp_dashboard.window.reading_progress import ReadingProgress
 
 if TYPE_CHECKING:
     from PySide6.QtGui import (
@@ -65,8 +65,6 @@ PAGES = ("Overview", "History", "Requests", "Quota", "Sessions")
 _OVERVIEW, _REQUESTS, _QUOTA, _SESSIONS = 0, 2, 3, 4
 _SMALLEST = QSize(640, 420)
 _UNFILTERED = "Filters don't apply to the plans"
-_PATIENCE_MS = 500
-"""Reading that takes longer shows how far it is."""
 
 
 class ChartsWindow(QMainWindow):
@@ -86,7 +84,7 @@ class ChartsWindow(QMainWindow):
         show_all_asked(): hide nothing.
         image_asked(), table_asked(Table): export what is seen.
         settings_asked(), setup_asked(): open the settings; open the set-up window.
-        start_asked(): start the daemon.
+        start_asked(): start the daemon; connect_asked(): connect Claude Code.
         theme_chosen(ThemeChoice): from the menu.
         shown_changed(bool): whether there is anything to draw for.
         snapshot_shown(): there is another snapshot.
@@ -113,6 +111,7 @@ class ChartsWindow(QMainWindow):
     settings_asked = Signal()
     setup_asked = Signal()
     start_asked = Signal()
+    connect_asked = Signal()
     theme_chosen = Signal(object)
     snapshot_shown = Signal()
     shown_changed = Signal(bool)
@@ -146,9 +145,7 @@ class ChartsWindow(QMainWindow):
         self.unfiltered = ElidedLabel()
         self.unfiltered.setProperty("rank", "muted")
         self.notice = NoticePage()
-        self.progress = QProgressBar()
-        self._patience = QTimer(self, singleShot=True, interval=_PATIENCE_MS)
-        self._patience.timeout.connect(self._show_progress)
+        self.progress = ReadingProgress()
         self._range_button = QPushButton()
         self._page_buttons = QButtonGroup(self)
         self._pages = QStackedWidget()
@@ -167,7 +164,7 @@ class ChartsWindow(QMainWindow):
         self.menus.show_measure(snapshot.measure)
         self.filter_bar.show_snapshot(snapshot)
         self.unfiltered.set_full_text(_UNFILTERED if snapshot.is_filtered else "")
-        self._show_state(snapshot)
+        self.progress.show_status(snapshot.log_status)
         self._show_range(snapshot)
         self._show_notice(snapshot)
         self._draw(snapshot)
@@ -309,12 +306,6 @@ class ChartsWindow(QMainWindow):
     # How it is put together.
 
     def _lay_out(self) -> None:
-        self.progress.setTextVisible(False)
-        self.progress.setFixedHeight(2)
-        self.progress.setRange(0, 1000)
-        self.progress.setAccessibleName("Reading the log")
-        self.progress.setSizePolicy(_retaining(self.progress))
-        self.progress.hide()
         self._range_button.setToolTip("Back out of the range (Esc)")
         self._range_button.hide()
         for page in (self.overview, self.history):
@@ -381,6 +372,7 @@ class ChartsWindow(QMainWindow):
         self.sessions.session_asked.connect(self._open_session)
         self.requests.focus_left.connect(lambda: self.session_asked.emit(""))
         self.notice.action_chosen.connect(self._do_notice_action)
+        self.alerts.connect_asked.connect(self.connect_asked)
         for page in (self.overview, self.history):
             page.span_dragged.connect(self.choose_span)
             page.back_asked.connect(self.go_back)
@@ -453,23 +445,11 @@ class ChartsWindow(QMainWindow):
         self.choose_span(start, end)
         self.show_page(_OVERVIEW)
 
-    def _show_state(self, snapshot: Snapshot) -> None:
-        is_loading = snapshot.log_status.state is FeedState.LOADING
-        self.progress.setValue(round(snapshot.log_status.progress * 1000))
-        if not is_loading:
-            self._patience.stop()
-            self.progress.hide()
-        elif self.progress.isHidden() and not self._patience.isActive():
-            self._patience.start()
-
     def _show_shortcuts(self) -> None:
         ShortcutsPanel(self.menus.all_actions, self).show()
 
     def _taken(self) -> datetime:
         return self.snapshot.taken if self.snapshot else datetime.now().astimezone()
-
-    def _show_progress(self) -> None:
-        self.progress.show()
 
     def _show_range(self, snapshot: Snapshot) -> None:
         self.menus.show_range(has_range=snapshot.chosen is not None)
@@ -490,6 +470,8 @@ class ChartsWindow(QMainWindow):
                 self.show_all_asked.emit()
             case NoticeAction.START:
                 self.start_asked.emit()
+            case NoticeAction.CONNECT:
+                self.connect_asked.emit()
 
 
 def _scrolling(page: ChartPage) -> QScrollArea:

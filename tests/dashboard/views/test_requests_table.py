@@ -10,6 +10,7 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication, QKeySequence
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QStyleOptionComboBox
 from sample_snapshots import NOW, full_snapshot
 
 from offramp_core.usage.records import RequestRecord, format_timestamp
@@ -246,3 +247,20 @@ def test_menu_of_a_row_offers_only_its_reason(
     next(one for one in menu.actions() if one.text() == "Only This Reason").trigger()
 
     assert shown_reasons(reasons) == ["zai is overloaded, served by anthropic"]
+
+
+def test_long_reason_ends_in_dots_and_its_tooltip_has_all_of_it(
+    reasons: RequestsView, requests_model: RequestsModel
+) -> None:
+    long = "zai is at its limit, " * 3
+    requests_model.reset([row(timedelta(), reason=long)])
+    reasons.resize(700, 500)
+    reasons.reason.choose(requests_model.rows()[0].reason)
+    option = QStyleOptionComboBox()
+    reasons.reason.initStyleOption(option)
+
+    assert option.currentText.startswith("zai is at")
+    assert option.currentText.endswith("\N{HORIZONTAL ELLIPSIS}")
+    metrics = reasons.reason.fontMetrics()
+    assert metrics.horizontalAdvance(option.currentText) < reasons.reason.width() - 24
+    assert reasons.reason.toolTip() == reasons.reason.currentText()

@@ -15,13 +15,14 @@ from sample_snapshots import (
     PAUSED,
     RUNNING,
     STOPPED,
+    TROUBLE,
     WEEK_START,
     chosen_snapshot,
     empty_snapshot,
     full_snapshot,
 )
 
-from offramp_dashboard.data.snapshot import DaemonCondition, DaemonSummary, FeedState
+from offramp_dashboard.data.snapshot import Alert, DaemonCondition, DaemonSummary, FeedState
 from offramp_dashboard.views.empty_states import NoticeAction
 
 if TYPE_CHECKING:
@@ -226,6 +227,28 @@ def test_page_without_requests_offers_to_start_a_daemon_that_does_not_run(
         active.notice.button.click()
     active.show_daemon(RUNNING)
     assert active.notice.button.text() != NoticeAction.START.value
+
+
+def test_page_without_requests_offers_to_connect_claude_code(
+    active: ChartsWindow, qtbot: QtBot
+) -> None:
+    active.show_snapshot(empty_snapshot())
+    active.show_daemon(RUNNING)
+    assert active.notice.button.text() == NoticeAction.CONNECT.value
+    with qtbot.waitSignal(active.connect_asked):
+        active.notice.button.click()
+
+
+def test_claude_code_that_has_left_can_be_connected_again_by_a_button(
+    active: ChartsWindow, qtbot: QtBot
+) -> None:
+    left = Alert(key="client None", cause="It has left.", cure="Connect it.", is_of_client=True)
+    active.show_daemon(replace(TROUBLE, alerts=(*TROUBLE.alerts, left)))
+    with qtbot.waitSignal(active.connect_asked):
+        active.alerts.connect_button.click()
+    active.show_daemon(TROUBLE)
+    assert active.alerts.isVisible()
+    assert not active.alerts.connect_button.isVisible()
 
 
 def test_passing_message_moves_nothing_and_goes_by_itself(

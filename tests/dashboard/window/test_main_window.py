@@ -117,7 +117,7 @@ def test_tab_reaches_every_control_of_the_page(window: ChartsWindow, qtbot: QtBo
 @pytest.mark.parametrize(
     ("name", "title", "button"),
     [
-        ("empty", "No requests yet", ""),
+        ("empty", "No requests yet", "Connect Claude Code…"),
         ("missing", "There is no log yet", "Read again"),
         ("unreadable", "The log can't be read", "Read again"),
         ("filtered", "Nothing matches the filters", "Show everything"),

@@ -97,7 +97,9 @@ def test_an_empty_week_has_zeros_that_are_known():
     ],
 )
 def test_the_headline_begins_with_the_state(state, headline):
-    assert text(state, "headline") == f"{headline} · Claude 71%, Z.ai 29% of tokens this week"
+    whole = f"{headline} · Claude 71%, Z.ai 29% of tokens this week"
+    assert wording.headline(state) == whole
+    assert text(state, "headline") == (whole if len(whole) <= 72 else whole.replace(" ·", ""))
 
 
 @pytest.mark.parametrize("mode", ["always", "auto", "never"])
@@ -160,6 +162,10 @@ def test_of_two_errors_the_later_one_shows():
             "Start the daemon below. The log folder says why it ended.",
         ),
         (
+            TrayState(now=NOW, boundary=BOUNDARY, presence=Presence.NOT_RUNNING),
+            "Start the daemon below.",
+        ),
+        (
             running(presence=Presence.UNREACHABLE, problem="It is silent. Restart it."),
             "It is silent. Restart it.",
         ),
@@ -191,6 +197,17 @@ def test_no_fact_of_any_kind_makes_the_menu_wider_than_72_letters():
         TrayState(now=NOW, boundary=BOUNDARY, presence=Presence.UNREACHABLE, problem=long),
     ):
         assert all(len(line) <= 72 for line in words(state))
+
+
+def test_long_headline_has_the_split_in_a_row_of_its_own():
+    troubles = [trouble(api.BUSY, model=name * 13) for name in ("one", "two", "six")]
+    rows = menu.rows(running(status_of(troubles=tuple(troubles))))
+    *state, last = [
+        each.text for each in rows if each.key.startswith("headline") and each.is_visible
+    ]
+    assert " ".join(state).startswith("Delegation on, but not working for oneone")
+    assert last == wording.split(running())
+    assert all(len(line) <= 72 for line in (*state, last))
 
 
 def test_a_long_error_is_cut_to_one_line():

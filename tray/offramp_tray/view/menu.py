@@ -76,6 +76,13 @@ def page_of(key: str) -> str | None:
     return _PAGES.get(kind)
 
 
+def is_about_key(key: str, state: TrayState) -> bool:
+    """Whether that row says of a key that it is missing or refused."""
+    kind, _, rest = key.partition(".")
+    place = rest.partition(".")[0]
+    return kind == "error" and wording.is_key_problem(int(place) if place.isdigit() else 0, state)
+
+
 def rows(state: TrayState) -> tuple[MenuRow, ...]:
     """Every row."""
     return (
@@ -212,14 +219,19 @@ def _fact_rows(key: str, text: str) -> tuple[MenuRow, ...]:
 
 def _wrapped(text: str, most: int) -> list[str]:
     """The text in exactly `most` lines; those that it does not need are empty."""
-    lines = [text]
-    if len(text) > _LINE_LETTERS:
-        lines = textwrap.wrap(
-            text, _LINE_LETTERS, max_lines=most, placeholder="…", break_on_hyphens=False
-        )
-    # A point that parts two halves of a line parts none at its end.
-    lines = [line.removesuffix(" ·") for line in lines]
+    if len(text) <= _LINE_LETTERS:
+        return [text] + [""] * (most - 1)
+    # The state and the split begin a line each, and neither pushes the other out.
+    first, _, second = text.partition(wording.BETWEEN)
+    lines = _broken(first, most - bool(second))
+    lines += _broken(second, most - len(lines))
     return lines + [""] * (most - len(lines))
+
+
+def _broken(text: str, most: int) -> list[str]:
+    return textwrap.wrap(
+        text, _LINE_LETTERS, max_lines=most, placeholder="…", break_on_hyphens=False
+    )
 
 
 def _pause_rows(state: TrayState) -> tuple[MenuRow, ...]:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from offramp_tray.state.tray_state import TrayState
 
 UNKNOWN = "\N{EN DASH}"
+BETWEEN = " · "
+"""Between the state and the split."""
 
 _LONGEST_NAME = 40
 _LONGEST_LINE = 120
@@ -52,7 +54,7 @@ def name_of(backend: str) -> str:
 
 def headline(state: TrayState) -> str:
     """State and split."""
-    return f"{_state_text(state)} · {split(state)}"
+    return f"{_state_text(state)}{BETWEEN}{split(state)}"
 
 
 def title(state: TrayState) -> str:
@@ -222,7 +224,9 @@ def last_error(state: TrayState) -> str:
 def problems(state: TrayState) -> tuple[str, ...]:
     """What is wrong, each in one line with its cure, the most important first."""
     if state.presence is Presence.NOT_RUNNING:
-        return ("Start the daemon below. The log folder says why it ended.",)
+        start = "Start the daemon below."
+        # One that this tray has never seen need not have ended: it may never have been started.
+        return (start if state.status is None else f"{start} The log folder says why it ended.",)
     if state.presence is Presence.UNREACHABLE:
         return (_one_line(state.problem),)
     lines = [error_line(name, error, state) for name, error in tray_state.errors(state)]
@@ -232,6 +236,16 @@ def problems(state: TrayState) -> tuple[str, ...]:
         return (_one_line(f"Records can't be written: {status.records.last_error}"),)
     other = _one_line(state.week_problem or state.settings_problem)
     return tuple(lines) or ((other,) if other else ())
+
+
+def is_key_problem(place: int, state: TrayState) -> bool:
+    """Whether that one of the problems is a key, which the settings can set."""
+    if tray_state.live_status(state) is None:
+        return False
+    errors = tray_state.errors(state)
+    if place < len(errors):
+        return errors[place][1].kind == api.KEY_REFUSED
+    return place < len(errors) + len(tray_state.keyless(state))
 
 
 def error_line(backend: str, error: BackendError, state: TrayState) -> str:
