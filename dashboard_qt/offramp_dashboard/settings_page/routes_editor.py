@@ -101,6 +101,15 @@ class RoutesEditor(QWidget):
             for row in self.rows
         )
 
+    def offer(self, backends: Sequence[str]) -> None:
+        """Offer these backends from now on; what a row has chosen stays."""
+        self._backends = tuple(backends)
+        for row in self.rows:
+            chosen = row.backend.currentText()
+            row.backend.clear()
+            row.backend.addItems(tuple(dict.fromkeys((*self._backends, chosen))))
+            row.backend.setCurrentText(chosen)
+
     def mark(self, place: int, key: str) -> QWidget:
         """Mark what is wrong in a row, besides what is marked already; return that editor."""
         if not 0 <= place < len(self.rows):
