@@ -8,7 +8,7 @@ import pytest
 from settings_home import SettingsHome, key_of
 
 from offramp_core.config.values import ConfigError
-from offramp_core.services import PRESETS, SERVICES, Service, service_of
+from offramp_core.services import PRESETS, SERVICES, Service, service_of, zai
 from offramp_core.services.service import ASPECTS, SAFE_OUTPUT_TOKENS
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def test_presets_are_not_there_by_themselves(home: SettingsHome) -> None:
     assert names == [service.name for service in SERVICES]
 
 
-@each_preset
+@pytest.mark.parametrize("service", [zai.SERVICE, *PRESETS], ids=lambda service: service.name)
 def test_each_fact_has_a_source_and_a_day_or_neither(service: Service) -> None:
     assert [fact.about for fact in service.facts] == list(ASPECTS)
     for fact in service.facts:

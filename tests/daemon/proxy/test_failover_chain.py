@@ -11,8 +11,11 @@ from preset_harness import proxy_with, route
 from proxy_harness import shared_state
 
 from offramp_core.control import api
+from offramp_core.services import service_of
 from offramp_core.settings import Secret
+from offramp_daemon.resilience.backend_health import stand_in_for
 from offramp_daemon.resilience.circuit_breaker import CircuitBreaker
+from offramp_daemon.trouble.watch import DelegationWatch
 from offramp_simulator import signatures
 from offramp_simulator.preset_rules import deepseek_signature
 
@@ -165,6 +168,37 @@ async def test_each_delegate_has_a_breaker_of_its_own(
     assert proxy.records[-1].reason == (
         "zai bypassed (quota spent), deepseek bypassed (account trouble), served by anthropic"
     )
+
+
+async def test_stand_in_that_would_only_refuse_again_is_skipped(
+    client: aiohttp.ClientSession, sim: Simulator
+) -> None:
+    shared = shared_state(watch=DelegationWatch())
+    chain = ("deepseek", "anthropic")
+    async with proxy_with(sim, "deepseek", failover=chain, shared=shared) as (proxy, fakes):
+        proxy.change_backend("zai", base_url="http://127.0.0.1:9/down")
+        fakes["deepseek"].script("/v1/messages", ["status=400"] * 20)
+        for number in range(10):
+            session = {"x-claude-code-session-id": f"0b7e3c1a-6b1f-4a57-9a3e-6f8f7c1d2e3{number}"}
+            assert (await send(client, proxy, ask(SONNET), **session))[0] == 200
+        reasons = [record.reason or "" for record in proxy.records]
+    asked = served(sim).count("deepseek")
+    assert 0 < asked < 10
+    assert "deepseek failed (refused it), served by anthropic" in reasons[0]
+    assert "deepseek skipped (refused" in reasons[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "chain", "to"),
+    [
+        ("zai", ("deepseek", "anthropic"), "deepseek"),
+        ("deepseek", ("deepseek", "anthropic"), "anthropic"),
+        ("deepseek", ("deepseek",), None),
+        ("zai", (), None),
+    ],
+)
+def test_status_names_who_serves_instead(name: str, chain: tuple[str, ...], to: str | None) -> None:
+    assert stand_in_for(service_of(name).backend, chain) == to
 
 
 async def test_without_claude_in_the_list_claude_is_not_asked(
