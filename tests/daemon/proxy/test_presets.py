@@ -278,6 +278,26 @@ async def test_sdk_streams_from_each_preset(sim: Simulator, name: str) -> None:
     assert sim.leaks == []
 
 
+@pytest.mark.parametrize(
+    ("name", "fields", "sent"),
+    [
+        ("deepseek", {}, "deepseek-v4-pro"),
+        ("deepseek", {"overflow_model": "deepseek-flash"}, "deepseek-flash"),
+        ("ollama", {}, "local-model"),
+        ("bigmodel", {}, "GLM-4.7"),
+    ],
+)
+async def test_what_the_spent_claude_plan_refuses_goes_to_a_model_of_the_preset(
+    client: aiohttp.ClientSession, sim: Simulator, name: str, fields: dict[str, Any], sent: str
+) -> None:
+    routes = [route(name)]
+    async with proxy_with(sim, name, routes=routes, overflow=True, **fields) as (proxy, _):
+        sim.script("anthropic", ["quota=seven_day"])
+        assert (await send(client, proxy, ask("claude-opus-5-5")))[0] == 200
+    assert [each.service for each in sim.requests] == ["anthropic", name]
+    assert json.loads(sim.requests[1].body)["model"] == sent
+
+
 async def test_model_of_a_preset_needs_no_route(
     client: aiohttp.ClientSession, sim: Simulator
 ) -> None:
