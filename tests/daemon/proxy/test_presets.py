@@ -11,7 +11,9 @@ from messages import ask, send
 from preset_harness import KEY, proxy_with, route
 from proxy_harness import CLAUDE_TOKEN
 
+from offramp_core.backend import Backend, Secret
 from offramp_core.services import PRESETS, service_of
+from offramp_daemon.wire import headers
 from offramp_simulator import signatures
 from offramp_simulator.preset_rules import PRESETS as RULES
 from offramp_simulator.preset_rules import deepseek_signature
@@ -156,6 +158,15 @@ async def test_service_without_a_key_gets_no_credential_of_any_kind(
         assert not names & {"authorization", "proxy-authorization", "cookie", "x-api-key"}
         assert "secret" not in str(received.headers)
         assert CLAUDE_TOKEN not in str(received.headers)
+
+
+@pytest.mark.parametrize("name", ["authorization", "x-api-key", "cookie", "proxy-authorization"])
+def test_no_credential_passes_to_a_service_without_one_whatever_is_allowed(name: str) -> None:
+    backend = Backend(
+        name="mine", base_url="http://127.0.0.1:1", auth="none", key=Secret(KEY), headers=(name,)
+    )
+    raw = [(name.title().encode(), f"Bearer {CLAUDE_TOKEN}".encode())]
+    assert not headers.to_delegate(raw, backend)
 
 
 @pytest.mark.parametrize(
