@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _CAN_BE_ADDED = "Can be added (offramp backend add NAME):"
 _HOW_TO_USE = (
-    "To use it, put routes into config.toml. They replace the default ones, and the first that fits "
+    "To use it, put routes into config.toml. They replace the default ones; the first that fits "
     "decides. For Sonnet and Haiku:"
 )
 _name_argument = click.argument("name", metavar="NAME")

@@ -64,12 +64,12 @@ class DoctorContext:
 
     @property
     def backends_in_use(self) -> tuple[Backend, ...]:
-        """Anthropic, which everything can come to, and those that a route leads to."""
-        routed = {route.backend for route in self.settings.routes}
+        """Anthropic, which everything can come to, and those that routes or failover lead to."""
+        in_use = self.settings.delegates_in_use
         return tuple(
             backend
             for backend in self.settings.backends
-            if backend.name in routed or backend.auth == "client"
+            if backend.name in in_use or backend.auth == "client"
         )
 
 

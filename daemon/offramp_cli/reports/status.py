@@ -105,7 +105,9 @@ def _item_json() -> dict[str, object]:
 
 def screen(named: Iterable[tuple[str, str]]) -> str:
     """Return names and texts in two columns."""
-    return "\n".join(f"{name:<12}{text}" for name, text in named)
+    lines = tuple(named)
+    width = max(12, *(len(name) + 2 for name, _ in lines)) if lines else 0
+    return "\n".join(f"{name:<{width}}{text}" for name, text in lines)
 
 
 def rows(

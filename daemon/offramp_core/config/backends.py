@@ -8,7 +8,7 @@ import msgspec
 
 from offramp_core.config.schema import BACKEND, ROUTE, SHORTHANDS
 from offramp_core.config.values import ConfigError, Given, did_you_mean, listed, shown, shown_key
-from offramp_core.services import OTHER, SERVICES, service_of
+from offramp_core.services import OTHER, PRESETS, SERVICES, service_of
 from offramp_core.settings import ANTHROPIC, Backend, Route, default_routes
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 BUILT_IN: Mapping[str, Backend] = {service.name: service.backend for service in SERVICES}
 
 
+_PRESETS = frozenset(service.name for service in PRESETS)
 _KEY_SHORTHANDS = {
     full.split(".")[1]: short for short, full in SHORTHANDS.items() if full.endswith(".key")
 }
@@ -122,10 +123,11 @@ def check_failover(
         if name == ANTHROPIC:
             continue
         if name not in known:
+            add = f"Add it: offramp backend add {name if name in _PRESETS else 'NAME'}"
             near = did_you_mean(name, known)
             raise given.refused(
                 f"names {shown(name)}, which is no backend",
-                hint=f"There are {listed(known)}. {near or f'Add it: offramp backend add {name}'}",
+                hint=f"There are {listed(known)}. {near or add}",
             )
         if known[name].auth == "client":
             raise given.refused(
@@ -153,15 +155,18 @@ def keyless_notes(
     `unset` holds, by backend, the variable that its `key_env` names and that is not set;
     `awaited` names those whose key the keyring holds.
     """
-    routed = {route.backend for route in routes} | set(failover)
+    routed = {route.backend for route in routes}
     notes = []
     for backend in backends:
-        if backend.name not in routed or not backend.lacks_key:
+        if backend.name not in {*routed, *failover} or not backend.lacks_key:
             continue
+        is_routed = backend.name in routed
+        without = "its requests go to Anthropic" if is_routed else "failover skips it"
         if backend.name in awaited:
             notes.append(
                 f"The key for {backend.name} is in the system keyring: until the daemon has it "
-                "from there, its requests go to Anthropic."
+                "from there, "
+                + ("its requests go to Anthropic." if is_routed else "failover skips it.")
             )
             continue
         table = f"[backend.{backend.name}] of config.toml"
@@ -176,7 +181,7 @@ def keyless_notes(
             cure = f"set key in {table}, or key_env there to the name of a variable "
             cure += f"in the environment or in {env_file}"
         notes.append(
-            f"There is no key for {backend.name}: its requests go to Anthropic. "
+            f"There is no key for {backend.name}: {without}. "
             f"Store one: offramp key set {backend.name}. Or {cure}."
         )
     return tuple(notes)

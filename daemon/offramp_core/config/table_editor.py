@@ -1,7 +1,7 @@
 """Adds and removes whole tables `[backend.NAME]` in the text of `config.toml`. Text in, text out.
 
-Comments that stand before the next table are that table's, and stay. Where a table is written in
-another form, such as `backend = { … }`, the caller has to change it in its own way: None.
+Comments behind a table's last value are not taken for its own, and stay. Where a table is written
+in another form, such as `backend = { … }`, the caller has to change it in its own way: None.
 """
 
 from __future__ import annotations
@@ -40,14 +40,16 @@ def without_table(text: str, name: str) -> str | None:
     end = start + 1
     while end < len(lines) and not _HEADER.match(lines[end]):
         end += 1
-    is_last = end == len(lines)
-    while end > start + 1 and not is_last and _ASIDE.fullmatch(lines[end - 1].rstrip("\r\n")):
+    while end > start + 1 and _ASIDE.fullmatch(lines[end - 1].rstrip("\r\n")):
         end -= 1
     rest = lines[end:]
     while rest and not rest[0].strip() and (start == 0 or not lines[start - 1].strip()):
         rest = rest[1:]  # one of two blank lines that meet now
     kept = "".join(lines[:start])
-    new = kept + "".join(rest) if rest else kept.rstrip("\n") + "\n" * bool(kept.strip())
+    if not "".join(rest).strip():
+        new = kept.rstrip("\n") + "\n" * bool(kept.strip())
+    else:
+        new = kept + "".join(rest)
     return _confirmed(text, new, name, None)
 
 

@@ -25,7 +25,7 @@ KIMI_K2_7_CODE: Final = Model(
 KIMI_K3: Final = Model(name="kimi-k3", always_thinks=True, efforts=("low", "high", "max"))
 """Its limits were found only in a program's own settings, so they count as unknown."""
 
-# Types of errors: reports.
+# Types of errors, as its other address has them: a guess for this one.
 ERROR_CODES: Final = {
     "exceeded_current_quota_error": ErrorKind.ACCOUNT,
     "invalid_authentication_error": ErrorKind.KEY,
@@ -71,14 +71,14 @@ SERVICE: Final = Service(
             about="refusals",
             text="fields and blocks that it does not know; tool calls without their thinking while "
             "thinking is on; thinking switched off for kimi-k2.7-code and kimi-k3",
-            source="Reports of its users; Langertha documentation, MoonshotAnthropic",
+            source="hermes-agent, pull request 17510; Langertha documentation, MoonshotAnthropic",
             read=_READ,
         ),
         Fact(about="thinking", text="the shape of its signatures is not known"),
         Fact(
             about="errors",
-            text="types by name, such as exceeded_current_quota_error",
-            source="Reports of its users",
+            text="the HTTP status and words; that errors have types by name is a guess",
+            source="Kimi Code documentation, Error Reference",
             read=_READ,
         ),
         Fact(about="quota", text="not asked"),

@@ -33,7 +33,7 @@ SERVICE: Final = Service(
         Fact(
             about="models",
             text="named company/model; a route has to name one as send_model",
-            source="OpenRouter documentation, Claude Code",
+            source="Developers Digest, Use OpenRouter in Claude Code",
             read=_READ,
         ),
         Fact(about="context", text="depends on the model; set context_tokens in the route"),
@@ -44,7 +44,7 @@ SERVICE: Final = Service(
         Fact(
             about="errors",
             text="the HTTP status as a code",
-            source="OpenRouter documentation, Errors",
+            source="OpenRouter documentation, Errors and Debugging",
             read=_READ,
         ),
         Fact(about="quota", text="none: it is paid from a balance"),

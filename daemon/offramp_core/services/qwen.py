@@ -53,15 +53,13 @@ _FACTS: Final = (
     ),
     Fact(
         about="refusals",
-        text="fields and blocks that it does not know; names of Claude's models",
-        source="Reports of its users",
-        read=_READ,
+        text="fields and blocks that it does not know, and names of Claude's models: guesses",
     ),
     Fact(about="thinking", text="the shape of its signatures is not known"),
     Fact(
         about="errors",
         text="DashScope's names, such as Throttling and Arrearage",
-        source="Alibaba Cloud Model Studio documentation, Error messages",
+        source="Alibaba Cloud Model Studio documentation, Error codes",
         read=_READ,
     ),
     Fact(about="quota", text="not asked"),

@@ -9,11 +9,15 @@ from __future__ import annotations
 from typing import Final
 
 from offramp_core.backend import Backend, Route
-from offramp_core.services.service import ErrorKind, Model, QuotaPage, Service
+from offramp_core.services.service import ErrorKind, Fact, Model, QuotaPage, Service
 
 NAME: Final = "zai"
 
 _PATH = "/api/anthropic"
+_READ: Final = "2026-11-30"
+_DOCS: Final = "Z.ai documentation"
+_CAPTURES: Final = "Published captures of its traffic"
+_REPORTS: Final = "Reports of its users"
 
 # Output limits: 131,072 for GLM-4.6, 4.7 and 5.x; 98,304 for GLM-4.5-Air and its siblings. More is
 # refused with 1210. Reports. Images, documents, thinking and efforts: reports where that is said,
@@ -148,4 +152,42 @@ SERVICE: Final = Service(
     quota_page=QUOTA_PAGE,
     # 24 digits, or empty, or missing: a small sample of published captures.
     signature=r"[0-9a-f]{24}",
+    facts=(
+        Fact(about="address", text="api.z.ai/api/anthropic", source=_DOCS, read=_READ),
+        Fact(about="key", text="x-api-key; Bearer too", source=_CAPTURES, read=_READ),
+        Fact(
+            about="models",
+            text="GLM-4.5 to GLM-5.4; names of Claude's Sonnet and Opus are mapped to GLM-4.7",
+            source=_DOCS,
+            read=_READ,
+        ),
+        Fact(
+            about="context",
+            text="200,000 for GLM-4.7, 128,000 for GLM-4.5-Air; some others are guesses",
+            source=_DOCS,
+            read=_READ,
+        ),
+        Fact(
+            about="output",
+            text="131,072; 98,304 for GLM-4.5 and GLM-4.5-Air",
+            source=_REPORTS,
+            read=_READ,
+        ),
+        Fact(about="images", text="GLM-5.3-Flash and GLM-5.4 only", source=_REPORTS, read=_READ),
+        Fact(
+            about="refusals",
+            text="system items among messages, $ref and \\p{…} in schemas, thinking switched off "
+            "for GLM-5.3; that it refuses unknown fields is a guess",
+            source=_REPORTS,
+            read=_READ,
+        ),
+        Fact(
+            about="thinking",
+            text="signatures of 24 digits, or none",
+            source=_CAPTURES,
+            read=_READ,
+        ),
+        Fact(about="errors", text="its own numbers, such as 1308", source=_DOCS, read=_READ),
+        Fact(about="quota", text="asked for on a page of its own", source=_CAPTURES, read=_READ),
+    ),
 )

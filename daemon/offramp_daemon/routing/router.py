@@ -144,10 +144,15 @@ def overflow(body: RequestBody, settings: Settings) -> Decision | None:
 
 
 def _overflow_model(settings: Settings, backend: Backend) -> str:
-    """The model that overflow is sent as; the default one only where it is the backend's own."""
+    """The model that overflow is sent as; the default one only where it is the backend's own.
+
+    Of a service whose models are not known, a route says which it has.
+    """
+    if settings.overflow_model != DELEGATE.overflow_model:
+        return settings.overflow_model
+    routed = (each.send_model for each in settings.routes if each.backend == backend.name)
     own = service_of(backend.name).overflow_model
-    is_default = settings.overflow_model == DELEGATE.overflow_model
-    return own if own and is_default else settings.overflow_model
+    return own or next(filter(None, routed), None) or settings.overflow_model
 
 
 def _route_for(lowered_model: str, settings: Settings) -> Route | None:

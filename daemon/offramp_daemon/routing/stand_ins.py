@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 def names(settings: Settings, routed: str) -> tuple[str, ...]:
     """List the delegates that may stand in for the backend `routed`, in the order to ask them."""
-    return tuple(name for name in settings.failover_chain if name not in (routed, ANTHROPIC))
+    chain = settings.failover_chain
+    if chain == (ANTHROPIC,):
+        return ()
+    there = {backend.name for backend in settings.backends} - {routed, ANTHROPIC}
+    return tuple(name for name in chain if name in there)
 
 
 def route_to(settings: Settings, name: str, model: str) -> Route:

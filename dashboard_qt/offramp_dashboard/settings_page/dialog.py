@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, Signal, Slot
@@ -18,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from offramp_core.config import editor
+from offramp_core.config import backend_list, editor, loader
 from offramp_core.config.values import ConfigError
 from offramp_core.control.client import ControlClient
 from offramp_core.errors import OfframpError
@@ -26,10 +27,12 @@ from offramp_core.keys import key_input
 from offramp_core.keys.key_store import KeyStore
 from offramp_core.services import DELEGATE
 from offramp_dashboard import screen_fit
+from offramp_dashboard.data.setup.offramp_command import OfframpCommand
 from offramp_dashboard.settings_page import editors, form
 from offramp_dashboard.settings_page.fields import Field
 from offramp_dashboard.settings_page.key_writer import KeyWriter
 from offramp_dashboard.settings_page.routes_editor import RoutesEditor
+from offramp_dashboard.settings_page.services_editor import ServicesEditor
 from offramp_dashboard.theme import GRID_PX, HEADING
 from offramp_dashboard.views.style.fonts import scaled
 from offramp_dashboard.views.widgets.tick_box import TickBox
@@ -37,6 +40,7 @@ from offramp_dashboard.views.widgets.tick_box import TickBox
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from offramp_core.config.backend_list import BackendEntry
     from offramp_core.login_item.autostart import TraySwitch
     from offramp_core.paths import Paths
     from offramp_core.settings import Secret
@@ -65,6 +69,10 @@ _FLAGS = (
     ("tray.notify_quota", "When a quota is nearly spent"),
 )
 _LOGIN = "login item"
+_SERVICES = "services"
+_SERVICES_NOTE = (
+    "Added and removed at once. A service gets requests once a route above leads to it."
+)
 
 
 class SettingsDialog(QDialog):
@@ -85,6 +93,7 @@ class SettingsDialog(QDialog):
         is_demo: bool = False,
         login_item: TraySwitch | None = None,
         store: KeyStore | None = None,
+        command: OfframpCommand | None = None,
     ) -> None:
         """Read the settings; where they are refused as they stand, say so and offer nothing."""
         super().__init__(parent)
@@ -94,6 +103,7 @@ class SettingsDialog(QDialog):
         self._environ = environ
         self._is_demo = is_demo
         self._login_item = login_item
+        self._command = command or OfframpCommand(environ, Path.home())
         self._is_writing = False
         self._is_untold = False
         self._writer = KeyWriter(
@@ -238,7 +248,8 @@ class SettingsDialog(QDialog):
         routes = RoutesEditor(found.backends, values[form.ROUTES])
         note = "The first route that matches decides; what none matches goes to Anthropic."
         self._add("Routes", form.ROUTES, Field("Routes", routes, note))
-        self._add_delegation()
+        self._add_services(routes)
+        self._add_delegation(found)
         self._add("Thinking", "thinking", Field("Thinking blocks", editors.combo(_THINKING)))
         finish = TickBox("Conversations finish where they are")
         self._add("On pause", "let_conversations_finish", Field(finish.text(), finish))
@@ -261,12 +272,33 @@ class SettingsDialog(QDialog):
             if name in found.forced and name != form.KEY:
                 field.force(found.forced[name])
 
-    def _add_delegation(self) -> None:
+    def _add_services(self, routes: RoutesEditor) -> None:
+        command = None if self._is_demo else self._command
+        editor = ServicesEditor(command, self._services)
+        field = Field("Other services", editor, _SERVICES_NOTE)
+        editor.said.connect(field.set_error)
+        editor.changed.connect(lambda: routes.offer(self._backend_names()))
+        editor.changed.connect(self.saved)
+        self._add("Services", _SERVICES, field)
+        if (label := self.label_of(field)) is not None:
+            label.setFixedHeight(editor.add_button.sizeHint().height())
+
+    def _services(self) -> Sequence[BackendEntry]:
+        loaded = loader.load(self._paths, self._environ, is_demo=self._is_demo)
+        return backend_list.entries(loaded)
+
+    def _backend_names(self) -> tuple[str, ...]:
+        return form.read(self._paths, self._environ, is_demo=self._is_demo).backends
+
+    def _add_delegation(self, found: FormValues) -> None:
         mode = Field("Delegation", editors.combo(_DELEGATION), _AUTO_NOTE)
         self._add("Delegation", "delegation", mode)
         failover = TickBox("If the delegate fails, send the request to Anthropic")
         note = "Only before a byte of the answer came, and not while the Claude plan is spent."
         self._add("On trouble", "failover", Field(failover.text(), failover, note))
+        if chain := found.failover_note:
+            failover.setText("If the delegate fails, send the request to another service")
+            self.fields["failover"].set_hint(chain)
         overflow = TickBox("If the Claude plan is spent, send its requests to the delegate")
         note = "Opus is then answered by another model, until the plan's reset."
         self._add("", "overflow", Field(overflow.text(), overflow, note))
@@ -316,7 +348,11 @@ class SettingsDialog(QDialog):
 
     def _shown_values(self) -> dict[str, Any]:
         assert self._before is not None
-        return {name: editors.value_of(self.fields[name].editor) for name in self._before.values}
+        shown = {name: editors.value_of(self.fields[name].editor) for name in self._before.values}
+        chain = self._before.values["failover"]
+        if shown["failover"] and not isinstance(chain, bool):
+            shown["failover"] = chain  # the box says only whether; the file says to whom
+        return shown
 
     def _typed_key(self) -> Secret | None:
         """The new key; None, with an error at its field, where it can't be one."""

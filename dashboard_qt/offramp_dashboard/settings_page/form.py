@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from offramp_core.config import loader, tier_models
 from offramp_core.config.values import ConfigError
 from offramp_core.services import DELEGATE
+from offramp_core.wording.formatting import backend_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,6 +49,8 @@ class FormValues:
     backends: tuple[str, ...]
     key_note: str
     """Whether the delegate has a key, and where it comes from; the key itself is nowhere here."""
+    failover_note: str = ""
+    """Whom the file names to serve what a delegate fails; empty where it is only Claude."""
     is_week_set: bool = True
     """Whether day or hour of the week are the user's; else they are learnt."""
 
@@ -94,6 +97,7 @@ def of(loaded: LoadedSettings) -> FormValues:
         forced=forced,
         backends=tuple(backend.name for backend in settings.backends),
         key_note=_key_note(loaded),
+        failover_note=_failover_note(settings),
         is_week_set=any(loaded.origins[name] != _DEFAULT for name in _WEEK),
     )
 
@@ -181,6 +185,13 @@ def _values(settings: Settings) -> dict[str, Any]:
         "tray.notify_quota": tray.notify_quota,
         ROUTES: tuple(tier_models.table_of(route) for route in settings.routes),
     }
+
+
+def _failover_note(settings: Settings) -> str:
+    chain = settings.failover_chain
+    if isinstance(settings.failover, bool):
+        return ""
+    return f"In this order, by config.toml: {', '.join(map(backend_name, chain))}."
 
 
 def _key_note(loaded: LoadedSettings) -> str:

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from offramp_core.services import DELEGATE
+from offramp_core.services import DELEGATE, service_of
 from offramp_core.setup import model_choices
 from offramp_dashboard.settings_page.fields import mark_wrong
 from offramp_dashboard.theme import CAPTION, GRID_PX
@@ -101,6 +101,16 @@ class RoutesEditor(QWidget):
             for row in self.rows
         )
 
+    def offer(self, backends: Sequence[str]) -> None:
+        """Offer these backends from now on; what a row has chosen stays."""
+        self._backends = tuple(backends)
+        for row in self.rows:
+            chosen = row.backend.currentText()
+            row.backend.clear()
+            row.backend.addItems(tuple(dict.fromkeys((*self._backends, chosen))))
+            row.backend.setCurrentText(chosen)
+            row.send_model.setCompleter(_models(row.send_model, self._backends))
+
     def mark(self, place: int, key: str) -> QWidget:
         """Mark what is wrong in a row, besides what is marked already; return that editor."""
         if not 0 <= place < len(self.rows):
@@ -133,7 +143,7 @@ class RoutesEditor(QWidget):
         )
         row.match.setPlaceholderText("part of its name")
         row.send_model.setPlaceholderText("unchanged")
-        row.send_model.setCompleter(_models(row.send_model))
+        row.send_model.setCompleter(_models(row.send_model, self._backends))
         row.send_model.setToolTip(_MODEL_LINES)
         row.context_tokens.setPlaceholderText("no limit")
         row.backend.addItems(self._backends)
@@ -177,9 +187,10 @@ class RoutesEditor(QWidget):
             self.setTabOrder(last, self.add_button)
 
 
-def _models(field: QLineEdit) -> QCompleter:
-    """Offer the delegate's models as their names are typed."""
-    completer = QCompleter([model.name for model in DELEGATE.models], field)
+def _models(field: QLineEdit, backends: Sequence[str]) -> QCompleter:
+    """Offer the models of these backends as their names are typed."""
+    names = [model.name for name in backends for model in service_of(name).models]
+    completer = QCompleter(names, field)
     completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
     completer.setFilterMode(Qt.MatchFlag.MatchContains)
     return completer

@@ -167,3 +167,8 @@ def test_missing_key_has_its_cure_unless_it_is_on_its_way(note: str | None) -> N
     found = shown(BackendStatus(name="zai", key="missing", key_note=note))
     assert ("key zai", "missing" if note is None else f"missing ({note})") in found
     assert (("", "Store one: offramp key set zai") in found) is (note is None)
+
+
+def test_column_of_names_is_as_wide_as_the_longest() -> None:
+    text = screen([("key zai", "present"), ("key openrouter", "missing")])
+    assert text == "key zai         present\nkey openrouter  missing"

@@ -10,14 +10,14 @@ import pytest
 
 from offramp_core.backend import Route
 from offramp_core.model_limits import limits_for
-from offramp_core.services import DELEGATE, OTHER, SERVICES, ErrorKind, service_of, zai
+from offramp_core.services import DELEGATE, KNOWN, OTHER, ErrorKind, minimax, service_of, zai
 from offramp_core.settings import ANTHROPIC, Settings
 
 if TYPE_CHECKING:
     from offramp_core.services import Service
 
 
-@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+@pytest.mark.parametrize("service", KNOWN, ids=lambda service: service.name)
 def test_known_service_is_found_by_its_backends_name(service: Service) -> None:
     assert service_of(service.name) is service
     assert service.title
@@ -33,7 +33,7 @@ def test_backend_of_the_users_own_is_no_known_service() -> None:
 
 
 def test_only_claudes_service_gets_the_clients_credentials() -> None:
-    assert [each.name for each in SERVICES if each.is_clients_own] == [ANTHROPIC]
+    assert [each.name for each in KNOWN if each.is_clients_own] == [ANTHROPIC]
     assert not DELEGATE.is_clients_own
 
 
@@ -107,3 +107,14 @@ def test_setting_stops_the_one_service_from_being_asked_for_its_quota() -> None:
     settings = Settings(zai_quota=False)
     assert not settings.asks_quota_of(zai.NAME)
     assert settings.asks_quota_of("another")
+
+
+@pytest.mark.parametrize("code", ["1000", "1002", "1004"])
+def test_number_that_two_services_use_says_nothing_of_an_unknown_one(code: str) -> None:
+    assert zai.SERVICE.error_kind(code) is ErrorKind.KEY
+    assert minimax.SERVICE.error_kind(code) is not None
+    assert OTHER.error_kind(code) is None
+
+
+def test_unknown_service_s_quota_is_known_by_the_code_of_a_glm_plan() -> None:
+    assert OTHER.error_kind("1308") is ErrorKind.QUOTA
