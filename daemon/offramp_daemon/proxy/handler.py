@@ -87,13 +87,14 @@ class ProxyHandler:
         path = request.raw_path.partition("?")[0]
         is_message = path == MESSAGES and request.method == "POST"
         listeners = self._listeners if is_message else ()
+        credentials = headers.client_credentials(request.headers)
         exchange = Exchange(
             request,
             self._settings(),
             listeners,
             is_message=is_message,
-            credential=headers.client_credential(request.headers),
-            credentials=headers.client_credentials(request.headers),
+            credential=credentials[0] if credentials else None,
+            credentials=credentials,
         )
         try:
             response = await self._serve(exchange, path)
