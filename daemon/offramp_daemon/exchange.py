@@ -118,6 +118,7 @@ class Exchange:
     """None until it is finished."""
     elapsed_ms: int = field(init=False, default=0)
     _shape: int | None = field(init=False, default=None)
+    _redactor: Redactor | None = field(init=False, default=None)
 
     def sender(self) -> Hashable:
         """Who would send the same fault again: the session, or else the request's shape.
@@ -183,11 +184,13 @@ class Exchange:
         """The model that the client asked for, fit for a file and for a terminal."""
         return _shown(self.model, self.redactor)
 
-    @functools.cached_property
+    @property
     def redactor(self) -> Redactor:
         """Takes the credentials that take part in the request out of a text."""
-        own = (self.credential,) if self.credential else ()
-        return redactor_of(*_KEYS.of(self.settings), *own, *self.credentials)
+        if self._redactor is None:
+            own = (self.credential,) if self.credential else ()
+            self._redactor = redactor_of(*_KEYS.of(self.settings), *own, *self.credentials)
+        return self._redactor
 
     def kept(self, name: str) -> str:
         """`name`, which the client or a service gave, or the mask if it holds a credential."""
@@ -235,6 +238,7 @@ class _SettingsKeys:
 _KEYS = _SettingsKeys()
 
 
+@functools.lru_cache(maxsize=256)
 def _shown(model: str | None, redactor: Redactor) -> str | None:
     """A model's name fit for a record, unless it holds a credential."""
     return None if model is None else _hidden(model_name(model), redactor)

@@ -8,6 +8,7 @@ of this machine. Names keep their case and their order. What can't stand in a he
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
@@ -138,6 +139,7 @@ def retry_after(value: str | None) -> str | None:
     return value if value is not None and _RETRY_AFTER.fullmatch(value.strip()) else None
 
 
+@functools.lru_cache(maxsize=64)
 def reason(phrase: str | None) -> str:
     """The reason phrase of an answer, without what can't stand in a status line."""
     return _NOT_IN_REASON.sub("", phrase) if phrase else ""
