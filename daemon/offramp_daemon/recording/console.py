@@ -7,6 +7,7 @@ client sent can move the cursor or colour the terminal.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import time
@@ -221,6 +222,7 @@ def _indented(line: str) -> str:
     return " " * (len(line) - len(line.lstrip(" "))) + _visible(line)
 
 
+@functools.lru_cache(maxsize=64)
 def _label(text: str) -> str:
     return _visible(text[:_LABEL_CHARACTERS])
 

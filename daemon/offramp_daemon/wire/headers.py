@@ -75,7 +75,7 @@ _RETRY_AFTER = re.compile(
 )
 _HOPS = re.compile(r"[0-9a-f]+(?:,[0-9a-f]+)*")
 _HOPS_CHARACTERS = 1024
-_CREDENTIALS = frozenset({"authorization", "x-api-key", "cookie", "proxy-authorization"})
+_CREDENTIALS = frozenset({b"authorization", b"x-api-key", b"cookie", b"proxy-authorization"})
 _LONE_OPTIONS = (b"keep-alive", b"close")
 """What a Connection header says nearly always; it names no header that would pass."""
 
@@ -89,12 +89,13 @@ def to_delegate(raw: RawHeaders, backend: Backend) -> Passed:
     """The request headers for `backend`: those it allows, and its own key in exactly one."""
     passed: Passed = []
     betas: list[str] = []
-    for name, value in _end_to_end(raw, _NOT_FORWARDED):
-        lower = text(name).lower()
-        if lower == "anthropic-beta":
-            betas += (beta.strip() for beta in text(value).split(","))
-        elif lower in backend.headers and lower not in _CREDENTIALS:
-            passed.append((name, value))
+    may_pass = _allowed(tuple(backend.headers))
+    for pair in _end_to_end(raw, _NOT_FORWARDED):
+        lower = pair[0].lower()
+        if lower == b"anthropic-beta":
+            betas += [beta.strip() for beta in text(pair[1]).split(",")]
+        elif lower in may_pass:
+            passed.append(pair)
     allowed = [beta for beta in betas if beta in backend.betas]
     if allowed:
         passed.append((b"anthropic-beta", ",".join(allowed).encode()))
@@ -105,6 +106,12 @@ def to_delegate(raw: RawHeaders, backend: Backend) -> Passed:
         elif backend.auth == "x-api-key":
             passed.append((b"x-api-key", key))
     return passed
+
+
+@functools.lru_cache(maxsize=16)
+def _allowed(names: tuple[str, ...]) -> frozenset[bytes]:
+    """The names of headers that a backend may get, as bytes; a credential is never among them."""
+    return frozenset(name.encode() for name in names) - _CREDENTIALS
 
 
 def to_client(
