@@ -61,9 +61,11 @@ class Permit:
     each stands for itself."""
 
 
-@dataclass(slots=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class Exchange:
     """A request under way. Fields are filled in as they become known.
+
+    Until then the class has their values, so that a new exchange costs little.
 
     Each outcome is reported to all `listeners`, in their order, and `finish` does so only once.
     A listener that fails is logged, and the next one is called.
@@ -88,34 +90,35 @@ class Exchange:
     body: RequestBody = field(init=False)
     work_bytes: int = field(init=False)
     """How long the body counts as where it is decided what is done in a thread."""
-    is_paused: bool = False
+    is_paused: bool = field(init=False, default=False)
     """Whether delegation is paused by the user."""
-    session_id: str | None = None
-    conversation: Conversation | None = None
-    model: str | None = None
+    session_id: str | None = field(init=False, default=None)
+    conversation: Conversation | None = field(init=False, default=None)
+    model: str | None = field(init=False, default=None)
     """The one that the client asked for, as it is recorded."""
     decision: Decision = field(init=False)
-    backend: Backend | None = None
+    backend: Backend | None = field(init=False, default=None)
     """The one that serves it at present; None before one was chosen."""
-    is_delegated: bool = False
+    is_delegated: bool = field(init=False, default=False)
     """Whether a backend other than the client's own serves it at present."""
-    permit: Permit | None = None
+    permit: Permit | None = field(init=False, default=None)
     """What the circuit breaker gave for the attempt under way, until its outcome was reported."""
     sent_model: str | None = field(init=False)
     """The model's name as the backend gets it, fit to be kept."""
-    http_status: int | None = None
+    http_status: int | None = field(init=False, default=None)
     """Of the answer that is being passed on."""
-    meter: UsageMeter | None = None
-    reason: str | None = None
+    meter: UsageMeter | None = field(init=False, default=None)
+    reason: str | None = field(init=False, default=None)
     """Overrides the decision's reason, where no decision was made or it was not the last word."""
-    prompt: str | None = None
-    masked_key: str | None = None
-    is_recorded: bool = True
+    prompt: str | None = field(init=False, default=None)
+    masked_key: str | None = field(init=False, default=None)
+    is_recorded: bool = field(init=False, default=True)
     """False for probes, which go only to the diagnostics."""
-    outcome: Outcome | None = None
+    outcome: Outcome | None = field(init=False, default=None)
     """None until it is finished."""
-    elapsed_ms: int = 0
-    _shape: int | None = None
+    elapsed_ms: int = field(init=False, default=0)
+    _shape: int | None = field(init=False, default=None)
+    _redactor: Redactor | None = field(init=False, default=None)
 
     def sender(self) -> Hashable:
         """Who would send the same fault again: the session, or else the request's shape.
@@ -184,8 +187,10 @@ class Exchange:
     @property
     def redactor(self) -> Redactor:
         """Takes the credentials that take part in the request out of a text."""
-        own = (self.credential,) if self.credential else ()
-        return redactor_of(*_KEYS.of(self.settings), *own, *self.credentials)
+        if self._redactor is None:
+            own = (self.credential,) if self.credential else ()
+            self._redactor = redactor_of(*_KEYS.of(self.settings), *own, *self.credentials)
+        return self._redactor
 
     def kept(self, name: str) -> str:
         """`name`, which the client or a service gave, or the mask if it holds a credential."""
@@ -233,6 +238,7 @@ class _SettingsKeys:
 _KEYS = _SettingsKeys()
 
 
+@functools.lru_cache(maxsize=256)
 def _shown(model: str | None, redactor: Redactor) -> str | None:
     """A model's name fit for a record, unless it holds a credential."""
     return None if model is None else _hidden(model_name(model), redactor)

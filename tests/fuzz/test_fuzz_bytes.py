@@ -19,7 +19,6 @@ import zstandard
 from fuzzing import fuzz
 from hypothesis import example, given
 from hypothesis import strategies as st
-from multidict import CIMultiDict
 from request_bodies import ANTHROPIC_BACKEND, ZAI_BACKEND
 
 from offramp_core.settings import default_routes
@@ -227,5 +226,4 @@ def test_headers(pairs: list[tuple[bytes, bytes]]) -> None:
         headers.to_client_backend(pairs),
         headers.to_delegate(pairs, ZAI_BACKEND),
     ):
-        assert isinstance(passed, CIMultiDict)
-        assert not CONTROL & set("".join(passed.values()))
+        assert not CONTROL & set(b"".join(value for _, value in passed).decode("latin-1"))

@@ -50,7 +50,11 @@ class Desk:
         self.has_change.set()
 
     def tell(self, headers: dict[str, str], credential: str | None = CLAUDE_TOKEN) -> None:
-        self.keeper.read_answer(default_backends()[0], credential, headers)
+        raw = [
+            (name.encode(), value.encode("utf-8", "surrogateescape"))
+            for name, value in headers.items()
+        ]
+        self.keeper.read_answer(default_backends()[0], credential, raw)
 
     def plan(self) -> PlanQuota:
         found = windows.find(self.keeper.plans(), "anthropic")

@@ -15,8 +15,6 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from multidict import CIMultiDict
-
 from offramp_cli.demo.sample_history import history, write_history
 from offramp_daemon.messages.answers.errors import RequestFailedError
 from offramp_daemon.upstream.client import Upstream
@@ -240,7 +238,7 @@ class Player:
             "POST",
             self._base_url,
             path,
-            headers=CIMultiDict(headers),
+            headers=[(name.encode(), value.encode()) for name, value in headers.items()],
             body=json.dumps(whole).encode(),
             connect_timeout_s=_CONNECT_S,
         )

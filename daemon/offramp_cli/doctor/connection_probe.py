@@ -182,7 +182,7 @@ async def _ask(
     try:
         _note_certificate(trace, way)
         backend = urlsplit(trace.base_url)
-        headers = [("Accept", "*/*"), ("Connection", "close")]
+        headers = [(b"Accept", b"*/*"), (b"Connection", b"close")]
         whole = f"{backend.path}{target}"
         if proxy is not None and not proxy.is_socks and backend.scheme == "http":
             whole = trace.base_url + target
@@ -320,8 +320,8 @@ async def _untrusted_issuer(trace: ConnectionTrace, proxy: OutboundProxy | None)
         return certificate_issuer.issuer_of(tls.getpeercert(binary_form=True) or b"")
 
 
-def _login(proxy: OutboundProxy) -> list[tuple[str, str]]:
-    return [] if proxy.login is None else [(PROXY_LOGIN, proxy.login)]
+def _login(proxy: OutboundProxy) -> list[tuple[bytes, bytes]]:
+    return [] if proxy.login is None else [(PROXY_LOGIN, proxy.login.encode())]
 
 
 def _skew_s(date: str) -> float | None:

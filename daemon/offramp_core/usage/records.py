@@ -118,7 +118,7 @@ def format_timestamp(moment: datetime) -> str:
     """Return `moment` (aware) as `2026-02-07T10:30:00.000Z`."""
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
-    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    return moment.isoformat("T", "milliseconds").removesuffix("+00:00") + "Z"
 
 
 def file_name(ts: str) -> str:

@@ -78,7 +78,9 @@ class RequestEntry:
             streaming.end_connection_after(request)
         if self._live.is_fallback and not is_loopback(request.remote or ""):
             response: web.StreamResponse = _refused(_STRANGER)
-        elif self._users and not await self._users.may_pass(request, self._live.current):
+        elif self._users is not None and not (
+            self._users.is_known(request) or await self._users.may_pass(request, self._live.current)
+        ):
             response = _refused(_OTHER_USER)
             if not request.content.is_eof():
                 response.force_close()

@@ -18,24 +18,26 @@ from offramp_daemon.proxy.offload import aside
 from offramp_daemon.wire import headers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from aiohttp import web
-    from multidict import CIMultiDict
 
     from offramp_daemon.exchange import Exchange
     from offramp_daemon.upstream.answer import Answer
     from offramp_daemon.upstream.client import Upstream
+    from offramp_daemon.wire.headers import Passed, RawHeaders
 
 ERROR_LIMIT_BYTES = 1024 * 1024
 ERROR_STATUS = 400
 
 _BETA = "beta=true"
+_CODING = b"content-encoding"
+_HOP = headers.HOP_HEADER.encode()
 _OFFICIAL = frozenset(each.backend.base_url for each in KNOWN if not each.is_local)
 _LOG = logging.getLogger(__name__)
 
 
-def say_nothing(_backend: Backend, _credential: str | None, _headers: Mapping[str, str]) -> None:
+def say_nothing(_backend: Backend, _credential: str | None, _headers: RawHeaders) -> None:
     """Take no notice of an answer."""
 
 
@@ -45,7 +47,7 @@ class Forwarder:
     def __init__(
         self,
         upstream: Upstream,
-        on_answer: Callable[[Backend, str | None, Mapping[str, str]], None] = say_nothing,
+        on_answer: Callable[[Backend, str | None, RawHeaders], None] = say_nothing,
     ) -> None:
         """Send by `upstream`."""
         self._upstream = upstream
@@ -77,7 +79,7 @@ class Forwarder:
         if body is exchange.body.raw:
             body = exchange.encoded
         else:
-            passed.popall("Content-Encoding", None)
+            passed = headers.without(passed, _CODING)
         answer = await self._send(exchange, backend, passed, body)
         head = b""
         if answer.status == ERROR_STATUS and thinking.has_thinking(exchange.body):
@@ -88,7 +90,7 @@ class Forwarder:
                 without = await self._without_thinking(exchange, plain)
                 if without is not None:
                     answer.close()
-                    passed.popall("Content-Encoding", None)
+                    passed = headers.without(passed, _CODING)
                     return await self._send(exchange, backend, passed, without), b""
         return answer, head
 
@@ -105,7 +107,7 @@ class Forwarder:
             strip_all=exchange.settings.thinking == "strip",
         )
         passed = headers.to_delegate(request.raw_headers, decision.backend)
-        passed.popall("Content-Encoding", None)
+        passed = headers.without(passed, _CODING)
         return await self._send(exchange, decision.backend, passed, body, _without_secrets(request))
 
     async def _without_thinking(self, exchange: Exchange, sent: bytes) -> bytes | None:
@@ -129,7 +131,7 @@ class Forwarder:
         self,
         exchange: Exchange,
         backend: Backend,
-        passed: CIMultiDict[str],
+        passed: Passed,
         body: bytes,
         target: str | None = None,
     ) -> Answer:
@@ -137,7 +139,7 @@ class Forwarder:
         if backend.base_url not in _OFFICIAL:
             # The services themselves lead nowhere else; any other address might lead back here.
             came = request.headers.get(headers.HOP_HEADER)
-            passed[headers.HOP_HEADER] = headers.hops(came, self.hop)
+            passed.append((_HOP, headers.hops(came, self.hop).encode()))
         answer = await self._upstream.send(
             request.method,
             backend.base_url,
@@ -147,7 +149,7 @@ class Forwarder:
             connect_timeout_s=exchange.settings.connect_timeout_s,
         )
         if backend.auth == "client":
-            self._on_answer(backend, exchange.credential, answer.headers)
+            self._on_answer(backend, exchange.credential, answer.raw_headers)
         return answer
 
 

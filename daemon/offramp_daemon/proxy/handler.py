@@ -87,13 +87,14 @@ class ProxyHandler:
         path = request.raw_path.partition("?")[0]
         is_message = path == MESSAGES and request.method == "POST"
         listeners = self._listeners if is_message else ()
+        credentials = headers.client_credentials(request.headers)
         exchange = Exchange(
             request,
             self._settings(),
             listeners,
             is_message=is_message,
-            credential=headers.client_credential(request.headers),
-            credentials=headers.client_credentials(request.headers),
+            credential=credentials[0] if credentials else None,
+            credentials=credentials,
         )
         try:
             response = await self._serve(exchange, path)
@@ -184,6 +185,16 @@ class ProxyHandler:
         return usual
 
     def _decide(self, exchange: Exchange) -> Decision:
+        shared, body = self._shared, exchange.body
+        decision = router.by_name(body, exchange.settings)
+        if decision is None:
+            decision = router.decide(body, exchange.settings, self._around(exchange))
+        decision = shared.fallbacks.applied(decision, body.model)
+        thread = body.continued_thread
+        return decision if thread is None else self._place(exchange, decision, thread)
+
+    def _around(self, exchange: Exchange) -> Circumstances:
+        """What beside the request and the settings may decide where it goes."""
         shared, choose = self._shared, None
         body, conversation = exchange.body, exchange.conversation
         if self._choose is not None and exchange.is_message:
@@ -192,19 +203,12 @@ class ProxyHandler:
         def is_claude_spent() -> bool:
             return shared.spent_until(ANTHROPIC, body.model, exchange.credential) is not None
 
-        decision = router.decide(
-            body,
-            exchange.settings,
-            Circumstances(
-                is_paused=exchange.is_paused,
-                is_warm=lambda backend: shared.conversations.is_warm(conversation, backend.name),
-                is_claude_spent=is_claude_spent,
-                choose=choose,
-            ),
+        return Circumstances(
+            is_paused=exchange.is_paused,
+            is_warm=lambda backend: shared.conversations.is_warm(conversation, backend.name),
+            is_claude_spent=is_claude_spent,
+            choose=choose,
         )
-        decision = shared.fallbacks.applied(decision, body.model)
-        thread = body.continued_thread
-        return decision if thread is None else self._place(exchange, decision, thread)
 
     def _place(self, exchange: Exchange, decision: Decision, thread: ThreadField) -> Decision:
         """`decision`, as far as it suits what only adds to a thread; a count is never refused."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _CONTINUE = 100
 """Not passed on: Claude Code's client breaks off over one that it has not asked for."""
 _NO_CONTENT, _NOT_MODIFIED = 204, 304
-_LENGTH = "Content-Length"
+_LENGTH = b"content-length"
 
 
 class PassedResponse(web.StreamResponse):
@@ -59,19 +59,20 @@ class PassedResponse(web.StreamResponse):
             answer.raw_headers, is_delegates=is_delegates, redactor=delegates_secrets
         )
         if is_plain:
-            passed.popall("Content-Encoding", None)
-            passed.popall(_LENGTH, None)
+            passed = headers.without(passed, b"content-encoding", _LENGTH)
         if length_bytes is not None:
-            passed[_LENGTH] = str(length_bytes)
+            passed.append((b"Content-Length", b"%d" % length_bytes))
         elif answer.status == _NO_CONTENT:
-            passed.popall(_LENGTH, None)
+            passed = headers.without(passed, _LENGTH)
+        names = {name.lower() for name, _ in passed}
         may_have_body = answer.status not in {_NO_CONTENT, _NOT_MODIFIED}
         self._has_body = may_have_body and request.method != "HEAD"
-        is_framed = not self._has_body or _LENGTH in passed
+        is_framed = not self._has_body or _LENGTH in names
         self._is_chunked = not is_framed and request.version >= HttpVersion11
         self._is_kept = request.keep_alive and (is_framed or self._is_chunked)
         self._has_ended = False
         self._passed = passed
+        self._has_date = b"date" in names
         self._early = () if is_delegates or request.version < HttpVersion11 else answer.early
         self._head = b""
 
@@ -91,22 +92,22 @@ class PassedResponse(web.StreamResponse):
 
     def begin(self) -> None:
         """Write the head, which goes out with the first bytes of the body, or by `flush`."""
-        version = self._to.version
-        passed, shown = self._passed, f"{version.major}.{version.minor}"
-        if "Date" not in passed:
-            passed["Date"] = email.utils.formatdate(usegmt=True)
+        version, passed = self._to.version, self._passed
+        if not self._has_date:
+            passed.append((b"Date", email.utils.formatdate(usegmt=True).encode()))
         if self._is_chunked:
-            passed["Transfer-Encoding"] = "chunked"
+            passed.append((b"Transfer-Encoding", b"chunked"))
         if self._is_kept and version < HttpVersion11:
-            passed["Connection"] = "keep-alive"
+            passed.append((b"Connection", b"keep-alive"))
         elif not self._is_kept and version >= HttpVersion11:
-            passed["Connection"] = "close"
-        head = _written(f"HTTP/{shown} {self.status} {self.reason}", passed.items())
+            passed.append((b"Connection", b"close"))
+        shown = f"{version.major}.{version.minor}"
+        head = _written(f"HTTP/{shown} {self.status} {self.reason}", passed)
         for early in self._early:
             if early.status != _CONTINUE:
                 reason = headers.reason(early.reason.decode("latin-1"))
                 kept = headers.to_client(early.raw_headers)
-                self._head += _written(f"HTTP/1.1 {early.status} {reason}", kept.items())
+                self._head += _written(f"HTTP/1.1 {early.status} {reason}", kept)
         self._head += head
 
     def send(self, body: bytes) -> None:
@@ -152,10 +153,10 @@ class PassedResponse(web.StreamResponse):
         self._client.write(data)
 
 
-def _written(status_line: str, pairs: Iterable[tuple[str, str]]) -> bytes:
-    """A head as bytes; what was no UTF-8 comes out as it came."""
-    lines = [status_line, *[f"{name}: {value}" for name, value in pairs], "\r\n"]
-    return "\r\n".join(lines).encode("utf-8", "surrogateescape")
+def _written(status_line: str, pairs: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """A head as bytes."""
+    lines = [status_line.encode("ascii"), *[b"%b: %b" % pair for pair in pairs], b"\r\n"]
+    return b"\r\n".join(lines)
 
 
 def cut_off(request: web.BaseRequest) -> None:

@@ -80,6 +80,10 @@ class PeerUsers:
         except Exception:  # noqa: BLE001 - the first request asks once more, and says so
             return None
 
+    def is_known(self, request: web.BaseRequest) -> bool:
+        """Whether it was found out already that requests of this connection may be served."""
+        return request.transport is not None and self._may_pass.get(request.transport, False)
+
     async def may_pass(self, request: web.BaseRequest, settings: Settings) -> bool:
         """Whether `request` may be served, as far as that depends on who sent it."""
         if settings.client_token is not None or settings.other_users:

@@ -61,8 +61,8 @@ async def relay(exchange: Exchange, answer: Answer, *, head: bytes = b"") -> web
         if exchange.is_delegated and head and tool_calls.may_call_tools(exchange.body):
             body = await _repaired(exchange, answer, head)
         exchange.meter = meter = UsageMeter(
-            content_type=answer.headers.get("Content-Type", ""),
-            content_encoding="" if body.is_plain else answer.headers.get("Content-Encoding", ""),
+            content_type=answer.header(b"content-type"),
+            content_encoding="" if body.is_plain else answer.header(b"content-encoding"),
             watches_content=exchange.is_delegated,
         )
     try:

@@ -16,6 +16,7 @@ from aiohttp import web
 from offramp_daemon.proxy.answer_reader import AnswerReader, CutStreamError
 from offramp_daemon.proxy.passed_response import PassedResponse
 from offramp_daemon.proxy.relay import Relay
+from offramp_daemon.upstream.errors import UpstreamError
 from offramp_daemon.wire.content_coding import ContentCodingError
 
 if TYPE_CHECKING:
@@ -118,8 +119,31 @@ async def _pass_rest(
         feed = repair.feed
     if meter is not None:
         feed = _metered(meter, repair)
+    if answer.has_ended:  # as with most short ones
+        await _pass_last(request, response, answer, feed)
+        return
     relay = Relay(request, response, answer, feed=feed, silence_limit_s=silence_limit_s)
     await relay.run(has_begun=bool(head))
+
+
+async def _pass_last(
+    request: web.BaseRequest,
+    response: PassedResponse,
+    answer: Answer,
+    feed: Callable[[bytes], bytes],
+) -> None:
+    """Pass on what is here of an answer of which no more will come.
+
+    Raises: as `_pass_rest`.
+    """
+    try:
+        while chunk := await answer.read():
+            response.send(feed(chunk))
+    except UpstreamError as error:
+        response.flush()
+        raise CutStreamError("connection lost") from error
+    if request.protocol.writing_paused:
+        await request.writer.drain()
 
 
 def _unchanged(chunk: bytes) -> bytes:

@@ -12,8 +12,6 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from multidict import CIMultiDict
-
 from offramp_core.redaction import redactor_of
 from offramp_core.services import SERVICES
 from offramp_daemon.clock import Clock, utc_now
@@ -205,22 +203,20 @@ class QuotaPoller:
 
     async def _fetch(self, backend: Backend, origin: str, key: Secret) -> tuple[int, bytes]:
         """Status and body; of the body one byte more than may be, at most."""
-        sent = CIMultiDict(
-            {
-                "Authorization": key.reveal(),
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",
-                **self._page.headers,
-                "User-Agent": "offramp",
-            }
-        )
+        sent = {
+            "Authorization": key.reveal(),
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            **self._page.headers,
+            "User-Agent": "offramp",
+        }
         if backend.base_url != self._service.backend.base_url:
             sent[HOP_HEADER] = self._hop
         answer = await self._upstream.send(
             "GET",
             origin,
             self._page.path,
-            headers=sent,
+            headers=[(name.encode(), value.encode()) for name, value in sent.items()],
             body=b"",
             connect_timeout_s=min(self._settings().connect_timeout_s, self._limit_s),
         )

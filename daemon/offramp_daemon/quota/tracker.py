@@ -27,7 +27,7 @@ from offramp_daemon.services import anthropic
 from offramp_daemon.storage.background_writer import WriteQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -143,13 +143,16 @@ class QuotaTracker:
         self._followers.append(callback)
 
     def read_answer(
-        self, backend: Backend, credential: str | None, headers: Mapping[str, object]
+        self,
+        backend: Backend,
+        credential: str | None,
+        raw_headers: Collection[tuple[bytes, bytes]],
     ) -> None:
         """Take into account what an answer to `credential` says in its head."""
         if not credential:
             return
         try:
-            telling, now = anthropic.limit_headers(headers), self._clock()
+            telling, now = anthropic.limit_headers(raw_headers), self._clock()
             if telling and self._is_news((backend.name, hash(credential)), telling, now):
                 told = anthropic.read(telling, now)
                 if told:

@@ -7,6 +7,7 @@ client sent can move the cursor or colour the terminal.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import time
@@ -146,7 +147,7 @@ class Console:
     def _write(self, batch: list[_Item]) -> list[_Item]:
         """Write `batch`; what fails is dropped, for a console line is worth nothing later."""
         missing = self.missing
-        texts = [self._format(moment, item) for moment, item in batch]
+        texts = self._texts_of(batch)
         if missing > self._missing_said:
             count = missing - self._missing_said
             texts.insert(0, self._format(time.time(), f"({count} lines could not be shown)"))
@@ -161,6 +162,13 @@ class Console:
             return self._output is not None and self._output.write(text)
         except (OSError, ValueError):  # the terminal was closed, the pipe's reader has gone
             return False
+
+    def _texts_of(self, batch: list[_Item]) -> list[str]:
+        """The lines for `batch`, looked through together: hardly ever is there a value to hide."""
+        texts = [self._text_of(moment, item) for moment, item in batch]
+        if self._redactor.holds("\n".join(texts)):
+            texts = [self._redactor.hide_values(text) for text in texts]
+        return texts
 
     def _format(self, moment: float, item: RequestLine | str) -> str:
         return self._redactor.hide_values(self._text_of(moment, item))
@@ -214,6 +222,7 @@ def _indented(line: str) -> str:
     return " " * (len(line) - len(line.lstrip(" "))) + _visible(line)
 
 
+@functools.lru_cache(maxsize=64)
 def _label(text: str) -> str:
     return _visible(text[:_LABEL_CHARACTERS])
 

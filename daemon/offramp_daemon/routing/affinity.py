@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -25,8 +24,7 @@ _CAPACITY = 10_000
 _ID_CHARACTERS = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
+class Conversation(msgspec.Struct, frozen=True, gc=False):
     """What shares a prompt cache."""
 
     session_id: str

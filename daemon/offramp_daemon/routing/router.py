@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from offramp_daemon.messages.request_body import RequestBody
 
 _OWN_NAMES: Final = tuple({name for service in KNOWN for name in service.own_names})
+_MOST_MODELS: Final = 100
 GOES_ON: Final = "conversation goes on"
 """The reason of what stays on Claude since its conversation's prompt cache is warm only there."""
 OVERFLOWS: Final = "overflow: the Claude plan is spent"
@@ -30,19 +31,17 @@ def decide(body: RequestBody, settings: Settings, around: Circumstances = ORDINA
     Raises:
         RequestFailedError: it asks for a model that Claude does not have, and may not be delegated.
     """
+    decision = by_name(body, settings)
+    if decision is not None:
+        return decision
     model = body.model
     if body.is_odd and model is not None and is_of_delegate(model):
         raise RequestFailedError(_unserved(model, "the request has no form that Offramp knows"))
     if model is None or body.is_odd:
         return _stay(settings, "no model" if body.view and not body.is_odd else "unreadable body")
-    route = _route_for(model.lower(), settings) or _route_by_name(model, settings)
+    by_route = _BY_ROUTES.of(model, settings)
+    backend, route = by_route.backend, by_route.route
     if route is None:
-        return Decision(backend=settings.backend(ANTHROPIC), reason="default", is_ordinary=True)
-    backend = settings.backend(route.backend)
-    by_route = Decision(
-        backend=backend, reason=f"route {route.match}", route=route, is_ordinary=True
-    )
-    if not by_route.is_delegated:
         return by_route
     obstacle = _obstacle(settings, by_route, around)
     if obstacle is not None and is_of_delegate(model):
@@ -58,6 +57,48 @@ def decide(body: RequestBody, settings: Settings, around: Circumstances = ORDINA
             by_route, reason="paused, conversation goes on", is_ordinary=False
         )
     return _choose(model, settings, by_route, around)
+
+
+def by_name(body: RequestBody, settings: Settings) -> Decision | None:
+    """The decision of a request whose model is Claude's to serve, whatever goes on around it.
+
+    None where it takes `decide`, and so longer.
+    """
+    if body.model is None or body.is_odd:
+        return None
+    decision = _BY_ROUTES.of(body.model, settings)
+    return None if decision.is_delegated else decision
+
+
+class _ByRoutes:
+    """What the routes by themselves say of each model, by the settings that were in force last."""
+
+    def __init__(self) -> None:
+        self._settings: Settings | None = None
+        self._known: dict[str, Decision] = {}
+
+    def of(self, model: str, settings: Settings) -> Decision:
+        if settings is not self._settings or len(self._known) > _MOST_MODELS:
+            self._settings, self._known = settings, {}
+        decision = self._known.get(model)
+        if decision is None:
+            decision = self._known[model] = _by_routes(model, settings)
+        return decision
+
+
+_BY_ROUTES = _ByRoutes()
+
+
+def _by_routes(model: str, settings: Settings) -> Decision:
+    route = _route_for(model.lower(), settings) or _route_by_name(model, settings)
+    if route is None:
+        return Decision(backend=settings.backend(ANTHROPIC), reason="default", is_ordinary=True)
+    return Decision(
+        backend=settings.backend(route.backend),
+        reason=f"route {route.match}",
+        route=route,
+        is_ordinary=True,
+    )
 
 
 def _obstacle(settings: Settings, by_route: Decision, around: Circumstances) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from offramp_core.services.anthropic import EXECUTION_TIERS, TIERS
@@ -17,6 +18,7 @@ def tier_of(model: str | None, decision: Decision | None) -> str:
     return "-" if model is None else claude_tier(model)
 
 
+@functools.lru_cache(maxsize=128)
 def claude_tier(model: str) -> str:
     """Claude's tier in the model's name; the name itself where there is none."""
     lowered = model.lower()

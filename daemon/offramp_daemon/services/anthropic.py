@@ -22,11 +22,11 @@ from offramp_core.services.anthropic import KEY_WINDOWS
 from offramp_daemon.services.plan_reading import MOST_WINDOWS, can_reset_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
 _T = TypeVar("_T")
 
-_PREFIX = "anthropic-ratelimit-"
+_PREFIX = b"anthropic-ratelimit-"
 _PREFIX_LENGTH = len(_PREFIX)
 _UNIFIED = "unified-"
 _LONGEST_VALUE = 64
@@ -68,25 +68,22 @@ class HeaderWindow:
         return self.used is not None or self.resets is not None
 
 
-LimitHeaders = tuple[tuple[str, str], ...]
+LimitHeaders = tuple[tuple[bytes, bytes], ...]
 """The headers about limits, as they came."""
 
 
-def limit_headers(headers: Mapping[str, object]) -> LimitHeaders:
-    """Select those of `headers` that are about limits; names may repeat, in any case."""
-    return tuple(
-        (name, value)
-        for name, value in headers.items()
-        if name[:_PREFIX_LENGTH].lower() == _PREFIX and isinstance(value, str)
-    )
+def limit_headers(raw: Iterable[tuple[bytes, bytes]]) -> LimitHeaders:
+    """Select the headers that are about limits; names may repeat, in any case."""
+    return tuple([pair for pair in raw if pair[0][:_PREFIX_LENGTH].lower() == _PREFIX])
 
 
 def read(headers: LimitHeaders, now: datetime) -> tuple[QuotaWindow, ...]:
     """Read the windows from `headers` at `now`; an empty tuple where they have none."""
     unified: list[tuple[str, str]] = []
     classic: list[tuple[str, str]] = []
-    for name, value in headers:
-        rest = name[_PREFIX_LENGTH:].lower()
+    for raw_name, raw_value in headers:
+        rest = raw_name[_PREFIX_LENGTH:].decode("utf-8", "surrogateescape").lower()
+        value = raw_value.decode("utf-8", "surrogateescape")
         if rest.startswith(_UNIFIED):
             unified.append((rest.removeprefix(_UNIFIED), value[: _LONGEST_VALUE + 1].strip()))
         else:

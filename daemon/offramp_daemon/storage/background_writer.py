@@ -48,7 +48,7 @@ class WriteQueue(Generic[T]):
         *,
         capacity: int = 1000,
         batch: int = 1000,
-        nap_s: float = 0.05,
+        nap_s: float = 0.1,
         first_retry_s: float = 1.0,
         last_retry_s: float = 30.0,
         is_latest_only: bool = False,

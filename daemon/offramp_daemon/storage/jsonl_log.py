@@ -121,7 +121,7 @@ class JsonlLog(Generic[T]):
         if fit:
             self._report(failure)
             self._on_change()
-        return [item for item, _ in fit if self._name_of(item) in failed]
+        return [item for item, _ in fit if self._name_of(item) in failed] if failed else []
 
     def _encoded(self, item: T) -> bytes | None:
         """Return the item's line; None for one that cannot have any, which is counted as lost."""

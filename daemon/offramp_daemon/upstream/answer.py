@@ -88,10 +88,18 @@ class Answer:
             )
         return self._headers
 
+    def header(self, lower_name: bytes) -> str:
+        """The first value of one header, for those who want no other; empty where there is none."""
+        length = len(lower_name)
+        for name, value in self.raw_headers:
+            if len(name) == length and name.lower() == lower_name:
+                return value.decode("utf-8", "surrogateescape")
+        return ""
+
     @property
     def content_type(self) -> str:
         """The media type in lower case, without parameters; empty where there is none."""
-        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        return self.header(b"content-type").partition(";")[0].strip().lower()
 
     @property
     def has_ended(self) -> bool:

@@ -31,11 +31,10 @@ from offramp_daemon.upstream.socks import SocksError, SocksUnreachableError
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from aiohappyeyeballs import AddrInfoType
-    from multidict import CIMultiDict
 
     from offramp_core.outbound_proxy import OutboundProxy, WayOut
     from offramp_daemon.upstream.answer import Answer
@@ -53,18 +52,18 @@ class _Call:
     method: str
     origin: Origin
     target: str
-    headers: CIMultiDict[str]
+    headers: Sequence[tuple[bytes, bytes]]
     body: bytes
     connect_timeout_s: float
 
     def head(self, proxy: OutboundProxy | None) -> bytes:
         """The request's head; to a proxy that is asked for the answer itself, with its login."""
         target = self.origin.prefix + self.target
-        headers = list(self.headers.items())
+        headers = self.headers
         if proxy is not None and not proxy.is_socks and not self.origin.is_secure:
             target = f"{self.origin.scheme}://{self.origin.authority}{target}"
             if proxy.login:
-                headers.append((PROXY_LOGIN, proxy.login))
+                headers = (*headers, (PROXY_LOGIN, proxy.login.encode()))
         return request_head.write(
             self.method, target, self.origin.authority, headers, len(self.body)
         )
@@ -135,7 +134,7 @@ class Upstream:
         base_url: str,
         target: str,
         *,
-        headers: CIMultiDict[str],
+        headers: Sequence[tuple[bytes, bytes]],
         body: bytes,
         connect_timeout_s: float,
     ) -> Answer:

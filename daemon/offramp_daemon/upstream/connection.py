@@ -44,6 +44,7 @@ class Connection(asyncio.Protocol):
         self._on_closed = on_closed
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
+        self._poll: select.poll | None = None
         self._parser: AnswerParser | None = None
         self._answer: Answer | None = None
         self._waiter: asyncio.Future[Answer] | None = None
@@ -60,9 +61,10 @@ class Connection(asyncio.Protocol):
         """
         if self._transport is None or self._transport.is_closing():
             return False
-        poll = select.poll()
-        poll.register(self._transport.get_extra_info("socket"), select.POLLIN)
-        return not poll.poll(0)
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(self._transport.get_extra_info("socket"), select.POLLIN)
+        return not self._poll.poll(0)
 
     async def ask(self, method: str, head: bytes, body: bytes = b"") -> Answer:
         """Send a request and return the answer once its head is there.
@@ -122,6 +124,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Use `transport` from now on."""
+        self._poll = None
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:

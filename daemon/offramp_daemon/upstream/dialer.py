@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from offramp_core.outbound_proxy import OutboundProxy
     from offramp_daemon.upstream.request_head import Origin
 
-PROXY_LOGIN = "Proxy-Authorization"
+PROXY_LOGIN = b"Proxy-Authorization"
 
 
 class Dialer:
@@ -79,7 +79,7 @@ class Dialer:
     ) -> None:
         """Have the proxy make a tunnel, and start TLS in it."""
         name = origin.host_and_port
-        login = [(PROXY_LOGIN, proxy.login)] if proxy.login else []
+        login = [(PROXY_LOGIN, proxy.login.encode())] if proxy.login else []
         head = request_head.write("CONNECT", name, name, login, 0)
         answer = await tunnel.ask("CONNECT", head)
         if not 200 <= answer.status < 300:

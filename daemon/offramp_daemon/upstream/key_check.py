@@ -22,10 +22,9 @@ from offramp_daemon.upstream.errors import UpstreamError
 from offramp_daemon.wire import headers
 
 if TYPE_CHECKING:
-    from multidict import CIMultiDict
-
     from offramp_core.redaction import Redactor
     from offramp_core.settings import Backend, Route, Secret
+    from offramp_daemon.wire.headers import Passed
 
 COUNT_TOKENS = "/v1/messages/count_tokens"
 
@@ -82,9 +81,7 @@ async def ask(
     return _judge(backend, status, answer, redactor_of(key.reveal()))
 
 
-async def _send(
-    upstream: Upstream, base_url: str, sent: CIMultiDict[str], body: bytes
-) -> tuple[int, bytes]:
+async def _send(upstream: Upstream, base_url: str, sent: Passed, body: bytes) -> tuple[int, bytes]:
     answer = await upstream.send(
         "POST",
         base_url,

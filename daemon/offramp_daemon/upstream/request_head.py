@@ -68,20 +68,21 @@ def write(
     method: str,
     target: str,
     authority: str,
-    headers: Iterable[tuple[str, str]],
+    headers: Iterable[tuple[bytes, bytes]],
     length_bytes: int,
 ) -> bytes:
-    """The head of a request with a body of that length. What was escaped comes out as it was.
+    """The head of a request with a body of that length.
 
     Raises:
         ValueError: a part of it would end its line.
     """
-    lines = [f"{method} {target} HTTP/1.1", f"Host: {authority}"]
-    lines += [f"{name}: {value}" for name, value in headers]
+    first = f"{method} {target} HTTP/1.1\r\nHost: {authority}"
+    lines = [first.encode("utf-8", "surrogateescape")]
+    lines += [b"%b: %b" % pair for pair in headers]
     if length_bytes or method in _ALWAYS_WITH_LENGTH:
-        lines.append(f"Content-Length: {length_bytes}")
-    text = "\r\n".join(lines)
-    ends = len(lines) - 1
-    if text.count("\n") != ends or text.count("\r") != ends or "\0" in text or " " in target:
+        lines.append(b"Content-Length: %d" % length_bytes)
+    head = b"\r\n".join(lines)
+    ends = len(lines)
+    if head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head or " " in target:
         raise ValueError("a line end, NUL or space stands where none may be")
-    return f"{text}\r\n\r\n".encode("utf-8", "surrogateescape")
+    return head + b"\r\n\r\n"

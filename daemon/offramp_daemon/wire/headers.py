@@ -1,4 +1,4 @@
-"""Which headers pass from one side to the other: pure functions over header lists.
+"""Which headers pass from one side to the other: pure functions over header lists, in bytes.
 
 Towards the backend that serves with the client's own credentials the list is open: all end-to-end
 headers pass. Towards every other backend only an allow-list does, so that no credential that
@@ -13,13 +13,13 @@ import re
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
-from multidict import CIMultiDict, istr
-
 if TYPE_CHECKING:
     from offramp_core.redaction import Redactor
     from offramp_core.settings import Backend
 
 RawHeaders = Collection[tuple[bytes, bytes]]
+Passed = list[tuple[bytes, bytes]]
+"""Names and values as they are written, in their order."""
 
 
 TOKEN_HEADER = "x-offramp-token"
@@ -30,35 +30,41 @@ NOBODY = "nobody"
 
 _HOP_BY_HOP = frozenset(
     {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
     }
 )
 """RFC 9110 section 7.6.1, with the older names that are still sent."""
 
-_NOT_FORWARDED = _HOP_BY_HOP | {"host", "content-length", "expect", HOP_HEADER, TOKEN_HEADER}
+_NOT_FORWARDED = _HOP_BY_HOP | {
+    b"host",
+    b"content-length",
+    b"expect",
+    HOP_HEADER.encode(),
+    TOKEN_HEADER.encode(),
+}
 _OF_DELEGATES_ANSWERS = frozenset(
     {
-        "cache-control",
-        "content-encoding",
-        "content-language",
-        "content-length",
-        "content-type",
-        "date",
-        "request-id",
-        "retry-after",
-        "server",
-        "vary",
-        "x-log-id",
-        "x-request-id",
-        "x-should-retry",
+        b"cache-control",
+        b"content-encoding",
+        b"content-language",
+        b"content-length",
+        b"content-type",
+        b"date",
+        b"request-id",
+        b"retry-after",
+        b"server",
+        b"vary",
+        b"x-log-id",
+        b"x-request-id",
+        b"x-should-retry",
     }
 )
 """No cookie, redirect or policy of a browser's; and no limits, which would be Claude's own."""
@@ -69,38 +75,48 @@ _RETRY_AFTER = re.compile(
 )
 _HOPS = re.compile(r"[0-9a-f]+(?:,[0-9a-f]+)*")
 _HOPS_CHARACTERS = 1024
-_CREDENTIALS = frozenset({"authorization", "x-api-key", "cookie", "proxy-authorization"})
+_CREDENTIALS = frozenset({b"authorization", b"x-api-key", b"cookie", b"proxy-authorization"})
+_LONE_OPTIONS = (b"keep-alive", b"close")
+"""What a Connection header says nearly always; it names no header that would pass."""
 
 
-def to_client_backend(raw: RawHeaders) -> CIMultiDict[str]:
+def to_client_backend(raw: RawHeaders) -> Passed:
     """The request headers for a backend that gets the client's request as it came."""
     return _end_to_end(raw, _NOT_FORWARDED)
 
 
-def to_delegate(raw: RawHeaders, backend: Backend) -> CIMultiDict[str]:
+def to_delegate(raw: RawHeaders, backend: Backend) -> Passed:
     """The request headers for `backend`: those it allows, and its own key in exactly one."""
-    passed: CIMultiDict[str] = CIMultiDict()
+    passed: Passed = []
     betas: list[str] = []
-    for name, value in _end_to_end(raw, _NOT_FORWARDED).items():
-        lower = name.lower()
-        if lower == "anthropic-beta":
-            betas += (beta.strip() for beta in value.split(","))
-        elif lower in backend.headers and lower not in _CREDENTIALS:
-            passed.add(name, value)
+    may_pass = _allowed(tuple(backend.headers))
+    for pair in _end_to_end(raw, _NOT_FORWARDED):
+        lower = pair[0].lower()
+        if lower == b"anthropic-beta":
+            betas += [beta.strip() for beta in text(pair[1]).split(",")]
+        elif lower in may_pass:
+            passed.append(pair)
     allowed = [beta for beta in betas if beta in backend.betas]
     if allowed:
-        passed["anthropic-beta"] = ",".join(allowed)
+        passed.append((b"anthropic-beta", ",".join(allowed).encode()))
     if backend.key is not None:
+        key = backend.key.reveal().encode()
         if backend.auth == "bearer":
-            passed["Authorization"] = f"Bearer {backend.key.reveal()}"
+            passed.append((b"Authorization", b"Bearer " + key))
         elif backend.auth == "x-api-key":
-            passed["x-api-key"] = backend.key.reveal()
+            passed.append((b"x-api-key", key))
     return passed
+
+
+@functools.lru_cache(maxsize=16)
+def _allowed(names: tuple[str, ...]) -> frozenset[bytes]:
+    """The names of headers that a backend may get, as bytes; a credential is never among them."""
+    return frozenset(name.encode() for name in names) - _CREDENTIALS
 
 
 def to_client(
     raw: RawHeaders, *, is_delegates: bool = False, redactor: Redactor | None = None
-) -> CIMultiDict[str]:
+) -> Passed:
     """The answer's headers for the client; Content-Length stays, the framing goes.
 
     Of a delegate's answer only those pass that a client of this API needs, and none that holds what
@@ -109,17 +125,20 @@ def to_client(
     passed = _end_to_end(raw, _HOP_BY_HOP)
     if not is_delegates:
         return passed
-    allowed: CIMultiDict[str] = CIMultiDict(
+    allowed = [
         (name, value)
-        for name, value in passed.items()
+        for name, value in passed
         if (lower := name.lower()) in _OF_DELEGATES_ANSWERS
-        and (lower != "retry-after" or retry_after(value) is not None)
-    )
-    if redactor is None or not redactor.holds("\n".join(allowed.values())):  # nearly always
-        return allowed
-    return CIMultiDict(
-        (name, value) for name, value in allowed.items() if not redactor.holds(value)
-    )
+        and (lower != b"retry-after" or retry_after(text(value)) is not None)
+    ]
+    if redactor is None or not redactor.holds(text(b"\n".join([each for _, each in allowed]))):
+        return allowed  # as nearly always
+    return [(name, value) for name, value in allowed if not redactor.holds(text(value))]
+
+
+def without(passed: Passed, *lower_names: bytes) -> Passed:
+    """`passed` without the headers of these names, which are in lower case."""
+    return [pair for pair in passed if pair[0].lower() not in lower_names]
 
 
 def retry_after(value: str | None) -> str | None:
@@ -127,6 +146,7 @@ def retry_after(value: str | None) -> str | None:
     return value if value is not None and _RETRY_AFTER.fullmatch(value.strip()) else None
 
 
+@functools.lru_cache(maxsize=64)
 def reason(phrase: str | None) -> str:
     """The reason phrase of an answer, without what can't stand in a status line."""
     return _NOT_IN_REASON.sub("", phrase) if phrase else ""
@@ -139,31 +159,26 @@ def hops(came: str | None, own: str) -> str:
     return f"{came},{own}"
 
 
-def _end_to_end(raw: RawHeaders, excluded: frozenset[str]) -> CIMultiDict[str]:
+def _end_to_end(raw: RawHeaders, excluded: frozenset[bytes]) -> Passed:
     """`raw` without `excluded`, what its Connection header names, and control characters."""
-    try:
-        passed = CIMultiDict([(_name(name), value.decode()) for name, value in raw])
-    except UnicodeDecodeError:
-        passed = CIMultiDict([(_name(name), _text(value)) for name, value in raw])
-    for options in passed.getall("connection", ()):
-        for option in options.split(","):
-            passed.popall(option.strip(), None)
-    for name in excluded:
-        passed.popall(name, None)
-    values = b"".join([value for _, value in raw])
+    passed: Passed = []
+    options: list[bytes] = []
+    for pair in raw:
+        lower = pair[0].lower()
+        if lower not in excluded:
+            passed.append(pair)
+        elif lower == b"connection" and pair[1].lower() not in _LONE_OPTIONS:
+            options += pair[1].split(b",")
+    if options:
+        passed = without(passed, *[option.strip().lower() for option in options])
+    values = b"".join([value for _, value in passed])
     if len(values.translate(None, _CONTROL)) < len(values):  # no head can hold them
-        unfit = set(_CONTROL.decode())
-        passed = CIMultiDict([pair for pair in passed.items() if unfit.isdisjoint(pair[1])])
+        unfit = set(_CONTROL)
+        passed = [pair for pair in passed if unfit.isdisjoint(pair[1])]
     return passed
 
 
-@functools.lru_cache(maxsize=256)
-def _name(raw: bytes) -> istr:
-    """`raw` as text that compares without regard to case; the usual names come every time."""
-    return istr(_text(raw))
-
-
-def _text(raw: bytes) -> str:
+def text(raw: bytes) -> str:
     """`raw` as text; what is no UTF-8 is escaped, and comes out as it was when it is written."""
     return raw.decode("utf-8", "surrogateescape")
 

@@ -33,7 +33,7 @@ def show(editor: QWidget, value: Any) -> None:
         case ChoiceBox():
             editor.setCurrentIndex(editor.findData(value))
         case TickBox():
-            editor.setChecked(value)
+            editor.setChecked(bool(value))
 
 
 def value_of(editor: QWidget) -> Any:

@@ -120,9 +120,9 @@ async def test_watchers_are_woken_by_what_they_would_see_alone(desk):
 
 
 async def test_headers_that_break_the_reading_do_not_reach_the_request(desk, caplog):
-    class Broken(dict):
-        def items(self):
-            raise RuntimeError("no items")
+    class Broken(tuple):
+        def __iter__(self):
+            raise RuntimeError("no headers")
 
     with caplog.at_level(logging.ERROR):
         desk.keeper.read_answer(CLAUDE, CLAUDE_TOKEN, Broken())

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loop_guard import no_blocking
 
+from offramp_core.redaction import Redactor
 from offramp_daemon.recording.console import Console, RequestLine, format_line
 
 if TYPE_CHECKING:
@@ -313,3 +314,18 @@ async def test_showing_on_the_event_loop_blocks_nothing() -> None:
         console.say("done")
     console.close()
     assert stream.getvalue().count("\n") == 101
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_credential_in_one_of_many_lines_is_masked_and_the_others_stay(log_format):
+    key, pipe = "opaque-corporate-key-Uv83nMq2", Pipe()
+    console = Console(pipe.stream, log_format=log_format, redactor=Redactor([key]))
+    for number in range(5):  # before the thread runs, so that they are one batch
+        console.say(f"line {number} " + (key.replace("-", "%2D") if number == 3 else "is harmless"))
+    console.start()
+    console.close()
+    lines = pipe.read_to_end().splitlines()
+    assert len(lines) == 5
+    assert ["harmless" in line for line in lines] == [True, True, True, False, True]
+    assert "***" in lines[3]
+    assert "Uv83nMq2" not in lines[3]

@@ -421,3 +421,18 @@ def test_advisor_does_not_keep_a_request_but_another_server_tool_does(others):
     tools = [{"name": "Bash"}, {"type": "advisor_20260301", "name": "advisor"}, *others]
     found = decide(ask("claude-sonnet-5-5", tools=tools))
     assert found.backend.name == ("anthropic" if others else "zai")
+
+
+def test_settings_that_change_count_for_the_next_request_and_back_again():
+    body = read(encode(ask("claude-opus-4-6")))
+    to_zai = settings_with_key(routes=(Route(match="opus", backend="zai"),))
+    found = [router.decide(body, each).backend.name for each in (DEFAULTS, to_zai) * 2]
+    assert found == ["anthropic", "zai"] * 2
+    assert router.by_name(body, to_zai) is None
+    assert router.by_name(body, DEFAULTS) == router.decide(body, DEFAULTS)
+
+
+def test_any_number_of_models_is_told_apart():
+    for number in range(250):
+        name = f"claude-{('opus', 'sonnet')[number % 2]}-{number}"
+        assert decide(encode(ask(name))).is_delegated is bool(number % 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -14,13 +15,23 @@ from offramp_core.quota.windows import QuotaWindow
 from offramp_daemon.services import anthropic
 from offramp_daemon.services.plan_reading import MOST_WINDOWS
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 SOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 THURSDAY = datetime(2026, 11, 26, 22, tzinfo=UTC)
 
 
+def raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [
+        (name.encode(errors="surrogateescape"), value.encode(errors="surrogateescape"))
+        for name, value in headers.items()
+    ]
+
+
 def read(headers: dict[str, str]) -> dict[str, QuotaWindow]:
-    return {each.name: each for each in anthropic.read(anthropic.limit_headers(headers), NOW)}
+    return {each.name: each for each in anthropic.read(anthropic.limit_headers(raw(headers)), NOW)}
 
 
 def test_each_window_is_read_by_itself() -> None:
@@ -146,7 +157,7 @@ def test_case_of_names_does_not_matter() -> None:
 def test_of_a_header_that_comes_twice_the_first_legible_value_counts() -> None:
     name = UNIFIED + "5h-utilization"
     headers = CIMultiDictProxy(CIMultiDict([(name, "junk"), (name, "0.4"), (name.upper(), "0.9")]))
-    (found,) = anthropic.read(anthropic.limit_headers(headers), NOW)
+    (found,) = anthropic.read(anthropic.limit_headers(raw(headers)), NOW)
     assert found.used == 0.4
 
 
@@ -378,7 +389,7 @@ def test_no_number_is_made_up_whatever_comes(pairs: list[tuple[str, str]]) -> No
         for remaining in counts
         if remaining <= limit
     }
-    for found in anthropic.read(anthropic.limit_headers(headers), NOW):
+    for found in anthropic.read(anthropic.limit_headers(raw(headers)), NOW):
         assert found.used is None or (found.used >= 0 and found.used in said | left)
         assert found.threshold is None or found.threshold in said
         assert found.resets is None or abs(found.resets - NOW) < timedelta(days=64)

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
-from multidict import CIMultiDict
 from raw_upstream import Connection, RawUpstream, chunk, json_answer, raw_upstream
 from tunnels import serving
 
@@ -47,7 +46,9 @@ async def send(
         method,
         service.url,
         "/v1/x?a=%7B1%7D",
-        headers=CIMultiDict(headers),
+        headers=[
+            (name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in headers
+        ],
         body=body,
         connect_timeout_s=5,
     )

@@ -60,6 +60,24 @@ CASES = st.sampled_from([str.lower, str.upper, str.title, str.swapcase])
 VALUES = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20)
 
 
+def to_client_backend(pairs):
+    return as_text(headers.to_client_backend(pairs))
+
+
+def to_client(pairs, **options):
+    return as_text(headers.to_client(pairs, **options))
+
+
+def to_delegate(pairs, target):
+    return as_text(headers.to_delegate(pairs, target))
+
+
+def as_text(passed):
+    return CIMultiDict(
+        [(name.decode("utf-8", "surrogateescape"), headers.text(value)) for name, value in passed]
+    )
+
+
 def raw(pairs):
     return [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in pairs]
 
@@ -68,7 +86,7 @@ def raw(pairs):
 
 
 def test_anthropic_gets_all_end_to_end_headers_as_they_came_and_in_order():
-    passed = headers.to_client_backend(raw(AS_CLAUDE_CODE_SENDS_THEM))
+    passed = to_client_backend(raw(AS_CLAUDE_CODE_SENDS_THEM))
     expected = [
         pair
         for pair in AS_CLAUDE_CODE_SENDS_THEM
@@ -79,14 +97,14 @@ def test_anthropic_gets_all_end_to_end_headers_as_they_came_and_in_order():
 
 def test_repeated_headers_in_mixed_case_all_pass_in_order():
     pairs = [("X-Tag", "1"), ("x-tag", "2"), ("accept", "*/*"), ("X-TAG", "3"), ("x-tag", "2")]
-    assert list(headers.to_client_backend(raw(pairs)).items()) == pairs
-    assert list(headers.to_client(raw(pairs)).items()) == pairs
+    assert list(to_client_backend(raw(pairs)).items()) == pairs
+    assert list(to_client(raw(pairs)).items()) == pairs
 
 
 @pytest.mark.parametrize("name", sorted(HOP_BY_HOP | LOCAL_NAMES))
 def test_hop_by_hop_and_local_headers_go_no_further_whatever_their_case(name):
     pairs = [(name.upper(), "a"), (name.title(), "b"), (name, "c"), ("x-other", "d")]
-    assert list(headers.to_client_backend(raw(pairs)).items()) == [("x-other", "d")]
+    assert list(to_client_backend(raw(pairs)).items()) == [("x-other", "d")]
 
 
 def test_headers_that_connection_names_go_no_further():
@@ -98,13 +116,13 @@ def test_headers_that_connection_names_go_no_further():
         ("x-one", "again"),
         ("x-three", "3"),
     ]
-    assert list(headers.to_client_backend(raw(pairs)).items()) == [("x-three", "3")]
-    assert list(headers.to_client(raw(pairs)).items()) == [("x-three", "3")]
+    assert list(to_client_backend(raw(pairs)).items()) == [("x-three", "3")]
+    assert list(to_client(raw(pairs)).items()) == [("x-three", "3")]
 
 
 def test_values_that_are_no_utf_8_do_not_break_anything():
     pairs = [(b"X-Name", b"caf\xe9"), (b"X-\xff", b"1")]
-    (first, second) = headers.to_client_backend(pairs).items()
+    (first, second) = to_client_backend(pairs).items()
     assert first == ("X-Name", "caf\udce9")  # which is written as it came
     assert second[1] == "1"
 
@@ -122,14 +140,14 @@ def test_answers_head_keeps_all_but_the_framing():
         ("Keep-Alive", "timeout=5"),
         ("Connection", "keep-alive"),
     ]
-    assert list(headers.to_client(raw(pairs)).items()) == pairs[:7]
+    assert list(to_client(raw(pairs)).items()) == pairs[:7]
 
 
 @pytest.mark.parametrize("bad", ["\x00", "\x07", "\n", "\r", "\x1b", "\x7f"])
 @pytest.mark.parametrize("is_delegates", [True, False])
 def test_value_that_no_head_can_hold_is_left_out_and_the_rest_stays(bad, is_delegates):
     pairs = [("Request-Id", f"a{bad}b"), ("Content-Type", "text/plain\tx"), ("date", "ö")]
-    passed = headers.to_client(raw(pairs), is_delegates=is_delegates)
+    passed = to_client(raw(pairs), is_delegates=is_delegates)
     assert list(passed.items()) == pairs[1:]
 
 
@@ -154,11 +172,11 @@ def test_reason_phrase_holds_nothing_but_printable_characters(phrase, passed):
 @given(st.lists(st.tuples(NAMES, VALUES)))
 def test_of_a_delegates_answer_only_listed_headers_reach_the_client(pairs):
     known = {"content-type", "content-length", "content-encoding", "request-id", "server", "date"}
-    passed = headers.to_client(raw([*pairs, ("Request-Id", "1")]), is_delegates=True)
+    passed = to_client(raw([*pairs, ("Request-Id", "1")]), is_delegates=True)
     assert passed.popall("request-id")[-1] == "1"
     assert {name.lower() for name in passed} <= known | {"vary", "retry-after", "cache-control"}
     for name in ("set-cookie", "location", "refresh", "access-control-allow-origin"):
-        assert not headers.to_client(raw([(name, "x")]), is_delegates=True)
+        assert not to_client(raw([(name, "x")]), is_delegates=True)
 
 
 @pytest.mark.parametrize("spell", SPELLINGS)
@@ -168,7 +186,7 @@ def test_header_of_a_delegate_that_holds_a_key_is_held_back(
 ) -> None:
     pairs = [("Request-Id", "req_1"), (name, f"v; {spell(ZAI_KEY)}"), ("Date", "Mon")]
     redactor = Redactor([ZAI_KEY])
-    passed = headers.to_client(raw(pairs), is_delegates=True, redactor=redactor)
+    passed = to_client(raw(pairs), is_delegates=True, redactor=redactor)
     assert list(passed.items()) == [("Request-Id", "req_1"), ("Date", "Mon")]
 
 
@@ -185,7 +203,7 @@ def test_hop_header_that_goes_on_is_made_of_hops(came):
 
 
 def test_zai_gets_its_own_key_and_nothing_of_the_clients_credentials():
-    passed = headers.to_delegate(raw(AS_CLAUDE_CODE_SENDS_THEM), ZAI_BACKEND)
+    passed = to_delegate(raw(AS_CLAUDE_CODE_SENDS_THEM), ZAI_BACKEND)
     assert dict(passed.items()) == {
         "accept": "application/json",
         "anthropic-version": "2023-06-01",
@@ -206,7 +224,7 @@ def test_zai_gets_its_own_key_and_nothing_of_the_clients_credentials():
     ],
 )
 def test_exactly_one_credential_is_sent(auth, expected):
-    passed = headers.to_delegate(
+    passed = to_delegate(
         raw(AS_CLAUDE_CODE_SENDS_THEM),
         backend("zai", auth=auth, headers=("authorization", "x-api-key", "cookie")),
     )
@@ -218,7 +236,7 @@ def test_exactly_one_credential_is_sent(auth, expected):
 
 
 def test_backend_without_a_key_gets_no_credential_at_all():
-    passed = headers.to_delegate(raw(AS_CLAUDE_CODE_SENDS_THEM), backend("zai", key=None))
+    passed = to_delegate(raw(AS_CLAUDE_CODE_SENDS_THEM), backend("zai", key=None))
     assert not {"authorization", "x-api-key", "cookie"} & {name.lower() for name in passed}
 
 
@@ -239,24 +257,24 @@ def test_backend_without_a_key_gets_no_credential_at_all():
 def test_betas_are_filtered_across_all_lines(lines, passed):
     target = backend("zai", betas=("a", "b"), headers=("anthropic-beta",))
     names = ["anthropic-beta", "Anthropic-Beta", "ANTHROPIC-BETA"]
-    sent = headers.to_delegate(raw(zip(names, lines, strict=False)), target)
+    sent = to_delegate(raw(zip(names, lines, strict=False)), target)
     assert sent.getall("anthropic-beta", []) == ([passed] if passed else [])
 
 
 def test_default_betas_leave_the_login_behind():
     pairs = [("anthropic-beta", "oauth-2025-04-20,context-1m-2025-08-07,claude-code-20250219")]
-    assert "anthropic-beta" not in headers.to_delegate(raw(pairs), ZAI_BACKEND)
+    assert "anthropic-beta" not in to_delegate(raw(pairs), ZAI_BACKEND)
 
 
 def test_allowed_header_that_connection_names_stays_behind():
     pairs = [("Connection", "x-app"), ("x-app", "cli"), ("Accept", "*/*")]
-    assert "x-app" not in headers.to_delegate(raw(pairs), ZAI_BACKEND)
+    assert "x-app" not in to_delegate(raw(pairs), ZAI_BACKEND)
 
 
 @unhurried
 @given(st.lists(st.tuples(NAMES | st.builds(lambda f, n: f(n), CASES, CREDENTIAL_NAMES), VALUES)))
 def test_nothing_but_allowed_names_reaches_a_delegate(pairs):
-    passed = headers.to_delegate(raw(pairs), ZAI_BACKEND)
+    passed = to_delegate(raw(pairs), ZAI_BACKEND)
     assert passed.popall("x-api-key") == [ZAI_KEY]
     assert {name.lower() for name in passed} <= {*ZAI_BACKEND.headers, "anthropic-beta"}
     assert set(passed.items()) <= set(pairs)
@@ -270,7 +288,7 @@ def test_nothing_but_allowed_names_reaches_a_delegate(pairs):
 def test_no_value_of_a_credential_reaches_a_delegate(name, pairs):
     secret = "the-clients-own-secret"
     credential = name.lower() not in ZAI_BACKEND.headers
-    passed = headers.to_delegate(raw([*pairs, (name, secret)]), ZAI_BACKEND)
+    passed = to_delegate(raw([*pairs, (name, secret)]), ZAI_BACKEND)
     everything = " ".join(f"{each}: {value}" for each, value in passed.items())
     assert (secret in everything) is not credential
     for token in (CLAUDE_TOKEN, "sk-ant", "corporate-secret", "7f9b8a52", "oauth"):
@@ -285,11 +303,11 @@ def test_anthropic_gets_every_header_that_is_not_for_this_hop(pairs):
         if name.lower() == "connection":
             named |= {option.strip().lower() for option in value.split(",")}
     expected = [pair for pair in pairs if pair[0].lower() not in named]
-    assert list(headers.to_client_backend(raw(pairs)).items()) == expected
+    assert list(to_client_backend(raw(pairs)).items()) == expected
 
 
 def test_key_of_a_delegate_is_not_added_towards_anthropic():
-    passed = headers.to_client_backend(raw([("accept", "*/*")]))
+    passed = to_client_backend(raw([("accept", "*/*")]))
     assert dict(passed.items()) == {"accept": "*/*"}
     assert ANTHROPIC_BACKEND.key is None
 
@@ -315,4 +333,4 @@ def test_clients_credential_is_found_for_its_mask(pairs, credential):
 def test_secret_in_a_bearer_backend_shows_only_where_it_is_sent():
     target = backend("zai", auth="bearer", key=Secret("k" * 30))
     assert "k" * 30 not in repr(target)
-    assert headers.to_delegate([], target)["authorization"] == "Bearer " + "k" * 30
+    assert to_delegate([], target)["authorization"] == "Bearer " + "k" * 30

@@ -7,6 +7,7 @@ exception; the rest is about streams that were cut and clients that left. Pure.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -70,6 +71,8 @@ def of_answer(http_status: int, meter: UsageMeter, *, is_delegated: bool) -> Out
     """The outcome of an answer that was passed on: a success only if it is whole and no error."""
     event = meter.error_type
     if event is None and http_status < _ERROR_STATUS:
+        if meter.is_complete and not is_delegated:
+            return _of_success(http_status)
         is_whole = meter.is_complete or not meter.is_readable
         is_silent = is_delegated and meter.is_stream and meter.is_empty
         is_hollow = is_delegated and meter.is_hollow
@@ -102,6 +105,12 @@ def of_answer(http_status: int, meter: UsageMeter, *, is_delegated: bool) -> Out
         trouble_cause=kind if is_delegated else None,
         detail=why if is_delegated else None,
     )
+
+
+@functools.lru_cache(maxsize=16)
+def _of_success(http_status: int) -> Outcome:
+    """The outcome of nearly all requests."""
+    return Outcome(status="success", http_status=http_status, was_passed_on=True)
 
 
 def of_failure(failure: Failure) -> Outcome:
