@@ -178,17 +178,23 @@ def compose(
 
     One with a supervisor may serve beside another daemon for a while, which takes the commands.
     """
-    folder = live.current.log_dir or paths.log_dir
+    folder, machine = live.current.log_dir or paths.log_dir, live.current.machine
     changes, files = ChangeSignal(), BackgroundWriter("offramp-files")
     delegation = Delegation(clock=clock)
-    announcer = Announcer(event_log(folder, files), console, changes, clock=clock)
+    announcer = Announcer(event_log(folder, files, machine=machine), console, changes, clock=clock)
     pilot = Pilot(
         paths.autopilot_file,
         lambda since: LogReader(folder, since=since).read_usage(),
         clock=clock,
     )
     quota = QuotaTracker(
-        paths, folder, files, clock=clock, on_change=changes.notify, say=console.say
+        paths,
+        folder,
+        files,
+        machine=machine,
+        clock=clock,
+        on_change=changes.notify,
+        say=console.say,
     )
     health = BackendHealth(clock, quota)
     watch = DelegationWatch(
@@ -204,7 +210,7 @@ def compose(
         changes=changes,
         announcer=announcer,
         files=files,
-        recorder=Recorder(folder, on_change=changes.notify_from_thread),
+        recorder=Recorder(folder, machine=machine, on_change=changes.notify_from_thread),
         delegation=delegation,
         pauses=PauseKeeper(
             paths.delegation_file,

@@ -14,7 +14,10 @@ from typing import Final
 
 import msgspec
 
-FILE_NAME = "events.jsonl"
+from offramp_core import log_names
+
+FILE_NAME = log_names.file_name(log_names.EVENTS)
+"""Where the machine has no name of its own."""
 
 STARTED: Final = "started"
 STOPPED: Final = "stopped"

@@ -73,6 +73,7 @@ class QuotaTracker:
         log_folder: Path,
         writer: BackgroundWriter,
         *,
+        machine: str = "",
         clock: Clock,
         on_change: Callable[[], None],
         say: Callable[[str], None],
@@ -89,7 +90,7 @@ class QuotaTracker:
         self._on_change = on_change
         self._say = say
         self._accounts = AccountIds(paths.account_salt_file)
-        self._history = QuotaHistory(log_folder, writer)
+        self._history = QuotaHistory(log_folder, writer, machine=machine)
         self._known: dict[tuple[str, str], PlanQuota] = {}
         self._aliases: dict[tuple[str, str], str] = {}
         self._heads: dict[tuple[str, int], tuple[LimitHeaders, datetime]] = {}
