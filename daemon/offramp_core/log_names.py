@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,6 +27,8 @@ Kind = Literal["requests", "events", "quota"]
 REQUESTS: Final = "requests"
 EVENTS: Final = "events"
 QUOTA: Final = "quota"
+
+KINDS: Final = (REQUESTS, EVENTS, QUOTA)
 
 LONGEST_MACHINE: Final = 32
 
@@ -82,7 +84,7 @@ def parse(name: str) -> LogName | None:
         return None
     parts = found.groupdict()
     return LogName(
-        kind=next(kind for kind in get_args(Kind) if kind == parts["kind"]),
+        kind=next(kind for kind in KINDS if kind == parts["kind"]),
         month=parts.get("month") or "",
         machine=parts["machine"] or "",
         is_copy=bool(parts["mark"] or parts["after"]),
@@ -109,6 +111,12 @@ def with_copies(paths: Iterable[Path]) -> Mapping[Path, tuple[Path, ...]]:
         if name is not None:
             groups.setdefault(name.original, []).append(path)
     return {path: tuple(group) for group in groups.values() if len(group) > 1 for path in group}
+
+
+def original_of(path: Path) -> str:
+    """Return the name of the file that the one at `path` is, or is a copy of."""
+    name = parse(path.name)
+    return name.original if name is not None else path.name
 
 
 def month_of(path: Path) -> str:

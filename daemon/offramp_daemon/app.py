@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from offramp_core import __version__
+from offramp_core import __version__, machine_id
 from offramp_core.addresses import client_base_url
 from offramp_core.config import proxy_variables
 from offramp_core.usage import state_events
@@ -33,6 +33,7 @@ from offramp_daemon.proxy.forwarder import Forwarder
 from offramp_daemon.proxy.handler import ProxyHandler
 from offramp_daemon.proxy.listening_server import ListeningServer
 from offramp_daemon.proxy.peer_users import PeerUsers
+from offramp_daemon.quota.other_machines import OtherMachines
 from offramp_daemon.quota.poller import QuotaPoller, pollers_for, run_all
 from offramp_daemon.quota.tracker import QuotaTracker
 from offramp_daemon.recording.console_line import console_line
@@ -101,6 +102,8 @@ class Parts:
     fallback_file: FallbackFile
     state: DaemonState
     clock: Clock
+    machine_id_file: Path
+    other_machines: OtherMachines
 
     async def start(self) -> None:
         """Take up what the last daemon left, before the first request."""
@@ -110,12 +113,21 @@ class Parts:
         await self.pilot.start(self.quota.plans())
         self.announcer.zone = await asyncio.to_thread(system_zone, os.environ)
         await self.pauses.load()
-        self.announcer.announce(state_events.STARTED, pid=os.getpid(), version=__version__)
+        await self._announce_start()
         # Without it, the line before this one would say that delegation goes on.
         self.pauses.announce_pause()
         self.keys.announce_keys()
         await self.troubles.start()
         await self.look_at_client()
+
+    async def _announce_start(self) -> None:
+        """Say that the daemon runs, and on which machine where several share the folder."""
+        which = None
+        if self.live.current.machine:
+            which = await asyncio.to_thread(machine_id.load_or_make, self.machine_id_file)
+        self.announcer.announce(
+            state_events.STARTED, pid=os.getpid(), version=__version__, machine_id=which
+        )
 
     async def look_at_client(self) -> None:
         """See whether Claude Code's settings still hold the address, and announce a change."""
@@ -245,6 +257,8 @@ def compose(
             variables=proxy_variables.all_shown(os.environ),
         ),
         clock=clock,
+        machine_id_file=paths.machine_id_file,
+        other_machines=OtherMachines(folder, machine, clock, quota.take_from_others),
     )
     quota.follow(parts.take_plan)
     health.breaker.follow(parts.take_failover)
@@ -312,6 +326,7 @@ async def _serve_until_shutdown(
             group.create_task(_watch_settings(parts), name="settings"),
             group.create_task(parts.recorder.watch(parts.console.say), name="records"),
             group.create_task(parts.pauses.watch(), name="pause"),
+            group.create_task(parts.other_machines.watch(), name="other machines"),
             group.create_task(control.run(), name="control"),
         ]
         await shutdown.told.wait()

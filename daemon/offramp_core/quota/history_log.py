@@ -1,6 +1,7 @@
 """Reads `quota.jsonl`, the history of the plans' windows, which stands beside the request log.
 
-The file grows by a line of some 150 bytes for each percent that a window moves: a plan whose
+Where several machines share that folder, each has a file of its own, and all are read together. A
+file grows by a line of some 150 bytes for each percent that a window moves: a plan whose
 5-hour windows are all used up, day and night, comes to half a megabyte a week, common use to a
 tenth of that. It is read from its end backwards, so that a look at the last days costs what they
 hold, whatever came before; and memory is bounded, whatever the file holds. Lines that hold no
@@ -11,9 +12,12 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import Counter
 from datetime import timedelta
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
+from offramp_core import log_names
 from offramp_core.errors import OfframpError
 from offramp_core.quota import windows
 from offramp_core.usage.records import UNREADABLE
@@ -40,12 +44,33 @@ _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # never waits, even on
 def read(folder: Path, since: datetime, *, most: int = MOST_POINTS) -> list[QuotaPoint]:
     """Return at most `most` points in `folder` from `since` (aware) on, the oldest first.
 
-    A folder without a history has none.
+    Those of all machines are in it; what a conflict copy repeats is in it once. A folder without a
+    history has none.
+
+    Raises:
+        OfframpError: a file or the folder is there but can't be read.
+    """
+    try:
+        files = log_names.find(folder, log_names.QUOTA)
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+    found: list[QuotaPoint] = []
+    for _, same in groupby(files, key=log_names.original_of):
+        held: Counter[QuotaPoint] = Counter()
+        for file in same:
+            held |= Counter(read_file(file, since, most=most))
+        found += held.elements()
+    return sorted(found, key=lambda point: point.ts)[-most:]
+
+
+def read_file(file: Path, since: datetime, *, most: int = MOST_POINTS) -> list[QuotaPoint]:
+    """Return at most `most` points in `file` from `since` (aware) on, in the order of its lines.
+
+    A file that is not there has none.
 
     Raises:
         OfframpError: the file is there but can't be read.
     """
-    file = folder / windows.HISTORY_NAME
     try:
         descriptor = os.open(file, _OPEN_FLAGS)
     except FileNotFoundError:
@@ -53,13 +78,28 @@ def read(folder: Path, since: datetime, *, most: int = MOST_POINTS) -> list[Quot
     except OSError as error:
         raise _unreadable(file, error) from error
     try:
-        found = _read_back(descriptor, since, most)
+        return _read_back(descriptor, since, most)
     except OSError as error:
         raise _unreadable(file, error) from error
     finally:
         os.close(descriptor)
-    found.sort(key=lambda point: point.ts)
-    return found
+
+
+def mark(folder: Path) -> tuple[tuple[str, int, int, int], ...]:
+    """Return what differs once a file of the history does; empty where none can be seen."""
+    try:
+        files = log_names.find(folder, log_names.QUOTA)
+    except OSError:
+        return ()
+    return tuple(seen for file in files if (seen := _mark_of(file)))
+
+
+def _mark_of(file: Path) -> tuple[str, int, int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return file.name, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _read_back(descriptor: int, since: datetime, most: int) -> list[QuotaPoint]:

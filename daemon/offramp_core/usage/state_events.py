@@ -60,6 +60,8 @@ class StateEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whose key, bypass or trouble it is about."""
     model: str | None = None
     """Which of its models, as it is sent; None where all are meant."""
+    machine_id: str | None = None
+    """With `started`, which machine it is, where machines share the folder by name."""
 
 
 _ENCODER = msgspec.json.Encoder()

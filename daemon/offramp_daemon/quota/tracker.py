@@ -197,6 +197,21 @@ class QuotaTracker:
             except Exception:  # noqa: BLE001 - nor must what the service told be lost for it
                 _log.exception("A follower of the quota failed")
 
+    def take_from_others(self, told: Mapping[tuple[str, str], Sequence[QuotaWindow]]) -> None:
+        """Take into account what other machines were told, of the plans that are known here.
+
+        The keys are backends and the others' own names of accounts. What they were told is in
+        their history, so nothing of it goes into this machine's.
+        """
+        now = self._clock()
+        for (backend, _), windows_told in told.items():
+            plans = [plan for plan in self._known.values() if plan.backend == backend]
+            known = merging.same_account(plans, windows_told, now)
+            if known is not None:
+                plan = merging.with_other_machines(known, windows_told, now)
+                if plan != known:
+                    self._put(plan)
+
     def note_problem(self, backend: str, credential: str, why: str) -> None:
         """Keep why nothing newer is known; what was known stays, with its age."""
         account = self._account(backend, credential, (), self._clock())

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from offramp_core.errors import OfframpError
-from offramp_core.quota import forecast, history_log, state_file, week_start, windows
+from offramp_core.quota import forecast, history_log, state_file, week_start
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -40,7 +40,7 @@ class QuotaLog:
 
     def read(self, folder: Path, now: datetime) -> KnownQuota:
         """What is known at `now`, by the history in `folder`."""
-        history = week_start.mark(folder / windows.HISTORY_NAME)
+        history = history_log.mark(folder)
         seen = (folder, history, week_start.mark(self._state))
         if seen != self._seen:
             self._seen = seen
