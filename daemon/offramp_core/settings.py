@@ -108,6 +108,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Folder of the request log; None means the default below the data folder."""
     machine: str = ""
     """What this machine's files in `log_dir` are named after; empty where it is the only one."""
+    metrics: bool = False
+    """`/metrics` is answered, for Prometheus."""
     log_level: LogLevel = "info"
     log_format: LogFormat = "text"
     week_start_day: Annotated[int, Meta(ge=0, le=6, description="0 is Sunday")] = 4

@@ -20,7 +20,7 @@ from offramp_core.usage.weeks import system_zone
 from offramp_daemon.autopilot.lessons import FinishedRequest, PlanFigures
 from offramp_daemon.autopilot.pilot import Pilot
 from offramp_daemon.clock import Clock, utc_now
-from offramp_daemon.control import health_report
+from offramp_daemon.control import health_report, metrics_page
 from offramp_daemon.control.announcer import Announcer
 from offramp_daemon.control.change_signal import ChangeSignal
 from offramp_daemon.control.daemon_state import DaemonState
@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from offramp_daemon.exchange import Exchange
     from offramp_daemon.messages.answers.outcome import Outcome
     from offramp_daemon.recording.console import Console
+    from offramp_daemon.recording.metrics import Metrics
     from offramp_daemon.resilience.breaker_state import StandingChange
 
 _SETTINGS_EVERY_S = 2.0
@@ -104,6 +105,7 @@ class Parts:
     clock: Clock
     machine_id_file: Path
     other_machines: OtherMachines
+    metrics: Metrics | None
 
     async def start(self) -> None:
         """Take up what the last daemon left, before the first request."""
@@ -258,6 +260,7 @@ def compose(
         ),
         clock=clock,
         machine_id_file=paths.machine_id_file,
+        metrics=metrics_page.metrics_for(live.current, clock, console.say),
         other_machines=OtherMachines(folder, machine, clock, quota.take_from_others),
     )
     quota.follow(parts.take_plan)
@@ -378,6 +381,11 @@ async def _running(
                 watchers=parts.changes.followers,
                 leaving=shutdown.leaving,
                 users=PeerUsers(),
+                report_metrics=metrics_page.report_for(
+                    parts.metrics,
+                    lambda: parts.state.status(in_flight=in_flight.count, records=recorder.state),
+                    lambda: live.current,
+                ),
             )
             in_flight = InFlight(entry.handle)
             server = http_server.of(in_flight, entry.meet)
@@ -431,7 +439,12 @@ def _connect(parts: Parts, upstream: Upstream) -> tuple[ProxyHandler, dict[str, 
             fallbacks=parts.fallbacks,
             spent_until=quota.spent_until,
         ),
-        listeners=(*health.listeners, notes.note_outcome, parts.keep_record),
+        listeners=(
+            *health.listeners,
+            notes.note_outcome,
+            parts.keep_record,
+            *((parts.metrics.count,) if parts.metrics is not None else ()),
+        ),
         is_private=parts.console.is_private,
         delegation=parts.delegation,
         choose=parts.pilot.choose,

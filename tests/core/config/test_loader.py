@@ -82,6 +82,7 @@ def test_every_top_level_key_in_the_file_is_taken(home: SettingsHome, tmp_path: 
         plain_http = true
         log_dir = "{tmp_path}/log"
         machine = "Work-Mac_2"
+        metrics = true
         log_level = "debug"
         log_format = "json"
         week_start_day = 0
@@ -116,6 +117,7 @@ def test_every_top_level_key_in_the_file_is_taken(home: SettingsHome, tmp_path: 
         plain_http=True,
         log_dir=tmp_path / "log",
         machine="Work-Mac_2",
+        metrics=True,
         log_level="debug",
         log_format="json",
         week_start_day=0,

@@ -138,6 +138,7 @@ def test_bad_edit_that_is_mended_is_taken(edited: Edited) -> None:
         'host = "::1"',
         'log_dir = "/elsewhere"',
         'machine = "laptop"',
+        "metrics = true",
         'log_format = "json"',
     ],
 )
