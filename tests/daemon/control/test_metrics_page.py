@@ -112,7 +112,7 @@ async def test_service_that_is_stepped_around_is_seen(
 ) -> None:
     settings = settings_for(sim.anthropic_url, sim.zai_url, metrics=True)
     async with running_app(tmp_path, settings) as app:
-        sim.script("zai", ["status=401"])
+        sim.script("zai", ["zai=1001"])
         await send(client, app.url, SONNET, expected=None)
         found = samples(await page(client, app))
     assert value(found, "offramp_breaker_open", backend="zai") == 1
