@@ -356,8 +356,8 @@ class LogReader:
         if position.offset < file.size and file.head().startswith(position.head):
             return position.offset
         self.restarts += 1
-        self._positions[file.identity] = _Position(file.path, 0, b"", b"")
-        return 0
+        del self._positions[file.identity]
+        return self._begin(file)
 
     def _begin(self, file: LogFile) -> int:
         """Stand where reading of a file begins that is new."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
@@ -62,6 +62,7 @@ class Metrics:
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         """Begin with nothing counted; nothing else of the process gets into it."""
+        disable_created_metrics()  # a second series for each, which tells nothing here
         self._registry = CollectorRegistry(auto_describe=False)
         self._state = _StateCollector(clock)
         self._registry.register(self._state)

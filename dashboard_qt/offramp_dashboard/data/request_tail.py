@@ -6,6 +6,7 @@ No Qt and no threads.
 from __future__ import annotations
 
 from collections import deque
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,8 @@ class LatestRequests:
         Raises:
             OfframpError: a file or the folder is there but can't be read; the same for all methods.
         """
-        self._reader = LogReader(folder)
+        # What another machine's file held long before it arrived is no news.
+        self._reader = LogReader(folder, since=datetime.now(UTC))
         self._reader.skip_to_end()
         self._span = span
         before = span.end if span else None
