@@ -7,8 +7,8 @@ Where several machines share the folder by way of a synchroniser, each writes fi
 Where two machines changed one file, a synchroniser keeps the second version as a conflict copy
 beside it. Their names are those of Syncthing (`.sync-conflict-…`), Dropbox, Nextcloud and Seafile
 (` (… conflicted copy …)`), ownCloud (`_conflict-…`), Resilio (`.Conflict`), iCloud and Google Drive
-(` 2`, ` (1)`), OneDrive (`-COMPUTER`) and rclone (`.jsonl.conflict1`). What a synchroniser has not
-finished begins with a dot or `~`, and is no file of the log.
+(` 2`, ` (1)`), OneDrive (`-COMPUTER`, see `may_copy`) and rclone (`.jsonl.conflict1`). What a
+synchroniser has not finished begins with a dot or `~`, and is no file of the log.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
 Kind = Literal["requests", "events", "quota"]
@@ -103,14 +103,17 @@ def find(folder: Path, kind: Kind) -> tuple[Path, ...]:
     return tuple(folder / name for name in _sorted(_listed(folder), kind))
 
 
-def with_copies(paths: Iterable[Path]) -> Mapping[Path, tuple[Path, ...]]:
-    """Return for each of `paths` that has, or is, a copy: all files that hold the same."""
-    groups: dict[str, list[Path]] = {}
-    for path in paths:
-        name = parse(path.name)
-        if name is not None:
-            groups.setdefault(name.original, []).append(path)
-    return {path: tuple(group) for group in groups.values() if len(group) > 1 for path in group}
+def may_copy(path: Path) -> tuple[str, ...]:
+    """Return of which files the one at `path` may be OneDrive's copy, which its name does not tell.
+
+    OneDrive puts `-COMPUTER` behind a name, which reads as a machine's longer name.
+    """
+    name = parse(path.name)
+    if name is None or name.is_copy:
+        return ()
+    parts = name.machine.split("-")
+    shorter = ("-".join(parts[:count]) for count in range(1, len(parts)))
+    return tuple(file_name(name.kind, name.month, machine) for machine in shorter if machine)
 
 
 def original_of(path: Path) -> str:

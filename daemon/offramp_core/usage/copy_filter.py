@@ -10,9 +10,47 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from offramp_core import log_names
+from offramp_core.usage import log_file
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
+
+_LONGEST_LINE_BYTES = 8 * 1024
+
+
+def with_copies(paths: Sequence[Path]) -> Mapping[Path, tuple[Path, ...]]:
+    """Return for each of `paths` that has, or is, a conflict copy: all files that are of one.
+
+    Raises:
+        OfframpError: one can't be read whose name does not tell what it is.
+    """
+    there = {path.name: path for path in paths}
+    groups: dict[str, list[Path]] = {}
+    for path in paths:
+        original = next(
+            (
+                name
+                for name in log_names.may_copy(path)
+                if name in there and _begin_alike(there[name], path)
+            ),
+            log_names.original_of(path),
+        )
+        groups.setdefault(original, []).append(path)
+    return {path: tuple(group) for group in groups.values() if len(group) > 1 for path in group}
+
+
+def _begin_alike(one: Path, other: Path) -> bool:
+    """Whether both files begin with the same record, as no two machines' files do."""
+    first = _first_line(one)
+    return first is not None and first == _first_line(other)
+
+
+def _first_line(path: Path) -> bytes | None:
+    with log_file.opened(path) as file:
+        line = b"" if file is None else file.read(_LONGEST_LINE_BYTES, 0)
+    return line.partition(b"\n")[0] if b"\n" in line else None
 
 
 class CopyFilter:

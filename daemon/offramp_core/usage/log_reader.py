@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from offramp_core import log_names
 from offramp_core.usage import line_order, log_file, records
-from offramp_core.usage.copy_filter import CopyFilter
+from offramp_core.usage.copy_filter import CopyFilter, with_copies
 from offramp_core.usage.log_file import HEAD_BYTES, FileId, LogFile
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class LogReader:
         """
         found: list[FileStatus] = []
         paths = log_files(self.folder)
-        copies = log_names.with_copies(paths)
+        copies = with_copies(paths)
         for path in paths:
             with self._opened(path) as file:
                 if file is not None:
@@ -222,7 +222,7 @@ class LogReader:
             OfframpError: a file or the folder is there but can't be read.
         """
         paths = log_files(self.folder)
-        copies = log_names.with_copies(paths)
+        copies = with_copies(paths)
         filters = {members: CopyFilter(members) for members in copies.values()}
         for month in reversed(list(line_order.by_month(paths))):
             if len(month) == 1:
@@ -277,7 +277,7 @@ class LogReader:
 
     def _see_copies(self, paths: tuple[Path, ...]) -> None:
         """Prepare a filter for each file that has conflict copies, or has others than before."""
-        copies = dict.fromkeys(log_names.with_copies(paths).values())
+        copies = dict.fromkeys(with_copies(paths).values())
         wanted = {str(members[0]): members for members in copies}
         for name in self._filters.keys() - wanted.keys():
             del self._filters[name]

@@ -105,6 +105,17 @@ def test_what_a_conflict_copy_repeats_counts_once_and_the_rest_of_it_counts(
     assert (reader.skipped_lines, reader.restarts) == (0, 0)
 
 
+def test_onedrives_copy_is_told_from_a_machine_with_a_longer_name(tmp_path: Path) -> None:
+    (tmp_path / LAPTOP).write_bytes(lines(1, 2, 3))
+    (tmp_path / "requests-2026-11.laptop-DESKTOP-7AB.jsonl").write_bytes(lines(1, 2, 4))
+    (tmp_path / "requests-2026-11.laptop-2.jsonl").write_bytes(lines(2, 3))
+    (tmp_path / "requests-2026-11.jsonl").write_bytes(lines(7))
+    (tmp_path / "requests-2026-11-DESKTOP.jsonl").write_bytes(lines(7, 8))
+    reader = LogReader(tmp_path)
+    assert sorted(read(reader)) == [1, 2, 2, 3, 3, 4, 7, 8]
+    assert sorted(backwards(reader)) == [1, 2, 2, 3, 3, 4, 7, 8]
+
+
 def test_equal_records_of_one_file_are_two(tmp_path: Path) -> None:
     (tmp_path / LAPTOP).write_bytes(lines(1, 2, 2))
     (tmp_path / COPIES[0]).write_bytes(lines(1, 2, 2))
