@@ -91,8 +91,8 @@ def parse(name: str) -> LogName | None:
     )
 
 
-def find(folder: Path, kind: Kind) -> tuple[Path, ...]:
-    """Return the files of that kind in `folder`, those without a month first, then by month.
+def find(folder: Path, *kinds: Kind) -> tuple[Path, ...]:
+    """Return the files of these kinds in `folder`, those without a month first, then by month.
 
     Of one month and machine the original comes before its copies. A folder that is not there has
     none.
@@ -100,7 +100,7 @@ def find(folder: Path, kind: Kind) -> tuple[Path, ...]:
     Raises:
         OSError: the folder is there but can't be listed.
     """
-    return tuple(folder / name for name in _sorted(_listed(folder), kind))
+    return tuple(folder / name for name in _sorted(_listed(folder), kinds))
 
 
 def may_copy(path: Path) -> tuple[str, ...]:
@@ -136,7 +136,8 @@ def _listed(folder: Path) -> list[str]:
         return []
 
 
-def _sorted(names: Iterable[str], kind: Kind) -> list[str]:
-    found = [(name, parsed) for name in names if (parsed := parse(name)) and parsed.kind == kind]
+def _sorted(names: Iterable[str], kinds: tuple[Kind, ...]) -> list[str]:
+    parsed = [(name, said) for name in names if (said := parse(name))]
+    found = [(name, said) for name, said in parsed if said.kind in kinds]
     found.sort(key=lambda each: (each[1].month, each[1].machine, each[1].is_copy, each[0]))
     return [name for name, _ in found]

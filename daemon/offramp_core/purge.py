@@ -144,7 +144,7 @@ def _log_files(folder: Path) -> list[tuple[Path, LogName]]:
     """The files of the log in `folder`, every machine's, with what their names say."""
     if not folder.is_dir():
         return []
-    paths = [path for kind in log_names.KINDS for path in log_names.find(folder, kind)]
+    paths = log_names.find(folder, *log_names.KINDS)
     return [(path, name) for path in paths if (name := log_names.parse(path.name))]
 
 

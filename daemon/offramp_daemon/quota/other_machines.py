@@ -7,6 +7,7 @@ finds out whose windows they are. It writes nothing, and raises nothing.
 from __future__ import annotations
 
 import asyncio
+import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +29,7 @@ Told = dict[tuple[str, str], list[QuotaWindow]]
 _LOOK_EVERY_S: Final = 15.0
 _LOOK_BACK = timedelta(days=8)
 _MOST_POINTS: Final = 2000
+_LOG = logging.getLogger(__name__)
 
 
 class OtherMachines:
@@ -50,9 +52,12 @@ class OtherMachines:
     async def watch(self) -> None:
         """Go on looking; at nothing where this machine has no name, and so shares with none."""
         while self._machine:
-            told = await asyncio.to_thread(self.look)
-            if told:
-                self._take(told)
+            try:
+                told = await asyncio.to_thread(self.look)
+                if told:
+                    self._take(told)
+            except Exception:  # noqa: BLE001 - requests go on by what this machine was told
+                _LOG.exception("What other machines were told could not be taken into account")
             await asyncio.sleep(_LOOK_EVERY_S)
 
     def look(self) -> Told:

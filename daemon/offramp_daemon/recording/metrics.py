@@ -62,7 +62,7 @@ class Metrics:
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         """Begin with nothing counted; nothing else of the process gets into it."""
-        # Else each series gets a second one, which tells nothing here. The library left out its type.
+        # Else each series gets a second one, which tells nothing here; the library types this not.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry(auto_describe=False)
         self._state = _StateCollector(clock)

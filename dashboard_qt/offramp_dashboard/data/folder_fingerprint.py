@@ -25,7 +25,7 @@ def looks(folder: Path) -> object:
     except OSError:
         pass  # listing it will say why
     try:
-        files = [path for kind in log_names.KINDS for path in log_names.find(folder, kind)]
+        files = log_names.find(folder, *log_names.KINDS)
     except OSError as error:
         raise log_file.unreadable(folder, error) from error
     return tuple(_stat(path) for path in files)

@@ -66,11 +66,11 @@ def judge(machines: Machines) -> Iterator[Remark]:
         )
 
 
-def _files(folder: Path) -> list[Path]:
+def _files(folder: Path) -> tuple[Path, ...]:
     try:
-        return [path for kind in log_names.KINDS for path in log_names.find(folder, kind)]
+        return log_names.find(folder, *log_names.KINDS)
     except OSError:
-        return []
+        return ()
 
 
 def _is_conflict_copy(path: Path) -> bool:
@@ -90,9 +90,9 @@ def _has_namesake(folder: Path, name: str, own_id: str) -> bool:
 
 
 def _starts(folder: Path, name: str) -> Iterator[tuple[str, str]]:
-    for path in log_names.find(folder, log_names.EVENTS):
+    for path in _files(folder):
         parsed = log_names.parse(path.name)
-        if parsed is None or parsed.machine != name:
+        if parsed is None or (parsed.kind, parsed.machine) != (log_names.EVENTS, name):
             continue
         for line in _lines(path):
             try:
