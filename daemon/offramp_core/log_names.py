@@ -122,6 +122,12 @@ def original_of(path: Path) -> str:
     return name.original if name is not None else path.name
 
 
+def machine_of(path: Path) -> str:
+    """Return whose the file is by its name; empty where it names no machine."""
+    name = parse(path.name)
+    return name.machine if name is not None else ""
+
+
 def month_of(path: Path) -> str:
     """Return the month that the file's name tells, `YYYY-MM`; empty where there is none."""
     name = parse(path.name)

@@ -79,13 +79,20 @@ class LogReader:
     """
 
     def __init__(
-        self, folder: Path, *, since: datetime | None = None, block_bytes: int = _BLOCK_BYTES
+        self,
+        folder: Path,
+        *,
+        since: datetime | None = None,
+        machine: str | None = None,
+        block_bytes: int = _BLOCK_BYTES,
     ) -> None:
         """Stand at the log's beginning or, with `since`, before the first record of that time.
 
-        With `since` some earlier records may come along: they were not worth searching out.
+        With `since` some earlier records may come along: they were not worth searching out. With
+        `machine` only that machine's files are read; it is empty for those without a name.
         """
         self.folder = folder
+        self._machine = machine
         self.skipped_lines = 0
         """Lines so far that held no record."""
         self.bytes_read = 0
@@ -105,7 +112,7 @@ class LogReader:
             OfframpError: a file or the folder is there but can't be read.
         """
         found: list[FileStatus] = []
-        paths = log_files(self.folder)
+        paths = self._files()
         copies = with_copies(paths)
         for path in paths:
             with self._opened(path) as file:
@@ -207,7 +214,7 @@ class LogReader:
         Raises:
             OfframpError: a file or the folder is there but can't be read.
         """
-        for path in log_files(self.folder):
+        for path in self._files():
             with self._opened(path) as file:
                 if file is not None:
                     self._advance(file, file.end_of_lines())
@@ -221,7 +228,7 @@ class LogReader:
         Raises:
             OfframpError: a file or the folder is there but can't be read.
         """
-        paths = log_files(self.folder)
+        paths = self._files()
         copies = with_copies(paths)
         filters = {members: CopyFilter(members) for members in copies.values()}
         for month in reversed(list(line_order.by_month(paths))):
@@ -241,9 +248,15 @@ class LogReader:
                     end = file.end_of_lines(min(end, file.find_end(before + SLACK)))
                 yield from file.lines_backwards(end)
 
+    def _files(self) -> tuple[Path, ...]:
+        paths = log_files(self.folder)
+        if self._machine is None:
+            return paths
+        return tuple(path for path in paths if log_names.machine_of(path) == self._machine)
+
     def _paths(self) -> tuple[Path, ...]:
         """The log's files; the cursor follows those that were renamed or replaced since."""
-        paths = log_files(self.folder)
+        paths = self._files()
         identities = {path: found for path in paths if (found := log_file.identity_of(path))}
         known = {identity: position.path for identity, position in self._positions.items()}
         if known != {identity: path for path, identity in identities.items()}:

@@ -74,8 +74,7 @@ class OtherMachines:
     def _points(self) -> Iterable[QuotaPoint]:
         since = self._clock() - _LOOK_BACK
         for file in log_names.find(self._folder, log_names.QUOTA):
-            name = log_names.parse(file.name)
-            if name is not None and name.machine not in (self._machine, ""):
+            if log_names.machine_of(file) not in (self._machine, ""):
                 yield from history_log.read_file(file, since, most=_MOST_POINTS)
 
 

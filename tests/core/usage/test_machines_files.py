@@ -116,6 +116,17 @@ def test_onedrives_copy_is_told_from_a_machine_with_a_longer_name(tmp_path: Path
     assert sorted(backwards(reader)) == [1, 2, 2, 3, 3, 4, 7, 8]
 
 
+def test_one_machines_files_can_be_read_by_themselves(tmp_path: Path) -> None:
+    (tmp_path / LAPTOP).write_bytes(lines(1))
+    (tmp_path / COPIES[0]).write_bytes(lines(1, 2))
+    (tmp_path / DESKTOP).write_bytes(lines(3))
+    (tmp_path / "requests-2026-11.jsonl").write_bytes(lines(4))
+    for machine, expected in (("laptop", [1, 2]), ("desktop", [3]), ("", [4]), ("other", [])):
+        reader = LogReader(tmp_path, machine=machine)
+        assert read(reader) == expected
+        assert sorted(backwards(reader)) == expected
+
+
 def test_equal_records_of_one_file_are_two(tmp_path: Path) -> None:
     (tmp_path / LAPTOP).write_bytes(lines(1, 2, 2))
     (tmp_path / COPIES[0]).write_bytes(lines(1, 2, 2))

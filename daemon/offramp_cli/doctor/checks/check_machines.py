@@ -92,7 +92,10 @@ def _has_namesake(folder: Path, name: str, own_id: str) -> bool:
 def _starts(folder: Path, name: str) -> Iterator[tuple[str, str]]:
     for path in _files(folder):
         parsed = log_names.parse(path.name)
-        if parsed is None or (parsed.kind, parsed.machine) != (log_names.EVENTS, name):
+        if parsed is None or parsed.kind != log_names.EVENTS:
+            continue
+        # On a Mac, names that differ in capitals only are one file.
+        if parsed.machine.casefold() != name.casefold():
             continue
         for line in _lines(path):
             try:

@@ -48,6 +48,12 @@ def test_second_machine_of_the_same_name_is_said(tmp_path: Path, ids: tuple[str,
     assert said(tmp_path) == ["warning: Another machine writes under the name laptop too."]
 
 
+def test_name_that_differs_in_capitals_only_is_the_same_one(tmp_path: Path) -> None:
+    started(tmp_path, "events.laptop.jsonl", OURS)
+    started(tmp_path, "events.Laptop.jsonl", OURS, THEIRS)
+    assert said(tmp_path) == ["warning: Another machine writes under the name laptop too."]
+
+
 def test_second_machine_is_seen_in_a_conflict_copy(tmp_path: Path) -> None:
     started(tmp_path, "events.laptop.jsonl", OURS)
     started(tmp_path, "events.laptop.sync-conflict-20261130-101010-ABCDEFG.jsonl", OURS, THEIRS)
