@@ -23,7 +23,7 @@ from offramp_core.quota import windows
 from offramp_core.usage.records import UNREADABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -56,11 +56,21 @@ def read(folder: Path, since: datetime, *, most: int = MOST_POINTS) -> list[Quot
         raise _unreadable(folder, error) from error
     found: list[QuotaPoint] = []
     for _, same in groupby(files, key=log_names.original_of):
-        held: Counter[QuotaPoint] = Counter()
-        for file in same:
-            held |= Counter(read_file(file, since, most=most))
-        found += held.elements()
+        held = [read_file(file, since, most=most) for file in same]
+        found += held[0] if len(held) == 1 else _once(held)
     return sorted(found, key=lambda point: point.ts)[-most:]
+
+
+def _once(copies: Iterable[list[QuotaPoint]]) -> Iterator[QuotaPoint]:
+    """Yield what a file and its conflict copies hold, each point as often as one of them does."""
+    passed: Counter[QuotaPoint] = Counter()
+    for points in copies:
+        counts: Counter[QuotaPoint] = Counter()
+        for point in points:
+            counts[point] += 1
+            if counts[point] > passed[point]:
+                passed[point] = counts[point]
+                yield point
 
 
 def read_file(file: Path, since: datetime, *, most: int = MOST_POINTS) -> list[QuotaPoint]:
