@@ -128,6 +128,11 @@ class Paths:
         return self.data_dir / "account-salt"
 
     @property
+    def machine_id_file(self) -> Path:
+        """What tells this machine from another one of the same name."""
+        return self.data_dir / "machine-id"
+
+    @property
     def autopilot_file(self) -> Path:
         """What the autopilot has learnt of each account's plan."""
         return self.data_dir / "autopilot.json"

@@ -9,17 +9,16 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from offramp_core import log_names
 from offramp_core.errors import OfframpError
-from offramp_core.quota import windows
-from offramp_core.usage import records, state_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from offramp_core.log_names import LogName
     from offramp_core.paths import Paths
 
-_LOG = (records.FILE_PATTERN, state_events.FILE_NAME, windows.HISTORY_NAME)
 _DIAGNOSTICS = ("*.log", "*.log.*")
 _MONTHS = ("*.folded*",)
 _RUNTIME = ("*.sock", "*.lock")
@@ -37,11 +36,12 @@ class PurgePlan:
     """Folders that go too if nothing is left in them."""
 
 
-def find(paths: Paths, *, log_dir: Path | None, is_exclusive: bool) -> PurgePlan:
+def find(paths: Paths, *, log_dir: Path | None, is_exclusive: bool, machine: str = "") -> PurgePlan:
     """Look for our files below `paths`, and in `log_dir` where the user chose one.
 
     `is_exclusive` says that the folders are ours by name, so that they go whole. Else, and in
-    `log_dir`, only files go whose names are ours.
+    `log_dir`, only files go whose names are ours; in `log_dir` only those of `machine`, for the
+    other machines that share the folder have their history there.
     """
     folders = dict.fromkeys(
         (
@@ -59,7 +59,7 @@ def find(paths: Paths, *, log_dir: Path | None, is_exclusive: bool) -> PurgePlan
     real = [folder for folder in present if folder not in staying]
     doomed = [folder for folder in real if is_exclusive] or list(_named(paths, real))
     if log_dir is not None and log_dir.is_dir() and log_dir not in folders:
-        doomed += _matching(log_dir, _LOG)
+        doomed += [path for path, name in _log_files(log_dir) if name.machine == machine]
     socket = paths.control_socket
     if socket.parent != paths.runtime_dir and socket.is_socket():
         doomed.append(socket)
@@ -109,7 +109,7 @@ def _named(paths: Paths, folders: list[Path]) -> Iterator[Path]:
             paths.keys_file.name,
             paths.claude_code_file.name,
         ),
-        paths.log_dir: _LOG,
+        paths.log_dir: (),
         paths.data_dir: (
             paths.delegation_file.name,
             paths.quota_file.name,
@@ -117,6 +117,7 @@ def _named(paths: Paths, folders: list[Path]) -> Iterator[Path]:
             paths.troubles_file.name,
             f"{paths.troubles_file.name}.lock",
             paths.account_salt_file.name,
+            paths.machine_id_file.name,
             paths.autopilot_file.name,
             paths.tray_said_file.name,
             paths.model_fallbacks_file.name,
@@ -131,10 +132,20 @@ def _named(paths: Paths, folders: list[Path]) -> Iterator[Path]:
     }
     for folder in folders:
         yield from _matching(folder, names[folder])
+    if paths.log_dir in folders:
+        yield from (path for path, _ in _log_files(paths.log_dir))
 
 
 def _matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
     return sorted(path for pattern in patterns for path in folder.glob(pattern))
+
+
+def _log_files(folder: Path) -> list[tuple[Path, LogName]]:
+    """The files of the log in `folder`, every machine's, with what their names say."""
+    if not folder.is_dir():
+        return []
+    paths = log_names.find(folder, *log_names.KINDS)
+    return [(path, name) for path in paths if (name := log_names.parse(path.name))]
 
 
 def _outermost(paths: list[Path]) -> tuple[Path, ...]:

@@ -106,6 +106,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Keys and logins may go to another machine over http://, which everybody on the way reads."""
     log_dir: Path | None = None
     """Folder of the request log; None means the default below the data folder."""
+    machine: str = ""
+    """What this machine's files in `log_dir` are named after; empty where it is the only one."""
+    metrics: bool = False
+    """`/metrics` is answered, for Prometheus."""
     log_level: LogLevel = "info"
     log_format: LogFormat = "text"
     week_start_day: Annotated[int, Meta(ge=0, le=6, description="0 is Sunday")] = 4

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from offramp_core import __version__
+from offramp_core import __version__, machine_id
 from offramp_core.addresses import client_base_url
 from offramp_core.config import proxy_variables
 from offramp_core.usage import state_events
@@ -20,7 +20,7 @@ from offramp_core.usage.weeks import system_zone
 from offramp_daemon.autopilot.lessons import FinishedRequest, PlanFigures
 from offramp_daemon.autopilot.pilot import Pilot
 from offramp_daemon.clock import Clock, utc_now
-from offramp_daemon.control import health_report, local_page
+from offramp_daemon.control import health_report, local_page, metrics_page
 from offramp_daemon.control.announcer import Announcer
 from offramp_daemon.control.change_signal import ChangeSignal
 from offramp_daemon.control.daemon_state import DaemonState
@@ -34,6 +34,7 @@ from offramp_daemon.proxy.forwarder import Forwarder
 from offramp_daemon.proxy.handler import ProxyHandler
 from offramp_daemon.proxy.listening_server import ListeningServer
 from offramp_daemon.proxy.peer_users import PeerUsers
+from offramp_daemon.quota.other_machines import OtherMachines
 from offramp_daemon.quota.poller import QuotaPoller, pollers_for, run_all
 from offramp_daemon.quota.tracker import QuotaTracker
 from offramp_daemon.recording.console_line import console_line
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from offramp_daemon.exchange import Exchange
     from offramp_daemon.messages.answers.outcome import Outcome
     from offramp_daemon.recording.console import Console
+    from offramp_daemon.recording.metrics import Metrics
     from offramp_daemon.resilience.breaker_state import StandingChange
 
 _SETTINGS_EVERY_S = 2.0
@@ -105,6 +107,9 @@ class Parts:
     fallback_file: FallbackFile
     state: DaemonState
     clock: Clock
+    machine_id_file: Path
+    other_machines: OtherMachines
+    metrics: Metrics | None
 
     async def start(self) -> None:
         """Take up what the last daemon left, before the first request."""
@@ -114,12 +119,21 @@ class Parts:
         await self.pilot.start(self.quota.plans())
         self.announcer.zone = await asyncio.to_thread(system_zone, os.environ)
         await self.pauses.load()
-        self.announcer.announce(state_events.STARTED, pid=os.getpid(), version=__version__)
+        await self._announce_start()
         # Without it, the line before this one would say that delegation goes on.
         self.pauses.announce_pause()
         self.keys.announce_keys()
         await self.troubles.start()
         await self.look_at_client()
+
+    async def _announce_start(self) -> None:
+        """Say that the daemon runs, and on which machine where several share the folder."""
+        which = None
+        if self.live.current.machine:
+            which = await asyncio.to_thread(machine_id.load_or_make, self.machine_id_file)
+        self.announcer.announce(
+            state_events.STARTED, pid=os.getpid(), version=__version__, machine_id=which
+        )
 
     async def look_at_client(self) -> None:
         """See whether Claude Code's settings still hold the address, and announce a change."""
@@ -190,17 +204,23 @@ def compose(
 
     One with a supervisor may serve beside another daemon for a while, which takes the commands.
     """
-    folder = live.current.log_dir or paths.log_dir
+    folder, machine = live.current.log_dir or paths.log_dir, live.current.machine
     changes, files = ChangeSignal(), BackgroundWriter("offramp-files")
     delegation = Delegation(clock=clock)
-    announcer = Announcer(event_log(folder, files), console, changes, clock=clock)
+    announcer = Announcer(event_log(folder, files, machine=machine), console, changes, clock=clock)
     pilot = Pilot(
         paths.autopilot_file,
         lambda since: LogReader(folder, since=since).read_usage(),
         clock=clock,
     )
     quota = QuotaTracker(
-        paths, folder, files, clock=clock, on_change=changes.notify, say=console.say
+        paths,
+        folder,
+        files,
+        machine=machine,
+        clock=clock,
+        on_change=changes.notify,
+        say=console.say,
     )
     health = BackendHealth(clock, quota)
     watch = DelegationWatch(
@@ -217,7 +237,7 @@ def compose(
         changes=changes,
         announcer=announcer,
         files=files,
-        recorder=Recorder(folder, on_change=changes.notify_from_thread),
+        recorder=Recorder(folder, machine=machine, on_change=changes.notify_from_thread),
         served=served,
         status_line=StatusLine(
             served,
@@ -261,6 +281,9 @@ def compose(
             variables=proxy_variables.all_shown(os.environ),
         ),
         clock=clock,
+        machine_id_file=paths.machine_id_file,
+        metrics=metrics_page.metrics_for(live.current, clock, console.say),
+        other_machines=OtherMachines(folder, machine, clock, quota.take_from_others),
     )
     quota.follow(parts.take_plan)
     health.breaker.follow(parts.take_failover)
@@ -329,6 +352,7 @@ async def _serve_until_shutdown(
             group.create_task(_watch_settings(parts), name="settings"),
             group.create_task(parts.recorder.watch(parts.console.say), name="records"),
             group.create_task(parts.pauses.watch(), name="pause"),
+            group.create_task(parts.other_machines.watch(), name="other machines"),
             group.create_task(control.run(), name="control"),
         ]
         await shutdown.told.wait()
@@ -381,6 +405,11 @@ async def _running(
                 watchers=parts.changes.followers,
                 leaving=shutdown.leaving,
                 users=PeerUsers(),
+                report_metrics=metrics_page.report_for(
+                    parts.metrics,
+                    lambda: parts.state.status(in_flight=in_flight.count, records=recorder.state),
+                    lambda: live.current,
+                ),
             )
             in_flight = InFlight(entry.handle)
             server = http_server.of(in_flight, entry.meet)
@@ -434,7 +463,12 @@ def _connect(parts: Parts, upstream: Upstream) -> tuple[ProxyHandler, dict[str, 
             fallbacks=parts.fallbacks,
             spent_until=quota.spent_until,
         ),
-        listeners=(*health.listeners, notes.note_outcome, parts.keep_record),
+        listeners=(
+            *health.listeners,
+            notes.note_outcome,
+            parts.keep_record,
+            *((parts.metrics.count,) if parts.metrics is not None else ()),
+        ),
         is_private=parts.console.is_private,
         delegation=parts.delegation,
         choose=parts.pilot.choose,

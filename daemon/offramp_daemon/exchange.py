@@ -81,6 +81,8 @@ class Exchange:
     """Whether it is a POST to `/v1/messages`; all else is neither metered nor reported."""
     arrived: datetime = field(default_factory=functools.partial(datetime.now, UTC))
     started_s: float = field(default_factory=time.monotonic)
+    sent_s: float | None = None
+    """When it was first sent to a service, as `started_s`; None before that."""
     credential: str | None = None
     """What the client would log in with at Anthropic."""
     credentials: tuple[str, ...] = ()

@@ -15,6 +15,8 @@ from offramp_core.paths import Paths
 if TYPE_CHECKING:
     from pathlib import Path
 
+KINDS = ("requests-2026-11", "events", "quota")
+
 
 def _write(*files: Path) -> None:
     for file in files:
@@ -74,6 +76,25 @@ def test_log_folder_elsewhere_loses_our_files_alone(tmp_path: Path) -> None:
     found = purge.find(paths, log_dir=elsewhere, is_exclusive=True)
     purge.remove(found)
     assert _left(tmp_path) == {"elsewhere/mine.txt"}
+
+
+@pytest.mark.parametrize(
+    ("machine", "staying"),
+    [("laptop", {"", "desktop"}), ("", {"laptop", "desktop"})],
+)
+def test_other_machines_files_stay_in_the_folder_they_share(
+    tmp_path: Path, machine: str, staying: set[str]
+) -> None:
+    shared = tmp_path / "shared"
+    marks = ("", ".sync-conflict-20261130-101010-ABCDEFG", " [conflicted]", " 2")
+    names = {
+        each: {f"{kind}{'.' if each else ''}{each}{mark}.jsonl" for kind in KINDS for mark in marks}
+        for each in ("", "laptop", "desktop")
+    }
+    _write(*(shared / name for each in names.values() for name in each), shared / "mine.txt")
+    plan = purge.find(_usual(tmp_path), log_dir=shared, is_exclusive=True, machine=machine)
+    purge.remove(plan)
+    assert _left(shared) == {"mine.txt"} | set().union(*(names[each] for each in staying))
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:

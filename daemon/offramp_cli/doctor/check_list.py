@@ -17,6 +17,7 @@ from offramp_cli.doctor.checks import (
     check_file_modes,
     check_keys,
     check_login_item,
+    check_machines,
     check_port,
     check_records,
     check_settings,
@@ -25,6 +26,7 @@ from offramp_cli.doctor.checks import (
     check_versions,
 )
 from offramp_cli.doctor.runner import UNANSWERED_CURE, Check
+from offramp_core import machine_id
 from offramp_core.addresses import client_base_url, leads_here
 from offramp_core.claude_settings import scopes
 from offramp_core.claude_settings.locations import SettingsLocations
@@ -199,7 +201,10 @@ def _record_checks(context: DoctorContext) -> dict[str, Run]:
     def check_recorded() -> Iterator[Remark]:
         now = _now()
         recorded = check_records.look_at_records(context.log_dir, now)
-        return check_records.judge_records(recorded, now)
+        yield from check_records.judge_records(recorded, now)
+        own_id = machine_id.load(context.paths.machine_id_file)
+        name = context.settings.machine
+        yield from check_machines.judge(check_machines.look(context.log_dir, name, own_id))
 
     return {
         "log": lambda: check_records.judge(check_records.look(context.log_dir)),

@@ -7,7 +7,7 @@ import select
 import stat
 import sys
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -72,7 +72,8 @@ def command(
     folder = log_filters.log_folder(paths, settings)
     log_filters.tolerate_encoding()
     printer = _Printer(backends, models, session or "", is_json=is_json)
-    reader = LogReader(folder)
+    # What another machine's file held long before it arrived is no news.
+    reader = LogReader(folder, since=datetime.now(UTC))
     reader.skip_to_end()
     try:
         if log_filters.is_empty(folder) and not is_json:

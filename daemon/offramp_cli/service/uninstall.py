@@ -211,7 +211,12 @@ def _find_own_files(setup: edit_plan.ConnectionSetup) -> tuple[PurgePlan, ...]:
     own = Paths.for_user(setup.environ)
     demo = Paths.for_user(setup.environ, is_demo=True)
     return (
-        purge.find(own, log_dir=setup.settings.log_dir, is_exclusive=is_exclusive),
+        purge.find(
+            own,
+            log_dir=setup.settings.log_dir,
+            is_exclusive=is_exclusive,
+            machine=setup.settings.machine,
+        ),
         purge.find(demo, log_dir=None, is_exclusive=is_exclusive),
     )
 
@@ -258,7 +263,11 @@ def _print_what_stays(work: Removal) -> None:
             click.echo(f"  {name:<12}{path}")
         _print_stored_keys(paths)
         if staying:
-            folders = " ".join(shlex.quote(os.fspath(path)) for _, path in staying)
+            # A folder that other machines share is not this one's to delete.
+            shared = log_dir if work.setup.settings.machine else None
+            folders = " ".join(
+                shlex.quote(os.fspath(path)) for _, path in staying if path != shared
+            )
             click.echo(f"To delete that too: rm -r {folders}")
     other = install_location.other_removal()
     if other is not None:

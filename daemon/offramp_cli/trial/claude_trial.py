@@ -37,9 +37,16 @@ _LEFT_OUT = frozenset({f"{DELEGATE.name.upper()}_API_KEY", "CLAUDECODE", "CLAUDE
 
 
 def run(
-    environ: Mapping[str, str], home: Path, log_dir: Path, *, limit_s: float = _LIMIT_S
+    environ: Mapping[str, str],
+    home: Path,
+    log_dir: Path,
+    *,
+    machine: str = "",
+    limit_s: float = _LIMIT_S,
 ) -> TrialResult:
     """Try it; blocks until Claude Code has ended, for `limit_s` at most.
+
+    `machine` is this one's name in `log_dir`: what others record there meanwhile proves nothing.
 
     Raises:
         OfframpError: the request log can't be read.
@@ -50,7 +57,7 @@ def run(
             "Claude Code is not installed: there is no program `claude` on the PATH.",
             "Install it, then try again.",
         )
-    log = LogReader(log_dir)
+    log = LogReader(log_dir, machine=machine)
     log.skip_to_end()
     try:
         done = _run_claude(found.path, environ, limit_s)

@@ -43,7 +43,7 @@ def command(is_with_claude: bool, is_json: bool) -> None:
     results = [delegate_trial.run(paths, settings)]
     if is_with_claude:
         log_dir = settings.log_dir or paths.log_dir
-        results.append(claude_trial.run(environ, Path.home(), log_dir))
+        results.append(claude_trial.run(environ, Path.home(), log_dir, machine=settings.machine))
     if is_json:
         click.echo(json.dumps({"trials": [asdict(result) for result in results]}, indent=2))
     else:

@@ -207,7 +207,7 @@ def _candidates(
 
 def _is_for_demo(name: str) -> bool:
     """Whether the demo may use this: it must reach no real service and no real history."""
-    return name != "log_dir" and not name.endswith((".key", ".base_url"))
+    return name not in ("log_dir", "machine") and not name.endswith((".key", ".base_url"))
 
 
 def _choose(candidates: Mapping[str, list[Given]]) -> _Chosen:

@@ -17,6 +17,7 @@ from msgspec import Meta
 
 from offramp_core.addresses import base_url_problem, is_usable_host, normal_base_url, normal_origin
 from offramp_core.config.values import Given, did_you_mean, listed, shown
+from offramp_core.log_names import LONGEST_MACHINE, is_machine_name
 from offramp_core.services import zai
 from offramp_core.services.accepts import NEVER
 from offramp_core.settings import ANTHROPIC, Backend, KeepRules, Secret, Settings, TraySettings
@@ -274,6 +275,17 @@ def _folder(given: Given) -> Path:
     return folder
 
 
+def _machine(given: Given) -> str:
+    name = _text(given, example='"laptop"')
+    if not is_machine_name(name):
+        raise given.refused(
+            "can't be part of a file's name on every system",
+            hint=f"Use at most {LONGEST_MACHINE} letters (a-z, A-Z), digits, - and _, "
+            'such as "laptop"; and not "conflict", by which synchronisers name copies.',
+        )
+    return name
+
+
 _SPECIAL: Mapping[str, Reader] = {
     "host": _host,
     "client_token": _client_token,
@@ -282,6 +294,7 @@ _SPECIAL: Mapping[str, Reader] = {
     "overflow_model": _line(f'"{zai.GLM_4_7.name}"'),
     "base_url": _base_url,
     "headers": _header_names,
+    "machine": _machine,
     "accept_fields": _accepted_fields,
     "failover": _failover,
     "accept_blocks": _texts_or_all,

@@ -1,6 +1,7 @@
 """Reads `quota.jsonl`, the history of the plans' windows, which stands beside the request log.
 
-The file grows by a line of some 150 bytes for each percent that a window moves: a plan whose
+Where several machines share that folder, each has a file of its own, and all are read together. A
+file grows by a line of some 150 bytes for each percent that a window moves: a plan whose
 5-hour windows are all used up, day and night, comes to half a megabyte a week, common use to a
 tenth of that. It is read from its end backwards, so that a look at the last days costs what they
 hold, whatever came before; and memory is bounded, whatever the file holds. Lines that hold no
@@ -13,9 +14,12 @@ import math
 import os
 import stat
 from array import array
+from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
+from offramp_core import log_names
 from offramp_core.errors import OfframpError
 from offramp_core.quota import windows
 from offramp_core.usage.records import UNREADABLE
@@ -41,10 +45,11 @@ _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # never waits, even on
 def read(folder: Path, since: datetime, *, most: int = MOST_POINTS) -> list[QuotaPoint]:
     """Return at most `most` points in `folder` from `since` (aware) on, the oldest first.
 
-    A folder without a history has none.
+    Those of all machines are in it; what a conflict copy repeats is in it once. A folder without a
+    history has none.
 
     Raises:
-        OfframpError: the file is there but can't be read.
+        OfframpError: a file or the folder is there but can't be read.
     """
     return list(read_each(folder, since, most=most))
 
@@ -56,9 +61,49 @@ def read_each(folder: Path, since: datetime, *, most: int = MOST_POINTS) -> Iter
     of. Here they wait as plain numbers.
 
     Raises:
+        OfframpError: a file or the folder is there but can't be read.
+    """
+    try:
+        files = log_names.find(folder, log_names.QUOTA)
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+    found = _PackedPoints()
+    for _, same in groupby(reversed(files), key=log_names.original_of):
+        copies = list(same)
+        if len(copies) == 1:
+            found.add(_file_backwards(copies[0], since, most))
+        else:
+            held = [read_file(file, since, most=most) for file in reversed(copies)]
+            found.add(reversed(list(_once(held))))
+    yield from found.oldest_first(most)
+
+
+def _once(copies: Iterable[list[QuotaPoint]]) -> Iterator[QuotaPoint]:
+    """Yield what a file and its conflict copies hold, each point as often as one of them does."""
+    passed: Counter[QuotaPoint] = Counter()
+    for points in copies:
+        counts: Counter[QuotaPoint] = Counter()
+        for point in points:
+            counts[point] += 1
+            if counts[point] > passed[point]:
+                passed[point] = counts[point]
+                yield point
+
+
+def read_file(file: Path, since: datetime, *, most: int = MOST_POINTS) -> list[QuotaPoint]:
+    """Return at most `most` points in `file` from `since` (aware) on, in the order of its lines.
+
+    A file that is not there has none.
+
+    Raises:
         OfframpError: the file is there but can't be read.
     """
-    file = folder / windows.HISTORY_NAME
+    found = list(_file_backwards(file, since, most))
+    found.reverse()
+    return found
+
+
+def _file_backwards(file: Path, since: datetime, most: int) -> Iterator[QuotaPoint]:
     try:
         descriptor = os.open(file, _OPEN_FLAGS)
     except FileNotFoundError:
@@ -66,21 +111,39 @@ def read_each(folder: Path, since: datetime, *, most: int = MOST_POINTS) -> Iter
     except OSError as error:
         raise _unreadable(file, error) from error
     try:
-        found = _PackedPoints(_read_back(descriptor, since, most))
+        yield from _read_back(descriptor, since, most)
     except OSError as error:
         raise _unreadable(file, error) from error
     finally:
         os.close(descriptor)
-    yield from found.oldest_first()
+
+
+def mark(folder: Path) -> tuple[tuple[str, int, int, int], ...]:
+    """Return what differs once a file of the history does; empty where none can be seen."""
+    try:
+        files = log_names.find(folder, log_names.QUOTA)
+    except OSError:
+        return ()
+    return tuple(seen for file in files if (seen := _mark_of(file)))
+
+
+def _mark_of(file: Path) -> tuple[str, int, int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return file.name, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 class _PackedPoints:
     """Points as numbers, an eighth of their size as objects."""
 
-    def __init__(self, youngest_first: Iterable[QuotaPoint]) -> None:
+    def __init__(self) -> None:
         self._seconds, self._resets, self._used = array("d"), array("d"), array("d")
         self._windows: dict[tuple[str, str, str], int] = {}
         self._window = array("L")
+
+    def add(self, youngest_first: Iterable[QuotaPoint]) -> None:
         for point in youngest_first:
             name = point.backend, point.account, point.window
             self._window.append(self._windows.setdefault(name, len(self._windows)))
@@ -88,11 +151,11 @@ class _PackedPoints:
             self._resets.append(math.nan if point.resets is None else point.resets.timestamp())
             self._used.append(point.used)
 
-    def oldest_first(self) -> Iterator[QuotaPoint]:
-        """Of two of one moment the one that was written first comes first."""
+    def oldest_first(self, most: int) -> Iterator[QuotaPoint]:
+        """Yield the youngest `most`; of two of one moment first what was written first."""
         names = list(self._windows)
         backwards = range(len(self._seconds) - 1, -1, -1)
-        for place in sorted(backwards, key=self._seconds.__getitem__):
+        for place in sorted(backwards, key=self._seconds.__getitem__)[-most:]:
             backend, account, window = names[self._window[place]]
             resets = self._resets[place]
             yield windows.QuotaPoint(

@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
+from offramp_core import log_names
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-HISTORY_NAME = "quota.jsonl"
+HISTORY_NAME = log_names.file_name(log_names.QUOTA)
+"""Where the machine has no name of its own."""
 
 FIVE_HOURS: Final = "5h"
 WEEK: Final = "7d"

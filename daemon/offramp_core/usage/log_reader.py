@@ -1,29 +1,31 @@
-"""Reads and follows the request log: every `requests*.jsonl` of a folder, oldest month first.
+"""Reads and follows the request log: every machine's files in a folder, the oldest month first.
 
 It writes nothing and locks nothing. Only whole lines are consumed; a last line without its newline
 waits for the rest. Lines that hold no record (torn, foreign) are skipped and counted. Memory is
-bounded by the block size, whatever the log's.
+bounded by the block size, whatever the log's, but for a file that has conflict copies: there
+`copy_filter` remembers the lines in which they differ.
 
 Records are written when a request ends but carry the time it arrived, so a file is in order of
-`ts` but for the time that requests last: `SLACK` at most.
+`ts` but for the time that requests last: `SLACK` at most. Files of one month are merged in order of
+time by those methods that say so.
 """
 
 from __future__ import annotations
 
-import fnmatch
-import os
-import re
-import stat
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from operator import itemgetter
 from typing import TYPE_CHECKING, TypeVar
 
-from offramp_core.errors import OfframpError
-from offramp_core.usage import records
+from offramp_core import log_names
+from offramp_core.usage import line_order, log_file, records
+from offramp_core.usage.copy_filter import CopyFilter, with_copies
+from offramp_core.usage.log_file import HEAD_BYTES, FileId, LogFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
     from pathlib import Path
 
 T = TypeVar("T")
@@ -32,14 +34,7 @@ SLACK = timedelta(hours=1)
 """How far a record may stand behind one that is younger."""
 
 _BLOCK_BYTES = 512 * 1024
-_PROBE_BYTES = 8 * 1024
-_BACKWARD_BYTES = 64 * 1024
-_HEAD_BYTES = 48  # reaches past the first record's time stamp
-_OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # never waits, even on a pipe
-_MONTH = re.compile(r"\d{4}-\d{2}")
-
-FileId = tuple[int, int]
-"""Device and inode."""
+_TAIL_BYTES = 96  # reaches into the counts of the last record
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,42 +56,43 @@ class FileStatus:
     modified_ns: int
     head: bytes
     """How it begins; a few dozen bytes."""
+    has_copies: bool = False
+    """Some of its lines may be in a conflict copy too: what it adds depends on that file."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Position:
-    """Up to where a file was consumed (always a line's start), and how the file began then."""
-
-    offset: int
-    head: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _LogFile:
-    """An open log file; `size` is what it was on opening, and reads go no further."""
+    """Up to where a file was consumed (always a line's start), and what it held before that."""
 
     path: Path
-    descriptor: int
-    identity: FileId
-    size: int
-    modified_ns: int
+    offset: int
+    head: bytes
+    tail: bytes
 
 
 class LogReader:
     """Reads a log folder from a cursor of its own: each call returns only what is new since.
 
     The cursor holds one offset per file, known by device and inode, so a renamed file is not read
-    twice. Use it from one thread. `skipped_lines`, `bytes_read` and `restarts` only grow.
+    twice; nor is one that a synchroniser replaced by itself with more lines at its end. Use it from
+    one thread. `skipped_lines`, `bytes_read` and `restarts` only grow.
     """
 
     def __init__(
-        self, folder: Path, *, since: datetime | None = None, block_bytes: int = _BLOCK_BYTES
+        self,
+        folder: Path,
+        *,
+        since: datetime | None = None,
+        machine: str | None = None,
+        block_bytes: int = _BLOCK_BYTES,
     ) -> None:
         """Stand at the log's beginning or, with `since`, before the first record of that time.
 
-        With `since` some earlier records may come along: they were not worth searching out.
+        With `since` some earlier records may come along: they were not worth searching out. With
+        `machine` only that machine's files are read; it is empty for those without a name.
         """
         self.folder = folder
+        self._machine = machine
         self.skipped_lines = 0
         """Lines so far that held no record."""
         self.bytes_read = 0
@@ -107,6 +103,7 @@ class LogReader:
         self._block_bytes = block_bytes
         self._positions: dict[FileId, _Position] = {}
         self._begins: dict[FileId, int] = {}
+        self._filters: dict[str, CopyFilter] = {}
 
     def files(self) -> tuple[FileStatus, ...]:
         """Return the log's files as they are now, the oldest month first.
@@ -115,16 +112,28 @@ class LogReader:
             OfframpError: a file or the folder is there but can't be read.
         """
         found: list[FileStatus] = []
-        for path in log_files(self.folder):
+        paths = self._files()
+        copies = with_copies(paths)
+        for path in paths:
             with self._opened(path) as file:
                 if file is not None:
-                    head = self._head(file)
-                    found.append(FileStatus(path, file.identity, file.size, file.modified_ns, head))
+                    found.append(
+                        FileStatus(
+                            path,
+                            file.identity,
+                            file.size,
+                            file.modified_ns,
+                            file.head(),
+                            path in copies,
+                        )
+                    )
         return tuple(found)
 
     def take_as_read(self, file: FileStatus) -> None:
         """Stand at the end of what `file` held, for what it holds is known from elsewhere."""
-        self._positions[file.identity] = _Position(file.size, file.head)
+        with self._opened(file.path) as opened:
+            if opened is not None and opened.identity == file.identity:
+                self._advance(opened, file.size)
 
     def passed_over(self, file: FileStatus) -> int:
         """Return how many bytes at the beginning of `file` were passed over because of `since`."""
@@ -143,13 +152,13 @@ class LogReader:
             with self._opened(file.path) as opened:
                 if opened is None or opened.identity != file.identity:
                     return
-                block = self._pread(opened, min(self._block_bytes, end - offset), offset)
+                block = opened.read(min(self._block_bytes, end - offset), offset)
             whole = block.rfind(b"\n") + 1
             if not block:
                 return
             offset += whole or len(block)
             if whole:
-                yield self._decoded(block[:whole], records.decode_details)
+                yield self._details(block[:whole])
 
     def read_parts(self) -> Iterator[LogPart]:
         """Yield what `read_details` does, with the file that each list came from.
@@ -157,36 +166,47 @@ class LogReader:
         Raises:
             OfframpError: a file or the folder is there but can't be read.
         """
-        for file, block in self._read_blocks():
-            found = self._decoded(block, records.decode_details)
-            yield LogPart(file.path, file.identity, found)
+        for path in self._paths():
+            for identity, block in self._blocks_of(path):
+                yield LogPart(path, identity, self._details(block))
 
     def read_usage(self) -> Iterator[list[records.UsageRecord]]:
-        """Yield what is new, in lists of bounded size.
+        """Yield what is new, in lists of bounded size; one file after the other.
 
         Raises:
             OfframpError: a file or the folder is there but can't be read.
         """
-        for _, block in self._read_blocks():
-            yield self._decode(block)
+        for path in self._paths():
+            for _, block in self._blocks_of(path):
+                yield self._decode(block)
 
     def read_details(self) -> Iterator[list[records.DetailRecord]]:
         """Yield what is new with its sessions and reasons, in lists of bounded size.
 
+        Files of one month are merged in order of time.
+
         Raises:
             OfframpError: a file or the folder is there but can't be read.
         """
-        for _, block in self._read_blocks():
-            yield self._decoded(block, records.decode_details)
+        for paths in line_order.by_month(self._paths()):
+            if len(paths) == 1:
+                yield from map(self._details, map(itemgetter(1), self._blocks_of(paths[0])))
+                continue
+            yield from line_order.merged_records([self._details_of(path) for path in paths])
 
     def read_lines(self) -> Iterator[bytes]:
         """Yield what is new as it stands in the files, without newlines; blank lines are left out.
 
+        Files of one month are merged in order of time.
+
         Raises:
             OfframpError: a file or the folder is there but can't be read.
         """
-        for _, block in self._read_blocks():
-            yield from filter(None, map(bytes.strip, block.split(b"\n")))
+        for paths in line_order.by_month(self._paths()):
+            if len(paths) == 1:
+                yield from self._lines_of(paths[0])
+                continue
+            yield from line_order.merged_lines([self._lines_of(path) for path in paths])
 
     def skip_to_end(self) -> None:
         """Take all whole lines that are there now as consumed.
@@ -194,155 +214,195 @@ class LogReader:
         Raises:
             OfframpError: a file or the folder is there but can't be read.
         """
-        for path in log_files(self.folder):
+        for path in self._files():
             with self._opened(path) as file:
                 if file is not None:
-                    self._advance(file, self._end_of_lines(file))
+                    self._advance(file, file.end_of_lines())
 
     def consumed_lines_backwards(self, before: datetime | None = None) -> Iterator[bytes]:
         """Yield the lines before the cursor, latest first, whether this reader read them or not.
 
-        With `before`, hardly any that hold only younger records: those are skipped unread.
+        Files of one month are merged in order of time. With `before`, hardly any lines that hold
+        only younger records: those are skipped unread.
 
         Raises:
             OfframpError: a file or the folder is there but can't be read.
         """
-        for path in reversed(log_files(self.folder)):
-            with self._opened(path) as file:
-                if file is not None and file.identity in self._positions:
-                    end = self._positions[file.identity].offset
-                    if before is not None:
-                        found = self._find_end(file, before + SLACK)
-                        end = self._end_of_lines(file, min(end, found))
-                    yield from self._lines_backwards(file, end)
+        paths = self._files()
+        copies = with_copies(paths)
+        filters = {members: CopyFilter(members) for members in copies.values()}
+        for month in reversed(list(line_order.by_month(paths))):
+            if len(month) == 1:
+                yield from self._lines_back(month[0], before)
+                continue
+            streams = {path: self._lines_back(path, before) for path in reversed(month)}
+            for path, line in line_order.merged_backwards(streams):
+                if path not in copies or filters[copies[path]].passes(path, line):
+                    yield line
 
-    def _read_blocks(self) -> Iterator[tuple[_LogFile, bytes]]:
-        seen: set[FileId] = set()
-        for path in log_files(self.folder):
-            with self._opened(path) as file:
-                if file is None:
-                    continue
-                seen.add(file.identity)
-                for block in self._file_blocks(file):
-                    yield file, block
-        gone = self._positions.keys() - seen
-        for identity in gone:
-            del self._positions[identity]
-        self.restarts += len(gone)
+    def _lines_back(self, path: Path, before: datetime | None) -> Iterator[bytes]:
+        with self._opened(path) as file:
+            if file is not None and file.identity in self._positions:
+                end = self._positions[file.identity].offset
+                if before is not None:
+                    end = file.end_of_lines(min(end, file.find_end(before + SLACK)))
+                yield from file.lines_backwards(end)
 
-    def _file_blocks(self, file: _LogFile) -> Iterator[bytes]:
+    def _files(self) -> tuple[Path, ...]:
+        paths = log_files(self.folder)
+        if self._machine is None:
+            return paths
+        return tuple(path for path in paths if log_names.machine_of(path) == self._machine)
+
+    def _paths(self) -> tuple[Path, ...]:
+        """The log's files; the cursor follows those that were renamed or replaced since."""
+        paths = self._files()
+        identities = {path: found for path in paths if (found := log_file.identity_of(path))}
+        known = {identity: position.path for identity, position in self._positions.items()}
+        if known != {identity: path for path, identity in identities.items()}:
+            self._follow(identities)
+        self._see_copies(paths)
+        return paths
+
+    def _follow(self, identities: Mapping[Path, FileId]) -> None:
+        """Find each file's position again by its inode, else by its name and what it held."""
+        by_path = {position.path: identity for identity, position in self._positions.items()}
+        left, kept = dict(self._positions), {}
+        for path, identity in identities.items():
+            for candidate in dict.fromkeys((identity, by_path.get(path, identity))):
+                position = left.get(candidate)
+                is_same = candidate == identity and position is not None and position.path == path
+                if position and (is_same or self._goes_on(path, position)):
+                    kept[identity] = _Position(path, position.offset, position.head, position.tail)
+                    self._begins[identity] = self._begins.get(candidate, 0)
+                    del left[candidate]
+                    break
+        self._positions = kept
+        self.restarts += len(left)
+
+    def _goes_on(self, path: Path, position: _Position) -> bool:
+        """Whether the file at `path` holds all that was consumed, as far as that can be seen."""
+        with self._opened(path) as file:
+            if file is None or file.size < position.offset:
+                return False
+            tail = file.read(len(position.tail), position.offset - len(position.tail))
+            return tail == position.tail and file.head().startswith(position.head)
+
+    def _see_copies(self, paths: tuple[Path, ...]) -> None:
+        """Prepare a filter for each file that has conflict copies, or has others than before."""
+        copies = dict.fromkeys(with_copies(paths).values())
+        wanted = {str(members[0]): members for members in copies}
+        for name in self._filters.keys() - wanted.keys():
+            del self._filters[name]
+        for name, members in wanted.items():
+            if name not in self._filters or self._filters[name].members != members:
+                self._filters[name] = self._new_filter(members)
+
+    def _new_filter(self, members: tuple[Path, ...]) -> CopyFilter:
+        """Return a filter that has seen all of `members` that is consumed already.
+
+        What all of them hold at their beginning is taken from the one that was read first.
+        """
+        with ExitStack() as stack:
+            entered = (stack.enter_context(self._opened(path)) for path in members)
+            files = [file for file in entered if file is not None]
+            if len(files) < 2:
+                return CopyFilter(members)
+            made = CopyFilter(members, log_file.shared_lines(files))
+            leader = max(files, key=self._offset)
+            for file in files:
+                if file.identity not in self._positions:
+                    if file is leader:
+                        self._begin(file)
+                    else:
+                        self._advance(file, made.shared_bytes)
+                self._note_consumed(made, file)
+            return made
+
+    def _note_consumed(self, made: CopyFilter, file: LogFile) -> None:
+        offset, end = made.shared_bytes, self._offset(file)
+        while offset < end:
+            block = file.read(min(self._block_bytes, end - offset), offset)
+            whole = block.rfind(b"\n") + 1
+            made.filtered(file.path, offset, block[:whole])
+            offset += whole or len(block)
+            if not block:
+                return
+
+    def _blocks_of(self, path: Path) -> Iterator[tuple[FileId, bytes]]:
+        """Blocks of whole lines that are new in the file, without what a copy of it held."""
+        copies = next((each for each in self._filters.values() if path in each.members), None)
+        with self._opened(path) as file:
+            if file is None:
+                return
+            for offset, block in self._file_blocks(file):
+                if copies is not None:
+                    block = copies.filtered(path, offset, block)  # noqa: PLW2901 - what passes
+                if block:
+                    yield file.identity, block
+
+    def _file_blocks(self, file: LogFile) -> Iterator[tuple[int, bytes]]:
         """Blocks of whole lines from the cursor on; it is moved before each block is handed out."""
         offset = self._resume(file)
         while offset < file.size:
-            block = self._pread(file, min(self._block_bytes, file.size - offset), offset)
+            begin = offset
+            block = file.read(min(self._block_bytes, file.size - offset), offset)
             end = block.rfind(b"\n") + 1
             if end:
                 offset += end
-                self._advance(file, offset)
-                yield block[:end]
+                self._advance(file, offset, block[:end])
+                yield begin, block[:end]
             elif len(block) == self._block_bytes:
                 # No record is that long: pass over it, and let its last piece count as torn.
                 offset += len(block)
-                self._advance(file, offset)
+                self._advance(file, offset, block)
             else:
                 break
 
-    def _resume(self, file: _LogFile) -> int:
+    def _resume(self, file: LogFile) -> int:
         """Return where to go on in `file`: at its cursor, if it is that file and has not shrunk."""
         position = self._positions.get(file.identity)
         if position is None:
-            offset = 0 if self._since is None else self._find_start(file, self._since - SLACK)
-            self._advance(file, offset)
-            self._begins[file.identity] = offset
-            return offset
+            return self._begin(file)
         if position.offset == file.size:
             return file.size
-        if position.offset < file.size and self._head(file).startswith(position.head):
+        if position.offset < file.size and file.head().startswith(position.head):
             return position.offset
         self.restarts += 1
-        self._positions[file.identity] = _Position(0, b"")
-        return 0
+        del self._positions[file.identity]
+        return self._begin(file)
 
-    def _advance(self, file: _LogFile, offset: int) -> None:
+    def _begin(self, file: LogFile) -> int:
+        """Stand where reading of a file begins that is new."""
+        offset = 0 if self._since is None else file.find_start(self._since - SLACK)
+        self._advance(file, offset)
+        self._begins[file.identity] = offset
+        return offset
+
+    def _offset(self, file: LogFile) -> int:
+        position = self._positions.get(file.identity)
+        return 0 if position is None else position.offset
+
+    def _advance(self, file: LogFile, offset: int, consumed: bytes | None = None) -> None:
+        """Move the cursor; `consumed` are the bytes before it, where they are at hand."""
         position = self._positions.get(file.identity)
         head = position.head if position else b""
-        if len(head) < _HEAD_BYTES:
-            head = self._head(file)
-        self._positions[file.identity] = _Position(offset, head)
+        if len(head) < HEAD_BYTES:
+            head = file.head()
+        begin = max(0, offset - _TAIL_BYTES)
+        tail = file.read(offset - begin, begin) if consumed is None else consumed[-_TAIL_BYTES:]
+        self._positions[file.identity] = _Position(file.path, offset, head, tail)
 
-    def _head(self, file: _LogFile) -> bytes:
-        return self._pread(file, min(_HEAD_BYTES, file.size), 0)
+    def _lines_of(self, path: Path) -> Iterator[bytes]:
+        for _, block in self._blocks_of(path):
+            yield from filter(None, map(bytes.strip, block.split(b"\n")))
 
-    def _find_start(self, file: _LogFile, moment: datetime) -> int:
-        """Return the start of a line before which every record is older than `moment` plus `SLACK`.
+    def _details_of(self, path: Path) -> Iterator[records.DetailRecord]:
+        for _, block in self._blocks_of(path):
+            yield from self._details(block)
 
-        Whatever stands before a record that is older than `moment` ended before `moment` plus
-        `SLACK`, so the start of such a record will do, and any probe's answer is safe to use.
-        """
-        start, end = 0, file.size
-        middle = max(0, end - _PROBE_BYTES)  # most files are older as a whole: ask there first
-        while end - start > _PROBE_BYTES:
-            found = self._first_record(file, middle)
-            if found is not None and found[1] < moment:
-                start = found[0]
-            else:
-                end = middle
-            middle = (start + end) // 2
-        return start
-
-    def _find_end(self, file: _LogFile, moment: datetime) -> int:
-        """Return an offset behind which every record is as young as `moment` minus `SLACK`."""
-        start, end = 0, file.size
-        while end - start > _PROBE_BYTES:
-            middle = (start + end) // 2
-            found = self._first_record(file, middle)
-            if found is None or found[1] >= moment:
-                end = middle
-            else:
-                start = middle
-        # Whatever begins before `end` is whole by then: no record is longer.
-        return min(file.size, end + 2 * _PROBE_BYTES)
-
-    def _first_record(self, file: _LogFile, offset: int) -> tuple[int, datetime] | None:
-        """Offset and time of the first record that begins after `offset`, if one is near."""
-        probe = self._pread(file, 2 * _PROBE_BYTES, offset)
-        begin = probe.find(b"\n") + 1
-        while begin:
-            end = probe.find(b"\n", begin) + 1
-            if not end:
-                return None
-            try:
-                found = records.decode_usage(probe[begin:end])
-            except records.UNREADABLE:
-                found = []
-            if found:
-                return offset + begin, found[0].ts
-            begin = end
-        return None
-
-    def _end_of_lines(self, file: _LogFile, end: int | None = None) -> int:
-        """Return the offset after the last newline, or after the last one before `end`."""
-        end = file.size if end is None else end
-        while end:
-            begin = max(0, end - _PROBE_BYTES)
-            newline = self._pread(file, end - begin, begin).rfind(b"\n")
-            if newline >= 0:
-                return begin + newline + 1
-            end = begin
-        return 0
-
-    def _lines_backwards(self, file: _LogFile, end: int) -> Iterator[bytes]:
-        rest = b""
-        while end:
-            begin = max(0, end - _BACKWARD_BYTES)
-            block = self._pread(file, end - begin, begin) + rest
-            first, *lines = block.split(b"\n")
-            yield from filter(None, map(bytes.strip, reversed(lines)))
-            # The first piece is whole only if the file begins with it; no record is long, though.
-            rest = first if len(first) <= _BACKWARD_BYTES else b""
-            end = begin
-        if rest.strip():
-            yield rest.strip()
+    def _details(self, block: bytes) -> list[records.DetailRecord]:
+        return self._decoded(block, records.decode_details)
 
     def _decode(self, block: bytes) -> list[records.UsageRecord]:
         return self._decoded(block, records.decode_usage)
@@ -360,32 +420,13 @@ class LogReader:
             return found
 
     @contextmanager
-    def _opened(self, path: Path) -> Iterator[_LogFile | None]:
-        """Yield the file, or None if it has just gone or is no regular file."""
-        try:
-            descriptor = os.open(path, _OPEN_FLAGS)
-        except FileNotFoundError:
-            yield None
-            return
-        except OSError as error:
-            raise _unreadable(path, error) from error
-        try:
-            status = os.fstat(descriptor)
-            if stat.S_ISREG(status.st_mode):
-                identity = status.st_dev, status.st_ino
-                yield _LogFile(path, descriptor, identity, status.st_size, status.st_mtime_ns)
-            else:
-                yield None
-        finally:
-            os.close(descriptor)
-
-    def _pread(self, file: _LogFile, length: int, offset: int) -> bytes:
-        try:
-            found = os.pread(file.descriptor, length, offset)
-        except OSError as error:
-            raise _unreadable(file.path, error) from error
-        self.bytes_read += len(found)
-        return found
+    def _opened(self, path: Path) -> Iterator[LogFile | None]:
+        with log_file.opened(path) as file:
+            try:
+                yield file
+            finally:
+                if file is not None:
+                    self.bytes_read += file.bytes_read
 
 
 def log_files(folder: Path) -> tuple[Path, ...]:
@@ -397,23 +438,6 @@ def log_files(folder: Path) -> tuple[Path, ...]:
         OfframpError: the folder is there but can't be listed.
     """
     try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries]
-    except FileNotFoundError:
-        return ()
+        return log_names.find(folder, log_names.REQUESTS)
     except OSError as error:
-        raise _unreadable(folder, error) from error
-    found = fnmatch.filter(names, records.FILE_PATTERN)
-    return tuple(folder / name for name in sorted(found, key=lambda name: (_month(name), name)))
-
-
-def _month(name: str) -> str:
-    match = _MONTH.search(name)
-    return match.group() if match else ""
-
-
-def _unreadable(path: Path, error: OSError) -> OfframpError:
-    return OfframpError(
-        f"The request log {path} can't be read: {error.strerror or error}.",
-        hint="Make it readable for your user, or set log_dir to another folder.",
-    )
+        raise log_file.unreadable(folder, error) from error

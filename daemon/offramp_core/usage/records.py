@@ -11,9 +11,11 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from offramp_core import log_names
+
 Status = Literal["success", "error", "cancelled"]
 
-FILE_PATTERN = "requests*.jsonl"
+FILE_PATTERN = f"{log_names.REQUESTS}*.jsonl"
 """What readers take for a request log; an older `requests.jsonl` dropped in is found too."""
 
 MOST_TOKENS = 2**53
@@ -121,6 +123,6 @@ def format_timestamp(moment: datetime) -> str:
     return moment.isoformat("T", "milliseconds").removesuffix("+00:00") + "Z"
 
 
-def file_name(ts: str) -> str:
-    """Return the log file that a record with this `ts` belongs to: its UTC month's."""
-    return f"requests-{ts[:7]}.jsonl"
+def file_name(ts: str, machine: str = "") -> str:
+    """Return the log file of `machine` that a record with this `ts` belongs to: its UTC month's."""
+    return log_names.file_name(log_names.REQUESTS, ts[:7], machine)

@@ -14,7 +14,10 @@ from typing import Final
 
 import msgspec
 
-FILE_NAME = "events.jsonl"
+from offramp_core import log_names
+
+FILE_NAME = log_names.file_name(log_names.EVENTS)
+"""Where the machine has no name of its own."""
 
 STARTED: Final = "started"
 STOPPED: Final = "stopped"
@@ -57,6 +60,8 @@ class StateEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whose key, bypass or trouble it is about."""
     model: str | None = None
     """Which of its models, as it is sent; None where all are meant."""
+    machine_id: str | None = None
+    """With `started`, which machine it is, where machines share the folder by name."""
 
 
 _ENCODER = msgspec.json.Encoder()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from offramp_core.config.stored_keys import KeyMark
 
 _ADDRESS = ("host", "port")
-_NEEDS_RESTART = (*_ADDRESS, "log_dir", "log_format")
+_NEEDS_RESTART = (*_ADDRESS, "log_dir", "machine", "metrics", "log_format")
 
 Say = Callable[[str], None]
 Address = tuple[str, int]

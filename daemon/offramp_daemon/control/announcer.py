@@ -65,6 +65,7 @@ class Announcer:
         why: str | None = None,
         backend: str | None = None,
         model: str | None = None,
+        machine_id: str | None = None,
     ) -> None:
         """Write `event` down, which happened at `moment` or now, and wake followers."""
         self._events.append(
@@ -77,6 +78,7 @@ class Announcer:
                 why=why,
                 backend=backend,
                 model=model,
+                machine_id=machine_id,
             )
         )
         self._changes.notify()

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from offramp_daemon.proxy.handler import ProxyHandler
     from offramp_daemon.proxy.peer_users import PeerUsers
 
+    Report = Callable[[web.BaseRequest], Awaitable[web.Response]]
+
+METRICS_PATH = "/metrics"
+
 _STRANGER = (
     "its settings can't be read, so only its own machine is served for now. There, `offramp config "
     "check` says what is wrong."
@@ -49,13 +53,14 @@ class RequestEntry:
         watchers: Collection[asyncio.Event],
         leaving: asyncio.Event,
         users: PeerUsers | None = None,
+        report_metrics: Report | None = None,
     ) -> None:
         """Pass requests on to `proxy`; `show_page` makes the page for a browser.
 
         `catch_up` takes over what other daemons were asked for, and the events of `watchers`, if
         anybody watches, are set when a request begins and when it ends. `leaving` is set once
-        another process serves in this one's place. `users` keeps other users away, if
-        given.
+        another process serves in this one's place. `users` keeps other users away, and
+        `report_metrics` answers `/metrics`, if given; else that path is Anthropic's like any other.
         """
         self._proxy = proxy
         self._live = live
@@ -65,6 +70,7 @@ class RequestEntry:
         self._watchers = watchers
         self._leaving = leaving
         self._users = users
+        self._report_metrics = report_metrics
 
     def meet(self, transport: asyncio.Transport) -> None:
         """Note a connection that has been opened; of other users not too many may stay."""
@@ -88,6 +94,8 @@ class RequestEntry:
             response = self._report_health(request)
         elif self._is_for_people(request):
             response = await self._show_page()
+        elif self._report_metrics is not None and _asks_for(request, METRICS_PATH):
+            response = await self._report_metrics(request)
         else:
             await self._catch_up()
             for watcher in self._watchers:
@@ -123,6 +131,10 @@ def _asks_for_health(request: web.BaseRequest) -> bool:
     if request.method not in {"GET", "HEAD"}:
         return False
     return path_check.is_health(request.raw_path.partition("?")[0])
+
+
+def _asks_for(request: web.BaseRequest, path: str) -> bool:
+    return request.method in {"GET", "HEAD"} and request.raw_path.partition("?")[0] == path
 
 
 def _refused(why: str) -> web.Response:

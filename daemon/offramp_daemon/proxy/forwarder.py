@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
 from typing import TYPE_CHECKING
 
 from offramp_core.services import KNOWN
@@ -140,6 +141,8 @@ class Forwarder:
             # The services themselves lead nowhere else; any other address might lead back here.
             came = request.headers.get(headers.HOP_HEADER)
             passed.append((_HOP, headers.hops(came, self.hop).encode()))
+        if exchange.sent_s is None:
+            exchange.sent_s = time.monotonic()
         answer = await self._upstream.send(
             request.method,
             backend.base_url,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from offramp_core import log_names
 from offramp_core.quota import windows
 from offramp_core.quota.windows import QuotaPoint
 from offramp_core.services.anthropic import KEY_WINDOWS
@@ -32,14 +33,15 @@ _STEP_BACK = 0.01
 class QuotaHistory:
     """The points of one daemon; any number of processes may share the file."""
 
-    def __init__(self, folder: Path, writer: BackgroundWriter) -> None:
-        """Have `writer` write into `folder`, which is made when needed."""
+    def __init__(self, folder: Path, writer: BackgroundWriter, *, machine: str = "") -> None:
+        """Have `writer` write `machine`'s file in `folder`, which is made when needed."""
+        name = log_names.file_name(log_names.QUOTA, machine=machine)
         self._last: dict[tuple[str, str, str], QuotaPoint] = {}
         self._log: JsonlLog[QuotaPoint] = JsonlLog(
             folder,
             writer,
             subject="Points of the quota's history",
-            name_of=lambda _: windows.HISTORY_NAME,
+            name_of=lambda _: name,
             encode=windows.encode_point,
             capacity=_CAPACITY,
         )

@@ -95,6 +95,26 @@ def joined(
     return latest_first(plans.values())
 
 
+def with_other_machines(known: PlanQuota, told: Iterable[QuotaWindow], now: datetime) -> PlanQuota:
+    """Return `known` after another machine was told of these windows: the newest reading wins.
+
+    A file of points says nothing of a window's status, so that of the same stretch of time stays.
+    """
+    before = {window.name: window for window in known.windows}
+    theirs = [_with_status(before.get(window.name), window) for window in told]
+    read_at = max((window.read_at for window in theirs), default=known.read_at)
+    other = msgspec.structs.replace(known, windows=tuple(theirs), read_at=read_at)
+    return joined((known,), (other,), now)[0]
+
+
+def _with_status(before: QuotaWindow | None, window: QuotaWindow) -> QuotaWindow:
+    if before is None or before.resets is None or window.resets is None:
+        return window
+    if not _is_same(before.resets, window.resets):
+        return window
+    return msgspec.structs.replace(window, status=before.status, threshold=before.threshold)
+
+
 def latest_first(plans: Iterable[PlanQuota]) -> tuple[PlanQuota, ...]:
     """Return the plans that are worth keeping, the one that told last first."""
     found = sorted(plans, key=lambda plan: plan.read_at, reverse=True)

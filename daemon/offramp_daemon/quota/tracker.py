@@ -73,6 +73,7 @@ class QuotaTracker:
         log_folder: Path,
         writer: BackgroundWriter,
         *,
+        machine: str = "",
         clock: Clock,
         on_change: Callable[[], None],
         say: Callable[[str], None],
@@ -89,7 +90,7 @@ class QuotaTracker:
         self._on_change = on_change
         self._say = say
         self._accounts = AccountIds(paths.account_salt_file)
-        self._history = QuotaHistory(log_folder, writer)
+        self._history = QuotaHistory(log_folder, writer, machine=machine)
         self._known: dict[tuple[str, str], PlanQuota] = {}
         self._aliases: dict[tuple[str, str], str] = {}
         self._heads: dict[tuple[str, int], tuple[LimitHeaders, datetime]] = {}
@@ -198,6 +199,21 @@ class QuotaTracker:
                 callback(plan)
             except Exception:  # noqa: BLE001 - nor must what the service told be lost for it
                 _log.exception("A follower of the quota failed")
+
+    def take_from_others(self, told: Mapping[tuple[str, str], Sequence[QuotaWindow]]) -> None:
+        """Take into account what other machines were told, of the plans that are known here.
+
+        The keys are backends and the others' own names of accounts. What they were told is in
+        their history, so nothing of it goes into this machine's.
+        """
+        now = self._clock()
+        for (backend, _), windows_told in told.items():
+            plans = [plan for plan in self._known.values() if plan.backend == backend]
+            known = merging.same_account(plans, windows_told, now)
+            if known is not None:
+                plan = merging.with_other_machines(known, windows_told, now)
+                if plan != known:
+                    self._put(plan)
 
     def note_problem(self, backend: str, credential: str, why: str) -> None:
         """Keep why nothing newer is known; what was known stays, with its age."""

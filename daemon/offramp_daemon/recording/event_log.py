@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from offramp_core import log_names
 from offramp_core.usage import state_events
 from offramp_daemon.storage.jsonl_log import JsonlLog
 
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
 _CAPACITY = 1000
 
 
-def event_log(folder: Path, writer: BackgroundWriter) -> JsonlLog[StateEvent]:
-    """Return the log of events in `folder`, which `writer` writes and makes when needed."""
+def event_log(folder: Path, writer: BackgroundWriter, *, machine: str = "") -> JsonlLog[StateEvent]:
+    """Return the log of `machine`'s events in `folder`; `writer` makes both when needed."""
+    name = log_names.file_name(log_names.EVENTS, machine=machine)
     return JsonlLog(
         folder,
         writer,
         subject="Changes of state",
-        name_of=lambda _: state_events.FILE_NAME,
+        name_of=lambda _: name,
         encode=state_events.encode,
         capacity=_CAPACITY,
     )

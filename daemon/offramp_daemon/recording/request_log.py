@@ -36,12 +36,14 @@ class Recorder:
         self,
         folder: Path,
         *,
+        machine: str = "",
         capacity: int = 100_000,
         first_retry_s: float = 1.0,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
-        """Record into `folder` (made when needed), keeping at most `capacity` records in memory.
+        """Record into the files of `machine` in `folder`, which is made when needed.
 
+        At most `capacity` records are kept in memory.
         `on_change` is called when records were written or could not be, from the thread that does.
         """
         self._writer = BackgroundWriter("offramp-recorder")
@@ -49,7 +51,7 @@ class Recorder:
             folder,
             self._writer,
             subject="Request records",
-            name_of=lambda record: records.file_name(record.ts),
+            name_of=lambda record: records.file_name(record.ts, machine),
             encode=_encode,
             capacity=capacity,
             first_retry_s=first_retry_s,

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from offramp_core.errors import OfframpError
 from offramp_core.quota import state_file
 from offramp_dashboard.data.events import event_reader
-from offramp_dashboard.data.events.daemon_gaps import absences_of
-from offramp_dashboard.data.events.pauses import pauses_of
+from offramp_dashboard.data.events.daemon_gaps import common_absences
+from offramp_dashboard.data.events.pauses import all_pauses
 from offramp_dashboard.data.folder_fingerprint import looks
 from offramp_dashboard.data.late_facts import LateFacts
 from offramp_dashboard.data.quota.quota_burnup import QuotaReport, QuotaSource
@@ -381,8 +381,8 @@ class FeedWorker:
 
 
 def _take_events(log: _Log, sources: FeedSources) -> None:
-    events = event_reader.read(sources.log_dir)
-    log.pauses, log.absences = pauses_of(events), absences_of(events)
+    machines = event_reader.read(sources.log_dir)
+    log.pauses, log.absences = all_pauses(machines), common_absences(machines)
 
 
 def _unforeseen(error: Exception) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from offramp_core.quota import windows
-from offramp_core.usage import state_events
-from offramp_core.usage.log_reader import log_files
+from offramp_core import log_names
+from offramp_core.usage import log_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,8 +24,11 @@ def looks(folder: Path) -> object:
         return None
     except OSError:
         pass  # listing it will say why
-    beside = (folder / state_events.FILE_NAME, folder / windows.HISTORY_NAME)
-    return tuple(_stat(path) for path in (*log_files(folder), *beside))
+    try:
+        files = log_names.find(folder, *log_names.KINDS)
+    except OSError as error:
+        raise log_file.unreadable(folder, error) from error
+    return tuple(_stat(path) for path in files)
 
 
 def _stat(path: Path) -> tuple[str, int, int, int]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,8 @@ class LatestRequests:
         Raises:
             OfframpError: a file or the folder is there but can't be read; the same for all methods.
         """
-        self._reader = LogReader(folder)
+        # What another machine's file held long before it arrived is no news.
+        self._reader = LogReader(folder, since=datetime.now(UTC))
         self._reader.skip_to_end()
         self._span = span
         self._is_wanted = is_wanted

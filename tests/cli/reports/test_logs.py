@@ -214,6 +214,20 @@ def test_following_shows_what_comes_and_ends_well_on_ctrl_c(tmp_path: Path) -> N
         assert (process.returncode, out, err) == (0, b"", b"")
 
 
+def test_following_shows_of_another_machines_late_file_only_what_is_recent(tmp_path: Path) -> None:
+    file = log_file(tmp_path)
+    file.write_bytes(at(0))
+    with following(tmp_path) as process:
+        assert b"10:30" in read_line(process)
+        late = file.with_name("requests-2026-02.desktop.jsonl")
+        late.with_name("aside").write_bytes(b"".join(map(at, range(3000))))
+        late.with_name("aside").replace(late)
+        with late.open("ab") as log:
+            log.write(at(0, model="claude-opus-4-6"))
+        shown = iter(lambda: b"opus" in read_line(process), True)
+        assert sum(1 for _ in shown) < 100
+
+
 def test_following_filters_and_passes_json(tmp_path: Path) -> None:
     file = log_file(tmp_path)
     file.write_bytes(at(0))

@@ -81,6 +81,8 @@ def test_every_top_level_key_in_the_file_is_taken(home: SettingsHome, tmp_path: 
         other_users = true
         plain_http = true
         log_dir = "{tmp_path}/log"
+        machine = "Work-Mac_2"
+        metrics = true
         log_level = "debug"
         log_format = "json"
         week_start_day = 0
@@ -114,6 +116,8 @@ def test_every_top_level_key_in_the_file_is_taken(home: SettingsHome, tmp_path: 
         other_users=True,
         plain_http=True,
         log_dir=tmp_path / "log",
+        machine="Work-Mac_2",
+        metrics=True,
         log_level="debug",
         log_format="json",
         week_start_day=0,
@@ -164,6 +168,7 @@ def test_every_top_level_key_in_the_file_is_taken(home: SettingsHome, tmp_path: 
         ("OFFRAMP_CLIENT_TOKEN", TOKEN, lambda settings: settings.client_token == Secret(TOKEN)),
         ("OFFRAMP_MAX_BODY_BYTES", "9", lambda settings: settings.max_body_bytes == 9),
         ("OFFRAMP_DRAIN_TIMEOUT_S", "1.5", lambda settings: settings.drain_timeout_s == 1.5),
+        ("OFFRAMP_MACHINE", "laptop", lambda settings: settings.machine == "laptop"),
         ("OFFRAMP_LOG_FORMAT", "json", lambda settings: settings.log_format == "json"),
     ],
 )
@@ -359,7 +364,7 @@ def test_example_uncommented_loads_and_shows_the_defaults(home: SettingsHome) ->
     home.write(text)
     loaded = home.load(EXAMPLE_API_KEY=KEY)
     settings = loaded.settings
-    without_default = {"client_token", "allowed_hosts", "allowed_origins", "log_dir"}
+    without_default = {"client_token", "allowed_hosts", "allowed_origins", "log_dir", "machine"}
     for name in SETTINGS.keys() - without_default:
         assert getattr(settings, name) == getattr(Settings(), name), name
     assert settings.keep_on_anthropic == KeepRules()

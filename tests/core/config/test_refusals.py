@@ -87,6 +87,11 @@ BACKEND = '[backend.mine]\nbase_url = "https://x.example"\n'
         ('log_dir = "logs"', "log_dir = 'logs' is not an absolute path", "Begin with /"),
         ('log_dir = "~nobody-here-x/l"', "log_dir = '~nobody-here-x/l'", "Begin with /"),
         ('log_dir = "/a\\u0000b"', "contains a control character", "one line"),
+        *(
+            (f'machine = "{name}"', f"machine = '{name}' can't be part of a file's", "such as")
+            for name in ("a/b", "..", "a.b", "my laptop", "b\u00fcro", "-x", "x" * 33, "a-conflict")
+        ),
+        ("machine = 7", "machine = 7 is not text", "laptop"),
         ("[keep_on_anthropic]\nimages = 1", "keep_on_anthropic.images = 1", "without quotes"),
         ("keep_on_anthropic = true", "keep_on_anthropic is not a table", "[keep_on_anthropic]"),
         ("backend = 1", "backend is not a table", "[backend]"),

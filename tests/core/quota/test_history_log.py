@@ -115,3 +115,30 @@ def test_exactly_the_points_since_then_are_found(
     earliest = NOW - timedelta(minutes=since)
     expected = sorted((each for each in points if each.ts >= earliest), key=lambda each: each.ts)
     assert history_log.read(folder, earliest) == expected
+
+
+def test_machines_histories_are_read_as_one(tmp_path: Path) -> None:
+    """A conflict copy repeats nothing, and a line that is still to come is waited for."""
+    last = windows.encode_point(point(1))
+    for name, lines in (
+        ("quota.laptop.jsonl", [point(30), point(10)]),
+        ("quota.desktop.jsonl", [point(20), point(5)]),
+        ("quota.desktop (laptop's conflicted copy 2026-11-24).jsonl", [point(20), point(4)]),
+        ("quota.jsonl", [point(40)]),
+        (".syncthing.quota.desktop.jsonl.tmp", [point(2)]),
+    ):
+        (tmp_path / name).write_bytes(b"".join(map(windows.encode_point, lines)) + last[:-9])
+    expected = [point(minutes) for minutes in (40, 30, 20, 10, 5, 4)]
+    assert history_log.read(tmp_path, LONG_AGO) == expected
+    assert history_log.read(tmp_path, LONG_AGO, most=2) == expected[-2:]
+
+
+def test_mark_of_the_history_changes_with_each_machines_file(tmp_path: Path) -> None:
+    seen = {history_log.mark(tmp_path)}
+    for name in ("quota.jsonl", "quota.laptop.jsonl", "quota.laptop 2.jsonl"):
+        (tmp_path / name).write_bytes(windows.encode_point(point(1)))
+        seen.add(history_log.mark(tmp_path))
+    (tmp_path / "quota.laptop.jsonl").unlink()
+    seen.add(history_log.mark(tmp_path))
+    assert len(seen) == 5
+    assert history_log.mark(tmp_path / "none") == ()

@@ -229,15 +229,33 @@ def test_file_overwritten_in_place_with_more_is_read_from_its_start(log: Path) -
     assert reader.restarts == 1
 
 
-def test_replaced_file_is_read_from_its_start(log: Path) -> None:
+@pytest.mark.parametrize(
+    "replacement",
+    [line(3) + line(2), line(1)[:-1], line(3) + line(1) + line(2)],
+    ids=["other", "shorter", "shifted"],
+)
+def test_file_replaced_by_another_is_read_from_its_start(log: Path, replacement: bytes) -> None:
     log.write_bytes(line(1))
     reader = LogReader(log.parent)
     assert read(reader) == [1]
     other = log.with_name("other")
-    other.write_bytes(line(1) + line(2))
+    other.write_bytes(replacement)
     other.replace(log)
-    assert read(reader) == [1, 2]
+    assert read(reader) == read(LogReader(log.parent))
     assert reader.restarts == 1
+
+
+def test_file_that_a_synchroniser_replaced_with_more_of_it_goes_on(log: Path) -> None:
+    log.write_bytes(line(1))
+    reader = LogReader(log.parent)
+    assert read(reader) == [1]
+    other = log.with_name(".syncthing.requests-2026-02.jsonl.tmp")
+    other.write_bytes(line(1) + line(2) + line(3)[:-20])
+    other.replace(log)
+    assert read(reader) == [2]
+    append(log, line(3)[-20:])
+    assert read(reader) == [3]
+    assert (reader.restarts, reader.skipped_lines) == (0, 0)
 
 
 def test_deleted_file_makes_totals_stale(log: Path) -> None:

@@ -132,7 +132,15 @@ def test_bad_edit_that_is_mended_is_taken(edited: Edited) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["port = 3999", 'host = "::1"', 'log_dir = "/elsewhere"', 'log_format = "json"']
+    "text",
+    [
+        "port = 3999",
+        'host = "::1"',
+        'log_dir = "/elsewhere"',
+        'machine = "laptop"',
+        "metrics = true",
+        'log_format = "json"',
+    ],
 )
 def test_what_needs_a_restart_is_said(edited: Edited, text: str) -> None:
     live = edited.start()

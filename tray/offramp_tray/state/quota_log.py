@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from offramp_core.errors import OfframpError
-from offramp_core.quota import forecast, history_log, state_file, week_start, windows
+from offramp_core.quota import forecast, history_log, state_file, week_start
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -51,7 +51,7 @@ class QuotaLog:
         known = self._known
         if folder != self._folder:
             self._folder, self._read_at = folder, None
-        history = week_start.mark(folder / windows.HISTORY_NAME)
+        history = history_log.mark(folder)
         read_at = self._read_at
         is_recent = read_at is not None and timedelta(0) <= now - read_at < _EVERY
         if read_at is None or (history != self._seen_history and not is_recent):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from offramp_cli.doctor.finding import failure, note, ok, warning
+from offramp_core import log_names
 from offramp_core.errors import OfframpError
 from offramp_core.usage import records
 from offramp_core.usage import state_events as events
@@ -108,14 +109,14 @@ def look_at_records(folder: Path, now: datetime) -> RecordedMonth:
         moments = [record.ts for record in found if record.ts >= start]
         count += len(moments)
         newest = max((*moments, newest) if newest else moments, default=newest)
-    lines, bad = _events(folder / events.FILE_NAME)
+    counts = [_events(path) for path in log_names.find(folder, log_names.EVENTS)]
     return RecordedMonth(
         month=f"{start:%Y-%m}",
         count=count,
         skipped=reader.skipped_lines,
         newest=newest,
-        events=lines,
-        bad_events=bad,
+        events=sum(lines for lines, _ in counts),
+        bad_events=sum(bad for _, bad in counts),
     )
 
 
@@ -183,11 +184,14 @@ def _size(path: Path) -> int:
 
 
 def _events(path: Path) -> tuple[int, int]:
-    """How many events the file's end holds, and how many lines there are none."""
+    """How many events the file's end holds, and how many lines there are none.
+
+    A last line without its newline is neither: the rest of it is still to come.
+    """
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - _EVENTS_BYTES))
-            lines = file.read(_EVENTS_BYTES).splitlines()
+            lines = file.read(_EVENTS_BYTES).split(b"\n")[:-1]
     except OSError:
         return 0, 0
     bad = sum(not _is_event(line) for line in lines)

@@ -52,6 +52,39 @@ def absences_of(events: Iterable[StateEvent]) -> tuple[Absence, ...]:
     return tuple(found)
 
 
+def common_absences(machines: Iterable[Sequence[StateEvent]]) -> tuple[Absence, ...]:
+    """Find when no machine's daemon ran; before its first event a machine had none."""
+    common: list[Absence] = []
+    first: datetime | None = None
+    for events in machines:
+        begin = next((moment for event in events if (moment := moment_of(event.ts))), None)
+        if begin is None:
+            continue
+        absences = absences_of(events)
+        if first is None:
+            common, first = list(absences), begin
+            continue
+        before, after = Absence(first, begin), Absence(begin, first)
+        common = [
+            both
+            for one in (*common, *((after,) if begin < first else ()))
+            for other in (*absences, *((before,) if first < begin else ()))
+            if (both := _overlap(one, other)) is not None
+        ]
+        first = min(first, begin)
+    return tuple(sorted(common, key=lambda absence: absence.start))
+
+
+def _overlap(one: Absence, other: Absence) -> Absence | None:
+    start = max(one.start, other.start)
+    ends = [end for end in (one.end, other.end) if end is not None]
+    end = min(ends, default=None)
+    is_moment = one.start == one.end or other.start == other.end
+    if end is not None and (end < start or (end == start and not is_moment)):
+        return None
+    return Absence(start, end)
+
+
 def is_watched(absences: Sequence[Absence], start: datetime, end: datetime) -> bool:
     """Whether daemons ran all the time from `start` to `end`, as far as that was told."""
     return not any(

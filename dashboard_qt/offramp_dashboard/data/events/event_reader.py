@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import stat
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from offramp_core import log_names
 from offramp_core.usage import state_events
+from offramp_core.usage.copy_filter import CopyFilter
 from offramp_core.usage.records import UNREADABLE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from offramp_core.usage.state_events import StateEvent
@@ -19,15 +24,32 @@ MOST_BYTES = 4 * 1024 * 1024
 """Of the file's end that are read: many thousand changes of state."""
 
 
-def read(folder: Path, *, most_bytes: int = MOST_BYTES) -> tuple[StateEvent, ...]:
-    """Read the events of `folder`, in order, from its file's last `most_bytes`; none without it."""
+def read(folder: Path, *, most_bytes: int = MOST_BYTES) -> tuple[tuple[StateEvent, ...], ...]:
+    """Read each machine's events in `folder`, in order, from the last `most_bytes` of its file.
+
+    What a conflict copy of the file holds besides is among them. A folder without events, or that
+    can't be listed, has no machine.
+    """
+    try:
+        files = log_names.find(folder, log_names.EVENTS)
+    except OSError:
+        return ()
+    machines = groupby(files, key=log_names.original_of)
+    return tuple(_read_machine(list(paths), most_bytes) for _, paths in machines)
+
+
+def _read_machine(paths: Sequence[Path], most_bytes: int) -> tuple[StateEvent, ...]:
     found: list[StateEvent] = []
-    for line in _tail(folder / state_events.FILE_NAME, most_bytes).split(b"\n"):
-        try:
-            found.append(state_events.decode(line))
-        except UNREADABLE:
-            continue  # an empty line, or one torn by a full disk or by where we began
-    return tuple(found)
+    copies = CopyFilter(paths)
+    for path in paths:
+        for line in _tail(path, most_bytes).split(b"\n"):
+            try:
+                event = state_events.decode(line)
+            except UNREADABLE:
+                continue  # an empty line, or one torn by a full disk or by where we began
+            if copies.passes(path, line):
+                found.append(event)
+    return tuple(found if len(paths) == 1 else sorted(found, key=attrgetter("ts")))
 
 
 def moment_of(text: str) -> datetime | None:

@@ -10,7 +10,7 @@ from offramp_core.usage import state_events
 from offramp_dashboard.data.events.event_reader import moment_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from offramp_core.usage.state_events import StateEvent
@@ -25,6 +25,32 @@ class PausePeriod:
 
     start: datetime
     end: datetime | None
+
+
+def all_pauses(machines: Sequence[Sequence[StateEvent]]) -> tuple[PausePeriod, ...]:
+    """Find the pauses in each machine's events, in order of time.
+
+    Of a file without a later daemon nobody says when its pause ended: where other machines' events
+    are younger, it counts until the last event, as the file of a machine that got a name since.
+    """
+    last = [_last_moment(events) for events in machines]
+    newest = max((moment for moment in last if moment), default=None)
+    found: list[PausePeriod] = []
+    for events, end in zip(machines, last, strict=True):
+        is_left = end is not None and end != newest and events[-1].event == state_events.STOPPED
+        found += (
+            PausePeriod(pause.start, end) if is_left and _is_open(pause, end) else pause
+            for pause in pauses_of(events)
+        )
+    return tuple(sorted(found, key=lambda pause: pause.start))
+
+
+def _last_moment(events: Sequence[StateEvent]) -> datetime | None:
+    return moment_of(events[-1].ts) if events else None
+
+
+def _is_open(pause: PausePeriod, moment: datetime | None) -> bool:
+    return moment is not None and (pause.end is None or pause.end > moment)
 
 
 def pauses_of(events: Iterable[StateEvent]) -> tuple[PausePeriod, ...]:

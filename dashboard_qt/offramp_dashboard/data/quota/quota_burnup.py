@@ -229,6 +229,8 @@ def _points_of(
         for (backend, account, name), told in points.items()
         if backend == plan.backend and name == window.name and account != plan.account
     }
+    for account in [name for name in others if _is_same_plan(points, plan, name)]:
+        found += others.pop(account)
     # The latest first: each must fit what came after it.
     for told in sorted(others.values(), key=lambda told: told[-1].ts, reverse=True):
         mine = [point for point in told if point.ts >= start and _ends(point, end)]
@@ -238,6 +240,18 @@ def _points_of(
         found = [*told, *found]
         first = mine[0]
     return sorted(found, key=lambda point: point.ts)
+
+
+def _is_same_plan(points: Points, plan: PlanQuota, account: str) -> bool:
+    """Whether `account` is another machine's name for the plan's account, told meanwhile.
+
+    Its week ends when the plan's does, and not more of it was used.
+    """
+    week = windows.window_of(plan, windows.WEEK)
+    told = points.get((plan.backend, account, windows.WEEK))
+    if week is None or week.resets is None or not told:
+        return False
+    return _ends(told[-1], week.resets) and told[-1].used <= (week.used or 0.0) + _ROUNDING
 
 
 def _ends(point: QuotaPoint, end: datetime) -> bool:

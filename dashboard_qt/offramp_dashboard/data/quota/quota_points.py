@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 from offramp_core.errors import OfframpError
 from offramp_core.quota import forecast, history_log
-from offramp_core.quota.windows import HISTORY_NAME
 from offramp_dashboard.data.quota import quota_burnup
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -32,11 +31,11 @@ class QuotaPoints:
         self.problem = ""
         self.past: Mapping[tuple[str, str], PastUse] = {}
         self._points: Points = {}
-        self._seen: tuple[int, int, int] | None = None
+        self._seen: Hashable = None
 
     def read(self, now: datetime) -> Points:
         """All points that charts at `now` can want."""
-        seen = self._look()
+        seen = history_log.mark(self._folder)
         if seen != self._seen:
             self._seen = seen
             found = self._read(now) if seen else []
@@ -51,10 +50,3 @@ class QuotaPoints:
         except OfframpError as error:
             self.problem = str(error)
             return []
-
-    def _look(self) -> tuple[int, int, int] | None:
-        try:
-            found = (self._folder / HISTORY_NAME).stat()
-        except OSError:
-            return None
-        return found.st_ino, found.st_size, found.st_mtime_ns

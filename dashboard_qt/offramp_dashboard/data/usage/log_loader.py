@@ -5,11 +5,12 @@ No Qt and no threads: whoever drives it takes small steps, and may stop after an
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import TYPE_CHECKING
 
+from offramp_core import log_names
 from offramp_core.usage.log_reader import LogReader
 from offramp_dashboard.data.sessions import session_columns
 from offramp_dashboard.data.sessions.session_columns import usage_of
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from offramp_core.usage.log_reader import FileId, FileStatus
+    from offramp_core.usage.log_file import FileId
+    from offramp_core.usage.log_reader import FileStatus
     from offramp_core.usage.weeks import WeekBoundary
     from offramp_dashboard.data.sessions.session_columns import SessionColumns
     from offramp_dashboard.data.usage.month_cache import MonthCache
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 128 * 1024
 """Read in one step: some 400 records, a millisecond, so that the window's thread gets its turns."""
 
-_MONTH = re.compile(r"(\d{4})-(\d{2})")
 _CLOSED_AFTER = timedelta(days=1)
 """So long after its end, no request of a month is under way any more, nor in a chart of hours."""
 
@@ -98,12 +99,13 @@ class LogReading:
         yield True
         # A file without a month in its name may hold any time, and comes first in the order.
         is_named = all(_month_of(file) for file in files)
-        for file in reversed(files):
-            if file.identity in self._is_cached:
-                self._take_cached_sessions(file)
-            else:
-                yield from self._read_earlier(file)
-            if is_named and (month := _month_of(file)):
+        for month, files_of_month in groupby(reversed(files), _month_of):
+            for file in files_of_month:
+                if file.identity in self._is_cached:
+                    self._take_cached_sessions(file)
+                else:
+                    yield from self._read_earlier(file)
+            if is_named and month:
                 self.past.complete(min(self._since, month))
             yield True
         self.past.usage_table.settle()
@@ -186,10 +188,10 @@ class LogReading:
 
 def _month_of(file: FileStatus) -> datetime | None:
     """The beginning of the month that the file's name tells, UTC."""
-    match = _MONTH.search(file.path.name)
-    if match is None or not 1 <= int(match[2]) <= 12 or not 1 < int(match[1]) < 9998:
+    year, _, month = log_names.month_of(file.path).partition("-")
+    if not month or not 1 <= int(month) <= 12 or not 1 < int(year) < 9998:
         return None
-    return datetime(int(match[1]), int(match[2]), 1, tzinfo=UTC)
+    return datetime(int(year), int(month), 1, tzinfo=UTC)
 
 
 def _is_unchanged(file: FileStatus) -> bool:
@@ -202,7 +204,9 @@ def _is_unchanged(file: FileStatus) -> bool:
 
 
 def _is_closed(file: FileStatus, now: datetime) -> bool:
-    """Whether nothing more is to be expected in `file`."""
+    """Whether nothing more is to be expected in `file`, and it can be counted by itself."""
+    if file.has_copies:
+        return False
     month = _month_of(file)
     if month is None:
         return file.modified_ns / 1e9 < (now - timedelta(days=31)).timestamp()

@@ -9,7 +9,12 @@ import pytest
 from offramp_core.usage import state_events
 from offramp_core.usage.records import format_timestamp
 from offramp_core.usage.state_events import StateEvent
-from offramp_dashboard.data.events.daemon_gaps import Absence, absences_of, is_watched
+from offramp_dashboard.data.events.daemon_gaps import (
+    Absence,
+    absences_of,
+    common_absences,
+    is_watched,
+)
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 STARTED, STOPPED, PAUSED = state_events.STARTED, state_events.STOPPED, state_events.PAUSED
@@ -66,3 +71,61 @@ def test_a_stretch_is_watched_if_no_absence_reaches_into_it(
 ) -> None:
     absences = (Absence(at(9), at(30)), Absence(at(40), None))
     assert is_watched(absences, at(start), at(end)) is is_so
+
+
+@pytest.mark.parametrize(
+    ("machines", "found"),
+    [
+        pytest.param([], [], id="no machine"),
+        pytest.param([[(0, STARTED), (9, STOPPED)]], [(9, None)], id="one"),
+        pytest.param(
+            [[(0, STARTED), (9, STOPPED), (30, STARTED)], [(0, STARTED)]], [], id="other runs"
+        ),
+        pytest.param(
+            [
+                [(0, STARTED), (9, STOPPED), (30, STARTED)],
+                [(0, STARTED), (20, STOPPED), (40, STARTED)],
+            ],
+            [(20, 30)],
+            id="both away",
+        ),
+        pytest.param(
+            [
+                [(0, STARTED), (9, STOPPED), (30, STARTED)],
+                [(0, STARTED), (30, STOPPED), (40, STARTED)],
+            ],
+            [],
+            id="one goes as the other comes",
+        ),
+        pytest.param(
+            [[(20, STARTED)], [(0, STARTED), (9, STOPPED)]],
+            [(9, 20)],
+            id="before there was another",
+        ),
+        pytest.param(
+            [[(0, STARTED), (9, STOPPED)], [(20, STARTED)]], [(9, 20)], id="got a name meanwhile"
+        ),
+        pytest.param(
+            [[(0, STARTED), (9, STOPPED)], [(5, STARTED), (10, STARTED)]],
+            [(10, 10)],
+            id="other died while this was away",
+        ),
+    ],
+)
+def test_absences_of_several_machines_are_those_that_all_share(
+    machines: list[list[tuple[float, str]]], found: list[tuple[float, float | None]]
+) -> None:
+    told = [
+        [
+            StateEvent(ts=format_timestamp(at(minutes)), event=event, pid=pid)
+            for pid, (minutes, event) in enumerate(lines)
+        ]
+        for lines in machines
+    ]
+    for each in told:  # whoever stops is the one that started before
+        for place, event in enumerate(each):
+            if event.event == STOPPED:
+                each[place] = StateEvent(ts=event.ts, event=STOPPED, pid=place - 1)
+    assert list(common_absences(told)) == [
+        Absence(at(start), None if end is None else at(end)) for start, end in found
+    ]

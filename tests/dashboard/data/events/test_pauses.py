@@ -12,7 +12,7 @@ from offramp_core.usage import state_events
 from offramp_core.usage.records import format_timestamp
 from offramp_core.usage.state_events import StateEvent
 from offramp_dashboard.data.events import event_reader
-from offramp_dashboard.data.events.pauses import PausePeriod, pauses_of
+from offramp_dashboard.data.events.pauses import PausePeriod, all_pauses, pauses_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +91,7 @@ def test_file_is_read_with_its_torn_and_foreign_lines(tmp_path: Path) -> None:
         state_events.encode(told(8, RESUMED))[:-1],
     ]
     (tmp_path / state_events.FILE_NAME).write_bytes(b"".join(lines))
-    assert pauses_of(event_reader.read(tmp_path)) == (PausePeriod(at(5), at(8)),)
+    assert all_pauses(event_reader.read(tmp_path)) == (PausePeriod(at(5), at(8)),)
 
 
 def test_only_the_end_of_a_huge_file_is_read(tmp_path: Path) -> None:
@@ -99,12 +99,40 @@ def test_only_the_end_of_a_huge_file_is_read(tmp_path: Path) -> None:
         state_events.encode(told(minute, PAUSED if minute % 2 else RESUMED)) for minute in range(40)
     ]
     (tmp_path / state_events.FILE_NAME).write_bytes(b"".join(lines))
-    found = pauses_of(event_reader.read(tmp_path, most_bytes=300))
+    found = all_pauses(event_reader.read(tmp_path, most_bytes=300))
     assert 0 < len(found) <= 5
     assert found[-1] == PausePeriod(at(39), None)
 
 
 def test_without_a_readable_file_nothing_was_paused(tmp_path: Path) -> None:
-    assert pauses_of(event_reader.read(tmp_path / "none")) == ()
+    assert all_pauses(event_reader.read(tmp_path / "none")) == ()
     os.mkfifo(tmp_path / state_events.FILE_NAME)
-    assert pauses_of(event_reader.read(tmp_path)) == ()
+    assert all_pauses(event_reader.read(tmp_path)) == ()
+
+
+def test_each_machines_pauses_are_its_own(tmp_path: Path) -> None:
+    laptop = [told(0, STARTED), told(1, PAUSED), told(9, RESUMED)]
+    desktop = [told(2, STARTED), told(4, PAUSED), told(5, RESUMED)]
+    copy = [*desktop[:2], told(6, RESUMED)]
+    for name, events in (
+        ("events.laptop.jsonl", laptop),
+        ("events.desktop.jsonl", desktop),
+        ("events.desktop.sync-conflict-20261130-101010-ABCDEFG.jsonl", copy),
+    ):
+        (tmp_path / name).write_bytes(b"".join(map(state_events.encode, events)))
+    assert len(event_reader.read(tmp_path)) == 2
+    assert all_pauses(event_reader.read(tmp_path)) == (
+        PausePeriod(at(1), at(9)),
+        PausePeriod(at(4), at(5)),
+    )
+
+
+def test_pause_of_a_machine_that_got_a_name_meanwhile_ends_with_the_old_file(
+    tmp_path: Path,
+) -> None:
+    old = [told(0, STARTED), told(1, PAUSED), told(4, state_events.STOPPED)]
+    new = [told(5, STARTED), told(5, PAUSED), told(8, RESUMED)]
+    for name, events in (("events.jsonl", old), ("events.laptop.jsonl", new)):
+        (tmp_path / name).write_bytes(b"".join(map(state_events.encode, events)))
+    found = all_pauses(event_reader.read(tmp_path))
+    assert found == (PausePeriod(at(1), at(4)), PausePeriod(at(5), at(8)))

@@ -277,3 +277,24 @@ def test_forecast_follows_the_days_before() -> None:
     assert found.forecast == pytest.approx(0.4)
     assert found.text == "40%, resets 15:00, on pace for 40%"
     assert [one.moment for one in (found.ahead[0], found.ahead[-1])] == [NOW, RESET]
+
+
+@pytest.mark.parametrize(("their_end", "is_same"), [(0.0, True), (3.0, False)])
+def test_points_of_another_machine_are_those_of_the_same_plan_only(
+    their_end: float, is_same: bool
+) -> None:
+    week_end = RESET + 50 * HOUR
+    theirs: dict[str, Any] = {"account": "b"}
+    points = (
+        point(0.1, 0.01),
+        point(0.5, 0.1, **theirs),
+        point(0.5, 0.2, window="7d", **theirs | {"resets": week_end + their_end * HOUR}),
+        point(1, 0.2),
+        point(2, 0.3, **theirs),
+        point(2.5, 0.39),
+    )
+    week = window("7d", used=0.3, resets=week_end)
+    found = composed(plan(window(), week), points=points)
+    (five_hours,) = (each for each in found.burn_ups if each.window == "5h")
+    used = [one.used for one in five_hours.points]
+    assert used == ([0, 0.01, 0.1, 0.2, 0.3, 0.39, 0.4] if is_same else [0, 0.01, 0.2, 0.39, 0.4])

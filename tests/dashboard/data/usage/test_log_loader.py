@@ -293,3 +293,61 @@ def test_line_with_a_number_that_is_no_count_holds_no_record(log_dir: Path, toke
 
     assert snapshot(reading.past) == expected(log)
     assert reading.skipped_lines == 1
+
+
+def split(folder: Path, log: Sequence[UsageRecord]) -> None:
+    """Write `log` as if two machines had written every other record of it."""
+    for number, name in enumerate(("desktop", "laptop")):
+        aside = folder.parent / name
+        write_log(aside, log[number::2])
+        folder.mkdir(exist_ok=True)
+        for file in aside.iterdir():
+            file.replace(folder / file.name.replace(".jsonl", f".{name}.jsonl"))
+
+
+def test_two_machines_logs_look_as_one_at_once_and_from_the_cache(log_dir: Path) -> None:
+    log = long_log()
+    split(log_dir, log)
+    whole = expected(log)
+    assert snapshot(loaded(log_dir).past) == whole
+    second = loaded(log_dir)
+    assert snapshot(second.past) == whole
+    assert second.bytes_read < sum(file.stat().st_size for file in log_dir.iterdir()) / 2
+
+
+def test_month_is_not_complete_before_each_machines_file_of_it_is_in(log_dir: Path) -> None:
+    log = long_log(per_day=40)
+    split(log_dir, log)
+    reading = reading_of(log_dir)
+    months = [datetime(2026, month, 1, tzinfo=UTC) for month in range(11, 4, -1)]
+    for step in reading.load():
+        for month in months if step else ():
+            if reading.past.is_complete(month):
+                assert counted(reading, month) == in_month(log, month)
+
+
+@pytest.mark.parametrize("is_known_before", [True, False], ids=["while open", "while closed"])
+def test_conflict_copy_of_a_closed_month_adds_only_what_the_month_lacks(
+    log_dir: Path, is_known_before: bool
+) -> None:
+    log = long_log()
+    write_log(log_dir, log)
+    extra = record(NOW - 70 * DAY, tokens=(77, 1, 1, 1))
+    assert snapshot(loaded(log_dir).past) == expected(log)
+    reading = loaded(log_dir)
+    original = log_dir / f"requests-{extra.ts:%Y-%m}.jsonl"
+    before = original.read_bytes()
+    write_log(log_dir, [extra])
+    copy = log_dir / f"requests-{extra.ts:%Y-%m}.sync-conflict-20261130-101010-ABCDEFG.jsonl"
+    copy.write_bytes(original.read_bytes())
+    original.write_bytes(before)
+    if is_known_before:
+        reading.follow()
+        assert not reading.is_stale
+    else:
+        reading = loaded(log_dir)
+    whole = expected([*log, extra])
+    assert snapshot(reading.past) == whole
+    assert snapshot(loaded(log_dir).past) == whole
+    copy.unlink()
+    assert snapshot(loaded(log_dir).past) == expected(log)
