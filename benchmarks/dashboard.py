@@ -194,8 +194,8 @@ class Session:
         ]
         quotas = [replace(snapshots[0], quota=quota) for quota in plans]
         listed = [
-            compose(source, _now(), Selection(lists_sessions=True, measure=measure))
-            for measure in Measure
+            compose(source, _now(), Selection(lists_sessions=True, hidden_providers=hidden))
+            for hidden in (frozenset(), frozenset({"anthropic"}))
         ]
         for page, key, shown in (
             (4, "list_ms", listed),

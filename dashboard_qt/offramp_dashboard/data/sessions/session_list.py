@@ -113,7 +113,8 @@ class SessionList:
         if not len(heads):
             return SessionSums(without_session=without)
         every = _Every(found, rows, heads, self._table)
-        self._forget_others((selection, span, price is not None, self._table.projects))
+        hidden = selection.hidden_providers, selection.hidden_models
+        self._forget_others((hidden, span, price is not None, self._table.projects))
         latest = every.latest(most)
         made = tuple(self._row(every, place, price) for place in latest)
         return SessionSums(rows=made, count=len(heads), without_session=without)
