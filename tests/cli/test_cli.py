@@ -163,3 +163,51 @@ def test_no_command_loads_openssl_only_to_start(tmp_path: Path) -> None:
         text=True,
     )
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("stat", "stats"), ("conect", "connect"), ("resum", "resume")]
+)
+async def test_misspelt_command_gets_the_one_that_was_meant(tmp_path, typed, meant):
+    ending = await run_command(tmp_path, typed)
+    assert ending.code == 2
+    assert f"Did you mean {meant}?" in ending.err
+
+
+async def test_option_before_the_command_is_told_its_place(tmp_path):
+    ending = await run_command(tmp_path, "--demo", "stats")
+    assert ending.code == 2
+    assert "stand behind its name" in ending.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("serve", "--port", "abc"),
+        ("serve", "--port", "0"),
+        ("demo", "--port", "70000"),
+        ("stats", "--weeks", "many"),
+        ("logs", "-n", "-1"),
+        ("sessions", "-n", "x"),
+        ("simulate", "--weeks", "0"),
+        ("stats", "--since", "yesterdayish"),
+        ("pause", "--for", "400d"),
+        ("pause", "--for", "soon"),
+        ("pause", "--until", "2099-01-01 08:00"),
+        ("pause", "--until", "2020-01-01 08:00"),
+        ("pause", "--for", "1h", "--until-reset"),
+        ("key", "delete", "nobody"),
+        ("key", "set", "nobody"),
+        ("key", "set", "anthropic"),
+        ("key", "set", "--file", "--keyring"),
+        ("connect", "--nope"),
+        ("statusline", "--nope"),
+        ("doctor", "--only", "nothing"),
+        ("charts", "--size", "big"),
+    ],
+)
+async def test_wrong_argument_ends_with_2_and_no_foreign_words(tmp_path, arguments):
+    ending = await run_command(tmp_path, *arguments)
+    assert ending.code == exit_codes.WRONG_ARGUMENT, ending.err
+    assert "Traceback" not in ending.err
+    assert "integer range" not in ending.err

@@ -24,6 +24,10 @@ def make_program(folder: Path) -> Path:
     return program
 
 
+def relative_to(folder: Path) -> str:
+    return os.path.relpath(PROGRAM, folder)
+
+
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
     """A checkout that is the current folder, with a program that no PATH leads to."""
@@ -74,7 +78,7 @@ def test_each_command_in_a_hint_is_named_and_nothing_else(checkout, monkeypatch)
 @pytest.mark.skipif(not PROGRAM.exists(), reason="the program is not installed beside this Python")
 @pytest.mark.parametrize("arguments", [("logs",), ("pause",), ("config", "check"), ("connect",)])
 async def test_advice_can_be_typed_as_it_stands(tmp_path, arguments):
-    name = os.path.relpath(PROGRAM, tmp_path)
+    name = relative_to(tmp_path)
     own = {"PATH": "/usr/bin:/bin", "CLAUDE_CONFIG_DIR": str(tmp_path / "claude"), "PORT": "1"}
     process = await asyncio.create_subprocess_exec(
         name,

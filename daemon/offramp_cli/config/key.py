@@ -13,6 +13,7 @@ import click
 
 from offramp_cli.config import key_sources
 from offramp_cli.daemon_client import client_for
+from offramp_cli.options import WrongArgumentError
 from offramp_core.config.values import shown
 from offramp_core.control.client import ControlError, NotRunningError
 from offramp_core.errors import OfframpError
@@ -286,7 +287,7 @@ def _unused(paths: Paths, used: set[str]) -> list[dict[str, Any]]:
 def _one_name(names: tuple[str, ...]) -> str:
     """The backend that was named; more than one argument may hold a key, and is not repeated."""
     if len(names) > 1:
-        raise OfframpError(
+        raise WrongArgumentError(
             "More than one argument was given.",
             hint="Name the backend alone. A key is typed at the prompt or piped in, never an "
             "argument: others could see it there, and the shell keeps it in its history.",

@@ -151,7 +151,7 @@ async def test_what_is_no_key_is_refused(user: User, text: str) -> None:
 )
 async def test_argument_that_names_no_backend_with_a_key_is_refused(user, arguments, part) -> None:
     ending = await user.key("set", *arguments, stdin=KEY)
-    assert ending.code == exit_codes.FAILURE
+    assert ending.code == exit_codes.WRONG_ARGUMENT
     assert part in ending.err
     assert user.keyring.keys() == {}
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from offramp_cli.demo import sample_traffic
+from offramp_cli.demo.sample_history import FULL_PER_HOUR
 from offramp_core.usage import records
 from offramp_simulator import Simulator
 
@@ -157,3 +158,10 @@ async def _set_soon(stop: asyncio.Event) -> None:
     for _ in range(200):
         await asyncio.sleep(0)
     stop.set()
+
+
+def test_traffic_of_a_long_demo_is_no_more_than_the_invented_past_has() -> None:
+    pauses = [3.0 * sample_traffic.slowness(rounds) for rounds in range(100)]
+    assert pauses[0] == 3.0
+    assert pauses == sorted(pauses)
+    assert 3600 / pauses[-1] <= 1.1 * FULL_PER_HOUR

@@ -293,3 +293,18 @@ def following(home: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
 def read_line(process: subprocess.Popen[bytes]) -> bytes:
     assert process.stdout is not None
     return process.stdout.readline()
+
+
+@pytest.mark.parametrize("options", [("--backend", "nope"), ("--model", "x"), ("--session", "9")])
+def test_filters_that_match_nothing_say_so(
+    run: Run, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    log_file(tmp_path).write_bytes(at(0, session_id="1"))
+    ending = run(*options)
+    assert (ending.code, ending.out, ending.err) == (0, "", "No request matches.\n")
+    assert run(*options, "--json").out == ""
+
+
+def test_no_request_wanted_is_not_said_to_match_nothing(run: Run, tmp_path: Path) -> None:
+    log_file(tmp_path).write_bytes(at(0))
+    assert run("-n", "0").err == ""

@@ -366,3 +366,31 @@ def test_socket_that_others_can_reach_wants_a_token_whatever_the_file_says_of_ho
     live = activated(edited, host="0.0.0.0")
     assert not live.is_fallback
     assert live.current.client_token is not None
+
+
+def test_change_that_waits_is_told_each_time_until_it_is_taken_back(edited: Edited) -> None:
+    live = edited.start()
+    edited.write("port = 3009")
+    live.refresh()
+    assert live.after_restart == ("port",)
+    assert live.reload() == ReloadAnswer(after_restart=("port",))
+    edited.write("silence_timeout_s = 5.0\nport = 3009")
+    assert live.reload() == ReloadAnswer(changed=("silence_timeout_s",), after_restart=("port",))
+    said = len(edited.said)
+    edited.write("silence_timeout_s = 5.0")
+    live.refresh()
+    assert live.after_restart == ()
+    assert edited.said[said:] == ["Settings read again: nothing changed."]
+    assert live.reload() == ReloadAnswer()
+
+
+def test_refusal_is_said_once_however_often_it_is_asked_for(edited: Edited) -> None:
+    live = edited.start()
+    edited.write("port = 70000")
+    live.refresh()
+    first = live.reload().problem
+    assert first == live.reload().problem
+    assert len(edited.said) == 1
+    edited.write("port = 70001")
+    live.refresh()
+    assert len(edited.said) == 2
