@@ -94,6 +94,7 @@ class Upstream:
     async def __aenter__(self) -> Upstream:
         """Read the system's proxy settings and its certificates."""
         await self._ways.read()
+        tls.keep_buffers_small()
         self._dialer = Dialer(await asyncio.to_thread(tls.client_context), self._sockets)
         self._network.open()
         return self
