@@ -5,6 +5,7 @@ What becomes of the answer is the caller's business.
 
 from __future__ import annotations
 
+import functools
 import logging
 import secrets
 from typing import TYPE_CHECKING
@@ -13,8 +14,9 @@ from offramp_core.services import SERVICES
 from offramp_core.settings import ANTHROPIC, Backend
 from offramp_daemon.messages import transform
 from offramp_daemon.messages.history import thinking
-from offramp_daemon.proxy import answer_reader
+from offramp_daemon.proxy import answer_reader, passed_response
 from offramp_daemon.proxy.offload import aside
+from offramp_daemon.upstream.connection import unheard
 from offramp_daemon.wire import headers
 
 if TYPE_CHECKING:
@@ -137,6 +139,9 @@ class Forwarder:
             # The services themselves lead nowhere else; any other address might lead back here.
             came = request.headers.get(headers.HOP_HEADER)
             passed[headers.HOP_HEADER] = headers.hops(came, self.hop)
+        is_claude = backend.auth == "client"
+        if is_claude and passed_response.wants_trailers(request):
+            passed["TE"], passed["Connection"] = "trailers", "TE"
         answer = await self._upstream.send(
             request.method,
             backend.base_url,
@@ -144,8 +149,11 @@ class Forwarder:
             headers=passed,
             body=body,
             connect_timeout_s=exchange.settings.connect_timeout_s,
+            on_early=functools.partial(passed_response.pass_early, request)
+            if is_claude
+            else unheard,
         )
-        if backend.auth == "client":
+        if is_claude:
             self._on_answer(backend, exchange.credential, answer.headers)
         return answer
 

@@ -44,6 +44,23 @@ _HOP_BY_HOP = frozenset(
 """RFC 9110 section 7.6.1, with the older names that are still sent."""
 
 _NOT_FORWARDED = _HOP_BY_HOP | {"host", "content-length", "expect", HOP_HEADER, TOKEN_HEADER}
+_NO_TRAILERS = _NOT_FORWARDED | {
+    "age",
+    "authorization",
+    "cache-control",
+    "content-encoding",
+    "content-range",
+    "content-type",
+    "date",
+    "expires",
+    "location",
+    "retry-after",
+    "set-cookie",
+    "vary",
+    "warning",
+    "www-authenticate",
+}
+"""RFC 9110 section 6.5.1: a trailer must not say what has to be known before the body."""
 _OF_DELEGATES_ANSWERS = frozenset(
     {
         "cache-control",
@@ -120,6 +137,11 @@ def to_client(
     return CIMultiDict(
         (name, value) for name, value in allowed.items() if not redactor.holds(value)
     )
+
+
+def trailers_to_client(raw: RawHeaders) -> CIMultiDict[str]:
+    """What may stand behind a body: nothing that a head would say of its frame, form or owner."""
+    return _end_to_end(raw, _NO_TRAILERS)
 
 
 def retry_after(value: str | None) -> str | None:
