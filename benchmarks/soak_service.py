@@ -60,7 +60,7 @@ class FaultyService:
         try:
             while await self._answer(reader, writer):
                 pass
-        except (ConnectionError, asyncio.IncompleteReadError, TimeoutError):
+        except (OSError, asyncio.IncompleteReadError):
             pass  # the proxy has gone, as it should after most faults
         except asyncio.CancelledError:
             pass  # the soak has ended, and Python 3.11 would print the cancellation
