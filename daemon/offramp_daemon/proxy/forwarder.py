@@ -140,8 +140,6 @@ class Forwarder:
             came = request.headers.get(headers.HOP_HEADER)
             passed[headers.HOP_HEADER] = headers.hops(came, self.hop)
         is_claude = backend.auth == "client"
-        if is_claude and passed_response.wants_trailers(request):
-            passed["TE"], passed["Connection"] = "trailers", "TE"
         answer = await self._upstream.send(
             request.method,
             backend.base_url,

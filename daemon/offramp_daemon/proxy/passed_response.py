@@ -74,7 +74,8 @@ class PassedResponse(web.StreamResponse):
         self._is_kept = request.keep_alive and (is_framed or self._is_chunked)
         self._has_ended = False
         self._passed = passed
-        self._trailers_of = answer if wants_trailers(request) and not is_delegates else None
+        wants_trailers = _TRAILERS in request.headers.get("TE", "").lower()
+        self._trailers_of = answer if wants_trailers and not is_delegates else None
         self._head = b""
 
     @property
@@ -154,11 +155,6 @@ class PassedResponse(web.StreamResponse):
         if self._head:
             data, self._head = self._head + data, b""
         self._client.write(data)
-
-
-def wants_trailers(request: web.BaseRequest) -> bool:
-    """Whether the client takes headers behind a body."""
-    return _TRAILERS in request.headers.get("TE", "").lower()
 
 
 def pass_early(request: web.BaseRequest, early: Head) -> None:

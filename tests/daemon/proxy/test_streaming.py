@@ -186,20 +186,6 @@ async def test_trailers_are_nothing_for_an_http_1_0_client(start_proxy):
     assert (await through(start_proxy, WITH_TRAILERS, request)).endswith(END)
 
 
-@pytest.mark.parametrize(("te", "is_said"), [(b"trailers", True), (b"gzip", False)])
-async def test_claude_hears_that_trailers_are_taken(start_proxy, te, is_said):
-    async with (
-        raw_upstream(answer_message) as upstream,
-        start_proxy(upstream.url, upstream.url) as proxy,
-    ):
-        for body in (OPUS, SONNET):
-            await read_to_end(proxy.url, asking(post(b"/v1/messages", body), te))
-    to_claude, to_delegate = upstream.heads
-    assert (b"\r\nTE: trailers\r\nConnection: TE\r\n" in to_claude) is is_said
-    assert b"\r\nte:" not in to_delegate.lower()
-    assert (b"\r\nte:" in to_claude.lower()) is is_said
-
-
 async def test_news_pass_before_the_answer_is_there(start_proxy):
     news = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"
 
