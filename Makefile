@@ -1,7 +1,7 @@
 # Everything is done from here; each target sets up what it needs first. `make` lists them.
 # ARGS= passes arguments on (make run ARGS="--port 3002"); PYTHON= chooses the Python to set up with.
 
-.PHONY: help setup install uninstall run demo dev test test-darwin fuzz fresh check e2e bench screenshots build lock clean
+.PHONY: help setup install uninstall run demo dev test test-darwin fuzz fresh check e2e bench soak screenshots build lock clean
 
 BIN := .venv/bin
 EXAMPLES ?= 2000
@@ -55,6 +55,9 @@ e2e: setup ## Drive two versions of the real Claude Code (npm, Node 20; CLAUDE_C
 
 bench: setup ## Measure the daemon beside a bare aiohttp pass-through and nginx
 	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+soak: setup ## Load the daemon for 30 minutes, with faults among it (ARGS="--minutes 10" for less)
+	@$(BIN)/python benchmarks/soak.py $(ARGS)
 
 screenshots: setup ## Draw the README's pictures of the charts window into docs/images/
 	@sh packaging/screenshots.sh

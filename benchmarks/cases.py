@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from cases_processes import Fresh, Idle, WholeRun
-from cases_requests import Bodies, Burst, SmallJson, TodaysRequest
+from cases_requests import agents_turn, bodies, burst, small_json
 from cases_streams import CalmStreams, SlowReaders, SlowStreams
 
 if TYPE_CHECKING:
@@ -56,20 +56,20 @@ def chosen(cases: Sequence[Case], words: Sequence[str]) -> list[Case]:
 
 def _traffic() -> tuple[Case, ...]:
     return (
-        SmallJson(1),
-        SmallJson(32),
-        Burst(1),
-        Burst(32),
+        small_json(1),
+        small_json(32),
+        burst(1),
+        burst(32),
         SlowStreams(20, 50),
         SlowStreams(200, 50),
         SlowStreams(1000, 100),
-        TodaysRequest("same"),
-        TodaysRequest("delegated"),
-        Bodies(1, "same", most_ratio=0.8),
-        Bodies(1, "cut", most_ratio=1.5),
-        Bodies(1, "delegated", most_ratio=1.5),
-        Bodies(8, "same", most_ratio=0.7),
-        Bodies(8, "cut", most_ratio=1.2),
+        agents_turn("same"),
+        agents_turn("delegated"),
+        bodies(1, "same", most_ratio=0.8),
+        bodies(1, "cut", most_ratio=1.5),
+        bodies(1, "delegated", most_ratio=1.5),
+        bodies(8, "same", most_ratio=0.7),
+        bodies(8, "cut", most_ratio=1.2),
         CalmStreams("same"),
         CalmStreams("cut"),
     )

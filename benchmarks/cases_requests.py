@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from upstream import Upstream
 
 MIB = 1024 * 1024
+_KEY = "cpu"
 
 _WHAT = {
     "same": "nothing changes",
@@ -23,13 +24,24 @@ _WHAT = {
 }
 
 
-class _Requests(Case):
+class Requests(Case):
     """So many of one kind of request; its only figure is the CPU of one."""
 
-    def __init__(self, sending: Sending, count: int, *, connections: int, unit_s: float) -> None:
-        """Send `count` in a full round; the figure is in units of `unit_s`."""
+    def __init__(
+        self,
+        sending: Sending,
+        figure: Figure,
+        *,
+        name: str,
+        count: int,
+        connections: int = 1,
+        unit_s: float = 1e-6,
+    ) -> None:
+        """Send `count` in a full round; `figure` is in units of `unit_s`."""
         super().__init__()
         self.sendings = (sending,)
+        self.figures = (figure,)
+        self.name = name
         self._count = count
         self._connections = connections
         self._unit_s = unit_s
@@ -40,97 +52,58 @@ class _Requests(Case):
         each = max(1, round(self._count * share / self._connections))
         count = each * self._connections
         sending = send_all(proxy, self.sendings[0], count, connections=self._connections)
-        return {"cpu": await cpu_of(proxy, sending) / count / self._unit_s}
+        return {_KEY: await cpu_of(proxy, sending) / count / self._unit_s}
 
 
-class SmallJson(_Requests):
-    """Claude Code's small, non-streaming request and its answer."""
-
-    def __init__(self, connections: int) -> None:
-        """Over `connections` at once."""
-        body = traffic.small_request(is_streaming=False)
-        super().__init__(
-            Sending(body=body, script="json"), 800, connections=connections, unit_s=1e-6
-        )
-        self.name = f"small{connections}"
-        self.figures = (
-            Figure(
-                key="cpu",
-                label=f"small JSON, {_connections(connections)}",
-                unit="µs CPU/request",
-                most_ratio=0.75,
-                most_nginx_ratio=3,
-                decimals=0,
-            ),
-        )
+def small_json(connections: int) -> Case:
+    """Claude Code's small, non-streaming request and its answer, over `connections` at once."""
+    label = f"small JSON, {_connections(connections)}"
+    return Requests(
+        Sending(body=traffic.small_request(is_streaming=False), script="json"),
+        _figure(label, "request", most_ratio=0.75, most_nginx_ratio=3),
+        name=f"small{connections}",
+        count=800,
+        connections=connections,
+    )
 
 
-class Burst(_Requests):
-    """A stream whose events are all there at once."""
-
-    def __init__(self, connections: int) -> None:
-        """Over `connections` at once."""
-        body = traffic.small_request(is_streaming=True)
-        super().__init__(
-            Sending(body=body, script="burst"), 160, connections=connections, unit_s=1e-6
-        )
-        self.name = f"burst{connections}"
-        self.figures = (
-            Figure(
-                key="cpu",
-                label=f"SSE, {BURST_EVENTS} events in one go, {_connections(connections)}",
-                unit="µs CPU/stream",
-                most_ratio=0.6,
-                most_nginx_ratio=2,
-                decimals=0,
-            ),
-        )
+def burst(connections: int) -> Case:
+    """Streams whose events are all there at once, over `connections` at once."""
+    label = f"SSE, {BURST_EVENTS} events in one go, {_connections(connections)}"
+    return Requests(
+        Sending(body=traffic.small_request(is_streaming=True), script="burst"),
+        _figure(label, "stream", most_ratio=0.6, most_nginx_ratio=2),
+        name=f"burst{connections}",
+        count=160,
+        connections=connections,
+    )
 
 
-class TodaysRequest(_Requests):
-    """A streamed turn of an agent, as today's Claude Code asks for it."""
-
-    def __init__(self, kind: str) -> None:
-        """`kind` is `same` for Opus, or `delegated` for Sonnet."""
-        is_delegated = kind == "delegated"
-        model = todays_request.SONNET if is_delegated else todays_request.OPUS
-        sending = Sending(
-            body=todays_request.body(model, is_foreign=is_delegated),
-            script="turn",
-            kind=kind,
-            more_headers=todays_request.HEADERS,
-        )
-        super().__init__(sending, 160, connections=4, unit_s=1e-6)
-        self.name = f"today-{kind}"
-        self.figures = (
-            Figure(
-                key="cpu",
-                label=f"today's request, {len(sending.body) // 1000} KB, {_WHAT[kind]}",
-                unit="µs CPU/request",
-                most_ratio=1.0,
-                decimals=0,
-            ),
-        )
+def agents_turn(kind: str) -> Case:
+    """A streamed turn of an agent, as today's Claude Code asks for it; `kind` as of `Sending`."""
+    is_delegated = kind == "delegated"
+    model = todays_request.SONNET if is_delegated else todays_request.OPUS
+    body = todays_request.body(model, is_foreign=is_delegated)
+    label = f"today's request, {len(body) // 1000} KB, {_WHAT[kind]}"
+    return Requests(
+        Sending(body=body, script="turn", kind=kind, more_headers=todays_request.HEADERS),
+        _figure(label, "request", most_ratio=1.0),
+        name=f"today-{kind}",
+        count=160,
+        connections=4,
+    )
 
 
-class Bodies(_Requests):
-    """Long conversations, one after another."""
-
-    def __init__(self, size_mib: int, kind: str, *, most_ratio: float) -> None:
-        """`kind` as of `Sending`."""
-        super().__init__(
-            large_body(size_mib, kind), 48 if size_mib == 1 else 12, connections=1, unit_s=1e-3
-        )
-        self.name = f"{kind}-{size_mib}mb"
-        self.figures = (
-            Figure(
-                key="cpu",
-                label=f"{size_mib} MB body, {_WHAT[kind]}",
-                unit="ms CPU/body",
-                most_ratio=most_ratio,
-                decimals=2,
-            ),
-        )
+def bodies(size_mib: int, kind: str, *, most_ratio: float) -> Case:
+    """Long conversations, one after another; `kind` as of `Sending`."""
+    label = f"{size_mib} MB body, {_WHAT[kind]}"
+    return Requests(
+        large_body(size_mib, kind),
+        Figure(key=_KEY, label=label, unit="ms CPU/body", most_ratio=most_ratio, decimals=2),
+        name=f"{kind}-{size_mib}mb",
+        count=48 if size_mib == 1 else 12,
+        unit_s=1e-3,
+    )
 
 
 @functools.cache
@@ -139,6 +112,19 @@ def large_body(size_mib: int, kind: str) -> Sending:
     model = traffic.SONNET if kind == "delegated" else traffic.OPUS
     body = traffic.large_request(size_mib * MIB, model=model, is_foreign=kind == "cut")
     return Sending(body=body, script="json", kind=kind)
+
+
+def _figure(
+    label: str, unit: str, *, most_ratio: float, most_nginx_ratio: float | None = None
+) -> Figure:
+    return Figure(
+        key=_KEY,
+        label=label,
+        unit=f"µs CPU/{unit}",
+        decimals=0,
+        most_ratio=most_ratio,
+        most_nginx_ratio=most_nginx_ratio,
+    )
 
 
 def _connections(count: int) -> str:

@@ -72,14 +72,14 @@ def request_head(
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-def small_request(*, is_streaming: bool) -> bytes:
-    """A body of about 2 KB with three messages, bound for Anthropic."""
+def small_request(*, is_streaming: bool, model: str = OPUS) -> bytes:
+    """A body of about 2 KB with three messages."""
     messages = [
         _user_text("Write hello world in Python, then say how to run it. " * 4),
         {"role": "assistant", "content": [{"type": "text", "text": "I'll write the file. " * 20}]},
         _user_text('Good. Call it "hello.py"\nand keep it short. ' * 14),
     ]
-    return encode(_request(OPUS, messages, is_streaming=is_streaming))
+    return encode(_request(model, messages, is_streaming=is_streaming))
 
 
 def large_request(size_bytes: int, *, model: str, is_foreign: bool) -> bytes:

@@ -29,7 +29,10 @@ def command(port: int | None) -> None:
     """
     import asyncio
 
-    from offramp_daemon import run
+    from offramp_daemon.upstream import tls
+
+    with tls.certificates_unread():
+        from offramp_daemon import run
     from offramp_daemon.config.keyring_keys import KeyringKeys
     from offramp_daemon.supervisor import socket_activation
     from offramp_daemon.supervisor.worker_link import WorkerLink

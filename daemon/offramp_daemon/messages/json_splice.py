@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 Piece = bytes | msgspec.Raw
+Part = Piece | list[Piece]
+"""A value; a list stands for the array of its pieces, which are joined only with all the rest."""
 
 
 class SpliceError(Exception):
@@ -24,6 +26,14 @@ class SpliceError(Exception):
 value_text: Callable[[str], bytes] = msgspec.json.encode
 """Returns its argument as JSON."""
 
+
+class _Messages(msgspec.Struct, gc=False):
+    messages: list[msgspec.Raw] = []
+
+
+_MESSAGES = msgspec.json.Decoder(_Messages)
+_BEFORE_MESSAGES = b'"messages":['
+_NO_ITEMS = b"[]"
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -52,29 +62,71 @@ def items(text: Piece) -> list[Piece]:
         raise SpliceError(str(error)) from error
 
 
+def split(text: bytes) -> tuple[dict[str, Piece], list[Piece] | None]:
+    """The members of a request, in order, and the items of its `messages`; None if it has none.
+
+    Raises:
+        SpliceError: `text` is no JSON object.
+    """
+    found = _split_compact(text)
+    if found is not None:
+        return found
+    parts = members(text)
+    try:
+        return parts, items(parts["messages"])
+    except (KeyError, SpliceError):
+        return parts, None
+
+
+def _split_compact(text: bytes) -> tuple[dict[str, Piece], list[Piece]] | None:
+    """Do what `split` does for JSON without white space; None if it can't be done so.
+
+    The messages are most of a body, and are looked at once: the other members are read from what is
+    left without them. An empty array there says that the right bytes were left out.
+    """
+    try:
+        messages: list[Piece] = list(_MESSAGES.decode(text).messages)
+        if not messages:
+            return None
+        start = text.find(_BEFORE_MESSAGES + bytes(messages[0])) + len(_BEFORE_MESSAGES)
+        end = start + sum(map(len, messages)) + len(messages) - 1
+        parts = members(text[:start] + text[end:])
+    except (ValueError, RecursionError, SpliceError):
+        return None
+    return (parts, messages) if bytes(parts.get("messages", b"")) == _NO_ITEMS else None
+
+
 def starts_with(text: Piece, lead: bytes) -> bool:
     """Whether `text` begins with `lead`; its bytes are not copied."""
     return bytes(memoryview(text)[: len(lead)]) == lead
 
 
-def join_members(parts: dict[str, Piece]) -> bytes:
+def join_members(parts: Mapping[str, Part]) -> bytes:
     """A JSON object of `parts`."""
     pieces: list[Piece] = []
     for name, value in parts.items():
-        pieces += (b"," if pieces else b"{", value_text(name), b":", value)
+        pieces += (b"," if pieces else b"{", value_text(name), b":")
+        if isinstance(value, list):
+            pieces += _with_commas(value)
+        else:
+            pieces.append(value)
     pieces.append(b"}" if pieces else b"{}")
     return b"".join(pieces)
 
 
 def join_items(parts: list[Piece]) -> bytes:
     """A JSON array of `parts`."""
+    return b"".join(_with_commas(parts))
+
+
+def _with_commas(parts: list[Piece]) -> list[Piece]:
+    """What an array of `parts` is joined of, in one go: each concatenation would be a copy."""
     if not parts:
-        return b"[]"
-    # In one go: of a long conversation each concatenation would be another copy.
+        return [_NO_ITEMS]
     pieces: list[Piece] = [b","] * (2 * len(parts) + 1)
     pieces[0], pieces[-1] = b"[", b"]"
     pieces[1::2] = parts
-    return b"".join(pieces)
+    return pieces
 
 
 def as_object(value: Piece | None) -> Piece:

@@ -19,7 +19,7 @@ from offramp_daemon.messages.history import thinking_field
 from offramp_daemon.messages.history.history_survey import survey
 from offramp_daemon.messages.history.history_writer import AsTheyCame, HistoryWriter
 from offramp_daemon.messages.history.thinking import NO_SIGNER, signer_of
-from offramp_daemon.messages.json_splice import Piece, SpliceError
+from offramp_daemon.messages.json_splice import Part, Piece, SpliceError
 
 if TYPE_CHECKING:
     from offramp_core.settings import Backend, Route
@@ -57,16 +57,15 @@ def without_thinking(body: RequestBody, backend: Backend) -> bytes:
 
 def _repaired(body: RequestBody, repairs: Repairs, *, turns_thinking_off: bool) -> bytes:
     try:
-        parts = json_splice.members(body.source)
+        parts, pieces = json_splice.split(body.source)
         is_changed = turns_thinking_off and thinking_field.turn_off(body, parts)
-        if not repairs.is_none():
-            writer = HistoryWriter(repairs, AsTheyCame())
-            messages = writer.write(body, parts["messages"])
-            is_changed = is_changed or messages is not parts["messages"]
-            parts["messages"] = messages
+        written = pieces
+        if pieces is not None and not repairs.is_none():
+            written = HistoryWriter(repairs, AsTheyCame()).write(body, pieces)
+            is_changed = is_changed or written is not pieces
     except SpliceError:
         return body.raw
-    return _finish(body, parts) if is_changed else body.raw
+    return _finish(body, parts, written) if is_changed else body.raw
 
 
 def for_delegate(
@@ -87,10 +86,10 @@ def for_delegate(
     """
     limits = limits_for(backend, route, body.model)
     try:
-        parts = json_splice.members(body.source)
+        parts, pieces = json_splice.split(body.source)
         signer = signer_of(backend.name, backend.own_thinking, delegates)
         signer = NO_SIGNER if strip_all else signer
-        delegate_body.keep_accepted(body, backend, limits, parts, signer)
+        written = delegate_body.keep_accepted(body, backend, limits, parts, pieces, signer)
     except SpliceError as error:
         failure = Failure(status=400, message=f"The request body can't be read: {error}")
         raise RequestFailedError(failure) from error
@@ -98,7 +97,7 @@ def for_delegate(
     model = _plain_name((route.send_model if route else None) or body.model)
     if model is not None and model != body.model:
         parts["model"] = json_splice.value_text(model)
-    return _finish(body, parts)
+    return _finish(body, parts, written)
 
 
 def _claude(backend: Backend) -> Signer:
@@ -113,6 +112,10 @@ def _plain_name(model: str | None) -> str | None:
     return model
 
 
-def _finish(body: RequestBody, parts: dict[str, Piece]) -> bytes:
-    joined = json_splice.join_members(parts)
+def _finish(body: RequestBody, parts: dict[str, Piece], messages: list[Piece] | None) -> bytes:
+    """Join `parts`, with `messages` as those of the request."""
+    whole: dict[str, Part] = {**parts}
+    if messages is not None and "messages" in whole:
+        whole["messages"] = messages
+    joined = json_splice.join_members(whole)
     return body.surrogates.restore(joined) if body.surrogates.taken else joined

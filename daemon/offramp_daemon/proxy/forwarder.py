@@ -5,6 +5,7 @@ What becomes of the answer is the caller's business.
 
 from __future__ import annotations
 
+import functools
 import logging
 import secrets
 import time
@@ -14,8 +15,9 @@ from offramp_core.services import KNOWN
 from offramp_core.settings import ANTHROPIC, Backend
 from offramp_daemon.messages import transform
 from offramp_daemon.messages.history import thinking
-from offramp_daemon.proxy import answer_reader
+from offramp_daemon.proxy import answer_reader, passed_response
 from offramp_daemon.proxy.offload import aside
+from offramp_daemon.upstream.connection import unheard
 from offramp_daemon.wire import headers
 
 if TYPE_CHECKING:
@@ -143,6 +145,7 @@ class Forwarder:
             passed.append((_HOP, headers.hops(came, self.hop).encode()))
         if exchange.sent_s is None:
             exchange.sent_s = time.monotonic()
+        is_claude = backend.auth == "client"
         answer = await self._upstream.send(
             request.method,
             backend.base_url,
@@ -150,8 +153,11 @@ class Forwarder:
             headers=passed,
             body=body,
             connect_timeout_s=exchange.settings.connect_timeout_s,
+            on_early=functools.partial(passed_response.pass_early, request)
+            if is_claude
+            else unheard,
         )
-        if backend.auth == "client":
+        if is_claude:
             self._on_answer(backend, exchange.credential, answer.raw_headers)
         return answer
 

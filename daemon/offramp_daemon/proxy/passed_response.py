@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 
     from offramp_core.redaction import Redactor
     from offramp_daemon.upstream.answer import Answer
+    from offramp_daemon.upstream.http_parser import Head
 
 _CONTINUE = 100
 """Not passed on: Claude Code's client breaks off over one that it has not asked for."""
 _NO_CONTENT, _NOT_MODIFIED = 204, 304
 _LENGTH = b"content-length"
+_TRAILERS = "trailers"
 
 
 class PassedResponse(web.StreamResponse):
@@ -73,7 +75,8 @@ class PassedResponse(web.StreamResponse):
         self._has_ended = False
         self._passed = passed
         self._has_date = b"date" in names
-        self._early = () if is_delegates or request.version < HttpVersion11 else answer.early
+        wants_trailers = _TRAILERS in request.headers.get("TE", "").lower()
+        self._trailers_of = answer if wants_trailers and not is_delegates else None
         self._head = b""
 
     @property
@@ -102,13 +105,7 @@ class PassedResponse(web.StreamResponse):
         elif not self._is_kept and version >= HttpVersion11:
             passed.append((b"Connection", b"close"))
         shown = f"{version.major}.{version.minor}"
-        head = _written(f"HTTP/{shown} {self.status} {self.reason}", passed)
-        for early in self._early:
-            if early.status != _CONTINUE:
-                reason = headers.reason(early.reason.decode("latin-1"))
-                kept = headers.to_client(early.raw_headers)
-                self._head += _written(f"HTTP/1.1 {early.status} {reason}", kept)
-        self._head += head
+        self._head = _written(f"HTTP/{shown} {self.status} {self.reason}", passed)
 
     def send(self, body: bytes) -> None:
         """Write bytes of the body.
@@ -142,8 +139,15 @@ class PassedResponse(web.StreamResponse):
         self._has_ended = True
         self.send(data)
         if self._is_chunked:
-            self._write(b"0\r\n\r\n")
+            self._write(b"0\r\n" + self._trailers() + b"\r\n")
         self.flush()
+
+    def _trailers(self) -> bytes:
+        """What came behind the body, for a client that asked for it, as lines."""
+        if self._trailers_of is None or not self._trailers_of.trailers:
+            return b""
+        pairs = headers.trailers_to_client(self._trailers_of.trailers)
+        return b"".join([b"%b: %b\r\n" % pair for pair in pairs])
 
     def _write(self, data: bytes) -> None:
         if self._client is None or self._client.is_closing():
@@ -151,6 +155,17 @@ class PassedResponse(web.StreamResponse):
         if self._head:
             data, self._head = self._head + data, b""
         self._client.write(data)
+
+
+def pass_early(request: web.BaseRequest, early: Head) -> None:
+    """Write an informational answer to the client at once, if it knows such answers."""
+    client = request.transport
+    if early.status == _CONTINUE or request.version < HttpVersion11:
+        return
+    if client is not None and not client.is_closing():
+        reason = headers.reason(early.reason.decode("latin-1"))
+        kept = headers.to_client(early.raw_headers)
+        client.write(_written(f"HTTP/1.1 {early.status} {reason}", kept))
 
 
 def _written(status_line: str, pairs: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -12,7 +12,7 @@ from offramp_daemon.upstream.errors import BrokenAnswerError
 
 if TYPE_CHECKING:
     from offramp_daemon.upstream.errors import UpstreamError
-    from offramp_daemon.upstream.http_parser import Head
+    from offramp_daemon.upstream.http_parser import Head, RawHeaders
 
 Sink = Callable[[bytes], None]
 OnEnd = Callable[["UpstreamError | None"], None]
@@ -49,21 +49,21 @@ class Answer:
         "_sink",
         "_source",
         "_waiter",
-        "early",
         "head",
         "raw_headers",
         "reason",
         "status",
+        "trailers",
     )
 
-    def __init__(self, head: Head, source: Source, early: tuple[Head, ...] = ()) -> None:
+    def __init__(self, head: Head, source: Source) -> None:
         """Hold what `source` gives until somebody takes it."""
         self.head = head
-        self.early = early
-        """The informational answers that came before it."""
         self.status = head.status
         self.reason = head.reason.decode("latin-1")
         self.raw_headers = head.raw_headers
+        self.trailers: RawHeaders = ()
+        """The headers behind its body, known once it has ended."""
         self._source = source
         self._headers: CIMultiDict[str] | None = None
         self._held: list[bytes] = []

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from offramp_core.outbound_proxy import DIRECT
 from offramp_daemon.messages.answers.errors import RequestFailedError
 from offramp_daemon.upstream import failures, request_head, tls
+from offramp_daemon.upstream.connection import unheard
 from offramp_daemon.upstream.dialer import PROXY_LOGIN, Dialer
 from offramp_daemon.upstream.errors import (
     ConnectTimeoutError,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from offramp_core.outbound_proxy import OutboundProxy, WayOut
     from offramp_daemon.upstream.answer import Answer
-    from offramp_daemon.upstream.connection import Connection
+    from offramp_daemon.upstream.connection import Connection, OnEarly
 
 _SLEPT_S = 5.0
 _NOT_CONNECTED = (ProxyUnreachableError, ConnectTimeoutError, SocksUnreachableError)
@@ -55,6 +56,7 @@ class _Call:
     headers: Sequence[tuple[bytes, bytes]]
     body: bytes
     connect_timeout_s: float
+    on_early: OnEarly
 
     def head(self, proxy: OutboundProxy | None) -> bytes:
         """The request's head; to a proxy that is asked for the answer itself, with its login."""
@@ -93,6 +95,7 @@ class Upstream:
     async def __aenter__(self) -> Upstream:
         """Read the system's proxy settings and its certificates."""
         await self._ways.read()
+        tls.keep_buffers_small()
         self._dialer = Dialer(await asyncio.to_thread(tls.client_context), self._sockets)
         self._network.open()
         return self
@@ -137,8 +140,11 @@ class Upstream:
         headers: Sequence[tuple[bytes, bytes]],
         body: bytes,
         connect_timeout_s: float,
+        on_early: OnEarly = unheard,
     ) -> Answer:
         """Send one request to `base_url` + `target` and return the answer once its head is there.
+
+        `on_early` gets each informational answer that comes before it.
 
         A kept connection that turns out to be dead before a byte came back is replaced by a fresh
         one, once. The caller reads the answer to its end, or closes it.
@@ -151,7 +157,9 @@ class Upstream:
         self._look_around()
         way = DIRECT
         try:
-            call = _Call(method, origin_of(base_url), target, headers, body, connect_timeout_s)
+            call = _Call(
+                method, origin_of(base_url), target, headers, body, connect_timeout_s, on_early
+            )
             way = await self._ways.to(base_url)
             if not way.is_optional:
                 return await self._request(call, way.proxy)
@@ -184,7 +192,7 @@ class Upstream:
         kept = self._pool.take(key)
         if kept is not None:
             try:
-                return await kept.ask(call.method, head, call.body)
+                return await kept.ask(call.method, head, call.body, call.on_early)
             except DisconnectedError as error:
                 if not error.is_stale:
                     raise
@@ -194,7 +202,7 @@ class Upstream:
         except BaseException:
             self._pool.drop(fresh)
             raise
-        return await fresh.ask(call.method, head, call.body)
+        return await fresh.ask(call.method, head, call.body, call.on_early)
 
     async def _open(self, fresh: Connection, call: _Call, proxy: OutboundProxy | None) -> None:
         """Connect, within a limit from the name's look-up to TLS and a proxy's answer."""

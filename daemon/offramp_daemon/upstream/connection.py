@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import select
+import ssl
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from offramp_daemon.upstream.answer import Answer
@@ -15,19 +17,26 @@ from offramp_daemon.upstream.errors import BadAnswerError, BrokenAnswerError, Di
 from offramp_daemon.upstream.http_parser import AnswerParser
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from offramp_daemon.upstream.errors import UpstreamError
+    from offramp_daemon.upstream.http_parser import Head
+
+OnEarly = Callable[["Head"], None]
 
 _AT_ONCE_BYTES = 128 * 1024
 """A longer body goes out in slices of this length, each when the one before it is on its way."""
 _TURN_BYTES = 512 * 1024
 """After so much of a body the streams beside it have a turn."""
 _ERROR_STATUS = 400
+_HEAR_OUT_S = 1.0
+"""So long the rest of a body waits for the end of an error that came meanwhile."""
 
 
 def _ignore(_connection: Connection) -> None:
     """Let a connection go its way."""
+
+
+def unheard(_head: Head) -> None:
+    """Take no notice of an informational answer."""
 
 
 class Connection(asyncio.Protocol):
@@ -49,10 +58,14 @@ class Connection(asyncio.Protocol):
         self._answer: Answer | None = None
         self._waiter: asyncio.Future[Answer] | None = None
         self._unsent: memoryview | None = None
+        self._held_back: memoryview | None = None
+        self._patience: asyncio.TimerHandle | None = None
         self._is_writing_paused = False
         self._is_reading_paused = False
+        self._on_early: OnEarly = unheard
         self._has_heard = False
         self._has_served = False
+        self._is_ended_by_service = False
 
     def is_quiet(self) -> bool:
         """Whether it is open, and nothing came on it that nobody has asked for.
@@ -66,10 +79,13 @@ class Connection(asyncio.Protocol):
             self._poll.register(self._transport.get_extra_info("socket"), select.POLLIN)
         return not self._poll.poll(0)
 
-    async def ask(self, method: str, head: bytes, body: bytes = b"") -> Answer:
+    async def ask(
+        self, method: str, head: bytes, body: bytes = b"", on_early: OnEarly = unheard
+    ) -> Answer:
         """Send a request and return the answer once its head is there.
 
-        A large body goes on while the answer comes, unless the answer is an error.
+        A large body goes on while the answer comes, unless the answer is an error. `on_early` gets
+        the informational answers before it, each as soon as it is there.
 
         Raises:
             DisconnectedError: the connection ended before that.
@@ -80,7 +96,7 @@ class Connection(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             raise DisconnectedError(is_stale=self._has_served)
         self._parser = parser = AnswerParser(method)
-        self._has_heard = False
+        self._has_heard, self._on_early = False, on_early
         waiter: asyncio.Future[Answer] = self._loop.create_future()
         self._waiter = waiter
         try:
@@ -139,7 +155,9 @@ class Connection(asyncio.Protocol):
         except BadAnswerError as error:
             failure = error
         answer = self._answer
-        if answer is None and parser.head is not None:
+        if answer is None:
+            for early in parser.take_early():
+                self._on_early(early)
             answer = self._begin(parser)
         if answer is not None:
             body = parser.take()
@@ -152,12 +170,29 @@ class Connection(asyncio.Protocol):
         elif parser.is_complete:
             self._finish(parser)
 
+    def eof_received(self) -> None:
+        """Note whether the service said that no more comes, as it does within TLS.
+
+        A line that was cut looks the same to asyncio: only TLS knows whether it got the farewell.
+        """
+        self._is_ended_by_service = True
+        secured = self._transport and self._transport.get_extra_info("ssl_object")
+        if secured:
+            try:
+                self._is_ended_by_service = secured.read(1) == b""
+            except ssl.SSLError:  # it would wait for more
+                self._is_ended_by_service = False
+
     def connection_lost(self, error: Exception | None) -> None:
-        """Tell whoever waits that the connection has ended."""
+        """Tell whoever waits that the connection has ended.
+
+        A body that its connection ends is whole only if the service has ended that.
+        """
         self._transport = self._unsent = None
         parser, answer = self._parser, self._answer
         if parser is not None:
-            if error is None and parser.end() and answer is not None:
+            is_clean = error is None and self._is_ended_by_service
+            if is_clean and parser.end() and answer is not None:
                 self._answer = None
                 self._drop_parser()
                 answer.end()
@@ -203,19 +238,28 @@ class Connection(asyncio.Protocol):
         """Give the answer, whose head is there, to the one who asked."""
         if parser.head is None or self._waiter is None or self._waiter.done():
             return None
-        answer = Answer(parser.head, self, tuple(parser.early))
+        answer = Answer(parser.head, self)
         if parser.head.status >= _ERROR_STATUS and self._unsent is not None:
-            # The service does not want the rest, and may close the connection over it.
-            self._unsent, parser.is_reusable = None, False
+            # The service does not want the rest, and may close the connection over it; or it waits
+            # for the rest before it says more.
+            self._held_back, self._unsent, parser.is_reusable = self._unsent, None, False
+            self._patience = self._loop.call_later(_HEAR_OUT_S, self._send_rest)
         self._answer = answer
         self._waiter.set_result(answer)
         return answer
+
+    def _send_rest(self) -> None:
+        """Send on what an error held up, as the error's body has not ended."""
+        self._unsent, self._held_back = self._held_back, None
+        self._push()
 
     def _finish(self, parser: AnswerParser) -> None:
         """End the answer; keep the connection if nothing stands in the way."""
         answer, self._answer = self._answer, None
         has_sent = self._unsent is None and not self._is_writing_paused
         is_reusable = parser.is_reusable and not parser.is_overrun and has_sent
+        if answer is not None:
+            answer.trailers = parser.trailers
         self._drop_parser()
         if is_reusable:
             self._has_served = True
@@ -239,6 +283,9 @@ class Connection(asyncio.Protocol):
             waiter.set_exception(of_head)
 
     def _drop_parser(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = self._held_back = None
         if self._parser is not None:
             self._parser.release()
             self._parser = None

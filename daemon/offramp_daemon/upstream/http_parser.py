@@ -4,8 +4,8 @@ It is strict, since what two readers take for different answers can be used to s
 httptools, which does the reading, takes no answer with two lengths, or with a length and chunks,
 no folded header, no line without CR, and no bad chunk. What it leaves open is decided here.
 
-Informational answers (1xx) come before the real one and are kept apart. Trailers are dropped: who
-wants them says so with TE, which is a matter between neighbours and not passed on.
+Informational answers (1xx) come before the real one and are kept apart, as are the trailers behind
+a body in chunks.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ class AnswerParser:
         "_pieces",
         "_reason",
         "_tail",
+        "_trailers",
         "early",
         "ends_with_connection",
         "head",
@@ -94,6 +95,7 @@ class AnswerParser:
 
     def _begin(self) -> HttpResponseParser:
         self._headers: list[tuple[bytes, bytes]] = []
+        self._trailers: list[tuple[bytes, bytes]] = []
         self._reason = b""
         self._has_headers = False
         parser = HttpResponseParser(self)
@@ -119,6 +121,16 @@ class AnswerParser:
             self._between_bytes = 0
         else:
             self._note_between(len(data))
+
+    def take_early(self) -> list[Head]:
+        """The informational answers that came since the last call."""
+        early, self.early = self.early, []
+        return early
+
+    @property
+    def trailers(self) -> RawHeaders:
+        """The headers behind the body, known with its end; mostly none."""
+        return tuple(self._trailers)
 
     def take(self) -> bytes:
         """The bytes of the body that came since the last call."""
@@ -149,9 +161,9 @@ class AnswerParser:
         self._reason += piece
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take one header, unless it is a trailer."""
-        if not self._has_headers:
-            self._headers.append((name, value.rstrip(_SPACES)))
+        """Take one header, or one trailer."""
+        taken = self._trailers if self._has_headers else self._headers
+        taken.append((name, value.rstrip(_SPACES)))
 
     def on_headers_complete(self) -> None:
         """Note the end of the headers."""

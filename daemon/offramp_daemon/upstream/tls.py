@@ -6,9 +6,14 @@ import contextlib
 import os
 import ssl
 import sys
+from asyncio import sslproto
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import truststore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _BUNDLES = (
     "/etc/ssl/cert.pem",
@@ -18,6 +23,8 @@ _BUNDLES = (
     "/etc/ssl/ca-bundle.pem",
 )
 """Where Linux distributions keep their certificates, for a Python that was built elsewhere."""
+_BUFFER_BYTES = 32 * 1024
+"""Two of TLS's records."""
 
 
 def client_context() -> ssl.SSLContext:
@@ -37,6 +44,33 @@ def client_context() -> ssl.SSLContext:
     _add_users_own(context)
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+@contextlib.contextmanager
+def certificates_unread() -> Iterator[None]:
+    """Have no context read the system's certificates meanwhile: for the import of aiohttp.
+
+    Its client, which the daemon does not use, makes two contexts when it is imported. They would
+    take a tenth of a second and three megabytes.
+    """
+
+    def read_none(_context: ssl.SSLContext) -> None:
+        """Trust nobody."""
+
+    ssl.SSLContext.set_default_verify_paths = read_none  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del ssl.SSLContext.set_default_verify_paths
+
+
+def keep_buffers_small() -> None:
+    """Have each connection with TLS hold a buffer of 32 KB; asyncio would give it 256 KB.
+
+    It is full only while a service sends faster than it is read. There is no option for it, but
+    the class has the size as a public attribute, for which a test stands.
+    """
+    sslproto.SSLProtocol.max_size = _BUFFER_BYTES
 
 
 def _add_users_own(context: ssl.SSLContext) -> None:

@@ -50,6 +50,23 @@ _NOT_FORWARDED = _HOP_BY_HOP | {
     HOP_HEADER.encode(),
     TOKEN_HEADER.encode(),
 }
+_NO_TRAILERS = _NOT_FORWARDED | {
+    b"age",
+    b"authorization",
+    b"cache-control",
+    b"content-encoding",
+    b"content-range",
+    b"content-type",
+    b"date",
+    b"expires",
+    b"location",
+    b"retry-after",
+    b"set-cookie",
+    b"vary",
+    b"warning",
+    b"www-authenticate",
+}
+"""RFC 9110 section 6.5.1: a trailer must not say what has to be known before the body."""
 _OF_DELEGATES_ANSWERS = frozenset(
     {
         b"cache-control",
@@ -139,6 +156,11 @@ def to_client(
 def without(passed: Passed, *lower_names: bytes) -> Passed:
     """`passed` without the headers of these names, which are in lower case."""
     return [pair for pair in passed if pair[0].lower() not in lower_names]
+
+
+def trailers_to_client(raw: RawHeaders) -> Passed:
+    """What may stand behind a body: nothing that a head would say of its frame, form or owner."""
+    return _end_to_end(raw, _NO_TRAILERS)
 
 
 def retry_after(value: str | None) -> str | None:

@@ -92,3 +92,55 @@ def test_value_text_reads_back(value):
     source, surrogates = shield(encode(value))
     plain = json.loads(source)
     assert json.loads(surrogates.restore(json_splice.value_text(plain))) == value
+
+
+def taken_apart(text):
+    parts, messages = json_splice.split(text)
+    others = {name: bytes(part) for name, part in parts.items() if name != "messages"}
+    return list(parts), others, None if messages is None else [bytes(each) for each in messages]
+
+
+@unhurried
+@given(st.lists(anything, max_size=4), st.dictionaries(st.text(max_size=3), anything, max_size=3))
+def test_request_is_split_as_its_members_and_items_say(messages, others):
+    text = encode({"a": others, "messages": messages, **others})
+    text, _ = shield(text)
+    parts = json_splice.members(text)
+    _, seen, items = taken_apart(text)
+    assert list(seen.items()) == [
+        (name, bytes(part)) for name, part in parts.items() if name != "messages"
+    ]
+    if messages:
+        assert items == [bytes(each) for each in json_splice.items(parts["messages"])]
+
+
+@pytest.mark.parametrize(
+    ("text", "items"),
+    [
+        (b'{"messages":[1,{"a":[2]}],"a":0}', [b"1", b'{"a":[2]}']),
+        (b'{"a":0,"messages":[1]}', [b"1"]),
+        (b'{ "a":0, "messages" : [ 1 , 2 ] }', [b"1", b"2"]),
+        (b'{"messages":[1, 2]}', [b"1", b"2"]),
+        (b'{"messages":[1],"a":0,"messages":[1,2]}', [b"1", b"2"]),
+        (b'{"messages":[1,2],"messages":[1]}', [b"1"]),
+        (b'{"messages":[1],"messages":[]}', []),
+        (b'{"messages":[1],"\\u006dessages":[2]}', [b"2"]),
+        (b'{"a":{"messages":[1]},"messages":[1]}', [b"1"]),
+        (b'{"a":{"messages":[1,2]},"messages":[1]}', [b"1"]),
+        (b'{"a":"\\"messages\\":[1","messages":[1]}', [b"1"]),
+        (b'{"a":0}', None),
+        (b'{"messages":[]}', []),
+        (b'{"messages":null}', None),
+        (b'{"messages":"none"}', None),
+    ],
+)
+def test_messages_are_those_that_hold_wherever_they_stand(text, items):
+    _, _, found = taken_apart(text)
+    assert found == items
+
+
+def test_list_of_pieces_is_joined_as_an_array():
+    text = b'{"b":0,"messages":[{"x":1},{"y":[2]}],"a":0}'
+    parts, messages = json_splice.split(text)
+    assert json_splice.join_members({**parts, "messages": messages or []}) == text
+    assert json_splice.join_members({"messages": []}) == b'{"messages":[]}'

@@ -148,6 +148,66 @@ async def test_chunk_extensions_and_trailers_stay_behind(start_proxy):
     )
 
 
+WITH_TRAILERS = (
+    SSE_HEAD
+    + chunk(START)
+    + chunk(END)
+    + b"0\r\nX-Sum: 1\r\nX-Odd: caf\xe9\r\nContent-Type: text/html\r\n"
+    + b"Set-Cookie: a=b\r\ntrailer: x\r\n\r\n"
+)
+
+
+def asking(request: bytes, te: bytes) -> bytes:
+    return request.replace(b"\r\n\r\n", b"\r\nTE: %s\r\n\r\n" % te, 1)
+
+
+@pytest.mark.parametrize("te", [b"trailers", b"Trailers", b"deflate;q=0.5, trailers"])
+async def test_trailers_reach_the_client_that_asks_for_them(start_proxy, te):
+    request = asking(post(b"/v1/messages", OPUS), te)
+    _, body = parted(await through(start_proxy, WITH_TRAILERS, request))
+    assert body.endswith(b"\r\n0\r\nX-Sum: 1\r\nX-Odd: caf\xe9\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    "request_of",
+    [
+        lambda: post(b"/v1/messages", OPUS),
+        lambda: asking(post(b"/v1/messages", OPUS), b"gzip"),
+        lambda: asking(post(b"/v1/messages", SONNET), b"trailers"),  # a delegate's
+    ],
+)
+async def test_trailers_are_for_nobody_else(start_proxy, request_of):
+    came = await through(start_proxy, WITH_TRAILERS, request_of())
+    assert came.endswith(b"\r\n0\r\n\r\n")
+
+
+async def test_trailers_are_nothing_for_an_http_1_0_client(start_proxy):
+    request = asking(get(b"/x"), b"trailers").replace(b"HTTP/1.1", b"HTTP/1.0")
+    assert (await through(start_proxy, WITH_TRAILERS, request)).endswith(END)
+
+
+async def test_news_pass_before_the_answer_is_there(start_proxy):
+    news = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"
+
+    async def answer(connection: Connection) -> None:
+        await connection.write(news)
+        await read.wait()
+        await answer_message(connection)
+
+    read = asyncio.Event()
+    async with (
+        raw_upstream(answer) as upstream,
+        start_proxy(upstream.url, upstream.url) as proxy,
+        connected(proxy.url) as (reader, writer),
+    ):
+        for _ in range(2):
+            writer.write(post(b"/v1/messages", OPUS, b""))
+            assert await reader.readexactly(len(news)) == news
+            read.set()
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK\r\n")
+            await reader.readexactly(len(MESSAGE))
+
+
 async def test_answer_that_ends_with_its_connection_gets_a_frame(start_proxy):
     async def answer(connection: Connection) -> None:
         await connection.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nto the end")

@@ -312,3 +312,31 @@ def test_memory_of_one_large_body_serves_the_next_one():
     )
     pages = 20 * 6 * 2**20 // resource.getpagesize()
     assert int(run.stdout) < pages / 10
+
+
+_HEAPS = """
+import ctypes, threading
+from offramp_daemon.server import lifecycle
+
+lifecycle.tune_interpreter()
+for _ in range(3):
+    thread = threading.Thread(target=lambda: bytes(2**20))
+    thread.start()
+    thread.join()
+libc = ctypes.CDLL(None)
+libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
+libc.fflush(None)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators have other habits")
+def test_threads_share_one_heap():
+    run = subprocess.run(
+        [sys.executable, "-c", _HEAPS],
+        env={"PYTHONPATH": SOURCES},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert run.stdout.count("<heap nr=") == 1

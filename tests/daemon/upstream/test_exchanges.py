@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from raw_upstream import Connection, RawUpstream, chunk, json_answer, raw_upstream
+from tls import Certificates, has_openssl, make_certificates
 from tunnels import serving
 
 from offramp_daemon.messages.answers.errors import RequestFailedError
@@ -23,9 +24,16 @@ if TYPE_CHECKING:
     from tunnels import Handler
 
     from offramp_daemon.upstream.answer import Answer
+    from offramp_daemon.upstream.http_parser import Head
 
+needs_openssl = pytest.mark.skipif(not has_openssl(), reason="the openssl command is not here")
 MIB = 1024 * 1024
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory) -> Certificates:
+    return make_certificates(tmp_path_factory.mktemp("tls"), "IP:127.0.0.1")
 
 
 @pytest.fixture
@@ -178,6 +186,89 @@ async def test_answer_that_its_connection_ends_is_whole(way_out):
         assert await whole(await send(way_out, service)) == b"to the end"
 
 
+@pytest.mark.parametrize(
+    ("raw", "is_whole"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\nto the end", True),
+        (b"HTTP/1.0 200 OK\r\n\r\nto the end", True),
+        (CHUNKED + b"a\r\nto the end\r\n", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nto the end", False),
+    ],
+)
+@pytest.mark.parametrize("is_said", [True, False])
+@needs_openssl
+async def test_line_that_is_cut_within_tls_ends_no_answer(
+    monkeypatch, secured, raw, is_whole, is_said
+):
+    async def answer(connection: Connection) -> None:
+        await connection.write(raw)
+        if is_said:
+            connection.writer.close()
+        else:  # a line that was cut ends as a connection does, only without TLS's own farewell
+            connection.writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
+
+    monkeypatch.setenv("SSL_CERT_FILE", str(secured.authority))
+    async with (
+        Upstream() as way_out,
+        raw_upstream(answer, tls=secured.server_context()) as service,
+    ):
+        answered = await send(way_out, service)
+        pieces = [await answered.read()]
+        if is_whole and is_said:
+            assert [*pieces, await answered.read()] == [b"to the end", b""]
+            assert answered.at_eof()
+        else:
+            with pytest.raises(UpstreamError):
+                await answered.read()
+            assert pieces == [b"to the end"]
+            assert not answered.at_eof()
+    assert way_out.connection_count == 0
+
+
+async def test_news_are_heard_while_the_answer_is_awaited(way_out):
+    async def answer(connection: Connection) -> None:
+        await connection.write(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+        await heard.get()
+        await connection.write(b"HTTP/1.1 102 Processing\r\n\r\n" + json_answer(b"{}"))
+
+    heard: asyncio.Queue[int] = asyncio.Queue()
+    came: list[tuple[int, object]] = []
+
+    def take(early: Head) -> None:
+        came.append((early.status, early.raw_headers))
+        heard.put_nowait(early.status)
+
+    async with raw_upstream(answer) as service:
+        answered = await way_out.send(
+            "GET",
+            service.url,
+            "/",
+            headers=CIMultiDict(),
+            body=b"",
+            connect_timeout_s=5,
+            on_early=take,
+        )
+        assert (answered.status, await whole(answered)) == (200, b"{}")
+    assert came == [(103, ((b"Link", b"</a>"),)), (102, ())]
+
+
+@pytest.mark.parametrize("is_pushed", [True, False])
+async def test_trailers_are_known_with_the_end_of_the_body(way_out, is_pushed):
+    raw = CHUNKED + chunk(b"ok") + b"0;x\r\nX-Sum: 1 \r\nX-Odd: caf\xe9\r\n\r\n"
+    async with raw_upstream(saying(raw)) as service:
+        for _ in range(2):
+            answer = await send(way_out, service)
+            assert answer.trailers == () or answer.has_ended
+            if is_pushed:
+                ended = asyncio.get_running_loop().create_future()
+                answer.pass_to(lambda _: None, ended.set_result)
+                assert await ended is None
+            else:
+                assert await whole(answer) == b"ok"
+            assert answer.trailers == ((b"X-Sum", b"1"), (b"X-Odd", b"caf\xe9"))
+        assert way_out.connection_count == way_out.idle_count == 1
+
+
 async def test_early_error_during_an_upload_is_the_answer(way_out):
     """The service takes no more of a body than its head, and says so at once."""
 
@@ -218,6 +309,39 @@ async def test_early_error_is_heard_though_the_service_closes_under_the_upload(w
             for _ in range(times):
                 answer = await send(way_out, service, body=bytes(20 * MIB))
                 assert (answer.status, await whole(answer)) == (413, b"too large")
+    assert way_out.connection_count == 0
+
+
+@pytest.mark.parametrize("status", ["400 Bad Request", "413 Too Large", "529 Overloaded"])
+async def test_error_that_ends_only_behind_the_upload_is_heard_to_its_end(way_out, status):
+    body = b"x" * (8 * MIB)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head, _, said = json_answer(b"too large", status=status).partition(b"\r\n\r\n")
+        writer.write(head + b"\r\n\r\n")
+        took.append(await reader.readexactly(len(body)))
+        writer.write(said)
+
+    took: list[bytes] = []
+    async with served(serve) as service:
+        answer = await send(way_out, service, body=body)
+        assert (str(answer.status), await whole(answer)) == (status[:3], b"too large")
+        assert took == [body]
+        assert way_out.idle_count == 0
+
+
+async def test_early_error_that_breaks_off_ends_the_wait_for_it(way_out):
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(json_answer(b"too large", status="413 Too Large")[:-1])
+        await writer.drain()
+        writer.transport.abort()
+
+    async with served(serve) as service:
+        answer = await send(way_out, service, body=bytes(32 * MIB))
+        with pytest.raises(UpstreamError):
+            await whole(answer)
     assert way_out.connection_count == 0
 
 

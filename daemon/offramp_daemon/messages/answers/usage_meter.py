@@ -33,6 +33,8 @@ _CONTENT = re.compile(
 )
 """A word of an answer, or a call of a tool. Thinking that quotes one is none, since its quotes are
 escaped."""
+_CONTENT_MARKS = (b'text"', b'partial_json"', b'tool_use"')
+"""What the pattern above matches holds one of these, which are found in a tenth of the time."""
 _TAIL_BYTES = 64
 """So much of a chunk may be the beginning of what the pattern above looks for."""
 _ENDS = frozenset({"end_turn", "stop_sequence"})
@@ -189,7 +191,7 @@ class UsageMeter:
         self._tail = seen[-_TAIL_BYTES:]
         if events is None:
             return
-        if _CONTENT.search(seen) is not None:
+        if _has_content(seen):
             self.has_content, self._tail, self._read = True, b"", events.feed
             if self._decoder.is_identity:
                 self.feed = self._read
@@ -246,7 +248,7 @@ class UsageMeter:
     def _take_body(self) -> None:
         body = bytes(self._body)
         self._body.clear()
-        self.has_content = self.has_content or _CONTENT.search(body) is not None
+        self.has_content = self.has_content or _has_content(body)
         try:
             answer = answer_envelope.read(body)
         except OverBudgetError:
@@ -284,6 +286,14 @@ class UsageMeter:
         candidates = (error.get("type"), error.get("code"), envelope.code)
         names = (_identifier(candidate) for candidate in candidates)
         self.error_type = next((name for name in names if name), "error")
+
+
+def _has_content(text: bytes) -> bool:
+    """Whether a word of an answer, or a call, is in `text`."""
+    places = [place for mark in _CONTENT_MARKS if (place := text.find(mark)) >= 0]
+    if not places:
+        return False
+    return _CONTENT.search(text, max(text.rfind(b'"', 0, min(places)), 0)) is not None
 
 
 def _ignore(chunk: bytes) -> None:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from offramp_daemon.messages.history.message_edit import Block
 
 _MEDIA = ("image", "document")
+_LARGEST_KEPT_BYTES = 64 * 1024
+"""A longer block of a system prompt is not remembered."""
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
@@ -90,6 +92,8 @@ class AllowList:
         }
         self._in_results = wanted.without_media(accepts.result_blocks)
         self._decoder = msgspec.json.Decoder(_any_of(*self._message_types()))
+        self._remembered = functools.lru_cache(maxsize=16)(self._fit_system_block)
+        """For the blocks of system prompts, which clients send again with every request."""
 
     def is_clean(self, piece: Piece) -> bool:
         """Whether a message holds nothing but what is wanted."""
@@ -170,6 +174,13 @@ class AllowList:
 
     def system_block(self, piece: Piece) -> Piece | None:
         """Clean a block of the system prompt, or put it into words; None if it has none."""
+        if len(piece) > _LARGEST_KEPT_BYTES:
+            return self._fit_system_block(piece)
+        raw = bytes(piece)
+        fit = self._remembered(raw)
+        return piece if fit == raw else fit
+
+    def _fit_system_block(self, piece: Piece) -> Piece | None:
         found = self._block(piece, ContentBlock(type=kind_of(piece)), "system", is_cut=False)
         return None if found is None or _is_blank(found) else found
 

@@ -25,6 +25,8 @@ from offramp_daemon.messages.request_body import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from offramp_core.backend import Backend
     from offramp_core.services import Model
     from offramp_daemon.messages.history.history_survey import Target
@@ -44,9 +46,12 @@ def keep_accepted(
     backend: Backend,
     limits: Model,
     parts: dict[str, Piece],
+    messages: list[Piece] | None,
     signer: Signer,
-) -> None:
+) -> list[Piece] | None:
     """Reduce `parts`, the members of `body`, to what `backend`, its `signer`, and its model take.
+
+    Returned is what becomes of `messages`, the items of that member.
 
     Raises:
         SpliceError: something in it can't be taken apart.
@@ -54,11 +59,12 @@ def keep_accepted(
     wanted = _wanted(backend, limits)
     form = _answer_form(parts)
     _keep_fields(parts, wanted)
-    lines = []
+    lines: list[str] = []
     if not body.is_odd:
         if not backend.billing_header_block:
             _drop_billing_block(body, parts)
-        lines = _fit_inner(body, backend, wanted, parts, signer)
+        messages, changes = _fit_messages(body, backend, wanted, messages, signer)
+        lines = _fit_inner(backend, wanted, parts, changes)
         _fit_thinking(body, backend, limits, parts, signer)
     if form is not None and not wanted.takes_any_field:
         text = body.surrogates.restore(form[1])  # in a quotation stand-ins are no escapes
@@ -67,6 +73,7 @@ def keep_accepted(
         _add_to_system(parts, line)
     for name in (*NEVER, *backend.drop_fields):
         parts.pop(name, None)
+    return messages
 
 
 def _wanted(backend: Backend, limits: Model) -> Wanted:
@@ -95,22 +102,31 @@ def _keep_fields(parts: dict[str, Piece], wanted: Wanted) -> None:
             del parts["output_config"]
 
 
-def _fit_inner(
+def _fit_messages(
     body: RequestBody,
     backend: Backend,
     wanted: Wanted,
-    parts: dict[str, Piece],
+    messages: list[Piece] | None,
     signer: Signer,
+) -> tuple[list[Piece] | None, Mapping[str, bytes | None]]:
+    """Fit the messages; return them, and what they change in the list of tools."""
+    if not body.messages or messages is None:
+        return messages, {}
+    target: Target = "gateway" if wanted.system_role else "delegate"
+    repairs = survey(body, signer, target)
+    cleaner = DelegateCleaner(allow_list.for_wanted(wanted), body)
+    written = HistoryWriter(repairs, cleaner).write(body, messages)
+    return written, cleaner.tool_changes
+
+
+def _fit_inner(
+    backend: Backend,
+    wanted: Wanted,
+    parts: dict[str, Piece],
+    changes: Mapping[str, bytes | None],
 ) -> list[str]:
-    """Fit messages, system prompt and tools; return lines that the system prompt has to say."""
+    """Fit system prompt and tools; return lines that the system prompt has to say."""
     allowed = allow_list.for_wanted(wanted)
-    changes: dict[str, bytes | None] = {}
-    if body.messages:
-        target: Target = "gateway" if wanted.system_role else "delegate"
-        repairs = survey(body, signer, target)
-        cleaner = DelegateCleaner(allowed, body)
-        parts["messages"] = HistoryWriter(repairs, cleaner).write(body, parts["messages"])
-        changes = cleaner.tool_changes
     if "system" in parts:
         _fit_system(parts, allowed)
     tools = tool_list.for_wanted(wanted)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
 from offramp_daemon.messages import json_splice
 from offramp_daemon.messages.history.message_edit import (
     PLACEHOLDER,
@@ -19,11 +21,11 @@ from offramp_daemon.messages.history.message_edit import (
 from offramp_daemon.messages.history.thinking import THINKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from offramp_daemon.messages.history.history_survey import Repairs
     from offramp_daemon.messages.history.message_edit import Block
-    from offramp_daemon.messages.json_splice import Piece
+    from offramp_daemon.messages.json_splice import Part, Piece
     from offramp_daemon.messages.request_body import Message, RequestBody
 
 Parts = dict[str, "Piece"]
@@ -32,6 +34,14 @@ _TURNS = ("user", "assistant")
 """Roles that every service knows; others speak to the model beside the conversation."""
 _REMINDER = b'"<system-reminder>'
 _OPEN, _CLOSE, _BETWEEN = rb"<system-reminder>\n", rb"\n</system-reminder>", rb"\n\n"
+
+
+class _Plain(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    role: msgspec.Raw
+    content: list[msgspec.Raw]
+
+
+_PLAIN = msgspec.json.Decoder(_Plain)
 
 
 class Cleaner(Protocol):
@@ -130,9 +140,8 @@ class HistoryWriter:
         self._carried_blocks: list[Piece] = []
         """What system items do besides, until there is a place for another one."""
 
-    def write(self, body: RequestBody, messages: Piece) -> Piece:
-        """Write `messages`, those of `body`; return the very piece if it is fine."""
-        pieces = json_splice.items(messages)
+    def write(self, body: RequestBody, pieces: list[Piece]) -> list[Piece]:
+        """Write the messages of `body`, which came as `pieces`; return these if they are fine."""
         changes = self._repairs.changes
         if isinstance(self._cleaner, AsTheyCame) and self._repairs.are_in_place(body.messages):
             return self._write_in_place(body.messages, pieces)
@@ -152,15 +161,16 @@ class HistoryWriter:
                 self._system(message, piece, change)
         self._end(was_empty=not pieces)
         written = [turn.json() if isinstance(turn, _Turn) else turn for turn in self._turns]
-        return messages if written == pieces else json_splice.join_items(written)
+        return pieces if written == pieces else written
 
-    def _write_in_place(self, messages: Sequence[Message], pieces: list[Piece]) -> bytes:
+    def _write_in_place(self, messages: Sequence[Message], pieces: list[Piece]) -> list[Piece]:
         """Write the messages that change where they stand; the others stay as they are."""
+        pieces = [*pieces]
         for index, change in self._repairs.changes.items():
             message, piece = messages[index], pieces[index]
             cut = _without_thinking(message, piece, change)
             pieces[index] = cut or self._taken_apart(message, piece, change).json()
-        return json_splice.join_items(pieces)
+        return pieces
 
     def _turn(self, message: Message, piece: Piece, change: Change | None) -> None:
         if message.role != "user":
@@ -275,10 +285,19 @@ def _without_thinking(message: Message, piece: Piece, change: Change) -> Piece |
     seen, gone = message.blocks, change.foreign
     if len(gone) == len(seen) or any(seen[number].type not in THINKING for number in gone):
         return None
-    parts = json_splice.members(piece)
-    blocks = json_splice.items(parts.pop("content"))
+    parts, blocks = _members_and_blocks(piece)
     kept = [block for number, block in enumerate(blocks) if number not in gone]
-    return _message({**parts, "content": json_splice.join_items(kept)})
+    return _message({**parts, "content": kept})
+
+
+def _members_and_blocks(piece: Piece) -> tuple[Parts, list[Piece]]:
+    """Take a message apart whose content is a list; most hold nothing but that and their role."""
+    try:
+        plain = _PLAIN.decode(piece)
+    except (ValueError, RecursionError):
+        parts = json_splice.members(piece)
+        return parts, json_splice.items(parts.pop("content"))
+    return {"role": plain.role}, list(plain.content)
 
 
 def _reminder(texts: list[bytes]) -> Piece | None:
@@ -291,7 +310,7 @@ def _reminder(texts: list[bytes]) -> Piece | None:
     return text_block(b'"' + _OPEN + inner + _CLOSE + b'"')
 
 
-def _message(parts: Parts) -> bytes:
+def _message(parts: Mapping[str, Part]) -> bytes:
     """Build a message, its role first, as clients write it."""
     return json_splice.join_members(
         {name: parts[name] for name in ("role", *parts) if name in parts}
