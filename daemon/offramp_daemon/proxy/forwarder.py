@@ -138,7 +138,7 @@ class Forwarder:
         if backend.base_url not in _OFFICIAL:
             # The services themselves lead nowhere else; any other address might lead back here.
             came = request.headers.get(headers.HOP_HEADER)
-            passed.append((_HOP, headers.hops(came, self.hop).encode()))
+            passed = [*passed, (_HOP, headers.hops(came, self.hop).encode())]
         answer = await self._upstream.send(
             request.method,
             backend.base_url,
