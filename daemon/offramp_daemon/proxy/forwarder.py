@@ -142,7 +142,7 @@ class Forwarder:
         if backend.base_url not in _OFFICIAL:
             # The services themselves lead nowhere else; any other address might lead back here.
             came = request.headers.get(headers.HOP_HEADER)
-            passed.append((_HOP, headers.hops(came, self.hop).encode()))
+            passed = [*passed, (_HOP, headers.hops(came, self.hop).encode())]
         if exchange.sent_s is None:
             exchange.sent_s = time.monotonic()
         is_claude = backend.auth == "client"

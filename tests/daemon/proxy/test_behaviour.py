@@ -177,6 +177,8 @@ async def test_refused_thinking_is_sent_again_without_it(client, proxy, sim, fau
     assert first["thinking"]["type"] == "enabled"
     assert second["thinking"] == {"type": "disabled"}
     assert "context_management" not in second
+    names = [sorted(name.lower() for name, _ in received.headers) for received in sim.requests]
+    assert names[0] == names[1]
     record = await proxy.only_record()
     assert record.status == "success"
     assert record.reason == "default, sent again without thinking"
