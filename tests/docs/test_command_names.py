@@ -11,7 +11,7 @@ from pages import Page, every_page
 from settings_home import SettingsHome
 from shell_statements import option_names, problem_with, words_for_offramp
 
-from offramp_cli import command_line
+from offramp_cli.program import command_line
 from offramp_core.paths import Paths
 
 PAGES = [page for page in every_page() if page.name != "CHANGELOG.md"]
