@@ -110,7 +110,7 @@ def load(path: Path, most_bytes: int) -> bytes | None:
     try:
         # A pipe or device would block, or never end.
         if not stat.S_ISREG(path.stat().st_mode):
-            raise OSError(errno.EINVAL, "it is no file")
+            raise OSError(errno.EINVAL, "it is not a file")
         with path.open("rb") as file:
             return file.read(most_bytes)
     except (FileNotFoundError, NotADirectoryError):

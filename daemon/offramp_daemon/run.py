@@ -139,7 +139,7 @@ def _greet(console: Console, live: LiveSettings, paths: Paths) -> None:
         console.say(text)
     if live.problem:
         console.say(
-            "The settings can't be used, so everything goes to Anthropic as it came until they "
+            "The settings can't be used, so everything goes to Claude as it came until they "
             f"are right. {live.problem}"
         )
     for note in live.notes:

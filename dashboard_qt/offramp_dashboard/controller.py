@@ -395,7 +395,7 @@ class ChartsController(QObject):
             loaded = loader.load(self._paths, self._environ, is_demo=self._is_demo)
         except loader.ConfigError as error:
             self.window.show_message(
-                f"{error} Until then the defaults count here.", is_problem=True
+                f"{error} Until then this window uses the defaults.", is_problem=True
             )
             self._settings, self._origins = Settings(), {}
         else:

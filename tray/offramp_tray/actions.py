@@ -151,7 +151,7 @@ class Actions:
             self._say(Notification(key="refusal", title=error.title, body=error.hint))
         except Exception:  # noqa: BLE001 - the row must not say for good that it is being done
             _LOG.exception("An action failed", extra={"key": key})
-            refusal = "That failed; the log folder says why."
+            refusal = "That failed. The log folder shows why."
         self._store.update(
             lambda state: dataclasses.replace(
                 state,
@@ -216,7 +216,7 @@ class Actions:
             private_files.make_folder(folder)
         except OSError as error:
             raise OfframpError(
-                f"The folder {folder} can't be made: {error.strerror or error}.",
+                f"The folder {folder} can't be created: {error.strerror or error}.",
                 hint="Make the folder above it writable for your user.",
             ) from error
         self._desktop.open_path(folder)
@@ -230,7 +230,7 @@ class Actions:
     def _start_or_restart(self, state: TrayState) -> None:
         if self._demo:
             raise OfframpError(
-                "The demo runs in a terminal.", hint="End it there and start it anew: offramp demo"
+                "The demo runs in a terminal.", hint="End it there and start it again: offramp demo"
             )
         is_gone = state.presence is Presence.NOT_RUNNING
         self._desktop.command("start" if is_gone else "restart")

@@ -51,7 +51,7 @@ def _backend(
     if backend.auth == "client" and "key" in fields:
         raise sources[full_names["key"]].refused(
             f"is a key for {name}, which gets the client's own credentials",
-            hint="Leave it out"
+            hint="Remove it"
             + ("." if name == ANTHROPIC else ', or set auth to "x-api-key" or "bearer".'),
         )
     return backend
@@ -61,8 +61,8 @@ def _check_auth(backend: Backend, source: Given) -> None:
     if backend.name == ANTHROPIC and backend.auth != "client":
         raise source.refused(
             "would replace the client's own credentials at Anthropic",
-            hint="Leave it out: all that is not delegated goes there on the user's own plan. "
-            "For a service with a key add a backend of another name and a route to it.",
+            hint="Remove it: everything that is not delegated goes there on the user's own plan. "
+            "For a service with a key, add a backend with another name and a route to it.",
         )
     service = service_of(backend.name)
     if backend.auth == "client" and service is not OTHER and not service.is_clients_own:
@@ -88,14 +88,14 @@ def _route(table: Mapping[str, Given], backends: Mapping[str, Backend]) -> Route
     if backend is None:
         near = did_you_mean(route.backend, backends)
         raise table["backend"].refused(
-            "is no backend",
+            "is not a backend",
             hint=f"There are {listed(backends)}. {near or 'Add a table [backend.NAME].'}",
         )
     for key in ("send_model", "fallback_model"):
         if key in table and backend.auth == "client":
             raise table[key].refused(
                 f"would change a request to {backend.name}",
-                hint="Leave it out: what goes on with the client's own credentials goes unchanged.",
+                hint="Remove it: requests with the client's own credentials are sent unchanged.",
             )
     return route
 
@@ -120,8 +120,8 @@ def keyless_notes(
             continue
         if backend.name in awaited:
             notes.append(
-                f"The key for {backend.name} is in the system keyring: until the daemon has it "
-                "from there, its requests go to Anthropic."
+                f"The key for {backend.name} is in the system keyring. Until the daemon has read "
+                "it, its requests go to Claude."
             )
             continue
         table = f"[backend.{backend.name}] of config.toml"
@@ -136,7 +136,7 @@ def keyless_notes(
             cure = f"set key in {table}, or key_env there to the name of a variable "
             cure += f"in the environment or in {env_file}"
         notes.append(
-            f"There is no key for {backend.name}: its requests go to Anthropic. "
-            f"Store one: offramp key set {backend.name}. Or {cure}."
+            f"There is no key for {backend.name}: its requests go to Claude. Store one: offramp "
+            f"key set {backend.name}. Or {cure}."
         )
     return tuple(notes)

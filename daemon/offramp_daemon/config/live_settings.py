@@ -106,7 +106,7 @@ class LiveSettings:
                 loaded = self._load(_held((held.host, held.port)))
             except ConfigError as error:
                 self.problem = str(error)
-                self._say(f"Settings not taken, the old ones stay. {error}")
+                self._say(f"The new settings were rejected; the old ones stay in force. {error}")
                 return ReloadAnswer(problem=str(error))
             kept = {name: getattr(held, name) for name in _NEEDS_RESTART}
             settings = msgspec.structs.replace(loaded.settings, **kept)

@@ -128,7 +128,7 @@ def change_text(change: StandingChange, now: datetime, zone: tzinfo) -> str:
     """`change` in a sentence for the console."""
     name, standing = change.backend.name, change.standing
     if standing is None:
-        return f"{backend_name(name)} is asked again."
+        return f"{backend_name(name)} is used again."
     bypass = _bypass_of(standing)
     cause = failover_text.cause_text(name, bypass, None, now)
     return f"{cause}: {failover_text.effect_text(bypass, now, zone)}."

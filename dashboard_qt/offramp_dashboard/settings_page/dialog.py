@@ -50,7 +50,7 @@ _THINKING = (
 _DELEGATION = (
     ("always", "Always: what a route names goes there"),
     ("auto", "Auto: only as far as the Claude plan needs it"),
-    ("never", "Never: everything goes to Anthropic"),
+    ("never", "Never: everything goes to Claude"),
 )
 _AUTO_NOTE = (
     "Auto looks at how much of Claude's week and 5 hours is used, and decides for each new "
@@ -237,7 +237,7 @@ class SettingsDialog(QDialog):
         self._add("Quota", "zai_quota", Field(quota.text(), quota, note))
         self._add_heading("Routing")
         routes = RoutesEditor(found.backends, values[form.ROUTES])
-        note = "The first route that matches decides; what none matches goes to Anthropic."
+        note = "The first route that matches decides. Everything else goes to Anthropic."
         self._add("Routes", form.ROUTES, Field("Routes", routes, note))
         self._add_delegation()
         self._add("Thinking", "thinking", Field("Thinking blocks", _combo(_THINKING)))
@@ -261,10 +261,10 @@ class SettingsDialog(QDialog):
     def _add_delegation(self) -> None:
         mode = Field("Delegation", _combo(_DELEGATION), _AUTO_NOTE)
         self._add("Delegation", "delegation", mode)
-        failover = TickBox("If the delegate fails, send the request to Anthropic")
-        note = "Only before a byte of the answer came, and not while the Claude plan is spent."
+        failover = TickBox("If the other service fails, send the request to Claude")
+        note = "Only before the answer has begun, and not while the Claude plan is used up."
         self._add("On trouble", "failover", Field(failover.text(), failover, note))
-        overflow = TickBox("If the Claude plan is spent, send its requests to the delegate")
+        overflow = TickBox("If the Claude plan is used up, send its requests to the other service")
         note = "Opus is then answered by another model, until the plan's reset."
         self._add("", "overflow", Field(overflow.text(), overflow, note))
 

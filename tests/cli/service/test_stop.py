@@ -99,7 +99,7 @@ def test_stop_says_where_it_cannot_tell(home: Path, monkeypatch: pytest.MonkeyPa
     file = home / ".claude" / "settings.json"
     file.parent.mkdir()
     file.write_text('{"ANTHROPIC_BASE_URL" broken')
-    assert "can't be said" in _stop(monkeypatch).stderr
+    assert "is not known" in _stop(monkeypatch).stderr
 
 
 def test_stop_names_nobody_where_nothing_leads_here(

@@ -80,7 +80,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_no_socket_means_not_running(path):
-    with pytest.raises(NotRunningError, match="not running") as caught:
+    with pytest.raises(NotRunningError, match="isn't running") as caught:
         ControlClient(path).status()
     assert str(path) in caught.value.title
     assert "offramp serve" in caught.value.hint
@@ -198,7 +198,7 @@ def test_answer_that_is_not_ours_is_said(path, body):
 
 
 @pytest.mark.parametrize(
-    ("protocol", "hint"), [(0, "older one: restart it"), (2, "newer one: use the offramp")]
+    ("protocol", "hint"), [(0, "older: restart it"), (2, "newer: use the offramp")]
 )
 def test_other_protocol_says_which_side_to_renew(path, protocol, hint):
     body = api.encode(ControlAnswer(protocol=protocol, version="3.4.5"))

@@ -217,7 +217,7 @@ def last_error(state: TrayState) -> str:
 def problems(state: TrayState) -> tuple[str, ...]:
     """What is wrong, each in one line with its cure, the most important first."""
     if state.presence is Presence.NOT_RUNNING:
-        return ("Start the daemon below. The log folder says why it ended.",)
+        return ("Start the daemon below. The log folder shows why it ended.",)
     if state.presence is Presence.UNREACHABLE:
         return (_one_line(state.problem),)
     lines = [error_line(name, error, state) for name, error in tray_state.errors(state)]

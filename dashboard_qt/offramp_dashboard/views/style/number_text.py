@@ -105,7 +105,7 @@ def change_text(now: int, before: int) -> str:
     if before == now:
         return f"same as {_LAST_WEEK}"
     if before == 0:
-        return f"none by {_LAST_WEEK}"
+        return f"none at {_LAST_WEEK}"
     change = (now - before) / before
     if change >= _TIMES_FROM:
         return f"↑ {QLocale().toString(now / before, 'f', 0)} times that of {_LAST_WEEK}"
