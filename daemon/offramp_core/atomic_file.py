@@ -84,7 +84,7 @@ def write(
     except (OSError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "its links lead in a circle"
         raise OfframpError(
-            f"{path} can't be written: {reason}. It is as it was.",
+            f"{path} can't be written: {reason}. It was not changed.",
             hint=f"Check the permissions of the file and of the folder {target.parent}.",
         ) from error
 

@@ -161,7 +161,7 @@ def _routes(settings: Settings, awaited: tuple[str, ...]) -> list[str]:
         if backend.name in awaited:
             target = f"{backend.name}, and {ANTHROPIC} while its key waits for the keyring"
         elif backend.auth != "client" and backend.key is None:
-            target = f"{ANTHROPIC}, as there is no key for {backend.name}"
+            target = f"{ANTHROPIC}, because there is no key for {backend.name}"
         elif route.send_model:
             target = f"{backend.name} as {route.send_model}"
         else:

@@ -546,7 +546,7 @@ async def test_stop_start_and_restart(desk: Desk) -> None:
         await desk.healthy_pid()
     said = await desk.run("status")
     assert said.code == 1
-    assert "Start it with offramp start" in said.out
+    assert "Start it: offramp start" in said.out
     as_json = json.loads((await desk.run("status", "--json")).out)
     assert as_json["login_item"]["installed"]
     assert not as_json["login_item"]["listening"]

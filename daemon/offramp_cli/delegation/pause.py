@@ -50,7 +50,8 @@ def _end(length: str | None, moment: str | None, now: datetime) -> datetime | No
             return now + time_parser.length(length)
         except (ValueError, OverflowError) as error:
             raise click.BadParameter(
-                f"{length!r} is no length of time. Give 1h, 90m, 1h30m or 2d.", param_hint="--for"
+                f"{length!r} is not a length of time. Give 1h, 90m, 1h30m or 2d.",
+                param_hint="--for",
             ) from error
     if moment is None:
         return None
@@ -58,7 +59,7 @@ def _end(length: str | None, moment: str | None, now: datetime) -> datetime | No
         until = time_parser.moment(moment, now, system_zone(os.environ))
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(
-            f"{moment!r} is no time. Give 22:00, or a date with a time: 2026-11-26 08:00.",
+            f"{moment!r} is not a time. Give 22:00, or a date with a time: 2026-11-26 08:00.",
             param_hint="--until",
         ) from error
     if until <= now:

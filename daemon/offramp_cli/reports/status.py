@@ -77,7 +77,7 @@ def _print_not_running(error: OfframpError, known: tuple[PlanQuota, ...], *, as_
     click.echo(error.title)
     state, text = service_status.state_here()
     has_item = state is not None and state.is_installed
-    without_item = "Start it: offramp serve; to have it run from login on: offramp install"
+    without_item = "Start it: offramp serve. To start it at login: offramp install"
     click.echo(f"  {'Start it: offramp start' if has_item else without_item}")
     click.echo(f"  Login item: {text}")
     for plan in plans:

@@ -48,17 +48,15 @@ _THINKING = (
     ("strip", "No service gets any thinking blocks back"),
 )
 _DELEGATION = (
-    ("always", "Always: what a route names goes there"),
-    ("auto", "Auto: only as far as the Claude plan needs it"),
+    ("always", "Always: everything that the routes name"),
+    ("auto", "Auto: only as much as the Claude plan needs"),
     ("never", "Never: everything goes to Claude"),
 )
 _AUTO_NOTE = (
     "Auto looks at how much of Claude's week and 5 hours is used, and decides for each new "
     "conversation. While it knows too little it delegates, as Always does."
 )
-_WEEK_NOTE = (
-    "Unless you choose another, it is learnt from Claude's weekly reset once that is known."
-)
+_WEEK_NOTE = "Unless you choose a time, Offramp learns it from Claude's weekly reset."
 _FLAGS = (
     ("tray.notify_delegation", "When delegation stops working"),
     ("tray.notify_key", "When a key is refused"),

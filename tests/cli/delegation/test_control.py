@@ -175,8 +175,8 @@ async def test_pause_until_the_reset_is_until_claudes_where_that_was_told(tmp_pa
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--for", "soon"), "'soon' is no length"),
-        (("--until", "25:00"), "'25:00' is no time"),
+        (("--for", "soon"), "'soon' is not a length"),
+        (("--until", "25:00"), "'25:00' is not a time"),
         (("--until", "2020-01-01T00:00"), "over already"),
         (("--for", "1h", "--until-reset"), "can't be combined"),
         (("--for", "1h", "--until", "22:00"), "can't be combined"),
