@@ -80,7 +80,7 @@ TROUBLE = DaemonSummary(
 )
 STOPPED = DaemonSummary(
     state=DaemonCondition.STOPPED,
-    text="The daemon isn't running (no reply at /run/user/1000/offramp/control.sock). "
+    text="The daemon is not running (no reply at /run/user/1000/offramp/control.sock). "
     "Start it: offramp serve",
 )
 

@@ -200,7 +200,7 @@ class ControlClient:
         match error:
             case FileNotFoundError() | NotADirectoryError() | ConnectionRefusedError():
                 return NotRunningError(
-                    f"The daemon isn't running (no reply at {self._path}).",
+                    f"The daemon is not running (no reply at {self._path}).",
                     hint="Start it with offramp start or, if Offramp is not installed, with "
                     "offramp serve in a terminal.",
                 )

@@ -80,7 +80,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_no_socket_means_not_running(path):
-    with pytest.raises(NotRunningError, match="isn't running") as caught:
+    with pytest.raises(NotRunningError, match="not running") as caught:
         ControlClient(path).status()
     assert str(path) in caught.value.title
     assert "offramp serve" in caught.value.hint
