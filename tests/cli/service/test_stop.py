@@ -92,7 +92,7 @@ def test_stop_warns_of_a_variable_that_leads_here(
 ) -> None:
     assert home.is_dir()
     monkeypatch.setenv("ANTHROPIC_BASE_URL", OURS)
-    assert "ANTHROPIC_BASE_URL leads to Offramp" in _stop(monkeypatch).stderr
+    assert "ANTHROPIC_BASE_URL points to Offramp" in _stop(monkeypatch).stderr
 
 
 def test_stop_says_where_it_cannot_tell(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
