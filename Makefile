@@ -1,4 +1,4 @@
-# Everything is done from here; each target sets up what it needs first. `make` lists them.
+# Each target sets up what it needs first. `make` lists them.
 # ARGS= passes arguments on (make run ARGS="--port 3002"); PYTHON= chooses the Python to set up with.
 
 .PHONY: help setup install uninstall run demo dev test test-darwin fuzz fresh check e2e bench soak screenshots build lock clean
@@ -10,19 +10,19 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo '  ARGS="..." passes arguments on; PYTHON=python3.12 chooses the Python of make setup.'
 
-setup: ## Make .venv with everything in it (PYTHON=python3.12 to choose the Python)
+setup: ## Create .venv with everything in it (PYTHON=python3.12 chooses the Python)
 	@sh packaging/setup.sh
 
-install: ## Install Offramp for yourself, and have it run from login on; again: upgrade (ARGS="--yes")
+install: ## Install or upgrade Offramp for yourself, started at login (ARGS="--yes")
 	@sh packaging/install.sh $(ARGS)
 
-uninstall: ## Take all of that away again; your history stays (ARGS="--purge" for that too)
+uninstall: ## Remove Offramp; your history stays (ARGS="--purge" deletes it too)
 	@sh packaging/uninstall.sh $(ARGS)
 
 run: setup ## Run the daemon in the foreground (ARGS="--port 3002")
 	@$(BIN)/offramp serve $(ARGS)
 
-demo: setup ## Run it against the built-in stand-in: no key, no network
+demo: setup ## Try it with simulated services: no key, no network
 	@$(BIN)/offramp demo $(ARGS)
 
 dev: setup ## Run the daemon, and restart it when the code changes
@@ -31,10 +31,10 @@ dev: setup ## Run the daemon, and restart it when the code changes
 test: setup ## Run every test (ARGS="tests/daemon -k meter" for some)
 	@$(BIN)/python -m pytest -m "not e2e" -n auto --dist loadgroup $(ARGS)
 
-test-darwin: setup ## On Linux: run what macOS may answer differently as if this was a Mac
+test-darwin: setup ## On Linux: run the tests that could differ on macOS as if this were a Mac
 	@sh packaging/test-darwin.sh $(ARGS)
 
-fuzz: setup ## Send random and broken bytes everywhere, for minutes (ARGS="-k codings"; EXAMPLES=)
+fuzz: setup ## Test with random and broken bytes, for minutes (ARGS="-k codings"; EXAMPLES=)
 	@FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/fuzz -n auto -o timeout=3600 $(ARGS)
 
 fresh: ## Run every test on bare Debian systems, as root and as a user (ARGS="trixie user")
@@ -59,16 +59,16 @@ bench: setup ## Measure the daemon beside a bare aiohttp pass-through and nginx
 soak: setup ## Load the daemon for 30 minutes, with faults among it (ARGS="--minutes 10" for less)
 	@$(BIN)/python benchmarks/soak.py $(ARGS)
 
-screenshots: setup ## Draw the README's pictures of the charts window into docs/images/
+screenshots: setup ## Draw the pictures of the charts window into docs/images/
 	@sh packaging/screenshots.sh
 
 build: setup ## Build the wheel and the sdist into dist/
 	@rm -rf dist
 	@$(BIN)/python -m build --no-isolation --outdir dist
 
-lock: ## Re-make constraints/ from pyproject.toml (ARGS=--upgrade takes the newest)
+lock: ## Write constraints/ again from pyproject.toml (ARGS=--upgrade takes the newest)
 	@sh packaging/lock.sh $(ARGS)
 
-clean: ## Remove .venv and everything else that was made here
+clean: ## Remove .venv and everything else that was created here
 	rm -rf .venv .cache build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find daemon tray dashboard_qt tests benchmarks packaging -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -21,10 +21,10 @@ logged() {
         echo
         tail -n 12 "$log"
         echo
-        echo "Stopped: $what failed (the whole story: $log)."
+        echo "Stopped: $what failed (see $log)."
         if grep -qiE 'connection|timed out|resol|proxy|ssl' "$log"; then
-            echo "The package index was out of reach. See to the network, to HTTPS_PROXY behind a"
-            echo "proxy, or to pip's own settings (pip config list), then type $again again."
+            echo "Couldn't reach the package index. Check the network, HTTPS_PROXY behind a"
+            echo "proxy, or pip's own settings (pip config list), then run $again again."
         fi
     } >&2
     exit 1

@@ -92,7 +92,7 @@ run() (
     return "$(cat "$log.status")"
 )
 
-[ "$(id -u)" -eq 0 ] || stop "make fresh makes whole systems, which only root may."
+[ "$(id -u)" -eq 0 ] || stop "make fresh creates whole systems, so it needs root."
 for program in debootstrap chroot unshare; do
     command -v "$program" >/dev/null || stop "There is no $program here (Debian: apt-get install $program)."
 done

@@ -17,9 +17,9 @@ stop() {
     exit 1
 }
 
-[ -n "${HOME:-}" ] && [ -d "$HOME" ] || stop "HOME names no folder: there is no place to install to."
+[ -n "${HOME:-}" ] && [ -d "$HOME" ] || stop "HOME is not a folder, so there is no place to install to."
 if [ "$(id -u)" -eq 0 ] && [ -n "${SUDO_USER:-}" ]; then
-    stop "Offramp is installed for one user, so not with sudo: type make install as $SUDO_USER."
+    stop "Don't use sudo, because Offramp is installed for one user: run make install as $SUDO_USER."
 fi
 
 case "${XDG_DATA_HOME:-}" in
@@ -53,8 +53,8 @@ refuse_strangers() {
         if [ -e "$link" ] || [ -L "$link" ]; then
             case "$(readlink "$link" || true)" in
                 "$app"/*) ;;
-                *) stop "$link is there already, and make install did not make it." \
-                    "Remove that Offramp first (pipx uninstall offramp, say), then type make install again." ;;
+                *) stop "$link already exists, and make install did not create it." \
+                    "Remove that Offramp first (for example with pipx uninstall offramp), then run make install again." ;;
             esac
         fi
     done
@@ -65,7 +65,7 @@ take_turn() {
     if ! mkdir "$app/.installing" 2>/dev/null; then
         other=$(cat "$app/.installing/pid" 2>/dev/null || true)
         if [ -n "$other" ] && kill -0 "$other" 2>/dev/null; then
-            stop "Another make install is at work (process $other): let it end first."
+            stop "Another make install is running (process $other): wait until it ends."
         fi
     fi
     echo $$ >"$app/.installing/pid"
@@ -122,7 +122,7 @@ remove_older() {
     done
     [ -n "$older" ] || return 0
     if ! used=$(in_use) || [ -z "$used" ]; then
-        echo "Which older versions still run can't be told (ps or lsof failed): all of them stay in $app."
+        echo "It is not known which older versions still run (ps or lsof failed), so all of them stay in $app."
         return
     fi
     # By name, which no other folder has: the system may write the path in another way.
@@ -158,7 +158,7 @@ tell_dry() {
         echo "with offramp and offramp-daemon in $programs."
     fi
     if [ -z "$previous" ]; then
-        echo "What it would set up after that, it can tell once it is there: offramp install --dry-run"
+        echo "Once it is installed, \`offramp install --dry-run\` shows what it would set up next."
         echo "Nothing was changed."
         exit 0
     fi
@@ -179,7 +179,7 @@ take_turn
 previous=$(readlink "$app/current" || true)
 if is_current; then
     env=$previous
-    echo "Offramp is installed in $app, and up to date."
+    echo "Offramp in $app is up to date."
 else
     sh packaging/system-packages.sh desktop
     make_new
@@ -196,7 +196,7 @@ done
 
 case ":$PATH:" in
     *":$programs:"*) ;;
-    *) echo "$programs is not on your PATH: add it in your shell's start-up file to type just offramp." ;;
+    *) echo "$programs is not on your PATH. Add it in your shell's start-up file to run just offramp." ;;
 esac
 "$app/current/bin/offramp" install "$@"
 : >"$env/took-over"

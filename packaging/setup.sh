@@ -40,7 +40,7 @@ if [ -n "$present" ] && [ -f "$stamp" ] &&
     mkdir -p .cache
     : >"$log"
     rm -f "$stamp"
-    echo "pyproject.toml has changed: installing Offramp anew."
+    echo "pyproject.toml has changed: installing Offramp again."
 else
     if [ -z "${python:-}" ]; then
         find_python

@@ -15,7 +15,7 @@ stop_with() {
     exit 1
 }
 
-type_this='Type this, then the same make command again:'
+type_this='Run this, then the same make command again:'
 
 have() {
     command -v "$1" >/dev/null 2>&1
@@ -79,7 +79,7 @@ apt_install_python() {
 }
 
 from_elsewhere() {
-    stop_with "Install Python 3.13 (https://www.python.org/downloads/), then type, with its path:" \
+    stop_with "Install Python 3.13 (https://www.python.org/downloads/), then run, with its path:" \
         "make setup PYTHON=/path/to/python3.13"
 }
 
@@ -91,7 +91,7 @@ install_python() {
     elif have zypper; then
         stop_with "$type_this" "${as_root}zypper install -y python313"
     elif have pacman; then
-        stop_with "Arch's own Python may be too new. Type:" \
+        stop_with "Arch's own Python may be too new. Run:" \
             "${as_root}pacman -S --needed uv && uv python install 3.14 && make setup PYTHON=\"\$(uv python find 3.14)\""
     elif have brew; then
         stop_with "$type_this" "brew install python@3.13"
@@ -104,7 +104,7 @@ install_venv() {
     if have apt-get; then
         apt_install "python$1-venv"
     else
-        stop_with "This Python $1 has no venv and ensurepip. Choose another one, as in:" \
+        stop_with "This Python $1 has no venv and ensurepip. Choose another one, for example:" \
             "make setup PYTHON=/path/to/python3.13"
     fi
 }
@@ -160,35 +160,34 @@ install_missing() {
     if [ "$(uname -s)" != Linux ] || [ -z "$2" ]; then
         return 0
     fi
-    if have apt-get; then
+    if have apt-get && may_install; then
         # shellcheck disable=SC2086 - one argument per package
         (apt_install $2) && return 0
-        echo "Only $1 need them." >&2
+        echo "Set-up goes on without them: only $1 need them." >&2
     else
-        echo "$1 need what Debian calls $2" >&2
-        echo "Install it under the names that it has here." >&2
+        name_missing "$1" "$2"
     fi
 }
 
 # name_missing PACKAGES: how to add what the machine still lacks.
 name_missing() {
-    if [ "$(uname -s)" != Linux ] || [ -z "$1" ]; then
+    if [ "$(uname -s)" != Linux ] || [ -z "$2" ]; then
         return 0
     fi
-    echo "Optional: the charts window and some tests need packages that are not installed here." >&2
+    echo "Optional: $1 need some packages that are not installed here. Set-up goes on without them." >&2
     if have apt-get; then
         printf 'To add them, run:\n    %s\n' \
-            "${as_root}apt-get install -y --no-install-recommends $1" >&2
+            "${as_root}apt-get install -y --no-install-recommends $2" >&2
     else
-        echo "Debian calls them $1" >&2
+        echo "Debian calls them $2" >&2
         echo "Install them under the names that they have here." >&2
     fi
 }
 
 case "${1:-}" in
-    desktop) install_missing "the charts" "$(missing_of_desktop | tr '\n' ' ')" ;;
+    desktop) install_missing "the charts window and some tests" "$(missing_of_desktop | tr '\n' ' ')" ;;
     tests) install_missing "some tests" "$(missing_of_tests | tr '\n' ' ')" ;;
-    missing) name_missing "$({ missing_of_desktop && missing_of_tests; } | tr '\n' ' ')" ;;
+    missing) name_missing "the charts window and some tests" "$({ missing_of_desktop && missing_of_tests; } | tr '\n' ' ')" ;;
     python) install_python ;;
     venv) install_venv "$2" ;;
     *)

@@ -7,7 +7,7 @@ case "${XDG_DATA_HOME:-}" in
     *) app=$HOME/.local/share/offramp-app ;;
 esac
 if [ ! -x "$app/current/bin/offramp" ]; then
-    echo "make install has not installed anything: there is no Offramp in $app." >&2
+    echo "There is no Offramp in $app that make install has installed." >&2
     exit 1
 fi
 exec "$app/current/bin/offramp" uninstall "$@"

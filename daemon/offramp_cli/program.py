@@ -14,66 +14,77 @@ from offramp_cli import exit_codes, own_name
 from offramp_core import __version__
 from offramp_core.errors import OfframpError
 
-_COMMANDS = {
-    "backend": (
-        "offramp_cli.backend.command",
-        "List the services that can be delegated to; add or remove one.",
-    ),
-    "charts": ("offramp_dashboard.command", "Open the charts window."),
-    "config": ("offramp_cli.config.config", "Show, locate or check the settings."),
-    "connect": ("offramp_cli.claude_code.connect", "Point Claude Code at Offramp."),
-    "demo": (
-        "offramp_cli.demo.command",
-        "Run the whole path against a built-in stand-in: no key, no network.",
-    ),
-    "disconnect": ("offramp_cli.claude_code.disconnect", "Let Claude Code go, as it was before."),
-    "doctor": (
-        "offramp_cli.doctor.command",
-        "Look at each link of the chain, and name the cure.",
-    ),
-    "install": (
-        "offramp_cli.service.install",
-        "Have the daemon run from login on; repair, upgrade.",
-    ),
-    "key": ("offramp_cli.config.key", "Store, show or delete the key of a backend."),
-    "logs": ("offramp_cli.reports.logs", "Show the latest requests, or follow them as they come."),
-    "pause": (
-        "offramp_cli.delegation.pause",
-        "Send everything to Anthropic, for a time or for good.",
-    ),
-    "reload": ("offramp_cli.config.reload", "Have the running daemon read its settings now."),
-    "restart": ("offramp_cli.service.restart", "Have a new process take the daemon over."),
-    "resume": ("offramp_cli.delegation.resume", "Let delegation go on after a pause."),
-    "serve": ("offramp_cli.serve", "Run the daemon in the foreground."),
-    "sessions": (
-        "offramp_cli.reports.sessions",
-        "Show what each conversation used, and in which project.",
-    ),
-    "setup": ("offramp_dashboard.setup_command", "Set Offramp up in a window."),
-    "simulate": (
-        "offramp_cli.whatif.command",
-        "Show what each way of delegating would make of your Claude week.",
-    ),
-    "start": ("offramp_cli.service.start", "Start the installed daemon."),
-    "stats": ("offramp_cli.reports.stats", "Show how requests and tokens split, from the log."),
-    "status": ("offramp_cli.reports.status", "Show whether the daemon runs, and how it is doing."),
-    "statusline": (
-        "offramp_cli.statusline_command",
-        "Print the line that Claude Code shows below its prompt.",
-    ),
-    "stop": ("offramp_cli.service.stop", "Stop the installed daemon and close its port."),
-    "tray": ("offramp_tray.command", "Show the week's split as an icon, with a menu to pause."),
-    "try": ("offramp_cli.trial.command", "Send one request through the daemon; say who answered."),
-    "uninstall": ("offramp_cli.service.uninstall", "Take away what install set up."),
-    "version": ("offramp_cli.version", "Show the versions of Offramp and its parts."),
+_GROUPS = {
+    "Every day": {
+        "status": (
+            "offramp_cli.reports.status",
+            "Show whether the daemon runs, what is delegated, and the quota.",
+        ),
+        "stats": ("offramp_cli.reports.stats", "Show how requests and tokens split."),
+        "charts": ("offramp_dashboard.command", "Open the charts window."),
+        "logs": ("offramp_cli.reports.logs", "Show the latest requests, or follow new ones."),
+        "sessions": (
+            "offramp_cli.reports.sessions",
+            "Show what each conversation used, and in which project.",
+        ),
+        "statusline": (
+            "offramp_cli.statusline_command",
+            "Print the status line for Claude Code.",
+        ),
+        "pause": ("offramp_cli.delegation.pause", "Send everything to Claude for a while."),
+        "resume": ("offramp_cli.delegation.resume", "Delegate again after a pause."),
+        "doctor": ("offramp_cli.doctor.command", "Check everything and suggest fixes."),
+        "simulate": (
+            "offramp_cli.whatif.command",
+            "Replay your own weeks in each mode of delegation.",
+        ),
+    },
+    "Set up": {
+        "demo": (
+            "offramp_cli.demo.command",
+            "Try Offramp with simulated services: no key, no network.",
+        ),
+        "install": (
+            "offramp_cli.service.install",
+            "Install, repair or upgrade Offramp, started at login.",
+        ),
+        "setup": ("offramp_dashboard.setup_command", "Set Offramp up in a window."),
+        "key": ("offramp_cli.config.key", "Store, show or delete a service's key."),
+        "connect": ("offramp_cli.claude_code.connect", "Point Claude Code at Offramp."),
+        "disconnect": (
+            "offramp_cli.claude_code.disconnect",
+            "Restore Claude Code's settings.",
+        ),
+        "backend": (
+            "offramp_cli.backend.command",
+            "List the services that can be delegated to; add or remove one.",
+        ),
+        "try": ("offramp_cli.trial.command", "Send one free request, and show who answered."),
+        "config": ("offramp_cli.config.config", "Show, locate or check the settings."),
+        "uninstall": ("offramp_cli.service.uninstall", "Remove what install set up."),
+    },
+    "The daemon and the tray": {
+        "start": ("offramp_cli.service.start", "Start the installed daemon."),
+        "stop": ("offramp_cli.service.stop", "Stop the installed daemon and close its port."),
+        "restart": (
+            "offramp_cli.service.restart",
+            "Start a new daemon process in place of the old one.",
+        ),
+        "reload": ("offramp_cli.config.reload", "Make the daemon read its settings now."),
+        "serve": ("offramp_cli.serve", "Run the daemon in the foreground."),
+        "tray": ("offramp_tray.command", "Show the icon in the panel, with its menu."),
+        "version": ("offramp_cli.version", "Show the versions of Offramp and its parts."),
+    },
 }
+"""The commands by what they are for, the common case first."""
+_COMMANDS = {name: each for group in _GROUPS.values() for name, each in group.items()}
 
 
 class _LazyGroup(click.Group):
     """A group that imports a command's module only when that command is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Every command's name, in order."""
+        """Return every command's name, sorted."""
         del ctx
         return sorted(_COMMANDS)
 
@@ -108,25 +119,25 @@ class _LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in sorted(_COMMANDS.items())])
+        for title, group in _GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, text) for name, (_, text) in group.items()])
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="offramp")
-def _offramp() -> None:
+def command_line() -> None:
     """Keep Opus on your Claude plan; send Sonnet and Haiku to Z.ai's GLM models.
 
-    Start with `offramp demo`, which needs no key. For real use, type `offramp install`: it asks
-    for all it needs. In a terminal only: store your Z.ai key (`offramp key set`), run `offramp
-    serve` and, once, `offramp connect`, which points Claude Code at it.
+    To install Offramp and connect Claude Code, run `offramp install`. To try it first, without a
+    key, run `offramp demo`. `offramp COMMAND --help` explains a command.
     """
 
 
 def run(words: list[str]) -> None:
     """Run the command line with these arguments; it ends the process."""
     try:
-        _offramp(words or ["--help"], prog_name="offramp")
+        command_line(words or ["--help"], prog_name="offramp")
     except OfframpError as error:
         click.echo(f"offramp: {own_name.in_hints(error.title)}", err=True)
         if error.hint:

@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 
 
 @click.command("serve")
-@click.option("--port", type=WholeNumber(1, 65535), help="Listen here instead of the set port.")
+@click.option(
+    "--port",
+    type=WholeNumber(1, 65535),
+    help="Listen on this port instead of the configured one.",
+)
 def command(port: int | None) -> None:
     """Run the daemon in the foreground until Ctrl-C.
 
-    Sockets that a service manager passes on (LISTEN_FDS) win over the set address.
-    Settings come from config.toml and the environment; `offramp config show` lists them.
+    Settings come from config.toml and the environment; `offramp config show` lists them. If a
+    service manager passes sockets (LISTEN_FDS), they replace the configured address.
     """
     import asyncio
 

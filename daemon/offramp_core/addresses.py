@@ -44,12 +44,12 @@ def base_url_problem(url: str) -> str | None:
     """
     scheme = _SCHEME.match(url)
     if scheme is None:
-        return "is no http:// or https:// address"
+        return "is not an http:// or https:// address"
     if "?" in url or "#" in url:
         return "has a query or a fragment"
     authority, slash, path = url[scheme.end() :].partition("/")
     if "@" in url:
-        return "holds a user name or a password"
+        return "contains a user name or a password"
     parts = _AUTHORITY.fullmatch(authority)
     host = parts["host"] if parts else ""
     if parts is None or not (_is_bracketed_ip(host) if "[" in host else is_usable_host(host)):

@@ -84,7 +84,7 @@ def write(
     except (OSError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "its links lead in a circle"
         raise OfframpError(
-            f"{path} can't be written: {reason}. It is as it was.",
+            f"{path} can't be written: {reason}. It was not changed.",
             hint=f"Check the permissions of the file and of the folder {target.parent}.",
         ) from error
 
@@ -110,7 +110,7 @@ def load(path: Path, most_bytes: int) -> bytes | None:
     try:
         # A pipe or device would block, or never end.
         if not stat.S_ISREG(path.stat().st_mode):
-            raise OSError(errno.EINVAL, "it is no file")
+            raise OSError(errno.EINVAL, "it is not a file")
         with path.open("rb") as file:
             return file.read(most_bytes)
     except (FileNotFoundError, NotADirectoryError):

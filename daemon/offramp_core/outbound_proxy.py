@@ -118,7 +118,9 @@ def parse(address: str) -> OutboundProxy:
         raise BadProxyError("its address can't be read") from None  # the error repeats the address
     if "@" in parts.path + parts.query + parts.fragment:
         # What stands for the host then is a part of the password.
-        raise BadProxyError("its login holds a character that must be percent-encoded (%2F for /)")
+        raise BadProxyError(
+            "its login contains a character that must be percent-encoded (%2F for /)"
+        )
     default_port = _default_port(parts.scheme)
     try:
         port = parts.port
@@ -142,8 +144,7 @@ def _default_port(scheme: str) -> int:
     if port is None:
         named = f" ({scheme}://)" if scheme and len(scheme) <= _MOST_SCHEME_CHARACTERS else ""
         raise BadProxyError(
-            f"its address is of a kind that is not supported{named}; it must begin with "
-            f"{_KNOWN_SCHEMES}"
+            f"its scheme is not supported{named}; it must begin with {_KNOWN_SCHEMES}"
         )
     return port
 

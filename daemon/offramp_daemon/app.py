@@ -482,8 +482,8 @@ async def _warn_of_folder(folder: Path, console: Console) -> None:
     problem = await asyncio.to_thread(folder_problem, folder)
     if problem is not None:
         console.say(
-            f"Requests can't be recorded in {folder}: {problem}. "
-            "Mend the folder, or set another with LOG_DIR or log_dir in config.toml."
+            f"Requests can't be recorded in {folder}: {problem}. Fix the folder, or set another "
+            "with LOG_DIR or log_dir in config.toml."
         )
 
 

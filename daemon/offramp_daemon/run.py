@@ -139,7 +139,7 @@ def _greet(console: Console, live: LiveSettings, paths: Paths) -> None:
         console.say(text)
     if live.problem:
         console.say(
-            "The settings can't be used, so everything goes to Anthropic as it came until they "
+            "The settings can't be used, so everything goes to Claude as it came until they "
             f"are right. {live.problem}"
         )
     for note in live.notes:
@@ -161,7 +161,7 @@ def _routes(settings: Settings, awaited: tuple[str, ...]) -> list[str]:
         if backend.name in awaited:
             target = f"{backend.name}, and {ANTHROPIC} while its key waits for the keyring"
         elif backend.lacks_key:
-            target = f"{ANTHROPIC}, as there is no key for {backend.name}"
+            target = f"{ANTHROPIC}, because there is no key for {backend.name}"
         elif route.send_model:
             target = f"{backend.name} as {route.send_model}"
         else:

@@ -130,9 +130,7 @@ def save_screenshot(
     finally:
         controller.stop()
     if not window.grab().save(str(file), "PNG"):
-        raise OfframpError(
-            f"{file} can't be written.", hint="Choose a file in a folder that is yours."
-        )
+        raise OfframpError(f"{file} can't be written.", hint="Choose a file in a folder of yours.")
 
 
 def _login_item(environ: Mapping[str, str]) -> TraySwitch | None:
@@ -204,8 +202,8 @@ def _wait_for_all(application: QApplication, controller: ChartsController) -> No
         application.exec()
     if not arrival.has_log:
         raise OfframpError(
-            "The log was not read to its end, so there is no picture of it.",
-            hint="Try again: the months that were read by now need not be read again.",
+            "The log was not read to its end, so no picture was drawn.",
+            hint="Try again: the months that were already read need not be read again.",
         )
     application.processEvents()
 

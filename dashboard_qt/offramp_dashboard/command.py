@@ -36,7 +36,7 @@ def _to_size(_context: click.Context, _parameter: click.Parameter, value: str) -
     found = _SIZE.fullmatch(value.strip().lower())
     if not found or not all(300 <= int(part) <= 10_000 for part in found.groups()):
         raise click.BadParameter(
-            f"{value!r} is no size. Give width and height in pixels, 300 to 10000: 1280x800."
+            f"{value!r} is not a size. Give width and height in pixels, 300 to 10000: 1280x800."
         )
     return int(found[1]), int(found[2])
 
@@ -54,7 +54,7 @@ def _to_size(_context: click.Context, _parameter: click.Parameter, value: str) -
     default="1280x800",
     callback=_to_size,
     metavar="WxH",
-    help="Of the screenshot.",
+    help="Size of the screenshot.",
     show_default=True,
 )
 @click.option(
@@ -79,8 +79,8 @@ def command(
 ) -> None:
     """Open the charts window.
 
-    Where the week went, what it would have cost, and what happens next, from the request log. A
-    second start brings the open window to the front.
+    It shows where the week went, what it would have cost, and a forecast, from the request
+    log. A second start brings the open window to the front.
     """
     paths = Paths.for_user(os.environ, is_demo=is_demo)
     if file is None:
@@ -118,9 +118,9 @@ def require_display(title: str, hint: str) -> None:
 
 def _open(paths: Paths, theme: str | None, place: str, *, is_demo: bool) -> None:
     require_display(
-        "There is no display to open the charts window on.",
-        "Type it in a desktop session, or draw the window to a file: "
-        "offramp charts --screenshot offramp.png",
+        "There is no display for the charts window.",
+        "Run it in a desktop session, or draw the window to a file: offramp charts --screenshot "
+        "offramp.png",
     )
     app = import_app()
     from offramp_dashboard.theme import ThemeChoice
@@ -129,7 +129,7 @@ def _open(paths: Paths, theme: str | None, place: str, *, is_demo: bool) -> None
         paths, os.environ, is_demo=is_demo, theme=ThemeChoice(theme) if theme else None, place=place
     )
     if not is_first:
-        click.echo("The charts window is open already: it has come to the front.")
+        click.echo("The charts window was already open; it is now in front.")
 
 
 def import_app() -> ModuleType:
@@ -194,4 +194,4 @@ def _check_x11(environ: Mapping[str, str]) -> None:
 
 
 def _library_hint() -> str:
-    return f"On Debian and its kin: apt-get install {_LIBRARIES}"
+    return f"On Debian and Ubuntu: apt-get install {_LIBRARIES}"

@@ -129,7 +129,7 @@ class DaemonWatch(QObject):
         except Exception as error:  # noqa: BLE001 - else no command would ever be taken again
             _LOG.exception("A command to the daemon failed")
             self._be_free()
-            self._emit(self.refused, _unforeseen(error), "offramp status says how it is.")
+            self._emit(self.refused, _unforeseen(error), "offramp status shows its state.")
             return
         self._be_free()
         # The event stream tells it as well, but a click's effect should not wait for that.
@@ -207,6 +207,6 @@ class DaemonWatch(QObject):
 
 def _unforeseen(error: Exception) -> str:
     return (
-        "The daemon could not be asked, by a mistake of Offramp's own "
+        "The daemon could not be asked: internal error, please report it "
         f"({type(error).__name__}: {error})."
     )

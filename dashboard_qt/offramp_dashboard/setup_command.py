@@ -19,10 +19,10 @@ def command() -> None:
 
     In a terminal, `offramp install` asks the same.
     """
-    require_display("There is no display to open the set-up window on.", _IN_A_TERMINAL)
+    require_display("There is no display for the set-up window.", _IN_A_TERMINAL)
     try:
         app = import_app()
     except OfframpError as error:
         raise OfframpError(error.title, hint=f"{error.hint} {_IN_A_TERMINAL}") from error
     if not app.open_setup(Paths.for_user(os.environ), os.environ):
-        click.echo("The set-up window is open already: it has come to the front.")
+        click.echo("The set-up window was already open; it is now in front.")

@@ -52,7 +52,7 @@ class SingleInstance(QObject):
             if self._lock.error() != QLockFile.LockError.LockFailedError:
                 raise OfframpError(
                     f"The folder {self._socket.parent} can't be written.",
-                    hint="Make it yours: offramp keeps its sockets there.",
+                    hint="Make your user its owner: offramp keeps its sockets there.",
                 )
             self._ask_other(place)
             return False
@@ -78,7 +78,7 @@ class SingleInstance(QObject):
                 socket.disconnectFromServer()
                 return
         raise OfframpError(
-            "The charts window is open already, but does not answer.",
+            "The charts window is already open, but does not answer.",
             hint="Close it, or end its process, and try again.",
         )
 
@@ -110,7 +110,7 @@ def _make_private(folder: Path) -> None:
         found = folder.stat()
     except OSError as error:
         raise OfframpError(
-            f"The folder {folder} can't be made: {error.strerror}.",
+            f"The folder {folder} can't be created: {error.strerror}.",
             hint="offramp keeps its sockets there; make its parent writable for your user.",
         ) from error
     if found.st_uid != os.geteuid() or found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):

@@ -84,7 +84,7 @@ def test_loading_a_file_that_is_not_there_gives_none(tmp_path: Path, name: str) 
 
 def test_loading_a_pipe_raises_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OSError, match="no file"):
+    with pytest.raises(OSError, match="not a file"):
         atomic_file.load(tmp_path / "pipe", 10)
 
 

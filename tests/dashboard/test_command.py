@@ -125,4 +125,4 @@ def test_size_that_is_none_is_refused(tmp_path: Path, size: str) -> None:
     done = _charts(tmp_path, "--screenshot", str(tmp_path / "x.png"), "--size", size)
 
     assert done.returncode == 2
-    assert "is no size" in done.stderr
+    assert "is not a size" in done.stderr

@@ -134,7 +134,7 @@ def is_in(watch: DaemonWatch, state: DaemonCondition) -> Callable[[], bool]:
         (
             status(delegation="auto"),
             DaemonCondition.RUNNING,
-            "only as far as the Claude plan needs",
+            "only as much as the Claude plan needs",
         ),
         (status(delegation="never"), DaemonCondition.RUNNING, "switched off in the settings"),
         (status(delegation="sometimes"), DaemonCondition.RUNNING, "delegation is on"),
@@ -165,7 +165,7 @@ def bypassed(cause: str, **fields: object) -> Status:
         (status(), ""),
         (
             bypassed(api.LIMIT, until=NOW + timedelta(hours=2)),
-            "Z.ai's quota is spent: what belongs there goes to Claude until 14:00. "
+            "Z.ai's quota is spent: its requests go to Claude until 14:00. "
             "Wait until the quota resets, or choose a larger plan at Z.ai.",
         ),
         (
@@ -187,17 +187,17 @@ def bypassed(cause: str, **fields: object) -> Status:
                     ),
                 ),
             ),
-            "Z.ai's quota is spent (5 hours): what belongs there goes to Claude. "
+            "Z.ai's quota is spent (5 hours): its requests go to Claude. "
             "Wait until the quota resets, or choose a larger plan at Z.ai.",
         ),
         (
             bypassed(api.UNREACHABLE, until=NOW - timedelta(seconds=1)),
-            "Z.ai can't be reached: what belongs there goes to Claude. "
+            "Z.ai can't be reached: its requests go to Claude. "
             "Check the network and the proxy: offramp doctor",
         ),
         (
             bypassed("the moon is full"),
-            "Z.ai does not serve it at present: what it can't serve goes to Claude. "
+            "Z.ai can't serve it right now: what it can't serve goes to Claude. "
             "Run offramp doctor, and update Offramp.",
         ),
     ],
@@ -395,8 +395,8 @@ def test_deaf_daemon_blocks_nobody_and_a_second_command_is_refused(
         assert "has not answered the last command" in told.args[0]
         with qtbot.waitSignal(watch.refused, timeout=PATIENCE_MS) as told:
             pass
-        assert "does not answer within" in told.args[0]
-        qtbot.waitUntil(lambda: "does not answer" in watch.current.text, timeout=PATIENCE_MS)
+        assert "did not answer within" in told.args[0]
+        qtbot.waitUntil(lambda: "did not answer" in watch.current.text, timeout=PATIENCE_MS)
         assert watch.current.state is DaemonCondition.UNKNOWN
     finally:
         begin = time.monotonic()

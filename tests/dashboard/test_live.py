@@ -117,7 +117,7 @@ def test_second_start_shows_the_first_and_a_signal_closes_it(
         ending.callback(window.kill)
         second = _until_open(command, environ, demo)
         assert second.returncode == 0
-        assert "open already" in second.stdout
+        assert "already open" in second.stdout
 
         window.send_signal(signal.SIGTERM)
         _, said = window.communicate(timeout=20)

@@ -39,6 +39,8 @@ _NOT_RUN = {
     r"systemctl .*": "needs a user's service manager",
     r"launchctl .*": "needs a Mac",
     r"offramp (install|uninstall|start|stop|restart)\b.*": "needs a service manager: tests/system",
+    r"offramp backend (add|remove)\b.*": "asks the service itself: tests/cli",
+    r"offramp .* ID\b.*": "ID stands for a session of yours",
     r"offramp (setup|tray|charts)( --demo)?( *#.*)?": "opens a window or an icon, and stays",
 }
 _COMPLETION = r'^(?:eval "\$\()?_OFFRAMP_COMPLETE=\w+ '

@@ -10,19 +10,12 @@ import pytest
 from pages import CHECKOUT, Page, every_page
 
 PAGES = every_page()
-MANUALS_OF_FEATURES = frozenset(
-    f"docs/{name}.md"
-    for name in ("status-line", "services", "more-machines", "metrics", "sessions")
-)
-"""Pages that come with their features, which README links already."""
 _NAMED_IN_CODE = re.compile(r"\bdocs/[\w./-]+\.md(?:#[\w-]+)?")
 
 
 def is_found(target: str) -> bool:
     """Say whether `target`, a path in the checkout with or without an anchor, is there."""
     name, _, anchor = target.partition("#")
-    if name in MANUALS_OF_FEATURES and not (CHECKOUT / name).exists():
-        return True
     if not (CHECKOUT / name).exists():
         return False
     return not anchor or anchor in Page(name).anchors()

@@ -322,10 +322,10 @@ async def test_install_that_would_do_harm_is_refused(desk: Desk) -> None:
     desk.take_turn(pid=1)
     refused = await desk.make("install", "--yes")
     assert refused.code != 0
-    assert "Another make install is at work" in refused.err
+    assert "Another make install is running" in refused.err
     desk.link.parent.mkdir(parents=True, exist_ok=True)
     desk.link.symlink_to("/somewhere/pipx/venvs/offramp/bin/offramp")
     refused = await desk.make("install", "--yes")
     assert refused.code != 0
-    assert "make install did not make it" in refused.err
+    assert "make install did not create it" in refused.err
     assert desk.environments == []

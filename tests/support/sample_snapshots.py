@@ -49,7 +49,7 @@ _MODELS = (
 RUNNING = DaemonSummary(state=DaemonCondition.RUNNING, text="Running: delegation is on.")
 PAUSED = DaemonSummary(
     state=DaemonCondition.PAUSED,
-    text="Paused until 16:26: everything goes to Anthropic.",
+    text="Paused until 16:26: everything goes to Claude.",
     paused_until=NOW + timedelta(hours=1),
 )
 AFTERNOON = NOW.replace(hour=17, minute=0)
@@ -64,7 +64,7 @@ ABSENCES = (
 DETOUR = DaemonSummary(
     state=DaemonCondition.RUNNING,
     text="Running, auto: Sonnet on Claude: the week is 12% under pace.",
-    detour="Z.ai's quota is spent (5 hours): what belongs there goes to Claude until 17:00.",
+    detour="Z.ai's quota is spent (5 hours): its requests go to Claude until 17:00.",
 )
 ALERT = Alert(
     key="zai refuses sonnet",
@@ -80,7 +80,7 @@ TROUBLE = DaemonSummary(
 )
 STOPPED = DaemonSummary(
     state=DaemonCondition.STOPPED,
-    text="The daemon is not running: nobody answers at /run/user/1000/offramp/control.sock. "
+    text="The daemon is not running (no reply at /run/user/1000/offramp/control.sock). "
     "Start it: offramp serve",
 )
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _PROGRAM = re.compile(r"(?:^|[\s(;&|`])(?:\.venv/bin/)?offramp ([^;&|)`\n]*)")
 _LANGUAGES = ("sh", "bash", "zsh", "fish", "console")
+_COMMAND = re.compile(r"(?:offramp|make|git|python|\.venv/bin/\w+) ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Statement:
 def statements(page: Page) -> Iterator[Statement]:
     """Yield the commands of the page's blocks of shell, one by one and with their comments."""
     for block in page.blocks():
-        if block.language in _LANGUAGES:
+        if block.language in _LANGUAGES or (not block.language and _COMMAND.match(block.text)):
             yield from (Statement(page.name, text) for text in _split(block.text))
 
 

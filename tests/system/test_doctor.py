@@ -84,7 +84,7 @@ async def test_login_item_is_followed_from_whole_to_broken(tmp_path: Path, sim: 
 
         config.write_text(config.read_text().replace(f"port = {port}", f"port = {free_port()}"))
         outcome, text = await patient.worst("login-item")
-        assert (outcome, "the settings want port" in text) == ("warning", True)
+        assert (outcome, "the settings say port" in text) == ("warning", True)
 
         await systemd.systemctl("stop", "offramp.service", "offramp.socket")
         outcome, text = await patient.worst("login-item")
@@ -94,4 +94,4 @@ async def test_login_item_is_followed_from_whole_to_broken(tmp_path: Path, sim: 
 
         patient.offramp.daemon.unlink()
         outcome, text = await patient.worst("login-item")
-        assert (outcome, "which is not there" in text) == ("failure", True)
+        assert (outcome, "which does not exist" in text) == ("failure", True)

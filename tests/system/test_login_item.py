@@ -232,9 +232,9 @@ async def test_install_serves_connects_and_uninstall_undoes_it(
 async def test_first_run_asks_three_things_and_shows_no_key(connected_desk: Desk) -> None:
     desk = connected_desk
     answers = [
-        ("goes to Anthropic for now): ", "sk-ant-api03-not-for-anybody-else"),
-        ("goes to Anthropic for now): ", "an-invalid-key-for-the-simulator"),
-        ("goes to Anthropic for now): ", ZAI_KEY),
+        ("everything to Claude for now): ", "sk-ant-api03-not-for-anybody-else"),
+        ("everything to Claude for now): ", "an-invalid-key-for-the-simulator"),
+        ("everything to Claude for now): ", ZAI_KEY),
         ("week begin", "someday"),
         ("week begin", "fri 6"),
         ("Point Claude Code", "y"),
@@ -262,7 +262,7 @@ async def test_first_run_that_is_broken_off_changes_nothing(desk: Desk) -> None:
         dialogue,
         desk.systemd.entering(desk.offramp.command, "install"),
         desk.systemd.environ,
-        [("goes to Anthropic for now): ", ""), ("week begin", "\x03")],
+        [("everything to Claude for now): ", ""), ("week begin", "\x03")],
     )
     assert code != 0
     assert desk.files() == before
@@ -277,7 +277,7 @@ async def test_first_run_that_wants_neither_says_what_is_missing(desk: Desk) -> 
         dialogue,
         desk.systemd.entering(desk.offramp.command, "install"),
         desk.systemd.environ,
-        [("goes to Anthropic for now): ", ""), ("week begin", ""), ("Point Claude Code", "n")],
+        [("everything to Claude for now): ", ""), ("week begin", ""), ("Point Claude Code", "n")],
     )
     assert code == 0, shown
     assert "Next: offramp key set" in shown
@@ -404,7 +404,7 @@ async def test_refused_settings_do_not_keep_the_daemon_from_starting(desk: Desk)
     for command in ("restart", "stop", "start"):
         ending = await desk.run(command)
         assert ending.code == 0, ending
-    assert "all goes to Anthropic" in ending.err
+    assert "everything goes to Claude" in ending.err
     assert (await desk.status()).settings_problem is not None
 
 
@@ -532,7 +532,7 @@ async def test_tray_that_was_switched_off_stays_off(desk: Desk) -> None:
 
 
 async def test_stop_start_and_restart(desk: Desk) -> None:
-    assert "offramp install makes one" in (await desk.run("stop")).err
+    assert "To install it: offramp install" in (await desk.run("stop")).err
     await desk.done("install", "--yes")
     first = (await desk.status()).pid
     assert f"{first} finishes its streams" in await desk.done("restart")
@@ -550,7 +550,7 @@ async def test_stop_start_and_restart(desk: Desk) -> None:
     as_json = json.loads((await desk.run("status", "--json")).out)
     assert as_json["login_item"]["installed"]
     assert not as_json["login_item"]["listening"]
-    assert "stopped already" in await desk.done("stop")
+    assert "already stopped" in await desk.done("stop")
     assert "serves at" in await desk.done("start")
     assert "serves already" in await desk.done("start")
     await desk.healthy_pid()
@@ -661,7 +661,7 @@ async def test_uninstall_leaves_a_strangers_settings_and_links_alone(desk: Desk)
 
 async def test_uninstall_of_nothing_is_no_failure(desk: Desk) -> None:
     said = await desk.done("uninstall")
-    assert "does not use Offramp" in said
+    assert "no longer uses Offramp" in said
 
 
 async def _send(desk: Desk, model: str, prompt: str) -> None:

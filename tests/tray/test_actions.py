@@ -283,7 +283,7 @@ def test_a_folder_that_cannot_be_made_is_named(world):
     world.paths.diagnostics_dir.write_bytes(b"")
     world.click(menu.LOGS)
     lines = [world.host.row(f"said.refusal.{place}").text for place in range(5)]
-    assert "can't be made" in " ".join(lines)
+    assert "can't be created" in " ".join(lines)
 
 
 def test_start_at_login_is_switched_and_shown(world):
@@ -438,7 +438,7 @@ def test_a_choice_that_is_in_force_writes_nothing(world):
     ("environ", "mode", "problem", "said"),
     [
         ({"OFFRAMP_DELEGATION": "never"}, "always", None, "OFFRAMP_DELEGATION"),
-        ({}, "never", None, "a variable of its own"),
+        ({}, "never", None, "a variable in its environment"),
         ({}, "always", "port is wrong.", "port is wrong"),
     ],
 )

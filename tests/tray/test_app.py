@@ -227,7 +227,7 @@ async def test_settings_that_change_apply_without_a_restart(tmp_path):
         file.write_text('[tray]\ntext = "request"\n', encoding="utf-8")
         running.host.on_open()
         # The rest of the row is cut where the file's path is long.
-        await running.until_text("error", f"Settings not taken: {str(file)[:20]}")
+        await running.until_text("error", f"Settings rejected: {str(file)[:20]}")
         assert running.host.view.label == "0 requests"
 
 

@@ -35,7 +35,7 @@ async def test_a_sheet_that_cannot_be_written_is_refused_with_a_hint(tmp_path):
 async def test_where_nothing_can_show_an_icon_the_reason_is_said(tmp_path):
     ended = await run_command(tmp_path, "tray", DBUS_SESSION_BUS_ADDRESS="disabled:")
     assert ended.code == 1
-    assert "offramp: There is no way to show an icon here" in ended.err
+    assert "offramp: Can't show the icon" in ended.err
     log = tmp_path / "diagnostics" / "tray.log"
     assert "No icon can be shown" in log.read_text(encoding="utf-8")
 

@@ -188,5 +188,5 @@ def test_linux_with_nothing_says_what_to_do(
     monkeypatch.setattr("offramp_tray.host.importlib.import_module", refuse)
     with pytest.raises(HostError) as raised:
         open_host({})
-    assert "no session bus is known here" in raised.value.title
+    assert "no session bus" in raised.value.title
     assert "desktop session" in raised.value.hint

@@ -23,7 +23,7 @@ def test_the_second_is_told_of_the_first(tmp_path):
     file = tmp_path / "run" / "tray.lock"
     with (
         only_one(file),
-        pytest.raises(AlreadyRunningError, match="running already"),
+        pytest.raises(AlreadyRunningError, match="already running"),
         only_one(file),
     ):
         pytest.fail("There were two.")
@@ -56,7 +56,7 @@ def test_one_that_was_killed_holds_nothing(tmp_path):
 def test_a_lock_that_cannot_be_made_is_an_error_with_a_cure(tmp_path):
     (tmp_path / "run").write_bytes(b"")
     with (
-        pytest.raises(OfframpError, match="can't be made") as raised,
+        pytest.raises(OfframpError, match="can't be created") as raised,
         only_one(tmp_path / "run" / "tray.lock"),
     ):
         pytest.fail("It was held.")

@@ -181,7 +181,7 @@ async def test_a_second_start_says_so_and_ends_well(tmp_path, bus):
         )
         async with asyncio.timeout(PATIENCE_S):
             said, _ = await second.communicate()
-        assert (second.returncode, said.decode()) == (0, "The tray is running already.\n")
+        assert (second.returncode, said.decode()) == (0, "The tray is already running.\n")
         assert len(shown.items) == 1
 
 

@@ -151,7 +151,7 @@ class Actions:
             self._say(Notification(key="refusal", title=error.title, body=error.hint))
         except Exception:  # noqa: BLE001 - the row must not say for good that it is being done
             _LOG.exception("An action failed", extra={"key": key})
-            refusal = "That failed; the log folder says why."
+            refusal = "That failed. The log folder shows why."
         self._store.update(
             lambda state: dataclasses.replace(
                 state,
@@ -221,7 +221,7 @@ class Actions:
             private_files.make_folder(folder)
         except OSError as error:
             raise OfframpError(
-                f"The folder {folder} can't be made: {error.strerror or error}.",
+                f"The folder {folder} can't be created: {error.strerror or error}.",
                 hint="Make the folder above it writable for your user.",
             ) from error
         self._desktop.open_path(folder)

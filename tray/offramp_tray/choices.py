@@ -77,7 +77,8 @@ class Choices:
             )
         if self._save({"delegation": mode}) and self._client.status().delegation != mode:
             raise OfframpError(
-                "The daemon does not take this choice: a variable of its own sets delegation.",
+                "The daemon ignores this choice, because a variable in its environment sets "
+                "delegation.",
                 hint="Remove OFFRAMP_DELEGATION from its environment, and restart it.",
             )
 
@@ -100,7 +101,7 @@ class Choices:
             return False
         if problem:
             raise OfframpError(
-                f"The daemon did not take the settings: {problem}",
-                hint="Fix that; until then the settings before stay in force.",
+                f"The daemon rejected the settings: {problem}",
+                hint="Fix that. Until then the old settings stay in force.",
             )
         return True

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     "sheet",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Draw the icon in every state and size into FILE (PNG), and end.",
+    help="Draw the icon in every state and size into FILE (PNG), and exit.",
 )
 def command(is_demo: bool, sheet: Path | None) -> None:
-    """Show the week's split as an icon, with a menu to pause delegation.
+    """Show the icon in the panel, with a menu to pause delegation.
 
-    It follows the daemon and starts none. Only one runs at a time; a second start ends at once.
+    It shows the daemon's state, and does not start a daemon. Only one icon runs at a time; a
+    second start ends at once.
     """
     if sheet is not None:
         _draw_sheet(sheet)

@@ -156,7 +156,7 @@ class Desktop:
             except OSError as error:
                 raise DesktopError(
                     f"{words[0]} could not be started: {error.strerror or error}.",
-                    hint="Look whether it is installed.",
+                    hint="Check whether it is installed.",
                 ) from error
             try:
                 process.communicate(given.encode() or None, timeout=limit_s)

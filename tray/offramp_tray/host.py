@@ -162,7 +162,7 @@ def open_host(environ: Mapping[str, str]) -> Host:
         )
     with contextlib.suppress(ImportError, ValueError):  # no library, no display, another version
         return Host(_backend("offramp_tray.linux.appindicator", "AppIndicatorBackend"))
-    raise HostError(f"There is no way to show an icon here: {reason.title}", hint=reason.hint)
+    raise HostError(f"Can't show the icon: {reason.title}", hint=reason.hint)
 
 
 def _backend(module: str, name: str, *arguments: str) -> ToolkitBackend:

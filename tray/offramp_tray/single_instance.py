@@ -56,7 +56,7 @@ def only_one(file: Path) -> Iterator[TrayLock]:
         descriptor = private_files.open_file(file, os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise OfframpError(
-            f"The file {file} can't be made: {error.strerror or error}.",
+            f"The file {file} can't be created: {error.strerror or error}.",
             hint="Make its folder writable for your user.",
         ) from error
     try:
@@ -77,4 +77,4 @@ def _lock(descriptor: int) -> None:
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
-    raise AlreadyRunningError("The tray is running already.")
+    raise AlreadyRunningError("The tray is already running.")

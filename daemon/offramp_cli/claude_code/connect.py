@@ -58,10 +58,10 @@ def command(
 ) -> None:
     """Point Claude Code at Offramp.
 
-    Puts ANTHROPIC_BASE_URL into the env block of Claude Code's settings.json (below
-    $CLAUDE_CONFIG_DIR, else ~/.claude) and changes nothing else in it. A backup stays beside the
-    file until `offramp disconnect`. If client_token is set, a line for it goes into
-    ANTHROPIC_CUSTOM_HEADERS, and only you can read the file from then on.
+    Sets ANTHROPIC_BASE_URL in the env block of Claude Code's settings.json (in
+    $CLAUDE_CONFIG_DIR, or else ~/.claude) and changes nothing else in it. A backup stays
+    beside the file until `offramp disconnect`. If client_token is set, a line for it goes into
+    ANTHROPIC_CUSTOM_HEADERS, and from then on only you can read the file.
     """
     setup = edit_plan.find_setup()
     file = setup.places.user
@@ -103,8 +103,9 @@ def command(
 
 def _foreign_value(change: SettingsEdit) -> OfframpError:
     return OfframpError(
-        f"{change.file}, line {change.line}: {BASE_URL} is {change.old}, which is not Offramp's.",
-        hint="Nothing was changed. --force replaces it, and offramp disconnect puts it back.",
+        f"{change.file}, line {change.line}: {BASE_URL} is {change.old}, which is not Offramp's "
+        "address.",
+        hint="Nothing was changed. --force replaces it, and offramp disconnect restores it.",
     )
 
 
@@ -171,16 +172,18 @@ def report(change: SettingsEdit, setup: ConnectionSetup, *, has_backup: bool) ->
     if change.sends_token:
         click.echo(f"  It sends your client_token, as {TOKEN_HEADER} in {HEADERS}.")
     elif change.drops_token:
-        click.echo(f"  It sends no client_token any more: {TOKEN_HEADER} taken out of {HEADERS}.")
+        click.echo(
+            f"  It no longer sends a client_token: {TOKEN_HEADER} was removed from {HEADERS}."
+        )
     if change.shows_status:
         click.echo("  Its status line shows who served you.")
     if change.old not in {None, change.new}:
         click.echo(f"  It was {change.old} before.")
     if change.previous is not None:
-        words = f"  offramp disconnect will put {change.previous} back."
+        words = f"  offramp disconnect will restore {change.previous}."
         click.echo(own_name.in_hints(words))
     if has_backup:
-        click.echo(f"  The file as it was: {change.backup}")
+        click.echo(f"  Backup of the file: {change.backup}")
     click.echo(edit_plan.OLD_SESSIONS)
 
 

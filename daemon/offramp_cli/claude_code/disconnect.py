@@ -16,10 +16,10 @@ from offramp_core.claude_settings.editing import BASE_URL
 @click.command("disconnect")
 @edit_plan.output_options
 def command(is_dry: bool, is_json: bool) -> None:
-    """Let Claude Code go, as it was before `offramp connect`.
+    """Stop sending Claude Code through Offramp, and restore its settings.
 
-    Takes only Offramp's own address out of Claude Code's settings.json, or puts back what connect
-    had replaced. An address that somebody else wrote there since stays.
+    Only Offramp's own address is removed from Claude Code's settings.json, or what connect had
+    replaced is restored. An address that somebody else wrote there since then stays.
     """
     setup = edit_plan.find_setup(tolerant=True)
     change = connection.plan_disconnect(setup.places.user, setup.memory_file, is_own=setup.is_own)
@@ -51,13 +51,13 @@ def report(change: SettingsEdit, *, dropped_backup: bool) -> None:
     """Say what disconnecting did."""
     click.echo("\n".join(_sentences(change)))
     if change.drops_token and change.after is not None:
-        click.echo(f"  {change.file}: {TOKEN_HEADER} taken out of {HEADERS}.")
+        click.echo(f"  {change.file}: {TOKEN_HEADER} was removed from {HEADERS}.")
     if change.drops_status:
-        click.echo(f"  {change.file}: {status_line.KEY} taken out.")
+        click.echo(f"  {change.file}: {status_line.KEY} was removed.")
     if dropped_backup:
         click.echo("  The file is as it was before connect; its backup was removed.")
     for path in change.standing_backups:
-        click.echo(f"  The copy that connect made of the file stays: {path}")
+        click.echo(f"  The backup that connect made of the file stays: {path}")
     if change.is_edit:
         click.echo(edit_plan.OLD_SESSIONS)
 
@@ -66,11 +66,14 @@ def _sentences(change: SettingsEdit) -> list[str]:
     file, place = change.file, f"{change.file}, line {change.line}"
     match change.outcome:
         case ConnectOutcome.DISCONNECTED if change.after is None:
-            return [f"Claude Code no longer uses {change.old}.", f"  {file}: removed, it was ours."]
+            return [
+                f"Claude Code no longer uses {change.old}.",
+                f"  {file}: removed, because Offramp had created it.",
+            ]
         case ConnectOutcome.DISCONNECTED:
             return [
                 f"Claude Code no longer uses {change.old}.",
-                f"  {place}: {BASE_URL} taken out.",
+                f"  {place}: {BASE_URL} was removed.",
             ]
         case ConnectOutcome.RESTORED:
             return [
@@ -78,7 +81,7 @@ def _sentences(change: SettingsEdit) -> list[str]:
                 f"  {place}: {BASE_URL} is {change.new} again.",
             ]
         case ConnectOutcome.CHANGED_MEANWHILE:
-            since = f"  {place}: {BASE_URL} is {change.old}; somebody changed it since connect."
+            since = f"  {place}: {BASE_URL} is {change.old}; it was changed after connect."
             return ["That address is not Offramp's: nothing was changed.", since, *_before(change)]
         case ConnectOutcome.NOT_CONNECTED if change.old is not None:
             return [
@@ -86,10 +89,10 @@ def _sentences(change: SettingsEdit) -> list[str]:
                 f"  {place}: {BASE_URL} is {change.old}.",
             ]
         case ConnectOutcome.NOT_CONNECTED:
-            gone = "; somebody took it out since connect" if change.recalled else ""
+            gone = "; it was removed after connect" if change.recalled else ""
             return [
                 "Claude Code does not use Offramp: nothing was changed.",
-                f"  {file} sets no {BASE_URL}{gone}.",
+                f"  {file} does not set {BASE_URL}{gone}.",
                 *_before(change),
             ]
         case (

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
-OLD_SESSIONS = "Claude Code sessions that already run keep the old address: start them again."
+OLD_SESSIONS = "Claude Code sessions that are already open keep the old address: start them again."
 RUNNING_SESSIONS = (
-    "Claude Code sessions that already run keep this address, and fail until the daemon is back."
+    "Claude Code sessions that are already open keep this address, and fail until the daemon is "
+    "back."
 )
 
 
@@ -67,7 +68,7 @@ def find_setup(*, tolerant: bool = False) -> ConnectionSetup:
         if not tolerant:
             raise
         settings = Settings()
-        trouble = (f"{error} Going by the default address.",)
+        trouble = (f"{error} Using the default address.",)
     return ConnectionSetup(
         places=SettingsLocations.for_user(environ, home=Path.home(), folder=Path.cwd()),
         settings=settings,
@@ -80,7 +81,7 @@ def find_setup(*, tolerant: bool = False) -> ConnectionSetup:
 def output_options(function: F) -> F:
     """Add `--dry-run` and `--json`; the command receives `is_dry` and `is_json`."""
     add_dry_run = click.option(
-        "--dry-run", "is_dry", is_flag=True, help="Print what would change, and change nothing."
+        "--dry-run", "is_dry", is_flag=True, help="Show what would change, and change nothing."
     )
     add_json = click.option("--json", "is_json", is_flag=True, help="Print JSON.")
     return add_dry_run(add_json(function))

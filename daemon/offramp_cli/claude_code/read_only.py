@@ -59,7 +59,7 @@ def require_writable(change: SettingsEdit) -> None:
     if not can_apply(change):
         raise OfframpError(
             f"{change.file} is read-only{_link(change)}.",
-            hint=f"Take {BASE_URL} out of it where that file is made (by home-manager, say).",
+            hint=f"Remove {BASE_URL} where that file is generated (by home-manager, for example).",
         )
 
 
@@ -72,8 +72,8 @@ def _refusal(change: SettingsEdit, setup: ConnectionSetup) -> OfframpError:
         also = f' And set {HEADERS} to "{SHOWN_LINE}", with your client_token for TOKEN.'
     managed = json.dumps({ENV: variables})
     cures = [
-        "If another program makes that file (home-manager, say), set env.ANTHROPIC_BASE_URL to "
-        f"{setup.url} there.",
+        "If another program generates that file (home-manager, for example), set "
+        f"env.ANTHROPIC_BASE_URL to {setup.url} there.",
         f"Or put {managed} into Claude Code's managed settings, {setup.places.managed}, which win "
         "over it.",
     ]

@@ -50,9 +50,9 @@ def _show(paths: Paths, as_json: bool) -> None:
     """Show every setting, its value and where it comes from.
 
     Keys are masked. The environment wins over .env, .env over config.toml, and that over a key
-    stored by offramp key set. A week that nobody set is learnt from Claude's weekly reset. What
-    has no effect on a backend with auth = "client", which gets requests as they came, is in the
-    JSON alone.
+    stored by offramp key set. Unless you set the week, it is learnt from Claude's weekly
+    reset. Settings without effect on a service with auth = "client", which gets requests as
+    they came, are shown in the JSON only.
     """
     loaded = _with_learnt_week(log_filters.load(paths), paths)
     values = shown_values(loaded, paths)
@@ -71,11 +71,11 @@ def _show(paths: Paths, as_json: bool) -> None:
 @demo_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def _path(paths: Paths, as_json: bool) -> None:
-    """Print where the files are, or would be.
+    """Show where the files are, or would be.
 
-    settings is config.toml, .env the variables beside it, and keys what offramp key set stored;
-    records is the folder of the request
-    log, and diagnostics the log of the daemon's own messages.
+    settings is config.toml, .env the variables beside it, and keys what offramp key set
+    stored. records is the folder of the request log, and diagnostics the log of the daemon's
+    own messages.
     """
     records = _records(paths)
     files = {
@@ -98,7 +98,7 @@ def _records(paths: Paths) -> Path | None:
     try:
         return log_filters.load(paths).settings.log_dir or paths.log_dir
     except ConfigError as error:
-        click.echo(f"Note: Where the records are can't be said: {error.title}", err=True)
+        click.echo(f"Note: The folder of the records is not known: {error.title}", err=True)
         return None
 
 
@@ -107,14 +107,14 @@ def _records(paths: Paths) -> Path | None:
 def _check(paths: Paths) -> None:
     """Check config.toml, .env, keys.json and the environment.
 
-    Ends with 0 if all is well and with 3 if a setting is refused.
+    Ends with 0 if all settings are valid and with 3 if one is refused.
     """
     loaded = log_filters.load(paths)
     _print_notes(loaded)
-    click.echo("The settings are good.")
+    click.echo("Settings are valid.")
     stored = (paths.keys_file,) if paths.keys_file.exists() else ()  # it is not the user's to write
     for file in (paths.config_file, paths.env_file, *stored):
-        click.echo(f"{'read' if file.exists() else 'not there':<9}  {file}")
+        click.echo(f"{'read' if file.exists() else 'no file (optional)':<18}  {file}")
 
 
 def _with_learnt_week(loaded: LoadedSettings, paths: Paths) -> LoadedSettings:

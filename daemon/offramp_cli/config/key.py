@@ -34,38 +34,40 @@ if TYPE_CHECKING:
 _MOST_BYTES = 64 * 1024
 _LOOK_EVERY_S = 0.1
 _WAITING = (
-    "Waiting for the system keyring, which may be asking for its password elsewhere on the screen. "
-    "To do without it: Ctrl-C, then offramp key set --file"
+    "Waiting for the system keyring, which may be asking for its password elsewhere on the "
+    "screen. To use a file instead, press Ctrl-C and run: offramp key set --file"
 )
 
-_backend_argument = click.argument("names", nargs=-1, metavar="[BACKEND]")
+_backend_argument = click.argument("names", nargs=-1, metavar="[SERVICE]")
 
 
 @click.group("key")
 def command() -> None:
-    """Store, show or delete the key of a backend, such as Z.ai."""
+    """Store, show or delete a service's key, such as Z.ai's."""
 
 
 @command.command("set")
 @_backend_argument
-@click.option("--file", "in_file", is_flag=True, help="Into the file keys.json (mode 0600).")
-@click.option("--keyring", "in_keyring", is_flag=True, help="Into the system keyring or not.")
+@click.option("--file", "in_file", is_flag=True, help="Store it in the file keys.json (mode 0600).")
+@click.option(
+    "--keyring", "in_keyring", is_flag=True, help="Store it in the system keyring, or fail."
+)
 @click.option(
     "--check/--no-check",
     "is_checked",
     default=True,
     show_default=True,
-    help="Ask the backend first whether it takes the key.",
+    help="Ask the service first whether it accepts the key.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def _set(
     names: tuple[str, ...], in_file: bool, in_keyring: bool, is_checked: bool, as_json: bool
 ) -> None:
-    """Store the key of BACKEND (zai, unless you name another).
+    """Store the key of SERVICE (zai, unless you name another).
 
-    The key is typed at a prompt that does not show it, or piped in. It goes into the system keyring
-    where one works, else into a file that you alone can read. A key that the backend refuses is not
-    stored; the check costs nothing.
+    Type the key at a prompt that does not show it, or pipe it in. It is stored in the system
+    keyring if there is one, or else in a file that only you can read. A key that the service
+    refuses is not stored; the check is free.
     """
     if in_file and in_keyring:
         raise click.UsageError("--file and --keyring can't be combined: choose one.")
@@ -84,7 +86,7 @@ def _set(
 @command.command("show")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def _show(as_json: bool) -> None:
-    """Show each backend's key, masked, and where it comes from.
+    """Show each service's key, masked, and where it comes from.
 
     The environment wins over .env, .env over config.toml, and that over a stored key.
     """
@@ -108,15 +110,16 @@ def _show(as_json: bool) -> None:
         if row.problem:
             click.echo(f"{'':<{width}}  {row.problem}")
     for each in unused:
-        click.echo(f"{each['backend']:<{width}}  stored in {each['where']}, and not used")
+        click.echo(f"{each['backend']:<{width}}  stored in {each['where']}, but not used")
 
 
 @command.command("delete")
 @_backend_argument
 def _delete(names: tuple[str, ...]) -> None:
-    """Delete the stored key of BACKEND (zai, unless you name another).
+    """Delete the stored key of SERVICE (zai, unless you name another).
 
-    Keys that you set in the environment, .env or config.toml stay: they are named.
+    Keys that you set in the environment, .env or config.toml stay; the command shows where
+    they are.
     """
     paths = Paths.for_user(os.environ)
     store = KeyStore(paths, _keyring(paths))
@@ -125,17 +128,17 @@ def _delete(names: tuple[str, ...]) -> None:
         name = key_sources.backend_named(name, key_sources.load(paths)).name
     deleted = store.delete(name)
     if deleted.from_keyring:
-        click.echo(f"The key for {name} is deleted from the system keyring.")
+        click.echo(f"The key for {name} was deleted from the system keyring.")
     if deleted.from_file:
-        click.echo(f"The key for {name} is deleted from {paths.keys_file}.")
+        click.echo(f"The key for {name} was deleted from {paths.keys_file}.")
     if deleted.obstacle is not None:
         _note(
             f"It is no longer used, but may still be in the keyring. {deleted.obstacle.title} "
-            f"Once it can be used: offramp key delete {name}"
+            f"When the keyring works again, run: offramp key delete {name}"
         )
     is_found = deleted.from_keyring or deleted.from_file or deleted.obstacle is not None
     if not is_found:
-        click.echo(f"There was no stored key for {name}.")
+        click.echo(f"No key for {name} was stored.")
     report = KeyReport()
     _warn_of_other_source(name, paths, "still gives a key, and is used.", report)
     if is_found:
@@ -188,10 +191,10 @@ def store_key(
     is_known = is_checked and is_accepted(backend, key, loaded, report)
     if not is_known and not key_input.has_usual_shape(key, backend.name):
         shape = "32 hexadecimal digits, a dot and more characters"
-        report.note(f"This does not look like a key of {backend.name}, which is {shape}.")
+        report.note(f"This does not look like a key for {backend.name}, which is {shape}.")
     kept = KeyStore(paths, _keyring(paths)).set(backend.name, key, place=place)
     _report_place(backend, key, kept, report)
-    outdone = "gives a key too, which wins over the stored one."
+    outdone = "also has a key, which wins over the stored one."
     _warn_of_other_source(backend.name, paths, outdone, report)
     notify_daemon(client_for(paths), backend.name, report)
 
@@ -209,11 +212,11 @@ def is_accepted(backend: Backend, key: Secret, loaded: LoadedSettings, report: K
     if verdict.outcome == "refused":
         raise OfframpError(
             f"{verdict.text} It was not stored.",
-            hint="Copy it again from the service's page for API keys. To store it all the same: "
+            hint="Copy it again from the service's page for API keys. To store it anyway: "
             f"offramp key set {backend.name} --no-check",
         )
     if verdict.outcome == "unknown":
-        report.note(f"{verdict.text} It is stored unchecked.")
+        report.note(f"{verdict.text} It was stored without a check.")
     else:
         report.say(verdict.text)
     return verdict.outcome == "accepted"
@@ -224,11 +227,11 @@ def _report_place(backend: Backend, key: Secret, kept: KeyPlacement, report: Key
     if kept.place == "keyring":
         report.say(f"{what} is in the system keyring ({kept.where}).")
         return
-    report.say(f"{what} is in {kept.where}, which you alone can read.")
+    report.say(f"{what} is in {kept.where}, which only you can read.")
     if kept.obstacle is not None and kept.was_in_keyring:
         report.note(f"An older one may still be in the keyring. {kept.obstacle.title}")
     elif kept.obstacle is not None:
-        report.note(f"It is not in the keyring: {kept.obstacle.title}")
+        report.note(f"Stored in a file. {kept.obstacle.title}")
 
 
 def _warn_of_other_source(name: str, paths: Paths, what: str, report: KeyReport) -> None:
@@ -246,18 +249,18 @@ def notify_daemon(client: ControlClient, name: str, report: KeyReport) -> None:
         answer = client.reload()
         status = _settled(client, name) if answer.problem is None else None
     except NotRunningError:
-        report.say("The daemon is not running; it will go by this when it starts.")
+        report.say("The daemon isn't running; it will use this key when it starts.")
         return
     except ControlError as error:
-        report.note(f"Whether the daemon noticed can't be said: {error}")
+        report.note(f"It is not known whether the daemon uses it already: {error}")
         return
     if status is None:
-        report.note(f"The daemon did not take its settings: {answer.problem}")
+        report.note(f"The daemon rejected its settings: {answer.problem}")
     elif status.key == "present":
         report.say(f"The running daemon has a key for {name}.")
     else:
         why = f" ({status.key_note})" if status.key_note else ""
-        report.say(f"The running daemon has no key for {name}{why}: all goes to Anthropic.")
+        report.say(f"The running daemon has no key for {name}{why}: everything goes to Claude.")
 
 
 def _settled(client: ControlClient, name: str) -> BackendStatus | None:
@@ -289,8 +292,8 @@ def _one_name(names: tuple[str, ...]) -> str:
     if len(names) > 1:
         raise WrongArgumentError(
             "More than one argument was given.",
-            hint="Name the backend alone. A key is typed at the prompt or piped in, never an "
-            "argument: others could see it there, and the shell keeps it in its history.",
+            hint="Name only the service. Type the key at the prompt or pipe it in; as an "
+            "argument, others could see it, and the shell would keep it in its history.",
         )
     return names[0] if names else DELEGATE.name
 

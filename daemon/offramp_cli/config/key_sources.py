@@ -62,14 +62,15 @@ def backend_named(name: str, loaded: LoadedSettings) -> Backend:
             return backend
         if backend.name == name:
             raise WrongArgumentError(
-                f"{name} gets the credentials that Claude Code sends: it has no key here.",
-                hint=f"A key can be stored for {_listed(with_key)}.",
+                f"{name} gets the credentials that Claude Code sends, so it has no key here.",
+                hint=f"Keys can be stored for: {_listed(with_key)}.",
             )
     # Masked where it looks like a key: one may have been given in the name's place.
     raise WrongArgumentError(
-        f"{values.shown(name)} is no backend.",
-        hint=f"A key can be stored for {_listed(with_key)}. It is typed at the prompt or piped in, "
-        "never an argument, which others could see and the shell keeps in its history.",
+        f"There is no service called {values.shown(name)}.",
+        hint=f"Keys can be stored for: {_listed(with_key)}. Type the key at the prompt or pipe it "
+        "in; as an argument, others could see it, and the shell would keep it in its "
+        "history.",
     )
 
 
@@ -91,7 +92,7 @@ def with_stored_key(source: KeySource, store: KeyStore) -> KeySource:
         key = store.get(source.backend)
     except OfframpError as error:
         return dataclasses.replace(source, problem=error.title)
-    problem = None if key else "The keyring holds no such key."
+    problem = None if key else "The keyring does not have this key."
     return dataclasses.replace(source, key=key, problem=problem)
 
 

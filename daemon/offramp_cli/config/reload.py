@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 @click.command("reload")
 @demo_option
 def command(paths: Paths) -> None:
-    """Have the running daemon read its settings and stored keys now.
+    """Make the running daemon read its settings and stored keys now.
 
-    It looks at its files every two seconds anyway; this says at once what came of it. Proxy and
-    certificate variables in .env wait for a restart. Ends with 3 if the settings are refused: the
+    It checks its files every two seconds anyway; this shows the result at once. Proxy and
+    certificate variables in .env need a restart. Ends with 3 if the settings are refused; the
     old ones then stay in force.
     """
     answer = client_for(paths).reload()
     if answer.problem is not None:
-        click.echo("offramp: The daemon did not take the settings; the old ones stay.", err=True)
+        click.echo("offramp: The new settings were rejected; the old ones stay in force.", err=True)
         click.echo(f"  {answer.problem}", err=True)
         sys.exit(exit_codes.SETTINGS_REFUSED)
     for line in lines(answer):

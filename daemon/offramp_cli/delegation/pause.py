@@ -20,26 +20,27 @@ if TYPE_CHECKING:
 
 
 @click.command("pause")
-@click.option("--for", "length", metavar="LENGTH", help="For so long: 1h, 90m, 1h30m, 2d.")
+@click.option("--for", "length", metavar="LENGTH", help="For this long: 1h, 90m, 1h30m, 2d.")
 @click.option(
     "--until",
     "moment",
     metavar="TIME",
-    help="Until then: 22:00 (the next time it is that late), or a date with a time.",
+    help="Until this time: 22:00 (the next time it is 22:00), or a date with a time.",
 )
-@click.option("--until-reset", is_flag=True, help="Until your week begins anew.")
+@click.option("--until-reset", is_flag=True, help="Until your next week begins.")
 @demo_option
 def command(paths: Paths, length: str | None, moment: str | None, until_reset: bool) -> None:
-    """Send everything to Anthropic, from the next request on.
+    """Send everything to Claude, from the next request on.
 
-    Without an option until `offramp resume`. Streams that run go on. A pause outlives the daemon.
+    Without an option, until `offramp resume`. Running answers continue. A pause survives
+    restarts.
     """
     if sum((length is not None, moment is not None, until_reset)) > 1:
         raise click.UsageError("--for, --until and --until-reset can't be combined: choose one.")
     now = datetime.now(UTC)
     until = _reset(paths, now) if until_reset else _end(length, moment, now)
     answer = client_for(paths).pause(until)
-    click.echo(f"Delegation: {delegation_text(answer.status)}. Everything goes to Anthropic.")
+    click.echo(f"Delegation: {delegation_text(answer.status)}. Everything goes to Claude.")
     show_notes(answer)
 
 
@@ -50,7 +51,8 @@ def _end(length: str | None, moment: str | None, now: datetime) -> datetime | No
             return _within_a_year(now + time_parser.length(length), now, length, "--for")
         except (ValueError, OverflowError) as error:
             raise click.BadParameter(
-                f"{length!r} is no length of time. Give 1h, 90m, 1h30m or 2d.", param_hint="--for"
+                f"{length!r} is not a length of time. Give 1h, 90m, 1h30m or 2d.",
+                param_hint="--for",
             ) from error
     if moment is None:
         return None
@@ -58,7 +60,7 @@ def _end(length: str | None, moment: str | None, now: datetime) -> datetime | No
         until = time_parser.moment(moment, now, system_zone(os.environ))
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(
-            f"{moment!r} is no time. Give 22:00, or a date with a time: 2026-11-26 08:00.",
+            f"{moment!r} is not a time. Give 22:00, or a date with a time: 2026-11-26 08:00.",
             param_hint="--until",
         ) from error
     if until <= now:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command("resume")
 @demo_option
 def command(paths: Paths) -> None:
-    """Let delegation go on, from the next request on."""
+    """Delegate again, from the next request on."""
     answer = client_for(paths).resume()
     click.echo(f"Delegation: {delegation_text(answer.status)}.")
     show_notes(answer)

@@ -20,10 +20,10 @@ PORT = 3101
     "--traffic/--no-traffic",
     default=True,
     show_default=True,
-    help="Play sample requests through the daemon, one every few seconds.",
+    help="Send sample requests through the daemon, one every few seconds.",
 )
 @click.option(
-    "--lenient", is_flag=True, help="Let the simulated services take what the real ones refuse."
+    "--lenient", is_flag=True, help="Let the simulated services accept what the real ones refuse."
 )
 @click.option(
     "--allow", metavar="REFUSAL", multiple=True, help="Switch one refusal off, such as zai:fields."
@@ -34,10 +34,10 @@ PORT = 3101
 def command(
     port: int, traffic: bool, lenient: bool, allow: tuple[str, ...], refuse: tuple[str, ...]
 ) -> None:
-    """Run the whole path with no key and no network.
+    """Run everything against simulated services: no key, no network.
 
-    The services are simulated in this process; folders, history and port are the demo's own. To
-    look at its numbers: offramp stats --demo
+    The demo has folders, a history and a port of its own. To see its numbers: offramp stats
+    --demo
     """
     import asyncio
 

@@ -85,7 +85,7 @@ def _write_history(paths: Paths, now: datetime) -> None:
     except OSError as error:
         raise OfframpError(
             f"The demo's history can't be written to {paths.log_dir}: {error.strerror or error}.",
-            hint=f"Another place can be set: {HOME_VARIABLE}=FOLDER offramp demo",
+            hint=f"To use another folder: {HOME_VARIABLE}=FOLDER offramp demo",
         ) from error
 
 
@@ -122,7 +122,9 @@ def _load(paths: Paths, port: int, addresses: dict[str, str]) -> LoadedSettings:
         loaded.settings, port=port, log_dir=paths.log_dir, backends=backends, routes=routes
     )
     notes = (
-        own_name.in_hints("Demo: both services are simulated. Its numbers: offramp stats --demo"),
+        own_name.in_hints(
+            "Demo: both services are simulated. To see its numbers: offramp stats --demo"
+        ),
         f"Simulated Claude: {addresses[ANTHROPIC]}; Z.ai: {addresses[DELEGATE.name]}",
     )
     return dataclasses.replace(loaded, settings=settings, notes=(*notes, *loaded.notes))

@@ -42,11 +42,11 @@ if TYPE_CHECKING:
 
     Run = Callable[[], Iterable[Remark]]
 
-_NETWORK_CURE = "The network holds connections back: check it, and any VPN or proxy."
-_DISK_CURE = "The disk is slow, or does not answer (a network's, perhaps)."
+_NETWORK_CURE = "Connections get no answer: check the network, and any VPN or proxy."
+_DISK_CURE = "The disk is slow or does not answer; it may be a network drive."
 _SILENCE_CURES = {
     "key": _NETWORK_CURE,
-    "keyring": "Unlock the keyring; or keep the key in a file: offramp key set --file",
+    "keyring": "Unlock the keyring, or store the key in a file: offramp key set --file",
     "backend": _NETWORK_CURE,
     "log": _DISK_CURE,
     "records": _DISK_CURE,

@@ -49,7 +49,7 @@ _COLOURS = {
     "names",
     multiple=True,
     metavar="NAME",
-    help="Only this check (the name is in the second column); may be given several times.",
+    help="Run only this check (the name is in the second column). Repeat it for several.",
 )
 @click.option(
     "--report",
@@ -57,15 +57,16 @@ _COLOURS = {
     is_flag=False,
     flag_value=_AT_HOME,
     metavar="[FILE]",
-    help="Also write a text that can be attached to a report of a problem: versions, findings, "
-    "settings, and the end of the logs, without keys and logins. "
-    f"[default: {report_file.NAME} in your home folder]",
+    help="Also write a file that you can attach to a bug report: versions, findings, settings, "
+    f"and the end of the logs, without keys and logins. [default: {report_file.NAME} in your "
+    "home folder]",
 )
 def command(names: tuple[str, ...], as_json: bool, report_path: str | None) -> None:
-    """Look at each link of the chain, say what is there, and name the cure.
+    """Check every part of the set-up and suggest fixes.
 
-    Nothing is changed, and no credential is sent but a backend's key to that backend. Takes less
-    than ten seconds. Ends with 0 if nothing failed, warnings or not, and with 1 if something did.
+    Nothing is changed, and no credential is sent except a service's key to that service. Takes
+    less than ten seconds. Ends with 0 if no check failed, even with warnings, and with 1
+    otherwise.
     """
     here = context.find(dict(os.environ))
     environments = check_environment.look(here)
@@ -97,8 +98,8 @@ def _write_report(
     wanted = None if path == _AT_HOME else Path(path).expanduser()
     file = report_file.create(text, wanted, datetime.now(UTC))
     click.echo(
-        f"\nThe report is in {file}, which only you can read. Keys and logins are masked in it. "
-        "Look through it; then attach it where you report the problem.",
+        f"\nThe report is in {file}, which only you can read. Keys and logins are masked. Look "
+        "through it, then attach it to your bug report.",
         err=is_aside,
     )
 

@@ -291,7 +291,7 @@ async def _exchange(
     except DisconnectedError as error:
         raise _EndError(stage, "the connection was closed without an answer") from error
     except BadAnswerError as error:
-        raise _EndError(stage, "what came is no HTTP answer") from error
+        raise _EndError(stage, "the reply is not an HTTP answer") from error
     return answer.status, {name.lower(): value for name, value in answer.headers.items()}
 
 

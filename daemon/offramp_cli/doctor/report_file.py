@@ -120,7 +120,7 @@ class Report:
             for name, value in shown_values(loaded, self.context.paths).items()
             if loaded.origins[name] != "default"
         ]
-        return "\n".join([*lines, "All others are the defaults.", *loaded.notes])
+        return "\n".join([*lines, "All others have their defaults.", *loaded.notes])
 
     def _names(self) -> str:
         return " ".join(sorted(self.context.environ))
@@ -156,7 +156,7 @@ def create(report_of: Report, wanted: Path | None, now: datetime) -> Path:
     except OSError as error:
         raise OfframpError(
             f"The report can't be written to {file}: {error.strerror or error}.",
-            hint="Name another place: offramp doctor --report FILE",
+            hint="Choose another place: offramp doctor --report FILE",
         ) from error
 
 

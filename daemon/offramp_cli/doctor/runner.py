@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LIMIT_S = 7.0
 """For all checks together: with what is looked at before them the whole takes less than 10 s."""
 
-UNANSWERED_CURE = "Try again; if it lasts, what this check asks hangs."
+UNANSWERED_CURE = "Try again. If it happens again, what this check asks does not respond."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ def _run(check: Check, done: queue.SimpleQueue[Finding], started_s: float) -> No
     try:
         remarks = tuple(check.run())
     except OfframpError as error:
-        remarks = (failure(error.title, error.hint or "Mend that, then run the doctor again."),)
+        remarks = (failure(error.title, error.hint or "Fix that, then run the doctor again."),)
     except Exception as error:  # noqa: BLE001 - one check's own fault must not hide the others
         text = mask_credentials(f"{type(error).__name__}: {error}")
         remarks = (failure(f"The check itself failed ({text}).", "Please report this."),)

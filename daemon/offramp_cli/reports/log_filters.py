@@ -100,12 +100,12 @@ def parse_since(text: str, now: datetime, zone: tzinfo) -> datetime:
         since = aware.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(
-            f"{text!r} is no time. Give a date (2026-02-07), an ISO time (2026-02-07T10:30), "
+            f"{text!r} is not a time. Give a date (2026-02-07), an ISO time (2026-02-07T10:30), "
             "or how long ago: 3h, 2d, 1w.",
             param_hint="'--since'",
         ) from error
     if since > now:
-        raise click.BadParameter(f"{text!r} is still to come.", param_hint="'--since'")
+        raise click.BadParameter(f"{text!r} is in the future.", param_hint="'--since'")
     return since
 
 
@@ -116,14 +116,15 @@ def filter_options(function: F) -> F:
         "backends",
         multiple=True,
         metavar="TEXT",
-        help="Only backends whose name contains TEXT, case ignored; may be given several times.",
+        help="Only services whose name contains TEXT (case does not matter). Repeat it for "
+        "several.",
     )
     add_model = click.option(
         "--model",
         "models",
         multiple=True,
         metavar="TEXT",
-        help="Only models whose name contains TEXT, case ignored; may be given several times.",
+        help="Only models whose name contains TEXT (case does not matter). Repeat it for several.",
     )
     return add_backend(add_model(function))
 
@@ -160,7 +161,9 @@ def mention_skipped(count: int) -> None:
     """Say on standard error how many lines could not be read, if any."""
     if count:
         lines = "1 line" if count == 1 else f"{count} lines"
-        click.echo(f"offramp: skipped {lines} of the log: torn, or no request record.", err=True)
+        click.echo(
+            f"offramp: skipped {lines} of the log that can't be read as a request.", err=True
+        )
 
 
 def _is_demo(paths: Paths) -> bool:

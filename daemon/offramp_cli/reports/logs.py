@@ -42,16 +42,24 @@ _STATUS_COLOURS = {"success": "green", "error": "red", "cancelled": "yellow"}
     type=WholeNumber(0, _MOST_COUNT),
     default=_DEFAULT_COUNT,
     show_default=True,
-    help="Show so many of the latest requests.",
+    help="Show this many of the latest requests.",
 )
-@click.option("-f", "--follow", "is_following", is_flag=True, help="Go on until Ctrl-C.")
+@click.option(
+    "-f",
+    "--follow",
+    "is_following",
+    is_flag=True,
+    help="Show new requests as they come, until Ctrl-C.",
+)
 @log_filters.filter_options
 @click.option(
     "--session",
     metavar="ID",
     help="Only requests of the session whose id begins with ID; `offramp sessions` lists them.",
 )
-@click.option("--json", "is_json", is_flag=True, help="Print the log's own lines, one JSON each.")
+@click.option(
+    "--json", "is_json", is_flag=True, help="Print the log's own lines: JSON, one per line."
+)
 @demo_option
 def command(
     paths: Paths,
@@ -62,11 +70,11 @@ def command(
     session: str | None,
     is_json: bool,
 ) -> None:
-    """Show the latest requests: local time, model, backend, tokens in and out, status, reason.
+    """Show the latest requests: local time, model, service, tokens in and out, status, reason.
 
-    In the tokens `1.3k→890 +45.0k` the last number is the part of the prompt that was written to or
-    read from the cache. Today's date is left out, and so are `claude-` and a snapshot's date in the
-    names of models; --json shows all in full.
+    In the tokens `1.3k→890 +45.0k` the last number is the part of the prompt that was written
+    to or read from the cache. Today's date is left out, and in the names of models `claude-`
+    and a snapshot's date. --json shows everything in full.
     """
     settings = log_filters.load_settings(paths)
     folder = log_filters.log_folder(paths, settings)

@@ -60,7 +60,7 @@ class SessionReport:
     type=WholeNumber(1),
     default=_DEFAULT_COUNT,
     show_default=True,
-    help="Show so many of the latest sessions.",
+    help="Show this many of the latest sessions.",
 )
 @click.option(
     "--since",
@@ -74,7 +74,7 @@ class SessionReport:
     "names",
     multiple=True,
     metavar="TEXT",
-    help="Only projects whose name contains TEXT, case ignored; may be given several times.",
+    help="Only projects whose name contains TEXT (case does not matter). Repeat it for several.",
 )
 @click.option("--json", "is_json", is_flag=True, help="Print JSON: integers, UTC times.")
 @demo_option
@@ -88,13 +88,13 @@ def command(
 ) -> None:
     """Show what each conversation of Claude Code used, subagents included.
 
-    One row per session: its project, when it was last active, its requests and tokens, who served
-    it, how often it changed the service, its errors, and what the delegated tokens would have cost
-    at Anthropic's list prices (with the charts installed). `offramp logs --session ID` shows a
-    session's requests.
+    One row per session: its project, when it was last active, its requests and tokens, the
+    services that answered, how often it changed the service, its errors, and what the
+    delegated tokens would have cost at Anthropic's list prices (with the charts installed).
+    `offramp logs --session ID` shows a session's requests.
 
-    Projects come from the names of Claude Code's own files, which are never opened. To leave them
-    out, set show_projects = false.
+    Projects come from the names of Claude Code's own files, which are never opened. To leave
+    them out, set show_projects = false.
     """
     log_filters.refuse_both(("--since", since), ("--all", is_all))
     log_filters.tolerate_encoding()

@@ -28,7 +28,7 @@ _MOST_WEEKS = 1000
     "--weeks",
     "week_count",
     type=WholeNumber(1, _MOST_WEEKS),
-    help=f"Show so many weeks, this one included.  [default: {_DEFAULT_WEEKS}]",
+    help=f"Show this many weeks, including this one.  [default: {_DEFAULT_WEEKS}]",
 )
 @click.option("--all", "is_all", is_flag=True, help="Show every week that has requests.")
 @click.option(
@@ -39,7 +39,7 @@ _MOST_WEEKS = 1000
 @click.option(
     "--by",
     type=click.Choice(["project", "session", "model", "reason", "day"]),
-    help="Show one table instead, of the totals by that.",
+    help="Show one table instead, with totals by this.",
 )
 @log_filters.filter_options
 @click.option("--json", "is_json", is_flag=True, help="Print JSON: integers, UTC times.")
@@ -56,12 +56,13 @@ def command(
     is_json: bool,
     is_csv: bool,
 ) -> None:
-    """Show how requests and tokens split between the backends.
+    """Show how requests and tokens split between the services.
 
-    This week by backend, the last 3 hours, the last 24 hours by model, and this week with the 7
-    before it. With --by, one table of this week, or of the time that the options name. Tokens are
-    input, output and cache together. Weeks begin with Claude's, once its answers have told when
-    that is, unless week_start_day or week_start_hour is set; in your time zone (or TZ's).
+    This week by service, the last 3 hours, the last 24 hours by model, and this week with the
+    7 before it. With --by, one table of this week, or of the time that the options choose.
+    Tokens are input, output and cache together. Weeks begin when Claude's do, once its answers
+    have shown when that is, unless you set week_start_day or week_start_hour. Times are in
+    your time zone (or TZ's).
     """
     log_filters.refuse_both(("--weeks", week_count), ("--all", is_all), ("--since", since))
     log_filters.refuse_both(("--json", is_json), ("--csv", is_csv))

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 def command(paths: Paths, as_json: bool) -> None:
     """Show whether the daemon runs, its address, delegation, keys, quota and records.
 
-    Ends with 0 if the daemon runs and with 1 if it does not, or can't be asked.
+    Ends with 0 if the daemon runs and with 1 if it does not run or does not answer.
     """
     try:
         status = client_for(paths).status()
@@ -77,7 +77,7 @@ def _print_not_running(error: OfframpError, known: tuple[PlanQuota, ...], *, as_
     click.echo(error.title)
     state, text = service_status.state_here()
     has_item = state is not None and state.is_installed
-    without_item = "Start it: offramp serve; to have it run from login on: offramp install"
+    without_item = "Start it: offramp serve. To start it at login: offramp install"
     click.echo(f"  {own_name.in_hints('Start it: offramp start' if has_item else without_item)}")
     click.echo(f"  Login item: {text}")
     for plan in plans:
@@ -245,7 +245,7 @@ def _plan_lines(
     zone = system_zone(os.environ)
     lines = [*quota_text.plan_texts(current, now, zone, past, is_live=is_live)]
     if plan.windows and plan.problem:
-        lines.append(f"{backend_name(backend)} tells nothing newer: {plan.problem}")
+        lines.append(f"no newer reading from {backend_name(backend)}: {plan.problem}")
     return lines
 
 

@@ -54,7 +54,7 @@ def hand_over(
         steps.apply_plan(manager.plan_hand_over())
     elif before is None:
         click.echo(
-            f"The daemon does not answer: {manager.name} ends it and starts another.", err=True
+            f"The daemon does not answer: {manager.name} ends it and starts a new one.", err=True
         )
         steps.apply_plan(manager.plan_restart())
     old = pid_of(before)

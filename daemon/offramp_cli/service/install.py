@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from offramp_core.config.loader import LoadedSettings
 
 _AGAIN = (
-    "What is listed above was done, the rest was not. Once this is cured, run offramp install "
-    "again: it takes up where this one stopped."
+    "The steps above were done, the others were not. When this is fixed, run offramp install "
+    "again: it continues where this run stopped."
 )
 
 
 @click.command("install")
-@click.option("--dry-run", "is_dry", is_flag=True, help="Print what would be done, and do nothing.")
-@click.option("--yes", "is_sure", is_flag=True, help="Ask nothing: take what is there.")
+@click.option("--dry-run", "is_dry", is_flag=True, help="Show what would be done, and do nothing.")
+@click.option("--yes", "is_sure", is_flag=True, help="Ask no questions.")
 @click.option(
     "--key-stdin", is_flag=True, help=f"Read the {DELEGATE.title} key from standard input."
 )
@@ -36,7 +36,7 @@ _AGAIN = (
     "is_checking",
     default=True,
     show_default=True,
-    help=f"Ask {DELEGATE.title} whether it takes the key.",
+    help=f"Ask {DELEGATE.title} whether it accepts the key.",
 )
 @click.option("--week", type=WeekStartType(), help="When your Claude week begins: 'thu 22'.")
 @click.option(
@@ -44,13 +44,13 @@ _AGAIN = (
 )
 @click.option("--tray/--no-tray", default=None, help="Start the tray at login (the default).")
 @click.option(
-    "--linger", "is_lingering", is_flag=True, help="Linux: run while you are not logged in, too."
+    "--linger", "is_lingering", is_flag=True, help="Linux: keep running while you are logged out."
 )
 @click.option(
     "--restart",
     "is_renewal",
     is_flag=True,
-    help="Have a running daemon hand over to a new process, even of the same version.",
+    help="Replace a running daemon, even one of the same version.",
 )
 def command(
     is_dry: bool,
@@ -63,12 +63,11 @@ def command(
     is_lingering: bool,
     is_renewal: bool,
 ) -> None:
-    """Have the daemon run from login on, and the tray with it.
+    """Install, repair or upgrade Offramp, and start daemon and tray at login.
 
-    The first time it asks for the Z.ai key, for when your week begins, and whether to point Claude
-    Code at Offramp. Running it again repairs what was changed or deleted, and has a daemon of
-    another version hand over to this one without cutting a stream; where all is well it changes
-    nothing.
+    The first time it asks for the Z.ai key, when your week begins, and whether to point Claude
+    Code at Offramp. It is safe to run again: that repairs whatever was changed or deleted, and
+    replaces a daemon of another version without cutting a stream.
     """
     manager = detect.detect(os.environ)
     context = service_status.find_context()
@@ -105,10 +104,10 @@ def _ask(
 ) -> InstallAnswers:
     if not sys.stdin.isatty():
         raise click.UsageError(
-            "There is no terminal to ask at. --yes asks nothing; --key-stdin, --week and --connect "
-            "answer."
+            "There is no terminal to ask questions. Use --yes to skip them, or answer with "
+            "--key-stdin, --week and --connect."
         )
-    click.echo(f"Offramp {__version__}: the daemon will run from login on.")
+    click.echo(f"Offramp {__version__}: the daemon will start at login.")
     return install_questions.ask(
         given,
         loaded.settings,

@@ -159,7 +159,9 @@ class Installation:
             stored = KeyStore(paths).set(DELEGATE.name, answers.key)
             click.echo(step_line("stored", f"the {DELEGATE.title} key: {stored.where}"))
             if stored.obstacle is not None:
-                click.echo(f"  It is in a file of yours alone: {stored.obstacle.title}", err=True)
+                click.echo(
+                    f"  It is in a file that only you can read: {stored.obstacle.title}", err=True
+                )
         if answers.week is not None:
             week = {"week_start_day": answers.week.day, "week_start_hour": answers.week.hour}
             editor.save(paths, self.context.daemon_environ, week)
@@ -232,9 +234,9 @@ class Installation:
             return
         if change.outcome is ConnectOutcome.FOREIGN:
             click.echo(
-                f"Note: Claude Code was left alone: {change.file}, line {change.line}, sends it to "
-                f"{change.old}. `offramp connect --force` replaces that, `offramp disconnect` puts "
-                "it back.",
+                f"Note: Claude Code was not connected: {change.file}, line {change.line}, sends "
+                f"it to {change.old}. `offramp connect --force` replaces that, and `offramp "
+                "disconnect` restores it.",
                 err=True,
             )
             return
@@ -264,14 +266,14 @@ class Installation:
         try:
             here = loader.load(self.context.paths, self.context.environ)
         except loader.ConfigError as error:
-            click.echo(f"Note: In this shell alone: {error.title}", err=True)
+            click.echo(f"Note: In this shell only: {error.title}", err=True)
             return
         there = self.context.settings()
         for name, origin in here.origins.items():
             is_here_only = origin.startswith("environment") and there.origins[name] != origin
             if is_here_only and not name.endswith("key"):
                 click.echo(
-                    f"Note: {origin.removeprefix('environment ')} is set in this shell alone, and "
+                    f"Note: {origin.removeprefix('environment ')} is set in this shell only, and "
                     f"the daemon does not see it. To keep it, set {name} in {file}.",
                     err=True,
                 )
@@ -280,16 +282,16 @@ class Installation:
         backends = self.status.backends if self.status else ()
         if any(backend.name == DELEGATE.name and backend.key == "missing" for backend in backends):
             click.echo(
-                f"Next: offramp key set, with your {DELEGATE.title} key. "
-                "Until then all goes to Anthropic."
+                f"Next: offramp key set, with your {DELEGATE.title} key. Until then everything "
+                "goes to Claude."
             )
         if can_connect(self.context, self.settings):
             click.echo("Next: offramp connect, which points Claude Code here.")
         is_remote = "SSH_CONNECTION" in self.context.environ and self.manager.name == "systemd"
         if is_remote and not self.options.is_lingering and not linger.is_on(getpass.getuser()):
             click.echo(
-                "Note: The daemon ends with your last session on this machine. If Claude Code runs "
-                "on after you log out (tmux, say): offramp install --linger",
+                "Note: The daemon ends with your last session on this machine. If Claude Code "
+                "keeps working after you log out (in tmux, for example): offramp install --linger",
                 err=True,
             )
 

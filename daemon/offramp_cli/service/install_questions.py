@@ -59,7 +59,7 @@ class WeekStartType(click.ParamType[WeekStart]):
         week = _parsed(str(value).strip())
         if week is None:
             self.fail(
-                f"{value!r} is no day and hour. Give a day and an hour from 0 to 23: thu 22",
+                f"{value!r} is not a day and an hour. Give a day and an hour from 0 to 23: thu 22",
                 param,
                 ctx,
             )
@@ -113,7 +113,7 @@ def checker(settings: Settings, *, is_checking: bool) -> KeyCheck:
             verdict = key_check.check_key(backend, key, routes=settings.routes)
             if verdict.outcome == "refused":
                 raise OfframpError(
-                    verdict.text, hint="Correct it, or store it all the same: --no-check-key"
+                    verdict.text, hint="Correct it, or store it anyway: --no-check-key"
                 )
             click.echo(f"  {verdict.text}")
         return key
@@ -135,7 +135,7 @@ def ask(
 def _ask_key(check: KeyCheck) -> Secret | None:
     for _ in range(_ATTEMPTS):
         text = click.prompt(
-            f"{_KEY_OF} (not shown; nothing: everything goes to Anthropic for now)",
+            f"{_KEY_OF} (not shown; leave it empty to send everything to Claude for now)",
             default="",
             show_default=False,
             hide_input=True,
@@ -146,7 +146,7 @@ def _ask_key(check: KeyCheck) -> Secret | None:
             return check(key_input.parse(text, DELEGATE.name))
         except OfframpError as error:
             click.echo(f"  {error.title}", err=True)
-    click.echo("  Without a key for now; later: offramp key set", err=True)
+    click.echo("  No key for now. To store it later: offramp key set", err=True)
     return None
 
 
@@ -154,7 +154,7 @@ def _ask_week(settings: Settings) -> WeekStart | None:
     present = WeekStart(settings.week_start_day, settings.week_start_hour)
     # Where nothing is set, the week is learnt, which is best: an answer would set it for good.
     is_default = present == WeekStart(Settings().week_start_day, Settings().week_start_hour)
-    hint = "; leave it, and it is learnt from Claude" if is_default else ""
+    hint = "; leave it empty to learn it from Claude" if is_default else ""
     week: WeekStart = click.prompt(
         f"When does your Claude week begin (day and hour{hint})",
         default=present,

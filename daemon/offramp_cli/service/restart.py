@@ -9,10 +9,10 @@ from offramp_cli.service import handover, service_status
 
 @click.command("restart")
 def command() -> None:
-    """Have a new process take the daemon over.
+    """Start a new daemon process in place of the old one.
 
-    The old one finishes the streams that it has, however long they run. A daemon that does not
-    answer is ended and started anew.
+    The old one finishes its streams, however long they run. A daemon that does not answer is
+    ended and started again.
     """
     manager, _state = service_status.installed_manager("restart")
     context = service_status.find_context()

@@ -33,13 +33,13 @@ PATIENCE_S = 45.0
 """For the daemon to answer: a cold start on a slow disk, and some more."""
 _POLL_S = 0.05
 
-NOT_INSTALLED = "No login item is installed, so there is nothing to {verb}."
+NOT_INSTALLED = "Offramp is not installed to start at login, so there is nothing to {verb}."
 _IN_TERMINAL = {
-    "start": "Nothing has to be started. To have it run from login on: offramp install",
+    "start": "Nothing has to be started. To start it at login: offramp install",
     "stop": "To stop it, press Ctrl-C in that terminal.",
     "restart": "Press Ctrl-C in that terminal, then start it there again: offramp serve",
 }
-_HINT_INSTALL = "offramp install makes one; offramp serve runs the daemon in a terminal."
+_HINT_INSTALL = "To install it: offramp install. To run the daemon in a terminal: offramp serve"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,9 @@ class LoginItemContext:
         try:
             return self.settings().settings
         except loader.ConfigError as error:
-            click.echo(f"Warning: {error.title} Until it is right all goes to Anthropic.", err=True)
+            click.echo(
+                f"Warning: {error.title} Until it is right, everything goes to Claude.", err=True
+            )
             return Settings()
 
     def spec(self, settings: Settings) -> LoginItemSpec:
@@ -191,7 +193,7 @@ def require_serving(
         return status
     words = manager.last_words()
     raise OfframpError(
-        f"The daemon does not answer at {url_of(settings)} after {PATIENCE_S:g} s.",
+        f"The daemon did not answer at {url_of(settings)} within {PATIENCE_S:g} s.",
         hint="\n  ".join(
             (
                 f"Its log: {paths.diagnostics_file}. What {manager.name} says of it:",
@@ -206,7 +208,7 @@ def require_serving(
 def state_text(state: LoginItemState) -> str:
     """The login item in a few words."""
     if not state.is_installed:
-        return "half installed: offramp install mends it" if state.files else "not installed"
+        return "half installed: offramp install repairs it" if state.files else "not installed"
     words = [
         "running" if state.is_running else f"not running, {state.detail}",
         *([] if state.is_listening else ["its port is closed"]),
@@ -220,7 +222,7 @@ def state_here() -> tuple[LoginItemState | None, str]:
     try:
         state = detect.detect(os.environ).state()
     except NoServiceManagerError:
-        return None, "not possible here, as there is no service manager"
+        return None, "not possible here, because there is no service manager"
     except OfframpError as error:
         return None, f"unknown: {error.title}"
     return state, state_text(state)

@@ -33,7 +33,7 @@ class Step:
 
 
 def describe(steps: Iterable[Step]) -> None:
-    """Print what would be done, and do nothing."""
+    """Show what would be done, and do nothing."""
     click.echo("This would be done:")
     for step in steps:
         step.describe()

@@ -15,16 +15,16 @@ from offramp_core.errors import OfframpError
 def command() -> None:
     """Stop the daemon and close its port, until `offramp start` or your next login.
 
-    Claude Code can't work meanwhile where it is pointed at Offramp. To have everything go to
-    Anthropic for a while, use `offramp pause` instead.
+    Meanwhile Claude Code can't work if it is pointed at Offramp. To send everything to Claude
+    for a while, use `offramp pause` instead.
     """
     manager, _state = service_status.installed_manager("stop")
     plan = manager.plan_stop()
     if not plan.is_change:
-        click.echo("The daemon is stopped already.")
+        click.echo("The daemon is already stopped.")
         edit_plan.print_warnings(_connection_warnings())
         return
-    click.echo("Streams in flight may end first; that can take a while.", err=True)
+    click.echo("Waiting for running answers to end; that can take a while.", err=True)
     steps.apply_plan(plan)
     click.echo("The daemon is stopped and its port is closed. offramp start opens it again.")
     edit_plan.print_warnings([*_connection_warnings(), edit_plan.RUNNING_SESSIONS])
@@ -39,12 +39,12 @@ def _connection_warnings() -> list[str]:
             setup.places.user, setup.memory_file, is_own=setup.is_own
         )
     except OfframpError as error:
-        return [f"{error.title} Whether Claude Code is pointed here can't be said.", *beside]
+        return [f"{error.title} It is not known whether Claude Code is pointed here.", *beside]
     if change.outcome not in {ConnectOutcome.DISCONNECTED, ConnectOutcome.RESTORED}:
         return beside
     return [
-        f"Claude Code is pointed at {change.old} and can't work until offramp start. offramp "
-        "disconnect lets it go. If all is to go to Anthropic for a while, that is offramp pause, "
-        "with the daemon running.",
+        f"Claude Code is pointed at {change.old} and can't work until offramp start. To restore "
+        "its settings: offramp disconnect. To send everything to Claude for a while, start the "
+        "daemon and run offramp pause.",
         *beside,
     ]

@@ -33,20 +33,21 @@ if TYPE_CHECKING:
     from offramp_core.purge import PurgePlan
     from offramp_core.running_tray import TrayRecord
 
-_AGAIN = "What is listed above was done. Run offramp uninstall again for the rest."
+_AGAIN = "The steps above were done. Run offramp uninstall again for the others."
 
 
 @click.command("uninstall")
-@click.option("--dry-run", "is_dry", is_flag=True, help="Print what would be done, and do nothing.")
+@click.option("--dry-run", "is_dry", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option("--yes", "is_sure", is_flag=True, help="Ask nothing.")
 @click.option(
     "--purge", "is_purge", is_flag=True, help="Delete your history, settings and stored keys too."
 )
 def command(is_dry: bool, is_sure: bool, is_purge: bool) -> None:
-    """Take away what `offramp install` and `make install` set up.
+    """Remove what `offramp install` and `make install` set up.
 
-    Lets Claude Code go first, then stops the daemon and removes its login items, the tray's, and
-    the program if `make install` put it there. Your history and settings stay unless --purge.
+    First restores Claude Code's settings, then stops the daemon and removes its login items,
+    the tray's, and the program if `make install` installed it. Your history and settings stay,
+    unless you use --purge.
     """
     work = _plan(is_purge=is_purge)
     if is_dry:
@@ -129,7 +130,8 @@ class Removal:
             click.echo(_ended(tray))
         elif tray is not None:
             click.echo(
-                f"Warning: The tray (pid {tray.pid}) does not end: quit it from its menu.", err=True
+                f"Warning: The tray (pid {tray.pid}) is still running: quit it from its menu.",
+                err=True,
             )
         for path in self._tray_memory():
             with contextlib.suppress(OSError):  # it is no reason to stop, and nobody misses it
@@ -151,7 +153,7 @@ class Removal:
             purge.remove(found)
             _print_removed(found.doomed)
             for path in found.staying:
-                click.echo(f"Note: {path} is a link; it and what it leads to stay.", err=True)
+                click.echo(f"Note: {path} is a link. The link and its target stay.", err=True)
 
     def _remove_programs(self) -> None:
         for path in self.programs:
@@ -199,8 +201,8 @@ def _plan_disconnect(setup: edit_plan.ConnectionSetup) -> tuple[SettingsEdit | N
         read_only.require_writable(change)
     except OfframpError as error:
         obstacle = (
-            f"{error.title} Claude Code's settings stay as they are: "
-            f"remove ANTHROPIC_BASE_URL from {file} yourself."
+            f"{error.title} Claude Code's settings were not changed: remove ANTHROPIC_BASE_URL "
+            f"from {file} yourself."
         )
         return None, obstacle
     return change, ""
@@ -227,7 +229,7 @@ def _confirm(work: Removal) -> None:
     click.echo("--purge deletes, with your history, your settings and the stored keys:")
     for path in work.doomed:
         click.echo(f"  {path}")
-    click.confirm("Delete all that for good", abort=True)
+    click.confirm("Delete all of this permanently", abort=True)
 
 
 def _stored(store: KeyStore) -> Mapping[str, StoredKey]:
@@ -236,8 +238,8 @@ def _stored(store: KeyStore) -> Mapping[str, StoredKey]:
         return store.entries()
     except OfframpError as error:
         click.echo(
-            f"Warning: {error.title} Keys that the system keyring holds may still be there, under "
-            "the service offramp.",
+            f"Warning: {error.title} Keys in the system keyring may still be there, under the "
+            "service offramp.",
             err=True,
         )
         return {}
@@ -265,13 +267,12 @@ def _print_what_stays(work: Removal) -> None:
         if staying:
             # A folder that other machines share is not this one's to delete.
             shared = log_dir if work.setup.settings.machine else None
-            folders = " ".join(
-                shlex.quote(os.fspath(path)) for _, path in staying if path != shared
-            )
-            click.echo(f"To delete that too: rm -r {folders}")
+            own = [shlex.quote(os.fspath(path)) for _, path in staying if path != shared]
+            if own:
+                click.echo(f"To delete it too: rm -r {' '.join(own)}")
     other = install_location.other_removal()
     if other is not None:
-        click.echo(f"The program itself stays until you type: {other}")
+        click.echo(f"To remove the program itself, type: {other}")
 
 
 def _print_stored_keys(paths: Paths) -> None:

@@ -63,7 +63,7 @@ def run(
         done = _run_claude(found.path, environ, limit_s)
     except subprocess.TimeoutExpired:
         return _failed(
-            f"Claude Code did not end within {limit_s:g} s.",
+            f"Claude Code did not finish within {limit_s:g} s.",
             f'Try it in a terminal: claude -p "{_PROMPT}"',
         )
     except OSError as error:
@@ -105,7 +105,7 @@ def _judge(done: subprocess.CompletedProcess[bytes], records: list[DetailRecord]
         words = printable(mask_credentials(said))
         return _failed(
             f"Claude Code ended with {done.returncode}{f': {words}' if words else ''}",
-            "See whether it works in a terminal: claude",
+            "Check whether it works in a terminal: claude",
         )
     served = dict.fromkeys(
         (record.backend, record.served_model or record.model or "a model")
@@ -114,7 +114,7 @@ def _judge(done: subprocess.CompletedProcess[bytes], records: list[DetailRecord]
     )
     if not served:
         return _failed(
-            "Claude Code answered, but no request of it passed through Offramp.",
+            "Claude Code answered, but none of its requests went through Offramp.",
             "Connect it: offramp connect",
         )
     by = ", ".join(

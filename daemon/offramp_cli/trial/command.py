@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     "--claude",
     "is_with_claude",
     is_flag=True,
-    help="Run `claude -p` once as well, which uses a little of your Claude plan.",
+    help="Also run `claude -p` once, which uses a little of your Claude plan.",
 )
 @click.option("--json", "is_json", is_flag=True, help="Print JSON.")
 def command(is_with_claude: bool, is_json: bool) -> None:
-    """Send one request through the daemon, and say who answered.
+    """Send one free request through the daemon, and show who answered.
 
-    Z.ai is asked to count the tokens of one word, which costs nothing. With --claude the installed
-    Claude Code runs once, with your own login.
+    The request asks Z.ai to count the tokens of one word. With --claude, the installed Claude
+    Code also runs once, with your own login.
     """
     # A program that was started here must not outlive a window that is closed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(exit_codes.FAILURE))

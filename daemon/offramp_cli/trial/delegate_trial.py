@@ -62,7 +62,7 @@ def _obstacle(
     if status.delegation == "never":
         return _skipped("Delegation is off in the settings: Claude serves everything.")
     if not has_route:
-        return _skipped(f"No route leads to {title}: Claude serves Sonnet and Haiku.")
+        return _skipped(f"No route uses {title}: Claude serves Sonnet and Haiku.")
     return None
 
 
@@ -92,7 +92,7 @@ def _ask(
     return TrialResult(
         of=DELEGATE.name,
         outcome="ok",
-        text=f"{DELEGATE.title} answered through Offramp. The request cost nothing.",
+        text=f"{DELEGATE.title} answered through Offramp. The request was free.",
     )
 
 

@@ -40,21 +40,22 @@ _ROW = "{:<8}{:>6}{:>6}{:>11}{:>6}{:>9}{:>11}{:>10}"
     "--weeks",
     "week_count",
     type=WholeNumber(1, _MOST_WEEKS),
-    help=f"Replay so many whole weeks of your log.  [default: {_DEFAULT_WEEKS}]",
+    help=f"Replay this many whole weeks of your log.  [default: {_DEFAULT_WEEKS}]",
 )
 @click.option(
     "--week-worth",
     type=click.FloatRange(0, 1_000_000, min_open=True),
     metavar="DOLLARS",
-    help="What your Claude week holds, at list price.  [default: as learnt, or your busiest week]",
+    help="The size of your Claude week, in dollars at list price.  [default: as learnt, or your "
+    "busiest week]",
 )
 @click.option("--json", "is_json", is_flag=True, help="Print JSON; shares are fractions of 1.")
 @demo_option
 def command(paths: Paths, week_count: int | None, week_worth: float | None, is_json: bool) -> None:
-    """Show what each way of delegating would have made of your weeks, by your own log.
+    """Replay your own weeks in each mode of delegation.
 
-    always sends all execution work to Z.ai, never none, auto only as far as Claude's week needs it
-    to last, linear as soon as Claude is ahead of an even pace. Nothing is sent anywhere.
+    always delegates all execution work, never none, auto only as much as the Claude week needs
+    to last, and linear whenever Claude is ahead of an even pace. Nothing is sent anywhere.
     """
     loaded = log_filters.load(paths)
     settings = loaded.settings
@@ -87,7 +88,7 @@ def _source(week_worth: float | None, learnt: CostModel | None) -> str | None:
     """Where it is known from what a week holds; None where it was said."""
     if week_worth is not None:
         return None
-    return "your busiest week's work" if learnt is None else "as its own figures told"
+    return "your busiest week's work" if learnt is None else "from Claude's own figures"
 
 
 def _own_weeks(
@@ -141,25 +142,26 @@ def _print(contests: Sequence[Contest], limits: Replay, *, source: str | None) -
     lines = comparison.summaries(contests)
     counted = lines[0]
     click.echo(
-        f"Weeks of your log: {counted.weeks}, of which {counted.enough_weeks} had work enough for "
-        "Claude's."
+        f"Replayed {counted.weeks} whole weeks of your log; {counted.enough_weeks} had enough work "
+        "to fill Claude's week."
     )
     if apart := sum(each.is_apart for each in contests):
-        click.echo(f"Left out: {apart} whose Opus work alone is more than the plan.")
+        click.echo(f"Left out: {apart} whose Opus work is already more than the plan.")
     click.echo("\n" + _ROW.format(*_HEADINGS))
     for line in lines:
         click.echo(_ROW.format(*_cells(line)))
     click.echo(
-        "\nused: of the Claude week, median and lowest tenth; if enough: median where work\n"
-        "would have filled it. over: weeks in which it was full and refused work.\n"
-        "blocked: hours in which Claude refused work, on average. delegated: of the\n"
-        "execution work. switches: of backend, per hour of conversation."
+        "\nused: share of the Claude week used (median; p10: lowest tenth). if enough:\n"
+        "the median over weeks with enough work to fill it. over: weeks in which the\n"
+        "limit was reached. blocked: hours in which Claude refused work (average).\n"
+        "delegated: share of the execution work. switches: changes of service per hour of\n"
+        "conversation."
     )
     where = "" if source is None else f", {source}"
     part = format_percent(limits.five_hour_part)
     click.echo(
-        f"\nA Claude week was taken to hold ${limits.worth:,.0f} at list price{where}\n"
-        f"(see --week-worth), and a 5-hour window {part} of it."
+        f"\nAssumed size of a Claude week: ${limits.worth:,.0f} at list price{where}\n(see "
+        f"--week-worth); of a 5-hour window: {part} of that."
     )
 
 

@@ -45,17 +45,17 @@ def find(found: Sequence[Scope], url: str) -> Iterator[BypassReason]:
         setting = scopes.in_force(found, variable)
         if setting is not None and scopes.is_on(setting.value):
             yield BypassReason(
-                saw=f"{setting.scope.shown} sets {variable}: Claude Code asks {service}, and never "
-                "its base URL.",
+                saw=f"{setting.scope.shown} sets {variable}: Claude Code uses {service}, and "
+                "ignores its base URL.",
                 cure="Remove it.",
             )
     proxy = scopes.in_force(found, *_PROXIES)
     host = urlsplit(url).hostname or ""
     if proxy is not None and not _is_spared(url, found):
         yield BypassReason(
-            saw=f"{proxy.scope.shown} sets {proxy.name} ({shown(proxy.value)}), and no NO_PROXY "
-            f"spares {host}: Claude Code sends what is meant for {url}, your login with it, to "
-            "that proxy.",
+            saw=f"{proxy.scope.shown} sets {proxy.name} ({shown(proxy.value)}), and NO_PROXY does "
+            f"not exclude {host}: Claude Code sends its requests for {url}, with your login, "
+            "to that proxy.",
             cure=f"Set NO_PROXY={_extended(host, found)} there too.",
         )
 

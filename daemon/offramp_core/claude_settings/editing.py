@@ -135,7 +135,7 @@ def quoted(text: str) -> str:
 def _env(text: str) -> Part | None:
     env = member(text, read(text), ENV)
     if env is not None and not isinstance(env.value, dict):
-        raise SettingsTextError("env is no object", text, env.start)
+        raise SettingsTextError("env is not an object", text, env.start)
     return env
 
 

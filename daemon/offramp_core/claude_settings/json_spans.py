@@ -29,8 +29,8 @@ _PROBLEMS = {
     "Expecting value": "a value is expected here",
     "Extra data": "something follows the end of the settings",
     "Unterminated string": "this text has no end",
-    "Invalid control character": "this text holds a line end or another control character",
-    "Invalid \\": "this text holds a wrong escape",
+    "Invalid control character": "this text contains a line end or another control character",
+    "Invalid \\": "this text contains an invalid escape",
 }
 """How the errors of `json` begin, and what each means."""
 
@@ -79,13 +79,15 @@ def read(text: str) -> Part:
     except RecursionError:
         refusal = SettingsTextError("the nesting is too deep", text, start)
     except _ConstantError as error:
-        refusal = SettingsTextError("this is no number", text, _outside_strings(text, str(error)))
+        refusal = SettingsTextError(
+            "this is not a number", text, _outside_strings(text, str(error))
+        )
     else:
         rest = _after_blanks(text, end)
         if rest < len(text):
             raise _refusal("Extra data", text, rest)
         if not isinstance(value, dict):
-            raise SettingsTextError("the settings are no object", text, start)
+            raise SettingsTextError("the settings are not an object", text, start)
         return Part(value=value, start=start, end=end)
     raise refusal  # not chained: the library's error carries the whole text along
 
@@ -150,4 +152,4 @@ def _refusal(message: str, text: str, offset: int) -> SettingsTextError:
             f"there is a comma before a closing bracket, {_SO_IGNORED}", text, len(before) - 1
         )
     problems = (words for start, words in _PROBLEMS.items() if message.startswith(start))
-    return SettingsTextError(next(problems, "this is no JSON"), text, offset)
+    return SettingsTextError(next(problems, "this is not JSON"), text, offset)

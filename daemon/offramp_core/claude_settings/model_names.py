@@ -69,9 +69,9 @@ class NamedModel:
             )
         if self.backend is None:
             return (
-                f"{self.saw}. No route has that name, so {self.requests} go to Anthropic, which "
-                "does not know it.",
-                "Remove it (a set-up for another service may have left it), or add a [[route]].",
+                f"{self.saw}. No route matches that name, so {self.requests} go to Anthropic, "
+                "which does not know it.",
+                "Remove it (an earlier set-up may have left it), or add a [[route]].",
             )
         return None
 

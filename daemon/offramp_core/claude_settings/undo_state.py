@@ -98,6 +98,6 @@ def _load(data: bytes | None, memory_file: Path) -> _Memory:
     except msgspec.DecodeError as error:
         raise OfframpError(
             f"{memory_file} is damaged: what connect remembered there can't be read.",
-            hint="Move it away and try again; a value that connect had replaced must then be put "
-            "back by hand.",
+            hint="Move it away and try again. If connect had replaced a value, restore that by "
+            "hand.",
         ) from error

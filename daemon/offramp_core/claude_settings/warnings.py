@@ -50,8 +50,8 @@ def warnings(
     exported = environ.get(BASE_URL)
     if exported and not is_own(exported):
         found.append(
-            f"{BASE_URL} is {shown(exported)} in this environment. Claude Code goes by its settings"
-            f" file, so by {url}; other programs go by the environment."
+            f"{BASE_URL} is {shown(exported)} in this environment. Claude Code uses {url} from "
+            "its settings file instead; other programs use the environment."
         )
     found += [f"{bypass.saw} {bypass.cure}" for bypass in bypasses.find(present, url)]
     return found
@@ -71,8 +71,8 @@ def of_token(locations: SettingsLocations, environ: Mapping[str, str], token: Se
     ]
     if environ.get(HEADERS):
         found.append(
-            f"{HEADERS} is set in this environment. Claude Code goes by its settings file, so add "
-            f"the lines that it still needs to {locations.user}."
+            f"{HEADERS} is set in this environment. Claude Code uses its settings file instead, "
+            f"so add the lines that it still needs to {locations.user}."
         )
     return found
 
@@ -85,8 +85,8 @@ def of_leftover_token(
     shell = (each for each in present if each.path is None)
     own = scopes.of_text(scopes.OWN, locations.user, user_text)
     return [
-        f"{scope.shown} still has Claude Code send {TOKEN_HEADER}, to Anthropic from now on. Take "
-        f"that line out of {HEADERS}."
+        f"{scope.shown} still makes Claude Code send {TOKEN_HEADER}, from now on to Anthropic. "
+        f"Remove that line from {HEADERS}."
         for scope in (*_stronger(present), own, *shell)
         if TOKEN_HEADER in dict(custom_headers.named(scope.variables.get(HEADERS, "")))
     ]
@@ -103,7 +103,7 @@ def leftovers(
     ]
     if is_own(environ.get(BASE_URL, "")):
         found.append(
-            f"{BASE_URL} leads to Offramp in this environment: unset it, and take it out of your "
+            f"{BASE_URL} points to Offramp in this environment: unset it, and remove it from your "
             "shell's start-up files."
         )
     return found

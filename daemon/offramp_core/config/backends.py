@@ -59,7 +59,7 @@ def _backend(
     if backend.auth == "client" and "key" in fields:
         raise sources[full_names["key"]].refused(
             f"is a key for {name}, which gets the client's own credentials",
-            hint="Leave it out"
+            hint="Remove it"
             + ("." if name == ANTHROPIC else ', or set auth to "x-api-key" or "bearer".'),
         )
     return backend
@@ -69,8 +69,8 @@ def _check_auth(backend: Backend, source: Given) -> None:
     if backend.name == ANTHROPIC and backend.auth != "client":
         raise source.refused(
             "would replace the client's own credentials at Anthropic",
-            hint="Leave it out: all that is not delegated goes there on the user's own plan. "
-            "For a service with a key add a backend of another name and a route to it.",
+            hint="Remove it: everything that is not delegated goes there on the user's own plan. "
+            "For a service with a key, add a backend with another name and a route to it.",
         )
     service = service_of(backend.name)
     if backend.auth == "client" and service is not OTHER and not service.is_clients_own:
@@ -96,14 +96,14 @@ def _route(table: Mapping[str, Given], backends: Mapping[str, Backend]) -> Route
     if backend is None:
         near = did_you_mean(route.backend, backends)
         raise table["backend"].refused(
-            "is no backend",
+            "is not a backend",
             hint=f"There are {listed(backends)}. {near or 'Add a table [backend.NAME].'}",
         )
     for key in ("send_model", "fallback_model"):
         if key in table and backend.auth == "client":
             raise table[key].refused(
                 f"would change a request to {backend.name}",
-                hint="Leave it out: what goes on with the client's own credentials goes unchanged.",
+                hint="Remove it: requests with the client's own credentials are sent unchanged.",
             )
     return route
 
@@ -161,12 +161,11 @@ def keyless_notes(
         if backend.name not in {*routed, *failover} or not backend.lacks_key:
             continue
         is_routed = backend.name in routed
-        without = "its requests go to Anthropic" if is_routed else "failover skips it"
+        without = "its requests go to Claude" if is_routed else "failover skips it"
         if backend.name in awaited:
             notes.append(
-                f"The key for {backend.name} is in the system keyring: until the daemon has it "
-                "from there, "
-                + ("its requests go to Anthropic." if is_routed else "failover skips it.")
+                f"The key for {backend.name} is in the system keyring. Until the daemon has read "
+                f"it, {without}."
             )
             continue
         table = f"[backend.{backend.name}] of config.toml"

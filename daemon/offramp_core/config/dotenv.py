@@ -57,8 +57,8 @@ def parse(text: str, place: str) -> dict[str, Variable]:
         parts = _LINE.fullmatch(stripped)
         if parts is None:
             raise ConfigError(
-                f"{place} line {number} is not of the form NAME=value.",
-                hint="Begin comments with #; names hold letters, digits and _ only.",
+                f"{place} line {number} does not have the form NAME=value.",
+                hint="Begin comments with #. Names may contain letters, digits and _ only.",
             )
         value = _value(parts["rest"])
         if value is None:

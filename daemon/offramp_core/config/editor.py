@@ -121,10 +121,10 @@ def _parsed(text: str) -> tomlkit.TOMLDocument:
     try:
         return tomlkit.parse(text)
     except TOMLKitError:
-        problem = "it is no valid TOML"  # the library's text may repeat the file's
+        problem = "it is not valid TOML"  # the library's text may repeat the file's
     raise ConfigError(
         f"config.toml can't be changed: {problem}.",
-        hint="offramp config check says where it is wrong.",
+        hint="offramp config check shows where it is wrong.",
     )
 
 
@@ -154,7 +154,7 @@ def _table(document: tomlkit.TOMLDocument, names: Sequence[str]) -> MutableMappi
         if not isinstance(found, dict):
             raise ConfigError(
                 f"config.toml can't be changed: {name} is not a table.",
-                hint="offramp config check says what to do about it.",
+                hint="offramp config check shows what to do about it.",
             )
         table = found
     return table

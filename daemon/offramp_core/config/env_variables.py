@@ -57,7 +57,7 @@ class Variables:
         """Say of each variable of the environment that is nearly one of ours what it should be."""
         for name in sorted(self._environ):
             if _is_unknown(name) and (hint := _hint(name)):
-                yield f"The environment variable {shown_key(name)} sets nothing. {hint}"
+                yield f"The environment variable {shown_key(name)} has no effect. {hint}"
 
     def _find(self, names: tuple[str, ...], *, is_secret: bool) -> Iterator[Given]:
         for name in names:
@@ -74,7 +74,7 @@ class Variables:
         """`.env` is a file of ours, so that a wrong name there is a slip, as in `config.toml`."""
         for name, variable in self._in_file.items():
             if name == HOME_VARIABLE:
-                hint = "It decides where this file is looked for: set it in the environment."
+                hint = "It decides where this file is, so set it in the environment."
             elif _is_unknown(name):
                 hint = _hint(name)
             else:
@@ -107,7 +107,7 @@ def _hint(name: str) -> str:
     """What was probably meant by a `name` that is not ours, or nothing."""
     key = name.removeprefix(_PREFIX).lower()
     if key in LISTS:
-        return f"A list such as {key} stands in config.toml only."
+        return f"A list such as {key} can be set in config.toml only."
     # By what follows the prefix, which would make all names alike.
     near = nearest(key, _VARIABLES.values())
     return f"Did you mean {_PREFIX}{near.upper()}?" if near else ""

@@ -46,6 +46,6 @@ def create_if_missing(file: Path) -> bool:
 
 def _not_made(file: Path, error: OSError) -> OfframpError:
     return OfframpError(
-        f"The settings file {file} can't be made: {error.strerror or error}.",
+        f"The settings file {file} can't be created: {error.strerror or error}.",
         hint="Make its folder writable for your user.",
     )

@@ -276,7 +276,7 @@ def _check_exposure(chosen: _Chosen) -> None:
     host = chosen.values.get("host", Settings().host)
     if not is_loopback(host) and "client_token" not in chosen.values:
         raise chosen.sources["host"].refused(
-            "can be reached from other machines, which then could spend your keys",
+            "can be reached from other machines, which could then spend your keys",
             hint=f"Use 127.0.0.1, or set client_token, at least {MIN_TOKEN_LENGTH} characters, "
             "which every client must send.",
         )

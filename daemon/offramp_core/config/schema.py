@@ -43,7 +43,7 @@ def _text(given: Given, *, example: str) -> str:
         raise given.refused("is not text", hint=hint)
     text = given.value.strip()
     if not text:
-        raise given.refused("is empty", hint=f"{hint} Leave it out for the default.")
+        raise given.refused("is empty", hint=f"{hint} Remove it to use the default.")
     if not text.isprintable():
         raise given.refused("contains a control character", hint="Type it again on one line.")
     return text
@@ -119,7 +119,7 @@ def _texts(given: Given) -> tuple[str, ...]:
     texts = tuple(item.strip() for item in value)
     for text in texts:
         if not _VISIBLE_ASCII.fullmatch(text) or "," in text:
-            raise given.refused(f"holds {shown(text)}, which is not one plain word", hint=hint)
+            raise given.refused(f"contains {shown(text)}, which is not one plain word", hint=hint)
     return texts
 
 
@@ -160,8 +160,8 @@ def _accepted_fields(given: Given) -> tuple[str, ...] | str:
         if name in names:
             raise given.refused(
                 f"would let the field {name} pass",
-                hint="It holds your account, your device or your tokens, which never go to "
-                "another service. Leave it out.",
+                hint="It contains your account, your device or your tokens, which never go to "
+                "another service. Remove it.",
             )
     return names
 
@@ -170,12 +170,14 @@ def _header_names(given: Given) -> tuple[str, ...]:
     names = tuple(text.lower() for text in _texts(given))
     for name in names:
         if not _HEADER_NAME.fullmatch(name):
-            raise given.refused(f"holds {shown(name)}, no header's name", hint="Leave it out.")
+            raise given.refused(
+                f"contains {shown(name)}, which is not a header's name", hint="Remove it."
+            )
         if name in _CREDENTIAL_HEADERS or name.startswith(_OWN_HEADERS):
             raise given.refused(
                 f"would let the header {name} pass",
-                hint="Headers that carry your credentials never go to another service. Leave it "
-                "out; the service's own key is set with key or key_env.",
+                hint="Headers with your credentials never go to another service. Remove it; key "
+                "or key_env sets the service's own key.",
             )
     return names
 
@@ -185,7 +187,7 @@ def _host_names(given: Given) -> tuple[str, ...]:
     for name in names:
         if not is_usable_host(name):
             raise given.refused(
-                f"holds {shown(name)}, which is no host's name",
+                f"contains {shown(name)}, which is not a host name",
                 hint='Use names or IP addresses without port or scheme, such as ["studio.local"].',
             )
     return names
@@ -199,7 +201,7 @@ def _origin(given: Given, text: str) -> str:
     origin = normal_origin(text)
     if origin is None:
         raise given.refused(
-            f"holds {shown(text)}, which is not the origin of a web page",
+            f"contains {shown(text)}, which is not the origin of a web page",
             hint='Use scheme, host and port, without a path, such as ["http://localhost:8000"].',
         )
     return origin
@@ -209,7 +211,7 @@ def _host(given: Given) -> str:
     host = _text(given, example='"127.0.0.1"').lower().strip("[]")
     if not is_usable_host(host):
         raise given.refused(
-            "is no host", hint="Use an IP address or a name of this machine, without a port."
+            "is not a host", hint="Use an IP address or a name of this machine, without a port."
         )
     return host
 
@@ -229,11 +231,13 @@ def _secret(given: Given) -> Secret:
     if value is None:
         raise given.refused("is not text", hint="Write the key in quotes.")
     if not value:
-        raise given.refused("is empty", hint="Write the key in the quotes, or leave the line out.")
+        raise given.refused(
+            "is empty", hint="Write the key between the quotes, or remove the line."
+        )
     if not _VISIBLE_ASCII.fullmatch(value):
         raise given.refused(
             "contains a space, a control character or a letter that no key has",
-            hint="Copy the key again: the key alone, without Bearer before it.",
+            hint="Copy the key again: only the key, without Bearer before it.",
         )
     return Secret(value)
 
@@ -255,8 +259,8 @@ def variable_name(given: Given) -> str:
         # Not shown: it may be the key itself.
         raise given.refused(
             "is not the name of an environment variable",
-            hint="Name the variable that holds the key, such as EXAMPLE_API_KEY; "
-            "the key itself goes into key.",
+            hint="Give the name of the variable with the key, such as EXAMPLE_API_KEY; the key "
+            "itself belongs in key.",
         )
     return value.strip()
 

@@ -72,12 +72,12 @@ class MigrationPlan:
     def sentences(self) -> tuple[str, ...]:
         """What `apply` would do, and the remarks."""
         keys = (
-            f"The key for {move.backend} in {move.variable} ({move.key.masked()}), which only this "
-            "shell knows, goes into the key store."
+            f"The key for {move.backend} in {move.variable} ({move.key.masked()}), which only "
+            "this shell has, is copied to the key store."
             for move in self.keys
         )
         variables = (
-            f"{move.name} ({shown(move.value)}), which only this shell knows, goes into "
+            f"{move.name} ({shown(move.value)}), which only this shell has, is copied to "
             f"{self.paths.env_file} (mode 0600)."
             for move in self.variables
         )
@@ -139,11 +139,11 @@ def _keys(
             if problem is None:
                 moves.append(KeyMove(backend.name, variable, backend.key))
             else:
-                remarks.append(f"{variable} is not moved. {problem}")
+                remarks.append(f"{variable} is not copied. {problem}")
         elif without.key != backend.key and without_shell.origins[name] != FROM_KEYRING:
             remarks.append(
-                f"{variable} holds another key for {backend.name} than the daemon uses, and stays "
-                f"in the shell. To use it: offramp key set {backend.name}"
+                f"{variable} has a different key for {backend.name} than the daemon uses, and is "
+                f"not copied. To use it: offramp key set {backend.name}"
             )
     return moves, remarks
 
@@ -171,7 +171,7 @@ def _variables(paths: Paths, environ: Mapping[str, str]) -> tuple[list[VariableM
         if present is None or not present[1]:
             problem = _obstacle(name, value)
             if problem:
-                remarks.append(f"{variable} ({shown(value)}) is not moved: {problem}.")
+                remarks.append(f"{variable} ({shown(value)}) is not copied: {problem}.")
             else:
                 moves.append(VariableMove(variable, value))
         elif present[1] != value:
@@ -185,13 +185,13 @@ def _variables(paths: Paths, environ: Mapping[str, str]) -> tuple[list[VariableM
 def _obstacle(name: str, value: str) -> str | None:
     """Why the daemon would be worse off with this than without it."""
     if not value.isprintable():
-        return "it holds a control character"
+        return "it contains a control character"
     if name in proxy_variables.CERTIFICATES:
         is_there = any(Path(each).exists() for each in value.split(os.pathsep))
         return None if is_there else "there is no such file"
     scheme, separator, _ = value.partition("://")
     if name != "NO_PROXY" and separator and scheme.lower() not in {"http", "https"}:
-        return "the daemon knows http:// and https:// proxies alone, and would reach nothing"
+        return "the daemon supports only http:// and https:// proxies, and would reach nothing"
     return None
 
 
@@ -218,7 +218,7 @@ def _make_private(env_file: Path) -> None:
     except OSError as error:
         raise OfframpError(
             f"{env_file} can't be made private: {error.strerror}. Nothing was written to it.",
-            hint="It is to hold what others should not read: check whose file it is.",
+            hint="Others must not be able to read it: check whose file it is.",
         ) from error
 
 

@@ -76,7 +76,7 @@ def _collect_backend(found: FileValues, name: str, content: object, place: str) 
     label = f"backend.{shown_key(name)}"
     if not BACKEND_NAME.fullmatch(name):
         raise ConfigError(
-            f"{place}: [{label}] is no name for a backend.",
+            f"{place}: [{label}] is not a valid name for a backend.",
             hint="Use lower-case letters, digits, - and _ only.",
         )
     table = _table(content, label, place)
@@ -139,7 +139,7 @@ def _refuse_unknown(
     if unknown is None:
         return
     where = f" in {table}" if table else ""
-    hint = did_you_mean(unknown, choices) or f"What can stand here: {listed(choices)}."
+    hint = did_you_mean(unknown, choices) or f"Possible here: {listed(choices)}."
     # Its value is not shown: it may be a key under a misspelt name.
     raise ConfigError(f"{place}: unknown key {shown_key(unknown)}{where}.", hint=hint)
 
@@ -156,8 +156,8 @@ def _parse(text: str, path: Path) -> dict[str, Any]:
         problem = "a number of too many digits, or brackets too deep"
     if problem:
         raise ConfigError(
-            f"{path} is no valid TOML: {problem}.",
-            hint='Text values stand in quotes (key = "value"), tables in brackets ([backend.zai]).',
+            f"{path} is not valid TOML: {problem}.",
+            hint='Write text in quotes (key = "value") and tables in brackets ([backend.zai]).',
         )
     return document
 

@@ -64,9 +64,9 @@ class OtherVersionError(ControlError):
         super().__init__(
             f"The daemon is Offramp {daemon.version} and this is Offramp {__version__}: they "
             f"speak different control protocols ({daemon.protocol} and {api.PROTOCOL}).",
-            hint="The daemon is the older one: restart it with this version."
+            hint="The daemon is older: restart it with this version."
             if is_older
-            else "The daemon is the newer one: use the offramp of its version.",
+            else "The daemon is newer: use the offramp command of its version.",
         )
         self.daemon = daemon
 
@@ -200,8 +200,9 @@ class ControlClient:
         match error:
             case FileNotFoundError() | NotADirectoryError() | ConnectionRefusedError():
                 return NotRunningError(
-                    f"The daemon is not running: nobody answers at {self._path}.",
-                    hint="Start it: offramp start; without a login item: offramp serve",
+                    f"The daemon is not running (no reply at {self._path}).",
+                    hint="Start it with offramp start or, if Offramp is not installed, with "
+                    "offramp serve in a terminal.",
                 )
             case PermissionError():
                 return ControlError(
@@ -210,13 +211,13 @@ class ControlClient:
                 )
             case TimeoutError() | BlockingIOError():
                 return ControlError(
-                    f"The daemon does not answer within {self._timeout_s:g} s at {self._path}.",
-                    hint="Its log may say why; restart it if that lasts.",
+                    f"The daemon did not answer within {self._timeout_s:g} s at {self._path}.",
+                    hint="Its log may show why. If it happens again, restart it.",
                 )
             case _:
                 return ControlError(
                     f"The connection to the daemon broke off ({type(error).__name__}).",
-                    hint="It may have been about to end; ask again.",
+                    hint="It may have been shutting down; try again.",
                 )
 
 
@@ -257,7 +258,7 @@ class EventStream:
         except TimeoutError as error:
             raise ControlError(
                 f"The daemon has been silent for {_SILENCE_S:g} s.",
-                hint="It may hang; restart it if that lasts.",
+                hint="It may hang. If it stays silent, restart it.",
             ) from error
         except (OSError, ValueError, AttributeError, http.client.HTTPException):
             return b""  # a daemon that was killed; a stream that was closed under the reader

@@ -65,7 +65,7 @@ def read(path: Path) -> KeyFile:
     try:
         return KeyFile(keys=load(path), notes=notes)
     except OfframpError as error:
-        return KeyFile(notes=(*notes, f"No stored key can be used. {error}"))
+        return KeyFile(notes=(*notes, f"The stored keys can't be used. {error}"))
 
 
 def put(path: Path, backend: str, *, place: KeyPlace, key: Secret | None = None) -> None:

@@ -37,7 +37,7 @@ def parse(text: str, backend: str) -> Secret:
     problem = _problem(key, backend)
     if problem:
         raise KeyTextError(
-            f"This is no key for {backend}: it {problem[0]}.",
+            f"This is not a key for {backend}: it {problem[0]}.",
             hint=f"{problem[1]} Nothing was stored.",
         )
     return Secret(key)
@@ -56,7 +56,7 @@ def takes_key(backend: Backend) -> bool:
 
 def _problem(key: str, backend: str) -> tuple[str, str] | None:
     """What is wrong with `key`, and the cure."""
-    only_the_key = "Give the key alone."
+    only_the_key = "Give only the key."
     if key.startswith(anthropic.CREDENTIAL_PREFIX):
         return (
             "is a credential for Anthropic, which must never go to another service",
@@ -65,9 +65,9 @@ def _problem(key: str, backend: str) -> tuple[str, str] | None:
     if _SCHEME.match(key):
         return "begins with the name of a header or with Bearer", only_the_key
     if _ASSIGNMENT.match(key):
-        return "is an assignment, NAME=value", f"{only_the_key} It stands behind the = sign."
+        return "is an assignment, NAME=value", f"{only_the_key} It comes after the = sign."
     if key[0] in "\"'" or key[-1] in "\"'":
-        return "stands in quotes", f"{only_the_key} Leave the quotes out."
+        return "is in quotes", f"{only_the_key} Remove the quotes."
     if _ADDRESS.match(key):
         return (
             "is an address",
@@ -78,7 +78,7 @@ def _problem(key: str, backend: str) -> tuple[str, str] | None:
     if not _VISIBLE_ASCII.fullmatch(key):
         return (
             "contains a space, a control character or a letter that no key has",
-            "Copy it again: the key alone, on one line.",
+            "Copy it again: only the key, on one line.",
         )
     if len(key) > _LONGEST:
         return f"is longer than {_LONGEST} characters", only_the_key

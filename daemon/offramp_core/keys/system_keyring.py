@@ -36,23 +36,23 @@ _CHILD = (sys.executable, "-P", "-m", "offramp_core.keys.keyring_process")
 _PROBLEMS: Mapping[Trouble, tuple[str, str]] = {
     "absent": (
         "There is no system keyring",
-        "The key can be kept in a file instead: offramp key set --file",
+        "You can store the key in a file instead: offramp key set --file",
     ),
     "locked": (
         "The system keyring is locked",
-        "Unlock it, or keep the key in a file: offramp key set --file",
+        "Unlock it, or store the key in a file: offramp key set --file",
     ),
     "slow": (
         "The system keyring does not answer",
-        "Unlock it if it is locked, or keep the key in a file: offramp key set --file",
+        "Unlock it if it is locked, or store the key in a file: offramp key set --file",
     ),
     "changed": (
-        "The Keychain does not know this Python, which was upgraded since the key was stored",
-        "Store the key once more: offramp key set",
+        "The Keychain does not know this Python, which was upgraded after the key was stored",
+        "Store the key again: offramp key set",
     ),
     "failed": (
         "The system keyring failed",
-        "Keep the key in a file instead: offramp key set --file",
+        "Store the key in a file instead: offramp key set --file",
     ),
 }
 

@@ -47,8 +47,8 @@ def needed(
             continue
         if not value.isprintable():
             raise OfframpError(
-                f"{name} holds a character that no login item can: {value!r}.",
-                hint="Name the folder without line ends and the like.",
+                f"{name} contains a character that a login item can't: {value!r}.",
+                hint="Use a folder without line ends or control characters in its name.",
             )
         if name.startswith(_XDG) and not Path(value).is_absolute():
             continue  # which the standard says is to be ignored, and every program does

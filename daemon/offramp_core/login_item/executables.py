@@ -60,7 +60,7 @@ def find(environ: Mapping[str, str], home: Path, *, own_folder: Path | None = No
     for name in (DAEMON, COMMAND_LINE):
         if not os.access(folder / name, os.X_OK):
             raise OfframpError(
-                f"There is no program {name} in {folder}, so no login item can start it.",
+                f"There is no program {name} in {folder}, so it can't be started at login.",
                 hint="Install Offramp: `make install` in a checkout, or pipx, uv tool or brew.",
             )
     return Programs(

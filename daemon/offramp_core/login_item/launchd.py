@@ -147,7 +147,7 @@ class Agents:
                 return
             self._sleep(_POLL_S)
         raise CommandFailedError(
-            f"{target} does not end.", hint=f"Look at it: launchctl print {target}"
+            f"{target} is still running.", hint=f"To see its state: launchctl print {target}"
         )
 
     def _target(self, label: str) -> str:
@@ -228,8 +228,8 @@ class LaunchdManager:
             folders=folders,
             files=(file,),
             then=(self._agents.unloading(DAEMON_LABEL), *loading),
-            interrupts="The port is closed for a moment: launchd takes a changed agent up only "
-            "after the old one has ended.",
+            interrupts="The port is closed for a moment, because launchd loads a changed agent "
+            "only after the old one has ended.",
         )
 
     def plan_uninstall(self) -> LoginItemPlan:
@@ -265,7 +265,7 @@ class LaunchdManager:
             return self.plan_start()
         return self._plan(
             then=(self._agents.kickstarting(DAEMON_LABEL, kills=True),),
-            interrupts="Streams in flight are cut, and new requests wait until another daemon "
+            interrupts="Running streams are cut, and new requests wait until another daemon "
             "serves.",
         )
 
@@ -291,7 +291,7 @@ class LaunchdManager:
         if path and not is_from(facts, self._file) and os.path.isfile(path):  # noqa: PTH113 - may be no path
             raise CommandFailedError(
                 f"launchd runs the Offramp of another home, from {path}.",
-                hint=f"Take that one away first: HOME={_home_of(path)} offramp uninstall",
+                hint=f"Remove that one first: HOME={_home_of(path)} offramp uninstall",
             )
         return facts
 
@@ -320,7 +320,7 @@ def detect(run: Run, home: Path, *, uid: int) -> LaunchdManager:
     """
     if not _answer(run, "print", f"gui/{uid}").is_ok:
         raise NoServiceManagerError(
-            "No login item is possible here. This user is not logged in at the screen.",
-            hint="Log in there and run this again, or run the daemon in a terminal: offramp serve",
+            "Offramp can't start at login here: this user is not logged in at the screen.",
+            hint="Log in there and run this again, or run `offramp serve` in a terminal.",
         )
     return LaunchdManager(Agents(run, uid), home / AGENTS)

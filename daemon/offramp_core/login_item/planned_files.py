@@ -94,7 +94,7 @@ def make_folder(folder: Path) -> None:
         private_files.make_folder(folder)
     except OSError as error:
         raise OfframpError(
-            f"The folder {folder} can't be made: {error.strerror}.",
+            f"The folder {folder} can't be created: {error.strerror}.",
             hint=f"Check the permissions of {folder.parent}.",
         ) from error
 

@@ -96,7 +96,7 @@ def must(run: Run, command: Sequence[str], *, timeout_s: float = TIMEOUT_S, hint
     if ran.is_ok:
         return ran
     raise CommandFailedError(
-        f"`{shown(command)}` failed ({ran.code}): {ran.said or 'it said nothing'}", hint=hint
+        f"`{shown(command)}` failed ({ran.code}): {ran.said or 'no message'}", hint=hint
     )
 
 

@@ -25,7 +25,7 @@ _ENDING_TIMEOUT_S = 900.0
 _PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,NeedDaemonReload,Result,NRestarts"
 )
-_HINT = f"Look at: systemctl --user status {SOCKET} {SERVICE}"
+_HINT = f"To see its state: systemctl --user status {SOCKET} {SERVICE}"
 _LAST_LINES = "12"
 
 
@@ -147,8 +147,8 @@ class SystemdManager:
             if _keeps(service, systemd_units.start_lines):
                 return (), None
             return ((*_SYSTEMCTL, "restart", "--no-block", SERVICE),), (
-                "The daemon's program or folders have changed: it ends and another one starts. "
-                "New requests wait meanwhile."
+                "The daemon's program or folders have changed, so it is replaced. New requests "
+                "wait meanwhile."
             )
         if not is_up:
             return _OPENING, None
@@ -182,19 +182,19 @@ def detect(run: Run, environ: Mapping[str, str], home: Path) -> SystemdManager:
     if ran.is_ok and ran.out.strip():
         return SystemdManager(run, _units_dir(environ, home, ran.out))
     if ran.code == NOT_FOUND:
-        reason = "There is no systemd on this machine."
+        reason = "there is no systemd on this machine."
     elif environ.get("SUDO_USER"):
-        reason = "This is root by way of sudo, which has no service manager of its own."
+        reason = "with sudo, there is no service manager."
     elif not environ.get("XDG_RUNTIME_DIR"):
-        reason = "This is no session of a user who logged in (XDG_RUNTIME_DIR is not set)."
+        reason = "this shell is not a login session (XDG_RUNTIME_DIR is not set)."
     else:
-        reason = f"The user's systemd can't be reached: {ran.said or shown(_SYSTEMCTL)}."
-    raise NoServiceManagerError(f"No login item is possible here. {reason}", hint=_WITHOUT)
+        reason = f"the user's systemd can't be reached: {ran.said or shown(_SYSTEMCTL)}."
+    raise NoServiceManagerError(f"Offramp can't start at login here: {reason}", hint=_WITHOUT)
 
 
 _WITHOUT = (
-    "Without one, run the daemon in a terminal: offramp serve\n"
-    "  In a container, have that be what the container starts. With sudo or su: log in as yourself."
+    "Run `offramp serve` in a terminal, or make it the container's command.\n  If you used su or "
+    "sudo, log in directly instead."
 )
 
 

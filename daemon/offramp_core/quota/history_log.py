@@ -208,5 +208,5 @@ def _lines_backwards(descriptor: int, end: int) -> Iterator[bytes]:
 def _unreadable(file: Path, error: OSError) -> OfframpError:
     return OfframpError(
         f"The quota history {file} can't be read: {error.strerror or error}.",
-        hint="Make it readable for your user, or move it away; a new one is begun.",
+        hint="Make it readable for your user, or move it away; then a new one is started.",
     )

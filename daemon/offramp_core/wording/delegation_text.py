@@ -54,7 +54,7 @@ def keyless(status: Status) -> tuple[str, ...]:
 def key_cure(backend: str) -> str:
     """Return what to do where a backend's key is missing or refused, as the end of a sentence."""
     name = "" if backend == DELEGATE.name else f" {printable(backend)[:_LONGEST_NAME]}"
-    return f"set it in the settings, or type offramp key set{name}"
+    return f"set it in the settings, or run offramp key set{name}"
 
 
 def _shown(backend: str) -> str:

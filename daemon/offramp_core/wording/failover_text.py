@@ -31,7 +31,7 @@ _CAUSES = {
 }
 _MOST_MODELS = 3
 """More would be a list, not a sentence."""
-_OTHER_CAUSE = "{name} does not serve it at present"
+_OTHER_CAUSE = "{name} can't serve it right now"
 _UNCLEAR = frozenset({api.ACCOUNT, api.FAILING, api.UNREACHABLE})
 """Causes that may have many reasons, so that the backend's own error says more."""
 _FOR_THE_USER = frozenset({api.KEY_REFUSED, api.ACCOUNT})
@@ -140,7 +140,7 @@ def _what(bypass: Bypass, routed: Sequence[str]) -> str:
         return "what it can't serve goes"
     models = list(dict.fromkeys(quota_text.family_name(model) for model in routed))
     if not 0 < len(models) <= _MOST_MODELS:
-        return "what belongs there goes"
+        return "its requests go"
     return f"{_listed(models)} {'goes' if len(models) == 1 else 'go'}"
 
 

@@ -8,8 +8,8 @@ import sysconfig
 from pathlib import Path
 
 NOTIFICATION_NOTE = (
-    "macOS drops the tray's notifications without a word until Script Editor may show some. "
-    "The icon has a dot until you open its menu, which has each message."
+    "macOS drops the tray's notifications, without an error, until Script Editor is allowed to "
+    "show them. The icon has a dot until you open its menu, which has each message."
 )
 NOTIFICATION_CURE = (
     "To see them, open Script Editor once, run this there, and allow its notifications: "
@@ -21,7 +21,7 @@ _FIRST_WITH_LIST = 16
 _ALLOW = "Look at System Settings > Menu Bar > Allow in the Menu Bar: {program} must be on."
 _ROOM = (
     "The menu bar may have no room for it, or the notch covers it: quit programs whose icons you "
-    "do not need. A program that tidies the menu bar may hide it too."
+    "don't need. A program that tidies the menu bar may also hide it."
 )
 
 

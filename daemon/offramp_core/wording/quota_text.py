@@ -221,7 +221,7 @@ def _why_unknown(window: QuotaWindow, now: datetime, zone: tzinfo) -> str:
     if window.resets is not None and window.resets <= now:
         return f"unknown since its reset {reset_text(window.resets, now, zone)}"
     if window.used is not None:  # it told no reset, and was read too long ago to hold
-        return f"unknown, last told {_ago(now - window.read_at)} ago"
+        return f"unknown, last reading {_ago(now - window.read_at)} ago"
     return ", ".join(("not known yet", *_reset_parts(window, now, zone)))
 
 

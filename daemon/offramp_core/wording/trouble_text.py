@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         Status,
     )
 
-CLIENT_LEFT = "Claude Code does not use Offramp any more"
+CLIENT_LEFT = "Claude Code no longer uses Offramp"
 
 _LONGEST_NAME = 40
 _LONGEST_DETAIL = 60
@@ -60,8 +60,8 @@ _OF_BACKEND = frozenset({api.KEY_REFUSED, api.LIMIT, api.OVERLOADED, api.UNREACH
 
 _WHY_KEPT = {
     "context_size": "they exceed the route's context_tokens",
-    "images": "they hold images",
-    "documents": "they hold documents",
+    "images": "they contain images",
+    "documents": "they contain documents",
     "server_tools": "they use tools that only Anthropic runs",
     "safeguards": "Claude has to check their tool calls, as in plan and auto mode",
 }
@@ -72,28 +72,29 @@ _CURES = {
     api.UNKNOWN_MODEL: "Set send_model for this route in config.toml to a model that {name} "
     "serves{example}.",
     api.TOO_LONG: "Compact the conversation (/compact), or set context_tokens of this route in "
-    "config.toml, so that what is too long is not sent.",
+    "config.toml, so that requests that are too long are not sent.",
     api.EMPTY_ANSWERS: "Set send_model for this route in config.toml to another model.",
-    api.KEY_REFUSED: "Set the right key: offramp key set {backend}",
+    api.KEY_REFUSED: "Store the right key: offramp key set {backend}",
     api.LIMIT: "Wait until the quota resets, or choose a larger plan at {name}.",
     api.ACCOUNT: "Check your plan at {name}, or set send_model for this route in config.toml to a "
     "model that the plan includes.",
-    api.OVERLOADED: "Nothing needs to be done: {name} is tried again.",
+    api.OVERLOADED: "You need not do anything: {name} is tried again.",
     api.BUSY: "Run fewer sessions at once, or set a longer queue_wait_s in config.toml.",
     api.UNREACHABLE: "Check the network and the proxy: offramp doctor",
-    api.FAILING: "Wait: {name} is tried again. If it lasts, run offramp doctor.",
+    api.FAILING: "Wait: {name} is tried again. If the problem lasts, run offramp doctor.",
 }
 _OTHER_CURE = "Run offramp doctor, and update Offramp."
 
 _CURES_OF_RULES = {
     "context_size": "Compact the conversation (/compact), or set context_tokens of this route in "
-    "config.toml if its model takes more.",
-    "images": "Start a new conversation, or set images = true for this route in config.toml if its "
-    "model takes images.",
-    "documents": "Start a new conversation, or set documents = true for this route in config.toml "
-    "if its model takes documents.",
-    "safeguards": "Leave plan mode and auto mode to have the work delegated; or set safety_check = "
-    "false under [keep_on_anthropic] in config.toml, and some tools will be denied in these modes.",
+    "config.toml if its model accepts more.",
+    "images": "Start a new conversation, or set images = true for this route in config.toml if "
+    "its model accepts images.",
+    "documents": "Start a new conversation, or set documents = true for this route in "
+    "config.toml if its model accepts documents.",
+    "safeguards": "Leave plan mode and auto mode to have the work delegated. Or set safety_check "
+    "= false under [keep_on_anthropic] in config.toml; then some tools are denied "
+    "in these modes.",
     "server_tools": "Turn those tools off in Claude Code if you want these requests delegated.",
 }
 _OTHER_CURE_OF_RULE = (
@@ -188,7 +189,7 @@ def fallback_cure_text(fallback: ModelFallback) -> str:
 def client_text(problem: ClientProblem) -> str:
     """That Claude Code has left Offramp, and what its settings say instead."""
     file = printable(problem.settings_file)
-    what = "holds no address" if problem.found is None else f"sends it to {_found(problem)}"
+    what = "contains no address" if problem.found is None else f"sends it to {_found(problem)}"
     return f"{CLIENT_LEFT}: {file} {what}."
 
 
@@ -254,7 +255,7 @@ def _kept_text(trouble: DelegationTrouble) -> str:
     rule = trouble.rule or ""
     why = _WHY_KEPT.get(rule, f"the rule {_shown(rule)} keeps them")
     requests = _requests(trouble) if trouble.is_in_one_conversation else f"All {_requests(trouble)}"
-    return f"{requests} stay on Claude, since {why}"
+    return f"{requests} stay on Claude, because {why}"
 
 
 def _requests(trouble: DelegationTrouble) -> str:

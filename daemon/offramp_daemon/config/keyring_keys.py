@@ -130,7 +130,7 @@ class KeyringKeys:
         self._held = {mark: key for mark, key in self._held.items() if mark in marks} | came
         absent = [name for name in names if name not in found]
         if not trouble and absent:
-            trouble = f"The system keyring holds no key for {', '.join(absent)}."
+            trouble = f"The system keyring has no key for {', '.join(absent)}."
             hint = f"Store it again: offramp key set {absent[0]}"
         self._say_trouble(trouble, hint, missing=self._missing(marks), say=say)
         is_first, self.is_first_try = self.is_first_try, False
@@ -150,10 +150,8 @@ class KeyringKeys:
             f"{WAITING}: {trouble[0].lower()}{trouble[1:].rstrip('.')}" if trouble else WAITING
         )
         if trouble and trouble != self._trouble:
-            way = (
-                "Until it can be had, requests go to Anthropic" if missing else "The old one stays"
-            )
-            say(f"{trouble} {way}; it is asked for again now and then. {hint}".rstrip())
+            way = "Until it can be read, requests go to Claude" if missing else "The old one stays"
+            say(f"{trouble} {way}; Offramp keeps trying. {hint}".rstrip())
         self._trouble = trouble
 
 

@@ -113,7 +113,9 @@ class LiveSettings:
                 loaded = self._load(_held((held.host, held.port)))
             except ConfigError as error:
                 if str(error) != self.problem:  # a command may ask about what was said already
-                    self._say(f"Settings not taken, the old ones stay. {error}")
+                    self._say(
+                        f"The new settings were rejected; the old ones stay in force. {error}"
+                    )
                 self.problem = str(error)
                 return ReloadAnswer(problem=str(error))
             kept = {name: getattr(held, name) for name in _NEEDS_RESTART}

@@ -100,7 +100,7 @@ class PauseKeeper:
             await self._save()
         elif pause != self._delegation.pause:
             self._delegation.set(pause)
-            text = self._pause_text(pause) if pause else "Resumed: delegation goes on."
+            text = self._pause_text(pause) if pause else "Resumed: delegation is on again."
             self._announcer.say(text)
             self._has_new_end.set()
             self._announcer.wake_followers()
@@ -134,7 +134,7 @@ class PauseKeeper:
         await self.settle()
         before, now = self._delegation.pause, self._clock()
         if before is not None and before.until == until:
-            return ("It was paused already.", *await self._save())
+            return ("Delegation was already paused.", *await self._save())
         pause = Pause(since=before.since if before else now, until=until)
         self._delegation.set(pause)
         self.announce_pause()
@@ -146,10 +146,10 @@ class PauseKeeper:
         """Have delegation go on from the next request on; return what the user should know."""
         await self.settle()
         if self._delegation.pause is None:
-            return ("It was not paused.", *await self._save())
+            return ("Delegation was not paused.", *await self._save())
         self._delegation.set(None)
         self._announcer.announce(state_events.RESUMED, why=state_events.ASKED)
-        self._announcer.say("Resumed: delegation goes on.")
+        self._announcer.say("Resumed: delegation is on again.")
         self._has_new_end.set()
         return await self._save()
 
@@ -161,7 +161,7 @@ class PauseKeeper:
         self._announcer.announce(
             state_events.RESUMED, moment=ended.until, why=state_events.TIME_OVER
         )
-        self._announcer.say("The pause's time is over: delegation goes on.")
+        self._announcer.say("The pause is over: delegation is on again.")
         await self._save()
 
     async def _save(self) -> tuple[str, ...]:
@@ -173,8 +173,8 @@ class PauseKeeper:
         except (OSError, RuntimeError) as error:  # RuntimeError: no thread can be started
             why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             note = (
-                f"It could not be saved ({why}: {self._file}), "
-                "so it is forgotten when the daemon ends."
+                f"The pause could not be saved ({why}: {self._file}), so it is lost when the "
+                "daemon ends."
             )
             self._announcer.say(note)
             return (note,)
@@ -194,6 +194,6 @@ class PauseKeeper:
 
     def _pause_text(self, pause: Pause) -> str:
         if pause.until is None:
-            return "Paused: everything goes to Anthropic until you resume."
+            return "Paused: everything goes to Claude until you resume."
         until = self._announcer.local_time(pause.until)
-        return f"Paused until {until}: everything goes to Anthropic."
+        return f"Paused until {until}: everything goes to Claude."

@@ -122,7 +122,7 @@ class ControlServer:
                 await self._serve(claimed)
         except Exception:  # noqa: BLE001 - the daemon serves without it
             _LOG.exception("The control socket failed")
-            self._say("The control socket failed: pause, resume and status are out of reach.")
+            self._say("The control socket failed: pause, resume and status do not work.")
 
     async def _claim(self) -> ControlSocket | None:
         """Return the socket, once no other daemon has it; None where there can be none."""
@@ -182,8 +182,8 @@ class ControlServer:
         if handler is None:
             return _refuse(
                 HTTPStatus.NOT_FOUND,
-                f"The daemon (Offramp {__version__}) knows no {_shown(request.method, path)}.",
-                hint="It is of another version than what asks it: restart it with this one.",
+                f"The daemon (Offramp {__version__}) does not know {_shown(request.method, path)}.",
+                hint="It has another version than this program: restart it with this version.",
             )
         asked = request.headers.get(api.PROTOCOL_HEADER, str(api.PROTOCOL))
         if asked != str(api.PROTOCOL) and path not in {
@@ -195,12 +195,12 @@ class ControlServer:
                 HTTPStatus.CONFLICT,
                 f"The daemon (Offramp {__version__}) speaks control protocol "
                 f"{api.PROTOCOL}, not {_shown(asked)}.",
-                hint="Restart it, so that it is of the version that asks it.",
+                hint="Restart it with this version.",
             )
         try:
             return await handler(request)
         except TimeoutError:
-            return _refuse(HTTPStatus.REQUEST_TIMEOUT, "The command did not come whole.")
+            return _refuse(HTTPStatus.REQUEST_TIMEOUT, "The command did not arrive completely.")
 
     async def _answer_status(self, _request: web.BaseRequest) -> web.Response:
         return _answer(self._status())
@@ -226,15 +226,17 @@ class ControlServer:
             return _refuse(
                 HTTPStatus.BAD_REQUEST,
                 f"The daemon (Offramp {__version__}) does not understand this pause: {error}.",
-                hint="If what asks it is newer, restart it with that version.",
+                hint="If this program is newer, restart the daemon with its version.",
             )
         if until is not None:
             left = until - self._pauses.now()
             if not 0 < left.total_seconds() <= api.LONGEST_PAUSE.total_seconds():
                 return _refuse(
                     HTTPStatus.BAD_REQUEST,
-                    f"A pause can't end at {until.isoformat(timespec='seconds')}.",
-                    hint="Give a time to come, within a year; or none, and resume it yourself.",
+                    "A pause can last at most one year, and can't end at "
+                    f"{until.isoformat(timespec='seconds')}.",
+                    hint="Choose another end, or leave it out and type `offramp resume` when "
+                    "you're ready.",
                 )
         notes = await self._pauses.pause(until)
         return _answer(CommandAnswer(status=self._status(), notes=notes))
@@ -256,15 +258,15 @@ class ControlServer:
         if self._restart_daemon is None:
             return _refuse(
                 HTTPStatus.CONFLICT,
-                "The daemon runs in the foreground: nobody would start it anew.",
+                "The daemon runs in a terminal, so nothing would start it again.",
                 hint="End it (Ctrl-C) and start it again: offramp serve",
             )
         self._say("Asked to restart over the control socket.")
         if problem := await self._restart_daemon():
             return _refuse(
                 HTTPStatus.SERVICE_UNAVAILABLE,
-                f"The daemon was not restarted; the one that runs stays. {problem}",
-                hint="Its log may say more. Mend that, and restart it again.",
+                f"The daemon was not restarted; the old one keeps running. {problem}",
+                hint="Its log may show more. Fix that, and restart it again.",
             )
         return _answer(CommandAnswer(status=self._status()))
 
@@ -272,7 +274,9 @@ class ControlServer:
         """Stream the status now and after each change, one line each, until either side ends."""
         changes, pace = self._changes, self._pace
         if changes.count >= _MOST_FOLLOWERS:
-            return _refuse(HTTPStatus.SERVICE_UNAVAILABLE, "Too many follow the daemon already.")
+            return _refuse(
+                HTTPStatus.SERVICE_UNAVAILABLE, "Too many programs follow the daemon already."
+            )
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         response.enable_chunked_encoding()
         with changes.follow() as changed:

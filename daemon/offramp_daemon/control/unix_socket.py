@@ -69,14 +69,14 @@ def claim(path: Path) -> ControlSocket:
             life = _take_life(path)
             if life is None:
                 raise SocketBusyError(
-                    f"Another Offramp takes its commands at {path}.",
-                    hint="This daemon serves all the same; commands reach the other one.",
+                    f"Another Offramp receives the commands at {path}.",
+                    hint="This daemon serves requests, but commands reach the other one.",
                 )
             return _listen(path, life)
     except OSError as error:
         raise OfframpError(
-            f"The control socket {path} can't be made: {error.strerror or error}.",
-            hint="Requests are served; pause, resume and status are out of reach.",
+            f"The control socket {path} can't be created: {error.strerror or error}.",
+            hint="Requests are served, but pause, resume and status do not work.",
         ) from error
 
 

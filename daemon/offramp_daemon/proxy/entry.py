@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 METRICS_PATH = "/metrics"
 
 _STRANGER = (
-    "its settings can't be read, so only its own machine is served for now. There, `offramp config "
-    "check` says what is wrong."
+    "its settings can't be read, so only its own machine is served for now. There, `offramp "
+    "config check` shows what is wrong."
 )
 """To another machine's client, while the token that it would need can't be read."""
 

@@ -403,7 +403,7 @@ def _too_busy(backend: str) -> Failure:
     """The failure of a request that had no slot in time."""
     return Failure(
         status=429,
-        message=f"Offramp: {backend} serves only a few requests at once, and none was free in "
-        "time. queue_wait_s in config.toml says how long to wait.",
+        message=f"Offramp: {backend} serves only a few requests at once, and no place was free in "
+        "time. queue_wait_s in config.toml sets how long to wait.",
         trouble=api.BUSY,
     )

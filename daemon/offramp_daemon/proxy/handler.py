@@ -132,8 +132,9 @@ class ProxyHandler:
             raise RequestFailedError(
                 Failure(
                     status=508,
-                    message="Offramp: this request came back to where it was sent from. "
-                    "A backend's address leads to this very daemon; correct it in config.toml.",
+                    message="Offramp: this request came back to the daemon that had sent it. A "
+                    "service's address points to this daemon itself; correct it in "
+                    "config.toml.",
                 )
             )
         exchange.encoded = await request_reader.read_body(

@@ -37,7 +37,7 @@ class ListeningServer:
     async def leave(self, asked: asyncio.Event) -> None:
         """Serve the connections that there are until they end by themselves, or until `asked`."""
         if count := self.in_flight.count:
-            self.say(f"Another worker serves; {_requests(count)} in flight may end first.")
+            self.say(f"Another worker serves; {_requests(count)} still running.")
         await lifecycle.until_left(self.server, self.in_flight, asked)
 
     async def stop(self, timeout_s: float, hurried: asyncio.Event) -> None:

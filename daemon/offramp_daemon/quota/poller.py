@@ -184,7 +184,9 @@ class QuotaPoller:
         origin = self._page.origin_of(backend.base_url)
         if origin is None:
             end = self._page.beside
-            raise NoQuotaError(f"It is not asked: its base_url does not end in {end}.")
+            raise NoQuotaError(
+                f"Offramp does not ask it, because its base_url does not end in {end}."
+            )
         page = f"{self._service.title}'s quota page"
         try:
             async with asyncio.timeout(self._limit_s):
@@ -195,7 +197,7 @@ class QuotaPoller:
         except RequestFailedError as error:
             raise NoQuotaError(error.failure.message.removeprefix("Offramp: ")) from error
         except ContentCodingError as error:
-            raise NoQuotaError(f"{page} gave something that is no quota.") from error
+            raise NoQuotaError(f"{page} gave something that is not a quota.") from error
         except UpstreamError as error:
             why = f"The answer of {page} broke off: {error}."
             raise NoQuotaError(why) from error

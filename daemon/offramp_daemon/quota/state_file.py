@@ -70,5 +70,5 @@ def save(file: Path, plans: Iterable[PlanQuota], now: datetime) -> tuple[PlanQuo
 def _unreadable(file: Path, why: str) -> OfframpError:
     return OfframpError(
         f"What was known of the plans' limits can't be read from {file}: {why}.",
-        hint="It is begun anew with the next answer.",
+        hint="It is created again with the next answer.",
     )

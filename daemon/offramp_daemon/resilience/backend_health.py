@@ -137,7 +137,7 @@ def change_text(change: StandingChange, now: datetime, zone: tzinfo, to: str = A
     """`change` in a sentence for the console; `to` serves what the backend does not."""
     name, standing = change.backend.name, change.standing
     if standing is None:
-        return f"{backend_name(name)} is asked again."
+        return f"{backend_name(name)} is used again."
     bypass = _bypass_of(standing, to)
     cause = failover_text.cause_text(name, bypass, None, now)
     return f"{cause}: {failover_text.effect_text(bypass, now, zone)}."

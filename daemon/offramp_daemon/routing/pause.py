@@ -106,5 +106,5 @@ def save_pause(file: Path, pause: Pause | None) -> None:
 def _unreadable(file: Path, why: str) -> OfframpError:
     return OfframpError(
         f"Whether delegation is paused can't be read from {file}: {why}.",
-        hint="It goes on; pause again if you want it paused.",
+        hint="Delegation is on; pause again if you want it paused.",
     )

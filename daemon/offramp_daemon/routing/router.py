@@ -236,7 +236,8 @@ def _unserved(model: str, obstacle: str) -> Failure:
     return Failure(
         status=400,
         message=f"Offramp: {model} can't be sent to {owner.title} ({obstacle}), and Claude has "
-        "no such model. `offramp status` says what to do; or choose one of Claude's models.",
+        "no such model. `offramp status` shows what to do. Or choose one of Claude's "
+        "models.",
         headers={"x-should-retry": "false"},
     )
 

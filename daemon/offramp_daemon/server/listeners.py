@@ -24,7 +24,9 @@ _REACHED_AT = {
 _HIGHEST_PORT = 65535
 _HINTS = {
     errno.EACCES: "Ports below 1024 need privileges; choose another in config.toml or with PORT.",
-    errno.EADDRNOTAVAIL: "It is no address of this machine; correct host in config.toml, or HOST.",
+    errno.EADDRNOTAVAIL: (
+        "It is not an address of this machine; correct host in config.toml, or HOST."
+    ),
 }
 
 
@@ -117,8 +119,8 @@ def _busy(host: str, port: int) -> PortBusyError:
     if holder is None:
         return PortBusyError(
             f"Port {port} on {host} is in use.",
-            hint="Which program has it can't be seen: another user's, perhaps. End it, or choose "
-            f"a port: {other}",
+            hint="Can't tell which program is using it; it may belong to another user. End it, "
+            f"or choose a port: {other}",
         )
     if holder.is_offramp:
         now = datetime.now(UTC)
@@ -126,7 +128,7 @@ def _busy(host: str, port: int) -> PortBusyError:
         return PortBusyError(
             f"Port {port} on {host} is in use by another Offramp (pid {holder.pid}, "
             f"since {since}).",
-            hint=f"It serves already: use it, or end it first. On another port: {other}",
+            hint=f"It is already serving: use it, or end it first. To use another port: {other}",
         )
     return PortBusyError(
         f"Port {port} on {host} is in use by {holder.name} (pid {holder.pid}).",

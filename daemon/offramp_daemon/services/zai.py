@@ -51,7 +51,7 @@ def read(status: int, body: bytes, now: datetime) -> PlanReading:
     if status != 200:
         raise NoQuotaError(f"Z.ai's quota page answered with HTTP {status}.")
     if not isinstance(answer, dict):
-        raise NoQuotaError("Z.ai's quota page gave something that is no quota.")
+        raise NoQuotaError("Z.ai's quota page gave something that is not a quota.")
     if answer.get("success") is False or answer.get("code") not in _OK:
         code = _code(answer)
         said = f" (code {code})" if code else ""
@@ -67,7 +67,7 @@ def _read_data(data: object, now: datetime) -> PlanReading:
         if window is not None:
             windows.setdefault(window.name, window)
     if not windows:
-        raise NoQuotaError("Z.ai's quota page told of no limit that Offramp knows.")
+        raise NoQuotaError("Z.ai's quota page shows no limit that Offramp knows.")
     level = data.get("level") if isinstance(data, dict) else None
     is_shown = isinstance(level, str) and _LEVEL.fullmatch(level) is not None
     return PlanReading(windows=tuple(windows.values()), level=level if is_shown else None)

@@ -29,7 +29,7 @@ LAUNCHD_NAME = "Listeners"
 
 _LAUNCHD_WORDS = {
     errno.ENOENT: f"the agent's file has no sockets of the name {LAUNCHD_NAME}",
-    errno.EALREADY: "they were taken already",
+    errno.EALREADY: "they were already taken",
 }
 
 
@@ -51,7 +51,7 @@ def inherited(environ: MutableMapping[str, str], pid: int) -> list[socket.socket
     count = told.get(COUNT_VARIABLE, "")
     if not count.isdecimal() or not count.isascii():
         raise ActivationError(
-            f"{COUNT_VARIABLE} is {count!r}, which is no number of sockets.",
+            f"{COUNT_VARIABLE} is {count!r}, which is not a number of sockets.",
             hint="Let a service manager start it, or run `offramp serve`.",
         )
     return adopt(range(FIRST_DESCRIPTOR, FIRST_DESCRIPTOR + int(count)))
@@ -94,7 +94,7 @@ def from_launchd(library: ctypes.CDLL | None = None) -> list[socket.socket]:
         why = _LAUNCHD_WORDS.get(code, os.strerror(code))
         raise ActivationError(
             f"launchd does not hand out the listening sockets: {why} (error {code}).",
-            hint="Write the login items anew: offramp install",
+            hint="Write the login items again: offramp install",
         )
     try:
         return adopt([found[index] for index in range(count.value)])
@@ -129,7 +129,7 @@ def _listener(descriptor: int) -> socket.socket:
     try:
         is_tcp = opened.family in {socket.AF_INET, socket.AF_INET6}
         if not is_tcp or opened.type != socket.SOCK_STREAM:
-            raise _unusable(descriptor, "it is none of TCP")
+            raise _unusable(descriptor, "it is not a TCP socket")
         with contextlib.suppress(OSError):  # macOS can't tell
             if not opened.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
                 raise _unusable(descriptor, "it does not listen")
@@ -144,5 +144,5 @@ def _listener(descriptor: int) -> socket.socket:
 def _unusable(descriptor: int, why: str) -> ActivationError:
     return ActivationError(
         f"Descriptor {descriptor} was passed on as a listening socket, and can't be used: {why}.",
-        hint="Let the socket unit hold TCP ports alone; `offramp install` writes it so.",
+        hint="The socket unit may have TCP ports only; `offramp install` writes it that way.",
     )

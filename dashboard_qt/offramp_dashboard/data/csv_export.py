@@ -185,7 +185,7 @@ def save_bytes(file: Path, data: bytes) -> None:
     except OSError as error:
         raise OfframpError(
             f"{file} can't be written: {error.strerror or error}.",
-            hint="Choose a folder that is yours, on a disk with room.",
+            hint="Choose a folder of yours, on a disk with free space.",
         ) from error
 
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from offramp_core.control.api import ClientProblem, Status
 
 _MODES = {
-    "auto": "Running, auto: it delegates only as far as the Claude plan needs it.",
-    "never": "Running: delegation is switched off in the settings: everything goes to Anthropic.",
+    "auto": "Running, auto: it delegates only as much as the Claude plan needs.",
+    "never": "Running: delegation is switched off in the settings, so everything goes to Claude.",
 }
 
 
@@ -83,14 +83,13 @@ def _state_text(
     """What the daemon does, and the sentence for it."""
     if (pause := status.pause) is not None:
         until = "you resume it" if pause.until is None else format_moment(pause.until, now, zone)
-        return DaemonCondition.PAUSED, f"Paused until {until}: everything goes to Anthropic."
+        return DaemonCondition.PAUSED, f"Paused until {until}: everything goes to Claude."
     missing = [backend.name for backend in status.backends if backend.key == "missing"]
     if missing:
         names, cure = ", ".join(map(backend_name, missing)), delegation_text.key_cure(missing[0])
         return (
             DaemonCondition.NO_KEY,
-            f"No key for {names}: what is routed there goes to Anthropic. "
-            f"{cure[0].upper()}{cure[1:]}.",
+            f"No key for {names}: its requests go to Claude. {cure[0].upper()}{cure[1:]}.",
         )
     is_bad = has_alerts or failover_text.must_be_fixed(status)
     return DaemonCondition.TROUBLE if is_bad else DaemonCondition.RUNNING, _mode_text(status)

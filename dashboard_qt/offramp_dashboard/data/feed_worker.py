@@ -387,6 +387,6 @@ def _take_events(log: _Log, sources: FeedSources) -> None:
 
 def _unforeseen(error: Exception) -> str:
     return (
-        f"The log could not be counted, by a mistake of Offramp's own ({type(error).__name__}: "
-        f"{error}). It tries again; `offramp stats` may show the numbers meanwhile."
+        f"The log could not be counted: internal error, please report it ({type(error).__name__}: "
+        f"{error}). The window tries again; `offramp stats` may show the numbers meanwhile."
     )

@@ -121,5 +121,5 @@ def save(file: Path, selection: Selection) -> None:
     except OSError as error:
         raise OfframpError(
             f"The choice of what to show can't be kept in {file}: {error.strerror or error}.",
-            hint="It holds until the window closes. Make the folder writable for your user.",
+            hint="It applies until the window closes. Make the folder writable for your user.",
         ) from error

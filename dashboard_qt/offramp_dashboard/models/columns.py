@@ -53,10 +53,10 @@ HINTS = (
     "The model that the answer names",
     "Input tokens, without those of the cache",
     "Output tokens",
-    "Tokens read from the cache or written to it",
+    "Tokens read from or written to the cache",
     "How it ended",
     "The conversation that it belongs to",
-    "Why it went where it went",
+    "Why this service was chosen",
 )
 VALUES: dict[Column, Callable[[RequestRow], Any]] = {
     Column.TIME: lambda row: row.moment,

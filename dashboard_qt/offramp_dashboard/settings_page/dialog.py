@@ -51,17 +51,15 @@ _THINKING = (
     ("strip", "No service gets any thinking blocks back"),
 )
 _DELEGATION = (
-    ("always", "Always: what a route names goes there"),
-    ("auto", "Auto: only as far as the Claude plan needs it"),
-    ("never", "Never: everything goes to Anthropic"),
+    ("always", "Always: everything that the routes name"),
+    ("auto", "Auto: only as much as the Claude plan needs"),
+    ("never", "Never: everything goes to Claude"),
 )
 _AUTO_NOTE = (
     "Auto looks at how much of Claude's week and 5 hours is used, and decides for each new "
     "conversation. While it knows too little it delegates, as Always does."
 )
-_WEEK_NOTE = (
-    "Unless you choose another, it is learnt from Claude's weekly reset once that is known."
-)
+_WEEK_NOTE = "Unless you choose a time, Offramp learns it from Claude's weekly reset."
 _FLAGS = (
     ("tray.notify_delegation", "When delegation stops working"),
     ("tray.notify_key", "When a key is refused"),
@@ -246,7 +244,7 @@ class SettingsDialog(QDialog):
         self._add("Quota", "zai_quota", Field(quota.text(), quota, note))
         self._add_heading("Routing")
         routes = RoutesEditor(found.backends, values[form.ROUTES])
-        note = "The first route that matches decides; what none matches goes to Anthropic."
+        note = "The first route that matches decides. Everything else goes to Anthropic."
         self._add("Routes", form.ROUTES, Field("Routes", routes, note))
         self._add_services(routes)
         self._add_delegation(found)
@@ -293,13 +291,13 @@ class SettingsDialog(QDialog):
     def _add_delegation(self, found: FormValues) -> None:
         mode = Field("Delegation", editors.combo(_DELEGATION), _AUTO_NOTE)
         self._add("Delegation", "delegation", mode)
-        failover = TickBox("If the delegate fails, send the request to Anthropic")
-        note = "Only before a byte of the answer came, and not while the Claude plan is spent."
+        failover = TickBox("If the other service fails, send the request to Claude")
+        note = "Only before the answer has begun, and not while the Claude plan is used up."
         self._add("On trouble", "failover", Field(failover.text(), failover, note))
         if chain := found.failover_note:
-            failover.setText("If the delegate fails, send the request to another service")
+            failover.setText("If the other service fails, send the request to the next one")
             self.fields["failover"].set_hint(chain)
-        overflow = TickBox("If the Claude plan is spent, send its requests to the delegate")
+        overflow = TickBox("If the Claude plan is used up, send its requests to the other service")
         note = "Opus is then answered by another model, until the plan's reset."
         self._add("", "overflow", Field(overflow.text(), overflow, note))
 

@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 ROUTES = "route"
 KEY = f"backend.{DELEGATE.name}.key"
 OVERTAKEN = (
-    "Somebody else has changed this since the page was opened. Close the page and open it again to "
-    "see it; nothing was written."
+    "Another program changed this after the page was opened. Nothing was written. Close the page "
+    "and open it again to see the change."
 )
 
 _ADVICE = {
-    "match": "Type a part of the model's name.",
-    "backend": "Choose one of the list.",
-    "send_model": "Type the name of a model, or leave it empty to send the name as it came.",
+    "match": "Type part of the model's name.",
+    "backend": "Choose one from the list.",
+    "send_model": "Type the name of a model, or leave it empty to keep the requested name.",
     "context_tokens": "Type a whole number of 1 or more, or leave it empty for no limit.",
 }
 """What to do about a field of a route, where the file's words would not fit a form."""
-_FILE_WORDS = re.compile(r"quotes|Leave it out|\[\[|\btrue or false\b|=|\.toml")
+_FILE_WORDS = re.compile(r"quotes|Remove it|\[\[|\btrue or false\b|=|\.toml")
 _ROUTE_LABEL = re.compile(r"\[\[route\]\] number (\d+)(?:: (\w+))?")
 _WEEK = ("week_start_day", "week_start_hour")
 _MOST_PROBLEMS = 40
@@ -200,10 +200,10 @@ def _key_note(loaded: LoadedSettings) -> str:
         return f"Set by {origin}, which wins over a key that is stored here."
     match origin:
         case "keyring":
-            return "A key is in the system keyring. A new one takes its place."
+            return "A key is in the system keyring. A new one replaces it."
         case "key file":
-            return "A key is in Offramp's key file. A new one takes its place."
+            return "A key is in Offramp's key file. A new one replaces it."
         case "file":
             return "Set in config.toml, which wins over a key that is stored here."
         case _:
-            return "There is none yet: everything goes to Anthropic."
+            return "There is no key yet, so everything goes to Claude."

@@ -56,8 +56,8 @@ class KeyWriter(QObject):
         except Exception as error:  # noqa: BLE001 - else the page would wait for good
             # Neither its text nor a traceback: either may hold the key.
             problem = (
-                f"The key could not be stored, by a mistake of Offramp's own "
-                f"({type(error).__name__}). Store it by: offramp key set {backend}"
+                "The key could not be stored: internal error, please report it "
+                f"({type(error).__name__}). Store it in a terminal: offramp key set {backend}"
             )
         else:
             # It looks at its files by itself as well; asking only makes it sooner.

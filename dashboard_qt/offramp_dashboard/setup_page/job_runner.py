@@ -61,7 +61,7 @@ class JobRunner(QObject):
             # Neither its text nor a traceback: either may hold the key.
             name = type(error).__name__
             _LOG.error("A step of the set-up failed", extra={"kind": name})
-            text = f"That failed because of a mistake in Offramp ({name}). Please report it."
+            text = f"That failed: internal error ({name}). Please report it."
             outcome = StepOutcome(standing="failed", text=text)
         with contextlib.suppress(RuntimeError):  # the window has gone meanwhile
             self._ended.emit(number, outcome)

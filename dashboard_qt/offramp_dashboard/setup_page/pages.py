@@ -26,8 +26,8 @@ class KeyPage(StepPage):
 
     name = f"Your {DELEGATE.title} key"
     purpose = (
-        f"With this key {DELEGATE.title} serves Sonnet and Haiku; your Claude plan keeps Opus. "
-        f"You get one from {DELEGATE.key_source}. The check costs nothing. Without a key, Claude "
+        f"With this key {DELEGATE.title} serves Sonnet and Haiku, and your Claude plan keeps "
+        f"Opus. You get one from {DELEGATE.key_source}. The check is free. Without a key, Claude "
         "serves everything, as before."
     )
     action_text = "Check and store"
@@ -84,11 +84,11 @@ class ModelsPage(StepPage):
 
     name = "Which models"
     purpose = (
-        "Claude Code goes on asking for Sonnet and Haiku. Choose what serves them. You can change "
-        "it at any time; it applies to new conversations."
+        "Claude Code still asks for Sonnet and Haiku. Choose what serves them. You can change it "
+        "at any time; it applies to new conversations."
     )
     action_text = "Use these models"
-    undo_text = "Put the old ones back"
+    undo_text = "Restore the old models"
 
     def __init__(self, steps: SetupSteps) -> None:
         """Offer what the service has."""
@@ -178,8 +178,8 @@ class ConnectPage(StepPage):
 
     name = "Connect Claude Code"
     purpose = (
-        "Claude Code gets one line in its settings, with Offramp's address on this machine. A copy "
-        "of the file is kept. Disconnecting takes the line out again."
+        "Claude Code gets one line in its settings, with Offramp's address on this machine. A "
+        "copy of the file is kept. Disconnecting removes the line."
     )
     action_text = "Connect"
     undo_text = "Disconnect"
@@ -216,16 +216,16 @@ class TestPage(StepPage):
 
     name = "Try it"
     purpose = (
-        f"A free request goes to {DELEGATE.title} through the daemon: it counts the tokens of one "
-        "word. If you like, Claude Code runs once, with your own login, and uses a little of your "
-        "Claude plan. Offramp does not read that login."
+        f"This sends a free request to {DELEGATE.title} through the daemon, which counts the "
+        "tokens of one word. If you like, Claude Code also runs once, with your own login, and "
+        "uses a little of your Claude plan. Offramp does not read that login."
     )
     action_text = "Try it"
 
     def __init__(self, steps: SetupSteps) -> None:
         """Claude is not tried unless the user agrees."""
         super().__init__(steps)
-        self.claude_box = TickBox("Run Claude Code once, too")
+        self.claude_box = TickBox("Also run Claude Code once")
         self.body.addWidget(self.claude_box)
 
     def act(self) -> None:

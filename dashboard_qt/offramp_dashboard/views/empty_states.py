@@ -60,8 +60,8 @@ def notice_for(
         case FeedState.LOADING | FeedState.READY if snapshot.hides_everything:
             return Notice(
                 title="Nothing matches the filters",
-                text="There are requests, but every one of them is of a provider, model or project "
-                "that is switched off above.",
+                text="There are requests, but all of them belong to providers, models or projects "
+                "that are switched off above.",
                 way=NoticeAction.SHOW_ALL,
             )
         case FeedState.LOADING | FeedState.READY:
@@ -73,14 +73,14 @@ def _no_requests(log: LogStatus, daemon: DaemonCondition) -> Notice:
     if daemon is DaemonCondition.STOPPED:
         return Notice(
             title="No requests yet",
-            text="The daemon is not running, so that no request passes through Offramp. The "
-            "charts begin with the first one.",
+            text="The daemon is not running, so no request passes through Offramp. The charts "
+            "begin with the first one.",
             way=NoticeAction.START,
         )
     if log.state is FeedState.MISSING:
         return Notice(
             title="There is no log yet",
-            text=f"Nothing is in {log.log_dir}: the daemon makes it with the first "
+            text=f"There is nothing in {log.log_dir}: the daemon creates it with the first "
             "request. If your log is elsewhere, set log_dir in the settings file.",
             way=NoticeAction.REFRESH,
         )
@@ -95,10 +95,10 @@ def _no_requests(log: LogStatus, daemon: DaemonCondition) -> Notice:
 def remark_on(log: LogStatus) -> str:
     """A line about the log that the charts can do without; empty mostly."""
     if log.torn_lines == 1:
-        return "1 line of the log holds no record and was left out."
+        return "Skipped 1 line of the log that can't be read as a request."
     if log.torn_lines:
         torn = number_text.exact(log.torn_lines)
-        return f"{torn} lines of the log hold no record and were left out."
+        return f"Skipped {torn} lines of the log that can't be read as a request."
     return ""
 
 

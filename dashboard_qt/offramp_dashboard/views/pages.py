@@ -96,7 +96,9 @@ class Overview(ChartPage):
         self.week_summary.errors.chosen.connect(self.errors_asked)
         self.quota = QuotaStrip()
         self.day = BarsChart("Last 24 hours by hour and model", empty_text="Nothing in 24 hours")
-        self.recent = BarsChart("Last 3 hours in 3 minutes each", empty_text="Nothing in 3 hours")
+        self.recent = BarsChart(
+            "Last 3 hours in steps of 3 minutes", empty_text="Nothing in 3 hours"
+        )
         self.weeks = WeeksChart("Weeks side by side")
         self.split = SplitChart("Split between the providers over time")
         self.day_card = self._card("Last 24 hours", self.day)

@@ -261,7 +261,7 @@ class WeekSummaryView(QFrame):
             notes[1] = number_text.change_text(tokens, sum(part.tokens for part in before))
             last = sum(part.errors for part in before)
             part = f"{format_percent(share(errors, requests))}; " if errors else ""
-            notes[2] = f"{part}{number_text.exact(last)} by this time last week"
+            notes[2] = f"{part}{number_text.exact(last)} at this time last week"
         self.requests.show_value(
             number_text.short(requests), notes[0], tip=number_text.exact(requests)
         )
@@ -275,7 +275,7 @@ class WeekSummaryView(QFrame):
             self.saved.show_value(_NOTHING, f"{', '.join(hidden)} hidden")
             return
         if savings is None:
-            self.saved.show_value(_NOTHING, "estimate to come")
+            self.saved.show_value(_NOTHING, "calculating…")
             return
         tip = (
             "An estimate: what the delegated tokens would have cost at Anthropic's list prices of "
@@ -283,7 +283,7 @@ class WeekSummaryView(QFrame):
         )
         if savings.unpriced_tokens:
             unpriced = number_text.exact(savings.unpriced_tokens)
-            tip += f" Without {unpriced} tokens of models that the list"
+            tip += f" Does not include {unpriced} tokens of models that the list"
             tip += " does not know."
         amount = number_text.dollars(savings.usd)
         dated = f"estimate, prices of {number_text.full_date(savings.priced_on)}"

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QAction
 
 _MORE = (
-    ("Left, Right, Home, End", "Walk along the bars of a chart"),
+    ("Left, Right, Home, End", "Move along the bars of a chart"),
     ("Shift and these", "Choose a range"),
-    ("Enter", "Look at the chosen bar or range"),
-    ("Esc", "Back out of the range"),
-    ("Click on a bar or week", "Look at its time"),
+    ("Enter", "Show the chosen bar or range only"),
+    ("Esc", "Remove the range"),
+    ("Click on a bar or week", "Show that time only"),
     ("Click on a provider or model", "Show only this one, or all again"),
     ("Ctrl and click on it", "Show or hide it"),
 )
@@ -68,8 +68,8 @@ def show_about(parent: QWidget, now: datetime) -> None:
     box.setText(f"Offramp {__version__}")
     zone = f"{now:%Z} (UTC{now:%z})"
     box.setInformativeText(
-        f"Times are those of your system: {zone}.\n"
-        "Shares and sums count what the switch on top says: tokens or requests.\n"
-        "More: offramp --help, and the folder docs of its source."
+        f"Times are in your system's time zone: {zone}.\nShares and sums count what the switch at "
+        "the top is set to: tokens or requests.\nMore: offramp --help, and the folder docs in the "
+        "source."
     )
     box.open()

@@ -114,7 +114,7 @@ async def test_foreign_address_is_refused_shown_and_restored(home: Home) -> None
     assert json.loads(as_json.out)["outcome"] == "foreign"
     assert home.file.read_text() == text
     forced = await home.run("connect", "--force")
-    assert "offramp disconnect will put 'https://gateway.example' back." in forced.out
+    assert "offramp disconnect will restore 'https://gateway.example'." in forced.out
     assert "is 'https://gateway.example' again." in (await home.run("disconnect")).out
     assert home.file.read_text() == text
 
@@ -124,7 +124,7 @@ async def test_somebody_elses_change_is_told_and_left(home: Home) -> None:
     home.file.write_text('{"env": {"ANTHROPIC_BASE_URL": "https://gateway.example"}}')
     ending = await home.run("disconnect")
     assert ending.code == 0
-    assert "somebody changed it since connect" in ending.out
+    assert "it was changed after connect" in ending.out
     assert "gateway" in home.file.read_text()
 
 
@@ -150,7 +150,7 @@ async def test_missing_file_is_made_and_removed_again(home: Home) -> None:
     assert (made["outcome"], made["changed"], made["backup"]) == ("connected", True, None)
     assert made["address"] == home.url
     gone = await home.run("disconnect")
-    assert f"{home.file}: removed, it was ours." in gone.out
+    assert f"{home.file}: removed, because Offramp had created it." in gone.out
     assert not home.file.exists()
 
 
@@ -159,10 +159,10 @@ async def test_backup_beside_one_of_somebody_elses_is_named_truly(home: Home) ->
     usual = home.file.with_name("settings.json.offramp-backup")
     usual.symlink_to("something-else")
     connected = await home.run("connect")
-    assert f"The file as it was: {usual}-2\n" in connected.out
+    assert f"Backup of the file: {usual}-2\n" in connected.out
     home.file.write_text(home.file.read_text().replace("{", '{"mine": 1, ', 1))
     gone = await home.run("disconnect")
-    assert f"The copy that connect made of the file stays: {usual}-2\n" in gone.out
+    assert f"The backup that connect made of the file stays: {usual}-2\n" in gone.out
     assert f"{usual}\n" not in gone.out
     assert usual.is_symlink()
 
@@ -275,7 +275,7 @@ async def test_read_only_settings_that_hold_the_address_are_let_go_where_they_ar
     ending = await home.run("disconnect")
     assert ending.code == 1
     assert "is read-only (a link to" in ending.err
-    assert "where that file is made" in ending.err
+    assert "where that file is generated" in ending.err
     assert stored.read_text() == text
 
 
@@ -309,7 +309,7 @@ async def test_client_token_is_sent_kept_private_and_taken_out_again(home: Home)
     gone = await home.run("disconnect", "--dry-run")
     assert "x-offramp-token: ***" in gone.out
     gone = await home.run("disconnect")
-    assert "x-offramp-token taken out" in gone.out
+    assert "x-offramp-token was removed" in gone.out
     assert home.file.read_text() == before
     said = "".join(each.out + each.err for each in (connected, as_json, renewed, gone))
     assert TOKEN not in said
@@ -360,7 +360,7 @@ async def test_disconnect_works_though_the_settings_are_refused(home: Home) -> N
     config.write_text("port = ")
     ending = await home.run("disconnect")
     assert ending.code == 0
-    assert "Going by the default address" in ending.err
+    assert "Using the default address" in ending.err
     assert not home.file.exists()
 
 

@@ -96,7 +96,11 @@ def test_path_names_what_it_can_though_a_setting_is_refused(run: Run, tmp_path: 
 
 def test_check_of_good_settings_ends_with_0(run: Run, tmp_path: Path) -> None:
     file = write(tmp_path, f'zai_api_key = "{KEY}"')
-    lines = ["The settings are good.", f"read       {file}", f"not there  {file.parent}/.env"]
+    lines = [
+        "Settings are valid.",
+        f"read                {file}",
+        f"no file (optional)  {file.parent}/.env",
+    ]
     assert run("check") == Ending(0, "\n".join(lines) + "\n", "")
 
 
@@ -104,13 +108,16 @@ def test_check_names_the_files_that_it_read(run: Run, tmp_path: Path) -> None:
     env_file = write(tmp_path, "").replace(tmp_path / "config" / ".env")
     env_file.write_text(f"ZAI_API_KEY={KEY}\n")
     shown = run("check").out.splitlines()
-    assert shown[1:] == [f"not there  {env_file.parent}/config.toml", f"read       {env_file}"]
+    assert shown[1:] == [
+        f"no file (optional)  {env_file.parent}/config.toml",
+        f"read                {env_file}",
+    ]
 
 
 def test_check_without_a_file_says_so_and_that_a_key_is_missing(run: Run) -> None:
     ending = run("check")
     assert ending.code == 0
-    assert ending.out.count("not there") == 2
+    assert ending.out.count("no file (optional)") == 2
     assert "Note: There is no key for zai" in ending.err
 
 

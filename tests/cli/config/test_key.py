@@ -84,7 +84,7 @@ async def test_piped_key_is_checked_and_goes_into_the_keyring(user: User) -> Non
     assert (ending.code, ending.err) == (0, "")
     assert "zai accepts this key." in ending.out
     assert f"({MASKED}) is in the system keyring (Test keyring)" in ending.out
-    assert "daemon is not running" in ending.out
+    assert "daemon isn't running" in ending.out
     assert user.keyring.keys() == {"zai": KEY}
     (row,) = (await user.shown())["keys"]
     assert (row["backend"], row["key"], row["origin"]) == ("zai", MASKED, "keyring")
@@ -144,8 +144,8 @@ async def test_what_is_no_key_is_refused(user: User, text: str) -> None:
     ("arguments", "part"),
     [
         (["anthropic"], "gets the credentials that Claude Code sends"),
-        (["nobody"], "'nobody' is no backend"),
-        ([KEY], "'***' is no backend"),
+        (["nobody"], "There is no service called 'nobody'"),
+        ([KEY], "There is no service called '***'"),
         (["zai", KEY], "More than one argument"),
     ],
 )
@@ -159,13 +159,13 @@ async def test_argument_that_names_no_backend_with_a_key_is_refused(user, argume
 async def test_source_that_wins_is_named(user: User) -> None:
     ending = await user.key("set", stdin=KEY, ZAI_API_KEY=OTHER)
     assert ending.code == 0
-    assert "ZAI_API_KEY in the environment gives a key too" in ending.err
+    assert "ZAI_API_KEY in the environment also has a key" in ending.err
     shown = await user.shown(ZAI_API_KEY=OTHER)
     assert shown["keys"][0]["origin"] == "environment ZAI_API_KEY"
     assert shown["unused"] == [{"backend": "zai", "where": "the system keyring"}]
     user.paths.env_file.write_text(f"ZAI_API_KEY={OTHER}\n")
     ending = await user.key("set", stdin=KEY)
-    assert f"ZAI_API_KEY in {user.paths.env_file} gives" in ending.err
+    assert f"ZAI_API_KEY in {user.paths.env_file} also has" in ending.err
 
 
 async def test_locked_keyring_is_shown_and_not_prompted(user: User) -> None:
@@ -189,7 +189,7 @@ async def test_deleted_key_is_gone_and_other_sources_are_named(user: User) -> No
     assert "ZAI_API_KEY in the environment still gives a key" in ending.err
     assert user.keyring.keys() == {}
     ending = await user.key("delete")
-    assert (ending.code, ending.out) == (0, "There was no stored key for zai.\n")
+    assert (ending.code, ending.out) == (0, "No key for zai was stored.\n")
 
 
 async def test_key_of_a_backend_that_is_gone_can_be_deleted(user: User) -> None:
@@ -291,7 +291,7 @@ async def test_key_that_can_not_be_checked_is_told_as_json(user: User) -> None:
     said = json.loads(ending.out)
     assert (ending.code, ending.err, said["check"]) == (0, "", "unknown")
     assert "could not be checked" in said["notes"][0]
-    assert "It is not in the keyring" in said["notes"][1]
+    assert "Stored in a file" in said["notes"][1]
 
 
 async def test_key_that_is_refused_is_told_as_json_and_in_words(user: User) -> None:

@@ -100,7 +100,7 @@ async def test_server_that_says_nothing_is_given_up():
 
 @pytest.mark.parametrize(
     ("answer", "words"),
-    [(b"SSH-2.0-OpenSSH_9\r\n\r\n", "no HTTP"), (b"", "closed without an answer")],
+    [(b"SSH-2.0-OpenSSH_9\r\n\r\n", "not an HTTP"), (b"", "closed without an answer")],
 )
 async def test_answer_that_is_no_http_is_said(answer, words):
     async def say(connection: Connection) -> None:
@@ -322,7 +322,7 @@ def way_to(url: str = "https://api.anthropic.com", **fields: object) -> Connecti
         (way_to(failed="certificate", why="certificate has expired"), ["failure"], "clock"),
         (way_to(failed="certificate", why="self-signed"), ["failure"], "don't trust"),
         (way_to(failed="connect", why="no answer"), ["failure"], "firewall"),
-        (way_to(failed="tls", why="wrong version number"), ["failure"], "no TLS"),
+        (way_to(failed="tls", why="wrong version number"), ["failure"], "not use TLS"),
     ],
 )
 def test_way_is_judged(trace, expected, words):

@@ -42,7 +42,7 @@ async def test_without_a_service_manager_the_way_out_is_told(
 ) -> None:
     ending = await run_command(tmp_path, *arguments)
     assert (ending.code, ending.out) == (1, "")
-    assert "No login item is possible here" in ending.err
+    assert "Offramp can't start at login here" in ending.err
     assert "offramp serve" in ending.err
     assert not any(os.scandir(tmp_path))
 
@@ -74,7 +74,7 @@ async def test_damaged_key_file_keeps_nothing_from_going(
     assert ending.code == 0, ending
     assert f"{keys} is damaged" in ending.err
     assert keys.exists() == (not options)
-    assert ("To delete that too: rm -r" in ending.out) == (not options)
+    assert ("To delete it too: rm -r" in ending.out) == (not options)
 
 
 @pytest.mark.parametrize("text", ['{ // mine\n "env": {%s}}', '{"env": {%s},}', '{"env": {%s}'])
@@ -195,7 +195,7 @@ def test_week_is_understood(text: str, week: WeekStart) -> None:
 
 @pytest.mark.parametrize("text", ["", "thu", "22", "th 22", "thu 24", "7 1", "thu 22:30", "thux 1"])
 def test_week_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(click.BadParameter, match="no day and hour"):
+    with pytest.raises(click.BadParameter, match="not a day and an hour"):
         WeekStartType().convert(text, None, None)
 
 

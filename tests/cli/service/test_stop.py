@@ -92,14 +92,14 @@ def test_stop_warns_of_a_variable_that_leads_here(
 ) -> None:
     assert home.is_dir()
     monkeypatch.setenv("ANTHROPIC_BASE_URL", OURS)
-    assert "ANTHROPIC_BASE_URL leads to Offramp" in _stop(monkeypatch).stderr
+    assert "ANTHROPIC_BASE_URL points to Offramp" in _stop(monkeypatch).stderr
 
 
 def test_stop_says_where_it_cannot_tell(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = home / ".claude" / "settings.json"
     file.parent.mkdir()
     file.write_text('{"ANTHROPIC_BASE_URL" broken')
-    assert "can't be said" in _stop(monkeypatch).stderr
+    assert "is not known" in _stop(monkeypatch).stderr
 
 
 def test_stop_names_nobody_where_nothing_leads_here(

@@ -106,7 +106,7 @@ async def test_delegate_that_answers_is_named(bench: Bench) -> None:
         ending, (trial,) = await bench.attempt()
         said = await run_command(bench.home, "try")
     assert (ending.code, ending.err, trial["outcome"]) == (0, "", "ok")
-    assert trial["text"] == "Z.ai answered through Offramp. The request cost nothing."
+    assert trial["text"] == "Z.ai answered through Offramp. The request was free."
     assert said.out == f"Z.ai    ok       {trial['text']}\n"
 
 
@@ -129,7 +129,7 @@ async def test_client_token_is_sent(bench: Bench) -> None:
     ("top", "part"),
     [
         ('delegation = "never"', "Delegation is off"),
-        ("route = []", "No route leads to Z.ai"),
+        ("route = []", "No route uses Z.ai"),
     ],
 )
 async def test_delegate_that_would_not_be_asked_is_skipped(
@@ -202,7 +202,7 @@ async def test_claude_code_that_goes_elsewhere_is_told(bench: Bench) -> None:
         bench.claude(SILENT)
         ending, (_, claude) = await bench.attempt("--claude")
     assert (ending.code, claude["outcome"]) == (1, "failed")
-    assert "no request of it passed through Offramp" in claude["text"]
+    assert "none of its requests went through Offramp" in claude["text"]
     assert claude["hint"] == "Connect it: offramp connect"
 
 
@@ -241,4 +241,4 @@ async def test_trial_that_is_ended_ends_claude_code_too(bench: Bench) -> None:
 
 def test_help_names_what_it_costs(offramp: Any) -> None:
     ending = offramp("try", "--help")
-    assert "costs nothing" in ending.out
+    assert "free request" in ending.out

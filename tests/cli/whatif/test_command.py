@@ -45,12 +45,12 @@ def test_the_users_own_weeks_are_replayed(run: Run, tmp_path: Path) -> None:
     ending = run()
     out = ending.out
     assert ending.code == 0
-    assert "Weeks of your log: " in out
-    assert "A Claude week was taken to hold $" in out
+    assert "Replayed " in out
+    assert "Assumed size of a Claude week: $" in out
     assert " at list price, your busiest week's work\n" in out
     rows = {line.split()[0]: line for line in out.splitlines() if line.strip()}
     assert rows.keys() >= {"used", "always", "auto", "never", "linear"}
-    assert "over: weeks in which it was full" in out
+    assert "over: weeks in which the\nlimit was reached" in out
     assert max(map(len, out.splitlines())) <= 80
     assert "skipped 1 line" in ending.err
 
@@ -62,7 +62,7 @@ def test_a_weeks_worth_and_a_number_of_weeks_are_taken(run: Run, tmp_path: Path)
     assert [line["mode"] for line in shown["modes"]] == ["always", "auto", "never", "linear"]
     never = shown["modes"][2]
     assert 0 < never["used_median"] < 0.01
-    assert "to hold $1,000 at list price\n" in run("--week-worth", "1000").out
+    assert "of a Claude week: $1,000 at list price\n" in run("--week-worth", "1000").out
 
 
 def test_what_the_autopilot_learnt_is_taken_for_the_plan(run: Run, tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_what_the_autopilot_learnt_is_taken_for_the_plan(run: Run, tmp_path: Pat
     assert shown["week_worth_dollars"] == pytest.approx(50, rel=0.02)
     assert shown["week_worth_dollars"] != guessed["week_worth_dollars"]
     assert shown["five_hour_part"] == pytest.approx(learnt.five_hour_part)
-    assert " at list price, as its own figures told\n" in run().out
+    assert " at list price, from Claude's own figures\n" in run().out
     assert " at list price\n" in run("--week-worth", "1000").out
 
 

@@ -368,8 +368,8 @@ def test_address_moved_to_another_port_keeps_the_first_backup_only(claude: Claud
     ("data", "words"),
     [
         (b'{"a" 1}', "line 1, column 6: a colon"),
-        (b'{\n "env": "sk-secret"}', "line 2, column 9: env is no object"),
-        (b"[]", "line 1, column 1: the settings are no object"),
+        (b'{\n "env": "sk-secret"}', "line 2, column 9: env is not an object"),
+        (b"[]", "line 1, column 1: the settings are not an object"),
         (b'{"a": "\xff"}', "is not UTF-8 text"),
         (b"{\n  // sk-secret\n}", "line 2, column 3: there is a comment here"),
         (b'{"a": "sk-secret",}', "line 1, column 18: there is a comma before a closing bracket"),

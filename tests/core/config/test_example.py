@@ -32,6 +32,6 @@ def test_the_example_changes_no_setting():
 
 def test_a_file_that_cannot_be_made_is_named_with_the_reason(tmp_path):
     (tmp_path / "config").write_text("a file where the folder belongs", encoding="utf-8")
-    with pytest.raises(OfframpError, match=r"config\.toml can't be made: ") as raised:
+    with pytest.raises(OfframpError, match=r"config\.toml can't be created: ") as raised:
         example.create_if_missing(tmp_path / "config" / "config.toml")
     assert raised.value.hint

@@ -70,11 +70,15 @@ BACKEND = '[backend.mine]\nbase_url = "https://x.example"\n'
         ("log_level = 1", "log_level = 1", "debug, info, warn or error"),
         ('thinking = "yes"', "thinking = 'yes'", "own or strip"),
         ('host = ""', "host = '' is empty", "127.0.0.1"),
-        ('host = "http://x"', "host = 'http://x' is no host", "without a port"),
-        ('host = "1:2"', "host = '1:2' is no host", "without a port"),
+        ('host = "http://x"', "host = 'http://x' is not a host", "without a port"),
+        ('host = "1:2"', "host = '1:2' is not a host", "without a port"),
         ('allowed_hosts = "x"', "allowed_hosts = 'x' is not a list", '["one", "two"]'),
-        ('allowed_hosts = ["x:1"]', "allowed_hosts (an array) holds 'x:1'", "without port"),
-        ('allowed_origins = ["localhost:8000"]', "holds 'localhost:8000'", "http://localhost:8000"),
+        ('allowed_hosts = ["x:1"]', "allowed_hosts (an array) contains 'x:1'", "without port"),
+        (
+            'allowed_origins = ["localhost:8000"]',
+            "contains 'localhost:8000'",
+            "http://localhost:8000",
+        ),
         ('allowed_origins = ["http://a/app"]', "not the origin of a web page", "without a path"),
         ('allowed_origins = ["http://a:0"]', "not the origin of a web page", "scheme"),
         ('allowed_origins = ["null"]', "not the origin of a web page", "scheme"),
@@ -96,12 +100,12 @@ BACKEND = '[backend.mine]\nbase_url = "https://x.example"\n'
         ("keep_on_anthropic = true", "keep_on_anthropic is not a table", "[keep_on_anthropic]"),
         ("backend = 1", "backend is not a table", "[backend]"),
         ("backend.zai = 1", "backend.zai is not a table", "[backend.zai]"),
-        ("[backend.Mine]", "[backend.Mine] is no name", "lower-case"),
-        ('[backend."a b"]', "[backend.'a b'] is no name", "lower-case"),
+        ("[backend.Mine]", "[backend.Mine] is not a valid name", "lower-case"),
+        ('[backend."a b"]', "[backend.'a b'] is not a valid name", "lower-case"),
         ("[backend.mine]", "[backend.mine] has no base_url", "base_url = "),
         ('[backend.anthropic]\nauth = "bearer"', "backend.anthropic.auth", "user's own plan"),
         ('[backend.anthropic]\nauth = "x-api-key"', "own credentials", "another name"),
-        ('[backend.anthropic]\nkey = "abc"', "backend.anthropic.key is a key for", "Leave it out."),
+        ('[backend.anthropic]\nkey = "abc"', "backend.anthropic.key is a key for", "Remove it."),
         (BACKEND + 'auth = "client"\nkey = "abc"', "is a key for mine", 'set auth to "x-api-key"'),
         ('[backend.zai]\nauth = "client"', "client's credentials to Z.ai", '"bearer"'),
         (
@@ -114,13 +118,17 @@ BACKEND = '[backend.mine]\nbase_url = "https://x.example"\n'
         (BACKEND + 'headers = ["COOKIE"]', "let the header cookie pass", "credentials"),
         (BACKEND + 'headers = ["proxy-authorization"]', "proxy-authorization", "credentials"),
         (BACKEND + 'headers = ["X-Offramp-Token"]', "x-offramp-token", "credentials"),
-        (BACKEND + 'headers = ["a:b"]', "holds 'a:b', no header's name", "Leave it out"),
-        (BACKEND + 'betas = ["a b"]', "holds 'a b', which is not one plain word", "list of words"),
-        (BACKEND + 'drop_fields = [""]', "holds '', which", "list of words"),
+        (BACKEND + 'headers = ["a:b"]', "contains 'a:b', which is not a header", "Remove it"),
+        (BACKEND + 'betas = ["a b"]', "contains 'a b', which is not one", "list of words"),
+        (BACKEND + 'drop_fields = [""]', "contains '', which", "list of words"),
         (BACKEND + 'accept_fields = ["metadata"]', "let the field metadata pass", "account"),
         (BACKEND + 'accept_fields = ["mcp_servers"]', "field mcp_servers pass", "tokens"),
         (BACKEND + 'accept_blocks = "some"', "is not a list of text", "list of words"),
-        (BACKEND + 'key_env = "MY-KEY"', "is not the name of an environment variable", "into key"),
+        (
+            BACKEND + 'key_env = "MY-KEY"',
+            "is not the name of an environment variable",
+            "belongs in key",
+        ),
         (BACKEND + 'key = "a"\nkey_env = "B"', "key_env stands beside", "Keep one"),
         (
             'zai_base_url = "https://a.example"\n[backend.zai]\nbase_url = "https://a.example"',
@@ -137,10 +145,10 @@ BACKEND = '[backend.mine]\nbase_url = "https://x.example"\n'
         ('[[route]]\nmatch = "x"', "[[route]] number 1 has no backend", "needs match"),
         ('[[route]]\nbackend = "zai"', "[[route]] number 1 has no match", "needs match"),
         ('[[route]]\nmatch = " "\nbackend = "zai"', "match = ' ' is empty", '"sonnet"'),
-        ('[[route]]\nmatch = "x"\nbackend = "zia"', "backend = 'zia' is no backend", "mean zai?"),
+        ('[[route]]\nmatch = "x"\nbackend = "zia"', "'zia' is not a backend", "mean zai?"),
         (
             '[[route]]\nmatch = "x"\nbackend = "qqqqqq"',
-            "[[route]] number 1: backend = 'qqqqqq' is no backend",
+            "[[route]] number 1: backend = 'qqqqqq' is not a backend",
             "There are anthropic or zai. Add a table",
         ),
         (
@@ -167,9 +175,9 @@ def test_wrong_value_in_the_file_is_refused_with_file_key_value_and_cure(
 @pytest.mark.parametrize(
     ("address", "problem"),
     [
-        ("localhost:3001", "is no http:// or https:// address"),
-        ("ftp://x.example", "is no http:// or https:// address"),
-        ("//x.example", "is no http:// or https:// address"),
+        ("localhost:3001", "is not an http:// or https:// address"),
+        ("ftp://x.example", "is not an http:// or https:// address"),
+        ("//x.example", "is not an http:// or https:// address"),
         ("https://", "has no usable host"),
         ("https:///path", "has no usable host"),
         ("https://a b.example", "has no usable host"),
@@ -179,7 +187,7 @@ def test_wrong_value_in_the_file_is_refused_with_file_key_value_and_cure(
         ("https://[1.2.3.4]", "has no usable host"),
         ("https://::1", "has no usable host"),
         ("https://bücher.example", "has no usable host"),
-        ("https://x\\@y.example", "holds a user name or a password"),
+        ("https://x\\@y.example", "contains a user name or a password"),
         ("https://x.example\\evil", "has no usable host"),
         ("https://x.example:", "has a port"),
         ("https://x.example:0", "has a port"),
@@ -190,8 +198,8 @@ def test_wrong_value_in_the_file_is_refused_with_file_key_value_and_cure(
         ("https://x.example/ü", "has a path"),
         (f"https://x.example/?key={SECRET}", "has a query or a fragment"),
         ("https://x.example/#", "has a query or a fragment"),
-        (f"https://me:{SECRET}@x.example", "holds a user name or a password"),
-        (f"https://me:{SECRET}/@x.example", "holds a user name or a password"),
+        (f"https://me:{SECRET}@x.example", "contains a user name or a password"),
+        (f"https://me:{SECRET}/@x.example", "contains a user name or a password"),
     ],
 )
 def test_address_that_is_no_base_url_is_refused(tmp_path: Path, address: str, problem: str) -> None:
@@ -286,9 +294,9 @@ def test_key_in_a_wrong_place_is_not_shown(tmp_path: Path, toml: str) -> None:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        (f"ZAI_API_KEY {SECRET}", "is not of the form NAME=value"),
-        (SECRET, "is not of the form NAME=value"),
-        (f"ZAI-API-KEY={SECRET}", "is not of the form NAME=value"),
+        (f"ZAI_API_KEY {SECRET}", "does not have the form NAME=value"),
+        (SECRET, "does not have the form NAME=value"),
+        (f"ZAI-API-KEY={SECRET}", "does not have the form NAME=value"),
         (f"ZAI_API_KEY='{SECRET}", "the quotes around the value of ZAI_API_KEY"),
         (f'ZAI_API_KEY="{SECRET}" x', "the quotes around the value of ZAI_API_KEY"),
         (f"ZAI_API_KEY={SECRET} {SECRET}", "ZAI_API_KEY contains a space"),
@@ -318,7 +326,7 @@ def test_wrong_line_in_the_env_file_is_named_but_not_shown(
 )
 def test_broken_toml_is_refused_with_its_line(tmp_path: Path, toml: str, title: str) -> None:
     error = refusal(tmp_path, toml=toml)
-    assert "is no valid TOML" in error.title
+    assert "is not valid TOML" in error.title
     assert title in error.title
     assert error.__context__ is None
 

@@ -96,7 +96,7 @@ def test_key_that_is_set_already_stays_and_another_one_is_remarked(paths, place)
     plan = shell_migration.plan_move(paths, {"ZAI_API_KEY": KEY})
     assert plan.is_empty
     (remark,) = plan.sentences
-    assert "another key for zai" in remark
+    assert "different key for zai" in remark
     assert shell_migration.plan_move(paths, {"ZAI_API_KEY": OTHER}).sentences == ()
 
 

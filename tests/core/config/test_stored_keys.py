@@ -41,7 +41,7 @@ def test_key_in_the_keyring_is_awaited_until_the_caller_has_it(home: SettingsHom
     assert loaded.awaited_keys == ("zai",)
     (note,) = loaded.notes
     assert "in the system keyring" in note
-    assert "requests go to Anthropic" in note
+    assert "requests go to Claude" in note
     loaded = home.load((mark, Secret(KEY)))
     assert key_of(loaded) == KEY
     assert (loaded.notes, loaded.awaited_keys) == ((), ())

@@ -198,7 +198,7 @@ def test_answer_that_is_not_ours_is_said(path, body):
 
 
 @pytest.mark.parametrize(
-    ("protocol", "hint"), [(0, "older one: restart it"), (2, "newer one: use the offramp")]
+    ("protocol", "hint"), [(0, "older: restart it"), (2, "newer: use the offramp")]
 )
 def test_other_protocol_says_which_side_to_renew(path, protocol, hint):
     body = api.encode(ControlAnswer(protocol=protocol, version="3.4.5"))

@@ -117,7 +117,7 @@ def test_shell_and_daemon_agree_where_a_folder_is_set_oddly(
 
 @pytest.mark.parametrize("value", ["/a\nb", "/a\x00b", "/a\x1bb"])
 def test_folder_that_no_file_can_name_is_refused(value: str) -> None:
-    with pytest.raises(OfframpError, match="OFFRAMP_HOME holds a character"):
+    with pytest.raises(OfframpError, match="OFFRAMP_HOME contains a character"):
         environment.needed({"OFFRAMP_HOME": value}, HOME, FOLDER)
 
 

@@ -233,7 +233,7 @@ def test_state_tells_what_is_there(desk: Desk) -> None:
     ("answer", "environ", "reason"),
     [
         (Ran(NOT_FOUND), {}, "no systemd on this machine"),
-        (Ran(1), {"SUDO_USER": "u", "XDG_RUNTIME_DIR": "/run/user/0"}, "by way of sudo"),
+        (Ran(1), {"SUDO_USER": "u", "XDG_RUNTIME_DIR": "/run/user/0"}, "with sudo"),
         (Ran(1), {}, "XDG_RUNTIME_DIR is not set"),
         (Ran(1, err="Failed to connect to bus"), {"XDG_RUNTIME_DIR": "/r"}, "connect to bus"),
         (Ran(0, ""), {"XDG_RUNTIME_DIR": "/r"}, "can't be reached"),

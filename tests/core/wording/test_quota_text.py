@@ -80,7 +80,7 @@ def test_window_has_the_name_that_people_use(name, words):
         (window("5h", used=0.2, resets=None), "Claude 5 hours 20%"),
         (
             window("5h", used=0.2, resets=None, age=timedelta(hours=7)),
-            "Claude 5 hours: unknown, last told 7 h ago",
+            "Claude 5 hours: unknown, last reading 7 h ago",
         ),
         (window("requests", used=0.2), "Claude requests 20%, resets Thu 22:00"),
         (window(used=400.0, resets=None), "Claude week over 1000%"),

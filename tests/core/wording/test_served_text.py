@@ -60,7 +60,8 @@ def test_claudes_own_request_has_no_cause():
         ("zai skipped (unknown model), served by anthropic", "Z.ai does not know the model"),
         ("zai failed (key refused), served by anthropic", "Z.ai refuses the key"),
         ("zai failed (next year's), served by anthropic", "Z.ai did not serve it"),
-        ("kimi failed (failing), served by anthropic", "kimi fails"),
+        ("kimi failed (failing), served by anthropic", "Kimi fails"),
+        ("mine failed (failing), served by anthropic", "mine fails"),
         (
             "zai failed (busy), served by anthropic, empty answer",
             "Z.ai is at its concurrency limit",

@@ -46,16 +46,16 @@ FIELDS: dict[str, Any] = {"detail": "HTTP 400, code 1210"}
         ),
         (
             trouble(api.KEPT, rule="context_size", is_in_one_conversation=True, requests=7),
-            "Sonnet 5.5 requests of one conversation stay on Claude, since they exceed the route's "
-            "context_tokens: 7 so far.",
+            "Sonnet 5.5 requests of one conversation stay on Claude, because they exceed the "
+            "route's context_tokens: 7 so far.",
         ),
         (
             trouble(api.KEPT, rule="images"),
-            "All Sonnet 5.5 requests stay on Claude, since they hold images: 20 so far.",
+            "All Sonnet 5.5 requests stay on Claude, because they contain images: 20 so far.",
         ),
         (
             trouble(api.KEPT, rule="of tomorrow"),
-            "All Sonnet 5.5 requests stay on Claude, since the rule of tomorrow keeps them: "
+            "All Sonnet 5.5 requests stay on Claude, because the rule of tomorrow keeps them: "
             "20 so far.",
         ),
         (
@@ -225,7 +225,7 @@ def test_texts_are_short_printable_sentences_whatever_the_names(
 @pytest.mark.parametrize(
     ("found", "words", "command"),
     [
-        (None, "settings.json holds no address.", "offramp connect."),
+        (None, "settings.json contains no address.", "offramp connect."),
         ("https://gw.example", "settings.json sends it to https://gw.example.", "--force."),
         ("https://gw.example/" + "x" * 500, "x….", "--force."),
         ("https://gw.example/\n\x1b[2J", "https://gw.example/??[2J.", "--force."),
@@ -234,7 +234,7 @@ def test_texts_are_short_printable_sentences_whatever_the_names(
 def test_client_that_left_is_named_with_its_settings_and_the_way_back(found, words, command):
     problem = left(found)
     text = trouble_text.client_text(problem)
-    assert text.startswith("Claude Code does not use Offramp any more: /home/ada/.claude/")
+    assert text.startswith("Claude Code no longer uses Offramp: /home/ada/.claude/")
     assert text.endswith(words)
     assert len(text) < 250
     assert command in trouble_text.client_cure_text(problem)

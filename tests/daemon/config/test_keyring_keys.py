@@ -112,7 +112,7 @@ async def test_trouble_is_said_once_and_its_end_too() -> None:
             assert await watch.next_news() is False
         assert len(watch.said) == 1
         assert "locked" in watch.said[0]
-        assert "requests go to Anthropic" in watch.said[0]
+        assert "requests go to Claude" in watch.said[0]
         assert watch.keys.note == f"{WAITING}: the system keyring is locked"
         drawer.answer = {"zai": KEY}
         while not await watch.next_news():
@@ -144,7 +144,7 @@ async def test_other_trouble_is_said_too() -> None:
         drawer.answer = {}
         while len(watch.said) < 2:
             await watch.next_news()
-        assert "holds no key for zai" in watch.said[1]
+        assert "has no key for zai" in watch.said[1]
         assert "offramp key set zai" in watch.said[1]
 
 

@@ -236,7 +236,7 @@ async def test_reload_says_what_was_taken_what_waits_and_why_not(tmp_path):
     paths.config_dir.mkdir()
     ending = await run_command(tmp_path, "reload")
     assert (ending.code, ending.out) == (1, "")
-    assert "not running" in ending.err
+    assert "is not running" in ending.err
     async with daemon_process(tmp_path) as running:
         await Commands(running.paths).until_there()
         ending = await run_command(tmp_path, "reload")

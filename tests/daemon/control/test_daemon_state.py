@@ -102,15 +102,15 @@ async def test_each_change_of_state_leaves_one_line(world):
     }
     assert (resumed["event"], resumed["why"]) == ("resumed", "asked")
     assert resumed["ts"] == "2026-11-26T12:30:00.000Z"
-    assert "Paused until 18:45: everything goes to Anthropic." in world.shown.getvalue()
+    assert "Paused until 18:45: everything goes to Claude." in world.shown.getvalue()
     assert "Resumed" in world.shown.getvalue()
 
 
 async def test_asking_for_what_is_so_already_is_no_change(world):
     daemon = await world.start()
-    assert await daemon.pauses.resume() == ("It was not paused.",)
+    assert await daemon.pauses.resume() == ("Delegation was not paused.",)
     await daemon.pauses.pause(None)
-    assert await daemon.pauses.pause(None) == ("It was paused already.",)
+    assert await daemon.pauses.pause(None) == ("Delegation was already paused.",)
     world.stop(daemon)
     assert world.names == ["started", "paused", "stopped"]
 
@@ -202,7 +202,7 @@ async def test_watch_ends_a_timed_pause_and_wakes_who_follows(world):
     assert daemon.delegation.due is None
     world.stop(daemon)
     assert world.names == ["started", "paused", "resumed", "stopped"]
-    assert "time is over" in world.shown.getvalue()
+    assert "pause is over" in world.shown.getvalue()
 
 
 async def test_keys_that_go_and_come_are_told_with_their_backend_and_nothing_else(world):
@@ -246,7 +246,7 @@ async def test_pause_that_cannot_be_saved_holds_and_says_so(world):
     daemon = await world.start()
     (note,) = await daemon.pauses.pause(None)
     assert "could not be saved" in note
-    assert "forgotten when the daemon ends" in note
+    assert "lost when the daemon ends" in note
     assert daemon.delegation.pause == Pause(since=NOW)
     world.stop(daemon)
     assert note in world.shown.getvalue()

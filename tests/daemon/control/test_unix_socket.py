@@ -83,7 +83,7 @@ def test_release_leaves_the_successors_socket(tmp_path):
 
 def test_socket_that_cannot_be_made_is_said(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OfframpError, match="can't be made") as caught:
+    with pytest.raises(OfframpError, match="can't be created") as caught:
         unix_socket.claim(tmp_path / "file" / "control.sock")
     assert "Requests are served" in caught.value.hint
 

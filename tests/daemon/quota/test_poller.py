@@ -359,7 +359,7 @@ async def test_page_of_another_form_is_read_all_the_same(zai, tmp_path, fault):
     ("content", "problem"),
     [
         (b'{"code":200,"data":{"limits":[{"unit":6,"number":1,"percentage":5}]}}', None),
-        (b" " * 50_000_000, "Z.ai's quota page gave something that is no quota."),
+        (b" " * 50_000_000, "Z.ai's quota page gave something that is not a quota."),
     ],
 )
 async def test_page_that_is_compressed_unasked_is_read_within_bounds(tmp_path, content, problem):

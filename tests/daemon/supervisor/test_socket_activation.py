@@ -111,7 +111,7 @@ def test_what_is_no_listening_socket_is_refused_with_its_number(tmp_path):
         file.write("still open")
     with (
         socket.socket(socket.AF_UNIX) as other,
-        pytest.raises(ActivationError, match="none of TCP"),
+        pytest.raises(ActivationError, match="not a TCP socket"),
     ):
         socket_activation.adopt([other.fileno()])
     with pytest.raises(ActivationError):
@@ -172,7 +172,7 @@ def test_outside_of_launchd_there_are_none(stub, monkeypatch):
 
 @pytest.mark.parametrize(
     ("code", "words"),
-    [(errno.ENOENT, "no sockets of the name Listeners"), (errno.EALREADY, "taken already")],
+    [(errno.ENOENT, "no sockets of the name Listeners"), (errno.EALREADY, "already taken")],
 )
 def test_launchd_that_refuses_is_said_with_the_cure(stub, monkeypatch, code, words):
     monkeypatch.setenv("STUB_CODE", str(code))

@@ -403,7 +403,7 @@ async def test_wrong_settings_keep_nobody_from_anthropic(tmp_path):
         right = file.read_text()
         file.write_text("port = 70000\n" + right)
         async with supervised(tmp_path) as running:
-            await running.until_said("everything goes to Anthropic as it came until they are right")
+            await running.until_said("everything goes to Claude as it came until they are right")
             status = await running.commands.status()
             assert status.settings_problem is not None
             assert "70000" in status.settings_problem

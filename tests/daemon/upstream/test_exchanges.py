@@ -243,7 +243,7 @@ async def test_news_are_heard_while_the_answer_is_awaited(way_out):
             "GET",
             service.url,
             "/",
-            headers=CIMultiDict(),
+            headers=[],
             body=b"",
             connect_timeout_s=5,
             on_early=take,

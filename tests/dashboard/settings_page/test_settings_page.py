@@ -125,7 +125,7 @@ def test_page_shows_what_holds(open_page: Callable[..., SettingsDialog]) -> None
     assert _combo(dialog, "thinking").currentData() == "own"
     assert _box(dialog, "tray.notify_quota").isChecked()
     assert [row.match.text() for row in _routes(dialog).rows] == ["sonnet", "haiku"]
-    assert dialog.fields[form.KEY].hint.startswith("There is none yet")
+    assert dialog.fields[form.KEY].hint.startswith("There is no key yet")
     assert without_name(dialog) == []
 
 
@@ -464,7 +464,7 @@ def test_every_wrong_field_is_marked_and_the_first_gets_the_keyboard(
     error = dialog.fields[form.ROUTES].error
     assert "Route 1: " in error
     assert "Route 2: " in error
-    for word in ("quotes", "Leave it out", "[[", '"'):
+    for word in ("quotes", "Remove it", "[[", '"'):
         assert word not in error
     assert paths.config_file.read_bytes() == before
 

@@ -45,7 +45,7 @@ class FakeManager:
 
 
 def none_at_all(_environ: Mapping[str, str]) -> Any:
-    raise NoServiceManagerError("No login item is possible here.", hint="Type: offramp serve")
+    raise NoServiceManagerError("Offramp can't start at login here.", hint="Type: offramp serve")
 
 
 def steps(home: Path, find_manager: Callable[[Mapping[str, str]], Any]) -> SetupSteps:

@@ -51,7 +51,7 @@ sys.exit(code)
 
 
 def no_manager(_environ: Mapping[str, str]) -> LoginItemManager:
-    raise NoServiceManagerError("No login item is possible here.", hint="Type: offramp serve")
+    raise NoServiceManagerError("Offramp can't start at login here.", hint="Type: offramp serve")
 
 
 class Desk:
@@ -153,7 +153,7 @@ def test_key_without_a_network_is_stored_and_removed_again(desk: Desk) -> None:
     assert ZAI_KEY not in said
     assert (page.field.text(), desk.window.next_button.text()) == ("", "Next")
     assert desk.paths.keys_file.exists()
-    assert "is deleted" in desk.undo()
+    assert "was deleted" in desk.undo()
     assert desk.window.next_button.text() == "Skip"
     assert not page.undo_button.isVisible()
 
@@ -227,7 +227,7 @@ def test_models_of_settings_that_are_wrong_are_told(desk: Desk) -> None:
 
 def test_login_item_that_is_not_possible_is_told_with_what_to_type(desk: Desk) -> None:
     said = desk.at(LOGIN).result.text()
-    assert said == "No login item is possible here.\nType: offramp serve"
+    assert said == "Offramp can't start at login here.\nType: offramp serve"
 
 
 def test_connecting_needs_the_daemon(desk: Desk) -> None:
@@ -235,7 +235,7 @@ def test_connecting_needs_the_daemon(desk: Desk) -> None:
     assert page.shown.text().count("ANTHROPIC_BASE_URL") == 1
     assert "The daemon is not running" in desk.act()
     assert page.way_button.text() == Way.START.value
-    assert "No login item is possible here" in desk.go()
+    assert "Offramp can't start at login here" in desk.go()
     assert not (desk.home / ".claude").exists()
 
 

@@ -91,7 +91,7 @@ def test_headline_says_the_share_and_the_parts(week_summary: WeekSummaryView) ->
     )
     assert (week_summary.errors.value, week_summary.errors.caption) == (
         "12",
-        "1%; 5 by this time last week",
+        "1%; 5 at this time last week",
     )
 
 

@@ -169,7 +169,7 @@ def test_torn_lines_are_mentioned_once(window: ChartsWindow) -> None:
     full = full_snapshot()
     torn = replace(full, log_status=replace(full.log_status, torn_lines=3))
     window.show_snapshot(torn)
-    assert window.banner.text == "3 lines of the log hold no record and were left out."
+    assert window.banner.text == "Skipped 3 lines of the log that can't be read as a request."
 
     window.banner.dismissed.emit()
     window.banner.hide()
@@ -181,7 +181,7 @@ def test_torn_lines_are_mentioned_once(window: ChartsWindow) -> None:
     ("daemon", "text", "can_pause", "can_resume"),
     [
         (RUNNING, "Running: delegation is on.", True, False),
-        (PAUSED, "Paused until 16:26: everything goes to Anthropic.", False, True),
+        (PAUSED, "Paused until 16:26: everything goes to Claude.", False, True),
         (TROUBLE, "Running, but delegation does not work for Sonnet 5.5.", True, False),
         (STOPPED, "The daemon is not running.", False, False),
     ],

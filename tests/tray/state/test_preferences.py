@@ -69,7 +69,7 @@ def test_a_wrong_file_at_the_start_leaves_the_defaults_and_says_why(home):
     home.write('[tray]\ncount = "apples"\n')
     found = home.read()
     assert found.settings.tray == TraySettings()
-    assert found.problem.startswith("Settings not taken: ")
+    assert found.problem.startswith("Settings rejected: ")
     assert "apples" in found.problem
 
 

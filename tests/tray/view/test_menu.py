@@ -151,7 +151,7 @@ def test_of_two_errors_the_later_one_shows():
         (running(), ""),
         (
             running(status_of(zai_key="missing")),
-            "No key for Z.ai: set it in the settings, or type offramp key set",
+            "No key for Z.ai: set it in the settings, or run offramp key set",
         ),
         (
             running(status_of(zai_key="missing", key_note="waiting for the keyring: it is locked")),
@@ -159,7 +159,7 @@ def test_of_two_errors_the_later_one_shows():
         ),
         (
             running(presence=Presence.NOT_RUNNING),
-            "Start the daemon below. The log folder says why it ended.",
+            "Start the daemon below. The log folder shows why it ended.",
         ),
         (
             TrayState(now=NOW, boundary=BOUNDARY, presence=Presence.NOT_RUNNING),
@@ -176,7 +176,7 @@ def test_of_two_errors_the_later_one_shows():
             "Records can't be written: full",
         ),
         (running(week_problem="The log can't be read."), "The log can't be read."),
-        (running(settings_problem="Settings not taken: x"), "Settings not taken: x"),
+        (running(settings_problem="Settings rejected: x"), "Settings rejected: x"),
     ],
 )
 def test_what_is_wrong_has_a_row_of_its_own(state, line):
@@ -465,7 +465,7 @@ def test_trouble_has_no_row_while_nothing_is_delegated_or_a_bypass_says_it(statu
 @pytest.mark.parametrize("pause", [None, Pause(since=NOW)])
 def test_claude_code_that_left_has_a_row_with_the_way_back(pause):
     state = running(status_of(client_problem=left("https://gw.example"), pause=pause))
-    assert text(state, "client") == "Claude Code does not use Offramp any more"
+    assert text(state, "client") == "Claude Code no longer uses Offramp"
     assert "offramp connect --force" in text(state, "client.cure")
     assert wording.tooltip(state).splitlines()[1] == text(state, "client")
     assert not row(menu.rows(running()), "client").is_visible

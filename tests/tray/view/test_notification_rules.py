@@ -179,8 +179,8 @@ def test_trouble_says_what_why_since_when_and_what_to_do():
 
 def test_client_that_left_says_what_its_settings_hold_and_the_way_back():
     [said] = notification_rules.due(running(status_of(client_problem=left())))
-    assert said.title == "Claude Code does not use Offramp any more"
-    assert said.body.startswith("/home/ada/.claude/settings.json holds no address. ")
+    assert said.title == "Claude Code no longer uses Offramp"
+    assert said.body.startswith("/home/ada/.claude/settings.json contains no address. ")
     assert "offramp connect" in said.body
 
 

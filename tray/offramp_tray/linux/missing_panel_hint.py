@@ -84,11 +84,11 @@ def what_to_install(desktop: str) -> str:
     """The cure on Linux, for the desktop that `XDG_CURRENT_DESKTOP` names."""
     if "gnome" in desktop.lower():
         return (
-            "GNOME shows such icons with the extension AppIndicator and KStatusNotifierItem "
-            "Support alone (package gnome-shell-extension-appindicator). Install it, switch it on "
-            "in Extensions, and log in again. Offramp works without the icon too."
+            "GNOME shows such icons only with the extension AppIndicator and KStatusNotifierItem "
+            "Support (package gnome-shell-extension-appindicator). Install it, switch it on in "
+            "Extensions, and log in again. Offramp also works without the icon."
         )
     return (
         "Add a system tray or status notifier to your panel (in Xfce: Status Tray Plugin, in "
-        "Sway's waybar: tray). The icon comes by itself then. Offramp works without it too."
+        "Sway's waybar: tray). The icon then appears by itself. Offramp also works without it."
     )

@@ -72,11 +72,11 @@ def address_in(environ: Mapping[str, str]) -> str:
         return f"unix:path={quote(runtime_dir.rstrip('/'))}/bus"
     if address:
         raise NoAddressError(
-            f"the address of the session bus is of no known kind ({address}).",
+            f"the address of the session bus has an unknown form ({address}).",
             hint="DBUS_SESSION_BUS_ADDRESS should begin with unix: or tcp:.",
         )
     raise NoAddressError(
-        "no session bus is known here.",
+        "this shell is not part of a desktop session (no session bus).",
         hint="Start the tray from within the desktop session, which sets "
         "DBUS_SESSION_BUS_ADDRESS or XDG_RUNTIME_DIR.",
     )

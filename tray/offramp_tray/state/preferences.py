@@ -69,7 +69,7 @@ class Preferences:
         try:
             loaded = loader.load(self._paths, self._environ, is_demo=self._is_demo)
         except ConfigError as error:
-            self.problem = f"Settings not taken: {error.title}"
+            self.problem = f"Settings rejected: {error.title}"
         else:
             self.settings, self._origins, self.problem = loaded.settings, loaded.origins, ""
         return True

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MODES: Final[tuple[tuple[DelegationMode, str, str], ...]] = (
     ("always", "always", "Always"),
-    ("auto", "autopilot", "Autopilot (only as far as the Claude plan needs it)"),
+    ("auto", "autopilot", "Autopilot (only as much as the Claude plan needs)"),
     ("never", "never", "Never"),
 )
 """Each mode of delegation, behind `Delegate:`, and as a choice."""

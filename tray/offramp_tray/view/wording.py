@@ -226,7 +226,7 @@ def problems(state: TrayState) -> tuple[str, ...]:
     if state.presence is Presence.NOT_RUNNING:
         start = "Start the daemon below."
         # One that this tray has never seen need not have ended: it may never have been started.
-        return (start if state.status is None else f"{start} The log folder says why it ended.",)
+        return (start if state.status is None else f"{start} The log folder shows why it ended.",)
     if state.presence is Presence.UNREACHABLE:
         return (_one_line(state.problem),)
     lines = [error_line(name, error, state) for name, error in tray_state.errors(state)]

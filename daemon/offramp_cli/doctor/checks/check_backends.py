@@ -51,14 +51,15 @@ _CURES: Mapping[Stage, str] = {
     "HTTPS_PROXY.",
     "connect": "Check the network connection and the firewall; behind a company's proxy set "
     "HTTPS_PROXY.",
-    "tls": "Something on the way speaks no TLS: a firewall, or a network's login page.",
-    "http": "Try again later. If it lasts, something on the way holds requests back.",
+    "tls": "Something on the way does not use TLS: a firewall, or a network's login page.",
+    "http": "Try again later. If it happens again, something on the way is holding requests back.",
 }
 _CERTIFICATE_CURE = (
-    "If your company inspects traffic, add its authority to the system's certificates (or name the "
-    "file in SSL_CERT_FILE where the daemon runs). If not, don't trust this network."
+    "If your company inspects traffic, add its certificate authority to the system's "
+    "certificates (or name its file in SSL_CERT_FILE where the daemon runs). If not, don't trust "
+    "this network."
 )
-_CLOCK_CURE = "Set this machine's clock (date and time zone), best by the network."
+_CLOCK_CURE = "Set this machine's clock (date and time zone), preferably from the network."
 
 
 def look(context: DoctorContext, backend: Backend) -> ConnectionTrace:
@@ -86,7 +87,7 @@ def judge(backend: Backend, trace: ConnectionTrace) -> Iterator[Remark]:
     if trace.unanswered:
         yield note(
             f"{', '.join(trace.unanswered)} did not answer; another address did.",
-            "If requests are slow to begin: mend IPv6 on this network, or switch it off.",
+            "If requests are slow to begin, fix IPv6 on this network, or switch it off.",
         )
 
 
@@ -151,7 +152,8 @@ def _portal(trace: ConnectionTrace) -> Remark:
     location = trace.headers.get("location", "")
     to = f", sending it on to {host_of(location)}" if location else ""
     return failure(
-        f"Somebody else answers for {urlsplit(trace.base_url).netloc} (HTTP {trace.status}{to}).",
+        f"Something else answers in place of {urlsplit(trace.base_url).netloc} (HTTP "
+        f"{trace.status}{to}).",
         "It may be this network's login page: open any site in a browser, and log in there.",
     )
 
@@ -160,20 +162,20 @@ def _of_answer(backend: Backend, trace: ConnectionTrace) -> Iterator[Remark]:
     status = trace.status or 0
     if status >= _SERVER_ERROR:
         yield warning(
-            f"{backend.name} answers with an error of its own (HTTP {status}).",
+            f"{backend.name} answers with an error (HTTP {status}).",
             "Wait, or look at its status page; `offramp pause` sends everything to Anthropic."
             if backend.name != ANTHROPIC
             else "Wait, or look at its status page.",
         )
     elif status == _WITH_LOGIN:
         yield failure(
-            "The proxy wants a login (HTTP 407).",
-            "Put it into the proxy's address: http://USER:PASSWORD@HOST:PORT",
+            "The proxy requires a login (HTTP 407).",
+            "Add it to the proxy's address: http://USER:PASSWORD@HOST:PORT",
         )
     elif status == _FORBIDDEN:
         yield warning(
             f"{backend.name} refuses this network (HTTP 403).",
-            "It may not serve this country or this address; try without VPN, or with.",
+            "It may not serve this country or this address; try with or without a VPN.",
         )
     if trace.took_s > _SLOW_S:
         yield note(f"That took {format_duration(trace.took_s)}: the network is slow.")
@@ -187,9 +189,9 @@ def _of_certificate(trace: ConnectionTrace) -> Iterator[Remark]:
         return
     if not trace.issuer.casefold().startswith(tuple(map(str.casefold, _PUBLIC_AUTHORITIES))):
         yield warning(
-            f"The certificate of {host} is by {trace.issuer}, which issues none for public sites: "
-            "somebody reads this traffic, your Claude login in it.",
-            "If that is your company's doing and known to you, all is well. If not, don't use this "
+            f"The certificate of {host} is from {trace.issuer}, which does not issue certificates "
+            "for public sites: somebody reads this traffic, including your Claude login.",
+            "If this is your company and you know about it, ignore this. If not, don't use this "
             "network.",
         )
 
@@ -199,5 +201,5 @@ def _of_clock(trace: ConnectionTrace) -> Iterator[Remark]:
         side = "ahead of" if trace.skew_s > 0 else "behind"
         yield warning(
             f"This machine's clock is {format_duration(abs(trace.skew_s))} {side} the service's.",
-            f"{_CLOCK_CURE} Weeks, pauses and records go by it.",
+            f"{_CLOCK_CURE} Weeks, pauses and records depend on it.",
         )

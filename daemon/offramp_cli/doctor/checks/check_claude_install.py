@@ -47,12 +47,13 @@ def judge(program: ClaudeProgram) -> Iterator[Remark]:
     if program.path is None:
         yield warning(
             "Claude Code is not installed: there is no program `claude` on your PATH.",
-            "Install it, or look from a terminal that finds it.",
+            "Install it, or run the doctor in a terminal that finds it.",
         )
         return
     if program.version is None:
         yield warning(
-            f"{program.path} does not say its version.", "Type `claude --version`; install it anew."
+            f"{program.path} does not show its version.",
+            "Run `claude --version`, and install it again.",
         )
     else:
         yield ok(f"{program.version}, {program.path}.")
@@ -91,10 +92,10 @@ def judge_login(login: ClaudeLogin) -> Iterator[Remark]:
     if login.stored_in is not None:
         yield ok(f"A login is stored in {login.stored_in} (not read).")
     elif token is not None:
-        yield ok(f"{token.scope.shown} gives a subscription's token ({_TOKEN}, not shown).")
+        yield ok(f"{token.scope.shown} has a subscription's token ({_TOKEN}, not shown).")
     else:
         yield warning(
-            "Claude Code is not logged in to a subscription.", "Type `claude`, then /login."
+            "Claude Code is not logged in to a subscription.", "Run `claude`, then type /login."
         )
     instead = [
         *scopes.variables(login.scopes, *LOGIN_VARIABLES),
@@ -103,7 +104,7 @@ def judge_login(login: ClaudeLogin) -> Iterator[Remark]:
     for setting in instead:
         yield warning(
             f"{setting.scope.shown} sets {setting.name} (not shown): Claude Code uses it instead "
-            "of your subscription's login, and each request is paid for by itself.",
+            "of your subscription's login, and you pay for each request.",
             "Remove it, unless that is what you want.",
         )
 

@@ -58,7 +58,7 @@ def judge_address(
         what = "nothing that it can read" if is_unreadable else "nothing"
         yield warning(
             f"Claude Code does not use Offramp: {what} sets ANTHROPIC_BASE_URL.",
-            f"After that: {_CONNECT}" if is_unreadable else f"To point it here: {_CONNECT}",
+            f"Then: {_CONNECT}" if is_unreadable else f"To point it here: {_CONNECT}",
         )
         return
     if not is_own(setting.value):
@@ -85,12 +85,12 @@ def _foreign(setting: ScopedValue, url: str) -> Remark:
     what = "another port than Offramp's" if is_loopback(host) else "not Offramp"
     cure = f"Remove it there, or set it to {url}."
     if setting.scope.path is None:
-        cure = f"Unset it; for good, point Claude Code here: {_CONNECT}"
+        cure = f"Unset it. To point Claude Code here permanently: {_CONNECT}"
     elif setting.scope.name == scopes.OWN:
-        cure = f"To point it here, with a way back: {_CONNECT} --force"
+        cure = f"To point it here (offramp disconnect undoes it): {_CONNECT} --force"
     return failure(
         f"{setting.scope.shown} sets ANTHROPIC_BASE_URL to {shown(setting.value)}, which is "
-        f"{what}: Claude Code goes there.",
+        f"{what}: Claude Code uses that address.",
         cure,
     )
 
@@ -102,37 +102,37 @@ def _own(
     where = setting.scope.shown
     if parts.scheme != "http":
         yield failure(
-            f"{where} has Claude Code use {shown(setting.value)}; Offramp speaks http, not "
+            f"{where} has Claude Code use {shown(setting.value)}, but Offramp uses http, not "
             f"{parts.scheme}.",
-            f"Take it out, then: {_CONNECT}",
+            f"Remove it, then: {_CONNECT}",
         )
     elif parts.path.strip("/"):
         yield failure(
-            f"{where} has Claude Code use {shown(setting.value)}: each path would begin with "
-            f"{parts.path} twice, or wrongly.",
-            f"Leave {parts.path} out.",
+            f"{where} has Claude Code use {shown(setting.value)}, so each path would begin with "
+            f"{parts.path} twice, or be wrong.",
+            f"Remove {parts.path}.",
         )
     else:
         yield ok(f"{where} has Claude Code use {setting.value}.")
     if setting.scope.path is None:
-        yield note("That holds in this terminal alone.", f"For good: {_CONNECT}")
+        yield note("This applies in this terminal only.", f"To make it permanent: {_CONNECT}")
     for other in scopes.variables(found, BASE_URL):
         if other.scope is not setting.scope and not is_own(other.value):
-            yield note(f"{other.scope.shown} sets it to {shown(other.value)}, which loses.")
+            yield note(f"{other.scope.shown} sets it to {shown(other.value)}, which has no effect.")
 
 
 def _without_token(found: Sequence[Scope], token: Secret) -> Iterator[Remark]:
     """Say that the daemon will refuse each request, if Claude Code does not send the token."""
     headers = scopes.in_force(found, HEADERS)
     if headers is None or not custom_headers.sends(headers.value, token):
-        cure = f"To have it sent: {_CONNECT}"
+        cure = f"To make Claude Code send it: {_CONNECT}"
         if headers is not None and headers.scope.path and headers.scope.name != scopes.OWN:
             cure = (
                 f'{headers.scope.shown} sets {HEADERS}: add the line "{SHOWN_LINE}" there, with '
                 "the client_token of config.toml for TOKEN."
             )
         yield failure(
-            "Offramp refuses Claude Code's requests, since they do not carry its client_token.",
+            "Offramp refuses Claude Code's requests, because they don't contain its client_token.",
             cure,
         )
 
@@ -141,7 +141,7 @@ def judge_models(found: Sequence[Scope], settings: Settings) -> Iterator[Remark]
     """Where each model goes that is set by name."""
     named_models = [*model_names.find(found, settings)]
     if not named_models:
-        yield ok("No model is set by name: Claude Code's own names are routed.")
+        yield ok("No model is set by name, so Claude Code's own names are routed.")
     for named in named_models:
         problem = named.problem
         yield warning(*problem) if problem else ok(f"{named.saw}, which goes to {named.backend}.")
@@ -150,7 +150,7 @@ def judge_models(found: Sequence[Scope], settings: Settings) -> Iterator[Remark]
 def judge_features(found: Sequence[Scope], *, is_own: Callable[[str], bool]) -> Iterator[Remark]:
     """What is switched off, by a variable or by the address."""
     remarks = [*_switched_off(found), *_behind_address(found, is_own)]
-    yield from remarks or [ok("No variable switches anything off.")]
+    yield from remarks or [ok("No variable switches a feature off.")]
 
 
 def _switched_off(found: Sequence[Scope]) -> Iterator[Remark]:
@@ -178,8 +178,8 @@ def _behind_address(found: Sequence[Scope], is_own: Callable[[str], bool]) -> It
         return
     if scopes.in_force(found, _TOOL_SEARCH) is None:
         yield note(
-            "Behind any address but Anthropic's own, some versions of Claude Code load all MCP "
-            "tools at once instead of searching them, and leave out Remote Control and contexts "
-            "of a million tokens.",
-            f"With many MCP tools: try {_TOOL_SEARCH}=true in the env of its settings.",
+            "With any address other than Anthropic's, some versions of Claude Code load all MCP "
+            "tools up front, and lose Remote Control and the 1M-token context.",
+            f"If you have many MCP tools, try {_TOOL_SEARCH}=true in the env block of its "
+            "settings.",
         )

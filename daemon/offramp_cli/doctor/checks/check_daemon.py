@@ -37,11 +37,12 @@ def judge(
         return
     yield ok(_running_text(status))
     if status.is_stopping:
-        yield warning("The daemon is about to end.", "If nobody asked it to: offramp restart")
+        yield warning("The daemon is shutting down.", "If you did not stop it: offramp restart")
     if status.settings_problem is not None:
         yield failure(
-            f"The settings in force are not those of the files. {status.settings_problem}",
-            f"Correct {status.settings_file}: it is taken within seconds.",
+            "The daemon can't use the settings in the files, so older ones are in force. "
+            f"{status.settings_problem}",
+            f"Correct {status.settings_file}; the daemon reads it within seconds.",
         )
     if answerer is not None and answerer.pid not in {None, status.pid}:
         yield failure(
@@ -52,13 +53,14 @@ def judge(
         until = status.pause.until
         end = f"until {format_moment(until, now, zone)}" if until else "until you resume it"
         yield note(
-            f"Delegation is paused {end}: everything goes to Anthropic.", "To go on: offramp resume"
+            f"Delegation is paused {end}: everything goes to Claude.", "To resume: offramp resume"
         )
     if status.records.last_error is not None:
         waiting = f"{status.records.waiting} waiting, {status.records.lost} lost"
         yield failure(
             f"Records can't be written ({status.records.last_error}): {waiting}.",
-            "Make room on the disk, and the log folder writable; the daemon tries again by itself.",
+            "Free some disk space and make the log folder writable; the daemon tries again by "
+            "itself.",
         )
 
 
@@ -78,9 +80,9 @@ def _without_status(trouble: ControlError | None, answerer: Answerer | None) -> 
         if answerer is not None:
             pid = f" (pid {answerer.pid})" if answerer.pid else ""
             return warning(
-                f"An Offramp answers{pid}, but takes no commands in your name.",
-                "It may be another user's, or run with another OFFRAMP_HOME. If it is yours, start "
-                "it anew.",
+                f"An Offramp answers{pid}, but does not accept your commands.",
+                "It may belong to another user, or run with another OFFRAMP_HOME. If it is "
+                "yours, start it again.",
             )
         return failure("The daemon is not running.", _START)
     return failure(trouble.title, trouble.hint)

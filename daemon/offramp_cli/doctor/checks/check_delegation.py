@@ -25,7 +25,7 @@ _FOR_THE_USER = frozenset({api.ACCOUNT, api.KEY_REFUSED})
 def judge(status: Status | None, *, now: datetime, zone: tzinfo) -> Iterator[Remark]:
     """What keeps requests from being delegated, with what the daemon does about it."""
     if status is None:
-        yield note("Not known: the daemon says nothing.")
+        yield note("Not known: the daemon does not answer.")
         return
     found = [
         *_of_backends(status, now, zone),
@@ -42,7 +42,7 @@ def judge(status: Status | None, *, now: datetime, zone: tzinfo) -> Iterator[Rem
     if status.delegation == "never":
         yield ok("Delegation is off in the settings.")
     else:
-        yield ok("The daemon has met nothing that keeps requests from being delegated.")
+        yield ok("Nothing keeps requests from being delegated.")
 
 
 def _of_backends(status: Status, now: datetime, zone: tzinfo) -> Iterator[Remark]:

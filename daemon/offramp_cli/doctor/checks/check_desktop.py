@@ -53,12 +53,13 @@ except OfframpError as error:
 """
 
 _CURES: Mapping[str, str] = {
-    "gnome": "GNOME shows icons with an extension: install AppIndicator and KStatusNotifierItem "
-    "Support (Debian and Ubuntu: gnome-shell-extension-appindicator), switch it on, log in anew.",
+    "gnome": "GNOME needs an extension to show icons: install AppIndicator and "
+    "KStatusNotifierItem Support (Debian and Ubuntu: "
+    "gnome-shell-extension-appindicator), switch it on, and log in again.",
     "xfce": "Add the Status Tray plugin to the panel.",
     "kde": "Add the System Tray widget to the panel.",
-    "sway": 'Give the bar a tray: waybar\'s "tray" module, say.',
-    "hyprland": 'Give the bar a tray: waybar\'s "tray" module, say.',
+    "sway": 'Add a tray to the bar, for example waybar\'s "tray" module.',
+    "hyprland": 'Add a tray to the bar, for example waybar\'s "tray" module.',
     "mate": "Install mate-indicator-applet, and add the Indicator Applet to the panel.",
 }
 _ANY_CURE = "Use a panel or bar that shows StatusNotifierItem icons."
@@ -106,7 +107,7 @@ def judge(tray: TrayFacts) -> Iterator[Remark]:
         case "mac unknown":
             yield ok("The tray runs; whether the menu bar shows its icon is not known yet.")
         case "mac without tray":
-            yield ok("The tray does not run, so its icon was not looked at.")
+            yield ok("The tray is not running, so its icon was not checked.")
         case "no desktop":
             yield note(
                 "This session has no desktop (neither WAYLAND_DISPLAY nor DISPLAY is set).",
@@ -115,13 +116,13 @@ def judge(tray: TrayFacts) -> Iterator[Remark]:
         case "no bus":
             yield warning(
                 f"The session bus can't be reached ({tray.detail}): no icon can be shown{on}.",
-                "Log in to the desktop anew; without one the command line does all that is needed.",
+                "Log in to the desktop again. Without a desktop, use the command line.",
             )
         case "no watcher":
             yield warning(f"Nothing on this desktop{on} shows tray icons.", _cure(tray.desktop))
         case "no host":
             yield warning(
-                f"{_WATCHER} is there{on}, but no panel shows icons.", _cure(tray.desktop)
+                f"{_WATCHER} is running{on}, but no panel shows icons.", _cure(tray.desktop)
             )
         case "ready":
             yield ok(f"A panel shows tray icons{on}.")

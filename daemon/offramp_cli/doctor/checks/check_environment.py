@@ -104,14 +104,16 @@ def judge(environments: Environments) -> Iterator[Remark]:
 
 
 def _of_shell_alone(shell: Mapping[str, str], *, is_running: bool) -> Remark:
-    text = f"This shell goes out with {_listed(shell)}; "
+    text = f"This shell uses {_listed(shell)}; "
     if is_running:
-        text += "the daemon is of a version that does not say how it goes out."
-        return note(text, "Have one of this version take over: offramp restart")
+        text += "the daemon's version does not show which proxy it uses."
+        return note(text, "Replace it with this version: offramp restart")
     text += "there is no daemon to compare with."
     if not shell:
         return ok(text)
-    return note(text, "A login item does not see the shell: `offramp install` moves them.")
+    return note(
+        text, "A login item does not see the shell's variables: `offramp install` copies them."
+    )
 
 
 def _difference(name: str, shell: str | None, daemon: str | None) -> Remark:
@@ -119,7 +121,7 @@ def _difference(name: str, shell: str | None, daemon: str | None) -> Remark:
         return warning(
             f"{name} is set in this shell ({shown(name, shell or '')}), but not where the daemon "
             "runs.",
-            "If you need it to reach the internet: `offramp install` moves it to the daemon.",
+            "If you need it to reach the internet: `offramp install` copies it for the daemon.",
         )
     if shell is None:
         return note(
@@ -128,13 +130,13 @@ def _difference(name: str, shell: str | None, daemon: str | None) -> Remark:
     return note(
         f"{name} is {shown(name, shell)} in this shell and {shown(name, daemon)} where the "
         "daemon runs.",
-        "If the shell's is the right one: `offramp install` moves it to the daemon.",
+        "If the shell's value is right: `offramp install` copies it for the daemon.",
     )
 
 
 def _listed(variables: Mapping[str, str]) -> str:
     named = [f"{name}={shown(name, value)}" for name, value in variables.items()]
-    return ", ".join(named) if named else "no proxy and no certificates of its own"
+    return ", ".join(named) if named else "no proxy and no additional certificates"
 
 
 def _skipped(variables: Mapping[str, str]) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ def look(paths: Paths) -> tuple[OpenFile, ...]:
 def judge(open_files: Sequence[OpenFile], paths: Paths) -> Iterator[Remark]:
     """A warning for each of `open_files`."""
     if not open_files:
-        yield ok(f"The files in {paths.config_dir} that may hold keys are for you alone.")
+        yield ok(f"Only you can read the files in {paths.config_dir} that may contain keys.")
     for found in open_files:
         if found.is_folder:
             yield warning(
@@ -53,7 +53,8 @@ def judge(open_files: Sequence[OpenFile], paths: Paths) -> Iterator[Remark]:
             )
         else:
             yield warning(
-                f"{found.path} may hold a key and is open to other users (mode {found.mode:04o}).",
+                f"{found.path} may contain a key and is open to other users "
+                f"(mode {found.mode:04o}).",
                 f"chmod 600 {shlex.quote(str(found.path))}",
             )
 

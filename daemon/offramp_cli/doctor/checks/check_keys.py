@@ -85,8 +85,8 @@ def judge(facts: KeyFacts) -> Iterator[Remark]:
     if facts.masked is None:
         why = f" ({facts.problem})" if facts.problem else ""
         yield warning(
-            f"There is no key for {facts.backend}{why}: its requests go to Anthropic, on your "
-            "Claude plan.",
+            f"There is no key for {facts.backend}{why}: its requests go to Claude, on your Claude "
+            "plan.",
             f"Store one: {set_it}",
         )
     else:
@@ -94,9 +94,8 @@ def judge(facts: KeyFacts) -> Iterator[Remark]:
     yield from _of_daemon(facts, set_it)
     if facts.quota_problem is not None:
         yield note(
-            f"How much of the plan is used is not known: {facts.quota_problem}",
-            "Its requests are served all the same. To have nobody ask: zai_quota = false in "
-            "config.toml.",
+            f"The plan's usage is not known: {facts.quota_problem}",
+            "Its requests are served anyway. To stop asking: zai_quota = false in config.toml.",
         )
 
 
@@ -115,7 +114,7 @@ def _of_verdict(facts: KeyFacts, set_it: str) -> Iterator[Remark]:
         yield note(f"{seen}. {text}")
         if not facts.has_usual_shape:
             yield warning(
-                f"It does not look like a key of {facts.backend}.", f"Copy it again: {set_it}"
+                f"It does not look like a key for {facts.backend}.", f"Copy it again: {set_it}"
             )
 
 
@@ -128,10 +127,12 @@ def _of_daemon(facts: KeyFacts, set_it: str) -> Iterator[Remark]:
         why = f" ({daemon.key_note})" if daemon.key_note else ""
         yield warning(
             f"The running daemon has no key for {facts.backend}{why}, though this shell has one.",
-            f"Store it where the daemon finds it: {set_it}; or have it look again: offramp reload",
+            f"Store it where the daemon finds it: {set_it}. Or make it look again: offramp reload",
         )
     elif daemon.key == "present" and facts.masked is None:
-        yield note(f"The running daemon has a key for {facts.backend} that this shell has not.")
+        yield note(
+            f"The running daemon has a key for {facts.backend} that this shell does not have."
+        )
 
 
 def backends_with_key(context: DoctorContext) -> tuple[Backend, ...]:
@@ -186,7 +187,7 @@ def judge_keyring(facts: KeyringFacts) -> Iterator[Remark]:
     filed = [name for name, entry in facts.entries.items() if entry.place != FROM_KEYRING]
     places = []
     if held:
-        places.append(f"It holds the key for {', '.join(held)}.")
+        places.append(f"It has the key for {', '.join(held)}.")
     if filed:
         places.append(f"The key for {', '.join(filed)} is in the file keys.json.")
     stored = " ".join(places) or "No key is stored there, nor in the key file."
@@ -194,14 +195,14 @@ def judge_keyring(facts: KeyringFacts) -> Iterator[Remark]:
         yield ok(f"{facts.name} can be used. {stored}")
     elif held:
         yield warning(
-            f"{facts.detail} {stored} Until it can be used, those requests go to Anthropic.",
-            f"Unlock it; or keep the key in a file: offramp key set {held[0]} --file",
+            f"{facts.detail} {stored} Until it can be used, those requests go to Claude.",
+            f"Unlock it, or store the key in a file: offramp key set {held[0]} --file",
         )
     else:
         yield note(f"{facts.detail} {stored}")
     for name in facts.lost:
         yield warning(
-            f"It should hold the key for {name}, and does not.",
+            f"It should have the key for {name}, but does not.",
             f"Store it again: offramp key set {name}",
         )
     if facts.file_problem is not None:

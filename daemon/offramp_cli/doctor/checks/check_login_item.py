@@ -90,40 +90,39 @@ def judge(facts: LoginItemFacts) -> Iterator[Remark]:
         yield note(facts.why_none, facts.hint)
         return
     if not state.is_installed:
-        missing = "Not all of its files are there" if state.files else "It is not installed"
+        missing = "Some of its files are missing" if state.files else "It is not installed"
         yield note(
             f"{missing}: the daemon runs only when you start it by hand.", f"Install it: {_INSTALL}"
         )
         return
     if state.program is None or not facts.is_program_there:
         yield failure(
-            f"The login item starts {state.program or 'nothing that can be told'}, which is not "
-            "there.",
-            f"Mend it: {_INSTALL}",
+            f"The login item starts {state.program or 'an unknown program'}, which does not exist.",
+            f"Repair it: {_INSTALL}",
         )
     elif facts.version is not None and facts.version != __version__:
         yield warning(
-            f"The login item starts Offramp {facts.version}, and this is {__version__}.",
-            f"Type {_INSTALL} with the one that you want.",
+            f"The login item starts Offramp {facts.version}, but this is {__version__}.",
+            f"Run {_INSTALL} with the version that you want.",
         )
     if state.listens_on and not any(
         address.endswith(f":{facts.wanted_port}") for address in state.listens_on
     ):
         yield warning(
-            f"It listens on {', '.join(state.listens_on)}, and the settings want port "
+            f"It listens on {', '.join(state.listens_on)}, but the settings say port "
             f"{facts.wanted_port}.",
-            f"Have it take the settings' port: {_INSTALL}",
+            f"To use the settings' port: {_INSTALL}",
         )
     yield from _of_manager(state, facts)
     if facts.lingers is False:
-        yield note(f"It starts at login, not before: `{' '.join(linger.COMMAND)}` changes that.")
+        yield note(f"It starts at login, not at boot; `{' '.join(linger.COMMAND)}` changes that.")
 
 
 def _of_manager(state: LoginItemState, facts: LoginItemFacts) -> Iterator[Remark]:
     if not state.is_enabled:
         yield warning(
             f"It is installed, but {state.manager} does not start it at login.",
-            f"Mend it: {_INSTALL}",
+            f"Repair it: {_INSTALL}",
         )
     if not state.is_listening:
         yield failure(
@@ -133,8 +132,8 @@ def _of_manager(state: LoginItemState, facts: LoginItemFacts) -> Iterator[Remark
     elif state.last_failure and not facts.is_answering:
         yield failure(
             f"{state.manager} starts the daemon, and it fails ({state.last_failure}).",
-            f"See what it says: {facts.messages}\n`{_INSTALL}` repairs the login item; if Offramp "
-            "itself is damaged, install it again.",
+            f"To see its messages: {facts.messages}\n`{_INSTALL}` repairs the login item. If "
+            "Offramp itself is damaged, install it again.",
         )
     elif state.is_running:
         pid = f", pid {state.pid}" if state.pid else ""

@@ -94,8 +94,8 @@ def judge(
                 yield _stranger(probe, port, now, platform)
             case "closed" if own:
                 yield note(
-                    f"Nobody listens at {probe.shown}, port {port}: clients that try it first wait "
-                    "for a moment.",
+                    f"Nothing listens at {probe.shown}, port {port}: clients that try it first "
+                    "wait for a moment.",
                     "`offramp restart` opens both addresses, if this machine has them.",
                 )
             case _:
@@ -103,7 +103,7 @@ def judge(
     if port != wanted_port:
         yield note(
             f"The settings in this shell say port {wanted_port}, and the daemon listens on {port}.",
-            "If the settings are right: `offramp install`, or start the daemon anew.",
+            "If the settings are right: `offramp install`, or start the daemon again.",
         )
     if there and all(probe.state == "closed" for probe in there):
         yield _closed(port, is_running=is_running)
@@ -112,8 +112,8 @@ def judge(
 def _closed(port: int, *, is_running: bool) -> Remark:
     if is_running:
         return failure(
-            f"The daemon runs, but nobody listens on port {port}.",
-            "Start it anew: offramp restart",
+            f"The daemon runs, but nothing listens on port {port}.",
+            "Start it again: offramp restart",
         )
     return note(f"Port {port} is free.")
 
@@ -136,7 +136,7 @@ def _stranger(probe: PortProbe, port: int, now: datetime, platform: str) -> Rema
         # Linux may have no lsof, and macOS has no ss.
         search = f"lsof -nP -iTCP:{port} -sTCP:LISTEN" if platform == "darwin" else "ss -ltnp"
         return failure(
-            f"{who} {what}; it belongs to another user, or hides.",
+            f"{who} {what}; it may belong to another user.",
             f"Find it (sudo {search}) and end it, or {cure}.",
         )
     holder = probe.holder
@@ -187,10 +187,10 @@ def look_up_localhost() -> tuple[str, ...]:
 def judge_localhost(addresses: Sequence[str]) -> Iterator[Remark]:
     """Whether `localhost`, in the address that Claude Code is given, is this machine."""
     foreign = [address for address in addresses if not is_loopback(address)]
-    cure = "Give /etc/hosts the lines `127.0.0.1 localhost` and `::1 localhost`."
+    cure = "Add the lines `127.0.0.1 localhost` and `::1 localhost` to /etc/hosts."
     if not addresses:
-        yield failure("The name localhost stands for no address.", cure)
+        yield failure("The name localhost has no address.", cure)
     elif foreign:
-        yield failure(f"localhost stands for {', '.join(foreign)}, which is another machine.", cure)
+        yield failure(f"localhost is {', '.join(foreign)}, which is another machine.", cure)
     else:
         yield ok(f"localhost is {' and '.join(addresses)}.")

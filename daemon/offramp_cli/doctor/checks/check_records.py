@@ -79,19 +79,20 @@ def judge(folder: LogFolder) -> Iterator[Remark]:
     if folder.problem is not None:
         yield failure(
             f"Nothing can be written to {folder.path}: {folder.problem}.",
-            "Give the folder to your user, or set another with log_dir in config.toml (LOG_DIR).",
+            "Make your user the owner of the folder, or set another with log_dir in config.toml "
+            "(LOG_DIR).",
         )
     elif folder.is_there:
         yield ok(f"{folder.path} can be written to ({size}{free}).")
     else:
-        yield ok(f"{folder.path} is not there yet; the daemon makes it{free}.")
+        yield ok(f"{folder.path} does not exist yet; the daemon creates it{free}.")
     if folder.free_bytes is not None and folder.free_bytes < _NOTHING_BYTES:
-        yield failure("The disk is full: records will be lost.", "Make room on it.")
+        yield failure("The disk is full: records will be lost.", "Free some space on it.")
     elif folder.free_bytes is not None and folder.free_bytes < _LITTLE_BYTES:
-        yield warning(f"The disk has {_sized(folder.free_bytes)} left.", "Make room on it.")
+        yield warning(f"The disk has {_sized(folder.free_bytes)} left.", "Free some space on it.")
     if folder.size_bytes > _LARGE_BYTES:
         yield note(
-            "The log is large; it is never deleted by itself.",
+            "The log is large, and nothing deletes it automatically.",
             "Move old months away if you don't need them.",
         )
 
@@ -131,10 +132,11 @@ def judge_records(recorded: RecordedMonth, now: datetime) -> Iterator[Remark]:
     yield ok(f"{requests} in {recorded.month} (UTC){age}; {changes} of state in events.jsonl.")
     torn = recorded.skipped + recorded.bad_events
     if torn:
-        lines = "1 line is" if torn == 1 else f"{torn} lines are"
+        lines = "1 line" if torn == 1 else f"{torn} lines"
         yield note(
-            f"{lines} torn or no record, and passed over.",
-            "A crash or a full disk leaves such a line: the numbers lack that request alone.",
+            f"Skipped {lines} of the log that can't be read.",
+            "A crash or a full disk can cause them; only those requests are missing from the "
+            "numbers.",
         )
 
 
@@ -152,7 +154,7 @@ def _making_problem(present: Path) -> str | None:
     as_effective = os.access in os.supports_effective_ids
     if os.access(present, os.W_OK | os.X_OK, effective_ids=as_effective):
         return None
-    return f"it is not there, and {present} does not let us make it"
+    return f"it does not exist, and {present} does not allow creating it"
 
 
 def _free_bytes(present: Path) -> int | None:

@@ -25,9 +25,9 @@ def judge(
         yield failure(problem.title, problem.hint)
         return
     if is_there:
-        yield ok(f"{config_file} is good.")
+        yield ok(f"{config_file} is valid.")
     else:
-        yield ok(f"There is no {config_file}: the defaults hold.")
+        yield ok(f"No {config_file} yet: the defaults apply.")
     for text in notes:
         if not text.startswith(_OF_KEYS):
             yield note(text)

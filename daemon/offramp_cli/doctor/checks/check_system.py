@@ -54,13 +54,13 @@ def judge(system: System) -> Iterator[Remark]:
     """Whether the daemon may open enough, and the clock is of this age."""
     most = system.own_most_descriptors
     if system.daemon_descriptors is not None:
-        of_daemon = f"The daemon may open {system.daemon_descriptors} files and connections"
+        of_daemon = f"The daemon's open-file limit is {system.daemon_descriptors}"
     else:
-        of_daemon = f"A daemon may open {most or 'any number of'} files and connections"
+        of_daemon = f"The open-file limit is {most or 'unlimited'}"
     limit = system.daemon_descriptors or most
     if limit is not None and limit < _FEW_FILES:
         yield warning(
-            f"{of_daemon}, which is little: requests beyond it are refused.",
+            f"{of_daemon}, which is low: further connections are refused.",
             "Raise the hard limit (ulimit -Hn, LimitNOFILE= of the service), then restart.",
         )
     else:
@@ -72,7 +72,7 @@ def judge(system: System) -> Iterator[Remark]:
         )
     if system.sudo_user not in {None, "root"}:
         yield note(
-            "This command runs as root, and looks at root's Offramp and Claude Code.",
+            "This command runs as root, so it checks root's Offramp and Claude Code.",
             f"Run it as {system.sudo_user}, without sudo.",
         )
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from offramp_core.settings import Settings
 
 _TOKEN_CURE = (
-    "If others use this machine: set client_token in config.toml, and run `offramp connect`, which "
-    "has Claude Code send it."
+    "If others use this machine, set client_token in config.toml and run `offramp connect`, so "
+    "that Claude Code sends it."
 )
 _PATIENCE_S = 1.0
 
@@ -47,15 +47,15 @@ def judge(settings: Settings, *, knows_owners: bool) -> Iterator[Remark]:
         yield ok("Only those who send the client_token can use the port.")
     elif settings.other_users:
         yield note(
-            "Every user of this machine can use the port, and so spend your keys (other_users).",
+            "Every user of this machine can use the port and spend your keys (other_users).",
             f"To change that, set other_users = false. {_TOKEN_CURE}",
         )
     elif knows_owners:
         yield ok("Only you and root can use the port; other users of this machine are refused.")
     else:
         yield warning(
-            "This system does not say which user a connection belongs to: every user of this "
-            "machine can use the port, and so spend your keys.",
+            "This system does not show which user a connection belongs to, so every user of this "
+            "machine can use the port and spend your keys.",
             _TOKEN_CURE,
         )
     if settings.allowed_origins:

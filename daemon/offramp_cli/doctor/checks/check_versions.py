@@ -47,6 +47,6 @@ def judge(versions: Versions) -> Iterator[Remark]:
     yield ok(f"Offramp {versions.own}, Python {versions.python}, {versions.system}.")
     if versions.daemon is not None and versions.daemon != versions.own:
         yield warning(
-            f"The daemon is Offramp {versions.daemon} and this command is Offramp {versions.own}.",
-            "Have the daemon start anew: offramp restart",
+            f"The daemon is Offramp {versions.daemon}, but this command is Offramp {versions.own}.",
+            "Start the daemon again: offramp restart",
         )

@@ -123,7 +123,7 @@ def from_delegate(
     if kind is not None:
         return _of_kind(kind, status, backend, said)
     if is_from_elsewhere(status, error):
-        message = f"{said}, which is no answer to a message. {address_hint}".rstrip()
+        message = f"{said}, which is not an answer to a message. {address_hint}".rstrip()
         # For any 404 Claude Code says that the model is at fault, and not a word of ours.
         shown = {404: 400}.get(status, status) if status >= 400 else 502
         # A firewall may well have answered, which takes offence at this one request.
@@ -164,7 +164,7 @@ def _of_kind(kind: ErrorKind, status: int, backend: str, said: str) -> Failure:
 def _of_status(status: int, error: ServiceError | None, backend: str, said: str) -> Failure:
     """The failure that an HTTP status means where no code says more."""
     if status < 400:
-        message = f"{said}, which is no answer to a message."
+        message = f"{said}, which is not an answer to a message."
         return Failure(status=502, message=message, trouble=api.FAILING, is_suspect=True)
     if status == 401 or (status == 403 and _speaks_of_key(error)):
         return _bad_key(backend, said)

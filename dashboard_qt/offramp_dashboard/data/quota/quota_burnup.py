@@ -135,7 +135,7 @@ def _awaited(
     """Why nothing is known of a plan that should tell of itself, and when it will."""
     found = []
     if ANTHROPIC not in plans:
-        text = "Claude tells its quota with each answer; "
+        text = "Claude's answers show its quota; "
         since = source.report.since
         if since is None:
             text += "none has passed through Offramp yet."
@@ -147,9 +147,11 @@ def _awaited(
             continue
         name = backend_name(backend)
         found.append(
-            f"{name} tells its quota when it is asked, which is done while requests go there."
+            f"{name} is asked for its quota while requests go there."
             if is_asked
-            else f"{name} is not asked for its quota: that is switched off in the settings."
+            else (
+                f"{name} is not asked for its quota, because that is switched off in the settings."
+            )
         )
     return found
 

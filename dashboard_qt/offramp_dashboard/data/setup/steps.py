@@ -70,11 +70,11 @@ class SetupSteps:
             return _failed(error.title, error.hint)
         origin = loaded.origins.get(f"backend.{DELEGATE.name}.key", "default")
         if origin in _STORED:
-            text = f"A key is stored in the {_STORED[origin]}. A new one takes its place."
+            text = f"A key is stored in the {_STORED[origin]}. A new one replaces it."
             return StepOutcome(standing="done", text=text, can_undo=True)
         if loaded.settings.backend(DELEGATE.name).key is None:
             return StepOutcome(standing="open")
-        text = f"There is a key already, from {_source(origin)}. It wins over one stored here."
+        text = f"There is already a key, from {_source(origin)}. It wins over one stored here."
         return StepOutcome(standing="done", text=text)
 
     def store_key(self, key: str, *, is_checked: bool = True) -> StepOutcome:
@@ -150,7 +150,7 @@ class SetupSteps:
         except NotRunningError:
             return f"{text}\nThe daemon is not running; it will use them when it starts."
         except ControlError as error:
-            return f"{text}\nWhether the daemon uses them is not known: {error}"
+            return f"{text}\nIt is not known whether the daemon uses them: {error}"
         if answer.problem:
             return f"{text}\nThe daemon does not use them yet: {answer.problem}"
         return text
@@ -165,7 +165,7 @@ class SetupSteps:
             return _failed(error.title, error.hint)
         if not state.is_installed:
             return StepOutcome(standing="open")
-        running = "runs" if state.is_running else "does not run at present"
+        running = "runs" if state.is_running else "is not running"
         return StepOutcome(
             standing="done",
             text=f"The daemon starts at login, and {running}.",
@@ -181,7 +181,7 @@ class SetupSteps:
             return CANCELLED
         if ended.code:
             return _failed(ended.error, ended.hint)
-        text = "The daemon runs. It starts at login from now on, and the tray with it."
+        text = "The daemon runs. From now on it starts at login, together with the tray."
         return StepOutcome(standing="done", text=text, can_undo=True)
 
     def remove_login(self) -> StepOutcome:
@@ -206,7 +206,7 @@ class SetupSteps:
         """Start the daemon; without a login item, offer to install one."""
         standing = self.look_at_login()
         if standing.standing == "open":
-            text = "The daemon is not set up to start at login yet. Set that up, and it runs."
+            text = "The daemon is not set up to start at login yet. Set that up to start it."
             return StepOutcome(standing="failed", text=text, way=Way.INSTALL)
         if standing.standing == "failed":
             return standing
@@ -231,7 +231,7 @@ class SetupSteps:
             return _foreign(ended)
         if ended.code or not said:
             return _failed(ended.error, ended.hint)
-        text = f"This changes in {said['file']}, and nothing else:"
+        text = f"Only this changes in {said['file']}:"
         return StepOutcome(standing="open", text=text, shown=_changed_lines(said["diff"] or ""))
 
     def connect(self, *, is_forced: bool = False) -> StepOutcome:
@@ -252,7 +252,7 @@ class SetupSteps:
             return _failed("\n".join(map(str, ended.document.get("warnings", ()))), "")
         if ended.code or outcome not in _CONNECTED:
             return _failed(ended.error, ended.hint)
-        text = "Claude Code uses Offramp. Sessions that already run do not yet: start them again."
+        text = "Claude Code uses Offramp. Sessions that are already open don't: start them again."
         return _connected(ended, text)
 
     def disconnect(self) -> StepOutcome:
@@ -317,8 +317,8 @@ def _connected(ended: CommandEnding, text: str) -> StepOutcome:
 def _foreign(ended: CommandEnding) -> StepOutcome:
     said = ended.document
     text = (
-        f"Claude Code's settings name another address already: {printable(str(said['old']))}. "
-        "Offramp can replace it, and puts it back when you disconnect."
+        f"Claude Code's settings already have another address: {printable(str(said['old']))}. "
+        "Offramp can replace it, and restores it when you disconnect."
     )
     return StepOutcome(standing="failed", text=text, way=Way.REPLACE)
 

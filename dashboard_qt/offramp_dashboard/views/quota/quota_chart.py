@@ -162,7 +162,7 @@ def _used_at(burn_up: BurnUp, moment: datetime) -> tuple[str, str]:
     before = points[max(0, at - 1)]
     if at < len(points) and points[at].is_after_gap:
         low, high = percent_text(before.used), percent_text(points[at].used)
-        return f"{low} {number_text.DASH} {high}", "no reading then"
+        return f"{low} {number_text.DASH} {high}", "no data (daemon off)"
     if at == len(points) and moment.timestamp() > burn_up.told_at.timestamp():
         told = number_text.moment_text(burn_up.told_at, burn_up.now)
         return percent_text(before.used), f"last read {told}"

@@ -105,7 +105,7 @@ def change_text(now: int, before: int, when: str = _LAST_WEEK) -> str:
     if before == now:
         return f"same as {when}"
     if before == 0:
-        return f"none by {when}"
+        return f"none at {when}"
     change = (now - before) / before
     if change >= _TIMES_FROM:
         return f"↑ {QLocale().toString(now / before, 'f', 0)} times that of {when}"

@@ -89,7 +89,7 @@ def changed(**fields: Any) -> Status:
             ["ok", "note"],
             "until 13:00",
         ),
-        (changed(is_stopping=True), None, None, ["ok", "warning"], "about to end"),
+        (changed(is_stopping=True), None, None, ["ok", "warning"], "shutting down"),
         (changed(settings_problem="Bad."), None, None, ["ok", "failure"], "/home/me/config.toml"),
         (
             changed(records=RecordsStatus(written=0, waiting=2, lost=1, last_error="disk full")),
@@ -106,7 +106,7 @@ def changed(**fields: Any) -> Status:
             OtherVersionError(ControlAnswer(protocol=99, version="9.0")),
             None,
             ["failure"],
-            "use the offramp of its version",
+            "use the offramp command of its version",
         ),
     ],
 )
@@ -434,7 +434,7 @@ def test_daemon_that_can_not_be_looked_into_says_what_it_has(
 
 
 @pytest.mark.parametrize(
-    ("status", "words"), [(None, "no daemon to compare with"), (STATUS, "does not say")]
+    ("status", "words"), [(None, "no daemon to compare with"), (STATUS, "does not show")]
 )
 def test_daemon_that_does_not_say_what_it_has_is_told_from_none(tmp_path, status, words):
     here = doctor_context(tmp_path, status=status)
@@ -501,7 +501,7 @@ def item(**fields: Any) -> LoginItemFacts:
         (
             item(state=FAILING, is_answering=False, messages="tail x"),
             ["failure"],
-            "fails (last exit code 78).\nSee what it says: tail x",
+            "fails (last exit code 78).\nTo see its messages: tail x",
         ),
         (
             item(state=dataclasses.replace(FAILING, is_running=True), is_answering=False),
@@ -511,9 +511,9 @@ def item(**fields: Any) -> LoginItemFacts:
         (item(state=dataclasses.replace(FAILING, is_running=True)), ["ok"], "and runs"),
         (item(state=None, why_none="None here.", hint="Serve."), ["note"], "None here."),
         (item(state=state(is_installed=False, files=())), ["note"], "offramp install"),
-        (item(state=state(is_installed=False)), ["note"], "Not all of its files"),
-        (item(is_program_there=False), ["failure", "ok"], "offramp-daemon, which is not there"),
-        (item(state=state(program=None)), ["failure", "ok"], "nothing that can be told"),
+        (item(state=state(is_installed=False)), ["note"], "Some of its files"),
+        (item(is_program_there=False), ["failure", "ok"], "offramp-daemon, which does not exist"),
+        (item(state=state(program=None)), ["failure", "ok"], "an unknown program"),
         (item(version="0.0.1"), ["warning", "ok"], "Offramp 0.0.1"),
         (item(version=None), ["ok"], "pid 16"),
         (item(wanted_port=3002), ["warning", "ok"], "127.0.0.1:3001"),
@@ -533,9 +533,9 @@ def test_login_item_is_judged(found, expected, words):
     ("fields", "expected", "words"),
     [
         ({}, ["ok"], "4096"),
-        ({"own_most_descriptors": None}, ["ok"], "any number"),
+        ({"own_most_descriptors": None}, ["ok"], "unlimited"),
         ({"own_most_descriptors": 256}, ["warning"], "LimitNOFILE"),
-        ({"daemon_descriptors": 512}, ["warning"], "The daemon may open 512"),
+        ({"daemon_descriptors": 512}, ["warning"], "The daemon's open-file limit is 512"),
         ({"daemon_descriptors": 65536}, ["ok"], "65536"),
         ({"now": datetime(1970, 1, 1, tzinfo=UTC)}, ["ok", "failure"], "1970-01-01"),
         ({"sudo_user": "me"}, ["ok", "note"], "without sudo"),

@@ -18,7 +18,7 @@ from offramp_core.wording import trouble_text
     ("status", "expected", "words"),
     [
         (None, ["note"], "Not known"),
-        (status_with(), ["ok"], "nothing that keeps requests"),
+        (status_with(), ["ok"], "Nothing keeps requests"),
         (status_with(delegation="never"), ["ok"], "off in the settings"),
         (status_with(trouble()), ["failure"], "Update Offramp"),
         (status_with(trouble(is_in_one_conversation=True)), ["warning"], "of one conversation"),

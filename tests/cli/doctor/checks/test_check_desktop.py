@@ -145,7 +145,7 @@ def test_mac_without_a_tray_says_that_nothing_was_looked_at(tmp_path):
     tray = check_desktop.look(doctor_context(tmp_path, platform="darwin"))
     remarks = [*check_desktop.judge(tray)]
     assert severities(remarks) == ["ok"]
-    assert "not looked at" in said(remarks)
+    assert "not checked" in said(remarks)
 
 
 @pytest.mark.parametrize(

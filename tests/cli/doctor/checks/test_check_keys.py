@@ -110,7 +110,7 @@ async def test_key_in_the_keyring_is_found(tmp_path, sim, keyring):
     of_keyring = await asyncio.to_thread(check_keys.look_at_keyring, doctor_context(tmp_path))
     remarks = [*check_keys.judge_keyring(of_keyring)]
     assert severities(remarks) == ["ok"]
-    assert "It holds the key for zai" in said(remarks)
+    assert "It has the key for zai" in said(remarks)
     keyring.file.unlink()
     of_keyring = await asyncio.to_thread(check_keys.look_at_keyring, doctor_context(tmp_path))
     assert severities(check_keys.judge_keyring(of_keyring)) == ["ok", "warning"]
@@ -152,7 +152,7 @@ async def test_keyring_that_is_not_there_is_noted(tmp_path, keyring, monkeypatch
                 "of_daemon": BackendStatus(name="zai", key="present"),
             },
             ["warning", "note"],
-            "that this shell has not",
+            "that this shell does not have",
         ),
         (
             {"quota_problem": "Z.ai's quota page refuses the key."},

@@ -64,7 +64,7 @@ def test_folder_that_is_not_there_is_not_made(tmp_path):
     found = check_records.look(tmp_path / "a" / "log")
     assert (found.is_there, found.problem) == (False, None)
     assert not (tmp_path / "a").exists()
-    assert "the daemon makes it" in said(check_records.judge(found))
+    assert "the daemon creates it" in said(check_records.judge(found))
 
 
 def test_read_only_folder_is_a_failure(others):
@@ -130,7 +130,7 @@ def test_torn_lines_are_noted(tmp_path):
     assert (found.count, found.skipped, found.events, found.bad_events) == (1, 1, 1, 2)
     remarks = [*check_records.judge_records(found, NOW)]
     assert severities(remarks) == ["ok", "note"]
-    assert "3 lines are torn" in said(remarks)
+    assert "Skipped 3 lines of the log" in said(remarks)
 
 
 def test_nothing_recorded_is_no_problem(tmp_path):

@@ -201,7 +201,7 @@ def test_plans_come_in_order_and_windows_by_length() -> None:
 @pytest.mark.parametrize(
     ("since", "is_asked", "parts"),
     [
-        (None, True, ("none has passed through Offramp yet", "when it is asked")),
+        (None, True, ("none has passed through Offramp yet", "is asked for its quota")),
         (NOW - 2 * HOUR, False, ("none has come since 11:00", "switched off")),
         (NOW - 2 * HOUR, None, ("none has come since 11:00",)),
     ],

@@ -75,7 +75,7 @@ def chart(qtbot: QtBot, theme: Theme) -> QuotaChart:
             27,
             "14:15 \u2013 14:20",
             {"used": "32% \u2013 34%", "at even pace": "47%"},
-            "no reading then",
+            "no data (daemon off)",
         ),
         (
             41,
@@ -189,7 +189,7 @@ def test_window_that_is_not_drawn_has_a_line_below(window: ChartsWindow) -> None
     window.show_page(QUOTA)
     window.show_snapshot(snapshot(ONE_WINDOW))
     (line,) = (label.full_text for label in window.quota.remarks if not label.isHidden())
-    assert "when it is asked" in line
+    assert "is asked for its quota" in line
 
 
 @pytest.mark.parametrize("made", [full_snapshot(), empty_snapshot(), filtered_snapshot()])
@@ -278,8 +278,8 @@ def test_detour_that_was_put_away_stays_away_until_there_is_another(window: Char
     window.detour.hide()
     window.show_daemon(replace(DETOUR, text="Running: delegation is on."))
     assert window.detour.text == ""
-    window.show_daemon(replace(DETOUR, detour="Z.ai is overloaded: what belongs there goes on."))
-    assert window.detour.text == "Z.ai is overloaded: what belongs there goes on."
+    window.show_daemon(replace(DETOUR, detour="Z.ai is overloaded: its requests go on."))
+    assert window.detour.text == "Z.ai is overloaded: its requests go on."
 
 
 def test_quota_page_keeps_its_charts_while_only_time_goes_by(window: ChartsWindow) -> None:

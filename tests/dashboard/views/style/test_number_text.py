@@ -66,7 +66,7 @@ def test_dollars(amount: float, text: str) -> None:
         (113, 100, "\u2191 13% vs. this time last week"),
         (50, 100, "\u2193 50% vs. this time last week"),
         (0, 0, "same as this time last week"),
-        (5, 0, "none by this time last week"),
+        (5, 0, "none at this time last week"),
         (1001, 1000, "\u2191 <1% vs. this time last week"),
         (999, 1000, "\u2193 <1% vs. this time last week"),
         (1, 1000, "\u2193 >99% vs. this time last week"),
