@@ -63,17 +63,19 @@ def write(
     Raises:
         OfframpError: that is not possible, or somebody else changed the file meanwhile.
     """
-    target = path.resolve()
+    folder = path.parent
     try:
+        target = _target_of(path)
+        folder = target.parent
         if data is None:
             _refuse_change(path, before)
             target.unlink(missing_ok=True)
             return
-        private_files.make_folder(target.parent)
+        private_files.make_folder(folder)
         if target.exists() and not _is_writable(target):
             # Replacing it would work where the folder allows it, but it was made so on purpose.
             raise PermissionError(errno.EACCES, "it is read-only")
-        pattern = (like or path).resolve()
+        pattern = _target_of(like or path)
         replace(
             target,
             data,
@@ -81,24 +83,41 @@ def write(
             is_private=is_private,
             check=lambda: _refuse_change(path, before),
         )
-    except (OSError, RuntimeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "its links lead in a circle"
+    except OSError as error:
+        reason = "its links lead in a circle" if error.errno == errno.ELOOP else error.strerror
         raise OfframpError(
             f"{path} can't be written: {reason}. It was not changed.",
-            hint=f"Check the permissions of the file and of the folder {target.parent}.",
+            hint=f"Check the permissions of the file and of the folder {folder}.",
         ) from error
 
 
 def can_write(path: Path) -> bool:
     """Whether `write` would be let to replace or make `path`, as far as that shows beforehand."""
     try:
-        target = path.resolve()
+        target = _target_of(path)
         if target.exists() and not _is_writable(target):
             return False
         folder = next(each for each in target.parents if each.exists())
-    except (OSError, RuntimeError):
+    except OSError:
         return False
     return _may_write(folder)
+
+
+def _target_of(path: Path) -> Path:
+    """The file that `path` leads to, whether it is there or not.
+
+    Raises:
+        OSError: its links lead in a circle. Python 3.13 and later stop at one of them, and earlier
+            ones raise a RuntimeError.
+    """
+    try:
+        target = path.resolve()
+        is_link = target.is_symlink()
+    except RuntimeError as error:
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), os.fspath(path)) from error
+    if is_link:
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), os.fspath(path))
+    return target
 
 
 def load(path: Path, most_bytes: int) -> bytes | None:

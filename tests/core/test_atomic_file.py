@@ -103,6 +103,15 @@ def test_what_can_be_written_is_known_beforehand(tmp_path: Path) -> None:
     assert not atomic_file.can_write(link)
 
 
+def test_writing_through_links_in_a_circle_is_refused(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "other")
+    (tmp_path / "other").symlink_to(link)
+    with pytest.raises(OfframpError, match="links lead in a circle"):
+        atomic_file.write(link, b"new", before=None)
+    assert link.is_symlink()
+
+
 def test_file_that_its_owner_made_read_only_is_not_replaced_by_root_either(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"old")

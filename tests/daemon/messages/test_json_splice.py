@@ -62,12 +62,20 @@ def test_what_is_no_array_is_refused(text):
         json_splice.items(text)
 
 
-def test_depth_beyond_the_parser_is_refused():
+def pieces_or_none(take, text):
+    """The bytes of each piece; None for what is refused."""
+    try:
+        return [bytes(piece) for piece in take(text)]
+    except SpliceError:
+        return None
+
+
+def test_depth_beyond_the_parser_is_refused_or_taken_apart_as_it_stands():
+    # How deep is too deep depends on the Python: 3.14 asks how much room its stack has.
     deep = b"[" * 200_000 + b"]" * 200_000
-    with pytest.raises(SpliceError):
-        json_splice.items(deep)
-    with pytest.raises(SpliceError):
-        json_splice.members(b'{"a":' + deep + b"}")
+    assert pieces_or_none(json_splice.items, deep) in (None, [deep[1:-1]])
+    members = pieces_or_none(lambda text: json_splice.members(text).values(), b'{"a":' + deep + b"}")
+    assert members in (None, [deep])
 
 
 @unhurried
