@@ -52,7 +52,7 @@ def load(paths: Paths) -> LoadedSettings:
     Raises:
         ConfigError: a value can't be used, or a file can't be read.
     """
-    return loader.load(paths, os.environ, is_demo=_is_demo(paths))
+    return loader.load(paths, os.environ, is_demo=is_demo(paths))
 
 
 def week_of(paths: Paths, loaded: LoadedSettings) -> OwnWeek:
@@ -146,7 +146,7 @@ def is_empty(folder: Path) -> bool:
 def explain_empty(paths: Paths, settings: Settings) -> None:
     """Print that there is nothing yet, and what to do about it."""
     click.echo(f"No requests recorded yet in {log_folder(paths, settings)}.")
-    if _is_demo(paths):
+    if is_demo(paths):
         click.echo(own_name.in_hints(f"Run `offramp demo` (port {DEMO_PORT})."))
         return
     click.echo(own_name.in_hints("Run `offramp serve` and point Claude Code at it:"))
@@ -163,7 +163,8 @@ def mention_skipped(count: int) -> None:
         click.echo(f"offramp: skipped {lines} of the log: torn, or no request record.", err=True)
 
 
-def _is_demo(paths: Paths) -> bool:
+def is_demo(paths: Paths) -> bool:
+    """Whether `paths` are the demo's."""
     return paths == Paths.for_user(os.environ, is_demo=True)
 
 
