@@ -187,7 +187,7 @@ def store_key(
     """
     is_known = is_checked and is_accepted(backend, key, loaded, report)
     if not is_known and not key_input.has_usual_shape(key, backend.name):
-        shape = "32 hexadecimal digits, a dot and more characters"
+        shape = key_input.USUAL_SHAPE
         report.note(f"This does not look like a key of {backend.name}, which is {shape}.")
     kept = KeyStore(paths, _keyring(paths)).set(backend.name, key, place=place)
     _report_place(backend, key, kept, report)

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from offramp_core.paths import Paths
 
 _SIMULATED = "(simulated)"
-_ADDRESSES = ("zai_base_url", "anthropic_base_url") + tuple(
-    f"backend.{name}.base_url" for name in (ANTHROPIC, DELEGATE.name)
+_ADDRESSES = (
+    "zai_base_url",
+    "anthropic_base_url",
+    f"backend.{ANTHROPIC}.base_url",
+    f"backend.{DELEGATE.name}.base_url",
 )
 
 

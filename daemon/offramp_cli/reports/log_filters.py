@@ -21,7 +21,7 @@ from offramp_core.paths import Paths
 from offramp_core.quota import week_start
 from offramp_core.usage.log_reader import log_files
 from offramp_core.usage.projects import ProjectFinder
-from offramp_core.usage.weeks import system_zone
+from offramp_core.usage.weeks import system_zone, zone_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -132,6 +132,13 @@ def tolerate_encoding() -> None:
     """Let standard output replace what its encoding can't hold, rather than fail."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
+
+
+def mention_zone() -> None:
+    """Say on standard error that the time zone can't be used, if so; at the head of a report."""
+    problem = zone_problem(os.environ)
+    if problem is not None:
+        click.echo(f"offramp: {problem}", err=True)
 
 
 def is_empty(folder: Path) -> bool:

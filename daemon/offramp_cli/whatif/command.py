@@ -56,6 +56,7 @@ def command(paths: Paths, week_count: int | None, week_worth: float | None, is_j
     always sends all execution work to Z.ai, never none, auto only as far as Claude's week needs it
     to last, linear as soon as Claude is ahead of an even pace. Nothing is sent anywhere.
     """
+    log_filters.mention_zone()
     loaded = log_filters.load(paths)
     settings = loaded.settings
     folder = log_filters.log_folder(paths, settings)

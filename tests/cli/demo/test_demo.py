@@ -45,6 +45,7 @@ async def test_history_is_written_once(tmp_path):
             assert await running.stop(signal.SIGINT) == 0
         counts.append(len(running.records))
         assert "Traceback" not in running.said
+        assert running.said.splitlines()[-1] == "Offramp has stopped."
     assert counts[0] == counts[1] > 1000
 
 
