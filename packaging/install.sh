@@ -198,5 +198,9 @@ case ":$PATH:" in
     *":$programs:"*) ;;
     *) echo "$programs is not on your PATH. Add it in your shell's start-up file to run just offramp." ;;
 esac
-"$app/current/bin/offramp" install "$@"
+"$app/current/bin/offramp" install "$@" || {
+    failed=$?
+    echo "The program is installed ($programs/offramp), but its set-up stopped, as said above." >&2
+    exit "$failed"
+}
 : >"$env/took-over"

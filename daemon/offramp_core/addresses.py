@@ -10,6 +10,8 @@ _LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhos
 _LABEL = r"[A-Za-z0-9_-]{1,63}"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 _MAX_NAME_LENGTH = 253
+_ENDS_IN_NUMBER = re.compile(r"(?:.*\.)?[0-9]+\.?")
+"""No domain is a number: what ends in one is an IP address, or a slip in one."""
 _SCHEME = re.compile(r"(https?)://", re.IGNORECASE)
 _AUTHORITY = re.compile(r"(?P<host>\[[^\]]*\]|[^:\[\]]*)(?P<colon>:(?P<port>.*))?")
 _ORIGIN = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<authority>[^/?#\\]+)/?", re.IGNORECASE)
@@ -22,9 +24,14 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 def is_usable_host(host: str) -> bool:
     """Whether `host` can be a name or an IP address (an IPv6 one without brackets)."""
-    if ":" in host:
-        return _ip_address(host) is not None
+    if ":" in host or _ENDS_IN_NUMBER.fullmatch(host):
+        return is_ip_address(host)
     return len(host) <= _MAX_NAME_LENGTH and _NAME.fullmatch(host) is not None
+
+
+def is_ip_address(host: str) -> bool:
+    """Whether `host` is an IP address and not a name (an IPv6 one without brackets)."""
+    return _ip_address(host.rstrip(".")) is not None
 
 
 def is_loopback(host: str) -> bool:

@@ -127,6 +127,8 @@ async def _serve(
                     on_ready=greet,
                     worker_link=worker_link,
                 )
+        if shutdown.asked.is_set() and not worker_link.has_supervisor:
+            console.say("Offramp has stopped.")
     finally:
         console.close()
         log.close()

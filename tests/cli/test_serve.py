@@ -78,6 +78,7 @@ async def test_signal_with_nothing_in_flight_ends_it_promptly(tmp_path, sim, cli
             assert await running.stop(number) == 0
             assert time.monotonic() - began_s < PROMPT_END_S
     assert "Traceback" not in running.said
+    assert running.said.splitlines()[-1] == "Offramp has stopped."
     assert "Error" not in running.said
 
 

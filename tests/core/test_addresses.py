@@ -37,13 +37,30 @@ def test_host_others_reach_is_not_loopback(host: str) -> None:
     assert not is_loopback(host)
 
 
-@pytest.mark.parametrize("host", ["a", "a-b.c_d", "example.com.", "1.2.3.4", "::1", "fe80::1%eth0"])
+@pytest.mark.parametrize(
+    "host",
+    ["a", "a-b.c_d", "example.com.", "1.2.3.4", "::1", "fe80::1%eth0", "127.1", "10.1.", "v1"],
+)
 def test_name_or_address_is_a_usable_host(host: str) -> None:
     assert is_usable_host(host)
 
 
 @pytest.mark.parametrize(
-    "host", ["", ".", "a..b", "a b", "a:1", "[::1]", "*", "ü", "a/b", "x" * 64, "x." * 127 + "x"]
+    "host",
+    [
+        "",
+        ".",
+        "a..b",
+        "a b",
+        "a:1",
+        "[::1]",
+        "*",
+        "ü",
+        "a/b",
+        "x" * 64,
+        "x." * 127 + "x",
+        "1.2.3.256",
+    ],
 )
 def test_other_text_is_no_usable_host(host: str) -> None:
     assert not is_usable_host(host)

@@ -312,6 +312,18 @@ async def test_uninstall_ends_the_tray_and_leaves_nothing_that_a_new_install_wou
         assert "Hidden=false" in entry.read_text()
 
 
+async def test_install_without_a_service_manager_says_what_is_there_and_what_to_type(
+    desk: Desk,
+) -> None:
+    ending = await desk.make("install", "--yes", XDG_RUNTIME_DIR="")
+    assert ending.code != 0
+    program = desk.app / "current" / "bin" / "offramp"
+    assert f"{program} serve" in ending.err
+    assert f"The program is installed ({desk.link}), but its set-up stopped" in ending.err
+    assert (await desk.offramp("--version")).code == 0
+    assert (await desk.make("install", "--yes")).code == 0
+
+
 async def test_install_that_would_do_harm_is_refused(desk: Desk) -> None:
     refused = await desk.make("install", "--yes", SUDO_USER="somebody")
     assert refused.code != 0

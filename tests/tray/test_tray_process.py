@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from control_harness import Commands
 from daemon_process import OFFRAMP, daemon_process, environment
 from notifier_watcher import panel
+from terminal import dialogue
 from tray_process import tray_process
 
 from offramp_core import running_tray
@@ -167,6 +168,15 @@ async def test_a_panel_that_ends_and_comes_again_gets_the_icon_again(tmp_path, b
         for _ in range(2):
             async with panel(bus.address) as shown:
                 await menu_until(shown, await shown.item(), "Daemon not running")
+
+
+async def test_terminal_is_told_that_no_panel_shows_the_icon(tmp_path, bus):
+    environ = environment(tmp_path, TERM="xterm", XDG_CURRENT_DESKTOP="XFCE", **bus.environ)
+    command = [*OFFRAMP, "tray", "--demo"]
+    code, shown = await asyncio.to_thread(dialogue, command, environ, [("without it", "\x03")])
+    assert code == 0
+    assert shown.count("Nothing on this desktop shows the icon yet; the tray waits.") == 1
+    assert "Status Tray Plugin" in shown
 
 
 async def test_a_second_start_says_so_and_ends_well(tmp_path, bus):

@@ -57,8 +57,11 @@ def run(
     *,
     is_demo: bool = False,
     login_item: TraySwitch | None = None,
+    tell: Callable[[str], None] = lambda _text: None,
 ) -> None:
     """Run the tray of these folders until its user, or a signal, ends it. On the main thread.
+
+    `tell` says on the terminal, if there is one, what the tray waits for.
 
     Raises:
         AlreadyRunningError: it runs already.
@@ -78,6 +81,7 @@ def run(
             is_demo=is_demo,
             login_item=login_item,
             lock=lock,
+            tell=tell,
         )
         tray.run()
     if tray.successor:
@@ -100,6 +104,7 @@ class TrayApp:
         clock: Clock = utc_now,
         patience: Patience | None = None,
         panel_hint_after_s: float = missing_panel_hint.AFTER_S,
+        tell: Callable[[str], None] = lambda _text: None,
         lock: TrayLock | None = None,
     ) -> None:
         """Make everything; nothing runs yet."""
@@ -148,7 +153,7 @@ class TrayApp:
         )
         self._is_looked_around = threading.Event()
         self._panel_hint = missing_panel_hint.MissingPanelHint(
-            paths.runtime_dir, environ, notify=host.notify, after_s=panel_hint_after_s
+            paths.runtime_dir, environ, notify=host.notify, tell=tell, after_s=panel_hint_after_s
         )
 
     def run(self) -> None:

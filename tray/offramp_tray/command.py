@@ -46,10 +46,17 @@ def command(is_demo: bool, sheet: Path | None) -> None:
             open_host,
             is_demo=is_demo,
             login_item=None if is_demo else _login_item(),
+            tell=_tell,
         )
     except AlreadyRunningError as error:
         click.echo(error.title)
         sys.exit(0)
+
+
+def _tell(text: str) -> None:
+    """Say it to whoever started the tray in a terminal; the log has it in any case."""
+    if sys.stderr.isatty():
+        click.echo(f"offramp: {text}", err=True)
 
 
 def _login_item() -> TraySwitch | None:

@@ -16,6 +16,7 @@ import click
 import msgspec
 
 from offramp_cli import own_name
+from offramp_cli.demo import demo_settings
 from offramp_cli.options import demo_option
 from offramp_cli.reports import log_filters
 from offramp_core.config.loader import ConfigError, LoadedSettings
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 _Cells = tuple[list[str], list[str], list[str]]
 """The lines of a setting's name, value and origin."""
 
-_WIDEST_VALUES = 40
-"""Characters up to which the column of values is made as wide as its longest line."""
+_COLUMNS_ELSEWHERE = 80
+"""The width where standard output is not a terminal; there a long origin may reach beyond it."""
 _NARROWEST_VALUES = 20
 _IN_KEYRING = "(offramp key show)"
 """Stands for a key that only the keyring knows, which is not asked here: it may take long."""
@@ -56,6 +57,10 @@ def _show(paths: Paths, as_json: bool) -> None:
     """
     loaded = _with_learnt_week(log_filters.load(paths), paths)
     values = shown_values(loaded, paths)
+    if log_filters.is_demo(paths):
+        own = demo_settings.values(paths)
+        values |= own
+        loaded = replace(loaded, origins={**loaded.origins, **dict.fromkeys(own, "demo")})
     if as_json:
         rows = {
             name: {"value": value, "origin": loaded.origins[name]} for name, value in values.items()
@@ -180,17 +185,17 @@ def _print_table(values: dict[str, object], loaded: LoadedSettings) -> None:
     shown = {name: value for name, value in values.items() if _applies(name, loaded)}
     origins = {name: [loaded.origins[name]] for name in shown}
     name_width = max(map(len, shown))
-    room = None
+    columns, origin_width = _COLUMNS_ELSEWHERE, len("default")
     if sys.stdout.isatty():
         origins = {name: origin.split() for name, (origin,) in origins.items()}
         origin_width = max(map(len, chain.from_iterable(origins.values())))
         columns = shutil.get_terminal_size().columns
-        room = max(_NARROWEST_VALUES, columns - name_width - origin_width - 4)
+    room = max(_NARROWEST_VALUES, columns - name_width - origin_width - 4)
     rows: list[_Cells] = [
         ([name], _lines(value, room), origins[name]) for name, value in shown.items()
     ]
     longest = max(len(line) for _, lines, _ in rows for line in lines)
-    widths = (name_width, min(longest, room or _WIDEST_VALUES))
+    widths = (name_width, min(longest, room))
     _print_row((["setting"], ["value"], ["from"]), widths, is_bold=True)
     for row in rows:
         _print_row(row, widths, is_dim=row[2] == ["default"])
@@ -207,17 +212,20 @@ def _applies(name: str, loaded: LoadedSettings) -> bool:
 def _print_row(
     cells: _Cells, widths: tuple[int, int], *, is_bold: bool = False, is_dim: bool = False
 ) -> None:
-    for name, value, origin in zip_longest(*cells, fillvalue=""):
+    names, values, origins = cells
+    fits = (number for number, value in enumerate(values) if len(value) <= widths[1])
+    above = [""] * next(fits, len(values))  # the lines that reach into the next column
+    for name, value, origin in zip_longest(names, values, [*above, *origins], fillvalue=""):
         line = f"{name:<{widths[0]}}  {value:<{widths[1]}}  {origin}".rstrip()
         if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
             line = click.style(line, bold=is_bold or None, dim=is_dim or None)
         click.echo(line)
 
 
-def _lines(value: object, room: int | None) -> list[str]:
+def _lines(value: object, room: int) -> list[str]:
     """A value as text: routes one under the other, lists with commas, both folded to `room`."""
     match value:
-        case None:
+        case None | "":
             return ["(not set)"]
         case bool():
             return [str(value).lower()]
@@ -229,9 +237,7 @@ def _lines(value: object, room: int | None) -> list[str]:
             return [str(value)]
 
 
-def _folded(text: str, room: int | None) -> list[str]:
-    if room is None:
-        return [text]
+def _folded(text: str, room: int) -> list[str]:
     return textwrap.wrap(
         text, room, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
     )

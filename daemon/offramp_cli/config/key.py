@@ -124,8 +124,7 @@ def _delete(names: tuple[str, ...]) -> None:
     paths = Paths.for_user(os.environ)
     store = KeyStore(paths, _keyring(paths))
     name = _one_name(names)
-    if name not in store.entries():
-        name = key_sources.backend_named(name, key_sources.load(paths)).name
+    _check_deletable(name, store, key_sources.load(paths))
     deleted = store.delete(name)
     if deleted.from_keyring:
         click.echo(f"The key for {name} was deleted from the system keyring.")
@@ -143,6 +142,22 @@ def _delete(names: tuple[str, ...]) -> None:
     _warn_of_other_source(name, paths, "still gives a key, and is used.", report)
     if is_found:
         notify_daemon(client_for(paths), name, report)
+
+
+def _check_deletable(name: str, store: KeyStore, loaded: LoadedSettings) -> None:
+    """Refuse a name that has no stored key and could have none.
+
+    Raises:
+        WrongArgumentError: there is no such backend, or it gets the client's own credentials.
+    """
+    stored = store.entries()
+    if name in stored:
+        return
+    if any(backend.name == name for backend in loaded.settings.backends):
+        key_sources.backend_named(name, loaded)
+        return
+    held = f"Keys are stored for: {', '.join(sorted(stored))}." if stored else "No key is stored."
+    raise WrongArgumentError(f"No key is stored for {shown(name)}.", hint=held)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -190,7 +205,7 @@ def store_key(
     """
     is_known = is_checked and is_accepted(backend, key, loaded, report)
     if not is_known and not key_input.has_usual_shape(key, backend.name):
-        shape = "32 hexadecimal digits, a dot and more characters"
+        shape = key_input.USUAL_SHAPE
         report.note(f"This does not look like a key for {backend.name}, which is {shape}.")
     kept = KeyStore(paths, _keyring(paths)).set(backend.name, key, place=place)
     _report_place(backend, key, kept, report)

@@ -39,6 +39,8 @@ def command(paths: Paths, length: str | None, moment: str | None, until_reset: b
         raise click.UsageError("--for, --until and --until-reset can't be combined: choose one.")
     now = datetime.now(UTC)
     until = _reset(paths, now) if until_reset else _end(length, moment, now)
+    if until is not None:
+        log_filters.mention_zone()
     answer = client_for(paths).pause(until)
     click.echo(f"Delegation: {delegation_text(answer.status)}. Everything goes to Claude.")
     show_notes(answer)

@@ -21,7 +21,7 @@ from offramp_core.paths import Paths
 from offramp_core.quota import week_start
 from offramp_core.usage.log_reader import log_files
 from offramp_core.usage.projects import ProjectFinder
-from offramp_core.usage.weeks import system_zone
+from offramp_core.usage.weeks import system_zone, zone_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,7 +52,7 @@ def load(paths: Paths) -> LoadedSettings:
     Raises:
         ConfigError: a value can't be used, or a file can't be read.
     """
-    return loader.load(paths, os.environ, is_demo=_is_demo(paths))
+    return loader.load(paths, os.environ, is_demo=is_demo(paths))
 
 
 def week_of(paths: Paths, loaded: LoadedSettings) -> OwnWeek:
@@ -135,6 +135,13 @@ def tolerate_encoding() -> None:
         sys.stdout.reconfigure(errors="replace")
 
 
+def mention_zone() -> None:
+    """Say on standard error that the time zone can't be used, if so; at the head of a report."""
+    problem = zone_problem(os.environ)
+    if problem is not None:
+        click.echo(f"offramp: {problem}", err=True)
+
+
 def is_empty(folder: Path) -> bool:
     """Whether there is no log in `folder`, or nothing in it.
 
@@ -147,7 +154,7 @@ def is_empty(folder: Path) -> bool:
 def explain_empty(paths: Paths, settings: Settings) -> None:
     """Print that there is nothing yet, and what to do about it."""
     click.echo(f"No requests recorded yet in {log_folder(paths, settings)}.")
-    if _is_demo(paths):
+    if is_demo(paths):
         click.echo(own_name.in_hints(f"Run `offramp demo` (port {DEMO_PORT})."))
         return
     click.echo(own_name.in_hints("Run `offramp serve` and point Claude Code at it:"))
@@ -166,7 +173,8 @@ def mention_skipped(count: int) -> None:
         )
 
 
-def _is_demo(paths: Paths) -> bool:
+def is_demo(paths: Paths) -> bool:
+    """Whether `paths` are the demo's."""
     return paths == Paths.for_user(os.environ, is_demo=True)
 
 

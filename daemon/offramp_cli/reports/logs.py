@@ -79,6 +79,7 @@ def command(
     settings = log_filters.load_settings(paths)
     folder = log_filters.log_folder(paths, settings)
     log_filters.tolerate_encoding()
+    log_filters.mention_zone()
     printer = _Printer(backends, models, session or "", is_json=is_json)
     # What another machine's file held long before it arrived is no news.
     reader = LogReader(folder, since=datetime.now(UTC))

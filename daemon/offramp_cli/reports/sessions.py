@@ -98,6 +98,7 @@ def command(
     """
     log_filters.refuse_both(("--since", since), ("--all", is_all))
     log_filters.tolerate_encoding()
+    log_filters.mention_zone()
     loaded = log_filters.load(paths)
     now = datetime.now(UTC)
     zone = log_filters.week_of(paths, loaded).boundary.zone

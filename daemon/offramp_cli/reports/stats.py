@@ -67,6 +67,7 @@ def command(
     log_filters.refuse_both(("--weeks", week_count), ("--all", is_all), ("--since", since))
     log_filters.refuse_both(("--json", is_json), ("--csv", is_csv))
     log_filters.tolerate_encoding()
+    log_filters.mention_zone()
     loaded = log_filters.load(paths)
     week = log_filters.week_of(paths, loaded)
     now = datetime.now(UTC)

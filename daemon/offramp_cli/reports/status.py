@@ -43,6 +43,7 @@ def command(paths: Paths, as_json: bool) -> None:
 
     Ends with 0 if the daemon runs and with 1 if it does not run or does not answer.
     """
+    log_filters.mention_zone()
     try:
         status = client_for(paths).status()
     except NotRunningError as error:

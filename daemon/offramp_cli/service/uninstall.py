@@ -249,6 +249,8 @@ def _print_what_stays(work: Removal) -> None:
     if not work.purged:
         paths = work.paths
         log_dir = work.setup.settings.log_dir or paths.log_dir
+        demo = Paths.for_user(work.setup.environ, is_demo=True)
+        of_demo = (demo.config_dir, demo.data_dir, demo.diagnostics_dir, demo.cache_dir)
         staying = [
             (name, path)
             for name, path in (
@@ -256,6 +258,7 @@ def _print_what_stays(work: Removal) -> None:
                 ("settings", paths.config_dir),
                 ("diagnostics", paths.diagnostics_dir),
                 ("cache", paths.cache_dir),
+                *(("demo", path) for path in of_demo),
             )
             if path.exists()
         ]

@@ -57,6 +57,7 @@ def command(paths: Paths, week_count: int | None, week_worth: float | None, is_j
     always delegates all execution work, never none, auto only as much as the Claude week needs
     to last, and linear whenever Claude is ahead of an even pace. Nothing is sent anywhere.
     """
+    log_filters.mention_zone()
     loaded = log_filters.load(paths)
     settings = loaded.settings
     folder = log_filters.log_folder(paths, settings)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from offramp_core.addresses import host_of, is_loopback, is_self
+from offramp_core.addresses import host_of, is_ip_address, is_loopback, is_self
 from offramp_core.config import stored_keys
 from offramp_core.config.backends import (
     BUILT_IN,
@@ -32,18 +32,18 @@ from offramp_core.config.schema import (
 )
 from offramp_core.config.toml_file import FileValues, read_values
 from offramp_core.config.values import ConfigError, Given
-from offramp_core.keys import key_file
+from offramp_core.keys import key_file, key_input
 from offramp_core.keys.key_file import KeyFile
 from offramp_core.services import KNOWN, service_of
 from offramp_core.settings import KeepRules, Settings, TraySettings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from offramp_core.config.stored_keys import Filled, KeyMark
     from offramp_core.paths import Paths
-    from offramp_core.settings import Route, Secret
+    from offramp_core.settings import Backend, Route, Secret
 
 __all__ = ["ConfigError", "FileMark", "LoadedSettings", "fingerprint", "load"]
 
@@ -122,6 +122,7 @@ def load(
     if not is_demo:
         awaited = {mark.backend for mark in filled.marks}
         notes += filled.notes
+        notes += _odd_keys(chosen, filled.backends)
         notes += keyless_notes(
             filled.backends,
             routes,
@@ -275,8 +276,11 @@ def _check_exposure(chosen: _Chosen) -> None:
     """Beyond loopback whoever reaches the port could spend the keys, so a token is a must."""
     host = chosen.values.get("host", Settings().host)
     if not is_loopback(host) and "client_token" not in chosen.values:
+        reached = "can be reached from other machines, which could then spend your keys"
+        if not is_ip_address(host):
+            reached = f"is not an IP address, and if it is a name of this machine, it {reached}"
         raise chosen.sources["host"].refused(
-            "can be reached from other machines, which could then spend your keys",
+            reached,
             hint=f"Use 127.0.0.1, or set client_token, at least {MIN_TOKEN_LENGTH} characters, "
             "which every client must send.",
         )
@@ -293,6 +297,22 @@ def _check_plain_http(chosen: _Chosen) -> None:
                 "would send your credentials unencrypted to another machine",
                 hint="Use https://. In a network that you trust, set plain_http = true.",
             )
+
+
+def _odd_keys(chosen: _Chosen, backends: Iterable[Backend]) -> list[str]:
+    """Say of each key in the settings that it does not look like one of its service."""
+    notes = []
+    for backend in backends:
+        given = chosen.sources.get(f"backend.{backend.name}.key")
+        service_host = host_of(service_of(backend.name).backend.base_url)
+        if given is None or backend.key is None or host_of(backend.base_url) != service_host:
+            continue
+        if not key_input.has_usual_shape(backend.key, backend.name):
+            notes.append(
+                f"{given.place}: {given.label} does not look like a key for {backend.name}, which "
+                f"is {key_input.USUAL_SHAPE}."
+            )
+    return notes
 
 
 def _below(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:

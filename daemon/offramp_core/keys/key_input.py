@@ -11,6 +11,9 @@ from offramp_core.errors import OfframpError
 from offramp_core.services import anthropic, service_of
 from offramp_core.settings import Backend, Secret
 
+USUAL_SHAPE = "32 hexadecimal digits, a dot and more characters"
+"""The shape of all keys whose shape is known, in words."""
+
 _VISIBLE_ASCII = re.compile(r"[!-~]+")
 _ASSIGNMENT = re.compile(r"(?:export\s+)?[A-Za-z_][A-Za-z0-9_]*\s*=")
 _SCHEME = re.compile(r"bearer\s|authorization|x-api-key", re.IGNORECASE)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 
 from offramp_core import log_names
+from offramp_core.services.anthropic import KEY_WINDOWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -154,8 +155,18 @@ def forecast(window: QuotaWindow, now: datetime) -> float | None:
 
 
 def find(quotas: Iterable[PlanQuota], backend: str) -> PlanQuota | None:
-    """Return the quota of the account in use at `backend`; None if nothing is known of it."""
-    return next((quota for quota in quotas if quota.backend == backend), None)
+    """Return the quota of the account in use at `backend`; None if nothing is known of it.
+
+    It is the first one, which told last. But an API key, whose limits are only rates, does not hide
+    a plan that still had its time when the key was used: that plan's figures say how old they are.
+    """
+    found = [quota for quota in quotas if quota.backend == backend]
+    plan = next((quota for quota in found if not _has_rates_only(quota)), None)
+    if plan is None or plan is found[0]:
+        return found[0] if found else None
+    used_at = found[0].read_at
+    is_under_way = any(window.resets and window.resets > used_at for window in plan.windows)
+    return plan if is_under_way else found[0]
 
 
 def window_of(quota: PlanQuota | None, name: str) -> QuotaWindow | None:
@@ -163,6 +174,10 @@ def window_of(quota: PlanQuota | None, name: str) -> QuotaWindow | None:
     if quota is None:
         return None
     return next((window for window in quota.windows if window.name == name), None)
+
+
+def _has_rates_only(quota: PlanQuota) -> bool:
+    return bool(quota.windows) and all(window.name in KEY_WINDOWS for window in quota.windows)
 
 
 def _is_lasting(window: QuotaWindow, now: datetime) -> bool:

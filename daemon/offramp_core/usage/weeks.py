@@ -10,6 +10,7 @@ All instants that go in are aware; all that come out are UTC. It reads no settin
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from pathlib import Path
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 _DAY = timedelta(days=1)
 _WEEK = timedelta(days=7)
 _LOCALTIME = Path("/etc/localtime")
+_RULE = re.compile(r"(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]+>)[+-]?[0-9]")
+"""How `CET-1CEST` and the like begin, which the C library understands without a database."""
+_MEANS_UTC = frozenset({"", "UTC", "GMT"})
+"""With a database or without one."""
+_LONGEST_NAME = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +107,27 @@ def system_zone(environ: Mapping[str, str], localtime: Path = _LOCALTIME) -> tzi
     """Return the user's time zone: the variable `TZ`, else the zone that `localtime` links to.
 
     Where neither names a zone of the IANA database (`TZ=CET-1CEST`, a copied file), the C
-    library's rules for this process apply; without any it is UTC.
+    library's rules for this process apply; without any it is UTC, as for a name that nothing knows.
     """
     name = environ.get("TZ")
     if name is None:
         name = _linked_zone(localtime)
-    elif not name.strip(":"):
+    elif not name.strip(":") or zone_problem(environ):
         return UTC
     zone = _named_zone(name.removeprefix(":")) if name else None
     return zone or _CLibraryZone()
+
+
+def zone_problem(environ: Mapping[str, str]) -> str | None:
+    """What is wrong with the variable `TZ`, in a sentence; None if it can be used, or is not set.
+
+    A name that nothing knows means UTC to the C library, which says nothing of it.
+    """
+    name = environ.get("TZ", "").removeprefix(":")
+    if name in _MEANS_UTC or _RULE.match(name) or _named_zone(name) is not None:
+        return None
+    shown = ascii(name[:_LONGEST_NAME]).strip("'\"")
+    return f"TZ={shown} is not a time zone that this system knows, so times are shown in UTC."
 
 
 def _linked_zone(localtime: Path) -> str | None:

@@ -133,11 +133,10 @@ class QuotaTracker:
         await asyncio.to_thread(self._save, [merging.latest_first(self._known.values())])
 
     def plans(self) -> Plans:
-        """At each backend the quota of the account in use; none where nothing is known."""
-        found: dict[str, PlanQuota] = {}
-        for plan in merging.latest_first(self._known.values()):
-            found.setdefault(plan.backend, plan)
-        return tuple(found[name] for name in sorted(found))
+        """At each backend the quota to show, as `windows.find` chooses it; none if unknown."""
+        known = merging.latest_first(self._known.values())
+        names = sorted({plan.backend for plan in known})
+        return tuple(plan for name in names if (plan := windows.find(known, name)) is not None)
 
     def follow(self, callback: Callable[[PlanQuota], None]) -> None:
         """Have `callback` called with an account's quota each time its service has told it."""
@@ -262,7 +261,8 @@ class QuotaTracker:
 
     def _plan(self, backend: str, credential: str | None) -> PlanQuota | None:
         if credential is None:
-            return windows.find(self.plans(), backend)
+            plans = merging.latest_first(self._known.values())
+            return next((plan for plan in plans if plan.backend == backend), None)
         name = self._accounts.name(backend, credential)
         return self._known.get((backend, self._aliases.get((backend, name), name)))
 
@@ -293,7 +293,8 @@ class QuotaTracker:
             self._known = {(each.backend, each.account): each for each in kept}
         self._find_spent()
         self._state_file.put(kept)
-        if not merging.looks_alike(before, plan):
+        after = windows.find(self.plans(), plan.backend)
+        if after is not None and not merging.looks_alike(before, after):
             self._on_change()
 
     def _find_spent(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -147,9 +148,11 @@ def test_show_lists_every_setting_with_its_origin(
     assert ["zai_api_key", "01234...45678", "environment", "ZAI_API_KEY"] in rows
     assert ["backend.zai.drop_fields", "[bold]x,", "y", "file"] in rows
     assert ["client_token", "(not", "set)", "default"] in rows
-    assert ["log_dir", str(tmp_path / "data" / "log"), "default"] in rows
+    at = rows.index(["log_dir", str(tmp_path / "data" / "log")])
+    assert rows[at + 1] == ["default"]
     assert "sonnet → zai, up to 200,000 tokens" in ending.out
-    assert "haiku → zai as GLM-4.5-Air, up to 128,000 tokens" in ending.out
+    at = rows.index(["haiku", "→", "zai", "as", "GLM-4.5-Air,", "up", "to"])
+    assert rows[at + 1] == ["128,000", "tokens"]
     assert KEY not in ending.out
     shown = {row[0] for row in rows}
     names = set(load(Paths.under(tmp_path), {}).origins)
@@ -201,6 +204,42 @@ def test_show_on_a_narrow_terminal_breaks_no_word(tmp_path: Path) -> None:
     assert not any(line.endswith(" ") for line in shown)
 
 
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_show_keeps_its_columns_whatever_is_long(tmp_path: Path, is_terminal: bool) -> None:
+    folder = tmp_path / ("x" * 60)
+    url = "https://a-very-long-name-of-a-gateway.example/with/a/long/path"
+    fields = ", ".join(f'"field_{number}"' for number in range(30))
+    write(
+        tmp_path,
+        f'log_dir = "{folder}"\nzai_base_url = "{url}"\n[backend.zai]\ndrop_fields = [{fields}]',
+    )
+    environ = environ_for(tmp_path, COLUMNS="80", TERM="xterm", NO_COLOR="1", LC_ALL="C.UTF-8")
+    command = [*OFFRAMP, "config", "show"]
+    if is_terminal:
+        text = output_on_a_terminal(command, environ)
+    else:
+        text = subprocess.run(
+            command, env=environ, capture_output=True, check=True, encoding="utf-8"
+        ).stdout
+    title, *lines = text.splitlines()
+    value_at, origin_at = title.index("value"), title.index("from")
+    for line in lines:
+        if str(folder) not in line and url not in line:
+            assert len(line) <= 80
+            assert line[value_at - 2 : value_at].strip() == ""
+    origins = [line[origin_at:] for line in lines if line.endswith((" default", " file"))]
+    assert set(origins) == {"default", "file"}
+    for long in (str(folder), url):
+        number = next(number for number, line in enumerate(lines) if line.endswith(long))
+        assert lines[number + 1] == f"{'':{origin_at}}file"
+
+
+def test_show_says_of_an_empty_name_that_it_is_not_set(run: Run) -> None:
+    assert ["machine", "(not", "set)", "default"] in [
+        line.split() for line in run("show").out.splitlines()
+    ]
+
+
 def test_show_as_json_holds_values_origins_and_notes(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,5 +281,7 @@ def test_demo_shows_its_own_file_and_never_the_users_key(
     monkeypatch.setenv("ZAI_API_KEY", KEY)
     settings = json.loads(run("show", "--json", "--demo").out)["settings"]
     assert settings["week_start_day"] == {"value": 1, "origin": "file"}
-    assert settings["port"]["value"] != 4000
+    assert settings["port"] == {"value": 3101, "origin": "demo"}
+    for name in ("zai_base_url", "backend.zai.base_url", "anthropic_base_url"):
+        assert settings[name] == {"value": "(simulated)", "origin": "demo"}
     assert settings["zai_api_key"] == {"value": None, "origin": "default"}

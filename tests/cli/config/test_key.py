@@ -192,6 +192,23 @@ async def test_deleted_key_is_gone_and_other_sources_are_named(user: User) -> No
     assert (ending.code, ending.out) == (0, "No key for zai was stored.\n")
 
 
+async def test_delete_of_a_name_without_a_key_says_which_have_one(user: User) -> None:
+    ending = await user.key("delete", "nobody")
+    assert (ending.code, ending.out) == (exit_codes.WRONG_ARGUMENT, "")
+    assert ending.err == "offramp: No key is stored for 'nobody'.\n  No key is stored.\n"
+    await user.key("set", stdin=KEY)
+    for name, shown in (("zia", "'zia'"), ("", "''"), (KEY, "'***'")):
+        ending = await user.key("delete", name)
+        assert ending.code == exit_codes.WRONG_ARGUMENT
+        assert ending.err == (
+            f"offramp: No key is stored for {shown}.\n  Keys are stored for: zai.\n"
+        )
+    ending = await user.key("delete", "anthropic")
+    assert ending.code == exit_codes.WRONG_ARGUMENT
+    assert "gets the credentials that Claude Code sends" in ending.err
+    assert user.keyring.keys() == {"zai": KEY}
+
+
 async def test_key_of_a_backend_that_is_gone_can_be_deleted(user: User) -> None:
     user.paths.config_dir.mkdir(exist_ok=True)
     user.paths.config_file.write_text("[backend.third]\nbase_url = 'https://third.example'\n")

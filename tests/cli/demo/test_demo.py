@@ -45,7 +45,17 @@ async def test_history_is_written_once(tmp_path):
             assert await running.stop(signal.SIGINT) == 0
         counts.append(len(running.records))
         assert "Traceback" not in running.said
+        assert running.said.splitlines()[-1] == "Offramp has stopped."
     assert counts[0] == counts[1] > 1000
+
+
+async def test_settings_of_a_running_demo_have_its_port_and_no_real_address(tmp_path):
+    async with daemon_process(tmp_path, "--no-traffic", is_demo=True) as running:
+        shown = await run_command(tmp_path, "config", "show", "--demo", "--json")
+        assert await running.stop() == 0
+    settings = json.loads(shown.out)["settings"]
+    assert settings["port"] == {"value": running.port, "origin": "demo"}
+    assert "https://" not in shown.out
 
 
 async def test_files_are_the_users_only_whatever_the_umask_says(tmp_path):

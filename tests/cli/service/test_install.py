@@ -63,6 +63,18 @@ async def test_uninstall_without_a_service_manager_removes_what_there_is(tmp_pat
     assert not entry.exists()
 
 
+async def test_uninstall_names_what_the_demo_left_and_purge_removes_it(tmp_path: Path) -> None:
+    demo = Paths.for_user(environment(tmp_path), is_demo=True)
+    demo.log_dir.mkdir(parents=True)
+    (demo.log_dir / "requests-2026-11.jsonl").touch()
+    said = (await run_command(tmp_path, "uninstall")).out
+    assert f"  demo        {demo.data_dir}\n" in said
+    *_, command = [line for line in said.splitlines() if line.startswith("To delete that too:")]
+    assert str(demo.data_dir) in command.split()
+    assert (await run_command(tmp_path, "uninstall", "--purge", "--yes")).code == 0
+    assert not demo.data_dir.exists()
+
+
 @pytest.mark.parametrize("options", [(), ("--purge", "--yes")])
 async def test_damaged_key_file_keeps_nothing_from_going(
     tmp_path: Path, options: tuple[str, ...]

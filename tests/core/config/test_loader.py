@@ -42,8 +42,8 @@ def test_nothing_set_gives_the_defaults(home: SettingsHome) -> None:
 
 def test_each_backend_without_a_key_is_told_every_place_for_one(home: SettingsHome) -> None:
     home.write(
-        """
-        zai_api_key = "0123456789abcdef"
+        f"""
+        zai_api_key = "{KEY}"
         [backend.first]
         base_url = "https://first.example"
         [backend.second]
@@ -64,6 +64,35 @@ def test_each_backend_without_a_key_is_told_every_place_for_one(home: SettingsHo
     for note in (first, second):
         assert "in the environment" in note
         assert str(home.paths.env_file) in note
+
+
+ODD = "does not look like a key for"
+
+
+@pytest.mark.parametrize("key", ["abc", f"{KEY[:-17]}", f"x{KEY}", "0" * 49])
+def test_key_of_another_shape_than_the_service_s_is_said(home: SettingsHome, key: str) -> None:
+    home.write(f'zai_api_key = "{key}"')
+    (note,) = home.load().notes
+    assert note.startswith(f"{home.paths.config_file}: zai_api_key {ODD} zai, which is 32 hex")
+    assert key not in note.removeprefix(str(home.paths.config_file))
+
+
+def test_key_of_another_shape_is_said_wherever_it_is_from(home: SettingsHome) -> None:
+    (note,) = home.load(ZAI_API_KEY="short").notes
+    assert note.startswith(f"environment: ZAI_API_KEY {ODD} zai")
+    home.write('[backend.zai]\nkey = "short"')
+    assert f"backend.zai.key {ODD} zai" in home.load().notes[0]
+    home.write('[backend.zai]\nkey_env = "ZAI_KEY"')
+    assert ODD in home.load(ZAI_KEY="short").notes[0]
+    home.write('[backend.bigmodel]\nkey = "short"')
+    assert any(f"{ODD} bigmodel" in note for note in home.load(ZAI_API_KEY=KEY).notes)
+
+
+def test_key_is_not_judged_where_its_shape_is_not_known(home: SettingsHome) -> None:
+    home.write('zai_api_key = "abc"\nzai_base_url = "https://gateway.example/zai"')
+    assert home.load().notes == ()
+    home.write('[backend.kimi]\nkey = "abc"')
+    assert not any(ODD in note for note in home.load(ZAI_API_KEY=KEY).notes)
 
 
 def test_schema_names_every_field_of_a_route() -> None:
@@ -373,7 +402,8 @@ def test_example_uncommented_loads_and_shows_the_defaults(home: SettingsHome) ->
     assert anthropic == default_backends()[0]
     assert msgspec.structs.replace(zai, key=None) == default_backends()[1]
     assert example.key == Secret(KEY)
-    assert loaded.notes == ()
+    (note,) = loaded.notes
+    assert "zai_api_key does not look like a key for zai" in note  # it is yet to be replaced
     untouched = {
         name
         for name, origin in loaded.origins.items()

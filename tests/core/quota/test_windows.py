@@ -116,6 +116,30 @@ def test_plan_is_found_by_backend_and_window_by_name() -> None:
     assert windows.window_of(windows.find((plan,), "zai"), "7d") is None
 
 
+RATES = PlanQuota(backend="anthropic", account="key", windows=(window("tokens"),), read_at=NOW)
+
+
+def plan_read_before(*windows: QuotaWindow) -> PlanQuota:
+    return PlanQuota(backend="anthropic", account="plan", windows=windows, read_at=NOW - HOUR)
+
+
+def test_api_key_hides_no_plan_that_has_time_left() -> None:
+    plan = plan_read_before(window("5h", resets_in=-HOUR), window(age=HOUR))
+    zai = PlanQuota(backend="zai", account="3f2a", windows=(window("5h"),), read_at=NOW)
+    assert windows.find((RATES, zai, plan), "anthropic") is plan
+    assert windows.find((RATES, zai, plan), "zai") is zai
+
+
+@pytest.mark.parametrize("left", [(), (window(resets_in=-HOUR),), (window(resets_in=None),)])
+def test_api_key_is_in_use_once_the_plan_s_windows_are_over(left: tuple[QuotaWindow, ...]) -> None:
+    assert windows.find((RATES, plan_read_before(*left)), "anthropic") is RATES
+
+
+def test_other_plan_that_told_last_is_in_use() -> None:
+    other = PlanQuota(backend="anthropic", account="4b1c", windows=(window(),), read_at=NOW)
+    assert windows.find((other, plan_read_before(window())), "anthropic") is other
+
+
 @given(
     name=st.sampled_from(["5h", "7d", "7d_opus", "tokens"]) | st.text(max_size=12),
     used=st.none() | st.floats(),

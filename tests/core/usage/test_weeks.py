@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from offramp_core.usage.weeks import WeekBoundary, a_week_before, days, system_zone
+from offramp_core.usage.weeks import WeekBoundary, a_week_before, days, system_zone, zone_problem
 
 ZONES = sorted(name for name in zoneinfo.available_timezones() if not name.startswith("right/"))
 
@@ -148,12 +148,50 @@ def test_without_variable_the_link_names_the_zone(target: str, tmp_path: Path) -
     assert str(system_zone({}, link)) == "Australia/Lord_Howe"
 
 
-@pytest.mark.parametrize("value", ["CET-1CEST,M3.5.0,M10.5.0/3", "Nowhere/At_All", "../etc/passwd"])
+RULES = ["CET-1CEST,M3.5.0,M10.5.0/3", "<+0330>-3:30", "UTC0", ":EST5EDT4"]
+UNKNOWN = ["Nowhere/At_All", "../etc/passwd", "Berlin", "/no/such/file", "+5", ":Europe/Nope"]
+
+
+@pytest.mark.parametrize("value", RULES)
 def test_variable_without_zone_falls_back_to_the_c_library(value: str, tmp_path: Path) -> None:
     zone = system_zone({"TZ": value}, tmp_path / "none")
     now = datetime.now(UTC)
     assert now.astimezone(zone).utcoffset() == now.astimezone().utcoffset()
     assert str(zone)
+    assert zone_problem({"TZ": value}) is None
+
+
+@pytest.mark.parametrize("value", UNKNOWN)
+def test_variable_that_means_no_zone_is_named_and_stands_for_utc(value: str) -> None:
+    problem = zone_problem({"TZ": value})
+    assert problem is not None
+    assert f"TZ={value.removeprefix(':')} is not a time zone" in problem
+    assert system_zone({"TZ": value}) is UTC
+
+
+@pytest.mark.parametrize("value", UNKNOWN)
+def test_c_library_takes_an_unknown_zone_for_utc_too(value: str) -> None:
+    program = "import time; print(time.localtime().tm_gmtoff)"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"TZ": value},
+        capture_output=True,
+        check=True,
+        timeout=30,
+    )
+    assert done.stdout.strip() == b"0"
+
+
+@pytest.mark.parametrize("environ", [{}, {"TZ": ""}, {"TZ": ":"}, {"TZ": "Asia/Kathmandu"}])
+def test_zone_that_can_be_used_is_no_problem(environ: dict[str, str]) -> None:
+    assert zone_problem(environ) is None
+
+
+def test_zone_with_odd_characters_is_shown_without_them() -> None:
+    problem = zone_problem({"TZ": "\x1b[31m" + "x" * 500})
+    assert problem is not None
+    assert "\x1b" not in problem
+    assert len(problem) < 150
 
 
 def test_c_library_zone_keeps_daylight_saving() -> None:

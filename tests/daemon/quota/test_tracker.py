@@ -38,6 +38,13 @@ def usual(five_hour: float = 0.41, week: float = 0.63) -> dict[str, str]:
     return plan_headers(five_hour, week, SOON, THURSDAY)
 
 
+def rates(now: datetime) -> dict[str, str]:
+    """An API key's limit of requests, which refills in a minute."""
+    resets = (now + timedelta(minutes=1)).isoformat()
+    told = {"limit": "50", "remaining": "25", "reset": resets}
+    return {f"{CLASSIC}requests-{name}": value for name, value in told.items()}
+
+
 async def test_nothing_is_known_before_anything_was_told(desk):
     assert desk.keeper.plans() == ()
     desk.tell({"content-type": "application/json"})
@@ -142,6 +149,21 @@ async def test_accounts_are_apart_and_the_one_that_told_last_is_in_use(desk):
     desk.tell(usual(0.42))
     assert desk.plan().account == first
     assert desk.used() == {"5h": 0.42, "7d": 0.63}
+
+
+async def test_api_key_neither_hides_the_plan_nor_is_refused_for_it(desk):
+    desk.tell({**window("5h", 1.0, SOON, "rejected"), **window("7d", 0.63, THURSDAY)})
+    plan = desk.plan()
+    assert desk.keeper.spent_until("anthropic", OPUS) == SOON
+    desk.now += timedelta(minutes=1)
+    before = desk.changes
+    desk.tell(rates(desk.now), credential="sk-ant-api03-another")
+    assert desk.plan() == plan
+    assert desk.changes == before
+    assert desk.keeper.spent_until("anthropic", OPUS) is None
+    desk.now = THURSDAY + timedelta(minutes=1)
+    desk.tell(rates(desk.now), credential="sk-ant-api03-another")
+    assert desk.used() == {"requests": 0.5}
 
 
 async def test_account_in_use_again_is_known_though_it_tells_nothing_new(desk):

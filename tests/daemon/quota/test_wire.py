@@ -127,14 +127,26 @@ async def test_limits_of_an_api_key_are_told_apart_from_the_plans(tmp_path, sim,
         async with client.post(running.url + "/v1/messages", json=body, headers=keyed) as answer:
             assert answer.status == 200
             await answer.read()
-        in_use = plan_of(await commands.status(), "anthropic")
-        assert in_use.account != plan.account
-        assert {each.name for each in in_use.windows} == {
-            "requests",
-            "tokens",
-            "input-tokens",
-            "output-tokens",
-        }
+        assert plan_of(await commands.status(), "anthropic") == plan
+        paths = running.paths
+    kept = [each for each in state_file.read(paths.quota_file) if each.backend == "anthropic"]
+    others = [each for each in kept if each.account != plan.account]
+    names = {window.name for each in others for window in each.windows}
+    assert names == {"requests", "tokens", "input-tokens", "output-tokens"}
+    assert quota.find(kept, "anthropic") == plan
+
+
+async def test_limits_of_an_api_key_are_shown_where_no_plan_is_known(tmp_path, sim, client):
+    async with running_app(tmp_path, settings_for(sim.anthropic_url, sim.zai_url)) as running:
+        keyed = {"x-api-key": "sk-ant-api03-Zq8Wn3Xr5Tb7Vm2KZq8Wn3Xr5Tb7Vm2K"}
+        del client.headers["Authorization"]
+        body = {"model": OPUS, "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
+        async with client.post(running.url + "/v1/messages", json=body, headers=keyed) as answer:
+            assert answer.status == 200
+            await answer.read()
+        in_use = plan_of(await Commands(running.paths).status(), "anthropic")
+        names = {each.name for each in in_use.windows}
+        assert names == {"requests", "tokens", "input-tokens", "output-tokens"}
 
 
 async def test_zai_is_asked_once_it_is_used_and_at_its_own_host_alone(tmp_path, sim, client):

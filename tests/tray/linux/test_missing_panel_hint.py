@@ -88,6 +88,24 @@ def test_it_is_told_once_a_session(tmp_path, told, caplog):
     assert told.messages.empty()
 
 
+def test_terminal_is_told_at_once_and_once(tmp_path, told):
+    shown = []
+    _, make_timer = timers()
+    place = no_place(tmp_path, told, desktop="XFCE", make_timer=make_timer, tell=shown.append)
+    for is_shown in (False, True, False):
+        place.on_presence(is_shown)
+    [text] = shown
+    assert text.startswith("Nothing on this desktop shows the icon yet; the tray waits. ")
+    assert text.endswith(what_to_install("XFCE"))
+    assert told.messages.empty()
+
+
+def test_terminal_is_told_nothing_where_the_icon_is_shown(tmp_path, told):
+    shown = []
+    no_place(tmp_path, told, tell=shown.append).on_presence(True)
+    assert shown == []
+
+
 def test_where_it_can_not_be_noted_it_is_told(tmp_path, told):
     (tmp_path / "run").write_bytes(b"")
     no_place(tmp_path / "run", told).on_presence(False)

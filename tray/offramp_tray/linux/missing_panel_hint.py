@@ -33,14 +33,20 @@ class MissingPanelHint:
         environ: Mapping[str, str],
         *,
         notify: Callable[[Notification], None],
+        tell: Callable[[str], None] = lambda _text: None,
         after_s: float = AFTER_S,
         make_timer: Callable[[float, Callable[[], None]], threading.Timer] = threading.Timer,
         platform: str = sys.platform,
     ) -> None:
-        """Call `notify` where there is no place for `after_s`."""
+        """Call `notify` where there is no place for `after_s`.
+
+        `tell` is called at once, the first time, for whoever looks at the terminal.
+        """
         self._mark = runtime_dir / TRAY_TOLD_FILE
         self._desktop = environ.get("XDG_CURRENT_DESKTOP", "")
         self._notify = notify
+        self._tell = tell
+        self._is_told = False
         self._after_s = after_s
         self._make_timer = make_timer
         self._platform = platform
@@ -50,6 +56,11 @@ class MissingPanelHint:
         """Something shows the icon now, or nothing does."""
         self.close()
         if not is_shown:
+            if not self._is_told:
+                self._is_told = True
+                self._tell(
+                    f"Nothing on this desktop shows the icon yet; the tray waits. {self._cure()}"
+                )
             self._timer = self._make_timer(self._after_s, self._report)
             self._timer.daemon = True
             self._timer.start()
@@ -61,13 +72,16 @@ class MissingPanelHint:
             self._timer = None
 
     def _report(self) -> None:
-        is_mac = self._platform == "darwin"
-        cure = hidden_icon_cure() if is_mac else what_to_install(self._desktop)
+        cure = self._cure()
         _LOG.warning("Nothing on this desktop shows the icon", extra={"cure": cure})
         if self._is_first_time():
             self._notify(
                 Notification(key="place", title="Offramp has no place for its icon", body=cure)
             )
+
+    def _cure(self) -> str:
+        is_mac = self._platform == "darwin"
+        return hidden_icon_cure() if is_mac else what_to_install(self._desktop)
 
     def _is_first_time(self) -> bool:
         """Whether there was no hint lately; true too where that can't be recorded."""

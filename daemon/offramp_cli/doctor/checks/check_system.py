@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from offramp_cli.doctor.finding import failure, note, ok, warning
+from offramp_core.usage.weeks import zone_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +36,8 @@ class System:
     now: datetime
     sudo_user: str | None
     """Whoever became root for this command."""
+    zone_problem: str | None = None
+    """Why times are not shown in the zone that was asked for."""
 
 
 def look(context: DoctorContext, *, proc: Path = _PROC) -> System:
@@ -47,11 +50,12 @@ def look(context: DoctorContext, *, proc: Path = _PROC) -> System:
         daemon_descriptors=_of_process(status.pid, proc) if status else None,
         now=datetime.fromtimestamp(time.time(), UTC),
         sudo_user=context.environ.get("SUDO_USER") if is_root else None,
+        zone_problem=zone_problem(context.environ),
     )
 
 
 def judge(system: System) -> Iterator[Remark]:
-    """Whether the daemon may open enough, and the clock is of this age."""
+    """Whether the daemon may open enough, and whether clock and time zone can be right."""
     most = system.own_most_descriptors
     if system.daemon_descriptors is not None:
         of_daemon = f"The daemon's open-file limit is {system.daemon_descriptors}"
@@ -69,6 +73,11 @@ def judge(system: System) -> Iterator[Remark]:
         yield failure(
             f"This machine's clock says {system.now:%Y-%m-%d}.",
             "Set it: no certificate is valid on that day.",
+        )
+    if system.zone_problem is not None:
+        yield warning(
+            system.zone_problem,
+            "Set TZ to a name such as Europe/Berlin, or unset it for this system's own zone.",
         )
     if system.sudo_user not in {None, "root"}:
         yield note(

@@ -78,7 +78,8 @@ def grouped(points: Iterable[QuotaPoint]) -> Points:
 def compose(source: QuotaSource, now: datetime, zone: tzinfo) -> Quota:
     """What is known of the plans at `now` (UTC), on the clocks of `zone`."""
     # Of one backend the last counts: what the daemon says itself, and of a file what is in use.
-    known = (*_latest(source.points), *reversed(source.saved_plans), *source.report.plans)
+    saved = (windows.find(source.saved_plans, plan.backend) for plan in source.saved_plans)
+    known = (*_latest(source.points), *filter(None, saved), *source.report.plans)
     plans = {plan.backend: plan for plan in known}
     burn_ups: list[BurnUp] = []
     remarks: list[str] = []

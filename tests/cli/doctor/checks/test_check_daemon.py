@@ -540,6 +540,7 @@ def test_login_item_is_judged(found, expected, words):
         ({"now": datetime(1970, 1, 1, tzinfo=UTC)}, ["ok", "failure"], "1970-01-01"),
         ({"sudo_user": "me"}, ["ok", "note"], "without sudo"),
         ({"sudo_user": "root"}, ["ok"], "4096"),
+        ({"zone_problem": "TZ=Nope is not a zone."}, ["ok", "warning"], "TZ=Nope is not a zone."),
     ],
 )
 def test_system_is_judged(fields, expected, words):
@@ -555,6 +556,12 @@ def test_system_is_judged(fields, expected, words):
     remarks = [*check_system.judge(found)]
     assert severities(remarks) == expected
     assert words in said(remarks)
+
+
+@pytest.mark.parametrize(("zone", "is_wrong"), [("Mars/Phobos", True), ("Europe/Berlin", False)])
+def test_time_zone_that_is_not_known_is_found(tmp_path, zone, is_wrong):
+    found = check_system.look(doctor_context(tmp_path, TZ=zone))
+    assert (found.zone_problem is not None) == is_wrong
 
 
 def test_limit_of_the_daemon_is_read_where_the_system_shows_it(tmp_path):

@@ -218,6 +218,14 @@ def test_nothing_known_says_when_figures_come(
         assert part in remark
 
 
+def test_saved_plan_is_drawn_though_an_api_key_was_used_since() -> None:
+    key = plan(window("tokens"), account="key")
+    used_before = plan(window(read_at=NOW - HOUR), read_at=NOW - HOUR)
+    quota = composed(saved_plans=(key, used_before))
+    assert [found.title for found in quota.burn_ups] == ["Claude 5 hours"]
+    assert composed(saved_plans=(key,)).burn_ups == ()
+
+
 def test_why_nothing_newer_is_known_is_told() -> None:
     quota = composed(plan(backend="zai", problem="it refused the key."))
     assert "Z.ai: it refused the key." in quota.remarks
