@@ -7,8 +7,10 @@ Where several machines share the folder by way of a synchroniser, each writes fi
 Where two machines changed one file, a synchroniser keeps the second version as a conflict copy
 beside it. Their names are those of Syncthing (`.sync-conflict-…`), Dropbox, Nextcloud and Seafile
 (` (… conflicted copy …)`), ownCloud (`_conflict-…`), Resilio (`.Conflict`), iCloud and Google Drive
-(` 2`, ` (1)`), OneDrive (`-COMPUTER`, see `may_copy`) and rclone (`.jsonl.conflict1`). What a
-synchroniser has not finished begins with a dot or `~`, and is no file of the log.
+(` 2`, ` (1)`), rclone and pCloud (`.jsonl.conflict1`, `.jsonl.conflicted`), OneDrive (`-COMPUTER`)
+and Synology Drive (`_COMPUTER_Jan-03-0901-2026_CaseConflict_1`). The last two read as a machine's
+longer name: see `may_copy`. What a synchroniser has not finished begins with a dot or `~`, and is
+no file of the log.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ _MACHINE = (
 _MACHINE_NAME = re.compile(_MACHINE)
 _MARK = r"[ (].*|[._-](?i:sync-)?(?i:conflict).*"
 """What synchronisers put behind a name."""
-_END = r"\.jsonl(?P<after>\.{1,2}conflict\d+)?"
+_END = r"\.jsonl(?P<after>\.(?i:conflict)(?:ed|\d+)?|\.{1,2}(?:conflict|path)\d+)?"
 _BESIDE = re.compile(
     rf"(?P<kind>events|quota)(?:\.(?P<machine>{_MACHINE}))?(?P<mark>{_MARK}|){_END}"
 )
@@ -104,16 +106,22 @@ def find(folder: Path, *kinds: Kind) -> tuple[Path, ...]:
 
 
 def may_copy(path: Path) -> tuple[str, ...]:
-    """Return of which files the one at `path` may be OneDrive's copy, which its name does not tell.
+    """Return of which files the one at `path` may be a copy, those with the shortest names first.
 
-    OneDrive puts `-COMPUTER` behind a name, which reads as a machine's longer name.
+    OneDrive and Synology Drive put a computer's name behind a file's, which reads as a machine's
+    longer name. Only what the files hold shows whether it is a copy.
     """
     name = parse(path.name)
-    if name is None or name.is_copy:
+    if name is None:
         return ()
-    parts = name.machine.split("-")
-    shorter = ("-".join(parts[:count]) for count in range(1, len(parts)))
-    return tuple(file_name(name.kind, name.month, machine) for machine in shorter if machine)
+    stem = path.name.rpartition(".jsonl")[0]
+    ends = (end for end, character in enumerate(stem) if not character.isalnum())
+    shorter = ((f"{stem[:end]}.jsonl", parse(f"{stem[:end]}.jsonl")) for end in ends)
+    return tuple(
+        other
+        for other, said in shorter
+        if said is not None and (said.kind, said.month) == (name.kind, name.month)
+    )
 
 
 def original_of(path: Path) -> str:
