@@ -365,8 +365,8 @@ def test_file_of_another_machine_that_comes_late_is_counted_whole(log_dir: Path)
     reading = loaded(log_dir)
     assert not reading.follow()
     assert requests(reading) == 601
-    with (log_dir / f"requests-{NOW:%Y-%m}.desktop.jsonl").open("ab") as file:
-        file.write(records.encode(as_request(record(NOW))))
+    with (log_dir / f"requests-{NOW:%Y-%m}.desktop.jsonl").open("ab") as latest:
+        latest.write(records.encode(as_request(record(NOW))))
     assert reading.follow()
     assert not reading.is_stale
     assert requests(reading) == 602
