@@ -77,6 +77,16 @@ async def test_damaged_key_file_keeps_nothing_from_going(
     assert ("To delete that too: rm -r" in ending.out) == (not options)
 
 
+async def test_uninstall_names_no_shared_folder_to_delete(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    own = {"OFFRAMP_MACHINE": "laptop", "LOG_DIR": str(shared)}
+    ending = await run_command(tmp_path, "uninstall", **own)
+    assert ending.code == 0, ending
+    assert str(shared) in ending.out
+    assert "rm -r" not in ending.out
+
+
 @pytest.mark.parametrize("text", ['{ // mine\n "env": {%s}}', '{"env": {%s},}', '{"env": {%s}'])
 async def test_uninstall_goes_on_where_the_address_can_not_be_taken_out(
     tmp_path: Path, text: str
