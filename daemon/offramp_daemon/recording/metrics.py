@@ -115,8 +115,12 @@ class Metrics:
 
     def encode(self, accept: str) -> tuple[bytes, str]:
         """Return the page, and its content type, in the format that suits the header `accept`."""
-        encoder, content_type = choose_encoder(accept)
-        return encoder(self._registry), content_type
+        try:
+            encoder, content_type = choose_encoder(accept)
+            return encoder(self._registry), content_type
+        except TypeError:  # what the library makes of a version that is no number
+            encoder, content_type = choose_encoder("")
+            return encoder(self._registry), content_type
 
     def _request_series(self, backend: str, model: str, status: str, reason: str) -> Counter:
         key = backend, model, status, self._reasons.bounded(_NUMBER.sub("N", reason))

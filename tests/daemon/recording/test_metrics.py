@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
+
+import pytest
 
 from offramp_core.usage.records import RequestRecord
 from offramp_daemon.recording import metrics
-
-if TYPE_CHECKING:
-    import pytest
 
 
 @dataclass
@@ -47,3 +46,12 @@ def test_reasons_that_differ_in_their_numbers_take_the_room_of_one(
     assert 'reason="Sonnet on Claude: the week is N % under pace",status="success"} 9.0' in page
     assert 'model="claude-opus-4-6",reason="default",status="success"} 1.0' in page
     assert 'model="other"' not in page
+
+
+@pytest.mark.parametrize("version", ["abc", "1.x.0", "1..0"])
+def test_version_that_is_no_number_gets_the_plain_format(version: str) -> None:
+    counts = metrics.Metrics(lambda: datetime(2026, 11, 7, tzinfo=UTC))
+    counts.count(cast("Any", FinishedExchange("claude-opus-4-6", "default")), cast("Any", None))
+    body, content_type = counts.encode(f"application/openmetrics-text; version={version}")
+    assert content_type.startswith("text/plain")
+    assert b'model="claude-opus-4-6"' in body
