@@ -11,6 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from offramp_core import log_names
+from offramp_core.errors import OfframpError
 from offramp_core.usage import log_file
 
 if TYPE_CHECKING:
@@ -21,11 +22,12 @@ _LONGEST_LINE_BYTES = 8 * 1024
 
 
 def with_copies(paths: Sequence[Path]) -> Mapping[Path, tuple[Path, ...]]:
-    """Return for each of `paths` that has, or is, a conflict copy: all files that are of one.
+    """Return for each of `paths` that has, or is, a conflict copy: all files that are of one."""
+    return {path: group for group in grouped(paths) if len(group) > 1 for path in group}
 
-    Raises:
-        OfframpError: one can't be read whose name does not tell what it is.
-    """
+
+def grouped(paths: Sequence[Path]) -> tuple[tuple[Path, ...], ...]:
+    """Return each file of `paths` together with its conflict copies, in the order of `paths`."""
     there = {path.name: path for path in paths}
     groups: dict[str, list[Path]] = {}
     for path in paths:
@@ -38,7 +40,7 @@ def with_copies(paths: Sequence[Path]) -> Mapping[Path, tuple[Path, ...]]:
             log_names.original_of(path),
         )
         groups.setdefault(original, []).append(path)
-    return {path: tuple(group) for group in groups.values() if len(group) > 1 for path in group}
+    return tuple(map(tuple, groups.values()))
 
 
 def _begin_alike(one: Path, other: Path) -> bool:
@@ -48,8 +50,11 @@ def _begin_alike(one: Path, other: Path) -> bool:
 
 
 def _first_line(path: Path) -> bytes | None:
-    with log_file.opened(path) as file:
-        line = b"" if file is None else file.read(_LONGEST_LINE_BYTES, 0)
+    try:
+        with log_file.opened(path) as file:
+            line = b"" if file is None else file.read(_LONGEST_LINE_BYTES, 0)
+    except OfframpError:
+        return None  # whoever reads the file will say so
     return line.partition(b"\n")[0] if b"\n" in line else None
 
 
