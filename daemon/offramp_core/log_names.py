@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def file_name(kind: Kind, month: str = "", machine: str = "") -> str:
     return f"{dated}.{machine}.jsonl" if machine else f"{dated}.jsonl"
 
 
+@lru_cache(maxsize=1024)  # the same names again, several times a second where charts are open
 def parse(name: str) -> LogName | None:
     """Return what `name` says; None where it is the name of no file of the log."""
     found = _REQUESTS.fullmatch(name) or _BESIDE.fullmatch(name)
@@ -105,23 +107,24 @@ def find(folder: Path, *kinds: Kind) -> tuple[Path, ...]:
     return tuple(folder / name for name in _sorted(_listed(folder), kinds))
 
 
-def may_copy(path: Path) -> tuple[str, ...]:
-    """Return of which files the one at `path` may be a copy, those with the shortest names first.
+def may_copy(name: str) -> tuple[str, ...]:
+    """Return of which files the one called `name` may be a copy, the shortest names first.
 
     OneDrive and Synology Drive put a computer's name behind a file's, which reads as a machine's
-    longer name. Only what the files hold shows whether it is a copy.
+    longer name. Only what the files hold shows whether it is a copy. Not all of these names need be
+    those of files of the log.
     """
-    name = parse(path.name)
-    if name is None:
-        return ()
-    stem = path.name.rpartition(".jsonl")[0]
+    stem = name.rpartition(".jsonl")[0]
     ends = (end for end, character in enumerate(stem) if not character.isalnum())
-    shorter = ((f"{stem[:end]}.jsonl", parse(f"{stem[:end]}.jsonl")) for end in ends)
-    return tuple(
-        other
-        for other, said in shorter
-        if said is not None and (said.kind, said.month) == (name.kind, name.month)
-    )
+    return tuple(f"{stem[:end]}.jsonl" for end in ends)
+
+
+def are_of_one_month(one: str, other: str) -> bool:
+    """Whether two files, by their names, are of one kind and one month."""
+    first, second = parse(one), parse(other)
+    if first is None or second is None:
+        return False
+    return (first.kind, first.month) == (second.kind, second.month)
 
 
 def original_of(path: Path) -> str:

@@ -34,8 +34,8 @@ def grouped(paths: Sequence[Path]) -> tuple[tuple[Path, ...], ...]:
         original = next(
             (
                 name
-                for name in log_names.may_copy(path)
-                if name in there and _begin_alike(there[name], path)
+                for name in log_names.may_copy(path.name)
+                if name in there and _is_copy(path, there[name])
             ),
             log_names.original_of(path),
         )
@@ -43,10 +43,12 @@ def grouped(paths: Sequence[Path]) -> tuple[tuple[Path, ...], ...]:
     return tuple(map(tuple, groups.values()))
 
 
-def _begin_alike(one: Path, other: Path) -> bool:
-    """Whether both files begin with the same record, as no two machines' files do."""
-    first = _first_line(one)
-    return first is not None and first == _first_line(other)
+def _is_copy(path: Path, original: Path) -> bool:
+    """Whether both files begin with the same record, as no two machines' files of a month do."""
+    if not log_names.are_of_one_month(path.name, original.name):
+        return False
+    first = _first_line(path)
+    return first is not None and first == _first_line(original)
 
 
 def _first_line(path: Path) -> bytes | None:
