@@ -262,11 +262,12 @@ def _print_what_stays(work: Removal) -> None:
         for name, path in staying:
             click.echo(f"  {name:<12}{path}")
         _print_stored_keys(paths)
-        # A folder that other machines share is not this one's to delete.
-        shared = {log_dir, *log_dir.parents} if work.setup.settings.machine else set()
-        folders = [os.fspath(path) for _, path in staying if path not in shared]
-        if folders:
-            click.echo(f"To delete that too: rm -r {shlex.join(folders)}")
+        if staying:
+            # A folder that other machines share is not this one's to delete.
+            shared = log_dir if work.setup.settings.machine else None
+            own = [shlex.quote(os.fspath(path)) for _, path in staying if path != shared]
+            if own:
+                click.echo(f"To delete it too: rm -r {' '.join(own)}")
     other = install_location.other_removal()
     if other is not None:
         click.echo(f"The program itself stays until you type: {other}")

@@ -63,6 +63,16 @@ async def test_uninstall_without_a_service_manager_removes_what_there_is(tmp_pat
     assert not entry.exists()
 
 
+async def test_uninstall_names_no_shared_folder_to_delete(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    own = {"OFFRAMP_MACHINE": "laptop", "LOG_DIR": str(shared)}
+    ending = await run_command(tmp_path, "uninstall", **own)
+    assert ending.code == 0, ending
+    assert str(shared) in ending.out
+    assert "rm -r" not in ending.out
+
+
 @pytest.mark.parametrize("options", [(), ("--purge", "--yes")])
 async def test_damaged_key_file_keeps_nothing_from_going(
     tmp_path: Path, options: tuple[str, ...]
@@ -74,17 +84,7 @@ async def test_damaged_key_file_keeps_nothing_from_going(
     assert ending.code == 0, ending
     assert f"{keys} is damaged" in ending.err
     assert keys.exists() == (not options)
-    assert ("To delete that too: rm -r" in ending.out) == (not options)
-
-
-async def test_uninstall_names_no_shared_folder_to_delete(tmp_path: Path) -> None:
-    shared = tmp_path / "shared"
-    shared.mkdir()
-    own = {"OFFRAMP_MACHINE": "laptop", "LOG_DIR": str(shared)}
-    ending = await run_command(tmp_path, "uninstall", **own)
-    assert ending.code == 0, ending
-    assert str(shared) in ending.out
-    assert "rm -r" not in ending.out
+    assert ("To delete it too: rm -r" in ending.out) == (not options)
 
 
 @pytest.mark.parametrize("text", ['{ // mine\n "env": {%s}}', '{"env": {%s},}', '{"env": {%s}'])
