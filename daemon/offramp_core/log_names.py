@@ -7,8 +7,10 @@ Where several machines share the folder by way of a synchroniser, each writes fi
 Where two machines changed one file, a synchroniser keeps the second version as a conflict copy
 beside it. Their names are those of Syncthing (`.sync-conflict-…`), Dropbox, Nextcloud and Seafile
 (` (… conflicted copy …)`), ownCloud (`_conflict-…`), Resilio (`.Conflict`), iCloud and Google Drive
-(` 2`, ` (1)`), OneDrive (`-COMPUTER`, see `may_copy`) and rclone (`.jsonl.conflict1`). What a
-synchroniser has not finished begins with a dot or `~`, and is no file of the log.
+(` 2`, ` (1)`), rclone and pCloud (`.jsonl.conflict1`, `.jsonl.conflicted`), OneDrive (`-COMPUTER`)
+and Synology Drive (`_COMPUTER_Jan-03-0901-2026_CaseConflict_1`). The last two read as a machine's
+longer name: see `may_copy`. What a synchroniser has not finished begins with a dot or `~`, and is
+no file of the log.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
@@ -39,7 +42,7 @@ _MACHINE = (
 _MACHINE_NAME = re.compile(_MACHINE)
 _MARK = r"[ (].*|[._-](?i:sync-)?(?i:conflict).*"
 """What synchronisers put behind a name."""
-_END = r"\.jsonl(?P<after>\.{1,2}conflict\d+)?"
+_END = r"\.jsonl(?P<after>\.(?i:conflict)(?:ed|\d+)?|\.{1,2}(?:conflict|path)\d+)?"
 _BESIDE = re.compile(
     rf"(?P<kind>events|quota)(?:\.(?P<machine>{_MACHINE}))?(?P<mark>{_MARK}|){_END}"
 )
@@ -77,6 +80,7 @@ def file_name(kind: Kind, month: str = "", machine: str = "") -> str:
     return f"{dated}.{machine}.jsonl" if machine else f"{dated}.jsonl"
 
 
+@lru_cache(maxsize=1024)  # the same names again, several times a second where charts are open
 def parse(name: str) -> LogName | None:
     """Return what `name` says; None where it is the name of no file of the log."""
     found = _REQUESTS.fullmatch(name) or _BESIDE.fullmatch(name)
@@ -103,17 +107,24 @@ def find(folder: Path, *kinds: Kind) -> tuple[Path, ...]:
     return tuple(folder / name for name in _sorted(_listed(folder), kinds))
 
 
-def may_copy(path: Path) -> tuple[str, ...]:
-    """Return of which files the one at `path` may be OneDrive's copy, which its name does not tell.
+def may_copy(name: str) -> tuple[str, ...]:
+    """Return of which files the one called `name` may be a copy, the shortest names first.
 
-    OneDrive puts `-COMPUTER` behind a name, which reads as a machine's longer name.
+    OneDrive and Synology Drive put a computer's name behind a file's, which reads as a machine's
+    longer name. Only what the files hold shows whether it is a copy. Not all of these names need be
+    those of files of the log.
     """
-    name = parse(path.name)
-    if name is None or name.is_copy:
-        return ()
-    parts = name.machine.split("-")
-    shorter = ("-".join(parts[:count]) for count in range(1, len(parts)))
-    return tuple(file_name(name.kind, name.month, machine) for machine in shorter if machine)
+    stem = name.rpartition(".jsonl")[0]
+    ends = (end for end, character in enumerate(stem) if not character.isalnum())
+    return tuple(f"{stem[:end]}.jsonl" for end in ends)
+
+
+def are_of_one_month(one: str, other: str) -> bool:
+    """Whether two files, by their names, are of one kind and one month."""
+    first, second = parse(one), parse(other)
+    if first is None or second is None:
+        return False
+    return (first.kind, first.month) == (second.kind, second.month)
 
 
 def original_of(path: Path) -> str:

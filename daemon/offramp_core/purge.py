@@ -40,8 +40,9 @@ def find(paths: Paths, *, log_dir: Path | None, is_exclusive: bool, machine: str
     """Look for our files below `paths`, and in `log_dir` where the user chose one.
 
     `is_exclusive` says that the folders are ours by name, so that they go whole. Else, and in
-    `log_dir`, only files go whose names are ours; in `log_dir` only those of `machine`, for the
-    other machines that share the folder have their history there.
+    `log_dir`, only files go whose names are ours; in `log_dir` only those of `machine`. Where
+    `machine` is a name, the files of others stay in the usual folder too: what a shared folder
+    loses here, a synchroniser takes from them as well.
     """
     folders = dict.fromkeys(
         (
@@ -57,7 +58,10 @@ def find(paths: Paths, *, log_dir: Path | None, is_exclusive: bool, machine: str
     present = [folder for folder in folders if folder.is_dir() or folder.is_symlink()]
     staying = tuple(folder for folder in present if folder.is_symlink())
     real = [folder for folder in present if folder not in staying]
-    doomed = [folder for folder in real if is_exclusive] or list(_named(paths, real))
+    others = _of_others(log_dir or paths.log_dir, machine)
+    whole = [folder for folder in real if is_exclusive and not _holds(folder, others)]
+    named = _named(paths, [folder for folder in real if folder not in whole])
+    doomed = [*whole, *(path for path in named if path not in others)]
     if log_dir is not None and log_dir.is_dir() and log_dir not in folders:
         doomed += [path for path, name in _log_files(log_dir) if name.machine == machine]
     socket = paths.control_socket
@@ -146,6 +150,18 @@ def _log_files(folder: Path) -> list[tuple[Path, LogName]]:
         return []
     paths = log_names.find(folder, *log_names.KINDS)
     return [(path, name) for path in paths if (name := log_names.parse(path.name))]
+
+
+def _of_others(folder: Path, machine: str) -> set[Path]:
+    """The files in `folder` that are not `machine`'s; none where no other machine has a name."""
+    files = _log_files(folder) if machine else []
+    if all(name.machine in ("", machine) for _, name in files):
+        return set()
+    return {path for path, name in files if name.machine != machine}
+
+
+def _holds(folder: Path, files: set[Path]) -> bool:
+    return any(folder in file.parents for file in files)
 
 
 def _outermost(paths: list[Path]) -> tuple[Path, ...]:

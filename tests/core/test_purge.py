@@ -97,6 +97,28 @@ def test_other_machines_files_stay_in_the_folder_they_share(
     assert _left(shared) == {"mine.txt"} | set().union(*(names[each] for each in staying))
 
 
+@pytest.mark.parametrize("is_exclusive", [True, False])
+@pytest.mark.parametrize("place", ["usual", "named", "below"])
+def test_other_machines_files_stay_in_our_own_folders_too(
+    tmp_path: Path, place: str, *, is_exclusive: bool
+) -> None:
+    paths = _usual(tmp_path)
+    shared = paths.data_dir / "sync" if place == "below" else paths.log_dir
+    own, other = shared / "requests-2026-11.laptop.jsonl", shared / "quota.desktop.jsonl"
+    _write(own, other, paths.quota_file, paths.config_file)
+    log_dir = None if place == "usual" else shared
+    purge.remove(purge.find(paths, log_dir=log_dir, is_exclusive=is_exclusive, machine="laptop"))
+    assert _left(tmp_path) == {str(other.relative_to(tmp_path))}
+
+
+def test_own_folders_go_whole_where_no_other_machine_wrote(tmp_path: Path) -> None:
+    paths = _usual(tmp_path)
+    _write(paths.log_dir / "requests-2026-11.laptop.jsonl", paths.data_dir / "leftover")
+    _write(paths.log_dir / "requests-2026-10.jsonl")
+    purge.remove(purge.find(paths, log_dir=None, is_exclusive=True, machine="laptop"))
+    assert _left(tmp_path) == set()
+
+
 def test_links_are_not_followed(tmp_path: Path) -> None:
     paths, treasure = _usual(tmp_path), tmp_path / "treasure"
     _write(treasure / "config.toml", treasure / "kept", paths.data_dir / "file")

@@ -16,12 +16,12 @@ import stat
 from array import array
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from offramp_core import log_names
 from offramp_core.errors import OfframpError
 from offramp_core.quota import windows
+from offramp_core.usage import copy_filter
 from offramp_core.usage.records import UNREADABLE
 
 if TYPE_CHECKING:
@@ -68,12 +68,11 @@ def read_each(folder: Path, since: datetime, *, most: int = MOST_POINTS) -> Iter
     except OSError as error:
         raise _unreadable(folder, error) from error
     found = _PackedPoints()
-    for _, same in groupby(reversed(files), key=log_names.original_of):
-        copies = list(same)
+    for copies in reversed(copy_filter.grouped(files)):
         if len(copies) == 1:
             found.add(_file_backwards(copies[0], since, most))
         else:
-            held = [read_file(file, since, most=most) for file in reversed(copies)]
+            held = [read_file(file, since, most=most) for file in copies]
             found.add(reversed(list(_once(held))))
     yield from found.oldest_first(most)
 

@@ -11,6 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from offramp_core import log_names
+from offramp_core.errors import OfframpError
 from offramp_core.usage import log_file
 
 if TYPE_CHECKING:
@@ -21,35 +22,41 @@ _LONGEST_LINE_BYTES = 8 * 1024
 
 
 def with_copies(paths: Sequence[Path]) -> Mapping[Path, tuple[Path, ...]]:
-    """Return for each of `paths` that has, or is, a conflict copy: all files that are of one.
+    """Return for each of `paths` that has, or is, a conflict copy: all files that are of one."""
+    return {path: group for group in grouped(paths) if len(group) > 1 for path in group}
 
-    Raises:
-        OfframpError: one can't be read whose name does not tell what it is.
-    """
+
+def grouped(paths: Sequence[Path]) -> tuple[tuple[Path, ...], ...]:
+    """Return each file of `paths` together with its conflict copies, in the order of `paths`."""
     there = {path.name: path for path in paths}
     groups: dict[str, list[Path]] = {}
     for path in paths:
         original = next(
             (
                 name
-                for name in log_names.may_copy(path)
-                if name in there and _begin_alike(there[name], path)
+                for name in log_names.may_copy(path.name)
+                if name in there and _is_copy(path, there[name])
             ),
             log_names.original_of(path),
         )
         groups.setdefault(original, []).append(path)
-    return {path: tuple(group) for group in groups.values() if len(group) > 1 for path in group}
+    return tuple(map(tuple, groups.values()))
 
 
-def _begin_alike(one: Path, other: Path) -> bool:
-    """Whether both files begin with the same record, as no two machines' files do."""
-    first = _first_line(one)
-    return first is not None and first == _first_line(other)
+def _is_copy(path: Path, original: Path) -> bool:
+    """Whether both files begin with the same record, as no two machines' files of a month do."""
+    if not log_names.are_of_one_month(path.name, original.name):
+        return False
+    first = _first_line(path)
+    return first is not None and first == _first_line(original)
 
 
 def _first_line(path: Path) -> bytes | None:
-    with log_file.opened(path) as file:
-        line = b"" if file is None else file.read(_LONGEST_LINE_BYTES, 0)
+    try:
+        with log_file.opened(path) as file:
+            line = b"" if file is None else file.read(_LONGEST_LINE_BYTES, 0)
+    except OfframpError:
+        return None  # whoever reads the file will say so
     return line.partition(b"\n")[0] if b"\n" in line else None
 
 

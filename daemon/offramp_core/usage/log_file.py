@@ -94,6 +94,8 @@ class LogFile:
     def end_of_lines(self, end: int | None = None) -> int:
         """Return the offset after the last newline, or after the last one before `end`."""
         end = self.size if end is None else end
+        if end and self.read(1, end - 1) == b"\n":
+            return end
         while end:
             begin = max(0, end - _PROBE_BYTES)
             newline = self.read(end - begin, begin).rfind(b"\n")

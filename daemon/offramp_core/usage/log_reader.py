@@ -13,7 +13,7 @@ time by those methods that say so.
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from operator import itemgetter
 from typing import TYPE_CHECKING, TypeVar
@@ -68,6 +68,8 @@ class _Position:
     offset: int
     head: bytes
     tail: bytes
+    begin: int = 0
+    """Where reading began; what is before that was passed over."""
 
 
 class LogReader:
@@ -102,7 +104,6 @@ class LogReader:
         self._since = since
         self._block_bytes = block_bytes
         self._positions: dict[FileId, _Position] = {}
-        self._begins: dict[FileId, int] = {}
         self._filters: dict[str, CopyFilter] = {}
 
     def files(self) -> tuple[FileStatus, ...]:
@@ -130,19 +131,26 @@ class LogReader:
         return tuple(found)
 
     def take_as_read(self, file: FileStatus) -> None:
-        """Stand at the end of what `file` held, for what it holds is known from elsewhere."""
+        """Stand after the last line that `file` held, for what it holds is known from elsewhere."""
         with self._opened(file.path) as opened:
             if opened is not None and opened.identity == file.identity:
-                self._advance(opened, file.size)
+                self._advance(opened, opened.end_of_lines(file.size))
+
+    @property
+    def passed_over_bytes(self) -> int:
+        """How many bytes of all files were passed over because of `since`."""
+        return sum(position.begin for position in self._positions.values())
 
     def passed_over(self, file: FileStatus) -> int:
         """Return how many bytes at the beginning of `file` were passed over because of `since`."""
-        return self._begins.get(file.identity, 0)
+        position = self._positions.get(file.identity)
+        return 0 if position is None else position.begin
 
     def read_passed_over(self, file: FileStatus) -> Iterator[list[records.DetailRecord]]:
         """Yield the records that `since` had passed over in `file`, in lists of bounded size.
 
-        They end early, without an error, where the file is gone or another has its place.
+        They end early, without an error but as a restart, where the file is gone or another has
+        its place.
 
         Raises:
             OfframpError: the file is there but can't be read.
@@ -151,6 +159,7 @@ class LogReader:
         while offset < end:
             with self._opened(file.path) as opened:
                 if opened is None or opened.identity != file.identity:
+                    self.restarts += 1
                     return
                 block = opened.read(min(self._block_bytes, end - offset), offset)
             whole = block.rfind(b"\n") + 1
@@ -273,8 +282,7 @@ class LogReader:
                 position = left.get(candidate)
                 is_same = candidate == identity and position is not None and position.path == path
                 if position and (is_same or self._goes_on(path, position)):
-                    kept[identity] = _Position(path, position.offset, position.head, position.tail)
-                    self._begins[identity] = self._begins.get(candidate, 0)
+                    kept[identity] = replace(position, path=path)
                     del left[candidate]
                     break
         self._positions = kept
@@ -376,7 +384,7 @@ class LogReader:
         """Stand where reading of a file begins that is new."""
         offset = 0 if self._since is None else file.find_start(self._since - SLACK)
         self._advance(file, offset)
-        self._begins[file.identity] = offset
+        self._positions[file.identity] = replace(self._positions[file.identity], begin=offset)
         return offset
 
     def _offset(self, file: LogFile) -> int:
@@ -391,7 +399,8 @@ class LogReader:
             head = file.head()
         begin = max(0, offset - _TAIL_BYTES)
         tail = file.read(offset - begin, begin) if consumed is None else consumed[-_TAIL_BYTES:]
-        self._positions[file.identity] = _Position(file.path, offset, head, tail)
+        begin_offset = position.begin if position else 0
+        self._positions[file.identity] = _Position(file.path, offset, head, tail, begin_offset)
 
     def _lines_of(self, path: Path) -> Iterator[bytes]:
         for _, block in self._blocks_of(path):

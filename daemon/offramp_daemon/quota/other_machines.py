@@ -29,6 +29,7 @@ Told = dict[tuple[str, str], list[QuotaWindow]]
 _LOOK_EVERY_S: Final = 15.0
 _LOOK_BACK = timedelta(days=8)
 _MOST_POINTS: Final = 2000
+_CLOCKS_DIFFER = timedelta(minutes=1)
 _LOG = logging.getLogger(__name__)
 
 
@@ -67,15 +68,21 @@ class OtherMachines:
             return {}
         self._seen = seen
         try:
-            return _latest(self._points())
-        except (OSError, OfframpError):
+            return _latest(self._points(self._clock()))
+        except OSError:
             return {}
 
-    def _points(self) -> Iterable[QuotaPoint]:
-        since = self._clock() - _LOOK_BACK
+    def _points(self, now: datetime) -> Iterable[QuotaPoint]:
+        """All that the other machines were told of late, but what their clocks date ahead."""
         for file in log_names.find(self._folder, log_names.QUOTA):
-            if log_names.machine_of(file) not in (self._machine, ""):
-                yield from history_log.read_file(file, since, most=_MOST_POINTS)
+            if log_names.machine_of(file) in (self._machine, ""):
+                continue
+            try:
+                points = history_log.read_file(file, now - _LOOK_BACK, most=_MOST_POINTS)
+            except OfframpError:
+                self._seen = ()  # to be tried again; the others' files are read
+                continue
+            yield from (point for point in points if point.ts <= now + _CLOCKS_DIFFER)
 
 
 def _latest(points: Iterable[QuotaPoint]) -> Told:

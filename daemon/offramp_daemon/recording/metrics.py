@@ -115,17 +115,20 @@ class Metrics:
 
     def encode(self, accept: str) -> tuple[bytes, str]:
         """Return the page, and its content type, in the format that suits the header `accept`."""
-        encoder, content_type = choose_encoder(accept)
-        return encoder(self._registry), content_type
+        try:
+            encoder, content_type = choose_encoder(accept)
+            return encoder(self._registry), content_type
+        except TypeError:  # what the library makes of a version that is no number
+            encoder, content_type = choose_encoder("")
+            return encoder(self._registry), content_type
 
     def _request_series(self, backend: str, model: str, status: str, reason: str) -> Counter:
-        key = backend, model, status, reason
+        key = backend, model, status, self._reasons.bounded(_NUMBER.sub("N", reason))
         series = self._series.get(key)
         if series is None:
             if len(self._series) >= MOST_SERIES:
                 return self._requests.labels(backend, OTHER, status, OTHER)
-            shown = self._reasons.bounded(_NUMBER.sub("N", reason))
-            series = self._series[key] = self._requests.labels(backend, model, status, shown)
+            series = self._series[key] = self._requests.labels(*key)
         return series
 
     def _tokens_of(self, backend: str, model: str) -> tuple[Counter, ...]:

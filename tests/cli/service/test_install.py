@@ -69,10 +69,20 @@ async def test_uninstall_names_what_the_demo_left_and_purge_removes_it(tmp_path:
     (demo.log_dir / "requests-2026-11.jsonl").touch()
     said = (await run_command(tmp_path, "uninstall")).out
     assert f"  demo        {demo.data_dir}\n" in said
-    *_, command = [line for line in said.splitlines() if line.startswith("To delete that too:")]
+    *_, command = [line for line in said.splitlines() if line.startswith("To delete it too:")]
     assert str(demo.data_dir) in command.split()
     assert (await run_command(tmp_path, "uninstall", "--purge", "--yes")).code == 0
     assert not demo.data_dir.exists()
+
+
+async def test_uninstall_names_no_shared_folder_to_delete(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    own = {"OFFRAMP_MACHINE": "laptop", "LOG_DIR": str(shared)}
+    ending = await run_command(tmp_path, "uninstall", **own)
+    assert ending.code == 0, ending
+    assert str(shared) in ending.out
+    assert "rm -r" not in ending.out
 
 
 @pytest.mark.parametrize("options", [(), ("--purge", "--yes")])

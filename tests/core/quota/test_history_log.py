@@ -117,13 +117,14 @@ def test_exactly_the_points_since_then_are_found(
     assert history_log.read(folder, earliest) == expected
 
 
-def test_machines_histories_are_read_as_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mark", [" (laptop's conflicted copy 2026-11-24)", "-ANNAS-PC"])
+def test_machines_histories_are_read_as_one(tmp_path: Path, mark: str) -> None:
     """A conflict copy repeats nothing, and a line that is still to come is waited for."""
     last = windows.encode_point(point(1))
     for name, lines in (
         ("quota.laptop.jsonl", [point(30), point(10)]),
         ("quota.desktop.jsonl", [point(20), point(5)]),
-        ("quota.desktop (laptop's conflicted copy 2026-11-24).jsonl", [point(20), point(4)]),
+        (f"quota.desktop{mark}.jsonl", [point(20), point(4)]),
         ("quota.jsonl", [point(40)]),
         (".syncthing.quota.desktop.jsonl.tmp", [point(2)]),
     ):

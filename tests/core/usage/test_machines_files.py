@@ -27,7 +27,27 @@ COPIES = (
     "requests-2026-11.laptop.Conflict.jsonl",
     "requests-2026-11.laptop (SFConflict me@example.com 2026-11-30-10-10-10).jsonl",
     "requests-2026-11.laptop.jsonl.conflict1",
+    "requests-2026-11.laptop.jsonl.Conflict1",
+    "requests-2026-11.laptop.jsonl..path1",
+    "requests-2026-11.laptop.jsonl.conflicted",
+    "requests-2026-11.laptop (conflicted).jsonl",
+    "requests-2026-11.laptop (Case Conflict).jsonl",
+    "requests-2026-11.laptop (case clash from 2026-11-30 101010).jsonl",
+    "requests-2026-11.laptop_conflict_bob-20261130-101010.jsonl",
+    "requests-2026-11.laptop(Conflict_bob (Web browser)_2026-11-30-10-10-10).jsonl",
 )
+LONG_COPIES = (
+    "requests-2026-11.laptop-DESKTOP-7AB.jsonl",
+    "requests-2026-11.laptop-Anna's MacBook.jsonl",
+    "requests-2026-11.laptop-anna.local.jsonl",
+    "requests-2026-11.laptop-Jörg-2.jsonl",
+    "requests-2026-11.laptop-fedora-safeBackup-0001.jsonl",
+    "requests-2026-11.laptop-workstation-of-anna-safeBackup-0001.jsonl",
+    "requests-2026-11.laptop_Anna-PC_Jan-03-0901-2026_Conflict.jsonl",
+    "requests-2026-11.laptop_Anna-PC_Jan-03-0901-2026_CaseConflict_1.jsonl",
+    "requests-2026-11.laptop-DESKTOP-7AB (1).jsonl",
+)
+"""Whose names begin as those of machines with longer names do."""
 
 
 def line(number: int, *, blanks: int = 0, second: float | None = None) -> bytes:
@@ -91,7 +111,7 @@ def test_machines_of_one_month_are_merged_in_order_of_time(tmp_path: Path) -> No
     assert sorted(read(LogReader(tmp_path))) == sorted(expected)
 
 
-@pytest.mark.parametrize("copy", COPIES)
+@pytest.mark.parametrize("copy", COPIES + LONG_COPIES)
 def test_what_a_conflict_copy_repeats_counts_once_and_the_rest_of_it_counts(
     tmp_path: Path, copy: str
 ) -> None:
@@ -103,6 +123,25 @@ def test_what_a_conflict_copy_repeats_counts_once_and_the_rest_of_it_counts(
     assert backwards(reader) == [6, 5, 4, 3, 2, 1]
     assert details(LogReader(tmp_path)) == [1, 2, 3, 4, 5, 6]
     assert (reader.skipped_lines, reader.restarts) == (0, 0)
+
+
+@pytest.mark.parametrize("copy", LONG_COPIES)
+def test_copy_with_a_long_name_that_arrives_first_counts_once(tmp_path: Path, copy: str) -> None:
+    (tmp_path / copy).write_bytes(lines(1, 2, 4))
+    reader = LogReader(tmp_path)
+    assert read(reader) == [1, 2, 4]
+    (tmp_path / LAPTOP).write_bytes(lines(1, 2, 3))
+    assert read(reader) == [3]
+    append(tmp_path / LAPTOP, lines(5))
+    assert read(reader) == [5]
+    assert sorted(backwards(reader)) == [1, 2, 3, 4, 5]
+
+
+def test_file_that_was_copied_to_be_a_machines_counts_once(tmp_path: Path) -> None:
+    (tmp_path / "requests-2026-11.jsonl").write_bytes(lines(1, 2, 3))
+    (tmp_path / LAPTOP).write_bytes(lines(1, 2, 3, 4))
+    (tmp_path / "requests-2026-10.laptop.jsonl").write_bytes(lines(1))
+    assert sorted(read(LogReader(tmp_path))) == [1, 1, 2, 3, 4]
 
 
 def test_onedrives_copy_is_told_from_a_machine_with_a_longer_name(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from privileges import open_to_others, without_root
 from quota_desk import START, Desk, desk_at
 from quota_headers_samples import plan_headers
 
@@ -110,6 +111,32 @@ async def test_plan_of_which_nothing_is_known_here_stays_unknown(tmp_path: Path)
         write(tmp_path / "shared", "quota.desktop.jsonl", points(0.45, 0.64, minutes=4))
         look(desk, others(desk, tmp_path / "shared"))
         assert desk.keeper.plans() == ()
+
+
+async def test_reading_dated_ahead_hides_none_that_is_not(desk: Desk, tmp_path: Path) -> None:
+    desk.now += timedelta(minutes=9)
+    told = [*points(0.99, 0.99, minutes=600), *points(0.45, 0.64, minutes=4)]
+    write(tmp_path / "shared", "quota.desktop.jsonl", told)
+    look(desk, others(desk, tmp_path / "shared"))
+    assert desk.used() == {"5h": 0.45, "7d": 0.64}
+
+
+async def test_unreadable_file_hides_no_other_and_is_tried_again(
+    desk: Desk, tmp_path: Path
+) -> None:
+    desk.now += timedelta(minutes=9)
+    folder = tmp_path / "shared"
+    write(folder, "quota.attic.jsonl", points(0.47, 0.66, minutes=8))
+    write(folder, "quota.desktop.jsonl", points(0.45, 0.64, minutes=4))
+    (folder / "quota.attic.jsonl").chmod(0)
+    open_to_others(tmp_path)
+    watch = others(desk, folder)
+    with without_root():
+        look(desk, watch)
+    assert desk.used() == {"5h": 0.45, "7d": 0.64}
+    (folder / "quota.attic.jsonl").chmod(0o600)
+    look(desk, watch)
+    assert desk.used() == {"5h": 0.47, "7d": 0.66}
 
 
 async def test_unreadable_folder_costs_only_what_is_in_it(desk: Desk, tmp_path: Path) -> None:

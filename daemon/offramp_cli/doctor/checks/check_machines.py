@@ -82,20 +82,23 @@ def _is_conflict_copy(path: Path) -> bool:
 def _has_namesake(folder: Path, name: str, own_id: str) -> bool:
     """Whether another machine's daemon started under `name` after one of this machine's did.
 
-    Only then: a machine that was set up again has another id, and never the earlier one again.
+    Only then: a machine that was set up again has another id, and never the earlier one again. One
+    that has started under another name since then has been given that one.
     """
-    started = sorted(_starts(folder, name))
-    ids = [machine for _, machine in started]
-    return own_id in ids and any(each != own_id for each in ids[ids.index(own_id) :])
+    # On a Mac, names that differ in capitals only are one file.
+    started = sorted(_starts(folder))
+    names = {machine: called for _, machine, called in started}
+    ids = [machine for _, machine, called in started if called == name.casefold()]
+    return own_id in ids and any(
+        each != own_id and names[each] == name.casefold() for each in ids[ids.index(own_id) :]
+    )
 
 
-def _starts(folder: Path, name: str) -> Iterator[tuple[str, str]]:
+def _starts(folder: Path) -> Iterator[tuple[str, str, str]]:
+    """When a daemon started, on which machine, and under which name, in small letters."""
     for path in _files(folder):
         parsed = log_names.parse(path.name)
         if parsed is None or parsed.kind != log_names.EVENTS:
-            continue
-        # On a Mac, names that differ in capitals only are one file.
-        if parsed.machine.casefold() != name.casefold():
             continue
         for line in _lines(path):
             try:
@@ -103,7 +106,7 @@ def _starts(folder: Path, name: str) -> Iterator[tuple[str, str]]:
             except records.UNREADABLE:
                 continue
             if event.event == events.STARTED and event.machine_id:
-                yield event.ts, event.machine_id
+                yield event.ts, event.machine_id, parsed.machine.casefold()
 
 
 def _lines(path: Path) -> list[bytes]:

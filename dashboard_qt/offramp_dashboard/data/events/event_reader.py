@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import stat
 from datetime import datetime
-from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from offramp_core import log_names
-from offramp_core.usage import state_events
-from offramp_core.usage.copy_filter import CopyFilter
+from offramp_core.usage import copy_filter, state_events
 from offramp_core.usage.records import UNREADABLE
 
 if TYPE_CHECKING:
@@ -34,13 +32,12 @@ def read(folder: Path, *, most_bytes: int = MOST_BYTES) -> tuple[tuple[StateEven
         files = log_names.find(folder, log_names.EVENTS)
     except OSError:
         return ()
-    machines = groupby(files, key=log_names.original_of)
-    return tuple(_read_machine(list(paths), most_bytes) for _, paths in machines)
+    return tuple(_read_machine(paths, most_bytes) for paths in copy_filter.grouped(files))
 
 
 def _read_machine(paths: Sequence[Path], most_bytes: int) -> tuple[StateEvent, ...]:
     found: list[StateEvent] = []
-    copies = CopyFilter(paths)
+    copies = copy_filter.CopyFilter(paths)
     for path in paths:
         for line in _tail(path, most_bytes).split(b"\n"):
             try:

@@ -47,7 +47,8 @@ class LogReading:
     """One log folder, read once and followed from then on. Use it from one thread.
 
     `is_stale` becomes true when a file was truncated, replaced or removed: what was counted may be
-    gone then, and only a new `LogReading` knows better.
+    gone then. It also does when a file has come, as from another machine, that holds more than the
+    latest weeks. Only a new `LogReading` knows better.
     """
 
     def __init__(
@@ -68,12 +69,15 @@ class LogReading:
         self._counting: dict[FileId, _Counting] = {}
         self._is_cached: set[FileId] = set()
         self._cached_skips = 0
+        self._counted_earlier_bytes: int | None = None
+        """What was passed over at first and counted then, once all of it is."""
         self._whole = 0
 
     @property
     def is_stale(self) -> bool:
         """Whether what was counted is no longer what the log holds."""
-        return self._reader.restarts > 0
+        is_more = self._counted_earlier_bytes not in (None, self._reader.passed_over_bytes)
+        return self._reader.restarts > 0 or is_more
 
     @property
     def bytes_read(self) -> int:
@@ -113,6 +117,7 @@ class LogReading:
         self.progress = 1.0
         self._counting.clear()
         self._cache.drop_others(files)
+        self._counted_earlier_bytes = sum(map(self._reader.passed_over, files))
         yield True
 
     def follow(self) -> bool:

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 OURS, THEIRS = "a" * 16, "b" * 16
 
 
-def started(folder: Path, name: str, *ids: str | None) -> None:
+def started(folder: Path, name: str, *ids: str | None, first_day: int = 10) -> None:
     lines = (
         StateEvent(
-            ts=f"2026-11-{10 + day}T10:00:00.000Z", event=state_events.STARTED, machine_id=machine
+            ts=f"2026-11-{first_day + day}T10:00:00.000Z",
+            event=state_events.STARTED,
+            machine_id=machine,
         )
         for day, machine in enumerate(ids)
     )
@@ -51,6 +53,14 @@ def test_second_machine_of_the_same_name_is_said(tmp_path: Path, ids: tuple[str,
 def test_name_that_differs_in_capitals_only_is_the_same_one(tmp_path: Path) -> None:
     started(tmp_path, "events.laptop.jsonl", OURS)
     started(tmp_path, "events.Laptop.jsonl", OURS, THEIRS)
+    assert said(tmp_path) == ["warning: Another machine writes under the name laptop too."]
+
+
+def test_second_machine_that_was_given_another_name_is_none_any_more(tmp_path: Path) -> None:
+    started(tmp_path, "events.laptop.jsonl", OURS, THEIRS, OURS)
+    started(tmp_path, "events.desktop.jsonl", THEIRS, first_day=20)
+    assert said(tmp_path) == []
+    started(tmp_path, "events.laptop.jsonl", OURS, THEIRS, first_day=25)
     assert said(tmp_path) == ["warning: Another machine writes under the name laptop too."]
 
 

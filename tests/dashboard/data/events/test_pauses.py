@@ -110,14 +110,15 @@ def test_without_a_readable_file_nothing_was_paused(tmp_path: Path) -> None:
     assert all_pauses(event_reader.read(tmp_path)) == ()
 
 
-def test_each_machines_pauses_are_its_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mark", [".sync-conflict-20261130-101010-ABCDEFG", "-ANNAS-PC", " 2"])
+def test_each_machines_pauses_are_its_own(tmp_path: Path, mark: str) -> None:
     laptop = [told(0, STARTED), told(1, PAUSED), told(9, RESUMED)]
     desktop = [told(2, STARTED), told(4, PAUSED), told(5, RESUMED)]
     copy = [*desktop[:2], told(6, RESUMED)]
     for name, events in (
         ("events.laptop.jsonl", laptop),
         ("events.desktop.jsonl", desktop),
-        ("events.desktop.sync-conflict-20261130-101010-ABCDEFG.jsonl", copy),
+        (f"events.desktop{mark}.jsonl", copy),
     ):
         (tmp_path / name).write_bytes(b"".join(map(state_events.encode, events)))
     assert len(event_reader.read(tmp_path)) == 2

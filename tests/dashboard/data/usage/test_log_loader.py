@@ -351,3 +351,58 @@ def test_conflict_copy_of_a_closed_month_adds_only_what_the_month_lacks(
     assert snapshot(loaded(log_dir).past) == whole
     copy.unlink()
     assert snapshot(loaded(log_dir).past) == expected(log)
+
+
+def test_file_of_another_machine_that_comes_late_is_counted_whole(log_dir: Path) -> None:
+    write_log(log_dir, [record(NOW)])
+    reading = loaded(log_dir)
+    aside = log_dir.parent / "aside"
+    write_log(aside, long_log())
+    for file in aside.iterdir():
+        file.rename(log_dir / f"{file.stem}.desktop.jsonl")
+    reading.follow()
+    assert reading.is_stale
+    reading = loaded(log_dir)
+    assert not reading.follow()
+    assert requests(reading) == 601
+    with (log_dir / f"requests-{NOW:%Y-%m}.desktop.jsonl").open("ab") as latest:
+        latest.write(records.encode(as_request(record(NOW))))
+    assert reading.follow()
+    assert not reading.is_stale
+    assert requests(reading) == 602
+
+
+def test_file_that_is_replaced_while_earlier_months_are_counted_makes_it_stale(
+    log_dir: Path,
+) -> None:
+    write_log(log_dir, long_log(per_day=20))
+    reading = reading_of(log_dir)
+    steps = reading.load()
+    while not next(steps):
+        pass
+    file = log_dir / "requests-2026-09.jsonl"
+    (log_dir / "aside").write_bytes(file.read_bytes())
+    (log_dir / "aside").rename(file)
+    list(steps)
+    assert reading.is_stale
+    assert requests(loaded(log_dir)) == 4000
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_half_synchronised_line_of_a_cached_month_waits_for_its_rest(
+    log_dir: Path, *, is_replaced: bool
+) -> None:
+    write_log(log_dir, long_log())
+    file = log_dir / "requests-2026-09.jsonl"
+    whole = file.read_bytes()
+    os.truncate(file, len(whole) - 40)
+    for reading in (loaded(log_dir), loaded(log_dir)):
+        assert requests(reading) == 599
+    if is_replaced:
+        (log_dir / "aside").write_bytes(whole)
+        (log_dir / "aside").rename(file)
+    else:
+        file.write_bytes(whole)
+    assert reading.follow()
+    assert not reading.is_stale
+    assert (requests(reading), reading.skipped_lines) == (600, 0)
