@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import socket
+import sys
 import time
 
 from offramp_core import control_place
@@ -24,10 +25,13 @@ _MOST_COLUMNS = 99999
 _MARGINS = 4
 """Claude Code shows so much less than the columns that it tells (seen with 2.1.197 and 2.1.332)."""
 
-_NOT_RUNNING = "Offramp: the daemon is not running (offramp start)"
-_NO_ANSWER = "Offramp: the daemon does not answer (offramp doctor)"
-_OTHER_VERSION = "Offramp: the daemon is older than this program (offramp restart)"
+_NAME = "offramp"
+_NOT_RUNNING = "Offramp: the daemon is not running"
+_NO_ANSWER = "Offramp: the daemon does not answer"
+_OTHER_VERSION = "Offramp: the daemon is older than this program"
 _NOT_ALLOWED = "Offramp: the daemon belongs to another user"
+_CURES = {_NOT_RUNNING: "start", _NO_ANSWER: "doctor", _OTHER_VERSION: "restart", _NOT_ALLOWED: ""}
+"""What to type; nothing where that would not help."""
 
 
 def show(*, is_demo: bool = False) -> None:
@@ -43,7 +47,30 @@ def show(*, is_demo: bool = False) -> None:
         line = _NOT_ALLOWED
     except Exception:  # noqa: BLE001 - a traceback would stand in Claude Code's screen
         line = _NO_ANSWER
+    if line in _CURES:
+        line = _fitted(line, "demo" if is_demo and line == _NOT_RUNNING else _CURES[line])
     _print(line)
+
+
+def _fitted(line: str, command: str) -> str:
+    """Return one of the lines above with what to type, as far as the screen has room."""
+    whole = f"{line} ({_own_name()} {command})" if command else line
+    columns = _columns()
+    if not columns or len(whole) <= columns:
+        return whole
+    return line if len(line) <= columns else f"{line[: columns - 1].rstrip()}…"
+
+
+def _own_name() -> str:
+    """Return what `own_name` says, which takes longer to load than all else here."""
+    started = sys.argv[0]
+    if "/" not in started or started.rpartition("/")[2] != _NAME or _leads_to(started):
+        return _NAME
+    if started.isascii() and started.translate({ord(each): "a" for each in "/._-+@"}).isalnum():
+        return started
+    import shlex  # only where there is something to quote
+
+    return shlex.quote(started)
 
 
 def _print(line: str) -> None:
@@ -53,6 +80,18 @@ def _print(line: str) -> None:
         os.write(1, line.encode("utf-8", "replace") + b"\n")
     except OSError:
         return
+
+
+def _leads_to(started: str) -> bool:
+    """Whether the program's name is enough to start it, for the PATH leads to it."""
+    for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
+        found = f"{folder or os.curdir}/{_NAME}"
+        if os.access(found, os.X_OK):
+            try:
+                return os.path.samefile(found, started)  # noqa: PTH121 - as for pathlib above
+            except OSError:
+                return False
+    return False
 
 
 def _read_input(deadline_s: float) -> bytes:

@@ -36,7 +36,7 @@ def control_socket(
     else:
         name = app_name(is_demo=is_demo)
         folder = runtime_dir(environ, name, _data_dir(environ, name, platform), platform)
-    return short(_below(folder, CONTROL_SOCKET))
+    return short(_as_path(_below(folder, CONTROL_SOCKET)))
 
 
 def app_name(*, is_demo: bool) -> str:
@@ -92,6 +92,13 @@ def _is_private(folder: str) -> bool:
         return False
     is_own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
     return is_own and not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+
+
+def _as_path(text: str) -> str:
+    """Write `text` as pathlib does, for the short name of a long path depends on each character."""
+    root = text[: len(text) - len(text.lstrip("/"))]
+    names = (name for name in text.split("/") if name not in {"", "."})
+    return ("//" if root == "//" else root[:1]) + "/".join(names)
 
 
 def _below(folder: str, *names: str) -> str:

@@ -13,7 +13,7 @@ from asyncio.subprocess import DEVNULL, PIPE
 import pytest
 from daemon_process import OFFRAMP, Ending, daemon_process, environment, run_command
 
-from offramp_cli import statusline
+from offramp_cli import own_name, statusline
 from offramp_core.control import api
 from offramp_core.paths import Paths
 
@@ -58,6 +58,52 @@ async def answering(home, answer: bytes | None):
 
 async def test_without_a_daemon_it_says_so_and_ends_well(tmp_path):
     assert await statusline_of(tmp_path) == Ending(0, NOT_RUNNING, "")
+
+
+async def test_without_a_demo_it_names_the_demo(tmp_path):
+    said = NOT_RUNNING.replace("start", "demo")
+    assert await statusline_of(tmp_path, b"{}", "--demo") == Ending(0, said, "")
+
+
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [
+        (54, "Offramp: the daemon is not running (offramp start)"),
+        (53, "Offramp: the daemon is not running"),
+        (38, "Offramp: the daemon is not running"),
+        (37, "Offramp: the daemon is not runni…"),
+        (24, "Offramp: the daemon…"),
+        (5, "…"),
+    ],
+)
+async def test_own_words_fit_a_narrow_screen(tmp_path, columns, line):
+    ending = await statusline_of(tmp_path, COLUMNS=str(columns))
+    assert ending.out == f"{line}\n"
+
+
+async def test_line_of_the_daemon_is_printed_as_it_comes(tmp_path):
+    said = "\x1b[33m" + "x" * 60 + "\x1b[39m"
+    async with answering(tmp_path, b"HTTP/1.0 200 OK\r\n\r\n" + said.encode()):
+        ending = await statusline_of(tmp_path, COLUMNS="40")
+    assert ending.out == f"{said}\n"
+
+
+@pytest.mark.parametrize("folder", ["bin", "my tools", "it's"])
+@pytest.mark.parametrize("on_path", [True, False])
+async def test_advice_names_the_program_as_other_hints_do(tmp_path, monkeypatch, folder, on_path):
+    program = tmp_path / folder / "offramp"
+    program.parent.mkdir()
+    program.write_text(f"#!{sys.executable}\nimport offramp_cli\nofframp_cli.main()\n")
+    program.chmod(0o755)
+    path = f"{tmp_path / 'none'}:{program.parent if on_path else '/usr/bin'}"
+    monkeypatch.setenv("PATH", path)
+    process = await asyncio.create_subprocess_exec(
+        program, "statusline", env=environment(tmp_path), stdin=DEVNULL, stdout=PIPE
+    )
+    out, _ = await process.communicate()
+    name = own_name.as_typed([str(program)])
+    assert (name == "offramp") == on_path
+    assert out.decode() == NOT_RUNNING.replace("offramp start", f"{name} start")
 
 
 async def test_dead_daemons_socket_is_no_daemon(tmp_path):

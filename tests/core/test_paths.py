@@ -64,6 +64,11 @@ PLACES = (
     {"OFFRAMP_HOME": "~/offramp/"},
     {"OFFRAMP_HOME": "relative"},
     {"OFFRAMP_HOME": "/long/" + "folder/" * 20},
+    {"OFFRAMP_HOME": "/long//" + "folder/./" * 20},
+    {"OFFRAMP_HOME": "///long/" + "folder/" * 20},
+    {"OFFRAMP_HOME": "//long/../" + "folder/" * 20},
+    {"OFFRAMP_HOME": "./long/" + "folder/" * 20},
+    {"XDG_DATA_HOME": "/long//" + "folder/" * 20},
     {"OFFRAMP_HOME": ""},
 )
 

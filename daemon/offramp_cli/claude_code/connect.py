@@ -65,6 +65,7 @@ def command(
     """
     setup = edit_plan.find_setup()
     file = setup.places.user
+    status_command = _status_command(setup) if has_status_line else None
     change = connection.plan_connect(
         file,
         setup.memory_file,
@@ -72,7 +73,7 @@ def command(
         is_own=setup.is_own,
         force=force,
         token=setup.settings.client_token,
-        status_command=_status_command(setup) if has_status_line else None,
+        status_command=status_command,
     )
     is_foreign = change.outcome is ConnectOutcome.FOREIGN
     if is_foreign and not is_json:
@@ -87,8 +88,8 @@ def command(
     if not is_dry and not is_refused:
         has_backup = connection.apply(change, setup.memory_file)
     found = edit_warnings(change, setup)
-    if has_status_line:
-        found += _status_warnings(change, setup)
+    if status_command is not None:
+        found += _status_warnings(change, setup, status_command)
     if is_json:
         edit_plan.print_json(change, setup, found, is_dry=is_dry, has_backup=has_backup)
         context.exit(exit_codes.FAILURE if is_refused else 0)
@@ -150,11 +151,11 @@ def _status_command(setup: ConnectionSetup) -> str:
     return status_line.command_for(program, setup.environ)
 
 
-def _status_warnings(change: SettingsEdit, setup: ConnectionSetup) -> list[str]:
+def _status_warnings(change: SettingsEdit, setup: ConnectionSetup, command: str) -> list[str]:
     """List what keeps the status line from being shown."""
     text = (change.after or b"").decode()
     found = list(status_line.warnings(setup.places, text))
-    if not change.shows_status and status_line.is_set(text):
+    if status_line.is_set(text) and not status_line.runs(text, command):
         found.append(
             f"{change.file} sets another {status_line.KEY}, which stays. To show Offramp's line "
             "too, have your own command run offramp statusline, with the same standard input."
@@ -184,7 +185,8 @@ def report(change: SettingsEdit, setup: ConnectionSetup, *, has_backup: bool) ->
         click.echo(own_name.in_hints(words))
     if has_backup:
         click.echo(f"  Backup of the file: {change.backup}")
-    click.echo(edit_plan.OLD_SESSIONS)
+    if change.old != change.new or change.sends_token or change.drops_token:
+        click.echo(edit_plan.OLD_SESSIONS)
 
 
 def edit_warnings(change: SettingsEdit, setup: ConnectionSetup) -> list[str]:

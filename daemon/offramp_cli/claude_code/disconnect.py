@@ -58,12 +58,13 @@ def report(change: SettingsEdit, *, dropped_backup: bool) -> None:
         click.echo("  The file is as it was before connect; its backup was removed.")
     for path in change.standing_backups:
         click.echo(f"  The backup that connect made of the file stays: {path}")
-    if change.is_edit:
+    if change.old != change.new or change.drops_token:
         click.echo(edit_plan.OLD_SESSIONS)
 
 
 def _sentences(change: SettingsEdit) -> list[str]:
     file, place = change.file, f"{change.file}, line {change.line}"
+    left = "only what else connect wrote was removed" if change.is_edit else "nothing was changed"
     match change.outcome:
         case ConnectOutcome.DISCONNECTED if change.after is None:
             return [
@@ -82,16 +83,16 @@ def _sentences(change: SettingsEdit) -> list[str]:
             ]
         case ConnectOutcome.CHANGED_MEANWHILE:
             since = f"  {place}: {BASE_URL} is {change.old}; it was changed after connect."
-            return ["That address is not Offramp's: nothing was changed.", since, *_before(change)]
+            return [f"That address is not Offramp's: {left}.", since, *_before(change)]
         case ConnectOutcome.NOT_CONNECTED if change.old is not None:
             return [
-                "Claude Code does not use Offramp: nothing was changed.",
+                f"Claude Code does not use Offramp: {left}.",
                 f"  {place}: {BASE_URL} is {change.old}.",
             ]
         case ConnectOutcome.NOT_CONNECTED:
             gone = "; it was removed after connect" if change.recalled else ""
             return [
-                "Claude Code does not use Offramp: nothing was changed.",
+                f"Claude Code does not use Offramp: {left}.",
                 f"  {file} does not set {BASE_URL}{gone}.",
                 *_before(change),
             ]

@@ -10,7 +10,7 @@ import click
 
 from offramp_cli.claude_code import edit_plan
 from offramp_core import atomic_file
-from offramp_core.claude_settings import custom_headers, scopes
+from offramp_core.claude_settings import custom_headers, scopes, status_line
 from offramp_core.claude_settings.connection import ConnectOutcome
 from offramp_core.claude_settings.custom_headers import HEADERS, SHOWN_LINE
 from offramp_core.claude_settings.editing import BASE_URL, ENV
@@ -41,13 +41,15 @@ def report(change: SettingsEdit, setup: ConnectionSetup, *, is_json: bool) -> No
     is_sent = token is None or (headers is not None and custom_headers.sends(headers.value, token))
     if setting is None or not setup.is_own(setting.value) or not is_sent:
         raise _refusal(change, setup)
+    unchanged = dataclasses.replace(
+        change, outcome=ConnectOutcome.ALREADY_CONNECTED, after=change.before, new=change.old
+    )
+    missing = [] if unchanged.shows_status == change.shows_status else [_no_status_line(change)]
     if is_json:
-        unchanged = dataclasses.replace(
-            change, outcome=ConnectOutcome.ALREADY_CONNECTED, after=change.before, new=change.old
-        )
-        edit_plan.print_json(unchanged, setup, [], is_dry=False, has_backup=False)
+        edit_plan.print_json(unchanged, setup, missing, is_dry=False, has_backup=False)
         return
     click.echo(f"{ALREADY}\n  {setting.scope.shown} sets {BASE_URL}.")
+    edit_plan.print_warnings(missing)
 
 
 def require_writable(change: SettingsEdit) -> None:
@@ -82,6 +84,16 @@ def _refusal(change: SettingsEdit, setup: ConnectionSetup) -> OfframpError:
     return OfframpError(
         f"{change.file} is read-only{_link(change)}, so Offramp can't add its address.",
         hint=" ".join(cures) + also,
+    )
+
+
+def _no_status_line(change: SettingsEdit) -> str:
+    """Say that the status line is not set, and what sets it."""
+    command = change.connection.status_line if change.connection else None
+    wanted = json.dumps({status_line.KEY: {"type": "command", "command": command}})
+    return (
+        f"{change.file} is read-only, so the status line was not set. Where that file is made, "
+        f"add {wanted}."
     )
 
 

@@ -99,13 +99,13 @@ class SettingsEdit:
     @property
     def shows_status(self) -> bool:
         """Whether the file holds the status line from now on, written by connect."""
-        return self.connection is not None and self.connection.status_line is not None
+        return _holds_status_line(self.after, self.connection)
 
     @property
     def drops_status(self) -> bool:
         """Whether the status line, which connect had set, is taken out."""
-        had_line = self.recalled is not None and self.recalled.status_line is not None
-        return self.is_edit and had_line and not self.shows_status
+        had_line = _holds_status_line(self.before, self.recalled)
+        return had_line and not _holds_status_line(self.after, self.recalled)
 
     @property
     def drops_token(self) -> bool:
@@ -153,6 +153,7 @@ class _SettingsFile:
             url=url,
             made=made,
             previous=previous,
+            token_line=self.recalled.token_line if self.recalled else None,
             status_line=self.recalled.status_line if self.recalled else None,
             backups=copies,
         )
@@ -233,11 +234,15 @@ def _with_token(change: SettingsEdit, token: Secret | None) -> SettingsEdit:
 
 def _edited_further(change: SettingsEdit, text: str, **written: object) -> SettingsEdit:
     """Plan to end in `text` instead, and to remember beside all else what was `written`."""
-    address = editing.find(text)
-    # Where the address was written by hand, it is now ours with the rest.
-    connection = change.connection or Connection(
-        file=os.fspath(change.file), url=str(address.value if address else ""), made="member"
-    )
+    connection = change.connection
+    if connection is None:  # the address was written by hand; it is now ours with the rest
+        address = editing.find(text)
+        connection = Connection(
+            file=os.fspath(change.file),
+            url=str(address.value if address else ""),
+            made="member",
+            backups=backups.planned(change.file, change.before or b"", ()),
+        )
     return dataclasses.replace(
         change,
         outcome=ConnectOutcome.CONNECTED,
@@ -379,6 +384,12 @@ def _shown(found: Part | None) -> str | None:
     if found is None:
         return None
     return shown(found.value) if isinstance(found.value, str) else _NO_TEXT
+
+
+def _holds_status_line(data: bytes | None, written: Connection | None) -> bool:
+    """Whether settings hold the status line that connect has `written`, if it has."""
+    command = written.status_line if written else None
+    return command is not None and status_line.runs((data or b"").decode(), command)
 
 
 def _address_in(data: bytes | None) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from offramp_core import atomic_file
@@ -17,7 +18,6 @@ from offramp_core.errors import OfframpError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from offramp_core.claude_settings.locations import SettingsLocations
 
@@ -35,11 +35,22 @@ class StatusLineEdit:
 
 
 def command_for(program: Path, environ: Mapping[str, str]) -> str:
-    """Return the shell command that Claude Code is to run: `program` by a path that lasts."""
+    """Return the shell command that Claude Code is to run: `program` by a path that lasts.
+
+    Raises:
+        OfframpError: a path in it is not UTF-8, so that it can't stand in the settings.
+    """
     words = [str(program), "statusline"]
     if home := environ.get(HOME_VARIABLE):
-        words = ["env", f"{HOME_VARIABLE}={home}", *words]
-    return shlex.join(words)
+        # Claude Code runs it in the folder of a project, not in this one.
+        words = ["env", f"{HOME_VARIABLE}={Path(home).expanduser().absolute()}", *words]
+    command = shlex.join(words)
+    if command != command.encode("utf-8", "replace").decode():
+        raise OfframpError(
+            f"Claude Code can't run {command!r}: its settings take only paths that are UTF-8.",
+            hint="Connect without --statusline, or move Offramp to a path in UTF-8.",
+        )
+    return command
 
 
 def add(text: str, command: str, written: str | None) -> StatusLineEdit:
@@ -72,6 +83,16 @@ def remove(text: str, written: str) -> str:
     if found is None or _command_of(found.value) != written:
         return text
     return editing.remove_member(text, found)
+
+
+def runs(text: str, command: str) -> bool:
+    """Whether the status line in the settings `text` runs `command`.
+
+    Raises:
+        SettingsTextError: `text` is no JSON, or no object.
+    """
+    found = editing.find_member(text, KEY)
+    return found is not None and _command_of(found.value) == command
 
 
 def is_set(text: str) -> bool:

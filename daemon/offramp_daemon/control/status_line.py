@@ -84,10 +84,11 @@ class StatusLine:
         await self._look()
         now, zone = self._clock(), self._zone()
         told = _told(said)
-        session_id = told.get("session_id")
+        named = told.get("session_id")
+        session_id = named if isinstance(named, str) else None
         session = Session(
-            last=self._served.of(session_id if isinstance(session_id, str) else None),
-            is_at_work=_is_at_work(told),
+            last=self._served.of(session_id),
+            is_at_work=session_id is not None and _is_at_work(told),
         )
         at_present = status()
         return status_line_text.line(
@@ -170,7 +171,12 @@ def _told(said: bytes) -> dict[str, object]:
 
 
 def _is_at_work(told: Mapping[str, object]) -> bool:
-    """Whether the session has waited for the API: it should have passed here then."""
-    cost = told.get("cost")
+    """Whether the session has just had answers from the API: they should have passed here.
+
+    It takes both signs. After `/clear` some versions keep the time spent (seen with 2.1.197), and a
+    resumed session holds answers of another day.
+    """
+    cost, context = told.get("cost"), told.get("context_window")
     spent = cost.get("total_api_duration_ms") if isinstance(cost, dict) else None
-    return isinstance(spent, (int, float)) and spent > 0
+    has_answer = isinstance(context, dict) and isinstance(context.get("current_usage"), dict)
+    return has_answer and isinstance(spent, int | float) and spent > 0

@@ -114,17 +114,15 @@ class RequestEntry:
     def _is_for_people(self, request: web.BaseRequest) -> bool:
         """Whether somebody opened the address in a browser; clients of the API ask for no page.
 
-        What a guard refuses is left to the proxy, which says why.
+        What a guard refuses is left to the proxy, which says why. A name that only containers use
+        gets no page: a hostile name server can have it lead here, and so a site read the page.
         """
         if request.method != "GET" or request.raw_path.partition("?")[0] not in _PAGES:
             return False
         accepted = request.headers.get("Accept", "").lower()
         if _HTML not in (each.partition(";")[0].strip() for each in accepted.split(",")):
             return False
-        refusal = origin_guard.refusal(
-            request.headers, self._live.current, peer=request.remote or ""
-        )
-        return refusal is None
+        return origin_guard.refusal(request.headers, self._live.current) is None
 
 
 def _asks_for_health(request: web.BaseRequest) -> bool:

@@ -3,8 +3,8 @@
 Any page in a browser can send requests to a local port, and so spend the user's keys. A browser
 can't forge Host, Origin, Referer or Sec-Fetch-Site, so those are what is checked. A page on another
 port of this machine is another site's as well: whatever runs there, perhaps as another user, must
-not spend the keys either. Offramp itself has no pages; Claude Code and the SDKs send none of these
-headers but Host.
+not spend the keys either. Offramp's own page sends no requests; Claude Code and the SDKs send none
+of these headers but Host.
 
 A container reaches this machine by a name that its software made up (`host.docker.internal`), and
 the request arrives from a loopback address. Such names are served as Host. All of them lie below

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
@@ -543,6 +544,125 @@ async def test_status_line_goes_though_another_address_was_written_since(home: H
     assert gone.code == 0
     left = json.loads(home.file.read_text())
     assert left == {"env": {"ANTHROPIC_BASE_URL": "https://gateway.example"}}
+
+
+async def test_status_line_replaced_since_is_not_called_ours(home: Home) -> None:
+    await home.run("connect", "--statusline")
+    settings = json.loads(home.file.read_text())
+    settings["statusLine"]["command"] = "something else"
+    home.file.write_text(json.dumps(settings))
+    again = await home.run("connect", "--statusline")
+    assert "another statusLine, which stays" in again.err
+    told = json.loads((await home.run("connect", "--statusline", "--json")).out)
+    assert told["status_line"] is False
+    gone = await home.run("disconnect")
+    assert "taken out.\n" in gone.out
+    assert "statusLine" not in gone.out
+
+
+async def test_status_line_removed_since_is_not_said_to_be_shown_or_taken_out(home: Home) -> None:
+    await home.run("connect", "--statusline")
+    settings = json.loads(home.file.read_text())
+    del settings["statusLine"]
+    del settings["env"]
+    home.file.write_text(json.dumps(settings))
+    again = await home.run("connect")
+    assert "Claude Code now uses" in again.out
+    assert "status line" not in again.out
+    assert "statusLine" not in (await home.run("disconnect")).out
+
+
+async def test_status_line_of_ours_written_by_hand_is_not_called_anothers(home: Home) -> None:
+    await home.run("connect", "--statusline")
+    text = home.file.read_text()
+    await home.run("disconnect")
+    by_hand = json.dumps({"statusLine": json.loads(text)["statusLine"]})
+    home.file.write_text(by_hand)
+    connected = await home.run("connect", "--statusline")
+    assert connected.code == 0
+    assert "another" not in connected.err
+    await home.run("disconnect")
+    assert home.file.read_text() == by_hand
+
+
+@pytest.mark.parametrize("address", ["https://gateway.example", None])
+async def test_status_line_is_never_taken_out_under_nothing_was_changed(
+    home: Home, address: str | None
+) -> None:
+    await home.run("connect", "--statusline")
+    settings = json.loads(home.file.read_text())
+    settings["env"] = {} if address is None else {"ANTHROPIC_BASE_URL": address}
+    home.file.write_text(json.dumps(settings))
+    gone = await home.run("disconnect")
+    assert "statusLine taken out" in gone.out
+    assert "nothing was changed" not in gone.out
+    assert "old address" not in gone.out
+
+
+async def test_status_line_added_later_sends_nobody_to_restart_their_sessions(home: Home) -> None:
+    assert "old address" in (await home.run("connect")).out
+    assert "old address" not in (await home.run("connect", "--statusline")).out
+
+
+async def test_backup_is_made_though_the_address_was_written_by_hand(home: Home) -> None:
+    by_hand = json.dumps({"env": {"ANTHROPIC_BASE_URL": home.url}})
+    home.file.write_text(by_hand)
+    connected = await home.run("connect", "--statusline")
+    backup = home.file.with_name("settings.json.offramp-backup")
+    assert str(backup) in connected.out
+    assert backup.read_text() == by_hand
+
+
+async def test_relative_home_stands_in_the_status_line_as_a_whole_path(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home.root)
+    connected = await home.run("connect", "--statusline", OFFRAMP_HOME="own/home")
+    assert connected.code == 0, connected.err
+    command = json.loads(home.file.read_text())["statusLine"]["command"]
+    assert f"OFFRAMP_HOME={home.root}/own/home" in command
+
+
+async def test_home_that_no_json_can_hold_is_refused_in_words(home: Home) -> None:
+    odd = os.fsdecode(os.fsencode(home.root) + b"/\xff")
+    connected = await home.run("connect", "--statusline", OFFRAMP_HOME=odd)
+    assert connected.code == 1
+    assert "UTF-8" in connected.err
+    assert "Traceback" not in connected.err
+    assert not home.file.exists()
+
+
+@pytest.mark.usefixtures("opened_store")
+async def test_read_only_settings_say_that_they_set_no_status_line(home: Home) -> None:
+    put_into_store(home, json.dumps({"env": {"ANTHROPIC_BASE_URL": home.url}}))
+    ending = await home.run("connect", "--statusline")
+    assert ending.code == 0
+    assert "the status line was not set" in ending.err
+    assert '{"statusLine": {"type": "command", "command": "' in ending.err
+    told = json.loads((await home.run("connect", "--statusline", "--json")).out)
+    assert told["status_line"] is False
+    assert len(told["warnings"]) == 1
+    assert "not set" not in (await home.run("connect")).err
+
+
+@pytest.mark.parametrize("change", ["removed", "replaced"])
+@pytest.mark.parametrize("token", [True, False])
+async def test_token_goes_though_the_address_was_changed_since(
+    home: Home, change: str, token: bool
+) -> None:
+    home.file.write_text("{}")
+    await home.run("connect", OFFRAMP_CLIENT_TOKEN=TOKEN)
+    settings = json.loads(home.file.read_text())
+    if change == "removed":
+        del settings["env"]["ANTHROPIC_BASE_URL"]
+    else:
+        settings["env"]["ANTHROPIC_BASE_URL"] = "https://gateway.example"
+    home.file.write_text(json.dumps(settings))
+    variables = {"OFFRAMP_CLIENT_TOKEN": TOKEN} if token else {}
+    assert (await home.run("connect", "--force", **variables)).code == 0
+    assert (TOKEN in home.file.read_text()) is token
+    assert (await home.run("disconnect")).code == 0
+    assert TOKEN not in home.file.read_text()
 
 
 async def test_settings_that_keep_the_status_line_away_are_named(home: Home) -> None:

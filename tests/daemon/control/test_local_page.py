@@ -128,6 +128,18 @@ async def test_other_sites_pages_are_refused_it(tmp_path, more):
     assert b"Offramp is running" not in body
 
 
+@pytest.mark.parametrize("host", [b"host.docker.internal", b"evil.internal", b"172.17.0.1"])
+async def test_name_that_only_containers_use_gets_no_page(tmp_path, host):
+    async with running(tmp_path) as (app, anthropic):
+        request = (
+            b"GET / HTTP/1.1\r\nHost: %s:3001\r\nAccept: text/html\r\n"
+            b"Sec-Fetch-Site: same-origin\r\nConnection: close\r\n\r\n" % host
+        )
+        answer = await read_to_end(app.url, request)
+        assert len(anthropic.bodies) == 1
+    assert b"Offramp is running" not in answer
+
+
 async def test_name_that_was_made_to_lead_here_is_refused_it(tmp_path):
     async with running(tmp_path) as (app, anthropic):
         request = (

@@ -103,6 +103,39 @@ async def test_week_and_plan_are_told_with_it(tmp_path):
     assert "Claude week 40%, on pace for 80%" in found
 
 
+ANSWERED = {"current_usage": {"input_tokens": 31852, "output_tokens": 50}}
+CLEARED = {"current_usage": None}
+
+
+@pytest.mark.parametrize(
+    ("said", "is_missed"),
+    [
+        ({"session_id": OTHER, "cost": {"total_api_duration_ms": 696}}, True),
+        # After /clear.
+        (
+            {
+                "session_id": OTHER,
+                "cost": {"total_api_duration_ms": 696},
+                "context_window": CLEARED,
+            },
+            False,
+        ),
+        # Resumed, and nothing asked yet.
+        ({"session_id": OTHER, "cost": {"total_api_duration_ms": 0}}, False),
+        ({"session_id": OTHER}, False),
+        ({"session_id": OTHER, "cost": {"total_api_duration_ms": 5}, "context_window": 7}, False),
+        ({"cost": {"total_api_duration_ms": 696}}, False),
+        ({"session_id": SESSION, "cost": {"total_api_duration_ms": 696}}, False),
+    ],
+)
+async def test_session_is_missed_only_where_it_has_had_answers(tmp_path, said, is_missed):
+    async with running(tmp_path) as app:
+        await ask(app.url)
+        await line_with(app, "GLM-4.7", {"session_id": SESSION})
+        found = await line(app, {"context_window": ANSWERED, **said})
+    assert ("no request of this session seen" in found) == is_missed
+
+
 async def test_spent_delegate_is_named_with_the_end_of_it(tmp_path):
     async with running(tmp_path, spent) as app:
         await ask(app.url)
