@@ -176,9 +176,7 @@ class Failover:
         exchange.send_to(before)
         return await self._as_decided_first(exchange, misses)
 
-    async def _as_decided_first(
-        self, exchange: Exchange, misses: list[Miss]
-    ) -> web.StreamResponse:
+    async def _as_decided_first(self, exchange: Exchange, misses: list[Miss]) -> web.StreamResponse:
         """What the delegate has to say to which the request was routed, since nobody serves it.
 
         Where other delegates were asked, or skipped, the record says so.
