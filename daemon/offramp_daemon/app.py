@@ -186,7 +186,7 @@ class Parts:
 
     def take_failover(self, change: StandingChange) -> None:
         """Announce a delegate that is stepped around from now on, or is asked again."""
-        to = stand_in_for(change.backend, self.live.current.failover_chain)
+        to = stand_in_for(change.backend, self.health.stand_ins(self.live.current))
         if to is not None and change.backend.auth != "client":
             self.announcer.announce_failover(change, to)
 

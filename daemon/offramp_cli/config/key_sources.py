@@ -50,11 +50,20 @@ def load(paths: Paths) -> LoadedSettings:
     return loader.load(paths, os.environ)
 
 
+def _why_no_key(backend: Backend) -> str:
+    if backend.auth == "none":
+        return (
+            f'{backend.name} gets no key. If it wants one, set auth = "bearer" or "x-api-key" in '
+            f"[backend.{backend.name}] of config.toml first."
+        )
+    return f"{backend.name} gets the credentials that Claude Code sends, so it has no key here."
+
+
 def backend_named(name: str, loaded: LoadedSettings) -> Backend:
     """Find the backend of that name, which takes a key.
 
     Raises:
-        WrongArgumentError: there is none, or it gets the client's own credentials.
+        WrongArgumentError: there is none, or it gets the client's own credentials, or none.
     """
     with_key = [each for each in loaded.settings.backends if takes_key(each)]
     for backend in loaded.settings.backends:
@@ -62,8 +71,7 @@ def backend_named(name: str, loaded: LoadedSettings) -> Backend:
             return backend
         if backend.name == name:
             raise WrongArgumentError(
-                f"{name} gets the credentials that Claude Code sends, so it has no key here.",
-                hint=f"Keys can be stored for: {_listed(with_key)}.",
+                _why_no_key(backend), hint=f"Keys can be stored for: {_listed(with_key)}."
             )
     # Masked where it looks like a key: one may have been given in the name's place.
     raise WrongArgumentError(

@@ -16,7 +16,7 @@ from offramp_cli import exit_codes, own_name
 from offramp_cli.trial import claude_trial, delegate_trial
 from offramp_core.config import loader
 from offramp_core.paths import Paths
-from offramp_core.services import DELEGATE
+from offramp_core.wording.formatting import backend_name
 
 if TYPE_CHECKING:
     from offramp_cli.trial.result import TrialResult
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 def command(is_with_claude: bool, is_json: bool) -> None:
     """Send one free request through the daemon, and show who answered.
 
-    The request asks Z.ai to count the tokens of one word. With --claude, the installed Claude
+    The request asks the service that Sonnet goes to, or else Haiku, to count the tokens of one
+    word. With --claude, the installed Claude
     Code also runs once, with your own login.
     """
     # A program that was started here must not outlive a window that is closed.
@@ -54,7 +55,7 @@ def command(is_with_claude: bool, is_json: bool) -> None:
 
 
 def _print(result: TrialResult) -> None:
-    name = DELEGATE.title if result.of == DELEGATE.name else "Claude"
+    name = backend_name(result.of)
     click.echo(f"{name:<8}{result.outcome:<9}{result.text}")
     if result.hint:
         click.echo(f"{'':<17}{own_name.in_hints(result.hint)}")

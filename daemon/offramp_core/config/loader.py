@@ -294,7 +294,7 @@ def _check_plain_http(chosen: _Chosen) -> None:
         is_plain = name.endswith(".base_url") and url.startswith("http://")
         if is_plain and not is_loopback(host_of(url)):
             raise chosen.sources[name].refused(
-                "would send your credentials unencrypted to another machine",
+                "would send conversations, and any key or login, unencrypted to another machine",
                 hint="Use https://. In a network that you trust, set plain_http = true.",
             )
 

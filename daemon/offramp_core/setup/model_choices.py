@@ -87,12 +87,6 @@ def chosen(routes: Sequence[Route], tier: str) -> str | None:
     return names.get(route.send_model.lower())
 
 
-def is_delegated(routes: Sequence[Route], tier: str) -> bool:
-    """Whether the delegate serves `tier`, whichever its model."""
-    place = deciding(routes, tier)
-    return place is not None and routes[place].backend == DELEGATE.name
-
-
 def with_choice(routes: Sequence[Route], tier: str, key: str) -> tuple[Route, ...]:
     """Return `routes` with `tier` served as `key` says; all other routes stay."""
     if chosen(routes, tier) == key:

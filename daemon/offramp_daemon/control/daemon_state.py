@@ -74,6 +74,7 @@ class DaemonState:
     def status(self, *, in_flight: int, records: JsonlState) -> Status:
         """Return all of it, at this moment."""
         awaited, settings = self._live.awaited_keys, self._live.current
+        chain = self._health.stand_ins(settings)
         return Status(
             pid=os.getpid(),
             started=self._started,
@@ -85,7 +86,7 @@ class DaemonState:
                     backend,
                     key=key_of(backend),
                     key_note=self._live.keyring.note if backend.name in awaited else None,
-                    chain=settings.failover_chain,
+                    chain=chain,
                 )
                 for backend in settings.backends
             ),

@@ -55,9 +55,10 @@ class Miss:
         return f"{'failed' if self.failure else 'bypassed'} ({_word(self.cause)})"
 
 
-def served_by(backend: str, misses: Sequence[Miss]) -> str:
-    """The reason in the record of a request that `backend` serves in the stead of others."""
-    return f"{', '.join(miss.words for miss in misses)}, served by {backend}"
+def served_by(backend: str | None, misses: Sequence[Miss]) -> str:
+    """The reason in the record of a request that `backend`, or nobody, serves after others."""
+    words = ", ".join(miss.words for miss in misses)
+    return words if backend is None else f"{words}, served by {backend}"
 
 
 def _word(kind: str | None) -> str:

@@ -98,7 +98,7 @@ class Failover:
         if has_claude:
             return await self._on_claude(exchange, first, misses)
         self._leave(exchange, first, misses)
-        return await self._as_decided_first(exchange, misses[0])
+        return await self._as_decided_first(exchange, misses)
 
     async def _try(self, exchange: Exchange) -> web.StreamResponse | Miss:
         """The answer of the delegate that was decided on, or why there is none."""
@@ -174,12 +174,19 @@ class Failover:
                 return await self._relay(exchange, answer, head)
             answer.close()
         exchange.send_to(before)
-        return await self._as_decided_first(exchange, miss)
+        return await self._as_decided_first(exchange, misses)
 
-    async def _as_decided_first(self, exchange: Exchange, miss: Miss) -> web.StreamResponse:
-        """What the delegate has to say to which the request was routed, since nobody serves it."""
-        if miss.failure is not None:
-            raise RequestFailedError(miss.failure)
+    async def _as_decided_first(self, exchange: Exchange, misses: list[Miss]) -> web.StreamResponse:
+        """What the delegate has to say to which the request was routed, since nobody serves it.
+
+        Where other delegates were asked, or skipped, the record says so.
+        """
+        failure = misses[0].failure
+        if len(misses) > 1:
+            to = None if failure else exchange.decision.backend.name
+            exchange.reason = served_by(to, misses)
+        if failure is not None:
+            raise RequestFailedError(failure)
         return await self._attempt(exchange, self._ask(exchange), may_step=False)
 
     async def ask_claude(self, exchange: Exchange) -> web.StreamResponse:

@@ -88,11 +88,26 @@ class BackendHealth:
 
     def is_bypassed(self, name: str, model: str, settings: Settings) -> bool:
         """Whether the status shows that requests for `model` go around the backend of that name."""
-        chain = settings.failover_chain
+        chain = self.stand_ins(settings)
         bypasses = [self._bypass(each, chain) for each in settings.backends if each.name == name]
         return any(
             bypass is not None and bypass.family in {None, model.lower()} for bypass in bypasses
         )
+
+    def stand_ins(self, settings: Settings) -> tuple[str, ...]:
+        """Who may stand in for a backend, in the order in which they are asked.
+
+        Those that can't serve at present come last: without a key, or in trouble themselves.
+        """
+
+        def is_unable(name: str) -> bool:
+            if name == ANTHROPIC:
+                return False
+            backend = settings.backend(name)
+            standing = self.breaker.standing(backend)
+            return backend.lacks_key or (standing is not None and standing.family is None)
+
+        return tuple(sorted(settings.failover_chain, key=is_unable))
 
     def _bypass(self, backend: Backend, chain: Sequence[str]) -> Bypass | None:
         if backend.auth == "client":

@@ -25,7 +25,7 @@ from offramp_dashboard.theme import GRID_PX
 from offramp_dashboard.views.widgets.choice_box import ChoiceBox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from offramp_core.config.backend_list import BackendEntry
     from offramp_dashboard.data.setup.offramp_command import OfframpCommand
@@ -60,7 +60,7 @@ class ServicesEditor(QWidget):
         self._rows.setColumnStretch(1, 1)
         self.choice = ChoiceBox()
         self.choice.setAccessibleName("Service to add")
-        self.choice.currentIndexChanged.connect(self._show_key)
+        self.choice.currentIndexChanged.connect(self._change_service)
         self.key = QLineEdit()
         self.key.setEchoMode(QLineEdit.EchoMode.Password)
         self.key.setAccessibleName("Key of the service to add")
@@ -90,13 +90,21 @@ class ServicesEditor(QWidget):
         there = [entry for entry in found if entry.is_set_up]
         for row, entry in enumerate(there):
             self._add_row(row, entry)
-        self.choice.clear()
-        names = {entry.name for entry in there}
-        for service in PRESETS:
-            if service.name not in names:
-                self.choice.addItem(service.title, service.name)
+        self._fill_choice({entry.name for entry in there})
         self._set_enabled(is_enabled=True)
         self._show_key()
+
+    def _fill_choice(self, there: Collection[str]) -> None:
+        """Offer the services that are not `there`; what was chosen stays chosen, and its key."""
+        chosen, key = self.choice.currentData(), self.key.text()
+        self.choice.clear()
+        for service in PRESETS:
+            if service.name not in there:
+                self.choice.addItem(service.title, service.name)
+        place = self.choice.findData(chosen) if chosen is not None else -1
+        if place >= 0:
+            self.choice.setCurrentIndex(place)
+            self.key.setText(key)
 
     def _add_row(self, row: int, entry: BackendEntry) -> None:
         used = f"used by {' and '.join(entry.uses)}" if entry.uses else "not used yet"
@@ -114,6 +122,11 @@ class ServicesEditor(QWidget):
         self.remove_buttons[entry.name] = remove
         for column, widget in enumerate((title, state, remove)):
             self._rows.addWidget(widget, row, column)
+
+    def _change_service(self) -> None:
+        """Forget the key that was typed: it belongs to the service that was chosen before."""
+        self.key.clear()
+        self._show_key()
 
     def _show_key(self) -> None:
         """Ask for a key only where one is wanted."""

@@ -156,6 +156,17 @@ async def test_argument_that_names_no_backend_with_a_key_is_refused(user, argume
     assert user.keyring.keys() == {}
 
 
+async def test_service_without_a_key_is_not_said_to_get_the_login(user: User) -> None:
+    user.paths.config_dir.mkdir(parents=True, exist_ok=True)
+    user.paths.config_file.write_text("[backend.ollama]\n")
+    ending = await user.key("set", "ollama", stdin=KEY)
+    assert ending.code == exit_codes.WRONG_ARGUMENT
+    assert "ollama gets no key" in ending.err
+    assert 'auth = "bearer"' in ending.err
+    assert "credentials that Claude Code sends" not in ending.err
+    assert user.keyring.keys() == {}
+
+
 async def test_source_that_wins_is_named(user: User) -> None:
     ending = await user.key("set", stdin=KEY, ZAI_API_KEY=OTHER)
     assert ending.code == 0

@@ -24,6 +24,8 @@ from daemon_process import (
 from proxy_harness import CLAUDE_TOKEN, ZAI_KEY
 
 from offramp_simulator import Simulator
+from offramp_simulator.preset_rules import PRESETS as RULES
+from offramp_simulator.preset_service import PresetService, running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 TOKEN = "a-token-of-thirty-two-letters-xyz"
 COUNT = "/v1/messages/count_tokens"
+OTHER_KEY = "pk-0123456789abcdef0123456789abcdef"
 
 ASKING = """
 import json, os, sys, urllib.error, urllib.request
@@ -108,6 +111,45 @@ async def test_delegate_that_answers_is_named(bench: Bench) -> None:
     assert (ending.code, ending.err, trial["outcome"]) == (0, "", "ok")
     assert trial["text"] == "Z.ai answered through Offramp. The request was free."
     assert said.out == f"Z.ai    ok       {trial['text']}\n"
+
+
+def kimi(key: str = "") -> str:
+    """Routes that send Sonnet and Haiku to another service than Z.ai."""
+    routes = "".join(
+        f'[[route]]\nmatch = "{tier}"\nbackend = "kimi"\nsend_model = "kimi-k2.6"\n'
+        for tier in ("sonnet", "haiku")
+    )
+    return f"{routes}[backend.kimi]\n{key}"
+
+
+async def test_other_delegate_is_asked_where_the_routes_lead_to_it(bench: Bench) -> None:
+    service = PresetService(bench.sim.journal, RULES["kimi"], key=OTHER_KEY)
+    async with running(service) as url:
+        bench.config(top=kimi(f'base_url = "{url}"\nkey = "{OTHER_KEY}"\n'))
+        async with daemon(bench):
+            ending, (trial,) = await bench.attempt()
+            said = await run_command(bench.home, "try")
+    assert (ending.code, trial["of"], trial["outcome"]) == (0, "kimi", "ok")
+    assert trial["text"] == "Kimi answered through Offramp. The request was free."
+    assert said.out == f"Kimi    ok       {trial['text']}\n"
+
+
+async def test_missing_key_of_another_delegate_is_named(bench: Bench) -> None:
+    bench.config(top=kimi())
+    async with daemon(bench):
+        ending, (trial,) = await bench.attempt()
+    assert (ending.code, trial["of"], trial["outcome"]) == (1, "kimi", "failed")
+    assert "no key for Kimi" in trial["text"]
+    assert trial["hint"] == "Store one: offramp key set kimi"
+
+
+async def test_failure_of_another_delegate_may_be_that_it_counts_no_tokens(bench: Bench) -> None:
+    bench.config(top=kimi(f'base_url = "{bench.sim.zai_url}"\nkey = "{ZAI_KEY}"\n'))
+    bench.sim.script("zai", ["status=404"], path=COUNT)
+    async with daemon(bench):
+        ending, (trial,) = await bench.attempt()
+    assert (ending.code, trial["of"], trial["outcome"]) == (1, "kimi", "failed")
+    assert "may be that it does not count tokens" in trial["text"]
 
 
 async def test_without_a_daemon_the_command_that_starts_it_is_named(bench: Bench) -> None:

@@ -97,7 +97,9 @@ def test_plain_http_to_this_machine_needs_neither_setting_nor_key(
 
 def test_plain_http_to_another_machine_still_needs_the_setting(home: SettingsHome) -> None:
     toml = '[backend.ollama]\nbase_url = "http://192.168.1.5:11434"\n'
-    assert "unencrypted" in refusal(home, toml).title
+    title = refusal(home, toml).title
+    assert "unencrypted" in title
+    assert "your credentials" not in title  # such a service gets none
     settings = home.load_toml(f"plain_http = true\n{toml}").settings
     assert settings.backend("ollama").auth == "none"
 

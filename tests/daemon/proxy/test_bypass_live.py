@@ -10,14 +10,18 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import aiohttp
+import msgspec
 import pytest
 from control_harness import Commands
 from messages import OPUS, SONNET, ask
+from preset_harness import KEY, with_presets
 from proxy_harness import settings_for
 from running_app import running_app
 
 from offramp_core.control import api
 from offramp_core.quota import windows
+from offramp_simulator.preset_rules import PRESETS as RULES
+from offramp_simulator.preset_service import PresetService, running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -81,6 +85,32 @@ async def test_backend_in_trouble_is_told_of_everywhere(
         "anthropic",
         "anthropic",
     ]
+
+
+async def test_status_names_the_first_of_several_stand_ins_that_can_serve(
+    client: aiohttp.ClientSession, sim: Simulator, tmp_path: Path
+) -> None:
+    kimi = PresetService(sim.journal, RULES["kimi"], key=KEY)
+    chain = ("deepseek", "kimi", "anthropic")
+    async with running(kimi) as url:
+        settings = settings_for(sim.anthropic_url, sim.zai_url, failover=chain)
+        settings = with_presets(settings, {"deepseek": "http://127.0.0.1:9", "kimi": url})
+        *others, deepseek, last = settings.backends
+        keyless = msgspec.structs.replace(deepseek, key=None)
+        settings = msgspec.structs.replace(settings, backends=(*others, keyless, last))
+        async with running_app(tmp_path, settings) as app:
+            commands = Commands(app.paths)
+            await commands.until_there()
+            sim.script("zai", ["zai=1001"])
+            assert await served(client, app) == 200
+            zai = zai_of(await commands.until(lambda status: zai_of(status).bypass is not None))
+            assert zai.bypass is not None
+            assert zai.bypass.to == "kimi"
+            kimi.has_money = False
+            assert await served(client, app, session="two") == 200
+            zai = zai_of(await commands.status())
+            assert zai.bypass is not None
+            assert zai.bypass.to == "anthropic"
 
 
 async def test_nothing_is_told_as_bypassed_where_nothing_may_stand_in(

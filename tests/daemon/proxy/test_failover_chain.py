@@ -213,6 +213,37 @@ async def test_without_claude_in_the_list_claude_is_not_asked(
     # The client hears of the delegate that its request belongs to.
     assert (status, b"zai says" in answer) == (429, True)
     assert (record.backend, record.status) == ("zai", "error")
+    assert record.reason == "zai failed (overloaded), deepseek failed (failing)"
+
+
+async def test_record_names_all_that_were_asked_where_claude_does_not_take_the_login(
+    client: aiohttp.ClientSession, sim: Simulator
+) -> None:
+    async with proxy_with(sim, "deepseek", failover=("deepseek", "anthropic")) as (proxy, fakes):
+        sim.script("zai", ["zai=1305"])
+        fakes["deepseek"].has_money = False
+        sim.script("anthropic", ["status=401"])
+        assert (await send(client, proxy, ask(SONNET)))[0] == 429
+        record = await proxy.only_record()
+    assert served(sim) == ["zai", "deepseek", "anthropic"]
+    assert (record.backend, record.status) == ("zai", "error")
+    assert record.reason == "zai failed (overloaded), deepseek failed (account trouble)"
+
+
+async def test_delegate_asked_in_spite_of_its_trouble_is_recorded_behind_the_others(
+    client: aiohttp.ClientSession, sim: Simulator
+) -> None:
+    shared = shared_state(breaker=CircuitBreaker())
+    async with proxy_with(sim, "deepseek", failover=("deepseek",), shared=shared) as (proxy, fakes):
+        sim.script("zai", ["zai=1308"])
+        fakes["deepseek"].has_money = False
+        assert (await send(client, proxy, ask(SONNET)))[0] == 429
+        sim.script("zai", [])
+        assert (await send(client, proxy, ask(SONNET)))[0] == 200
+    assert (proxy.records[-1].backend, proxy.records[-1].status) == ("zai", "success")
+    assert proxy.records[-1].reason == (
+        "zai bypassed (quota spent), deepseek bypassed (account trouble), served by zai"
+    )
 
 
 async def test_delegate_stands_in_though_the_client_has_no_login(

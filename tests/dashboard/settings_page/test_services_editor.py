@@ -175,7 +175,22 @@ def test_refused_key_is_said_and_stays_to_be_corrected(
 
     assert dialog.fields["services"].error == "minimax refuses this key. Copy it again."
     assert editor.key.text() == KEY
+    assert editor.choice.currentData() == "minimax"
     assert editor.add_button.isEnabled()
+
+
+@pytest.mark.parametrize("other", ["deepseek", "llamacpp"])
+def test_key_that_was_typed_for_one_service_goes_to_no_other(
+    open_page: Callable[..., SettingsDialog], command: FakeCommand, other: str
+) -> None:
+    editor = services(open_page())
+    choose(editor, "minimax")
+    editor.key.setText(KEY)
+    choose(editor, other)
+    assert editor.key.text() == ""
+    choose(editor, "minimax")
+    editor.add_button.click()
+    assert command.ran == []
 
 
 def test_missing_key_runs_nothing(

@@ -286,6 +286,15 @@ def test_way_out_of_a_failed_trial_leads_to_its_step(desk: Desk) -> None:
     assert desk.window.step == KEY
 
 
+def test_missing_key_of_another_service_leads_to_no_step_for_the_usual_one(desk: Desk) -> None:
+    hint = "Store one: offramp key set kimi"
+    trial = {"of": "kimi", "outcome": "failed", "text": "No key.", "hint": hint}
+    desk.script({"try --json": [1, {"trials": [trial]}, ""]})
+    desk.at(TRY)
+    assert hint in desk.act()
+    assert not desk.window.page.way_button.isVisible()
+
+
 def test_command_that_can_not_be_started_is_told(desk: Desk) -> None:
     desk.words = (str(desk.home / "missing"),)
     desk.at(TRY)

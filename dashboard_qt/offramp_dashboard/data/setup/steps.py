@@ -6,6 +6,7 @@ input only, and comes back in no text.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -301,13 +302,14 @@ def _source(origin: str) -> str:
 
 
 def _way(text: str) -> Way | None:
-    """The button for what a trial says to type."""
+    """The button for what a trial says to type; the key step is about the usual delegate's key."""
     commands = {
         "offramp start": Way.START,
         "offramp key set": Way.KEY,
         "offramp connect": Way.CONNECT,
     }
-    return next((way for command, way in commands.items() if command in text), None)
+    found = (way for command, way in commands.items() if re.search(rf"{command}(?! \w)", text))
+    return next(found, None)
 
 
 def _connected(ended: CommandEnding, text: str) -> StepOutcome:
