@@ -11,17 +11,37 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+from aiohttp import EMPTY_PAYLOAD, web
 from aiohttp.http import RawRequestMessage, StreamWriter
 from aiohttp.web_protocol import RequestHandler
 
 if TYPE_CHECKING:
-    from aiohttp import StreamReader, web
+    from aiohttp import StreamReader
 
 
 class ClientConnection(RequestHandler):
     """Serves the requests of one connection in the order in which they come."""
 
-    __slots__ = ()
+    __slots__ = ("_body",)
+
+    _body: StreamReader
+    """Of the request that was taken last."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to serve."""
+        self._body = EMPTY_PAYLOAD
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; a body that breaks HTTP's rules ends the wait for the rest of it.
+
+        aiohttp only queues that news as another message, behind the request that waits.
+        """
+        super().data_received(data)
+        if self._messages and not isinstance(self._messages[-1][0], RawRequestMessage):
+            body = self._messages[-2][1] if len(self._messages) > 1 else self._body
+            if not body.is_eof() and body.exception() is None:
+                body.set_exception(web.RequestPayloadError("it breaks HTTP's rules"))
 
     async def start(self) -> None:
         """Serve requests until the connection ends; aiohttp runs this as the connection's task."""
@@ -32,6 +52,7 @@ class ClientConnection(RequestHandler):
                 await super().start()  # which answers what breaks HTTP's rules, and then closes
                 return
             self._messages.popleft()
+            self._body = payload
             self._make_room()
             if self._request_factory is None or self._task_handler is None:
                 return  # the client has gone
@@ -92,7 +113,7 @@ class ClientConnection(RequestHandler):
 
     async def _linger(self, payload: StreamReader) -> None:
         """Read the rest of a body for a while, else the client may lose the answer; then close."""
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError, web.RequestPayloadError):
             async with asyncio.timeout(self._lingering_time):
                 while not payload.is_eof() and not self._force_close:
                     await payload.readany()
