@@ -283,6 +283,7 @@ class Connection(asyncio.Protocol):
             waiter.set_exception(of_head)
 
     def _drop_parser(self) -> None:
+        self._on_early = unheard  # which would hold the client's request while nobody uses this
         if self._patience is not None:
             self._patience.cancel()
             self._patience = self._held_back = None
