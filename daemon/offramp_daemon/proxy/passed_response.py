@@ -158,9 +158,14 @@ class PassedResponse(web.StreamResponse):
 
 
 def pass_early(request: web.BaseRequest, early: Head) -> None:
-    """Write an informational answer to the client at once, if it knows such answers."""
+    """Write an informational answer to the client at once, if it knows such answers.
+
+    One that does not read gets none: nothing else would hold up a service that sends many.
+    """
     client = request.transport
     if early.status == _CONTINUE or request.version < HttpVersion11:
+        return
+    if request.protocol.writing_paused:
         return
     if client is not None and not client.is_closing():
         reason = headers.reason(early.reason.decode("latin-1"))
