@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from raw_client import connected, get
 
-from offramp_daemon.proxy.passed_response import PassedResponse
+from offramp_daemon.proxy.passed_response import PassedResponse, pass_early
 from offramp_daemon.server import http_server
 from offramp_daemon.server.lifecycle import InFlight
 from offramp_daemon.upstream.answer import Answer
@@ -163,3 +163,25 @@ async def test_bytes_for_a_client_that_has_gone_are_an_error():
         async with asyncio.timeout(20):
             while not problems:  # noqa: ASYNC110 - a cancelled handler tells nobody
                 await asyncio.sleep(0)
+
+
+async def test_client_that_does_not_read_gets_no_more_news_than_its_buffer_holds():
+    held: list[int] = []
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        news = Head(103, b"Early Hints", "1.1", ((b"Link", b"x" * 65536),))
+        for _ in range(500):
+            pass_early(request, news)
+        held.append(request.protocol.transport.get_write_buffer_size())
+        return web.Response(text="the answer")
+
+    async with (
+        serving(handle) as url,
+        connected(url, receive_buffer_bytes=16384) as (reader, writer),
+    ):
+        writer.write(get(b"/"))
+        async with asyncio.timeout(20):
+            came = await reader.read()
+    assert held[0] < 1024 * 1024
+    assert came.startswith(b"HTTP/1.1 103 Early Hints\r\n")
+    assert came.endswith(b"the answer")

@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+import pytest
 from aiohttp import web
-from raw_client import connected, get
+from raw_client import connected, get, read_to_end
 
 from offramp_daemon.server import http_server
 from offramp_daemon.server.lifecycle import InFlight
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 KEPT = b"GET /%d HTTP/1.1\r\nHost: localhost\r\n\r\n"
+CHUNKED = b"POST /1 HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
 
 
 @contextlib.asynccontextmanager
@@ -89,6 +91,71 @@ async def test_rest_of_a_body_that_nobody_read_is_taken_so_that_the_client_gets_
         await reader.readuntil(b"\r\n\r\n/1")
         writer.write(b"x" * 300_000 + KEPT % 2)
         await reader.readuntil(b"\r\n\r\n/2")
+
+
+BROKEN = [b"zz\r\n", b"5\r\nlonger\r\n", b"5;a\nhello\r\n", b"-1\r\n"]
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+@pytest.mark.parametrize("ahead", [0, 1, 3])
+async def test_chunk_that_breaks_http_ends_the_wait_for_the_body(broken, ahead):
+    async def handle(request: web.BaseRequest) -> web.Response:
+        if request.method == "GET":
+            return await echo(request)
+        waits.set()
+        try:
+            await request.read()
+        except web.RequestPayloadError as error:
+            return web.Response(status=400, text=str(error))
+        raise AssertionError
+
+    waits = asyncio.Event()
+    async with serving(handle) as (_, url), connected(url) as (reader, writer):
+        writer.write(b"".join(KEPT % number for number in range(ahead)) + CHUNKED)
+        await waits.wait()
+        writer.write(broken)
+        async with asyncio.timeout(20):
+            came = await reader.read()
+    assert came.count(b"HTTP/1.1 200 ") == ahead
+    assert came.count(b"HTTP/1.") == ahead + 1
+    assert came.endswith(b"it breaks HTTP's rules")
+
+
+async def test_chunk_that_breaks_http_in_a_request_that_has_to_wait_is_known_once_it_is_served():
+    async def handle(request: web.BaseRequest) -> web.Response:
+        if request.path == "/2":
+            waits.set()
+            await may_go_on.wait()
+        if request.method == "GET":
+            return await echo(request)
+        try:
+            await request.read()
+        except web.RequestPayloadError:
+            return web.Response(status=400)
+        raise AssertionError
+
+    waits, may_go_on = asyncio.Event(), asyncio.Event()
+    async with serving(handle) as (_, url), connected(url) as (reader, writer):
+        writer.write(KEPT % 2 + CHUNKED)
+        await waits.wait()
+        writer.write(BROKEN[0])
+        for _ in range(2):  # by then the server has read what came before that
+            await read_to_end(url, get(b"/other"))
+        may_go_on.set()
+        async with asyncio.timeout(20):
+            came = await reader.read()
+    assert (came.count(b"HTTP/1.1 200 "), came.count(b"HTTP/1.1 400 ")) == (1, 1)
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+async def test_rest_of_a_body_that_breaks_http_ends_the_connection_quietly(broken, caplog):
+    async with serving(echo) as (_, url), connected(url) as (reader, writer):
+        writer.write(CHUNKED)
+        await reader.readuntil(b"\r\n\r\n/1")
+        writer.write(broken)
+        async with asyncio.timeout(5):  # aiohttp would wait for twice as long
+            assert await reader.read() == b""
+    assert not caplog.records
 
 
 async def test_client_that_goes_cancels_its_handler_and_leaves_no_connection():

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 import threading
+import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -250,6 +252,30 @@ async def test_news_are_heard_while_the_answer_is_awaited(way_out):
         )
         assert (answered.status, await whole(answered)) == (200, b"{}")
     assert came == [(103, ((b"Link", b"</a>"),)), (102, ())]
+
+
+async def test_idle_connection_does_not_hold_who_heard_its_news(way_out):
+    class Listener:
+        def take(self, _early: Head) -> None:
+            """Hear of it."""
+
+    async with raw_upstream(saying(json_answer(b"{}"))) as service:
+        listener = Listener()
+        answered = await way_out.send(
+            "GET",
+            service.url,
+            "/",
+            headers=[],
+            body=b"",
+            connect_timeout_s=5,
+            on_early=listener.take,
+        )
+        await whole(answered)
+        assert way_out.idle_count == 1
+        held = weakref.ref(listener)
+        del listener
+        gc.collect()
+        assert held() is None
 
 
 @pytest.mark.parametrize("is_pushed", [True, False])
