@@ -74,6 +74,7 @@ class DaemonState:
     def status(self, *, in_flight: int, records: JsonlState) -> Status:
         """Return all of it, at this moment."""
         awaited, settings = self._live.awaited_keys, self._live.current
+        in_use = settings.delegates_in_use
         return Status(
             pid=os.getpid(),
             started=self._started,
@@ -84,6 +85,7 @@ class DaemonState:
                 self._health.status(
                     backend,
                     key=key_of(backend),
+                    is_used=backend.name in in_use or backend.auth == "client",
                     key_note=self._live.keyring.note if backend.name in awaited else None,
                     chain=settings.failover_chain,
                 )
