@@ -168,8 +168,8 @@ class _Arrival:
 
     def see_snapshot(self, snapshot: Snapshot) -> None:
         self.has_log = snapshot.log_status.state is not FeedState.LOADING
-        summary = snapshot.week_summary
-        self.has_prices = self.has_prices or summary.savings is not None or not summary.parts
+        is_empty = self.has_log and snapshot.first is None
+        self.has_prices |= snapshot.week_summary.savings is not None or is_empty
         self._look()
 
     def see_daemon(self, daemon: DaemonSummary) -> None:

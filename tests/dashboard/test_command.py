@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from daemon_process import SOURCES
+from PySide6.QtCore import QRect
 from PySide6.QtGui import QImage
 
 from offramp_cli.demo.sample_history import write_history
@@ -66,6 +67,22 @@ def test_screenshot_is_the_real_window_over_the_real_log(home: Path, theme: str,
     }
     look = DARK if theme == "dark" else LIGHT
     assert {card, look.window, look.of_backend("zai"), look.of_backend("anthropic")} <= colours
+
+
+def test_screenshot_of_the_sessions_waits_for_their_prices(home: Path) -> None:
+    file = home / "charts.png"
+
+    _charts(home, "--demo", "--page", "sessions", "--theme", "light", "--screenshot", str(file))
+
+    image = QImage(str(file))
+    below_list_price = QRect(740, 190, 75, 300)
+    column = image.copy(below_list_price)
+    shades = {
+        column.pixelColor(x, y).lightness()
+        for x in range(column.width())
+        for y in range(column.height())
+    }
+    assert min(shades) < 100  # text, and not only the lines between the rows
 
 
 def test_screenshot_of_no_log_at_all_is_drawn_too(tmp_path: Path) -> None:

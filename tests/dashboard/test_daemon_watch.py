@@ -120,6 +120,11 @@ def is_in(watch: DaemonWatch, state: DaemonCondition) -> Callable[[], bool]:
             "No key for Z.ai",
         ),
         (
+            status(backends=(BackendStatus(name="kimi", key="missing", is_used=False),)),
+            DaemonCondition.RUNNING,
+            "delegation is on",
+        ),
+        (
             status(backends=(BackendStatus(name="zai", key="present"),)),
             DaemonCondition.RUNNING,
             "delegation is on",

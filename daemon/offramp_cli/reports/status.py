@@ -164,8 +164,9 @@ def _key_rows(status: Status) -> list[tuple[str, str]]:
     for backend in status.backends:
         if backend.key == "not needed":
             continue
-        found.append((f"key {backend.name}", key_text(backend)))
-        if backend.key == "missing" and backend.key_note is None:
+        unused = "" if backend.is_used else ", not used"
+        found.append((f"key {backend.name}", f"{key_text(backend)}{unused}"))
+        if backend.key == "missing" and backend.is_used and backend.key_note is None:
             found.append(("", f"Store one: offramp key set {backend.name}"))
     return found
 

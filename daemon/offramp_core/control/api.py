@@ -191,6 +191,8 @@ class BackendStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     key: Key
+    is_used: bool = True
+    """Whether a route or the failover leads to it: nobody misses the key of one that is not."""
     key_note: str | None = None
     """Why a missing key is missing, where more can be said: what the keyring does, say."""
     last_error: BackendError | None = None

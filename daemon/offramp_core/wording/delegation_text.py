@@ -38,7 +38,7 @@ def delegation_text(status: Status, now: datetime, zone: tzinfo) -> str:
 
 
 def keyless(status: Status) -> tuple[str, ...]:
-    """Return the backends without the key that they need; not those whose key is about to come.
+    """Return the backends in use without the key that they need, unless it is about to come.
 
     None where the settings delegate nothing: nobody misses a key then.
     """
@@ -47,7 +47,7 @@ def keyless(status: Status) -> tuple[str, ...]:
     return tuple(
         backend.name
         for backend in status.backends
-        if backend.key == "missing" and backend.key_note != api.KEY_AWAITED
+        if backend.key == "missing" and backend.is_used and backend.key_note != api.KEY_AWAITED
     )
 
 

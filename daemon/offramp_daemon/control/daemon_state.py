@@ -75,6 +75,7 @@ class DaemonState:
         """Return all of it, at this moment."""
         awaited, settings = self._live.awaited_keys, self._live.current
         chain = self._health.stand_ins(settings)
+        in_use = settings.delegates_in_use
         return Status(
             pid=os.getpid(),
             started=self._started,
@@ -85,6 +86,7 @@ class DaemonState:
                 self._health.status(
                     backend,
                     key=key_of(backend),
+                    is_used=backend.name in in_use or backend.auth == "client",
                     key_note=self._live.keyring.note if backend.name in awaited else None,
                     chain=chain,
                 )

@@ -73,12 +73,19 @@ class BackendHealth:
             self.breaker.note_quota_left(backend)
 
     def status(
-        self, backend: Backend, *, key: Key, key_note: str | None, chain: Sequence[str]
+        self,
+        backend: Backend,
+        *,
+        key: Key,
+        is_used: bool,
+        key_note: str | None,
+        chain: Sequence[str],
     ) -> BackendStatus:
         """How `backend` stands; `chain` names those that may stand in for it, in their order."""
         return BackendStatus(
             name=backend.name,
             key=key,
+            is_used=is_used,
             key_note=key_note,
             last_error=self.errors.of(backend),
             bypass=self._bypass(backend, chain),

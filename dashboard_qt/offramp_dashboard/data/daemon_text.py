@@ -84,7 +84,7 @@ def _state_text(
     if (pause := status.pause) is not None:
         until = "you resume it" if pause.until is None else format_moment(pause.until, now, zone)
         return DaemonCondition.PAUSED, f"Paused until {until}: everything goes to Claude."
-    missing = [backend.name for backend in status.backends if backend.key == "missing"]
+    missing = [each.name for each in status.backends if each.key == "missing" and each.is_used]
     if missing:
         names, cure = ", ".join(map(backend_name, missing)), delegation_text.key_cure(missing[0])
         return (

@@ -169,6 +169,12 @@ def test_missing_key_has_its_cure_unless_it_is_on_its_way(note: str | None) -> N
     assert (("", "Store one: offramp key set zai") in found) is (note is None)
 
 
+def test_missing_key_of_a_service_that_nothing_uses_needs_no_cure() -> None:
+    found = shown(BackendStatus(name="kimi", key="missing", is_used=False))
+    assert ("key kimi", "missing, not used") in found
+    assert not any("key set" in value for _, value in found)
+
+
 def test_column_of_names_is_as_wide_as_the_longest() -> None:
     text = screen([("key zai", "present"), ("key openrouter", "missing")])
     assert text == "key zai         present\nkey openrouter  missing"

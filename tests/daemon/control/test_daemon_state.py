@@ -267,3 +267,16 @@ async def test_status_says_which_model_is_sent_for_another_and_a_restart_changes
     later = await world.start()
     assert later.state.status(in_flight=0, records=later.recorder.state).fallbacks == before
     world.stop(later)
+
+
+async def test_service_that_no_route_leads_to_is_not_in_use(world):
+    extra = msgspec.structs.replace(world.settings.backend("zai"), name="kimi", key=None)
+    there = world.settings.backends
+    world.settings = msgspec.structs.replace(world.settings, backends=(*there, extra))
+    daemon = await world.start()
+    status = daemon.state.status(in_flight=0, records=daemon.recorder.state)
+    found = {each.name: each for each in status.backends}
+    world.stop(daemon)
+    assert (found["kimi"].key, found["kimi"].is_used) == ("missing", False)
+    assert found["anthropic"].is_used
+    assert found["zai"].is_used
