@@ -13,11 +13,12 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime, tzinfo
 
     from offramp_core.usage.measure import Measure
     from offramp_core.usage.prices import Savings
-    from offramp_dashboard.data.sessions.session_list import SessionRow
+    from offramp_dashboard.data.sessions.session_rows import SessionRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +225,7 @@ class ProjectOption:
 class Sessions:
     """The sessions of what is shown, the one with the latest request first."""
 
-    rows: tuple[SessionRow, ...]
+    rows: Sequence[SessionRow]
     count: int
     """How many there are; the latest of them are in `rows`."""
     without_session: int

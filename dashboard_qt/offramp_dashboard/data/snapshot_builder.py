@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from offramp_core.usage.prices import Savings
     from offramp_dashboard.data.events.pauses import PausePeriod
     from offramp_dashboard.data.filters import Selection
-    from offramp_dashboard.data.sessions.session_list import Price
+    from offramp_dashboard.data.sessions.session_rows import Price
     from offramp_dashboard.data.usage.usage_history import UsageHistory
 
 WEEKS = 8

@@ -103,8 +103,7 @@ class RequestsView(QFrame):
         self._theme = theme
         delegate = self.table.itemDelegate()
         assert isinstance(delegate, RequestCells)
-        delegate.theme = theme
-        self.table.viewport().update()
+        delegate.set_theme(theme)
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Hide what the filters hide."""
