@@ -126,15 +126,19 @@ class BackendTotals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeekSummary:
-    """This week in figures, beside last week's up to the same hour of it."""
+    """A week in figures, beside those of the week before it.
+
+    This week, compared up to the same hour; or the one week that the user has chosen.
+    """
 
     start: datetime
     end: datetime
+    is_current: bool = True
     parts: tuple[BackendTotals, ...]
     last_week_parts: tuple[BackendTotals, ...] | None
-    """None while there is no last week in the log, or it is not read yet."""
+    """None while there is no week before it in the log, or it is not read yet."""
     last_week_end: datetime | None = None
-    """The same hour of last week, up to which `last_week_parts` counts."""
+    """Up to which `last_week_parts` counts: of this week, the same hour of last week."""
     savings: Savings | None
 
 

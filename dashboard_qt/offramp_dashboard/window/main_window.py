@@ -257,7 +257,7 @@ class ChartsWindow(QMainWindow):
         """Look at as long a time `steps` ranges later; without a range, at another week."""
         if self.snapshot is None:
             return
-        week = self.snapshot.week_summary
+        week = self.snapshot.weeks.weeks[-1]
         if self._ranges.shift(steps, (week.start, week.end), self.snapshot.taken):
             self.span_chosen.emit(*self._ranges.ends)
 
