@@ -297,6 +297,10 @@ class Alert:
     cure: str
     is_of_client: bool = False
     """Whether it is that Claude Code has left Offramp."""
+    since: datetime | None = None
+    """When the first of its requests came; None where it is not about requests."""
+    reason: str = ""
+    """What its requests have in their reasons."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

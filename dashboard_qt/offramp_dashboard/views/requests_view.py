@@ -130,6 +130,11 @@ class RequestsView(QFrame):
         self.reason.choose(None)
         self.status.setCurrentIndex(0)
 
+    def show_reason_with(self, text: str) -> None:
+        """Show requests of every status that have `text` in their reasons."""
+        self.show_all()
+        self.search.setText(text)
+
     def show_failed(self) -> None:
         """Show only the requests that failed, for whatever reason they went where they went."""
         self.search.clear()

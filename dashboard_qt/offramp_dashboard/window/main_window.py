@@ -56,7 +56,7 @@ if TYPE_CHECKING:
         QShowEvent,
     )
 
-    from offramp_dashboard.data.snapshot import DaemonSummary, Snapshot
+    from offramp_dashboard.data.snapshot import Alert, DaemonSummary, Snapshot
     from offramp_dashboard.models.requests import RequestsModel
     from offramp_dashboard.models.sessions import SessionsModel
     from offramp_dashboard.theme import Theme
@@ -373,6 +373,7 @@ class ChartsWindow(QMainWindow):
         self.requests.focus_left.connect(lambda: self.session_asked.emit(""))
         self.notice.action_chosen.connect(self._do_notice_action)
         self.alerts.connect_asked.connect(self.connect_asked)
+        self.alerts.requests_asked.connect(self._show_alert)
         for page in (self.overview, self.history):
             page.span_dragged.connect(self.choose_span)
             page.back_asked.connect(self.go_back)
@@ -438,6 +439,14 @@ class ChartsWindow(QMainWindow):
             summary = self.snapshot.week_summary
             self.choose_span(summary.start, summary.end)
             self.requests.show_failed()
+            self.show_page(_REQUESTS)
+
+    def _show_alert(self, alert: Alert) -> None:
+        """Show the requests behind an alert: from the first of them on, as they come."""
+        if self.snapshot is not None and alert.since is not None:
+            self.session_asked.emit("")
+            self.choose_span(alert.since, self.snapshot.weeks.weeks[-1].end)
+            self.requests.show_reason_with(alert.reason)
             self.show_page(_REQUESTS)
 
     def _look_into(self, start: datetime, end: datetime) -> None:
