@@ -7,21 +7,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEventLoop, QObject, Qt, QTimer, Slot
+from PySide6.QtCore import QObject, Qt, QTimer, Slot
 
 from offramp_core.claude_settings.locations import SettingsLocations
 from offramp_core.control.client import ControlClient
 from offramp_core.errors import OfframpError
 from offramp_core.quota import week_start
 from offramp_core.usage.weeks import Span, system_zone
-from offramp_dashboard import file_export, screen_fit
+from offramp_dashboard import screen_fit
 from offramp_dashboard.daemon_start import DaemonStarter
 from offramp_dashboard.daemon_watch import DaemonWatch
-from offramp_dashboard.data import csv_export, filters, pause_choices
+from offramp_dashboard.data import filters, pause_choices
 from offramp_dashboard.data.feed_worker import FeedSources
 from offramp_dashboard.data.setup.outcome import Way
 from offramp_dashboard.data.setup.steps import steps_for
 from offramp_dashboard.data.window_settings import WindowSettings
+from offramp_dashboard.exporter import Exporter
 from offramp_dashboard.feed import Feed
 from offramp_dashboard.models.columns import Column
 from offramp_dashboard.models.requests import RequestsModel
@@ -30,7 +31,6 @@ from offramp_dashboard.models.sessions import SessionsModel
 from offramp_dashboard.setup_page.opener import SetupOpener
 from offramp_dashboard.window import geometry
 from offramp_dashboard.window.main_window import PAGES, ChartsWindow
-from offramp_dashboard.window.menus import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from offramp_core.usage.measure import Measure
     from offramp_dashboard.data.filters import Selection
     from offramp_dashboard.data.pause_choices import PauseChoice
-    from offramp_dashboard.data.snapshot import DaemonSummary, Snapshot
+    from offramp_dashboard.data.snapshot import DaemonSummary
     from offramp_dashboard.theme import ThemeChoice
     from offramp_dashboard.window.geometry import WindowMemory
     from offramp_dashboard.window.styling import Styling
@@ -49,8 +49,6 @@ if TYPE_CHECKING:
 SETTINGS = "settings"
 """Names the settings as the place of the window that is to be shown."""
 
-_SESSIONS_PATIENCE_MS = 10_000
-"""They are counted within a fraction of a second, but for a log that is still being read."""
 _WEEK_EVERY_MS = 30_000
 """Between two looks at whether Claude told another week."""
 
@@ -83,6 +81,7 @@ class ChartsController(QObject):
         self._table = RequestsModel(self._zone, _now, self)
         self._sessions = SessionsModel(self._zone, _now, self)
         self.window = ChartsWindow(self._table, self._sessions, styling.theme)
+        self.exporter = Exporter(self.window, self._table, self._sessions, self._zone, self)
         self.window.setWindowTitle("Offramp (demo)" if is_demo else "Offramp")
         self.watch = DaemonWatch(ControlClient(paths.control_socket), self._zone, _now, self)
         self.starter = DaemonStarter(self)
@@ -158,30 +157,6 @@ class ChartsController(QObject):
         except OSError:
             return
 
-    def export_table(self, table: Table, file: Path) -> None:
-        """Write what is seen of `table`.
-
-        Raises:
-            OfframpError: it can't be written.
-        """
-        if table is Table.SESSIONS:
-            self._have_sessions_counted()
-        snapshot = self.window.snapshot
-        if snapshot is None or (table is Table.SESSIONS and not self._has_sessions()):
-            raise OfframpError(
-                f"There is nothing to write to {file} yet.",
-                hint="Wait until the log is read, then try again.",
-            )
-        csv_export.save(file, self._csv(table, snapshot))
-
-    def export_image(self, file: Path) -> None:
-        """Write what is seen of the page.
-
-        Raises:
-            OfframpError: it can't be written.
-        """
-        file_export.save_picture(file, self.window.picture())
-
     @Slot()
     def bring_to_front(self) -> None:
         """Show the window over the others."""
@@ -226,8 +201,8 @@ class ChartsController(QObject):
         window.pause_asked.connect(self._pause)
         window.resume_asked.connect(watch.resume)
         window.theme_chosen.connect(self._choose_theme)
-        window.image_asked.connect(self._ask_image)
-        window.table_asked.connect(self._ask_table)
+        window.image_asked.connect(self.exporter.ask_image)
+        window.table_asked.connect(self.exporter.ask_table)
         window.start_asked.connect(self._start_daemon)
         self.starter.failed.connect(self.setup.explain_failed_start)
         self.setup.failed.connect(lambda text: window.show_message(text, is_problem=True))
@@ -346,67 +321,6 @@ class ChartsController(QObject):
         else:
             self.starter.start()
 
-    # What the user wants to keep.
-
-    @Slot()
-    def _ask_image(self) -> None:
-        page = PAGES[self.window.page].lower()
-        name = f"offramp-{page}-{_today()}.png"
-        file = file_export.ask_for_image(self.window, name)
-        if file is not None:
-            self._try(lambda: self.export_image(file), file)
-
-    @Slot(object)
-    def _ask_table(self, table: Table) -> None:
-        name = f"offramp-{table.name.lower()}-{_today()}.csv"
-        file = file_export.ask_for_table(self.window, name)
-        if file is not None:
-            self._try(lambda: self.export_table(table, file), file)
-
-    def _try(self, do: object, file: Path) -> None:
-        assert callable(do)
-        try:
-            do()
-        except OfframpError as error:
-            self.window.show_message(str(error), is_problem=True)
-        else:
-            self.window.show_passing(f"Exported to {file}.")
-
-    def _have_sessions_counted(self) -> None:
-        """Turn to the page of sessions, for they are counted only for it, and wait for them."""
-        self.window.show_page(PAGES.index("Sessions"))
-        waiting = QEventLoop()
-        patience = QTimer(singleShot=True, interval=_SESSIONS_PATIENCE_MS)
-        patience.timeout.connect(waiting.quit)
-        patience.start()
-        self.window.snapshot_shown.connect(waiting.quit)
-        while patience.isActive() and not self._has_sessions():
-            waiting.exec()
-
-    def _has_sessions(self) -> bool:
-        return self.window.snapshot is not None and self.window.snapshot.sessions is not None
-
-    def _csv(self, table: Table, snapshot: Snapshot) -> str:
-        match table:
-            case Table.BARS:
-                return csv_export.bars_csv(snapshot.chosen or snapshot.day)
-            case Table.RECENT:
-                return csv_export.bars_csv(snapshot.recent)
-            case Table.WEEKS:
-                return csv_export.weeks_csv(snapshot.weeks)
-            case Table.SPLIT:
-                return csv_export.bars_csv(snapshot.split.bars)
-            case Table.TOKENS:
-                return csv_export.tokens_csv(snapshot.tokens)
-            case Table.QUOTA:
-                return csv_export.quota_csv(snapshot.quota)
-            case Table.REQUESTS:
-                # A page that is not seen is not kept up to date: hide what is hidden by now.
-                self.window.requests.show_snapshot(snapshot)
-                return csv_export.requests_csv(self._table.rows(), self._zone)
-            case Table.SESSIONS:
-                return csv_export.sessions_csv(self._sessions.rows(), self._zone)
-
     # Settings.
 
     @Slot()
@@ -459,7 +373,3 @@ class ChartsController(QObject):
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _today() -> str:
-    return f"{datetime.now(UTC).astimezone():%Y-%m-%d}"

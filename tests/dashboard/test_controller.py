@@ -162,7 +162,7 @@ def test_every_table_can_be_exported(
     qtbot.waitUntil(lambda: controller.window.requests.table.model().rowCount() > 0)
     file = tmp_path / "out.csv"
 
-    controller.export_table(table, file)
+    controller.exporter.save_table(table, file)
 
     with file.open(newline="", encoding="utf-8") as opened:
         header, *rows = csv.reader(opened)
@@ -175,11 +175,11 @@ def test_page_can_be_exported_as_an_image(
     start: Callable[..., ChartsController], tmp_path: Path
 ) -> None:
     controller = start()
-    controller.export_image(tmp_path / "out.png")
+    controller.exporter.save_image(tmp_path / "out.png")
 
     assert not QImage(str(tmp_path / "out.png")).isNull()
     with pytest.raises(OfframpError, match="can't be written"):
-        controller.export_image(tmp_path / "nowhere" / "out.png")
+        controller.exporter.save_image(tmp_path / "nowhere" / "out.png")
 
 
 def test_place_size_page_and_theme_are_remembered(
@@ -274,7 +274,7 @@ def test_export_before_the_first_picture_is_refused(
     qtbot.addWidget(controller.window)
 
     with pytest.raises(OfframpError, match="nothing to write"):
-        controller.export_table(Table.WEEKS, tmp_path / "out.csv")
+        controller.exporter.save_table(Table.WEEKS, tmp_path / "out.csv")
 
     assert not (tmp_path / "out.csv").exists()
 
@@ -299,7 +299,7 @@ def test_requests_are_exported_without_what_another_page_hides(
     controller.window.provider_toggled.emit("zai", False)
     qtbot.waitUntil(lambda: not all(each.is_on for each in _snapshot(controller).providers))
 
-    controller.export_table(Table.REQUESTS, tmp_path / "out.csv")
+    controller.exporter.save_table(Table.REQUESTS, tmp_path / "out.csv")
 
     with (tmp_path / "out.csv").open(newline="", encoding="utf-8") as opened:
         assert {row["backend"] for row in csv.DictReader(opened)} == {"anthropic"}
@@ -316,7 +316,7 @@ def test_image_that_cannot_be_written_whole_leaves_the_last_one(
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
     try:
         with pytest.raises(OfframpError, match="can't be written: File too large"):
-            controller.export_image(file)
+            controller.exporter.save_image(file)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, before)
@@ -329,10 +329,10 @@ def test_image_without_an_ending_is_a_png(
     start: Callable[..., ChartsController], tmp_path: Path
 ) -> None:
     controller = start()
-    controller.export_image(tmp_path / "out")
+    controller.exporter.save_image(tmp_path / "out")
     assert (tmp_path / "out").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(OfframpError, match="as an image"):
-        controller.export_image(tmp_path / "out.txt")
+        controller.exporter.save_image(tmp_path / "out.txt")
 
 
 def test_name_of_a_file_that_looks_like_html_is_said_as_it_is(

@@ -26,6 +26,7 @@ from offramp_core.control.client import ControlClient
 from offramp_core.paths import Paths
 from offramp_core.quota.windows import PlanQuota, QuotaWindow
 from offramp_core.wording import trouble_text
+from offramp_daemon.proxy.detour import served_by
 from offramp_dashboard.daemon_watch import UNKNOWN, DaemonWatch
 from offramp_dashboard.data.daemon_text import seen
 from offramp_dashboard.data.quota.quota_burnup import QuotaReport
@@ -243,6 +244,16 @@ def test_what_is_not_delegated_is_an_alert_with_its_cure() -> None:
         "09:00."
     )
     assert alert.cure == trouble_text.cure_text(REFUSED)
+    assert alert.since == REFUSED.since
+
+
+def test_alert_knows_what_the_daemon_writes_of_its_requests() -> None:
+    kept = trouble(cause=api.KEPT, rule="images")
+    found = seen(status(troubles=(REFUSED, kept)), trouble_samples.NOW, UTC).alerts
+    assert sorted(alert.reason for alert in found) == ["kept: images", "served by anthropic"]
+    assert "served by anthropic" in served_by("anthropic", [])
+    [other] = seen(status(client_problem=left()), trouble_samples.NOW, UTC).alerts
+    assert (other.since, other.reason) == (None, "")
 
 
 def test_claude_code_that_left_is_the_first_alert_in_any_state() -> None:

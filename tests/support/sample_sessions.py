@@ -10,7 +10,7 @@ from sample_snapshots import NOW, full_snapshot
 
 from offramp_core.usage.aggregation import Counts, Totals
 from offramp_core.usage.sessions import Service, Session
-from offramp_dashboard.data.sessions.session_list import SessionRow
+from offramp_dashboard.data.sessions.session_rows import SessionRow
 from offramp_dashboard.data.snapshot import ProjectOption, SessionFocus, Sessions, Snapshot
 
 if TYPE_CHECKING:

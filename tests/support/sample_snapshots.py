@@ -72,6 +72,8 @@ ALERT = Alert(
     "20 since 09:00.",
     cure="Update Offramp, or set the limits of this route in config.toml (max_output_tokens, "
     "efforts) or another send_model.",
+    since=NOW - timedelta(hours=7),
+    reason="served by anthropic",
 )
 TROUBLE = DaemonSummary(
     state=DaemonCondition.TROUBLE,

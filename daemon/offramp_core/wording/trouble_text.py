@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from offramp_core.control import api
 from offramp_core.services import service_of
+from offramp_core.settings import ANTHROPIC
 from offramp_core.wording.formatting import backend_name, format_moment, printable
 
 if TYPE_CHECKING:
@@ -144,6 +145,13 @@ def cure_of(cause: str, backend: str) -> str:
         backend=_shown(backend),
         example=f", such as {example}" if example else "",
     )
+
+
+def reason_text(trouble: DelegationTrouble) -> str:
+    """What stands in the `reason` of the records of its requests, which Claude has served."""
+    if trouble.cause == api.KEPT:
+        return f"kept: {trouble.rule or ''}".rstrip()
+    return f"served by {ANTHROPIC}"
 
 
 def next_try_text(trouble: DelegationTrouble, now: datetime, zone: tzinfo) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from offramp_dashboard.data.request_rows import RequestRow
-    from offramp_dashboard.data.sessions.session_list import SessionRow
+    from offramp_dashboard.data.sessions.session_rows import SessionRow
     from offramp_dashboard.data.snapshot import Bars, Quota, Tokens, Weeks
 
 

@@ -54,6 +54,8 @@ def alerts_of(status: Status, now: datetime, zone: tzinfo) -> tuple[Alert, ...]:
                 key=f"{each.backend} {each.model} {each.cause} {each.rule} since {each.since}",
                 cause=trouble_text.cause_text(each, now, zone),
                 cure=trouble_text.cure_text(each),
+                since=each.since.astimezone(zone),
+                reason=trouble_text.reason_text(each),
             )
             for each in troubles
         ),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from offramp_core.usage.aggregation import UsageCells
     from offramp_core.usage.prices import Savings
     from offramp_core.usage.sessions import Session
-    from offramp_dashboard.data.sessions.session_list import Price
+    from offramp_dashboard.data.sessions.session_rows import Price
 
 _PRICES_AFTER_S: Final = 0.5
 """The price list, which takes 0.3 s, is imported so long after the first snapshot, or when all is

@@ -13,11 +13,12 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime, tzinfo
 
     from offramp_core.usage.measure import Measure
     from offramp_core.usage.prices import Savings
-    from offramp_dashboard.data.sessions.session_list import SessionRow
+    from offramp_dashboard.data.sessions.session_rows import SessionRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,15 +126,19 @@ class BackendTotals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeekSummary:
-    """This week in figures, beside last week's up to the same hour of it."""
+    """A week in figures, beside those of the week before it.
+
+    This week, compared up to the same hour; or the one week that the user has chosen.
+    """
 
     start: datetime
     end: datetime
+    is_current: bool = True
     parts: tuple[BackendTotals, ...]
     last_week_parts: tuple[BackendTotals, ...] | None
-    """None while there is no last week in the log, or it is not read yet."""
+    """None while there is no week before it in the log, or it is not read yet."""
     last_week_end: datetime | None = None
-    """The same hour of last week, up to which `last_week_parts` counts."""
+    """Up to which `last_week_parts` counts: of this week, the same hour of last week."""
     savings: Savings | None
 
 
@@ -224,7 +229,7 @@ class ProjectOption:
 class Sessions:
     """The sessions of what is shown, the one with the latest request first."""
 
-    rows: tuple[SessionRow, ...]
+    rows: Sequence[SessionRow]
     count: int
     """How many there are; the latest of them are in `rows`."""
     without_session: int
@@ -292,6 +297,10 @@ class Alert:
     cure: str
     is_of_client: bool = False
     """Whether it is that Claude Code has left Offramp."""
+    since: datetime | None = None
+    """When the first of its requests came; None where it is not about requests."""
+    reason: str = ""
+    """What its requests have in their reasons."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

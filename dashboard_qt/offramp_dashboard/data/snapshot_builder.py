@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from offramp_core.usage.prices import Savings
     from offramp_dashboard.data.events.pauses import PausePeriod
     from offramp_dashboard.data.filters import Selection
-    from offramp_dashboard.data.sessions.session_list import Price
+    from offramp_dashboard.data.sessions.session_rows import Price
     from offramp_dashboard.data.usage.usage_history import UsageHistory
 
 WEEKS = 8
@@ -106,7 +106,7 @@ class _Composer:
             zone=self._zone,
             measure=self._measure,
             log_status=self._source.log_status,
-            week_summary=self._headline(weeks[-1], weeks[-2], of_weeks[-1]),
+            week_summary=self._headline(weeks[-1], of_weeks[-1], chosen),
             recent=self._bars(self._grid.recent, self._by_backend, is_recent=True),
             day=self._bars(self._grid.hours, self._by_route),
             weeks=self._weeks(weeks, of_weeks),
@@ -129,24 +129,40 @@ class _Composer:
 
     # The week in figures.
 
-    def _headline(self, week: Span, last_week: Span, usage: UsageCells) -> WeekSummary:
-        until = self._same_hour(last_week)
-        before = self._past.series((Span(last_week.start, until),), self._selection)[0]
-        first = self._past.first()
-        has_last_week = (
-            first is not None and first < last_week.end and self._past.is_complete(last_week.start)
-        )
-        since = self._past.session_table.since
-        if self._selection.projects and since is not None and since > last_week.start:
-            has_last_week = False  # what is known of projects begins later
+    def _headline(self, week: Span, usage: UsageCells, chosen: Range | None) -> WeekSummary:
+        """Sum up `week`, which is running; or the one that was chosen, if one was."""
+        other = self._chosen_week(chosen)
+        is_current = other is None or other == week
+        if other is not None and not is_current:
+            week, usage = other, self._past.series((other,), self._selection)[0]
+        before = self._boundary.week_of(week.start - timedelta.resolution)
+        until = self._same_hour(before) if is_current else before.end
+        has_before = self._is_known(before)
+        earlier = self._past.series((Span(before.start, until),), self._selection)[0]
         return WeekSummary(
             start=self._local(week.start),
             end=self._local(week.end),
+            is_current=is_current,
             parts=_parts(usage),
-            last_week_parts=_parts(before) if has_last_week else None,
-            last_week_end=self._local(until) if has_last_week else None,
+            last_week_parts=_parts(earlier) if has_before else None,
+            last_week_end=self._local(until) if has_before else None,
             savings=self._source.price(usage),
         )
+
+    def _chosen_week(self, chosen: Range | None) -> Span | None:
+        """Return the week that the user's range is, where it is just one."""
+        span = self._selection.span
+        if chosen is None or span is None:
+            return None
+        span = Span(span.start.astimezone(UTC), span.end.astimezone(UTC))
+        return span if self._boundary.week_of(span.start) == span else None
+
+    def _is_known(self, week: Span) -> bool:
+        """Whether the log holds all of `week`, and begins before its end."""
+        first, since = self._past.first(), self._past.session_table.since
+        if self._selection.projects and since is not None and since > week.start:
+            return False  # what is known of projects begins later
+        return first is not None and first < week.end and self._past.is_complete(week.start)
 
     def _same_hour(self, last_week: Span) -> datetime:
         """The end of the last whole slot before this time by the clock, a week ago."""

@@ -51,6 +51,7 @@ FULL_ROLE = Qt.ItemDataRole.UserRole + 5
 """The cell as it is copied: names and numbers in full."""
 
 _Index = QModelIndex | QPersistentModelIndex
+_COLUMNS = tuple(Column)
 
 
 class RequestsModel(QAbstractTableModel):
@@ -205,7 +206,7 @@ class RequestsModel(QAbstractTableModel):
         """A cell as text, its raw value, or its whole row."""
         if not index.isValid() or not index.row() < len(self._shown):
             return None
-        row, column = self._shown[index.row()], Column(index.column())
+        row, column = self._shown[index.row()], _COLUMNS[index.column()]
         match role:
             case Qt.ItemDataRole.DisplayRole:
                 return self._text(row, column)
@@ -219,6 +220,14 @@ class RequestsModel(QAbstractTableModel):
                 return columns.full(row, column, self._zone)
             case _:
                 return _custom(row, column, role)
+
+    def record_at(self, row: int) -> RequestRow:
+        """Return the request of that row."""
+        return self._shown[row]
+
+    def text_at(self, row: int, column: int) -> str:
+        """Return a cell as it is shown."""
+        return self._text(self._shown[row], _COLUMNS[column])
 
     def canFetchMore(self, parent: _Index) -> bool:  # noqa: N802 - Qt's name
         """Whether the log holds earlier requests and room is left for them."""

@@ -9,12 +9,13 @@ from PySide6.QtCore import QLocale
 
 from offramp_core.wording import session_text
 from offramp_core.wording.formatting import format_dollars, format_moment, printable
+from offramp_dashboard.data.sessions.session_rows import SessionRows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime, tzinfo
 
-    from offramp_dashboard.data.sessions.session_list import SessionRow
+    from offramp_dashboard.data.sessions.session_rows import SessionRow
 
 
 class SessionColumn(IntEnum):
@@ -92,6 +93,32 @@ VALUES: dict[SessionColumn, Callable[[SessionRow], Any]] = {
     SessionColumn.SESSION: lambda row: printable(row.session.id),
 }
 """What rows are sorted by."""
+
+_LISTED: dict[SessionColumn, Callable[[SessionRows], Sequence[Any]]] = {
+    SessionColumn.LAST: lambda rows: rows.lasts,
+    SessionColumn.REQUESTS: lambda rows: rows.requests,
+    SessionColumn.TOKENS: lambda rows: rows.tokens,
+    SessionColumn.ERRORS: lambda rows: rows.errors,
+    SessionColumn.CHANGES: lambda rows: rows.changes,
+    SessionColumn.INPUT: lambda rows: rows.tokens_of(1),
+    SessionColumn.OUTPUT: lambda rows: rows.tokens_of(2),
+    SessionColumn.CACHE_WRITTEN: lambda rows: rows.tokens_of(3),
+    SessionColumn.CACHE_READ: lambda rows: rows.tokens_of(4),
+    SessionColumn.START: lambda rows: rows.firsts,
+}
+"""The same of all rows at once, without making one."""
+
+
+def values(rows: Sequence[SessionRow], column: SessionColumn) -> Sequence[Any]:
+    """Return what each of `rows` is sorted by."""
+    if isinstance(rows, SessionRows) and column in _LISTED:
+        return _LISTED[column](rows)
+    return [VALUES[column](row) for row in rows]
+
+
+def names(rows: Sequence[SessionRow]) -> list[str]:
+    """Return each row's session."""
+    return rows.names if isinstance(rows, SessionRows) else [row.session.id for row in rows]
 
 
 def text(row: SessionRow, column: SessionColumn, now: datetime, zone: tzinfo) -> str:

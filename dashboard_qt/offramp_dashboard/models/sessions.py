@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import (
@@ -20,12 +21,13 @@ from offramp_dashboard.models.session_columns import SessionColumn
 from offramp_dashboard.plain_tooltips import tip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime, tzinfo
 
-    from offramp_dashboard.data.sessions.session_list import SessionRow
+    from offramp_dashboard.data.sessions.session_rows import SessionRow
 
 _Index = QModelIndex | QPersistentModelIndex
+_COLUMNS = tuple(SessionColumn)
 
 
 class SessionsModel(QAbstractTableModel):
@@ -46,24 +48,24 @@ class SessionsModel(QAbstractTableModel):
         self._now = now
         self._text = ""
         self._rows: Sequence[SessionRow] = ()
-        self._shown: list[SessionRow] = []
+        self._shown: Sequence[int] = ()
+        """Places in `_rows`, in the order of the table."""
         self._column = SessionColumn.LAST
         self._order = Qt.SortOrder.DescendingOrder
 
     def show_rows(self, rows: Sequence[SessionRow]) -> None:
         """Show these, which come with the latest first; what is selected stays so."""
-        if rows != self._rows:
-            self._rows = rows
-            self._rearrange()
+        if rows is not self._rows:
+            self._rearrange(rows)
 
     def search(self, text: str) -> None:
         """Show only sessions whose project, id or services hold `text`, case ignored."""
         self._text = text.strip().casefold()
-        self._rearrange()
+        self._rearrange(self._rows)
 
     def rows(self) -> Sequence[SessionRow]:
         """What is shown, in its order: for export."""
-        return tuple(self._shown)
+        return [self._rows[place] for place in self._shown]
 
     @property
     def is_searched(self) -> bool:
@@ -79,9 +81,18 @@ class SessionsModel(QAbstractTableModel):
         """Sort by `column`; rows that are equal in it stay with the latest first."""
         if 0 <= column < len(SessionColumn):
             self._column, self._order = SessionColumn(column), order
-            self._rearrange()
+            self._rearrange(self._rows)
             last = len(SessionColumn) - 1
             self.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, last)
+
+    def record_at(self, row: int) -> SessionRow:
+        """Return the session of that row."""
+        return self._rows[self._shown[row]]
+
+    def text_at(self, row: int, column: int) -> str:
+        """Return a cell as it is shown."""
+        record = self.record_at(row)
+        return session_columns.text(record, _COLUMNS[column], self._now(), self._zone)
 
     # What views ask for.
 
@@ -106,7 +117,7 @@ class SessionsModel(QAbstractTableModel):
             case Qt.ItemDataRole.ToolTipRole | Qt.ItemDataRole.AccessibleDescriptionRole:
                 return session_columns.HINTS[section]
             case Qt.ItemDataRole.TextAlignmentRole:
-                return _alignment(SessionColumn(section))
+                return _ALIGNMENTS[section]
             case _:
                 return None
 
@@ -114,17 +125,17 @@ class SessionsModel(QAbstractTableModel):
         """A cell as text, its raw value, or its whole row."""
         if not index.isValid() or not index.row() < len(self._shown):
             return None
-        row, column = self._shown[index.row()], SessionColumn(index.column())
+        row, column = self.record_at(index.row()), _COLUMNS[index.column()]
         match role:
             case Qt.ItemDataRole.DisplayRole:
-                return session_columns.text(row, column, self._now(), self._zone)
+                return self.text_at(index.row(), column)
             case Qt.ItemDataRole.AccessibleTextRole:
-                shown = session_columns.text(row, column, self._now(), self._zone)
+                shown = self.text_at(index.row(), column)
                 return f"{session_columns.HEADERS[column]}: {shown}"
             case Qt.ItemDataRole.ToolTipRole:
                 return None if column.is_number else tip(self._full(row, column))
             case Qt.ItemDataRole.TextAlignmentRole:
-                return _alignment(column)
+                return _ALIGNMENTS[column]
             case _:
                 return self._custom(row, column, role)
 
@@ -140,27 +151,43 @@ class SessionsModel(QAbstractTableModel):
 
     # How rows find their places.
 
-    def _rearrange(self) -> None:
-        """Put rows in order again; whoever holds an index keeps his session."""
+    def _rearrange(self, rows: Sequence[SessionRow]) -> None:
+        """Show `rows` in order; whoever holds an index keeps his session."""
         self.layoutAboutToBeChanged.emit()
         held = self.persistentIndexList()
-        names = [self._shown[index.row()].session.id for index in held]
-        self._shown = self._sorted(filter(self._passes, self._rows))
+        known = session_columns.names(self._rows)
+        sessions = [known[self._shown[index.row()]] for index in held]
+        self._rows = rows
+        self._shown = self._sorted()
         if held:
-            places = {row.session.id: place for place, row in enumerate(self._shown)}
+            places = self._places(set(sessions))
             moved = [
                 self.index(places[name], index.column()) if name in places else QModelIndex()
-                for name, index in zip(names, held, strict=True)
+                for name, index in zip(sessions, held, strict=True)
             ]
             self.changePersistentIndexList(held, moved)
         self.layoutChanged.emit()
         self.counted.emit(len(self._shown))
 
-    def _sorted(self, rows: Iterable[SessionRow]) -> list[SessionRow]:
+    def _places(self, sessions: set[str]) -> dict[str, int]:
+        """Say in which row each of `sessions` is shown, if it is."""
+        names = session_columns.names(self._rows)
+        found: dict[str, int] = {}
+        for name in sessions:
+            with contextlib.suppress(ValueError):
+                found[name] = self._shown.index(names.index(name))
+        return found
+
+    def _sorted(self) -> Sequence[int]:
+        """Return the places of the rows that pass the search; equal ones stay as they came."""
+        shown: Sequence[int] = range(len(self._rows))
+        if self._text:
+            shown = [place for place in shown if self._passes(self._rows[place])]
         is_falling = self._order == Qt.SortOrder.DescendingOrder
         if self._column is SessionColumn.LAST and is_falling:
-            return list(rows)
-        return sorted(rows, key=session_columns.VALUES[self._column], reverse=is_falling)
+            return shown
+        values = session_columns.values(self._rows, self._column)
+        return sorted(shown, key=values.__getitem__, reverse=is_falling)
 
     def _passes(self, row: SessionRow) -> bool:
         if not self._text:
@@ -173,3 +200,6 @@ class SessionsModel(QAbstractTableModel):
 def _alignment(column: SessionColumn) -> Qt.AlignmentFlag:
     side = Qt.AlignmentFlag.AlignRight if column.is_number else Qt.AlignmentFlag.AlignLeft
     return side | Qt.AlignmentFlag.AlignVCenter
+
+
+_ALIGNMENTS = tuple(map(_alignment, SessionColumn))

@@ -208,9 +208,11 @@ class AlertBanner(QFrame):
 
     Signals:
         connect_asked(): Claude Code has left Offramp, and is to be connected again.
+        requests_asked(Alert): show the requests behind that one.
     """
 
     connect_asked = Signal()
+    requests_asked = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         """Hidden until there is something to say."""
@@ -218,6 +220,8 @@ class AlertBanner(QFrame):
         self.setObjectName("notice")
         self._keys: frozenset[str] = frozenset()
         self._put_away: frozenset[str] = frozenset()
+        self._of_requests: Alert | None = None
+        """The worst of those shown that are about requests."""
         lines = QVBoxLayout()
         lines.setSpacing(GRID_PX - 2)
         self._pairs = tuple((_line("danger"), _line("")) for _ in range(_MOST_ALERTS))
@@ -232,9 +236,13 @@ class AlertBanner(QFrame):
         self.button.clicked.connect(self._dismiss)
         self.connect_button = QPushButton(NoticeAction.CONNECT.value)
         self.connect_button.clicked.connect(self.connect_asked)
+        self.requests_button = QPushButton("Show Requests")
+        self.requests_button.setToolTip("Show the requests that Claude served since it began")
+        self.requests_button.clicked.connect(lambda: self.requests_asked.emit(self._of_requests))
         row = QHBoxLayout(self)
         row.setContentsMargins(2 * GRID_PX, GRID_PX, GRID_PX, GRID_PX)
         row.addLayout(lines, 1)
+        row.addWidget(self.requests_button, 0, Qt.AlignmentFlag.AlignTop)
         row.addWidget(self.connect_button, 0, Qt.AlignmentFlag.AlignTop)
         row.addWidget(self.button, 0, Qt.AlignmentFlag.AlignTop)
         self.hide()
@@ -254,6 +262,8 @@ class AlertBanner(QFrame):
         self._more.setText(f"{more} more: offramp status" if more > 0 else "")
         self._more.setVisible(more > 0)
         self.connect_button.setVisible(any(alert.is_of_client for alert in shown))
+        self._of_requests = next((alert for alert in shown if alert.since is not None), None)
+        self.requests_button.setVisible(self._of_requests is not None)
         self.setAccessibleName(self.text)
         self.setVisible(bool(shown))
 

@@ -17,7 +17,7 @@ from offramp_dashboard.views.quota.quota_meters import QuotaStrip
 from offramp_dashboard.views.style import number_text
 from offramp_dashboard.views.style.series_fills import SeriesFills
 from offramp_dashboard.views.tokens_view import TokensView
-from offramp_dashboard.views.week_summary import WeekSummaryView
+from offramp_dashboard.views.week_summary import NOTHING_THEN, NOTHING_YET, WeekSummaryView
 from offramp_dashboard.views.widgets.card import Card
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ def weeks_subtitle(snapshot: Snapshot) -> str:
         return _week_subtitle(chosen, weeks)
     if weeks.pace is None:
         return ""
-    end = number_text.day_and_clock(snapshot.week_summary.end)
+    end = number_text.day_and_clock(weeks.weeks[-1].end)
     low, high = number_text.short(weeks.pace.low), number_text.short(weeks.pace.high)
     band = f" ({low} to {high})" if low != high else ""
     return f"about {number_text.short(weeks.pace.likely)} by {end}{band}"
@@ -259,8 +259,13 @@ def _span(chart: Chart, first: int, last: int) -> tuple[datetime, datetime] | No
 
 def summary_of(snapshot: Snapshot) -> str:
     """The week in one sentence, for people who can't see the charts."""
+    week = snapshot.week_summary
     parts = [
         f"{backend_name(part.backend)} {number_text.exact(part.requests)} requests"
-        for part in snapshot.week_summary.parts
+        for part in week.parts
     ]
-    return f"This week: {', '.join(parts)}" if parts else "Nothing this week yet"
+    if not parts:
+        nothing = NOTHING_YET if week.is_current else NOTHING_THEN
+        return nothing[0].upper() + nothing[1:]
+    name = "This week" if week.is_current else f"Week of {number_text.full_date(week.start)}"
+    return f"{name}: {', '.join(parts)}"

@@ -5,19 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, Signal
-from PySide6.QtGui import QColor, QPainter
-from PySide6.QtWidgets import QMenu, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from offramp_dashboard.models.columns import HEADERS, Column
-from offramp_dashboard.models.requests import BACKEND_ROLE, ROW_ROLE, STATUS_ROLE, RequestsModel
-from offramp_dashboard.theme import LIGHT
+from offramp_dashboard.models.requests import BACKEND_ROLE, ROW_ROLE, RequestsModel
+from offramp_dashboard.views.record_cells import RecordCells
 from offramp_dashboard.views.record_table import RecordTable
 from offramp_dashboard.views.style.brushes import paint_fill
 
 if TYPE_CHECKING:
-    from offramp_dashboard.theme import Theme
+    from PySide6.QtGui import QColor, QPainter
+    from PySide6.QtWidgets import QMenu, QStyleOptionViewItem, QTableView
+
+    from offramp_dashboard.data.request_rows import RequestRow
+    from offramp_dashboard.views.record_cells import CellSource
 
 _SWATCH_PX = 9
+_SWATCH_ROOM_PX = 17
+_MUTED = (Column.TIME, Column.REASON, Column.SESSION)
 _WIDTHS = {
     Column.TIME: "2026-11-26 22:00",
     Column.MODEL: "claude-sonnet-4-5",
@@ -43,7 +47,7 @@ class RequestsTable(RecordTable):
     def __init__(self, model: RequestsModel) -> None:
         """Show `model`."""
         super().__init__(model, Column, HEADERS, _WIDTHS)
-        self.setItemDelegate(RequestCells(self))
+        self.setItemDelegate(RequestCells(self, model))
         self.setAccessibleName("Latest requests")
 
     def fill_menu(self, menu: QMenu, index: QModelIndex) -> None:
@@ -53,29 +57,24 @@ class RequestsTable(RecordTable):
         menu.addAction("Only This Reason", lambda: self.reason_asked.emit(reason))
 
 
-class RequestCells(QStyledItemDelegate):
+class RequestCells(RecordCells):
     """Cells with a swatch before the backend, and failures in their own colour and words."""
 
-    def __init__(self, parent: QWidget) -> None:
-        """In the light theme, until told otherwise."""
-        super().__init__(parent)
-        self.theme: Theme = LIGHT
+    def __init__(self, view: QTableView, source: CellSource) -> None:
+        """Draw for `view`, whose model is `source`."""
+        super().__init__(view, source)
         self.backends: tuple[str, ...] = ()
 
-    def initStyleOption(  # noqa: N802 - Qt's name
-        self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
-    ) -> None:
-        """Choose the text's colour."""
-        super().initStyleOption(option, index)
-        text = option.palette.text().color()
-        if index.column() == Column.STATUS and index.data(STATUS_ROLE) == "error":
-            text = QColor(self.theme.danger)
-        elif index.column() in (Column.TIME, Column.REASON, Column.SESSION):
-            text = QColor(self.theme.muted)
-        for role in (option.palette.ColorRole.Text, option.palette.ColorRole.HighlightedText):
-            option.palette.setColor(role, text)
-        if index.column() == Column.BACKEND:
-            option.text = f"     {option.text}"
+    def colour(self, record: RequestRow, column: int) -> QColor:
+        """Return the colour of the text."""
+        if column in _MUTED:
+            return self._muted
+        is_error = column == Column.STATUS and record.record.status == "error"
+        return self._danger if is_error else self._text
+
+    def indent_px(self, column: int) -> int:
+        """Return the room that the swatch takes."""
+        return _SWATCH_ROOM_PX if column == Column.BACKEND else 0
 
     def paint(
         self,

@@ -103,8 +103,7 @@ class RequestsView(QFrame):
         self._theme = theme
         delegate = self.table.itemDelegate()
         assert isinstance(delegate, RequestCells)
-        delegate.theme = theme
-        self.table.viewport().update()
+        delegate.set_theme(theme)
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Hide what the filters hide."""
@@ -130,6 +129,11 @@ class RequestsView(QFrame):
         self.search.clear()
         self.reason.choose(None)
         self.status.setCurrentIndex(0)
+
+    def show_reason_with(self, text: str) -> None:
+        """Show requests of every status that have `text` in their reasons."""
+        self.show_all()
+        self.search.setText(text)
 
     def show_failed(self) -> None:
         """Show only the requests that failed, for whatever reason they went where they went."""

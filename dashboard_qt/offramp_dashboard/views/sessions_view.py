@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt, Signal
-from PySide6.QtGui import QColor
+from PySide6.QtCore import QModelIndex, Qt, Signal
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
     QLineEdit,
     QMenu,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
     QVBoxLayout,
     QWidget,
 )
 
 from offramp_dashboard.models.requests import ROW_ROLE
 from offramp_dashboard.models.session_columns import HEADERS, SessionColumn
-from offramp_dashboard.theme import GRID_PX, LIGHT
+from offramp_dashboard.theme import GRID_PX
+from offramp_dashboard.views.record_cells import RecordCells
 from offramp_dashboard.views.record_table import FocusFrame, RecordTable
 from offramp_dashboard.views.style import number_text
 from offramp_dashboard.views.widgets.card import ElidedLabel
 
 if TYPE_CHECKING:
-    from offramp_dashboard.data.sessions.session_list import SessionRow
+    from PySide6.QtGui import QColor
+
+    from offramp_dashboard.data.sessions.session_rows import SessionRow
     from offramp_dashboard.data.snapshot import Sessions, Snapshot
     from offramp_dashboard.models.sessions import SessionsModel
     from offramp_dashboard.theme import Theme
@@ -62,7 +62,7 @@ class SessionsTable(RecordTable):
     def __init__(self, model: SessionsModel) -> None:
         """Show `model`."""
         super().__init__(model, SessionColumn, HEADERS, _WIDTHS)
-        self.setItemDelegate(SessionCells(self))
+        self.setItemDelegate(SessionCells(self, model))
         self.setAccessibleName("Sessions")
 
     def fill_menu(self, menu: QMenu, index: QModelIndex) -> None:
@@ -73,38 +73,20 @@ class SessionsTable(RecordTable):
         menu.addAction("Show Only This Project", lambda: self.project_asked.emit(row.project))
 
 
-class SessionCells(QStyledItemDelegate):
+class SessionCells(RecordCells):
     """Cells whose failures have a colour of their own, and whose lesser columns are muted."""
 
-    def __init__(self, parent: QWidget) -> None:
-        """In the light theme, until told otherwise."""
-        super().__init__(parent)
-        self.theme: Theme = LIGHT
+    def colour(self, record: SessionRow, column: int) -> QColor:
+        """Return the colour of the text."""
+        if column in _MUTED or (column == SessionColumn.PROJECT and not record.project):
+            return self._muted
+        is_bad = column == SessionColumn.ERRORS and record.total.errors
+        return self._danger if is_bad else self._text
 
-    def initStyleOption(  # noqa: N802 - Qt's name
-        self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
-    ) -> None:
-        """Choose the text's colour."""
-        super().initStyleOption(option, index)
-        column = index.column()
-        if column == SessionColumn.PROJECT:
-            # A path's end says more than its middle.
-            option.textElideMode = Qt.TextElideMode.ElideMiddle
-        colour = self._colour(index, column)
-        if colour is not None:
-            for role in (option.palette.ColorRole.Text, option.palette.ColorRole.HighlightedText):
-                option.palette.setColor(role, QColor(colour))
-
-    def _colour(self, index: QModelIndex | QPersistentModelIndex, column: int) -> str | None:
-        """The text's colour where it is not the usual one."""
-        if column in _MUTED:
-            return self.theme.muted
-        if column not in (SessionColumn.ERRORS, SessionColumn.PROJECT):
-            return None
-        row: SessionRow = index.data(ROW_ROLE)
-        if column == SessionColumn.PROJECT:
-            return None if row.project else self.theme.muted
-        return self.theme.danger if row.total.errors else None
+    def elision(self, column: int) -> Qt.TextElideMode:
+        """Return where a text is cut: a path's end says more than its middle."""
+        is_path = column == SessionColumn.PROJECT
+        return Qt.TextElideMode.ElideMiddle if is_path else Qt.TextElideMode.ElideRight
 
 
 class SessionsView(QFrame):
@@ -152,8 +134,7 @@ class SessionsView(QFrame):
         """Colours follow."""
         delegate = self.table.itemDelegate()
         assert isinstance(delegate, SessionCells)
-        delegate.theme = theme
-        self.table.viewport().update()
+        delegate.set_theme(theme)
 
     @property
     def count_text(self) -> str:

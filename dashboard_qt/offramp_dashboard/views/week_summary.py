@@ -29,12 +29,15 @@ from offramp_dashboard.views.widgets.card import ElidedLabel
 from offramp_dashboard.views.widgets.split_bar import SplitBar
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from PySide6.QtGui import QKeyEvent, QMouseEvent, QPaintEvent
 
     from offramp_dashboard.data.snapshot import BackendTotals, Snapshot, WeekSummary
     from offramp_dashboard.theme import Theme
 
 _NOTHING = number_text.DASH
+NOTHING_YET, NOTHING_THEN = "nothing this week yet", "nothing in that week"
 
 
 class _Caption(QLabel):
@@ -191,12 +194,7 @@ class WeekSummaryView(QFrame):
         """Draw its headline from now on."""
         self._snapshot = snapshot
         week_summary = snapshot.week_summary
-        start = week_summary.start
-        left = format_duration(week_summary.end.timestamp() - snapshot.taken.timestamp())
-        self._week.set_full_text(
-            f"This week, since {number_text.day_and_clock(start)} {start:%Z}".rstrip()
-            + f"  ·  {left} left"
-        )
+        self._week.set_full_text(_title(week_summary, snapshot.taken))
         self._show_split(week_summary, snapshot.measure)
         self._show_counts(week_summary, snapshot)
         self._show_savings(week_summary)
@@ -206,6 +204,11 @@ class WeekSummaryView(QFrame):
         self._theme = theme
         if self._snapshot is not None:
             self._show_split(self._snapshot.week_summary, self._snapshot.measure)
+
+    @property
+    def week_text(self) -> str:
+        """Which week it is."""
+        return self._week.full_text
 
     @property
     def share_text(self) -> str:
@@ -229,7 +232,7 @@ class WeekSummaryView(QFrame):
         total = sum(value for _, value in counted)
         delegated = sum(value for part, value in counted if _is_delegated(part.backend))
         if not total:
-            self._say_share(_NOTHING, "nothing this week yet")
+            self._say_share(_NOTHING, NOTHING_YET if week_summary.is_current else NOTHING_THEN)
         elif _has_both_sides(self._snapshot):
             which = "shown " if _hides_any(self._snapshot) else ""
             percent = format_percent(share(delegated, total))
@@ -257,11 +260,14 @@ class WeekSummaryView(QFrame):
         rate = f"{format_percent(share(errors, requests))} of requests" if errors else ""
         notes = ["", "", rate]
         if before is not None:
-            notes[0] = number_text.change_text(requests, sum(part.requests for part in before))
-            notes[1] = number_text.change_text(tokens, sum(part.tokens for part in before))
-            last = sum(part.errors for part in before)
+            when = number_text.LAST_WEEK if week_summary.is_current else "the week before"
+            last = [sum(part.requests for part in before), sum(part.tokens for part in before)]
+            notes[0] = number_text.change_text(requests, last[0], when)
+            notes[1] = number_text.change_text(tokens, last[1], when)
+            failed = number_text.exact(sum(part.errors for part in before))
             part = f"{format_percent(share(errors, requests))}; " if errors else ""
-            notes[2] = f"{part}{number_text.exact(last)} at this time last week"
+            by = "at" if week_summary.is_current else "in"
+            notes[2] = f"{part}{failed} {by} {when}"
         self.requests.show_value(
             number_text.short(requests), notes[0], tip=number_text.exact(requests)
         )
@@ -289,6 +295,15 @@ class WeekSummaryView(QFrame):
         dated = f"estimate, prices of {number_text.full_date(savings.priced_on)}"
         self.saved.show_value(amount if amount.startswith("<") else f"≈ {amount}", dated)
         self.saved.setToolTip(plain_tooltips.tip(tip))
+
+
+def _title(week: WeekSummary, now: datetime) -> str:
+    """Say which week it is: `This week, since Thu 22:00 CET · 3 d 4 h left`."""
+    if week.is_current:
+        left = format_duration(week.end.timestamp() - now.timestamp())
+        since = f"This week, since {number_text.day_and_clock(week.start)} {week.start:%Z}".rstrip()
+        return f"{since}  ·  {left} left"
+    return f"Week of {number_text.span_text(week.start, week.end, now)} {week.start:%Z}".rstrip()
 
 
 def _value(part: BackendTotals, measure: Measure) -> int:

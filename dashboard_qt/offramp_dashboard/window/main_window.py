@@ -5,16 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QKeySequence
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import (
-    QButtonGroup,
     QFrame,
-    QHBoxLayout,
-    QMainWindow,
-    QPushButton,
     QScrollArea,
-    QSizePolicy,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -30,21 +24,20 @@ from offramp_dashboard.views.empty_states import (
     notice_for,
     remark_on,
 )
-from offramp_dashboard.views.filter_bar import FilterBar
 from offramp_dashboard.views.pages import ChartPage, HistoryPage, Overview, summary_of
 from offramp_dashboard.views.quota_page import QuotaChartsPage
 from offramp_dashboard.views.requests_view import RequestsView
 from offramp_dashboard.views.sessions_view import SessionsView
-from offramp_dashboard.views.style import number_text
 from offramp_dashboard.views.toolbar import Toolbar
-from offramp_dashboard.views.widgets.card import ElidedLabel
 from offramp_dashboard.views.widgets.toast import Toast
 from offramp_dashboard.window import picture
 from offramp_dashboard.window.help import ShortcutsPanel, show_about
 from offramp_dashboard.window.menus import Menus
+from offramp_dashboard.window.page_row import PageRow
 from offramp_dashboard.window.picture import PagePicture
 from offramp_dashboard.window.ranges import RangeHistory
 from offramp_dashboard.window.reading_progress import ReadingProgress
+from offramp_dashboard.window.window_signals import WindowSignals
 
 if TYPE_CHECKING:
     from PySide6.QtGui import (
@@ -56,7 +49,7 @@ if TYPE_CHECKING:
         QShowEvent,
     )
 
-    from offramp_dashboard.data.snapshot import DaemonSummary, Snapshot
+    from offramp_dashboard.data.snapshot import Alert, DaemonSummary, Snapshot
     from offramp_dashboard.models.requests import RequestsModel
     from offramp_dashboard.models.sessions import SessionsModel
     from offramp_dashboard.theme import Theme
@@ -64,58 +57,10 @@ if TYPE_CHECKING:
 PAGES = ("Overview", "History", "Requests", "Quota", "Sessions")
 _OVERVIEW, _REQUESTS, _QUOTA, _SESSIONS = 0, 2, 3, 4
 _SMALLEST = QSize(640, 420)
-_UNFILTERED = "Filters don't apply to the plans"
 
 
-class ChartsWindow(QMainWindow):
-    """The charts window.
-
-    Signals:
-        measure_chosen(Measure): count these.
-        provider_toggled(str, bool), model_toggled(str, bool): show or hide them.
-        provider_soloed(str), model_soloed(str): show only that one of its kind, or all again.
-        project_toggled(str, bool), all_projects_asked(): show a project too or no longer; show all.
-        project_asked(str): show only that project.
-        session_asked(str): have the table hold the requests of that session; "" for all of them.
-        list_asked(bool): somebody looks at the list of sessions, or no longer.
-        span_chosen(object, object): show that range of time; None and None for none.
-        pause_asked(PauseChoice), resume_asked(): of delegation.
-        refresh_asked(): read the log again.
-        show_all_asked(): hide nothing.
-        image_asked(), table_asked(Table): export what is seen.
-        settings_asked(), setup_asked(): open the settings; open the set-up window.
-        start_asked(): start the daemon; connect_asked(): connect Claude Code.
-        theme_chosen(ThemeChoice): from the menu.
-        shown_changed(bool): whether there is anything to draw for.
-        snapshot_shown(): there is another snapshot.
-        closing(): it is about to go.
-    """
-
-    measure_chosen = Signal(object)
-    provider_toggled = Signal(str, bool)
-    model_toggled = Signal(str, bool)
-    provider_soloed = Signal(str)
-    model_soloed = Signal(str)
-    project_toggled = Signal(str, bool)
-    all_projects_asked = Signal()
-    project_asked = Signal(str)
-    session_asked = Signal(str)
-    list_asked = Signal(bool)
-    span_chosen = Signal(object, object)
-    pause_asked = Signal(object)
-    resume_asked = Signal()
-    refresh_asked = Signal()
-    show_all_asked = Signal()
-    image_asked = Signal()
-    table_asked = Signal(object)
-    settings_asked = Signal()
-    setup_asked = Signal()
-    start_asked = Signal()
-    connect_asked = Signal()
-    theme_chosen = Signal(object)
-    snapshot_shown = Signal()
-    shown_changed = Signal(bool)
-    closing = Signal()
+class ChartsWindow(WindowSignals):
+    """The charts window; what it asks for is told by the signals that it inherits."""
 
     def __init__(self, requests: RequestsModel, sessions: SessionsModel, theme: Theme) -> None:
         """Show these in the tables; the charts wait for their first snapshot."""
@@ -126,13 +71,13 @@ class ChartsWindow(QMainWindow):
         self._remark = ""
         self._detour = ""
         self._has_notice = False
-        self._has_range = False
         self._daemon = DaemonCondition.UNKNOWN
         self._theme = theme
         self._ranges = RangeHistory()
         self.menus = Menus(self)
         self.toolbar = Toolbar(self.menus.pause_actions, self.menus.export_actions)
-        self.filter_bar = FilterBar()
+        self.page_row = PageRow(PAGES)
+        self.filter_bar = self.page_row.filter_bar
         self.banner = Banner()
         self.detour = Banner()
         self.alerts = AlertBanner()
@@ -142,12 +87,8 @@ class ChartsWindow(QMainWindow):
         self.requests = RequestsView(requests)
         self.quota = QuotaChartsPage()
         self.sessions = SessionsView(sessions)
-        self.unfiltered = ElidedLabel()
-        self.unfiltered.setProperty("rank", "muted")
         self.notice = NoticePage()
         self.progress = ReadingProgress()
-        self._range_button = QPushButton()
-        self._page_buttons = QButtonGroup(self)
         self._pages = QStackedWidget()
         self._body = QStackedWidget()
         self._lay_out()
@@ -162,10 +103,9 @@ class ChartsWindow(QMainWindow):
         self.snapshot = snapshot
         self.toolbar.measure.show_measure(snapshot.measure)
         self.menus.show_measure(snapshot.measure)
-        self.filter_bar.show_snapshot(snapshot)
-        self.unfiltered.set_full_text(_UNFILTERED if snapshot.is_filtered else "")
+        self.page_row.show_snapshot(snapshot)
         self.progress.show_status(snapshot.log_status)
-        self._show_range(snapshot)
+        self.menus.show_range(has_range=snapshot.chosen is not None)
         self._show_notice(snapshot)
         self._draw(snapshot)
         remark = remark_on(snapshot.log_status)
@@ -220,7 +160,7 @@ class ChartsWindow(QMainWindow):
             self._take_keyboard()
             self.list_asked.emit(page == _SESSIONS)
         self._pages.setCurrentIndex(page)
-        self._page_buttons.button(page).setChecked(True)
+        self.page_row.show_page(page, is_filtered=page != _QUOTA)
         self.menus.show_page(page)
         self._choose_body()
         if self.snapshot is not None:
@@ -257,7 +197,7 @@ class ChartsWindow(QMainWindow):
         """Look at as long a time `steps` ranges later; without a range, at another week."""
         if self.snapshot is None:
             return
-        week = self.snapshot.week_summary
+        week = self.snapshot.weeks.weeks[-1]
         if self._ranges.shift(steps, (week.start, week.end), self.snapshot.taken):
             self.span_chosen.emit(*self._ranges.ends)
 
@@ -306,8 +246,6 @@ class ChartsWindow(QMainWindow):
     # How it is put together.
 
     def _lay_out(self) -> None:
-        self._range_button.setToolTip("Back out of the range (Esc)")
-        self._range_button.hide()
         for page in (self.overview, self.history):
             self._pages.addWidget(_scrolling(page))
         self._pages.addWidget(self.requests)
@@ -322,7 +260,7 @@ class ChartsWindow(QMainWindow):
         column.addWidget(self.toolbar)
         head = QVBoxLayout()
         head.setSpacing(GRID_PX // 2)
-        head.addLayout(self._page_row())
+        head.addWidget(self.page_row)
         head.addWidget(self.progress)
         column.addLayout(head)
         column.addWidget(self.alerts)
@@ -334,30 +272,9 @@ class ChartsWindow(QMainWindow):
         self.setCentralWidget(central)
         central.setFocus()
 
-    def _page_row(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(4)
-        for index, name in enumerate(PAGES):
-            button = QPushButton(name)
-            button.setCheckable(True)
-            button.setProperty("look", "page")
-            keys = QKeySequence(f"Ctrl+{index + 1}").toString(
-                QKeySequence.SequenceFormat.NativeText
-            )
-            button.setToolTip(f"{name} ({keys})")
-            button.setAccessibleName(f"Page {name}")
-            self._page_buttons.addButton(button, index)
-            row.addWidget(button)
-        row.addSpacing(GRID_PX)
-        self.filter_bar.setSizePolicy(_retaining(self.filter_bar))
-        row.addWidget(self.unfiltered, 1)
-        row.addWidget(self.filter_bar, 1)
-        row.addWidget(self._range_button)
-        return row
-
     def _connect(self) -> None:
-        self._page_buttons.idClicked.connect(self.show_page)
-        self._range_button.clicked.connect(self.go_back)
+        self.page_row.page_asked.connect(self.show_page)
+        self.page_row.back_asked.connect(self.go_back)
         self.toolbar.measure_chosen.connect(self.measure_chosen)
         self.toolbar.resume_asked.connect(self.resume_asked)
         self.toolbar.settings_asked.connect(self.settings_asked)
@@ -373,6 +290,7 @@ class ChartsWindow(QMainWindow):
         self.requests.focus_left.connect(lambda: self.session_asked.emit(""))
         self.notice.action_chosen.connect(self._do_notice_action)
         self.alerts.connect_asked.connect(self.connect_asked)
+        self.alerts.requests_asked.connect(self._show_alert)
         for page in (self.overview, self.history):
             page.span_dragged.connect(self.choose_span)
             page.back_asked.connect(self.go_back)
@@ -411,13 +329,9 @@ class ChartsWindow(QMainWindow):
         return self.overview, self.history, self.requests, self.quota, self.sessions
 
     def _choose_body(self) -> None:
-        """Charts, or why there are none; the quota is told without a log, and has no filters."""
+        """Charts, or why there are none; the quota is told without a log."""
         is_quota = self.page == _QUOTA
         self._body.setCurrentIndex(1 if self._has_notice and not is_quota else 0)
-        self.filter_bar.setVisible(not is_quota)
-        self.unfiltered.setVisible(is_quota)
-        # The plans are told whatever the range: where that holds nothing, it must not say so.
-        self._range_button.setVisible(self._has_range and not is_quota)
 
     def _show_notice(self, snapshot: Snapshot) -> None:
         notice = notice_for(snapshot, self._daemon)
@@ -440,6 +354,14 @@ class ChartsWindow(QMainWindow):
             self.requests.show_failed()
             self.show_page(_REQUESTS)
 
+    def _show_alert(self, alert: Alert) -> None:
+        """Show the requests behind an alert: from the first of them on, as they come."""
+        if self.snapshot is not None and alert.since is not None:
+            self.session_asked.emit("")
+            self.choose_span(alert.since, self.snapshot.weeks.weeks[-1].end)
+            self.requests.show_reason_with(alert.reason)
+            self.show_page(_REQUESTS)
+
     def _look_into(self, start: datetime, end: datetime) -> None:
         """Show what was used in a part of a plan's window."""
         self.choose_span(start, end)
@@ -450,15 +372,6 @@ class ChartsWindow(QMainWindow):
 
     def _taken(self) -> datetime:
         return self.snapshot.taken if self.snapshot else datetime.now().astimezone()
-
-    def _show_range(self, snapshot: Snapshot) -> None:
-        self.menus.show_range(has_range=snapshot.chosen is not None)
-        self._has_range = snapshot.chosen is not None
-        if snapshot.chosen is not None:
-            edges = snapshot.chosen.edges
-            when = number_text.span_text(edges[0], edges[-1], snapshot.taken)
-            self._range_button.setText(f"{when}  ✕")
-            self._range_button.setAccessibleName(f"Range {when}: back out of it")
 
     def _do_notice_action(self, way: NoticeAction) -> None:
         match way:
@@ -481,10 +394,3 @@ def _scrolling(page: ChartPage) -> QScrollArea:
     area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     area.setWidget(page)
     return area
-
-
-def _retaining(widget: QWidget) -> QSizePolicy:
-    """Keep its place while it is hidden, so that nothing jumps when it comes."""
-    policy = widget.sizePolicy()
-    policy.setRetainSizeWhenHidden(True)
-    return policy

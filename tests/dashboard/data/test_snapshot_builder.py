@@ -263,6 +263,51 @@ def test_headline_compares_with_last_week_at_the_same_hour() -> None:
     assert NOW - week_summary.last_week_end - timedelta(days=7) < timedelta(minutes=15)
 
 
+@pytest.mark.parametrize("ago", [1, 2, 9])
+def test_week_that_is_chosen_is_the_headline_beside_the_week_before_it(ago: int) -> None:
+    before, chosen = BERLIN.latest_weeks(NOW, 12)[-2 - ago : 12 - ago]
+    start, end = chosen.start, chosen.end
+    log = [
+        record(before.start + timedelta(hours=1)),
+        record(start - timedelta(minutes=20), status="error"),
+        record(start + timedelta(days=1), backend="anthropic"),
+        record(end + timedelta(hours=1)),
+        record(NOW),
+    ]
+    priced = SnapshotInput(
+        past=past_of(log),
+        boundary=BERLIN,
+        log_status=READY,
+        price=lambda usage: Savings(usd=usage.total().requests, priced_on=date(2026, 11, 1)),
+    )
+    seen = compose(priced, NOW, Selection(span=chosen)).week_summary
+    assert not seen.is_current
+    assert (seen.start, seen.end, seen.last_week_end) == (start, end, start)
+    assert [(part.backend, part.requests) for part in seen.parts] == [("anthropic", 1)]
+    assert seen.last_week_parts is not None
+    assert [(part.requests, part.errors) for part in seen.last_week_parts] == [(2, 1)]
+    assert seen.savings is not None
+    assert seen.savings.usd == 1
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        (WEEK_START, WEEK_START + timedelta(days=7)),
+        (WEEK_START - timedelta(days=14), WEEK_START),
+        (WEEK_START - timedelta(days=7), WEEK_START - timedelta(hours=1)),
+        (WEEK_START - timedelta(days=6), WEEK_START + timedelta(days=1)),
+        (WEEK_START - timedelta(weeks=90), WEEK_START - timedelta(weeks=89)),
+    ],
+    ids=["this week", "two weeks", "less than a week", "across two weeks", "before the log"],
+)
+def test_headline_stays_with_this_week_for_any_other_range(start: datetime, end: datetime) -> None:
+    log = [record(NOW - timedelta(days=day)) for day in range(30)]
+    seen = picture_of(log, Selection(span=Span(start, end))).week_summary
+    assert seen == picture_of(log).week_summary
+    assert seen.is_current
+
+
 def test_same_hour_of_last_week_is_by_the_clock() -> None:
     """Clocks in Berlin went back on Sunday: Monday 10:00 a week ago was 169 hours before."""
     now = datetime(2026, 10, 26, 9, tzinfo=UTC)

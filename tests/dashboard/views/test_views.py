@@ -17,6 +17,7 @@ from offramp_dashboard.data.request_rows import RequestRow, row_of
 from offramp_dashboard.data.snapshot import FilterOption
 from offramp_dashboard.models.columns import Column
 from offramp_dashboard.views.filter_bar import FilterBar
+from offramp_dashboard.views.pages import summary_of
 from offramp_dashboard.views.requests_view import RequestsView
 from offramp_dashboard.views.style.series_fills import SeriesFills
 from offramp_dashboard.views.tokens_view import TokensView
@@ -93,6 +94,37 @@ def test_headline_says_the_share_and_the_parts(week_summary: WeekSummaryView) ->
         "12",
         "1%; 5 at this time last week",
     )
+
+
+def test_headline_of_another_week_says_which_and_compares_with_the_one_before(
+    week_summary: WeekSummaryView,
+) -> None:
+    full = full_snapshot()
+    week_summary.show_snapshot(full)
+    assert week_summary.week_text.startswith("This week, since ")
+    week = replace(
+        full.week_summary,
+        start=full.week_summary.start - timedelta(days=14),
+        end=full.week_summary.end - timedelta(days=14),
+        is_current=False,
+    )
+    week_summary.show_snapshot(replace(full, week_summary=week))
+    assert week_summary.week_text.startswith("Week of ")
+    assert f"{week.start.day} " in week_summary.week_text
+    figures = (week_summary.requests, week_summary.tokens, week_summary.errors)
+    shown = " ".join([week_summary.week_text, *(figure.caption for figure in figures)])
+    assert shown.count("the week before") == 3
+    assert "this time last week" not in shown
+    assert "left" not in shown
+    assert summary_of(replace(full, week_summary=week)).startswith("Week of ")
+
+
+def test_week_without_requests_says_so_in_its_own_words(week_summary: WeekSummaryView) -> None:
+    full = full_snapshot()
+    for is_current, text in ((True, "nothing this week yet"), (False, "nothing in that week")):
+        week = replace(full.week_summary, parts=(), is_current=is_current)
+        week_summary.show_snapshot(replace(full, week_summary=week))
+        assert week_summary.share_caption == text
 
 
 def test_headline_counts_requests_when_asked(week_summary: WeekSummaryView) -> None:

@@ -11,6 +11,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 from sample_snapshots import (
+    ALERT,
     NOW,
     PAUSED,
     RUNNING,
@@ -137,6 +138,28 @@ def test_errors_lead_to_the_requests_that_they_count(
     assert chosen.args == [week.start, week.end]
     assert active.page == REQUESTS
     assert active.requests.status.currentText() == "Failed"
+
+
+def test_alert_leads_to_the_requests_behind_it(active: ChartsWindow, qtbot: QtBot) -> None:
+    left = Alert(key="client None", cause="It has left.", cure="Connect it.", is_of_client=True)
+    kept = replace(ALERT, key="kept", since=NOW - timedelta(hours=1), reason="kept: images")
+    active.requests.show_failed()
+    active.show_daemon(replace(TROUBLE, alerts=(left, ALERT, kept)))
+    with qtbot.waitSignal(active.span_chosen) as chosen:
+        active.alerts.requests_button.click()
+    assert chosen.args == [ALERT.since, WEEK_START + timedelta(days=7)]
+    assert active.page == REQUESTS
+    assert active.requests.search.text() == "served by anthropic"
+    assert active.requests.status.currentIndex() == 0
+
+
+def test_alert_that_is_not_about_requests_offers_none(active: ChartsWindow) -> None:
+    left = Alert(key="client None", cause="It has left.", cure="Connect it.", is_of_client=True)
+    active.show_daemon(replace(TROUBLE, alerts=(left,)))
+    assert active.alerts.isVisible()
+    assert not active.alerts.requests_button.isVisible()
+    active.show_daemon(TROUBLE)
+    assert active.alerts.requests_button.isVisible()
 
 
 def test_range_is_claimed_only_where_it_counts(active: ChartsWindow) -> None:

@@ -68,10 +68,10 @@ def test_quota_says_that_it_obeys_no_filter_where_there_is_one(
 ) -> None:
     window.show_snapshot(with_projects("~/src/shop", "~/src/blog", chosen=chosen))
     window.show_page(QUOTA)
-    assert window.unfiltered.isVisible()
-    assert bool(window.unfiltered.full_text) is bool(chosen)
+    assert window.page_row.unfiltered.isVisible()
+    assert bool(window.page_row.unfiltered.full_text) is bool(chosen)
     window.show_page(0)
-    assert not window.unfiltered.isVisible()
+    assert not window.page_row.unfiltered.isVisible()
 
 
 def test_note_on_the_quota_fits_the_smallest_usual_window(window: ChartsWindow) -> None:
@@ -79,7 +79,7 @@ def test_note_on_the_quota_fits_the_smallest_usual_window(window: ChartsWindow) 
     window.show_snapshot(with_projects("~/src/shop", "~/src/blog", chosen=("~/src/shop",)))
     window.show_page(QUOTA)
     window.grab()
-    assert window.unfiltered.text() == window.unfiltered.full_text
+    assert window.page_row.unfiltered.text() == window.page_row.unfiltered.full_text
 
 
 def test_picture_names_the_projects_that_are_shown() -> None:

@@ -5,16 +5,13 @@ What a block of the table comes to is kept, so that following the log costs what
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from offramp_core.usage.aggregation import Counts, Totals
-from offramp_core.usage.sessions import Session
 from offramp_dashboard.data.sessions.session_columns import places, starts_of
+from offramp_dashboard.data.sessions.session_rows import SessionRows, SumColumns
 from offramp_dashboard.data.sessions.session_table import whole_seconds
 
 if TYPE_CHECKING:
@@ -25,38 +22,22 @@ if TYPE_CHECKING:
     from offramp_core.usage.weeks import Span
     from offramp_dashboard.data.filters import Selection
     from offramp_dashboard.data.sessions.session_columns import SessionColumns
+    from offramp_dashboard.data.sessions.session_rows import MadeRows, Price, SessionRow
     from offramp_dashboard.data.sessions.session_table import SessionTable
 
 MOST_SESSIONS = 10_000
-"""Sessions that are listed at most, the latest of them: some 15 MB."""
+"""Sessions that are listed at most, the latest of them: some 15 MB if all are looked at."""
 
 _SECOND = 1_000_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHIFT = 1 << 24
 """There are fewer services and models than that."""
-
-
-Price = Callable[[Session], float | None]
-"""What a session's delegated tokens would have cost, US dollars; None without a price list."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SessionRow:
-    """One session as it is listed; each is equal only to itself."""
-
-    session: Session
-    total: Totals
-    project: str
-    """Empty where it has none."""
-    usd: float | None
-    """None while that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSums:
     """The sessions of a selection."""
 
-    rows: tuple[SessionRow, ...] = ()
+    rows: Sequence[SessionRow] = ()
     """The one with the latest request first; at most `MOST_SESSIONS`."""
     count: int = 0
     """How many there are."""
@@ -88,7 +69,7 @@ class SessionList:
         """List those of `table`."""
         self._table = table
         self._known: dict[int, tuple[SessionColumns, object, _Sums]] = {}
-        self._made: dict[str, tuple[object, SessionRow]] = {}
+        self._made: MadeRows = {}
         self._shown: object = None
 
     def sums(
@@ -112,18 +93,34 @@ class SessionList:
         heads = np.flatnonzero(np.diff(sessions[rows], prepend=-1))
         if not len(heads):
             return SessionSums(without_session=without)
-        every = _Every(found, rows, heads, self._table)
         hidden = selection.hidden_providers, selection.hidden_models
         self._forget_others((hidden, span, price is not None, self._table.projects))
-        latest = every.latest(most)
-        made = tuple(self._row(every, place, price) for place in latest)
-        return SessionSums(rows=made, count=len(heads), without_session=without)
+        listed = SessionRows(
+            self._columns(found, rows, heads), self._made, self._table.projects, price, most
+        )
+        return SessionSums(rows=listed, count=len(heads), without_session=without)
+
+    def _columns(
+        self, found: _Sums, rows: NDArray[np.int64], heads: NDArray[np.int64]
+    ) -> SumColumns:
+        """Return what sessions come to; `rows` of the sums are theirs, each from its head on."""
+        names, numbers = self._table.names, found.keys[rows][heads] // _SHIFT
+        return SumColumns(
+            keys=found.keys[rows] % _SHIFT,
+            counts=found.counts[rows],
+            heads=heads,
+            names=[names[number] for number in numbers.tolist()],
+            firsts=np.minimum.reduceat(found.firsts[rows], heads),
+            lasts=np.maximum.reduceat(found.lasts[rows], heads),
+            changes=_changes(found, len(names))[numbers],
+            services=self._table.services,
+        )
 
     def _forget_others(self, shown: object) -> None:
         """Keep rows only while the same is listed: then an unchanged sum is an unchanged row."""
         if shown != self._shown:
             self._shown = shown
-            self._made.clear()
+            self._made = {}  # not cleared: what is on the screen still uses it
 
     def _is_listed(self, selection: Selection) -> NDArray[np.bool_]:
         table = self._table
@@ -154,76 +151,6 @@ class SessionList:
             start, end = whole_seconds([span.start, span.end])
             is_chosen = is_chosen & (block.starts >= start) & (block.starts < end)
         return _summed(block.part(is_chosen), self._table)
-
-    def _row(self, every: _Every, place: int, price: Price | None) -> SessionRow:
-        """Make a session's row, or return the one from before if nothing of it has changed."""
-        name, state = every.names[place], every.states[place]
-        made = self._made.get(name)
-        if made is not None and made[0] == state:
-            return made[1]
-        session = every.session(place)
-        row = SessionRow(
-            session=session,
-            total=session.total(),
-            project=self._table.projects.get(name, ""),
-            usd=None if price is None else price(session),
-        )
-        self._made[name] = state, row
-        return row
-
-
-class _Every:
-    """All sessions of a listing, by place; `rows` of the sums are theirs, each from its head on."""
-
-    def __init__(
-        self,
-        found: _Sums,
-        rows: NDArray[np.int64],
-        heads: NDArray[np.int64],
-        table: SessionTable,
-    ) -> None:
-        self._keys, self._counts = found.keys[rows], found.counts[rows]
-        self._heads = heads
-        self._ends = np.append(heads[1:], len(rows))
-        self._services = table.services
-        numbers = self._keys[heads] // _SHIFT
-        self.names = [table.names[number] for number in numbers.tolist()]
-        self.states: list[tuple[int, int, int, int]] = list(
-            zip(
-                np.minimum.reduceat(found.firsts[rows], heads).tolist(),
-                np.maximum.reduceat(found.lasts[rows], heads).tolist(),
-                np.add.reduceat(self._counts[:, 0], heads).tolist(),
-                _changes(found, len(table.names))[numbers].tolist(),
-                strict=True,
-            )
-        )
-        """First, last, requests, changes: a session that has no more requests has the same sums."""
-
-    def latest(self, most: int) -> list[int]:
-        """Return the places of the latest sessions, as the command line orders them."""
-        order = sorted(
-            range(len(self.names)),
-            key=lambda place: (self.states[place][1], self.names[place]),
-            reverse=True,
-        )
-        return order[:most]
-
-    def session(self, place: int) -> Session:
-        """Return one in its common form."""
-        first, last, _, changes = self.states[place]
-        rows = slice(self._heads[place], self._ends[place])
-        return Session(
-            id=self.names[place],
-            start=_moment(first),
-            last=_moment(last),
-            services={
-                self._services[key % _SHIFT]: Totals(Counts(*row[:5]), *row[5:])
-                for key, row in zip(
-                    self._keys[rows].tolist(), self._counts[rows].tolist(), strict=True
-                )
-            },
-            changes=changes,
-        )
 
 
 def _summed(cells: SessionColumns, table: SessionTable) -> _Sums:
@@ -297,10 +224,6 @@ def _changes(found: _Sums, count: int) -> NDArray[np.int64]:
     """Count for each session how often one of its models went to another backend."""
     is_change = (np.diff(found.threads) == 0) & (np.diff(found.backends) != 0)
     return np.bincount(found.threads[1:][is_change] // _SHIFT, minlength=count)
-
-
-def _moment(microseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 _NO_NUMBERS = np.zeros(0, np.int64)

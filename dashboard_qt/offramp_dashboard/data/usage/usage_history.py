@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from offramp_core.usage.weeks import Span
     from offramp_dashboard.data.display_names import Route
     from offramp_dashboard.data.filters import Selection
-    from offramp_dashboard.data.sessions.session_list import Price, SessionSums
+    from offramp_dashboard.data.sessions.session_list import SessionSums
+    from offramp_dashboard.data.sessions.session_rows import Price
 
 RECENT_KEPT = RECENT_BUCKETS * RECENT_BUCKET + timedelta(hours=1)
 """How far back 3-minute slots reach; longer than they are shown, for clocks are set back too."""

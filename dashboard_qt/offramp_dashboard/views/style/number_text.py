@@ -19,7 +19,7 @@ DASH = "\N{EN DASH}"
 """Between the ends of a range, and where there is no number."""
 
 
-_LAST_WEEK = "this time last week"
+LAST_WEEK = "this time last week"
 _TIMES_FROM = 10.0
 """From so much growth on it is said in times, not in percents."""
 
@@ -100,12 +100,12 @@ def dollars(amount: float) -> str:
     return f"${QLocale().toString(round(amount))}"
 
 
-def change_text(now: int, before: int, when: str = _LAST_WEEK) -> str:
+def change_text(now: int, before: int, when: str = LAST_WEEK) -> str:
     """`↑ 12% vs. this time last week`: how far `now` is from what there was `when`."""
     if before == now:
         return f"same as {when}"
     if before == 0:
-        return f"none at {when}"
+        return f"none {'at' if when == LAST_WEEK else 'in'} {when}"
     change = (now - before) / before
     if change >= _TIMES_FROM:
         return f"↑ {QLocale().toString(now / before, 'f', 0)} times that of {when}"
