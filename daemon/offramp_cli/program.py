@@ -113,7 +113,7 @@ class _LazyGroup(click.Group):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            words = "Options of a command stand behind its name: offramp stats --demo"
+            words = "Put a command's options after its name: offramp stats --demo"
             raise click.UsageError(f"{error.format_message()} {words}", ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from offramp_cli.claude_code.edit_plan import ConnectionSetup
 
 _UNANSWERED = {
-    "none": "Nothing answers at {url} yet, and until it does Claude Code can't work.",
+    "none": "Nothing answers at {url} yet. Claude Code can't work until the daemon runs.",
     "other": "Something answers at {url}, but it is not Offramp, or it refuses this request.",
 }
 _CURES = {

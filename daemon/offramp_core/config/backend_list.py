@@ -97,7 +97,7 @@ def addition(
         )
     if not BACKEND_NAME.fullmatch(name):
         raise OfframpError(
-            f"{shown(name)} is no name for a backend.",
+            f"{shown(name)} is not a valid name for a service.",
             hint="Use lower-case letters, digits, - and _ only.",
         )
     known = service_of(name).backend
@@ -134,7 +134,7 @@ def removal(loaded: LoadedSettings, name: str) -> Changes:
         )
     if entry is None or not entry.is_set_up:
         there = [each.name for each in entries(loaded) if each.is_set_up]
-        raise OfframpError(f"{shown(name)} is not set up.", hint=f"There are {listed(there)}.")
+        raise OfframpError(f"{shown(name)} is not set up.", hint=f"Use {listed(there)}.")
     if entry.uses:
         raise OfframpError(
             f"{name} is in use: {' and '.join(entry.uses)}.",

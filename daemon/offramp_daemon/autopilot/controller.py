@@ -35,7 +35,7 @@ _CALM_PART = 0.5
 _TO_LEARN = 0.03
 """About what it takes of the week to learn that."""
 _CALM = "less than half of the week's pace is used"
-_COST_UNKNOWN = "what requests take of the Claude week is not known yet"
+_COST_UNKNOWN = "it is not known yet how much of the Claude week requests use"
 _CALM_H = 24.0
 """In the week's last hours going back to Claude takes less and less: what stays is lost."""
 

@@ -197,7 +197,7 @@ class QuotaPoller:
         except RequestFailedError as error:
             raise NoQuotaError(error.failure.message.removeprefix("Offramp: ")) from error
         except ContentCodingError as error:
-            raise NoQuotaError(f"{page} gave something that is not a quota.") from error
+            raise NoQuotaError(f"{page} did not return a quota.") from error
         except UpstreamError as error:
             why = f"The answer of {page} broke off: {error}."
             raise NoQuotaError(why) from error

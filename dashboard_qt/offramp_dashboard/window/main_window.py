@@ -306,7 +306,7 @@ class ChartsWindow(QMainWindow):
     # How it is put together.
 
     def _lay_out(self) -> None:
-        self._range_button.setToolTip("Back out of the range (Esc)")
+        self._range_button.setToolTip("Leave the range (Esc)")
         self._range_button.hide()
         for page in (self.overview, self.history):
             self._pages.addWidget(_scrolling(page))

@@ -123,10 +123,10 @@ def _repaired(data: bytes) -> bytes:
         data.decode()
     except UnicodeDecodeError:
         if len(data) > _REPAIRED_BYTES:
-            raise OverBudgetError("A long answer is no UTF-8.") from None
+            raise OverBudgetError("A long answer is not UTF-8.") from None
         data = data.decode("utf-8", "replace").encode()
     if data.count(b"\\ud") + data.count(b"\\uD") > _MOST_SURROGATES:
-        raise OverBudgetError("An answer holds too many halves of characters.")
+        raise OverBudgetError("An answer has too many unpaired surrogates.")
     return _SURROGATE.sub(_REPLACEMENT, data.removeprefix(_BYTE_ORDER_MARK))
 
 

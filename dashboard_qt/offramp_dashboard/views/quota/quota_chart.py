@@ -165,5 +165,5 @@ def _used_at(burn_up: BurnUp, moment: datetime) -> tuple[str, str]:
         return f"{low} {number_text.DASH} {high}", "no data (daemon off)"
     if at == len(points) and moment.timestamp() > burn_up.told_at.timestamp():
         told = number_text.moment_text(burn_up.told_at, burn_up.now)
-        return percent_text(before.used), f"last read {told}"
+        return percent_text(before.used), f"last reading {told}"
     return percent_text(before.used), ""

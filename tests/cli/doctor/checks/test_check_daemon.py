@@ -496,7 +496,7 @@ def item(**fields: Any) -> LoginItemFacts:
 @pytest.mark.parametrize(
     ("found", "expected", "words"),
     [
-        (ITEM, ["ok"], "holds the port open and runs"),
+        (ITEM, ["ok"], "keeps the port open and runs"),
         (item(state=state(is_running=False)), ["ok"], "when it is needed"),
         (
             item(state=FAILING, is_answering=False, messages="tail x"),
