@@ -57,7 +57,7 @@ _GROUPS = {
         ),
         "backend": (
             "offramp_cli.backend.command",
-            "List the services that can be delegated to; add or remove one.",
+            "List the services that Offramp can delegate to; add or remove one.",
         ),
         "try": ("offramp_cli.trial.command", "Send one free request, and show who answered."),
         "config": ("offramp_cli.config.config", "Show, locate or check the settings."),

@@ -129,8 +129,8 @@ def removal(loaded: LoadedSettings, name: str) -> Changes:
     entry = next((each for each in entries(loaded) if each.name == name), None)
     if name in _ALWAYS_THERE:
         raise OfframpError(
-            f"{name} is always there, so that it can't be removed.",
-            hint=f"Without routes to it, nothing goes to {name}.",
+            f"{name} is built in and can't be removed.",
+            hint=f"If no route names it, nothing goes to {name}.",
         )
     if entry is None or not entry.is_set_up:
         there = [each.name for each in entries(loaded) if each.is_set_up]

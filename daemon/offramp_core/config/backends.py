@@ -114,8 +114,8 @@ def check_failover(
     """Refuse a failover that leads nowhere, or back to the backend that failed.
 
     Raises:
-        ConfigError: it names no backend, one that gets the client's own credentials, or one that
-            all delegated requests go to anyway.
+        ConfigError: it names an unknown backend, one that gets the client's own credentials, or
+            one that all delegated requests go to anyway.
     """
     known = {backend.name: backend for backend in backends}
     routed = {r.backend for r in routes if known[r.backend].auth != "client"}
@@ -136,7 +136,7 @@ def check_failover(
             )
         if routed == {name}:
             raise given.refused(
-                f"names {name}, to which all routes lead, so that it would stand in for itself",
+                f"names {name}, which all routes already use",
                 hint=f"Leave {name} out, or name another backend.",
             )
 

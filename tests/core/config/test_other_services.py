@@ -147,12 +147,12 @@ def test_failover_in_a_variable_is_yes_or_no(home: SettingsHome) -> None:
 @pytest.mark.parametrize(
     ("value", "problem", "hint"),
     [
-        ("[]", "names no backend", "false"),
+        ("[]", "is empty", "false"),
         ('["kimmi"]', "'kimmi', which is not a backend", "Did you mean kimi?"),
         ('["deepseek"]', "'deepseek', which is not a backend", "offramp backend add deepseek"),
         ('["kimi", "kimi"]', "'kimi' twice", "once"),
-        ('["anthropic", "kimi"]', "behind anthropic", "last"),
-        ('["zai", "anthropic"]', "stand in for itself", "Leave zai out"),
+        ('["anthropic", "kimi"]', "after anthropic", "last"),
+        ('["zai", "anthropic"]', "all routes already use", "Leave zai out"),
         ('["gate"]', "the client's own credentials", "delegates"),
         ('"kimi"', "neither true nor false, nor a list", '["kimi", "anthropic"]'),
         ("1", "neither true nor false", "true, false"),
