@@ -80,7 +80,7 @@ def command(
     folder = log_filters.log_folder(paths, settings)
     log_filters.tolerate_encoding()
     printer = _Printer(backends, models, session or "", is_json=is_json)
-    # What another machine's file held long before it arrived is no news.
+    # What another machine's file held long before it arrived is not news.
     reader = LogReader(folder, since=datetime.now(UTC))
     reader.skip_to_end()
     try:

@@ -198,7 +198,7 @@ def plan_connect(
     that in its status line, if it has none; without, the line stays as it is.
 
     Raises:
-        OfframpError: a file can't be read, or the settings are no JSON object.
+        OfframpError: a file can't be read, or the settings are not a JSON object.
     """
     change = _plan_address(_look(file, memory_file), url, is_own=is_own, force=force)
     if change.outcome is ConnectOutcome.FOREIGN or change.after is None:
@@ -277,7 +277,7 @@ def plan_disconnect(
     left pointing at a closed port.
 
     Raises:
-        OfframpError: a file can't be read, or the settings are no JSON object but may hold the
+        OfframpError: a file can't be read, or the settings are not a JSON object but may hold the
             address.
     """
     state = _without_extras(_look(file, memory_file, is_leaving=True))
@@ -382,7 +382,7 @@ def _shown(found: Part | None) -> str | None:
 
 
 def _address_in(data: bytes | None) -> str | None:
-    """The address in settings that can be read; None where there is none, or it is no text."""
+    """The address in settings that can be read; None where there is none, or it is not text."""
     try:
         found = editing.find((data or b"").decode())
     except SettingsTextError:

@@ -195,7 +195,7 @@ def _obstacle(reading: PlanSnapshot | None, cost: CostModel) -> str | None:
     """Return why Claude is out of the question, whatever is still to come; None if it is not."""
     if reading is None:
         return "Claude's figures are not known freshly enough"
-    if not 0 <= reading.week_used < math.inf:  # false for what is no number, too
+    if not 0 <= reading.week_used < math.inf:  # false for what is not a number, too
         return "Claude's figures make no sense"
     if reading.week_used >= 1:
         return "the Claude week is used up"

@@ -73,7 +73,7 @@ class QuotaPoller:
         self._asks: Backend | None = None
         self._looked_at: Settings | None = None
         self._is_off = False
-        """Whether it may not ask by the settings that it looked at, so that use is no news."""
+        """Whether it may not ask by the settings that it looked at, so that use is not news."""
         self._now_s = now_s
         self._clock = clock
         self._limit_s = limit_s

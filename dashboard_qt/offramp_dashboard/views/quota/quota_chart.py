@@ -37,7 +37,7 @@ class QuotaChart(Chart):
     """Draws a `BurnUp`."""
 
     takes_clicks = False
-    """Its bars are no bars to look at, only what the pointer tells apart."""
+    """Its bars are not bars to look at, only what the pointer tells apart."""
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         """Nothing is drawn yet."""
