@@ -2,7 +2,7 @@
 
 A folder that is made is private, and so is each parent that had to be made for it, whatever the
 umask says. A file is opened only if its name is not a link and it belongs to the user: in a
-folder that others may write to, somebody could have put another file in its place. All of it blocks.
+folder that others may write to, somebody could have put another file there. All of it blocks.
 """
 
 from __future__ import annotations
