@@ -49,7 +49,7 @@ def chosen(cases: Sequence[Case], words: Sequence[str]) -> list[Case]:
     for word in words:
         found = [word] if word in known else [name for name in known if name.startswith(word)]
         if not found:
-            raise ValueError(f"{word!r} is no case, and none begins with it")
+            raise ValueError(f"{word!r} is not a case, and none begins with it")
         names.update(found)
     return [case for case in cases if case.name in names]
 

@@ -269,7 +269,7 @@ def _kept() -> list[Request]:
 
 
 def _odd() -> list[Request]:
-    """Bodies that a careless reader misunderstands, and such as are no JSON at all."""
+    """Bodies that a careless reader misunderstands, and such as are not JSON at all."""
     plain = encode(ask(SONNET))
     opus = encode(ask(OPUS))
     raw: dict[str, bytes] = {

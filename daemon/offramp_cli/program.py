@@ -57,7 +57,7 @@ _GROUPS = {
         ),
         "backend": (
             "offramp_cli.backend.command",
-            "List the services that can be delegated to; add or remove one.",
+            "List the services that Offramp can delegate to; add or remove one.",
         ),
         "try": ("offramp_cli.trial.command", "Send one free request, and show who answered."),
         "config": ("offramp_cli.config.config", "Show, locate or check the settings."),
@@ -113,7 +113,7 @@ class _LazyGroup(click.Group):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            words = "Options of a command stand behind its name: offramp stats --demo"
+            words = "Put a command's options after its name: offramp stats --demo"
             raise click.UsageError(f"{error.format_message()} {words}", ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

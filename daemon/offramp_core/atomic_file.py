@@ -29,7 +29,7 @@ def read(path: Path) -> bytes | None:
     """Return what is in `path`; None if there is no file.
 
     Raises:
-        OfframpError: it can't be read, or is no regular file.
+        OfframpError: it can't be read, or is not a regular file.
     """
     try:
         # A pipe or device would block, or never end.
@@ -124,7 +124,7 @@ def load(path: Path, most_bytes: int) -> bytes | None:
     """Return the first `most_bytes` of `path`; None if there is no file.
 
     Raises:
-        OSError: it can't be read, or is no regular file.
+        OSError: it can't be read, or is not a regular file.
     """
     try:
         # A pipe or device would block, or never end.

@@ -87,7 +87,7 @@ def _home(environ: Mapping[str, str]) -> str:
 
 def _is_private(folder: str) -> bool:
     try:
-        found = os.stat(folder)  # noqa: PTH116 - may be no path at all
+        found = os.stat(folder)  # noqa: PTH116 - may not be a path at all
     except (OSError, ValueError):
         return False
     is_own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()

@@ -109,7 +109,7 @@ def parse(address: str) -> OutboundProxy:
     """The proxy at `address`; a missing scheme means http.
 
     Raises:
-        BadProxyError: it is no address of a proxy that can be used.
+        BadProxyError: it is not an address of a proxy that can be used.
     """
     address = address.strip()
     try:

@@ -1,8 +1,8 @@
 """Makes folders and opens files of Offramp's own so that other users of the machine stay out.
 
 A folder that is made is private, and so is each parent that had to be made for it, whatever the
-umask says. A file is opened only if its name is no link and it is the user's own: in a folder that
-others may write to, somebody could have put another file in its place. All of it blocks.
+umask says. A file is opened only if its name is not a link and it belongs to the user: in a
+folder that others may write to, somebody could have put another file there. All of it blocks.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def make_folder(folder: Path) -> None:
     """Create `folder` and its missing parents, 0700; those that exist keep their mode.
 
     Raises:
-        OSError: one of them can't be made, or is no folder.
+        OSError: one of them can't be made, or is not a folder.
     """
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     for each in reversed(missing):

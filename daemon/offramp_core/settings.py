@@ -84,7 +84,7 @@ class TraySettings(msgspec.Struct, frozen=True, kw_only=True):
     notify_key: bool = True
     """The key was refused."""
     notify_daemon: bool = True
-    """The daemon does not come back."""
+    """The daemon did not come back."""
     notify_quota: bool = True
     """A quota is nearly spent."""
 

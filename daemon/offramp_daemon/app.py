@@ -140,7 +140,7 @@ class Parts:
         try:
             is_news = await asyncio.to_thread(self.client.look)
         except Exception:  # noqa: BLE001 - the daemon serves, whatever is in those files
-            _LOG.exception("Claude Code's settings could not be looked at")
+            _LOG.exception("Claude Code's settings could not be checked")
             return
         if is_news:
             self.announcer.announce_client(self.client.problem)
@@ -497,4 +497,4 @@ async def _watch_settings(parts: Parts) -> None:
             parts.troubles.settle()
             await parts.look_at_client()
         except Exception:  # noqa: BLE001 - whatever it is, requests go on by what was known
-            _LOG.exception("The settings and the quota's file could not be looked at")
+            _LOG.exception("The settings and the quota could not be refreshed")

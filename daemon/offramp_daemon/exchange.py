@@ -179,7 +179,7 @@ class Exchange:
             try:
                 listener(self, outcome)
             except Exception:  # noqa: BLE001 - whatever it is, the others hear of the outcome
-                _LOG.exception("What listens to the outcomes of requests failed")
+                _LOG.exception("A listener to the outcomes of requests failed")
 
     @property
     def shown_model(self) -> str | None:

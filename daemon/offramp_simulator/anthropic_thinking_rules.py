@@ -138,7 +138,7 @@ def _open_loop(conversation: RequestView) -> Iterator[Problem]:
 
 
 def _start_of_turn(messages: list[JsonObject]) -> int:
-    """Position of the first assistant message after the last prompt that is no tool result."""
+    """Position of the first assistant message after the last prompt that is not a tool result."""
     start = len(messages) - 1
     for position in range(len(messages) - 1, -1, -1):
         message = messages[position]

@@ -109,7 +109,7 @@ class FakeService(ABC):
             return await self._refuse(delivery, 400, str(error))
 
     def _conversation(self, entry: ReceivedRequest) -> RequestView | None:
-        """The request's body; None where it is no JSON object."""
+        """The request's body; None where it is not a JSON object."""
         try:
             raw = _decoded(entry)
             body = json.loads(raw)

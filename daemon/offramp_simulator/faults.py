@@ -127,7 +127,7 @@ class Faults:
         """The value as a number; 0 where the fault is missing or bare.
 
         Raises:
-            UnknownFaultError: the value is no number.
+            UnknownFaultError: the value is not a number.
         """
         written = self.value(name)
         if not written:

@@ -24,7 +24,7 @@ class RequestView:
 
     @property
     def model(self) -> str:
-        """The model asked for; empty where it is no text."""
+        """The model asked for; empty where it is not text."""
         model = self.body.get("model")
         return model if isinstance(model, str) else ""
 

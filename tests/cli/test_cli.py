@@ -179,7 +179,7 @@ async def test_misspelt_command_gets_the_one_that_was_meant(tmp_path, typed, mea
 async def test_option_before_the_command_is_told_its_place(tmp_path):
     ending = await run_command(tmp_path, "--demo", "stats")
     assert ending.code == 2
-    assert "stand behind its name" in ending.err
+    assert "options after its name" in ending.err
 
 
 @pytest.mark.parametrize(

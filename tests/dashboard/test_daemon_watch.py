@@ -171,7 +171,7 @@ def bypassed(cause: str, **fields: object) -> Status:
         (status(), ""),
         (
             bypassed(api.LIMIT, until=NOW + timedelta(hours=2)),
-            "Z.ai's quota is spent: its requests go to Claude until 14:00. "
+            "Z.ai's quota is used up: its requests go to Claude until 14:00. "
             "Wait until the quota resets, or choose a larger plan at Z.ai.",
         ),
         (
@@ -193,7 +193,7 @@ def bypassed(cause: str, **fields: object) -> Status:
                     ),
                 ),
             ),
-            "Z.ai's quota is spent (5 hours): its requests go to Claude. "
+            "Z.ai's quota is used up (5 hours): its requests go to Claude. "
             "Wait until the quota resets, or choose a larger plan at Z.ai.",
         ),
         (
@@ -217,7 +217,7 @@ def test_detour_is_put_into_words(told: Status, words: str) -> None:
 def test_detour_names_the_models_that_the_routes_send_there() -> None:
     told = bypassed(api.LIMIT, until=NOW + timedelta(hours=2))
     assert seen(told, NOW, UTC, {"zai": ("sonnet", "haiku")}).detour == (
-        "Z.ai's quota is spent: Sonnet and Haiku go to Claude until 14:00. "
+        "Z.ai's quota is used up: Sonnet and Haiku go to Claude until 14:00. "
         "Wait until the quota resets, or choose a larger plan at Z.ai."
     )
 

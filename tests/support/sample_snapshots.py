@@ -64,7 +64,7 @@ ABSENCES = (
 DETOUR = DaemonSummary(
     state=DaemonCondition.RUNNING,
     text="Running, auto: Sonnet on Claude: the week is 12% under pace.",
-    detour="Z.ai's quota is spent (5 hours): its requests go to Claude until 17:00.",
+    detour="Z.ai's quota is used up (5 hours): its requests go to Claude until 17:00.",
 )
 ALERT = Alert(
     key="zai refuses sonnet",

@@ -72,7 +72,7 @@ async def test_login_item_is_followed_from_whole_to_broken(tmp_path: Path, sim: 
         }
         assert "under its supervisor (pid" in found["daemon"]["remarks"][0]["saw"]
         whole = [each["saw"] for each in found["login-item"]["remarks"]]
-        assert any("systemd holds the port open and runs" in saw for saw in whole)
+        assert any("systemd keeps the port open and runs" in saw for saw in whole)
 
         outcome, text = await patient.worst("environment", HTTPS_PROXY="http://127.0.0.1:9")
         assert outcome == "warning"

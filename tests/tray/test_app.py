@@ -311,7 +311,7 @@ async def test_tray_without_a_program_to_start_again_as_runs_on(tmp_path, caplog
         running.host.on_restart()
         assert not running.tray.successor
         assert not running.host.over.is_set()
-    assert "There is no program to start again as" in caplog.messages
+    assert "The installed tray can't be started" in caplog.messages
 
 
 async def test_tray_that_is_to_start_again_ends_with_the_command_for_that(tmp_path):
@@ -350,6 +350,6 @@ async def test_a_second_tray_is_refused(tmp_path):
         host.stop()
         await asyncio.to_thread(first.join, PATIENCE_S)
     text = (paths.diagnostics_dir / "tray.log").read_text(encoding="utf-8")
-    assert "The tray is there" in text
+    assert "The tray is running" in text
     assert "The tray has ended" in text
     assert not logging.getLogger("offramp_tray").handlers

@@ -137,7 +137,7 @@ def test_message_can_be_found_in_the_log_whatever_the_desktop_makes_of_it(
 ) -> None:
     caplog.set_level("INFO", logger="offramp_tray")
     Host(_Backend()).notify(Notification(key="k", title="No key", body="Set it."))
-    [record] = [each for each in caplog.records if each.message == "Said to the user"]
+    [record] = [each for each in caplog.records if each.message == "Shown to the user"]
     assert (vars(record)["title"], vars(record)["body"]) == ("No key", "Set it.")
 
 

@@ -192,7 +192,7 @@ class TrayApp:
 
     def on_missed(self) -> None:
         """It does not come back."""
-        _LOG.warning("The daemon does not come back")
+        _LOG.warning("The daemon did not come back")
         self.store.change(is_missed=True)
 
     def on_unreachable(self, error: OfframpError) -> None:
@@ -201,7 +201,7 @@ class TrayApp:
         self.store.change(presence=Presence.UNREACHABLE, problem=str(error))
 
     def _start(self) -> None:
-        _LOG.info("The tray is there")
+        _LOG.info("The tray is running")
         if self._lock is not None:
             self._lock.write_record()
         self._watcher.start()
@@ -219,7 +219,7 @@ class TrayApp:
         """Make way for the program that is installed by now, in the same process."""
         command = (*self._desktop.offramp(), *sys.argv[1:])
         if not os.access(command[0], os.X_OK):
-            _LOG.warning("There is no program to start again as", extra={"program": command[0]})
+            _LOG.warning("The installed tray can't be started", extra={"program": command[0]})
             return
         _LOG.info("The tray starts again", extra={"program": command[0]})
         self.successor = command

@@ -117,7 +117,7 @@ class Host:
     def notify(self, message: Notification) -> None:
         """Show `message` to the user, where the desktop can; it is logged too."""
         # Desktops may drop one without an error; the log still has it.
-        logger.info("Said to the user", extra={"title": message.title, "body": message.body})
+        logger.info("Shown to the user", extra={"title": message.title, "body": message.body})
         self.on_main_thread(lambda: self._backend.notify(message))
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""`offramp backend`: lists the services that requests can go to, adds one, removes one."""
+"""`offramp backend`: lists, adds and removes services."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 _CAN_BE_ADDED = "Can be added (offramp backend add NAME):"
 _HOW_TO_USE = (
-    "To use it, put routes into config.toml. They replace the default ones; the first that fits "
-    "decides. For Sonnet and Haiku:"
+    "To use it, add routes to config.toml. They replace the default routes, and the first that "
+    "matches is used. For Sonnet and Haiku:"
 )
 _name_argument = click.argument("name", metavar="NAME")
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -31,7 +31,7 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.
 
 @click.group("backend")
 def command() -> None:
-    """List the services that can be delegated to; add or remove one."""
+    """List the services that Offramp can delegate to; add or remove one."""
 
 
 @command.command("list")
@@ -103,7 +103,7 @@ def _as_json(entry: BackendEntry) -> dict[str, Any]:
 @click.option(
     "--auth",
     type=click.Choice(["x-api-key", "bearer", "none"]),
-    help="How it gets its key; none for a server without keys.",
+    help="How the key is sent; none for a server without keys.",
 )
 @click.option("--no-key", "is_without_key", is_flag=True, help="Do not ask for the key now.")
 @click.option("--file", "place", flag_value="file", help="Keep the key in keys.json (mode 0600).")
@@ -144,7 +144,7 @@ def _add(
             if is_checked:
                 is_accepted(backend, key, new, report)
         new = editor.save(paths, os.environ, changes)
-        report.say(f"{name} is in {paths.config_file}.")
+        report.say(f"{name} was added to {paths.config_file}.")
         if key is not None:
             store_key(paths, new, backend, key, report, place=place, is_checked=False)
         else:
@@ -161,7 +161,7 @@ def _add(
 @_name_argument
 @_json_option
 def _remove(name: str, as_json: bool) -> None:
-    """Take the service NAME out of config.toml. Routes and failover must not name it any more.
+    """Remove the service NAME from config.toml. Routes and failover must no longer name it.
 
     Its stored key stays; `offramp key delete NAME` deletes it.
     """
@@ -170,7 +170,7 @@ def _remove(name: str, as_json: bool) -> None:
     report = KeyReport(is_json=as_json)
     try:
         editor.save(paths, os.environ, changes)
-        report.say(f"{name} is out of {paths.config_file}.")
+        report.say(f"{name} was removed from {paths.config_file}.")
         _reload(paths, report)
     finally:
         report.print_json()
@@ -183,7 +183,7 @@ def _reload(paths: Paths, report: KeyReport) -> None:
     except NotRunningError:
         return
     except ControlError as error:
-        report.note(f"Whether the daemon noticed can't be said: {error}")
+        report.note(f"It is not clear whether the daemon noticed: {error}")
         return
     if answer.problem is not None:
-        report.note(f"The daemon did not take its settings: {answer.problem}")
+        report.note(f"The daemon refused its settings: {answer.problem}")

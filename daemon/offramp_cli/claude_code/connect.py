@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from offramp_cli.claude_code.edit_plan import ConnectionSetup
 
 _UNANSWERED = {
-    "none": "Nothing answers at {url} yet, and until it does Claude Code can't work.",
+    "none": "Nothing answers at {url} yet. Claude Code can't work until the daemon runs.",
     "other": "Something answers at {url}, but it is not Offramp, or it refuses this request.",
 }
 _CURES = {
@@ -111,7 +111,7 @@ def _foreign_value(change: SettingsEdit) -> OfframpError:
 
 
 def _if_answered(change: SettingsEdit, setup: ConnectionSetup, *, is_json: bool) -> SettingsEdit:
-    """Return `change` if Offramp answers at the new address, or the user wants it all the same.
+    """Return `change` if Offramp answers at the new address, or the user wants it anyway.
 
     Raises:
         OfframpError: nobody answers, and there is no terminal to ask at.
@@ -133,10 +133,10 @@ def _if_answered(change: SettingsEdit, setup: ConnectionSetup, *, is_json: bool)
         )
     if not sys.stdin.isatty():
         raise OfframpError(
-            said, hint=f"{_CURES[answer]}\n  Nothing was changed. --force connects all the same."
+            said, hint=f"{_CURES[answer]}\n  Nothing was changed. --force connects anyway."
         )
     click.echo(own_name.in_hints(f"{said}\n  {_CURES[answer]}"), err=True)
-    click.confirm("Connect Claude Code all the same", abort=True, err=True)
+    click.confirm("Connect Claude Code anyway", abort=True, err=True)
     return change
 
 

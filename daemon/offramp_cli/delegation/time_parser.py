@@ -19,7 +19,7 @@ def length(text: str) -> timedelta:
     """How long `text` is: `1h`, `90m`, `1h30m`, `2d`; more than nothing.
 
     Raises:
-        ValueError: it is no length.
+        ValueError: it is not a length.
     """
     if not _LENGTH.fullmatch(text):
         raise ValueError(text)
@@ -36,7 +36,7 @@ def moment(text: str, now: datetime, zone: tzinfo) -> datetime:
     on the clocks of `zone` too unless it names an offset itself.
 
     Raises:
-        ValueError: it is no time.
+        ValueError: it is not a time.
     """
     if clock := _CLOCK.fullmatch(text.strip()):
         return _next(int(clock[1]), int(clock[2]), now, zone)

@@ -145,7 +145,7 @@ class Player:
             try:
                 await scene()
             except (RequestFailedError, UpstreamError, OSError, ValueError, LookupError, TypeError):
-                # No answer, or one that is no message: the demo's next request may fare better.
+                # No answer, or one that is not a message: the demo's next request may fare better.
                 await self._pause()
 
     async def _converse(self, models: tuple[str, ...]) -> None:

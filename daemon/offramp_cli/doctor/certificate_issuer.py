@@ -22,7 +22,7 @@ _BIG_ENDIAN_TEXT = {0x1E: "utf-16-be", 0x14: "latin-1"}
 
 
 def issuer_of(der: bytes) -> str | None:
-    """The issuer's organisation, else its common name; None where `der` is no certificate."""
+    """The issuer's organisation, else its common name; None where `der` is not a certificate."""
     try:
         ((_, certificate),) = _items(der)
         (_, body), *_ = _items(certificate)

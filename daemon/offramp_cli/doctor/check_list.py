@@ -81,7 +81,7 @@ def chosen(all_checks: Sequence[Check], names: Sequence[str]) -> list[Check]:
     """Return those of `names`, or all; `key` stands for `key-zai` and its like too.
 
     Raises:
-        KeyError: a name is no check's.
+        KeyError: a name is not a check's.
     """
     for name in names:
         if not any(_is_named(check, name) for check in all_checks):

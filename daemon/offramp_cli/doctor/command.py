@@ -76,7 +76,8 @@ def command(names: tuple[str, ...], as_json: bool, report_path: str | None) -> N
     except KeyError as error:
         known = ", ".join(check.name for check in every)
         raise click.BadParameter(
-            f"there is no check {error.args[0]!r}. There are: {known}.", param_hint="--only"
+            f"there is no check called {error.args[0]!r}. The checks are: {known}.",
+            param_hint="--only",
         ) from error
     # What is asked from here on goes out as the daemon does.
     check_environment.adopt(environments, os.environ)

@@ -81,7 +81,7 @@ def command(
     log_filters.tolerate_encoding()
     log_filters.mention_zone()
     printer = _Printer(backends, models, session or "", is_json=is_json)
-    # What another machine's file held long before it arrived is no news.
+    # What another machine's file held long before it arrived is not news.
     reader = LogReader(folder, since=datetime.now(UTC))
     reader.skip_to_end()
     try:

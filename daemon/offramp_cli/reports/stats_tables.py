@@ -1,7 +1,7 @@
 """Draws a stats report on the terminal: tables, shares as bars, time as rows of small columns.
 
-It fits narrow terminals. An output that is no terminal, or NO_COLOR, gets plain text, and one that
-can't show block characters gets ASCII.
+It fits narrow terminals. An output that is not a terminal, or NO_COLOR, gets plain text. A
+terminal that can't show block characters gets ASCII.
 """
 
 from __future__ import annotations

@@ -199,7 +199,7 @@ def plan_connect(
     that in its status line, if it has none; without, the line stays as it is.
 
     Raises:
-        OfframpError: a file can't be read, or the settings are no JSON object.
+        OfframpError: a file can't be read, or the settings are not a JSON object.
     """
     change = _plan_address(_look(file, memory_file), url, is_own=is_own, force=force)
     if change.outcome is ConnectOutcome.FOREIGN or change.after is None:
@@ -282,7 +282,7 @@ def plan_disconnect(
     left pointing at a closed port.
 
     Raises:
-        OfframpError: a file can't be read, or the settings are no JSON object but may hold the
+        OfframpError: a file can't be read, or the settings are not a JSON object but may hold the
             address.
     """
     state = _without_extras(_look(file, memory_file, is_leaving=True))
@@ -393,7 +393,7 @@ def _holds_status_line(data: bytes | None, written: Connection | None) -> bool:
 
 
 def _address_in(data: bytes | None) -> str | None:
-    """The address in settings that can be read; None where there is none, or it is no text."""
+    """The address in settings that can be read; None where there is none, or it is not text."""
     try:
         found = editing.find((data or b"").decode())
     except SettingsTextError:

@@ -49,7 +49,7 @@ def add(text: str, token: Secret, written: TokenLine | None) -> HeadersEdit:
     """Have the settings `text` send `token`; `written` is how an earlier line of ours is undone.
 
     Raises:
-        SettingsTextError: `text` is no JSON, or it or its `env` is no object.
+        SettingsTextError: `text` is not JSON, or it or its `env` is not an object.
     """
     found = editing.find(text, HEADERS)
     value = found.value if found and isinstance(found.value, str) else ""
@@ -70,7 +70,7 @@ def remove(text: str, written: TokenLine) -> str:
     Lines that somebody has added since stay.
 
     Raises:
-        SettingsTextError: `text` is no JSON, or it or its `env` is no object.
+        SettingsTextError: `text` is not JSON, or it or its `env` is not an object.
     """
     found = editing.find(text, HEADERS)
     if found is None or not isinstance(found.value, str):

@@ -41,7 +41,7 @@ def find(text: str, key: str = BASE_URL) -> Part | None:
     """Find the value of `key` that counts; None where none is set.
 
     Raises:
-        SettingsTextError: `text` is no JSON, or it or its `env` is no object.
+        SettingsTextError: `text` is not JSON, or it or its `env` is not an object.
     """
     env = _env(text)
     return member(text, env, key) if env else None
@@ -51,7 +51,7 @@ def insert(text: str, value: str, key: str = BASE_URL) -> tuple[str, Made]:
     """Put `value` into `text`, which sets no `key`, and say how much had to be made for that.
 
     Raises:
-        SettingsTextError: `text` is no JSON, or it or its `env` is no object.
+        SettingsTextError: `text` is not JSON, or it or its `env` is not an object.
     """
     root, env = read(text), _env(text)
     if root.start == root.end:
@@ -67,7 +67,7 @@ def replace(text: str, raw: str, key: str = BASE_URL) -> str:
     """Put `raw`, JSON, in place of the value of `key` that `text` has now.
 
     Raises:
-        SettingsTextError: `text` is no JSON, or it or its `env` is no object.
+        SettingsTextError: `text` is not JSON, or it or its `env` is not an object.
     """
     value = find(text, key)
     return text if value is None else text[: value.start] + raw + text[value.end :]
@@ -77,7 +77,7 @@ def remove(text: str, made: Made, key: str = BASE_URL) -> str:
     """Take the value of `key` out, and whatever else we made, where nobody else put anything in it.
 
     Raises:
-        SettingsTextError: `text` is no JSON, or it or its `env` is no object.
+        SettingsTextError: `text` is not JSON, or it or its `env` is not an object.
     """
     env, value = _env(text), find(text, key)
     if env is None or value is None:
@@ -98,7 +98,7 @@ def find_member(text: str, key: str) -> Part | None:
     """Find the settings' own member `key`; None where there is none.
 
     Raises:
-        SettingsTextError: `text` is no JSON, or no object.
+        SettingsTextError: `text` is not JSON, or not an object.
     """
     return member(text, read(text), key)
 
@@ -115,7 +115,7 @@ def append_object(text: str, key: str, members: Mapping[str, str]) -> str:
     """Put an object with these `members`, whose values are JSON, at the end of settings.
 
     Raises:
-        SettingsTextError: `text` is no JSON, or no object.
+        SettingsTextError: `text` is not JSON, or not an object.
     """
     root = read(text)
     colon = _colon(text, parts(text, root))

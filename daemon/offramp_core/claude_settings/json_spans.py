@@ -67,7 +67,7 @@ def read(text: str) -> Part:
     """Read the settings in `text`; a blank text holds an empty object without a place.
 
     Raises:
-        SettingsTextError: it is no JSON, or no object.
+        SettingsTextError: it is not JSON, or not an object.
     """
     start = _after_blanks(text, int(text.startswith(BYTE_ORDER_MARK)))
     if start == len(text):

@@ -37,7 +37,7 @@ class Scope:
     variables: Mapping[str, str] = field(repr=False)
     settings: Mapping[str, str] = field(repr=False)
     problem: str = ""
-    """Why the file is no JSON, and where, for which Claude Code ignores the whole of it."""
+    """Why the file is not JSON, and where, for which Claude Code ignores the whole of it."""
 
     @property
     def shown(self) -> str:

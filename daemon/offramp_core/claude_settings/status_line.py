@@ -57,7 +57,7 @@ def add(text: str, command: str, written: str | None) -> StatusLineEdit:
     """Have the settings `text` show `command`; `written` is the one that is there by our doing.
 
     Raises:
-        SettingsTextError: `text` is no JSON, or no object.
+        SettingsTextError: `text` is not JSON, or not an object.
     """
     found = editing.find_member(text, KEY)
     if found is None:
@@ -77,7 +77,7 @@ def remove(text: str, written: str) -> str:
     """Take the status line that runs `written` out of the settings `text`; another's stays.
 
     Raises:
-        SettingsTextError: `text` is no JSON, or no object.
+        SettingsTextError: `text` is not JSON, or not an object.
     """
     found = editing.find_member(text, KEY)
     if found is None or _command_of(found.value) != written:
@@ -99,7 +99,7 @@ def is_set(text: str) -> bool:
     """Whether the settings `text` set a status line.
 
     Raises:
-        SettingsTextError: `text` is no JSON, or no object.
+        SettingsTextError: `text` is not JSON, or not an object.
     """
     return editing.find_member(text, KEY) is not None
 

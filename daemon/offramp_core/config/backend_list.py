@@ -97,7 +97,7 @@ def addition(
         )
     if not BACKEND_NAME.fullmatch(name):
         raise OfframpError(
-            f"{shown(name)} is no name for a backend.",
+            f"{shown(name)} is not a valid name for a service.",
             hint="Use lower-case letters, digits, - and _ only.",
         )
     known = service_of(name).backend
@@ -129,12 +129,12 @@ def removal(loaded: LoadedSettings, name: str) -> Changes:
     entry = next((each for each in entries(loaded) if each.name == name), None)
     if name in _ALWAYS_THERE:
         raise OfframpError(
-            f"{name} is always there, so that it can't be removed.",
-            hint=f"Without routes to it, nothing goes to {name}.",
+            f"{name} is built in and can't be removed.",
+            hint=f"If no route names it, nothing goes to {name}.",
         )
     if entry is None or not entry.is_set_up:
         there = [each.name for each in entries(loaded) if each.is_set_up]
-        raise OfframpError(f"{shown(name)} is not set up.", hint=f"There are {listed(there)}.")
+        raise OfframpError(f"{shown(name)} is not set up.", hint=f"Use {listed(there)}.")
     if entry.uses:
         raise OfframpError(
             f"{name} is in use: {' and '.join(entry.uses)}.",

@@ -97,7 +97,7 @@ def _route(table: Mapping[str, Given], backends: Mapping[str, Backend]) -> Route
         near = did_you_mean(route.backend, backends)
         raise table["backend"].refused(
             "is not a backend",
-            hint=f"There are {listed(backends)}. {near or 'Add a table [backend.NAME].'}",
+            hint=f"Use {listed(backends)}. {near or 'Add a table [backend.NAME].'}",
         )
     for key in ("send_model", "fallback_model"):
         if key in table and backend.auth == "client":
@@ -114,8 +114,8 @@ def check_failover(
     """Refuse a failover that leads nowhere, or back to the backend that failed.
 
     Raises:
-        ConfigError: it names no backend, one that gets the client's own credentials, or one that
-            all delegated requests go to anyway.
+        ConfigError: it names an unknown backend, one that gets the client's own credentials, or
+            one that all delegated requests go to anyway.
     """
     known = {backend.name: backend for backend in backends}
     routed = {r.backend for r in routes if known[r.backend].auth != "client"}
@@ -126,8 +126,8 @@ def check_failover(
             add = f"Add it: offramp backend add {name if name in _PRESETS else 'NAME'}"
             near = did_you_mean(name, known)
             raise given.refused(
-                f"names {shown(name)}, which is no backend",
-                hint=f"There are {listed(known)}. {near or add}",
+                f"names {shown(name)}, which is not a backend",
+                hint=f"Use {listed(known)}. {near or add}",
             )
         if known[name].auth == "client":
             raise given.refused(
@@ -136,7 +136,7 @@ def check_failover(
             )
         if routed == {name}:
             raise given.refused(
-                f"names {name}, to which all routes lead, so that it would stand in for itself",
+                f"names {name}, which all routes already use",
                 hint=f"Leave {name} out, or name another backend.",
             )
 

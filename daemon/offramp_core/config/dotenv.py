@@ -37,7 +37,7 @@ def read(path: Path) -> dict[str, Variable]:
     """Read the variables that `path` sets, by name; none if there is no such file.
 
     Raises:
-        ConfigError: the file can't be read, or a line is no assignment.
+        ConfigError: the file can't be read, or a line is not an assignment.
     """
     return parse(read_text(path) or "", str(path))
 
@@ -46,7 +46,7 @@ def parse(text: str, place: str) -> dict[str, Variable]:
     """Read the variables that `text` sets, by name, the last one winning.
 
     Raises:
-        ConfigError: a line is no assignment; it names `place`.
+        ConfigError: a line is not an assignment; it names `place`.
     """
     variables: dict[str, Variable] = {}
     # Not splitlines(), which would also cut at characters that a value may hold.

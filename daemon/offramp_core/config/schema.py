@@ -137,13 +137,13 @@ def _failover(given: Given) -> bool | tuple[str, ...]:
         )
     names = _texts(given)
     if not names:
-        raise given.refused("names no backend", hint="Write false for no failover.")
+        raise given.refused("is empty", hint="Write false for no failover.")
     for name in names:
         if names.count(name) > 1:
             raise given.refused(f"names {shown(name)} twice", hint="Name each backend once.")
     if ANTHROPIC in names[:-1]:
         raise given.refused(
-            f"names a backend behind {ANTHROPIC}",
+            f"names another backend after {ANTHROPIC}",
             hint=f"Put {ANTHROPIC} last: whatever it answers is the answer.",
         )
     return names

@@ -18,7 +18,7 @@ def read_text(path: Path) -> str | None:
     r"""Read `path`, with `\n` line ends and no byte order mark; None if there is no file.
 
     Raises:
-        ConfigError: it is no regular file, can't be read, is far too large, or is not UTF-8.
+        ConfigError: it is not a regular file, can't be read, is far too large, or is not UTF-8.
     """
     try:
         data = atomic_file.read(path)

@@ -88,7 +88,7 @@ def _collect_backend(found: FileValues, name: str, content: object, place: str) 
         full_name = f"backend.{name}.{'key' if key == KEY_ENV else key}"
         if full_name in found.values:
             raise given.refused(
-                f"stands beside {found.values[full_name].label}, which sets the same",
+                f"sets the same as {found.values[full_name].label}",
                 hint="Keep one of the two.",
             )
         found.values[full_name] = given

@@ -278,7 +278,7 @@ class ReloadAnswer(ControlAnswer, frozen=True, kw_only=True):
 
 
 class UnreadableError(Exception):
-    """Bytes that are no payload of this contract."""
+    """Bytes that are not a payload of this contract."""
 
 
 class OtherProtocolError(Exception):

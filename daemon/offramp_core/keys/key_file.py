@@ -161,4 +161,4 @@ def _make_private(path: Path) -> str | None:
     except OSError as error:
         why = error.strerror or os.strerror(error.errno or 0)
         return f"Others may be able to read {path}, and its permissions can't be changed: {why}."
-    return f"Others could read {path} (mode {mode:04o}); it is yours alone again (0600)."
+    return f"Others could read {path} (mode {mode:04o}); now only you can read it (0600)."

@@ -22,7 +22,7 @@ _LONGEST = 4096
 
 
 class KeyTextError(OfframpError):
-    """What was given is no key."""
+    """What was given is not a key."""
 
 
 def parse(text: str, backend: str) -> Secret:

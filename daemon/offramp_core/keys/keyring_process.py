@@ -100,7 +100,7 @@ def carry_out(command: KeyringCommand) -> KeyringAnswer:
 
 
 def _backends(found: KeyringBackend) -> Iterator[KeyringBackend]:
-    """What `found` stands for, the best first, without what is no keyring."""
+    """What `found` stands for, the best first, without what is not a keyring."""
     for backend in getattr(found, "backends", (found,)):
         module = type(backend).__module__
         if not any(module == name or module.startswith(f"{name}.") for name in _NO_KEYRINGS):

@@ -288,7 +288,7 @@ class LaunchdManager:
         """
         facts = self._agents.facts(DAEMON_LABEL)
         path = (facts or {}).get("path", "")
-        if path and not is_from(facts, self._file) and os.path.isfile(path):  # noqa: PTH113 - may be no path
+        if path and not is_from(facts, self._file) and os.path.isfile(path):  # noqa: PTH113 - may not be a path
             raise CommandFailedError(
                 f"launchd runs the Offramp of another home, from {path}.",
                 hint=f"Remove that one first: HOME={_home_of(path)} offramp uninstall",

@@ -30,7 +30,7 @@ this a program that can't run, its interpreter having gone, say, would be starte
 """
 
 
-# What plistlib raises for what is no property list, and for one that is not of ours.
+# What plistlib raises for what is not a property list, and for one that is not of ours.
 _UNREADABLE = (plistlib.InvalidFileException, ExpatError, ValueError, LookupError, TypeError)
 
 

@@ -32,7 +32,7 @@ def addresses(host: str, port: int) -> tuple[Address, ...]:
     """Where to listen for `host`: on both loopbacks, where there are two, for either of them.
 
     Raises:
-        OfframpError: `host` is no address of any kind.
+        OfframpError: `host` is not an address of any kind.
     """
     if host in _BOTH_LOOPBACKS:
         twin = (Address("::1", port),) if has_ipv6_loopback() else ()

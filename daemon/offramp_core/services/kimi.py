@@ -74,10 +74,10 @@ SERVICE: Final = Service(
             source="hermes-agent, pull request 17510; Langertha documentation, MoonshotAnthropic",
             read=_READ,
         ),
-        Fact(about="thinking", text="the shape of its signatures is not known"),
+        Fact(about="thinking", text="the format of its signatures is not known"),
         Fact(
             about="errors",
-            text="the HTTP status and words; that errors have types by name is a guess",
+            text="the HTTP status and the message; named error types are a guess",
             source="Kimi Code documentation, Error Reference",
             read=_READ,
         ),

@@ -14,11 +14,11 @@ LLAMA_CPP: Final = "llamacpp"
 _READ: Final = "2026-11-30"
 
 _UNKNOWN: Final = (
-    Fact(about="context", text="as the server was started; set context_tokens in the route"),
+    Fact(about="context", text="set when you start the server; set context_tokens in the route"),
     Fact(about="output", text="depends on the model: at most 32,000 are asked for"),
     Fact(about="images", text="depends on the model: none are sent"),
     Fact(about="refusals", text="not known; only the oldest fields are sent"),
-    Fact(about="thinking", text="the shape of its signatures is not known"),
+    Fact(about="thinking", text="the format of its signatures is not known"),
     Fact(about="errors", text="only the HTTP status is used"),
     Fact(about="quota", text="none"),
 )

@@ -77,7 +77,7 @@ SERVICE: Final = Service(
             source=_GUIDE,
             read=_READ,
         ),
-        Fact(about="thinking", text="the shape of its signatures is not known"),
+        Fact(about="thinking", text="the format of its signatures is not known"),
         Fact(
             about="errors",
             text="its own numbers, such as 1008 and 2056",

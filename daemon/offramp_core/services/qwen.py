@@ -55,7 +55,7 @@ _FACTS: Final = (
         about="refusals",
         text="fields and blocks that it does not know, and names of Claude's models: guesses",
     ),
-    Fact(about="thinking", text="the shape of its signatures is not known"),
+    Fact(about="thinking", text="the format of its signatures is not known"),
     Fact(
         about="errors",
         text="DashScope's names, such as Throttling and Arrearage",

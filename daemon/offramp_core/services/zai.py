@@ -188,6 +188,6 @@ SERVICE: Final = Service(
             read=_READ,
         ),
         Fact(about="errors", text="its own numbers, such as 1308", source=_DOCS, read=_READ),
-        Fact(about="quota", text="asked for on a page of its own", source=_CAPTURES, read=_READ),
+        Fact(about="quota", text="read from a separate page", source=_CAPTURES, read=_READ),
     ),
 )

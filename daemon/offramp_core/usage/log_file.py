@@ -138,7 +138,7 @@ class LogFile:
 
 @contextmanager
 def opened(path: Path) -> Iterator[LogFile | None]:
-    """Yield the file, or None if it has just gone or is no regular file.
+    """Yield the file, or None if it has just gone or is not a regular file.
 
     Raises:
         OfframpError: it is there but can't be read.

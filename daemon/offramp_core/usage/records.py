@@ -19,7 +19,7 @@ FILE_PATTERN = f"{log_names.REQUESTS}*.jsonl"
 """What readers take for a request log; an older `requests.jsonl` dropped in is found too."""
 
 MOST_TOKENS = 2**53
-"""More is no count of one request; a daemon takes no such number over from an answer."""
+"""More is not a count of one request; a daemon takes no such number over from an answer."""
 
 Tokens = Annotated[int, msgspec.Meta(ge=0, le=MOST_TOKENS)]
 """Checked when read: a line with another number, which no daemon wrote, holds no record."""
@@ -92,8 +92,8 @@ def decode(line: bytes) -> RequestRecord:
     """Return the record in `line`; keys that this version does not know are passed over.
 
     Raises:
-        msgspec.DecodeError: `line` is no whole JSON object (a torn line, say).
-        msgspec.ValidationError: the object is no request record.
+        msgspec.DecodeError: `line` is not a whole JSON object (a torn line, say).
+        msgspec.ValidationError: the object is not a request record.
     """
     return _DECODER.decode(line)
 

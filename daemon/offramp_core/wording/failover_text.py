@@ -22,7 +22,7 @@ _LONGEST_WHY = 200
 
 _CAUSES = {
     api.KEY_REFUSED: "{name} refuses the key",
-    api.LIMIT: "{name}'s quota is spent",
+    api.LIMIT: "{name}'s quota is used up",
     api.ACCOUNT: "Your {name} account or plan does not allow this",
     api.OVERLOADED: "{name} is overloaded",
     api.BUSY: "{name} is at its concurrency limit",
@@ -47,7 +47,7 @@ def bypass_text(
     zone: tzinfo,
     routed: Sequence[str] = (),
 ) -> str:
-    """Cause and effect: `Z.ai's quota is spent (5 hours): Sonnet and Haiku go to Claude until …`.
+    """Cause and effect: `Z.ai's quota is used up (5 hours): Sonnet and Haiku go to Claude until …`.
 
     Empty where nothing of the backend's goes elsewhere. `plan` is what is known of its limits, and
     `routed` are the models' names that the settings send there.
@@ -102,7 +102,7 @@ def cure_text(backend: BackendStatus) -> str:
 
 
 def cause_text(name: str, bypass: Bypass, plan: PlanQuota | None, now: datetime) -> str:
-    """Why: `Z.ai's quota is spent (5 hours)`."""
+    """Why: `Z.ai's quota is used up (5 hours)`."""
     text = _CAUSES.get(bypass.cause, _OTHER_CAUSE).format(name=_shown(name))
     if bypass.cause != api.LIMIT or plan is None:
         return text

@@ -104,7 +104,7 @@ def escaped(json_line: bytes) -> str:
     """A line of JSON with the same meaning that a terminal shows as it stands.
 
     What could move its cursor, turn the direction of writing or break the line is written as
-    escapes. A byte that is no character becomes a question mark.
+    escapes. A byte that is not a character becomes a question mark.
     """
     text = json_line.decode("utf-8", "replace")
     return text if text.isprintable() else "".join(map(_escape, text))

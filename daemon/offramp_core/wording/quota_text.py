@@ -79,13 +79,13 @@ def window_text(
     head = f"{backend_name(backend)[:_LONGEST_NAME]} {window_name(window.name)}"
     used = quota.used_at(window, now)
     if quota.is_spent(window, now):
-        figure = "spent"
+        figure = "used up"
     elif used is not None:
         figure = percent_text(used)
     else:
         return f"{head}: {_why_unknown(window, now, zone)}"
     parts = [f"{head} {figure}", *_reset_parts(window, now, zone)]
-    if figure != "spent" and is_live:
+    if figure != "used up" and is_live:
         pace = pace_text(window, now) if expected is None else forecast_text(expected, now, zone)
         parts += [pace] if pace else []
     age = _age_note(window, now, zone, is_live=is_live)

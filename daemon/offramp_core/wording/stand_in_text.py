@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 _LONGEST_NAME = 40
 _WORDS = {
-    api.LIMIT: "quota spent",
+    api.LIMIT: "quota used up",
     api.ACCOUNT: "account or plan",
     api.BUSY: "too many at once",
     api.UNREACHABLE: "not reachable",
     api.FAILING: "failed",
 }
-"""For causes whose own names are no plain words; the others are shown as they are."""
+"""For causes whose own names are not plain words; the others are shown as they are."""
 _MOST_CAUSES = 4
 _MOST_MODELS = 6
 """Models' names come from clients: they must not fill the screen."""

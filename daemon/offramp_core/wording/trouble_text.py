@@ -46,7 +46,7 @@ _WHAT = {
     api.TOO_LONG: "{name} refuses {requests} as too long{detail}",
     api.EMPTY_ANSWERS: "{name} gives empty answers to {requests}{detail}",
     api.KEY_REFUSED: "{name} refuses the key{detail}",
-    api.LIMIT: "{name}'s quota is spent{detail}",
+    api.LIMIT: "{name}'s quota is used up{detail}",
     api.ACCOUNT: "{name}'s plan does not include {model}{detail}",
     api.OVERLOADED: "{name} is overloaded{detail}",
     api.BUSY: "{name} has no room for {requests}{detail}",

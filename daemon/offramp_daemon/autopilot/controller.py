@@ -35,7 +35,7 @@ _CALM_PART = 0.5
 _TO_LEARN = 0.03
 """About what it takes of the week to learn that."""
 _CALM = "less than half of the week's pace is used"
-_COST_UNKNOWN = "what requests take of the Claude week is not known yet"
+_COST_UNKNOWN = "it is not known yet how much of the Claude week requests use"
 _CALM_H = 24.0
 """In the week's last hours going back to Claude takes less and less: what stays is lost."""
 
@@ -195,7 +195,7 @@ def _obstacle(reading: PlanSnapshot | None, cost: CostModel) -> str | None:
     """Return why Claude is out of the question, whatever is still to come; None if it is not."""
     if reading is None:
         return "Claude's figures are not known freshly enough"
-    if not 0 <= reading.week_used < math.inf:  # false for what is no number, too
+    if not 0 <= reading.week_used < math.inf:  # false for what is not a number, too
         return "Claude's figures make no sense"
     if reading.week_used >= 1:
         return "the Claude week is used up"

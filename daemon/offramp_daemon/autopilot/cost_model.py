@@ -106,7 +106,7 @@ class CostModel:
         figures = (learnt.moved, learnt.weight, *learnt.products, *learnt.moves)
         windows = (learnt.week_moves, learnt.window_moves)
         if not all(0 <= figure < math.inf for figure in (*figures, *windows)):
-            raise ValueError("a figure is no amount")
+            raise ValueError("a figure is not an amount")
         if len(learnt.products) != len(TIERS) ** 2 or len(learnt.moves) != len(TIERS):
             raise ValueError("a tier is missing")
         if not learnt.window_moves or bool(learnt.moved) != bool(learnt.weight):
@@ -137,7 +137,7 @@ class CostModel:
 
     def add_pending(self, tier: Tier, weight: float) -> None:
         """Add a request of that weight that Claude answered, until the plan's figures move."""
-        if _LEAST_WEIGHT < weight < _MOST_WEIGHT:  # false for what is no number
+        if _LEAST_WEIGHT < weight < _MOST_WEIGHT:  # false for what is not a number
             self._pending[tier] = self._pending.get(tier, 0.0) + weight
 
     def break_off(self) -> None:
@@ -147,7 +147,7 @@ class CostModel:
 
     def observe(self, week_used: float, window_used: float | None = None) -> None:
         """Claude's headers say this of its windows, after what was noted."""
-        if not 0 <= week_used <= _MOST_USED:  # what is no number is not in there either
+        if not 0 <= week_used <= _MOST_USED:  # what is not a number is not in there either
             return
         last, self._last = self._last, _followed(self._last, week_used)
         move = None if last is None else self._last - last

@@ -73,7 +73,7 @@ class WorkHistory:
 
 
 def tier_of(model: str | None) -> Tier:
-    """Return the tier that a model's name stands for; what is no execution work counts as Opus."""
+    """Return the tier that a model's name stands for; what is not execution work counts as Opus."""
     name = (model or "").casefold()
     if "sonnet" in name:
         return "sonnet"

@@ -124,7 +124,7 @@ class Pilot:
             try:
                 self.observe(plan)
             except Exception:  # noqa: BLE001 - whatever a file held, the daemon starts
-                _LOG.exception("A plan that was known could not be taken up")
+                _LOG.exception("The autopilot could not use a plan from its file")
 
     def catch_up(self) -> None:
         """Learn from all that is in the queue by now. Never raises."""
@@ -196,7 +196,7 @@ class Pilot:
                     self._is_unsaved = False
                     await asyncio.to_thread(self._save, self._learnt())
             except Exception:  # noqa: BLE001 - whatever it is, requests go on
-                _LOG.exception("The autopilot failed at what it does beside requests")
+                _LOG.exception("The autopilot failed between requests")
 
     def close(self) -> None:
         """Learn from what is left, and write all of it down. Blocks, for a moment."""
@@ -420,7 +420,7 @@ class Pilot:
             state_file.save(self._file, accounts)
         except OSError as error:
             why = error.strerror or str(error)
-            _LOG.warning("What the autopilot learnt could not be kept", extra={"why": why})
+            _LOG.warning("What the autopilot learnt could not be saved", extra={"why": why})
 
 
 def _window(window: QuotaWindow | None) -> WindowReading | None:

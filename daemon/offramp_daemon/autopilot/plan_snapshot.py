@@ -1,7 +1,7 @@
 """What is known of the Claude plan's windows at one moment, and whether that is fresh enough.
 
 Instants that come in are aware; the controller is given hours. What can't be trusted is left out
-and never guessed: a window past its reset, a figure that is no number, one that answers have
+and never guessed: a window past its reset, a figure that is not a number, one that answers have
 overtaken. It asks nobody and keeps nothing.
 """
 
@@ -83,7 +83,7 @@ def read(
 
 
 def _is_fresh(window: WindowReading, now: datetime, answered_at: datetime | None) -> bool:
-    if not 0 <= window.used < math.inf:  # false for what is no number, too
+    if not 0 <= window.used < math.inf:  # false for what is not a number, too
         return False
     if not -_CLOCKS_DIFFER <= now - window.read_at <= STALE:  # a clock that was set back
         return False

@@ -17,7 +17,7 @@ _NAME = re.compile(
     r"(?P<family>opus|sonnet|haiku|fable|mythos)"
     r"(?:-(?P<after>\d{1,2}(?:[-.]\d{1,2})?)(?!\d))?"
 )
-"""A family with its version, after it or, in older names, before; a date is no version."""
+"""A family with its version, after it or, in older names, before; a date is not a version."""
 _NAME_CHARACTERS = 200
 
 

@@ -30,7 +30,7 @@ class KeyWatch:
     def announce_keys(self) -> None:
         """Announce keys that went missing or came, of those backends that a route leads to.
 
-        A key that the keyring is still being asked for for the first time is no news yet.
+        A key that the keyring is still being asked for for the first time is not news yet.
         """
         keyless = _keyless(self._live.current)
         if self._live.keyring.is_first_try:

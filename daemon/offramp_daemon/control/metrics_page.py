@@ -41,8 +41,8 @@ def metrics_for(settings: Settings, clock: Clock, say: Callable[[str], None]) ->
 
         return Metrics(clock)
     except Exception:  # noqa: BLE001 - whatever it is, requests are served
-        _LOG.exception("What counts for Prometheus could not be set up")
-        say("/metrics can't be answered; the diagnostics say why.")
+        _LOG.exception("The metrics for Prometheus could not be set up")
+        say("/metrics does not work; the diagnostics say why.")
         return None
 
 

@@ -88,7 +88,7 @@ class ControlServer:
         What `redactor` knows is in no answer.
 
         `restart` has another daemon take this one's place and returns why it could not; None where
-        nobody could do that. Where somebody can, it is no news that another daemon still has the
+        nobody could do that. Where somebody can, it is not news that another daemon still has the
         socket.
         """
         self._path = path

@@ -162,7 +162,7 @@ class StatusLine:
 
 
 def _told(said: bytes) -> dict[str, object]:
-    """Return what Claude Code said of the session; nothing of what is no JSON object."""
+    """Return what Claude Code said of the session; nothing of what is not a JSON object."""
     try:
         found = json.loads(said)
     except (ValueError, RecursionError):

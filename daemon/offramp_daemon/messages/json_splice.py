@@ -42,7 +42,7 @@ def members(text: Piece) -> dict[str, Piece]:
     """The members of the JSON object `text`, in order, their values uncut.
 
     Raises:
-        SpliceError: `text` is no JSON object.
+        SpliceError: `text` is not a JSON object.
     """
     try:
         return dict(_OBJECT.decode(text))
@@ -54,7 +54,7 @@ def items(text: Piece) -> list[Piece]:
     """The items of the JSON array `text`, uncut.
 
     Raises:
-        SpliceError: `text` is no JSON array.
+        SpliceError: `text` is not a JSON array.
     """
     try:
         return list(_ARRAY.decode(text))
@@ -66,7 +66,7 @@ def split(text: bytes) -> tuple[dict[str, Piece], list[Piece] | None]:
     """The members of a request, in order, and the items of its `messages`; None if it has none.
 
     Raises:
-        SpliceError: `text` is no JSON object.
+        SpliceError: `text` is not a JSON object.
     """
     found = _split_compact(text)
     if found is not None:

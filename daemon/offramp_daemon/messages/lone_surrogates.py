@@ -37,7 +37,7 @@ class Shield:
     def restore(self, data: bytes) -> bytes:
         """`data` with every stand-in turned back into the escape that the client sent.
 
-        In a text that was decoded and written again a stand-in is no escape any more, but UTF-8.
+        In a text that was decoded and written again a stand-in is no longer an escape, but UTF-8.
         """
         if not self.taken:
             return data

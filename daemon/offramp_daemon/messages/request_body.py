@@ -24,7 +24,7 @@ _BLANK_TEXT = re.compile(
     rb')*"|(?!").*',
     re.DOTALL,
 )
-"""The JSON of a text of nothing but white space, as Python sees it, or of what is no text."""
+"""The JSON of a text of nothing but white space, as Python sees it, or of what is not text."""
 _MODEL_CHARACTERS = 1000
 _BILLING_MARK = "x-anthropic-billing-header:"
 
@@ -110,7 +110,7 @@ class _ModelOnly(msgspec.Struct, gc=False):
 
 
 class MalformedBodyError(Exception):
-    """The body is no JSON at all; says where."""
+    """The body is not JSON at all; says where."""
 
 
 @dataclass(slots=True)
@@ -129,7 +129,7 @@ class RequestBody:
     surrogates: Shield = NO_SHIELD
     is_odd: bool = False
     model: str | None = field(init=False, default=None)
-    """The model asked for; None if there is none, or if it is no text or too long for a name."""
+    """The model asked for; None if there is none, or if it is not text or too long for a name."""
     messages: list[Message] = field(init=False, default_factory=list)
     """The messages, oldest first."""
 
@@ -192,7 +192,7 @@ def read(raw: bytes) -> RequestBody:
     """Look into `raw`, unless it holds so many values that they would fill the memory.
 
     Raises:
-        MalformedBodyError: it is no JSON.
+        MalformedBodyError: it is not JSON.
     """
     return read_usual(raw) or read_unusual(raw)
 
@@ -260,7 +260,7 @@ def read_unusual(raw: bytes) -> RequestBody:
     """Read a body that msgspec refuses: lone surrogates, a byte order mark, UTF-16, or no JSON.
 
     Raises:
-        MalformedBodyError: it is no JSON.
+        MalformedBodyError: it is not JSON.
     """
     body = _read_shielded(raw, raw.removeprefix(_BYTE_ORDER_MARK))
     if body is not None:
@@ -318,7 +318,7 @@ def is_blank_text(block: ContentBlock) -> bool:
 
 
 def is_blank_json(text: bytes | msgspec.Raw) -> bool:
-    """Whether the JSON of a text holds nothing but white space, or is no text."""
+    """Whether the JSON of a text holds nothing but white space, or is not text."""
     return _BLANK_TEXT.fullmatch(text) is not None
 
 

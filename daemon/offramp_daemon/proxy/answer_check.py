@@ -85,7 +85,7 @@ async def _check_stream(exchange: Exchange, answer: Answer) -> CheckedAnswer:
 
 
 def _refusal(exchange: Exchange, answer: Answer, head: bytes) -> Failure | None:
-    """What the client gets for an answer `head` that is no message; None if it is one.
+    """What the client gets for an answer `head` that is not a message; None if it is one.
 
     A redirect is an
     error too: a client that followed it would take its own key and the conversation along.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 LIMIT_BYTES = 256 * 1024 * 1024
 SMALL_BYTES = 64 * 1024
-"""A body of that length is no news: connections have buffers of their own of that order."""
+"""A body of that length is not news: connections have buffers of their own of that order."""
 
 
 class Share:

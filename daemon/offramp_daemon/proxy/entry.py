@@ -30,8 +30,8 @@ _STRANGER = (
 """To another machine's client, while the token that it would need can't be read."""
 
 _OTHER_USER = (
-    "this port is another user's of this machine, and requests to it would spend that user's "
-    "keys. Run an Offramp of your own on another port (PORT). Or ask that user for the "
+    "this port belongs to another user of this machine, and requests to it would use that "
+    "user's keys. Run your own Offramp on another port (PORT). Or ask that user for the "
     "client_token, or to let all users in with other_users = true in config.toml."
 )
 

@@ -251,7 +251,7 @@ class ProxyHandler:
         return web.json_response({"input_tokens": count}, headers={headers.ANSWERED_BY: by})
 
     async def _counted(self, exchange: Exchange) -> int | None:
-        """What the delegate says, 0 if that is no number; None if it fails."""
+        """What the delegate says, 0 if that is not a number; None if it fails."""
         try:
             answer = await self._forwarder.to_delegate(exchange)
             head = await answer_reader.read_start(

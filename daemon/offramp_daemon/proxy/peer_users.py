@@ -144,7 +144,7 @@ class PeerUsers:
 
 
 def _ends(transport: asyncio.BaseTransport) -> tuple[End | None, End | None]:
-    """The client's end and the own one; None for what is no TCP."""
+    """The client's end and the own one; None for what is not TCP."""
     return (
         tcp_owner.end(transport.get_extra_info("peername") or ()),
         tcp_owner.end(transport.get_extra_info("sockname") or ()),

@@ -73,7 +73,7 @@ def check_form(method: str, target: str) -> None:
     """Let pass only what is meant for a server, and not for a proxy.
 
     Raises:
-        RequestFailedError: `method` is one for proxies (CONNECT), or `target` is no path
+        RequestFailedError: `method` is one for proxies (CONNECT), or `target` is not a path
             (`http://host/…`, `host:443`, `*`).
     """
     if method in _PROXY_METHODS:

@@ -1,6 +1,6 @@
 """Writes `quota.jsonl`, whatever the disk does: a point for each percent that a window moves.
 
-An API key's limits are not in it: they empty and refill within minutes, which is no history.
+An API key's limits are not in it: they empty and refill within minutes, which is not history.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class OtherMachines:
                 if told:
                     self._take(told)
             except Exception:  # noqa: BLE001 - requests go on by what this machine was told
-                _LOG.exception("What other machines were told could not be taken into account")
+                _LOG.exception("What other machines were told could not be counted")
             await asyncio.sleep(_LOOK_EVERY_S)
 
     def look(self) -> Told:

@@ -73,7 +73,7 @@ class QuotaPoller:
         self._asks: Backend | None = None
         self._looked_at: Settings | None = None
         self._is_off = False
-        """Whether it may not ask by the settings that it looked at, so that use is no news."""
+        """Whether it may not ask by the settings that it looked at, so that use is not news."""
         self._now_s = now_s
         self._clock = clock
         self._limit_s = limit_s
@@ -197,7 +197,7 @@ class QuotaPoller:
         except RequestFailedError as error:
             raise NoQuotaError(error.failure.message.removeprefix("Offramp: ")) from error
         except ContentCodingError as error:
-            raise NoQuotaError(f"{page} gave something that is not a quota.") from error
+            raise NoQuotaError(f"{page} did not return a quota.") from error
         except UpstreamError as error:
             why = f"The answer of {page} broke off: {error}."
             raise NoQuotaError(why) from error

@@ -158,7 +158,7 @@ class QuotaTracker:
                 if told:
                     self.take(backend.name, credential, told)
         except Exception:  # noqa: BLE001 - a request must not fail for its quota
-            _log.exception("An answer's quota could not be taken into account")
+            _log.exception("An answer's quota could not be counted")
 
     def _is_news(self, source: tuple[str, int], telling: LimitHeaders, now: datetime) -> bool:
         """Return whether these headers say what the last ones from there, a moment ago, did not."""
@@ -329,7 +329,7 @@ class QuotaTracker:
         except OSError as error:
             if not self._is_failing:
                 _log.warning(
-                    "The plans' limits cannot be saved; they are tried again",
+                    "The plans' limits can't be saved now; saving is tried again",
                     extra={"file": str(self._file), "error": error.strerror or str(error)},
                 )
             self._is_failing = True

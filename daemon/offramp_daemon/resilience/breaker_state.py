@@ -41,7 +41,7 @@ RETRY_AFTER_LONGEST_S: Final = 900.0
 ROW_THAT_TRIPS: Final = 3
 JITTER: Final = 0.2
 _LONGEST_WINDOW = timedelta(days=40)
-"""No plan has a longer one: a reset beyond it is no reset."""
+"""No plan has a longer one: a reset beyond it is not a reset."""
 
 MOST_FAMILIES: Final = 200
 """Models that are remembered of one backend: their names come from clients."""

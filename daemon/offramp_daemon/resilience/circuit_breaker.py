@@ -118,7 +118,7 @@ class CircuitBreaker:
 
     @property
     def is_calm(self) -> bool:
-        """Whether nothing is wrong with any backend, so that an answer would be no news."""
+        """Whether nothing is wrong with any backend, so that an answer would not be news."""
         return all(record.is_clear for record in self._records.values())
 
     def is_open(self, backend: Backend, model: str | None) -> bool:

@@ -20,7 +20,7 @@ class Decision:
     reason: str
     route: Route | None = None
     is_ordinary: bool = False
-    """Whether only the routes decided, so that the reason is no news."""
+    """Whether only the routes decided, so that the reason is not news."""
     otherwise: Decision | None = None
     """Where the routes by themselves would send what stays on Claude by choice."""
     kept_from: Route | None = None

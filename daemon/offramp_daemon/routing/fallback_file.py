@@ -50,7 +50,7 @@ class FallbackFile:
             data = atomic_file.load(self._file, _MOST_BYTES)
             found = None if data is None else msgspec.json.decode(data, type=_Content)
         except (OSError, ValueError, RecursionError) as error:
-            _LOG.warning("The models' fallbacks could not be read", extra={"error": str(error)})
+            _LOG.warning("The fallback models could not be read", extra={"error": str(error)})
             return ()
         return found.fallbacks if found is not None and found.version == __version__ else ()
 
@@ -60,5 +60,5 @@ class FallbackFile:
             self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             atomic_file.replace(self._file, msgspec.json.encode(content) + b"\n")
         except OSError as error:
-            _LOG.warning("The models' fallbacks could not be saved", extra={"error": str(error)})
+            _LOG.warning("The fallback models could not be saved", extra={"error": str(error)})
         return []

@@ -62,7 +62,7 @@ def _http_log() -> logging.Logger:
 
 
 def _leave_out_quotes(record: logging.LogRecord) -> bool:
-    """Say what kind of error a request that is no HTTP has; aiohttp would quote the request."""
+    """Say what kind of error a request that is not HTTP has; aiohttp would quote the request."""
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, HttpProcessingError):
         record.levelno, record.levelname = logging.WARNING, "WARNING"

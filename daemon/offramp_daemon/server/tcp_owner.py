@@ -27,8 +27,8 @@ class NoOwner(Enum):
     GONE = "gone"
     """The other end has been closed: nobody waits for an answer."""
     ELSEWHERE = "elsewhere"
-    """The connection is open, and its other end is no socket of this machine, or of this container:
-    another machine's, or one that a virtual machine's network translates."""
+    """The connection is open, but its other end is not a socket of this machine or container: it is
+    another machine's, or a virtual machine's network translates it."""
     UNREADABLE = "unreadable"
     """The system does not show this connection in its tables, or not so that it is understood."""
 
@@ -64,7 +64,7 @@ def _ask_linux(client: End, server: End) -> Owner | None:
 
 
 def end(address: tuple[object, ...]) -> End | None:
-    """Return a socket's address as the tables have it; None for what is no TCP address.
+    """Return a socket's address as the tables have it; None for what is not a TCP address.
 
     An IPv4 address that was written as an IPv6 one is an IPv4 address again.
     """

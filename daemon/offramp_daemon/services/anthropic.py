@@ -31,11 +31,11 @@ _PREFIX_LENGTH = len(_PREFIX)
 _UNIFIED = "unified-"
 _LONGEST_VALUE = 64
 _MOST_USED = 100.0
-"""A hundred times the limit: what is more is no fraction."""
+"""A hundred times the limit: what is more is not a fraction."""
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_.-]{0,30}[a-z0-9])?")
 _NO_WINDOW = re.compile(r"overage|fallback")
-"""What is paid for beyond the plan is no window of it, though its headers look like one's."""
+"""What is paid for beyond the plan is not a window of it, though its headers look like one's."""
 _WORD = re.compile(r"[a-z][a-z_]{0,39}")
 _FRACTION = re.compile(r"-?[0-9]{1,9}(?:\.[0-9]{1,20})?(?:[eE][+-]?[0-9]{1,2})?", re.ASCII)
 _SECONDS = re.compile(r"[0-9]{9,11}(?:\.[0-9]{1,9})?", re.ASCII)

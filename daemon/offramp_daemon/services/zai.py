@@ -44,14 +44,14 @@ def read(status: int, body: bytes, now: datetime) -> PlanReading:
         NoQuotaError: it holds no window.
     """
     if len(body) > MOST_BYTES:
-        raise NoQuotaError("Z.ai's quota page gave far more than a quota.")
+        raise NoQuotaError("Z.ai's quota page returned too much data for a quota.")
     answer = _decode(body)
     if status in (401, 403) or (isinstance(answer, dict) and _code(answer) in _REFUSALS):
         raise NoQuotaError("Z.ai's quota page refuses the key.", refuses_key=True)
     if status != 200:
         raise NoQuotaError(f"Z.ai's quota page answered with HTTP {status}.")
     if not isinstance(answer, dict):
-        raise NoQuotaError("Z.ai's quota page gave something that is not a quota.")
+        raise NoQuotaError("Z.ai's quota page did not return a quota.")
     if answer.get("success") is False or answer.get("code") not in _OK:
         code = _code(answer)
         said = f" (code {code})" if code else ""

@@ -52,7 +52,7 @@ class SdNotifier:
     def __init__(self, environ: Mapping[str, str]) -> None:
         """Tell whoever NOTIFY_SOCKET names; nobody without it."""
         self._address = environ.get(SOCKET_VARIABLE, "")
-        if self._address.startswith("@"):  # Linux's names that are no files
+        if self._address.startswith("@"):  # Linux's names that are not files
             self._address = "\0" + self._address[1:]
 
     def send(self, *lines: str) -> None:

@@ -43,7 +43,7 @@ def inherited(environ: MutableMapping[str, str], pid: int) -> list[socket.socket
     The variables are taken out of `environ`: they are not for children.
 
     Raises:
-        ActivationError: what was passed on are no listening sockets of TCP.
+        ActivationError: what was passed on is not listening sockets of TCP.
     """
     told = {name: environ.pop(name) for name in VARIABLES if name in environ}
     if told.get(PID_VARIABLE) != str(pid):
@@ -61,7 +61,7 @@ def adopt(descriptors: Sequence[int]) -> list[socket.socket]:
     """Return the open `descriptors` as listening sockets, not to be inherited by whom we start.
 
     Raises:
-        ActivationError: one of them is no listening socket of TCP.
+        ActivationError: one of them is not a listening socket of TCP.
     """
     return [_listener(descriptor) for descriptor in descriptors]
 

@@ -116,7 +116,7 @@ class Supervisor:
         self._renew_if_changed(signals)
 
     def _say_mishap(self) -> None:
-        self.say(f"A mishap inside the supervisor, which goes on:\n{_traceback()}")
+        self.say(f"An internal error in the supervisor, which continues:\n{_traceback()}")
 
     @property
     def workers_heard(self) -> tuple[int, ...]:
@@ -183,7 +183,7 @@ class Supervisor:
     def stop(self) -> None:
         """End all workers, and then the run; streams in flight may end first."""
         if not self._is_stopping:
-            self.say("Stopping; streams in flight may end first.")
+            self.say("Stopping, after the streams in flight have ended.")
         self._is_stopping = True
         self._manager.send(sd_notify.STOPPING, sd_notify.status("Stopping"))
         self._pool.stop()

@@ -162,11 +162,11 @@ class WorkerPool:
         if worker.phase == "coming":
             self._failed_to_come(worker, worker.status or f"it {how}")
         elif worker.phase == "serving":
-            self._operations.say(f"The worker (pid {pid}) {how}; another takes its place.")
+            self._operations.say(f"The worker (pid {pid}) {how}; a new one is started.")
             self._note_failure(served_s=self._clock() - worker.since_s)
             self.tick()
         elif worker.phase == "leaving" and how != "ended":
-            self._operations.say(f"A worker that was leaving (pid {pid}) {how}.")
+            self._operations.say(f"A worker that was finishing its streams (pid {pid}) {how}.")
 
     def tick(self) -> None:
         """Do what is due by the clock."""
@@ -280,7 +280,7 @@ class WorkerPool:
             self._failed_to_come(worker, f"it was not ready within {limits.ready_s:g} s")
             return
         self._operations.say(
-            f"The worker (pid {worker.pid}) hangs: silent for {silent_s:.0f} s. Killed."
+            f"The worker (pid {worker.pid}) hung, silent for {silent_s:.0f} s, and was killed."
         )
         if before == "serving":
             self._note_failure(served_s=now_s - worker.since_s)

@@ -1,8 +1,8 @@
 """Notices that Claude Code's settings no longer hold the address that `connect` wrote there.
 
-It claims only what it has read: a file that can't be read, or is no JSON, says nothing. Claude Code
-may also have the address from its managed settings, or from the environment that it shares with the
-daemon. Looking blocks for moments: call it in a thread.
+It claims only what it has read: a file that can't be read, or is not JSON, says nothing. Claude
+Code may also have the address from its managed settings, or from the environment that it shares
+with the daemon. Looking blocks for moments: call it in a thread.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ class TroubleKeeper:
         except OSError as error:
             if not self._is_failing:
                 _LOG.warning(
-                    "The troubles cannot be saved; they are tried again",
+                    "The troubles can't be saved now; saving is tried again",
                     extra={"file": str(self._file), "error": error.strerror or str(error)},
                 )
             self._is_failing = True

@@ -196,7 +196,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         return self._without(who) if self.is_by_conversation else None
 
     def _without(self, who: str) -> Run | None:
-        """What is left once `who` is served; the run itself where that is no news."""
+        """What is left once `who` is served; the run itself where that is not news."""
         if who not in self.rows and not self.in_row:
             return self
         rows = {name: row for name, row in self.rows.items() if name != who}

@@ -115,7 +115,7 @@ class DelegationWatch:
 
     @property
     def is_calm(self) -> bool:
-        """Whether no run is remembered, so that a request that was served is no news."""
+        """Whether no run is remembered, so that a request that was served is not news."""
         return not self._runs
 
     def troubles(self) -> tuple[DelegationTrouble, ...]:

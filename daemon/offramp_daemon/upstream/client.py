@@ -171,7 +171,7 @@ class Upstream:
     async def _request_by_option(self, call: _Call, way: WayOut) -> Answer:
         """Through a proxy that may be skipped if it gives no connection: then directly.
 
-        Where that is no way out either, the proxy's failure is the one to be reported.
+        Where that is not a way out either, the proxy's failure is the one to be reported.
         """
         try:
             answer = await self._request(call, way.proxy)

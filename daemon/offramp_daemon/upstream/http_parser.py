@@ -209,7 +209,7 @@ class AnswerParser:
             raise BadAnswerError(f"{text[:1].lower()}{text[1:]}") from None
 
     def _note_between(self, length_bytes: int) -> None:
-        """Count what is no body, so that no line goes on for ever."""
+        """Count what is not a body, so that no line goes on for ever."""
         self._between_bytes += length_bytes
         if self._between_bytes > HEAD_LIMIT_BYTES:
             what = "head" if self.head is None else "chunk extension or trailer"

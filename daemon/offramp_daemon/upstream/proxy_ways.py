@@ -80,7 +80,7 @@ class ProxyWays:
         if way.proxy is None:
             return
         if self._unreachable is None:
-            _LOG.warning("ALL_PROXY gives no connection; requests go out directly")
+            _LOG.warning("ALL_PROXY can't be reached; requests go out directly")
         self._unreachable = outbound_proxy.unreachable_note(way.proxy)
         self._skipped_until_s = self._clock_s() + _SKIP_S
 

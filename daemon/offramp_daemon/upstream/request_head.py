@@ -44,7 +44,7 @@ def origin_of(base_url: str) -> Origin:
     """What `base_url` says.
 
     Raises:
-        ValueError: it is no address of a service.
+        ValueError: it is not an address of a service.
     """
     parts = urlsplit(base_url)
     host = (parts.hostname or "").rstrip(".")

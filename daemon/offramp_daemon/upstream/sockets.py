@@ -56,7 +56,7 @@ class _PatientSocket(socket.socket):
             return sum(memoryview(piece).nbytes for piece in pieces)
 
     def recv(self, length_bytes: int, flags: int = 0, /) -> bytes:
-        """Receive; a refused write is no orderly end.
+        """Receive; a refused write is not an orderly end.
 
         Raises:
             ConnectionError: all is read, and a write had failed.

@@ -201,7 +201,7 @@ def _end_to_end(raw: RawHeaders, excluded: frozenset[bytes]) -> Passed:
 
 
 def text(raw: bytes) -> str:
-    """`raw` as text; what is no UTF-8 is escaped, and comes out as it was when it is written."""
+    """`raw` as text; what is not UTF-8 is escaped, and comes out as it was when it is written."""
     return raw.decode("utf-8", "surrogateescape")
 
 

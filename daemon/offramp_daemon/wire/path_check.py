@@ -47,7 +47,7 @@ def is_misspelt(path: str) -> bool:
     if not segments or not path.startswith("/"):
         return False
     if _DOUBLED.match(path):
-        # Anything else after two slashes might name a host: that is no path at all.
+        # Anything else after two slashes might name a host: that is not a path at all.
         return segments[0] in _PREFIXES | _ENDPOINTS | _HEALTHS | {"chat"}
     if segments[0] in _HEALTHS:
         return True

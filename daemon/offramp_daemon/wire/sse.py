@@ -53,7 +53,7 @@ class EventReader:
     """Takes the bytes of a stream and hands on the events of interest, in order.
 
     An event whose blank line never came (the end of the body) is handed on by `finish`, although
-    the standard drops it: a torn one is no JSON, and a whole one was sent.
+    the standard drops it: a torn one is not JSON, and a whole one was sent.
     """
 
     __slots__ = (

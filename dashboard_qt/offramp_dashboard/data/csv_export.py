@@ -175,7 +175,7 @@ def save(file: Path, text: str) -> None:
 
 
 def save_bytes(file: Path, data: bytes) -> None:
-    """As `save`, for what is no text.
+    """As `save`, for what is not text.
 
     Raises:
         OfframpError: it can't be written; what was there stays.

@@ -44,7 +44,7 @@ class LatestRequests:
         Raises:
             OfframpError: a file or the folder is there but can't be read; the same for all methods.
         """
-        # What another machine's file held long before it arrived is no news.
+        # What another machine's file held long before it arrived is not news.
         self._reader = LogReader(folder, since=datetime.now(UTC))
         self._reader.skip_to_end()
         self._span = span

@@ -85,7 +85,7 @@ class RoutesEditor(QWidget):
             self._add(route)
 
     def routes(self) -> tuple[dict[str, Any], ...]:
-        """As they stand there; what is no number stays text, to be refused by name."""
+        """As they stand there; what is not a number stays text, to be refused by name."""
         return tuple(
             row.more
             | {

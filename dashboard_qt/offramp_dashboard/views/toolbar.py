@@ -162,7 +162,7 @@ class Toolbar(QWidget):
         self.resume_button.clicked.connect(self.resume_asked)
         self.measure = MeasureSwitch()
         self.measure.chosen.connect(self.measure_chosen)
-        self.export_button = _menu_button("Export", export, "Export what is seen")
+        self.export_button = _menu_button("Export", export, "Export what is shown")
         self.settings_button = QPushButton("Settings")
         self.settings_button.clicked.connect(self.settings_asked)
         self._lay_out()

@@ -154,7 +154,7 @@ class Menus(QObject):
         menu.addSeparator()
         self._add(menu, "&Filter", self.filter_asked.emit, "Ctrl+F")
         self._add(menu, "&Refresh", self.refresh_asked.emit, "Ctrl+R")
-        self._back = self._add(menu, "&Back out of the Range", self.back_asked.emit, "Ctrl+[")
+        self._back = self._add(menu, "&Leave the Range", self.back_asked.emit, "Ctrl+[")
         self._back.setEnabled(False)
         self._add(menu, "&Earlier Range, or Week", lambda: self.shift_asked.emit(-1), "Alt+Left")
         self._add(menu, "&Later Range, or Week", lambda: self.shift_asked.emit(1), "Alt+Right")

@@ -39,7 +39,7 @@ class PageRow(QWidget):
         self.unfiltered = ElidedLabel()
         self.unfiltered.setProperty("rank", "muted")
         self._range_button = QPushButton()
-        self._range_button.setToolTip("Back out of the range (Esc)")
+        self._range_button.setToolTip("Leave the range (Esc)")
         self._range_button.hide()
         self._range_button.clicked.connect(self.back_asked)
         self._buttons = QButtonGroup(self)
@@ -57,7 +57,7 @@ class PageRow(QWidget):
             edges = snapshot.chosen.edges
             when = number_text.span_text(edges[0], edges[-1], snapshot.taken)
             self._range_button.setText(f"{when}  ✕")
-            self._range_button.setAccessibleName(f"Range {when}: back out of it")
+            self._range_button.setAccessibleName(f"Range {when}: leave it")
         self._choose()
 
     def show_page(self, page: int, *, is_filtered: bool) -> None:

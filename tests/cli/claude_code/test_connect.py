@@ -450,7 +450,7 @@ async def test_terminal_is_asked_whether_to_connect_all_the_same(silent_home: Ho
     variables = environment(silent_home.root, **own)
     for answer, is_written in (("n", False), ("y", True)):
         code, screen = await asyncio.to_thread(
-            dialogue, [*OFFRAMP, "connect"], variables, [("all the same", answer)]
+            dialogue, [*OFFRAMP, "connect"], variables, [("anyway", answer)]
         )
         assert "Nothing answers" in screen
         assert (code == 0, silent_home.file.exists()) == (is_written, is_written)

@@ -142,7 +142,7 @@ def test_bypass_is_told_with_cause_and_end(until: datetime | None) -> None:
     bypass = msgspec.structs.replace(LIMIT, until=until)
     found = shown(msgspec.structs.replace(ZAI, bypass=bypass, last_error=ERROR))
     (text,) = [text for name, text in found if name == "trouble"]
-    assert "quota is spent" in text
+    assert "quota is used up" in text
     assert (" until " in text) is (until is not None)
 
 

@@ -149,17 +149,17 @@ def test_failover_in_a_variable_is_yes_or_no(home: SettingsHome) -> None:
 @pytest.mark.parametrize(
     ("value", "problem", "hint"),
     [
-        ("[]", "names no backend", "false"),
-        ('["kimmi"]', "'kimmi', which is no backend", "Did you mean kimi?"),
-        ('["deepseek"]', "'deepseek', which is no backend", "offramp backend add deepseek"),
+        ("[]", "is empty", "false"),
+        ('["kimmi"]', "'kimmi', which is not a backend", "Did you mean kimi?"),
+        ('["deepseek"]', "'deepseek', which is not a backend", "offramp backend add deepseek"),
         ('["kimi", "kimi"]', "'kimi' twice", "once"),
-        ('["anthropic", "kimi"]', "behind anthropic", "last"),
-        ('["zai", "anthropic"]', "stand in for itself", "Leave zai out"),
+        ('["anthropic", "kimi"]', "after anthropic", "last"),
+        ('["zai", "anthropic"]', "all routes already use", "Leave zai out"),
         ('["gate"]', "the client's own credentials", "delegates"),
         ('"kimi"', "neither true nor false, nor a list", '["kimi", "anthropic"]'),
         ("1", "neither true nor false", "true, false"),
         ("[1]", "not a list of text", "words"),
-        ('["sk-ant-api03-abcdefghijklmnop"]', "which is no backend", "There are"),
+        ('["sk-ant-api03-abcdefghijklmnop"]', "which is not a backend", "Use "),
     ],
 )
 def test_failover_that_leads_nowhere_is_refused(

@@ -134,15 +134,15 @@ BACKEND = '[backend.mine]\nbase_url = "https://x.example"\n'
             "is not the name of an environment variable",
             "belongs in key",
         ),
-        (BACKEND + 'key = "a"\nkey_env = "B"', "key_env stands beside", "Keep one"),
+        (BACKEND + 'key = "a"\nkey_env = "B"', "key_env sets the same as", "Keep one"),
         (
             'zai_base_url = "https://a.example"\n[backend.zai]\nbase_url = "https://a.example"',
-            "backend.zai.base_url = 'https://a.example' stands beside zai_base_url",
+            "backend.zai.base_url = 'https://a.example' sets the same as zai_base_url",
             "Keep one",
         ),
         (
             f'zai_api_key = "{SECRET}"\n[backend.zai]\nkey = "{SECRET}"',
-            "backend.zai.key stands beside zai_api_key",
+            "backend.zai.key sets the same as zai_api_key",
             "Keep one",
         ),
         ('route = "zai"', "route is not a list of tables", "[[route]]"),
@@ -154,7 +154,7 @@ BACKEND = '[backend.mine]\nbase_url = "https://x.example"\n'
         (
             '[[route]]\nmatch = "x"\nbackend = "qqqqqq"',
             "[[route]] number 1: backend = 'qqqqqq' is not a backend",
-            "There are anthropic or zai. Add a table",
+            "Use anthropic or zai. Add a table",
         ),
         (
             '[[route]]\nmatch = "x"\nbackend = "zai"\ncontext_tokens = 0',

@@ -41,13 +41,13 @@ def backend(
             backend(api.LIMIT),
             SPENT,
             ROUTED,
-            "Z.ai's quota is spent (5 hours): Sonnet and Haiku go to Claude until 14:00",
+            "Z.ai's quota is used up (5 hours): Sonnet and Haiku go to Claude until 14:00",
         ),
         (
             backend(api.LIMIT, until=None),
             None,
             ("sonnet",),
-            "Z.ai's quota is spent: Sonnet goes to Claude",
+            "Z.ai's quota is used up: Sonnet goes to Claude",
         ),
         (
             backend(api.UNREACHABLE, until=NOW),
@@ -59,7 +59,7 @@ def backend(
             backend(api.LIMIT),
             None,
             ("a", "b", "c", "d"),
-            "Z.ai's quota is spent: its requests go to Claude until 14:00",
+            "Z.ai's quota is used up: its requests go to Claude until 14:00",
         ),
         (
             backend(api.OVERLOADED),
@@ -89,7 +89,7 @@ def backend(
             backend(api.LIMIT, name="anthropic", to="zai"),
             None,
             (),
-            "Claude's quota is spent: its requests go to Z.ai until 14:00",
+            "Claude's quota is used up: its requests go to Z.ai until 14:00",
         ),
         (BackendStatus(name="zai", key="present"), SPENT, ROUTED, ""),
     ],

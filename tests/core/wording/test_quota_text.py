@@ -67,10 +67,10 @@ def test_window_has_the_name_that_people_use(name, words):
         (window(used=0.85), "Claude week 85%, resets Thu 22:00, on pace for 132%"),
         (window(used=0.0), "Claude week 0%, resets Thu 22:00, on pace for 0%"),
         (window(used=0.9, resets=NOW + timedelta(days=6.9)), "Claude week 90%, resets 2026-12-01"),
-        (window(used=1.0), "Claude week spent, resets Thu 22:00"),
-        (window(used=1.31), "Claude week spent, resets Thu 22:00"),
-        (window(used=0.4, status="rejected"), "Claude week spent, resets Thu 22:00"),
-        (window(used=None, status="rejected"), "Claude week spent, resets Thu 22:00"),
+        (window(used=1.0), "Claude week used up, resets Thu 22:00"),
+        (window(used=1.31), "Claude week used up, resets Thu 22:00"),
+        (window(used=0.4, status="rejected"), "Claude week used up, resets Thu 22:00"),
+        (window(used=None, status="rejected"), "Claude week used up, resets Thu 22:00"),
         (window(used=None), "Claude week: not known yet, resets Thu 22:00"),
         (window(used=None, resets=None), "Claude week: not known yet"),
         (
@@ -107,7 +107,7 @@ def test_figure_that_is_not_fresh_says_how_old_it_is(age, words):
 
 def test_spent_window_that_was_read_long_ago_says_so_too():
     found = window(used=1.0, age=timedelta(hours=5))
-    assert text(found) == "Claude week spent, resets Thu 22:00 (as of 5 h ago)"
+    assert text(found) == "Claude week used up, resets Thu 22:00 (as of 5 h ago)"
 
 
 @pytest.mark.parametrize("jitter_s", [-29, -1, 0, 1, 29])

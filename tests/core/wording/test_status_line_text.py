@@ -84,7 +84,7 @@ def test_session_that_works_past_offramp_is_told_apart():
     assert "no request of this session" in found
     lost = status_of(client_problem=ClientProblem(settings_file="settings.json"))
     (found,) = who(Session(is_at_work=True), lost)
-    assert "does not use Offramp any more" in found
+    assert "no longer uses Offramp" in found
 
 
 def test_pause_after_a_delegated_request_is_said_beside_it():

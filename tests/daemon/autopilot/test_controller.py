@@ -117,7 +117,7 @@ def test_without_known_costs_work_is_delegated(used: float, left_h: float, windo
     decision = decide(BudgetController(rhythm()), reading(used, left_h, window), CostModel())
     assert not decision.is_claude
     assert decision.why == (
-        "Sonnet on Z.ai: what requests take of the Claude week is not known yet"
+        "Sonnet on Z.ai: it is not known yet how much of the Claude week requests use"
     )
 
 

@@ -227,7 +227,7 @@ async def test_file_that_is_no_good_is_as_good_as_none(
         pilot.choose(SONNET)
         await until(lambda: "being read" not in pilot.choose(SONNET).why)
         pilot.observe(plan(0.4, clock.now))
-    assert pilot.choose(SONNET).why.endswith("is not known yet")
+    assert "is not known yet" in pilot.choose(SONNET).why
 
 
 async def test_log_that_cannot_be_read_leaves_a_flat_rhythm(tmp_path: Path, clock: Clock) -> None:

@@ -324,8 +324,8 @@ async def test_mistake_of_its_own_ends_neither_it_nor_the_daemon(zai, tmp_path, 
         ("drop", "closed the connection"),
         ("cut", "broke off"),
         ("reset", "broke off"),
-        ("empty", "no quota"),
-        ("cut-clean", "no quota"),
+        ("empty", "not return a quota"),
+        ("cut-clean", "not return a quota"),
     ],
 )
 async def test_page_that_tells_nothing_is_a_problem_and_no_more(zai, tmp_path, fault, part):
@@ -359,7 +359,7 @@ async def test_page_of_another_form_is_read_all_the_same(zai, tmp_path, fault):
     ("content", "problem"),
     [
         (b'{"code":200,"data":{"limits":[{"unit":6,"number":1,"percentage":5}]}}', None),
-        (b" " * 50_000_000, "Z.ai's quota page gave something that is not a quota."),
+        (b" " * 50_000_000, "Z.ai's quota page did not return a quota."),
     ],
 )
 async def test_page_that_is_compressed_unasked_is_read_within_bounds(tmp_path, content, problem):

@@ -79,7 +79,7 @@ def test_damaged_file_is_said_and_begun_anew(tmp_path: Path, content: bytes) -> 
 def test_pipe_in_its_place_is_not_waited_for(tmp_path: Path) -> None:
     file = tmp_path / "quota.json"
     os.mkfifo(file)
-    with pytest.raises(OfframpError, match="no file"):
+    with pytest.raises(OfframpError, match="not a file"):
         state_file.load(file, NOW)
 
 

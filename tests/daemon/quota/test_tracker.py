@@ -133,7 +133,7 @@ async def test_headers_that_break_the_reading_do_not_reach_the_request(desk, cap
 
     with caplog.at_level(logging.ERROR):
         desk.keeper.read_answer(CLAUDE, CLAUDE_TOKEN, Broken())
-    assert "could not be taken" in caplog.text
+    assert "could not be counted" in caplog.text
     assert CLAUDE_TOKEN not in caplog.text
 
 
@@ -358,7 +358,7 @@ async def test_disk_that_can_not_be_written_costs_the_keeping_alone(tmp_path, ca
         async with desk_at(tmp_path) as desk:
             desk.tell(usual())
             assert desk.used() == {"5h": 0.41, "7d": 0.63}
-    assert "cannot be saved" in caplog.text
+    assert "can't be saved now" in caplog.text
 
 
 async def test_history_has_the_moves(tmp_path):

@@ -540,7 +540,7 @@ def test_mishap_that_passes_is_lived_through(tmp_path, mishaps, code):
     )
     done = run_alone(tmp_path, act)
     assert done.returncode == code
-    assert "A mishap inside the supervisor" in done.stderr
+    assert "An internal error in the supervisor" in done.stderr
     assert "KeyError: 'odd'" in done.stderr
 
 

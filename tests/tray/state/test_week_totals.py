@@ -198,4 +198,4 @@ def test_a_look_that_fails_is_not_the_last(following, caplog):
     seen.get(timeout=PATIENCE_S)
     follower.nudge()
     seen.get(timeout=PATIENCE_S)
-    assert "could not be looked at" in caplog.text
+    assert "could not be read" in caplog.text

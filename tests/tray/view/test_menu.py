@@ -375,7 +375,7 @@ def test_a_bypass_has_rows_for_its_reason_and_its_cure():
 
 def test_a_bypass_has_a_row_instead_of_the_error_behind_it():
     state = running(status_of(errors={"zai": error_of(api.LIMIT)}, bypasses={"zai": bypass_of()}))
-    line = "Z.ai's quota is spent: Sonnet and Haiku go to Claude until 17:00"
+    line = "Z.ai's quota is used up: Sonnet and Haiku go to Claude until 17:00"
     assert text(state, "bypass.zai") == line
     assert text(state, "error") == ""
     assert wording.tooltip(state).splitlines()[1] == line
@@ -516,7 +516,7 @@ def test_each_backend_in_trouble_has_a_row_and_so_has_each_missing_key():
         )
     )
     lines = [text(state, key) for key in ("error", "error.1", "error.2")]
-    assert {line.partition(" refused")[0].partition(":")[0] for line in lines} == {
+    assert {line.partition(" refused")[0].partition("'s limit")[0] for line in lines} == {
         "Z.ai",
         "Claude",
         "",

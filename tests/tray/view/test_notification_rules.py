@@ -129,14 +129,14 @@ def test_words_say_what_happened_and_what_to_do():
     assert "offramp key set" in refused.body
     [stopped] = notification_rules.due(running(LIMITED))
     assert stopped.title == "Delegation to Z.ai stopped working"
-    assert "the limit is reached" in stopped.body
+    assert "limit is reached" in stopped.body
 
 
 def test_a_bypass_says_what_goes_where_and_until_when():
     [told] = notification_rules.due(
         running(status_of(bypasses={"zai": bypass_of()}, quota=(SPENT,)))
     )
-    assert told.title == "Z.ai's quota is spent (5 hours)"
+    assert told.title == "Z.ai's quota is used up (5 hours)"
     assert told.body == (
         "Sonnet and Haiku go to Claude until 17:00. "
         "Wait until the quota resets, or choose a larger plan at Z.ai."
@@ -145,12 +145,12 @@ def test_a_bypass_says_what_goes_where_and_until_when():
 
 def test_a_quota_says_how_much_is_used_and_when_it_resets():
     [nearly] = notification_rules.due(running(NEARLY))
-    assert nearly.title == "Z.ai week nearly spent"
+    assert nearly.title == "Z.ai week nearly used up"
     assert nearly.body == "Z.ai week 95%, resets Sat 14:00, runs out about 19:00."
     [spent] = notification_rules.due(running(status_of(quota=(SPENT,))))
     assert (spent.title, spent.body) == (
-        "Z.ai 5 hours spent",
-        "Z.ai 5 hours spent, resets 17:00.",
+        "Z.ai 5 hours used up",
+        "Z.ai 5 hours used up, resets 17:00.",
     )
 
 

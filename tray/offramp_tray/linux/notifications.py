@@ -1,6 +1,6 @@
 """Messages to the user on Linux: org.freedesktop.Notifications, over the tray's own connection.
 
-A desktop without that service is no error: the menu has what the message says, and nothing waits.
+A desktop without that service is not an error: the menu shows the message too, and nothing waits.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ class NotifierRegistration:
             except BusGoneError:
                 raise
             except BusError as error:
-                logger.warning("The panel did not take the icon.", extra={"error": str(error)})
+                logger.warning("The panel refused the icon.", extra={"error": str(error)})
                 self._say(is_present=False)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(retry_s):

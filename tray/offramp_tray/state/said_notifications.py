@@ -44,7 +44,7 @@ class SaidNotifications:
             self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             atomic_file.replace(self._file, msgspec.json.encode(self._said), waits_for_disk=False)
         except OSError as error:
-            _LOG.warning("What was said can't be remembered", extra={"why": str(error)})
+            _LOG.warning("The shown notifications can't be saved", extra={"why": str(error)})
 
 
 def _read(file: Path) -> dict[str, datetime]:

@@ -78,7 +78,7 @@ class Condition(Enum):
     TROUBLE = "trouble with a backend"
     PAUSED = "paused"
     NO_KEY = "no key"
-    QUOTA = "quota nearly spent"
+    QUOTA = "quota nearly used up"
     RUNNING = "running"
 
 

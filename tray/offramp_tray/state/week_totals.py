@@ -64,7 +64,7 @@ class WeekFollower:
             try:
                 due_s = self._look()
             except Exception:  # noqa: BLE001 - the tray goes on, with older numbers
-                _LOG.exception("The week could not be looked at")
+                _LOG.exception("The week's numbers could not be read")
             else:
                 wait_s = wait_s if due_s is None else min(wait_s, max(due_s, self._gap_s))
             looked_s = self._monotonic()

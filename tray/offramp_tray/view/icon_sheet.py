@@ -39,8 +39,8 @@ _LOOKS: tuple[tuple[str, IconLook], ...] = (
     ("left: Claude 46%, Z.ai 88%", IconLook(condition=_RUNNING, levels=_LEVELS)),
     ("left: Claude 100%, Z.ai 12%", IconLook(condition=_RUNNING, levels=_left(1.0, 0.12))),
     ("left: Z.ai not known", IconLook(condition=_RUNNING, levels=_left(0.46, None))),
-    ("quota nearly spent", IconLook(condition=Condition.QUOTA, levels=_left(0.07, 0.88))),
-    ("quota spent", IconLook(condition=Condition.QUOTA, levels=_left(0.46, 0.0))),
+    ("quota nearly used up", IconLook(condition=Condition.QUOTA, levels=_left(0.07, 0.88))),
+    ("quota used up", IconLook(condition=Condition.QUOTA, levels=_left(0.46, 0.0))),
     ("paused", IconLook(condition=Condition.PAUSED, levels=_LEVELS)),
     ("no key", IconLook(condition=Condition.NO_KEY, levels=_left(0.46, None))),
     ("trouble with a backend", IconLook(condition=Condition.TROUBLE, levels=_LEVELS)),
@@ -54,7 +54,7 @@ _LOOKS: tuple[tuple[str, IconLook], ...] = (
     ("split: paused", IconLook(condition=Condition.PAUSED, parts=_SPLIT)),
     ("split: no key", IconLook(condition=Condition.NO_KEY, parts=_SPLIT)),
     ("split: trouble", IconLook(condition=Condition.TROUBLE, parts=_SPLIT)),
-    ("split: quota nearly spent", IconLook(condition=Condition.QUOTA, parts=_SPLIT)),
+    ("split: quota nearly used up", IconLook(condition=Condition.QUOTA, parts=_SPLIT)),
     ("split: daemon not running", IconLook(condition=Condition.NOT_RUNNING, parts=_SPLIT)),
 )
 _GROUNDS = (((32, 33, 36), (236, 237, 239)), ((246, 247, 248), (32, 33, 36)))

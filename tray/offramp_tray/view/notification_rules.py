@@ -177,7 +177,7 @@ def _quotas(state: TrayState) -> list[Notification]:
         Notification(
             key=f"quota.{backend}.{window.name}",
             title=f"{wording.name_of(backend)} {quota_text.window_name(window.name)} "
-            f"{'spent' if windows.is_spent(window, state.now) else 'nearly spent'}",
+            f"{'used up' if windows.is_spent(window, state.now) else 'nearly used up'}",
             body=f"{wording.quota_line(backend, window, state)}.",
         )
         for backend, window in tray_state.spent_windows(state)

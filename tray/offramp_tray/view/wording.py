@@ -37,7 +37,7 @@ _MORNING_HOUR = 8
 
 _ERRORS = {
     api.KEY_REFUSED: ("{name} refused the key", ""),
-    api.LIMIT: ("{name}: the limit is reached", "wait, or use another model"),
+    api.LIMIT: ("{name}'s limit is reached", "wait, or use another model"),
     api.ACCOUNT: ("{name} refused the account", "look at your plan there"),
     api.OVERLOADED: ("{name} is overloaded", "wait"),
     api.UNREACHABLE: ("{name} can't be reached", "check the network"),

@@ -126,7 +126,7 @@ def _of_manager(state: LoginItemState, facts: LoginItemFacts) -> Iterator[Remark
         )
     if not state.is_listening:
         yield failure(
-            f"{state.manager} does not hold the port open ({state.detail or 'stopped'}).",
+            f"{state.manager} does not keep the port open ({state.detail or 'stopped'}).",
             "Open it: offramp start",
         )
     elif state.last_failure and not facts.is_answering:
@@ -137,9 +137,9 @@ def _of_manager(state: LoginItemState, facts: LoginItemFacts) -> Iterator[Remark
         )
     elif state.is_running:
         pid = f", pid {state.pid}" if state.pid else ""
-        yield ok(f"{state.manager} holds the port open and runs {state.program}{pid}.")
+        yield ok(f"{state.manager} keeps the port open and runs {state.program}{pid}.")
     else:
-        yield ok(f"{state.manager} holds the port open, and starts the daemon when it is needed.")
+        yield ok(f"{state.manager} keeps the port open, and starts the daemon when it is needed.")
 
 
 def _messages(state: LoginItemState, context: DoctorContext) -> str:

@@ -21,7 +21,7 @@ _REPAIRED_BYTES = 512 * 1024
 """What is longer has to be UTF-8."""
 _MOST_SURROGATES = 10_000
 _INT_DIGITS = 17
-"""A longer number is no count of anything."""
+"""A longer number is not a count of anything."""
 _MISSING = msgspec.Raw()
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
@@ -64,7 +64,7 @@ _decode_parts = msgspec.json.Decoder(_Parts).decode
 
 
 def read(data: bytes) -> Envelope | None:
-    """What is in the JSON object `data`; None if that is no whole one.
+    """What is in the JSON object `data`; None if that is not a whole one.
 
     Raises:
         OverBudgetError: that can't be told without a lot of work.
@@ -123,10 +123,10 @@ def _repaired(data: bytes) -> bytes:
         data.decode()
     except UnicodeDecodeError:
         if len(data) > _REPAIRED_BYTES:
-            raise OverBudgetError("A long answer is no UTF-8.") from None
+            raise OverBudgetError("A long answer is not UTF-8.") from None
         data = data.decode("utf-8", "replace").encode()
     if data.count(b"\\ud") + data.count(b"\\uD") > _MOST_SURROGATES:
-        raise OverBudgetError("An answer holds too many halves of characters.")
+        raise OverBudgetError("An answer has too many unpaired surrogates.")
     return _SURROGATE.sub(_REPLACEMENT, data.removeprefix(_BYTE_ORDER_MARK))
 
 

@@ -29,7 +29,7 @@ _EVENT = re.compile(rb"\s*(?:event|data|id|retry)?:")
 _DATA = b"data:"
 _CODE_IN_MESSAGE = re.compile(r"\[([0-9]{4})\]")
 _BODY_LIMIT_BYTES = 1024 * 1024
-"""A longer body is no error, and would become a great many objects."""
+"""A longer body is not an error, and would become a great many objects."""
 _MESSAGE_LIMIT = 1000
 _READ_LIMIT = 8 * _MESSAGE_LIMIT
 """So much of a message is searched for keys, so that none is cut in half before."""

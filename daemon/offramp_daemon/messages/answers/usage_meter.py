@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 JSON_LIMIT_BYTES = 8 * 1024 * 1024
 """A longer JSON answer is not read; the longest that a model can write has about a megabyte."""
 DECODED_LIMIT_BYTES = 128 * 1024 * 1024
-"""What a coded body may become in all; more is no answer but a bomb, and is not read on."""
+"""What a coded body may become in all; more is not an answer but a bomb, and is not read on."""
 
 _MAX_TOKENS = 2**53
 _NAME_LIMIT = 200
@@ -57,8 +57,8 @@ class TokenUsage:
         """Take over what the `usage` object of an event or answer says.
 
         The latest count above zero wins, field by field; nothing is added up. Anthropic names
-        input in the first event and Z.ai in the last, with zeros elsewhere. What is no sane count
-        is passed over.
+        input in the first event and Z.ai in the last, with zeros elsewhere. What is not a sane
+        count is skipped.
         """
         if not isinstance(reported, dict):
             return

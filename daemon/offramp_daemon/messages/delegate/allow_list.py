@@ -276,7 +276,7 @@ def _any_of(*types: Any) -> Any:
 
 
 def _optional(name: str, kind: Any) -> tuple[str, Any, Any]:
-    """Declare a field of a struct; `name` comes from the settings and may be no identifier."""
+    """Declare a field of a struct; `name` comes from the settings and may not be an identifier."""
     return f"field_{name.encode().hex()}", kind, msgspec.field(name=name, default=None)
 
 

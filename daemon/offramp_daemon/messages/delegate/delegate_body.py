@@ -67,7 +67,7 @@ def keep_accepted(
         lines = _fit_inner(backend, wanted, parts, changes)
         _fit_thinking(body, backend, limits, parts, signer)
     if form is not None and not wanted.takes_any_field:
-        text = body.surrogates.restore(form[1])  # in a quotation stand-ins are no escapes
+        text = body.surrogates.restore(form[1])  # in a quotation stand-ins are not escapes
         lines.append(form[0] + text.decode(errors="replace"))
     for line in lines:
         _add_to_system(parts, line)

@@ -34,7 +34,7 @@ def fit(parts: dict[str, Piece], limits: Model) -> None:
 
 
 def _fit_max_tokens(parts: dict[str, Piece], limits: Model) -> int | None:
-    """Raise or lower `max_tokens`, and return it; None where there is none or it is no number."""
+    """Raise or lower `max_tokens`, and return it; None if there is none, or not a number."""
     asked = _whole_number(parts.get("max_tokens"))
     if asked is None or asked < 1:
         return None

@@ -130,7 +130,7 @@ class _Check:
 
 
 def has_odd_content(result: ContentBlock) -> bool:
-    """Whether a result's own content is no list or text, or holds thinking or blank texts."""
+    """Whether a result's own content is not a list or text, or holds thinking or blank texts."""
     content = result.content
     if isinstance(content, list):
         return not _are_fine(content)

@@ -1,7 +1,7 @@
 """Finds what Claude, or a delegate, would refuse in the history of a conversation. Pure.
 
 A service at times writes what it does not take back itself, and what one service wrote the other
-may refuse: inputs that are no objects, names and ids that break a pattern, ids that come twice,
+may refuse: inputs that are not objects, names and ids that break a pattern, ids that come twice,
 calls without results, blank texts, blocks out of place. This says what has to change, message by
 message; a conversation that is fine has no changes, and only the few fields of `request_body` are
 looked at to find that out. What is found for a message depends on those before it, and on the turn

@@ -40,7 +40,7 @@ class Change:
     members: dict[int, dict[str, Piece]] = field(default_factory=dict)
     """New values for members of blocks."""
     inputs: set[int] = field(default_factory=set)
-    """Calls whose input is no object."""
+    """Calls whose input is not an object."""
     added: list[Piece] = field(default_factory=list)
     """Results for calls that have none, to stand behind the other results."""
     joins: bool = False

@@ -151,7 +151,7 @@ def _foreign_blocks(
 ) -> frozenset[int]:
     """Indices of those of a message's `blocks` to cut; ids of cut calls go to `foreign_calls`.
 
-    `strips`: all thinking goes, as it does wherever the message is no answer of a model.
+    `strips`: all thinking goes, as it does wherever the message is not an answer of a model.
     """
     gone: set[int] = set()
     for index, block in enumerate(blocks):

@@ -61,7 +61,7 @@ class QuotaSource:
     past: Mapping[tuple[str, str], PastUse] = field(default_factory=dict)
     """How each backend's windows filled before."""
     points_problem: str = ""
-    """Why there are no points, where that is no good sign."""
+    """Why there are no points, where that is not a good sign."""
     absences: Sequence[Absence] = ()
     asked: Mapping[str, bool] = field(default_factory=dict)
     """Which backends have to be asked for their quota, and whether the settings allow it."""

@@ -142,7 +142,8 @@ class SetupSteps:
             except OfframpError as error:
                 return _failed(error.title, error.hint, can_undo=True)
         self._models_before = None
-        return StepOutcome(standing="open", text=self._reloaded("The models are as before."))
+        text = self._reloaded("The earlier models are set again.")
+        return StepOutcome(standing="open", text=text)
 
     def _reloaded(self, text: str) -> str:
         """Have a daemon that runs take the settings, and add what it says."""
@@ -240,7 +241,7 @@ class SetupSteps:
         try:
             ControlClient(self._paths.control_socket).status()
         except ControlError:
-            text = "The daemon is not running, and until it does Claude Code can't work through it."
+            text = "The daemon is not running. Start it first, so that Claude Code can work."
             return StepOutcome(standing="failed", text=text, way=Way.START)
         options = ("--force",) if is_forced else ()
         ended = self._command.run("connect", "--json", *options, limit_s=_QUICK_S)
@@ -263,9 +264,9 @@ class SetupSteps:
             return CANCELLED
         if ended.code:
             return _failed(ended.error, ended.hint, can_undo=True)
-        text = "Claude Code no longer uses Offramp; its settings are as before."
+        text = "Claude Code no longer uses Offramp. Its earlier settings are back."
         if ended.document.get("outcome") in {"not-connected", "changed-meanwhile"}:
-            text = "Claude Code does not use Offramp. Its settings were left as they are."
+            text = "Claude Code does not use Offramp. Its settings were not changed."
         return StepOutcome(standing="open", text=_with_warnings(text, ended))
 
     def _is_connected(self) -> bool:

@@ -133,7 +133,7 @@ def _decode(data: bytes, file: FileStatus) -> Folded | None:
     """None where it is of another state of the file, or of another version.
 
     Raises:
-        ValueError: it is no entry.
+        ValueError: it is not an entry.
     """
     digest, body = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
     if hashlib.sha256(body).digest() != digest:

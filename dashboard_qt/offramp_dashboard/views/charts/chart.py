@@ -179,7 +179,7 @@ class Chart(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
         highest = max(1, self._highest)
         most = max(2, int(self.getViewBox().height() // _PER_COUNT_PX))
         counts: list[int] = []
-        while len(counts) < _FEWEST_LEVELS:  # one alone is no scale
+        while len(counts) < _FEWEST_LEVELS:  # one alone is not a scale
             counts = [one for one in count_ticks(self._highest, most) if one <= highest]
             most += 1
         return tuple(Tick(count, count_label(count)) for count in counts)

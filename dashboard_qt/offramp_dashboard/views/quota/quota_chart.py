@@ -37,7 +37,7 @@ class QuotaChart(Chart):
     """Draws a `BurnUp`."""
 
     takes_clicks = False
-    """Its bars are no bars to look at, only what the pointer tells apart."""
+    """Its bars are not bars to look at, only what the pointer tells apart."""
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         """Nothing is drawn yet."""
@@ -165,5 +165,5 @@ def _used_at(burn_up: BurnUp, moment: datetime) -> tuple[str, str]:
         return f"{low} {number_text.DASH} {high}", "no data (daemon off)"
     if at == len(points) and moment.timestamp() > burn_up.told_at.timestamp():
         told = number_text.moment_text(burn_up.told_at, burn_up.now)
-        return percent_text(before.used), f"last read {told}"
+        return percent_text(before.used), f"last reading {told}"
     return percent_text(before.used), ""

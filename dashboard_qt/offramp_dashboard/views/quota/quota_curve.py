@@ -198,7 +198,7 @@ class _Drawing:
         here = self._to_point(burn_up.now, burn_up.used)
         colour = self._theme.danger if burn_up.is_spent else self._colour
         self._draw_disc(here, colour, _DOT_PX)
-        text = "spent" if burn_up.is_spent else percent_text(burn_up.used)
+        text = "used up" if burn_up.is_spent else percent_text(burn_up.used)
         colour = self._theme.danger if burn_up.is_spent else self._theme.text
         self._draw_label(here, text, colour)
 

@@ -112,7 +112,7 @@ class QuotaMeter(QWidget):
 
     def show_burn_up(self, burn_up: BurnUp, theme: Theme) -> None:
         """Say this one."""
-        figure = "spent" if burn_up.is_spent else percent_text(burn_up.used)
+        figure = "used up" if burn_up.is_spent else percent_text(burn_up.used)
         self._name.setText(burn_up.title)
         self._figure.setText(figure)
         self._note.set_full_text(burn_up.text.removeprefix(figure).lstrip(", "))

@@ -496,7 +496,7 @@ def item(**fields: Any) -> LoginItemFacts:
 @pytest.mark.parametrize(
     ("found", "expected", "words"),
     [
-        (ITEM, ["ok"], "holds the port open and runs"),
+        (ITEM, ["ok"], "keeps the port open and runs"),
         (item(state=state(is_running=False)), ["ok"], "when it is needed"),
         (
             item(state=FAILING, is_answering=False, messages="tail x"),
@@ -520,7 +520,7 @@ def item(**fields: Any) -> LoginItemFacts:
         (item(state=state(is_enabled=False)), ["warning", "ok"], "does not start it at login"),
         (item(state=state(is_listening=False)), ["failure"], "offramp start"),
         (item(lingers=False), ["ok", "note"], "enable-linger"),
-        (item(lingers=True), ["ok"], "holds the port"),
+        (item(lingers=True), ["ok"], "keeps the port"),
     ],
 )
 def test_login_item_is_judged(found, expected, words):

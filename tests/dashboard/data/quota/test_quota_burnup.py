@@ -160,7 +160,7 @@ def test_spent_window_has_no_forecast() -> None:
     found = drawn(plan(window(used=1.02, status="rejected")))
     assert found.is_spent
     assert (found.forecast, found.runs_out) == (None, None)
-    assert found.text == "spent, resets 15:00"
+    assert found.text == "used up, resets 15:00"
 
 
 def test_week_is_laid_over_the_one_before() -> None:

@@ -81,7 +81,7 @@ def chart(qtbot: QtBot, theme: Theme) -> QuotaChart:
             41,
             "15:25 \u2013 15:30",
             {"used": "41%", "at even pace": "70%"},
-            "last read 15:22",
+            "last reading 15:22",
         ),
         (
             59,
@@ -232,8 +232,8 @@ def test_meters_on_the_overview_say_what_matters_and_lead_to_the_page(
     shown = [meter.text for meter in strip.meters if meter.isVisible()]
     assert shown == [
         "Claude 5 hours 97%, resets 17:00, runs out about 15:30",
-        "Claude week spent, resets Thu 22:00",
-        "Z.ai 5 hours spent, resets 17:00",
+        "Claude week used up, resets Thu 22:00",
+        "Z.ai 5 hours used up, resets 17:00",
         "Z.ai week 88%, resets Thu 22:00, runs out about Wed 07:00",
     ]
     with qtbot.waitSignal(strip.clicked):
