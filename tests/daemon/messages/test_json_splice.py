@@ -74,7 +74,9 @@ def test_depth_beyond_the_parser_is_refused_or_taken_apart_as_it_stands():
     # How deep is too deep depends on the Python: 3.14 asks how much room its stack has.
     deep = b"[" * 200_000 + b"]" * 200_000
     assert pieces_or_none(json_splice.items, deep) in (None, [deep[1:-1]])
-    members = pieces_or_none(lambda text: json_splice.members(text).values(), b'{"a":' + deep + b"}")
+    members = pieces_or_none(
+        lambda text: json_splice.members(text).values(), b'{"a":' + deep + b"}"
+    )
     assert members in (None, [deep])
 
 
