@@ -556,7 +556,7 @@ async def test_status_line_replaced_since_is_not_called_ours(home: Home) -> None
     told = json.loads((await home.run("connect", "--statusline", "--json")).out)
     assert told["status_line"] is False
     gone = await home.run("disconnect")
-    assert "taken out.\n" in gone.out
+    assert "no longer uses" in gone.out
     assert "statusLine" not in gone.out
 
 
