@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -148,6 +149,36 @@ def test_line_ends_and_byte_order_mark_stay(tmp_path: Path) -> None:
     assert paths.config_file.read_bytes() == (
         b"\xef\xbb\xbf# mine\r\nport = 3003\r\nweek_start_day = 2\r\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("before", "changes", "after"),
+    [
+        (
+            b"# a\r\n\r\nport = 3002\n# b\r\n\n",
+            {"port": 3003},
+            b"# a\r\n\r\nport = 3003\n# b\r\n\n",
+        ),
+        (
+            b"# a\n\n[backend.kimi]\r\n\n[tray]\r\n# b\n",
+            {"backend.kimi": None},
+            b"# a\n\n[tray]\r\n# b\n",
+        ),
+        (
+            b"# a\r\n# b\n\r\n",
+            {"backend.kimi": {"base_url": "https://a.example"}},
+            b'# a\r\n# b\n\r\n[backend.kimi]\nbase_url = "https://a.example"\n',
+        ),
+    ],
+)
+def test_file_with_two_kinds_of_line_ends_keeps_each(
+    tmp_path: Path, before: bytes, changes: dict[str, Any], after: bytes
+) -> None:
+    paths = Paths.under(tmp_path)
+    paths.config_file.parent.mkdir(parents=True)
+    paths.config_file.write_bytes(before)
+    save(paths, {}, changes)
+    assert paths.config_file.read_bytes() == after
 
 
 def test_file_that_cannot_be_read_is_an_error_and_stays(tmp_path: Path) -> None:
