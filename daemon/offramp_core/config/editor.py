@@ -6,6 +6,7 @@ file. Keys have a store of their own and are not written here.
 
 from __future__ import annotations
 
+import difflib
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -87,9 +88,25 @@ def check(
 def _as_in(before: bytes, text: str) -> bytes:
     """`text` with the line ends and the byte order mark that the file has."""
     mark = _BOM if before.startswith(_BOM) else b""
-    if b"\r\n" in before:
-        text = text.replace("\n", "\r\n")
-    return mark + text.encode()
+    data = text.encode()
+    returns = before.count(b"\r\n")
+    if returns and returns == before.count(b"\n"):
+        data = data.replace(b"\n", b"\r\n")
+    elif returns:
+        data = _with_line_ends(before.removeprefix(mark).split(b"\n"), data.split(b"\n"))
+    return mark + data
+
+
+def _with_line_ends(before: list[bytes], lines: list[bytes]) -> bytes:
+    """`lines`, each with the end that it has in `before`, a file in which not all are the same.
+
+    New ones end as most systems have it.
+    """
+    plain = [line.removesuffix(b"\r") for line in before]
+    matcher = difflib.SequenceMatcher(None, plain, lines)
+    for old, new, length in matcher.get_matching_blocks():
+        lines[new : new + length] = before[old : old + length]
+    return b"\n".join(lines)
 
 
 def _with(text: str, name: str, value: Any) -> str:

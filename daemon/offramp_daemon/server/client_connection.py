@@ -41,7 +41,7 @@ class ClientConnection(RequestHandler):
         if self._messages and not isinstance(self._messages[-1][0], RawRequestMessage):
             body = self._messages[-2][1] if len(self._messages) > 1 else self._body
             if not body.is_eof() and body.exception() is None:
-                body.set_exception(web.RequestPayloadError("it breaks HTTP's rules"))
+                body.set_exception(web.RequestPayloadError("a chunk breaks HTTP's rules"))
 
     async def start(self) -> None:
         """Serve requests until the connection ends; aiohttp runs this as the connection's task."""
