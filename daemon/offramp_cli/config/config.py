@@ -217,7 +217,7 @@ def _print_row(
 def _lines(value: object, room: int | None) -> list[str]:
     """A value as text: routes one under the other, lists with commas, both folded to `room`."""
     match value:
-        case None:
+        case None | "":
             return ["(not set)"]
         case bool():
             return [str(value).lower()]

@@ -106,7 +106,7 @@ def addition(
         near = did_you_mean(name, names)
         raise OfframpError(
             f"No service called {shown(name)} is known.",
-            hint=f"Known are {listed(names)}. {near} For any other, name its address: --url "
+            hint=f"Choose {listed(names)}. {near} For any other, name its address: --url "
             "https://…".replace("  ", " "),
         )
     if base_url is not None and (problem := base_url_problem(base_url)):
@@ -129,12 +129,13 @@ def removal(loaded: LoadedSettings, name: str) -> Changes:
     entry = next((each for each in entries(loaded) if each.name == name), None)
     if name in _ALWAYS_THERE:
         raise OfframpError(
-            f"{name} is always there, so that it can't be removed.",
+            f"{name} is always there, so it can't be removed.",
             hint=f"Without routes to it, nothing goes to {name}.",
         )
     if entry is None or not entry.is_set_up:
-        there = [each.name for each in entries(loaded) if each.is_set_up]
-        raise OfframpError(f"{shown(name)} is not set up.", hint=f"There are {listed(there)}.")
+        raise OfframpError(
+            f"{shown(name)} is not set up.", hint="To see what is: offramp backend list"
+        )
     if entry.uses:
         raise OfframpError(
             f"{name} is in use: {' and '.join(entry.uses)}.",

@@ -149,7 +149,7 @@ BACKEND = '[backend.mine]\nbase_url = "https://x.example"\n'
         (
             '[[route]]\nmatch = "x"\nbackend = "qqqqqq"',
             "[[route]] number 1: backend = 'qqqqqq' is not a backend",
-            "There are anthropic or zai. Add a table",
+            "Choose anthropic or zai. Or add a table",
         ),
         (
             '[[route]]\nmatch = "x"\nbackend = "zai"\ncontext_tokens = 0',
