@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from offramp_cli import own_name
 from offramp_cli.config import key_sources
 from offramp_cli.config.key import KeyReport, is_accepted, read_key, store_key
 from offramp_cli.daemon_client import client_for
 from offramp_core.config import backend_list, editor
 from offramp_core.control.client import ControlError, NotRunningError
+from offramp_core.errors import OfframpError
 from offramp_core.keys import key_input
 from offramp_core.paths import Paths
 
 if TYPE_CHECKING:
     from offramp_core.config.backend_list import BackendEntry
     from offramp_core.keys.key_file import KeyPlace
+    from offramp_core.settings import Secret
 
 _CAN_BE_ADDED = "Can be added (offramp backend add NAME):"
 _HOW_TO_USE = (
@@ -51,7 +54,7 @@ def _list(as_json: bool) -> None:
     for is_set_up, title in ((True, "Set up:"), (False, _CAN_BE_ADDED)):
         rows_of = [entry for entry in found if entry.is_set_up == is_set_up]
         if rows_of:
-            click.echo(title)
+            click.echo(own_name.in_hints(title))
         for entry in rows_of:
             click.echo(f"  {entry.name:<{width}}  {_line(entry)}")
 
@@ -140,7 +143,7 @@ def _add(
     try:
         key = None
         if backend.takes_key and not is_without_key:
-            key = key_input.parse(read_key(name), name)
+            key = _key_for(name)
             if is_checked:
                 is_accepted(backend, key, new, report)
         new = editor.save(paths, os.environ, changes)
@@ -155,6 +158,22 @@ def _add(
             click.echo(f"{_HOW_TO_USE}\n\n{backend_list.suggested_routes(name)}")
     finally:
         report.print_json()
+
+
+def _key_for(name: str) -> Secret:
+    """Read the key of a service that is not set up yet, so that `key set` does not know it.
+
+    Raises:
+        OfframpError: there is none, or it is plainly something else.
+    """
+    text = read_key(name)
+    if not text.strip():
+        raise OfframpError(
+            "No key was given.",
+            hint=f"Type it at the prompt, or pipe it in: offramp backend add {name} < FILE. "
+            "To add the service without a key: --no-key",
+        )
+    return key_input.parse(text, name)
 
 
 @command.command("remove")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from offramp_cli import own_name
 from offramp_cli.config import key_sources
 from offramp_cli.daemon_client import client_for
 from offramp_cli.options import WrongArgumentError
@@ -339,4 +340,4 @@ def _keyring(paths: Paths) -> SystemKeyring:
 
 
 def _note(text: str) -> None:
-    click.echo(f"Note: {text}", err=True)
+    click.echo(f"Note: {own_name.in_hints(text)}", err=True)

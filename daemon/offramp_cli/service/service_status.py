@@ -133,7 +133,7 @@ def _refuse_in_terminal(verb: str) -> None:
     if status is None or status.supervisor_pid is not None:
         return
     raise OfframpError(
-        f"The daemon runs in a terminal, as process {status.pid}: no login item does it.",
+        f"The daemon runs in a terminal, as process {status.pid}, and not as a login item.",
         hint=_IN_TERMINAL.get(verb, _IN_TERMINAL["stop"]),
     )
 

@@ -106,7 +106,7 @@ def addition(
         near = did_you_mean(name, names)
         raise OfframpError(
             f"No service called {shown(name)} is known.",
-            hint=f"Known are {listed(names)}. {near} For any other, name its address: --url "
+            hint=f"Choose {listed(names)}. {near} For any other, name its address: --url "
             "https://…".replace("  ", " "),
         )
     if base_url is not None and (problem := base_url_problem(base_url)):
@@ -133,8 +133,9 @@ def removal(loaded: LoadedSettings, name: str) -> Changes:
             hint=f"If no route names it, nothing goes to {name}.",
         )
     if entry is None or not entry.is_set_up:
-        there = [each.name for each in entries(loaded) if each.is_set_up]
-        raise OfframpError(f"{shown(name)} is not set up.", hint=f"Use {listed(there)}.")
+        raise OfframpError(
+            f"{shown(name)} is not set up.", hint="To see what is: offramp backend list"
+        )
     if entry.uses:
         raise OfframpError(
             f"{name} is in use: {' and '.join(entry.uses)}.",

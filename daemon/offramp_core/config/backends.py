@@ -97,7 +97,7 @@ def _route(table: Mapping[str, Given], backends: Mapping[str, Backend]) -> Route
         near = did_you_mean(route.backend, backends)
         raise table["backend"].refused(
             "is not a backend",
-            hint=f"Use {listed(backends)}. {near or 'Add a table [backend.NAME].'}",
+            hint=f"Use {listed(backends)}. {near or 'Or add a table [backend.NAME].'}",
         )
     for key in ("send_model", "fallback_model"):
         if key in table and backend.auth == "client":
@@ -123,7 +123,7 @@ def check_failover(
         if name == ANTHROPIC:
             continue
         if name not in known:
-            add = f"Add it: offramp backend add {name if name in _PRESETS else 'NAME'}"
+            add = f"Or add it: offramp backend add {name if name in _PRESETS else 'NAME'}"
             near = did_you_mean(name, known)
             raise given.refused(
                 f"names {shown(name)}, which is not a backend",

@@ -180,7 +180,7 @@ def _records(status: Status) -> Metric:
 def _backends(status: Status) -> Iterator[Metric]:
     opened = GaugeMetricFamily(
         "offramp_breaker_open",
-        "1 while a service is stepped around, since it can't or should not serve.",
+        "1 while a service is skipped, because it can't or should not serve.",
         labels=("backend", "cause"),
     )
     waiting = GaugeMetricFamily(

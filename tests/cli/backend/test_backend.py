@@ -147,7 +147,7 @@ async def test_service_that_is_in_no_list_is_added_by_its_address(user: User) ->
             exit_codes.SETTINGS_REFUSED,
             "unencrypted",
         ),
-        (("add", "kimi"), exit_codes.FAILURE, "No key was given"),
+        (("add", "kimi"), exit_codes.FAILURE, "offramp backend add kimi < FILE"),
         (("add", "kimi", "--auth", "client"), 2, "client"),
         (("remove", "zai"), exit_codes.FAILURE, "always there"),
         (("remove", "kimi"), exit_codes.FAILURE, "not set up"),

@@ -154,7 +154,7 @@ BACKEND = '[backend.mine]\nbase_url = "https://x.example"\n'
         (
             '[[route]]\nmatch = "x"\nbackend = "qqqqqq"',
             "[[route]] number 1: backend = 'qqqqqq' is not a backend",
-            "Use anthropic or zai. Add a table",
+            "Use anthropic or zai. Or add a table",
         ),
         (
             '[[route]]\nmatch = "x"\nbackend = "zai"\ncontext_tokens = 0',
