@@ -75,4 +75,4 @@ class WorkBudget:
         """
         self.spent += cost
         if self.spent > self._granted:
-            raise OverBudgetError("The body would take too long to read.")
+            raise OverBudgetError("Reading the body would take too much work.")
