@@ -23,6 +23,7 @@ from offramp_core.quota.windows import PlanQuota, QuotaWindow
 from offramp_core.settings import TraySettings
 from offramp_core.usage.measure import Measure
 from offramp_core.usage.prices import PriceList
+from offramp_core.usage.week_log import WeekLog
 from offramp_core.usage.weeks import WeekBoundary
 from offramp_core.wording.formatting import format_percent, format_tokens
 from offramp_dashboard.data.display_names import backend_name
@@ -36,7 +37,6 @@ from offramp_dashboard.data.usage.month_cache import MonthCache
 from offramp_dashboard.views.style import number_text
 from offramp_tray.state.quota_log import QuotaLog
 from offramp_tray.state.tray_state import Presence, TrayState
-from offramp_tray.state.week_totals import WeekLog
 from offramp_tray.view import menu, wording
 
 if TYPE_CHECKING:

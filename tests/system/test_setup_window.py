@@ -76,9 +76,9 @@ async def test_new_user_ends_with_requests_that_are_delegated_and_goes_back(
 
     assert said["key=TYPED"].startswith("done: zai accepts this key.")
     assert said["models"].startswith("done: New conversations use these models.")
-    assert said["login"].startswith("done: The daemon runs. It starts at login from now on")
+    assert said["login"].startswith("done: The daemon runs. From now on it starts at login")
     assert said["connect"].startswith("done: Claude Code uses Offramp.")
-    assert said["try"] == "done: Z.ai answered through Offramp. The request cost nothing."
+    assert said["try"] == "done: Z.ai answered through Offramp. The request was free."
     assert await user.property_of("offramp.service", "ActiveState") == "active"
     assert (user.units_dir / "offramp.socket").exists()
     assert "Hidden=true" not in entry.read_text()
@@ -90,7 +90,7 @@ async def test_new_user_ends_with_requests_that_are_delegated_and_goes_back(
 
     assert undone["undo-connect"].startswith("open: Claude Code no longer uses Offramp")
     assert undone["undo-login"].startswith("open: The daemon was stopped, and nothing starts")
-    assert undone["undo-key"].startswith("open: The key for zai is deleted")
+    assert undone["undo-key"].startswith("open: The key for zai was deleted")
     assert (user.home / ".claude" / "settings.json").read_text() == SETTINGS
     assert not (user.units_dir / "offramp.socket").exists()
     assert "Hidden=true" in entry.read_text()
