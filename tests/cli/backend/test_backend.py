@@ -140,7 +140,7 @@ async def test_service_that_is_in_no_list_is_added_by_its_address(user: User) ->
         (("add", "kimmi"), exit_codes.FAILURE, "Did you mean kimi?"),
         (("add", "zai"), exit_codes.FAILURE, "set up already"),
         (("add", "anthropic"), exit_codes.FAILURE, "set up already"),
-        (("add", "A.b", "--url", "https://a.example"), exit_codes.FAILURE, "no name"),
+        (("add", "A.b", "--url", "https://a.example"), exit_codes.FAILURE, "not a valid name"),
         (("add", "mine", "--url", "ftp://a.example"), exit_codes.FAILURE, "ftp://a.example"),
         (
             ("add", "mine", "--no-key", "--url", "http://llm.example.com"),
@@ -149,7 +149,7 @@ async def test_service_that_is_in_no_list_is_added_by_its_address(user: User) ->
         ),
         (("add", "kimi"), exit_codes.FAILURE, "offramp backend add kimi < FILE"),
         (("add", "kimi", "--auth", "client"), 2, "client"),
-        (("remove", "zai"), exit_codes.FAILURE, "always there"),
+        (("remove", "zai"), exit_codes.FAILURE, "is built in"),
         (("remove", "kimi"), exit_codes.FAILURE, "not set up"),
     ],
 )

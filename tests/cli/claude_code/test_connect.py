@@ -483,7 +483,7 @@ async def test_status_line_goes_in_and_out_without_a_trace(home: Home, text: str
     assert json.loads(home.file.read_bytes())["statusLine"] == line
     gone = await home.run("disconnect")
     assert gone.code == 0
-    assert "statusLine taken out" in gone.out or text is None
+    assert "statusLine was removed" in gone.out or text is None
     if text is None:
         assert not home.file.exists()
     else:
@@ -594,7 +594,7 @@ async def test_status_line_is_never_taken_out_under_nothing_was_changed(
     settings["env"] = {} if address is None else {"ANTHROPIC_BASE_URL": address}
     home.file.write_text(json.dumps(settings))
     gone = await home.run("disconnect")
-    assert "statusLine taken out" in gone.out
+    assert "statusLine was removed" in gone.out
     assert "nothing was changed" not in gone.out
     assert "old address" not in gone.out
 

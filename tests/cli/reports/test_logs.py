@@ -220,7 +220,7 @@ def test_following_shows_of_another_machines_late_file_only_what_is_recent(tmp_p
     with following(tmp_path) as process:
         assert b"10:30" in read_line(process)
         late = file.with_name("requests-2026-02.desktop.jsonl")
-        late.with_name("aside").write_bytes(b"".join(map(at, range(3000))))
+        late.with_name("aside").write_bytes(b"".join(map(at, range(1, 3000))))
         late.with_name("aside").replace(late)
         with late.open("ab") as log:
             log.write(at(0, model="claude-opus-4-6"))
