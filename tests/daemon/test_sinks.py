@@ -30,6 +30,8 @@ FAILURE = "is a Failure, whose service's words were redacted when they were read
 KNOWN = {
     ("daemon/offramp_daemon/autopilot/state_file.py", "file"): NAMES,
     ("daemon/offramp_daemon/control/health_report.py", "answer"): OWN_WORDS,
+    ("daemon/offramp_daemon/control/local_page.py", "answer"): NAMES,
+    ("daemon/offramp_daemon/control/metrics_page.py", "answer"): NAMES,
     ("daemon/offramp_daemon/control/server.py", "answer"): REDACTED,
     ("daemon/offramp_daemon/proxy/entry.py", "answer"): FAILURE,
     ("daemon/offramp_daemon/proxy/handler.py", "answer"): OWN_WORDS,
@@ -50,6 +52,7 @@ KNOWN = {
     ("daemon/offramp_daemon/supervisor/start_failure.py", "standard streams"): OWN_WORDS,
     ("daemon/offramp_daemon/supervisor/supervisor.py", "standard streams"): OWN_WORDS,
     ("daemon/offramp_daemon/trouble/state_file.py", "file"): NAMES,
+    ("tray/offramp_tray/command.py", "standard streams"): OWN_WORDS,
     ("tray/offramp_tray/logging_setup.py", "log handler"): MASKED,
     ("tray/offramp_tray/state/said_notifications.py", "file"): NAMES,
 }

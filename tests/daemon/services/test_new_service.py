@@ -99,7 +99,7 @@ def facts(tmp_path: Path) -> dict[str, Any]:
     (core / "services" / "acme.py").write_text(FILE)
     listing = core / "services" / "__init__.py"
     text = listing.read_text()
-    changed = text.replace("import anthropic, zai\n", "import acme, anthropic, zai\n").replace(
+    changed = text.replace("    anthropic,\n", "    acme,\n    anthropic,\n", 1).replace(
         "(anthropic.SERVICE, zai.SERVICE)", "(anthropic.SERVICE, zai.SERVICE, acme.SERVICE)"
     )
     assert changed.count("acme") == 2
