@@ -457,7 +457,7 @@ async def test_plain_unit_that_runs_serve_itself_works_too(tmp_path):
             async with asyncio.timeout(20):
                 while told.count(b"WATCHDOG=1") < 3 or b"READY=1" not in told:
                     told += await asyncio.get_running_loop().sock_recv(manager, 4096)
-            with pytest.raises(ControlError, match="foreground"):
+            with pytest.raises(ControlError, match="runs in a terminal"):
                 await running.commands.restart()
             assert await running.stop() == 0
 

@@ -345,7 +345,7 @@ def test_claude_code_is_connected_and_let_go_again(desk: Desk) -> None:
     desk.at(LOGIN)
     assert "Disconnect it first" in desk.window.pages[LOGIN].steps.remove_login().text
     desk.at(CONNECT)
-    assert "earlier models" in desk.undo()
+    assert "earlier settings are back" in desk.undo()
     assert file.read_text() == before
 
 
