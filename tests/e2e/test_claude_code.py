@@ -84,7 +84,8 @@ async def test_connect_alone_points_claude_code_here_until_disconnect(claude, pr
     settings = tmp_path / ".claude" / "settings.json"
     settings.write_text('{\n  "includeCoAuthoredBy": false\n}\n')
     original = settings.read_bytes()
-    assert (await run_command(tmp_path, "connect", **own)).code == 0
+    # This is the proxy without the daemon around it, which `connect` would ask.
+    assert (await run_command(tmp_path, "connect", "--force", **own)).code == 0
     claude.base_url = None
     await claude.ask("say hi", "opus")
     assert {record.status for record in proxy.records} == {"success"}

@@ -191,10 +191,10 @@ class Toolbar(QWidget):
         name = _WORDS[daemon.state]
         text = daemon.text
         is_stopped = daemon.state is DaemonCondition.STOPPED
-        if is_stopped and ":" in text:
+        if is_stopped and " (" in text:
             # In full it names the socket, which has room only in the tip.
             how = " Start it: offramp demo" if self.is_demo else ""
-            text = f"{text.partition(':')[0]}.{how}"
+            text = f"{text.partition(' (')[0]}.{how}"
         self.cure_button.setText(_CURES.get(daemon.state, ""))
         has_cure = daemon.state in _CURES and not (is_stopped and self.is_demo)
         self.cure_button.setVisible(has_cure)
