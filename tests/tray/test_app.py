@@ -282,7 +282,10 @@ async def test_a_log_that_cannot_be_read_dims_the_icon_and_says_why(tmp_path):
     log.parent.mkdir(parents=True)
     log.write_bytes(b"no folder")
     async with daemon_without_log(tmp_path), running_tray(tmp_path) as running:
-        await running.until_text("error", f"The request log {log} can't be read")
+        # The path is long, so the sentence goes on in the next row.
+        await running.until_text("error", "The request log ")
+        said = "".join(each.text for each in running.host.view.rows)
+        assert f"The request log {log} can't be read" in said
 
 
 @contextlib.asynccontextmanager
