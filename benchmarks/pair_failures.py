@@ -268,7 +268,7 @@ def _breaker() -> Group:
             *(post(f"failure {n}", ask(SONNET), zai=(failing,)) for n in range(1, 4)),
             *(post(f"goes around {n}", ask(SONNET)) for n in range(1, 3)),
             post("other model", ask(HAIKU)),
-            post("asked all the same", ask(SONNET), is_logged_in=False),
+            post("asked anyway", ask(SONNET), is_logged_in=False),
             post("well again", ask(SONNET)),
             Command(("status",)),
             post("overload 1", ask(HAIKU), zai=(answer.stream(answer.error_event()),)),
@@ -385,6 +385,6 @@ def _without_failover() -> Group:
                 post(name, ask(f"{SONNET}-{name}"), zai=(script, script))
                 for name, script in scripts.items()
             ),
-            post("asked all the same", ask(HAIKU)),
+            post("asked anyway", ask(HAIKU)),
         ),
     )

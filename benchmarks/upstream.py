@@ -128,7 +128,7 @@ class Upstream:
             server.close()
 
     def clear(self) -> None:
-        """Begin to count anew."""
+        """Begin to count again."""
         self.seen = Seen()
 
     def pacer(self, interval_s: float) -> _Pacer:

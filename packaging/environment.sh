@@ -86,6 +86,6 @@ install_offramp() {
     shift
     logged "installing Offramp into $folder" "$folder/bin/python" -m pip install \
         --no-deps --no-build-isolation "$@"
-    logged "checking that the pins fit pyproject.toml (make lock makes them anew)" \
+    logged "checking that the pins fit pyproject.toml (make lock updates them)" \
         "$folder/bin/python" -m pip check
 }

@@ -3,7 +3,7 @@
 #
 # The environment PYTHON, where set, names the Python to use. A stamp, written last, tells a
 # finished environment from a half-made one, and holds what it was made from: other pins, another
-# Python or another folder make a new one; another pyproject.toml installs Offramp anew.
+# Python or another folder make a new one; another pyproject.toml installs Offramp again.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -40,7 +40,7 @@ class Permit:
     """Whether one request may go to the backend; the circuit breaker gives it out.
 
     A request may be sent though `is_open` is False, where nobody else can serve it: its outcome
-    counts all the same.
+    counts anyway.
     """
 
     backend: Backend

@@ -106,7 +106,7 @@ def _change(path: Path, backend: str, entry: StoredKey | None) -> StoredKey | No
         keys[backend] = entry
     _make_private(path)
     atomic_file.write(path, _encoded(keys) if keys else None, before=before)
-    with contextlib.suppress(OSError):  # somebody else's folder; the file is private all the same
+    with contextlib.suppress(OSError):  # somebody else's folder; the file is still private
         path.parent.chmod(_FOLDER_MODE)
     return replaced
 

@@ -1,6 +1,6 @@
 """Reads a key that somebody typed or pasted, and refuses what is plainly none.
 
-No message shows what was typed: it may be a key all the same.
+No message shows what was typed: it may still be a key.
 """
 
 from __future__ import annotations

@@ -138,7 +138,7 @@ def age_text(read_at: datetime, now: datetime) -> str:
 
 
 def reset_text(resets: datetime, now: datetime, zone: tzinfo) -> str:
-    """When a window begins anew, to the nearest minute: services say 21:59:59 for 22:00."""
+    """When a window begins again, to the nearest minute: services say 21:59:59 for 22:00."""
     try:
         return format_moment(to_minute(resets), now, zone)
     except OverflowError:  # a mistaken figure: no calendar of the user's holds it

@@ -1,7 +1,7 @@
 """Serves the control socket: status, commands, and a stream of the state's changes.
 
 It answers only over its Unix socket, so nothing here can be reached by TCP. It is never the reason
-that the daemon does not start, waits or ends: without a socket the daemon serves all the same.
+that the daemon does not start, waits or ends: without a socket the daemon still serves.
 """
 
 from __future__ import annotations

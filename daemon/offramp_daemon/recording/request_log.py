@@ -105,7 +105,7 @@ def _encode(record: RequestRecord) -> bytes:
     try:
         return records.encode(record)
     except UnicodeEncodeError:
-        # A client may name its model with half a surrogate pair; the record is due all the same.
+        # A client may name its model with half a surrogate pair; the record is still due.
         return records.encode(
             msgspec.structs.replace(
                 record,
