@@ -1,7 +1,7 @@
 """The daemon's own messages: from Python's logging to a file of bounded size, off the event loop.
 
-Nothing secret at any level: callers log no content and no keys, and what looks like a credential
-all the same is masked here. Request records are no business of this file.
+Nothing secret at any level: callers log no content and no keys, and what still looks like a
+credential is masked here. Request records are no business of this file.
 """
 
 from __future__ import annotations

@@ -44,8 +44,6 @@ RAW_ROLE = Qt.ItemDataRole.UserRole + 2
 """The cell's value as it is sorted: a datetime, an int or a text."""
 BACKEND_ROLE = Qt.ItemDataRole.UserRole + 3
 """The backend as the log names it, for its colour."""
-STATUS_ROLE = Qt.ItemDataRole.UserRole + 4
-"""`success`, `error` or `cancelled`."""
 
 FULL_ROLE = Qt.ItemDataRole.UserRole + 5
 """The cell as it is copied: names and numbers in full."""
@@ -359,9 +357,7 @@ def _custom(row: RequestRow, column: Column, role: int) -> Any:
         return columns.VALUES[column](row)
     if role == int(ROW_ROLE):
         return row
-    if role == int(BACKEND_ROLE):
-        return row.record.backend
-    return row.record.status if role == int(STATUS_ROLE) else None
+    return row.record.backend if role == int(BACKEND_ROLE) else None
 
 
 class _Reversed:

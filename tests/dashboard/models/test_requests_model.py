@@ -16,7 +16,6 @@ from offramp_dashboard.models.requests import (
     BACKEND_ROLE,
     RAW_ROLE,
     ROW_ROLE,
-    STATUS_ROLE,
     Column,
     RequestsModel,
 )
@@ -95,7 +94,7 @@ def test_cells_say_what_the_record_says(model: RequestsModel) -> None:
     cell = model.index(0, Column.CACHE)
     assert cell.data(RAW_ROLE) == 1_000_024
     assert cell.data(ROW_ROLE) is one
-    assert (cell.data(BACKEND_ROLE), cell.data(STATUS_ROLE)) == ("zai", "success")
+    assert (cell.data(BACKEND_ROLE), cell.data(ROW_ROLE).record.status) == ("zai", "success")
     assert cell.data(Qt.ItemDataRole.ToolTipRole) == "1,000,000 read, 24 written"
     assert cell.data(Qt.ItemDataRole.AccessibleTextRole) == "Cache: 1,000,024"
     assert cell.data(Qt.ItemDataRole.TextAlignmentRole) & Qt.AlignmentFlag.AlignRight
