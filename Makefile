@@ -29,7 +29,7 @@ dev: setup ## Run the daemon, and restart it when the code changes
 	@$(BIN)/watchfiles --filter python --target-type command --sigint-timeout 15 '$(BIN)/offramp serve $(ARGS)' daemon
 
 test: setup ## Run every test (ARGS="tests/daemon -k meter" for some)
-	@$(BIN)/python -m pytest -m "not e2e" -n auto --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -m "not e2e" -n auto $(ARGS)
 
 test-darwin: setup ## On Linux: run the tests that could differ on macOS as if this were a Mac
 	@sh packaging/test-darwin.sh $(ARGS)

@@ -15,4 +15,4 @@ chmod 0755 "$root"
 TMPDIR=$root/folders/zz/zyxvpxvq6csfxvn_n0000000000000/T
 mkdir -p "$TMPDIR"
 export TMPDIR
-PYTHONPATH=tests/support/darwin .venv/bin/python -m pytest -m "not e2e" -n auto --dist loadgroup "$@"
+PYTHONPATH=tests/support/darwin .venv/bin/python -m pytest -m "not e2e" -n auto "$@"

@@ -57,7 +57,6 @@ _ALL = [
     if page.name not in _OWN_TESTS
     for statement in statements(page)
 ]
-pytestmark = pytest.mark.xdist_group("commands of the pages")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,15 +165,21 @@ def test_command_on_a_page_is_known(statement: Statement) -> None:
     assert [problem for each in words if (problem := problem_with(each))] == []
 
 
-@pytest.mark.parametrize("statement", _RUN.values(), ids=str)
-def test_command_on_a_page_succeeds(statement: Statement, home: Home) -> None:
-    if "charts" in statement.text and qt_presence.PROBLEM is not None:
-        pytest.skip(qt_presence.PROBLEM)
-    if (program := statement.text.split()[0]) in {"curl", "openssl"} and not shutil.which(program):
-        pytest.skip(f"there is no {program} here")
-    ran = home.run(statement.text)
-    assert ran.returncode == 0, ran.stderr
-    assert "Traceback" not in ran.stderr
+@pytest.mark.timeout(10 * _PATIENCE_S)
+def test_commands_on_the_pages_succeed_in_their_order(
+    home: Home, subtests: pytest.Subtests
+) -> None:
+    """Run them in one test: what one command sets or deletes, the next ones find."""
+    for statement in _RUN.values():
+        with subtests.test(str(statement)):
+            if "charts" in statement.text and qt_presence.PROBLEM is not None:
+                pytest.skip(qt_presence.PROBLEM)
+            program = statement.text.split()[0]
+            if program in {"curl", "openssl"} and not shutil.which(program):
+                pytest.skip(f"there is no {program} here")
+            ran = home.run(statement.text)
+            assert ran.returncode == 0, ran.stdout + ran.stderr
+            assert "Traceback" not in ran.stderr
 
 
 @pytest.fixture(scope="module")
