@@ -1,4 +1,4 @@
-"""Lets `python -m offramp_cli` stand in for `offramp`."""
+"""Runs `offramp` for `python -m offramp_cli`."""
 
 from offramp_cli import main
 

@@ -1,4 +1,4 @@
-"""`offramp logs`: the latest requests as lines for a person, or as they stand in the log."""
+"""`offramp logs`: the latest requests as lines for a person, or as the log has them."""
 
 from __future__ import annotations
 

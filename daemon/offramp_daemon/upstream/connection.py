@@ -254,7 +254,7 @@ class Connection(asyncio.Protocol):
         self._push()
 
     def _finish(self, parser: AnswerParser) -> None:
-        """End the answer; keep the connection if nothing stands in the way."""
+        """End the answer; keep the connection if it can be used again."""
         answer, self._answer = self._answer, None
         has_sent = self._unsent is None and not self._is_writing_paused
         is_reusable = parser.is_reusable and not parser.is_overrun and has_sent

@@ -65,7 +65,7 @@ def _files(paths: Paths) -> tuple[Path, ...]:
 
 
 def _holds_secret(config_file: Path) -> bool:
-    """Whether a key stands in `config_file`; one that can't be read may hold one."""
+    """Return whether `config_file` holds a key; one that can't be read may hold one."""
     try:
         found = read_values(config_file)
     except ConfigError:
