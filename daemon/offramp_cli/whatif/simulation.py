@@ -15,6 +15,7 @@ from offramp_daemon.autopilot.plan_snapshot import WEEK_H, WINDOW_H, PlanSnapsho
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from offramp_cli.whatif.second_plan import PlanChange, SecondPlan
     from offramp_daemon.autopilot.history import PastWeek, Tier
 
 Mode = Literal["always", "auto", "never", "linear"]
@@ -35,6 +36,8 @@ class Request:
     """What its tokens would cost at list price, in a unit of which the week holds about 1."""
     cost: float
     """What it takes from the weekly window if Claude answers it."""
+    credits: float = 0.0
+    """What it takes from Z.ai's windows outside peak hours if Z.ai answers it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,11 @@ class SimulatedWeek:
     """What a full 5-hour window is of the week."""
     week_weight: float = 1.0
     """About what weight fills Claude's week, as far as the weeks before show."""
+    monday_h: float = 0.0
+    """When the week begins, in hours since a Monday 00:00 UTC."""
+    second: SecondPlan | None = None
+    """The plan that work is delegated to; None for one without a limit."""
+    change: PlanChange | None = None
 
     @property
     def opus(self) -> float:
