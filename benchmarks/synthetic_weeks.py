@@ -3,6 +3,9 @@
 A user has a rhythm that lasts (hours, days, how bursty, how much Opus); each week of theirs has a
 shape. Work comes as conversations: some hundred requests a day, most of them Sonnet's and Haiku's.
 
+These weeks stay as they are: what is measured on them can be compared with what was. Newer kinds
+of users, and the second plan, are in `two_plan_weeks`, which builds on this.
+
 Costs are in parts of Claude's weekly window: 1.0 is all that one week allows. A log can't tell
 what a request costs, only what its tokens would at list price, its `weight`: cost lies around it,
 by a factor that differs from account to account and from tier to tier, and with noise.
@@ -31,9 +34,9 @@ HISTORY_WEEKS = 5
 
 _NOISE_SIGMA = 0.25
 _FACTOR_SIGMA = 0.2
-_CONVERSATION_COST = 0.006
+CONVERSATION_COST = 0.006
 """What a conversation takes of the weekly window on average."""
-_CONVERSATION_REQUESTS = 12
+CONVERSATION_REQUESTS = 12
 _DRIFT_SIGMA = 0.25
 """How much a user's load differs from one usual week to the next (log-normal)."""
 
@@ -107,23 +110,24 @@ class MadeWeek:
 def make_week(seed: int) -> MadeWeek:
     """The week of that seed, always the same."""
     random = Random(seed)
-    user = _make_user(random)
+    user = make_user(random)
     shape = list(Shape)[seed % len(Shape)]
     history = tuple(
-        _past_week(random, user, Shape.BURSTY if random.random() < 0.3 else Shape.EVEN)
+        past_week(random, user, Shape.BURSTY if random.random() < 0.3 else Shape.EVEN)
         for _ in range(HISTORY_WEEKS)
     )
-    parts = _parts_of_week(random, user, shape)
+    parts = parts_of_week(random, user, shape)
     return MadeWeek(
         user=user,
         shape=shape,
         parts=tuple(parts),
-        requests=tuple(_requests(random, user, parts)),
+        requests=tuple(requests_of_week(random, user, parts)),
         history=history,
     )
 
 
-def _make_user(random: Random) -> User:
+def make_user(random: Random) -> User:
+    """Some user."""
     return User(
         start_h=random.uniform(7, 12),
         length_h=random.uniform(6, 11),
@@ -138,23 +142,25 @@ def _make_user(random: Random) -> User:
     )
 
 
-def _requests(random: Random, user: User, parts: Sequence[float]) -> list[Request]:
+def requests_of_week(random: Random, user: User, parts: Sequence[float]) -> list[Request]:
     """The requests of one week, in order."""
     found: list[Request] = []
     number = 0
     for hour, part in enumerate(parts):
         for is_opus, amount in ((True, user.opus * part), (False, user.execution * part)):
-            for _ in range(_poisson(random, amount / _CONVERSATION_COST)):
+            for _ in range(poisson(random, amount / CONVERSATION_COST)):
                 number += 1
                 tier: Tier = "opus" if is_opus else random.choices(("sonnet", "haiku"), (7, 3))[0]
-                found += _conversation(random, user, hour + random.random(), number, tier)
+                found += conversation(random, user, hour + random.random(), number, tier)
     found.sort(key=lambda request: request.at_h)
     return [request for request in found if request.at_h < HOURS_A_WEEK]
 
 
-def _past_week(random: Random, user: User, shape: Shape) -> PastWeek:
+def past_week(
+    random: Random, user: User, shape: Shape, rates: Sequence[float] | None = None
+) -> PastWeek:
     """One week's work by the hour, without its single requests."""
-    parts = _parts_of_week(random, user, shape)
+    parts = parts_of_week(random, user, shape, rates)
     return PastWeek(
         opus=_weights(random, parts, user.opus, user.factors["opus"]),
         execution=_weights(random, parts, user.execution, user.factors["sonnet"]),
@@ -166,26 +172,33 @@ def _weights(
 ) -> tuple[float, ...]:
     return tuple(
         sum(
-            _CONVERSATION_COST * math.exp(random.gauss(-0.5, 1.0))
-            for _ in range(_poisson(random, amount * part / _CONVERSATION_COST))
+            CONVERSATION_COST * math.exp(random.gauss(-0.5, 1.0))
+            for _ in range(poisson(random, amount * part / CONVERSATION_COST))
         )
         / factor
         for part in parts
     )
 
 
-def _parts_of_week(random: Random, user: User, shape: Shape) -> list[float]:
-    """Which part of a usual week's work each hour holds; they need not come to 1."""
+def parts_of_week(
+    random: Random, user: User, shape: Shape, rates: Sequence[float] | None = None
+) -> list[float]:
+    """Which part of a usual week's work each hour holds; they need not come to 1.
+
+    `rates` is how busy each hour usually is, where that is not the user's usual rhythm.
+    """
+    usual = usual_rates(user) if rates is None else rates
     drift = math.exp(random.gauss(0, _DRIFT_SIGMA)) * (2 if shape is Shape.DOUBLE else 1)
-    whole = sum(_usual_rates(user)) or 1.0
-    return [rate / whole * drift for rate in _hourly_rates(random, user, shape)]
+    whole = sum(usual) or 1.0
+    return [rate / whole * drift for rate in _hourly_rates(random, user, shape, usual)]
 
 
-def _conversation(
+def conversation(
     random: Random, user: User, start_h: float, number: int, tier: Tier
 ) -> Iterator[Request]:
-    count = 1 + min(int(random.expovariate(1 / (_CONVERSATION_REQUESTS - 1))), 80)
-    size = _CONVERSATION_COST / _CONVERSATION_REQUESTS * math.exp(random.gauss(-0.32, 0.8))
+    """The requests of one conversation, in order."""
+    count = 1 + min(int(random.expovariate(1 / (CONVERSATION_REQUESTS - 1))), 80)
+    size = CONVERSATION_COST / CONVERSATION_REQUESTS * math.exp(random.gauss(-0.32, 0.8))
     at_h = start_h
     for _ in range(count):
         cost = size * math.exp(random.gauss(-0.125, 0.5))
@@ -195,14 +208,13 @@ def _conversation(
         at_h += random.expovariate(1 / 0.25) if random.random() < 0.07 else random.expovariate(90)
 
 
-def _hourly_rates(random: Random, user: User, shape: Shape) -> list[float]:
+def _hourly_rates(random: Random, user: User, shape: Shape, usual: Sequence[float]) -> list[float]:
     """How busy each hour since the plan's reset is, as this week goes."""
-    rates = _usual_rates(user)
     sigma = user.burstiness * (1.6 if shape is Shape.BURSTY else 0.8)
     days = [math.exp(random.gauss(-(sigma**2) / 8, sigma / 2)) for _ in range(8)]
     rates = [
         rate * days[hour // 24] * math.exp(random.gauss(-(sigma**2) / 2, sigma))
-        for hour, rate in enumerate(rates)
+        for hour, rate in enumerate(usual)
     ]
     match shape:
         case Shape.FRONT:
@@ -219,7 +231,7 @@ def _hourly_rates(random: Random, user: User, shape: Shape) -> list[float]:
             return rates
 
 
-def _usual_rates(user: User) -> list[float]:
+def usual_rates(user: User) -> list[float]:
     """How busy each hour since the plan's reset usually is."""
     return [_usual_rate(user, (user.reset_h + hour) % HOURS_A_WEEK) for hour in range(168)]
 
@@ -234,7 +246,7 @@ def _usual_rate(user: User, monday_h: float) -> float:
     return 0.0
 
 
-def _poisson(random: Random, mean: float) -> int:
+def poisson(random: Random, mean: float) -> int:
     """A Poisson number; by Knuth's product for small means, near enough by a normal above."""
     if mean > 30:
         return max(0, round(random.gauss(mean, math.sqrt(mean))))

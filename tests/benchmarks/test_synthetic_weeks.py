@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from synthetic_weeks import (
@@ -59,3 +61,29 @@ def test_doubled_weeks_hold_about_twice_the_work() -> None:
         return sum(week.work for week in weeks) / usual
 
     assert 1.6 < load(Shape.DOUBLE) / load(Shape.EVEN) < 2.4
+
+
+def figures(numbers: list[float]) -> str:
+    return " ".join(f"{number:.9g}" for number in numbers)
+
+
+@pytest.mark.parametrize(
+    ("seed", "digest"),
+    [
+        (0, "32d154792e5e89ff"),
+        (7, "c7e5de2958269463"),
+        (899, "684de3d6832a55ee"),
+        (900000, "d0fc83ed0bb29b4f"),
+        (900999, "a15eaa603d75e553"),
+        (123456, "e89a2801540e1765"),
+    ],
+)
+def test_a_seed_makes_the_same_week_in_every_version(seed: int, digest: str) -> None:
+    week = make_week(seed)
+    lines = [
+        f"{each.conversation} {each.tier} " + figures([each.at_h, each.weight, each.cost])
+        for each in week.requests
+    ]
+    lines += [figures([*past.opus, *past.execution]) for past in week.history]
+    lines.append(figures([week.user.five_hour_part, week.user.reset_h]))
+    assert hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16] == digest
