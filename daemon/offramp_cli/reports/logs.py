@@ -19,7 +19,13 @@ from offramp_core.usage import records
 from offramp_core.usage.aggregation import contains_any
 from offramp_core.usage.log_reader import LogReader
 from offramp_core.usage.weeks import system_zone
-from offramp_core.wording.formatting import escaped, format_tokens, printable, short_model
+from offramp_core.wording.formatting import (
+    backend_id,
+    escaped,
+    format_tokens,
+    printable,
+    short_model,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -175,7 +181,7 @@ class _Printer:
         return (
             short_time(record.ts, datetime.now(self._zone)),
             short_model(record.model),
-            printable(record.backend),
+            backend_id(record.backend),
             self._tokens(record),
             self._outcome(record),
         )

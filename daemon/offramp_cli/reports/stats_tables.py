@@ -15,7 +15,7 @@ from offramp_cli.reports.terminal import open_console, open_table
 from offramp_core.quota import week_start
 from offramp_core.settings import ANTHROPIC
 from offramp_core.usage.aggregation import Totals, by_backend, by_model, merge
-from offramp_core.wording.formatting import format_percent, format_tokens, printable, share
+from offramp_core.wording.formatting import backend_id, format_percent, format_tokens, share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -93,7 +93,7 @@ class _View:
         self._console.print(Text(f"{title} ({report.boundary.zone})", style="bold"))
         for name, texts in (("backend", report.filters.backends), ("model", report.filters.models)):
             if texts:
-                self._note(f"only {name}: {', '.join(map(printable, texts))}")
+                self._note(f"only {name}: {', '.join(map(backend_id, texts))}")
         usage = report.period.usage
         if not usage.cells:
             self._note("no requests")
@@ -112,7 +112,7 @@ class _View:
         kinds = ("Input", "Output", "Cache") if self._is_wide else ()
         table = _table("Backend", "Requests", *failures, "Tokens", *kinds)
         for name, totals in parts.items():
-            label = f"{self._fill(name)} {printable(name)}"
+            label = f"{self._fill(name)} {backend_id(name)}"
             table.add_row(Text(label, style=self._style(name)), *self._split_cells(totals, whole))
         if len(parts) > 1:
             table.add_row("  all", *self._split_cells(whole, whole))
@@ -152,14 +152,14 @@ class _View:
             self._note("no requests")
             return
         most = max(totals.tokens for part in parts for totals in part.values())
-        longest = max(len(printable(name)) for name in sums)
+        longest = max(len(backend_id(name)) for name in sums)
         room = self._console.width - min(longest, self._console.width // 2) - _TOKENS_ROOM
         width = _columns_per_line(len(buckets), room)
         table = _table("", self._axis(buckets) if width == len(buckets) else "", "Tokens")
         for name, tokens in sums.items():
             values = [part[name].tokens if name in part else None for part in parts]
             columns = Text(_folded(self._columns(values, most), width), style=style(name))
-            table.add_row(Text(printable(name), style=style(name)), columns, format_tokens(tokens))
+            table.add_row(Text(backend_id(name), style=style(name)), columns, format_tokens(tokens))
         table.columns[1].justify = "left"
         self._console.print(table)
 
@@ -170,7 +170,7 @@ class _View:
             return
         backends = self._largest_backends(buckets)
         failures = ("Errors", "Cancelled") if self._is_wide else ()
-        table = _table("From", "Requests", *failures, "Tokens", *map(printable, backends))
+        table = _table("From", "Requests", *failures, "Tokens", *map(backend_id, backends))
         bar_width = self._week_bar_width(backends)
         begin = self._local(buckets[-1].span.start)
         legend = "; bar length is the total" if bar_width else ""
@@ -205,7 +205,7 @@ class _View:
         """What the columns leave for a bar; 0 where that is too little."""
         if not self._is_wide:
             return 0
-        names = sum(max(len("100%"), len(printable(name))) + 2 for name in backends)
+        names = sum(max(len("100%"), len(backend_id(name))) + 2 for name in backends)
         room = self._console.width - _WEEK_COLUMNS_WIDTH - names
         return min(room, _LONGEST_WEEK_BAR) if room >= _SHORTEST_WEEK_BAR else 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from offramp_core.services import service_of
 
@@ -18,8 +18,11 @@ _MINUTE_S = 60
 _HOUR_S = 60 * _MINUTE_S
 _DAY_S = 24 * _HOUR_S
 
-NO_NAME = "(none)"
-"""Stands for a backend or model that a record does not have."""
+NOT_SENT: Final = "unsent"
+"""Stands for the backend of a request that was sent to none."""
+
+NO_MODEL: Final = "no model"
+"""Stands for the model of a request that names none."""
 
 _NEEDLESS_IN_MODELS = re.compile(r"^claude-(?=.)|-20\d{6}(?=$|\[)")
 """The maker's name and the date of the snapshot, `-20250929`."""
@@ -93,10 +96,8 @@ def format_moment(moment: datetime, now: datetime, zone: tzinfo) -> str:
     return f"{local:%Y-%m-%d %H:%M}"
 
 
-def printable(name: str | None) -> str:
+def printable(name: str) -> str:
     """`name` with nothing in it that could move a cursor, break a line or colour a terminal."""
-    if name is None:
-        return NO_NAME
     return name if name.isprintable() else "".join(c if c.isprintable() else "?" for c in name)
 
 
@@ -115,14 +116,26 @@ def spreadsheet_safe(text: str) -> str:
     return f"'{text}" if text.lstrip(" '\"").startswith(_FORMULA_STARTS) else text
 
 
-def backend_name(backend: str) -> str:
+def backend_name(backend: str | None) -> str:
     """What people call a backend; one of the user's own by the name that it has in the settings."""
+    if backend is None:
+        return NOT_SENT
     return service_of(backend).title or printable(backend)
+
+
+def backend_id(backend: str | None) -> str:
+    """A backend by the name that it has in the settings, printable."""
+    return NOT_SENT if backend is None else printable(backend)
+
+
+def model_id(model: str | None) -> str:
+    """A model's whole name, printable."""
+    return printable(model) if model else NO_MODEL
 
 
 def short_model(model: str | None) -> str:
     """A model's name, printable, without its maker's and the date of its snapshot."""
-    return _NEEDLESS_IN_MODELS.sub("", printable(model))
+    return _NEEDLESS_IN_MODELS.sub("", model_id(model))
 
 
 def share(part: int, whole: int) -> float:

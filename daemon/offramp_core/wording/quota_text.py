@@ -128,7 +128,7 @@ def forecast_text(expected: Forecast, now: datetime, zone: tzinfo) -> str:
     low, high = percent_text(found.low), percent_text(found.high)
     if not expected.is_learnt or low == high:
         return text
-    return f"{text} ({low.removesuffix('%')}\N{EN DASH}{high})"
+    return f"{text} ({_range_text(low, high)})"
 
 
 def age_text(read_at: datetime, now: datetime) -> str:
@@ -246,6 +246,13 @@ def _to_quarter(moment: datetime) -> datetime:
     since = timedelta(minutes=moment.minute, seconds=moment.second)
     since += timedelta(microseconds=moment.microsecond)
     return moment - since + round(since / FRESH) * FRESH
+
+
+def _range_text(low: str, high: str) -> str:
+    """`85-99%`; where one is not a plain number, `85% to >99%`."""
+    if low[0].isdigit() and high[0].isdigit():
+        return f"{low.removesuffix('%')}\N{EN DASH}{high}"
+    return f"{low} to {high}"
 
 
 def _ago(age: timedelta) -> str:

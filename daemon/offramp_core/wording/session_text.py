@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from offramp_core.settings import ANTHROPIC
-from offramp_core.wording.formatting import backend_name, short_model
+from offramp_core.wording.formatting import NOT_SENT, backend_name, short_model
 
 if TYPE_CHECKING:
     from offramp_core.usage.sessions import Service, Session
@@ -19,7 +19,7 @@ def services(session: Session) -> str:
     for service, totals in session.services.items():
         name = short_model(service.model)
         if service.backend is None:
-            name = f"{name} (not sent)"
+            name = f"{name} ({NOT_SENT})"
         elif service.backend != ANTHROPIC:
             name = f"{name} → {_server(service)}"
         requests[name] = requests.get(name, 0) + totals.requests
@@ -30,7 +30,7 @@ def backends(session: Session) -> str:
     """The services by their requests: `Claude 12, Z.ai 30`."""
     requests: dict[str, int] = {}
     for service, totals in session.services.items():
-        name = "not sent" if service.backend is None else backend_name(service.backend)
+        name = backend_name(service.backend)
         requests[name] = requests.get(name, 0) + totals.requests
     return _counted(requests)
 

@@ -197,7 +197,9 @@ def fallback_cure_text(fallback: ModelFallback) -> str:
 def client_text(problem: ClientProblem) -> str:
     """That Claude Code has left Offramp, and what its settings say instead."""
     file = printable(problem.settings_file)
-    what = "contains no address" if problem.found is None else f"sends it to {_found(problem)}"
+    what = (
+        "contains no address" if problem.found is None else f"sends it to {_found(problem.found)}"
+    )
     return f"{CLIENT_LEFT}: {file} {what}."
 
 
@@ -245,8 +247,8 @@ def model_title(model: str) -> str:
     return f"{found['family'].capitalize()} {version}".strip()
 
 
-def _found(problem: ClientProblem) -> str:
-    found = printable(problem.found)
+def _found(address: str) -> str:
+    found = printable(address)
     return found if len(found) <= _LONGEST_ADDRESS else f"{found[: _LONGEST_ADDRESS - 1]}…"
 
 

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 from offramp_core import atomic_file
 from offramp_core.errors import OfframpError
 from offramp_core.wording import session_text
-from offramp_core.wording.formatting import spreadsheet_safe
-from offramp_dashboard.data.display_names import backend_name
+from offramp_core.wording.formatting import backend_name, spreadsheet_safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

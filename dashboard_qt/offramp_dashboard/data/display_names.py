@@ -1,27 +1,16 @@
-"""How backends and models are called in the window, and in which order they come."""
+"""In which order backends and models come in the window."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from offramp_core import services
-from offramp_core.wording import formatting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Route = tuple[str | None, str | None]
 """A backend and the model that was asked for."""
-
-
-def backend_name(backend: str | None) -> str:
-    """What `backend` is called, by the tray as well."""
-    return formatting.backend_name(backend) if backend is not None else "No backend"
-
-
-def model_name(model: str | None) -> str:
-    """What `model` is called, without its maker's name and the date of the snapshot."""
-    return formatting.short_model(model) if model else "No model"
 
 
 def route_key(route: Route) -> str:

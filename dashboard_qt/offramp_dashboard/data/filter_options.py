@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from offramp_core.wording.formatting import printable
+from offramp_core.wording.formatting import backend_name, printable, short_model
 from offramp_core.wording.session_text import NO_PROJECT
 from offramp_dashboard.data import display_names
 from offramp_dashboard.data.snapshot import FilterOption, ProjectOption
@@ -24,7 +24,7 @@ def providers(routes: Mapping[Route, int], selection: Selection) -> tuple[Filter
     return tuple(
         FilterOption(
             key=backend or "",
-            name=display_names.backend_name(backend),
+            name=backend_name(backend),
             backend=backend,
             is_on=(backend or "") not in hidden,
         )
@@ -83,14 +83,14 @@ def titles(routes: Sequence[Route]) -> dict[Route, str]:
     return {
         (backend, model): names[model]
         if served.count(model) == 1
-        else f"{names[model]} ({display_names.backend_name(backend)})"
+        else f"{names[model]} ({backend_name(backend)})"
         for backend, model in routes
     }
 
 
 def _unique(models: Sequence[str | None]) -> list[str]:
     """Short names; in full where two snapshots of a model would have the same."""
-    short = [display_names.model_name(model) for model in models]
+    short = [short_model(model) for model in models]
     return [
         title if model is None or short.count(title) == 1 else printable(model)
         for model, title in zip(models, short, strict=True)

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from offramp_core.wording.formatting import printable, short_model
-from offramp_dashboard.data.display_names import backend_name
+from offramp_core.wording.formatting import backend_name, model_id, printable, short_model
 
 if TYPE_CHECKING:
     from offramp_core.usage.records import RequestRecord, Status
@@ -71,7 +70,7 @@ def row_of(record: RequestRecord) -> RequestRow | None:
     status: str = "ok" if record.status == "success" else record.status
     if record.status == "error" and record.http_status not in (None, 200):
         status = f"error {record.http_status}"
-    backend, model = backend_name(record.backend), printable(record.model)
+    backend, model = backend_name(record.backend), model_id(record.model)
     reason = printable(record.reason) if record.reason else ""
     return RequestRow(
         moment=moment,

@@ -14,7 +14,7 @@ from offramp_core.usage.aggregation import TimeGrid, UsageCells, by_backend, by_
 from offramp_core.usage.measure import Measure
 from offramp_core.usage.outlook import EarlierSpan, outlook, straight
 from offramp_core.usage.weeks import Span, WeekBoundary, a_week_before
-from offramp_core.wording.formatting import share
+from offramp_core.wording.formatting import backend_name, share
 from offramp_dashboard.data import bar_cuts, display_names, filter_options
 from offramp_dashboard.data.bar_cuts import Range
 from offramp_dashboard.data.quota import quota_burnup
@@ -194,7 +194,7 @@ class _Composer:
         return tuple(
             Series(
                 key=backend or "",
-                name=display_names.backend_name(backend),
+                name=backend_name(backend),
                 backend=backend,
                 values=tuple(self._value(totals.get(backend)) for totals in found),
             )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QLocale, Qt
 
-from offramp_core.wording.formatting import printable, short_model
+from offramp_core.wording.formatting import model_id, printable, short_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,9 +78,9 @@ def details(row: RequestRow, zone: tzinfo) -> list[tuple[str, str]]:
     number = QLocale().toString
     return [
         ("Time", full_time(row, zone)),
-        ("Model", printable(record.model)),
+        ("Model", model_id(record.model)),
         ("Backend", row.backend),
-        ("Served model", printable(record.served_model)),
+        ("Served model", printable(record.served_model or "none")),
         ("Status", row.status),
         ("HTTP status", "none" if record.http_status is None else str(record.http_status)),
         ("Reason", row.reason or "none"),
@@ -88,7 +88,7 @@ def details(row: RequestRow, zone: tzinfo) -> list[tuple[str, str]]:
         ("Output tokens", number(record.output_tokens)),
         ("Cache read", number(record.cache_read_input_tokens)),
         ("Cache written", number(record.cache_creation_input_tokens)),
-        ("Session", printable(record.session_id)),
+        ("Session", printable(record.session_id or "none")),
     ]
 
 
@@ -104,7 +104,7 @@ def full(row: RequestRow, column: Column, zone: tzinfo) -> str:
         case Column.TIME:
             return row.moment.astimezone(zone).isoformat(timespec="milliseconds")
         case Column.MODEL:
-            return printable(record.model)
+            return model_id(record.model)
         case Column.SERVED:
             return printable(record.served_model or "")
         case Column.SESSION:

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QGuiApplication, QIcon, QPainter, QPen, QPixmap
+from PySide6.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import (
     QAbstractButton,
     QFrame,
@@ -17,8 +17,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from offramp_core.wording.formatting import backend_name
 from offramp_dashboard import plain_tooltips
-from offramp_dashboard.data.display_names import backend_name
 from offramp_dashboard.theme import GRID_PX, LIGHT
 from offramp_dashboard.views.project_filter import ProjectFilter
 from offramp_dashboard.views.style.brushes import paint_fill
@@ -27,7 +27,13 @@ from offramp_dashboard.views.style.series_fills import SeriesFills
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from PySide6.QtGui import QContextMenuEvent, QMouseEvent, QPaintEvent, QResizeEvent
+    from PySide6.QtGui import (
+        QContextMenuEvent,
+        QKeyEvent,
+        QMouseEvent,
+        QPaintEvent,
+        QResizeEvent,
+    )
 
     from offramp_dashboard.data.snapshot import FilterOption, Snapshot
     from offramp_dashboard.theme import Fill, Theme
@@ -59,7 +65,9 @@ class FilterChip(QAbstractButton):
         self.setCheckable(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.clicked.connect(lambda: self.chosen.emit(not _is_control_held()))
+        self._is_held = False
+        """Whether Ctrl or Shift is, while a click is being handled."""
+        self.clicked.connect(lambda: self.chosen.emit(not self._is_held))
         self.key = choice.key
         self._is_provider = is_provider
         self.show_choice(choice, fills, theme)
@@ -84,6 +92,18 @@ class FilterChip(QAbstractButton):
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
         """Nothing more: the first click of the two has done it."""
         event.accept()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
+        """Click, with the keys that are held now."""
+        self._is_held = _holds_key(event)
+        super().mouseReleaseEvent(event)
+        self._is_held = False
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+        """Click by the space bar, with the keys that are held now."""
+        self._is_held = _holds_key(event)
+        super().keyReleaseEvent(event)
+        self._is_held = False
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:  # noqa: N802 - Qt's name
         """Offer in words what clicks do."""
@@ -163,9 +183,12 @@ class FilterChip(QAbstractButton):
         return len(self._fills) * (_SWATCH_PX + _SEAM_PX) - _SEAM_PX
 
 
-def _is_control_held() -> bool:
-    held = QGuiApplication.keyboardModifiers()
-    return bool(held & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier))
+def _holds_key(event: QKeyEvent | QMouseEvent) -> bool:
+    """Ask the event: what the application holds may be of an earlier one, or of another window."""
+    return bool(
+        event.modifiers()
+        & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
+    )
 
 
 class FilterBar(QWidget):

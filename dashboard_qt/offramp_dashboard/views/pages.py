@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QGridLayout, QWidget
 
-from offramp_dashboard.data.display_names import backend_name
+from offramp_core.wording.formatting import backend_name
 from offramp_dashboard.theme import GRID_PX
 from offramp_dashboard.views.charts.bars_chart import BarsChart
 from offramp_dashboard.views.charts.split_chart import SplitChart

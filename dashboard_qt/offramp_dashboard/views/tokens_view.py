@@ -8,8 +8,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
-from offramp_core.wording.formatting import format_percent
-from offramp_dashboard.data.display_names import backend_name
+from offramp_core.wording.formatting import backend_name, format_percent
 from offramp_dashboard.theme import GRID_PX, LIGHT
 from offramp_dashboard.views.style import number_text
 from offramp_dashboard.views.style.brushes import paint_fill
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from offramp_dashboard.data.snapshot import TokenKinds, Tokens
     from offramp_dashboard.theme import Fill, Theme
 
-_KINDS = (("Input", 0), ("Output", 3), ("Cache read", 1), ("Cache write", 2))
+_KINDS = (("Input", 0), ("Output", 3), ("Cache read", 1), ("Cache written", 2))
 """Each kind's name and the shade that stands for it."""
 _SWATCH_PX = 11
 

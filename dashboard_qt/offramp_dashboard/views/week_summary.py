@@ -18,9 +18,14 @@ from PySide6.QtWidgets import (
 
 from offramp_core.settings import ANTHROPIC
 from offramp_core.usage.measure import Measure
-from offramp_core.wording.formatting import format_duration, format_percent, format_tokens, share
+from offramp_core.wording.formatting import (
+    backend_name,
+    format_duration,
+    format_percent,
+    format_tokens,
+    share,
+)
 from offramp_dashboard import plain_tooltips
-from offramp_dashboard.data.display_names import backend_name
 from offramp_dashboard.theme import CAPTION, FIGURE, GRID_PX, HERO, LIGHT
 from offramp_dashboard.views.style import number_text
 from offramp_dashboard.views.style.fonts import scaled

@@ -61,7 +61,7 @@ def test_line_tells_time_model_backend_tokens_status_and_reason(run: Run, tmp_pa
         "2021-02-07 16:15 sonnet-4-5 zai 1.3k→890 ok route sonnet",
         "2021-02-07 16:16 sonnet-4-5 zai 1.3k→890 +45.0k ok route sonnet",
         "2021-02-07 16:17 sonnet-4-5 zai 1.3k→0 error 429",
-        "2021-02-07 16:18 (none) (none) 1.3k→890 error route sonnet",
+        "2021-02-07 16:18 no model unsent 1.3k→890 error route sonnet",
         "2021-02-07 16:19 sonnet-4-5 zai 1.3k→890 cancelled route sonnet",
     ]
 

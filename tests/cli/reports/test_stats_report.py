@@ -208,17 +208,17 @@ def test_backends_come_in_one_order_everywhere(
         ["█", "anthropic"],
         ["░", "acme"],
         ["▓", "zai"],
-        ["▒", "(none)"],
+        ["▒", "unsent"],
     ]
     assert [line.split()[0] for line in parts[1].splitlines()[2:]] == [
         "anthropic",
         "acme",
         "zai",
-        "(none)",
+        "unsent",
     ]
     weeks = parts[3].splitlines()
     assert weeks[0] == "Weeks from Thursday 22:00: shares of tokens; bar length is the total"
-    assert weeks[1].split()[-4:] == ["anthropic", "acme", "zai", "(none)"]
+    assert weeks[1].split()[-4:] == ["anthropic", "acme", "zai", "unsent"]
     for bar in (*parts[0].splitlines()[1:3], weeks[2]):
         cells = bar.split()[-1]
         assert list(dict.fromkeys(cells)) == list("█░▓▒")

@@ -120,7 +120,8 @@ def test_share_of_nothing_is_nothing() -> None:
         ("claude-3-5-haiku", "3-5-haiku"),
         ("claude-", "claude-"),
         ("glm-4.7", "glm-4.7"),
-        (None, "(none)"),
+        (None, "no model"),
+        ("", "no model"),
         ("a\x1b[2J\n", "a?[2J?"),
     ],
 )

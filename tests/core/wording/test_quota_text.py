@@ -218,6 +218,10 @@ def forecast_of(
         (forecast_of(0.84, 0.839, 0.841), "on pace for 84%"),
         (forecast_of(0.84, 0.5, 1.2, learnt=False), "on pace for 84%"),
         (forecast_of(0.92, 0.8, 1.15), "on pace for 92% (80\N{EN DASH}115%)"),
+        (forecast_of(0.92, 0.84, 0.997), "on pace for 92% (84% to >99%)"),
+        (forecast_of(0.01, 0.002, 0.05), "on pace for 1% (<1% to 5%)"),
+        (forecast_of(9.0, 8.0, 12.0), "on pace for 900% (800% to over 1000%)"),
+        (forecast_of(0.1, 0.0, 0.2), "on pace for 10% (0\N{EN DASH}20%)"),
         (
             forecast_of(1.3, 1.0, 1.6, runs_out=datetime(2026, 11, 25, 13, 56, 20, tzinfo=UTC)),
             "runs out about Wed 15:00",

@@ -392,7 +392,7 @@ def test_series_tell_backends_apart_that_served_the_same_model() -> None:
         ("anthropic/claude-opus-4-6", "opus-4-6"),
         ("anthropic/claude-sonnet-4-5", "sonnet-4-5 (Claude)"),
         ("zai/claude-sonnet-4-5", "sonnet-4-5 (Z.ai)"),
-        ("/", "No model"),
+        ("/", "no model"),
     ]
 
 

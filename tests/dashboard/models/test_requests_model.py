@@ -121,7 +121,7 @@ def test_names_without_a_value_and_with_control_characters_are_readable(
     model: RequestsModel,
 ) -> None:
     model.reset([row(model=None, backend=None, reason=None), row(1, model="a\x1b[31m\n")])
-    assert texts(model, 0)[1:3] == ["(none)", "No backend"]
+    assert texts(model, 0)[1:3] == ["no model", "unsent"]
     assert texts(model, 0)[Column.REASON] == ""
     assert texts(model, 1)[1] == "a?[31m?"
 

@@ -182,6 +182,33 @@ def test_chip_asks_for_only_itself_and_waits_for_the_picture(
     assert caught.args == ["claude-opus-4-6"]
 
 
+def test_chip_takes_no_notice_of_a_key_that_an_earlier_click_was_made_with(
+    filter_bar: FilterBar, qtbot: QtBot
+) -> None:
+    """The application remembers the keys of the last event, whichever window that came to."""
+    filter_bar.show_snapshot(full_snapshot())
+    zai = filter_bar.chips[1]
+    qtbot.mouseClick(zai, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier)
+
+    with qtbot.waitSignal(filter_bar.provider_soloed) as caught:
+        zai.click()
+
+    assert caught.args == ["zai"]
+
+
+@pytest.mark.parametrize("modifier", ["ControlModifier", "ShiftModifier"])
+def test_chip_with_control_held_asks_for_the_opposite_by_keyboard(
+    filter_bar: FilterBar, qtbot: QtBot, modifier: str
+) -> None:
+    filter_bar.show_snapshot(full_snapshot())
+    held = getattr(Qt.KeyboardModifier, modifier)
+
+    with qtbot.waitSignal(filter_bar.provider_toggled) as caught:
+        qtbot.keyClick(filter_bar.chips[1], Qt.Key.Key_Space, held)
+
+    assert caught.args == ["zai", False]
+
+
 @pytest.mark.parametrize("modifier", ["ControlModifier", "ShiftModifier"])
 def test_chip_with_control_held_asks_for_the_opposite(
     filter_bar: FilterBar, qtbot: QtBot, modifier: str

@@ -214,6 +214,31 @@ async def test_menu_of_a_panel_that_says_nothing_does_not_grow_while_it_opens() 
     assert panel.labels()[0] == "new"
 
 
+@pytest.mark.parametrize("events", [["opened"], ["opened", "closed"], ["hovered", "opened"]])
+async def test_menu_of_a_panel_that_speaks_of_submenus_only_does_not_grow_while_it_opens(
+    events: list[str],
+) -> None:
+    """As libdbusmenu does: Xfce's menu would be too small for a row that comes now."""
+    panel = _Panel()
+    _open_by_question(panel)
+    for event in events:
+        panel.event(panel.number("Pause for"), event)
+    panel.menu.show((_NEW, *sample_rows()))
+    assert panel.call("AboutToShow", "i", 0).body == [False]
+    assert "new" not in panel.labels()
+
+
+async def test_submenu_that_is_closed_lets_rows_change_soon_where_no_menu_says_so() -> None:
+    panel = _Panel(asked_for_s=0.05)
+    _open_by_question(panel)
+    panel.event(panel.number("Pause for"), "opened")
+    panel.event(panel.number("Pause for"), "closed")
+    panel.menu.show((_NEW, *sample_rows()))
+    async with asyncio.timeout(20):
+        await panel.changed.wait()
+    assert panel.labels()[0] == "new"
+
+
 async def test_panel_that_goes_takes_its_open_menu_with_it() -> None:
     panel = _Panel()
     _open_by_event(panel)

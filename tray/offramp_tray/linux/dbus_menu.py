@@ -29,7 +29,7 @@ MENU_INTERFACE: Final = "com.canonical.dbusmenu"
 _OPEN_S = 60.0
 """How long after its last sign of life a menu counts as open, if its end is never told."""
 _ASKED_FOR_S = 15.0
-"""The same if only its beginning was: libdbusmenu, hence Xfce, tells of no opening or closing."""
+"""The same if only its beginning was: libdbusmenu, hence Xfce, says it of submenus only."""
 
 _VERSION = 3
 _EVENT = (("id", "i"), ("eventId", "s"), ("data", "v"), ("timestamp", "u"))
@@ -208,17 +208,23 @@ class DBusMenu:
                     asyncio.get_running_loop().call_soon(self._on_click, entry.row.key)
                     self._close()  # every panel closes it then, and not every one says so
             case "opened":
-                self._stay_open(self._open_s)
-                self._says_opened = True
-                if number == ROOT and not self._is_announced:
-                    self._on_open()
-                self._is_announced = False
-            case "closed":
-                if number == ROOT:
-                    self._close()
+                self._opened(number)
+            case "closed" if number == ROOT:
+                self._close()
+            case "closed" if not self._says_opened:
+                self._stay_open(self._asked_for_s)  # the whole menu may be closed by now
             case _:  # hovered, and what a panel may think of
                 if self._open_for_s() > 0:
                     self._stay_open(self._open_s)
+
+    def _opened(self, number: int) -> None:
+        self._stay_open(self._open_s)
+        if number != ROOT:
+            return  # libdbusmenu says this of submenus only
+        self._says_opened = True
+        if not self._is_announced:
+            self._on_open()
+        self._is_announced = False
 
     def _about_to_show(self, number: int) -> list[Any]:
         self._known(number)

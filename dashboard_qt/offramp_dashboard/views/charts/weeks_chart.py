@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QColor, QFontMetricsF
 
-from offramp_core.wording.formatting import format_percent, share
-from offramp_dashboard.data.display_names import backend_name
+from offramp_core.wording.formatting import backend_name, format_percent, share
 from offramp_dashboard.views.charts.bars_item import BarBlock, BarsItem, StackedBar
 from offramp_dashboard.views.charts.chart import Chart
 from offramp_dashboard.views.charts.hover_panel import HoverRow, Readout
