@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import sys
 from typing import TYPE_CHECKING
 
+from offramp_core import programs
 from offramp_daemon.supervisor import sd_notify, socket_activation
 from offramp_daemon.supervisor.sd_notify import Channel
 
@@ -36,7 +36,7 @@ def worker_command(own_path: str) -> list[str]:
     program = os.path.join(os.path.dirname(own_path), "offramp")  # noqa: PTH118, PTH120 - pathlib costs memory
     if os.access(program, os.X_OK):
         return [program, "serve"]
-    return [sys.executable, "-P", "-m", "offramp_cli", "serve"]
+    return [*programs.start_command("offramp"), "serve"]
 
 
 def start_worker(
