@@ -73,7 +73,7 @@ GROUPS = {
         "reload": ("offramp_cli.config.reload", "Make the daemon read its settings now."),
         "serve": ("offramp_cli.serve", "Run the daemon in the foreground."),
         "tray": ("offramp_tray.command", "Show the icon in the panel, with its menu."),
-        "version": ("offramp_cli.version", "Show the versions of Offramp and its parts."),
+        "version": ("offramp_cli.version.command", "Show the versions of Offramp and its parts."),
     },
 }
 """The commands by what they are for, the common case first."""
