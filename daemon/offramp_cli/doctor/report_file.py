@@ -203,7 +203,9 @@ def _commands_of_macos(uid: int) -> tuple[Command, ...]:
     return (
         ("launchctl", "print", f"gui/{uid}/{DAEMON_LABEL}"),
         ("launchctl", "print", f"gui/{uid}/{TRAY_LABEL}"),
-        ("launchctl", "print-disabled", f"gui/{uid}"),
+        # Where nobody is logged in at the screen.
+        ("launchctl", "print", f"user/{uid}/{DAEMON_LABEL}"),
+        ("launchctl", "print-disabled", f"user/{uid}"),
     )
 
 

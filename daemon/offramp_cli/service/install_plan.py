@@ -140,7 +140,7 @@ class Installation:
         yield Step(self._print_address)
         # Only once the daemon answers: Claude Code must never be pointed at a closed port.
         yield Step(self._connect, self._describe_connection)
-        yield Step(self._print_shell_only, self._describe_notes)
+        yield Step(self._print_notes, self._describe_notes)
         yield Step(self._print_next_steps)
 
     def _describe_settings(self) -> None:
@@ -258,6 +258,11 @@ class Installation:
     def _describe_notes(self) -> None:
         if self.daemon.interrupts:
             click.echo(f"Note: {self.daemon.interrupts}", err=True)
+        self._print_notes()
+
+    def _print_notes(self) -> None:
+        if self.daemon.limits:
+            click.echo(f"Note: {self.daemon.limits}", err=True)
         self._print_shell_only()
 
     def _print_shell_only(self) -> None:

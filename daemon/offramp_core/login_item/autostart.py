@@ -111,15 +111,18 @@ class LaunchAgentAutostart:
         return "on" if is_there else "never set"
 
     def plan_on(self, program: Path, variables: Mapping[str, str]) -> LoginItemPlan:
-        """Write the agent, and have it run from now on; one that its user has quit stays quit."""
+        """Write the agent, and have it run from now on; one that its user has quit stays quit.
+
+        With nobody at the screen, launchd loads it when the user logs in there.
+        """
         agent = launchd_agents.render_tray(program, variables)
         file = planned_files.plan(self._file, agent)
         facts = self._agents.facts(TRAY_LABEL)
         loading = self._agents.loading(TRAY_LABEL, self._file)
-        if facts is None:
+        if facts is None and self._agents.has_screen:
             return self._plan(files=(file,), then=loading)
-        if file.is_change and "pid" in facts:
-            return self._plan(files=(file,), then=(self._agents.unloading(TRAY_LABEL), *loading))
+        if facts is not None and file.is_change and "pid" in facts:
+            return self._plan(files=(file,), then=(*self._agents.unloading(TRAY_LABEL), *loading))
         enabling = loading[:1] if self._agents.is_disabled(TRAY_LABEL) else ()
         return self._plan(files=(file,), then=enabling)
 
@@ -130,7 +133,7 @@ class LaunchAgentAutostart:
     def plan_removal(self) -> LoginItemPlan:
         """Unload the agent and remove its file."""
         is_loaded = self._agents.is_loaded_from(TRAY_LABEL, self._file)
-        first = (self._agents.unloading(TRAY_LABEL),) if is_loaded else ()
+        first = self._agents.unloading(TRAY_LABEL) if is_loaded else ()
         # launchd remembers beyond the file what is switched off: an install to come is a new one.
         forgetting = (self._agents.enabling(TRAY_LABEL),)
         then = forgetting if self._agents.is_disabled(TRAY_LABEL) else ()

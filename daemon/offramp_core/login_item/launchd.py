@@ -38,28 +38,60 @@ _BOOTSTRAP_HINT = (
     "(plutil -lint {file}), at the owner of its folder, which must be you, and at System Settings, "
     "General, Login Items: Offramp must be switched on there."
 )
+_BACKGROUND = (
+    "Nobody is logged in at the screen, so launchd runs the daemon in the background. After a "
+    "restart of this Mac it starts when you log in at the screen. If you only log in over SSH, run "
+    "`offramp start`."
+)
+_TWICE = (
+    "launchd has the daemon twice: it ran in the background before you logged in at the screen. "
+    "The second one can't start. `offramp install` leaves one."
+)
 _NOT_LOADED = frozenset({3, 113})
 _FACT = re.compile(r"^\t(\w[\w ]*) = (.*)$", re.MULTILINE)
 """One fact about the agent itself in what `launchctl print` says; deeper ones have more tabs."""
 
 
 class Agents:
-    """The agents of one user's graphical session."""
+    """One user's agents: of the session at the screen, or without one of the background's.
+
+    launchd has a domain for each. A Mac that is only reached by SSH has that of the background.
+    """
 
     def __init__(self, run: Run, uid: int, sleep: Callable[[float], None] = time.sleep) -> None:
-        """Speak to launchd by `run`, about the session of `uid`."""
+        """Speak to launchd by `run`, about the agents of `uid`."""
         self._run = run
-        self._domain = f"gui/{uid}"
+        self._screen = f"gui/{uid}"
+        self._background = f"user/{uid}"
+        # Root has a background domain too, in which a user's Offramp would run with root's rights.
+        self._possible = (self._screen, self._background) if uid else (self._screen,)
         self._sleep = sleep
 
-    def facts(self, label: str) -> dict[str, str] | None:
-        """What launchd knows of an agent; None if it is not loaded.
+    @functools.cached_property
+    def domains(self) -> tuple[str, ...]:
+        """The domains that there are, that of the screen first; an agent is loaded into the first.
 
         Raises:
             CommandFailedError: launchd does not answer.
         """
-        ran = _answer(self._run, "print", self._target(label))
-        return dict(_FACT.findall(ran.out)) if ran.is_ok else None
+        return tuple(each for each in self._possible if _answer(self._run, "print", each).is_ok)
+
+    @property
+    def has_screen(self) -> bool:
+        """Whether the user is logged in at the screen."""
+        return self._screen in self.domains
+
+    def facts(self, label: str) -> dict[str, str] | None:
+        """What launchd knows of an agent, the running one of two; None if it is not loaded.
+
+        Raises:
+            CommandFailedError: launchd does not answer.
+        """
+        return next(iter(self._loaded(label).values()), None)
+
+    def is_loaded_twice(self, label: str) -> bool:
+        """Whether both domains have it: it ran in the background when the user logged in."""
+        return len(self._loaded(label)) > 1
 
     def is_loaded_from(self, label: str, file: Path) -> bool:
         """Whether an agent is loaded from that file, and not from another home's.
@@ -74,6 +106,7 @@ class Agents:
         Raises:
             CommandFailedError: launchd does not answer.
         """
+        # Both domains have one memory.
         ran = _answer(self._run, "print-disabled", self._domain)
         return re.search(rf'"{re.escape(label)}" => (true|disabled)', ran.out) is not None
 
@@ -85,9 +118,9 @@ class Agents:
         """The command that takes back that it was switched off."""
         return (_LAUNCHCTL, "enable", self._target(label))
 
-    def unloading(self, label: str) -> Command:
-        """The command that ends it and closes its sockets."""
-        return (_LAUNCHCTL, "bootout", self._target(label))
+    def unloading(self, label: str) -> tuple[Command, ...]:
+        """The commands that end it and close its sockets, wherever it is loaded."""
+        return tuple((_LAUNCHCTL, "bootout", f"{each}/{label}") for each in self._loaded(label))
 
     def disabling(self, label: str) -> Command:
         """The command after which it is not loaded at login any more; a running one runs on."""
@@ -150,8 +183,18 @@ class Agents:
             f"{target} is still running.", hint=f"To see its state: launchctl print {target}"
         )
 
+    @property
+    def _domain(self) -> str:
+        return next(iter(self.domains), self._screen)
+
     def _target(self, label: str) -> str:
-        return f"{self._domain}/{label}"
+        return f"{next(iter(self._loaded(label)), self._domain)}/{label}"
+
+    def _loaded(self, label: str) -> dict[str, dict[str, str]]:
+        """Where it is loaded, and what launchd knows of it there; where it runs comes first."""
+        answers = {each: _answer(self._run, "print", f"{each}/{label}") for each in self.domains}
+        found = [(each, dict(_FACT.findall(ran.out))) for each, ran in answers.items() if ran.is_ok]
+        return dict(sorted(found, key=lambda pair: "pid" not in pair[1]))
 
 
 def _answer(run: Run, *words: str) -> Ran:
@@ -205,6 +248,7 @@ class LaunchdManager:
             listens_on=launchd_agents.listens_on(present or b""),
             detail=(facts or {}).get("state", "not loaded"),
             last_failure=_last_failure(facts or {}),
+            limits=self._limits(),
         )
 
     def plan_install(self, spec: LoginItemSpec) -> LoginItemPlan:
@@ -220,14 +264,15 @@ class LaunchdManager:
         facts = self._replaceable_facts()
         folders = (spec.diagnostics_dir,)
         loading = self._agents.loading(DAEMON_LABEL, self._file)
+        limits = "" if self._agents.has_screen else _BACKGROUND
+        plan = functools.partial(self._plan, folders=folders, files=(file,), limits=limits)
         if facts is None:
-            return self._plan(folders=folders, files=(file,), then=loading)
-        if not file.is_change and is_from(facts, self._file):
-            return self._plan(folders=folders, files=(file,), then=self._ensuring(facts))
-        return self._plan(
-            folders=folders,
-            files=(file,),
-            then=(self._agents.unloading(DAEMON_LABEL), *loading),
+            return plan(then=loading)
+        is_right = is_from(facts, self._file) and not self._agents.is_loaded_twice(DAEMON_LABEL)
+        if not file.is_change and is_right:
+            return plan(then=self._ensuring(facts))
+        return plan(
+            then=(*self._agents.unloading(DAEMON_LABEL), *loading),
             interrupts="The port is closed for a moment, because launchd loads a changed agent "
             "only after the old one has ended.",
         )
@@ -236,7 +281,7 @@ class LaunchdManager:
         """Unload it, which closes its port, and take it away."""
         file = planned_files.plan(self._file, None)
         is_loaded = self._agents.is_loaded_from(DAEMON_LABEL, self._file)
-        first = (self._agents.unloading(DAEMON_LABEL),) if is_loaded else ()
+        first = self._agents.unloading(DAEMON_LABEL) if is_loaded else ()
         return self._plan(first=first, files=(file,))
 
     def plan_start(self) -> LoginItemPlan:
@@ -246,14 +291,14 @@ class LaunchdManager:
         if facts is None:
             return self._plan(then=loading)
         if not is_from(facts, self._file):
-            return self._plan(then=(self._agents.unloading(DAEMON_LABEL), *loading))
+            return self._plan(then=(*self._agents.unloading(DAEMON_LABEL), *loading))
         return self._plan(then=self._ensuring(facts))
 
     def plan_stop(self) -> LoginItemPlan:
         """Unload it: as long as it is loaded, launchd keeps its program running."""
         if self._own_facts() is None:
             return self._plan()
-        return self._plan(then=(self._agents.unloading(DAEMON_LABEL),))
+        return self._plan(then=self._agents.unloading(DAEMON_LABEL))
 
     def plan_hand_over(self) -> LoginItemPlan:
         """Signal the first process."""
@@ -295,6 +340,11 @@ class LaunchdManager:
             )
         return facts
 
+    def _limits(self) -> str:
+        if self._agents.is_loaded_twice(DAEMON_LABEL):
+            return _TWICE
+        return "" if self._agents.has_screen else _BACKGROUND
+
     def _ensuring(self, facts: dict[str, str]) -> tuple[Command, ...]:
         if "pid" in facts:
             return ()
@@ -312,15 +362,17 @@ def _home_of(path: str) -> str:
 
 
 def detect(run: Run, home: Path, *, uid: int) -> LaunchdManager:
-    """The launchd of the session at the screen.
+    """The launchd of the session at the screen, or else of the user's background.
 
     Raises:
-        NoServiceManagerError: nobody is logged in there.
+        NoServiceManagerError: launchd has neither.
         CommandFailedError: launchd does not answer.
     """
-    if not _answer(run, "print", f"gui/{uid}").is_ok:
+    agents = Agents(run, uid)
+    if not agents.domains:
         raise NoServiceManagerError(
-            "Offramp can't start at login here: this user is not logged in at the screen.",
-            hint="Log in there and run this again, or run `offramp serve` in a terminal.",
+            "Offramp can't start at login here: launchd has no session of this user.",
+            hint="Log in at the screen or over SSH, as yourself and not as root, and run this "
+            "again. Or run `offramp serve` in a terminal.",
         )
-    return LaunchdManager(Agents(run, uid), home / AGENTS)
+    return LaunchdManager(agents, home / AGENTS)

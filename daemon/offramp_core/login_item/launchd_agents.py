@@ -55,6 +55,8 @@ def render_daemon(
         "ExitTimeOut": math.ceil(drain_timeout_s) + STOP_MARGIN_S,
         "SoftResourceLimits": {"NumberOfFiles": _DESCRIPTORS},
         "Umask": _PRIVATE_UMASK,
+        # Without it, launchd refuses the agent where nobody is logged in at the screen.
+        "LimitLoadToSessionType": ["Aqua", "Background"],
         "StandardErrorPath": str(error_file),
     }
     return _property_list(agent, environment)

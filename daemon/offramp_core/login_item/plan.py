@@ -36,6 +36,8 @@ class LoginItemPlan:
     then: tuple[Command, ...] = ()
     interrupts: str | None = None
     """Why the port is closed, or new requests wait, for a moment; None if they don't."""
+    limits: str = ""
+    """What the manager will not do for the login item here; empty if nothing."""
     run: Callable[[Command], object] = field(default=_run_nothing, compare=False, repr=False)
     """Runs one of the commands to its end."""
 

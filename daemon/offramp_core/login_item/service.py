@@ -57,6 +57,8 @@ class LoginItemState:
     last_failure: str = ""
     """How the daemon's first process failed the last time, in the manager's words; it may run well
     since."""
+    limits: str = ""
+    """What the manager does not do for it here, and what to do about that; empty if nothing."""
 
 
 class LoginItemManager(Protocol):

@@ -234,9 +234,13 @@ def test_what_helps_is_in_the_report(home: Path) -> None:
 def test_launchds_words_are_in_the_report_without_the_values_of_variables(home: Path) -> None:
     manager = Manager(LAUNCHCTL)
     text = text_of(context_of(home, "darwin"), manager)
-    targets = [command[2].partition("/")[2].partition("/")[2] for command in manager.asked]
-    assert [command[1] for command in manager.asked] == ["print", "print", "print-disabled"]
-    assert targets == ["local.offramp.daemon", "local.offramp.tray", ""]
+    uid = os.getuid()
+    assert [command[1:] for command in manager.asked] == [
+        ("print", f"gui/{uid}/local.offramp.daemon"),
+        ("print", f"gui/{uid}/local.offramp.tray"),
+        ("print", f"user/{uid}/local.offramp.daemon"),
+        ("print-disabled", f"user/{uid}"),
+    ]
     assert "last exit code = 78: EX_CONFIG" in text
     assert "MY_OWN => ***" in text
     assert "PATH => /usr/bin:/bin" in text

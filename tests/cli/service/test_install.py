@@ -14,6 +14,7 @@ import wildcard_port
 from command_recorder import CommandRecorder
 from daemon_process import environment, run_command
 from golden import assert_screen
+from macos.fake_mac import FakeMac
 from terminal import dialogue
 
 from offramp_cli.service import install_plan, install_questions, steps
@@ -22,9 +23,9 @@ from offramp_cli.service.install_questions import InstallAnswers, WeekStart, Wee
 from offramp_cli.service.service_status import LoginItemContext
 from offramp_cli.service.steps import Step
 from offramp_core.errors import OfframpError
-from offramp_core.login_item import sockets
+from offramp_core.login_item import launchd, sockets
 from offramp_core.login_item.executables import Programs
-from offramp_core.login_item.runner import Ran
+from offramp_core.login_item.runner import Ran, SystemRunner
 from offramp_core.login_item.systemd import SystemdManager
 from offramp_core.paths import Paths
 from offramp_core.settings import Secret, Settings
@@ -32,6 +33,7 @@ from offramp_daemon.server.listeners import PortBusyError
 
 if TYPE_CHECKING:
     from offramp_cli.service.install_plan import Installation
+    from offramp_core.login_item.service import LoginItemManager
 
 COMMANDS = [("install", "--yes"), ("install", "--dry-run"), ("start",), ("stop",), ("restart",)]
 
@@ -132,7 +134,7 @@ async def test_status_says_that_no_login_item_is_possible(tmp_path: Path) -> Non
     assert '"login_item": null' in (await run_command(tmp_path, "status", "--json")).out
 
 
-def _plan(home: Path, **options: Any) -> Installation:
+def _plan(home: Path, manager: LoginItemManager | None = None, **options: Any) -> Installation:
     """What an installation comes to for a user whose systemd knows nothing of Offramp."""
     units = "Id=offramp.socket\n{0}\nId=offramp.service\n{0}".format(
         "LoadState=not-found\nActiveState=inactive\nUnitFileState=\n"
@@ -145,7 +147,9 @@ def _plan(home: Path, **options: Any) -> Installation:
         variables={"OFFRAMP_HOME": str(home / "o o")},
         programs=Programs(daemon=home / "bin/offramp-daemon", command_line=home / "bin/offramp"),
     )
-    manager = SystemdManager(CommandRecorder({"systemctl": Ran(0, units)}), home / "units")
+    manager = manager or SystemdManager(
+        CommandRecorder({"systemctl": Ran(0, units)}), home / "units"
+    )
     defaults = {
         "answers": InstallAnswers(),
         "tray": None,
@@ -185,6 +189,19 @@ def test_read_only_settings_of_claude_code_are_a_note_with_other_ways(
     assert f"Note: {settings} is read-only" in err
     assert "managed-settings.json" in err
     assert settings.read_text() == "{}"
+
+
+def test_what_launchd_does_not_do_over_ssh_is_said_before_and_after(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mac = FakeMac(tmp_path / "mac", uid=501)
+    mac.log_out()
+    run = SystemRunner({"PATH": mac.path})
+    work = _plan(tmp_path / "home", launchd.detect(run, tmp_path / "home", uid=501))
+    steps.describe(work.steps())
+    out, err = capsys.readouterr()
+    assert "launchctl bootstrap user/501" in out
+    assert "If you only log in over SSH, run `offramp start`." in err
 
 
 def test_failed_step_ends_the_others_and_says_how_to_go_on() -> None:

@@ -37,7 +37,7 @@ DOCUMENTED: dict[str, Any] = {
     "SoftResourceLimits": {"NumberOfFiles": int},
     "Umask": int,
     "StandardErrorPath": str,
-    "LimitLoadToSessionType": str,
+    "LimitLoadToSessionType": (str, [str]),
 }
 DOCUMENTED_VALUES = {
     "ProcessType": {"Background", "Standard", "Adaptive", "Interactive"},
@@ -99,7 +99,7 @@ def _check(agent: bytes) -> dict[str, Any]:
         assert _fits(value, DOCUMENTED[key]), (key, value)
     for key, value in _named_values(document):
         if key in DOCUMENTED_VALUES:
-            assert value in DOCUMENTED_VALUES[key]
+            assert set(value if isinstance(value, list) else [value]) <= DOCUMENTED_VALUES[key]
     return document
 
 
@@ -133,6 +133,7 @@ def test_daemons_agent_holds_documented_keys_alone() -> None:
     ]
     assert (agent["RunAtLoad"], agent["KeepAlive"], agent["Umask"]) == (True, True, 0o077)
     assert agent["ExitTimeOut"] > 20.5
+    assert agent["LimitLoadToSessionType"] == ["Aqua", "Background"]
 
 
 def test_trays_agent_holds_documented_keys_alone() -> None:
@@ -159,7 +160,11 @@ class Mac:
 
     def __init__(self, home: Path, **answers: Any) -> None:
         self.slept: list[float] = []
-        self.launchctl = CommandRecorder({"launchctl print ": Ran(113), **answers})
+        at_the_screen = {f"launchctl print gui/{UID}": Ran(0), "launchctl print gui/": Ran(113)}
+        labels = {f"launchctl print {target}": Ran(113) for target in (DAEMON, TRAY)}
+        self.launchctl = CommandRecorder(
+            {"launchctl print ": Ran(113), **at_the_screen, **labels, **answers}
+        )
         self.agents = Agents(self.launchctl, UID, sleep=self.slept.append)
         self.manager = LaunchdManager(self.agents, home / "Library/LaunchAgents")
         self.file = home / "Library/LaunchAgents/local.offramp.daemon.plist"
@@ -175,6 +180,21 @@ class Mac:
     def running(self) -> str:
         """What launchctl prints of the agent once it is loaded and runs."""
         return RUNNING.replace("FILE", str(self.file))
+
+    def run_agent(self, label: str = "local.offramp.daemon", *, looks: int, file: Path) -> None:
+        """Have it loaded from `file`, until it has been looked at so often after its bootout."""
+        target = f"gui/{UID}/{label}"
+        text = RUNNING.replace("FILE", str(file))
+
+        def answer() -> Ran:
+            ran = self.launchctl.ran
+            bootout = f"launchctl bootout {target}"
+            if bootout not in ran:
+                return Ran(0, text)
+            seen = ran[len(ran) - ran[::-1].index(bootout) :].count(f"launchctl print {target}")
+            return Ran(0, text) if seen <= looks else Ran(113)
+
+        self.launchctl.answers[f"launchctl print {target}"] = answer
 
     def install(self, spec: LoginItemSpec | None = None) -> list[str]:
         """What was done."""
@@ -215,8 +235,7 @@ def test_agent_that_is_loaded_but_not_running_is_kicked(tmp_path: Path) -> None:
 def test_changed_agent_is_unloaded_first_and_that_is_said(tmp_path: Path) -> None:
     mac = Mac(tmp_path)
     mac.install()
-    answers = iter([Ran(0, mac.running)] * 3)
-    mac.launchctl.answers[f"launchctl print {DAEMON}"] = lambda: next(answers, Ran(113))
+    mac.run_agent(looks=2, file=mac.file)
     mac.file.write_bytes(b"somebody changed it")
     plan = mac.manager.plan_install(mac.spec)
     assert plan.interrupts
@@ -252,8 +271,7 @@ def test_bootstrap_that_fails_for_good_is_said_with_its_words(tmp_path: Path) ->
 def test_uninstall_unloads_and_removes(tmp_path: Path) -> None:
     mac = Mac(tmp_path)
     mac.install()
-    answers = iter([Ran(0, mac.running)])
-    mac.launchctl.answers[f"launchctl print {DAEMON}"] = lambda: next(answers, Ran(113))
+    mac.run_agent(looks=0, file=mac.file)
     plan = mac.manager.plan_uninstall()
     mac.launchctl.ran.clear()
     list(plan.apply())
@@ -264,10 +282,10 @@ def test_uninstall_unloads_and_removes(tmp_path: Path) -> None:
 
 def test_unloading_what_is_gone_already_is_no_failure(tmp_path: Path) -> None:
     mac = Mac(tmp_path, **{"launchctl bootout": Ran(3, err="No such process")})
-    mac.agents.run(mac.agents.unloading("local.offramp.daemon"))
+    mac.agents.run(("launchctl", "bootout", DAEMON))
     mac.launchctl.answers["launchctl bootout"] = Ran(1, err="Not privileged")
     with pytest.raises(CommandFailedError, match="Not privileged"):
-        mac.agents.run(mac.agents.unloading("local.offramp.daemon"))
+        mac.agents.run(("launchctl", "bootout", DAEMON))
 
 
 def test_start_stop_and_restart(tmp_path: Path) -> None:
@@ -328,8 +346,7 @@ def test_tray_is_loaded_switched_off_and_removed(tmp_path: Path) -> None:
     assert not item.plan_on(Path("/p/offramp"), {}).is_change
     changed = item.plan_on(Path("/q/offramp"), {}).then
     assert [command[1] for command in changed] == ["bootout", "enable", "bootstrap"]
-    answers = iter([Ran(0, running)])
-    mac.launchctl.answers[f"launchctl print {TRAY}"] = lambda: next(answers, Ran(113))
+    mac.run_agent("local.offramp.tray", looks=0, file=file)
     list(item.plan_removal().apply())
     assert mac.done[-1] == f"bootout {TRAY}"
     assert not file.exists()

@@ -100,7 +100,7 @@ def test_changed_daemon_is_loaded_again_once_the_old_one_is_gone(desk: Desk) -> 
 def test_bootout_that_is_under_way_or_done_is_no_failure(desk: Desk, answer: Answer) -> None:
     desk.mac.answer("launchctl bootout", answer)
     agents = Agents(desk.run, UID, sleep=desk.slept.append)
-    agents.run(agents.unloading(DAEMON))
+    agents.run(("launchctl", "bootout", f"gui/{UID}/{DAEMON}"))
 
 
 @pytest.mark.parametrize("answer", [answers.BOOTSTRAP_IO_ERROR, answers.BOOTSTRAP_ALREADY])
@@ -127,11 +127,11 @@ def test_agent_that_only_just_starts_counts_as_started(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("code", answers.NO_SCREEN_CODES)
-def test_nobody_at_the_screen_means_no_service_manager(desk: Desk, code: int) -> None:
-    desk.mac.log_out(code)
-    with pytest.raises(NoServiceManagerError):
+def test_user_without_any_session_has_no_service_manager(desk: Desk, code: int) -> None:
+    desk.mac.log_out(code, everywhere=True)
+    with pytest.raises(NoServiceManagerError, match="no session"):
         detect.detect({}, run=desk.run, home=desk.home, platform="darwin")
-    assert desk.mac.ran == [f"launchctl print gui/{UID}"]
+    assert desk.mac.ran[0] == f"launchctl print gui/{UID}"
 
 
 @pytest.mark.parametrize("item", ["daemon", "tray"])

@@ -36,6 +36,12 @@ BOOTSTRAP_NO_SCREEN = Answer(
 )
 """Over SSH, with nobody logged in at the screen; nix-community/home-manager#4413."""
 
+BOOTSTRAP_OTHER_SESSION = Answer(
+    134, err="Bootstrap failed: 134: Service cannot load in requested session\n"
+)
+"""The agent's LimitLoadToSessionType, Aqua by itself, has not the domain's session; chilcote/outset
+#108, Homebrew/homebrew-services#517, duh17/oppi#31."""
+
 BOOT_OUT_IN_PROGRESS = Answer(36, err="Boot-out failed: 36: Operation now in progress\n")
 """It ends, but has not ended yet; osquery/osquery#5698."""
 
@@ -56,9 +62,12 @@ NO_SCREEN_CODES = (125, 112)
 """How `print gui/UID` ends with nobody at the screen; duh17/oppi#38 had both."""
 
 
-def no_such_service(label: str, uid: int) -> Answer:
-    """What `print` and `kickstart` say of what is not loaded; NousResearch/hermes-agent#5536."""
-    text = f'Could not find service "{label}" in domain for user gui: {uid}\n'
+def no_such_service(label: str, domain: str) -> Answer:
+    """What `print` and `kickstart` say of what is not loaded; NousResearch/hermes-agent#5536.
+
+    `domain` is `user gui: 501`, or `user: 501` for the background's.
+    """
+    text = f'Could not find service "{label}" in domain for {domain}\n'
     return Answer(113, err=f"Bad request.\n{text}")
 
 

@@ -73,9 +73,23 @@ class FakeMac:
 
     # launchd
 
-    def log_out(self, code: int = 125) -> None:
-        """Have nobody logged in at the screen, as over SSH; launchctl says so by `code`."""
-        self._change(no_screen=code)
+    def log_out(self, code: int = 125, *, everywhere: bool = False) -> None:
+        """Have nobody logged in at the screen, as over SSH; launchctl says so by `code`.
+
+        The agents there end. With `everywhere` launchd has no domain of the user at all.
+        """
+        self._change(no_screen=code, no_user=everywhere, loaded={})
+
+    def log_in(self, folder: Path) -> None:
+        """Have the user log in at the screen; launchd loads what `folder` has for that session."""
+        known = {**self._known, "no_screen": 0}
+        for file in sorted(folder.glob("*.plist")):
+            launchctl.run(known, ["bootstrap", f"gui/{known['uid']}", str(file)])
+        state.write(self._folder, known)
+
+    def start_again(self) -> None:
+        """Restart the Mac: what was loaded in the background is not found again."""
+        self._change(background={}, loaded={})
 
     def spell_true(self) -> None:
         """Be a macOS before 13, whose print-disabled says true and false."""
@@ -106,6 +120,11 @@ class FakeMac:
     def loaded(self) -> dict[str, str]:
         """From which file each agent is loaded."""
         return {label: each["path"] for label, each in self._known["loaded"].items()}
+
+    @property
+    def in_background(self) -> dict[str, str]:
+        """From which file each agent of the user's background is loaded."""
+        return {label: each["path"] for label, each in self._known["background"].items()}
 
     def is_disabled(self, label: str) -> bool:
         """Whether launchd remembers that it is switched off."""

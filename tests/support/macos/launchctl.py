@@ -29,10 +29,16 @@ def run(state: dict[str, Any], words: list[str]) -> Answer:
 
 
 def load(
-    state: dict[str, Any], label: str, file: str, agent: dict[str, Any], *, pid: int | None
+    state: dict[str, Any],
+    label: str,
+    file: str,
+    agent: dict[str, Any],
+    *,
+    pid: int | None,
+    where: str = "loaded",
 ) -> None:
-    """Have an agent loaded, whatever there was."""
-    state["loaded"][label] = {
+    """Have an agent loaded, whatever there was: `loaded` at the screen, or in the `background`."""
+    state[where][label] = {
         "path": file,
         "agent": agent,
         "pid": pid,
@@ -45,58 +51,81 @@ def _label(target: str) -> str:
     return target.split("/", 2)[2] if target.count("/") >= 2 else ""
 
 
+def _where(state: dict[str, Any], target: str) -> str | None:
+    """Under which name `state` has the agents of the target's domain; None if that is not there."""
+    kind, _, rest = target.partition("/")
+    if rest.partition("/")[0] != str(state["uid"]):
+        return None
+    if kind == "gui" and not state["no_screen"]:
+        return "loaded"
+    return "background" if kind == "user" and not state["no_user"] else None
+
+
 def _find(state: dict[str, Any], target: str) -> dict[str, Any] | None:
     """What is loaded under that name, were it about to end."""
-    if state["no_screen"] or not target.startswith(f"gui/{state['uid']}/"):
-        return None
-    found: dict[str, Any] | None = state["loaded"].get(_label(target))
+    where = _where(state, target)
+    found: dict[str, Any] | None = state[where].get(_label(target)) if where else None
     return found
 
 
 def _missing(state: dict[str, Any], target: str) -> Answer:
-    if state["no_screen"]:
-        return answers.no_such_domain(state["uid"], state["no_screen"])
-    return answers.no_such_service(_label(target), state["uid"])
+    if _where(state, target) is None:
+        return answers.no_such_domain(state["uid"], state["no_screen"] or 125)
+    kind = "user gui" if target.startswith("gui/") else "user"
+    return answers.no_such_service(_label(target), f"{kind}: {state['uid']}")
 
 
 def _print(state: dict[str, Any], words: list[str]) -> Answer:
     target = words[0] if words else ""
     if not _label(target):
-        if state["no_screen"] or target != f"gui/{state['uid']}":
+        where = _where(state, target)
+        if where is None:
             return answers.no_such_domain(state["uid"], state["no_screen"] or 112)
-        return Answer(0, _domain_text(state))
+        return Answer(0, _domain_text(state, target, where))
     agent = _find(state, target)
     if agent is None:
         return _missing(state, target)
     text = _agent_text(state, target, agent)
-    _let_time_pass(state, _label(target))
+    _let_time_pass(state, str(_where(state, target)), _label(target))
     return Answer(0, text)
 
 
-def _let_time_pass(state: dict[str, Any], label: str) -> None:
+def _let_time_pass(state: dict[str, Any], where: str, label: str) -> None:
     """An agent that ends is gone after so many looks."""
     if label not in state["ending"]:
         return
     state["ending"][label] -= 1
     if state["ending"][label] <= 0:
-        del state["ending"][label], state["loaded"][label]
+        del state["ending"][label], state[where][label]
 
 
 def _bootstrap(state: dict[str, Any], words: list[str]) -> Answer:
     if len(words) < 2:
         return _USAGE
-    if state["no_screen"]:
+    where = _where(state, words[0])
+    if where is None:
         return answers.BOOTSTRAP_NO_SCREEN
     agent = _read_agent(Path(words[1]))
     label = (agent or {}).get("Label")
-    if not agent or not label or label in state["loaded"]:
-        _let_time_pass(state, str(label))
+    if not agent or not label or label in state[where]:
+        _let_time_pass(state, where, str(label))
         return answers.BOOTSTRAP_IO_ERROR
     if state["disabled"].get(label):
         return answers.BOOTSTRAP_IO_ERROR
+    if _SESSIONS[where] not in _sessions_of(agent):
+        return answers.BOOTSTRAP_OTHER_SESSION
     pid = _next_pid(state) if agent.get("RunAtLoad") or agent.get("KeepAlive") is True else None
-    load(state, label, words[1], agent, pid=pid)
+    load(state, label, words[1], agent, pid=pid, where=where)
     return Answer(0)
+
+
+_SESSIONS = {"loaded": "Aqua", "background": "Background"}
+
+
+def _sessions_of(agent: dict[str, Any]) -> list[str]:
+    """In which sessions launchd may load it: launchd.plist(5)."""
+    named = agent.get("LimitLoadToSessionType", "Aqua")
+    return [named] if isinstance(named, str) else named
 
 
 def _read_agent(file: Path) -> dict[str, Any] | None:
@@ -113,13 +142,15 @@ def _read_agent(file: Path) -> dict[str, Any] | None:
 
 
 def _next_pid(state: dict[str, Any]) -> int:
-    pids = [each["pid"] for each in state["loaded"].values() if each["pid"] is not None]
+    agents = [*state["loaded"].values(), *state["background"].values()]
+    pids = [each["pid"] for each in agents if each["pid"] is not None]
     return max([_FIRST_PID - 1, *pids]) + 1
 
 
 def _bootout(state: dict[str, Any], words: list[str]) -> Answer:
     target = words[0] if words else ""
-    if state["no_screen"]:
+    where = _where(state, target)
+    if where is None:
         return Answer(125, err="Boot-out failed: 125: Domain does not support specified action\n")
     if _find(state, target) is None:
         return answers.BOOT_OUT_NOT_LOADED
@@ -127,17 +158,17 @@ def _bootout(state: dict[str, Any], words: list[str]) -> Answer:
     if label in state["slow"]:
         state["ending"].setdefault(label, state["slow"][label])
     else:
-        del state["loaded"][label]
+        del state[where][label]
     return Answer(0)
 
 
 def _kickstart(state: dict[str, Any], words: list[str]) -> Answer:
     target = words[-1] if words else ""
-    if state["no_screen"]:
+    if _where(state, target) is None:
         return answers.kickstart_no_screen(_label(target))
     agent = _find(state, target)
     if agent is None:
-        return answers.no_such_service(_label(target), state["uid"])
+        return _missing(state, target)
     if agent["pid"] is None or "-k" in words:
         agent["pid"] = _next_pid(state)
         agent["runs"] += 1
@@ -167,8 +198,8 @@ def _disable(state: dict[str, Any], words: list[str]) -> Answer:
 
 def _print_disabled(state: dict[str, Any], words: list[str]) -> Answer:
     """Since macOS 13 it says `disabled`, before `true`; ggbond268/MacTools#116."""
-    del words
-    if state["no_screen"]:
+    is_missing = state["no_screen"] if words[0].startswith("gui/") else state["no_user"]
+    if is_missing:
         return answers.no_such_domain(state["uid"], state["no_screen"])
     spelling = {True: "true", False: "false"} if state["spells_true"] else _SPELLING
     known = {"com.docker.helper": False, "com.apple.Siri.agent": True, **state["disabled"]}
@@ -198,13 +229,14 @@ _COMMANDS: dict[str, Callable[[dict[str, Any], list[str]], Answer]] = {
 }
 
 
-def _domain_text(state: dict[str, Any]) -> str:
+def _domain_text(state: dict[str, Any], target: str, where: str) -> str:
     services = "".join(
-        f"\t\t{each['pid'] or 0:>8}      -\t{label}\n" for label, each in state["loaded"].items()
+        f"\t\t{each['pid'] or 0:>8}      -\t{label}\n" for label, each in state[where].items()
     )
+    kind = "user" if where == "background" else "login"
     return (
-        f"gui/{state['uid']} = {{\n\ttype = login\n\thandle = 100003\n\tactive count = 612\n"
-        f"\tsession = Aqua\n\n\tservices = {{\n{services}\t}}\n}}\n"
+        f"{target} = {{\n\ttype = {kind}\n\thandle = 100003\n\tactive count = 612\n"
+        f"\tsession = {_SESSIONS[where]}\n\n\tservices = {{\n{services}\t}}\n}}\n"
     )
 
 
@@ -233,7 +265,7 @@ def _agent_text(state: dict[str, Any], target: str, known: dict[str, Any]) -> st
             _block("inherited environment", ["SSH_AUTH_SOCK => /private/tmp/com.apple/Listeners"]),
             _block("default environment", ["PATH => /usr/bin:/bin:/usr/sbin:/sbin"]),
             _block("environment", [f"{name} => {value}" for name, value in variables.items()]),
-            f"\tdomain = gui/{state['uid']} [100003]\n\tasid = 100003\n",
+            f"\tdomain = {target.rpartition('/')[0]} [100003]\n\tasid = 100003\n",
             f"\tminimum runtime = {agent.get('ThrottleInterval', 10)}\n",
             f"\texit timeout = {agent.get('ExitTimeOut', 5)}\n",
             f"\truns = {known['runs']}\n",

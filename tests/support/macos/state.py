@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 FIRST: dict[str, Any] = {
     "uid": os.getuid(),
     "no_screen": 0,  # the code that says so; 0 where somebody is logged in there
+    "no_user": False,  # whether there is no domain of the user's background either, as after `su`
     "spells_true": False,  # print-disabled, before macOS 13
-    "loaded": {},  # label -> agent
+    "loaded": {},  # label -> agent, in the domain of the screen
+    "background": {},  # the same, in the domain of the user's background
     "disabled": {},  # label -> whether it is
     "slow": {},  # label -> how many looks find it after its bootout
     "ending": {},  # label -> how many more looks find it now

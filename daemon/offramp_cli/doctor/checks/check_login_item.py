@@ -114,6 +114,8 @@ def judge(facts: LoginItemFacts) -> Iterator[Remark]:
             f"To use the settings' port: {_INSTALL}",
         )
     yield from _of_manager(state, facts)
+    if state.limits:
+        yield note(state.limits)
     if facts.lingers is False:
         yield note(f"It starts at login, not at boot; `{' '.join(linger.COMMAND)}` changes that.")
 

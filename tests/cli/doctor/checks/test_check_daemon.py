@@ -521,6 +521,7 @@ def item(**fields: Any) -> LoginItemFacts:
         (item(state=state(is_listening=False)), ["failure"], "offramp start"),
         (item(lingers=False), ["ok", "note"], "enable-linger"),
         (item(lingers=True), ["ok"], "keeps the port"),
+        (item(state=state(limits="Start it after a restart.")), ["ok", "note"], "after a restart"),
     ],
 )
 def test_login_item_is_judged(found, expected, words):
