@@ -61,6 +61,13 @@ remove_it() {
     esac
 }
 
+# ask PATH FIELDS: send one request through the daemon.
+ask() {
+    curl --silent --no-buffer --fail --max-time 600 "http://127.0.0.1:$port$1" \
+        -H 'x-api-key: sk-ant-api03-not-a-real-key' -H 'anthropic-version: 2023-06-01' \
+        -d "{\"model\":\"claude-opus-4-6\",$2\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}"
+}
+
 # check_login_item: it names programs that are there, by paths without a version.
 check_login_item() {
     program=$(sed -n 's/^ExecStart=//p' "$HOME/.config/systemd/user/offramp.service" | tr -d '"' | cut -d ' ' -f 1)
@@ -95,20 +102,26 @@ grep -q "localhost:$port" "$HOME/.claude/settings.json" || fail "Claude Code is 
 QT_QPA_PLATFORM=offscreen offramp charts --screenshot "$HOME/charts.png"
 [ -s "$HOME/charts.png" ] || fail "the window drew no picture"
 
-step "upgrade to $new under a stream"
-curl --silent --no-buffer --max-time 600 "http://127.0.0.1:$port/v1/messages" \
-    -H 'x-api-key: sk-ant-api03-not-a-real-key' -H 'anthropic-version: 2023-06-01' \
-    -d '{"model":"claude-opus-4-6","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"Hello"}]}' \
-    >"$HOME/stream.txt" &
+step "upgrade to $new under a stream and among other requests"
+ask /v1/messages '"max_tokens":9,"stream":true,' >"$HOME/stream.txt" &
 stream=$!
 until_true grep -q message_start "$HOME/stream.txt"
+while [ ! -e "$HOME/upgraded" ]; do
+    ask /v1/messages/count_tokens '' || echo " a request failed: curl $?"
+    echo
+    sleep 0.2
+done >"$HOME/requests.txt" &
+requests=$!
 cp "$wheels"/later/*.whl "$wheels/"
 upgrade_it
 offramp --version | grep -q "version $new$" || fail "another version runs: $(offramp --version)"
 check_login_item
 offramp install --yes --no-tray
 until_true serves "$new"
-touch "$HOME/slow/finish"
+touch "$HOME/slow/finish" "$HOME/upgraded"
+wait "$requests"
+if grep -v '^{"input_tokens":8}$' "$HOME/requests.txt"; then fail "requests failed during the upgrade"; fi
+echo "$(wc -l <"$HOME/requests.txt") other requests were answered meanwhile."
 wait "$stream" || fail "the stream was cut: $(tail -c 300 "$HOME/stream.txt")"
 grep -q message_stop "$HOME/stream.txt" || fail "the stream has no end"
 until_true sh -c 'offramp logs --json | grep -q claude-opus'

@@ -1,4 +1,7 @@
-"""A service whose answer ends once a file `finish` is there: slow_service.py FOLDER."""
+"""A service that counts tokens at once, and ends its other answers once a file `finish` is there.
+
+Usage: slow_service.py FOLDER
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,10 @@ _END = (
     b'"usage":{"output_tokens":5}}\n\n'
     b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 )
+_COUNTED = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 18\r\n"
+    b'Connection: close\r\n\r\n{"input_tokens":8}'
+)
 _PAUSE_S = 0.2
 
 
@@ -25,7 +32,12 @@ async def serve(folder: Path) -> None:
     """Serve on a free port, which a file `port` names."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        if b"/count_tokens" in head.split(b"\r\n")[0]:
+            writer.write(_COUNTED)
+            await writer.drain()
+            writer.close()
+            return
         writer.write(_HEAD + _chunk(_START))
         while not (folder / "finish").exists():
             writer.write(_chunk(_PING))

@@ -14,13 +14,13 @@ from packaging.version import Version
 from raw_upstream import Connection, RawUpstream, json_answer, raw_upstream
 from tls import has_openssl, make_certificates
 
-from offramp_cli.version import latest_release
+from offramp_cli.version import newest_release
 from offramp_core.errors import OfframpError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from offramp_cli.version.latest_release import Release
+    from offramp_cli.version.newest_release import Release
 
 TAG_PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\npage"
 SENT_HEADERS = {"host", "accept", "accept-encoding", "user-agent"}
@@ -36,7 +36,7 @@ def redirect(location: str, status: str = "302 Found") -> bytes:
 
 
 async def find(address: str, *, limit_s: float = 10.0) -> Release:
-    return await asyncio.to_thread(latest_release.find, address, limit_s=limit_s)
+    return await asyncio.to_thread(newest_release.find, address, limit_s=limit_s)
 
 
 async def found_with(*answers: bytes, path: str = "/releases/latest") -> Release:
