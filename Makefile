@@ -1,13 +1,13 @@
 # Each target sets up what it needs first. `make` lists them.
 # ARGS= passes arguments on (make run ARGS="--port 3002"); PYTHON= chooses the Python to set up with.
 
-.PHONY: help setup install uninstall run demo dev test test-darwin fuzz fresh check e2e bench soak screenshots build lock clean
+.PHONY: help setup install uninstall run demo dev test test-darwin fuzz fresh check e2e bench soak screenshots build sbom release-check app lock clean
 
 BIN := .venv/bin
 EXAMPLES ?= 2000
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 	@echo '  ARGS="..." passes arguments on; PYTHON=python3.12 chooses the Python of make setup.'
 
 setup: ## Create .venv with everything in it (PYTHON=python3.12 chooses the Python)
@@ -63,8 +63,20 @@ screenshots: setup ## Draw the pictures of the charts window into docs/images/
 	@sh packaging/screenshots.sh
 
 build: setup ## Build the wheel and the sdist into dist/
-	@rm -rf dist
+	@rm -f dist/*.whl
 	@$(BIN)/python -m build --no-isolation --outdir dist
+
+sbom: setup ## Write the list of everything inside, with licences, into dist/ (CycloneDX)
+	@mkdir -p dist
+	@$(BIN)/python packaging/release/sbom.py "$$(sh packaging/release/sbom-name.sh)"
+
+release-check: build ## Check all that a release is made of (ARGS="--tag v0.2.0")
+	@ls dist/*.cdx.json >/dev/null 2>&1 || $(MAKE) --no-print-directory sbom
+	@$(BIN)/python packaging/release/check.py $(ARGS)
+
+app: ## On macOS: build Offramp.app into dist/, as a zip, and a signed disk image with a certificate
+	@$(MAKE) --no-print-directory bundle
+	@sh packaging/macos/package.sh
 
 lock: ## Write constraints/ again from pyproject.toml (ARGS=--upgrade takes the newest)
 	@sh packaging/lock.sh $(ARGS)
