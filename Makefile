@@ -1,7 +1,7 @@
 # Each target sets up what it needs first. `make` lists them.
 # ARGS= passes arguments on (make run ARGS="--port 3002"); PYTHON= chooses the Python to set up with.
 
-.PHONY: help setup install uninstall run demo dev test test-darwin fuzz fresh check e2e bench soak screenshots build lock clean
+.PHONY: help setup install uninstall run demo dev test test-darwin fuzz fresh check e2e bench soak screenshots build man completions lock clean
 
 BIN := .venv/bin
 EXAMPLES ?= 2000
@@ -63,8 +63,14 @@ screenshots: setup ## Draw the pictures of the charts window into docs/images/
 	@sh packaging/screenshots.sh
 
 build: setup ## Build the wheel and the sdist into dist/
-	@rm -rf dist
+	@rm -f dist/*.whl
 	@$(BIN)/python -m build --no-isolation --outdir dist
+
+man: setup ## Write the manual pages into dist/man/, from the help texts
+	@$(BIN)/python packaging/man_pages.py dist/man
+
+completions: setup ## Write the completions for bash, zsh and fish into dist/completions/
+	@$(BIN)/python packaging/completions.py dist/completions
 
 lock: ## Write constraints/ again from pyproject.toml (ARGS=--upgrade takes the newest)
 	@sh packaging/lock.sh $(ARGS)
