@@ -36,6 +36,8 @@ if [ -z "${SOURCE_DATE_EPOCH:-}" ]; then
     SOURCE_DATE_EPOCH=$(git -c safe.directory='*' log -1 --format=%ct 2>/dev/null || date +%s)
 fi
 export SOURCE_DATE_EPOCH
+# Every dpkg reads this one; others are faster (DPKG_DEB_COMPRESSOR_TYPE=gzip).
+export DPKG_DEB_COMPRESSOR_TYPE="${DPKG_DEB_COMPRESSOR_TYPE:-xz}"
 
 # published NAME: a value that stays empty in pyproject.toml until somebody publishes Offramp.
 published() {
@@ -108,7 +110,7 @@ place_documents() {
 # needs: the packages with the libraries that the bundle's compiled files load and that are not in
 # the bundle, in the versions of the system on which it was built.
 needs() {
-    find "$(cd "$bundle" && pwd -P)" -type f -exec sh -c '
+    find "$(cd "$bundle" && pwd -P)" -type f \( -name '*.so*' -o -perm /111 \) -exec sh -c '
         for file; do
             [ "$(head -c 4 "$file" | od -An -tx1 | tr -d " ")" != 7f454c46 ] || printf "%s\n" "$file"
         done' sh {} + >"$work/compiled"
@@ -161,5 +163,5 @@ write_control
 find "$root" -type d -exec chmod 0755 {} +
 mkdir -p "$folder"
 package=$folder/offramp_${version}_$architecture.deb
-dpkg-deb -Zxz --root-owner-group --build "$root" "$package" >/dev/null
+dpkg-deb --root-owner-group --build "$root" "$package" >/dev/null
 echo "$package"
