@@ -1,7 +1,7 @@
 # Each target sets up what it needs first. `make` lists them.
 # ARGS= passes arguments on (make run ARGS="--port 3002"); PYTHON= chooses the Python to set up with.
 
-.PHONY: help setup install uninstall run demo dev test test-darwin fuzz fresh check e2e bench soak screenshots build man completions lock clean
+.PHONY: help setup install uninstall run demo dev test test-darwin fuzz fresh package-test check e2e bench soak screenshots build man completions lock clean
 
 BIN := .venv/bin
 EXAMPLES ?= 2000
@@ -39,6 +39,9 @@ fuzz: setup ## Test with random and broken bytes, for minutes (ARGS="-k codings"
 
 fresh: ## Run every test on bare Debian systems, as root and as a user (ARGS="trixie user")
 	@sh packaging/fresh.sh $(ARGS)
+
+package-test: setup ## Prove the packages on bare Debian systems, as root (ARGS="trixie uv" for some)
+	@sh packaging/wheel/test.sh $(ARGS)
 
 check: setup ## Check formatting, lint, types, import rules and what the tree must not hold
 	$(BIN)/ruff format --check .

@@ -20,7 +20,7 @@ from offramp_core.errors import OfframpError
 from offramp_core.paths import Paths
 
 if TYPE_CHECKING:
-    from offramp_cli.version.latest_release import Release
+    from offramp_cli.version.newest_release import Release
 
 _PARTS = ("aiohttp", "msgspec", "click", "rich", "truststore")
 _NO_ADDRESS = OfframpError(
@@ -58,14 +58,14 @@ def command(check: bool, as_json: bool) -> None:
 
 
 def _check(*, as_json: bool) -> None:
-    from offramp_cli.version import latest_release  # brings the client by which it asks
+    from offramp_cli.version import newest_release  # brings the client by which it asks
 
-    address = latest_release.page_address()
+    address = newest_release.page_address()
     if address is None:
         raise _NO_ADDRESS
     env_file = Paths.for_user(os.environ).env_file
     os.environ.update(proxy_variables.from_file(env_file, os.environ))
-    release = latest_release.find(address)
+    release = newest_release.find(address)
     is_newer = release.is_for_everybody and release.version > Version(__version__)
     way = upgrade_way.of_this_program()
     if as_json:

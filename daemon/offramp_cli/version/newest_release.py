@@ -19,6 +19,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 from packaging.version import InvalidVersion, Version
 
 from offramp_core.errors import OfframpError
+from offramp_core.redaction import mask_address
 from offramp_core.wording.formatting import printable
 from offramp_daemon.messages.answers.errors import RequestFailedError
 from offramp_daemon.upstream.client import Upstream
@@ -37,6 +38,7 @@ _CONNECT_LIMIT_S = 5.0
 _MOST_REDIRECTS = 5
 _MOST_BYTES = 1024 * 1024
 _SHOWN_CHARACTERS = 60
+_PAGE_CHARACTERS = 200
 _HEADERS = (
     (b"Accept", b"*/*"),
     (b"Accept-Encoding", b"identity"),
@@ -163,7 +165,7 @@ async def _read(address: str, answer: Answer) -> Release:
         tag, page = _in_json(address, await _body(address, answer))
     if tag is None:
         raise _failure(f"{_shown(address)} names no release.")
-    return Release(version=_version(tag), page=_shown(page, 200))
+    return Release(version=_version(tag), page=_cut(page, _PAGE_CHARACTERS))
 
 
 async def _body(address: str, answer: Answer) -> bytes:
@@ -183,8 +185,9 @@ def _in_json(address: str, body: bytes) -> tuple[str | None, str]:
         raise _failure(f"The answer of {_shown(address)} can't be read as JSON.") from None
     tag = told.get("tag_name") if isinstance(told, dict) else None
     page = told.get("html_url") if isinstance(told, dict) else None
-    is_page = isinstance(page, str) and page.startswith(("https://", "http://"))
-    return (tag if isinstance(tag, str) else None), (page if is_page else address)
+    if not isinstance(page, str) or not page.startswith(("https://", "http://")):
+        page = address
+    return (tag if isinstance(tag, str) else None), page
 
 
 def _version(tag: str) -> Version:
@@ -202,6 +205,10 @@ def _failure(why: str, hint: str = "") -> OfframpError:
     return OfframpError(f"The newest version could not be found out. {why}", hint=hint)
 
 
-def _shown(text: str, most: int = _SHOWN_CHARACTERS) -> str:
-    """Return a text from outside for the terminal, cut where it is very long."""
+def _shown(text: str) -> str:
+    """Return a text from outside for a message, without a login."""
+    return _cut(mask_address(text), _SHOWN_CHARACTERS)
+
+
+def _cut(text: str, most: int) -> str:
     return printable(text if len(text) <= most else f"{text[:most]}…")
