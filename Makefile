@@ -1,7 +1,7 @@
 # Each target sets up what it needs first. `make` lists them.
 # ARGS= passes arguments on (make run ARGS="--port 3002"); PYTHON= chooses the Python to set up with.
 
-.PHONY: help setup install uninstall run demo dev test test-darwin fuzz fresh package-test check e2e bench soak screenshots build man completions lock clean
+.PHONY: help setup install uninstall run demo dev test test-darwin fuzz fresh package-test check e2e bench soak screenshots build man completions deb lock clean
 
 BIN := .venv/bin
 EXAMPLES ?= 2000
@@ -41,7 +41,7 @@ fresh: ## Run every test on bare Debian systems, as root and as a user (ARGS="tr
 	@sh packaging/fresh.sh $(ARGS)
 
 package-test: setup ## Prove the packages on bare Debian systems, as root (ARGS="trixie uv" for some)
-	@sh packaging/wheel/test.sh $(ARGS)
+	@sh packaging/package-test.sh $(ARGS)
 
 check: setup ## Check formatting, lint, types, import rules and what the tree must not hold
 	$(BIN)/ruff format --check .
@@ -74,6 +74,9 @@ man: setup ## Write the manual pages into dist/man/, from the help texts
 
 completions: setup ## Write the completions for bash, zsh and fish into dist/completions/
 	@$(BIN)/python packaging/completions.py dist/completions
+
+deb: bundle man completions ## Build the Debian package into dist/ (on Debian 12, so that it runs there and on newer ones)
+	@sh packaging/deb/build.sh
 
 lock: ## Write constraints/ again from pyproject.toml (ARGS=--upgrade takes the newest)
 	@sh packaging/lock.sh $(ARGS)

@@ -6,6 +6,17 @@
 # dist/completions and dist. The version is the one in the bundle's name. Needs dpkg-deb, and
 # dpkg-shlibdeps (Debian: apt-get install dpkg-dev) for a bundle with compiled files in it.
 set -eu
+
+absolute() {
+    case "$1" in
+        /*) echo "$1" ;;
+        *) echo "$PWD/$1" ;;
+    esac
+}
+for each; do
+    shift
+    set -- "$@" "$(absolute "$each")"
+done
 cd "$(dirname "$0")/../.."
 
 stop() {
@@ -107,16 +118,30 @@ place_documents() {
     chmod 0644 "$documents"/*
 }
 
-# needs: the packages with the libraries that the bundle's compiled files load and that are not in
-# the bundle, in the versions of the system on which it was built.
-needs() {
+# list_compiled: the bundle's compiled files, the libraries that they name and that are not in it, and
+# the packages that hold those.
+list_compiled() {
     find "$(cd "$bundle" && pwd -P)" -type f \( -name '*.so*' -o -perm /111 \) -exec sh -c '
         for file; do
             [ "$(head -c 4 "$file" | od -An -tx1 | tr -d " ")" != 7f454c46 ] || printf "%s\n" "$file"
         done' sh {} + >"$work/compiled"
     [ -s "$work/compiled" ] || return 0
-    command -v dpkg-shlibdeps >/dev/null ||
-        stop "There is no dpkg-shlibdeps, which finds out what the package depends on. Run: apt-get install dpkg-dev"
+    for program in dpkg-shlibdeps objdump; do
+        command -v "$program" >/dev/null ||
+            stop "There is no $program, which finds out what the package depends on. Run: apt-get install dpkg-dev"
+    done
+    find "$bundle" -name '*.so*' -printf '%f\n' | sort -u >"$work/inside"
+    xargs -d '\n' objdump -p <"$work/compiled" | awk '$1 == "NEEDED" { print $2 }' | sort -u |
+        comm -23 - "$work/inside" >"$work/missing"
+    while read -r library; do
+        dpkg-query --search "*/$library" 2>/dev/null ||
+            stop "The bundle needs $library, which is neither inside nor in a package of this system."
+    done <"$work/missing" >"$work/owners"
+    sed 's/:.*//' "$work/owners" | sort -u >"$work/packages"
+}
+
+# depends: those packages, in the versions from this system on.
+depends() {
     mkdir -p "$work/debian"
     printf 'Source: offramp\n\nPackage: offramp\nArchitecture: any\n' >"$work/debian/control"
     set --
@@ -128,13 +153,18 @@ needs() {
     done <<FOLDERS
 $(sed 's,/[^/]*$,,' "$work/compiled" | sort -u)
 FOLDERS
-    (cd "$work" && dpkg-shlibdeps -O --ignore-missing-info "$@" 2>"$work/shlibdeps.log") ||
-        stop "dpkg-shlibdeps failed:" "$(grep -i error "$work/shlibdeps.log")"
+    (cd "$work" && dpkg-shlibdeps -O --ignore-missing-info "$@" >shlibs 2>shlibdeps.log) ||
+        stop "dpkg-shlibdeps failed:" "$(grep error: "$work/shlibdeps.log")"
+    # It also names the packages of libraries that the bundle has a copy of.
+    sed -n 's/^shlibs:Depends=//p' "$work/shlibs" | sed 's/, /\n/g' |
+        awk 'NR == FNR { wanted[$1]; next } $1 in wanted' "$work/packages" - | paste -s -d , | sed 's/,/, /g'
 }
 
 write_control() {
     mkdir "$root/DEBIAN"
-    depends=$(needs | sed -n 's/^shlibs:Depends=//p')
+    list_compiled
+    depends=''
+    [ ! -s "$work/compiled" ] || depends=$(depends)
     [ ! -s "$work/compiled" ] || [ -n "$depends" ] || stop "What the package depends on is not known."
     {
         echo "Package: offramp"
