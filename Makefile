@@ -1,7 +1,7 @@
 # Each target sets up what it needs first. `make` lists them.
 # ARGS= passes arguments on (make run ARGS="--port 3002"); PYTHON= chooses the Python to set up with.
 
-.PHONY: help setup install uninstall run demo dev test test-darwin fuzz fresh check e2e bench soak screenshots build sbom release-check app lock clean
+.PHONY: help setup install uninstall run demo dev test test-darwin fuzz fresh package-test check e2e bench soak screenshots build bundle man completions deb app sbom release-check lock clean
 
 BIN := .venv/bin
 EXAMPLES ?= 2000
@@ -40,6 +40,9 @@ fuzz: setup ## Test with random and broken bytes, for minutes (ARGS="-k codings"
 fresh: ## Run every test on bare Debian systems, as root and as a user (ARGS="trixie user")
 	@sh packaging/fresh.sh $(ARGS)
 
+package-test: setup ## Prove the packages on bare Debian systems, as root (ARGS="trixie uv" for some)
+	@sh packaging/package-test.sh $(ARGS)
+
 check: setup ## Check formatting, lint, types, import rules and what the tree must not hold
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -66,6 +69,21 @@ build: setup ## Build the wheel and the sdist into dist/
 	@rm -f dist/*.whl
 	@$(BIN)/python -m build --no-isolation --outdir dist
 
+bundle: ## Build Offramp with its own Python into dist/: runs on Debian 12 or newer, needs nothing
+	@sh packaging/bundle/build.sh
+
+man: setup ## Write the manual pages into dist/man/, from the help texts
+	@$(BIN)/python packaging/man_pages.py dist/man
+
+completions: setup ## Write the completions for bash, zsh and fish into dist/completions/
+	@$(BIN)/python packaging/completions.py dist/completions
+
+deb: bundle man completions ## Build the Debian package into dist/ (on Debian 12, so that it runs there and on newer ones)
+	@sh packaging/deb/build.sh
+
+app: bundle ## On macOS: build Offramp.app into dist/, as a zip, and with a certificate as a disk image
+	@sh packaging/macos/package.sh
+
 sbom: setup ## Write the list of everything inside, with licences, into dist/ (CycloneDX)
 	@mkdir -p dist
 	@$(BIN)/python packaging/release/sbom.py "$$(sh packaging/release/sbom-name.sh)"
@@ -73,10 +91,6 @@ sbom: setup ## Write the list of everything inside, with licences, into dist/ (C
 release-check: build ## Check all that a release is made of (ARGS="--tag v0.2.0")
 	@ls dist/*.cdx.json >/dev/null 2>&1 || $(MAKE) --no-print-directory sbom
 	@$(BIN)/python packaging/release/check.py $(ARGS)
-
-app: ## On macOS: build Offramp.app into dist/, as a zip, and a signed disk image with a certificate
-	@$(MAKE) --no-print-directory bundle
-	@sh packaging/macos/package.sh
 
 lock: ## Write constraints/ again from pyproject.toml (ARGS=--upgrade takes the newest)
 	@sh packaging/lock.sh $(ARGS)

@@ -9,55 +9,12 @@
 # and mounts, for it has namespaces of its own.
 set -eu
 cd "$(dirname "$0")/.."
-. packaging/bare.sh
-
-store=$(pwd -P)/.cache/fresh
-
-stop() {
-    printf '%s\n' "$@" >&2
-    exit 1
-}
-
-# mirror: where this machine's own apt gets Debian from.
-mirror() {
-    apt-get indextargets --format '$(SITE)' 'Origin: Debian' 2>/dev/null |
-        grep -v -- '-security$' | sort -u | head -n 1
-}
-
-# make_system SUITE: once; half-made ones are never kept.
-make_system() {
-    [ ! -d "$store/$1" ] || return 0
-    echo "Making a bare $1 (log: .cache/fresh/$1.log)."
-    rm -rf "$store/$1.new"
-    debootstrap --variant=minbase --include=git,make,ca-certificates \
-        "$1" "$store/$1.new" "$mirror" >"$store/$1.log" 2>&1 || stop "debootstrap failed: see $store/$1.log."
-    # What this machine's apt needs to reach its sources, in the place of the addresses.
-    apt-config dump | grep -E '^Acquire::https?::' >"$store/$1.new/etc/apt/apt.conf.d/90outside" || true
-    mv "$store/$1.new" "$store/$1"
-}
-
-# passed_on: this machine's files and folders that pip's settings name, so that they hold inside too.
-passed_on() {
-    {
-        network_variables | grep -v '^SSL_CERT_DIR='
-        pip_files | while read -r file; do
-            echo "$file"
-            cat "$file"
-        done
-    } | grep -oE '/[A-Za-z0-9._/-]+' | sort -u | while read -r path; do
-        case "$path" in
-            //*) ;;
-            *) [ ! -e "$path" ] || echo "$path" ;;
-        esac
-    done
-}
+. packaging/bare-system.sh
 
 # prepare_system SUITE WHO: a copy of the bare one, with the checkout in it.
 prepare_system() {
-    rm -rf "$root"
-    cp -a "$store/$1" "$root"
-    cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
-    mkdir -p "$store/archives/partial" "$store/pip-$2"
+    copy_system "$1" "$root"
+    mkdir -p "$store/pip-$2"
     if [ "$2" = root ]; then
         copy_checkout "$root/root/offramp"
         return
@@ -92,10 +49,7 @@ run() (
     return "$(cat "$log.status")"
 )
 
-[ "$(id -u)" -eq 0 ] || stop "make fresh creates whole systems, so it needs root."
-for program in debootstrap chroot unshare; do
-    command -v "$program" >/dev/null || stop "There is no $program here (Debian: apt-get install $program)."
-done
+need debootstrap chroot unshare
 
 suites='' people=''
 for argument in "$@"; do
@@ -104,10 +58,8 @@ for argument in "$@"; do
         *) suites="$suites $argument" ;;
     esac
 done
-mirror=${MIRROR:-$(mirror)}
-[ -n "$mirror" ] || stop "This machine's apt has no Debian: give an address, as in MIRROR=ADDRESS make fresh."
+choose_mirror fresh
 
-mkdir -p "$store"
 status=0
 summary=''
 for suite in ${suites:-bookworm trixie}; do

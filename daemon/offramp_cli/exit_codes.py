@@ -12,6 +12,7 @@ FAILURE = 1
 WRONG_ARGUMENT = 2
 SETTINGS_REFUSED = 3
 PORT_BUSY = 4
+NEWER_VERSION = 5
 
 
 def for_error(error: OfframpError) -> int:

@@ -14,7 +14,7 @@ from offramp_cli import exit_codes, own_name
 from offramp_core import __version__
 from offramp_core.errors import OfframpError
 
-_GROUPS = {
+GROUPS = {
     "Every day": {
         "status": (
             "offramp_cli.reports.status",
@@ -73,11 +73,11 @@ _GROUPS = {
         "reload": ("offramp_cli.config.reload", "Make the daemon read its settings now."),
         "serve": ("offramp_cli.serve", "Run the daemon in the foreground."),
         "tray": ("offramp_tray.command", "Show the icon in the panel, with its menu."),
-        "version": ("offramp_cli.version", "Show the versions of Offramp and its parts."),
+        "version": ("offramp_cli.version.command", "Show the versions of Offramp and its parts."),
     },
 }
 """The commands by what they are for, the common case first."""
-_COMMANDS = {name: each for group in _GROUPS.values() for name, each in group.items()}
+_COMMANDS = {name: each for group in GROUPS.values() for name, each in group.items()}
 
 
 class _LazyGroup(click.Group):
@@ -119,7 +119,7 @@ class _LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         del ctx
-        for title, group in _GROUPS.items():
+        for title, group in GROUPS.items():
             with formatter.section(title):
                 formatter.write_dl([(name, text) for name, (_, text) in group.items()])
 

@@ -4,4 +4,4 @@ Synchronous and light: the standard library, msgspec and platformdirs. It import
 no toolkit, and nothing of the daemon, the tray or the window.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QProcess, Signal
 
+from offramp_core import programs
 from offramp_core.wording.formatting import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_WORDS = (sys.executable, "-P", "-m", "offramp_cli", "start")
 _LONGEST_WAIT_MS = 500
 
 
@@ -25,10 +24,10 @@ class DaemonStarter(QObject):
 
     failed = Signal(str)
 
-    def __init__(self, parent: QObject | None = None, *, words: Sequence[str] = _WORDS) -> None:
-        """`words` are the command."""
+    def __init__(self, parent: QObject | None = None, *, words: Sequence[str] = ()) -> None:
+        """`words` are the command, `offramp start` if there are none."""
         super().__init__(parent)
-        self._words = tuple(words)
+        self._words = tuple(words) or (*programs.start_command("offramp"), "start")
         self._process = QProcess(self)
         self._process.setProcessChannelMode(QProcess.ProcessChannelMode.MergedChannels)
         self._process.finished.connect(self._end)

@@ -7,6 +7,8 @@ into sees this one's libraries, but not its Offramp.
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -14,11 +16,16 @@ import tarfile
 import venv
 import zipfile
 from dataclasses import dataclass
+from email.parser import BytesParser
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from offramp_core import __version__
+
+if TYPE_CHECKING:
+    from email.message import Message
 
 CHECKOUT = Path(__file__).parents[2]
 PACKAGES = {
@@ -125,6 +132,78 @@ def test_wheel_carries_the_templates_of_the_login_items(distributions: Distribut
     contents = _contents(distributions.wheel)
     for template in (CHECKOUT / "packaging" / "linux").iterdir():
         assert contents[f"offramp_core/login_item/{template.name}"] == template.read_bytes()
+
+
+def _metadata(wheel: Path) -> Message:
+    contents = _contents(wheel)
+    (name,) = (each for each in contents if each.endswith(".dist-info/METADATA"))
+    return BytesParser().parsebytes(contents[name])
+
+
+def test_package_that_nobody_has_published_names_no_place_and_nobody(
+    distributions: Distributions,
+) -> None:
+    metadata = _metadata(distributions.wheel)
+    named = {*metadata.keys(), *metadata.get_all("Dynamic", [])}
+    assert not {"Home-page", "Project-URL", "Maintainer", "Maintainer-email", "Author"} & named
+    assert metadata["License-Expression"] == "MIT"
+    assert str(metadata.get_payload()).strip() == (CHECKOUT / "README.md").read_text().strip()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of what a wheel is made from."""
+    copy = tmp_path / "checkout"
+    unwanted = shutil.ignore_patterns("__pycache__")
+    for folder in ("daemon", "tray", "dashboard_qt", "packaging"):
+        shutil.copytree(CHECKOUT / folder, copy / folder, ignore=unwanted)
+    for file in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(CHECKOUT / file, copy)
+    return copy
+
+
+def _set(checkout: Path, **values: str) -> None:
+    project = checkout / "pyproject.toml"
+    text = project.read_text()
+    for name, value in values.items():
+        key = name.replace("_", "-")
+        assert text.count(f'\n{key} = ""') == 1
+        text = text.replace(f'\n{key} = ""', f'\n{key} = "{value}"')
+    project.write_text(text)
+
+
+def test_published_package_names_what_is_set(checkout: Path, tmp_path: Path) -> None:
+    source = "https://forge.example/o/offramp"
+    _set(
+        checkout,
+        homepage="https://offramp.example",
+        source=source,
+        release_page=f"{source}/releases/latest",
+        maintainer="Ada <ada@offramp.example>",
+    )
+    _build(checkout, tmp_path / "dist", "--wheel")
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    metadata = _metadata(wheel)
+    assert metadata.get_all("Project-URL") == [
+        "Homepage, https://offramp.example",
+        f"Source, {source}",
+        f"Releases, {source}/releases/latest",
+    ]
+    assert metadata["Maintainer-email"] == "Ada <ada@offramp.example>"
+    assert "Dynamic" not in metadata
+    readme = str(metadata.get_payload())
+    assert f"]({source}/raw/HEAD/docs/install.md)" in readme
+    assert f'src="{source}/raw/HEAD/docs/images/charts-light.png"' in readme
+    assert not re.search(r'\]\((?!https?:)|(src|srcset)="(?!https?:)', readme)
+
+
+def test_package_may_name_a_release_page_only(checkout: Path, tmp_path: Path) -> None:
+    _set(checkout, release_page="https://releases.example/latest")
+    _build(checkout, tmp_path / "dist", "--wheel")
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    metadata = _metadata(wheel)
+    assert metadata.get_all("Project-URL") == ["Releases, https://releases.example/latest"]
+    assert "Maintainer-email" not in metadata
 
 
 def test_wheel_fits_every_system(distributions: Distributions) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from offramp_core import programs
 from offramp_core.child_environment import without_keys
 from offramp_core.errors import OfframpError
 
@@ -27,7 +28,6 @@ _COMMAND_S = 120.0
 _AT_ONCE_S = 1.5
 """What ends with an error so soon did not start."""
 _MOST_BYTES = 16 * 1024
-_MODULE = "offramp_cli"
 _COMMAND = "offramp"
 
 
@@ -106,7 +106,7 @@ class Desktop:
         program = Path(self._program)
         if program.name == _COMMAND and program.is_absolute() and os.access(program, os.X_OK):
             return [str(program)]
-        return [sys.executable, "-P", "-m", _MODULE]
+        return list(programs.start_command("offramp"))
 
     def _copiers(self) -> list[list[str]]:
         platform: str = sys.platform  # so typed, the rest is checked on a Mac too

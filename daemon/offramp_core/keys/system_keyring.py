@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from offramp_core import programs
 from offramp_core.child_environment import without_keys
 from offramp_core.errors import OfframpError
 from offramp_core.keys.keyring_process import KeyringAnswer, KeyringCommand
@@ -30,8 +30,6 @@ PROMPT_LIMIT_S = 60.0
 """For a call with somebody there, who may have to type the keyring's password."""
 
 _SAID_AFTER_S = 2.0
-# -P: nothing in the folder that the user happens to be in is taken for a module of ours.
-_CHILD = (sys.executable, "-P", "-m", "offramp_core.keys.keyring_process")
 
 _PROBLEMS: Mapping[Trouble, tuple[str, str]] = {
     "absent": (
@@ -78,17 +76,17 @@ class SystemKeyring:
         limit_s: float = QUIET_LIMIT_S,
         may_prompt: bool = False,
         on_wait: Callable[[], None] | None = None,
-        child: tuple[str, ...] = _CHILD,
+        child: tuple[str, ...] | None = None,
     ) -> None:
         """Wait for `limit_s` at most; `on_wait` is called once a call takes long.
 
-        `child` is the command of the process that asks the keyring.
+        `child` is the command of the process that asks the keyring, Offramp's own if None.
         """
         self._service = service
         self._limit_s = limit_s
         self._may_prompt = may_prompt
         self._on_wait = on_wait
-        self._child = child
+        self._child = child or programs.start_command("keyring")
 
     def get(self, names: Iterable[str]) -> dict[str, Secret]:
         """Get the keys of these backends, as far as the keyring has them.

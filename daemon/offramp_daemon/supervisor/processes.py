@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import sys
 from typing import TYPE_CHECKING
 
+from offramp_core import programs
 from offramp_daemon.supervisor import sd_notify, socket_activation
 from offramp_daemon.supervisor.sd_notify import Channel
 
@@ -36,7 +36,14 @@ def worker_command(own_path: str) -> list[str]:
     program = os.path.join(os.path.dirname(own_path), "offramp")  # noqa: PTH118, PTH120 - pathlib costs memory
     if os.access(program, os.X_OK):
         return [program, "serve"]
-    return [sys.executable, "-P", "-m", "offramp_cli", "serve"]
+    return [*programs.start_command("offramp"), "serve"]
+
+
+def other_program(asked: str) -> str:
+    """Return the `offramp-daemon` that a restart names by its path; nothing if it names none."""
+    name = os.path.basename(asked)  # noqa: PTH119 - pathlib costs memory
+    is_one = name == "offramp-daemon" and os.path.isabs(asked)  # noqa: PTH117 - the same
+    return asked if is_one and os.access(asked, os.X_OK) else ""
 
 
 def start_worker(

@@ -11,6 +11,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
+from offramp_core import programs
+
 if TYPE_CHECKING:
     import socket
     from collections.abc import Hashable, Mapping, MutableMapping, Sequence
@@ -113,7 +115,8 @@ def re_execute(argv: Sequence[str], handed: HandedState) -> None:
 def _program(argv: Sequence[str]) -> tuple[str, list[str]]:
     """Return the path as the login item names it; a module is run as one."""
     if argv[0].endswith(".py"):
-        return sys.executable, [sys.executable, "-P", "-m", "offramp_daemon.supervisor"]
+        command = programs.start_command("offramp-daemon")
+        return command[0], list(command)
     return argv[0], list(argv)
 
 

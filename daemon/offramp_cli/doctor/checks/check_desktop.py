@@ -9,17 +9,16 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from offramp_cli.doctor.finding import note, ok, warning
-from offramp_core import running_tray
+from offramp_core import programs, running_tray
 from offramp_core.wording import menu_bar_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from dbus_fast.aio import MessageBus
 
@@ -43,14 +42,6 @@ _WATCHER_PATH = "/StatusNotifierWatcher"
 _LIMIT_S = 3.0
 _CHARTS_LIMIT_S = 5.0
 _LONGEST_WORDS = 200
-_CHARTS = """
-from offramp_core.errors import OfframpError
-from offramp_dashboard.command import check_libraries
-try:
-    check_libraries()
-except OfframpError as error:
-    print(error.title, error.hint, sep="\\n")
-"""
 
 _CURES: Mapping[str, str] = {
     "gnome": "GNOME needs an extension to show icons: install AppIndicator and "
@@ -131,15 +122,16 @@ def judge(tray: TrayFacts) -> Iterator[Remark]:
 
 
 def look_for_charts(
-    environ: Mapping[str, str], *, program: str = _CHARTS, limit_s: float = _CHARTS_LIMIT_S
+    environ: Mapping[str, str], *, command: Sequence[str] = (), limit_s: float = _CHARTS_LIMIT_S
 ) -> tuple[str, str] | None:
     """Have a process of its own load the charts' window, and return what is wrong and the cure.
 
-    None where nothing is. Qt ends a whole process where it lacks a library, so not in this one.
+    None where nothing is. `command` is that process, Offramp's own if it is empty. Qt ends a
+    whole process where it lacks a library, so not in this one.
     """
     try:
         ended = subprocess.run(
-            (sys.executable, "-c", program),
+            command or programs.start_command("charts-check"),
             env=dict(environ),
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -5,18 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-import sys
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from offramp_core import programs
 from offramp_core.wording.formatting import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-_WORDS = (sys.executable, "-P", "-m", "offramp_cli")
 _ERROR = "offramp: "
 _KILL_AFTER_S = 3.0
 
@@ -61,12 +60,12 @@ class OfframpCommand:
     """Runs commands, one at a time."""
 
     def __init__(
-        self, environ: Mapping[str, str], folder: Path, *, words: Sequence[str] = _WORDS
+        self, environ: Mapping[str, str], folder: Path, *, words: Sequence[str] = ()
     ) -> None:
-        """Run them in `folder`; `words` call Offramp."""
+        """Run them in `folder`; `words` call Offramp, this version if there are none."""
         self._environ = dict(environ)
         self._folder = folder
-        self._words = tuple(words)
+        self._words = tuple(words) or programs.start_command("offramp")
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._is_cancelled = False

@@ -188,12 +188,16 @@ def test_cure_is_the_desktops_own(name, words):
     ],
 )
 def test_what_the_charts_window_lacks_is_found_by_loading_it(program, found):
-    assert check_desktop.look_for_charts(os.environ, program=program) == found
+    assert (
+        check_desktop.look_for_charts(os.environ, command=(sys.executable, "-c", program)) == found
+    )
 
 
 def test_charts_window_that_hangs_is_not_waited_for():
     program = "import time; time.sleep(60)"
-    found = check_desktop.look_for_charts(os.environ, program=program, limit_s=0.5)
+    found = check_desktop.look_for_charts(
+        os.environ, command=(sys.executable, "-c", program), limit_s=0.5
+    )
     assert found is not None
     assert "could not be tried" in found[0]
 
