@@ -1,7 +1,7 @@
 # Each target sets up what it needs first. `make` lists them.
 # ARGS= passes arguments on (make run ARGS="--port 3002"); PYTHON= chooses the Python to set up with.
 
-.PHONY: help setup install uninstall run demo dev test test-darwin fuzz fresh package-test check e2e bench soak screenshots build bundle man completions deb app sbom release-check lock clean
+.PHONY: help setup install uninstall run demo dev test test-darwin fuzz fresh package-test check e2e bench soak screenshots build bundle tarball man completions deb app sbom release-check lock clean
 
 BIN := .venv/bin
 EXAMPLES ?= 2000
@@ -72,6 +72,7 @@ build: setup ## Build the wheel and the sdist into dist/
 bundle: ## Build Offramp with its own Python into dist/: runs on Debian 12 or newer, needs nothing
 	@sh packaging/bundle/build.sh
 
+<<<<<<< HEAD
 man: setup ## Write the manual pages into dist/man/, from the help texts
 	@$(BIN)/python packaging/man_pages.py dist/man
 
@@ -91,6 +92,10 @@ sbom: setup ## Write the list of everything inside, with licences, into dist/ (C
 release-check: build ## Check all that a release is made of (ARGS="--tag v0.2.0")
 	@ls dist/*.cdx.json >/dev/null 2>&1 || $(MAKE) --no-print-directory sbom
 	@$(BIN)/python packaging/release/check.py $(ARGS)
+=======
+tarball: bundle ## Pack the bundle with an installer for one user (Linux) into dist/
+	@sh packaging/bundle/tarball.sh
+>>>>>>> bundle
 
 lock: ## Write constraints/ again from pyproject.toml (ARGS=--upgrade takes the newest)
 	@sh packaging/lock.sh $(ARGS)
