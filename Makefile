@@ -1,13 +1,13 @@
 # Each target sets up what it needs first. `make` lists them.
 # ARGS= passes arguments on (make run ARGS="--port 3002"); PYTHON= chooses the Python to set up with.
 
-.PHONY: help setup install uninstall run demo dev test test-darwin fuzz fresh package-test check e2e bench soak screenshots build man completions lock clean
+.PHONY: help setup install uninstall run demo dev test test-darwin fuzz fresh package-test check e2e bench soak screenshots build bundle tarball man completions deb app sbom release-check lock clean
 
 BIN := .venv/bin
 EXAMPLES ?= 2000
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 	@echo '  ARGS="..." passes arguments on; PYTHON=python3.12 chooses the Python of make setup.'
 
 setup: ## Create .venv with everything in it (PYTHON=python3.12 chooses the Python)
@@ -41,7 +41,7 @@ fresh: ## Run every test on bare Debian systems, as root and as a user (ARGS="tr
 	@sh packaging/fresh.sh $(ARGS)
 
 package-test: setup ## Prove the packages on bare Debian systems, as root (ARGS="trixie uv" for some)
-	@sh packaging/wheel/test.sh $(ARGS)
+	@sh packaging/package-test.sh $(ARGS)
 
 check: setup ## Check formatting, lint, types, import rules and what the tree must not hold
 	$(BIN)/ruff format --check .
@@ -70,11 +70,33 @@ build: setup ## Build the wheel and the sdist into dist/
 	@find dist -maxdepth 1 \( -name '*.whl' -o -name 'offramp-*.tar.gz' ! -name '*-linux-*' \) -delete
 	@$(BIN)/python -m build --no-isolation --outdir dist
 
+bundle: ## Build Offramp with its own Python into dist/: runs on Debian 12 or newer, needs nothing
+	@sh packaging/bundle/build.sh
+
+<<<<<<< HEAD
 man: setup ## Write the manual pages into dist/man/, from the help texts
 	@$(BIN)/python packaging/man_pages.py dist/man
 
 completions: setup ## Write the completions for bash, zsh and fish into dist/completions/
 	@$(BIN)/python packaging/completions.py dist/completions
+
+deb: bundle man completions ## Build the Debian package into dist/ (on Debian 12, so that it runs there and on newer ones)
+	@sh packaging/deb/build.sh
+
+app: bundle ## On macOS: build Offramp.app into dist/, as a zip, and with a certificate as a disk image
+	@sh packaging/macos/package.sh
+
+sbom: setup ## Write the list of everything inside, with licences, into dist/ (CycloneDX)
+	@mkdir -p dist
+	@$(BIN)/python packaging/release/sbom.py "$$(sh packaging/release/sbom-name.sh)"
+
+release-check: build ## Check all that a release is made of (ARGS="--tag v0.2.0")
+	@ls dist/*.cdx.json >/dev/null 2>&1 || $(MAKE) --no-print-directory sbom
+	@$(BIN)/python packaging/release/check.py $(ARGS)
+=======
+tarball: bundle ## Pack the bundle with an installer for one user (Linux) into dist/
+	@sh packaging/bundle/tarball.sh
+>>>>>>> bundle
 
 lock: ## Write constraints/ again from pyproject.toml (ARGS=--upgrade takes the newest)
 	@sh packaging/lock.sh $(ARGS)

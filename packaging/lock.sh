@@ -43,5 +43,8 @@ compile constraints/build.txt packaging/build-tools.in "$@"
 compile constraints/all.txt pyproject.toml --extra charts --extra dev --constraints constraints/build.txt "$@"
 # What `make install` installs: the same pins, without the tools of development.
 compile constraints/app.txt pyproject.toml --extra charts --constraints constraints/all.txt "$@"
+# What `make bundle` needs besides.
+compile constraints/bundle.txt packaging/bundle/build-tools.in --constraints constraints/all.txt \
+    --constraints constraints/build.txt "$@"
 sh packaging/check-tree.sh
 grep -c '==' constraints/*.txt

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, MutableMapping
 
 Program = Literal["offramp", "offramp-daemon", "keyring", "charts-check"]
 
@@ -23,6 +26,11 @@ MODULES: Final[dict[Program, str]] = {
 
 PART_OPTION: Final = "--part"
 """In a bundle, `offramp --part NAME` starts the program of that name."""
+
+_OF_BUNDLE = "_PYI_"
+_ORIGINAL = "_ORIG"
+_LIBRARY_PATHS = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+"""PyInstaller sets the path of this system, and keeps what was set in a variable beside it."""
 
 
 def is_bundled() -> bool:
@@ -40,3 +48,32 @@ def start_command(program: Program) -> tuple[str, ...]:
     if program == "offramp-daemon":
         return (os.path.join(os.path.dirname(sys.executable), program),)  # noqa: PTH118, PTH120 - pathlib costs memory
     return (sys.executable, PART_OPTION, program)
+
+
+def restore_environment(environ: MutableMapping[str, str]) -> None:
+    """Take out of `environ` what the bundle's start put into it, and put back what was there.
+
+    The start needs it only until Python runs. The system's programs would load the bundle's
+    libraries by it, and another version of Offramp would take this one's files for its own.
+    """
+    for name in [name for name in environ if name.startswith(_OF_BUNDLE)]:
+        del environ[name]
+    for name in _LIBRARY_PATHS:
+        before = environ.pop(f"{name}{_ORIGINAL}", None)
+        environ.pop(name, None)
+        if before is not None:
+            environ[name] = before
+
+
+def called_path(called: str, environ: Mapping[str, str]) -> str:
+    """Return the path behind `called`, as which the shell started this process from its PATH.
+
+    A script gets it from the system; a bundle only the word that was typed.
+    """
+    if os.sep in called:
+        return called
+    for folder in environ.get("PATH", os.defpath).split(os.pathsep):
+        path = os.path.join(folder, called)  # noqa: PTH118 - pathlib costs memory
+        if os.path.isabs(path) and os.access(path, os.X_OK):  # noqa: PTH117 - the same
+            return path
+    return called

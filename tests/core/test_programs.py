@@ -84,3 +84,39 @@ def test_bundle_starts_only_its_own_programs(bundle, program):
 def test_programs_of_a_bundle_are_told_apart(bundle):
     commands = [programs.start_command(program) for program in PROGRAMS]
     assert len(set(commands)) == len(PROGRAMS)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"LD_LIBRARY_PATH": "/b/_internal"}, {}),
+        ({"LD_LIBRARY_PATH": "/b", "LD_LIBRARY_PATH_ORIG": "/mine"}, {"LD_LIBRARY_PATH": "/mine"}),
+        ({"LD_LIBRARY_PATH": "/b", "LD_LIBRARY_PATH_ORIG": ""}, {"LD_LIBRARY_PATH": ""}),
+        ({"DYLD_LIBRARY_PATH": "/b"}, {}),
+        ({"_PYI_ARCHIVE_FILE": "/b/offramp", "_PYI_PARENT_PROCESS_LEVEL": "1"}, {}),
+        ({"PATH": "/bin", "QT_QPA_PLATFORM": "xcb"}, {"PATH": "/bin", "QT_QPA_PLATFORM": "xcb"}),
+    ],
+)
+def test_what_the_start_of_a_bundle_set_is_taken_back(before, after):
+    environ = dict(before)
+    programs.restore_environment(environ)
+    assert environ == after
+
+
+def test_word_from_the_path_is_the_program_that_it_leads_to(tmp_path):
+    for folder in ("first", "second"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "offramp").write_text("")
+    (tmp_path / "second" / "offramp").chmod(0o755)
+    path = f"relative::{tmp_path / 'first'}:{tmp_path / 'second'}"
+    found = programs.called_path("offramp", {"PATH": path})
+    assert found == str(tmp_path / "second" / "offramp")
+
+
+@pytest.mark.parametrize("called", ["/usr/bin/offramp", "./offramp", "bin/offramp"])
+def test_path_stays_as_it_was_called(called):
+    assert programs.called_path(called, {"PATH": "/usr/bin"}) == called
+
+
+def test_word_that_leads_nowhere_stays(tmp_path):
+    assert programs.called_path("offramp", {"PATH": str(tmp_path)}) == "offramp"

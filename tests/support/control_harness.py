@@ -57,8 +57,8 @@ class Commands:
     async def drain(self) -> CommandAnswer:
         return await asyncio.to_thread(self.client.drain)
 
-    async def restart(self) -> CommandAnswer:
-        return await asyncio.to_thread(self.client.restart)
+    async def restart(self, program: str = "") -> CommandAnswer:
+        return await asyncio.to_thread(self.client.restart, program)
 
     async def events(self) -> EventStream:
         return await asyncio.to_thread(self.client.events)

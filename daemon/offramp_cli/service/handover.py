@@ -35,27 +35,32 @@ def version_of(seen: Status | OtherVersionError) -> str:
 
 
 def hand_over(
-    manager: LoginItemManager, paths: Paths, settings: Settings, before: DaemonAnswer
+    manager: LoginItemManager,
+    paths: Paths,
+    settings: Settings,
+    before: DaemonAnswer,
+    *,
+    program: str = "",
 ) -> Status:
     """Have the daemon, as it was seen, replaced by a new process; wait until that serves.
 
-    Where the daemon does not take the command, its manager ends it and starts another.
+    `program` is the `offramp-daemon` to go on as, if it is another than the running one. Where the
+    daemon does not take the command, its manager ends it and starts another.
 
     Raises:
         OfframpError: the successor does not come up; the old one then goes on where it can.
     """
     if isinstance(before, Status):
         try:
-            client_for(paths).restart()
+            client_for(paths).restart(program)
         except NotRunningError:
             before = None
-    if isinstance(before, OtherVersionError):
+    if isinstance(before, OtherVersionError) and not program:
         # A signal is understood whatever the version.
         steps.apply_plan(manager.plan_hand_over())
-    elif before is None:
-        click.echo(
-            f"The daemon does not answer: {manager.name} ends it and starts a new one.", err=True
-        )
+    elif not isinstance(before, Status):
+        why = "does not answer" if before is None else "speaks another protocol"
+        click.echo(f"The daemon {why}: {manager.name} ends it and starts a new one.", err=True)
         steps.apply_plan(manager.plan_restart())
     old = pid_of(before)
     return service_status.require_serving(

@@ -176,16 +176,18 @@ class Installation:
         """Wait until the daemon answers, handed over to this version where that is due."""
         paths, before = self.context.paths, self.before
         # Proxies and certificates are looked at when a process starts, and only then.
-        is_to_renew = self.options.is_renewal or bool(self.move.variables)
-        if before is None or self.daemon.interrupts:
+        is_to_renew = self.options.is_renewal or bool(self.move.variables) or self.daemon.hands_over
+        is_silent = before is None and not self.daemon.hands_over
+        if is_silent or self.daemon.interrupts:
             old = handover.pid_of(before)
             self.status = service_status.require_serving(
                 self.manager, paths, self.settings, is_wanted=lambda status: status.pid != old
             )
-        elif handover.version_of(before) == __version__ and not is_to_renew:
+        elif before is not None and handover.version_of(before) == __version__ and not is_to_renew:
             self.status = service_status.require_serving(self.manager, paths, self.settings)
         else:
-            status = handover.hand_over(self.manager, paths, self.settings, before)
+            program = str(self.context.programs.daemon) if self.daemon.hands_over else ""
+            status = handover.hand_over(self.manager, paths, self.settings, before, program=program)
             pids = handover.pids(before, status)
             click.echo(step_line("restarted", f"Offramp {status.version}: {pids}"))
             self.status = status

@@ -259,6 +259,13 @@ class PauseCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     until: Moment | None = None
 
 
+class RestartCommand(msgspec.Struct, frozen=True, kw_only=True):
+    """Have another daemon take over: one of the Offramp that `program` belongs to."""
+
+    program: str = ""
+    """The absolute path of its `offramp-daemon`; the running one's own if empty."""
+
+
 class CommandAnswer(ControlAnswer, frozen=True, kw_only=True):
     """It was done; `notes` are sentences that the user should read."""
 
@@ -322,6 +329,18 @@ def decode_pause(data: bytes) -> PauseCommand:
     """
     try:
         return msgspec.json.decode(data, type=PauseCommand) if data.strip() else PauseCommand()
+    except _UNREADABLE as error:
+        raise UnreadableError(str(error)) from error
+
+
+def decode_restart(data: bytes) -> RestartCommand:
+    """Return the command in `data`; none at all is a restart of the same program.
+
+    Raises:
+        UnreadableError: it is no such command.
+    """
+    try:
+        return msgspec.json.decode(data, type=RestartCommand) if data.strip() else RestartCommand()
     except _UNREADABLE as error:
         raise UnreadableError(str(error)) from error
 

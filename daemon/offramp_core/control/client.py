@@ -26,6 +26,7 @@ from offramp_core.control.api import (
     OtherProtocolError,
     PauseCommand,
     ReloadAnswer,
+    RestartCommand,
     Status,
     UnreadableError,
 )
@@ -109,15 +110,17 @@ class ControlClient:
         # Done twice, it might end the successor of the one that was meant.
         return self._ask("POST", api.DRAIN, CommandAnswer, is_repeatable=False)
 
-    def restart(self) -> CommandAnswer:
+    def restart(self, program: str = "") -> CommandAnswer:
         """Have another daemon take this one's place, while this one finishes its streams.
 
-        It returns once the other one serves; the answer is the last of the one that leaves.
+        `program` is the `offramp-daemon` to go on as, if it is another than the running one. It
+        returns once the other one serves; the answer is the last of the one that leaves.
 
         Raises:
             ControlError: as ever; or none could take its place, and it stays.
         """
-        return self._ask("POST", api.RESTART, CommandAnswer, timeout_s=api.RESTART_LIMIT_S)
+        command = RestartCommand(program=program) if program else None
+        return self._ask("POST", api.RESTART, CommandAnswer, command, timeout_s=api.RESTART_LIMIT_S)
 
     def events(self) -> EventStream:
         """Follow the daemon: its full status now and after each change.

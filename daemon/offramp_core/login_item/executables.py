@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from offramp_core import programs
 from offramp_core.errors import OfframpError
 
 if TYPE_CHECKING:
@@ -27,8 +29,16 @@ APP_FOLDER = "offramp-app"
 CURRENT = "current"
 """The link in it that leads to the environment in use."""
 
-_LINK_FOLDERS = ("/opt/homebrew/bin", "/usr/local/bin", "/home/linuxbrew/.linuxbrew/bin")
-_VERSIONED = re.compile(rf"/(Cellar|{APP_FOLDER}/env-[^/]+)/")
+_LINK_FOLDERS = (
+    "/usr/bin",
+    "/opt/homebrew/bin",
+    "/usr/local/bin",
+    "/home/linuxbrew/.linuxbrew/bin",
+)
+BUNDLE_FOLDERS = ("lib", "offramp")
+"""Below /usr or ~/.local: the folder with a folder for each version of the bundle."""
+
+_VERSIONED = re.compile(rf"/(Cellar|{APP_FOLDER}/env-[^/]+|lib/offramp/\d[^/]*|offramp-\d[^/]*)/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +60,11 @@ def app_folder(environ: Mapping[str, str], home: Path) -> Path:
     return root / APP_FOLDER
 
 
+def bundle_folder(home: Path) -> Path:
+    """Where the bundle's `install.sh` puts each version."""
+    return home / ".local" / Path(*BUNDLE_FOLDERS)
+
+
 def find(environ: Mapping[str, str], home: Path, *, own_folder: Path | None = None) -> Programs:
     """The programs of the installation that runs now; `own_folder` is where its scripts are.
 
@@ -63,10 +78,16 @@ def find(environ: Mapping[str, str], home: Path, *, own_folder: Path | None = No
                 f"There is no program {name} in {folder}, so it can't be started at login.",
                 hint="Install Offramp: `make install` in a checkout, or pipx, uv tool or brew.",
             )
-    return Programs(
+    found = Programs(
         daemon=stable_path(folder / DAEMON, environ, home),
         command_line=stable_path(folder / COMMAND_LINE, environ, home),
     )
+    if programs.is_bundled() and is_versioned(found.daemon):
+        raise OfframpError(
+            f"Offramp runs from {folder}, where a login item would lose it at the next upgrade.",
+            hint=f"Install it first: sh {shlex.quote(str(folder / 'install.sh'))}",
+        )
+    return found
 
 
 def stable_path(program: Path, environ: Mapping[str, str], home: Path) -> Path:
@@ -92,6 +113,8 @@ def _links_to(program: Path, environ: Mapping[str, str], home: Path) -> Iterator
         above = Path(*parts[:index])
         if part.startswith("env-") and above.name == APP_FOLDER:
             yield above / CURRENT / Path(*parts[index + 1 :])
+        elif part[:1].isdigit() and above.parts[-2:] == BUNDLE_FOLDERS:
+            yield above.parents[1] / "bin" / program.name
         elif part == "Cellar" and len(parts) > index + 3:
             yield above / "opt" / parts[index + 1] / Path(*parts[index + 3 :])
     folders = (*environ.get("PATH", "").split(os.pathsep), str(home / ".local/bin"), *_LINK_FOLDERS)

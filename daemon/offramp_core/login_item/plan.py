@@ -38,6 +38,8 @@ class LoginItemPlan:
     """Why the port is closed, or new requests wait, for a moment; None if they don't."""
     limits: str = ""
     """What the manager will not do for the login item here; empty if nothing."""
+    hands_over: bool = False
+    """The daemon that runs is of another program than the files name, and is to go on as that."""
     run: Callable[[Command], object] = field(default=_run_nothing, compare=False, repr=False)
     """Runs one of the commands to its end."""
 

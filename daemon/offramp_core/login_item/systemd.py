@@ -72,7 +72,12 @@ class SystemdManager:
         ):
             commands.append((*_SYSTEMCTL, "enable", SOCKET, SERVICE))
         starting, interrupts = self._starting(files, units)
-        return self._plan(files=files, then=(*commands, *starting), interrupts=interrupts)
+        return self._plan(
+            files=files,
+            then=(*commands, *starting),
+            interrupts=interrupts,
+            hands_over=not starting and not _keeps(files[1], systemd_units.start_lines),
+        )
 
     def plan_uninstall(self) -> LoginItemPlan:
         """Stop and disable both at once, so that the one can't start the other."""
@@ -144,11 +149,11 @@ class SystemdManager:
         if _is_listening(units) and _keeps(socket, systemd_units.listens_on):
             if units[SERVICE]["ActiveState"] in {"inactive", "failed"}:
                 return ((*_SYSTEMCTL, "start", "--no-block", SERVICE),), None
-            if _keeps(service, systemd_units.start_lines):
+            # Its environment is that of its start; another program can go on in its place.
+            if service.before and _keeps(service, systemd_units.environment_lines):
                 return (), None
             return ((*_SYSTEMCTL, "restart", "--no-block", SERVICE),), (
-                "The daemon's program or folders have changed, so it is replaced. New requests "
-                "wait meanwhile."
+                "The daemon's folders have changed, so it is replaced. New requests wait meanwhile."
             )
         if not is_up:
             return _OPENING, None

@@ -55,7 +55,12 @@ def listens_on(unit: str) -> tuple[str, ...]:
 
 def start_lines(unit: str) -> tuple[str, ...]:
     """Return what of a service unit a running daemon takes up only when it is started again."""
-    return (*_values(unit, "ExecStart"), *_values(unit, "Environment"))
+    return (*_values(unit, "ExecStart"), *environment_lines(unit))
+
+
+def environment_lines(unit: str) -> tuple[str, ...]:
+    """Return the variables in the text of a service unit, which a process gets when it starts."""
+    return tuple(_values(unit, "Environment"))
 
 
 def program_of(unit: str) -> str | None:

@@ -79,7 +79,7 @@ class ControlServer:
         status: Callable[[], Status],
         status_line: StatusLine,
         say: Callable[[str], None],
-        restart: Callable[[], Awaitable[str]] | None = None,
+        restart: Callable[[str], Awaitable[str]] | None = None,
         redactor: Redactor | None = None,
         pace: Pace | None = None,
     ) -> None:
@@ -87,9 +87,9 @@ class ControlServer:
 
         What `redactor` knows is in no answer.
 
-        `restart` has another daemon take this one's place and returns why it could not; None where
-        nobody could do that. Where somebody can, it is not news that another daemon still has the
-        socket.
+        `restart` has another daemon take this one's place, of the program whose path it gets (the
+        same where that is empty), and returns why it could not; None where nobody could do that.
+        Where somebody can, it is not news that another daemon still has the socket.
         """
         self._path = path
         self._state = state
@@ -254,15 +254,24 @@ class ControlServer:
         self._say("Asked to stop over the control socket.")
         return _answer(CommandAnswer(status=self._status()))
 
-    async def _restart(self, _request: web.BaseRequest) -> web.Response:
+    async def _restart(self, request: web.BaseRequest) -> web.Response:
         if self._restart_daemon is None:
             return _refuse(
                 HTTPStatus.CONFLICT,
                 "The daemon runs in a terminal, so nothing would start it again.",
                 hint="End it (Ctrl-C) and start it again: offramp serve",
             )
+        async with asyncio.timeout(self._pace.patience_s):
+            data = await request.read()
+        try:
+            program = api.decode_restart(data).program
+        except UnreadableError as error:
+            return _refuse(
+                HTTPStatus.BAD_REQUEST,
+                f"The daemon (Offramp {__version__}) does not understand this restart: {error}.",
+            )
         self._say("Asked to restart over the control socket.")
-        if problem := await self._restart_daemon():
+        if problem := await self._restart_daemon(program):
             return _refuse(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 f"The daemon was not restarted; the old one keeps running. {problem}",

@@ -39,6 +39,13 @@ def worker_command(own_path: str) -> list[str]:
     return [*programs.start_command("offramp"), "serve"]
 
 
+def other_program(asked: str) -> str:
+    """Return the `offramp-daemon` that a restart names by its path; nothing if it names none."""
+    name = os.path.basename(asked)  # noqa: PTH119 - pathlib costs memory
+    is_one = name == "offramp-daemon" and os.path.isabs(asked)  # noqa: PTH117 - the same
+    return asked if is_one and os.access(asked, os.X_OK) else ""
+
+
 def start_worker(
     command: Sequence[str],
     listeners: Sequence[socket.socket],

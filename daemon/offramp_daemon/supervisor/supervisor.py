@@ -29,7 +29,7 @@ from offramp_daemon.supervisor import (
 )
 from offramp_daemon.supervisor.sd_notify import Channel, SdNotifier
 from offramp_daemon.supervisor.self_upgrade import HandedState
-from offramp_daemon.supervisor.worker_pool import Limits, WorkerPool
+from offramp_daemon.supervisor.worker_pool import RESTART_FAILED, Limits, WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -77,6 +77,8 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._pool = WorkerPool(self, self._limits)
         self._mark = self_upgrade.mark()
+        self._next_program = ""
+        """The program to go on as, if it is another than this process was started as."""
         self._has_served = False
         self._is_stopping = False
 
@@ -129,7 +131,7 @@ class Supervisor:
         """Start a worker."""
         try:
             pid, channel = processes.start_worker(
-                processes.worker_command(sys.argv[0]),
+                processes.worker_command(self._program()),
                 self._listeners,
                 self._environ,
                 watchdog_s=self._limits.hang_s,
@@ -143,6 +145,8 @@ class Supervisor:
 
     def send(self, pid: int, line: str) -> None:
         """Send a line to a worker."""
+        if line.startswith(RESTART_FAILED):
+            self._next_program = ""
         if pid in self._channels:
             self._channels[pid].send(line)
 
@@ -169,6 +173,8 @@ class Supervisor:
         if channel is None:
             return
         for name, value in channel.read():
+            if name == "RESTART":
+                self._next_program = processes.other_program(value)
             self._pool.heard(pid, name, value)
         if not channel.is_open:
             self._forget(pid)  # its end is seen when it is reaped
@@ -178,6 +184,7 @@ class Supervisor:
             if number in {signal.SIGTERM, signal.SIGINT}:
                 self.stop()
             elif number == signal.SIGHUP:
+                self._next_program = ""
                 self._pool.restart()
 
     def stop(self) -> None:
@@ -196,6 +203,10 @@ class Supervisor:
             self._pool.ended(pid, how)
 
     # Its own upkeep.
+
+    def _program(self) -> str:
+        """Return the program to start workers of: another one only beside a worker that serves."""
+        return self._next_program if self._next_program and self._pool.serving else sys.argv[0]
 
     def _nap_s(self) -> float:
         nap_s = self._pool.nap_s()
@@ -236,7 +247,8 @@ class Supervisor:
         if not self._pool.has_changed_hands or not self._pool.is_settled():
             return
         self._pool.has_changed_hands = False
-        if self_upgrade.mark() == self._mark:
+        program, self._next_program = self._program(), ""
+        if self_upgrade.mark() == self._mark and program == sys.argv[0]:
             return
         handed = HandedState.of(
             self._listeners, self._channels, self._pool.workers, has_served=self._has_served
@@ -244,10 +256,10 @@ class Supervisor:
         with _blocked_signals():  # those that come from here on are the new code's to obey
             self._obey(_drained(signals))
             if not self._pool.is_settled():  # told to stop, or to restart, a moment ago
-                self._pool.has_changed_hands = True
+                self._pool.has_changed_hands, self._next_program = True, program
                 return
             try:
-                self_upgrade.re_execute(sys.argv, handed)
+                self_upgrade.re_execute([program, *sys.argv[1:]], handed)
             except OSError as error:
                 self.say(
                     f"The supervisor could not be renewed ({error.strerror or error}) "

@@ -108,11 +108,14 @@ class WorkerLink:
             if channel is not None and channel.is_open:
                 loop.remove_reader(channel.fileno())
 
-    async def restart(self) -> str:
-        """Have another worker take this one's place; why that failed, or nothing."""
+    async def restart(self, program: str = "") -> str:
+        """Have another worker take this one's place; why that failed, or nothing.
+
+        `program` is the `offramp-daemon` that the supervisor is to go on as, if it is another.
+        """
         if self._restart is None:
             self._restart = asyncio.get_running_loop().create_future()
-            self.send("RESTART=1")
+            self.send(f"RESTART={program or 1}")
         return await asyncio.shield(self._restart)
 
     def _settle_restart(self, problem: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,47 @@ def test_versioned_place_without_any_link_is_named_all_the_same(tmp_path: Path) 
     assert found.daemon == folder / DAEMON
 
 
+@pytest.fixture
+def bundle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process, as if it ran from a bundle."""
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+
+
+@pytest.mark.usefixtures("bundle")
+@pytest.mark.parametrize("top", ["usr", ".local"])
+@pytest.mark.parametrize("version", ["0.2.0", "1.0.0rc1", "0.2.0-20261130"])
+def test_bundle_is_named_by_the_link_beside_its_folder(
+    tmp_path: Path, top: str, version: str
+) -> None:
+    folder = _install(tmp_path / top / "lib" / "offramp" / version)
+    links = tmp_path / top / "bin"
+    for name in (DAEMON, COMMAND_LINE):
+        _link(links / name, folder / name)
+    found = executables.find({"PATH": "/usr/bin"}, tmp_path, own_folder=folder)
+    assert found.daemon == links / DAEMON
+    assert found.command_line == links / COMMAND_LINE
+
+
+@pytest.mark.usefixtures("bundle")
+@pytest.mark.parametrize(
+    "place", [".local/lib/offramp/0.2.0", "Downloads/offramp-0.2.0-linux-x86_64"]
+)
+def test_bundle_that_no_lasting_link_leads_to_is_refused(tmp_path: Path, place: str) -> None:
+    folder = _install(tmp_path / place)
+    _link(tmp_path / ".local" / "bin" / DAEMON, _install(tmp_path / "other") / DAEMON)
+    with pytest.raises(OfframpError, match="next upgrade") as caught:
+        executables.find({"PATH": "/usr/bin"}, tmp_path, own_folder=folder)
+    assert "install.sh" in caught.value.hint
+
+
+@pytest.mark.usefixtures("bundle")
+@pytest.mark.parametrize("place", ["opt/offramp", "Applications/Offramp.app/Contents/MacOS"])
+def test_bundle_in_a_folder_without_a_version_is_named_as_it_is(tmp_path: Path, place: str) -> None:
+    folder = _install(tmp_path / place)
+    found = executables.find({"PATH": "/usr/bin"}, tmp_path, own_folder=folder)
+    assert found.daemon == folder / DAEMON
+
+
 def test_source_without_programs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OfframpError, match="no program offramp-daemon") as caught:
         executables.find({}, tmp_path, own_folder=tmp_path)
@@ -98,12 +140,24 @@ def test_only_links_into_our_folder_are_removed_and_the_folder_last(tmp_path: Pa
     assert list(install_location.removable({}, tmp_path)) == []
 
 
+def test_bundle_of_one_user_is_removed_with_its_links(tmp_path: Path) -> None:
+    root = executables.bundle_folder(tmp_path)
+    folder = _install(root / "0.2.0")
+    _install(root / "0.1.0")
+    links = [
+        _link(tmp_path / ".local/bin" / name, folder / name) for name in (COMMAND_LINE, DAEMON)
+    ]
+    assert list(install_location.removable({}, tmp_path)) == [*links, root]
+
+
 @pytest.mark.parametrize(
     ("prefix", "command"),
     [
         ("/home/u/.local/share/pipx/venvs/offramp", "pipx uninstall offramp"),
         ("/home/u/.local/share/uv/tools/offramp", "uv tool uninstall offramp"),
         ("/opt/homebrew/Cellar/offramp/1.0/libexec", "brew uninstall offramp"),
+        ("/usr/lib/offramp/0.2.0/_internal", "sudo apt remove offramp"),
+        ("/home/u/.local/lib/offramp/0.2.0/_internal", None),
         ("/home/u/checkout/.venv", None),
     ],
 )

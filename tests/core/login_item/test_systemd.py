@@ -149,10 +149,34 @@ def test_changed_limits_do_not_end_the_daemon(desk: Desk) -> None:
     assert desk.install() == ["daemon-reload"]
 
 
-def test_another_program_restarts_the_service_behind_the_open_port(desk: Desk) -> None:
+def test_daemon_of_another_program_is_to_hand_over_to_the_new_one(desk: Desk) -> None:
     desk.install()
     desk.says("active", "active")
     (desk.dir / "offramp.service").write_text(_service(Path("/old/offramp-daemon")))
+    plan = desk.manager.plan_install(desk.spec)
+    assert plan.hands_over
+    assert plan.interrupts is None
+    assert desk.install() == ["daemon-reload"]
+    assert not desk.manager.plan_install(desk.spec).hands_over
+
+
+@pytest.mark.parametrize("service", ["inactive", "failed"])
+def test_program_that_does_not_run_is_started_and_takes_over_from_nobody(
+    desk: Desk, service: str
+) -> None:
+    desk.install()
+    desk.says("active", service)
+    (desk.dir / "offramp.service").write_text(_service(Path("/old/offramp-daemon")))
+    assert not desk.manager.plan_install(desk.spec).hands_over
+    assert desk.install() == ["daemon-reload", "start --no-block offramp.service"]
+
+
+def test_other_folders_restart_the_service_behind_the_open_port(desk: Desk) -> None:
+    desk.install()
+    desk.says("active", "active")
+    old = _service(Path("/old/offramp-daemon"), OFFRAMP_HOME="/old")
+    (desk.dir / "offramp.service").write_text(old)
+    assert not desk.manager.plan_install(desk.spec).hands_over
     assert "New requests wait" in (desk.manager.plan_install(desk.spec).interrupts or "")
     assert desk.install() == ["daemon-reload", "restart --no-block offramp.service"]
 

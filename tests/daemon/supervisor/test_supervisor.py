@@ -275,6 +275,64 @@ async def test_successor_that_cannot_start_leaves_the_old_worker_in_place(tmp_pa
         assert await running.stop() == 0
 
 
+@pytest.fixture
+def elsewhere(tmp_path) -> Installed:
+    """Another installation, in the folder of another way to install."""
+    made = Installed(tmp_path / "other app")
+    made.add(2, worker="echo worker 2 >&2")
+    made.use(2)
+    return made
+
+
+async def test_daemon_goes_on_as_the_program_of_another_installation(
+    tmp_path, installed, elsewhere, client
+):
+    stream = Stream()
+    async with raw_upstream(stream.answer) as upstream:
+        write_config(tmp_path, upstream.url, upstream.url)
+        async with supervised(tmp_path, command=[str(installed.daemon)]) as running:
+            async with client.post(running.url + "/v1/messages", data=OPUS) as answered:
+                assert await answered.content.readany() == START
+                first = await running.commands.restart(str(elsewhere.daemon))
+                await running.until_said("Renewed")
+                second = await running.until_serving(other_than=first.status.pid)
+                assert second.supervisor_pid == running.process.pid
+                os.kill(second.pid, signal.SIGKILL)  # the next one is of the other program too
+                await running.until_said("worker 2", times=2)
+                await running.until_serving(other_than=second.pid)
+                stream.go_on.set()
+                assert await answered.content.read() == END
+            assert await running.stop() == 0
+    assert [record.status for record in running.records] == ["success"]
+    assert "supervisor 2" in running.said
+    assert "Traceback" not in running.said
+
+
+async def test_other_program_that_cannot_serve_is_not_tried_again(tmp_path, installed, elsewhere):
+    async with supervised(tmp_path, command=[str(installed.daemon)]) as running:
+        before = await running.commands.status()
+        elsewhere.add(3, worker="echo worker 3 >&2; exit 3")
+        elsewhere.use(3)
+        with pytest.raises(ControlError, match="exit code 3"):
+            await running.commands.restart(str(elsewhere.daemon))
+        os.kill(before.pid, signal.SIGKILL)
+        after = await running.until_serving(other_than=before.pid)
+        await running.commands.restart()
+        await running.until_serving(other_than=after.pid)
+        assert await running.stop() == 0
+    assert running.said.count("worker 3") == 1
+    assert "supervisor 3" not in running.said
+
+
+@pytest.mark.parametrize("named", ["offramp-daemon", "/nowhere/offramp-daemon", "/bin/sh", "1"])
+async def test_what_is_no_program_of_ours_is_not_gone_on_as(tmp_path, installed, named):
+    async with supervised(tmp_path, command=[str(installed.daemon)]) as running:
+        before = await running.commands.restart(named)
+        after = await running.until_serving(other_than=before.status.pid)
+        assert after.supervisor_pid == running.process.pid
+        assert await running.stop() == 0
+
+
 async def test_crash_loop_is_waited_out_and_connections_with_it(tmp_path, installed):
     cure = tmp_path / "cure"
     installed.add(2, worker=f'test -e "{cure}" || exit 9')
