@@ -56,6 +56,8 @@ class QuotaWindow(msgspec.Struct, frozen=True, kw_only=True):
     """`allowed`, `allowed_warning`, `rejected`, or what the service says next year."""
     threshold: float | None = None
     """The fraction whose passing the service warns of."""
+    cap: float | None = None
+    """What all of the window holds, in the service's own unit, where it says so."""
     read_at: Moment
 
 

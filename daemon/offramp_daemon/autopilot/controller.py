@@ -1,9 +1,11 @@
-"""Decides where a conversation of execution work goes, so that the Claude plan lasts its week.
+"""Decides where a conversation of execution work goes, so that both plans last their weeks.
 
-It gives Claude all that fits beside the Opus work that is still to come, with a reserve for how
-far off that forecast may be: as the week goes on, the forecast covers less and the reserve melts.
-While there is execution work enough to come to fill the week with later, the reserve is larger:
-waiting costs nothing then. The same holds within the 5-hour window. Without figures that can be
+It gives Claude all that fits beside the Opus work that is still to come, of which it keeps a high
+quantile: as the week and the day go on, less is to come and less of it is in doubt, so that less is
+kept. While there is execution work enough to come to fill the week with later, it keeps more:
+waiting costs nothing then, unless the delegate's plan would run out, or counts requests double at
+this hour. The more certain it is that the delegate's plan runs out, the less waiting helps: what is
+over comes to Claude anyway. The same holds within the 5-hour window. Without figures that can be
 trusted it delegates everything; while only what requests cost is unknown, and hardly anything is
 used, it lets Claude have work to learn that. It decides, explains itself, and changes nothing.
 """
@@ -15,59 +17,74 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from offramp_core.services import DELEGATE
-from offramp_daemon.autopilot.plan_snapshot import WEEK_H
+from offramp_daemon.autopilot.distribution import quantile
+from offramp_daemon.autopilot.plan_snapshot import WEEK_H, WINDOW_H
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from offramp_daemon.autopilot.cost_model import CostModel
-    from offramp_daemon.autopilot.forecast import Rhythm
+    from offramp_daemon.autopilot.delegate_budget import DelegateBudget
+    from offramp_daemon.autopilot.forecast import Expected, Rhythm
     from offramp_daemon.autopilot.history import Tier
     from offramp_daemon.autopilot.plan_snapshot import PlanSnapshot
 
+ASK_EVERY_H = 1.0
+"""How often a conversation may go to Claude only for its figures to be known."""
 _CONVERSATION = 0.006
 """What a conversation of which nothing is known takes of the week."""
 _CONVERSATION_SPREAD = 1.3
 """A conversation's deviation beside its mean."""
-_USUAL_SPREAD = 0.05
 _CALM_PART = 0.5
 """At so much of an even pace, or less, nothing can go wrong soon."""
 _TO_LEARN = 0.03
 """About what it takes of the week to learn that."""
 _CALM = "less than half of the week's pace is used"
 _COST_UNKNOWN = "it is not known yet how much of the Claude week requests use"
+_TO_ASK = "it shows how much of the week is used"
+_CLEAR = 0.5
 _CALM_H = 24.0
 """In the week's last hours going back to Claude takes less and less: what stays is lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tuning:
-    """How careful it is; amounts are parts of the week."""
+    """How careful it is; amounts are parts of Claude's week, and quantiles normal deviations."""
 
-    growth: float = 1.4
+    growth: float = 1.37
     """How much of the Opus work that is expected is kept: busy weeks are busier than that."""
-    base: float = 0.003
-    reserve: float = 0.28
-    """What is kept beyond: this times the power below of what is expected."""
-    patience: float = 0.32
-    """How much more of it is kept while there is plenty to fill the week with later."""
-    power: float = 0.36
-    """How uncertainty grows with the amount that is expected."""
-    spread_power: float = 0.29
-    """How it grows with how far the user's work strays."""
-    plenty_from: float = 0.5
+    base: float = 0.011
+    careful: float = 1.63
+    """The quantile of the Opus work to come that is kept."""
+    patience: float = 0.94
+    """How much further it lies while there is plenty to fill the week with later."""
+    plenty_from: float = 0.51
     """From so much execution work to come, beside the room for it, there is plenty ..."""
-    plenty_over: float = 2.0
+    plenty_over: float = 2.4
     """... in full, after so much more."""
-    supply: float = 0.58
+    supply: float = 0.57
     """No more is kept beyond what is expected than this times the execution work to come ..."""
-    least: float = 0.042
+    least: float = 0.044
     """... and this."""
-    window_z: float = 1.0
+    pressed_from: float = 0.6
+    """If so much of the rest of the delegate's week would be used, patience ends ..."""
+    pressed_over: float = 0.3
+    """... in full, after so much more."""
+    short_from: float = 1.0
+    """From here on the delegate's week runs out before it resets ..."""
+    short_over: float = 0.5
+    """... nearly for certain, after so much more."""
+    given_up: float = 1.0
+    """How much less far the quantile lies then: what the delegate refuses comes here anyway."""
+    peak_patience: float = 0.3
+    """How much of the patience is left while the delegate counts requests double."""
+    haiku_waits: float = 0.02
+    """How much more room Haiku needs than Sonnet while both plans are short."""
+    window_z: float = 0.78
     """How many deviations are kept in the 5-hour window, whose end is hours away and not days."""
-    margin: float = 0.004
+    margin: float = 0.0047
     """What is never given away: figures come in hundredths, and answers under way are not in."""
-    hysteresis: float = 0.01
+    hysteresis: float = 0.002
     """How much more room it takes to go back to Claude than to stay there."""
 
 
@@ -99,65 +116,123 @@ class BudgetController:
         work: Sequence[float],
         running: Sequence[float] = (),
         delegate: str = DELEGATE.title,
+        second: DelegateBudget | None = None,
+        may_ask: bool = False,
     ) -> BudgetDecision:
         """Return where a conversation of that tier that starts now, or has gone cold, goes.
 
-        `delegate` is what people call the service that it goes to if not to Claude.
+        `delegate` is what people call the service that it goes to if not to Claude, and `second`
+        what is known of its plan; None where it has no limit, or nothing is known of it.
         `work` is the weight of all work in each hour of this week so far, and `running` what each
         conversation of execution work that is warm on Claude has taken of the week so far.
+        `may_ask` is whether a conversation may go to Claude only for its figures to be known,
+        of which without Opus nothing else would tell.
         """
         room, obstacle = None, _obstacle(reading, cost)
+        if reading is None and may_ask and self.rhythm.is_without_opus:
+            return BudgetDecision(
+                is_claude=True, room=None, why=f"{tier.title()} on Claude: {_TO_ASK}"
+            )
         if reading is not None and obstacle == _COST_UNKNOWN and _is_calm(reading):
             return BudgetDecision(
                 is_claude=True, room=None, why=f"{tier.title()} on Claude: {_CALM}"
             )
         if reading is not None and obstacle is None:
-            week = self._week_room(reading, cost, work, running)
-            window = self._window_room(reading, cost, work, running)
-            room = min(week.left, window.left)
-            wanted = 0.0
-            if not self._was_claude:
-                wanted = self._tuning.hysteresis * min(1.0, reading.week_left_h / _CALM_H)
+            rooms = self._rooms(reading, cost, work, running, second)
+            room = min(rooms.week.left, rooms.window.left)
+            wanted = self._wanted(reading, tier, rooms.need)
             if room >= wanted:
                 self._was_claude = True
-                return BudgetDecision(is_claude=True, room=room, why=_on_claude(tier, week.left))
-            if week.left <= window.left:
-                obstacle = week.why_none("week", wanted)
+                why = on_claude(tier, rooms.week.left, rooms.need, delegate)
+                return BudgetDecision(is_claude=True, room=room, why=why)
+            if rooms.week.left <= rooms.window.left:
+                obstacle = rooms.week.why_none("week", wanted)
             else:
-                obstacle = window.why_none("5-hour window", wanted)
+                obstacle = rooms.window.why_none("5-hour window", wanted)
         self._was_claude = False
         return BudgetDecision(
             is_claude=False, room=room, why=delegated(tier, delegate, obstacle or "")
+        )
+
+    def _wanted(self, reading: PlanSnapshot, tier: Tier, need: _Need) -> float:
+        """Return how much room the conversation must find on Claude."""
+        wanted = self._tuning.haiku_waits * need.shortage if tier == "haiku" else 0.0
+        if not self._was_claude:
+            wanted += self._tuning.hysteresis * min(1.0, reading.week_left_h / _CALM_H)
+        return wanted
+
+    def _rooms(
+        self,
+        reading: PlanSnapshot,
+        cost: CostModel,
+        work: Sequence[float],
+        running: Sequence[float],
+        second: DelegateBudget | None,
+    ) -> _Rooms:
+        now_h = WEEK_H - reading.week_left_h
+        expected = self.rhythm.expected(now_h, WEEK_H, work)
+        need = _NO_NEED
+        if second is not None and second.cost.is_known:
+            need = self._need(second, reading, cost, work, expected)
+        promised, deviation = _promised(running)
+        week = self._week_room(reading, cost, expected, promised, need)
+        window = self._window_room(reading, cost, work, promised, deviation)
+        return _Rooms(week, window, need)
+
+    def _need(
+        self,
+        second: DelegateBudget,
+        reading: PlanSnapshot,
+        cost: CostModel,
+        work: Sequence[float],
+        expected: Expected,
+    ) -> _Need:
+        """Return how much the delegate's plan needs Claude's help."""
+        tuning, rhythm = self._tuning, self.rhythm
+        now_h, factor = WEEK_H - reading.week_left_h, cost.factor("sonnet")
+        free = max(1 - reading.week_used - expected.opus * cost.factor("opus"), 0.0) / factor
+        beyond_h = max(second.reading.week_left_h - reading.week_left_h, 0.0)
+        if beyond_h:  # the next week's room helps as well
+            usual = max(1 - rhythm.usual.opus * cost.factor("opus"), 0.0) / factor
+            free += usual * beyond_h / WEEK_H
+        week = second.week_pressure(rhythm, work, now_h, free)
+        hours = second.window_pressure(rhythm, work, now_h)
+        return _Need(
+            pressure=_ramp(max(week, hours), tuning.pressed_from, tuning.pressed_over),
+            shortage=_ramp(week, tuning.short_from, tuning.short_over),
+            is_peak=second.is_peak,
         )
 
     def _week_room(
         self,
         reading: PlanSnapshot,
         cost: CostModel,
-        work: Sequence[float],
-        running: Sequence[float],
+        expected: Expected,
+        promised: float,
+        need: _Need,
     ) -> _Room:
-        tuning = self._tuning
-        factor = cost.factor("opus")
-        expected = self.rhythm.expected(WEEK_H - reading.week_left_h, WEEK_H, work)
-        opus, supply = expected.opus * factor, expected.execution * factor
+        tuning, factor = self._tuning, cost.factor("opus")
+        opus = expected.opus * factor
+        supply = min(expected.execution * factor, _fillable(reading, cost) - opus)
+        supply = max(supply, 0.0)
         mean = opus * tuning.growth + tuning.base
-        spread = self.rhythm.spread * factor / _USUAL_SPREAD
+        variance = mean * self.rhythm.spread * factor + (mean * expected.doubt) ** 2
         free = max(1 - reading.week_used - opus, 0.02)
-        plenty = min(max((supply / free - tuning.plenty_from) / tuning.plenty_over, 0.0), 1.0)
-        reserve = tuning.reserve + tuning.patience * plenty
-        reserve *= math.pow(mean, tuning.power) * math.pow(spread, tuning.spread_power)
-        reserve = min(reserve, tuning.supply * supply + tuning.least)
-        promised, _ = _promised(running)
-        left = 1 - reading.week_used - mean - reserve - promised - tuning.margin
-        return _Room(left, kept_for_opus=mean + reserve)
+        patience = _ramp(supply / free, tuning.plenty_from, tuning.plenty_over)
+        patience *= (1 - need.pressure) * (tuning.peak_patience if need.is_peak else 1.0)
+        deviations = tuning.careful + tuning.patience * patience - tuning.given_up * need.shortage
+        kept = max(quantile(mean, variance, deviations), opus)
+        kept = min(kept, mean + tuning.supply * supply + tuning.least)
+        left = 1 - reading.week_used - kept - promised - tuning.margin
+        return _Room(left, kept_for_opus=kept)
 
     def _window_room(
         self,
         reading: PlanSnapshot,
         cost: CostModel,
         work: Sequence[float],
-        running: Sequence[float],
+        promised: float,
+        deviation: float,
     ) -> _Room:
         used = reading.window_used
         if used is None or not math.isfinite(used):
@@ -166,10 +241,29 @@ class BudgetController:
         factor = cost.factor("opus")
         expected = self.rhythm.expected(now_h, now_h + reading.window_left_h, work)
         opus = expected.opus * factor
-        promised, deviation = _promised(running)
         deviation = math.hypot(math.sqrt(opus * self.rhythm.spread * factor), deviation)
         kept = opus + promised + self._tuning.window_z * deviation + self._tuning.margin
         return _Room((1 - used) * cost.five_hour_part - kept, kept_for_opus=opus)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Need:
+    """How much the delegate's plan needs Claude to take work; 0 is not at all, and 1 fully."""
+
+    pressure: float = 0.0
+    shortage: float = 0.0
+    """How certain it is that its week runs out, whatever Claude takes."""
+    is_peak: bool = False
+
+
+_NO_NEED = _Need()
+
+
+@dataclass(frozen=True, slots=True)
+class _Rooms:
+    week: _Room
+    window: _Room
+    need: _Need
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +309,19 @@ def _is_calm(reading: PlanSnapshot) -> bool:
     return reading.week_used + _TO_LEARN <= _CALM_PART * passed
 
 
+def _ramp(value: float, start: float, length: float) -> float:
+    """Return 0 up to `start`, 1 from `length` beyond it on, and what lies between."""
+    return min(max((value - start) / length, 0.0), 1.0)
+
+
+def _fillable(reading: PlanSnapshot, cost: CostModel) -> float:
+    """Return what the 5-hour windows until the week's end have room for."""
+    later = math.ceil(max(reading.week_left_h - reading.window_left_h, 0.0) / WINDOW_H)
+    used = reading.window_used or 0.0
+    now = max(1 - used, 0.0) if used < math.inf else 0.0
+    return (now + later) * cost.five_hour_part
+
+
 def _promised(running: Sequence[float]) -> tuple[float, float]:
     """Return what the conversations on Claude, and one more, may still take, and its deviation.
 
@@ -224,7 +331,15 @@ def _promised(running: Sequence[float]) -> tuple[float, float]:
     return sum(sizes), _CONVERSATION_SPREAD * math.sqrt(sum(size * size for size in sizes))
 
 
-def _on_claude(tier: Tier, room: float) -> str:
+def on_claude(tier: Tier, room: float, need: _Need, delegate: str) -> str:
+    """Return the sentence for work that Claude gets."""
+    return f"{tier.title()} on Claude: {_why_claude(room, need, delegate)}"
+
+
+def _why_claude(room: float, need: _Need, delegate: str) -> str:
+    if need.pressure >= _CLEAR:
+        return f"{delegate} would run out"
+    if need.is_peak:
+        return f"{delegate} counts double at this hour"
     percent = round(room * 100)
-    pace = f"{percent} % under pace" if percent else "just under pace"
-    return f"{tier.title()} on Claude: the week is {pace}"
+    return f"the week is {percent} % under pace" if percent else "the week is just under pace"

@@ -83,6 +83,18 @@ class CostModel:
             _window_moves=_USUAL_WINDOWS * (1 - part) + self._window_moves * part,
         )
 
+    def resized(self, times: float) -> CostModel:
+        """Return what is known here, for a plan that is so many times as large."""
+        return CostModel(
+            guess=None if self.guess is None else self.guess / times,
+            moved=self.moved / times,
+            _weight=self._weight,
+            _products=dict(self._products),
+            _moves={tier: move / times for tier, move in self._moves.items()},
+            _week_moves=self._week_moves,
+            _window_moves=self._window_moves,
+        )
+
     def learnt(self) -> Learnt:
         """Return all that is known here, to be kept."""
         return Learnt(
@@ -128,6 +140,14 @@ class CostModel:
     def five_hour_part(self) -> float:
         """What a full 5-hour window is of the week."""
         return min(max(self._week_moves / self._window_moves, 0.01), 1.0)
+
+    @property
+    def common(self) -> float:
+        """What one unit of the weight that was served so far took on average."""
+        moved, weight = self.moved, self._weight
+        if self.guess is not None:
+            moved, weight = moved + _ENOUGH, weight + _ENOUGH / self.guess
+        return moved / weight if weight else 1.0
 
     def factor(self, tier: Tier) -> float:
         """Return what one unit of that tier's weight takes of the weekly window."""
@@ -190,10 +210,7 @@ class CostModel:
         Weights may come in any unit: they are brought to that of the window first, by the common
         factor, for the ridge to mean the same in all.
         """
-        moved, weight = self.moved, self._weight
-        if self.guess is not None:
-            moved, weight = moved + _ENOUGH, weight + _ENOUGH / self.guess
-        common = moved / weight if weight else 1.0
+        common = self.common
         square = common * common
         relative = dict.fromkeys(TIERS, 1.0)
         for _ in range(_ROUNDS):

@@ -1,13 +1,15 @@
 """Expects what work is still to come this week, from the user's own weeks.
 
-Weights by the hour of the plan's week: how busy an hour usually is, how this week compares, and
-how widely such work strays. All hours are counted from the weekly window's reset.
+Weights by the hour of the plan's week: how busy an hour usually is, how this week compares, how
+sure that is by now, and how widely such work strays. All hours are counted from the reset of
+Claude's weekly window; what lies beyond the next one is expected to be as usual.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from offramp_daemon.autopilot.history import HOURS_A_WEEK
@@ -22,13 +24,16 @@ _OWN_SHARE = 0.3
 """How far an hour is taken from itself; the rest comes from its day and its hour of the day."""
 _FLOOR = 0.02
 """No hour is expected to hold less than this part of an average one."""
-_PRIOR_WEEKS = 0.88
+_PRIOR_WEEKS = 1.16
 """For how many usual weeks a week is taken before anything of it is known."""
-_PRIOR_DAYS = 0.8
+_PRIOR_DAYS = 0.75
 _DAY_MEMORY_H = 12
-_DAY_AHEAD_H = 8
+_DAY_AHEAD_H = 12.5
 _SPREAD = 0.06
 """The spread, in parts of Claude's week, before the user's weeks are looked at."""
+_DOUBT = 0.42
+"""How far a week may be from what is expected of it, before anything of it is known."""
+_DOUBT_POWER = 0.97
 _BLOCKS_H = (12, 24, 48)
 _BLANK_RATE = 0.004
 """What an hour holds for a user of whom nothing is known of the weekly window."""
@@ -40,6 +45,17 @@ class Expected:
 
     opus: float
     execution: float
+    doubt: float = 0.0
+    """How far the whole may be off, as a deviation beside the mean: less as the week goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Execution work that is to come."""
+
+    weight: float
+    priced: float
+    """The same, each hour's as many times as requests cost then."""
 
 
 class Rhythm:
@@ -54,12 +70,20 @@ class Rhythm:
         opus = [week.opus for week in weeks]
         both = [[a + b for a, b in zip(week.opus, week.execution, strict=True)] for week in weeks]
         blank = _BLANK_RATE * week_weight
-        self._both = _sums(_rates(both, blank))
+        both_rates = _rates(both, blank)
+        self._both = _sums(both_rates)
         if any(map(any, both)):  # weeks of work without Opus say that there won't be much
-            blank /= len(weeks) + 1
-        self._opus = _sums(_rates(opus, blank))
+            blank /= (len(weeks) + 1) ** 2
+        self.is_without_opus = any(map(any, both)) and not any(map(any, opus))
+        """Whether the user's weeks show work, and no Opus."""
+        opus_rates = _rates(opus, blank)
+        self._opus = _sums(opus_rates)
+        self._execution = _sums(
+            [max(one - other, 0.0) for one, other in zip(both_rates, opus_rates, strict=True)]
+        )
         self.spread = _spread(opus, self._opus, week_weight)
         """How far Opus work strays: the variance of an amount of it, beside the amount."""
+        self._priced: tuple[Sequence[float], list[float]] | None = None
 
     def expected(self, from_h: float, to_h: float, work: Sequence[float]) -> Expected:
         """Return what work lies between the two hours of this week.
@@ -67,7 +91,7 @@ class Rhythm:
         `work` is the weight of all work, Opus and other, in each hour of this week so far: a week,
         or a day, that is busier than usual until now goes on like that.
         """
-        week_level = _level(self._both, work, 0.0, from_h, self._both[-1] * _PRIOR_WEEKS)
+        week_level = self.level(from_h, work)
         day_level = _level(
             self._both,
             work,
@@ -80,7 +104,44 @@ class Rhythm:
         opus = day_level * _between(self._opus, from_h, near_h)
         opus += week_level * _between(self._opus, near_h, to_h)
         both = week_level * _between(self._both, from_h, to_h)
-        return Expected(opus, max(both - opus, 0.0))
+        return Expected(opus, max(both - opus, 0.0), self._doubt(from_h))
+
+    @property
+    def usual(self) -> Expected:
+        """What a usual week holds."""
+        return Expected(self._opus[-1], self._execution[-1])
+
+    def level(self, now_h: float, work: Sequence[float]) -> float:
+        """Return how busy this week was until now beside the usual one."""
+        return _level(self._both, work, 0.0, now_h, self._both[-1] * _PRIOR_WEEKS)
+
+    def load(
+        self, from_h: float, to_h: float, work: Sequence[float], times: Sequence[float]
+    ) -> Load:
+        """Return the execution work from now until `to_h`, which may lie beyond this week.
+
+        `times` is how many times the usual a request costs in each hour of the week.
+        """
+        plain, priced = self._executions(times)
+        level, end_h = self.level(from_h, work), float(HOURS_A_WEEK)
+        beyond_h = min(max(to_h - end_h, 0.0), end_h)
+        return Load(
+            level * _between(plain, from_h, to_h) + _at(plain, beyond_h),
+            level * _between(priced, from_h, to_h) + _at(priced, beyond_h),
+        )
+
+    def _executions(self, times: Sequence[float]) -> tuple[Sequence[float], Sequence[float]]:
+        """Return the sums of execution work by the hour, and of what it costs."""
+        if self._priced is None or self._priced[0] is not times:
+            rates = _steps(self._execution)
+            priced = _sums([rate * each for rate, each in zip(rates, times, strict=True)])
+            self._priced = (times, priced)
+        return self._execution, self._priced[1]
+
+    def _doubt(self, now_h: float) -> float:
+        prior = self._both[-1] * _PRIOR_WEEKS
+        known = _between(self._both, 0.0, now_h)
+        return _DOUBT * math.pow(prior / (known + prior), _DOUBT_POWER)
 
 
 def _level(
@@ -94,6 +155,10 @@ def _level(
     """Return how busy the time between was beside the usual; `prior` is the trust in `before`."""
     seen = sum(work[int(from_h) : int(to_h) + 1])
     return (seen + prior * before) / (_between(sums, from_h, to_h) + prior)
+
+
+def _steps(sums: Sequence[float]) -> list[float]:
+    return [after - before for before, after in pairwise(sums)]
 
 
 def _sums(rates: Sequence[float]) -> list[float]:

@@ -11,66 +11,47 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import logging
-from collections import OrderedDict, deque
-from dataclasses import dataclass
+from collections import deque
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from offramp_core.quota import windows
 from offramp_core.services import DELEGATE
 from offramp_core.settings import ANTHROPIC
 from offramp_core.wording.formatting import backend_name
 from offramp_daemon.autopilot import state_file
-from offramp_daemon.autopilot.controller import BudgetController, delegated
-from offramp_daemon.autopilot.cost_model import CostModel
-from offramp_daemon.autopilot.current_week import CurrentWeek
+from offramp_daemon.autopilot.claude_plan import ClaudePlan
+from offramp_daemon.autopilot.controller import ASK_EVERY_H, BudgetController, delegated
+from offramp_daemon.autopilot.delegate_plans import DelegatePlans
 from offramp_daemon.autopilot.forecast import Rhythm
 from offramp_daemon.autopilot.history import LEARNT_WEEKS, history_from_records, tier_of, weight
 from offramp_daemon.autopilot.lessons import FinishedRequest, Lesson
-from offramp_daemon.autopilot.plan_snapshot import PlanSnapshot, WindowReading, read
-from offramp_daemon.autopilot.state_file import LearntAccount
-from offramp_daemon.routing.affinity import WARM_S
+from offramp_daemon.autopilot.running_work import RunningWork
 from offramp_daemon.routing.decision import AutopilotChoice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from offramp_core.quota.windows import PlanQuota, QuotaWindow
+    from offramp_core.quota.windows import PlanQuota
     from offramp_core.usage.records import RequestRecord, UsageRecord
     from offramp_daemon.autopilot.history import Tier, WorkHistory
+    from offramp_daemon.autopilot.state_file import LearntAccount, LearntDelegate
     from offramp_daemon.clock import Clock
     from offramp_daemon.routing.affinity import Conversation
 
+    _Learnt = tuple[dict[str, LearntAccount], dict[str, LearntDelegate]]
+
 _WEEK = timedelta(days=7)
-_SAME_RESET = timedelta(minutes=30)
-"""Resets that differ by less are one and the same, told with jitter."""
-_KEPT_OF_A_WEEK = 0.5
-"""How much of what was learnt counts in the next week."""
-_NEARLY_SPENT = 0.97
-"""From here on a family's own window is left to what runs already."""
 _READ_AGAIN = timedelta(hours=1)
 """So long after the log could not be read it is tried again."""
+_ASK_EVERY = timedelta(hours=ASK_EVERY_H)
 _SAVE_EVERY_S = 60.0
 _LEARN_EVERY_S = 1.0
 """So long what has come waits for more, unless a decision needs it before."""
 _MOST_AT_ONCE = 50
 """So many lessons are learnt without a break, for requests must not wait long for the loop."""
-_MOST_RUNNING = 1000
-_MOST_WEEKS = 4
-_WINDOW_NAME = "Claude's 5-hour window"
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _ClaudeConversation:
-    """A conversation of execution work that Claude answers."""
-
-    tier: Tier
-    last: datetime
-    weight: float
 
 
 class Pilot:
@@ -94,19 +75,15 @@ class Pilot:
         self.lessons: asyncio.Queue[Lesson] = asyncio.Queue()
         """What is still to be learnt, in order; it is emptied every moment."""
         self._next_lessons: deque[Lesson] = deque()
-        self.costs: dict[str, CostModel] = {}
-        """By account: what requests take of its week; the one in use last."""
-        self._learnt_in: dict[str, datetime] = {}
-        """By account: when the week began in which it was learnt last."""
-        self._plan: PlanQuota | None = None
-        self.weeks: dict[str, CurrentWeek] = {}
-        """By account, the one in use last."""
-        self._answered: datetime | None = None
-        self.running: OrderedDict[Conversation, _ClaudeConversation] = OrderedDict()
-        """Those that Claude answers, the latest one last; cold ones may be among them."""
+        self._claude = ClaudePlan()
+        self.costs, self.weeks = self._claude.costs, self._claude.weeks
+        self._delegates = DelegatePlans()
+        self.running = RunningWork()
         self._controller = BudgetController(Rhythm(()))
         self._while_reading: list[tuple[datetime, float]] | None = None
         self._is_asked = False
+        self._asked_claude: datetime | None = None
+        """When a conversation last went to Claude only for its figures."""
         self._has_work = asyncio.Event()
         self._is_unsaved = False
         self.why: str | None = None
@@ -115,11 +92,8 @@ class Pilot:
     async def start(self, plans: Iterable[PlanQuota] = ()) -> None:
         """Take up what was learnt before, and what is known of the plans in use."""
         kept = await asyncio.to_thread(state_file.load, self._file)
-        latest = self._clock() + _WEEK
-        for account, known in kept.items():
-            self.costs[account] = CostModel.of(known.learnt)
-            if known.week is not None and known.week <= latest:  # else a clock was wrong
-                self._learnt_in[account] = known.week
+        self._claude.take_up(kept, self._clock() + _WEEK)
+        self._delegates.take_up(await asyncio.to_thread(state_file.load_delegates, self._file))
         for plan in plans:
             try:
                 self.observe(plan)
@@ -132,23 +106,14 @@ class Pilot:
             pass
 
     def observe(self, plan: PlanQuota, at: datetime | None = None) -> None:
-        """Learn from what Claude's answers said of the plan in use, `at` that moment or now."""
+        """Learn from what a service said of the plan in use, `at` that moment or now."""
         if plan.backend != ANTHROPIC:
+            self._is_unsaved |= self._delegates.observe(plan)
             return
-        self._take_account(plan)
-        week, window = (
-            windows.window_of(plan, windows.WEEK),
-            windows.window_of(plan, windows.FIVE_HOURS),
-        )
-        if week is None or week.resets is None or week.used is None:
-            return
-        if week.resets <= (at or self._clock()):
-            return  # an answer that was overtaken by the next week
-        self._turn_week(week.resets - _WEEK)
-        if week.read_at == plan.read_at:
-            is_told = window is not None and window.read_at == plan.read_at
-            self._cost().observe(week.used, window.used if window and is_told else None)
-            self._is_unsaved = True
+        week = self._claude.week
+        self._is_unsaved |= self._claude.observe(plan, at or self._clock())
+        if self._claude.week is not week:
+            self._has_work.set()
 
     def choose(
         self, model: str, delegate: str = DELEGATE.name, conversation: Conversation | None = None
@@ -226,37 +191,33 @@ class Pilot:
         self, record: RequestRecord, conversation: Conversation | None, now: datetime
     ) -> None:
         amount, tier = weight(record), tier_of(record.model)
-        arrived = _arrival(record, now)
-        self._roll(now)
-        for week in self.weeks.values():
-            week.add(arrived, amount)
+        arrived, is_success = _arrival(record, now), record.status == "success"
+        self._claude.add_work(arrived, amount, now)
         if self._while_reading is not None:
             self._while_reading.append((arrived, amount))
         if record.backend != ANTHROPIC:
+            if is_success and record.backend is not None:
+                self._delegates.add_answer(record.backend, tier, amount, arrived)
             if conversation is not None:
-                self.running.pop(conversation, None)
+                self.running.drop(conversation)
             return
-        if record.status == "success":
-            # By its arrival: it told its figures when it began, however long it went on.
-            self._answered = max(arrived, self._answered or arrived)
-        if self._plan is not None:
-            self._cost().add_pending(tier, amount)
+        self._claude.add_answer(tier, amount, arrived, is_success=is_success)
         if conversation is not None and tier != "opus":
-            self._count_running(conversation, now, amount)
+            self.running.add(conversation, now, amount)
 
     def _choose(
         self, tier: Tier, delegate: str, conversation: Conversation | None
     ) -> AutopilotChoice:
         now = self._clock()
-        reading = self._reading(now)
+        reading, week = self._claude.reading(now), self._claude.week
         if self._needs_history():
             self._has_work.set()
-            if reading is not None and self._week is not None and self._week.history is None:
+            if reading is not None and week is not None and week.history is None:
                 return _delegating(tier, delegate, "your log is being read")
-        spent = self._spent(tier, now)
+        spent = self._claude.spent(tier, now)
         if spent is not None:
             return _delegating(tier, delegate, f"{spent} is used up")
-        cost, week = self._cost(), self._week
+        cost = self._claude.cost
         if cost.is_known and week is not None:
             self._controller.rhythm = week.rhythm(1 / cost.factor("opus"))
         decision = self._controller.decide(
@@ -264,130 +225,42 @@ class Pilot:
             cost,
             tier=tier,
             work=week.work if week else (),
-            running=self.taken(now, but=conversation),
+            running=self.running.taken(now, cost, but=conversation),
             delegate=backend_name(delegate),
+            second=self._delegates.budget(delegate, now, week.start) if week else None,
+            may_ask=reading is None and self._may_ask(now),
         )
-        if decision.is_claude and conversation is not None:
-            # Of many that begin at once, each must know of those before it.
-            self._count_running(conversation, now, 0.0)
+        if decision.is_claude:
+            if reading is None:
+                self._asked_claude = now
+            if conversation is not None:
+                # Of many that begin at once, each must know of those before it.
+                self.running.add(conversation, now, 0.0)
         return AutopilotChoice(is_claude=decision.is_claude, why=decision.why)
 
     def taken(self, now: datetime, *, but: Conversation | None = None) -> list[float]:
         """Return what each conversation warm on Claude has taken of the week, `but` left out."""
-        cost = self._cost()
-        if not cost.is_known:
-            return []
-        left_out = self.running.get(but) if but is not None else None
-        cold = now - timedelta(seconds=WARM_S)
-        # The latest one is the last.
-        warm = itertools.takewhile(lambda each: each.last >= cold, reversed(self.running.values()))
-        return [each.weight * cost.factor(each.tier) for each in warm if each is not left_out]
+        return self.running.taken(now, self._claude.cost, but=but)
 
-    def _reading(self, now: datetime) -> PlanSnapshot | None:
-        self._roll(now)
-        return read(
-            _window(windows.window_of(self._plan, windows.WEEK)),
-            _window(windows.window_of(self._plan, windows.FIVE_HOURS)),
-            now=now,
-            answered_at=self._answered,
-        )
-
-    def _spent(self, tier: Tier, now: datetime) -> str | None:
-        """Return which window Claude refuses the tier by; the tier's own counts a little early."""
-        for name, shown in ((windows.WEEK, "the Claude week"), (windows.FIVE_HOURS, _WINDOW_NAME)):
-            window = windows.window_of(self._plan, name)
-            if window is not None and windows.is_spent(window, now):
-                return shown
-        window = windows.window_of(self._plan, f"{windows.WEEK}_{tier}")
-        if window is None:
-            return None
-        used = windows.used_at(window, now) or 0.0
-        is_spent = used >= _NEARLY_SPENT or windows.is_spent(window, now)
-        return f"Claude's week for {tier.title()}" if is_spent else None
-
-    def _cost(self) -> CostModel:
-        if self._plan is None:
-            return CostModel()
-        cost = self.costs.pop(self._account, None) or CostModel()
-        self.costs[self._account] = cost  # the latest one last
-        if len(self.costs) > state_file.MOST_ACCOUNTS:
-            oldest = next(iter(self.costs))
-            del self.costs[oldest]
-            self._learnt_in.pop(oldest, None)
-        return cost
-
-    def _take_account(self, plan: PlanQuota) -> None:
-        """Go by that account from now on.
-
-        Which of two a request under way belongs to can't be told once it ends: what either has
-        pending is dropped when they change.
-        """
-        is_other = self._plan is not None and self._plan.account != plan.account
-        if is_other:
-            self._cost().break_off()
-        self._plan = plan
-        if is_other:
-            self._cost().break_off()
+    def _may_ask(self, now: datetime) -> bool:
+        """Return whether it is time to have Claude say how much is used, if that is not known."""
+        last = self._asked_claude
+        is_time = last is None or abs(now - last) >= _ASK_EVERY
+        return is_time and self._claude.has_week
 
     @property
     def is_reading_log(self) -> bool:
         """Whether the request log is being read at this moment."""
         return self._while_reading is not None
 
-    @property
-    def _account(self) -> str:
-        return self._plan.account if self._plan else ""
-
-    @property
-    def _week(self) -> CurrentWeek | None:
-        return self.weeks.get(self._account)
-
-    def _turn_week(self, start: datetime) -> None:
-        """Begin the week that starts then, unless it is the one that runs."""
-        self._age(start)
-        week = self.weeks.pop(self._account, None)
-        if week is None or abs(start - week.start) >= _SAME_RESET:
-            week = CurrentWeek(start)
-            self._has_work.set()
-        self.weeks[self._account] = week  # the latest one last
-        if len(self.weeks) > _MOST_WEEKS:
-            del self.weeks[next(iter(self.weeks))]
-
-    def _roll(self, now: datetime) -> None:
-        """Begin the next week once this one is over, though no answer has told of it yet."""
-        week = self._week
-        if week is not None and now >= week.start + _WEEK:
-            self._turn_week(week.start + (now - week.start) // _WEEK * _WEEK)
-
-    def _age(self, start: datetime) -> None:
-        """Have what was learnt in earlier weeks give way; a reset that only moved ages nothing."""
-        cost, before = self._cost(), self._learnt_in.get(self._account, start)
-        weeks = round((start - before) / _WEEK)
-        if weeks > 0:
-            self.costs[self._account] = cost.aged(_KEPT_OF_A_WEEK**weeks)
-        if weeks > 0 or before == start:
-            self._learnt_in[self._account] = start
-
-    def _count_running(self, conversation: Conversation, now: datetime, amount: float) -> None:
-        running = self.running.pop(conversation, None)
-        if running is None:
-            running = _ClaudeConversation(tier_of(conversation.model), now, 0.0)
-        if (now - running.last).total_seconds() > WARM_S:
-            running.weight = 0.0
-        running.last = now
-        running.weight += amount
-        self.running[conversation] = running
-        if len(self.running) > _MOST_RUNNING:
-            self.running.popitem(last=False)
-
     def _needs_history(self) -> bool:
-        week = self._week
+        week = self._claude.week
         return self._is_asked and week is not None and week.needs_log(self._clock())
 
     async def _read_history(self) -> None:
         """Learn the rhythm of the weeks before, and what was done of this one."""
         self.catch_up()  # the log holds all that has ended by now
-        week, now = self._week, self._clock()
+        week, now = self._claude.week, self._clock()
         if week is None:
             return
         self._while_reading = []
@@ -408,25 +281,16 @@ class Pilot:
         records = (record for part in self._records_since(first) for record in part)
         return history_from_records(records, resets_at=start, now=max(start, now))
 
-    def _learnt(self) -> dict[str, LearntAccount]:
-        return {
-            account: LearntAccount(cost.learnt(), self._learnt_in.get(account))
-            for account, cost in self.costs.items()
-        }
+    def _learnt(self) -> _Learnt:
+        return self._claude.learnt(), self._delegates.learnt()
 
-    def _save(self, accounts: Mapping[str, LearntAccount]) -> None:
+    def _save(self, learnt: _Learnt) -> None:
         """Write that down; without a disk it is kept only in memory. Blocks."""
         try:
-            state_file.save(self._file, accounts)
+            state_file.save(self._file, *learnt)
         except OSError as error:
             why = error.strerror or str(error)
             _LOG.warning("What the autopilot learnt could not be saved", extra={"why": why})
-
-
-def _window(window: QuotaWindow | None) -> WindowReading | None:
-    if window is None or window.used is None or window.resets is None:
-        return None
-    return WindowReading(used=window.used, resets_at=window.resets, read_at=window.read_at)
 
 
 def _delegating(tier: Tier, delegate: str, why: str) -> AutopilotChoice:

@@ -81,7 +81,8 @@ def _window(limit: dict[str, Any], now: datetime) -> QuotaWindow | None:
     used, resets = _used(limit), _moment(limit.get("nextResetTime"), name, now)
     if used is None and resets is None:
         return None
-    return QuotaWindow(name=name, used=used, resets=resets, read_at=now)
+    cap = _number(limit.get("usage")) or None
+    return QuotaWindow(name=name, used=used, resets=resets, cap=cap, read_at=now)
 
 
 def _name(limit: dict[str, Any]) -> str | None:

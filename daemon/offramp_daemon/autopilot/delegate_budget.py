@@ -1,0 +1,57 @@
+"""How far the delegate's plan is from lasting: its windows against the work that is to come.
+
+Amounts are parts of the delegate's week or 5-hour window; hours count from the reset of Claude's
+week. Where nothing is known of the plan, it is taken to have no limit. It changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from offramp_daemon.autopilot.cost_model import CostModel
+    from offramp_daemon.autopilot.forecast import Rhythm
+    from offramp_daemon.autopilot.plan_snapshot import PlanSnapshot
+
+_LEAST_LEFT = 0.005
+"""A plan with less left than this is as good as spent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DelegateBudget:
+    """What is known of the plan that execution work is delegated to."""
+
+    reading: PlanSnapshot
+    cost: CostModel
+    """What requests take of its week outside peak hours."""
+    times: Sequence[float]
+    """How many times that they take in each hour of Claude's week."""
+    is_peak: bool = False
+    """Whether requests cost clearly more at this moment than at others."""
+
+    def week_pressure(
+        self, rhythm: Rhythm, work: Sequence[float], now_h: float, claude_takes: float
+    ) -> float:
+        """Return what would be used of the rest of its week, beside that rest.
+
+        `claude_takes` is the weight of execution work that Claude has room for until then.
+        """
+        reading = self.reading
+        load = rhythm.load(now_h, now_h + reading.week_left_h, work, self.times)
+        if load.weight <= 0:
+            return 0.0
+        stays = max(1 - claude_takes / load.weight, 0.0)
+        left = max(1 - reading.week_used, _LEAST_LEFT)
+        return load.priced * self.cost.common * stays / left
+
+    def window_pressure(self, rhythm: Rhythm, work: Sequence[float], now_h: float) -> float:
+        """Return what all execution work would use of the 5-hour window's rest, beside it."""
+        used, left_h = self.reading.window_used, self.reading.window_left_h
+        if used is None:
+            return 0.0
+        load = rhythm.load(now_h, now_h + left_h, work, self.times)
+        left = max((1 - used) * self.cost.five_hour_part, _LEAST_LEFT)
+        return load.priced * self.cost.common / left

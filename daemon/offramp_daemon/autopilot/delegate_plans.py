@@ -1,0 +1,170 @@
+"""The plans that work is delegated to, as the autopilot of a running daemon knows them.
+
+At each backend the account that told last is the one in use. A backend that tells no weekly window
+has no limit as far as is known. Instants are aware; it reads no file and no clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from offramp_core.quota import windows
+from offramp_daemon.autopilot.cost_model import CostModel
+from offramp_daemon.autopilot.delegate_budget import DelegateBudget
+from offramp_daemon.autopilot.delegate_model import DelegateModel
+from offramp_daemon.autopilot.peak_hours import PeakHours
+from offramp_daemon.autopilot.plan_change import Shares
+from offramp_daemon.autopilot.plan_snapshot import PlanSnapshot, WindowReading, read
+from offramp_daemon.autopilot.state_file import MOST_ACCOUNTS, LearntDelegate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from offramp_core.quota.windows import PlanQuota, QuotaWindow
+    from offramp_daemon.autopilot.history import Tier
+
+_SAME_RESET = timedelta(minutes=30)
+_KEPT_OF_A_WEEK = 0.5
+"""How much of what was learnt counts in the next week."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """One backend: the plan in use there, and what is known of it."""
+
+    plan: PlanQuota
+    model: DelegateModel
+
+
+class DelegatePlans:
+    """What one daemon's autopilot knows of them."""
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self._in_use: dict[str, _Known] = {}
+        self._models: dict[str, DelegateModel] = {}
+        """By backend and account, the one in use last."""
+        self._times: dict[str, tuple[datetime, tuple[float, ...]]] = {}
+        """By backend: what requests cost in each hour of the week that begins then."""
+
+    def take_up(self, kept: Mapping[str, LearntDelegate]) -> None:
+        """Go on from what was learnt before."""
+        for name, learnt in kept.items():
+            self._models[name] = DelegateModel(
+                CostModel.of(learnt.cost), PeakHours.of(learnt.peak_expected, learnt.peak_moved)
+            )
+
+    def learnt(self) -> dict[str, LearntDelegate]:
+        """Return all that is known, to be kept."""
+        return {
+            name: LearntDelegate(
+                cost=model.cost.learnt(),
+                peak_expected=tuple(model.peak.expected),
+                peak_moved=tuple(model.peak.moved),
+            )
+            for name, model in self._models.items()
+        }
+
+    def observe(self, plan: PlanQuota) -> bool:
+        """Learn from what a service says of its plan; return whether there is anything to keep."""
+        week = _fresh(plan, windows.WEEK)
+        if week is None or week.used is None:
+            return False
+        known = self._in_use.get(plan.backend)
+        before = known.plan if known is not None and known.plan.account == plan.account else None
+        model = self._model(plan)
+        if before is None:
+            model.break_off()
+        self._in_use[plan.backend] = _Known(plan, model)
+        self._times.pop(plan.backend, None)
+        five = _fresh(plan, windows.FIVE_HOURS)
+        last = windows.window_of(before, windows.WEEK)
+        is_new_week = last is None or not _is_same(last.resets, week.resets)
+        if is_new_week and last is not None:
+            model.cost = model.cost.aged(_KEPT_OF_A_WEEK)
+        last_five = windows.window_of(before, windows.FIVE_HOURS)
+        is_same_window = last_five and five and _is_same(last_five.resets, five.resets)
+        model.observe(
+            Shares(week_used=week.used, window_used=five.used if five else None, week_cap=week.cap),
+            is_new_week=is_new_week,
+            is_new_window=not is_same_window,
+        )
+        return True
+
+    def add_answer(self, backend: str, tier: Tier, weight: float, moment: datetime) -> None:
+        """Take a request into account that the backend answered at that moment."""
+        known = self._in_use.get(backend)
+        if known is not None:
+            known.model.add_answer(tier, weight, moment)
+
+    def budget(self, backend: str, now: datetime, start: datetime) -> DelegateBudget | None:
+        """Return what its plan has left, for a Claude week that began at `start`.
+
+        None where it has no limit, or what it has left is not known freshly enough.
+        """
+        known = self._in_use.get(backend)
+        if known is None:
+            return None
+        snapshot = _snapshot(known.plan, now)
+        if snapshot is None:
+            return None
+        return DelegateBudget(
+            reading=snapshot,
+            cost=known.model.cost,
+            times=self._times_of(backend, known.model, start),
+            is_peak=known.model.peak.is_peak(now),
+        )
+
+    def backends(self) -> tuple[str, ...]:
+        """Return the backends that told of a plan."""
+        return tuple(self._in_use)
+
+    def resets(self, backend: str) -> datetime | None:
+        """Return when the week of the backend's plan resets."""
+        known = self._in_use.get(backend)
+        week = windows.window_of(known.plan, windows.WEEK) if known else None
+        return week.resets if week else None
+
+    def _times_of(self, backend: str, model: DelegateModel, start: datetime) -> tuple[float, ...]:
+        """Return the costs by the hour: the same object until they change."""
+        known = self._times.get(backend)
+        if known is None or known[0] != start:
+            known = self._times[backend] = (start, model.peak.of_week(start))
+        return known[1]
+
+    def _model(self, plan: PlanQuota) -> DelegateModel:
+        name = f"{plan.backend} {plan.account}"
+        model = self._models.pop(name, None) or DelegateModel()
+        self._models[name] = model  # the latest one last
+        if len(self._models) > MOST_ACCOUNTS:
+            del self._models[next(iter(self._models))]
+        return model
+
+
+def _fresh(plan: PlanQuota, name: str) -> QuotaWindow | None:
+    """Return the window of that name if the plan's latest answer told of it."""
+    window = windows.window_of(plan, name)
+    return window if window is not None and window.read_at == plan.read_at else None
+
+
+def _is_same(one: datetime | None, other: datetime | None) -> bool:
+    if one is None or other is None:
+        return False
+    return abs(one - other) < _SAME_RESET
+
+
+def _snapshot(plan: PlanQuota, now: datetime) -> PlanSnapshot | None:
+    week = windows.window_of(plan, windows.WEEK)
+    if week is None or week.used is None or week.resets is None:
+        return None
+    five = windows.window_of(plan, windows.FIVE_HOURS)
+    window = None
+    if five is not None and five.used is not None:
+        # Without a reset the window has not begun: as good as one that is over.
+        resets = five.resets or five.read_at
+        window = WindowReading(used=five.used, resets_at=resets, read_at=five.read_at)
+    reading = WindowReading(used=week.used, resets_at=week.resets, read_at=week.read_at)
+    return read(reading, window, now=now)
