@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from offramp_cli.whatif.second_plan import PEAK_TIMES, ZAI_PLANS, is_peak
+from offramp_cli.whatif.second_plan import PEAK_TIMES, is_peak
 from offramp_cli.whatif.simulated_plan import SimulatedPlan
 from offramp_cli.whatif.zai_costs import monday_h
 
@@ -67,7 +67,7 @@ def lasting(
     first = anchor - (anchor - since) // _WEEK * _WEEK  # the first reset from `since` on
     last = anchor + (end - anchor) // _WEEK * _WEEK
     work = [each for each in requests if each.tier != "opus" and first <= each.at < last]
-    return tuple(_lasting(plan, work, first, costs.credits_per_dollar) for plan in ZAI_PLANS)
+    return tuple(_lasting(plan, work, first, costs.credits_per_dollar) for plan in costs.plans())
 
 
 def _lasting(plan: ZaiPlan, work: Iterable[LoggedRequest], first: datetime, rate: float) -> Lasting:

@@ -8,7 +8,7 @@ movement, or for a plan whose caps are not known, nothing is learnt. It reads no
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _ENOUGH: Final = 0.05
 """After so much movement, in parts of the week, a cost means something."""
+_MOST_DIFFERENCE: Final = 3.0
+"""A cap that is so many times another than the plan's usual one counts something else: tokens."""
 _SAME_RESET: Final = timedelta(minutes=30)
 _A_MONDAY: Final = datetime(2024, 1, 1, tzinfo=UTC)
 _HOUR: Final = timedelta(hours=1)
@@ -41,6 +43,10 @@ class ZaiCosts:
     resets_at: datetime | None
     """Some reset of the plan's week."""
 
+    def plans(self) -> tuple[ZaiPlan, ...]:
+        """Return Z.ai's plans, the user's own one as its quota answer has it."""
+        return tuple(self.plan if each.level == self.plan.level else each for each in ZAI_PLANS)
+
 
 def monday_h(moment: datetime) -> float:
     """Return how many hours after a Monday 00:00 UTC that is."""
@@ -54,7 +60,7 @@ def learn(
 
     `quota` is what was last read of the plan in use. Points and requests are in order of time.
     """
-    plan = next((each for each in ZAI_PLANS if quota and each.level == _level(quota)), None)
+    plan = None if quota is None else _own_plan(quota)
     if quota is None or plan is None:
         return None
     served = [each for each in requests if each.backend == zai.NAME]
@@ -75,8 +81,23 @@ def learn(
     )
 
 
-def _level(quota: PlanQuota) -> str:
-    return (quota.level or "").casefold()
+def _own_plan(quota: PlanQuota) -> ZaiPlan | None:
+    """Return the plan with the caps that its own answer names; None if they are no credits."""
+    level = (quota.level or "").casefold()
+    known = next((each for each in ZAI_PLANS if each.level == level), None)
+    if known is None:
+        return None
+    caps = []
+    for name, usual in (
+        (windows.FIVE_HOURS, known.window_credits),
+        (windows.WEEK, known.week_credits),
+    ):
+        window = windows.window_of(quota, name)
+        cap = usual if window is None or window.cap is None else window.cap
+        if not usual / _MOST_DIFFERENCE <= cap <= usual * _MOST_DIFFERENCE:
+            return None
+        caps.append(cap)
+    return replace(known, window_credits=caps[0], week_credits=caps[1])
 
 
 def _moves(

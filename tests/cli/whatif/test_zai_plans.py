@@ -36,8 +36,8 @@ def point(hours: float, used: float, window: str = WEEK, **fields: object) -> Qu
     )
 
 
-def quota(level: str | None = "lite") -> PlanQuota:
-    week = QuotaWindow(name=WEEK, used=0.1, resets=RESET, read_at=SATURDAY)
+def quota(level: str | None = "lite", cap: float | None = None) -> PlanQuota:
+    week = QuotaWindow(name=WEEK, used=0.1, resets=RESET, cap=cap, read_at=SATURDAY)
     return PlanQuota(backend="zai", account="mine", level=level, windows=(week,), read_at=SATURDAY)
 
 
@@ -50,6 +50,24 @@ def test_what_a_window_moved_is_what_the_requests_between_cost() -> None:
     of_max = learn(quota("MAX"), points, [request(1, 4.0), request(3, 6.0)])
     assert of_max is not None
     assert of_max.credits_per_dollar == pytest.approx(1_400.0)
+
+
+def test_the_cap_in_zais_own_answer_counts_before_the_usual_one() -> None:
+    points = [point(0, 0.0), point(2, 0.1)]
+    costs = learn(quota(cap=12_000.0), points, [request(1, 10.0)])
+    assert costs is not None
+    assert costs.credits_per_dollar == pytest.approx(120.0)
+    assert [each.week_credits for each in costs.plans()] == [
+        12_000.0,
+        PRO.week_credits,
+        MAX.week_credits,
+    ]
+
+
+@pytest.mark.parametrize("cap", [5.0, 40_000_000.0])
+def test_a_cap_that_counts_something_else_than_credits_teaches_nothing(cap: float) -> None:
+    points = [point(0, 0.0), point(2, 0.1)]
+    assert learn(quota(cap=cap), points, [request(1, 10.0)]) is None
 
 
 def test_work_at_peak_counts_double() -> None:
