@@ -212,6 +212,7 @@ def compose(
         paths.autopilot_file,
         lambda since: LogReader(folder, since=since).read_usage(),
         clock=clock,
+        mode=lambda: live.current.delegation,
     )
     quota = QuotaTracker(
         paths,
@@ -452,6 +453,7 @@ def _connect(parts: Parts, upstream: Upstream) -> tuple[ProxyHandler, dict[str, 
     upstream.follow_network(health.breaker.note_network_changed)
     forwarder = Forwarder(upstream, quota.read_answer)
     parts.state.warnings = lambda: upstream.warnings
+    parts.state.zone = lambda: parts.announcer.zone
     proxy = ProxyHandler(
         settings=lambda: live.current,
         forwarder=forwarder,

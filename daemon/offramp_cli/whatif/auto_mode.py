@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from offramp_cli.whatif.simulated_controller import Band
 from offramp_daemon.autopilot.controller import (
     ASK_EVERY_H,
     BudgetController,
@@ -17,11 +18,17 @@ from offramp_daemon.autopilot.delegate_budget import DelegateBudget
 from offramp_daemon.autopilot.delegate_model import DelegateModel
 from offramp_daemon.autopilot.forecast import Rhythm
 from offramp_daemon.autopilot.history import HOURS_A_WEEK
+from offramp_daemon.autopilot.outlook import (
+    Situation,
+    WeekOutlook,
+    claude_week,
+    delegate_week,
+)
 from offramp_daemon.autopilot.plan_change import Shares, growth
 from offramp_daemon.autopilot.plan_snapshot import WINDOW_H, PlanSnapshot
 
 if TYPE_CHECKING:
-    from offramp_cli.whatif.simulated_controller import Band, Controller
+    from offramp_cli.whatif.simulated_controller import Controller
     from offramp_cli.whatif.simulated_plan import PlanReading
     from offramp_cli.whatif.simulation import Request, SimulatedWeek
 
@@ -136,7 +143,20 @@ class _AutoMode:
         )
 
     def bands(self, at_h: float) -> tuple[Band | None, Band | None]:
-        return None, None
+        reading = None if self._claude is None else self._claude.snapshot(at_h)
+        if reading is None or not self._cost.is_known:
+            return None, None
+        situation = Situation(
+            reading=reading,
+            cost=self._cost,
+            rhythm=self._controller.rhythm,
+            work=self._work,
+            mode="auto",
+        )
+        budget = self._budget(at_h)
+        if budget is None or not budget.cost.is_known:
+            return _band(claude_week(situation)), None
+        return _band(claude_week(situation)), _band(delegate_week(situation, budget))
 
     def _budget(self, now_h: float) -> DelegateBudget | None:
         known = None if self._zai is None else self._zai.snapshot(now_h)
@@ -158,6 +178,10 @@ class _AutoMode:
 
     def _moment(self, at_h: float) -> datetime:
         return self._start + timedelta(hours=at_h)
+
+
+def _band(outlook: WeekOutlook) -> Band:
+    return Band(outlook.low, outlook.high)
 
 
 def _shares(reading: PlanReading, *, knows_window: bool = True) -> Shares:

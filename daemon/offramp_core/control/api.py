@@ -213,6 +213,22 @@ class RecordsStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Why records cannot be written at present; None while they can."""
 
 
+class PlanOutlook(msgspec.Struct, frozen=True, kw_only=True):
+    """What will be used of a plan's week when it resets, as it was forecast at `at`.
+
+    In eight of ten weeks it is between `low` and `high`: fractions of the week, 1 at most.
+    """
+
+    backend: str
+    at: Moment
+    resets: Moment
+    low: float
+    likely: float
+    high: float
+    runs_out: Moment | None = None
+    """When all of it is likely to be used; None where the reset comes first."""
+
+
 class Status(ControlAnswer, frozen=True, kw_only=True):
     """The daemon at one moment; also each line of the event stream."""
 
@@ -236,6 +252,8 @@ class Status(ControlAnswer, frozen=True, kw_only=True):
     """The settings that are changed in the files, and wait for the daemon's next start."""
     quota: tuple[PlanQuota, ...] = ()
     """What is known of the plans' limits: at each backend those of the account in use."""
+    outlooks: tuple[PlanOutlook, ...] = ()
+    """What is expected of the plans' weeks; of those of which enough is known."""
     delegation: str = "always"
     """The setting: `always`, `auto` or `never`."""
     delegation_why: str | None = None

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Final
 from offramp_core.quota import forecast
 from offramp_core.quota import windows as quota
 from offramp_core.services.anthropic import KEY_WINDOWS
+from offramp_core.settings import ANTHROPIC
 from offramp_core.wording.formatting import backend_name, format_moment, format_percent, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime, tzinfo
 
+    from offramp_core.control.api import PlanOutlook
     from offramp_core.quota.forecast import Forecast, PastUse
     from offramp_core.quota.windows import PlanQuota, QuotaWindow
 
@@ -129,6 +131,19 @@ def forecast_text(expected: Forecast, now: datetime, zone: tzinfo) -> str:
     if not expected.is_learnt or low == high:
         return text
     return f"{text} ({low.removesuffix('%')}\N{EN DASH}{high})"
+
+
+def run_out_text(outlook: PlanOutlook, delegation: str, now: datetime, zone: tzinfo) -> str:
+    """Return a sentence that warns of a week that will not last; empty where it will."""
+    if outlook.runs_out is None or outlook.runs_out >= outlook.resets or outlook.resets <= now:
+        return ""
+    name = backend_name(outlook.backend)
+    when = format_moment(_to_quarter(max(outlook.runs_out, now)), now, zone)
+    text = f"{name}'s week is likely to be used up about {when}"
+    text += f", before it resets ({reset_text(outlook.resets, now, zone)})."
+    if outlook.backend != ANTHROPIC and delegation == "always":
+        text += ' delegation = "auto" would make it last longer.'
+    return text
 
 
 def age_text(read_at: datetime, now: datetime) -> str:

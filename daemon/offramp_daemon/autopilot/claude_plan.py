@@ -73,6 +73,11 @@ class ClaudePlan:
         """Whether the plan in use has a weekly window: an API key has none."""
         return windows.window_of(self._plan, windows.WEEK) is not None
 
+    def pace(self, now: datetime) -> float | None:
+        """Return what its week will have used if it goes on as it did so far."""
+        window = windows.window_of(self._plan, windows.WEEK)
+        return None if window is None else windows.forecast(window, now)
+
     @property
     def week(self) -> CurrentWeek | None:
         """The week that runs; None while no answer told of it."""

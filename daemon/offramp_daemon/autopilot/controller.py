@@ -54,7 +54,7 @@ class Tuning:
     growth: float = 1.37
     """How much of the Opus work that is expected is kept: busy weeks are busier than that."""
     base: float = 0.011
-    careful: float = 1.63
+    careful: float = 1.5
     """The quantile of the Opus work to come that is kept."""
     patience: float = 0.94
     """How much further it lies while there is plenty to fill the week with later."""
@@ -66,15 +66,15 @@ class Tuning:
     """No more is kept beyond what is expected than this times the execution work to come ..."""
     least: float = 0.044
     """... and this."""
-    pressed_from: float = 0.6
+    pressed_from: float = 0.45
     """If so much of the rest of the delegate's week would be used, patience ends ..."""
     pressed_over: float = 0.3
     """... in full, after so much more."""
-    short_from: float = 1.0
+    short_from: float = 0.9
     """From here on the delegate's week runs out before it resets ..."""
     short_over: float = 0.5
     """... nearly for certain, after so much more."""
-    given_up: float = 1.0
+    given_up: float = 2.0
     """How much less far the quantile lies then: what the delegate refuses comes here anyway."""
     peak_patience: float = 0.3
     """How much of the patience is left while the delegate counts requests double."""

@@ -6,6 +6,7 @@ has no limit as far as is known. Instants are aware; it reads no file and no clo
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from offramp_core.quota.windows import PlanQuota, QuotaWindow
     from offramp_daemon.autopilot.history import Tier
 
+_LOG = logging.getLogger(__name__)
 _SAME_RESET = timedelta(minutes=30)
 _KEPT_OF_A_WEEK = 0.5
 """How much of what was learnt counts in the next week."""
@@ -87,11 +89,17 @@ class DelegatePlans:
             model.cost = model.cost.aged(_KEPT_OF_A_WEEK)
         last_five = windows.window_of(before, windows.FIVE_HOURS)
         is_same_window = last_five and five and _is_same(last_five.resets, five.resets)
+        as_expected = model.peak.changed()
         model.observe(
             Shares(week_used=week.used, window_used=five.used if five else None, week_cap=week.cap),
             is_new_week=is_new_week,
             is_new_window=not is_same_window,
         )
+        if model.peak.changed() != as_expected:
+            _LOG.warning(
+                "Requests to a delegate cost other at some hours than they did",
+                extra={"backend": plan.backend, "utc_hours": str(model.peak.changed())},
+            )
         return True
 
     def add_answer(self, backend: str, tier: Tier, weight: float, moment: datetime) -> None:
@@ -122,11 +130,11 @@ class DelegatePlans:
         """Return the backends that told of a plan."""
         return tuple(self._in_use)
 
-    def resets(self, backend: str) -> datetime | None:
-        """Return when the week of the backend's plan resets."""
+    def pace(self, backend: str, now: datetime) -> float | None:
+        """Return what the week of its plan will have used if it goes on as it did so far."""
         known = self._in_use.get(backend)
         week = windows.window_of(known.plan, windows.WEEK) if known else None
-        return week.resets if week else None
+        return None if week is None else windows.forecast(week, now)
 
     def _times_of(self, backend: str, model: DelegateModel, start: datetime) -> tuple[float, ...]:
         """Return the costs by the hour: the same object until they change."""

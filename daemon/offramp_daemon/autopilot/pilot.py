@@ -2,9 +2,9 @@
 
 It finds each plan's figures, and each request that has ended, in a queue, from which it learns in
 batches: beside the requests, and just before it is asked. The user's rhythm it reads from the
-request log, in a thread, once it is first asked and at each new week. It learns whatever the mode,
-so that `auto` knows its way when it is switched on. Until it does, and whenever something is not
-known freshly enough, it delegates. Used from the event loop.
+request log, in a thread, once it is first asked, or a plan may run out, and at each new week. It
+learns and looks ahead whatever the mode, so that `auto` knows its way when it is switched on. Until
+it does, and whenever something is not known freshly enough, it delegates. Used from the event loop.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from offramp_core.services import DELEGATE
 from offramp_core.settings import ANTHROPIC
 from offramp_core.wording.formatting import backend_name
-from offramp_daemon.autopilot import state_file
+from offramp_daemon.autopilot import ahead, state_file
 from offramp_daemon.autopilot.claude_plan import ClaudePlan
 from offramp_daemon.autopilot.controller import ASK_EVERY_H, BudgetController, delegated
 from offramp_daemon.autopilot.delegate_plans import DelegatePlans
@@ -33,9 +33,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from offramp_core.control.api import PlanOutlook
     from offramp_core.quota.windows import PlanQuota
     from offramp_core.usage.records import RequestRecord, UsageRecord
     from offramp_daemon.autopilot.history import Tier, WorkHistory
+    from offramp_daemon.autopilot.outlook import Mode
     from offramp_daemon.autopilot.state_file import LearntAccount, LearntDelegate
     from offramp_daemon.clock import Clock
     from offramp_daemon.routing.affinity import Conversation
@@ -63,13 +65,18 @@ class Pilot:
         records_since: Callable[[datetime], Iterator[list[UsageRecord]]],
         *,
         clock: Clock,
+        mode: Callable[[], Mode] = lambda: "auto",
         save_every_s: float = _SAVE_EVERY_S,
         learn_every_s: float = _LEARN_EVERY_S,
     ) -> None:
-        """Keep what is learnt in `file`; `records_since` reads the log, in a thread."""
+        """Keep what is learnt in `file`; `records_since` reads the log, in a thread.
+
+        `mode` is the setting `delegation`.
+        """
         self._file = file
         self._records_since = records_since
         self._clock = clock
+        self._mode = mode
         self._save_every_s = save_every_s
         self._learn_every_s = learn_every_s
         self.lessons: asyncio.Queue[Lesson] = asyncio.Queue()
@@ -86,6 +93,8 @@ class Pilot:
         """When a conversation last went to Claude only for its figures."""
         self._has_work = asyncio.Event()
         self._is_unsaved = False
+        self.outlooks: tuple[PlanOutlook, ...] = ()
+        """What is expected of the plans' weeks, as far as it is known."""
         self.why: str | None = None
         """Why the latest conversation went where it went; None while none was asked about."""
 
@@ -157,11 +166,17 @@ class Pilot:
             try:
                 if self._needs_history():
                     await self._read_history()
+                self.look_ahead()
                 if self._is_unsaved:
                     self._is_unsaved = False
                     await asyncio.to_thread(self._save, self._learnt())
             except Exception:  # noqa: BLE001 - whatever it is, requests go on
                 _LOG.exception("The autopilot failed between requests")
+
+    def look_ahead(self) -> None:
+        """Forecast the plans' weeks from what is known by now."""
+        self.catch_up()
+        self.outlooks = ahead.outlooks(self._claude, self._delegates, self._mode(), self._clock())
 
     def close(self) -> None:
         """Learn from what is left, and write all of it down. Blocks, for a moment."""
@@ -254,8 +269,10 @@ class Pilot:
         return self._while_reading is not None
 
     def _needs_history(self) -> bool:
-        week = self._claude.week
-        return self._is_asked and week is not None and week.needs_log(self._clock())
+        week, now = self._claude.week, self._clock()
+        if week is None or not week.needs_log(now):
+            return False
+        return self._is_asked or ahead.is_tight(self._claude, self._delegates, now)
 
     async def _read_history(self) -> None:
         """Learn the rhythm of the weeks before, and what was done of this one."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import time
+from datetime import UTC
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from offramp_core.control.api import RecordsStatus, Status
+from offramp_core.wording import quota_text
 from offramp_daemon.control.key_watch import key_of
 from offramp_daemon.routing.model_fallbacks import ModelFallbacks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import tzinfo
     from pathlib import Path
 
     from offramp_daemon.autopilot.pilot import Pilot
@@ -61,6 +64,9 @@ class DaemonState:
         self._variables = dict(variables)
         self._started = clock()
         self._started_s = time.monotonic()
+        self._clock = clock
+        self.zone: Callable[[], tzinfo] = lambda: UTC
+        """The zone of the times that people read."""
         self.is_stopping = False
         """Whether the daemon was asked to stop."""
         self.warnings: Callable[[], tuple[str, ...]] = tuple
@@ -110,7 +116,17 @@ class DaemonState:
             settings_problem=self._live.problem,
             after_restart=self._live.after_restart,
             quota=self._quota.plans(),
-            warnings=self.warnings(),
+            outlooks=self._pilot.outlooks,
+            warnings=(*self.warnings(), *self._run_out_warnings()),
             variables=self._variables,
             fallbacks=self._fallbacks.current(settings.backends),
         )
+
+    def _run_out_warnings(self) -> tuple[str, ...]:
+        """Say which plan will not last its week."""
+        delegation, now = self._live.current.delegation, self._clock()
+        texts = (
+            quota_text.run_out_text(each, delegation, now, self.zone())
+            for each in self._pilot.outlooks
+        )
+        return tuple(text for text in texts if text)
