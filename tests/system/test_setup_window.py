@@ -90,7 +90,7 @@ async def test_new_user_ends_with_requests_that_are_delegated_and_goes_back(
 
     assert undone["undo-connect"].startswith("open: Claude Code no longer uses Offramp")
     assert undone["undo-login"].startswith("open: The daemon was stopped, and nothing starts")
-    assert undone["undo-key"].startswith("open: The key for zai was deleted")
+    assert undone["undo-key"].startswith("open: The key for Z.ai was deleted")
     assert (user.home / ".claude" / "settings.json").read_text() == SETTINGS
     assert not (user.units_dir / "offramp.socket").exists()
     assert "Hidden=true" in entry.read_text()
