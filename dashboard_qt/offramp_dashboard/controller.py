@@ -82,7 +82,7 @@ class ChartsController(QObject):
         self._sessions = SessionsModel(self._zone, _now, self)
         self.window = ChartsWindow(self._table, self._sessions, styling.theme)
         self.exporter = Exporter(self.window, self._table, self._sessions, self._zone, self)
-        self.window.setWindowTitle("Offramp (demo)" if is_demo else "Offramp")
+        self.window.setWindowTitle("Demo" if is_demo else "Offramp")
         self.watch = DaemonWatch(ControlClient(paths.control_socket), self._zone, _now, self)
         self.starter = DaemonStarter(self)
         self.setup = SetupOpener(lambda: steps_for(paths, environ), self.window)

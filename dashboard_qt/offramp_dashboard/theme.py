@@ -110,6 +110,12 @@ _SHADES = (
     (0.75, Hatch.DOTS),
     (0.4, Hatch.FALLING),
     (0.9, Hatch.LEVEL),
+    (0.56, Hatch.FALLING),
+    (0.75, Hatch.RISING),
+    (0.28, Hatch.LEVEL),
+    (0.9, Hatch.DOTS),
+    (0.4, Hatch.DOTS),
+    (0.75, Hatch.LEVEL),
 )
 """How much of a backend's colour its first, second, ... model has, and the pattern upon it."""
 

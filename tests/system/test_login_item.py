@@ -200,7 +200,7 @@ async def test_install_serves_connects_and_uninstall_undoes_it(
             "install", "--yes", "--key-stdin", "--week", "thursday 22:00", stdin=ZAI_KEY.encode()
         )
         assert ending.code == 0, ending
-        assert "zai accepts this key" in ending.out
+        assert "Z.ai accepts this key" in ending.out
         for file in (desk.unit("socket"), desk.unit("service"), desk.entry):
             assert f"created   {file}" in ending.out
             assert oct(file.stat().st_mode & 0o777) == "0o644"

@@ -74,7 +74,7 @@ async def test_new_user_ends_with_requests_that_are_delegated_and_goes_back(
     entry = user.home / ".config" / "autostart" / "offramp-tray.desktop"
     said = await walk(user, "key=TYPED", "models", "login", "connect", "try")
 
-    assert said["key=TYPED"].startswith("done: zai accepts this key.")
+    assert said["key=TYPED"].startswith("done: Z.ai accepts this key.")
     assert said["models"].startswith("done: New conversations use these models.")
     assert said["login"].startswith("done: The daemon runs. From now on it starts at login")
     assert said["connect"].startswith("done: Claude Code uses Offramp.")
@@ -90,7 +90,7 @@ async def test_new_user_ends_with_requests_that_are_delegated_and_goes_back(
 
     assert undone["undo-connect"].startswith("open: Claude Code no longer uses Offramp")
     assert undone["undo-login"].startswith("open: The daemon was stopped, and nothing starts")
-    assert undone["undo-key"].startswith("open: The key for zai was deleted")
+    assert undone["undo-key"].startswith("open: The key for Z.ai was deleted")
     assert (user.home / ".claude" / "settings.json").read_text() == SETTINGS
     assert not (user.units_dir / "offramp.socket").exists()
     assert "Hidden=true" in entry.read_text()
@@ -99,7 +99,7 @@ async def test_new_user_ends_with_requests_that_are_delegated_and_goes_back(
 async def test_key_that_z_ai_refuses_is_not_stored(user: UserSystemd) -> None:
     said = await walk(user, "key=TYPED", key=ZAI_KEY[::-1])
 
-    assert said["key=TYPED"].startswith("failed: zai refuses this key")
+    assert said["key=TYPED"].startswith("failed: Z.ai refuses this key")
     assert not (user.home / ".config" / "offramp" / "keys.json").exists()
 
 

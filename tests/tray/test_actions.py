@@ -16,6 +16,7 @@ from offramp_core.errors import OfframpError
 from offramp_core.paths import Paths
 from offramp_tray.actions import Actions
 from offramp_tray.choices import Choices
+from offramp_tray.state import tray_state
 from offramp_tray.state.tray_state import Presence
 from offramp_tray.store import Store
 from offramp_tray.view import menu
@@ -171,6 +172,34 @@ def test_the_next_action_takes_the_refusal_away(world):
     world.commands.refusal = None
     world.click(menu.PAUSE)
     assert not world.host.row("said.refusal.0").is_visible
+
+
+def refused_to_start(world, key):
+    world.store.change(presence=Presence.NOT_RUNNING)
+    world.desktop.refusal = OfframpError("It can't start here.", hint="Log in.")
+    world.click(key)
+    assert world.host.row("said.refusal.0").is_visible
+
+
+def test_why_the_daemon_did_not_start_goes_once_it_runs(world):
+    refused_to_start(world, menu.DAEMON)
+    world.store.update(lambda state: tray_state.with_daemon(state, status_of()))
+    assert not world.host.row("said.refusal.0").is_visible
+    assert not world.host.row("said.cure.0").is_visible
+    assert not world.store.state.unseen
+
+
+def test_another_refusal_stays_when_the_daemon_comes(world):
+    refused_to_start(world, menu.LOGS)
+    world.store.update(lambda state: tray_state.with_daemon(state, status_of()))
+    assert world.host.row("said.refusal.0").is_visible
+
+
+def test_why_a_running_daemon_was_not_restarted_stays(world):
+    refused_to_start(world, menu.DAEMON)
+    world.store.change(presence=Presence.RUNNING)
+    world.store.update(lambda state: tray_state.with_daemon(state, status_of()))
+    assert world.host.row("said.refusal.0").is_visible
 
 
 def test_the_daemons_notes_are_said(world):

@@ -86,7 +86,7 @@ async def test_the_icon_registers_with_its_pixels_and_the_menu_reads_as_designed
             "---",
             "Open charts…",
             "Copy terminal command for Claude Code",
-            "Open settings",
+            "Open settings…",
             "Set up Offramp…",
             "Open log folder",
             "---",

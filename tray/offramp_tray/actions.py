@@ -98,6 +98,7 @@ class Actions:
                     pending=state.pending | {key},
                     refusal="",
                     refusal_cure="",
+                    is_start_refused=False,
                     notes="",
                     said_at=None,
                     unseen=frozenset(),
@@ -158,6 +159,7 @@ class Actions:
                 pending=state.pending - {key},
                 refusal=refusal or state.refusal,
                 refusal_cure=cure if refusal else state.refusal_cure,
+                is_start_refused=key == menu.DAEMON if refusal else state.is_start_refused,
                 said_at=state.now if refusal else state.said_at,
             )
         )

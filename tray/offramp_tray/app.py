@@ -22,6 +22,7 @@ from offramp_tray.desktop_actions import Desktop
 from offramp_tray.linux import missing_panel_hint
 from offramp_tray.logging_setup import logging_to
 from offramp_tray.single_instance import only_one
+from offramp_tray.state import tray_state
 from offramp_tray.state.daemon_watcher import DaemonWatcher
 from offramp_tray.state.folder_watch import FolderWatch
 from offramp_tray.state.preferences import Preferences
@@ -175,13 +176,7 @@ class TrayApp:
 
     def on_status(self, status: Status) -> None:
         """The daemon is there."""
-        self.store.change(
-            presence=Presence.RUNNING,
-            status=status,
-            problem="",
-            is_missed=False,
-            address=status.address,
-        )
+        self.store.update(lambda state: tray_state.with_daemon(state, status))
         self._follower.nudge()
 
     def on_gone(self) -> None:

@@ -23,6 +23,7 @@ from offramp_core.keys.key_store import KeyStore, service_name
 from offramp_core.keys.system_keyring import PROMPT_LIMIT_S, QUIET_LIMIT_S, SystemKeyring
 from offramp_core.paths import Paths
 from offramp_core.services import DELEGATE
+from offramp_core.wording.formatting import backend_name
 
 if TYPE_CHECKING:
     from offramp_core.config.loader import LoadedSettings
@@ -128,9 +129,9 @@ def _delete(names: tuple[str, ...]) -> None:
     _check_deletable(name, store, key_sources.load(paths))
     deleted = store.delete(name)
     if deleted.from_keyring:
-        click.echo(f"The key for {name} was deleted from the system keyring.")
+        click.echo(f"The key for {backend_name(name)} was deleted from the system keyring.")
     if deleted.from_file:
-        click.echo(f"The key for {name} was deleted from {paths.keys_file}.")
+        click.echo(f"The key for {backend_name(name)} was deleted from {paths.keys_file}.")
     if deleted.obstacle is not None:
         _note(
             f"It is no longer used, but may still be in the keyring. {deleted.obstacle.title} "
@@ -239,7 +240,7 @@ def is_accepted(backend: Backend, key: Secret, loaded: LoadedSettings, report: K
 
 
 def _report_place(backend: Backend, key: Secret, kept: KeyPlacement, report: KeyReport) -> None:
-    what = f"The key for {backend.name} ({key.masked()})"
+    what = f"The key for {backend_name(backend.name)} ({key.masked()})"
     if kept.place == "keyring":
         report.say(f"{what} is in the system keyring ({kept.where}).")
         return

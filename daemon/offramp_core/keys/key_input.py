@@ -10,6 +10,7 @@ import re
 from offramp_core.errors import OfframpError
 from offramp_core.services import anthropic, service_of
 from offramp_core.settings import Backend, Secret
+from offramp_core.wording.formatting import backend_name
 
 USUAL_SHAPE = "32 hexadecimal digits, a dot and more characters"
 """The shape of all keys whose shape is known, in words."""
@@ -40,7 +41,7 @@ def parse(text: str, backend: str) -> Secret:
     problem = _problem(key, backend)
     if problem:
         raise KeyTextError(
-            f"This is not a key for {backend}: it {problem[0]}.",
+            f"This is not a key for {backend_name(backend)}: it {problem[0]}.",
             hint=f"{problem[1]} Nothing was stored.",
         )
     return Secret(key)

@@ -15,6 +15,7 @@ import msgspec
 
 from offramp_core.redaction import redactor_of
 from offramp_core.services import service_of
+from offramp_core.wording.formatting import backend_name
 from offramp_daemon.messages.answers import error_bodies, errors
 from offramp_daemon.messages.answers.errors import RequestFailedError
 from offramp_daemon.upstream.client import Upstream
@@ -104,15 +105,20 @@ def _judge(backend: Backend, status: int, answer: bytes, redactor: Redactor) -> 
     service = service_of(backend.name)
     said = f": {error.message}" if error and error.message else ""
     if errors.refuses_key(status, error, service):
-        return Verdict(outcome="refused", text=f"{backend.name} refuses this key{said}.")
+        return Verdict(
+            outcome="refused", text=f"{backend_name(backend.name)} refuses this key{said}."
+        )
     if errors.knows_key(error, service):
-        return Verdict(outcome="accepted", text=f"{backend.name} knows this key, but says{said}.")
+        return Verdict(
+            outcome="accepted", text=f"{backend_name(backend.name)} knows this key, but says{said}."
+        )
     if status == 200 and error is None and b'"input_tokens"' in answer:
-        return Verdict(outcome="accepted", text=f"{backend.name} accepts this key.")
+        return Verdict(outcome="accepted", text=f"{backend_name(backend.name)} accepts this key.")
     return _unknown(backend, f"{backend.base_url} answered with HTTP {status}{said}.")
 
 
 def _unknown(backend: Backend, why: str) -> Verdict:
     return Verdict(
-        outcome="unknown", text=f"The key for {backend.name} could not be checked. {why}"
+        outcome="unknown",
+        text=f"The key for {backend_name(backend.name)} could not be checked. {why}",
     )

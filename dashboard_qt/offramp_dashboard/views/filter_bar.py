@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 _SWATCH_PX = 11
 _SEAM_PX = 2
+_ICON_PX = 16
 _PADDING_PX = 9
 _LONGEST_PX = 168
 _CONTROL = "Cmd" if sys.platform == "darwin" else "Ctrl"
@@ -152,16 +153,16 @@ class FilterChip(QAbstractButton):
         painter.end()
 
     def swatch_icon(self) -> QIcon:
-        """Its swatches side by side, for a menu."""
+        """Its swatches in one square, for a menu, which would shrink anything wider."""
         ratio = self.devicePixelRatioF()
-        width = self._swatches_px()
-        image = QPixmap(round(width * ratio), round(_SWATCH_PX * ratio))
+        image = QPixmap(round(_ICON_PX * ratio), round(_ICON_PX * ratio))
         image.setDevicePixelRatio(ratio)
         image.fill(Qt.GlobalColor.transparent)
         painter = QPainter(image)
+        count = len(self._fills)
+        width = (_ICON_PX - (count - 1)) / count
         for place, fill in enumerate(self._fills):
-            left = place * (_SWATCH_PX + _SEAM_PX)
-            self._paint_swatch(painter, QRectF(left, 0, _SWATCH_PX, _SWATCH_PX), fill)
+            self._paint_swatch(painter, QRectF(place * (width + 1), 0, width, _ICON_PX), fill)
         painter.end()
         return QIcon(image)
 

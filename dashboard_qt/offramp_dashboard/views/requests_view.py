@@ -191,8 +191,9 @@ class RequestsView(QFrame):
         rows, whole = number_text.exact(shown), number_text.exact(max(self._whole, shown))
         is_all = self._whole <= shown
         if self.search.text().strip() or self.status.currentIndex() or self.reason.currentIndex():
-            searched = number_text.exact(loaded)
-            return f"{rows} found in {'the' if loaded >= self._whole else 'the latest'} {searched}"
+            latest = "" if loaded >= self._whole else "the latest "
+            requests = f"{number_text.exact(loaded)} request{'s' * (loaded != 1)}"
+            return f"{rows} of {latest}{requests}"
         if is_all:
             return f"{rows} request{'s' * (shown != 1)}"
         return f"latest {rows} of {whole} requests"

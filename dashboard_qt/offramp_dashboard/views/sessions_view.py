@@ -179,7 +179,7 @@ class SessionsView(QFrame):
         count, listed = sessions.count, len(sessions.rows)
         words = f"{number_text.exact(count)} session{'s' * (count != 1)}"
         if self._model.is_searched:
-            words = f"{number_text.exact(shown)} found in {words}"
+            words = f"{number_text.exact(shown)} of {words}"
         elif listed < count:
             words = f"latest {number_text.exact(listed)} of {words}"
         notes = [words]

@@ -41,6 +41,10 @@ if TYPE_CHECKING:
     from offramp_dashboard.data.snapshot import BackendTotals, Snapshot, WeekSummary
     from offramp_dashboard.theme import Theme
 
+_LONGEST_NAME = 20
+_NO_BREAK = "\N{NO-BREAK SPACE}"
+"""Keeps a name and its number on one line."""
+
 _NOTHING = number_text.DASH
 NOTHING_YET, NOTHING_THEN = "nothing this week yet", "nothing in that week"
 
@@ -160,7 +164,7 @@ class WeekSummaryView(QFrame):
         self._share.setFont(scaled(self.font(), HERO, is_bold=True))
         self._share_caption = ElidedLabel("delegated")
         self._bar = SplitBar(10)
-        self._parts = ElidedLabel()
+        self._parts = _Caption()
         self._parts.setFont(scaled(self.font(), CAPTION))
         self._parts.setProperty("rank", "muted")
         self.requests = Figure("Requests")
@@ -228,7 +232,7 @@ class WeekSummaryView(QFrame):
     @property
     def split_text(self) -> str:
         """The backends' parts in words."""
-        return self._parts.full_text
+        return self._parts.text().replace(_NO_BREAK, " ")
 
     def _show_split(self, week_summary: WeekSummary, measure: Measure) -> None:
         assert self._snapshot is not None
@@ -250,7 +254,12 @@ class WeekSummaryView(QFrame):
         texts = [
             f"{backend_name(part.backend)} {number_text.short(value)}" for part, value in counted
         ]
-        self._parts.set_full_text("   ·   ".join(texts))
+        shown = [
+            f"{_shortened(backend_name(part.backend))}{_NO_BREAK}{number_text.short(value)}"
+            for part, value in counted
+        ]
+        self._parts.setText("   ·   ".join(shown))
+        self._parts.setToolTip(plain_tooltips.tip("\n".join(texts)))
         self._bar.setAccessibleName(", ".join(texts))
 
     def _say_share(self, figure: str, caption: str) -> None:
@@ -309,6 +318,14 @@ def _title(week: WeekSummary, now: datetime) -> str:
         since = f"This week, since {number_text.day_and_clock(week.start)} {week.start:%Z}".rstrip()
         return f"{since}  ·  {left} left"
     return f"Week of {number_text.span_text(week.start, week.end, now)} {week.start:%Z}".rstrip()
+
+
+def _shortened(name: str) -> str:
+    """A name of the user's own without its middle, so that the numbers beside it have room."""
+    if len(name) <= _LONGEST_NAME:
+        return name
+    half = _LONGEST_NAME // 2
+    return f"{name[:half]}…{name[-half:]}"
 
 
 def _value(part: BackendTotals, measure: Measure) -> int:

@@ -82,7 +82,7 @@ async def user(tmp_path: Path) -> AsyncIterator[User]:
 async def test_piped_key_is_checked_and_goes_into_the_keyring(user: User) -> None:
     ending = await user.key("set", stdin=f"{KEY}\n")
     assert (ending.code, ending.err) == (0, "")
-    assert "zai accepts this key." in ending.out
+    assert "Z.ai accepts this key." in ending.out
     assert f"({MASKED}) is in the system keyring (Test keyring)" in ending.out
     assert "daemon isn't running" in ending.out
     assert user.keyring.keys() == {"zai": KEY}
@@ -115,7 +115,7 @@ async def test_place_can_be_chosen(user: User) -> None:
 async def test_key_that_is_refused_is_not_stored_unless_wished(user: User) -> None:
     ending = await user.key("set", stdin=OTHER)
     assert ending.code == exit_codes.FAILURE
-    assert "zai refuses this key" in ending.err
+    assert "Z.ai refuses this key" in ending.err
     assert "It was not stored" in ending.err
     assert user.keyring.keys() == {}
     ending = await user.key("set", "--no-check", stdin=OTHER)
@@ -308,7 +308,7 @@ async def test_key_that_is_set_is_told_as_json(user: User) -> None:
     assert (ending.code, ending.err) == (0, "")
     said = json.loads(ending.out)
     assert said["check"] == "accepted"
-    assert said["says"][0] == "zai accepts this key."
+    assert said["says"][0] == "Z.ai accepts this key."
     assert said["notes"] == []
 
 
@@ -326,4 +326,4 @@ async def test_key_that_is_refused_is_told_as_json_and_in_words(user: User) -> N
     ending = await user.key("set", "--json", stdin=OTHER)
     assert ending.code == exit_codes.FAILURE
     assert json.loads(ending.out) == {"check": "refused", "says": [], "notes": []}
-    assert ending.err.startswith("offramp: zai refuses this key")
+    assert ending.err.startswith("offramp: Z.ai refuses this key")

@@ -149,7 +149,7 @@ def test_key_without_a_network_is_stored_and_removed_again(desk: Desk) -> None:
     page = desk.at(KEY)
     page.field.setText(ZAI_KEY)
     said = desk.act()
-    assert said.startswith("The key for zai could not be checked.")
+    assert said.startswith("The key for Z.ai could not be checked.")
     assert ZAI_KEY not in said
     assert (page.field.text(), desk.window.next_button.text()) == ("", "Next")
     assert desk.paths.keys_file.exists()
@@ -175,7 +175,7 @@ def test_what_is_no_key_is_refused_in_words(desk: Desk) -> None:
 
 
 def test_refused_key_can_be_stored_all_the_same(desk: Desk) -> None:
-    refusal = "offramp: zai refuses this key.\n  Copy it.\n"
+    refusal = "offramp: Z.ai refuses this key.\n  Copy it.\n"
     stored = {"check": "skipped", "says": ["Stored."], "notes": []}
     desk.script(
         {
@@ -185,7 +185,7 @@ def test_refused_key_can_be_stored_all_the_same(desk: Desk) -> None:
     )
     page = desk.at(KEY)
     page.field.setText("a-key-that-is-refused")
-    assert desk.act() == "zai refuses this key.\nCopy it again from https://z.ai, under API keys."
+    assert desk.act() == "Z.ai refuses this key.\nCopy it again from https://z.ai, under API keys."
     assert page.way_button.text() == Way.STORE_UNCHECKED.value
     assert desk.go() == "Stored."
     assert [given for _, given in desk.asked] == ["a-key-that-is-refused"] * 2

@@ -159,7 +159,7 @@ def test_count_says_of_how_many_the_rows_are(view: RequestsView) -> None:
     view.show_snapshot(shown)
     assert view.count_text == "latest 6 of 4,321 requests"
     view.search.setText("opus")
-    assert view.count_text == "0 found in the latest 6"
+    assert view.count_text == "0 of the latest 6 requests"
     view.search.clear()
     view.show_snapshot(replace(shown, requests=6))
     assert view.count_text == "6 requests"
@@ -205,7 +205,7 @@ def test_chosen_reason_shows_only_its_requests(reasons: RequestsView) -> None:
     QTest.keyClick(reasons.reason, Qt.Key.Key_Down)
 
     assert shown_reasons(reasons) == ["route sonnet", "route sonnet"]
-    assert reasons.count_text == "2 found in the 4"
+    assert reasons.count_text == "2 of 4 requests"
     QTest.keyClick(reasons.reason, Qt.Key.Key_Down)
     assert shown_reasons(reasons) == [""]
     QTest.keyClick(reasons.reason, Qt.Key.Key_Home)

@@ -154,7 +154,7 @@ def test_search_finds_project_session_and_model(
 ) -> None:
     view.search.setText(text)
     assert shown(view, SessionColumn.SESSION) == found
-    assert view.count_text == f"{len(found)} found in 3 sessions"
+    assert view.count_text == f"{len(found)} of 3 sessions"
     view.search.clear()
     assert view.count_text == "3 sessions"
 

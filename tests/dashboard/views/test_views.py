@@ -358,13 +358,13 @@ def test_search_and_status_narrow_the_table(
     assert table.count_text == "30 requests"
 
     qtbot.keyClicks(table.search, "opus")
-    assert table.count_text == "10 found in the 30"
+    assert table.count_text == "10 of 30 requests"
 
     table.status.setCurrentText("Failed")
-    assert table.count_text == "1 found in the 30"
+    assert table.count_text == "1 of 30 requests"
 
     table.search.setText("nobody")
-    assert table.count_text == "0 found in the 30"
+    assert table.count_text == "0 of 30 requests"
 
 
 def test_filters_of_the_window_hold_for_the_table(

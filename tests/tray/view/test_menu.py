@@ -119,6 +119,8 @@ def test_delegation_is_worded_as_on_the_command_line(pause, mode, troubles):
         (error_of(api.OVERLOADED), ("overloaded", "pause")),
         (error_of(api.UNREACHABLE), ("can't be reached", "network")),
         (error_of(api.FAILING, http_status=500), ("HTTP 500", "(13:55)", "pause")),
+        (error_of(api.FAILING, http_status=200, why="It broke off."), ("(It broke off)", "pause")),
+        (error_of(api.FAILING, http_status=None, why="It broke off."), ("(It broke off)", "pause")),
         (
             error_of("of a newer daemon", http_status=None, why="It went wrong."),
             ("It went wrong (13:55)", "offramp logs"),
@@ -592,7 +594,7 @@ def test_limits_of_an_api_key_that_have_refilled_are_no_figures():
 @pytest.mark.parametrize(
     ("status_mode", "presence", "text_of_row"),
     [
-        ("auto", Presence.RUNNING, "Delegate: autopilot"),
+        ("auto", Presence.RUNNING, "Delegate: auto"),
         ("never", Presence.RUNNING, "Delegate: never"),
         ("of tomorrow", Presence.RUNNING, "Delegate: of tomorrow"),
         ("auto", Presence.NOT_RUNNING, "Delegate: always"),

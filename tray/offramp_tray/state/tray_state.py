@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -121,6 +121,8 @@ class TrayState:
     refusal: str = ""
     """Why the last action was not done."""
     refusal_cure: str = ""
+    is_start_refused: bool = False
+    """The last action was to start the daemon, and was not done."""
     notes: str = ""
     """What there is to say about the last action, though it was done."""
     said_at: datetime | None = None
@@ -271,6 +273,28 @@ def client_problem(state: TrayState) -> ClientProblem | None:
     """That Claude Code has left Offramp, though it was connected."""
     status = live_status(state)
     return None if status is None else status.client_problem
+
+
+def with_daemon(state: TrayState, status: Status) -> TrayState:
+    """The state once the daemon has answered; why it could not be started is of no more use."""
+    found = replace(
+        state,
+        presence=Presence.RUNNING,
+        status=status,
+        problem="",
+        is_missed=False,
+        address=status.address,
+    )
+    if state.presence is Presence.RUNNING or not state.is_start_refused:
+        return found
+    return replace(
+        found,
+        refusal="",
+        refusal_cure="",
+        is_start_refused=False,
+        said_at=None,
+        unseen=state.unseen - {"refusal"},
+    )
 
 
 def plans(state: TrayState) -> tuple[PlanQuota, ...]:

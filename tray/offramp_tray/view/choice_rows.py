@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MODES: Final[tuple[tuple[DelegationMode, str, str], ...]] = (
     ("always", "always", "Always"),
-    ("auto", "autopilot", "Autopilot (only as much as the Claude plan needs)"),
+    ("auto", "auto", "Auto (only as much as the Claude plan needs)"),
     ("never", "never", "Never"),
 )
 """Each mode of delegation, behind `Delegate:`, and as a choice."""

@@ -100,7 +100,7 @@ def rows(state: TrayState) -> tuple[MenuRow, ...]:
         _separator("2"),
         _action(CHARTS, _with_charts("Open charts…", state), state),
         _action(COPY, f"{_COPY_TEXT}{' (copied)' if state.is_copied else ''}", state),
-        _action(SETTINGS, "Open settings", state),
+        _action(SETTINGS, "Open settings…", state),
         _action(SETUP, _with_charts("Set up Offramp…", state), state),
         _action(LOGS, "Open log folder", state),
         _separator("3"),

@@ -34,6 +34,8 @@ _LONGEST_ROW = 200
 _MOST_GLANCES = 6
 """Of a tooltip's lines; a plan has two windows that matter, and most users two plans."""
 _MORNING_HOUR = 8
+_FIRST_ERROR = 400
+"""Of the HTTP statuses."""
 
 _ERRORS = {
     api.KEY_REFUSED: ("{name} refused the key", ""),
@@ -300,7 +302,10 @@ def _state_text(state: TrayState) -> str:
 
 
 def _reason(error: BackendError) -> str:
-    return f"HTTP {error.http_status}" if error.http_status else error.why.rstrip(".")
+    """The status says most, but not where an answer had begun well and then broke off."""
+    if error.http_status and error.http_status >= _FIRST_ERROR:
+        return f"HTTP {error.http_status}"
+    return error.why.rstrip(".")
 
 
 def _hindrances(state: TrayState) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ session is counted as a whole or not at all.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
@@ -38,6 +39,8 @@ MOST_SESSIONS = 100_000
 """About 20 MB of names, if each of them is used only once or twice."""
 _MOST_LIVE = 1000
 _SMALL = 8_000
+_LATEST = (2**63, 0)
+"""The rank of what comes while the log is followed: after every file."""
 
 
 class SessionTable:
@@ -57,7 +60,10 @@ class SessionTable:
         self._places: dict[str, int] = {}
         self._kind_places: dict[Kind, int] = {}
         self._blocks: list[SessionColumns] = []
+        self._ranks: list[tuple[int, int]] = []
+        """Of each block: the place of its file in the log, and whether it is its end."""
         self._live: list[SessionColumns] = []
+        self._live_rank = _LATEST
         self._projects: Mapping[str, str] = {}
         self._used: tuple[int, frozenset[str]] | None = None
         self._is_of: dict[frozenset[str], NDArray[np.bool_]] = {}
@@ -66,25 +72,35 @@ class SessionTable:
         """How many cells it takes."""
         return sum(map(len, self._blocks)) + sum(map(len, self._live))
 
-    def add(self, columns: SessionColumns) -> None:
-        """Add what came last."""
+    def add(self, columns: SessionColumns, file: int | None = None) -> None:
+        """Add what came last, or the end of a file by its place in the log's order."""
         if not len(columns):
             return
+        rank = _LATEST if file is None else (file, 1)
+        if rank != self._live_rank:
+            self._settle()
+            self._live_rank = rank
         self._live.append(self.renumbered(columns))
         if sum(map(len, self._live)) > _MOST_LIVE:
             self._settle()
 
-    def add_earlier(self, columns: SessionColumns) -> None:
-        """Add what came before all that is known, as far as there is room for it."""
+    def add_earlier(self, columns: SessionColumns, file: int = -1) -> None:
+        """Add what came before the end of a file, as far as there is room for it.
+
+        Without `file`, it came before all that is known.
+        """
         if not len(columns):
             return
+        self._settle()
         is_full = (
             len(self) + len(columns) > self._most_cells
             or len(self.names) + len(columns.session_names) > self._most_sessions
         )
         if not (self._is_cut or is_full):
-            self._blocks.append(narrowed(self.renumbered(columns)))
-            self._blocks.sort(key=_start)
+            rank = (file, 0)
+            place = bisect_left(self._ranks, rank)
+            self._blocks.insert(place, narrowed(self.renumbered(columns)))
+            self._ranks.insert(place, rank)
             return
         known = (self._places.get(name) for name in columns.session_names)
         self.left_out |= {place for place in known if place is not None and self.names[place]}
@@ -216,11 +232,15 @@ class SessionTable:
         )
 
     def _settle(self) -> None:
+        if not self._live:
+            return
         parts = self._live
-        if self._blocks and len(self._blocks[-1]) < _SMALL:
+        if self._blocks and self._ranks[-1] == self._live_rank and len(self._blocks[-1]) < _SMALL:
+            self._ranks.pop()
             parts = [self._blocks.pop(), *parts]
         self._live = []
         self._blocks.append(narrowed(joined(parts, self.kinds)))
+        self._ranks.append(self._live_rank)
 
 
 def series_of(
@@ -260,10 +280,6 @@ def series_of(
 def whole_seconds(moments: Sequence[datetime]) -> NDArray[np.int64]:
     """Rounded up: a slot that begins before a moment is not after it."""
     return np.array([-int(-moment.timestamp() // 1) for moment in moments], np.int64)
-
-
-def _start(block: SessionColumns) -> int:
-    return int(block.starts[0])
 
 
 def _numbers(names: Iterable[T], places: dict[T, int], known: list[T]) -> NDArray[np.int32]:

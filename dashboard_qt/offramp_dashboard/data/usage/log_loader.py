@@ -66,6 +66,8 @@ class LogReading:
         self._cache = cache
         self._since = boundary.latest_weeks(now(), 2)[0].start
         self._reader = LogReader(folder, since=self._since, block_bytes=BLOCK_BYTES)
+        self._places: dict[FileId, int] = {}
+        """Of each file while they are read: its place in the log's order."""
         self._counting: dict[FileId, _Counting] = {}
         self._is_cached: set[FileId] = set()
         self._cached_skips = 0
@@ -97,6 +99,7 @@ class LogReading:
         """
         files = self._reader.files()
         self._whole = sum(file.size for file in files)
+        self._places = {file.identity: place for place, file in enumerate(files)}
         yield from self._take_cached(files)
         yield from self._read_latest()
         self.past.complete(self._since)
@@ -116,6 +119,7 @@ class LogReading:
         self.past.complete(None)
         self.progress = 1.0
         self._counting.clear()
+        self._places.clear()
         self._cache.drop_others(files)
         self._counted_earlier_bytes = sum(map(self._reader.passed_over, files))
         yield True
@@ -152,7 +156,7 @@ class LogReading:
         before = self._reader.bytes_read
         skipped = self._reader.skipped_lines
         for part in self._reader.read_parts():
-            self.past.add(part.records, self._now())
+            self.past.add(part.records, self._now(), self._places.get(part.identity))
             if counting := self._counting.get(part.identity):
                 counting.parts.append(session_columns.fold(part.records, GRID))
                 counting.skipped_lines += self._reader.skipped_lines - skipped
@@ -167,7 +171,7 @@ class LogReading:
         if folded is None:  # it was there a moment ago
             self.past.session_table.leave_out_earlier()
         else:
-            self.past.session_table.add_earlier(folded.sessions)
+            self.past.session_table.add_earlier(folded.sessions, self._places[file.identity])
 
     def _read_earlier(self, file: FileStatus) -> Iterator[bool]:
         """Count what `since` passed over in `file`, and keep the whole of a closed month."""
@@ -180,7 +184,7 @@ class LogReading:
             yield False
         sessions = session_columns.join(*parts)
         self.past.add_columns(usage_of(sessions))
-        self.past.session_table.add_earlier(sessions)
+        self.past.session_table.add_earlier(sessions, self._places[file.identity])
         counting = self._counting.pop(file.identity, None)
         if counting is not None and not self.is_stale and _is_unchanged(file):
             skipped_lines = counting.skipped_lines + self._reader.skipped_lines - skipped

@@ -52,10 +52,13 @@ class UsageHistory:
         self._recent = NOTHING
         self._complete_from: datetime | None = None
 
-    def add(self, records: Sequence[DetailRecord], now: datetime) -> None:
-        """Take in records that no other call brings; in the log's order, but for the last hours."""
+    def add(self, records: Sequence[DetailRecord], now: datetime, file: int | None = None) -> None:
+        """Take in records that no other call brings; in the log's order, but for the last hours.
+
+        `file` is for the end of a file whose beginning is to come: its place in the log's order.
+        """
         self.usage_table.add(fold(records, GRID))
-        self.session_table.add(session_columns.fold(records, GRID))
+        self.session_table.add(session_columns.fold(records, GRID), file)
         grid = EvenGrid(width=RECENT_BUCKET, since=now - RECENT_KEPT)
         new = session_columns.fold(records, grid)
         kept = self._recent.part(self._recent.starts >= (now - RECENT_KEPT).timestamp())

@@ -161,6 +161,8 @@ class _PauseItem(PixelItem):
         theme = self._chart.theme
         top = to_pixels.map(QPointF(0, _WHOLE)).y()
         low = to_pixels.map(QPointF(0, 0)).y()
+        first = to_pixels.map(QPointF(0, 0)).x() + _MARK_PX
+        last = to_pixels.map(QPointF(self._chart.bar_count, 0)).x() - _MARK_PX
         veil = QColor(theme.card)
         veil.setAlphaF(0.5)
         for start, end in self._marks:
@@ -170,7 +172,8 @@ class _PauseItem(PixelItem):
             painter.setPen(QPen(QColor(theme.text), 1, Qt.PenStyle.DotLine))
             for x in (left, right):
                 painter.drawLine(QPointF(round(x) + 0.5, top), QPointF(round(x) + 0.5, low))
-            self._paint_sign(painter, (left + right) / 2, top + _MARK_PX + 4)
+            middle = max(first, min((left + right) / 2, last))  # whole, at the ends too
+            self._paint_sign(painter, middle, top + _MARK_PX + 4)
 
     def _paint_sign(self, painter: QPainter, middle: float, centre: float) -> None:
         """Two upright strokes on a disc: the sign that every player pauses by."""

@@ -10,13 +10,21 @@ from PySide6.QtWidgets import QComboBox
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QPaintEvent, QWheelEvent
+    from PySide6.QtWidgets import QWidget
 
 _ARROW_PX = 4.0
 _FROM_EDGE_PX = 13.0
+_MOST_VISIBLE = 20
+"""A list of so many models has no need to scroll."""
 
 
 class ChoiceBox(QComboBox):
     """The combo box of this window."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        """Offer nothing yet."""
+        super().__init__(parent)
+        self.setMaxVisibleItems(_MOST_VISIBLE)
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         """As ever, and the arrow upon it."""

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from offramp_cli.doctor.context import DoctorContext
 
 WRONG_KEY = "invalid00invalid00invalid00inval.invalidinvalid"
-ACCEPTED = Verdict(outcome="accepted", text="zai accepts this key.")
-REFUSED = Verdict(outcome="refused", text="zai refuses this key.")
-UNKNOWN = Verdict(outcome="unknown", text="The key for zai could not be checked.")
+ACCEPTED = Verdict(outcome="accepted", text="Z.ai accepts this key.")
+REFUSED = Verdict(outcome="refused", text="Z.ai refuses this key.")
+UNKNOWN = Verdict(outcome="unknown", text="The key for Z.ai could not be checked.")
 FACTS = KeyFacts(
     backend="zai",
     masked="0f1e2...7Vm2K",

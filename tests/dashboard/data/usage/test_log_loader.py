@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -16,6 +17,7 @@ from usage_samples import as_request, boundaries, logs_before, nows, record
 
 from offramp_core.errors import OfframpError
 from offramp_core.usage import records
+from offramp_core.usage.sessions import SessionTable
 from offramp_core.usage.weeks import Span, WeekBoundary
 from offramp_dashboard.data.filters import Selection
 from offramp_dashboard.data.snapshot import FeedState, LogStatus, Snapshot
@@ -93,6 +95,42 @@ def test_picture_is_the_same_however_the_log_was_read(
     assert snapshot(reading.past, now, boundary) == whole
     assert snapshot(loaded(folder, now, boundary).past, now, boundary) == whole
     assert snapshot(loaded(folder, now, boundary).past, now, boundary) == whole
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("per_day", [2, 12])
+def test_sessions_change_the_service_as_often_however_the_log_was_read(
+    log_dir: Path, seed: int, per_day: int
+) -> None:
+    """Months are read from the latest on, each file's end before its beginning."""
+    dice = random.Random(seed)
+    log = [
+        record(
+            NOW - number * DAY / per_day,
+            backend=dice.choice(["zai", "anthropic"]),
+            session=dice.choice(["one", "two"]),
+        )
+        for number in range(150 * per_day, 0, -1)
+    ]
+    write_log(log_dir, log)
+    wanted = SessionTable()
+    wanted.add(log)
+
+    first, second = loaded(log_dir), loaded(log_dir)
+
+    for reading in (first, second):
+        assert changes_of(reading) == {one.id: one.changes for one in wanted.sessions()}
+    later = [record(NOW, session="one", backend=backend) for backend in ("zai", "anthropic")]
+    write_log(log_dir, later)
+    wanted.add(later)
+    for reading in (first, second):
+        reading.follow()
+        assert changes_of(reading) == {one.id: one.changes for one in wanted.sessions()}
+
+
+def changes_of(reading: LogReading) -> dict[str, int]:
+    rows = reading.past.sessions(Selection(), None).rows
+    return {row.session.id: row.session.changes for row in rows}
 
 
 def counted(reading: LogReading, month: datetime) -> int:
