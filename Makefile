@@ -7,7 +7,7 @@ BIN := .venv/bin
 EXAMPLES ?= 2000
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 	@echo '  ARGS="..." passes arguments on; PYTHON=python3.12 chooses the Python of make setup.'
 
 setup: ## Create .venv with everything in it (PYTHON=python3.12 chooses the Python)
@@ -73,7 +73,6 @@ build: setup ## Build the wheel and the sdist into dist/
 bundle: ## Build Offramp with its own Python into dist/: runs on Debian 12 or newer, needs nothing
 	@sh packaging/bundle/build.sh
 
-<<<<<<< HEAD
 man: setup ## Write the manual pages into dist/man/, from the help texts
 	@$(BIN)/python packaging/man_pages.py dist/man
 
@@ -93,10 +92,9 @@ sbom: setup ## Write the list of everything inside, with licences, into dist/ (C
 release-check: build ## Check all that a release is made of (ARGS="--tag v0.2.0")
 	@ls dist/*.cdx.json >/dev/null 2>&1 || $(MAKE) --no-print-directory sbom
 	@$(BIN)/python packaging/release/check.py $(ARGS)
-=======
+
 tarball: bundle ## Pack the bundle with an installer for one user (Linux) into dist/
 	@sh packaging/bundle/tarball.sh
->>>>>>> bundle
 
 lock: ## Write constraints/ again from pyproject.toml (ARGS=--upgrade takes the newest)
 	@sh packaging/lock.sh $(ARGS)
