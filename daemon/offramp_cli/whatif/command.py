@@ -1,8 +1,9 @@
-"""`offramp simulate`: what each way of delegating would have made of the Claude week."""
+"""`offramp simulate`: what each way of delegating would have made of both plans."""
 
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -11,26 +12,35 @@ import click
 
 from offramp_cli.options import WholeNumber, demo_option
 from offramp_cli.reports import log_filters
-from offramp_cli.whatif import comparison, log_replay
+from offramp_cli.whatif import comparison, log_replay, plan_advice, zai_costs
+from offramp_core.errors import OfframpError
+from offramp_core.quota import history_log, state_file, windows
+from offramp_core.services import zai
 from offramp_core.usage import records
 from offramp_core.usage.log_reader import LogReader
+from offramp_core.usage.weeks import system_zone
 from offramp_core.wording.formatting import format_percent
-from offramp_daemon.autopilot import state_file
+from offramp_daemon.autopilot import state_file as autopilot_file
 from offramp_daemon.autopilot.cost_model import CostModel
 from offramp_daemon.autopilot.history import LEARNT_WEEKS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from offramp_cli.whatif.comparison import Contest, Summary
     from offramp_cli.whatif.log_replay import LoggedRequest, Replay
+    from offramp_cli.whatif.plan_advice import Lasting
+    from offramp_cli.whatif.zai_costs import ZaiCosts
     from offramp_core.paths import Paths
     from offramp_core.settings import Settings
-    from offramp_core.usage.weeks import WeekBoundary
 
 _DEFAULT_WEEKS = 12
 _MOST_WEEKS = 520
+_WEEK = timedelta(days=7)
+_COSTS_FROM = 4 * _WEEK
+"""From so long ago on readings say what requests cost: plans and prices change."""
+_COLUMNS = 78
 _HEADINGS = ("", "used", "p10", "if enough", "over", "blocked", "delegated", "switches")
 _ROW = "{:<8}{:>6}{:>6}{:>11}{:>6}{:>9}{:>11}{:>10}"
 
@@ -55,7 +65,9 @@ def command(paths: Paths, week_count: int | None, week_worth: float | None, is_j
     """Replay your own weeks in each mode of delegation.
 
     always delegates all execution work, never none, auto only as much as the Claude week needs
-    to last, and linear whenever Claude is ahead of an even pace. Nothing is sent anywhere.
+    to last, and linear whenever Claude is ahead of an even pace. Once your own readings of
+    Z.ai's quota show what requests cost there, it also says which of Z.ai's plans would have
+    lasted. Nothing is sent anywhere.
     """
     log_filters.mention_zone()
     loaded = log_filters.load(paths)
@@ -64,21 +76,29 @@ def command(paths: Paths, week_count: int | None, week_worth: float | None, is_j
     boundary = log_filters.week_of(paths, loaded).boundary
     learnt = _learnt(paths)
     count = week_count or _DEFAULT_WEEKS
-    replayed, skipped = _own_weeks(folder, boundary, count, week_worth, learnt)
+    end = boundary.week_of(datetime.now(UTC)).start
+    requests, skipped = _own_requests(folder, end - (count + LEARNT_WEEKS + 1) * _WEEK)
+    costs = _zai_costs(paths, folder, requests)
+    replayed = log_replay.weeks_of(
+        requests, end=end, week_worth=week_worth, learnt=learnt, zai=costs
+    )
     if not replayed.weeks and not is_json:
         _explain_none(folder, paths, settings)
     else:
         contests = [comparison.contest(week) for week in replayed.weeks[-count:]]
+        since = end - min(count, len(replayed.weeks)) * _WEEK
+        plans = () if costs is None else plan_advice.lasting(requests, costs, since=since, end=end)
         if is_json:
-            click.echo(json.dumps(_document(contests, replayed)))
+            click.echo(json.dumps(_document(contests, replayed, costs, plans)))
         else:
             _print(contests, replayed, source=_source(week_worth, learnt))
+            _print_plans(costs, plans)
     log_filters.mention_skipped(skipped)
 
 
 def _learnt(paths: Paths) -> CostModel | None:
     """What the autopilot has learnt of the plan in use; None if that is not enough."""
-    accounts = list(state_file.load(paths.autopilot_file).values())
+    accounts = list(autopilot_file.load(paths.autopilot_file).values())
     if not accounts:
         return None
     known = CostModel.of(accounts[-1].learnt)
@@ -92,33 +112,32 @@ def _source(week_worth: float | None, learnt: CostModel | None) -> str | None:
     return "your busiest week's work" if learnt is None else "from Claude's own figures"
 
 
-def _own_weeks(
-    folder: Path,
-    boundary: WeekBoundary,
-    count: int,
-    worth: float | None,
-    learnt: CostModel | None,
-) -> tuple[Replay, int]:
-    """The last `count` whole weeks, with those before as their history, and lines skipped."""
-    end = boundary.week_of(datetime.now(UTC)).start
-    history = LEARNT_WEEKS + 1
-    reader = LogReader(folder, since=end - (count + history) * timedelta(days=7))
-    skipped = [0]
-    requests = _requests(reader, skipped)
-    found = log_replay.weeks_of(requests, end=end, week_worth=worth, learnt=learnt)
-    return found, skipped[0]
-
-
-def _requests(reader: LogReader, skipped: list[int]) -> Iterator[LoggedRequest]:
+def _own_requests(folder: Path, since: datetime) -> tuple[list[LoggedRequest], int]:
+    """The log's requests from then on, in order of time, and how many lines were skipped."""
     replay = log_replay.RequestReader()
-    for line in reader.read_lines():
+    found: list[LoggedRequest] = []
+    skipped = 0
+    for line in LogReader(folder, since=since).read_lines():
         try:
             request = replay.request(records.decode(line))
         except records.UNREADABLE:
-            skipped[0] += 1
+            skipped += 1
             continue
         if request is not None:
-            yield request
+            found.append(request)
+    found.sort(key=lambda request: request.at)
+    return found, skipped
+
+
+def _zai_costs(paths: Paths, folder: Path, requests: Sequence[LoggedRequest]) -> ZaiCosts | None:
+    """What the readings of the last weeks show; None where they can't be read, too."""
+    quota = windows.find(state_file.read(paths.quota_file), zai.NAME)
+    since = datetime.now(UTC) - _COSTS_FROM
+    try:
+        points = history_log.read(folder, since)
+    except OfframpError:
+        return None
+    return zai_costs.learn(quota, points, [each for each in requests if each.at >= since])
 
 
 def _explain_none(folder: Path, paths: Paths, settings: Settings) -> None:
@@ -128,13 +147,26 @@ def _explain_none(folder: Path, paths: Paths, settings: Settings) -> None:
         click.echo(f"No whole week of requests in {folder} yet.")
 
 
-def _document(contests: Sequence[Contest], limits: Replay) -> dict[str, object]:
+def _document(
+    contests: Sequence[Contest], limits: Replay, costs: ZaiCosts | None, plans: Sequence[Lasting]
+) -> dict[str, object]:
     """Return what `--json` prints."""
     return {
         "weeks": len(contests),
         "weeks_of_opus_beyond_plan": sum(each.is_apart for each in contests),
         "week_worth_dollars": limits.worth,
         "five_hour_part": limits.five_hour_part,
+        "zai_plan": costs.plan.level if costs else None,
+        "zai_credits_per_dollar": costs.credits_per_dollar if costs else None,
+        "zai_plans": [
+            {
+                "plan": each.plan.level,
+                "weeks": each.weeks,
+                "ran_out": [records.format_timestamp(moment) for moment in each.ran_out],
+                "five_hour_limit_hours": each.window_hours,
+            }
+            for each in plans
+        ],
         "modes": [asdict(line) for line in comparison.summaries(contests)],
     }
 
@@ -164,6 +196,21 @@ def _print(contests: Sequence[Contest], limits: Replay, *, source: str | None) -
         f"\nAssumed size of a Claude week: ${limits.worth:,.0f} at list price{where}\n(see "
         f"--week-worth); of a 5-hour window: {part} of that."
     )
+
+
+def _print_plans(costs: ZaiCosts | None, plans: Sequence[Lasting]) -> None:
+    if costs is None:
+        click.echo("\n" + click.wrap_text(plan_advice.UNKNOWN, _COLUMNS))
+        return
+    zone = system_zone(os.environ)
+    intro = (
+        "Z.ai's plans, if all Sonnet and Haiku work went there. By your own readings a dollar's "
+        f"worth at list price costs {costs.credits_per_dollar:,.0f} credits there. Your plan is "
+        f"{costs.plan.title}."
+    )
+    click.echo("\n" + click.wrap_text(intro, _COLUMNS))
+    for each in plans:
+        click.echo(click.wrap_text(each.sentence(zone), _COLUMNS, "- ", "  "))
 
 
 def _cells(line: Summary) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from offramp_cli.whatif.simulation import MODES, run
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from offramp_cli.whatif.simulation import Mode, SimulatedWeek, WeekResult
+    from offramp_cli.whatif.simulation import SimulatedWeek, WeekResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,12 +22,14 @@ class Contest:
     """What only Opus would take of the week."""
     work: float
     """What everything would take of it."""
-    outcomes: Mapping[Mode, WeekResult]
+    needs: float
+    """What Claude has to do of the week, however much is delegated: Opus, if nothing more."""
+    outcomes: Mapping[str, WeekResult]
 
     @property
     def is_apart(self) -> bool:
-        """Whether only Opus exceeds the plan: no delegation can help then."""
-        return self.opus >= 1
+        """Whether what Claude has to do exceeds the plan: no way of delegating can help then."""
+        return self.needs >= 1
 
     @property
     def is_enough(self) -> bool:
@@ -39,7 +41,7 @@ class Contest:
 class Summary:
     """How one mode did over the weeks that count. Shares are fractions of 1; None without weeks."""
 
-    mode: Mode
+    mode: str
     weeks: int
     used_median: float | None
     used_p10: float | None
@@ -49,6 +51,12 @@ class Summary:
     enough_used_p10: float | None
     weeks_over: int
     weeks_full: int
+    weeks_zai_early: int
+    """Weeks in which Z.ai's week was used up while Claude had room."""
+    weeks_short: int
+    """Weeks in which both services refused execution work at once."""
+    zai_window_h: int
+    """Hours in which Z.ai's 5-hour window was full while Claude had room."""
     blocked_h: int
     delegated: float
     """In the unit of the weights."""
@@ -62,17 +70,20 @@ def contest(week: SimulatedWeek) -> Contest:
     return Contest(
         opus=week.opus,
         work=sum(request.cost for request in week.requests),
+        needs=week.opus,
         outcomes={mode: run(week, mode) for mode in MODES},
     )
 
 
-def summaries(contests: Iterable[Contest]) -> tuple[Summary, ...]:
-    """One line per mode, over the weeks whose Opus work fits the plan."""
-    counted = [each for each in contests if not each.is_apart]
-    return tuple(_summary(mode, counted) for mode in MODES)
+def summaries(
+    contests: Iterable[Contest], modes: Iterable[str] = MODES, *, is_apart: bool = False
+) -> tuple[Summary, ...]:
+    """One line per mode, over the weeks that fit the plans; or over those that don't."""
+    counted = [each for each in contests if each.is_apart is is_apart]
+    return tuple(_summary(mode, counted) for mode in modes)
 
 
-def _summary(mode: Mode, contests: Sequence[Contest]) -> Summary:
+def _summary(mode: str, contests: Sequence[Contest]) -> Summary:
     outcomes = [each.outcomes[mode] for each in contests]
     used = sorted(outcome.used for outcome in outcomes)
     enough = sorted(each.outcomes[mode].used for each in contests if each.is_enough)
@@ -89,6 +100,9 @@ def _summary(mode: Mode, contests: Sequence[Contest]) -> Summary:
         enough_used_p10=_tenth(enough),
         weeks_over=sum(outcome.is_over for outcome in outcomes),
         weeks_full=sum(outcome.is_full for outcome in outcomes),
+        weeks_zai_early=sum(outcome.is_zai_early for outcome in outcomes),
+        weeks_short=sum(outcome.is_short for outcome in outcomes),
+        zai_window_h=sum(outcome.zai_window_h for outcome in outcomes),
         blocked_h=sum(outcome.blocked_h for outcome in outcomes),
         delegated=delegated,
         delegated_share=delegated / execution if execution else 0.0,

@@ -70,13 +70,17 @@ class Drive:
     def step(self, request: Request) -> None:
         """Drive one request."""
         self._catch_up(request.at_h)
-        if request.tier == "opus":
-            if self._is_refused_by_claude(request.at_h):
-                self._block(request.at_h)
-            else:
-                self._serve_claude(request)
-            self._opus_left -= request.cost
+        self._ask_after_refusal(request.at_h)
+        if request.tier != "opus":
+            self._execute(request)
             return
+        if self.claude.refuses(request.at_h):
+            self._block(request.at_h)
+        else:
+            self._serve_claude(request)
+        self._opus_left -= request.cost
+
+    def _execute(self, request: Request) -> None:
         self.execution += request.weight
         known = self._conversation(request)
         for is_claude in self._tried(known):
@@ -92,6 +96,12 @@ class Drive:
             return
         self.is_short = True
         self._block(request.at_h)
+
+    def _ask_after_refusal(self, at_h: float) -> None:
+        if self._refused_h is not None and at_h - self._refused_h >= _ASKED_SOON_H:
+            self._refused_h = None
+            if self._controller is not None:
+                self._hear_zai(self._controller, at_h)
 
     def note_bands(self, at_h: float) -> None:
         """Have the controller forecast both plans at that time."""
@@ -136,10 +146,6 @@ class Drive:
             self.zai.roll(at_h)
         if at_h >= WEEK_H:
             self.claude.roll(at_h)
-        if self._refused_h is not None and at_h - self._refused_h >= _ASKED_SOON_H:
-            self._refused_h = None
-            if self._controller is not None:
-                self._hear_zai(self._controller, at_h)
 
     def _conversation(self, request: Request) -> _Conversation:
         known = self._conversations.get(request.conversation)
@@ -173,7 +179,7 @@ class Drive:
 
     def _refuses(self, at_h: float, *, is_claude: bool) -> bool:
         if is_claude:
-            return self._is_refused_by_claude(at_h)
+            return self.claude.refuses(at_h)
         if self.zai is None or not self.zai.refuses(at_h):
             return False
         self._refused_h = at_h if self._refused_h is None else self._refused_h
@@ -190,15 +196,14 @@ class Drive:
         left = self.claude.week_cap - self.claude.used - self._opus_left
         return left > _ROOM * self.claude.week_cap and not self.claude.refuses(at_h)
 
-    def _is_refused_by_claude(self, at_h: float) -> bool:
-        return self.claude.refuses(at_h)
-
     def _block(self, at_h: float) -> None:
         self.blocked.add(int(at_h))
         self.is_over = self.is_over or self.claude.is_spent
 
     def _serve_claude(self, request: Request) -> None:
         self.claude.take(request.at_h, request.cost)
+        if self._controller is None and self._mode != "linear":
+            return  # nobody reads it
         self._reading = self.claude.reading(request.at_h)
         if self._controller is not None:
             self._controller.answered(request, is_claude=True)

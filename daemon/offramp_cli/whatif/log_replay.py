@@ -1,8 +1,8 @@
 """Turns the user's own log into weeks that the simulation can drive through any mode.
 
 The log does not say what a request took of the Claude plan: its weight in dollars is measured
-against what a whole week is taken to be worth, or by what the autopilot has learnt of the plan. It
-reads no file.
+against what a whole week is taken to be worth, or by what the autopilot has learnt of the plan.
+What it costs on Z.ai's comes from the user's readings. It reads no file.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from offramp_cli.whatif.second_plan import SecondPlan
 from offramp_cli.whatif.simulation import Request, SimulatedWeek
+from offramp_cli.whatif.zai_costs import monday_h
 from offramp_daemon.autopilot.history import (
     HOURS_A_WEEK,
     LEARNT_WEEKS,
@@ -24,6 +26,7 @@ from offramp_daemon.autopilot.history import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from offramp_cli.whatif.zai_costs import ZaiCosts
     from offramp_core.usage.records import RequestRecord
     from offramp_daemon.autopilot.cost_model import CostModel
     from offramp_daemon.autopilot.history import Tier
@@ -45,6 +48,8 @@ class LoggedRequest:
     conversation: int
     tier: Tier
     weight: float
+    backend: str | None = None
+    """Who served it."""
 
 
 class RequestReader:
@@ -70,7 +75,11 @@ class RequestReader:
             return None
         tier = tier_of(record.model)
         return LoggedRequest(
-            at=at, conversation=self._number(record.session_id, tier, at), tier=tier, weight=cost
+            at=at,
+            conversation=self._number(record.session_id, tier, at),
+            tier=tier,
+            weight=cost,
+            backend=record.backend,
         )
 
     def _number(self, session: str | None, tier: Tier, at: datetime) -> int:
@@ -83,6 +92,10 @@ class RequestReader:
             self._count += 1
             self._numbers[key] = self._count
         return self._numbers[key]
+
+
+_Week = tuple[datetime, list[LoggedRequest]]
+"""When it began, and its requests in order of time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,11 +114,13 @@ def weeks_of(
     end: datetime,
     week_worth: float | None = None,
     learnt: CostModel | None = None,
+    zai: ZaiCosts | None = None,
 ) -> Replay:
     """The whole weeks before `end`, each with those before it as its history.
 
-    `week_worth` is what Claude's week holds, in dollars at list price; without it that is what was
-    `learnt` of the plan, and where nothing was, the work of the user's busiest week.
+    Without `zai` its plan is taken for one without a limit. `week_worth` is what Claude's week
+    holds, in dollars at list price; without it that is what was `learnt` of the plan, and where
+    nothing was, the work of the user's busiest week.
     """
     cut = _cut(requests, end)
     weights = [sum(request.weight for request in week) for _, week in cut]
@@ -117,14 +132,17 @@ def weeks_of(
     else:
         worth = worth or max(weights)
         factors = dict.fromkeys(TIERS, 1 / worth)
+    charge = _Charge(factors, zai.credits_per_dollar if zai else 0.0)
     part = learnt.five_hour_part if learnt is not None else USUAL_FIVE_HOUR_PART
     past = [_past_week(start, week) for start, week in cut]
     weeks = tuple(
         SimulatedWeek(
-            requests=tuple(_request(request, start, factors) for request in week),
+            requests=tuple(charge.request(request, start) for request in week),
             history=past[max(0, number - LEARNT_WEEKS) : number],
             five_hour_part=part,
             week_weight=1 / factors["opus"],
+            monday_h=monday_h(start) % HOURS_A_WEEK,
+            second=None if zai is None else _second(zai, start, cut[:number]),
         )
         for number, (start, week) in enumerate(cut)
         if week
@@ -134,9 +152,7 @@ def weeks_of(
     return Replay(weeks=weeks, worth=worth, five_hour_part=part)
 
 
-def _cut(
-    requests: Iterable[LoggedRequest], end: datetime
-) -> list[tuple[datetime, list[LoggedRequest]]]:
+def _cut(requests: Iterable[LoggedRequest], end: datetime) -> list[_Week]:
     """Requests by week, each list in order of time; the week in which the log begins is partial."""
     found: dict[int, list[LoggedRequest]] = {}
     for request in requests:
@@ -157,11 +173,33 @@ def _past_week(start: datetime, week: Sequence[LoggedRequest]) -> PastWeek:
     return PastWeek(opus=tuple(opus), execution=tuple(execution))
 
 
-def _request(logged: LoggedRequest, start: datetime, factors: Mapping[Tier, float]) -> Request:
-    return Request(
-        at_h=(logged.at - start) / _HOUR,
-        conversation=logged.conversation,
-        tier=logged.tier,
-        weight=logged.weight,
-        cost=logged.weight * factors[logged.tier],
+@dataclass(frozen=True, slots=True)
+class _Charge:
+    """What a request of each tier takes of either plan for its weight."""
+
+    factors: Mapping[Tier, float]
+    credits_per_dollar: float
+
+    def request(self, logged: LoggedRequest, start: datetime) -> Request:
+        return Request(
+            at_h=(logged.at - start) / _HOUR,
+            conversation=logged.conversation,
+            tier=logged.tier,
+            weight=logged.weight,
+            cost=logged.weight * self.factors[logged.tier],
+            credits=logged.weight * self.credits_per_dollar,
+        )
+
+
+def _second(zai: ZaiCosts, start: datetime, before: Sequence[_Week]) -> SecondPlan:
+    """Return Z.ai's plan as it stands at `start`, if it did all execution work since its reset."""
+    resets_h = ((zai.resets_at or start) - start) / _HOUR % HOURS_A_WEEK or HOURS_A_WEEK
+    began = start + timedelta(hours=resets_h) - _WEEK
+    done = sum(
+        request.weight
+        for _, week in before[-1:]
+        for request in week
+        if request.tier != "opus" and request.at >= began
     )
+    used = min(done * zai.credits_per_dollar, zai.plan.week_credits)
+    return SecondPlan(plan=zai.plan, resets_h=resets_h, used=used)

@@ -13,6 +13,9 @@ from daemon_process import Ending
 from log_samples import log_file, sample_line
 
 from offramp_core.paths import Paths
+from offramp_core.quota import state_file as quota_file
+from offramp_core.quota import windows
+from offramp_core.quota.windows import PlanQuota, QuotaPoint, QuotaWindow
 from offramp_daemon.autopilot import state_file
 from offramp_daemon.autopilot.cost_model import CostModel
 from offramp_daemon.autopilot.state_file import LearntAccount
@@ -80,6 +83,64 @@ def test_what_the_autopilot_learnt_is_taken_for_the_plan(run: Run, tmp_path: Pat
     assert shown["five_hour_part"] == pytest.approx(learnt.five_hour_part)
     assert " at list price, from Claude's own figures\n" in run().out
     assert " at list price\n" in run("--week-worth", "1000").out
+
+
+def write_readings(home: Path, *, level: str) -> None:
+    """Readings of Z.ai's week: each step a percent, with requests of the log in between."""
+    now, resets = datetime.now(UTC), datetime.now(UTC) + timedelta(days=3)
+    paths = Paths.under(home)
+    points = [
+        QuotaPoint(
+            ts=now - timedelta(hours=72 - 8 * step),
+            backend="zai",
+            account="a",
+            window=windows.WEEK,
+            used=0.1 * step,
+            resets=resets,
+        )
+        for step in range(9)
+    ]
+    lines = b"".join(windows.encode_point(each) for each in points)
+    (paths.log_dir / windows.HISTORY_NAME).write_bytes(lines)
+    week = QuotaWindow(name=windows.WEEK, used=0.8, resets=resets, read_at=now)
+    plan = PlanQuota(backend="zai", account="a", level=level, windows=(week,), read_at=now)
+    paths.quota_file.parent.mkdir(parents=True, exist_ok=True)
+    paths.quota_file.write_bytes(quota_file.encode([plan]))
+
+
+def test_own_readings_show_which_of_zais_plans_would_have_lasted(run: Run, tmp_path: Path) -> None:
+    write_log(tmp_path, weeks=5)
+    write_readings(tmp_path, level="lite")
+    out = run().out
+    assert "With Lite you would have run out in " in out
+    assert "Max lasts" in out
+    assert "Your plan is Lite." in " ".join(out.split())
+    assert max(map(len, out.splitlines())) <= 80
+    shown = json.loads(run("--json").out)
+    assert shown["zai_plan"] == "lite"
+    assert shown["zai_credits_per_dollar"] > 0
+    lite, _, largest = shown["zai_plans"]
+    assert (lite["plan"], largest["plan"]) == ("lite", "max")
+    assert lite["ran_out"]
+    assert largest["ran_out"] == []
+
+
+@pytest.mark.parametrize("level", ["", "team"])
+def test_without_readings_that_show_costs_no_date_is_named(
+    run: Run, tmp_path: Path, level: str
+) -> None:
+    write_log(tmp_path, weeks=5)
+    if level:
+        write_readings(tmp_path, level=level)
+    out = " ".join(run().out.split())
+    assert "your own readings don't show yet what your requests cost in credits" in out
+    assert "run out in" not in out
+    shown = json.loads(run("--json").out)
+    assert (shown["zai_plan"], shown["zai_credits_per_dollar"], shown["zai_plans"]) == (
+        None,
+        None,
+        [],
+    )
 
 
 def test_an_empty_log_says_what_to_do(run: Run) -> None:
