@@ -40,6 +40,9 @@ _CALM_PART = 0.5
 """At so much of an even pace, or less, nothing can go wrong soon."""
 _TO_LEARN = 0.03
 """About what it takes of the week to learn that."""
+_LAST_WINDOW = 0.9
+"""From here on Claude's 5-hour window is left to Opus, whatever becomes of the delegate's plan."""
+_LAST_CONVERSATIONS = 3
 _CLEAR = 0.5
 _CALM_H = 24.0
 """In the week's last hours going back to Claude takes less and less: what stays is lost."""
@@ -49,14 +52,14 @@ _CALM_H = 24.0
 class Tuning:
     """How careful it is; amounts are parts of Claude's week, and quantiles normal deviations."""
 
-    growth: float = 1.37
+    growth: float = 1.34
     """How much of the Opus work that is expected is kept: busy weeks are busier than that."""
-    base: float = 0.011
+    base: float = 0.014
     careful: float = 1.5
     """The quantile of the Opus work to come that is kept."""
-    patience: float = 0.94
+    patience: float = 0.97
     """How much further it lies while there is plenty to fill the week with later."""
-    plenty_from: float = 0.51
+    plenty_from: float = 0.49
     """From so much execution work to come, beside the room for it, there is plenty ..."""
     plenty_over: float = 2.4
     """... in full, after so much more."""
@@ -74,13 +77,16 @@ class Tuning:
     """... nearly for certain, after so much more."""
     given_up: float = 2.0
     """How much less far the quantile lies then: what the delegate refuses comes here anyway."""
+    last: float = 0.02
+    """The last part of the delegate's week, beside a few conversations', is kept for emergencies:
+    for what Claude refuses."""
     peak_patience: float = 0.3
     """How much of the patience is left while the delegate counts requests double."""
     haiku_waits: float = 0.02
     """How much more room Haiku needs than Sonnet while both plans are short."""
     window_z: float = 0.78
     """How many deviations are kept in the 5-hour window, whose end is hours away and not days."""
-    margin: float = 0.0047
+    margin: float = 0.0044
     """What is never given away: figures come in hundredths, and answers under way are not in."""
     hysteresis: float = 0.002
     """How much more room it takes to go back to Claude than to stay there."""
@@ -138,6 +144,10 @@ class BudgetController:
         if reading is not None and obstacle is None:
             rooms = self._rooms(reading, cost, work, running, second)
             room = min(rooms.week.left, rooms.window.left)
+            if rooms.need.is_last and (reading.window_used or 0.0) < _LAST_WINDOW:
+                # Once it has run out, all of its work comes to Claude, and has nowhere else to go.
+                why = _on_claude(tier, autopilot_text.would_run_out(delegate))
+                return BudgetDecision(is_claude=True, room=room, why=why)
             for_sonnet = self._kept_for_sonnet(tier, rooms.need)
             wanted = self._wanted(reading) + for_sonnet
             if room >= wanted:
@@ -199,10 +209,12 @@ class BudgetController:
             free += usual * beyond_h / WEEK_H
         week = second.week_pressure(rhythm, work, now_h, free)
         hours = second.window_pressure(rhythm, work, now_h)
+        last = tuning.last + _LAST_CONVERSATIONS * _CONVERSATION / factor * second.cost.common
         return _Need(
             pressure=_ramp(max(week, hours), tuning.pressed_from, tuning.pressed_over),
             shortage=_ramp(week, tuning.short_from, tuning.short_over),
             is_peak=second.is_peak,
+            is_last=week > 1 and 1 - second.reading.week_used < last,
         )
 
     def _week_room(
@@ -256,6 +268,8 @@ class _Need:
     shortage: float = 0.0
     """How certain it is that its week runs out, whatever Claude takes."""
     is_peak: bool = False
+    is_last: bool = False
+    """Whether so little is left of its week that it will be missed."""
 
 
 _NO_NEED = _Need()
