@@ -10,7 +10,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from offramp_cli.whatif.second_plan import PEAK_TIMES, ZAI_PLANS, is_peak
@@ -108,16 +107,19 @@ def _moves(
     What moved without any work here was another device's, and is left out.
     """
     times = [each.at for each in served]
-    for before, after in pairwise(points):
-        move = after.used - before.used
-        if move <= 0 or not _is_same_window(before, after):
+    before: QuotaPoint | None = None
+    for after in points:
+        if before is None or not _is_same_window(before, after):
+            before = after
             continue
+        move = after.used - before.used
+        if move <= 0:
+            continue  # told late: another machine knew more before
         between = served[bisect_left(times, before.ts) : bisect_left(times, after.ts)]
         work = sum(
-            each.weight * (PEAK_TIMES if is_peak(monday_h(each.at)) else 1.0)
-            for each in between
-            if each.tier != "opus"
+            each.weight * (PEAK_TIMES if is_peak(monday_h(each.at)) else 1.0) for each in between
         )
+        before = after
         if work:
             yield move, work
 

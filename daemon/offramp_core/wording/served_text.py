@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from offramp_core.control import api
 from offramp_core.services import DELEGATE, service_of
 from offramp_core.settings import ANTHROPIC
-from offramp_core.wording import quota_text, trouble_text
+from offramp_core.wording import autopilot_text, quota_text, trouble_text
 from offramp_core.wording.formatting import backend_name, format_moment, printable
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ _STOOD_IN = re.compile(
 )
 """As `offramp_daemon.proxy.failover` records it: `zai failed (overloaded), served by anthropic`."""
 _NO_KEY = re.compile(r"no key for (?P<backend>\S+)")
-_AUTOPILOT = re.compile(r"\S+ on (?P<where>[^:]+): (?P<why>.+)")
 
 _CAUSES = {
     "quota spent": "{name} quota used up",
@@ -122,6 +121,8 @@ def _cause(record: RequestRecord, status: Status, now: datetime, zone: tzinfo) -
         return _Cause("Claude plan used up")
     if found := _STOOD_IN.match(reason):
         return _Cause(_stood_in(found["backend"], found["why"], status, now, zone), True)
+    if found := autopilot_text.SENTENCE.match(reason):
+        return _Cause(f"autopilot, {_shown(found['why'])}")
     if record.backend != ANTHROPIC:
         return _Cause()
     if reason == "paused":
@@ -131,8 +132,6 @@ def _cause(record: RequestRecord, status: Status, now: datetime, zone: tzinfo) -
     if reason.startswith("kept: "):
         rule = reason.removeprefix("kept: ")
         return _Cause(_KEPT.get(rule, f"kept by {_shown(rule)}"))
-    if found := _AUTOPILOT.match(reason):
-        return _Cause(f"autopilot, {_shown(found['why'])}")
     return _Cause(_PLAIN.get(reason, ""))
 
 

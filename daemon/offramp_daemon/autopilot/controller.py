@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from offramp_core.services import DELEGATE
+from offramp_core.wording import autopilot_text
 from offramp_daemon.autopilot.distribution import quantile
 from offramp_daemon.autopilot.plan_snapshot import WEEK_H, WINDOW_H
 
@@ -39,9 +40,15 @@ _CALM_PART = 0.5
 """At so much of an even pace, or less, nothing can go wrong soon."""
 _TO_LEARN = 0.03
 """About what it takes of the week to learn that."""
-_CALM = "less than half of the week's pace is used"
-_COST_UNKNOWN = "it is not known yet how much of the Claude week requests use"
-_TO_ASK = "it shows how much of the week is used"
+_LAST_WINDOW = 0.97
+"""From here on Claude's 5-hour window is left to Opus, whatever becomes of the delegate's plan."""
+_LAST_CONVERSATIONS = 4
+_LAST_UNKNOWN = 0.05
+"""The last part of the delegate's week while it is not known what requests take of it."""
+_NEARLY_LAST = 2.5
+"""From so many times the last part on, nothing waits for later."""
+_MISSED = 0.3
+"""The last part would be missed if so much of it were used, did Claude take nothing."""
 _CLEAR = 0.5
 _CALM_H = 24.0
 """In the week's last hours going back to Claude takes less and less: what stays is lost."""
@@ -51,14 +58,14 @@ _CALM_H = 24.0
 class Tuning:
     """How careful it is; amounts are parts of Claude's week, and quantiles normal deviations."""
 
-    growth: float = 1.37
+    growth: float = 1.34
     """How much of the Opus work that is expected is kept: busy weeks are busier than that."""
-    base: float = 0.011
+    base: float = 0.014
     careful: float = 1.5
     """The quantile of the Opus work to come that is kept."""
-    patience: float = 0.94
+    patience: float = 0.97
     """How much further it lies while there is plenty to fill the week with later."""
-    plenty_from: float = 0.51
+    plenty_from: float = 0.49
     """From so much execution work to come, beside the room for it, there is plenty ..."""
     plenty_over: float = 2.4
     """... in full, after so much more."""
@@ -76,13 +83,16 @@ class Tuning:
     """... nearly for certain, after so much more."""
     given_up: float = 2.0
     """How much less far the quantile lies then: what the delegate refuses comes here anyway."""
+    last: float = 0.02
+    """The last part of the delegate's week, beside a few conversations', is kept for emergencies:
+    for what Claude refuses."""
     peak_patience: float = 0.3
     """How much of the patience is left while the delegate counts requests double."""
     haiku_waits: float = 0.02
     """How much more room Haiku needs than Sonnet while both plans are short."""
     window_z: float = 0.78
     """How many deviations are kept in the 5-hour window, whose end is hours away and not days."""
-    margin: float = 0.0047
+    margin: float = 0.0044
     """What is never given away: figures come in hundredths, and answers under way are not in."""
     hysteresis: float = 0.002
     """How much more room it takes to go back to Claude than to stay there."""
@@ -131,35 +141,43 @@ class BudgetController:
         room, obstacle = None, _obstacle(reading, cost)
         if reading is None and may_ask and self.rhythm.is_without_opus:
             return BudgetDecision(
-                is_claude=True, room=None, why=f"{tier.title()} on Claude: {_TO_ASK}"
+                is_claude=True, room=None, why=_on_claude(tier, autopilot_text.TO_ASK)
             )
-        if reading is not None and obstacle == _COST_UNKNOWN and _is_calm(reading):
+        if reading is not None and obstacle == autopilot_text.COST_UNKNOWN and _is_calm(reading):
             return BudgetDecision(
-                is_claude=True, room=None, why=f"{tier.title()} on Claude: {_CALM}"
+                is_claude=True, room=None, why=_on_claude(tier, autopilot_text.IS_CALM)
             )
         if reading is not None and obstacle is None:
             rooms = self._rooms(reading, cost, work, running, second)
             room = min(rooms.week.left, rooms.window.left)
-            wanted = self._wanted(reading, tier, rooms.need)
+            if rooms.need.is_last and (reading.window_used or 0.0) < _LAST_WINDOW:
+                # Once it has run out, all of its work comes to Claude, and has nowhere else to go.
+                why = _on_claude(tier, autopilot_text.would_run_out(delegate))
+                return BudgetDecision(is_claude=True, room=room, why=why)
+            for_sonnet = self._kept_for_sonnet(tier, rooms.need)
+            wanted = self._wanted(reading) + for_sonnet
             if room >= wanted:
                 self._was_claude = True
-                why = on_claude(tier, rooms.week.left, rooms.need, delegate)
+                why = _on_claude(tier, _why_claude(rooms.week.left, rooms.need, delegate))
                 return BudgetDecision(is_claude=True, room=room, why=why)
             if rooms.week.left <= rooms.window.left:
-                obstacle = rooms.week.why_none("week", wanted)
+                obstacle = rooms.week.why_none("week", wanted, for_sonnet)
             else:
-                obstacle = rooms.window.why_none("5-hour window", wanted)
+                obstacle = rooms.window.why_none("5-hour window", wanted, for_sonnet)
         self._was_claude = False
         return BudgetDecision(
-            is_claude=False, room=room, why=delegated(tier, delegate, obstacle or "")
+            is_claude=False, room=room, why=autopilot_text.sentence(tier, delegate, obstacle or "")
         )
 
-    def _wanted(self, reading: PlanSnapshot, tier: Tier, need: _Need) -> float:
-        """Return how much room the conversation must find on Claude."""
-        wanted = self._tuning.haiku_waits * need.shortage if tier == "haiku" else 0.0
-        if not self._was_claude:
-            wanted += self._tuning.hysteresis * min(1.0, reading.week_left_h / _CALM_H)
-        return wanted
+    def _wanted(self, reading: PlanSnapshot) -> float:
+        """Return how much room it takes to go back to Claude."""
+        if self._was_claude:
+            return 0.0
+        return self._tuning.hysteresis * min(1.0, reading.week_left_h / _CALM_H)
+
+    def _kept_for_sonnet(self, tier: Tier, need: _Need) -> float:
+        """Return how much room Haiku must leave: where both plans are short, Sonnet comes first."""
+        return self._tuning.haiku_waits * need.shortage if tier == "haiku" else 0.0
 
     def _rooms(
         self,
@@ -174,6 +192,8 @@ class BudgetController:
         need = _NO_NEED
         if second is not None and second.cost.is_known:
             need = self._need(second, reading, cost, work, expected)
+        elif second is not None and 1 - second.reading.week_used < _LAST_UNKNOWN:
+            need = _Need(pressure=1.0, is_last=True)
         promised, deviation = _promised(running)
         week = self._week_room(reading, cost, expected, promised, need)
         window = self._window_room(reading, cost, work, promised, deviation)
@@ -197,10 +217,16 @@ class BudgetController:
             free += usual * beyond_h / WEEK_H
         week = second.week_pressure(rhythm, work, now_h, free)
         hours = second.window_pressure(rhythm, work, now_h)
+        alone = second.week_pressure(rhythm, work, now_h, 0.0)
+        last = tuning.last + _LAST_CONVERSATIONS * _CONVERSATION / factor * second.cost.common
+        left = 1 - second.reading.week_used
+        if alone > _MISSED and left < _NEARLY_LAST * last:
+            week = max(week, 1.0)
         return _Need(
             pressure=_ramp(max(week, hours), tuning.pressed_from, tuning.pressed_over),
             shortage=_ramp(week, tuning.short_from, tuning.short_over),
             is_peak=second.is_peak,
+            is_last=alone > _MISSED and left < last,
         )
 
     def _week_room(
@@ -254,6 +280,8 @@ class _Need:
     shortage: float = 0.0
     """How certain it is that its week runs out, whatever Claude takes."""
     is_peak: bool = False
+    is_last: bool = False
+    """Whether so little is left of its week that it will be missed."""
 
 
 _NO_NEED = _Need()
@@ -273,28 +301,25 @@ class _Room:
     left: float
     kept_for_opus: float
 
-    def why_none(self, window: str, wanted: float) -> str:
-        """Return why there is less than `wanted`."""
+    def why_none(self, window: str, wanted: float, for_sonnet: float) -> str:
+        """Return why there is less than `wanted`, of which a part is kept for Sonnet."""
+        if for_sonnet and self.left >= wanted - for_sonnet:
+            return autopilot_text.needed("Sonnet", window)
         if self.left + self.kept_for_opus >= wanted:
-            return f"Opus needs the rest of the {window}"
-        return f"too little of the {window} is left"
-
-
-def delegated(tier: Tier, delegate: str, why: str) -> str:
-    """Return the sentence for work that goes to the service that people call `delegate`."""
-    return f"{tier.title()} on {delegate}: {why}"
+            return autopilot_text.needed("Opus", window)
+        return autopilot_text.too_little(window)
 
 
 def _obstacle(reading: PlanSnapshot | None, cost: CostModel) -> str | None:
     """Return why Claude is out of the question, whatever is still to come; None if it is not."""
     if reading is None:
-        return "Claude's figures are not known freshly enough"
+        return autopilot_text.NOT_FRESH
     if not 0 <= reading.week_used < math.inf:  # false for what is not a number, too
-        return "Claude's figures make no sense"
+        return autopilot_text.SENSELESS
     if reading.week_used >= 1:
-        return "the Claude week is used up"
+        return autopilot_text.WEEK_USED_UP
     if not cost.is_known:
-        return _COST_UNKNOWN
+        return autopilot_text.COST_UNKNOWN
     return None
 
 
@@ -331,15 +356,13 @@ def _promised(running: Sequence[float]) -> tuple[float, float]:
     return sum(sizes), _CONVERSATION_SPREAD * math.sqrt(sum(size * size for size in sizes))
 
 
-def on_claude(tier: Tier, room: float, need: _Need, delegate: str) -> str:
-    """Return the sentence for work that Claude gets."""
-    return f"{tier.title()} on Claude: {_why_claude(room, need, delegate)}"
+def _on_claude(tier: Tier, why: str) -> str:
+    return autopilot_text.sentence(tier, autopilot_text.CLAUDE, why)
 
 
 def _why_claude(room: float, need: _Need, delegate: str) -> str:
     if need.pressure >= _CLEAR:
-        return f"{delegate} would run out"
+        return autopilot_text.would_run_out(delegate)
     if need.is_peak:
-        return f"{delegate} counts double at this hour"
-    percent = round(room * 100)
-    return f"the week is {percent} % under pace" if percent else "the week is just under pace"
+        return autopilot_text.counts_double(delegate)
+    return autopilot_text.under_pace(room)

@@ -24,7 +24,7 @@ _OWN_SHARE = 0.3
 """How far an hour is taken from itself; the rest comes from its day and its hour of the day."""
 _FLOOR = 0.02
 """No hour is expected to hold less than this part of an average one."""
-_PRIOR_WEEKS = 1.16
+_PRIOR_WEEKS = 0.98
 """For how many usual weeks a week is taken before anything of it is known."""
 _PRIOR_DAYS = 0.75
 _DAY_MEMORY_H = 12

@@ -24,12 +24,31 @@ if TYPE_CHECKING:
 
 Mode = Literal["always", "auto", "never"]
 
-_DOUBT = 1.0
+_DOUBT = 1.5
 """How much further a week strays than the forecast's own doubt."""
-_FILLED_LOW, _FILLED, _FILLED_HIGH = 1.2, 0.6, 0.15
-"""How much of Opus's reserve is left over where there was enough work, in parts of it."""
-_TAKEN_LOW, _TAKEN, _TAKEN_HIGH = 0.6, 0.85, 1.1
-"""How much of the room that Claude has for execution work it gets, in parts of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Edge:
+    """How one edge of a band, or its middle, is drawn; the figures are from made-up weeks."""
+
+    deviations: float
+    opus: float = 1.0
+    """How much of the Opus work that is expected counts."""
+    rest: float
+    """How much of the other work Claude gets, were there room for all of it."""
+    kept: float
+    """How much of Opus's reserve is left over where there was enough work to fill the week."""
+    taken: float
+    """How much of the room that Claude has for execution work it gets."""
+    least: float
+    """The part of execution work that goes to the delegate whatever room Claude has."""
+
+
+_LOW = _Edge(deviations=TENTH, rest=0.5, kept=1.5, taken=0.85, least=0.1)
+_MIDDLE = _Edge(deviations=0.0, rest=0.6, kept=0.7, taken=0.75, least=0.35)
+_HIGH = _Edge(deviations=NINE_TENTHS, opus=0.7, rest=0.7, kept=0.25, taken=0.6, least=0.7)
+_EDGES = (_LOW, _MIDDLE, _HIGH)
 _STEPS = 12
 
 
@@ -79,16 +98,15 @@ def claude_week(situation: Situation) -> WeekOutlook:
     factor = cost.factor("opus")
     opus, rest = expected.opus * factor, expected.execution * cost.factor("sonnet")
     spread, doubt = rhythm.spread * factor, expected.doubt * _DOUBT
-    sure = opus + rest if situation.mode == "never" else opus
-    levels = [used + _amount(sure, spread, doubt, each) for each in (TENTH, 0.0, NINE_TENTHS)]
-    if situation.mode == "auto":
-        reserve = _amount(opus, spread, doubt, NINE_TENTHS) - opus
-        fills = (_FILLED_LOW, _FILLED, _FILLED_HIGH)
-        for number, (deviations, left) in enumerate(
-            zip((TENTH, 0.0, NINE_TENTHS), fills, strict=True)
-        ):
-            whole = used + _amount(opus + rest, spread, doubt, deviations)
-            levels[number] = max(levels[number], min(whole, 1 - left * reserve))
+    levels = []
+    reserve = _amount(opus, spread, expected.doubt, NINE_TENTHS) - opus
+    for edge in _EDGES:
+        sure = opus + rest if situation.mode == "never" else opus * edge.opus
+        level = used + _amount(sure, spread, doubt, edge.deviations)
+        if situation.mode == "auto":
+            whole = used + _amount(opus + rest * edge.rest, spread, doubt, edge.deviations)
+            level = max(level, min(whole, 1 - edge.kept * reserve))
+        levels.append(level)
 
     def used_by(hour: float) -> float:
         to_come = rhythm.expected(now_h, hour, situation.work)
@@ -109,18 +127,21 @@ def delegate_week(situation: Situation, budget: DelegateBudget) -> WeekOutlook:
     doubt = rhythm.expected(now_h, WEEK_H, situation.work).doubt * _DOUBT
     takes = situation.claude_takes(end_h)
     levels = []
-    for deviations, taken in zip(
-        (TENTH, 0.0, NINE_TENTHS), (_TAKEN_HIGH, _TAKEN, _TAKEN_LOW), strict=True
-    ):
-        amount = _amount(whole.weight, rhythm.spread, doubt, deviations)
-        levels.append(used + max(amount - takes * taken, 0.0) * price)
-    share = max(1 - takes * _TAKEN / whole.weight, 0.0)
+    for edge in _EDGES:
+        amount = _amount(whole.weight, rhythm.spread, doubt, edge.deviations)
+        levels.append(used + _left_over(amount, takes, edge) * price)
+    share = _left_over(whole.weight, takes, _MIDDLE) / whole.weight
 
     def used_by(hour: float) -> float:
         load = rhythm.load(now_h, hour, situation.work, budget.times)
         return used + load.priced * budget.cost.common * share
 
     return _outlook(levels, _crossing(used_by, now_h, end_h), now_h)
+
+
+def _left_over(amount: float, takes: float, edge: _Edge) -> float:
+    """Return what of an amount of execution work goes to the delegate."""
+    return max(amount - takes * edge.taken, amount * edge.least if takes else amount)
 
 
 def _amount(mean: float, spread: float, doubt: float, deviations: float) -> float:

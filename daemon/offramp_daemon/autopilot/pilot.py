@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING
 
 from offramp_core.services import DELEGATE
 from offramp_core.settings import ANTHROPIC
+from offramp_core.wording import autopilot_text
 from offramp_core.wording.formatting import backend_name
 from offramp_daemon.autopilot import ahead, state_file
 from offramp_daemon.autopilot.claude_plan import ClaudePlan
-from offramp_daemon.autopilot.controller import ASK_EVERY_H, BudgetController, delegated
+from offramp_daemon.autopilot.controller import ASK_EVERY_H, BudgetController
 from offramp_daemon.autopilot.delegate_plans import DelegatePlans
 from offramp_daemon.autopilot.forecast import Rhythm
 from offramp_daemon.autopilot.history import LEARNT_WEEKS, history_from_records, tier_of, weight
@@ -138,7 +139,7 @@ class Pilot:
             found = self._choose(tier, delegate, conversation)
         except Exception:  # noqa: BLE001 - whatever it is, requests are served as in `always`
             _LOG.exception("The autopilot failed")
-            found = _delegating(tier, delegate, "the autopilot failed")
+            found = _delegating(tier, delegate, autopilot_text.FAILED)
         self.why = found.why
         return found
 
@@ -228,10 +229,10 @@ class Pilot:
         if self._needs_history():
             self._has_work.set()
             if reading is not None and week is not None and week.history is None:
-                return _delegating(tier, delegate, "your log is being read")
+                return _delegating(tier, delegate, autopilot_text.READING_LOG)
         spent = self._claude.spent(tier, now)
         if spent is not None:
-            return _delegating(tier, delegate, f"{spent} is used up")
+            return _delegating(tier, delegate, autopilot_text.used_up(spent))
         cost = self._claude.cost
         if cost.is_known and week is not None:
             self._controller.rhythm = week.rhythm(1 / cost.factor("opus"))
@@ -311,7 +312,9 @@ class Pilot:
 
 
 def _delegating(tier: Tier, delegate: str, why: str) -> AutopilotChoice:
-    return AutopilotChoice(is_claude=False, why=delegated(tier, backend_name(delegate), why))
+    return AutopilotChoice(
+        is_claude=False, why=autopilot_text.sentence(tier, backend_name(delegate), why)
+    )
 
 
 def _arrival(record: RequestRecord, now: datetime) -> datetime:

@@ -70,6 +70,13 @@ def test_a_cap_that_counts_something_else_than_credits_teaches_nothing(cap: floa
     assert learn(quota(cap=cap), points, [request(1, 10.0)]) is None
 
 
+def test_a_reading_that_comes_late_moves_nothing_twice() -> None:
+    points = [point(0, 0.0), point(2, 0.1), point(2.1, 0.05), point(2.2, 0.1), point(4, 0.2)]
+    costs = learn(quota(), points, [request(1, 10.0), request(3, 10.0)])
+    assert costs is not None
+    assert costs.credits_per_dollar == pytest.approx(100.0)
+
+
 def test_work_at_peak_counts_double() -> None:
     monday_7_h = 2 * 24 + 7
     points = [point(monday_7_h - 1, 0.0), point(monday_7_h + 1, 0.1)]

@@ -90,9 +90,9 @@ def test_choice_is_said_and_is_no_trouble(reason, cause):
     assert (served.text, served.is_trouble) == (f"Sonnet → Claude: {cause}", False)
 
 
-def test_autopilots_words_for_a_delegated_request_are_left_out():
+def test_autopilots_words_for_a_delegated_request_are_said_too():
     assert text_of(record_of("Sonnet on Z.ai: Opus needs the rest of the week")) == (
-        "Sonnet → GLM-4.7"
+        "Sonnet → GLM-4.7: autopilot, Opus needs the rest of the week"
     )
 
 
