@@ -72,7 +72,9 @@ build: setup ## Build the wheel and the sdist into dist/
 bundle: ## Build Offramp with its own Python into dist/: runs on Debian 12 or newer, needs nothing
 	@sh packaging/bundle/build.sh
 
-<<<<<<< HEAD
+tarball: bundle ## Pack the bundle with an installer for one user (Linux) into dist/
+	@sh packaging/bundle/tarball.sh
+
 man: setup ## Write the manual pages into dist/man/, from the help texts
 	@$(BIN)/python packaging/man_pages.py dist/man
 
@@ -92,10 +94,6 @@ sbom: setup ## Write the list of everything inside, with licences, into dist/ (C
 release-check: build ## Check all that a release is made of (ARGS="--tag v0.2.0")
 	@ls dist/*.cdx.json >/dev/null 2>&1 || $(MAKE) --no-print-directory sbom
 	@$(BIN)/python packaging/release/check.py $(ARGS)
-=======
-tarball: bundle ## Pack the bundle with an installer for one user (Linux) into dist/
-	@sh packaging/bundle/tarball.sh
->>>>>>> bundle
 
 lock: ## Write constraints/ again from pyproject.toml (ARGS=--upgrade takes the newest)
 	@sh packaging/lock.sh $(ARGS)

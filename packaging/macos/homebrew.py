@@ -44,7 +44,7 @@ def main() -> None:
             sys.exit(f"homebrew.py: {what}: pass {name}, or set it in pyproject.toml.")
     for name, text in texts(given.folder, version, address, homepage).items():
         (given.folder / name).write_text(text, encoding="utf-8")
-        print(given.folder / name)  # noqa: T201 - a program's answer
+        print(given.folder / name)
 
 
 def project_version() -> str:

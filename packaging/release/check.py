@@ -59,9 +59,9 @@ def _passes(name: str, check: Callable[[], str]) -> bool:
     try:
         said = check()
     except (ReleaseError, OSError, ValueError, tarfile.TarError, zipfile.BadZipFile) as error:
-        print(f"FAIL  {name}: {error}")  # noqa: T201 - a program's answer
+        print(f"FAIL  {name}: {error}")
         return False
-    print(f"ok    {name}: {said}")  # noqa: T201 - a program's answer
+    print(f"ok    {name}: {said}")
     return True
 
 

@@ -14,7 +14,7 @@ def main() -> None:
     """Print it."""
     try:
         version = sys.argv[1] if len(sys.argv) > 1 else project_version()
-        print(changelog_part((TOP / "CHANGELOG.md").read_text("utf-8"), version), end="")  # noqa: T201 - a program's answer
+        print(changelog_part((TOP / "CHANGELOG.md").read_text("utf-8"), version), end="")
     except ReleaseError as error:
         sys.exit(f"notes.py: {error}")
 
