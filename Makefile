@@ -66,12 +66,14 @@ screenshots: setup ## Draw the pictures of the charts window into docs/images/
 	@sh packaging/screenshots.sh
 
 build: setup ## Build the wheel and the sdist into dist/
-	@mkdir -p dist
-	@find dist -maxdepth 1 \( -name '*.whl' -o -name 'offramp-*.tar.gz' ! -name '*-linux-*' \) -delete
+	@rm -f dist/*.whl
 	@$(BIN)/python -m build --no-isolation --outdir dist
 
 bundle: ## Build Offramp with its own Python into dist/: runs on Debian 12 or newer, needs nothing
 	@sh packaging/bundle/build.sh
+
+tarball: bundle ## Pack the bundle with an installer for one user (Linux) into dist/
+	@sh packaging/bundle/tarball.sh
 
 man: setup ## Write the manual pages into dist/man/, from the help texts
 	@$(BIN)/python packaging/man_pages.py dist/man
@@ -92,9 +94,6 @@ sbom: setup ## Write the list of everything inside, with licences, into dist/ (C
 release-check: build ## Check all that a release is made of (ARGS="--tag v0.2.0")
 	@ls dist/*.cdx.json >/dev/null 2>&1 || $(MAKE) --no-print-directory sbom
 	@$(BIN)/python packaging/release/check.py $(ARGS)
-
-tarball: bundle ## Pack the bundle with an installer for one user (Linux) into dist/
-	@sh packaging/bundle/tarball.sh
 
 lock: ## Write constraints/ again from pyproject.toml (ARGS=--upgrade takes the newest)
 	@sh packaging/lock.sh $(ARGS)

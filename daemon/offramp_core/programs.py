@@ -27,6 +27,10 @@ MODULES: Final[dict[Program, str]] = {
 PART_OPTION: Final = "--part"
 """In a bundle, `offramp --part NAME` starts the program of that name."""
 
+APP_ID: Final = "local.offramp"
+"""By which macOS knows Offramp.app."""
+
+_APP_VARIABLE = "__CFBundleIdentifier"
 _OF_BUNDLE = "_PYI_"
 _ORIGINAL = "_ORIG"
 _LIBRARY_PATHS = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -36,6 +40,14 @@ _LIBRARY_PATHS = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 def is_bundled() -> bool:
     """Return whether this process runs from a bundle, which has its own Python inside."""
     return getattr(sys, "frozen", False) is True
+
+
+def is_opened_as_app(environ: Mapping[str, str]) -> bool:
+    """Return whether macOS started this process as an app, by a double click for example.
+
+    What runs in a terminal has the terminal's id there.
+    """
+    return environ.get(_APP_VARIABLE) == APP_ID
 
 
 def start_command(program: Program) -> tuple[str, ...]:

@@ -23,8 +23,11 @@ def chosen(arguments: list[str]) -> Program:
                 del arguments[1:3]
                 return name
         sys.exit(f"offramp: There is no part {wanted!r} in this bundle.")
-    is_supervisor = arguments[0].rpartition(os.sep)[2] == "offramp-daemon"
-    return "offramp-daemon" if is_supervisor else "offramp"
+    if arguments[0].rpartition(os.sep)[2] == "offramp-daemon":
+        return "offramp-daemon"
+    if len(arguments) == 1 and programs.is_opened_as_app(os.environ):
+        arguments.append("tray")
+    return "offramp"
 
 
 def main() -> None:

@@ -1,7 +1,6 @@
 """What makes the bundle's files an app of macOS; the spec of the bundle reads it.
 
-The app is only a menu-bar icon (`LSUIElement`): no icon in the Dock, no menu of its own. The charts
-are a process with windows; macOS gives it both.
+The app is a menu-bar icon (`LSUIElement`): neither it nor the charts have an icon in the Dock.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageDraw
 
+from offramp_core.programs import APP_ID
 from offramp_tray.state.tray_state import Condition
 from offramp_tray.view import icon
 from offramp_tray.view.icon_bars import STEPS, Level
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 APP = "Offramp.app"
-BUNDLE_ID = "local.offramp"
-"""The first part of the labels of the LaunchAgents too."""
+BUNDLE_ID = APP_ID
 OLDEST_MACOS = "13.0"
 """What the newest Qt that the pins allow runs on."""
 

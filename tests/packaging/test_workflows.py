@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,10 @@ def test_workflow_runs_only_what_there_is(file: Path) -> None:
             assert set(wanted) <= TARGETS, words
         scripts = [word for word in words if word.startswith("packaging/")]
         assert all((TOP / script).is_file() for script in scripts), words
+
+
+def test_makefile_can_be_read() -> None:
+    subprocess.run(["make", "--dry-run", "help"], cwd=TOP, check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)

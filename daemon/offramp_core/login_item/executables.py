@@ -38,6 +38,8 @@ _LINK_FOLDERS = (
 BUNDLE_FOLDERS = ("lib", "offramp")
 """Below /usr or ~/.local: the folder with a folder for each version of the bundle."""
 
+_PASSING = re.compile(r"/AppTranslocation/|^/Volumes/Offramp( \d+)?/")
+"""Where macOS runs an app that was not moved since its download, and where our disk image is."""
 _VERSIONED = re.compile(rf"/(Cellar|{APP_FOLDER}/env-[^/]+|lib/offramp/\d[^/]*|offramp-\d[^/]*)/")
 
 
@@ -78,6 +80,12 @@ def find(environ: Mapping[str, str], home: Path, *, own_folder: Path | None = No
                 f"There is no program {name} in {folder}, so it can't be started at login.",
                 hint="Install Offramp: `make install` in a checkout, or pipx, uv tool or brew.",
             )
+    if _PASSING.search(f"{folder}/"):
+        raise OfframpError(
+            f"Offramp runs from {folder}, which is gone when the disk image is, or at the next "
+            "restart.",
+            hint="Move Offramp.app into the Applications folder, and open it there.",
+        )
     found = Programs(
         daemon=stable_path(folder / DAEMON, environ, home),
         command_line=stable_path(folder / COMMAND_LINE, environ, home),
