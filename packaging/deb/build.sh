@@ -52,7 +52,7 @@ export DPKG_DEB_COMPRESSOR_TYPE="${DPKG_DEB_COMPRESSOR_TYPE:-xz}"
 
 # published NAME: a value that stays empty in pyproject.toml until somebody publishes Offramp.
 published() {
-    sed -n '/^\[tool\.offramp\]/,/^\[/s/^'"$1"' *= *"\(.*\)".*/\1/p' pyproject.toml
+    sed -n '/^\[tool\.offramp\]/,/^\[/s/^'"$1"' *= *"\([^"]*\)".*/\1/p' pyproject.toml
 }
 maintainer=$(published maintainer)
 maintainer=${maintainer:-Offramp contributors <offramp@maintainer.invalid>}

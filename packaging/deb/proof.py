@@ -81,7 +81,7 @@ class System:
     suite: str
     root: Path
     init: int
-    network: list[str]
+    network: dict[str, str]
     """What this machine needs to reach the network."""
 
     async def run(
@@ -93,7 +93,6 @@ class System:
             *("chroot", str(self.root), "/usr/bin/env", "-i"),
             "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
             "LANG=C.UTF-8",
-            *self.network,
             *(f"{name}={value}" for name, value in (environ or {}).items()),
         ]
         process = await asyncio.create_subprocess_exec(
@@ -114,7 +113,10 @@ class System:
     async def apt(self, *arguments: str) -> str:
         """Run apt-get."""
         return await self.run(
-            "apt-get", "-y", *arguments, environ={"DEBIAN_FRONTEND": "noninteractive"}
+            "apt-get",
+            "-y",
+            *arguments,
+            environ={"DEBIAN_FRONTEND": "noninteractive", **self.network},
         )
 
     @property
@@ -246,7 +248,8 @@ async def _system(suite: str) -> AsyncIterator[System]:
         'make_system "$1"; copy_system "$1" "$2"',
         *(suite, str(root)),
     )
-    network = _shell(". packaging/bare.sh; network_variables").splitlines()
+    lines = _shell(". packaging/bare.sh; network_variables").splitlines()
+    network = dict(line.split("=", 1) for line in lines)
     group = (
         next(each for each in _CGROUPS if (each / "cgroup.procs").exists())
         / f"offramp-deb-{os.getpid()}"
