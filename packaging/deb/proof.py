@@ -385,9 +385,7 @@ async def _prove_removal(system: System, alice: User, bob: User) -> None:
     assert bob.units == [], bob.units
     await system.apt("purge", "offramp")
     assert (bob.home / ".config/offramp/config.toml").exists()
-    _say(
-        "  removal: Claude Code disconnected, no unit left; the one who was logged out had a command"
-    )
+    _say("  removal: Claude Code disconnected, no unit left; who was logged out had a command")
 
 
 async def _prove_reinstall(system: System, alice: User, newer: str) -> None:
