@@ -1,7 +1,7 @@
 # Each target sets up what it needs first. `make` lists them.
 # ARGS= passes arguments on (make run ARGS="--port 3002"); PYTHON= chooses the Python to set up with.
 
-.PHONY: help setup install uninstall run demo dev test test-darwin fuzz fresh package-test check e2e bench soak screenshots build bundle man completions deb lock clean
+.PHONY: help setup install uninstall run demo dev test test-darwin fuzz fresh package-test check e2e bench soak screenshots build bundle tarball man completions deb lock clean
 
 BIN := .venv/bin
 EXAMPLES ?= 2000
@@ -71,6 +71,9 @@ build: setup ## Build the wheel and the sdist into dist/
 
 bundle: ## Build Offramp with its own Python into dist/: runs on Debian 12 or newer, needs nothing
 	@sh packaging/bundle/build.sh
+
+tarball: bundle ## Pack the bundle with an installer for one user (Linux) into dist/
+	@sh packaging/bundle/tarball.sh
 
 man: setup ## Write the manual pages into dist/man/, from the help texts
 	@$(BIN)/python packaging/man_pages.py dist/man

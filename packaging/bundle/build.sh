@@ -45,6 +45,9 @@ logged "building the bundle" "$venv/bin/python" -m PyInstaller --noconfirm --cle
     --distpath dist --workpath "$folder/work" packaging/bundle/offramp.spec
 ln -s offramp "$bundle/offramp-daemon"
 cp LICENSE "$bundle/LICENSE"
+if [ "$system" = linux ]; then
+    sed "s/@VERSION@/$version/" packaging/bundle/install.sh >"$bundle/install.sh"
+fi
 "$venv/bin/python" packaging/bundle/licenses.py "$bundle"
 "$bundle/offramp" --version >/dev/null
 echo "Built $bundle: $(du -sm "$bundle" | cut -f 1) MB, $("$bundle/offramp" --version)."

@@ -42,8 +42,7 @@ them with versions of your own:
 
 - Qt, PySide6 and shiboken6 are the files in _internal/PySide6 and _internal/shiboken6. Put your
   build of the same version (the lists below name it) in their place, under the same file names.
-- pystray is Python code, packed into the program `offramp`. Put your package in the folder
-  _internal/replaced/pystray. What is in _internal/replaced goes before what is packed.
+- pystray is the Python code in _internal/pystray. Put your files in the place of those.
 
 Their sources: https://download.qt.io/official_releases/QtForPython/ and
 https://github.com/moses-palmer/pystray. Qt contains code of other projects, which

@@ -60,6 +60,11 @@ def app_folder(environ: Mapping[str, str], home: Path) -> Path:
     return root / APP_FOLDER
 
 
+def bundle_folder(home: Path) -> Path:
+    """Where the bundle's `install.sh` puts each version."""
+    return home / ".local" / Path(*BUNDLE_FOLDERS)
+
+
 def find(environ: Mapping[str, str], home: Path, *, own_folder: Path | None = None) -> Programs:
     """The programs of the installation that runs now; `own_folder` is where its scripts are.
 

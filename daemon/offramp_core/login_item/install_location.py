@@ -1,4 +1,4 @@
-"""How this Offramp came here, and so how it goes: the folder of `make install`, or another's."""
+"""How this Offramp came here, and so how it goes: a folder of our installers, or another's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from offramp_core import purge
 from offramp_core.errors import OfframpError
-from offramp_core.login_item.executables import COMMAND_LINE, DAEMON, app_folder
+from offramp_core.login_item.executables import COMMAND_LINE, DAEMON, app_folder, bundle_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -17,18 +17,20 @@ _OTHERS = {
     "/pipx/venvs/": "pipx uninstall offramp",
     "/uv/tools/": "uv tool uninstall offramp",
     "/Cellar/": "brew uninstall offramp",
+    "/usr/lib/offramp/": "sudo apt remove offramp",
+    "/Offramp.app/": "brew uninstall --cask offramp, or move Offramp.app to the Trash",
 }
 
 
 def removable(environ: Mapping[str, str], home: Path) -> Iterator[Path]:
-    """What `make install` made and what is there now: the links on the path, then the folder."""
-    folder = app_folder(environ, home)
-    for name in (COMMAND_LINE, DAEMON):
-        link = home / ".local" / "bin" / name
-        if link.is_symlink() and link.parent.joinpath(link.readlink()).is_relative_to(folder):
-            yield link
-    if folder.is_dir() and not folder.is_symlink():
-        yield folder
+    """What an installer of ours made and what is there now: links on the path, then a folder."""
+    for folder in (app_folder(environ, home), bundle_folder(home)):
+        for name in (COMMAND_LINE, DAEMON):
+            link = home / ".local" / "bin" / name
+            if link.is_symlink() and link.parent.joinpath(link.readlink()).is_relative_to(folder):
+                yield link
+        if folder.is_dir() and not folder.is_symlink():
+            yield folder
 
 
 def remove(path: Path) -> None:

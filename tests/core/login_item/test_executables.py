@@ -140,12 +140,24 @@ def test_only_links_into_our_folder_are_removed_and_the_folder_last(tmp_path: Pa
     assert list(install_location.removable({}, tmp_path)) == []
 
 
+def test_bundle_of_one_user_is_removed_with_its_links(tmp_path: Path) -> None:
+    root = executables.bundle_folder(tmp_path)
+    folder = _install(root / "0.2.0")
+    _install(root / "0.1.0")
+    links = [
+        _link(tmp_path / ".local/bin" / name, folder / name) for name in (COMMAND_LINE, DAEMON)
+    ]
+    assert list(install_location.removable({}, tmp_path)) == [*links, root]
+
+
 @pytest.mark.parametrize(
     ("prefix", "command"),
     [
         ("/home/u/.local/share/pipx/venvs/offramp", "pipx uninstall offramp"),
         ("/home/u/.local/share/uv/tools/offramp", "uv tool uninstall offramp"),
         ("/opt/homebrew/Cellar/offramp/1.0/libexec", "brew uninstall offramp"),
+        ("/usr/lib/offramp/0.2.0/_internal", "sudo apt remove offramp"),
+        ("/home/u/.local/lib/offramp/0.2.0/_internal", None),
         ("/home/u/checkout/.venv", None),
     ],
 )
