@@ -100,7 +100,7 @@ changes() {
         !inside { next }
         /^### / { print "  [ " substr($0, 5) " ]"; next }
         /^- / { print "  * " substr($0, 3); next }
-        NF { print "    " $0 }' CHANGELOG.md | fold -s -w 72 | sed 's/ *$//; s/^\([^ ]\)/    \1/'
+        NF { sub(/^ +/, ""); print "    " $0 }' CHANGELOG.md | fold -s -w 72 | sed 's/ *$//; s/^\([^ ]\)/    \1/'
     printf '\n -- %s  %s\n' "$maintainer" "$(date -u -R -d "@$SOURCE_DATE_EPOCH")"
 }
 
