@@ -126,12 +126,15 @@ libxcb-keysyms.so.1 libxcb-keysyms1
 libxcb-render-util.so.0 libxcb-render-util0
 libxcb-shape.so.0 libxcb-shape0
 '
-# Programs that the tests start: a display, a bus, a keyring.
+# Programs that the tests start: a display, a bus, a keyring, and what looks at the Debian package.
 test_programs='
 Xvfb xvfb
 xauth xauth
 dbus-daemon dbus
 gnome-keyring-daemon gnome-keyring
+dpkg-shlibdeps dpkg-dev
+desktop-file-validate desktop-file-utils
+shellcheck shellcheck
 '
 
 # missing_of_desktop: the packages that hold what is not there.

@@ -52,7 +52,7 @@ export DPKG_DEB_COMPRESSOR_TYPE="${DPKG_DEB_COMPRESSOR_TYPE:-xz}"
 
 # published NAME: a value that stays empty in pyproject.toml until somebody publishes Offramp.
 published() {
-    sed -n '/^\[tool\.offramp\]/,/^\[/s/^'"$1"' *= *"\(.*\)".*/\1/p' pyproject.toml
+    sed -n '/^\[tool\.offramp\]/,/^\[/s/^'"$1"' *= *"\([^"]*\)".*/\1/p' pyproject.toml
 }
 maintainer=$(published maintainer)
 maintainer=${maintainer:-Offramp contributors <offramp@maintainer.invalid>}
@@ -100,7 +100,7 @@ changes() {
         !inside { next }
         /^### / { print "  [ " substr($0, 5) " ]"; next }
         /^- / { print "  * " substr($0, 3); next }
-        NF { print "    " $0 }' CHANGELOG.md | fold -s -w 72 | sed 's/ *$//; s/^\([^ ]\)/    \1/'
+        NF { sub(/^ +/, ""); print "    " $0 }' CHANGELOG.md | fold -s -w 72 | sed 's/ *$//; s/^\([^ ]\)/    \1/'
     printf '\n -- %s  %s\n' "$maintainer" "$(date -u -R -d "@$SOURCE_DATE_EPOCH")"
 }
 

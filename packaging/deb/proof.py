@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 SUITES = ("bookworm", "trixie", "testing")
 LANES = 20
+PROGRAMS = 3
+"""A supervisor, a worker and a tray."""
 STORE = _TOP / ".cache" / "fresh"
 _PATIENCE_S = 120.0
 _CGROUPS = (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup"))
@@ -81,28 +83,33 @@ class System:
     suite: str
     root: Path
     init: int
-    network: list[str]
+    network: dict[str, str]
     """What this machine needs to reach the network."""
 
-    async def run(
-        self, *command: str, environ: dict[str, str] | None = None, ok: bool = True
-    ) -> str:
-        """Run a command as root, to the end; what it printed on both streams."""
+    async def start(
+        self, *command: str, environ: dict[str, str] | None = None
+    ) -> asyncio.subprocess.Process:
+        """Start a command as root; what it prints on both streams can be read."""
         inside = [
             *("nsenter", f"--target={self.init}", "--mount", "--pid", "--cgroup", "--"),
             *("chroot", str(self.root), "/usr/bin/env", "-i"),
             "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
             "LANG=C.UTF-8",
-            *self.network,
             *(f"{name}={value}" for name, value in (environ or {}).items()),
         ]
-        process = await asyncio.create_subprocess_exec(
+        return await asyncio.create_subprocess_exec(
             *inside,
             *command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
+
+    async def run(
+        self, *command: str, environ: dict[str, str] | None = None, ok: bool = True
+    ) -> str:
+        """Run a command as root, to the end; what it printed on both streams."""
+        process = await self.start(*command, environ=environ)
         out, _ = await process.communicate()
         text = out.decode(errors="replace")
         with (STORE / f"deb-{self.suite}.log").open("a") as log:
@@ -114,7 +121,10 @@ class System:
     async def apt(self, *arguments: str) -> str:
         """Run apt-get."""
         return await self.run(
-            "apt-get", "-y", *arguments, environ={"DEBIAN_FRONTEND": "noninteractive"}
+            "apt-get",
+            "-y",
+            *arguments,
+            environ={"DEBIAN_FRONTEND": "noninteractive", **self.network},
         )
 
     @property
@@ -246,7 +256,8 @@ async def _system(suite: str) -> AsyncIterator[System]:
         'make_system "$1"; copy_system "$1" "$2"',
         *(suite, str(root)),
     )
-    network = _shell(". packaging/bare.sh; network_variables").splitlines()
+    lines = _shell(". packaging/bare.sh; network_variables").splitlines()
+    network = dict(line.split("=", 1) for line in lines)
     group = (
         next(each for each in _CGROUPS if (each / "cgroup.procs").exists())
         / f"offramp-deb-{os.getpid()}"
@@ -329,6 +340,12 @@ async def _add_user(system: System, name: str, uid: int, sim: Simulator) -> User
 async def _prove_upgrade(system: System, alice: User, newer: str) -> None:
     """Have dpkg upgrade while streams run: none is cut, each is on record, and everybody moves."""
     before = await alice.status()
+    await system.start("runuser", "-u", alice.name, "--", "offramp", "tray", environ=alice.environ)
+
+    async def runs_everything() -> bool:
+        return sum((await alice.programs()).values()) == PROGRAMS
+
+    await _until("supervisor, worker and tray run", runs_everything)
     (old,) = await alice.programs()
     load = StreamLoad(f"http://127.0.0.1:{alice.port}", lanes=LANES)
     async with load.running(long_stream_s=20.0):
@@ -345,14 +362,15 @@ async def _prove_upgrade(system: System, alice: User, newer: str) -> None:
         await load.until_streams(LANES)
     assert load.failures == [], load.failures
 
-    async def runs_only_new() -> bool:
-        return old not in await alice.programs()
+    async def runs_everything_new() -> bool:
+        programs = await alice.programs()
+        return old not in programs and sum(programs.values()) == PROGRAMS
 
-    await _until("nothing runs from the version before", runs_only_new)
+    await _until("supervisor, worker and tray are those of the new version", runs_everything_new)
     records = read_records(alice.home / ".local/share/offramp/log")
     assert [record.status for record in records] == ["success"] * len(load.outcomes), records
     _say(
-        f"  upgrade: {len(load.outcomes)} streams, none cut, each on record; "
+        f"  upgrade: {len(load.outcomes)} streams, none cut, each on record; the tray moved too; "
         f"first byte after {load.latest_first_byte_s:.2f} s at most"
     )
 
@@ -382,7 +400,7 @@ async def _prove_removal(system: System, alice: User, bob: User) -> None:
     assert bob.units == [], bob.units
     await system.apt("purge", "offramp")
     assert (bob.home / ".config/offramp/config.toml").exists()
-    _say("  removal: Claude Code disconnected, no unit left; the one who was logged out had one")
+    _say("  removal: Claude Code disconnected, no unit left; who was logged out had a command")
 
 
 async def _prove_reinstall(system: System, alice: User, newer: str) -> None:

@@ -7,6 +7,7 @@
 # MIRROR=ADDRESS). Builds the package twice, once as 0.1.9. Systems and downloads stay in .cache/fresh.
 set -eu
 cd "$(dirname "$0")/../.."
+# shellcheck source=packaging/bare-system.sh disable=SC1091
 . packaging/bare-system.sh
 
 need debootstrap unshare nsenter dpkg-deb
@@ -15,7 +16,7 @@ choose_mirror package-test
 export DPKG_DEB_COMPRESSOR_TYPE=gzip DPKG_DEB_COMPRESSOR_LEVEL=1
 
 newer=$(make --no-print-directory deb | tee /dev/stderr | tail -n 1)
-older=$store/older
+older=$(pwd -P)/.cache/fresh/older
 rm -rf "$older"
 copy_checkout "$older"
 trap 'rm -rf "$older"' EXIT

@@ -181,7 +181,8 @@ def test_programs_that_tests_start_are_installed_where_that_is_allowed(tmp_path:
 
     asked = (tmp_path / "asked").read_text()
     assert done.returncode == 0
-    assert asked.split()[-3:] == ["xauth", "dbus", "gnome-keyring"]
+    of_package = ["dpkg-dev", "desktop-file-utils", "shellcheck"]
+    assert asked.split()[-6:] == ["xauth", "dbus", "gnome-keyring", *of_package]
 
 
 def test_missing_libraries_are_named_and_stop_nothing(tmp_path: Path) -> None:
@@ -206,9 +207,9 @@ def test_what_is_missing_is_named_again_and_not_installed(tmp_path: Path) -> Non
 
 def test_nothing_is_said_where_nothing_is_missing(tmp_path: Path) -> None:
     libraries = re.findall(r"^(lib\S+\.so\.\d+) ", SYSTEM_PACKAGES.read_text(), re.MULTILINE)
-    programs = dict.fromkeys(
-        ["Xvfb", "xauth", "dbus_daemon", "gnome_keyring_daemon"], "#!/bin/sh\n"
-    )
+    for_tests = ["Xvfb", "xauth", "dbus_daemon", "gnome_keyring_daemon"]
+    for_package = ["dpkg_shlibdeps", "desktop_file_validate", "shellcheck"]
+    programs = dict.fromkeys([*for_tests, *for_package], "#!/bin/sh\n")
     (tmp_path / ".local" / "share" / "fonts").mkdir(parents=True)
     (tmp_path / ".local" / "share" / "fonts" / "any.ttf").touch()
     ldconfig = "".join(f"\\t{library} => /x\\n" for library in libraries)
