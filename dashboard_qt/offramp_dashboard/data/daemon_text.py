@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from offramp_core.quota import windows
-from offramp_core.wording import delegation_text, failover_text, trouble_text
+from offramp_core.wording import failover_text, trouble_text
 from offramp_core.wording.formatting import backend_name, format_moment
 from offramp_dashboard.data.snapshot import Alert, DaemonCondition, DaemonSummary
 
@@ -88,11 +88,9 @@ def _state_text(
         return DaemonCondition.PAUSED, f"Paused until {until}: everything goes to Claude."
     missing = [each.name for each in status.backends if each.key == "missing" and each.is_used]
     if missing:
-        names, cure = ", ".join(map(backend_name, missing)), delegation_text.key_cure(missing[0])
-        return (
-            DaemonCondition.NO_KEY,
-            f"No key for {names}: its requests go to Claude. {cure[0].upper()}{cure[1:]}.",
-        )
+        names = ", ".join(map(backend_name, missing))
+        # What to do is on the button beside it.
+        return DaemonCondition.NO_KEY, f"No key for {names}: its requests go to Claude."
     is_bad = has_alerts or failover_text.must_be_fixed(status)
     return DaemonCondition.TROUBLE if is_bad else DaemonCondition.RUNNING, _mode_text(status)
 

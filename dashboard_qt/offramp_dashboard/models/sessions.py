@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import (
@@ -14,6 +15,7 @@ from PySide6.QtCore import (
     Signal,
 )
 
+from offramp_core.usage.weeks import Span, days
 from offramp_dashboard.models import session_columns
 from offramp_dashboard.models.columns import ARROWS
 from offramp_dashboard.models.requests import FULL_ROLE, RAW_ROLE, ROW_ROLE
@@ -22,12 +24,16 @@ from offramp_dashboard.plain_tooltips import tip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime, tzinfo
+    from datetime import tzinfo
 
     from offramp_dashboard.data.sessions.session_rows import SessionRow
 
 _Index = QModelIndex | QPersistentModelIndex
 _COLUMNS = tuple(SessionColumn)
+_MOMENT = timedelta.resolution
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+_MOST_TEXTS = 1_000
+"""Rows whose cells are kept as texts: some screens full."""
 
 
 class SessionsModel(QAbstractTableModel):
@@ -50,6 +56,11 @@ class SessionsModel(QAbstractTableModel):
         self._rows: Sequence[SessionRow] = ()
         self._shown: Sequence[int] = ()
         """Places in `_rows`, in the order of the table."""
+        self._seen: dict[int, SessionRow] = {}
+        """The sessions of the rows that were looked at."""
+        self._texts: dict[SessionRow, tuple[str, ...]] = {}
+        """The cells of rows that were drawn, as they are shown on one day."""
+        self._day = Span(_NEVER, _NEVER)
         self._column = SessionColumn.LAST
         self._order = Qt.SortOrder.DescendingOrder
 
@@ -87,12 +98,25 @@ class SessionsModel(QAbstractTableModel):
 
     def record_at(self, row: int) -> SessionRow:
         """Return the session of that row."""
-        return self._rows[self._shown[row]]
+        found = self._seen.get(row)
+        if found is None:
+            found = self._seen[row] = self._rows[self._shown[row]]
+        return found
 
     def text_at(self, row: int, column: int) -> str:
         """Return a cell as it is shown."""
+        now = self._now()
+        if not self._day.start <= now < self._day.end or len(self._texts) > _MOST_TEXTS:
+            self._texts.clear()
+            self._day = days(now, now + _MOMENT, self._zone)[0]
         record = self.record_at(row)
-        return session_columns.text(record, _COLUMNS[column], self._now(), self._zone)
+        texts = self._texts.get(record)
+        if texts is None:
+            texts = tuple(
+                session_columns.text(record, each, now, self._zone) for each in _COLUMNS
+            )
+            self._texts[record] = texts
+        return texts[column]
 
     # What views ask for.
 
@@ -158,6 +182,7 @@ class SessionsModel(QAbstractTableModel):
         known = session_columns.names(self._rows)
         sessions = [known[self._shown[index.row()]] for index in held]
         self._rows = rows
+        self._seen.clear()
         self._shown = self._sorted()
         if held:
             places = self._places(set(sessions))

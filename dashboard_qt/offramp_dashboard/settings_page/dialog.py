@@ -399,6 +399,7 @@ class SettingsDialog(QDialog):
     def _go_to(self, editor: QWidget) -> None:
         editor.setFocus()
         # The fields have grown by their errors, which the layout learns of in a moment.
+        self._form.invalidate()
         self._form.activate()
         self._area.ensureWidgetVisible(editor, 0, 8 * GRID_PX)
 

@@ -55,6 +55,10 @@ class Field(QWidget):
         """Say what is wrong; nothing takes it back."""
         self._error.setText(text)
         self._error.setVisible(bool(text))
+        # QFormLayout gives a row that has grown what it hints at, and not what its lines take at
+        # this width: without this the editors above them are squeezed.
+        lines_px = self._error.heightForWidth(self.width()) if text else 0
+        self._error.setMinimumHeight(max(0, lines_px))
         mark_wrong(self.editor, is_wrong=bool(text))
         self.editor.setAccessibleDescription(text)
 

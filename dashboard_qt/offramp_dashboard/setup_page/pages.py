@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtWidgets import QFormLayout, QLineEdit
+from PySide6.QtWidgets import QFormLayout, QLabel, QLineEdit
 
 from offramp_core.errors import OfframpError
 from offramp_core.services import DELEGATE
@@ -106,7 +106,10 @@ class ModelsPage(StepPage):
             for choice in model_choices.choices(tier):
                 box.addItem(str(choice), choice.key)
             self.boxes[tier] = box
-            form.addRow(tier.capitalize(), box)
+            label = QLabel(tier.capitalize())
+            label.setBuddy(box)
+            label.setFixedHeight(box.sizeHint().height())  # its middle is on the box's
+            form.addRow(label, box)
         self.body.addLayout(form)
 
     def enter(self) -> None:

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from offramp_dashboard.theme import Theme
 
 _LONGEST_NAME = 20
+_ONE_LINE = 40
+"""So many letters have room beside the figures of a narrow window."""
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 """Keeps a name and its number on one line."""
 
@@ -52,23 +54,29 @@ NOTHING_YET, NOTHING_THEN = "nothing this week yet", "nothing in that week"
 class _Caption(QLabel):
     """A line that goes on below where the window is narrow.
 
-    Room for two is always kept: a label whose height hangs on its width would have the page lay
-    its charts out by that, far too high.
+    Its room is kept whatever the width: a label whose height hangs on its width would have the
+    page lay its charts out by that, far too high.
     """
 
     def __init__(self) -> None:
         super().__init__(textFormat=Qt.TextFormat.PlainText, wordWrap=True)
         self.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._lines = 2
+
+    def keep_lines(self, lines: int) -> None:
+        """Keep room for one line, or for two."""
+        self._lines = lines
+        self.updateGeometry()
 
     def hasHeightForWidth(self) -> bool:  # noqa: N802 - Qt's name
         """Its height is always the same."""
         return False
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        """Two lines, as wide as there is room."""
+        """So many lines, as wide as there is room."""
         # Each drawn line may take a pixel more than the font says, by rounding up.
-        return QSize(0, 2 * (self.fontMetrics().lineSpacing() + 1))
+        return QSize(0, self._lines * (self.fontMetrics().lineSpacing() + 1))
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """No less."""
@@ -258,7 +266,9 @@ class WeekSummaryView(QFrame):
             f"{_shortened(backend_name(part.backend))}{_NO_BREAK}{number_text.short(value)}"
             for part, value in counted
         ]
-        self._parts.setText("   ·   ".join(shown))
+        text = "   ·   ".join(shown)
+        self._parts.keep_lines(1 if len(text) <= _ONE_LINE else 2)
+        self._parts.setText(text)
         self._parts.setToolTip(plain_tooltips.tip("\n".join(texts)))
         self._bar.setAccessibleName(", ".join(texts))
 

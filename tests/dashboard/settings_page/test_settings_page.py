@@ -229,6 +229,25 @@ def test_wrong_value_in_a_route_is_said_at_the_routes(
     assert dialog.isVisible()
 
 
+def test_errors_of_several_lines_squeeze_no_editor(
+    open_page: Callable[..., SettingsDialog], qtbot: QtBot
+) -> None:
+    dialog = open_page()
+    routes = _routes(dialog)
+    field = dialog.fields[form.ROUTES]
+    before = field.height()
+    routes.rows[0].match.setText("")
+    routes.rows[1].context_tokens.setText("-5")
+
+    dialog.save_button.click()
+
+    qtbot.waitUntil(lambda: field.height() > before)
+    assert field.height() >= field.heightForWidth(field.width())
+    for row in routes.rows:
+        for widget in row.widgets():
+            assert widget.height() >= widget.sizeHint().height()
+
+
 def test_corrected_value_is_taken(
     open_page: Callable[..., SettingsDialog], paths: Paths, qtbot: QtBot
 ) -> None:
