@@ -75,6 +75,7 @@ class ProxyHandler:
         self._shared = shared
         self._failover = Failover(forwarder, shared)
         self._body_memory = BodyMemory()
+        self._route_table = router.RouteTable()
         self._listeners = listeners
         self._is_private = is_private
         self._delegation = delegation
@@ -187,9 +188,10 @@ class ProxyHandler:
 
     def _decide(self, exchange: Exchange) -> Decision:
         shared, body = self._shared, exchange.body
-        decision = router.by_name(body, exchange.settings)
+        settings, table = exchange.settings, self._route_table
+        decision = router.by_name(body, settings, table)
         if decision is None:
-            decision = router.decide(body, exchange.settings, self._around(exchange))
+            decision = router.decide(body, settings, self._around(exchange), table)
         decision = shared.fallbacks.applied(decision, body.model)
         thread = body.continued_thread
         return decision if thread is None else self._place(exchange, decision, thread)

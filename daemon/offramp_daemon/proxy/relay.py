@@ -91,8 +91,12 @@ class Relay:
         finally:
             if self._timer is not None:
                 self._timer.cancel()
-        if self._problem is not None:
-            raise self._problem
+        problem, self._problem = self._problem, None
+        if problem is not None:
+            try:
+                raise problem
+            finally:
+                del problem  # it knows this frame, which would hold it so
         if self._is_paused:
             await self._request.writer.drain()
 

@@ -25,13 +25,39 @@ OVERFLOWS: Final = "overflow: the Claude plan is spent"
 """The reason of what goes to a delegate since Claude's plan refuses it."""
 
 
-def decide(body: RequestBody, settings: Settings, around: Circumstances = ORDINARY) -> Decision:
+class RouteTable:
+    """What the routes by themselves say of each model, by the settings that were in force last."""
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self._settings: Settings | None = None
+        self._known: dict[str, Decision] = {}
+
+    def of(self, model: str, settings: Settings) -> Decision:
+        """The decision for `model` where nothing stands in its way."""
+        if settings is not self._settings or len(self._known) > _MOST_MODELS:
+            self._settings, self._known = settings, {}
+        decision = self._known.get(model)
+        if decision is None:
+            decision = self._known[model] = _by_routes(model, settings)
+        return decision
+
+
+def decide(
+    body: RequestBody,
+    settings: Settings,
+    around: Circumstances = ORDINARY,
+    table: RouteTable | None = None,
+) -> Decision:
     """Choose the backend for `body`: of the first route whose text its model contains, if it may.
+
+    Whoever asks more than once keeps a `table`, which spares the search through the routes.
 
     Raises:
         RequestFailedError: it asks for a model that Claude does not have, and may not be delegated.
     """
-    decision = by_name(body, settings)
+    table = table or RouteTable()
+    decision = by_name(body, settings, table)
     if decision is not None:
         return decision
     model = body.model
@@ -39,7 +65,7 @@ def decide(body: RequestBody, settings: Settings, around: Circumstances = ORDINA
         raise RequestFailedError(_unserved(model, "the request has no form that Offramp knows"))
     if model is None or body.is_odd:
         return _stay(settings, "no model" if body.view and not body.is_odd else "unreadable body")
-    by_route = _BY_ROUTES.of(model, settings)
+    by_route = table.of(model, settings)
     backend, route = by_route.backend, by_route.route
     if route is None:
         return by_route
@@ -59,34 +85,15 @@ def decide(body: RequestBody, settings: Settings, around: Circumstances = ORDINA
     return _choose(model, settings, by_route, around)
 
 
-def by_name(body: RequestBody, settings: Settings) -> Decision | None:
+def by_name(body: RequestBody, settings: Settings, table: RouteTable) -> Decision | None:
     """The decision of a request whose model is Claude's to serve, whatever goes on around it.
 
     None where it takes `decide`, and so longer.
     """
     if body.model is None or body.is_odd:
         return None
-    decision = _BY_ROUTES.of(body.model, settings)
+    decision = table.of(body.model, settings)
     return None if decision.is_delegated else decision
-
-
-class _ByRoutes:
-    """What the routes by themselves say of each model, by the settings that were in force last."""
-
-    def __init__(self) -> None:
-        self._settings: Settings | None = None
-        self._known: dict[str, Decision] = {}
-
-    def of(self, model: str, settings: Settings) -> Decision:
-        if settings is not self._settings or len(self._known) > _MOST_MODELS:
-            self._settings, self._known = settings, {}
-        decision = self._known.get(model)
-        if decision is None:
-            decision = self._known[model] = _by_routes(model, settings)
-        return decision
-
-
-_BY_ROUTES = _ByRoutes()
 
 
 def _by_routes(model: str, settings: Settings) -> Decision:

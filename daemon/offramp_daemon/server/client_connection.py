@@ -32,6 +32,11 @@ class ClientConnection(RequestHandler):
         self._body = EMPTY_PAYLOAD
         super().connection_made(transport)
 
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Let go of the last request, whose body holds this connection."""
+        super().connection_lost(exc)
+        self._body = EMPTY_PAYLOAD
+
     def data_received(self, data: bytes) -> None:
         """Take bytes; a body that breaks HTTP's rules ends the wait for the rest of it.
 

@@ -138,10 +138,12 @@ class Answer:
 
         What is held goes first. Neither is called any more once the answer was closed.
         """
-        self._sink, self._on_end = sink, on_end
+        has_ended = self._has_ended
+        if not has_ended:
+            self._sink, self._on_end = sink, on_end
         if self._held:
             sink(self._take())
-        if self._has_ended and not self._is_closed:
+        if has_ended and not self._is_closed:
             on_end(self._error)
 
     def pause(self) -> None:
@@ -180,8 +182,10 @@ class Answer:
             return
         self._has_ended, self._error = True, error
         self._wake()
-        if self._on_end is not None and not self._is_closed:
-            self._on_end(error)
+        on_end = self._on_end
+        self._sink = self._on_end = None  # whoever they belong to holds this answer
+        if on_end is not None and not self._is_closed:
+            on_end(error)
 
     def _take(self) -> bytes:
         held = self._held[0] if len(self._held) == 1 else b"".join(self._held)

@@ -31,6 +31,8 @@ _FINAL_STATUS = 200
 _WITHOUT_BODY = frozenset({204, 304})
 _MOST_EARLY = 32
 """More informational answers than any service sends are read and forgotten."""
+MOST_FORGOTTEN: Final = 1000
+"""After so many of these no answer is waited for: each takes the event loop's time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class AnswerParser:
 
     __slots__ = (
         "_between_bytes",
+        "_early_count",
         "_has_headers",
         "_headers",
         "_is_bodiless",
@@ -89,6 +92,7 @@ class AnswerParser:
         self._pieces: list[bytes] = []
         self._tail = b""
         self._between_bytes = 0
+        self._early_count = 0
         self.on_body = self._pieces.append
         """For httptools alone, as are the other `on_…`."""
         self._parser = self._begin()
@@ -223,6 +227,9 @@ class AnswerParser:
             raise BadAnswerError(f"HTTP/{version} with status {status} was not asked for")
         head = Head(status, self._reason, version, tuple(self._headers))
         if status < _FINAL_STATUS:
+            self._early_count += 1
+            if self._early_count > MOST_FORGOTTEN:
+                raise BadAnswerError(f"it comes behind {MOST_FORGOTTEN} informational ones")
             if len(self.early) < _MOST_EARLY:
                 self.early.append(head)
             self._parser = self._begin()

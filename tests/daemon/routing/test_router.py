@@ -426,13 +426,24 @@ def test_advisor_does_not_keep_a_request_but_another_server_tool_does(others):
 def test_settings_that_change_count_for_the_next_request_and_back_again():
     body = read(encode(ask("claude-opus-4-6")))
     to_zai = settings_with_key(routes=(Route(match="opus", backend="zai"),))
-    found = [router.decide(body, each).backend.name for each in (DEFAULTS, to_zai) * 2]
+    table = router.RouteTable()
+    found = [router.decide(body, each, table=table).backend.name for each in (DEFAULTS, to_zai) * 2]
     assert found == ["anthropic", "zai"] * 2
-    assert router.by_name(body, to_zai) is None
-    assert router.by_name(body, DEFAULTS) == router.decide(body, DEFAULTS)
+    assert router.by_name(body, to_zai, table) is None
+    assert router.by_name(body, DEFAULTS, table) == router.decide(body, DEFAULTS)
+
+
+def test_two_tables_do_not_disturb_each_other():
+    body = read(encode(ask("claude-opus-4-6")))
+    to_zai = settings_with_key(routes=(Route(match="opus", backend="zai"),))
+    pairs = [(DEFAULTS, router.RouteTable()), (to_zai, router.RouteTable())] * 2
+    found = [router.decide(body, each, table=table).backend.name for each, table in pairs]
+    assert found == ["anthropic", "zai"] * 2
 
 
 def test_any_number_of_models_is_told_apart():
+    table = router.RouteTable()
     for number in range(250):
-        name = f"claude-{('opus', 'sonnet')[number % 2]}-{number}"
-        assert decide(encode(ask(name))).is_delegated is bool(number % 2)
+        body = read(encode(ask(f"claude-{('opus', 'sonnet')[number % 2]}-{number}")))
+        found = router.decide(body, settings_with_key(), table=table)
+        assert found.is_delegated is bool(number % 2)

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from offramp_daemon.upstream.errors import BadAnswerError
-from offramp_daemon.upstream.http_parser import HEAD_LIMIT_BYTES, AnswerParser
+from offramp_daemon.upstream.http_parser import HEAD_LIMIT_BYTES, MOST_FORGOTTEN, AnswerParser
 
 OK = b"HTTP/1.1 200 OK\r\n"
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 RECORDED = (
     b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
@@ -159,11 +160,28 @@ def test_informational_answer_does_not_take_the_answers_place(status):
 
 def test_informational_answers_without_end_do_not_fill_the_memory():
     parser = AnswerParser("GET")
-    for _ in range(10_000):
-        parser.feed(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+    for _ in range(MOST_FORGOTTEN):
+        parser.feed(HINTS)
     parser.feed(OK + b"Content-Length: 0\r\n\r\n")
     assert head_of(parser).status == 200
     assert len(parser.early) < 100
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 100_000])
+def test_informational_answers_without_end_do_not_hold_up_the_loop(at_once):
+    parser = AnswerParser("GET")
+    with pytest.raises(BadAnswerError, match="informational"):
+        feed_all(parser, [HINTS * at_once] * (100_000 // at_once))
+    assert parser.head is None
+
+
+def test_informational_answers_that_were_taken_count_as_well():
+    parser = AnswerParser("GET")
+    for _ in range(MOST_FORGOTTEN):
+        parser.feed(b"HTTP/1.1 102 Processing\r\n\r\n")
+        parser.take_early()
+    with pytest.raises(BadAnswerError, match="informational"):
+        parser.feed(b"HTTP/1.1 102 Processing\r\n\r\n")
 
 
 @pytest.mark.parametrize(

@@ -34,9 +34,8 @@ class StreamRepair:
             ContentCodingError: the coding is not known.
         """
         self._stream = CallStream(ToolCallRepair(body).event)
-        self._pieces: list[bytes] = []
-        self._room = _HEAD_LIMIT_BYTES
-        self._decoder = Decoder(content_encoding, self._take)
+        self._plain = _Pieces()
+        self._decoder = Decoder(content_encoding, self._plain.take)
         self.is_coded = not self._decoder.is_identity
         """Whether `plain` has anything to do."""
         self.feed = self._stream.feed
@@ -59,7 +58,7 @@ class StreamRepair:
             ContentCodingError: it can't be decoded, or becomes too much.
         """
         plain = b"".join(self.plain(chunk))
-        self._room = DECODED_LIMIT_BYTES
+        self._plain.room_bytes = DECODED_LIMIT_BYTES
         return plain
 
     def _decoded(self, chunk: bytes) -> Iterable[bytes]:
@@ -69,18 +68,31 @@ class StreamRepair:
                 self._decoder.feed(chunk[start : start + _SLICE_BYTES])
             except ContentCodingError as error:
                 damage = error  # what came before it is whole
-            pieces, self._pieces = self._pieces, []
-            for piece in pieces:
+            for piece in self._plain.given():
                 for place in range(0, len(piece), _PIECE_BYTES):
                     yield piece[place : place + _PIECE_BYTES]
             if damage is not None:
                 raise damage
 
-    def _take(self, piece: bytes) -> None:
-        self._room -= len(piece)
-        if self._room < 0:
+
+class _Pieces:
+    """What a decoder has given; it does not know the repair, which would hold itself so."""
+
+    def __init__(self) -> None:
+        self.room_bytes = _HEAD_LIMIT_BYTES
+        self._taken: list[bytes] = []
+
+    def take(self, piece: bytes) -> None:
+        """Take a piece; raise ContentCodingError if there is no room for it."""
+        self.room_bytes -= len(piece)
+        if self.room_bytes < 0:
             raise ContentCodingError("too large", "The answer decodes to too much.")
-        self._pieces.append(piece)
+        self._taken.append(piece)
+
+    def given(self) -> list[bytes]:
+        """The pieces since the last call."""
+        taken, self._taken = self._taken, []
+        return taken
 
 
 def open_stream(

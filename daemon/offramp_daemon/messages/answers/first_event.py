@@ -133,11 +133,17 @@ class FirstEventReader:
     def _end_with(self, block: bytes | bytearray) -> None:
         self.is_known, self._event = True, bytes(block)
         self._text.clear()
+        self._decode = _leave_unread  # the one before it holds this reader
 
     def _give_up(self) -> None:
         """Claim nothing of bytes that can't be read."""
         self.is_empty = False
         self._end_with(b"")
+
+
+def _leave_unread(chunk: bytes) -> None:
+    """Take what comes behind the event that counts."""
+    del chunk
 
 
 def _leaves_open(block: bytes) -> bool:
