@@ -175,7 +175,9 @@ class DaemonWatch(QObject):
                     self._stream = None
 
     def _report_status(self, status: Status) -> None:
-        self._report_quota(QuotaReport(plans=status.quota, since=status.started))
+        self._report_quota(
+            QuotaReport(plans=status.quota, outlooks=status.outlooks, since=status.started)
+        )
         self._report(seen(status, self._now(), self._zone, self.routed))
 
     def _report_quota(self, report: QuotaReport) -> None:

@@ -15,6 +15,7 @@ from tray_states import status_of
 
 from offramp_cli.demo import sample_quota
 from offramp_cli.demo.sample_history import write_history
+from offramp_core.control.api import PlanOutlook
 from offramp_core.paths import Paths
 from offramp_core.quota import forecast, history_log
 from offramp_core.quota.windows import PlanQuota, QuotaWindow
@@ -230,7 +231,21 @@ def test_tray_window_and_status_forecast_the_same(tmp_path: Path, is_live: bool)
             for name in ("5h", "7d")
         )
         plans.append(PlanQuota(backend=backend, account="demo", windows=windows, read_at=now))
-    report = QuotaReport(plans=tuple(plans), is_live=is_live)
+    week = plans[0].windows[1]
+    assert week.used is not None
+    assert week.resets is not None
+    likely = (1 + week.used) / 2
+    outlooks = (
+        PlanOutlook(
+            backend="anthropic",
+            at=now,
+            resets=week.resets,
+            low=week.used,
+            likely=likely,
+            high=1.0,
+        ),
+    )
+    report = QuotaReport(plans=tuple(plans), outlooks=outlooks, is_live=is_live)
     source = QuotaSource(report=report, points=known, past=points.past)
     in_window = [
         f"{one.title} {one.text}" for one in quota_burnup.compose(source, now, zone).burn_ups
@@ -240,17 +255,19 @@ def test_tray_window_and_status_forecast_the_same(tmp_path: Path, is_live: bool)
         line
         for plan in plans
         for line in quota_text.plan_texts(
-            plan, now, zone, forecast.past_uses(told), is_live=is_live
+            plan, now, zone, forecast.past_uses(told), outlooks, is_live=is_live
         )
     ]
     state = TrayState(
         now=now,
         boundary=WeekBoundary(day=1, hour=9, zone=zone),
         presence=Presence.RUNNING if is_live else Presence.NOT_RUNNING,
-        status=status_of(quota=tuple(plans)) if is_live else None,
+        status=status_of(quota=tuple(plans), outlooks=outlooks) if is_live else None,
         kept_plans=tuple(plans),
         past=QuotaLog(tmp_path / "quota.json").read(tmp_path, now).past,
     )
     in_tray = [row.text for row in menu.rows(state) if row.key.startswith("quota.")]
     assert in_window == in_terminal == in_tray
+    shown = f"on pace for {quota_text.percent_text(likely)} ("
+    assert any(shown in line for line in in_terminal) is is_live
     assert any("(" in line or "runs out" in line for line in in_terminal)

@@ -27,9 +27,9 @@ from offramp_core.wording import failover_text, quota_text, stand_in_text, troub
 from offramp_core.wording.formatting import backend_name, format_duration, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from offramp_core.control.api import Status
+    from offramp_core.control.api import PlanOutlook, Status
     from offramp_core.paths import Paths
     from offramp_core.quota.forecast import PastUse
     from offramp_core.quota.windows import PlanQuota
@@ -226,7 +226,7 @@ def _quota_rows(
     for backend in status.backends:
         plan = quota.find(status.quota, backend.name)
         if plan is not None or (service_of(backend.name).tells_quota and backend.key != "missing"):
-            lines += _plan_lines(backend.name, plan, now, past)
+            lines += _plan_lines(backend.name, plan, now, past, status.outlooks)
     return [("" if number else "quota", line) for number, line in enumerate(lines)]
 
 
@@ -235,6 +235,7 @@ def _plan_lines(
     plan: PlanQuota | None,
     now: datetime,
     past: Mapping[tuple[str, str], PastUse] | None = None,
+    outlooks: Sequence[PlanOutlook] = (),
     *,
     is_live: bool = True,
 ) -> list[str]:
@@ -245,7 +246,7 @@ def _plan_lines(
         return [quota_text.refilled_text(backend)]
     current = msgspec.structs.replace(plan, windows=windows)
     zone = system_zone(os.environ)
-    lines = [*quota_text.plan_texts(current, now, zone, past, is_live=is_live)]
+    lines = [*quota_text.plan_texts(current, now, zone, past, outlooks, is_live=is_live)]
     if plan.windows and plan.problem:
         lines.append(f"no newer reading from {backend_name(backend)}: {plan.problem}")
     return lines

@@ -2,7 +2,8 @@
 
 Pure: tray, window and command line all forecast by `expect`, so that they say the same. A week is
 compared with the weeks before it, a window of hours with the same hours of earlier days, working
-days with working days.
+days with working days. Where the daemon has an outlook of a plan's week, that is what is expected:
+it knows how the work will be shared out.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import tzinfo
 
+    from offramp_core.control.api import PlanOutlook
     from offramp_core.quota.windows import QuotaPoint, QuotaWindow
 
 KEPT: Final = timedelta(days=36)
@@ -40,6 +42,8 @@ _FRESH = 0.02
 _FORECAST_FROM = 0.05
 """Without earlier weeks, the pace of less than so much of a window says nothing."""
 _SATURDAY = 6
+_STALE = timedelta(minutes=15)
+"""An outlook of the daemon that is older is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +140,32 @@ def past_uses(points: Iterable[QuotaPoint]) -> dict[tuple[str, str], PastUse]:
     return found
 
 
+def daemons_outlook(
+    outlooks: Iterable[PlanOutlook], backend: str, window: QuotaWindow, now: datetime
+) -> PlanOutlook | None:
+    """Return what the daemon expects of that window of `backend`; None if it does not say."""
+    for found in outlooks:
+        if (
+            (found.backend, window.name) == (backend, windows.WEEK)
+            and window.resets is not None
+            and abs(window.resets - found.resets) <= _SAME_RESET
+            and abs(now - found.at) <= _STALE
+        ):
+            return found
+    return None
+
+
 def expect(
-    window: QuotaWindow, now: datetime, past: PastUse | None, zone: tzinfo
+    window: QuotaWindow,
+    now: datetime,
+    past: PastUse | None,
+    zone: tzinfo,
+    plan_outlook: PlanOutlook | None = None,
 ) -> Forecast | None:
     """Return how `window` goes on from `now` (aware); None while that can't be told.
 
-    `past` is what is known of the same window before, and `zone` says what a day is.
+    `past` is what is known of the same window before, and `zone` says what a day is. With the
+    daemon's outlook, the past only gives the way there its shape.
     """
     used, passed, span = (
         windows.used_at(window, now),
@@ -158,14 +182,16 @@ def expect(
     outlooks = [outlook(used, spans) for spans in courses]
     is_learnt = bool(outlooks) and outlooks[0] is not None
     if not is_learnt:
-        if passed < _FORECAST_FROM:
+        if passed < _FORECAST_FROM and plan_outlook is None:
             return None
         parts = (passed + (1 - passed) * step / _STEPS for step in range(1, _STEPS + 1))
-        outlooks = [straight(used, passed, part) for part in parts]
+        outlooks = [straight(used, max(passed, _FORECAST_FROM), part) for part in parts]
     course = [ForecastPoint(now, Outlook(used, used, used))]
     for moment, found in zip(moments, outlooks, strict=True):
         if found is not None:
             course.append(ForecastPoint(moment, _no_less(found, course[-1].outlook)))
+    if plan_outlook is not None:
+        return _fitted(course, plan_outlook)
     return Forecast(course=tuple(course), runs_out=_runs_out(course), is_learnt=is_learnt)
 
 
@@ -224,6 +250,45 @@ def _no_less(found: Outlook, before: Outlook) -> Outlook:
     return Outlook(
         max(found.likely, before.likely), max(found.low, before.low), max(found.high, before.high)
     )
+
+
+def _fitted(course: Sequence[ForecastPoint], to: PlanOutlook) -> Forecast:
+    """Return `course` stretched so that it ends as the daemon's outlook does."""
+    start, end = course[0], course[-1]
+    used = start.outlook.likely
+    likely, low, high = (max(level, used) for level in (to.likely, to.low, to.high))
+    runs_out = to.runs_out if to.runs_out is not None and to.runs_out < end.moment else None
+    full = used if runs_out is None else _grown(course, runs_out)
+    fitted = [start]
+    for point in course[1:]:
+        part = _grown(course, point.moment)
+        here = used + part * (likely - used)
+        if runs_out is not None:
+            here = 1.0
+            if point.moment < runs_out:
+                # Half by the shape, which may rest until then, and half by the time.
+                by_time = (point.moment - start.moment) / (runs_out - start.moment)
+                by_shape = min(part / full, 1.0) if full > 0 else by_time
+                here = used + (1 - used) * (by_shape + by_time) / 2
+        found = Outlook(
+            here,
+            min(used + part * (low - used), here),
+            max(used + part * (high - used), here),
+        )
+        fitted.append(ForecastPoint(point.moment, _no_less(found, fitted[-1].outlook)))
+    return Forecast(course=tuple(fitted), runs_out=runs_out)
+
+
+def _grown(course: Sequence[ForecastPoint], moment: datetime) -> float:
+    """Return which part of what `course` grows by comes until `moment`."""
+    start, end = course[0], course[-1]
+    growth = end.outlook.likely - start.outlook.likely
+    if growth <= 0:
+        return (moment - start.moment) / (end.moment - start.moment)
+    before, after = next(pair for pair in itertools.pairwise(course) if pair[1].moment >= moment)
+    part = (moment - before.moment) / (after.moment - before.moment)
+    likely = before.outlook.likely + part * (after.outlook.likely - before.outlook.likely)
+    return (likely - start.outlook.likely) / growth
 
 
 def _runs_out(course: Sequence[ForecastPoint]) -> datetime | None:

@@ -17,7 +17,7 @@ from offramp_core.settings import ANTHROPIC
 from offramp_core.wording.formatting import backend_name, format_moment, format_percent, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime, tzinfo
 
     from offramp_core.control.api import PlanOutlook
@@ -180,12 +180,14 @@ def plan_texts(
     now: datetime,
     zone: tzinfo,
     past: Mapping[tuple[str, str], PastUse] | None = None,
+    outlooks: Sequence[PlanOutlook] = (),
     *,
     is_live: bool = True,
 ) -> tuple[str, ...]:
     """A line for each window that matters, the shortest first; never none.
 
-    `past` is how each backend's windows filled before, and `is_live` whether a daemon runs.
+    `past` is how each backend's windows filled before, `outlooks` what the daemon expects of the
+    plans' weeks, and `is_live` whether a daemon runs.
     """
     found = important(plan.windows)
     pasts = [(past or {}).get((plan.backend, window.name)) for window in found]
@@ -195,7 +197,13 @@ def plan_texts(
             window,
             now,
             zone,
-            expected=forecast.expect(window, now, known, zone),
+            expected=forecast.expect(
+                window,
+                now,
+                known,
+                zone,
+                forecast.daemons_outlook(outlooks, plan.backend, window, now),
+            ),
             is_live=is_live,
         )
         for window, known in zip(found, pasts, strict=True)

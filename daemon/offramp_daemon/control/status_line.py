@@ -111,7 +111,16 @@ class StatusLine:
         past = self._found.past
         found = status_line_text.tightest(
             (
-                (window, forecast.expect(window, now, past.get((ANTHROPIC, window.name)), zone))
+                (
+                    window,
+                    forecast.expect(
+                        window,
+                        now,
+                        past.get((ANTHROPIC, window.name)),
+                        zone,
+                        forecast.daemons_outlook(status.outlooks, ANTHROPIC, window, now),
+                    ),
+                )
                 for window in quota_text.important(plan.windows)
             ),
             now,

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from offramp_core.control.api import PlanOutlook
 from offramp_core.quota import forecast
 from offramp_core.quota.windows import QuotaPoint, QuotaWindow
 from offramp_core.usage.outlook import EarlierSpan, outlook
@@ -163,6 +164,62 @@ def test_course_begins_now_never_falls_and_keeps_to_its_band(
     for one in found.course:
         low, high = one.outlook.low, one.outlook.high
         assert used - 1e-9 <= low <= one.outlook.likely <= high
+
+
+def told(low: float, likely: float, high: float, **fields: object) -> PlanOutlook:
+    """What the daemon expects of Claude's week."""
+    known = {"backend": "anthropic", "at": MONDAY, "resets": RESET, **fields}
+    return PlanOutlook(low=low, likely=likely, high=high, **known)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("past", [None, office_weeks(0.87, 0.92)])
+def test_daemons_outlook_is_where_the_forecast_ends(past: forecast.PastUse | None) -> None:
+    found = forecast.expect(week(0.30), MONDAY, past, BERLIN, told(0.5, 0.6, 0.8))
+
+    assert found is not None
+    end = found.at_reset
+    assert (end.low, end.likely, end.high) == pytest.approx((0.5, 0.6, 0.8))
+    assert found.runs_out is None
+    likely = [one.outlook.likely for one in found.course]
+    assert likely == sorted(likely)
+
+
+def test_daemons_outlook_says_when_the_week_runs_out_and_the_curve_is_full_then() -> None:
+    runs_out = MONDAY + timedelta(days=2, hours=5)
+    outlook_now = told(0.9, 1.0, 1.0, runs_out=runs_out)
+    found = forecast.expect(week(0.30), MONDAY, office_weeks(0.6, 0.7), BERLIN, outlook_now)
+
+    assert found is not None
+    assert found.runs_out == runs_out
+    for one in found.course:
+        assert (one.outlook.likely >= 1) is (one.moment >= runs_out)
+
+
+def test_daemons_outlook_of_a_week_that_has_only_begun_is_shown() -> None:
+    start = RESET - WEEK
+    found = forecast.expect(week(0.0), start, None, BERLIN, told(0.4, 0.5, 0.6, at=start))
+
+    assert found is not None
+    assert found.at_reset.likely == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("backend", "window", "at"),
+    [
+        ("zai", week(0.3), MONDAY),
+        ("anthropic", week(0.3, name="5h"), MONDAY),
+        ("anthropic", week(0.3, resets=RESET + WEEK), MONDAY),
+        ("anthropic", week(0.3, resets=None), MONDAY),
+        ("anthropic", week(0.3), MONDAY - HOUR),
+    ],
+)
+def test_daemons_outlook_counts_for_its_own_week_while_it_is_fresh(
+    backend: str, window: QuotaWindow, at: datetime
+) -> None:
+    outlooks = (told(0.4, 0.5, 0.6, at=at),)
+    assert forecast.daemons_outlook(outlooks, backend, window, MONDAY) is None
+    fresh = (told(0.4, 0.5, 0.6),)
+    assert forecast.daemons_outlook(fresh, "anthropic", week(0.3), MONDAY) == fresh[0]
 
 
 def test_outlook_of_spans_without_anything_is_not_told() -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         BackendStatus,
         ClientProblem,
         DelegationTrouble,
+        PlanOutlook,
         Status,
     )
     from offramp_core.quota.forecast import Forecast, PastUse
@@ -318,15 +319,21 @@ def expected(state: TrayState, backend: str, window: QuotaWindow) -> Forecast | 
     """How that window is expected to go on, as of the last whole minute."""
     minute = state.now.replace(second=0, microsecond=0)
     past = state.past.get((backend, window.name))
-    return _expected(window, minute, past, state.boundary.zone)
+    outlooks = () if state.status is None else state.status.outlooks
+    found = forecast.daemons_outlook(outlooks, backend, window, minute)
+    return _expected(window, minute, past, state.boundary.zone, found)
 
 
 @functools.lru_cache(maxsize=16)
 def _expected(
-    window: QuotaWindow, now: datetime, past: PastUse | None, zone: tzinfo
+    window: QuotaWindow,
+    now: datetime,
+    past: PastUse | None,
+    zone: tzinfo,
+    plan_outlook: PlanOutlook | None,
 ) -> Forecast | None:
     """Ask once a minute for each window: it takes milliseconds, and the state changes often."""
-    return forecast.expect(window, now, past, zone)
+    return forecast.expect(window, now, past, zone, plan_outlook)
 
 
 def left(state: TrayState, backend: str) -> float | None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime, tzinfo
 
+    from offramp_core.control.api import PlanOutlook
     from offramp_core.quota.forecast import Forecast, PastUse
 
 _SAME_RESET = timedelta(minutes=5)
@@ -44,6 +45,8 @@ class QuotaReport:
     """What the daemon says of the plans."""
 
     plans: tuple[PlanQuota, ...] = ()
+    outlooks: tuple[PlanOutlook, ...] = ()
+    """What it expects of the plans' weeks."""
     since: datetime | None = None
     """When that daemon started; None while none was heard of."""
     is_live: bool = True
@@ -200,7 +203,8 @@ def _expected(
     """How the window goes on; None without a daemon, for nobody knows where it stands then."""
     if not source.report.is_live:
         return None
-    return forecast.expect(window, now, source.past.get((plan.backend, window.name)), zone)
+    found = forecast.daemons_outlook(source.report.outlooks, plan.backend, window, now)
+    return forecast.expect(window, now, source.past.get((plan.backend, window.name)), zone, found)
 
 
 def _ahead(expected: Forecast | None, zone: tzinfo) -> tuple[AheadPoint, ...]:
