@@ -112,9 +112,7 @@ class SessionsModel(QAbstractTableModel):
         record = self.record_at(row)
         texts = self._texts.get(record)
         if texts is None:
-            texts = tuple(
-                session_columns.text(record, each, now, self._zone) for each in _COLUMNS
-            )
+            texts = tuple(session_columns.text(record, each, now, self._zone) for each in _COLUMNS)
             self._texts[record] = texts
         return texts[column]
 
