@@ -25,8 +25,7 @@ from offramp_core.usage.measure import Measure
 from offramp_core.usage.prices import PriceList
 from offramp_core.usage.week_log import WeekLog
 from offramp_core.usage.weeks import WeekBoundary
-from offramp_core.wording.formatting import format_percent, format_tokens
-from offramp_dashboard.data.display_names import backend_name
+from offramp_core.wording.formatting import backend_name, format_percent, format_tokens
 from offramp_dashboard.data.filters import Selection
 from offramp_dashboard.data.quota.quota_burnup import QuotaReport, QuotaSource
 from offramp_dashboard.data.quota.quota_points import QuotaPoints

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 from offramp_core.usage.aggregation import TimeGrid, UsageCells, by_backend, by_route, merge
 from offramp_core.usage.measure import Measure
-from offramp_core.usage.outlook import EarlierSpan, outlook, straight
 from offramp_core.usage.weeks import Span, WeekBoundary, a_week_before
 from offramp_core.wording.formatting import backend_name, share
-from offramp_dashboard.data import bar_cuts, display_names, filter_options
+from offramp_dashboard.data import bar_cuts, display_names, filter_options, week_pace
 from offramp_dashboard.data.bar_cuts import Range
 from offramp_dashboard.data.quota import quota_burnup
 from offramp_dashboard.data.quota.quota_burnup import QuotaSource
@@ -23,7 +22,6 @@ from offramp_dashboard.data.snapshot import (
     BackendTotals,
     Bars,
     LogStatus,
-    Pace,
     PauseMark,
     Series,
     SessionFocus,
@@ -46,17 +44,12 @@ if TYPE_CHECKING:
     from offramp_dashboard.data.events.pauses import PausePeriod
     from offramp_dashboard.data.filters import Selection
     from offramp_dashboard.data.sessions.session_rows import Price
+    from offramp_dashboard.data.snapshot import Pace
     from offramp_dashboard.data.usage.usage_history import UsageHistory
 
 WEEKS = 8
 SPLIT_SPAN = timedelta(days=28)
 """How far back the split over time reaches without a range of the user's own."""
-
-_EARLIEST_PACE = timedelta(hours=12)
-"""Without earlier weeks, the pace of less than so much of a week says nothing."""
-
-_PACE_WEEKS = 4
-"""How many weeks before this one say how it goes on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -320,35 +313,16 @@ class _Composer:
 
     def _pace(self, weeks: Sequence[Span], values: Sequence[int]) -> Pace | None:
         """What the running week comes to; `values` are what each of `weeks` counts."""
-        week, value = weeks[-1], values[-1]
-        passed = self._now - week.start
-        # The first week with anything in it may have begun before the log, or the model, did.
-        begun = next((place for place, each in enumerate(values) if each), len(values))
-        found = outlook(
-            value, self._earlier(weeks[max(begun + 1, WEEKS - 1 - _PACE_WEEKS) : -1], passed)
+        return week_pace.expected(
+            weeks,
+            values,
+            self._now,
+            is_complete=self._past.is_complete,
+            count=lambda spans: [
+                sum(map(self._value, by_backend(usage).values()))
+                for usage in self._past.series(spans, self._selection)
+            ],
         )
-        if found is None:
-            if passed < _EARLIEST_PACE or not value:
-                return None
-            found = straight(value, passed / (week.end - week.start))
-        return Pace(likely=round(found.likely), low=round(found.low), high=round(found.high))
-
-    def _earlier(self, weeks: Sequence[Span], passed: timedelta) -> list[EarlierSpan]:
-        """Weeks that are over, divided where the running one is now."""
-        known = [week for week in weeks if self._past.is_complete(week.start)]
-        spans: list[Span] = []
-        for week in known:
-            here = min(week.start + passed, week.end)
-            spans += [Span(week.start, here), Span(here, week.end)]
-        values = [
-            sum(map(self._value, by_backend(usage).values()))
-            for usage in self._past.series(spans, self._selection)
-        ]
-        return [
-            EarlierSpan(by_now, ahead, by_now + ahead)
-            for by_now, ahead in zip(values[::2], values[1::2], strict=True)
-            if by_now + ahead
-        ]
 
     # Tokens by kind.
 

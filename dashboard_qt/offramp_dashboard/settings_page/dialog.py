@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QDialog,
-    QFormLayout,
-    QFrame,
     QHBoxLayout,
     QLabel,
     QLineEdit,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -30,11 +27,11 @@ from offramp_dashboard import screen_fit
 from offramp_dashboard.data.setup.offramp_command import OfframpCommand
 from offramp_dashboard.settings_page import editors, form
 from offramp_dashboard.settings_page.fields import Field
+from offramp_dashboard.settings_page.form_area import FormArea
 from offramp_dashboard.settings_page.key_writer import KeyWriter
 from offramp_dashboard.settings_page.routes_editor import RoutesEditor
 from offramp_dashboard.settings_page.services_editor import ServicesEditor
-from offramp_dashboard.theme import GRID_PX, HEADING
-from offramp_dashboard.views.style.fonts import scaled
+from offramp_dashboard.theme import GRID_PX
 from offramp_dashboard.views.widgets.tick_box import TickBox
 
 if TYPE_CHECKING:
@@ -108,12 +105,8 @@ class SettingsDialog(QDialog):
             store or KeyStore(paths), ControlClient(paths.control_socket), self
         )
         self._writer.done.connect(self._finish)
-        self.fields: dict[str, Field] = {}
-        self._form = QFormLayout()
-        self._form.setHorizontalSpacing(3 * GRID_PX)
-        self._form.setVerticalSpacing(GRID_PX + 4)
-        self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        self._form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+        self._area = FormArea()
+        self.fields = self._area.fields
         self.problem = QLabel(textFormat=Qt.TextFormat.PlainText)
         self.problem.setProperty("rank", "danger")
         self.problem.setWordWrap(True)
@@ -128,7 +121,7 @@ class SettingsDialog(QDialog):
         self._before = self._read()
         if self._before is not None:
             self._fill(self._before)
-            self._order_focus()
+            self._area.order_focus((self.cancel_button, self.save_button))
         screen_fit.fit(self, 660, 640)
 
     @Slot()
@@ -198,18 +191,6 @@ class SettingsDialog(QDialog):
     # How it is filled.
 
     def _lay_out(self) -> None:
-        content = QWidget()
-        content.setObjectName("page")
-        inner = QVBoxLayout(content)
-        inner.setContentsMargins(3 * GRID_PX, 2 * GRID_PX, 3 * GRID_PX, 2 * GRID_PX)
-        inner.addLayout(self._form)
-        inner.addStretch(1)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        area.setWidget(content)
-        self._area = area
         foot = QHBoxLayout()
         foot.setContentsMargins(3 * GRID_PX, 0, 3 * GRID_PX, 2 * GRID_PX)
         foot.addWidget(self.problem, 1)
@@ -218,7 +199,7 @@ class SettingsDialog(QDialog):
         foot.addWidget(self.save_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(area, 1)
+        layout.addWidget(self._area, 1)
         layout.addLayout(foot)
 
     def _read(self) -> FormValues | None:
@@ -231,38 +212,38 @@ class SettingsDialog(QDialog):
 
     def _fill(self, found: FormValues) -> None:
         values = found.values
-        self._add_heading(DELEGATE.title)
+        self._area.add_heading(DELEGATE.title)
         key = QLineEdit()
         key.setEchoMode(QLineEdit.EchoMode.Password)
         key.setPlaceholderText("Type or paste a new key")
-        self._add("Key", form.KEY, Field(f"{DELEGATE.title} key", key, found.key_note))
+        self._area.add("Key", form.KEY, Field(f"{DELEGATE.title} key", key, found.key_note))
         if self._is_demo:
             key.setEnabled(False)
             self.fields[form.KEY].set_hint("The demo has a key of its own.")
         quota = TickBox("Ask how much of the plan is used")
         note = "At most every 5 minutes, while requests go there."
-        self._add("Quota", "zai_quota", Field(quota.text(), quota, note))
-        self._add_heading("Routing")
+        self._area.add("Quota", "zai_quota", Field(quota.text(), quota, note))
+        self._area.add_heading("Routing")
         routes = RoutesEditor(found.backends, values[form.ROUTES])
         note = "The first route that matches decides. Everything else goes to Anthropic."
-        self._add("Routes", form.ROUTES, Field("Routes", routes, note))
+        self._area.add("Routes", form.ROUTES, Field("Routes", routes, note))
         self._add_services(routes)
         self._add_delegation(found)
-        self._add("Thinking", "thinking", Field("Thinking blocks", editors.combo(_THINKING)))
+        self._area.add("Thinking", "thinking", Field("Thinking blocks", editors.combo(_THINKING)))
         finish = TickBox("Conversations finish where they are")
-        self._add("On pause", "let_conversations_finish", Field(finish.text(), finish))
-        self._add_heading("Week")
+        self._area.add("On pause", "let_conversations_finish", Field(finish.text(), finish))
+        self._area.add_heading("Week")
         note = "" if found.is_week_set else _WEEK_NOTE
-        self._add(
+        self._area.add(
             "Begins on",
             "week_start_day",
             Field("Week begins on", editors.combo(editors.days()), note),
         )
         hours = tuple((hour, f"{hour:02}:00") for hour in range(24))
-        self._add("At", "week_start_hour", Field("Week begins at", editors.combo(hours)))
-        self._add_heading("Notifications")
+        self._area.add("At", "week_start_hour", Field("Week begins at", editors.combo(hours)))
+        self._area.add_heading("Notifications")
         for name, text in _FLAGS:
-            self._add("", name, Field(text, TickBox(text)))
+            self._area.add("", name, Field(text, TickBox(text)))
         self._add_login_item()
         for name, field in self.fields.items():
             if name in values:
@@ -277,7 +258,7 @@ class SettingsDialog(QDialog):
         editor.said.connect(field.set_error)
         editor.changed.connect(lambda: routes.offer(self._backend_names()))
         editor.changed.connect(self.saved)
-        self._add("Services", _SERVICES, field)
+        self._area.add("Services", _SERVICES, field)
         if (label := self.label_of(field)) is not None:
             label.setFixedHeight(editor.add_button.sizeHint().height())
 
@@ -290,24 +271,24 @@ class SettingsDialog(QDialog):
 
     def _add_delegation(self, found: FormValues) -> None:
         mode = Field("Delegation", editors.combo(_DELEGATION), _AUTO_NOTE)
-        self._add("Delegation", "delegation", mode)
+        self._area.add("Delegation", "delegation", mode)
         failover = TickBox("If the other service fails, send the request to Claude")
         note = "Only before the answer has begun, and not while the Claude plan is used up."
-        self._add("On trouble", "failover", Field(failover.text(), failover, note))
+        self._area.add("On trouble", "failover", Field(failover.text(), failover, note))
         if chain := found.failover_note:
             failover.setText("If the other service fails, send the request to the next one")
             self.fields["failover"].set_hint(chain)
         overflow = TickBox("If the Claude plan is used up, send its requests to the other service")
         note = "Opus is then answered by another model, until the plan's reset."
-        self._add("", "overflow", Field(overflow.text(), overflow, note))
+        self._area.add("", "overflow", Field(overflow.text(), overflow, note))
 
     def _add_login_item(self) -> None:
         is_on = self._is_at_login()
         if is_on is not None:
-            self._add_heading("Login")
+            self._area.add_heading("Login")
             box = TickBox("Start the tray at login")
             box.setChecked(is_on)
-            self._add("", _LOGIN, Field(box.text(), box))
+            self._area.add("", _LOGIN, Field(box.text(), box))
         self._was_at_login = is_on
 
     def _is_at_login(self) -> bool | None:
@@ -316,31 +297,9 @@ class SettingsDialog(QDialog):
         except OfframpError:
             return None  # what can't be told can't be switched either
 
-    def _order_focus(self) -> None:
-        """Begin with the first field that can be edited; the buttons come last."""
-        editors = [field.editor for field in self.fields.values() if field.editor.isEnabled()]
-        for button in (self.cancel_button, self.save_button):
-            self.setTabOrder(editors[-1], button)
-        editors[0].setFocus()
-
-    def _add_heading(self, text: str) -> None:
-        label = QLabel(text)
-        label.setFont(scaled(self.font(), HEADING, is_bold=True))
-        label.setContentsMargins(0, GRID_PX if self.fields else 0, 0, 0)
-        self._form.addRow(label)
-
-    def _add(self, name: str, key: str, field: Field) -> None:
-        self.fields[key] = field
-        label = QLabel(name)
-        label.setBuddy(field.editor)
-        # The label's middle is on its control's, whatever stands below that.
-        label.setFixedHeight(field.first_line_px())
-        self._form.addRow(label, field)
-
     def label_of(self, field: Field) -> QLabel | None:
         """The label that stands beside `field`."""
-        label = self._form.labelForField(field)
-        return label if isinstance(label, QLabel) else None
+        return self._area.label_of(field)
 
     # How it is read.
 
@@ -377,31 +336,8 @@ class SettingsDialog(QDialog):
 
     def _blame(self, errors: Sequence[ConfigError]) -> None:
         """Mark every field that is wrong, and go to the first of them."""
-        said: dict[str, list[str]] = {}
-        first: list[tuple[int, QWidget]] = []
-        order = list(self.fields)
-        for error in errors:
-            name, row, key = form.field_of(error)
-            field = self.fields.get(name)
-            if field is None:
-                self._say(str(error))
-                continue
-            where = f"Route {row + 1}: " if row >= 0 else ""
-            said.setdefault(name, []).append(f"{where}{form.field_error(error)}")
-            editor = field.editor
-            wrong = editor.mark(row, key) if isinstance(editor, RoutesEditor) else editor
-            first.append((order.index(name), wrong))
-        for name, texts in said.items():
-            self.fields[name].set_error("\n".join(dict.fromkeys(texts)))
-        if first:
-            self._go_to(min(first, key=lambda one: one[0])[1])
-
-    def _go_to(self, editor: QWidget) -> None:
-        editor.setFocus()
-        # The fields have grown by their errors, which the layout learns of in a moment.
-        self._form.invalidate()
-        self._form.activate()
-        self._area.ensureWidgetVisible(editor, 0, 8 * GRID_PX)
+        for error in self._area.blame(errors):
+            self._say(str(error))
 
     def _say(self, text: str) -> None:
         self.problem.setText(text)
@@ -409,10 +345,7 @@ class SettingsDialog(QDialog):
 
     def _clear_errors(self) -> None:
         self._say("")
-        for field in self.fields.values():
-            field.set_error("")
-            if isinstance(field.editor, RoutesEditor):
-                field.editor.clear_marks()
+        self._area.clear_errors()
 
     @Slot(str)
     def _finish(self, problem: str) -> None:

@@ -160,7 +160,7 @@ def _style_sheet(theme: Theme) -> str:
     QLineEdit, QComboBox, QSpinBox {{
         color: {t.text}; background: {t.card}; border: 1px solid {t.outline}; border-radius: 6px;
         padding: 4px 8px; selection-background-color: {t.focus}; selection-color: {t.card}; }}
-    QComboBox {{ padding-right: 20px; }}
+    QComboBox {{ padding-right: 20px; combobox-popup: 0; }}
     QComboBox::drop-down, QSpinBox::up-button, QSpinBox::down-button {{
         border: none; width: 18px; }}
     QLineEdit:focus, QComboBox:focus, QSpinBox:focus {{
@@ -168,7 +168,10 @@ def _style_sheet(theme: Theme) -> str:
     QComboBox:focus {{ padding-right: 19px; }}
     QLineEdit[is_wrong="true"], QComboBox[is_wrong="true"], QSpinBox[is_wrong="true"] {{
         border-color: {t.danger}; }}
-    QComboBox QAbstractItemView {{ background: {t.raised}; border: 1px solid {t.border}; }}
+    QComboBox QAbstractItemView {{
+        background: {t.raised}; border: 1px solid {t.border}; outline: none; }}
+    QComboBox QAbstractItemView::item {{ padding: 3px 8px; color: {t.text}; }}
+    QComboBox QAbstractItemView::item:selected {{ background: {t.selected}; }}
     QMenuBar {{ background: {t.window}; color: {t.text}; }}
     QMenuBar::item {{ padding: 4px 10px; border-radius: 4px; background: transparent; }}
     QMenuBar::item:selected {{ background: {t.selected}; }}

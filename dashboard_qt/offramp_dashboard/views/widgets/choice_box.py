@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QPainter, QPen, QPolygonF
-from PySide6.QtWidgets import QComboBox
+from PySide6.QtWidgets import QComboBox, QStyledItemDelegate
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QPaintEvent, QWheelEvent
@@ -25,6 +25,7 @@ class ChoiceBox(QComboBox):
         """Offer nothing yet."""
         super().__init__(parent)
         self.setMaxVisibleItems(_MOST_VISIBLE)
+        self.setItemDelegate(QStyledItemDelegate(self))  # its own takes no style sheet
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         """As ever, and the arrow upon it."""
