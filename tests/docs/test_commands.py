@@ -33,6 +33,8 @@ _NOT_RUN = {
     r"make .*": "only read by make itself (make -n): what it starts has tests of its own",
     r"git .*": "needs a repository on another machine",
     r"(pipx|uv tool) .*": "downloads packages: make package-test",
+    r"tar -xf offramp-VERSION-.*|sh offramp-VERSION-.*|OFFRAMP_BUNDLE=.*": "needs a built bundle: "
+    "tests/packaging/test_bundle.py",
     r"cd .*": "moves into a checkout",
     r"(\.venv/bin/)?python3? benchmarks/.*|sudo .*": "takes minutes, or needs root",
     r"docker run .*|ip .* docker0": "needs Docker",
