@@ -92,7 +92,7 @@ sbom: setup ## Write the list of everything inside, with licences, into dist/ (C
 	@$(BIN)/python packaging/release/sbom.py "$$(sh packaging/release/sbom-name.sh)"
 
 release-check: build ## Check all that a release is made of (ARGS="--tag v0.2.0")
-	@ls dist/*.cdx.json >/dev/null 2>&1 || $(MAKE) --no-print-directory sbom
+	@test -e "$$(sh packaging/release/sbom-name.sh)" || $(MAKE) --no-print-directory sbom
 	@$(BIN)/python packaging/release/check.py $(ARGS)
 
 lock: ## Write constraints/ again from pyproject.toml (ARGS=--upgrade takes the newest)

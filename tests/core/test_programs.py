@@ -21,6 +21,7 @@ SHOWN_ONLY = {
     "daemon/offramp_core/programs.py": "the one that starts it",
     "daemon/offramp_cli/doctor/report_file.py": "a report names the Python",
     "daemon/offramp_core/login_item/executables.py": "our programs are in its folder",
+    "daemon/offramp_cli/version/upgrade_way.py": "where it is says how to upgrade it",
     "daemon/offramp_core/wording/menu_bar_text.py": "macOS calls the process by its name",
 }
 """The modules that may name `sys.executable`, and why each one does not start it as a Python."""

@@ -161,6 +161,36 @@ def test_app_that_was_opened_is_told_from_a_command(
 
 
 @pytest.mark.parametrize(
+    ("name", "arguments", "opened_by", "program"),
+    [
+        ("offramp", [], programs.APP_ID, "offramp_cli ['tray']"),
+        ("offramp", [], "com.apple.Terminal", "offramp_cli []"),
+        ("offramp", ["stats"], programs.APP_ID, "offramp_cli ['stats']"),
+        ("offramp-daemon", [], programs.APP_ID, "offramp_daemon.supervisor.__main__ []"),
+    ],
+)
+def test_double_click_starts_the_tray_and_nothing_else_does(
+    tmp_path: Path, name: str, arguments: list[str], opened_by: str, program: str
+) -> None:
+    text = "import sys\ndef main(): print(__name__, sys.argv[1:])\n"
+    for module in ("offramp_cli/__init__.py", "offramp_daemon/supervisor/__main__.py"):
+        (tmp_path / module).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / module).write_text(text)
+    for package in ("offramp_daemon", "offramp_daemon/supervisor"):
+        (tmp_path / package / "__init__.py").touch()
+    launcher = TOP / "packaging" / "bundle" / "launcher.py"
+    start = f"import sys; sys.argv[0] = {name!r}; exec(open({str(launcher)!r}).read())"
+    done = subprocess.run(
+        [sys.executable, "-c", start, *arguments],
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "__CFBundleIdentifier": opened_by},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == program, done.stderr
+
+
+@pytest.mark.parametrize(
     "place",
     [
         "/private/var/folders/a/b/T/AppTranslocation/0-1/d/Offramp.app/Contents/MacOS",
