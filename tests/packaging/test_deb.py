@@ -333,6 +333,19 @@ def test_version_that_runs_stays_over_any_number_of_upgrades(
     assert machine.kept == {"1.2.6", "1.2.7"}
 
 
+def test_version_that_runs_stays_where_the_folder_is_a_link(
+    parts: Parts, machine: Machine, running: Callable[..., subprocess.Popen[str]]
+) -> None:
+    (machine.root / "elsewhere").mkdir()
+    machine.top.parent.mkdir(parents=True)
+    machine.top.symlink_to("../../elsewhere")
+    machine.dpkg("--install", _compiled_package(parts, "1.2.3"))
+    running(machine.root / "usr/bin/offramp", "-c", "read word")
+    for version in ("1.2.4", "1.2.5", "1.2.6"):
+        machine.dpkg("--install", parts.package(version))
+    assert machine.kept == {"1.2.3", "1.2.5", "1.2.6"}
+
+
 @pytest.mark.parametrize(
     ("name", "word", "number"), [("offramp-daemon", "", "HUP"), ("offramp", "tray", "USR1")]
 )
