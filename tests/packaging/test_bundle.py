@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import os
@@ -61,9 +62,21 @@ def test_spec_is_python_and_keeps_a_place_for_macos() -> None:
     assert 'if sys.platform == "darwin":' in text
 
 
-@pytest.mark.parametrize("script", ["build.sh", "tarball.sh", "install.sh"])
+@pytest.mark.parametrize("script", ["build.sh", "tarball.sh", "install.sh", "test.sh"])
 def test_script_is_what_a_posix_shell_takes(script: str) -> None:
     subprocess.run(["sh", "-n", str(SOURCES / script)], check=True)
+
+
+def test_launcher_restores_the_environment_before_it_does_anything_else() -> None:
+    tree = ast.parse((SOURCES / "launcher.py").read_text(encoding="utf-8"))
+    (main,) = [
+        each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name == "main"
+    ]
+    assert ast.unparse(main.body[1]) == "programs.restore_environment(os.environ)"
+    imported = [each for each in tree.body if isinstance(each, ast.Import | ast.ImportFrom)]
+    names = [ast.unparse(each) for each in imported]
+    ours = [name for name in names if "offramp" in name]
+    assert all("offramp_core" in name for name in ours)  # which loads no toolkit
 
 
 def test_each_distribution_comes_with_its_text() -> None:
