@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
 from offramp_core.quota.windows import PlanQuota, QuotaWindow
-from offramp_daemon.autopilot.delegate_budget import DelegateBudget
 from offramp_daemon.autopilot.delegate_plans import DelegatePlans
+
+if TYPE_CHECKING:
+    from offramp_daemon.autopilot.delegate_budget import DelegateBudget
 
 HOUR = timedelta(hours=1)
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
