@@ -1,6 +1,6 @@
 """Looks ahead for the plans in use: what their weeks will have used, for all who show it.
 
-Nothing is forecast from a log that was not read, or before it is known what requests take.
+Nothing is forecast before the log holds a whole week, and it is known what requests take.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ def outlooks(
 ) -> tuple[PlanOutlook, ...]:
     """Return a forecast for each plan of which enough is known."""
     reading, week, cost = claude.reading(now), claude.week, claude.cost
-    if reading is None or week is None or not week.history or not cost.is_known:
+    if reading is None or week is None or not cost.is_known:
+        return ()
+    if week.history is None or not week.history.weeks:
         return ()
     situation = Situation(
         reading=reading,

@@ -78,9 +78,9 @@ class Rhythm:
         """Whether the user's weeks show work, and no Opus."""
         opus_rates = _rates(opus, blank)
         self._opus = _sums(opus_rates)
-        self._execution = _sums(
-            [max(one - other, 0.0) for one, other in zip(both_rates, opus_rates, strict=True)]
-        )
+        rates = zip(both_rates, opus_rates, strict=True)
+        rest = [max(one - other, 0.0) for one, other in rates]
+        self._execution = _sums(rest if any(rest) else opus_rates)
         self.spread = _spread(opus, self._opus, week_weight)
         """How far Opus work strays: the variance of an amount of it, beside the amount."""
         self._priced: tuple[Sequence[float], list[float]] | None = None

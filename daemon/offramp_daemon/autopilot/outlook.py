@@ -122,7 +122,7 @@ def delegate_week(situation: Situation, budget: DelegateBudget) -> WeekOutlook:
     end_h = now_h + budget.reading.week_left_h
     whole = rhythm.load(now_h, end_h, situation.work, budget.times)
     if whole.weight <= 0 or situation.mode == "never":
-        return WeekOutlook(low=min(used, 1.0), likely=used, high=min(used, 1.0), runs_out_h=None)
+        return _outlook((used, used, used), None, now_h)
     price = budget.cost.common * whole.priced / whole.weight
     doubt = rhythm.expected(now_h, WEEK_H, situation.work).doubt * _DOUBT
     takes = situation.claude_takes(end_h)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from offramp_core.control.api import PlanOutlook
 from offramp_core.quota.forecast import Forecast, ForecastPoint
 from offramp_core.quota.windows import PlanQuota, QuotaWindow
 from offramp_core.usage.outlook import Outlook
@@ -252,3 +253,52 @@ def test_without_a_daemon_a_figure_says_when_it_was_read_and_has_no_pace(age, wo
             "anthropic", window(age=age), NOW, BERLIN, expected=given_one, is_live=False
         )
         assert found == f"Claude week 40%, resets Thu 22:00 ({words})"
+
+
+def outlook(backend: str, runs_out: datetime | None, resets: datetime = RESETS) -> PlanOutlook:
+    return PlanOutlook(
+        backend=backend, at=NOW, resets=resets, low=0.9, likely=1.0, high=1.0, runs_out=runs_out
+    )
+
+
+@pytest.mark.parametrize(
+    ("backend", "delegation", "words"),
+    [
+        (
+            "zai",
+            "always",
+            "Z.ai's week is likely to be used up about Wed 15:00, before it resets (Thu 22:00). "
+            'delegation = "auto" would make it last longer.',
+        ),
+        (
+            "zai",
+            "auto",
+            "Z.ai's week is likely to be used up about Wed 15:00, before it resets (Thu 22:00).",
+        ),
+        (
+            "anthropic",
+            "never",
+            "Claude's week is likely to be used up about Wed 15:00, before it resets (Thu 22:00).",
+        ),
+    ],
+)
+def test_a_week_that_will_not_last_is_warned_of(backend, delegation, words):
+    found = outlook(backend, datetime(2026, 11, 25, 14, 3, tzinfo=UTC))
+    assert quota_text.run_out_text(found, delegation, NOW, BERLIN) == words
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        outlook("zai", None),
+        outlook("zai", RESETS),
+        outlook("zai", NOW - timedelta(hours=2), resets=NOW),
+    ],
+)
+def test_a_week_that_lasts_or_is_over_is_not_warned_of(found):
+    assert quota_text.run_out_text(found, "always", NOW, BERLIN) == ""
+
+
+def test_a_week_that_should_be_used_up_by_now_is_warned_of_from_now_on():
+    found = outlook("zai", NOW - timedelta(hours=1))
+    assert "about 10:00," in quota_text.run_out_text(found, "auto", NOW, BERLIN)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from functools import cache
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -12,9 +14,13 @@ from hypothesis import strategies as st
 
 from offramp_daemon.autopilot.controller import BudgetController, BudgetDecision
 from offramp_daemon.autopilot.cost_model import CostModel
+from offramp_daemon.autopilot.delegate_budget import DelegateBudget
 from offramp_daemon.autopilot.forecast import Rhythm
 from offramp_daemon.autopilot.history import HOURS_A_WEEK, TIERS, PastWeek
 from offramp_daemon.autopilot.plan_snapshot import PlanSnapshot
+
+if TYPE_CHECKING:
+    from offramp_daemon.autopilot.history import Tier
 
 OFFICE = PastWeek(
     opus=tuple(0.01 if hour % 24 in range(9, 17) else 0.0 for hour in range(HOURS_A_WEEK)),
@@ -247,3 +253,131 @@ def test_minus_nothing_reads_as_nothing(left_h: float) -> None:
     assert decide(BudgetController(rhythm()), reading(-0.0, left_h)) == decide(
         BudgetController(rhythm()), reading(0.0, left_h)
     )
+
+
+FLAT = tuple([1.0] * HOURS_A_WEEK)
+
+
+def second(
+    used: float,
+    *,
+    left_h: float = 80.0,
+    hours: float | None = 0.0,
+    costs: float = 1.0,
+    is_peak: bool = False,
+) -> DelegateBudget:
+    """A delegate's plan of which one unit of weight takes so much."""
+    cost = CostModel()
+    cost.observe(0.0, 0.0)
+    cost.add_pending("sonnet", 0.1 / costs)
+    cost.observe(0.1, 0.8)
+    return DelegateBudget(
+        reading=PlanSnapshot(week_used=used, window_used=hours, week_left_h=left_h),
+        cost=cost,
+        times=FLAT,
+        is_peak=is_peak,
+    )
+
+
+def choose(
+    known: PlanSnapshot, budget: DelegateBudget | None, tier: Tier = "sonnet"
+) -> BudgetDecision:
+    return BudgetController(rhythm()).decide(
+        known, known_cost(), tier=tier, work=usual_work(known.week_left_h), second=budget
+    )
+
+
+WAITING = reading(0.4, 100.0)
+"""A week in which the autopilot would wait: there is plenty to fill it with later."""
+
+
+def test_a_delegate_that_lasts_changes_nothing() -> None:
+    assert choose(WAITING, second(0.1, costs=0.05)) == choose(WAITING, None)
+
+
+@pytest.mark.parametrize("used", [0.7, 0.8, 0.97])
+def test_a_delegate_that_will_not_last_gets_help_before_it_has_run_out(used: float) -> None:
+    without, pressed = choose(WAITING, None), choose(WAITING, second(used, costs=2.0))
+    assert without.room is not None
+    assert pressed.room is not None
+    assert pressed.room > without.room
+    assert pressed.is_claude
+    assert pressed.why == "Sonnet on Claude: Z.ai would run out"
+
+
+def test_a_delegates_5_hours_count_like_its_week() -> None:
+    at_noon = reading(0.4, 108.0)
+    calm = choose(at_noon, second(0.1, costs=0.1))
+    pressed = choose(at_noon, second(0.1, hours=0.99, costs=0.1))
+    assert calm.room is not None
+    assert pressed.room is not None
+    assert pressed.room > calm.room
+
+
+def test_at_peak_hours_claude_is_preferred_as_far_as_its_week_allows() -> None:
+    usual, peak = (
+        choose(WAITING, second(0.1, costs=0.05, is_peak=is_peak)) for is_peak in (False, True)
+    )
+    assert usual.room is not None
+    assert peak.room is not None
+    assert peak.room > usual.room
+    full = choose(reading(0.97, 100.0), second(0.1, costs=0.05, is_peak=True))
+    assert not full.is_claude
+
+
+def test_the_last_of_the_delegates_week_is_kept_while_claude_answers() -> None:
+    tight = reading(0.75, 100.0)
+    assert not choose(tight, None).is_claude
+    assert choose(tight, second(0.99, costs=2.0)).why == "Sonnet on Claude: Z.ai would run out"
+    assert not choose(reading(1.0, 100.0), second(0.99, costs=2.0)).is_claude
+    assert not choose(reading(0.75, 100.0, 0.99), second(0.99, costs=2.0)).is_claude
+
+
+def test_the_last_of_a_week_that_resets_in_a_moment_is_used() -> None:
+    tight = reading(0.75, 100.0)
+    assert not choose(tight, second(0.99, left_h=0.01, costs=0.05)).is_claude
+
+
+def test_a_delegate_of_unknown_costs_has_no_limit_until_it_is_nearly_used_up() -> None:
+    unknown = dataclasses.replace(second(0.5), cost=CostModel())
+    assert choose(WAITING, unknown) == choose(WAITING, None)
+    nearly = dataclasses.replace(second(0.97), cost=CostModel())
+    assert choose(reading(0.75, 100.0), nearly).is_claude
+
+
+def test_where_both_are_short_sonnet_comes_before_haiku() -> None:
+    for used in range(30, 100):
+        known, budget = reading(used / 100, 100.0), second(0.6, costs=3.0)
+        haiku, sonnet = choose(known, budget, "haiku"), choose(known, budget)
+        if haiku.is_claude != sonnet.is_claude:
+            assert sonnet.is_claude
+            assert haiku.why == "Haiku on Z.ai: Sonnet needs the rest of the week"
+            return
+    pytest.fail("they were never told apart")
+
+
+@given(FRACTIONS, HOURS, FRACTIONS, st.floats(0, 168), ANY, st.booleans())
+def test_whatever_the_delegates_figures_are_a_decision_is_made(
+    used: float, left_h: float, z_used: float, z_left_h: float, hours: float, is_peak: bool
+) -> None:
+    budget = second(z_used, left_h=z_left_h, hours=hours, is_peak=is_peak)
+    decision = choose(reading(used, left_h), budget)
+    assert decision.why.startswith(("Sonnet on Claude: ", "Sonnet on Z.ai: "))
+    if used >= 1:
+        assert not decision.is_claude
+
+
+def test_users_without_opus_have_a_conversation_ask_claude_how_much_is_used() -> None:
+    quiet = dataclasses.replace(OFFICE, opus=(0.0,) * HOURS_A_WEEK)
+    for weeks, may_ask, is_claude in (
+        ([quiet], True, True),
+        ([quiet], False, False),
+        ([OFFICE], True, False),
+        ([], True, False),
+    ):
+        decision = BudgetController(Rhythm(weeks)).decide(
+            None, known_cost(), tier="haiku", work=(), may_ask=may_ask
+        )
+        assert decision.is_claude is is_claude
+        if is_claude:
+            assert decision.why == "Haiku on Claude: it shows how much of the week is used"

@@ -525,3 +525,131 @@ async def test_plan_that_a_damaged_file_held_hinders_no_start(pilot: Pilot, cloc
     assert not pilot.choose(SONNET).is_claude
     pilot.observe(plan(0.3, clock.now))
     assert pilot.choose(SONNET).why.endswith("your log is being read")
+
+
+def zai_plan(used: float, at: datetime, *, reset: datetime = RESET - 20 * HOUR) -> PlanQuota:
+    week = QuotaWindow(name="7d", used=used, resets=reset, cap=10_000, read_at=at)
+    return PlanQuota(backend="zai", account="z1", read_at=at, windows=(week,))
+
+
+def teach_delegate(pilot: Pilot, clock: Clock, *, start: float, to: float) -> None:
+    """Z.ai answers Sonnet, and its week moves by two percent each time."""
+    pilot.observe(zai_plan(start, clock.now))
+    for percent in range(round(start * 100) + 2, round(to * 100) + 1, 2):
+        clock.now += timedelta(minutes=5)
+        hear(pilot, clock, record(SONNET, clock.now, backend="zai", tokens=40_000), None)
+        pilot.observe(zai_plan(percent / 100, clock.now))
+
+
+def busy_weeks(_since: datetime) -> Iterator[list[UsageRecord]]:
+    """The log of somebody who worked every hour of the weeks before."""
+    hours = (NOW - hour * HOUR for hour in range(1, 6 * 168))
+    done = [record(model, at, tokens=2_000) for at in hours for model in (OPUS, SONNET, SONNET)]
+    return iter([decode_usage(b"".join(map(encode, done)))])
+
+
+async def test_delegate_that_will_not_last_is_said_and_helped(tmp_path: Path, clock: Clock) -> None:
+    pilot = Pilot(tmp_path / "autopilot.json", busy_weeks, clock=clock, save_every_s=0.01)
+    teach(pilot, clock, to=0.05)
+    teach_delegate(pilot, clock, start=0.7, to=0.98)
+    pilot.choose(SONNET)
+    async with running(pilot):
+        await until(lambda: len(pilot.outlooks) == 2)
+    claude, zai = pilot.outlooks
+    assert (claude.backend, zai.backend) == ("anthropic", "zai")
+    assert (claude.resets, zai.resets) == (RESET, RESET - 20 * HOUR)
+    for each in (claude, zai):
+        assert 0 <= each.low <= each.likely <= each.high <= 1
+    assert zai.runs_out is not None
+    assert clock.now <= zai.runs_out < zai.resets
+    assert pilot.choose(SONNET).why == "Sonnet on Claude: Z.ai would run out"
+
+
+async def test_in_always_mode_a_plan_on_pace_to_run_out_has_the_log_read(
+    tmp_path: Path, clock: Clock
+) -> None:
+    pilot = Pilot(
+        tmp_path / "autopilot.json",
+        busy_weeks,
+        clock=clock,
+        mode=lambda: "always",
+        save_every_s=0.01,
+    )
+    teach(pilot, clock, to=0.05)
+    teach_delegate(pilot, clock, start=0.7, to=0.98)
+    async with running(pilot):
+        await until(lambda: len(pilot.outlooks) == 2)
+    assert pilot.outlooks[1].runs_out is not None
+    assert pilot.why is None  # nobody asked
+
+
+async def test_in_always_mode_plans_that_last_cost_no_reading_of_the_log(
+    tmp_path: Path, clock: Clock
+) -> None:
+    def unreadable(_since: datetime) -> Iterator[list[UsageRecord]]:
+        raise AssertionError
+
+    pilot = Pilot(
+        tmp_path / "a.json", unreadable, clock=clock, mode=lambda: "always", save_every_s=0.01
+    )
+    teach(pilot, clock, to=0.05)
+    teach_delegate(pilot, clock, start=0.05, to=0.1)
+    async with running(pilot):
+        await until((tmp_path / "a.json").exists)
+        assert not pilot.is_reading_log
+    assert pilot.outlooks == ()
+
+
+async def test_what_was_learnt_of_a_delegate_survives_a_restart(
+    tmp_path: Path, clock: Clock
+) -> None:
+    pilot = Pilot(tmp_path / "autopilot.json", busy_weeks, clock=clock, save_every_s=0.01)
+    teach(pilot, clock, to=0.05)
+    teach_delegate(pilot, clock, start=0.7, to=0.98)
+    pilot.close()
+    assert (tmp_path / "autopilot.json").stat().st_size < 100_000
+    again = Pilot(tmp_path / "autopilot.json", busy_weeks, clock=clock, save_every_s=0.01)
+    await again.start([plan(0.05, clock.now), zai_plan(0.98, clock.now)])
+    again.choose(SONNET)
+    async with running(again):
+        await until(lambda: len(again.outlooks) == 2)
+    assert again.choose(SONNET).why == "Sonnet on Claude: Z.ai would run out"
+
+
+async def test_a_file_of_the_version_before_keeps_what_claudes_requests_take(
+    tmp_path: Path, clock: Clock
+) -> None:
+    pilot = Pilot(tmp_path / "autopilot.json", no_records, clock=clock)
+    teach(pilot, clock, to=0.05)
+    pilot.close()
+    kept = msgspec.json.decode((tmp_path / "autopilot.json").read_bytes())
+    del kept["delegates"]
+    (tmp_path / "autopilot.json").write_bytes(msgspec.json.encode(kept))
+    again = Pilot(tmp_path / "autopilot.json", no_records, clock=clock)
+    await again.start([plan(0.05, clock.now)])
+    assert again.costs["a1"].is_known
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"zai z1": {}},
+        {"zai z1": {"cost": None, "peak_expected": [], "peak_moved": []}},
+        ["zai"],
+    ],
+)
+async def test_a_damaged_file_of_delegates_hinders_no_start(
+    tmp_path: Path, clock: Clock, odd: object
+) -> None:
+    file = tmp_path / "autopilot.json"
+    file.write_bytes(msgspec.json.encode({"version": 1, "delegates": odd}))
+    pilot = Pilot(file, no_records, clock=clock)
+    await pilot.start([zai_plan(0.5, clock.now)])
+    assert not pilot.choose(SONNET).is_claude
+
+
+def test_a_claude_plan_that_doubles_within_its_week_is_noticed(pilot: Pilot, clock: Clock) -> None:
+    teach(pilot, clock, to=0.2)
+    before = pilot.costs["a1"].factor("opus")
+    pilot.observe(plan(0.1, clock.now))
+    assert pilot.costs["a1"].factor("opus") == pytest.approx(before / 2, rel=0.1)

@@ -14,7 +14,7 @@ import pytest
 from proxy_harness import settings_for
 
 from offramp_core.config.loader import LoadedSettings
-from offramp_core.control.api import Pause
+from offramp_core.control.api import Pause, PlanOutlook
 from offramp_core.paths import Paths
 from offramp_core.usage import state_events
 from offramp_daemon import app
@@ -280,3 +280,30 @@ async def test_service_that_no_route_leads_to_is_not_in_use(world):
     assert (found["kimi"].key, found["kimi"].is_used) == ("missing", False)
     assert found["anthropic"].is_used
     assert found["zai"].is_used
+
+
+async def test_a_plan_that_will_not_last_is_in_the_status_with_a_warning(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    daemon = await world.start()
+    try:
+        status = daemon.state.status(in_flight=0, records=daemon.recorder.state)
+        assert (status.outlooks, status.warnings) == ((), ())
+        resets = NOW + 30 * HOUR
+        daemon.pilot.outlooks = (
+            PlanOutlook(
+                backend="zai",
+                at=NOW,
+                resets=resets,
+                low=0.9,
+                likely=1.0,
+                high=1.0,
+                runs_out=NOW + 3 * HOUR,
+            ),
+            PlanOutlook(backend="anthropic", at=NOW, resets=resets, low=0.5, likely=0.6, high=0.7),
+        )
+        status = daemon.state.status(in_flight=0, records=daemon.recorder.state)
+    finally:
+        world.stop(daemon)
+    assert [each.backend for each in status.outlooks] == ["zai", "anthropic"]
+    (warning,) = status.warnings
+    assert warning.startswith("Z.ai's week is likely to be used up about ")

@@ -246,3 +246,12 @@ JSON = st.recursive(
 def test_any_answer_is_read_or_refused(body: bytes, status: int) -> None:
     with contextlib.suppress(NoQuotaError):
         assert zai.read(status, body, NOW).windows
+
+
+@pytest.mark.parametrize(
+    ("usage", "cap"),
+    [(28_000, 28_000.0), (0, None), (-5, None), ("many", None), (True, None), (None, None)],
+)
+def test_a_cap_that_is_an_amount_is_kept_with_the_window(usage: Any, cap: float | None) -> None:
+    assert only({**FIVE_HOURS, "usage": usage}).cap == cap
+    assert only(WEEK).cap is None
