@@ -40,9 +40,15 @@ _CALM_PART = 0.5
 """At so much of an even pace, or less, nothing can go wrong soon."""
 _TO_LEARN = 0.03
 """About what it takes of the week to learn that."""
-_LAST_WINDOW = 0.9
+_LAST_WINDOW = 0.97
 """From here on Claude's 5-hour window is left to Opus, whatever becomes of the delegate's plan."""
-_LAST_CONVERSATIONS = 3
+_LAST_CONVERSATIONS = 4
+_LAST_UNKNOWN = 0.05
+"""The last part of the delegate's week while it is not known what requests take of it."""
+_NEARLY_LAST = 2.5
+"""From so many times the last part on, nothing waits for later."""
+_MISSED = 0.3
+"""The last part would be missed if so much of it were used, did Claude take nothing."""
 _CLEAR = 0.5
 _CALM_H = 24.0
 """In the week's last hours going back to Claude takes less and less: what stays is lost."""
@@ -186,6 +192,8 @@ class BudgetController:
         need = _NO_NEED
         if second is not None and second.cost.is_known:
             need = self._need(second, reading, cost, work, expected)
+        elif second is not None and 1 - second.reading.week_used < _LAST_UNKNOWN:
+            need = _Need(pressure=1.0, is_last=True)
         promised, deviation = _promised(running)
         week = self._week_room(reading, cost, expected, promised, need)
         window = self._window_room(reading, cost, work, promised, deviation)
@@ -209,12 +217,16 @@ class BudgetController:
             free += usual * beyond_h / WEEK_H
         week = second.week_pressure(rhythm, work, now_h, free)
         hours = second.window_pressure(rhythm, work, now_h)
+        alone = second.week_pressure(rhythm, work, now_h, 0.0)
         last = tuning.last + _LAST_CONVERSATIONS * _CONVERSATION / factor * second.cost.common
+        left = 1 - second.reading.week_used
+        if alone > _MISSED and left < _NEARLY_LAST * last:
+            week = max(week, 1.0)
         return _Need(
             pressure=_ramp(max(week, hours), tuning.pressed_from, tuning.pressed_over),
             shortage=_ramp(week, tuning.short_from, tuning.short_over),
             is_peak=second.is_peak,
-            is_last=week > 1 and 1 - second.reading.week_used < last,
+            is_last=alone > _MISSED and left < last,
         )
 
     def _week_room(

@@ -51,6 +51,8 @@ class CostModel:
 
     guess: float | None = None
     """The common factor as far as it was known before (from last week, say)."""
+    most_at_once: float = _MOST_AT_ONCE
+    """A greater move was made by another device, and says nothing of what requests here take."""
     moved: float = 0.0
     """All that the week's window moved while it was watched."""
     _weight: float = 0.0
@@ -75,6 +77,7 @@ class CostModel:
         """
         return CostModel(
             guess=self.guess,
+            most_at_once=self.most_at_once,
             moved=self.moved * part,
             _weight=self._weight * part,
             _products={pair: product * part for pair, product in self._products.items()},
@@ -87,6 +90,7 @@ class CostModel:
         """Return what is known here, for a plan that is so many times as large."""
         return CostModel(
             guess=None if self.guess is None else self.guess / times,
+            most_at_once=self.most_at_once,
             moved=self.moved / times,
             _weight=self._weight,
             _products=dict(self._products),
@@ -109,7 +113,7 @@ class CostModel:
         )
 
     @classmethod
-    def of(cls, learnt: Learnt) -> CostModel:
+    def of(cls, learnt: Learnt, most_at_once: float = _MOST_AT_ONCE) -> CostModel:
         """Return one that knows what was kept.
 
         Raises:
@@ -125,6 +129,7 @@ class CostModel:
             raise ValueError("figures do not fit each other")
         pairs = [(one, other) for one in TIERS for other in TIERS]
         model = cls(
+            most_at_once=most_at_once,
             moved=learnt.moved,
             _weight=learnt.weight,
             _products=dict(zip(pairs, learnt.products, strict=True)),
@@ -186,12 +191,12 @@ class CostModel:
             return
         window_move = self._last_window - last
         is_behind = window_used != self._last_window  # what the week moved may not be in it
-        if window_move >= 0 and 0 <= week_move <= _MOST_AT_ONCE and not is_behind:
+        if window_move >= 0 and 0 <= week_move <= self.most_at_once and not is_behind:
             self._week_moves += week_move
             self._window_moves += window_move
 
     def _learn(self, move: float) -> None:
-        if not self._pending or move > _MOST_AT_ONCE:
+        if not self._pending or move > self.most_at_once:
             self._pending.clear()
             return  # moved by another device: it says nothing of what requests here cost
         for tier, weight in self._pending.items():

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from offramp_daemon.autopilot.history import Tier
 
+MOST_AT_ONCE = 0.5
+"""Of a small plan minutes of work may take much, and the figures come only every few minutes."""
 _WORKING_DAYS = 5
 
 
@@ -26,7 +28,7 @@ _WORKING_DAYS = 5
 class DelegateModel:
     """What is known of one account's plan at a delegate."""
 
-    cost: CostModel = field(default_factory=CostModel)
+    cost: CostModel = field(default_factory=lambda: CostModel(most_at_once=MOST_AT_ONCE))
     peak: PeakHours = field(default_factory=PeakHours)
     _by_hour: dict[int, float] = field(default_factory=dict)
     """What was answered since the figures moved last, by UTC hour of working days."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from offramp_core.quota import windows
 from offramp_daemon.autopilot.cost_model import CostModel
 from offramp_daemon.autopilot.delegate_budget import DelegateBudget
-from offramp_daemon.autopilot.delegate_model import DelegateModel
+from offramp_daemon.autopilot.delegate_model import MOST_AT_ONCE, DelegateModel
 from offramp_daemon.autopilot.peak_hours import PeakHours
 from offramp_daemon.autopilot.plan_change import Shares
 from offramp_daemon.autopilot.plan_snapshot import PlanSnapshot, WindowReading, read
@@ -56,7 +56,8 @@ class DelegatePlans:
         """Go on from what was learnt before."""
         for name, learnt in kept.items():
             self._models[name] = DelegateModel(
-                CostModel.of(learnt.cost), PeakHours.of(learnt.peak_expected, learnt.peak_moved)
+                CostModel.of(learnt.cost, MOST_AT_ONCE),
+                PeakHours.of(learnt.peak_expected, learnt.peak_moved),
             )
 
     def learnt(self) -> dict[str, LearntDelegate]:
