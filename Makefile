@@ -66,7 +66,8 @@ screenshots: setup ## Draw the pictures of the charts window into docs/images/
 	@sh packaging/screenshots.sh
 
 build: setup ## Build the wheel and the sdist into dist/
-	@rm -f dist/*.whl
+	@mkdir -p dist
+	@find dist -maxdepth 1 \( -name '*.whl' -o -name 'offramp-*.tar.gz' ! -name '*-linux-*' \) -delete
 	@$(BIN)/python -m build --no-isolation --outdir dist
 
 bundle: ## Build Offramp with its own Python into dist/: runs on Debian 12 or newer, needs nothing

@@ -151,7 +151,9 @@ def _explained() -> Iterator[None]:
     except ModuleNotFoundError as error:
         raise OfframpError(
             f"The charts need {error.name}, which is not installed.",
-            hint="Install Offramp with its charts: pip install 'offramp[charts]'",
+            hint="Install Offramp with its charts, in the way that you installed it: "
+            "pipx install --force 'offramp[charts]', uv tool install 'offramp[charts]' or "
+            "pip install 'offramp[charts]'",
         ) from error
     except ImportError as error:  # a shared library that Qt needs, named in the text
         raise OfframpError(f"Qt can't be loaded: {error}.", hint=_library_hint()) from error

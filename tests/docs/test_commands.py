@@ -46,7 +46,7 @@ _NOT_RUN = {
     r"offramp (setup|tray|charts)( --demo)?( *#.*)?": "opens a window or an icon, and stays",
     r"offramp version --check": "ends with 1 until there is a release page: tests/cli/version",
 }
-_COMPLETION = r'^(?:eval "\$\()?_OFFRAMP_COMPLETE=\w+ '
+_COMPLETION = r'^(?:autoload .* && )?(?:eval "\$\()?_OFFRAMP_COMPLETE=\w+ '
 _SERVES = r"offramp (demo|serve)\b"
 """What runs until Ctrl-C."""
 _PROGRAMS = frozenset({"offramp", ".venv/bin/offramp", "curl", "openssl", "chmod", "export", "for"})

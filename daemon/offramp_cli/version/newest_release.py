@@ -129,7 +129,7 @@ async def _ask(upstream: Upstream, address: str) -> Answer:
 def _redirected(address: str, answer: Answer) -> str:
     """Return where the answer leads: to a web page, without a login, and never out of TLS."""
     location = answer.headers.get("Location", "")
-    schemes = {"https"} if address.startswith("https:") else _SCHEMES
+    schemes = {"https"} if urlsplit(address).scheme == "https" else _SCHEMES
     try:
         there = urljoin(address, location)
     except ValueError:

@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -39,7 +40,8 @@ def of_this_program() -> str:
     """Return what to type, or to do, for the Offramp that runs."""
     if getattr(sys, "frozen", False):
         return for_bundle(Path(sys.executable))
-    return for_environment(Path(sys.prefix), is_checkout=_is_checkout())
+    has_charts = find_spec("PySide6") is not None
+    return for_environment(Path(sys.prefix), is_checkout=_is_checkout(), has_charts=has_charts)
 
 
 def for_bundle(program: Path) -> str:
@@ -47,15 +49,16 @@ def for_bundle(program: Path) -> str:
     return _by_place(f"{program.resolve()}", _BUNDLES) or _TARBALL
 
 
-def for_environment(prefix: Path, *, is_checkout: bool = False) -> str:
-    """Return what to type for a Python environment."""
+def for_environment(prefix: Path, *, is_checkout: bool = False, has_charts: bool = False) -> str:
+    """Return what to type for a Python environment; one without the charts gets none."""
     if is_checkout:
         return _CHECKOUT
     known = _by_place(f"{prefix.resolve()}/", _ENVIRONMENTS)
     left = (way for name, way in _LEFT_FILES.items() if (prefix / name).is_file())
     programs = prefix / "bin"
     python, offramp = (shlex.quote(str(programs / name)) for name in ("python", "offramp"))
-    pip = f"{python} -m pip install --upgrade 'offramp[charts]' && {offramp} install"
+    package = "'offramp[charts]'" if has_charts else "offramp"
+    pip = f"{python} -m pip install --upgrade {package} && {offramp} install"
     return next(left, known) or pip
 
 

@@ -18,7 +18,7 @@ from offramp_cli.version import upgrade_way
         ("/opt/homebrew/Cellar/offramp/1.0/libexec", "brew upgrade offramp"),
         ("/home/u/.local/share/offramp-app/env-1", "in the checkout: git pull && make install"),
         ("/home/u/my tools", "'/home/u/my tools/bin/python' -m pip install --upgrade"),
-        ("/usr", "/usr/bin/python -m pip install --upgrade 'offramp[charts]'"),
+        ("/usr", "/usr/bin/python -m pip install --upgrade offramp &&"),
     ],
 )
 def test_environment_is_upgraded_by_what_made_it(prefix: str, begins: str) -> None:
@@ -34,6 +34,11 @@ def test_tool_is_known_in_a_folder_of_its_users_choice(
 ) -> None:
     (tmp_path / left).touch()
     assert upgrade_way.for_environment(tmp_path).startswith(begins)
+
+
+def test_environment_with_the_charts_keeps_them() -> None:
+    way = upgrade_way.for_environment(Path("/opt/env"), has_charts=True)
+    assert way.startswith("/opt/env/bin/python -m pip install --upgrade 'offramp[charts]'")
 
 
 def test_checkout_is_upgraded_with_make() -> None:
