@@ -23,7 +23,7 @@ import aiohttp
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
 from daemon_process import environment, free_port
-from panel import panel
+from notifier_watcher import panel
 from private_bus import private_bus
 from supervised import children_of, supervised
 

@@ -1,8 +1,10 @@
 #!/bin/sh
 # Installs or upgrades this bundle for yourself, without sudo, then runs `offramp install`.
 #
-# Usage: sh install.sh [ARGUMENT...]               as `offramp install` takes them (--help lists them)
+# Usage: sh install.sh [--replace] [ARGUMENT...]   as `offramp install` takes them (--help lists them)
 #        sh install.sh --uninstall [ARGUMENT...]   as `offramp uninstall` takes them
+# --replace takes the place of another installation's links in ~/.local/bin, as make install, pipx
+# and uv make them; its daemon goes on as this one.
 # Each version has a folder of its own in ~/.local/lib/offramp. ~/.local/bin/offramp and
 # offramp-daemon lead to the one in use, and change over at once. An older version stays until its
 # last process has ended; the next install.sh then removes it.
@@ -27,6 +29,12 @@ if [ "${1:-}" = --uninstall ]; then
     exec "$programs/offramp" uninstall "$@"
 fi
 
+is_replacing=
+if [ "${1:-}" = --replace ]; then
+    is_replacing=yes
+    shift
+fi
+
 # key FOLDER: what tells one build from another.
 key() {
     cksum <"$1/offramp"
@@ -39,8 +47,9 @@ refuse_strangers() {
         if [ -e "$link" ] || [ -L "$link" ]; then
             case "$(readlink "$link" || true)" in
                 "$root"/*) ;;
-                *) stop "$link already exists, and install.sh did not create it." \
-                    "Remove that Offramp first (for example with pipx uninstall offramp, or make uninstall in a checkout), then run install.sh again." ;;
+                ?*) [ -n "$is_replacing" ] || stop "$link leads to another Offramp: $(readlink "$link")" \
+                    "To take its place without a pause, run install.sh --replace, then delete that one's files." ;;
+                *) stop "$link already exists, and install.sh did not create it. Move it away first." ;;
             esac
         fi
     done

@@ -11,6 +11,6 @@ if [ ! -x "dist/$name/offramp" ]; then
 fi
 # Everybody may unpack it; nothing in it belongs to the user who built it.
 tar --sort=name --owner=0 --group=0 --numeric-owner --mode=u+rwX,go+rX,go-w \
-    -C dist -cf - "$name" | gzip -9n >"dist/$name.tar.gz.new"
+    --use-compress-program='gzip -9n' -C dist -cf "dist/$name.tar.gz.new" "$name"
 mv "dist/$name.tar.gz.new" "dist/$name.tar.gz"
 echo "Packed dist/$name.tar.gz: $(du -m "dist/$name.tar.gz" | cut -f 1) MB."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import os
@@ -13,9 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from daemon_process import environment, write_config
+from daemon_process import environment, free_port, read_records, write_config
+from installed_offramp import InstalledOfframp
+from proxy_harness import ZAI_KEY
 from stream_load import StreamLoad
 from supervised import supervised
+from user_systemd import user_systemd
 
 from offramp_core import programs
 
@@ -58,9 +62,21 @@ def test_spec_is_python_and_keeps_a_place_for_macos() -> None:
     assert 'if sys.platform == "darwin":' in text
 
 
-@pytest.mark.parametrize("script", ["build.sh", "tarball.sh", "install.sh"])
+@pytest.mark.parametrize("script", ["build.sh", "tarball.sh", "install.sh", "test.sh"])
 def test_script_is_what_a_posix_shell_takes(script: str) -> None:
     subprocess.run(["sh", "-n", str(SOURCES / script)], check=True)
+
+
+def test_launcher_restores_the_environment_before_it_does_anything_else() -> None:
+    tree = ast.parse((SOURCES / "launcher.py").read_text(encoding="utf-8"))
+    (main,) = [
+        each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name == "main"
+    ]
+    assert ast.unparse(main.body[1]) == "programs.restore_environment(os.environ)"
+    imported = [each for each in tree.body if isinstance(each, ast.Import | ast.ImportFrom)]
+    names = [ast.unparse(each) for each in imported]
+    ours = [name for name in names if "offramp" in name]
+    assert all("offramp_core" in name for name in ours)  # which loads no toolkit
 
 
 def test_each_distribution_comes_with_its_text() -> None:
@@ -185,15 +201,30 @@ def test_other_build_of_the_same_version_gets_a_folder_of_its_own(tmp_path, unpa
 
 
 @pytest.mark.parametrize("name", ["offramp", "offramp-daemon"])
-def test_installer_leaves_the_programs_of_others_alone(tmp_path, unpack, name: str) -> None:
+@pytest.mark.parametrize("options", [(), ("--replace",)])
+def test_installer_leaves_the_programs_of_others_alone(tmp_path, unpack, name, options) -> None:
     home = tmp_path / "home"
     stranger = home / ".local" / "bin" / name
     stranger.parent.mkdir(parents=True)
     stranger.write_text("")
-    done = run_installer(home, unpack("1.0"))
+    done = run_installer(home, unpack("1.0"), *options)
     assert done.returncode == 1
     assert "did not create it" in done.stderr
     assert not (home / ".local" / "lib").exists()
+
+
+@needs_proc
+def test_installer_takes_the_place_of_another_offramp_only_if_told_to(tmp_path, unpack) -> None:
+    home = tmp_path / "home"
+    link = home / ".local" / "bin" / "offramp"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(home / ".local/share/pipx/venvs/offramp/bin/offramp")
+    bundle = unpack("1.0")
+    assert "--replace" in run_installer(home, bundle).stderr
+    assert "pipx" in str(link.readlink())
+    assert run_installer(home, bundle, "--replace", "--yes").returncode == 0
+    assert link.readlink().parent.name == "1.0"
+    assert ran(home)[-1] == "1.0 install --restart --yes"
 
 
 def test_dry_run_of_the_installer_changes_nothing(tmp_path, unpack) -> None:
@@ -326,3 +357,45 @@ async def test_upgrades_from_wheel_to_bundle_to_bundle_and_back_lose_nothing(
     assert seen == [versions[0] / "offramp", versions[1] / "offramp", python]
     assert Counter(record.status for record in running.records) == {"success": len(load.outcomes)}
     assert "Traceback" not in running.said
+
+
+@needs_bundle
+@pytest.mark.root
+@pytest.mark.timeout(300)
+async def test_bundle_takes_over_the_login_item_of_a_wheel_under_streams(
+    tmp_path: Path, sim: Simulator
+) -> None:
+    """In a real `systemd --user`, first installed as by `make install`."""
+    home = tmp_path / "home"
+    async with user_systemd(home) as systemd:
+        wheel, port = InstalledOfframp(home), free_port()
+        wheel.add("env-1")
+        config = home / ".config" / "offramp" / "config.toml"
+        config.parent.mkdir(parents=True)
+        config.write_text(
+            f'port = {port}\n[backend.anthropic]\nbase_url = "{sim.anthropic_url}"\n'
+            f'[backend.zai]\nbase_url = "{sim.zai_url}"\nkey = "{ZAI_KEY}"\n'
+        )
+        config.chmod(0o600)
+        installed = await systemd.run(wheel.command, "install", "--yes", "--no-tray")
+        assert installed.code == 0, installed
+        main_pid = await systemd.property_of("offramp.service", "MainPID")
+        load = StreamLoad(f"http://127.0.0.1:{port}", lanes=20, stream_s=2.0)
+        async with load.running(long_stream_s=20.0):
+            await load.until_streams(10)
+            script = str(BUNDLE / "install.sh")
+            ending = await systemd.run("sh", script, "--replace", "--yes", "--no-tray")
+            assert ending.code == 0, ending
+            assert "restarted" in ending.out
+            await load.until_streams(10)
+        assert load.failures == []
+        unit = (home / ".config/systemd/user/offramp.service").read_text()
+        assert f'ExecStart="{home}/.local/bin/offramp-daemon"' in unit
+        assert await systemd.property_of("offramp.service", "MainPID") == main_pid
+        assert int(await systemd.property_of("offramp.service", "NRestarts")) == 0
+        removed = await systemd.run(wheel.command, "uninstall", "--yes")
+        assert removed.code == 0, removed
+        assert not (home / ".local/lib/offramp").exists()
+        assert not (home / ".local/bin/offramp").is_symlink()
+    records = read_records(home / ".local" / "share" / "offramp" / "log")
+    assert Counter(record.status for record in records) == {"success": len(load.outcomes)}
