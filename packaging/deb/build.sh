@@ -82,7 +82,7 @@ place_files() {
         ln -s "../lib/offramp/current/$name" "$root/usr/bin/$name"
     done
     place 0644 packaging/deb/offramp.desktop usr/share/applications/offramp.desktop
-    place 0644 packaging/linux/offramp.svg usr/share/icons/hicolor/scalable/apps/offramp.svg
+    place 0644 packaging/deb/offramp.svg usr/share/icons/hicolor/scalable/apps/offramp.svg
     place 0644 "$completions/bash/offramp" usr/share/bash-completion/completions/offramp
     place 0644 "$completions/zsh/_offramp" usr/share/zsh/vendor-completions/_offramp
     place 0644 "$completions/fish/offramp.fish" usr/share/fish/vendor_completions.d/offramp.fish

@@ -227,7 +227,7 @@ def test_maintainer_is_a_placeholder_until_there_is_one(parts: Parts) -> None:
     package = parts.package("1.2.3")
     maintainer = _run("dpkg-deb", "--field", package, "Maintainer").stdout.strip()
     assert maintainer == "Offramp contributors <offramp@maintainer.invalid>"
-    assert _run("dpkg-deb", "--field", package, "Homepage").stdout == ""
+    assert _run("dpkg-deb", "--field", package, "Homepage").stdout.strip() == ""
 
 
 def test_changelog_is_one_that_debians_tools_read(parts: Parts, tmp_path: Path) -> None:

@@ -76,11 +76,11 @@ async def test_uninstall_spares_the_agents_of_another_home(user: User, *, has_fi
 
 
 @pytest.mark.parametrize("command", [("install", "--yes"), ("start",), ("stop",), ("restart",)])
-async def test_over_ssh_with_nobody_at_the_screen_nothing_is_changed(
+async def test_without_a_session_of_this_user_nothing_is_changed(
     user: User, command: tuple[str, ...]
 ) -> None:
     user.mac.log_out()
     ending = await user.offramp(*command)
     assert ending.code == 1
-    assert "not logged in at the screen" in ending.err
+    assert "launchd has no session of this user" in ending.err
     assert user.mac.without("launchctl print") == []
