@@ -42,7 +42,7 @@ async def test_simulated_zai_tells_a_right_key_from_a_wrong_one() -> None:
         accepted = await key_check.ask(backend, KEY, routes=default_routes())
         refused = await key_check.ask(backend, WRONG)
         assert not simulator.leaks
-    assert (accepted.outcome, accepted.text) == ("accepted", "zai accepts this key.")
+    assert (accepted.outcome, accepted.text) == ("accepted", "Z.ai accepts this key.")
     assert refused.outcome == "refused"
     assert WRONG.reveal() not in refused.text
 
