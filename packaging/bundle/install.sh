@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs or upgrades this bundle for yourself, without sudo, then runs `offramp install`.
 #
-# Usage: sh install.sh [--replace] [ARGUMENT...]   as `offramp install` takes them (--help lists them)
+# Usage: sh install.sh [--replace] [ARGUMENT...]   as `offramp install` takes them
 #        sh install.sh --uninstall [ARGUMENT...]   as `offramp uninstall` takes them
 # --replace takes the place of another installation's links in ~/.local/bin, as make install, pipx
 # and uv make them; its daemon goes on as this one.
@@ -9,15 +9,26 @@
 # offramp-daemon lead to the one in use, and change over at once. An older version stays until its
 # last process has ended; the next install.sh then removes it.
 set -eu
-here=$(cd "$(dirname "$0")" && pwd -P)
+here=$(unset CDPATH && cd "$(dirname "$0")" && pwd -P)
 version=@VERSION@
-root=$HOME/.local/lib/offramp
-programs=$HOME/.local/bin
 
 stop() {
     printf '%s\n' "$@" >&2
     exit 1
 }
+
+case "${1:-}" in
+    -h | --help)
+        sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
+        exit 0
+        ;;
+esac
+case "${HOME:-}" in
+    /*) ;;
+    *) stop "HOME is '${HOME:-}', which is not the full path of a folder. Set it to your home folder, and run this again." ;;
+esac
+root=$HOME/.local/lib/offramp
+programs=$HOME/.local/bin
 
 if [ "$(id -u)" -eq 0 ] && [ -n "${SUDO_USER:-}" ]; then
     stop "Don't use sudo, because Offramp is installed for one user: run install.sh as $SUDO_USER."
@@ -26,6 +37,10 @@ fi
 if [ "${1:-}" = --uninstall ]; then
     shift
     [ -x "$programs/offramp" ] || stop "There is no Offramp in $programs."
+    case "$(readlink "$programs/offramp" || true)" in
+        "$root"/*) ;;
+        *) stop "$programs/offramp is not from install.sh. To uninstall that one, run: offramp uninstall" ;;
+    esac
     exec "$programs/offramp" uninstall "$@"
 fi
 
@@ -35,9 +50,9 @@ if [ "${1:-}" = --replace ]; then
     shift
 fi
 
-# key FOLDER: what tells one build from another.
+# key FOLDER: what tells one build from another, and a whole one from a damaged one.
 key() {
-    cksum <"$1/offramp"
+    (cd "$1" && find . -type f -exec cksum {} + | LC_ALL=C sort | cksum)
 }
 
 # refuse_strangers: a program of another installation would go on being the one that runs.
@@ -60,7 +75,8 @@ take_turn() {
     mkdir -p "$root" "$programs"
     if ! mkdir "$root/.installing" 2>/dev/null; then
         other=$(cat "$root/.installing/pid" 2>/dev/null || true)
-        if [ -n "$other" ] && kill -0 "$other" 2>/dev/null; then
+        # Another program may have the number of one that was ended.
+        if [ -n "$other" ] && grep -qs install.sh "/proc/$other/cmdline"; then
             stop "Another install.sh is running (process $other): wait until it ends."
         fi
     fi
@@ -73,8 +89,9 @@ take_turn() {
 choose_folder() {
     target=$root/$version
     is_new=yes
+    own_key=$(key "$here")
     for folder in "$root/$version" "$root/$version"-*; do
-        if [ -x "$folder/offramp" ] && [ "$(key "$folder")" = "$(key "$here")" ]; then
+        if [ -x "$folder/offramp" ] && [ "$(key "$folder")" = "$own_key" ]; then
             target=$folder
             is_new=
             return 0
@@ -95,8 +112,9 @@ remove_older() {
     used=$(for each in /proc/[0-9]*/exe; do readlink "$each" 2>/dev/null || true; done)
     for folder in "$root"/*; do
         if [ -d "$folder" ] && [ "$folder" != "$target" ]; then
+            # Processes name it without links, such as one that leads to the home folder.
             case "$used" in
-                *"$folder/"*) echo "$folder is still in use, so it stays until the next install.sh." ;;
+                *"$(readlink -f "$folder")/"*) echo "$folder is still in use, so it stays until the next install.sh." ;;
                 *) rm -rf "$folder" ;;
             esac
         fi

@@ -242,6 +242,118 @@ def test_installer_uninstalls_with_the_installed_program(tmp_path, unpack) -> No
     assert ran(home)[-1] == "1.0 uninstall --purge"
 
 
+@needs_proc
+def test_older_version_that_runs_stays_where_the_home_folder_is_a_link(tmp_path, unpack) -> None:
+    (tmp_path / "disk").mkdir()
+    home = tmp_path / "home"
+    home.symlink_to("disk")
+    old = unpack("1.0")
+    shutil.copy2("/bin/cat", old / "_internal" / "cat")
+    run_installer(home, old)
+    program = home / ".local/lib/offramp/1.0/_internal/cat"
+    with subprocess.Popen([program], stdin=subprocess.PIPE) as running:
+        assert "still in use" in run_installer(home, unpack("2.0")).stdout
+        assert program.exists()
+        running.communicate(b"")
+
+
+@needs_proc
+def test_installer_run_again_repairs_what_is_damaged(tmp_path, unpack) -> None:
+    home = tmp_path / "home"
+    bundle = unpack("1.0")
+    (bundle / "_internal" / "library").write_text("whole")
+    run_installer(home, bundle)
+    (home / ".local/lib/offramp/1.0/_internal/library").write_text("damaged")
+    assert run_installer(home, bundle).returncode == 0
+    (target,) = (home / ".local/lib/offramp").iterdir()
+    assert (target / "_internal/library").read_text() == "whole"
+    assert (home / ".local/bin/offramp").resolve().parent == target
+
+
+@needs_proc
+def test_number_that_another_program_has_got_since_holds_nobody_up(tmp_path, unpack) -> None:
+    home = tmp_path / "home"
+    left = home / ".local/lib/offramp/.installing"
+    left.mkdir(parents=True)
+    (left / "pid").write_text(f"{os.getpid()}\n")
+    assert run_installer(home, unpack("1.0")).returncode == 0
+
+
+@needs_proc
+def test_installer_waits_for_no_other_but_says_so(tmp_path, unpack) -> None:
+    home = tmp_path / "home"
+    left = home / ".local/lib/offramp/.installing"
+    left.mkdir(parents=True)
+    command = ["sh", "-c", "echo ready; read word", "install.sh"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"ready\n"
+        (left / "pid").write_text(f"{other.pid}\n")
+        done = run_installer(home, unpack("1.0"))
+        other.communicate(b"\n")
+    assert done.returncode == 1
+    assert f"Another install.sh is running (process {other.pid})" in done.stderr
+    assert (left / "pid").exists()
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help_of_the_installer_changes_nothing(tmp_path, unpack, option: str) -> None:
+    home = tmp_path / "home"
+    done = run_installer(home, unpack("1.0"), option)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Usage: sh install.sh [--replace]" in done.stdout
+    assert "set -eu" not in done.stdout
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize("value", [None, "", "somewhere"])
+@pytest.mark.parametrize("arguments", [(), ("--uninstall",), ("--dry-run",)])
+def test_installer_without_a_home_folder_says_so(tmp_path, unpack, value, arguments) -> None:
+    environ = (
+        {"PATH": "/usr/bin:/bin"} if value is None else {"PATH": "/usr/bin:/bin", "HOME": value}
+    )
+    done = subprocess.run(
+        ["sh", str(unpack("1.0") / "install.sh"), *arguments],
+        env=environ,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"HOME is '{value or ''}'" in done.stderr
+    assert not (tmp_path / "somewhere").exists()
+
+
+@needs_proc
+def test_installer_finds_its_bundle_whatever_the_shell_looks_for_folders_in(
+    tmp_path, unpack
+) -> None:
+    bundle = unpack("1.0")
+    (tmp_path / "home").mkdir()
+    done = subprocess.run(
+        ["sh", f"{bundle.name}/install.sh"],
+        env={"HOME": str(tmp_path / "home"), "PATH": "/usr/bin:/bin", "CDPATH": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_installer_uninstalls_no_other_offramp(tmp_path, unpack) -> None:
+    home = tmp_path / "home"
+    other = unpack("other")
+    link = home / ".local" / "bin" / "offramp"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(other / "offramp")
+    done = run_installer(home, unpack("1.0"), "--uninstall")
+    assert done.returncode == 1
+    assert f"{link} is not from install.sh" in done.stderr
+    assert not (home / "ran").exists()
+
+
 # The built one.
 
 

@@ -120,8 +120,10 @@ class Machine:
     def has_runuser_do(self, script: str) -> None:
         """Put stand-ins for what only root may do, and for the system's list of users."""
         homes = self.root / "home"
-        lines = "".join(f"{home.name}:x:1:1::{home}:/bin/sh\\n" for home in sorted(homes.iterdir()))
-        one = f'printf "{lines}" | if [ -n "$2" ]; then grep "^$2:"; else cat; fi'
+        users = self.root / "users"
+        lines = [f"{home.name}:x:1:1::{home}:/bin/sh\n" for home in sorted(homes.iterdir())]
+        users.write_text("".join(lines))
+        one = f'grep -F -e "${{2:+$2:x}}" "{users}"'
         for name, text in (("getent", one), ("id", "echo 1"), ("runuser", script)):
             self._programs.mkdir(exist_ok=True)
             (self._programs / name).write_text(f"#!/bin/sh\n{text}\n")
@@ -465,6 +467,67 @@ def test_user_who_can_not_be_reached_gets_a_command_that_still_works(
     assert "could not be removed completely: bob\n" in said
     assert f"    {program} uninstall\n" in said
     assert _run(program).stdout.split() == ["1.2.3"]
+
+
+@pytest.mark.parametrize(
+    "name", ["CORP\\nils", "anna maria", "dave$", "j.-p_o'brien", "*", "größe"]
+)
+def test_user_with_an_odd_name_is_asked_and_named(
+    parts: Parts, machine: Machine, name: str
+) -> None:
+    machine.dpkg("--install", parts.package("1.2.3"))
+    machine.add_user("alice", program="/usr/bin/offramp-daemon")
+    machine.add_user(name, program="/usr/bin/offramp-daemon")
+    machine.has_runuser_do("printf 'as <%s>\\n' \"$2\"; exit 1")
+    said = machine.dpkg("--remove", "offramp")
+    assert f"as <{name}>\n" in said
+    everybody = ", ".join(sorted(("alice", name), key=str.encode))
+    assert f"could not be removed completely: {everybody}\n" in said
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "large"])
+def test_home_that_would_hold_root_up_keeps_nothing_from_going(
+    parts: Parts, machine: Machine, kind: str
+) -> None:
+    machine.dpkg("--install", parts.package("1.2.3"))
+    unit = machine.add_user("mallory", program="/usr/bin/offramp-daemon") / "offramp.service"
+    unit.unlink()
+    if kind == "pipe":
+        os.mkfifo(unit)
+    elif kind == "device":
+        unit.symlink_to("/dev/zero")
+    else:
+        with unit.open("wb") as file:
+            file.truncate(1 << 40)
+    machine.has_runuser_do("exit 1")
+    assert "mallory" not in machine.dpkg("--remove", "offramp")
+    assert not machine.top.exists()
+
+
+def test_process_that_only_names_the_daemon_is_not_taken_for_it(
+    parts: Parts, machine: Machine, running: Callable[..., subprocess.Popen[str]]
+) -> None:
+    machine.dpkg("--install", _compiled_package(parts, "1.2.3"))
+    program = machine.root / "usr/bin/offramp"
+    process = running(program, "-c", "echo ready; read word", "/usr/bin/offramp-daemon", "x")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    assert "set-up of" not in machine.dpkg("--remove", "offramp")
+
+
+def test_root_with_an_odd_name_loses_no_version_that_runs(
+    parts: Parts, tmp_path: Path, running: Callable[..., subprocess.Popen[str]]
+) -> None:
+    machine = Machine(tmp_path / "an [odd]* root?")
+    machine.dpkg("--install", _compiled_package(parts, "1.2.3"))
+    process = running(machine.root / "usr/bin/offramp", "-c", "echo ready; read word")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    for version in ("1.2.4", "1.2.5"):
+        machine.dpkg("--install", parts.package(version))
+    assert machine.kept == {"1.2.3", "1.2.4", "1.2.5"}
+    machine.dpkg("--remove", "offramp")
+    assert machine.kept == {"1.2.3"}
 
 
 def test_package_installed_again_after_that_is_in_use(parts: Parts, machine: Machine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -88,6 +89,25 @@ def test_nothing_from_outside_is_put_into_a_script(file: Path) -> None:
     for step in steps(file):
         found = re.findall(r"\$\{\{\s*([\w.]+)", step.get("run", ""))
         assert all(name.startswith(("matrix.", "runner.")) for name in found), step["run"]
+
+
+@pytest.mark.parametrize(
+    "tag",
+    ["v1;touch${IFS}done", "v`touch${IFS}done`", "v$(touch${IFS}done)", "v$(shell,touch)", "v'\""],
+)
+def test_tag_that_looks_like_a_command_is_only_a_tag(tmp_path: Path, tag: str) -> None:
+    (step,) = [each for each in steps(RELEASE) if "make release-check" in each.get("run", "")]
+    (tmp_path / "Makefile").write_text("release-check:\n\t@printf '<%s>' $(ARGS)\n")
+    done = subprocess.run(
+        ["sh", "-c", step["run"]],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "GITHUB_REF_NAME": tag},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == (f"<--tag><{tag}>", "")
+    assert not (tmp_path / "done").exists()
 
 
 def test_release_starts_by_a_tag_only_and_needs_every_job_before_its_draft() -> None:
