@@ -51,8 +51,8 @@ class Lasting:
         )
         if self.plan.is_guess:
             window += (
-                f" ({self.plan.title}'s limits are a guess: {self.plan.window_credits:,.0f} credits "
-                f"per 5 hours and {self.plan.week_credits:,.0f} a week.)"
+                f" ({self.plan.title}'s limits are a guess: {self.plan.window_credits:,.0f} "
+                f"credits per 5 hours and {self.plan.week_credits:,.0f} a week.)"
             )
         if not self.ran_out:
             return f"{self.plan.title} lasts: its week would never have run out.{window}"

@@ -150,7 +150,7 @@ def run_out_text(outlook: PlanOutlook, delegation: str, now: datetime, zone: tzi
     return text
 
 
-def pace_text(plan: PlanQuota, now: datetime, zone: tzinfo) -> str:
+def pace_warning_text(plan: PlanQuota, now: datetime, zone: tzinfo) -> str:
     """Return a sentence that warns of a week by its own pace; empty where it gives no reason.
 
     It is for a plan of which the daemon has no outlook: a pace that even days off don't make last.

@@ -60,7 +60,7 @@ class WeekOutlook:
     likely: float
     high: float
     runs_out_h: float | None
-    """In so many hours all of it is likely to be used; None where the reset comes first, or it is."""
+    """In so many hours all of it is likely to be used; None if it is by now, or will not be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

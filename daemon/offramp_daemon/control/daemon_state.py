@@ -134,5 +134,5 @@ class DaemonState:
             foreseen = {ANTHROPIC, *(each.backend for each in outlooks)}
             names = self._live.current.delegates_in_use - foreseen
             plans = (plan for plan in self._quota.plans() if plan.backend in names)
-            texts += [quota_text.pace_text(plan, now, zone) for plan in plans]
+            texts += [quota_text.pace_warning_text(plan, now, zone) for plan in plans]
         return tuple(text for text in texts if text)
