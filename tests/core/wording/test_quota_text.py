@@ -307,8 +307,7 @@ def test_a_week_that_should_be_used_up_by_now_is_warned_of_from_now_on():
 def test_a_pace_that_even_days_off_do_not_make_last_is_warned_of():
     found = quota_text.pace_warning_text(plan(window(used=0.98)), NOW, BERLIN)
     assert found == (
-        "At its pace so far, Z.ai's week will be used up about Tue 12:15, before it resets "
-        "(Thu 22:00)."
+        "At its pace so far, Z.ai's week will be used up about 12:15, before it resets (Thu 22:00)."
     )
 
 
