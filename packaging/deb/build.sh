@@ -72,6 +72,7 @@ place() {
 place_files() {
     mkdir -p "$(dirname "$program")" "$root/usr/bin"
     cp -a "$bundle" "$program"
+    rm -f "$program/install.sh" # it is for those who have only the archive
     chmod -R u=rwX,go=rX "$program"
     find "$program" -type f -name '*.so*' -exec chmod 0644 {} +
     # `current` leads to the version in use; the package's own scripts move it, at once and only to

@@ -36,7 +36,7 @@ run() (
     root=$store/run-$1-$2
     log=$store/$1-$2.log
     group=$(cgroup_root)/offramp-$$-$1-$2
-    trap 'rm -rf "$root"; rmdir "$group" 2>/dev/null || true' EXIT
+    trap 'rm -rf "$root"; find "$group" -depth -type d -exec rmdir {} \; 2>/dev/null || true' EXIT
     copy_system "$1" "$root"
     chroot "$root" useradd --create-home --shell /bin/sh user
     owner=$(chroot "$root" id -u user):$(chroot "$root" id -g user)

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from log_samples import OFFRAMP, environ_for, sample_line
+from msgspec import structs
 from PySide6.QtWidgets import QApplication
 from tray_states import status_of
 
@@ -300,7 +301,18 @@ def test_plans_that_the_last_daemon_left_have_one_age_in_tray_and_terminal(
 ) -> None:
     paths = Paths.under(tmp_path)
     paths.quota_file.parent.mkdir(parents=True, exist_ok=True)
-    paths.quota_file.write_bytes(state_file.encode(log.plans))
+    # Whatever time it is, no window is past its reset when the tray looks.
+    lasting = tuple(
+        structs.replace(
+            plan,
+            windows=tuple(
+                structs.replace(window, resets=log.now + timedelta(hours=2))
+                for window in plan.windows
+            ),
+        )
+        for plan in log.plans
+    )
+    paths.quota_file.write_bytes(state_file.encode(lasting))
     kept = QuotaLog(paths.quota_file).read(tmp_path, log.now).plans
     state = TrayState(
         now=log.now + timedelta(minutes=50),

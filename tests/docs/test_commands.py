@@ -75,8 +75,11 @@ class Home:
         """Run the text in the shell that it is written for, with the ports of this home."""
         text = text.replace("host.docker.internal:3001", f"localhost:{self.port}")
         text = text.replace(":3001", f":{self.port}").replace(":3101", f":{self.demo_port}")
+        shell = _shell(text)
+        if shell.endswith("zsh"):  # whose own files do this at each start
+            text = f"autoload -Uz compinit; compinit -D; {text}"
         return subprocess.run(
-            [_shell(text), "-c", text],
+            [shell, "-c", text],
             cwd=self.folder,
             env=self.environ,
             input=ZAI_KEY,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).parents[2]
 DEB = CHECKOUT / "packaging" / "deb"
 SCRIPTS = ("build.sh", "test.sh", "postinst", "prerm", "postrm")
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 SHELL = Path("/bin/sh").resolve()
 _PATIENCE_S = 20.0
 
@@ -28,11 +29,13 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def _run(*command: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+def _run(
+    *command: str | Path, check: bool = True, path: str = PATH
+) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [str(word) for word in command],
         cwd=CHECKOUT,
-        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/nonexistent", "LANG": "C.UTF-8"},
+        env={"PATH": path, "HOME": "/nonexistent", "LANG": "C.UTF-8"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -98,12 +101,31 @@ class Machine:
             (database / folder).mkdir(parents=True)
         (database / "status").touch()
         (database / "available").touch()
+        self._programs = root / "stand-ins"
 
     def dpkg(self, *arguments: str | Path, check: bool = True) -> str:
         """Run dpkg, with this package's scripts; what they printed."""
         forced = ("--force-script-chrootless", "--force-not-root", "--force-depends")
-        done = _run("dpkg", f"--root={self.root}", *forced, *arguments, check=check)
+        path = f"{self._programs}:{PATH}"
+        done = _run("dpkg", f"--root={self.root}", *forced, *arguments, check=check, path=path)
         return done.stdout + done.stderr
+
+    def add_user(self, name: str, *, program: str) -> Path:
+        """Add somebody whose login item starts `program`; the folder of the units."""
+        units = self.root / "home" / name / ".config" / "systemd" / "user"
+        units.mkdir(parents=True)
+        (units / "offramp.service").write_text(f'[Service]\nExecStart="{program}"\n')
+        return units
+
+    def has_runuser_do(self, script: str) -> None:
+        """Put stand-ins for what only root may do, and for the system's list of users."""
+        homes = self.root / "home"
+        lines = "".join(f"{home.name}:x:1:1::{home}:/bin/sh\\n" for home in sorted(homes.iterdir()))
+        one = f'printf "{lines}" | if [ -n "$2" ]; then grep "^$2:"; else cat; fi'
+        for name, text in (("getent", one), ("id", "echo 1"), ("runuser", script)):
+            self._programs.mkdir(exist_ok=True)
+            (self._programs / name).write_text(f"#!/bin/sh\n{text}\n")
+            (self._programs / name).chmod(0o755)
 
     @property
     def current(self) -> Path:
@@ -414,6 +436,44 @@ def test_removal_leaves_the_files_of_what_still_runs_and_names_the_command(
     assert f"{program} uninstall" in said
     assert os.access(program, os.X_OK)
     assert process.communicate("unharmed\n")[0] == "unharmed\n"
+
+
+def test_removal_uninstalls_for_those_whose_login_item_is_the_packages(
+    parts: Parts, machine: Machine
+) -> None:
+    machine.dpkg("--install", parts.package("1.2.3"))
+    units = machine.add_user("alice", program="/usr/bin/offramp-daemon")
+    machine.add_user("carol", program="/home/carol/.local/bin/offramp-daemon")
+    machine.has_runuser_do(f'echo "as $2: $*"; rm "{units}/offramp.service"')
+    said = machine.dpkg("--remove", "offramp")
+    program = machine.top / "current" / "offramp"
+    assert "as alice: -u alice -- env -i HOME=" in said
+    assert f" {program} uninstall --yes\n" in said
+    assert "as carol" not in said
+    assert not machine.top.exists()
+
+
+@pytest.mark.parametrize("answer", ["exit 1", "echo 'there is no service manager'", "kill $$"])
+def test_user_who_can_not_be_reached_gets_a_command_that_still_works(
+    parts: Parts, machine: Machine, answer: str
+) -> None:
+    machine.dpkg("--install", parts.package("1.2.3"))
+    machine.add_user("bob", program="/usr/bin/offramp-daemon")
+    machine.has_runuser_do(answer)
+    said = machine.dpkg("--purge", "offramp")
+    program = machine.top / "current" / "offramp"
+    assert "could not be removed completely: bob\n" in said
+    assert f"    {program} uninstall\n" in said
+    assert _run(program).stdout.split() == ["1.2.3"]
+
+
+def test_package_installed_again_after_that_is_in_use(parts: Parts, machine: Machine) -> None:
+    machine.dpkg("--install", parts.package("1.2.3"))
+    machine.add_user("bob", program="/usr/bin/offramp-daemon")
+    machine.has_runuser_do("exit 1")
+    machine.dpkg("--remove", "offramp")
+    machine.dpkg("--install", parts.package("1.2.4"))
+    assert _run(machine.root / "usr/bin/offramp").stdout.split() == ["1.2.4"]
 
 
 def test_upgrade_removes_nobodys_setup(parts: Parts, machine: Machine) -> None:

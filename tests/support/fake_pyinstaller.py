@@ -32,6 +32,7 @@ class Analysis:
         datas: list[tuple[str, str]],
         hiddenimports: list[str],
         excludes: list[str],
+        noarchive: bool,
         module_collection_mode: dict[str, str],
     ) -> None:
         SEEN["Analysis"] = {"scripts": scripts, "hidden": hiddenimports, "left out": excludes}
@@ -42,6 +43,7 @@ class Analysis:
         self.datas = [(f"{place}/{Path(source).name}", source, "DATA") for source, place in datas]
         self.datas += [tuple(each) for each in entries["datas"]]
         assert pathex
+        assert noarchive
         assert module_collection_mode
 
 

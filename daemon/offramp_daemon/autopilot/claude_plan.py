@@ -47,6 +47,8 @@ class ClaudePlan:
         self._learnt_in: dict[str, datetime] = {}
         """By account: when the week began in which it was learnt last."""
         self._plan: PlanQuota | None = None
+        self._told: tuple[WindowReading | None, WindowReading | None] = (None, None)
+        """What was said last of its week, and of its 5-hour window."""
         self._answered: datetime | None = None
 
     def take_up(self, kept: Mapping[str, LearntAccount], latest: datetime) -> None:
@@ -134,12 +136,8 @@ class ClaudePlan:
     def reading(self, now: datetime) -> PlanSnapshot | None:
         """Return the plan's figures; None where too little is known to go by."""
         self.roll(now)
-        return read(
-            _window(windows.window_of(self._plan, windows.WEEK)),
-            _window(windows.window_of(self._plan, windows.FIVE_HOURS)),
-            now=now,
-            answered_at=self._answered,
-        )
+        week, five_hour = self._told
+        return read(week, five_hour, now=now, answered_at=self._answered)
 
     def spent(self, tier: Tier, now: datetime) -> str | None:
         """Return which window Claude refuses the tier by; the tier's own counts a little early."""
@@ -174,6 +172,10 @@ class ClaudePlan:
         if is_other:
             self.cost.break_off()
         self._plan = plan
+        self._told = (
+            _window(windows.window_of(plan, windows.WEEK)),
+            _window(windows.window_of(plan, windows.FIVE_HOURS)),
+        )
         if is_other:
             self.cost.break_off()
 

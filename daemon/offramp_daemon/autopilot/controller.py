@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING
 
 from offramp_core.services import DELEGATE
 from offramp_core.wording import autopilot_text
+from offramp_daemon.autopilot.ahead_cache import AheadCache
 from offramp_daemon.autopilot.distribution import quantile
 from offramp_daemon.autopilot.plan_snapshot import WEEK_H, WINDOW_H
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from offramp_daemon.autopilot.ahead_cache import Ahead
     from offramp_daemon.autopilot.cost_model import CostModel
     from offramp_daemon.autopilot.delegate_budget import DelegateBudget
     from offramp_daemon.autopilot.forecast import Expected, Rhythm
@@ -115,6 +117,7 @@ class BudgetController:
         """Decide by that rhythm."""
         self.rhythm = rhythm
         self._tuning = tuning or Tuning()
+        self._cache = AheadCache()
         self._was_claude = False
 
     def decide(
@@ -187,37 +190,30 @@ class BudgetController:
         running: Sequence[float],
         second: DelegateBudget | None,
     ) -> _Rooms:
-        now_h = WEEK_H - reading.week_left_h
-        expected = self.rhythm.expected(now_h, WEEK_H, work)
+        ahead = self._cache.of(self.rhythm, reading, work, second)
         need = _NO_NEED
         if second is not None and second.cost.is_known:
-            need = self._need(second, reading, cost, work, expected)
+            need = self._need(second, reading, cost, ahead)
         elif second is not None and 1 - second.reading.week_used < _LAST_UNKNOWN:
             need = _Need(pressure=1.0, is_last=True, is_spent=second.reading.week_used >= 1)
         promised, deviation = _promised(running)
-        week = self._week_room(reading, cost, expected, promised, need)
-        window = self._window_room(reading, cost, work, promised, deviation)
+        week = self._week_room(reading, cost, ahead.week, promised, need)
+        window = self._window_room(reading, cost, ahead.window, promised, deviation)
         return _Rooms(week, window, need)
 
     def _need(
-        self,
-        second: DelegateBudget,
-        reading: PlanSnapshot,
-        cost: CostModel,
-        work: Sequence[float],
-        expected: Expected,
+        self, second: DelegateBudget, reading: PlanSnapshot, cost: CostModel, ahead: Ahead
     ) -> _Need:
         """Return how much the delegate's plan needs Claude's help."""
-        tuning, rhythm = self._tuning, self.rhythm
-        now_h, factor = WEEK_H - reading.week_left_h, cost.factor("sonnet")
-        free = max(1 - reading.week_used - expected.opus * cost.factor("opus"), 0.0) / factor
+        tuning, factor, opus = self._tuning, cost.factor("sonnet"), cost.factor("opus")
+        free = max(1 - reading.week_used - ahead.week.opus * opus, 0.0) / factor
         beyond_h = max(second.reading.week_left_h - reading.week_left_h, 0.0)
         if beyond_h:  # the next week's room helps as well
-            usual = max(1 - rhythm.usual.opus * cost.factor("opus"), 0.0) / factor
+            usual = max(1 - self.rhythm.usual.opus * opus, 0.0) / factor
             free += usual * beyond_h / WEEK_H
-        week = second.week_pressure(rhythm, work, now_h, free)
-        hours = second.window_pressure(rhythm, work, now_h)
-        alone = second.week_pressure(rhythm, work, now_h, 0.0)
+        week = second.week_pressure(ahead.delegate_week, free)
+        hours = second.window_pressure(ahead.delegate_window)
+        alone = second.week_pressure(ahead.delegate_week, 0.0)
         last = tuning.last + _LAST_CONVERSATIONS * _CONVERSATION / factor * second.cost.common
         left = 1 - second.reading.week_used
         if alone > _MISSED and left < _NEARLY_LAST * last:
@@ -257,16 +253,14 @@ class BudgetController:
         self,
         reading: PlanSnapshot,
         cost: CostModel,
-        work: Sequence[float],
+        expected: Expected,
         promised: float,
         deviation: float,
     ) -> _Room:
         used = reading.window_used
         if used is None or not math.isfinite(used):
             return _Room(math.inf, kept_for_opus=0.0)
-        now_h = WEEK_H - reading.week_left_h
         factor = cost.factor("opus")
-        expected = self.rhythm.expected(now_h, now_h + reading.window_left_h, work)
         opus = expected.opus * factor
         deviation = math.hypot(math.sqrt(opus * self.rhythm.spread * factor), deviation)
         kept = opus + promised + self._tuning.window_z * deviation + self._tuning.margin

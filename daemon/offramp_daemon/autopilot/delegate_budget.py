@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from offramp_daemon.autopilot.cost_model import CostModel
-    from offramp_daemon.autopilot.forecast import Rhythm
+    from offramp_daemon.autopilot.forecast import Load
     from offramp_daemon.autopilot.plan_snapshot import PlanSnapshot
 
 _LEAST_LEFT = 0.005
@@ -32,26 +32,21 @@ class DelegateBudget:
     is_peak: bool = False
     """Whether requests cost clearly more at this moment than at others."""
 
-    def week_pressure(
-        self, rhythm: Rhythm, work: Sequence[float], now_h: float, claude_takes: float
-    ) -> float:
-        """Return what would be used of the rest of its week, beside that rest.
+    def week_pressure(self, load: Load | None, claude_takes: float) -> float:
+        """Return what `load`, all that is to come, would use of the rest of its week, beside that.
 
         `claude_takes` is the weight of execution work that Claude has room for until then.
         """
-        reading = self.reading
-        load = rhythm.load(now_h, now_h + reading.week_left_h, work, self.times)
-        if load.weight <= 0:
+        if load is None or load.weight <= 0:
             return 0.0
         stays = max(1 - claude_takes / load.weight, 0.0)
-        left = max(1 - reading.week_used, _LEAST_LEFT)
+        left = max(1 - self.reading.week_used, _LEAST_LEFT)
         return load.priced * self.cost.common * stays / left
 
-    def window_pressure(self, rhythm: Rhythm, work: Sequence[float], now_h: float) -> float:
-        """Return what all execution work would use of the 5-hour window's rest, beside it."""
-        used, left_h = self.reading.window_used, self.reading.window_left_h
-        if used is None:
+    def window_pressure(self, load: Load | None) -> float:
+        """Return what `load` would use of the 5-hour window's rest, beside it."""
+        used = self.reading.window_used
+        if load is None or used is None:
             return 0.0
-        load = rhythm.load(now_h, now_h + left_h, work, self.times)
         left = max((1 - used) * self.cost.five_hour_part, _LEAST_LEFT)
         return load.priced * self.cost.common / left

@@ -17,7 +17,7 @@ from offramp_daemon.autopilot.delegate_budget import DelegateBudget
 from offramp_daemon.autopilot.delegate_model import MOST_AT_ONCE, DelegateModel
 from offramp_daemon.autopilot.peak_hours import PeakHours
 from offramp_daemon.autopilot.plan_change import Shares, growth_of_cap
-from offramp_daemon.autopilot.plan_snapshot import PlanSnapshot, WindowReading, read
+from offramp_daemon.autopilot.plan_snapshot import WindowReading, read
 from offramp_daemon.autopilot.state_file import MOST_ACCOUNTS, LearntDelegate
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ class _Known:
 
     plan: PlanQuota
     model: DelegateModel
+    told: tuple[WindowReading | None, WindowReading | None]
+    """What is said of its week, and of its 5-hour window."""
     learnt_until: datetime | None
     """When the week resets in which it was learnt last; None while no reset was told."""
 
@@ -96,7 +98,7 @@ class DelegatePlans:
         if is_new_week and last is not None:
             _carry_over(model, last, shares)
         until = _age(model, known.learnt_until if known else None, week.resets)
-        self._in_use[plan.backend] = _Known(plan, model, until)
+        self._in_use[plan.backend] = _Known(plan, model, _told(plan), until)
         last_five = windows.window_of(before, windows.FIVE_HOURS)
         is_same_window = last_five and five and _is_same(last_five.resets, five.resets)
         as_expected = model.peak.changed()
@@ -122,7 +124,7 @@ class DelegatePlans:
         known = self._in_use.get(backend)
         if known is None:
             return None
-        snapshot = _snapshot(known.plan, now)
+        snapshot = read(*known.told, now=now)
         if snapshot is None:
             return None
         return DelegateBudget(
@@ -192,15 +194,14 @@ def _is_same(one: datetime | None, other: datetime | None) -> bool:
     return abs(one - other) < _SAME_RESET
 
 
-def _snapshot(plan: PlanQuota, now: datetime) -> PlanSnapshot | None:
+def _told(plan: PlanQuota) -> tuple[WindowReading | None, WindowReading | None]:
+    """Return what is said of the plan's week, and of its 5-hour window."""
     week = windows.window_of(plan, windows.WEEK)
     if week is None or week.used is None or week.resets is None:
-        return None
-    five = windows.window_of(plan, windows.FIVE_HOURS)
-    window = None
+        return None, None
+    five, window = windows.window_of(plan, windows.FIVE_HOURS), None
     if five is not None and five.used is not None:
         # Without a reset the window has not begun: as good as one that is over.
         resets = five.resets or five.read_at
         window = WindowReading(used=five.used, resets_at=resets, read_at=five.read_at)
-    reading = WindowReading(used=week.used, resets_at=week.resets, read_at=week.read_at)
-    return read(reading, window, now=now)
+    return WindowReading(used=week.used, resets_at=week.resets, read_at=week.read_at), window

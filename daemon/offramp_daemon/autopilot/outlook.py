@@ -47,7 +47,7 @@ class _Edge:
 
 _LOW = _Edge(deviations=TENTH, rest=0.5, kept=1.5, taken=0.85, least=0.1)
 _MIDDLE = _Edge(deviations=0.0, rest=0.6, kept=0.7, taken=0.75, least=0.35)
-_HIGH = _Edge(deviations=NINE_TENTHS, opus=0.7, rest=0.7, kept=0.25, taken=0.6, least=0.7)
+_HIGH = _Edge(deviations=NINE_TENTHS, opus=0.7, rest=0.7, kept=0.15, taken=0.6, least=0.7)
 _EDGES = (_LOW, _MIDDLE, _HIGH)
 _STEPS = 12
 

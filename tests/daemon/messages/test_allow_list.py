@@ -533,14 +533,6 @@ def test_accounts_address_is_left_out_of_a_reminder_and_of_nothing_else():
     assert history[2]["content"][1] == text("<system-reminder>\nRules\n</system-reminder>")
 
 
-@pytest.mark.parametrize(
-    "before", ["", "address ", "mail address ", "ddre" * 5, "IP address\n" * 1500]
-)
-def test_accounts_address_is_found_behind_other_addresses(before):
-    reminder = f"<system-reminder>{before}{EMAIL}</system-reminder>"
-    assert messages_of(user(reminder)) == [user(reminder.replace(EMAIL, ""))]
-
-
 @pytest.mark.parametrize("is_ascii", [True, False])
 @pytest.mark.parametrize("escaped", ["", "'", "@", "<>", "'@<>"])
 @pytest.mark.parametrize("apostrophe", ["'", "\u2019"])

@@ -12,13 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from offramp_daemon.messages.json_splice import Piece
 
-_MARK = b"mail address is"
+MARK = b"mail address is"
 """What every text with such a sentence holds."""
-_RARE = b"ddre"
-"""A part of it, which `bytes.find` finds in a fraction of the time: its letters are rarer."""
-_RARE_AT = _MARK.index(_RARE)
-_MOST_LOOKS = 1000
-"""So often the rare part is looked at more closely."""
 _REMINDER = re.compile(rb"(?:<|\\u003c)system-reminder", re.IGNORECASE)
 """Some writers of JSON escape what HTML knows: the brackets, the apostrophe, the at sign."""
 _PART = rb"(?:[^\s\"\\<>]|\\u(?!003[ce]|0040)[0-9a-f]{4})+"
@@ -33,19 +28,9 @@ _SENTENCE = re.compile(
 )
 
 
-def may_be_in(raw: bytes) -> bool:
-    """Whether there may be such a sentence in `raw`."""
-    place = raw.find(_RARE)
-    for _ in range(_MOST_LOOKS):
-        if place < 0 or (place >= _RARE_AT and raw.startswith(_MARK, place - _RARE_AT)):
-            return place >= 0
-        place = raw.find(_RARE, place + 1)
-    return _MARK in raw
-
-
 def without(piece: Piece, *, is_reminder: bool = False) -> Piece:
     """The JSON of a text or a text block, the address left out if it is a reminder."""
     raw = bytes(piece)
-    if not may_be_in(raw) or not (is_reminder or _REMINDER.search(raw)):
+    if MARK not in raw or not (is_reminder or _REMINDER.search(raw)):
         return piece
     return _SENTENCE.sub(b"", raw)

@@ -21,7 +21,7 @@ class DelegateCleaner:
         """Begin a request."""
         self.folds = not allowed.wanted.system_role
         self._allowed = allowed
-        self._has_email = account_email.may_be_in(body.source)
+        self._has_email = account_email.MARK in body.source
         self._untaken_changes = tuple(
             kind for kind in block_words.TOOL_CHANGES if not allowed.wanted.takes_block(kind)
         )
@@ -32,7 +32,7 @@ class DelegateCleaner:
 
     def is_clean(self, piece: Piece) -> bool:
         """Whether the delegate takes a message as it came."""
-        if self._has_email and account_email.may_be_in(bytes(piece)):
+        if self._has_email and account_email.MARK in bytes(piece):
             return False
         return self._allowed.is_clean(piece)
 
