@@ -161,6 +161,7 @@ def _document(
         "zai_plans": [
             {
                 "plan": each.plan.level,
+                "limits_are_a_guess": each.plan.is_guess,
                 "weeks": each.weeks,
                 "ran_out": [records.format_timestamp(moment) for moment in each.ran_out],
                 "five_hour_limit_hours": each.window_hours,

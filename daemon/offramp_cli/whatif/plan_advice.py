@@ -41,12 +41,19 @@ class Lasting:
 
     def sentence(self, zone: tzinfo) -> str:
         """Return it in words."""
+        if not self.weeks:
+            return f"{self.plan.title}: your log has no whole week of work to judge it by."
         full = "hour" if self.window_hours == 1 else "hours"
         window = (
             f" Its 5-hour limit would have refused work in {self.window_hours} {full}."
             if self.window_hours
             else ""
         )
+        if self.plan.is_guess:
+            window += (
+                f" ({self.plan.title}'s limits are a guess: {self.plan.window_credits:,.0f} "
+                f"credits per 5 hours and {self.plan.week_credits:,.0f} a week.)"
+            )
         if not self.ran_out:
             return f"{self.plan.title} lasts: its week would never have run out.{window}"
         last = self.ran_out[-1].astimezone(zone)

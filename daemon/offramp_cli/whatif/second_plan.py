@@ -30,10 +30,14 @@ class ZaiPlan:
     window_credits: float
     """What each 5 hours hold."""
     week_credits: float
+    is_guess: bool = False
+    """Whether nobody has published what it holds."""
 
 
 LITE: Final = ZaiPlan(level="lite", title="Lite", window_credits=2_000, week_credits=10_000)
-PRO: Final = ZaiPlan(level="pro", title="Pro", window_credits=12_000, week_credits=60_000)
+PRO: Final = ZaiPlan(
+    level="pro", title="Pro", window_credits=12_000, week_credits=60_000, is_guess=True
+)
 """The least certain one: a single report of the week's figure, and one answer with the other."""
 MAX: Final = ZaiPlan(level="max", title="Max", window_credits=28_000, week_credits=140_000)
 ZAI_PLANS: Final = (LITE, PRO, MAX)

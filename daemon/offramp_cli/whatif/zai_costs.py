@@ -96,7 +96,9 @@ def _own_plan(quota: PlanQuota) -> ZaiPlan | None:
         if not usual / _MOST_DIFFERENCE <= cap <= usual * _MOST_DIFFERENCE:
             return None
         caps.append(cap)
-    return replace(known, window_credits=caps[0], week_credits=caps[1])
+    week = windows.window_of(quota, windows.WEEK)
+    is_guess = known.is_guess and (week is None or week.cap is None)
+    return replace(known, window_credits=caps[0], week_credits=caps[1], is_guess=is_guess)
 
 
 def _moves(

@@ -266,6 +266,8 @@ class Status(ControlAnswer, frozen=True, kw_only=True):
     client_problem: ClientProblem | None = None
     warnings: tuple[str, ...] = ()
     """What works but is not as it was set, in whole sentences: a proxy that is skipped, say."""
+    plan_warnings: tuple[str, ...] = ()
+    """Those of `warnings` that say that a plan's week will not last."""
     variables: dict[str, str] | None = None
     """The proxy and certificate variables that the daemon was started with, `.env` included, by
     their upper-case names; a login is masked. None: an older daemon, which does not say."""

@@ -258,6 +258,9 @@ def _fitted(course: Sequence[ForecastPoint], to: PlanOutlook) -> Forecast:
     used = start.outlook.likely
     likely, low, high = (max(level, used) for level in (to.likely, to.low, to.high))
     runs_out = to.runs_out if to.runs_out is not None and to.runs_out < end.moment else None
+    if runs_out is not None:
+        # What was forecast minutes ago may be past by now; what is used up runs out no more.
+        runs_out = max(runs_out, start.moment) if used < 1 else None
     full = used if runs_out is None else _grown(course, runs_out)
     fitted = [start]
     for point in course[1:]:

@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 FRESH: Final = timedelta(minutes=15)
 """For so long a figure counts as the present one; from then on its age is told."""
 
+_PACE_FROM = 0.5
+"""Before so much of a week is used, its pace by itself is no warning ..."""
+_PACE_RUNS_OUT = 1.5
+"""... and it has to be so fast that two days off don't make the week last."""
+_PACE_HOLDS = timedelta(hours=24)
+
 _LONGEST_NAME = 40
 _LONGEST_WHY = 80
 _MOST_PERCENT = 1000
@@ -137,13 +143,30 @@ def run_out_text(outlook: PlanOutlook, delegation: str, now: datetime, zone: tzi
     """Return a sentence that warns of a week that will not last; empty where it will."""
     if outlook.runs_out is None or outlook.runs_out >= outlook.resets or outlook.resets <= now:
         return ""
-    name = backend_name(outlook.backend)
-    when = format_moment(_to_quarter(max(outlook.runs_out, now)), now, zone)
-    text = f"{name}'s week is likely to be used up about {when}"
-    text += f", before it resets ({reset_text(outlook.resets, now, zone)})."
+    text = f"{backend_name(outlook.backend)}'s week is likely to be used up about "
+    text += _before_reset(outlook.runs_out, outlook.resets, now, zone)
     if outlook.backend != ANTHROPIC and delegation == "always":
         text += ' delegation = "auto" would make it last longer.'
     return text
+
+
+def pace_warning_text(plan: PlanQuota, now: datetime, zone: tzinfo) -> str:
+    """Return a sentence that warns of a week by its own pace; empty where it gives no reason.
+
+    It is for a plan of which the daemon has no outlook: a pace that even days off don't make last.
+    """
+    week = quota.window_of(plan, quota.WEEK)
+    pace = None if week is None else quota.forecast(week, now)
+    if week is None or week.used is None or week.resets is None or pace is None:
+        return ""
+    is_stale = now - week.read_at > _PACE_HOLDS
+    if is_stale or not _PACE_FROM <= week.used < 1 or pace < _PACE_RUNS_OUT:
+        return ""
+    expected = forecast.expect(week, now, None, zone)
+    if expected is None or expected.runs_out is None:
+        return ""
+    text = f"At its pace so far, {backend_name(plan.backend)}'s week will be used up about "
+    return text + _before_reset(expected.runs_out, week.resets, now, zone)
 
 
 def age_text(read_at: datetime, now: datetime) -> str:
@@ -269,6 +292,11 @@ def _to_quarter(moment: datetime) -> datetime:
     since = timedelta(minutes=moment.minute, seconds=moment.second)
     since += timedelta(microseconds=moment.microsecond)
     return moment - since + round(since / FRESH) * FRESH
+
+
+def _before_reset(moment: datetime, resets: datetime, now: datetime, zone: tzinfo) -> str:
+    when = format_moment(_to_quarter(max(moment, now)), now, zone)
+    return f"{when}, before it resets ({reset_text(resets, now, zone)})."
 
 
 def _range_text(low: str, high: str) -> str:

@@ -1,6 +1,7 @@
 """Looks ahead for the plans in use: what their weeks will have used, for all who show it.
 
-Nothing is forecast before the log holds a whole week, and it is known what requests take.
+Nothing is forecast before the log holds a whole week, and it is known what requests take. In
+`always` mode a delegate's week does not depend on Claude's figures, and is forecast without them.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING
 from offramp_core.control.api import PlanOutlook
 from offramp_core.settings import ANTHROPIC
 from offramp_daemon.autopilot.outlook import Situation, claude_week, delegate_week
+from offramp_daemon.autopilot.plan_snapshot import WEEK_H, PlanSnapshot
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from offramp_daemon.autopilot.claude_plan import ClaudePlan
+    from offramp_daemon.autopilot.current_week import CurrentWeek
     from offramp_daemon.autopilot.delegate_plans import DelegatePlans
     from offramp_daemon.autopilot.outlook import Mode, WeekOutlook
 
@@ -34,26 +37,40 @@ def outlooks(
 ) -> tuple[PlanOutlook, ...]:
     """Return a forecast for each plan of which enough is known."""
     reading, week, cost = claude.reading(now), claude.week, claude.cost
-    if reading is None or week is None or not cost.is_known:
+    if week is None or week.history is None or not week.history.weeks:
         return ()
-    if week.history is None or not week.history.weeks:
+    is_known = reading is not None and cost.is_known
+    if not is_known and mode != "always":
         return ()
     situation = Situation(
-        reading=reading,
+        reading=reading or _only_the_time(week, now),
         cost=cost,
         rhythm=week.rhythm(1 / cost.factor("opus")),
         work=week.work,
         mode=mode,
     )
-    resets = now + timedelta(hours=reading.week_left_h)
-    found = [_outlook(ANTHROPIC, claude_week(situation), now, resets)]
-    names = delegates.backends()
-    if len(names) == 1:  # of several it is not known what each will get
-        budget = delegates.budget(names[0], now, week.start)
-        if budget is not None and budget.cost.is_known:
+    found = []
+    if is_known:
+        resets = now + timedelta(hours=situation.reading.week_left_h)
+        found.append(_outlook(ANTHROPIC, claude_week(situation), now, resets))
+    budgets = [
+        (name, budget)
+        for name in delegates.backends()
+        if (budget := delegates.budget(name, now, week.start)) is not None
+    ]
+    if len(budgets) == 1:  # of several it is not known what each will get
+        name, budget = budgets[0]
+        if budget.cost.is_known:
             resets = now + timedelta(hours=budget.reading.week_left_h)
-            found.append(_outlook(names[0], delegate_week(situation, budget), now, resets))
+            found.append(_outlook(name, delegate_week(situation, budget), now, resets))
     return tuple(found)
+
+
+def _only_the_time(week: CurrentWeek, now: datetime) -> PlanSnapshot:
+    """Return what a delegate's forecast takes from Claude's week where it gets all work."""
+    passed_h = (now - week.start) / timedelta(hours=1)
+    left_h = min(max(WEEK_H - passed_h, 0.0), WEEK_H)
+    return PlanSnapshot(week_used=0.0, window_used=None, week_left_h=left_h)
 
 
 def _outlook(backend: str, found: WeekOutlook, now: datetime, resets: datetime) -> PlanOutlook:

@@ -155,7 +155,7 @@ class BudgetController:
             room = min(rooms.week.left, rooms.window.left)
             if rooms.need.is_last and (reading.window_used or 0.0) < _LAST_WINDOW:
                 # Once it has run out, all of its work comes to Claude, and has nowhere else to go.
-                why = _on_claude(tier, autopilot_text.would_run_out(delegate))
+                why = _on_claude(tier, _why_short(rooms.need, delegate))
                 return BudgetDecision(is_claude=True, room=room, why=why)
             for_sonnet = self._kept_for_sonnet(tier, rooms.need)
             wanted = self._wanted(reading) + for_sonnet
@@ -195,7 +195,7 @@ class BudgetController:
         if second is not None and second.cost.is_known:
             need = self._need(second, reading, cost, ahead)
         elif second is not None and 1 - second.reading.week_used < _LAST_UNKNOWN:
-            need = _Need(pressure=1.0, is_last=True)
+            need = _Need(pressure=1.0, is_last=True, is_spent=second.reading.week_used >= 1)
         promised, deviation = _promised(running)
         week = self._week_room(reading, cost, ahead.week, promised, need)
         window = self._window_room(reading, cost, ahead.window, promised, deviation)
@@ -223,6 +223,7 @@ class BudgetController:
             shortage=_ramp(week, tuning.short_from, tuning.short_over),
             is_peak=second.is_peak,
             is_last=alone > _MISSED and left < last,
+            is_spent=left <= 0,
         )
 
     def _week_room(
@@ -276,6 +277,8 @@ class _Need:
     is_peak: bool = False
     is_last: bool = False
     """Whether so little is left of its week that it will be missed."""
+    is_spent: bool = False
+    """Whether nothing is left of it; it is only said."""
 
 
 _NO_NEED = _Need()
@@ -354,9 +357,15 @@ def _on_claude(tier: Tier, why: str) -> str:
     return autopilot_text.sentence(tier, autopilot_text.CLAUDE, why)
 
 
+def _why_short(need: _Need, delegate: str) -> str:
+    if need.is_spent:
+        return autopilot_text.used_up(f"{delegate}'s week")
+    return autopilot_text.would_run_out(delegate)
+
+
 def _why_claude(room: float, need: _Need, delegate: str) -> str:
     if need.pressure >= _CLEAR:
-        return autopilot_text.would_run_out(delegate)
+        return _why_short(need, delegate)
     if need.is_peak:
         return autopilot_text.counts_double(delegate)
     return autopilot_text.under_pace(room)

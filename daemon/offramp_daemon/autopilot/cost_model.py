@@ -70,6 +70,11 @@ class CostModel:
         """Whether the plan's figures have moved enough to tell anything."""
         return self.moved >= _ENOUGH
 
+    @property
+    def has_pending(self) -> bool:
+        """Whether requests were added that the figures do not show yet."""
+        return bool(self._pending)
+
     def aged(self, part: float) -> CostModel:
         """Return what is known here, with `part` of its weight, for a window that begins.
 

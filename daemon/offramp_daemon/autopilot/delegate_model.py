@@ -57,7 +57,7 @@ class DelegateModel:
         if move > 0:
             common = self.cost.common
             self.peak.learn(move, {hour: weight * common for hour, weight in self._by_hour.items()})
-        if move > 0 or before is None or shares.week_used < before.week_used:
+        if not self.cost.has_pending:  # learnt, or dropped, and so are their hours
             self._by_hour.clear()
 
     def break_off(self) -> None:

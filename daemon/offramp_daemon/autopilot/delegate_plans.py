@@ -16,7 +16,7 @@ from offramp_daemon.autopilot.cost_model import CostModel
 from offramp_daemon.autopilot.delegate_budget import DelegateBudget
 from offramp_daemon.autopilot.delegate_model import MOST_AT_ONCE, DelegateModel
 from offramp_daemon.autopilot.peak_hours import PeakHours
-from offramp_daemon.autopilot.plan_change import Shares
+from offramp_daemon.autopilot.plan_change import Shares, growth_of_cap
 from offramp_daemon.autopilot.plan_snapshot import WindowReading, read
 from offramp_daemon.autopilot.state_file import MOST_ACCOUNTS, LearntDelegate
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _SAME_RESET = timedelta(minutes=30)
+_WEEK = timedelta(days=7)
 _KEPT_OF_A_WEEK = 0.5
 """How much of what was learnt counts in the next week."""
 
@@ -41,6 +42,8 @@ class _Known:
     model: DelegateModel
     told: tuple[WindowReading | None, WindowReading | None]
     """What is said of its week, and of its 5-hour window."""
+    learnt_until: datetime | None
+    """When the week resets in which it was learnt last; None while no reset was told."""
 
 
 class DelegatePlans:
@@ -79,25 +82,27 @@ class DelegatePlans:
         if week is None or week.used is None:
             return False
         known = self._in_use.get(plan.backend)
-        before = known.plan if known is not None and known.plan.account == plan.account else None
+        if known is not None and known.plan.account != plan.account:
+            known = None
+        before = known.plan if known is not None else None
         model = self._model(plan)
         if before is None:
             model.break_off()
-        self._in_use[plan.backend] = _Known(plan, model, _told(plan))
         self._times.pop(plan.backend, None)
         five = _fresh(plan, windows.FIVE_HOURS)
         last = windows.window_of(before, windows.WEEK)
         is_new_week = last is None or not _is_same(last.resets, week.resets)
+        shares = Shares(
+            week_used=week.used, window_used=five.used if five else None, week_cap=week.cap
+        )
         if is_new_week and last is not None:
-            model.cost = model.cost.aged(_KEPT_OF_A_WEEK)
+            _carry_over(model, last, shares)
+        until = _age(model, known.learnt_until if known else None, week.resets)
+        self._in_use[plan.backend] = _Known(plan, model, _told(plan), until)
         last_five = windows.window_of(before, windows.FIVE_HOURS)
         is_same_window = last_five and five and _is_same(last_five.resets, five.resets)
         as_expected = model.peak.changed()
-        model.observe(
-            Shares(week_used=week.used, window_used=five.used if five else None, week_cap=week.cap),
-            is_new_week=is_new_week,
-            is_new_window=not is_same_window,
-        )
+        model.observe(shares, is_new_week=is_new_week, is_new_window=not is_same_window)
         if model.peak.changed() != as_expected:
             _LOG.warning(
                 "Requests to a delegate cost other at some hours than they did",
@@ -159,6 +164,28 @@ def _fresh(plan: PlanQuota, name: str) -> QuotaWindow | None:
     """Return the window of that name if the plan's latest answer told of it."""
     window = windows.window_of(plan, name)
     return window if window is not None and window.read_at == plan.read_at else None
+
+
+def _carry_over(model: DelegateModel, last: QuotaWindow, shares: Shares) -> None:
+    """Have what was learnt fit a plan that was exchanged, and whose week begins with that."""
+    grown = growth_of_cap(Shares(week_used=0.0, week_cap=last.cap), shares)
+    if grown is not None:
+        model.cost = model.cost.resized(grown)
+
+
+def _age(
+    model: DelegateModel, learnt_until: datetime | None, resets: datetime | None
+) -> datetime | None:
+    """Have what was learnt in earlier weeks give way; return until when it has been learnt.
+
+    A reset that only moved, or was not told, ages nothing.
+    """
+    if learnt_until is None or resets is None:
+        return resets or learnt_until
+    weeks = round((resets - learnt_until) / _WEEK)
+    if weeks > 0:
+        model.cost = model.cost.aged(_KEPT_OF_A_WEEK**weeks)
+    return resets if weeks > 0 else learnt_until
 
 
 def _is_same(one: datetime | None, other: datetime | None) -> bool:

@@ -60,7 +60,7 @@ class WeekOutlook:
     likely: float
     high: float
     runs_out_h: float | None
-    """In so many hours all of it is likely to be used; None where the reset comes first."""
+    """In so many hours all of it is likely to be used; None if it is by now, or will not be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,8 +159,8 @@ def _outlook(levels: Sequence[float], runs_out_h: float | None, now_h: float) ->
 
 
 def _crossing(used_by: Callable[[float], float], from_h: float, to_h: float) -> float | None:
-    """Return the hour at which all is used; None if it is not by `to_h`."""
-    if used_by(to_h) < 1:
+    """Return the hour at which all is used; None if it is not by `to_h`, or is already."""
+    if used_by(from_h) >= 1 or used_by(to_h) < 1:
         return None
     low, high = from_h, to_h
     for _ in range(_STEPS):

@@ -177,6 +177,7 @@ class Pilot:
     def look_ahead(self) -> None:
         """Forecast the plans' weeks from what is known by now."""
         self.catch_up()
+        self.outlooks = ()  # should it fail, an old one must not stay
         self.outlooks = ahead.outlooks(self._claude, self._delegates, self._mode(), self._clock())
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from offramp_core.control.api import RecordsStatus, Status
+from offramp_core.settings import ANTHROPIC
 from offramp_core.wording import quota_text
 from offramp_daemon.control.key_watch import key_of
 from offramp_daemon.routing.model_fallbacks import ModelFallbacks
@@ -82,6 +83,7 @@ class DaemonState:
         awaited, settings = self._live.awaited_keys, self._live.current
         chain = self._health.stand_ins(settings)
         in_use = settings.delegates_in_use
+        run_out = self._run_out_warnings()
         return Status(
             pid=os.getpid(),
             started=self._started,
@@ -117,7 +119,8 @@ class DaemonState:
             after_restart=self._live.after_restart,
             quota=self._quota.plans(),
             outlooks=self._pilot.outlooks,
-            warnings=(*self.warnings(), *self._run_out_warnings()),
+            warnings=(*self.warnings(), *run_out),
+            plan_warnings=run_out,
             variables=self._variables,
             fallbacks=self._fallbacks.current(settings.backends),
         )
@@ -125,8 +128,11 @@ class DaemonState:
     def _run_out_warnings(self) -> tuple[str, ...]:
         """Say which plan will not last its week."""
         delegation, now = self._live.current.delegation, self._clock()
-        texts = (
-            quota_text.run_out_text(each, delegation, now, self.zone())
-            for each in self._pilot.outlooks
-        )
+        zone, outlooks = self.zone(), self._pilot.outlooks
+        texts = [quota_text.run_out_text(each, delegation, now, zone) for each in outlooks]
+        if delegation == "always":
+            foreseen = {ANTHROPIC, *(each.backend for each in outlooks)}
+            names = self._live.current.delegates_in_use - foreseen
+            plans = (plan for plan in self._quota.plans() if plan.backend in names)
+            texts += [quota_text.pace_warning_text(plan, now, zone) for plan in plans]
         return tuple(text for text in texts if text)

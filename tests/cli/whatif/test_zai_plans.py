@@ -185,3 +185,22 @@ def test_a_larger_plan_holds_more_of_the_same_work() -> None:
     hours = [len(each.ran_out) + each.window_hours for each in plans(*work).values()]
     assert hours == sorted(hours, reverse=True)
     assert MAX.week_credits > 20 * 60 * 100
+
+
+def test_without_a_whole_week_of_work_no_plan_is_said_to_last() -> None:
+    opus = request(1, 500.0, tier="opus")
+    later = request(24 * 5 + 1, 500.0)
+    for found in plans(opus, later).values():
+        assert "lasts" not in found.sentence(UTC)
+        assert "no whole week" in found.sentence(UTC)
+
+
+def test_limits_that_are_a_guess_are_said_to_be_one() -> None:
+    found = plans(request(1))
+    assert "guess" in found["Pro"].sentence(UTC)
+    assert "guess" not in found["Lite"].sentence(UTC) + found["Max"].sentence(UTC)
+    points = [point(0, 0.0), point(2, 0.1)]
+    told = learn(quota("pro", cap=50_000.0), points, [request(1, 10.0)])
+    assert told is not None
+    own = plans(request(1), costs=told)["Pro"].sentence(UTC)
+    assert "guess" not in own

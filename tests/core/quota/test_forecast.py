@@ -6,6 +6,7 @@ import itertools
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -193,6 +194,26 @@ def test_daemons_outlook_says_when_the_week_runs_out_and_the_curve_is_full_then(
     assert found.runs_out == runs_out
     for one in found.course:
         assert (one.outlook.likely >= 1) is (one.moment >= runs_out)
+
+
+@pytest.mark.parametrize("past", [None, office_weeks(0.6, 0.7)])
+def test_daemons_outlook_whose_end_is_past_by_now_runs_out_from_now_on(
+    past: forecast.PastUse | None,
+) -> None:
+    outlook_now = told(0.9, 1.0, 1.0, runs_out=MONDAY - timedelta(minutes=10))
+    found = forecast.expect(week(0.99), MONDAY, past, BERLIN, outlook_now)
+
+    assert found is not None
+    assert found.runs_out == MONDAY
+
+
+def test_daemons_outlook_whose_end_is_past_by_now_runs_out_no_more_where_all_is_used() -> None:
+    window = msgspec.structs.replace(week(1.0), status="allowed")
+    outlook_now = told(0.9, 1.0, 1.0, runs_out=MONDAY - timedelta(minutes=10))
+    found = forecast.expect(window, MONDAY, None, BERLIN, outlook_now)
+
+    assert found is not None
+    assert found.runs_out is None
 
 
 def test_daemons_outlook_of_a_week_that_has_only_begun_is_shown() -> None:

@@ -302,3 +302,32 @@ def test_a_week_that_lasts_or_is_over_is_not_warned_of(found):
 def test_a_week_that_should_be_used_up_by_now_is_warned_of_from_now_on():
     found = outlook("zai", NOW - timedelta(hours=1))
     assert "about 10:00," in quota_text.run_out_text(found, "auto", NOW, BERLIN)
+
+
+def test_a_pace_that_even_days_off_do_not_make_last_is_warned_of():
+    found = quota_text.pace_warning_text(plan(window(used=0.98)), NOW, BERLIN)
+    assert found == (
+        "At its pace so far, Z.ai's week will be used up about 12:15, before it resets (Thu 22:00)."
+    )
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        window(used=None),
+        window(used=float("nan")),
+        window(used=0.0),
+        window(used=0.75),
+        window(used=1.0),
+        window(used=3.0),
+        window(used=0.98, resets=None),
+        window(used=0.98, resets=NOW),
+        window(used=0.98, resets=RESETS + timedelta(days=90)),
+        window(used=0.98, age=timedelta(hours=25)),
+        window(used=0.4, resets=NOW + timedelta(days=6)),
+        window("5h", used=0.98),
+        window("1mo_tools", used=0.98),
+    ],
+)
+def test_a_pace_that_says_nothing_is_not_warned_of(found):
+    assert quota_text.pace_warning_text(plan(found), NOW, BERLIN) == ""

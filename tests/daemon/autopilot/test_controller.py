@@ -333,6 +333,15 @@ def test_the_last_of_the_delegates_week_is_kept_while_claude_answers() -> None:
     assert not choose(reading(0.75, 100.0, 0.99), second(0.99, costs=2.0)).is_claude
 
 
+@pytest.mark.parametrize("used", [1.0, 1.4])
+def test_a_delegates_week_that_is_used_up_is_said_to_be(used: float) -> None:
+    tight = reading(0.75, 100.0)
+    known = second(used, costs=2.0)
+    unknown = dataclasses.replace(known, cost=CostModel())
+    for budget in (known, unknown):
+        assert choose(tight, budget).why == "Sonnet on Claude: Z.ai's week is used up"
+
+
 def test_the_last_of_a_week_that_resets_in_a_moment_is_used() -> None:
     tight = reading(0.75, 100.0)
     assert not choose(tight, second(0.99, left_h=0.01, costs=0.05)).is_claude

@@ -136,3 +136,55 @@ def test_accounts_without_end_are_not_kept() -> None:
     for number in range(40):
         plans.observe(plan(0.2, NOON + number * HOUR / 60, account=f"z{number}"))
     assert len(plans.learnt()) <= 16
+
+
+@pytest.mark.parametrize("moved", [None, HOUR, 30 * HOUR, -2 * HOUR])
+def test_resets_that_move_or_are_not_told_age_nothing(moved: timedelta | None) -> None:
+    plans = taught()
+    before = budget(plans, NOON + HOUR).cost.moved
+    for number in range(21):
+        at = NOON + HOUR + number * timedelta(minutes=5)
+        odd = None if moved is None else RESET + moved
+        plans.observe(plan(0.3, at, reset=odd if number % 2 else RESET, cap=10_000))
+    after = budget(plans, NOON + 3 * HOUR).cost
+    assert after.moved == pytest.approx(before)
+    assert after.common == pytest.approx(0.01)
+
+
+def test_weeks_without_figures_age_each_by_itself() -> None:
+    plans = taught()
+    before = budget(plans, NOON + HOUR).cost.moved
+    later = RESET + timedelta(days=15)
+    plans.observe(plan(0.0, later, reset=RESET + timedelta(days=21), cap=10_000))
+    assert budget(plans, later).cost.moved == pytest.approx(before / 8)
+
+
+def test_a_larger_plan_whose_week_begins_with_it_makes_requests_cheaper() -> None:
+    plans = taught()
+    later = NOON + 2 * HOUR
+    plans.observe(plan(0.0, later, reset=later + timedelta(days=7), cap=140_000))
+    assert budget(plans, later).cost.common == pytest.approx(0.01 / 14)
+
+
+@pytest.mark.parametrize("cap", [1e-300, 1e300, 28_000_000_000.0])
+def test_a_cap_that_counts_something_else_changes_no_cost(cap: float) -> None:
+    plans = taught()
+    plans.observe(plan(0.3, NOON + HOUR, cap=cap))
+    assert budget(plans, NOON + HOUR).cost.common == pytest.approx(0.01)
+    again = DelegatePlans()
+    again.take_up(plans.learnt())
+    assert again.learnt() == plans.learnt()
+
+
+def test_what_another_device_moved_is_not_taken_for_a_change_of_prices() -> None:
+    plans = taught()
+    at = NOON + HOUR
+    for number in range(21):
+        plans.add_answer("zai", "sonnet", 3.0, at + number * timedelta(minutes=1))
+    plans.observe(plan(0.95, at + HOUR / 2, cap=10_000))
+    plans.observe(plan(0.0, RESET + HOUR, reset=RESET + timedelta(days=7), cap=10_000))
+    for number in range(1, 9):
+        at = RESET + HOUR + number * timedelta(minutes=5)
+        plans.add_answer("zai", "sonnet", 1.0, at)
+        plans.observe(plan(number * 0.01, at, reset=RESET + timedelta(days=7), cap=10_000))
+    assert set(budget(plans, RESET + 2 * HOUR).times) == {1.0, 2.0}

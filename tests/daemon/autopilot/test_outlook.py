@@ -103,3 +103,11 @@ def test_claude_runs_out_where_all_work_is_its_own() -> None:
     found = claude_week(situation(0.7, 100.0, "never"))
     assert found.runs_out_h == pytest.approx(50, abs=5)
     assert claude_week(situation(0.7, 20.0, "never")).runs_out_h is None
+
+
+@pytest.mark.parametrize("used", [1.0, 1.3])
+def test_what_is_used_up_already_runs_out_no_more(used: float) -> None:
+    assert claude_week(situation(used, 50.0, "never")).runs_out_h is None
+    full = delegate_week(situation(0.1, 50.0, "always"), delegate(used, 50.0, 2.5))
+    assert full.runs_out_h is None
+    assert full.low == full.high == 1.0

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from offramp_core.control.api import PlanOutlook
 from offramp_core.quota.windows import PlanQuota, QuotaWindow
 from offramp_core.usage.records import (
     RequestRecord,
@@ -653,3 +654,46 @@ def test_a_claude_plan_that_doubles_within_its_week_is_noticed(pilot: Pilot, clo
     before = pilot.costs["a1"].factor("opus")
     pilot.observe(plan(0.1, clock.now))
     assert pilot.costs["a1"].factor("opus") == pytest.approx(before / 2, rel=0.1)
+
+
+async def test_in_always_mode_the_delegate_is_forecast_without_claudes_figures(
+    tmp_path: Path, clock: Clock
+) -> None:
+    pilot = Pilot(
+        tmp_path / "autopilot.json",
+        busy_weeks,
+        clock=clock,
+        mode=lambda: "always",
+        save_every_s=0.01,
+    )
+    teach(pilot, clock, to=0.05)
+    clock.now += 26 * HOUR  # nobody has used Claude since
+    teach_delegate(pilot, clock, start=0.7, to=0.9)
+    async with running(pilot):
+        await until(lambda: len(pilot.outlooks) == 1)
+    (zai,) = pilot.outlooks
+    assert zai.backend == "zai"
+    assert zai.runs_out is not None
+    assert clock.now <= zai.runs_out < zai.resets == RESET - 20 * HOUR
+
+
+async def test_a_delegate_of_long_ago_hides_no_other_ones_forecast(
+    tmp_path: Path, clock: Clock
+) -> None:
+    pilot = Pilot(tmp_path / "autopilot.json", busy_weeks, clock=clock, save_every_s=0.01)
+    old = msgspec.structs.replace(zai_plan(0.4, clock.now - 72 * HOUR), backend="bigmodel")
+    pilot.observe(old)
+    teach(pilot, clock, to=0.05)
+    teach_delegate(pilot, clock, start=0.7, to=0.98)
+    pilot.choose(SONNET)
+    async with running(pilot):
+        await until(lambda: bool(pilot.outlooks))
+    assert [each.backend for each in pilot.outlooks] == ["anthropic", "zai"]
+
+
+def test_a_forecast_that_fails_leaves_no_old_one(pilot: Pilot, clock: Clock) -> None:
+    pilot.outlooks = (
+        PlanOutlook(backend="zai", at=NOW, resets=RESET, low=0.5, likely=0.6, high=0.7),
+    )
+    pilot.look_ahead()
+    assert pilot.outlooks == ()

@@ -40,3 +40,33 @@ def test_an_exchanged_plan_shows(before: Shares, after: Shares, times: float) ->
 )
 def test_work_and_odd_figures_are_no_exchange(before: Shares, after: Shares) -> None:
     assert growth(before, after) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (shares(0.5, cap=800_000_000), shares(0.5, cap=28_000)),  # tokens, then credits
+        (shares(0.5, cap=1e-300), shares(0.5, cap=10_000)),
+        (shares(0.5, cap=10_000), shares(0.5, cap=1e300)),
+        (shares(0.05), shares(9.0)),
+        (shares(0.6, 0.5), shares(0.02, 0.5)),  # the service began everybody's week again
+        (shares(0.6, 0.9), shares(0.03, 0.3)),
+        (shares(0.6, 0.5), shares(0.2, 0.0)),
+    ],
+)
+def test_what_no_exchange_can_do_is_none(before: Shares, after: Shares) -> None:
+    assert growth(before, after) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "times"),
+    [
+        (shares(0.4, 0.5), shares(0.08, 0.13), 5.0),
+        (shares(0.5, 0.1), shares(0.036, 0.03), 14.0),
+        (shares(0.6, 0.02), shares(0.3, 0.03), 2.0),
+    ],
+)
+def test_windows_that_fall_alike_show_an_exchange(
+    before: Shares, after: Shares, times: float
+) -> None:
+    assert growth(before, after) == pytest.approx(times, rel=0.05)

@@ -16,6 +16,7 @@ from proxy_harness import settings_for
 from offramp_core.config.loader import LoadedSettings
 from offramp_core.control.api import Pause, PlanOutlook
 from offramp_core.paths import Paths
+from offramp_core.quota.windows import QuotaWindow
 from offramp_core.usage import state_events
 from offramp_daemon import app
 from offramp_daemon.config.live_settings import LiveSettings
@@ -307,3 +308,22 @@ async def test_a_plan_that_will_not_last_is_in_the_status_with_a_warning(tmp_pat
     assert [each.backend for each in status.outlooks] == ["zai", "anthropic"]
     (warning,) = status.warnings
     assert warning.startswith("Z.ai's week is likely to be used up about ")
+    assert status.plan_warnings == status.warnings
+
+
+@pytest.mark.parametrize(("delegation", "count"), [("always", 1), ("auto", 0), ("never", 0)])
+async def test_a_plan_without_an_outlook_is_warned_of_by_its_pace_where_all_work_goes_there(
+    tmp_path: Path, delegation: str, count: int
+) -> None:
+    world = World(tmp_path)
+    world.settings = msgspec.structs.replace(world.settings, delegation=delegation)
+    daemon = await world.start()
+    try:
+        week = QuotaWindow(name="7d", used=0.9, resets=NOW + 80 * HOUR, read_at=NOW)
+        for backend in ("zai", "kimi"):  # no route leads to the second
+            daemon.quota.take(backend, "secret", [week])
+        status = daemon.state.status(in_flight=0, records=daemon.recorder.state)
+    finally:
+        world.stop(daemon)
+    assert len(status.plan_warnings) == count
+    assert all("Z.ai's week will be used up about " in text for text in status.plan_warnings)

@@ -70,7 +70,8 @@ def look(context: DoctorContext, *, proc: Path = _PROC) -> Environments:
         came_later=_came_later(context),
     )
     said = () if status is None else status.warnings
-    return dataclasses.replace(found, skipped=said or _skipped(found.in_force))
+    skipped = tuple(text for text in said if status is None or text not in status.plan_warnings)
+    return dataclasses.replace(found, skipped=skipped or _skipped(found.in_force))
 
 
 def adopt(environments: Environments, environ: MutableMapping[str, str]) -> None:

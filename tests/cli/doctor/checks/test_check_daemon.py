@@ -482,6 +482,15 @@ def test_what_the_daemon_says_of_its_way_out_is_the_one_warning(tmp_path):
     assert "ALL_PROXY is ignored for now." in said(remarks)
 
 
+def test_a_plan_that_will_not_last_is_no_fault_of_the_environment(tmp_path):
+    text = "Z.ai's week is likely to be used up about Wed 15:00."
+    status = msgspec.structs.replace(STATUS, warnings=(text,), plan_warnings=(text,))
+    here = doctor_context(tmp_path, status=status)
+    remarks = [*check_environment.judge(check_environment.look(here, proc=tmp_path))]
+    assert "warning" not in severities(remarks)
+    assert text not in said(remarks)
+
+
 def state(**fields: Any) -> LoginItemState:
     return dataclasses.replace(STATE, **fields)
 
