@@ -35,6 +35,13 @@ if [ "${1:-}" = --replace ]; then
     shift
 fi
 
+case " $* " in
+    *" --help "* | *" -h "*)
+        echo "sh install.sh [--replace] [OPTIONS] copies Offramp to $root, and runs:"
+        exec "$here/offramp" install --help
+        ;;
+esac
+
 # key FOLDER: what tells one build from another.
 key() {
     cksum <"$1/offramp"
