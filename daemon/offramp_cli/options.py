@@ -27,6 +27,12 @@ class WholeNumber(click.IntRange):
     name = "whole number"
 
 
+class Number(click.FloatRange):
+    """A number between two others; click would call it a float range."""
+
+    name = "number"
+
+
 def _to_paths(_context: click.Context, _parameter: click.Parameter, value: bool) -> Paths:
     return Paths.for_user(os.environ, is_demo=value)
 

@@ -50,6 +50,13 @@ if [ "${1:-}" = --replace ]; then
     shift
 fi
 
+case " $* " in
+    *" --help "* | *" -h "*)
+        echo "sh install.sh [--replace] [OPTIONS] copies Offramp to $root, and runs:"
+        exec "$here/offramp" install --help
+        ;;
+esac
+
 # key FOLDER: what tells one build from another, and a whole one from a damaged one.
 key() {
     (cd "$1" && find . -type f -exec cksum {} + | LC_ALL=C sort | cksum)

@@ -123,7 +123,7 @@ class Player:
         self._haste = haste
         self._dice = dice
         self._slowness = 1
-        self._session_id = str(uuid.uuid4())
+        self._session_id = ""
 
     async def run(self) -> None:
         """Play the scenes in turn, for ever."""
@@ -141,7 +141,11 @@ class Player:
             self._meet_fault,
         )
         for number, scene in enumerate(itertools.cycle(scenes)):
-            self._slowness = slowness(number // len(scenes))
+            round_number, place = divmod(number, len(scenes))
+            self._slowness = slowness(round_number)
+            if place == 0:
+                # In a session for ever, no conversation would begin that the autopilot can place.
+                self._session_id = str(uuid.uuid4())
             try:
                 await scene()
             except (RequestFailedError, UpstreamError, OSError, ValueError, LookupError, TypeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -109,11 +110,21 @@ def _print(findings: Sequence[Finding], home: Path) -> None:
     tolerate_encoding()
     width = min(shutil.get_terminal_size().columns, _WIDEST)
     is_plain = "NO_COLOR" in os.environ
-    for severity, text in report.lines(findings, width=width, home=home):
+    shown = [_as_typed_here(finding) for finding in findings]
+    for severity, text in report.lines(shown, width=width, home=home):
         if severity is None or is_plain:
-            click.echo(own_name.in_hints(text))
+            click.echo(text)
         else:
             word = severity.value
-            click.echo(
-                own_name.in_hints(text).replace(word, click.style(word, fg=_COLOURS[severity]), 1)
-            )
+            click.echo(text.replace(word, click.style(word, fg=_COLOURS[severity]), 1))
+
+
+def _as_typed_here(finding: Finding) -> Finding:
+    """`finding` with its commands as they can be typed; the lines are cut only after that."""
+    remarks = tuple(
+        dataclasses.replace(
+            remark, saw=own_name.in_hints(remark.saw), cure=own_name.in_hints(remark.cure)
+        )
+        for remark in finding.remarks
+    )
+    return dataclasses.replace(finding, remarks=remarks)

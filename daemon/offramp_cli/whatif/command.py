@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from offramp_cli.options import WholeNumber, demo_option
+from offramp_cli.options import Number, WholeNumber, demo_option
 from offramp_cli.reports import log_filters
 from offramp_cli.whatif import comparison, log_replay, plan_advice, zai_costs
 from offramp_core.errors import OfframpError
@@ -42,6 +42,14 @@ _COSTS_FROM = 4 * _WEEK
 """From so long ago on readings say what requests cost: plans and prices change."""
 _COLUMNS = 78
 _HEADINGS = ("", "used", "p10", "if enough", "over", "blocked", "delegated", "switches")
+_LEGEND = (
+    "\nused: share of the Claude week used (median; p10: lowest tenth). if enough:\n"
+    "the median over weeks with enough work to fill it. over: weeks in which the\n"
+    "limit was reached. blocked: hours in which Claude refused work (average).\n"
+    "delegated: share of the Sonnet and Haiku work. switches: changes of service\n"
+    "per hour of conversation. linear: for comparison, delegates whenever Claude\n"
+    "is ahead of an even pace."
+)
 _ROW = "{:<8}{:>6}{:>6}{:>11}{:>6}{:>9}{:>11}{:>10}"
 
 
@@ -54,7 +62,7 @@ _ROW = "{:<8}{:>6}{:>6}{:>11}{:>6}{:>9}{:>11}{:>10}"
 )
 @click.option(
     "--week-worth",
-    type=click.FloatRange(0, 1_000_000, min_open=True),
+    type=Number(0, 1_000_000, min_open=True),
     metavar="DOLLARS",
     help="The size of your Claude week, in dollars at list price.  [default: as learnt, or your "
     "busiest week]",
@@ -64,10 +72,11 @@ _ROW = "{:<8}{:>6}{:>6}{:>11}{:>6}{:>9}{:>11}{:>10}"
 def command(paths: Paths, week_count: int | None, week_worth: float | None, is_json: bool) -> None:
     """Replay your own weeks in each mode of delegation.
 
-    always delegates all execution work, never none, auto only as much as the Claude week needs
-    to last, and linear whenever Claude is ahead of an even pace. Once your own readings of
-    Z.ai's quota show what requests cost there, it also says which of Z.ai's plans would have
-    lasted. Nothing is sent anywhere.
+    `always` delegates all Sonnet and Haiku work, and `never` nothing. `auto` delegates only as
+    much as the Claude week needs to last. `linear`, which is only for comparison, delegates
+    whenever Claude is ahead of an even pace. Once your own readings of Z.ai's quota show what
+    requests cost there, it also says which of Z.ai's plans would have lasted. Nothing is sent
+    anywhere.
     """
     log_filters.mention_zone()
     loaded = log_filters.load(paths)
@@ -175,22 +184,18 @@ def _document(
 def _print(contests: Sequence[Contest], limits: Replay, *, source: str | None) -> None:
     lines = comparison.summaries(contests)
     counted = lines[0]
+    weeks = "1 whole week" if counted.weeks == 1 else f"{counted.weeks} whole weeks"
     click.echo(
-        f"Replayed {counted.weeks} whole weeks of your log; {counted.enough_weeks} had enough work "
-        "to fill Claude's week."
+        f"Replayed {weeks} of your log; {counted.enough_weeks} had enough work to fill Claude's "
+        "week."
     )
     if apart := sum(each.is_apart for each in contests):
         click.echo(f"Left out: {apart} whose Opus work is already more than the plan.")
-    click.echo("\n" + _ROW.format(*_HEADINGS))
-    for line in lines:
-        click.echo(_ROW.format(*_cells(line)))
-    click.echo(
-        "\nused: share of the Claude week used (median; p10: lowest tenth). if enough:\n"
-        "the median over weeks with enough work to fill it. over: weeks in which the\n"
-        "limit was reached. blocked: hours in which Claude refused work (average).\n"
-        "delegated: share of the execution work. switches: changes of service per hour of\n"
-        "conversation."
-    )
+    if counted.weeks:
+        click.echo("\n" + _ROW.format(*_HEADINGS))
+        for line in lines:
+            click.echo(_ROW.format(*_cells(line)))
+        click.echo(_LEGEND)
     where = "" if source is None else f", {source}"
     part = format_percent(limits.five_hour_part)
     click.echo(
@@ -221,7 +226,7 @@ def _cells(line: Summary) -> tuple[str, ...]:
         _percent(line.used_p10),
         _percent(line.enough_used_median),
         str(line.weeks_over),
-        f"{line.blocked_h / line.weeks if line.weeks else 0:.1f} h",
+        f"{line.blocked_h / line.weeks:.1f} h",
         format_percent(line.delegated_share),
         f"{line.switches_per_conversation_h:.2f}",
     )

@@ -23,7 +23,7 @@ _HOUR = timedelta(hours=1)
 
 UNKNOWN = (
     "Z.ai's plans: your own readings don't show yet what your requests cost in credits, so nothing "
-    "can be said about when a plan would have run out. The table takes Z.ai for unlimited."
+    "can be said about when a plan would have run out. Until then Z.ai counts as unlimited."
 )
 
 

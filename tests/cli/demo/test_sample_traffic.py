@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import Counter
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
@@ -134,6 +135,25 @@ async def test_play_sends_every_kind_of_request_and_ends_when_told() -> None:
     for part in (b"opus", b"sonnet", b"haiku", b'"stream": false', b"tool_result", b'"signature"'):
         assert part in bodies
     assert sim.leaks == []
+
+
+async def test_play_begins_a_new_session_for_each_round_of_scenes() -> None:
+    stop = asyncio.Event()
+    async with Simulator.start() as sim, asyncio.TaskGroup() as tasks:
+        tasks.create_task(
+            sample_traffic.play(sim.anthropic_url, pace_s=0.0, stop=stop, seed=3, haste=100)
+        )
+        await sim.wait_for(lambda _: len(_sessions(sim)) >= 3, timeout_s=30)
+        stop.set()
+        seen = _sessions(sim)
+    assert all(seen)
+    assert len(set(seen)) == len(seen), "a session that has ended goes on"
+
+
+def _sessions(sim: Simulator) -> list[str]:
+    """The sessions of the requests in their order; each once for as long as it goes on."""
+    found = [dict(request.headers).get("x-claude-code-session-id", "") for request in sim.requests]
+    return [session for session, _ in itertools.groupby(found)]
 
 
 async def test_play_goes_on_after_requests_that_fail() -> None:

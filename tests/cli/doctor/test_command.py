@@ -150,6 +150,24 @@ async def test_settings_that_are_refused_are_one_finding_among_others(machine):
     assert {"claude", "claude-address", "claude-login"} <= set(found)
 
 
+def test_commands_are_shown_as_typed_and_within_the_terminals_width(tmp_path):
+    """In a checkout the program is not on the PATH."""
+    program = "./checkout/bin/offramp"
+    code = f"import sys; sys.argv[0] = {program!r}; from offramp_cli import main; main()"
+    names = ("daemon", "environment", "login-item", "key-zai")
+    done = subprocess.run(
+        [sys.executable, "-c", code, "doctor", *(f"--only={name}" for name in names)],
+        env=environment(tmp_path, COLUMNS="64", NO_PROXY="example.com"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    text = " ".join(done.stdout.split())
+    assert f"{program} install" in text
+    assert text.replace(program, "").count("offramp install") == 0
+    assert max(map(len, done.stdout.splitlines())) <= 64
+
+
 async def test_warnings_alone_are_no_failure(machine):
     ending = await machine.doctor("--only", "key-zai")
     assert ending.code == 0

@@ -155,6 +155,37 @@ def test_a_young_log_says_that_it_holds_no_whole_week(run: Run, tmp_path: Path) 
     assert json.loads(run("--json").out)["weeks"] == 0
 
 
+def test_weeks_that_all_have_too_much_opus_are_left_out_without_a_table(
+    run: Run, tmp_path: Path
+) -> None:
+    write_log(tmp_path, weeks=5)
+    out = run("--week-worth", "0.01", "--weeks", "1").out
+    assert "Replayed 0 whole weeks" in out
+    assert "Left out: 1 whose Opus work is already more than the plan." in out
+    assert "always" not in out
+    assert "table" not in out
+
+
+def test_one_week_is_counted_in_the_singular(run: Run, tmp_path: Path) -> None:
+    write_log(tmp_path, weeks=5)
+    assert "Replayed 1 whole week of your log" in run("--weeks", "1").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--week-worth", "much"), "'much' is not a valid number."),
+        (("--weeks", "some"), "'some' is not a valid whole number."),
+    ],
+)
+def test_words_in_place_of_a_number_are_refused_in_plain_words(
+    run: Run, arguments: tuple[str, ...], words: str
+) -> None:
+    ending = run(*arguments)
+    assert ending.code == 2
+    assert words in ending.err
+
+
 @pytest.mark.parametrize(
     "arguments", [("--weeks", "0"), ("--week-worth", "0"), ("--generated", "2")]
 )
