@@ -17,12 +17,6 @@ stop() {
     exit 1
 }
 
-case "${1:-}" in
-    -h | --help)
-        sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
-        exit 0
-        ;;
-esac
 case "${HOME:-}" in
     /*) ;;
     *) stop "HOME is '${HOME:-}', which is not the full path of a folder. Set it to your home folder, and run this again." ;;

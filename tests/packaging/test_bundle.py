@@ -308,16 +308,6 @@ def test_installer_waits_for_no_other_but_says_so(tmp_path, unpack) -> None:
     assert (left / "pid").exists()
 
 
-@pytest.mark.parametrize("option", ["-h", "--help"])
-def test_help_of_the_installer_changes_nothing(tmp_path, unpack, option: str) -> None:
-    home = tmp_path / "home"
-    done = run_installer(home, unpack("1.0"), option)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "Usage: sh install.sh [--replace]" in done.stdout
-    assert "set -eu" not in done.stdout
-    assert list(home.iterdir()) == []
-
-
 @pytest.mark.parametrize("value", [None, "", "somewhere"])
 @pytest.mark.parametrize("arguments", [(), ("--uninstall",), ("--dry-run",)])
 def test_installer_without_a_home_folder_says_so(tmp_path, unpack, value, arguments) -> None:
