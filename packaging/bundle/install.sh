@@ -17,8 +17,8 @@ stop() {
     exit 1
 }
 
-case "${1:-}" in
-    -h | --help)
+case " $* " in
+    *" -h "* | *" --help "*)
         sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
         exit 0
         ;;
@@ -49,13 +49,6 @@ if [ "${1:-}" = --replace ]; then
     is_replacing=yes
     shift
 fi
-
-case " $* " in
-    *" --help "* | *" -h "*)
-        echo "sh install.sh [--replace] [OPTIONS] copies Offramp to $root, and runs:"
-        exec "$here/offramp" install --help
-        ;;
-esac
 
 # key FOLDER: what tells one build from another, and a whole one from a damaged one.
 key() {
