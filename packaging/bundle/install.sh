@@ -17,6 +17,12 @@ stop() {
     exit 1
 }
 
+case " $* " in
+    *" -h "* | *" --help "*)
+        sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
+        exit 0
+        ;;
+esac
 case "${HOME:-}" in
     /*) ;;
     *) stop "HOME is '${HOME:-}', which is not the full path of a folder. Set it to your home folder, and run this again." ;;
@@ -43,13 +49,6 @@ if [ "${1:-}" = --replace ]; then
     is_replacing=yes
     shift
 fi
-
-case " $* " in
-    *" --help "* | *" -h "*)
-        echo "sh install.sh [--replace] [OPTIONS] copies Offramp to $root, and runs:"
-        exec "$here/offramp" install --help
-        ;;
-esac
 
 # key FOLDER: what tells one build from another, and a whole one from a damaged one.
 key() {

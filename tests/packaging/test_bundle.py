@@ -233,18 +233,6 @@ def test_dry_run_of_the_installer_changes_nothing(tmp_path, unpack) -> None:
     assert list(home.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "options", [("--help",), ("-h",), ("--yes", "--help"), ("--replace", "-h")]
-)
-def test_help_of_the_installer_changes_nothing(tmp_path, unpack, options) -> None:
-    home = tmp_path / "home"
-    done = run_installer(home, unpack("1.0"), *options)
-    assert done.returncode == 0
-    assert "--replace" in done.stdout
-    assert ran(home) == ["1.0 install --help"]
-    assert [each.name for each in home.iterdir()] == ["ran"]
-
-
 @needs_proc
 def test_installer_uninstalls_with_the_installed_program(tmp_path, unpack) -> None:
     home = tmp_path / "home"
@@ -306,6 +294,18 @@ def test_installer_waits_for_no_other_but_says_so(tmp_path, unpack) -> None:
     assert done.returncode == 1
     assert f"Another install.sh is running (process {other.pid})" in done.stderr
     assert (left / "pid").exists()
+
+
+@pytest.mark.parametrize(
+    "options", [("--help",), ("-h",), ("--yes", "--help"), ("--replace", "-h")]
+)
+def test_help_of_the_installer_changes_nothing(tmp_path, unpack, options) -> None:
+    home = tmp_path / "home"
+    done = run_installer(home, unpack("1.0"), *options)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Usage: sh install.sh [--replace]" in done.stdout
+    assert "set -eu" not in done.stdout
+    assert list(home.iterdir()) == []
 
 
 @pytest.mark.parametrize("value", [None, "", "somewhere"])
