@@ -142,6 +142,7 @@ def _redirected(address: str, answer: Answer) -> str:
 
 def _is_usable(address: str, schemes: Set[str] = _SCHEMES) -> bool:
     try:
+        address.encode()  # a header may have bytes that are no text
         parts = urlsplit(address)
         return bool(parts.scheme in schemes and parts.hostname and parts.port != 0) and (
             parts.username is None
@@ -185,7 +186,7 @@ def _in_json(address: str, body: bytes) -> tuple[str | None, str]:
         raise _failure(f"The answer of {_shown(address)} can't be read as JSON.") from None
     tag = told.get("tag_name") if isinstance(told, dict) else None
     page = told.get("html_url") if isinstance(told, dict) else None
-    if not isinstance(page, str) or not page.startswith(("https://", "http://")):
+    if not isinstance(page, str) or not _is_usable(page):
         page = address
     return (tag if isinstance(tag, str) else None), page
 

@@ -146,6 +146,20 @@ async def test_redirect_to_what_is_no_page_is_refused(location: str) -> None:
     assert "secret" not in text
 
 
+@pytest.mark.parametrize("location", [b"/\xff\xfe", b"http://\xe9.example/", b"//\x80/"])
+async def test_redirect_that_is_no_text_is_refused(location: bytes) -> None:
+    answer = redirect("@").replace(b"@", location)
+    assert "can't be used" in await failure_with(answer)
+
+
+@pytest.mark.parametrize(
+    "page", ["https://me:secret@x.example/", "https://", "https://x/\ud800", 7]
+)
+async def test_page_that_can_not_be_shown_gives_way_to_the_address(page: object) -> None:
+    found = await found_with(release("v0.3.0", html_url=page))
+    assert found.page.startswith("http://127.0.0.1:")
+
+
 @pytest.mark.parametrize(
     "body",
     [
