@@ -11,6 +11,7 @@ wrong, and says first what all of it is.
 from __future__ import annotations
 
 import argparse
+import gzip
 import hashlib
 import json
 import re
@@ -20,6 +21,7 @@ import sys
 import tarfile
 import tomllib
 import zipfile
+import zlib
 from email.parser import BytesHeaderParser
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +33,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SUMS, NOTES = "SHA256SUMS", "RELEASE_NOTES.md"
+_FAULTS = (
+    *(ReleaseError, OSError, EOFError, LookupError, ValueError),
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error),
+)
+"""What looking at a damaged file, or at one that lacks something, raises."""
 
 
 def main() -> None:
@@ -41,7 +48,7 @@ def main() -> None:
     given = parser.parse_args()
     try:
         version = project_version()
-    except ReleaseError as error:
+    except (ReleaseError, OSError) as error:
         sys.exit(f"release-check: {error}")
     checks: list[tuple[str, Callable[[], str]]] = [
         ("version and tag", lambda: tag_fits(given.tag, version)),
@@ -58,7 +65,7 @@ def main() -> None:
 def _passes(name: str, check: Callable[[], str]) -> bool:
     try:
         said = check()
-    except (ReleaseError, OSError, ValueError, tarfile.TarError, zipfile.BadZipFile) as error:
+    except _FAULTS as error:
         print(f"FAIL  {name}: {error}")
         return False
     print(f"ok    {name}: {said}")
@@ -118,8 +125,7 @@ def look_at(file: Path, version: str) -> str:
     if file.name == f"offramp-{version}.tar.gz":
         return _sdist(file, version)
     if file.name.endswith(".tar.gz"):
-        with tarfile.open(file) as archive:
-            return f"{len(archive.getnames())} files"
+        return _tarball(file)
     if file.suffix == ".zip":
         with zipfile.ZipFile(file) as archive:
             return _whole(archive)
@@ -128,7 +134,7 @@ def look_at(file: Path, version: str) -> str:
     if file.suffix == ".deb":
         return _deb(file, version)
     if file.suffix == ".dmg":
-        return f"{file.stat().st_size} bytes"
+        return _image(file)
     raise ReleaseError("nobody knows this kind of file: remove it.")
 
 
@@ -148,8 +154,31 @@ def _wheel(file: Path, version: str) -> str:
         return _metadata(archive.read(f"{info}/METADATA"), version)
 
 
+def _image(file: Path) -> str:
+    size = file.stat().st_size
+    if size == 0:
+        raise ReleaseError("it is empty.")
+    return f"{size} bytes"
+
+
+def _tarball(file: Path) -> str:
+    with _whole_tar(file) as archive:
+        names = archive.getnames()
+        if f"{file.name.removesuffix('.tar.gz')}/offramp" not in names:
+            raise ReleaseError("it holds no program offramp in a folder of its name.")
+        return f"{len(names)} files"
+
+
+def _whole_tar(file: Path) -> tarfile.TarFile:
+    """Open it after it was read to its end: only there are the checksum and the length of all."""
+    with gzip.open(file) as packed:
+        while packed.read(1 << 20):
+            pass
+    return tarfile.open(file)
+
+
 def _sdist(file: Path, version: str) -> str:
-    with tarfile.open(file) as archive:
+    with _whole_tar(file) as archive:
         info = archive.extractfile(f"offramp-{version}/PKG-INFO")
         if info is None:
             raise ReleaseError("its PKG-INFO is not a file.")
@@ -178,12 +207,16 @@ def _whole(archive: zipfile.ZipFile) -> str:
 
 def _sbom(file: Path, version: str) -> str:
     bill = json.loads(file.read_text("utf-8"))
-    parts = bill.get("components", [])
-    if (bill.get("bomFormat"), bill.get("specVersion")) != ("CycloneDX", "1.6") or not parts:
+    try:
+        kind, parts = (bill["bomFormat"], bill["specVersion"]), bill["components"]
+        stated = bill["metadata"]["component"]["version"]
+        bare = [each.get("name", "?") for each in parts if not each.get("licenses")]
+    except (LookupError, TypeError, AttributeError):
+        kind, parts, stated, bare = ("", ""), [], "", []
+    if kind != ("CycloneDX", "1.6") or not parts:
         raise ReleaseError("it is no bill of materials in CycloneDX 1.6.")
-    if bill["metadata"]["component"]["version"] != version:
-        raise ReleaseError(f"it is that of {bill['metadata']['component']['version']}.")
-    bare = [each.get("name", "?") for each in parts if not each.get("licenses")]
+    if stated != version:
+        raise ReleaseError(f"it is that of {stated}.")
     if bare:
         raise ReleaseError(f"it names no licence for {', '.join(bare)}.")
     return f"{len(parts)} parts, all with a licence"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 
 TOP = Path(__file__).parents[2]
@@ -41,7 +42,7 @@ def changelog_part(text: str, version: str) -> str:
             f"CHANGELOG.md has no heading for {version}. Add: ## [{version}] - YEAR-MONTH-DAY"
         )
     heading = headings[index]
-    if not _DATE.fullmatch(heading["date"] or ""):
+    if not _is_date(heading["date"] or ""):
         raise ReleaseError(
             f"CHANGELOG.md: {heading[0].strip()!r} has no date. Write: ## [{version}] - "
             "YEAR-MONTH-DAY"
@@ -51,3 +52,10 @@ def changelog_part(text: str, version: str) -> str:
     if not part:
         raise ReleaseError(f"CHANGELOG.md says nothing of {version}.")
     return f"{part}\n"
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return _DATE.fullmatch(text) is not None and bool(date.fromisoformat(text))
+    except ValueError:
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -81,6 +82,16 @@ class Tree:
             info.size = len(METADATA)
             archive.addfile(info, io.BytesIO(METADATA.encode()))
 
+    def write_empty_wheel(self) -> None:
+        name = f"offramp-{__version__}"
+        with zipfile.ZipFile(self.folder / f"{name}-py3-none-any.whl", "w") as archive:
+            archive.writestr(f"{name}.dist-info/licenses/LICENSE", "MIT")
+
+    def write_tarball(self) -> None:
+        with tarfile.open(self.folder / TARBALL, "w:gz") as archive:
+            folder = TARBALL.removesuffix(".tar.gz")
+            archive.addfile(tarfile.TarInfo(f"{folder}/offramp"))
+
     def run(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, str(self.top / "packaging/release" / script), *arguments],
@@ -127,6 +138,22 @@ def _add(name: str, content: bytes = b"") -> Callable[[Tree], None]:
     return lambda tree: (tree.folder / name).write_bytes(content) and None
 
 
+def _cut(name: str, ending: bytes = b"") -> Callable[[Tree], None]:
+    def cut(tree: Tree) -> None:
+        file = tree.folder / name
+        file.write_bytes(file.read_bytes()[:-8] + ending)
+
+    return cut
+
+
+def _spoil_tarball(ending: bytes) -> Callable[[Tree], None]:
+    def spoil(tree: Tree) -> None:
+        tree.write_tarball()
+        _cut(TARBALL, ending)(tree)
+
+    return spoil
+
+
 def _sbom(**fields: object) -> bytes:
     good = {
         "bomFormat": "CycloneDX",
@@ -137,6 +164,7 @@ def _sbom(**fields: object) -> bytes:
     return json.dumps({**good, **fields}).encode()
 
 
+TARBALL = f"offramp-{__version__}-linux-x86_64.tar.gz"
 SBOM = f"offramp-{__version__}-linux-x86_64.cdx.json"
 SPOILT = {
     "other tag": (_tag, ("--tag", "v9.9.9"), "the tag is v9.9.9"),
@@ -144,6 +172,8 @@ SPOILT = {
     "no heading": (_change(f"[{__version__}]", "[9.9.9]"), (), "has no heading"),
     "no date": (_change(" - 2026-11-30", ""), (), "has no date"),
     "odd date": (_change("2026-11-30", "soon"), (), "has no date"),
+    "no day": (_change("2026-11-30", "2026-13-45"), (), "has no date"),
+    "no changelog": (lambda tree: (tree.top / "CHANGELOG.md").unlink(), (), "No such file"),
     "empty part": (_change("### Added\n\n- A thing.\n", ""), (), "says nothing"),
     "no wheel": (lambda tree: next(tree.folder.glob("*.whl")).unlink(), (), "is missing"),
     "no sdist": (lambda tree: next(tree.folder.glob("*.gz")).unlink(), (), "is missing"),
@@ -167,10 +197,19 @@ SPOILT = {
     "longer version": (_add(f"offramp-{__version__}1-py3-none-any.whl"), (), "its name has no"),
     "odd kind": (_add(f"offramp-{__version__}.exe"), (), "nobody knows this kind"),
     "damaged tar": (_add(f"offramp-{__version__}-linux-x86_64.tar.gz", b"x"), (), ".tar.gz: "),
+    "cut tar": (_spoil_tarball(b""), (), ".tar.gz: "),
+    "tar with an error": (_spoil_tarball(b"12345678"), (), "CRC"),
+    "tar of something else": (_add(TARBALL, gzip.compress(b"\0" * 10240)), (), "no program"),
+    "cut sdist": (_cut(f"offramp-{__version__}.tar.gz"), (), ".tar.gz: "),
+    "wheel without metadata": (lambda tree: tree.write_empty_wheel(), (), ".whl: "),
+    "empty image": (_add(f"offramp-{__version__}-macos-arm64.dmg"), (), "it is empty"),
     "damaged zip": (_add(f"offramp-{__version__}-macos-arm64.zip", b"x"), (), ".zip: "),
     "no deb": (_add(f"offramp_{__version__}_amd64.deb", b"x"), (), ".deb: "),
     "no JSON": (_add(SBOM, b"{"), (), ".json: "),
     "other SBOM": (_add(SBOM, _sbom(bomFormat="SPDX")), (), "no bill of materials"),
+    "SBOM as a list": (_add(SBOM, b"[]"), (), "no bill of materials"),
+    "SBOM without a version": (_add(SBOM, _sbom(metadata={})), (), "no bill of materials"),
+    "SBOM of numbers": (_add(SBOM, _sbom(components=[1])), (), "no bill of materials"),
     "empty SBOM": (_add(SBOM, _sbom(components=[])), (), "no bill of materials"),
     "bare SBOM": (_add(SBOM, _sbom(components=[{"name": "b"}])), (), "no licence for b"),
     "SBOM of another version": (
@@ -195,6 +234,21 @@ def test_release_with_a_fault_is_refused_and_the_rest_is_looked_at(
     assert len(failures) == 1
     assert words in failures[0]
     assert "checksums" in done.stdout
+
+
+def test_whole_tarball_of_the_bundle_passes(tree: Tree) -> None:
+    tree.write_tarball()
+    done = tree.check()
+    assert done.returncode == 0, done.stdout
+    assert f"ok    {TARBALL}: 1 files" in done.stdout
+
+
+def test_tree_that_states_no_version_is_refused_in_a_line(tree: Tree) -> None:
+    (tree.top / "daemon/offramp_core/__init__.py").unlink()
+    done = tree.check()
+    assert done.returncode == 1
+    assert done.stderr.startswith("release-check: ")
+    assert "Traceback" not in done.stderr
 
 
 def test_folder_without_files_is_refused(tree: Tree) -> None:

@@ -8,6 +8,7 @@ import click
 
 from offramp_cli.daemon_client import client_for
 from offramp_cli.service import service_status, steps
+from offramp_core import __version__
 from offramp_core.control.api import Status
 from offramp_core.control.client import ControlError, NotRunningError, OtherVersionError
 
@@ -62,7 +63,22 @@ def hand_over(
         why = "does not answer" if before is None else "speaks another protocol"
         click.echo(f"The daemon {why}: {manager.name} ends it and starts a new one.", err=True)
         steps.apply_plan(manager.plan_restart())
-    old = pid_of(before)
+    after = _successor(manager, paths, settings, pid_of(before))
+    if program and isinstance(before, Status) and after.version != __version__:
+        # A daemon of before 0.2 goes on as itself, whatever program is named.
+        click.echo(
+            f"The daemon went on as Offramp {after.version}: {manager.name} ends it and starts "
+            f"{__version__}.",
+            err=True,
+        )
+        steps.apply_plan(manager.plan_restart())
+        after = _successor(manager, paths, settings, after.pid)
+    return after
+
+
+def _successor(
+    manager: LoginItemManager, paths: Paths, settings: Settings, old: int | None
+) -> Status:
     return service_status.require_serving(
         manager, paths, settings, is_wanted=lambda status: status.pid != old
     )
