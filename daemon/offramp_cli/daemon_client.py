@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from offramp_cli import own_name
+from offramp_cli.options import is_demo
 from offramp_core.control.client import ControlClient
 from offramp_core.usage.weeks import system_zone
 from offramp_core.wording import delegation_text as wording
@@ -19,8 +20,13 @@ if TYPE_CHECKING:
     from offramp_core.paths import Paths
 
 
+START_DEMO = "Start it: offramp demo"
+
+
 def client_for(paths: Paths) -> ControlClient:
     """The client of the daemon that has these folders."""
+    if is_demo(paths):
+        return ControlClient(paths.control_socket, how_to_start=START_DEMO)
     return ControlClient(paths.control_socket)
 
 

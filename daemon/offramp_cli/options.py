@@ -33,6 +33,11 @@ class Number(click.FloatRange):
     name = "number"
 
 
+def is_demo(paths: Paths) -> bool:
+    """Whether `paths` are the demo's."""
+    return paths == Paths.for_user(os.environ, is_demo=True)
+
+
 def _to_paths(_context: click.Context, _parameter: click.Parameter, value: bool) -> Paths:
     return Paths.for_user(os.environ, is_demo=value)
 

@@ -17,7 +17,7 @@ import msgspec
 
 from offramp_cli import own_name
 from offramp_cli.demo import demo_settings
-from offramp_cli.options import demo_option
+from offramp_cli.options import demo_option, is_demo
 from offramp_cli.reports import log_filters
 from offramp_core.config.loader import ConfigError, LoadedSettings
 from offramp_core.config.schema import SHORTHANDS
@@ -57,7 +57,7 @@ def _show(paths: Paths, as_json: bool) -> None:
     """
     loaded = _with_learnt_week(log_filters.load(paths), paths)
     values = shown_values(loaded, paths)
-    if log_filters.is_demo(paths):
+    if is_demo(paths):
         own = demo_settings.values(paths)
         values |= own
         loaded = replace(loaded, origins={**loaded.origins, **dict.fromkeys(own, "demo")})

@@ -14,10 +14,10 @@ import click
 
 from offramp_cli import own_name
 from offramp_cli.demo.command import PORT as DEMO_PORT
+from offramp_cli.options import is_demo
 from offramp_core.addresses import claude_code_line, client_base_url
 from offramp_core.claude_settings.locations import SettingsLocations
 from offramp_core.config import loader
-from offramp_core.paths import Paths
 from offramp_core.quota import week_start
 from offramp_core.usage.log_reader import log_files
 from offramp_core.usage.projects import ProjectFinder
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from offramp_core.config.loader import LoadedSettings
+    from offramp_core.paths import Paths
     from offramp_core.quota.week_start import OwnWeek
     from offramp_core.settings import Settings
 
@@ -171,11 +172,6 @@ def mention_skipped(count: int) -> None:
         click.echo(
             f"offramp: skipped {lines} of the log that can't be read as a request.", err=True
         )
-
-
-def is_demo(paths: Paths) -> bool:
-    """Whether `paths` are the demo's."""
-    return paths == Paths.for_user(os.environ, is_demo=True)
 
 
 def _size(path: Path) -> int:

@@ -12,8 +12,14 @@ import click
 import msgspec
 
 from offramp_cli import exit_codes, own_name
-from offramp_cli.daemon_client import client_for, delegation_text, key_text, local_text
-from offramp_cli.options import demo_option
+from offramp_cli.daemon_client import (
+    START_DEMO,
+    client_for,
+    delegation_text,
+    key_text,
+    local_text,
+)
+from offramp_cli.options import demo_option, is_demo
 from offramp_cli.reports import log_filters
 from offramp_cli.service import service_status
 from offramp_core.control.client import NotRunningError
@@ -30,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from offramp_core.control.api import PlanOutlook, Status
+    from offramp_core.login_item.service import LoginItemState
     from offramp_core.paths import Paths
     from offramp_core.quota.forecast import PastUse
     from offramp_core.quota.windows import PlanQuota
@@ -47,15 +54,16 @@ def command(paths: Paths, as_json: bool) -> None:
     try:
         status = client_for(paths).status()
     except NotRunningError as error:
-        _print_not_running(error, state_file.read(paths.quota_file), as_json=as_json)
+        _print_not_running(error, paths, as_json=as_json)
         sys.exit(exit_codes.FAILURE)
     if as_json:
         click.echo(json.dumps({"running": True, **msgspec.to_builtins(status), **_item_json()}))
         return
-    item = service_status.state_here()[1]
     now = datetime.now(UTC)
     found = rows(status, now, _past_uses(paths, now))
-    click.echo(own_name.in_hints(screen((*found, ("login item", item)))))
+    if not is_demo(paths):  # the login item is not the demo's
+        found.append(("login item", service_status.state_here()[1]))
+    click.echo(own_name.in_hints(screen(found)))
 
 
 def _past_uses(paths: Paths, now: datetime) -> dict[tuple[str, str], PastUse]:
@@ -67,8 +75,9 @@ def _past_uses(paths: Paths, now: datetime) -> dict[tuple[str, str], PastUse]:
         return {}  # a forecast is worth no failure: then it is a straight line
 
 
-def _print_not_running(error: OfframpError, known: tuple[PlanQuota, ...], *, as_json: bool) -> None:
+def _print_not_running(error: OfframpError, paths: Paths, *, as_json: bool) -> None:
     """Say it, and what was known of the plans' limits when a daemon last ran."""
+    known = state_file.read(paths.quota_file)
     found = [quota.find(known, service.name) for service in SERVICES]
     plans = [plan for plan in found if plan is not None]
     if as_json:
@@ -76,14 +85,23 @@ def _print_not_running(error: OfframpError, known: tuple[PlanQuota, ...], *, as_
         click.echo(json.dumps({**answer, **_item_json()}))
         return
     click.echo(error.title)
-    state, text = service_status.state_here()
-    has_item = state is not None and state.is_installed
-    without_item = "Start it: offramp serve. To start it at login: offramp install"
-    click.echo(f"  {own_name.in_hints('Start it: offramp start' if has_item else without_item)}")
-    click.echo(f"  Login item: {text}")
+    if is_demo(paths):
+        click.echo(f"  {own_name.in_hints(START_DEMO)}")
+    else:
+        state, text = service_status.state_here()
+        click.echo(f"  {own_name.in_hints(_how_to_start(state))}")
+        click.echo(f"  Login item: {text}")
     for plan in plans:
         for line in _plan_lines(plan.backend, plan, datetime.now(UTC), is_live=False):
             click.echo(f"  Quota: {line}")
+
+
+def _how_to_start(state: LoginItemState | None) -> str:
+    if state is None:  # without a service manager there is no login item either
+        return "Start it: offramp serve"
+    if state.is_installed:
+        return "Start it: offramp start"
+    return "Start it: offramp serve. To start it at login: offramp install"
 
 
 def _item_json() -> dict[str, object]:

@@ -45,6 +45,9 @@ _TIMEOUT_S = 5.0
 _GAP_S = 2.0
 """For a daemon to take the place of the last one."""
 _GAP_POLL_S = 0.05
+_HOW_TO_START = (
+    "Start it with offramp start or, if Offramp is not installed, with offramp serve in a terminal."
+)
 _SILENCE_S = 3 * api.KEEP_ALIVE_S
 
 
@@ -75,14 +78,23 @@ class OtherVersionError(ControlError):
 class ControlClient:
     """Asks the daemon whose control socket is at `path`; each call is a connection of its own."""
 
-    def __init__(self, path: Path, *, timeout_s: float = _TIMEOUT_S, gap_s: float = _GAP_S) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        timeout_s: float = _TIMEOUT_S,
+        gap_s: float = _GAP_S,
+        how_to_start: str = _HOW_TO_START,
+    ) -> None:
         """Wait for `timeout_s` at most, each time that the daemon is waited for.
 
-        `gap_s` is how long one may take to follow on another.
+        `gap_s` is how long one may take to follow on another. `how_to_start` is what people can do
+        if nobody is there.
         """
         self._path = path
         self._timeout_s = timeout_s
         self._gap_s = gap_s
+        self._how_to_start = how_to_start
 
     def status(self) -> Status:
         """Return the daemon at this moment.
@@ -204,8 +216,7 @@ class ControlClient:
             case FileNotFoundError() | NotADirectoryError() | ConnectionRefusedError():
                 return NotRunningError(
                     f"The daemon is not running (no reply at {self._path}).",
-                    hint="Start it with offramp start or, if Offramp is not installed, with "
-                    "offramp serve in a terminal.",
+                    hint=self._how_to_start,
                 )
             case PermissionError():
                 return ControlError(

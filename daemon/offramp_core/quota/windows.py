@@ -173,9 +173,10 @@ def find(quotas: Iterable[PlanQuota], backend: str) -> PlanQuota | None:
 
 def window_of(quota: PlanQuota | None, name: str) -> QuotaWindow | None:
     """Return the window of that name; None if the service did not tell of one."""
-    if quota is None:
-        return None
-    return next((window for window in quota.windows if window.name == name), None)
+    for window in () if quota is None else quota.windows:
+        if window.name == name:
+            return window
+    return None
 
 
 def _has_rates_only(quota: PlanQuota) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import timedelta
@@ -65,6 +64,10 @@ class RunningWork:
             return []
         left_out = self._known.get(but) if but is not None else None
         cold = now - timedelta(seconds=WARM_S)
-        # The latest one is the last.
-        warm = itertools.takewhile(lambda each: each.last >= cold, reversed(self._known.values()))
-        return [each.weight * cost.factor(each.tier) for each in warm if each is not left_out]
+        found = []
+        for each in reversed(self._known.values()):  # the latest one is the last
+            if each.last < cold:
+                break
+            if each is not left_out:
+                found.append(each.weight * cost.factor(each.tier))
+        return found

@@ -129,7 +129,10 @@ class DaemonState:
         """Say which plan will not last its week."""
         delegation, now = self._live.current.delegation, self._clock()
         zone, outlooks = self.zone(), self._pilot.outlooks
-        texts = [quota_text.run_out_text(each, delegation, now, zone) for each in outlooks]
+        is_claude_short = any(each.backend == ANTHROPIC and each.runs_out for each in outlooks)
+        # Where Claude's week does not last either, `auto` is no advice.
+        advised = "" if is_claude_short else delegation
+        texts = [quota_text.run_out_text(each, advised, now, zone) for each in outlooks]
         if delegation == "always":
             foreseen = {ANTHROPIC, *(each.backend for each in outlooks)}
             names = self._live.current.delegates_in_use - foreseen

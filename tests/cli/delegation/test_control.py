@@ -20,11 +20,14 @@ NOWHERE = "http://127.0.0.1:9"
 
 
 async def test_status_of_no_daemon_says_so_and_fails(tmp_path):
-    for arguments in (("status",), ("status", "--demo")):
+    for arguments, start in (
+        (("status",), "offramp serve"),
+        (("status", "--demo"), "offramp demo"),
+    ):
         ending = await run_command(tmp_path, *arguments)
         assert (ending.code, ending.err) == (exit_codes.FAILURE, "")
         assert "not running" in ending.out
-        assert "offramp serve" in ending.out
+        assert start in ending.out
     ending = await run_command(tmp_path, "status", "--json")
     assert ending.code == exit_codes.FAILURE
     assert json.loads(ending.out)["running"] is False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -15,6 +16,7 @@ from quota_samples import claude_week
 from trouble_samples import fallback, left, status_with, trouble
 
 from offramp_cli.reports.status import command, rows, screen
+from offramp_cli.service import service_status
 from offramp_core.control import api
 from offramp_core.control.api import (
     BackendError,
@@ -26,6 +28,11 @@ from offramp_core.control.api import (
     Status,
 )
 from offramp_core.wording import trouble_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from daemon_process import Ending
 
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 ZAI = BackendStatus(name="zai", key="present")
@@ -178,3 +185,26 @@ def test_missing_key_of_a_service_that_nothing_uses_needs_no_cure() -> None:
 def test_column_of_names_is_as_wide_as_the_longest() -> None:
     text = screen([("key zai", "present"), ("key openrouter", "missing")])
     assert text == "key zai         present\nkey openrouter  missing"
+
+
+@pytest.mark.parametrize("words", [("status",), ("pause",), ("resume",), ("reload",)])
+def test_a_demo_that_does_not_run_is_started_as_a_demo(
+    offramp: Callable[..., Ending], words: tuple[str, ...]
+) -> None:
+    ending = offramp(*words, "--demo")
+    said = ending.out + ending.err
+    assert ending.code == 1
+    assert "Start it: offramp demo\n" in said
+    assert "offramp serve" not in said
+    assert "login item" not in said.lower(), "the demo has none"
+    own = offramp(*words)
+    assert "offramp serve" in own.out + own.err
+
+
+def test_without_a_service_manager_no_login_item_is_offered(
+    offramp: Callable[..., Ending], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_status, "state_here", lambda: (None, "not possible here"))
+    out = offramp("status").out
+    assert "Start it: offramp serve\n" in out
+    assert "offramp install" not in out

@@ -327,3 +327,30 @@ async def test_a_plan_without_an_outlook_is_warned_of_by_its_pace_where_all_work
         world.stop(daemon)
     assert len(status.plan_warnings) == count
     assert all("Z.ai's week will be used up about " in text for text in status.plan_warnings)
+
+
+async def test_auto_is_no_advice_where_claudes_week_does_not_last_either(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.settings = msgspec.structs.replace(world.settings, delegation="always")
+    daemon = await world.start()
+    try:
+        zai, claude = (
+            PlanOutlook(
+                backend=backend,
+                at=NOW,
+                resets=NOW + 30 * HOUR,
+                low=0.9,
+                likely=1.0,
+                high=1.0,
+                runs_out=NOW + 3 * HOUR,
+            )
+            for backend in ("zai", "anthropic")
+        )
+        advice = []
+        for outlooks in ((zai,), (claude, zai)):
+            daemon.pilot.outlooks = outlooks
+            status = daemon.state.status(in_flight=0, records=daemon.recorder.state)
+            advice.append(sum("would make it last longer" in each for each in status.warnings))
+    finally:
+        world.stop(daemon)
+    assert advice == [1, 0]
