@@ -34,6 +34,7 @@ from offramp_core.settings import TraySettings
 from offramp_core.wording import delegation_text as delegation_text_core
 from offramp_core.wording import trouble_text
 from offramp_dashboard.data import daemon_text
+from offramp_dashboard.data.snapshot import DaemonCondition
 from offramp_tray.state import tray_state
 from offramp_tray.state.tray_state import Presence, TrayState
 from offramp_tray.view import menu, wording
@@ -620,8 +621,10 @@ def test_a_model_of_the_users_own_is_checked_too_and_can_be_left():
     assert [each.text for each in found.rows if each.is_checked] == ["small at mine"]
 
 
-def test_window_and_tray_have_one_cure_for_a_missing_key():
+def test_missing_key_is_told_with_its_cure_and_in_the_window_beside_a_button():
     status = status_of(zai_key="missing")
     cure = delegation_text_core.key_cure("zai")
     assert text(running(status), "error").endswith(cure)
-    assert cure[1:] in daemon_text.seen(status, NOW, BOUNDARY.zone).text
+    in_window = daemon_text.seen(status, NOW, BOUNDARY.zone)
+    assert in_window.text.startswith("No key for Z.ai")
+    assert in_window.state is DaemonCondition.NO_KEY
