@@ -141,7 +141,46 @@ class BudgetController:
         `may_ask` is whether a conversation may go to Claude only for its figures to be known,
         of which without Opus nothing else would tell.
         """
-        room, obstacle = None, _obstacle(reading, cost)
+        found = self.prospect(reading, cost, work, second)
+        return self.decide_in(found, tier=tier, running=running, delegate=delegate, may_ask=may_ask)
+
+    def prospect(
+        self,
+        reading: PlanSnapshot | None,
+        cost: CostModel,
+        work: Sequence[float],
+        second: DelegateBudget | None,
+    ) -> Prospect:
+        """Return what `decide` starts from, whichever conversation it is about."""
+        obstacle = _obstacle(reading, cost)
+        if reading is None or obstacle is not None:
+            return Prospect(reading=reading, cost=cost, obstacle=obstacle)
+        ahead = self._cache.of(self.rhythm, reading, work, second)
+        need = _NO_NEED
+        if second is not None and second.cost.is_known:
+            need = self._need(second, reading, cost, ahead)
+        elif second is not None and 1 - second.reading.week_used < _LAST_UNKNOWN:
+            need = _Need(pressure=1.0, is_last=True, is_spent=second.reading.week_used >= 1)
+        return Prospect(
+            reading=reading,
+            cost=cost,
+            obstacle=None,
+            need=need,
+            week=self._week_room(reading, cost, ahead.week, need),
+            window=self._window_room(reading, cost, ahead.window),
+        )
+
+    def decide_in(
+        self,
+        found: Prospect,
+        *,
+        tier: Tier,
+        running: Sequence[float] = (),
+        delegate: str = DELEGATE.title,
+        may_ask: bool = False,
+    ) -> BudgetDecision:
+        """Return the same as `decide`, from a prospect that may be some seconds old."""
+        room, obstacle, reading = None, found.obstacle, found.reading
         if reading is None and may_ask and self.rhythm.is_without_opus:
             return BudgetDecision(
                 is_claude=True, room=None, why=_on_claude(tier, autopilot_text.TO_ASK)
@@ -151,22 +190,24 @@ class BudgetController:
                 is_claude=True, room=None, why=_on_claude(tier, autopilot_text.IS_CALM)
             )
         if reading is not None and obstacle is None:
-            rooms = self._rooms(reading, cost, work, running, second)
-            room = min(rooms.week.left, rooms.window.left)
-            if rooms.need.is_last and (reading.window_used or 0.0) < _LAST_WINDOW:
+            need, promised, deviation = found.need, *_promised(running)
+            in_week = found.week.left(promised, 0.0, self._tuning)
+            in_window = found.window.left(promised, deviation, self._tuning)
+            room = min(in_week, in_window)
+            if need.is_last and (reading.window_used or 0.0) < _LAST_WINDOW:
                 # Once it has run out, all of its work comes to Claude, and has nowhere else to go.
-                why = _on_claude(tier, _why_short(rooms.need, delegate))
+                why = _on_claude(tier, _why_short(need, delegate))
                 return BudgetDecision(is_claude=True, room=room, why=why)
-            for_sonnet = self._kept_for_sonnet(tier, rooms.need)
+            for_sonnet = self._kept_for_sonnet(tier, need)
             wanted = self._wanted(reading) + for_sonnet
             if room >= wanted:
                 self._was_claude = True
-                why = _on_claude(tier, _why_claude(rooms.week.left, rooms.need, delegate))
+                why = _on_claude(tier, _why_claude(in_week, need, delegate))
                 return BudgetDecision(is_claude=True, room=room, why=why)
-            if rooms.week.left <= rooms.window.left:
-                obstacle = rooms.week.why_none("week", wanted, for_sonnet)
+            if in_week <= in_window:
+                obstacle = found.week.why_none("week", in_week, wanted, for_sonnet)
             else:
-                obstacle = rooms.window.why_none("5-hour window", wanted, for_sonnet)
+                obstacle = found.window.why_none("5-hour window", in_window, wanted, for_sonnet)
         self._was_claude = False
         return BudgetDecision(
             is_claude=False, room=room, why=autopilot_text.sentence(tier, delegate, obstacle or "")
@@ -181,25 +222,6 @@ class BudgetController:
     def _kept_for_sonnet(self, tier: Tier, need: _Need) -> float:
         """Return how much room Haiku must leave: where both plans are short, Sonnet comes first."""
         return self._tuning.haiku_waits * need.shortage if tier == "haiku" else 0.0
-
-    def _rooms(
-        self,
-        reading: PlanSnapshot,
-        cost: CostModel,
-        work: Sequence[float],
-        running: Sequence[float],
-        second: DelegateBudget | None,
-    ) -> _Rooms:
-        ahead = self._cache.of(self.rhythm, reading, work, second)
-        need = _NO_NEED
-        if second is not None and second.cost.is_known:
-            need = self._need(second, reading, cost, ahead)
-        elif second is not None and 1 - second.reading.week_used < _LAST_UNKNOWN:
-            need = _Need(pressure=1.0, is_last=True, is_spent=second.reading.week_used >= 1)
-        promised, deviation = _promised(running)
-        week = self._week_room(reading, cost, ahead.week, promised, need)
-        window = self._window_room(reading, cost, ahead.window, promised, deviation)
-        return _Rooms(week, window, need)
 
     def _need(
         self, second: DelegateBudget, reading: PlanSnapshot, cost: CostModel, ahead: Ahead
@@ -227,12 +249,7 @@ class BudgetController:
         )
 
     def _week_room(
-        self,
-        reading: PlanSnapshot,
-        cost: CostModel,
-        expected: Expected,
-        promised: float,
-        need: _Need,
+        self, reading: PlanSnapshot, cost: CostModel, expected: Expected, need: _Need
     ) -> _Room:
         tuning, factor = self._tuning, cost.factor("opus")
         opus = expected.opus * factor
@@ -246,25 +263,20 @@ class BudgetController:
         deviations = tuning.careful + tuning.patience * patience - tuning.given_up * need.shortage
         kept = max(quantile(mean, variance, deviations), opus)
         kept = min(kept, mean + tuning.supply * supply + tuning.least)
-        left = 1 - reading.week_used - kept - promised - tuning.margin
-        return _Room(left, kept_for_opus=kept)
+        return _Room(1 - reading.week_used, kept=kept, kept_for_opus=kept)
 
-    def _window_room(
-        self,
-        reading: PlanSnapshot,
-        cost: CostModel,
-        expected: Expected,
-        promised: float,
-        deviation: float,
-    ) -> _Room:
+    def _window_room(self, reading: PlanSnapshot, cost: CostModel, expected: Expected) -> _Room:
         used = reading.window_used
         if used is None or not math.isfinite(used):
-            return _Room(math.inf, kept_for_opus=0.0)
+            return _NO_LIMIT
         factor = cost.factor("opus")
         opus = expected.opus * factor
-        deviation = math.hypot(math.sqrt(opus * self.rhythm.spread * factor), deviation)
-        kept = opus + promised + self._tuning.window_z * deviation + self._tuning.margin
-        return _Room((1 - used) * cost.five_hour_part - kept, kept_for_opus=opus)
+        return _Room(
+            (1 - used) * cost.five_hour_part,
+            kept=opus,
+            kept_for_opus=opus,
+            deviation=math.sqrt(opus * self.rhythm.spread * factor),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,26 +297,42 @@ _NO_NEED = _Need()
 
 
 @dataclass(frozen=True, slots=True)
-class _Rooms:
-    week: _Room
-    window: _Room
-    need: _Need
-
-
-@dataclass(frozen=True, slots=True)
 class _Room:
-    """What a window has left beyond what is kept, in parts of the week."""
+    """What is left of a window, and what is kept of that; in parts of the week."""
 
-    left: float
+    unused: float
+    kept: float
     kept_for_opus: float
+    deviation: float = 0.0
 
-    def why_none(self, window: str, wanted: float, for_sonnet: float) -> str:
+    def left(self, promised: float, deviation: float, tuning: Tuning) -> float:
+        """Return what is left beyond what is kept, and beyond what running work may still take."""
+        doubt = tuning.window_z * math.hypot(self.deviation, deviation) if deviation else 0.0
+        return self.unused - (self.kept + promised + doubt + tuning.margin)
+
+    def why_none(self, window: str, left: float, wanted: float, for_sonnet: float) -> str:
         """Return why there is less than `wanted`, of which a part is kept for Sonnet."""
-        if for_sonnet and self.left >= wanted - for_sonnet:
+        if for_sonnet and left >= wanted - for_sonnet:
             return autopilot_text.needed("Sonnet", window)
-        if self.left + self.kept_for_opus >= wanted:
+        if left + self.kept_for_opus >= wanted:
             return autopilot_text.needed("Opus", window)
         return autopilot_text.too_little(window)
+
+
+_NO_LIMIT = _Room(math.inf, kept=0.0, kept_for_opus=0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prospect:
+    """What decisions start from at one moment: the figures, and what is kept of both windows."""
+
+    reading: PlanSnapshot | None
+    cost: CostModel
+    obstacle: str | None
+    """Why Claude is out of the question, whatever is still to come."""
+    need: _Need = _NO_NEED
+    week: _Room = _NO_LIMIT
+    window: _Room = _NO_LIMIT
 
 
 def _obstacle(reading: PlanSnapshot | None, cost: CostModel) -> str | None:

@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from offramp_core.control.api import PlanOutlook
     from offramp_core.quota.windows import PlanQuota
     from offramp_core.usage.records import RequestRecord, UsageRecord
+    from offramp_daemon.autopilot.controller import Prospect
     from offramp_daemon.autopilot.history import Tier, WorkHistory
     from offramp_daemon.autopilot.outlook import Mode
     from offramp_daemon.autopilot.state_file import LearntAccount, LearntDelegate
@@ -54,7 +56,18 @@ _LEARN_EVERY_S = 1.0
 """So long what has come waits for more, unless a decision needs it before."""
 _MOST_AT_ONCE = 50
 """So many lessons are learnt without a break, for requests must not wait long for the loop."""
+_HELD_FOR = timedelta(seconds=10)
+"""So long decisions start from the same figures, unless something is learnt."""
 _LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What decisions started from last, for conversations that go to that delegate if to any."""
+
+    at: datetime
+    delegate: str
+    prospect: Prospect
 
 
 class Pilot:
@@ -88,6 +101,7 @@ class Pilot:
         self._delegates = DelegatePlans()
         self.running = RunningWork()
         self._controller = BudgetController(Rhythm(()))
+        self._held: _Held | None = None
         self._while_reading: list[tuple[datetime, float]] | None = None
         self._is_asked = False
         self._asked_claude: datetime | None = None
@@ -117,6 +131,7 @@ class Pilot:
 
     def observe(self, plan: PlanQuota, at: datetime | None = None) -> None:
         """Learn from what a service said of the plan in use, `at` that moment or now."""
+        self._held = None
         if plan.backend != ANTHROPIC:
             self._is_unsaved |= self._delegates.observe(plan)
             return
@@ -167,10 +182,14 @@ class Pilot:
             try:
                 if self._needs_history():
                     await self._read_history()
+                    self._held = None
                 self.look_ahead()
                 if self._is_unsaved:
                     self._is_unsaved = False
                     await asyncio.to_thread(self._save, self._learnt())
+            except asyncio.CancelledError:
+                self._is_unsaved = True  # it may not have been begun; `close` writes it down
+                raise
             except Exception:  # noqa: BLE001 - whatever it is, requests go on
                 _LOG.exception("The autopilot failed between requests")
 
@@ -207,6 +226,7 @@ class Pilot:
     def _learn(
         self, record: RequestRecord, conversation: Conversation | None, now: datetime
     ) -> None:
+        self._held = None
         amount, tier = weight(record), tier_of(record.model)
         arrived, is_success = _arrival(record, now), record.status == "success"
         self._claude.add_work(arrived, amount, now)
@@ -226,7 +246,8 @@ class Pilot:
         self, tier: Tier, delegate: str, conversation: Conversation | None
     ) -> AutopilotChoice:
         now = self._clock()
-        reading, week = self._claude.reading(now), self._claude.week
+        found = self._prospect(delegate, now)
+        reading, week = found.reading, self._claude.week
         if self._needs_history():
             self._has_work.set()
             if reading is not None and week is not None and week.history is None:
@@ -234,17 +255,11 @@ class Pilot:
         spent = self._claude.spent(tier, now)
         if spent is not None:
             return _delegating(tier, delegate, autopilot_text.used_up(spent))
-        cost = self._claude.cost
-        if cost.is_known and week is not None:
-            self._controller.rhythm = week.rhythm(1 / cost.factor("opus"))
-        decision = self._controller.decide(
-            reading,
-            cost,
+        decision = self._controller.decide_in(
+            found,
             tier=tier,
-            work=week.work if week else (),
-            running=self.running.taken(now, cost, but=conversation),
+            running=self.running.taken(now, found.cost, but=conversation),
             delegate=backend_name(delegate),
-            second=self._delegates.budget(delegate, now, week.start) if week else None,
             may_ask=reading is None and self._may_ask(now),
         )
         if decision.is_claude:
@@ -254,6 +269,23 @@ class Pilot:
                 # Of many that begin at once, each must know of those before it.
                 self.running.add(conversation, now, 0.0)
         return AutopilotChoice(is_claude=decision.is_claude, why=decision.why)
+
+    def _prospect(self, delegate: str, now: datetime) -> Prospect:
+        """Return what decisions start from: as the one before, if nothing was learnt since."""
+        held = self._held
+        if (
+            held is not None
+            and held.delegate == delegate
+            and timedelta() <= now - held.at < _HELD_FOR
+        ):
+            return held.prospect
+        reading, week, cost = self._claude.reading(now), self._claude.week, self._claude.cost
+        if cost.is_known and week is not None:
+            self._controller.rhythm = week.rhythm(1 / cost.factor("opus"))
+        second = self._delegates.budget(delegate, now, week.start) if week else None
+        found = self._controller.prospect(reading, cost, week.work if week else (), second)
+        self._held = _Held(now, delegate, found)
+        return found
 
     def taken(self, now: datetime, *, but: Conversation | None = None) -> list[float]:
         """Return what each conversation warm on Claude has taken of the week, `but` left out."""

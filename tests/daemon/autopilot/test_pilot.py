@@ -7,6 +7,7 @@ import contextlib
 import math
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -186,6 +187,30 @@ async def test_what_was_learnt_outlives_the_daemon(
     async with running(successor):
         successor.observe(plan(0.05, clock.now))
         await until(lambda: successor.choose(SONNET).is_claude)
+
+
+async def test_what_was_learnt_is_saved_at_the_end_if_the_daemon_stops_before_a_thread_is_free(
+    clock: Clock, tmp_path: Path
+) -> None:
+    file, release, asked = tmp_path / "autopilot.json", threading.Event(), []
+
+    class Threads(ThreadPoolExecutor):
+        def submit(self, *arguments, **more):
+            asked.append(arguments)
+            return super().submit(*arguments, **more)
+
+    pilot = Pilot(file, no_records, clock=clock, save_every_s=0.001)
+    with Threads(max_workers=1) as threads:
+        asyncio.get_running_loop().set_default_executor(threads)
+        busy = threads.submit(release.wait)
+        teach(pilot, clock, to=0.05)
+        async with running(pilot):
+            await until(lambda: len(asked) > 1)
+        release.set()
+        assert busy.result()
+    assert not file.exists()
+    pilot.close()
+    assert file.exists()
 
 
 def test_closing_does_not_wait_for_the_disk(
