@@ -79,7 +79,7 @@ async def test_uninstall_spares_the_agents_of_another_home(user: User, *, has_fi
 async def test_without_a_session_of_this_user_nothing_is_changed(
     user: User, command: tuple[str, ...]
 ) -> None:
-    user.mac.log_out()
+    user.mac.log_out(everywhere=True)
     ending = await user.offramp(*command)
     assert ending.code == 1
     assert "launchd has no session of this user" in ending.err
