@@ -5,6 +5,9 @@
 
 BIN := .venv/bin
 EXAMPLES ?= 2000
+# Tests wait much of the time, so two more run at once than there are processors.
+PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
+export PYTEST_XDIST_AUTO_NUM_WORKERS
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
