@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from offramp_core.login_item.executables import APP_FOLDER
+from offramp_core.programs import is_bundled
 
 _BUNDLES: Final = {
     "/usr/lib/offramp/": "install the new offramp_VERSION_amd64.deb with apt.",
@@ -38,7 +39,7 @@ _CHECKOUT: Final = "in the checkout: git pull && make setup"
 
 def of_this_program() -> str:
     """Return what to type, or to do, for the Offramp that runs."""
-    if getattr(sys, "frozen", False):
+    if is_bundled():
         return for_bundle(Path(sys.executable))
     has_charts = find_spec("PySide6") is not None
     return for_environment(Path(sys.prefix), is_checkout=_is_checkout(), has_charts=has_charts)

@@ -20,7 +20,7 @@ from offramp_core.quota import windows
 from offramp_core.usage.outlook import EarlierSpan, Outlook, outlook, straight
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import tzinfo
 
     from offramp_core.control.api import PlanOutlook
@@ -153,6 +153,22 @@ def daemons_outlook(
         ):
             return found
     return None
+
+
+def expect_in_plan(
+    backend: str,
+    window: QuotaWindow,
+    now: datetime,
+    pasts: Mapping[tuple[str, str], PastUse],
+    outlooks: Iterable[PlanOutlook],
+    zone: tzinfo,
+) -> Forecast | None:
+    """Return what `expect` says of that window of `backend`, by all that is known of the plans.
+
+    `pasts` is how each backend's windows filled before, `outlooks` what the daemon expects.
+    """
+    past = pasts.get((backend, window.name))
+    return expect(window, now, past, zone, daemons_outlook(outlooks, backend, window, now))
 
 
 def expect(

@@ -212,24 +212,16 @@ def plan_texts(
     `past` is how each backend's windows filled before, `outlooks` what the daemon expects of the
     plans' weeks, and `is_live` whether a daemon runs.
     """
-    found = important(plan.windows)
-    pasts = [(past or {}).get((plan.backend, window.name)) for window in found]
     texts = (
         window_text(
             plan.backend,
             window,
             now,
             zone,
-            expected=forecast.expect(
-                window,
-                now,
-                known,
-                zone,
-                forecast.daemons_outlook(outlooks, plan.backend, window, now),
-            ),
+            expected=forecast.expect_in_plan(plan.backend, window, now, past or {}, outlooks, zone),
             is_live=is_live,
         )
-        for window, known in zip(found, pasts, strict=True)
+        for window in important(plan.windows)
     )
     return tuple(texts) or (unknown_text(plan.backend, plan.problem),)
 

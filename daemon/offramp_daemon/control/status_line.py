@@ -113,13 +113,7 @@ class StatusLine:
             (
                 (
                     window,
-                    forecast.expect(
-                        window,
-                        now,
-                        past.get((ANTHROPIC, window.name)),
-                        zone,
-                        forecast.daemons_outlook(status.outlooks, ANTHROPIC, window, now),
-                    ),
+                    forecast.expect_in_plan(ANTHROPIC, window, now, past, status.outlooks, zone),
                 )
                 for window in quota_text.important(plan.windows)
             ),

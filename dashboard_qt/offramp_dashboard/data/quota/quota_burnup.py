@@ -203,8 +203,8 @@ def _expected(
     """How the window goes on; None without a daemon, for nobody knows where it stands then."""
     if not source.report.is_live:
         return None
-    found = forecast.daemons_outlook(source.report.outlooks, plan.backend, window, now)
-    return forecast.expect(window, now, source.past.get((plan.backend, window.name)), zone, found)
+    outlooks = source.report.outlooks
+    return forecast.expect_in_plan(plan.backend, window, now, source.past, outlooks, zone)
 
 
 def _ahead(expected: Forecast | None, zone: tzinfo) -> tuple[AheadPoint, ...]:
