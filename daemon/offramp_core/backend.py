@@ -1,6 +1,6 @@
 """What is set of one backend: its address, its credential, and how it differs from Anthropic.
 
-Plain frozen data. What is known of a service by itself stands in `offramp_core.services`.
+Plain frozen data. What is known of a service by itself is in `offramp_core.services`.
 """
 
 from __future__ import annotations

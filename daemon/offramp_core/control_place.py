@@ -47,7 +47,7 @@ def app_name(*, is_demo: bool) -> str:
 def runtime_dir(environ: Mapping[str, str], name: str, data_dir: str, platform: str) -> str:
     """Return our folder below the session's private one if there is a good one, else our own.
 
-    Never one below a shared folder such as /tmp, where another user could stand in the way.
+    Never one below a shared folder such as /tmp, where another user could have made it before.
     """
     # launchd knows no session's folder: a shell that sets one would look in another place.
     session = None if platform == "darwin" else environ.get("XDG_RUNTIME_DIR")

@@ -70,7 +70,7 @@ class LogName:
 
 
 def is_machine_name(text: str) -> bool:
-    """Return whether `text` can stand in a file's name for a machine, on any file system."""
+    """Return whether `text` can be in a file's name for a machine, on any file system."""
     return _MACHINE_NAME.fullmatch(text) is not None
 
 

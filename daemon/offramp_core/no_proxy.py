@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 _SEPARATORS = re.compile(r"[\s,]+")
 _ENTRY = re.compile(r"(?P<name>\[[^\]]*\]|[^:]*|[0-9a-f:]*:[0-9a-f:]*)(?::(?P<port>\d+))?")
-"""An IPv6 address has a port only if it stands in brackets."""
+"""An IPv6 address has a port only if it is in brackets."""
 
 
 def spares(no_proxy: str, url: str) -> bool:

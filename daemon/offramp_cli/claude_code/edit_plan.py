@@ -57,7 +57,7 @@ def find_setup(*, tolerant: bool = False) -> ConnectionSetup:
     """Look around in this process's environment.
 
     Raises:
-        ConfigError: the settings are refused; where `tolerant`, the defaults stand in for them.
+        ConfigError: the settings are refused; where `tolerant`, the defaults count instead.
     """
     environ = dict(os.environ)
     paths = Paths.for_user(environ)

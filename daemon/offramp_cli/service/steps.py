@@ -44,7 +44,7 @@ def apply(steps: Iterable[Step], *, again: str) -> None:
     """Do all of it, and print each thing once it is done.
 
     Raises:
-        OfframpError: a step failed; those before it are done, and `again` stands in the hint.
+        OfframpError: a step failed; those before it are done, and the hint has `again`.
     """
     try:
         for step in steps:

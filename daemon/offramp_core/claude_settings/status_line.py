@@ -38,7 +38,7 @@ def command_for(program: Path, environ: Mapping[str, str]) -> str:
     """Return the shell command that Claude Code is to run: `program` by a path that lasts.
 
     Raises:
-        OfframpError: a path in it is not UTF-8, so that it can't stand in the settings.
+        OfframpError: a path in it is not UTF-8, so that the settings can't hold it.
     """
     words = [str(program), "statusline"]
     if home := environ.get(HOME_VARIABLE):

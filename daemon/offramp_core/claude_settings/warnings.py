@@ -36,7 +36,7 @@ def warnings(
     url: str,
     is_own: Callable[[str], bool],
 ) -> list[str]:
-    """List what stands in the way of `url`, given the user's settings as they are to be.
+    """List what keeps Claude Code away from `url`, given the user's settings as they are to be.
 
     Files that can't be read are skipped: Claude Code ignores them too.
     """

@@ -38,7 +38,7 @@ def needed(
     moves its folder: without it that is below ~/Library.
 
     Raises:
-        OfframpError: a value can't stand in any login item's file.
+        OfframpError: no login item's file can hold a value.
     """
     moved = {}
     for name, default in _DEFAULTS.items():

@@ -591,16 +591,16 @@ async def test_delegate_that_will_not_last_is_said_and_helped(tmp_path: Path, cl
     assert pilot.choose(SONNET).why == "Sonnet on Claude: Z.ai would run out"
 
 
+def always_pilot(folder: Path, clock: Clock) -> Pilot:
+    """One in `always` mode, whose user has busy weeks behind them."""
+    file = folder / "autopilot.json"
+    return Pilot(file, busy_weeks, clock=clock, mode=lambda: "always", save_every_s=0.01)
+
+
 async def test_in_always_mode_a_plan_on_pace_to_run_out_has_the_log_read(
     tmp_path: Path, clock: Clock
 ) -> None:
-    pilot = Pilot(
-        tmp_path / "autopilot.json",
-        busy_weeks,
-        clock=clock,
-        mode=lambda: "always",
-        save_every_s=0.01,
-    )
+    pilot = always_pilot(tmp_path, clock)
     teach(pilot, clock, to=0.05)
     teach_delegate(pilot, clock, start=0.7, to=0.98)
     async with running(pilot):
@@ -684,13 +684,7 @@ def test_a_claude_plan_that_doubles_within_its_week_is_noticed(pilot: Pilot, clo
 async def test_in_always_mode_the_delegate_is_forecast_without_claudes_figures(
     tmp_path: Path, clock: Clock
 ) -> None:
-    pilot = Pilot(
-        tmp_path / "autopilot.json",
-        busy_weeks,
-        clock=clock,
-        mode=lambda: "always",
-        save_every_s=0.01,
-    )
+    pilot = always_pilot(tmp_path, clock)
     teach(pilot, clock, to=0.05)
     clock.now += 26 * HOUR  # nobody has used Claude since
     teach_delegate(pilot, clock, start=0.7, to=0.9)
