@@ -69,11 +69,11 @@ def test_tests_and_what_they_start_are_on_macos(tmp_path: Path) -> None:
     paths = [SIMULATION, ROOT / "tests" / "support", *map(ROOT.joinpath, ("daemon", "tray"))]
     done = run(
         *("-m", "pytest", "-p", "machine_guard", "-p", "no:cacheprovider", str(tmp_path)),
-        *("--rootdir", str(tmp_path)),
+        *("--rootdir", str(tmp_path), "--basetemp", str(tmp_path / "made")),
         PYTHONPATH=os.pathsep.join(map(str, paths)),
         PYTEST_DISABLE_PLUGIN_AUTOLOAD="1",
     )
-    assert "2 passed" in done.stdout, done.stdout
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_what_needs_linux_packages_is_not_collected_on_macos() -> None:

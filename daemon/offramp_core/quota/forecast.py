@@ -59,7 +59,7 @@ class Forecast:
     """How a window is expected to go on."""
 
     course: tuple[ForecastPoint, ...]
-    """In order, from now, where nothing is open, to the reset."""
+    """In order, from the last whole minute, where nothing is open, to the reset."""
     runs_out: datetime | None = None
     """When all is likely to be used; None where the reset comes first."""
     is_learnt: bool = True
@@ -155,6 +155,11 @@ def daemons_outlook(
     return None
 
 
+def whole_minute(now: datetime) -> datetime:
+    """Return the last whole minute: forecasts change with it, not with each second."""
+    return now.replace(second=0, microsecond=0)
+
+
 def expect_in_plan(
     backend: str,
     window: QuotaWindow,
@@ -167,8 +172,9 @@ def expect_in_plan(
 
     `pasts` is how each backend's windows filled before, `outlooks` what the daemon expects.
     """
+    minute = whole_minute(now)
     past = pasts.get((backend, window.name))
-    return expect(window, now, past, zone, daemons_outlook(outlooks, backend, window, now))
+    return expect(window, minute, past, zone, daemons_outlook(outlooks, backend, window, minute))
 
 
 def expect(
@@ -180,9 +186,11 @@ def expect(
 ) -> Forecast | None:
     """Return how `window` goes on from `now` (aware); None while that can't be told.
 
+    It is what was expected at the last whole minute: who looks at different seconds sees the same.
     `past` is what is known of the same window before, and `zone` says what a day is. With the
     daemon's outlook, the past only gives the way there its shape.
     """
+    now = whole_minute(now)
     used, passed, span = (
         windows.used_at(window, now),
         windows.elapsed(window, now),

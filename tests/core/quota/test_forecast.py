@@ -154,7 +154,7 @@ def test_course_begins_now_never_falls_and_keeps_to_its_band(
     found = forecast.expect(week(used, read_at=now), now, office_weeks(*endings), BERLIN)
     if found is None:
         return
-    assert found.course[0].moment == now
+    assert found.course[0].moment == now.replace(second=0, microsecond=0)
     assert found.course[-1].moment == RESET
     likely = [one.outlook.likely for one in found.course]
     assert likely[0] == used
@@ -165,6 +165,20 @@ def test_course_begins_now_never_falls_and_keeps_to_its_band(
     for one in found.course:
         low, high = one.outlook.low, one.outlook.high
         assert used - 1e-9 <= low <= one.outlook.likely <= high
+
+
+def test_who_looks_at_different_seconds_of_a_minute_sees_the_same_forecast() -> None:
+    past = office_weeks(0.7, 0.9, 0.8)
+    seconds = [MONDAY + timedelta(seconds=s) for s in (0, 0.4, 31, 59.999)]
+    found = [forecast.expect(week(0.30), now, past, BERLIN) for now in seconds]
+    pasts = {("anthropic", "7d"): past}
+    found += [
+        forecast.expect_in_plan("anthropic", week(0.30), now, pasts, (), BERLIN) for now in seconds
+    ]
+
+    assert found[0] is not None
+    assert all(one == found[0] for one in found)
+    assert forecast.expect(week(0.30), MONDAY + timedelta(minutes=1), past, BERLIN) != found[0]
 
 
 def told(low: float, likely: float, high: float, **fields: object) -> PlanOutlook:

@@ -317,7 +317,7 @@ def shown_windows(state: TrayState, backend: str) -> tuple[QuotaWindow, ...]:
 
 def expected(state: TrayState, backend: str, window: QuotaWindow) -> Forecast | None:
     """How that window is expected to go on, as of the last whole minute."""
-    minute = state.now.replace(second=0, microsecond=0)
+    minute = forecast.whole_minute(state.now)
     past = state.past.get((backend, window.name))
     outlooks = () if state.status is None else state.status.outlooks
     found = forecast.daemons_outlook(outlooks, backend, window, minute)
