@@ -11,7 +11,7 @@ that a proxy which forwards something wrong finds out here. It never calls anyth
         sim.script("zai", ["zai=1308"])  # what the next POSTs to /v1/messages meet
     sim.zai.at_once = 2              # more than so many messages at a time meet zai=1302
 
-Each refusal has a name, in `anthropic_rules` and `zai_strictness`, and is on unless it is left out
+Each refusal has a name, in `anthropic.rules` and `zai.strictness`, and is on unless it is left out
 of `Simulator.start(anthropic_refuses=…, zai_refuses=…)`; docs/simulator.md lists them.
 
 What an answer is like is up to the last user message. `use the tool NAME with {json}` makes the
@@ -65,18 +65,18 @@ What it holds
     unified=KEY:VALUE   Anthropic: the header anthropic-ratelimit-unified-KEY with that VALUE,
                         whatever it is; without a VALUE, not at all
     quota-page=SHAPE    Z.ai's quota page (queue it with `script` for QUOTA_PATH): one of
-                        `zai_limits.PAGES`, such as html, null, huge, error, odd
+                        `zai.limits.PAGES`, such as html, null, huge, error, odd
 """
 
 from __future__ import annotations
 
-from offramp_simulator.anthropic import anthropic_app
-from offramp_simulator.anthropic_limits import UnifiedQuota
-from offramp_simulator.faults import UnknownFaultError
-from offramp_simulator.received import Journal, ReceivedRequest
+from offramp_simulator.anthropic.limits import UnifiedQuota
+from offramp_simulator.anthropic.service import anthropic_app
 from offramp_simulator.server import Simulator
-from offramp_simulator.zai import zai_app
-from offramp_simulator.zai_limits import QUOTA_PATH, ZaiQuota
+from offramp_simulator.service.faults import UnknownFaultError
+from offramp_simulator.service.received import Journal, ReceivedRequest
+from offramp_simulator.zai.limits import QUOTA_PATH, ZaiQuota
+from offramp_simulator.zai.service import zai_app
 
 __all__ = [
     "QUOTA_PATH",

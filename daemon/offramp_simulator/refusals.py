@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from offramp_core.errors import OfframpError
-from offramp_simulator import anthropic_rules, zai_strictness
+from offramp_simulator.anthropic import rules as anthropic_rules
+from offramp_simulator.zai import strictness as zai_strictness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

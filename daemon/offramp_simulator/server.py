@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from aiohttp import web
 
-from offramp_simulator import anthropic_rules, zai_strictness
-from offramp_simulator.anthropic import AnthropicService
-from offramp_simulator.fake_service import MESSAGES
-from offramp_simulator.received import Journal, ReceivedRequest
-from offramp_simulator.zai import PREFIX, ZaiService
-from offramp_simulator.zai_limits import QUOTA_PATH
+from offramp_simulator.anthropic import rules as anthropic_rules
+from offramp_simulator.anthropic.service import AnthropicService
+from offramp_simulator.service.fake_service import MESSAGES
+from offramp_simulator.service.received import Journal, ReceivedRequest
+from offramp_simulator.zai import strictness as zai_strictness
+from offramp_simulator.zai.limits import QUOTA_PATH
+from offramp_simulator.zai.service import PREFIX, ZaiService
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
 
-    from offramp_simulator.anthropic_limits import UnifiedQuota
-    from offramp_simulator.fake_service import FakeService
-    from offramp_simulator.zai_limits import ZaiQuota
+    from offramp_simulator.anthropic.limits import UnifiedQuota
+    from offramp_simulator.service.fake_service import FakeService
+    from offramp_simulator.zai.limits import ZaiQuota
 
 _SHUTDOWN_S = 0.2
 
@@ -41,7 +42,7 @@ class Simulator:
 
         With `zai_key` Z.ai takes only that key, and Anthropic calls it a leak. `max_body_bytes`
         replaces both services' own limits. `anthropic_refuses` and `zai_refuses` are the refusals
-        that are on, of `anthropic_rules` and `zai_strictness`.
+        that are on, of `anthropic.rules` and `zai.strictness`.
         """
         sizes: dict[str, Any] = {} if max_body_bytes is None else {"max_body_bytes": max_body_bytes}
         self.journal = Journal(limit=keep_requests)

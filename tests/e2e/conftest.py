@@ -9,7 +9,8 @@ from claude_code import ClaudeCode, installed_versions
 from journey import Journey
 from proxy_harness import ZAI_KEY, RunningProxy, running_proxy, settings_for
 
-from offramp_simulator import Simulator, anthropic_rules
+from offramp_simulator import Simulator
+from offramp_simulator.anthropic import rules as anthropic_rules
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

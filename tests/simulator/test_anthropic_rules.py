@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from offramp_simulator import anthropic_rules, signatures
-from offramp_simulator.request_view import RequestView
+from offramp_simulator.anthropic import rules as anthropic_rules
+from offramp_simulator.service import signatures
+from offramp_simulator.service.request_view import RequestView
 
 OPUS, OLDER_OPUS = "claude-opus-5-5", "claude-opus-4-6"
 ENABLED = {"type": "enabled", "budget_tokens": 1024}

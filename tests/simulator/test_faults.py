@@ -16,7 +16,14 @@ import pytest
 import zstandard
 
 from offramp_simulator import Simulator
-from offramp_simulator.faults import Fault, Faults, ToolAsk, UnknownFaultError, markers, phrases
+from offramp_simulator.service.faults import (
+    Fault,
+    Faults,
+    ToolAsk,
+    UnknownFaultError,
+    markers,
+    phrases,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

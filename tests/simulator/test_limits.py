@@ -9,8 +9,8 @@ import aiohttp
 import pytest
 
 from offramp_simulator import QUOTA_PATH, Simulator
-from offramp_simulator.anthropic_limits import UNIFIED
-from offramp_simulator.zai_limits import PAGES
+from offramp_simulator.anthropic.limits import UNIFIED
+from offramp_simulator.zai.limits import PAGES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from offramp_simulator import anthropic_rules, refusals, zai_strictness
+from offramp_simulator import refusals
+from offramp_simulator.anthropic import rules as anthropic_rules
 from offramp_simulator.refusals import Refusals, UnknownRefusalError
+from offramp_simulator.zai import strictness as zai_strictness
 
 
 def choose(*, is_lenient: bool = False, allow: str = "", refuse: str = "") -> Refusals:

@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offramp_simulator import Simulator, anthropic_rules, signatures
-from offramp_simulator.signatures import Seal
+from offramp_simulator import Simulator
+from offramp_simulator.anthropic import rules as anthropic_rules
+from offramp_simulator.service import signatures
+from offramp_simulator.service.signatures import Seal
 
 OPUS = "claude-opus-4-6"
 ENABLED = {"type": "enabled", "budget_tokens": 1024}

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from offramp_simulator import signatures, zai_strictness
-from offramp_simulator.request_view import RequestView
+from offramp_simulator.service import signatures
+from offramp_simulator.service.request_view import RequestView
+from offramp_simulator.zai import strictness as zai_strictness
 
 MARK = {"cache_control": {"type": "ephemeral", "scope": "global"}}
 CALL = {"type": "tool_use", "id": "t", "name": "A", "input": "text"}

@@ -10,8 +10,8 @@ from proxy_harness import RunningProxy, running_proxy, settings_for
 
 from offramp_core.services import service_of
 from offramp_core.settings import Route, Secret, Settings
-from offramp_simulator.preset_rules import PRESETS
-from offramp_simulator.preset_service import PresetService, running
+from offramp_simulator.preset.rules import PRESETS
+from offramp_simulator.preset.service import PresetService, running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence

@@ -19,8 +19,8 @@ from offramp_core.paths import Paths
 from offramp_core.services import PRESETS
 from offramp_core.services.service import ASPECTS
 from offramp_simulator import Simulator
-from offramp_simulator.preset_rules import PRESETS as RULES
-from offramp_simulator.preset_service import PresetService, running
+from offramp_simulator.preset.rules import PRESETS as RULES
+from offramp_simulator.preset.service import PresetService, running
 
 if TYPE_CHECKING:
     from pathlib import Path

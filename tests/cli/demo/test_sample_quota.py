@@ -13,7 +13,7 @@ from offramp_core.quota import history_log
 from offramp_core.quota.windows import HISTORY_NAME, length
 from offramp_core.settings import Settings
 from offramp_core.usage.weeks import WeekBoundary
-from offramp_simulator.anthropic_limits import UnifiedQuota
+from offramp_simulator.anthropic.limits import UnifiedQuota
 
 NOW = datetime(2026, 11, 24, 15, 26, tzinfo=ZoneInfo("Europe/Berlin"))
 WINDOWS = [(backend, name) for backend in ("anthropic", "zai") for name in ("5h", "7d")]

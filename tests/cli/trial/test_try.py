@@ -24,8 +24,8 @@ from daemon_process import (
 from proxy_harness import CLAUDE_TOKEN, ZAI_KEY
 
 from offramp_simulator import Simulator
-from offramp_simulator.preset_rules import PRESETS as RULES
-from offramp_simulator.preset_service import PresetService, running
+from offramp_simulator.preset.rules import PRESETS as RULES
+from offramp_simulator.preset.service import PresetService, running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from offramp_core.services import KNOWN, service_of
 from offramp_daemon.messages import request_body, transform
-from offramp_simulator import signatures
-from offramp_simulator.preset_rules import deepseek_signature
+from offramp_simulator.preset.rules import deepseek_signature
+from offramp_simulator.service import signatures
 
 SHOWN = {
     "zai": signatures.zai_signature("Hm"),

@@ -20,8 +20,8 @@ from running_app import running_app
 
 from offramp_core.control import api
 from offramp_core.quota import windows
-from offramp_simulator.preset_rules import PRESETS as RULES
-from offramp_simulator.preset_service import PresetService, running
+from offramp_simulator.preset.rules import PRESETS as RULES
+from offramp_simulator.preset.service import PresetService, running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

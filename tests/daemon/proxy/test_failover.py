@@ -34,7 +34,7 @@ from offramp_core.control import api
 from offramp_core.settings import Backend, Route, Secret
 from offramp_daemon.proxy import failover_policy
 from offramp_daemon.resilience.circuit_breaker import CircuitBreaker
-from offramp_simulator import Simulator, signatures
+from offramp_simulator.service import signatures
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from offramp_daemon.proxy.failover import SharedState
+    from offramp_simulator import Simulator
 
 PATH = "/v1/messages?beta=true"
 RESET = datetime(2026, 11, 26, 22, tzinfo=UTC)

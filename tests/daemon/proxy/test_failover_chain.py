@@ -16,8 +16,8 @@ from offramp_core.settings import Secret
 from offramp_daemon.resilience.backend_health import stand_in_for
 from offramp_daemon.resilience.circuit_breaker import CircuitBreaker
 from offramp_daemon.trouble.watch import DelegationWatch
-from offramp_simulator import signatures
-from offramp_simulator.preset_rules import deepseek_signature
+from offramp_simulator.preset.rules import deepseek_signature
+from offramp_simulator.service import signatures
 
 if TYPE_CHECKING:
     import aiohttp

@@ -13,7 +13,8 @@ from raw_upstream import answer_message, raw_upstream
 
 from offramp_core.control.api import Pause
 from offramp_daemon.resilience.circuit_breaker import CircuitBreaker
-from offramp_simulator import Simulator, anthropic_rules
+from offramp_simulator import Simulator
+from offramp_simulator.anthropic import rules as anthropic_rules
 
 SESSION = {"x-claude-code-session-id": "5e551011"}
 CREATE = {"type": "create"}

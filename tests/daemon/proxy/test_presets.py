@@ -14,15 +14,15 @@ from proxy_harness import CLAUDE_TOKEN
 from offramp_core.backend import Backend, Secret
 from offramp_core.services import PRESETS, service_of
 from offramp_daemon.wire import headers
-from offramp_simulator import signatures
-from offramp_simulator.preset_rules import PRESETS as RULES
-from offramp_simulator.preset_rules import deepseek_signature
+from offramp_simulator.preset.rules import PRESETS as RULES
+from offramp_simulator.preset.rules import deepseek_signature
+from offramp_simulator.service import signatures
 
 if TYPE_CHECKING:
     import aiohttp
 
     from offramp_simulator import Simulator
-    from offramp_simulator.received import ReceivedRequest
+    from offramp_simulator.service.received import ReceivedRequest
 
 SONNET, HAIKU = "claude-sonnet-5-5", "claude-haiku-5-5"
 NAMES = tuple(service.name for service in PRESETS)

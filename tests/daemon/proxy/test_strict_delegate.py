@@ -9,8 +9,8 @@ import pytest
 from strictness import on_strict_and_lenient_services
 
 from offramp_core.settings import Route
-from offramp_simulator import zai_strictness
 from offramp_simulator.refusals import Refusals
+from offramp_simulator.zai import strictness as zai_strictness
 
 SONNET, HAIKU = "claude-sonnet-5-5", "claude-haiku-5-5"
 MARKED = {"type": "text", "text": "a", "cache_control": {"type": "ephemeral", "scope": "global"}}

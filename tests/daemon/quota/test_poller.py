@@ -26,7 +26,7 @@ from offramp_daemon.services import QUOTA_READERS
 from offramp_daemon.upstream.client import Upstream
 from offramp_daemon.wire.headers import HOP_HEADER
 from offramp_simulator import QUOTA_PATH, Simulator
-from offramp_simulator.zai_limits import PAGES
+from offramp_simulator.zai.limits import PAGES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from offramp_daemon.services import zai
 from offramp_daemon.services.plan_reading import MOST_BYTES, NoQuotaError, PlanReading
-from offramp_simulator.zai_limits import PAGES
+from offramp_simulator.zai.limits import PAGES
 
 if TYPE_CHECKING:
     from offramp_core.quota.windows import QuotaWindow

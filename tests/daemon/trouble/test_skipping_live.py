@@ -18,7 +18,7 @@ from offramp_core.control import api
 from offramp_core.settings import KeepRules, Route
 from offramp_daemon.routing.affinity import ConversationAffinity
 from offramp_daemon.trouble.runs import Run
-from offramp_simulator import anthropic_rules
+from offramp_simulator.anthropic import rules as anthropic_rules
 from offramp_simulator.refusals import Refusals
 
 if TYPE_CHECKING:

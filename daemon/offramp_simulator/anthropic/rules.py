@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from offramp_simulator import anthropic_thinking_rules, anthropic_tool_rules
-from offramp_simulator.anthropic_problem import Problem, invalid
-from offramp_simulator.request_view import JsonObject, RequestView, blocks_of
+from offramp_simulator.anthropic import thinking_rules, tool_rules
+from offramp_simulator.anthropic.problem import Problem, invalid
+from offramp_simulator.service.request_view import JsonObject, RequestView, blocks_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from offramp_simulator.anthropic_problem import Check
+    from offramp_simulator.anthropic.problem import Check
 
 _BILLING = "x-anthropic-billing-header"
 _SERVER_RESULT = "_tool_result"
@@ -108,13 +108,13 @@ def _unknown_models(conversation: RequestView) -> Iterator[Problem]:
 
 
 CHECKS: Mapping[str, Check] = {
-    **anthropic_thinking_rules.SETTINGS,
+    **thinking_rules.SETTINGS,
     "first-system-item": _first_system_item,
     "system-item-place": _system_item_place,
     "empty-content": _empty_content,
     "blank-texts": _blank_texts,
-    **anthropic_tool_rules.CHECKS,
-    **anthropic_thinking_rules.BLOCKS,
+    **tool_rules.CHECKS,
+    **thinking_rules.BLOCKS,
     "billing-block": _billing_block,
     "unknown-models": _unknown_models,
 }

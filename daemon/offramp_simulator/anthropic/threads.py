@@ -10,12 +10,12 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from offramp_simulator.anthropic_problem import Problem
-from offramp_simulator.request_view import JsonObject, RequestView
+from offramp_simulator.anthropic.problem import Problem
+from offramp_simulator.service.request_view import JsonObject, RequestView
 
 if TYPE_CHECKING:
-    from offramp_simulator.answers import Answer
-    from offramp_simulator.received import ReceivedRequest
+    from offramp_simulator.service.answers import Answer
+    from offramp_simulator.service.received import ReceivedRequest
 
 _KEPT = 100
 _FIXED = ("model", "thinking", "tool_choice")

@@ -7,26 +7,22 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from offramp_simulator import (
-    answers,
-    anthropic_rules,
-    anthropic_thinking_rules,
-    signatures,
-)
-from offramp_simulator.answers import Answer, Maker, Usage
-from offramp_simulator.anthropic_limits import UnifiedQuota, key_limit_headers, overridden
-from offramp_simulator.anthropic_problem import Problem, invalid
-from offramp_simulator.anthropic_threads import Threads
-from offramp_simulator.delivery import Delivery
-from offramp_simulator.events import answer_events, event, json_bytes, message_json
-from offramp_simulator.fake_service import COUNT_TOKENS, MESSAGES, FakeService
-from offramp_simulator.faults import Faults, ToolAsk
+from offramp_simulator.anthropic import rules, thinking_rules
+from offramp_simulator.anthropic.limits import UnifiedQuota, key_limit_headers, overridden
+from offramp_simulator.anthropic.problem import Problem, invalid
+from offramp_simulator.anthropic.threads import Threads
+from offramp_simulator.service import answers, signatures
+from offramp_simulator.service.answers import Answer, Maker, Usage
+from offramp_simulator.service.delivery import Delivery
+from offramp_simulator.service.events import answer_events, event, json_bytes, message_json
+from offramp_simulator.service.fake_service import COUNT_TOKENS, MESSAGES, FakeService
+from offramp_simulator.service.faults import Faults, ToolAsk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from offramp_simulator.received import Journal, ReceivedRequest
-    from offramp_simulator.request_view import JsonObject, RequestView
+    from offramp_simulator.service.received import Journal, ReceivedRequest
+    from offramp_simulator.service.request_view import JsonObject, RequestView
 
 MODELS = ("claude-opus-4-6", "claude-sonnet-4-5", "claude-haiku-4-5")
 MIB = 1024 * 1024
@@ -59,11 +55,11 @@ class AnthropicService(FakeService):
         zai_key: str | None = None,
         max_body_bytes: int = 32 * MIB,
         now: Callable[[], float] = time.time,
-        refuses: frozenset[str] = anthropic_rules.ALL,
+        refuses: frozenset[str] = rules.ALL,
     ) -> None:
         """Take `zai_key` for a leak wherever it turns up; `now` is the epoch's seconds.
 
-        `refuses` names what it refuses, of `anthropic_rules`; it ignores the others.
+        `refuses` names what it refuses, of `anthropic.rules`; it ignores the others.
         """
         super().__init__(journal)
         self.quota = quota or UnifiedQuota()
@@ -171,17 +167,17 @@ class AnthropicService(FakeService):
         self, asked: RequestView, entry: ReceivedRequest, *, is_count: bool
     ) -> RequestView | Problem:
         """The conversation with the turns that are kept here, or why it is refused."""
-        problem = anthropic_rules.malformed(asked.body, is_count=is_count)
+        problem = rules.malformed(asked.body, is_count=is_count)
         if problem is not None:
             entry.refused_for = "malformed"
             return problem
         whole: RequestView | Problem = asked
-        if anthropic_rules.THREADS in self._refuses:
+        if rules.THREADS in self._refuses:
             whole = self._threads.whole(asked, entry)
         if isinstance(whole, Problem):
-            entry.refused_for = anthropic_rules.THREADS
+            entry.refused_for = rules.THREADS
             return whole
-        refusal = anthropic_rules.first_problem(whole, self._refuses)
+        refusal = rules.first_problem(whole, self._refuses)
         if refusal is None:
             return whole
         entry.refused_for, problem = refusal
@@ -190,9 +186,9 @@ class AnthropicService(FakeService):
     def _asked_problem(self, delivery: Delivery, text: str) -> Problem | None:
         """A 400 about thinking that was asked for, due once per text."""
         wordings = {
-            "signature-400": anthropic_thinking_rules.SIGNATURE.format(message=1, block=0),
-            "expected-400": anthropic_thinking_rules.EXPECTED.format(message=1, found="tool_use"),
-            "modified-400": anthropic_thinking_rules.MODIFIED.format(message=1, block=0),
+            "signature-400": thinking_rules.SIGNATURE.format(message=1, block=0),
+            "expected-400": thinking_rules.EXPECTED.format(message=1, found="tool_use"),
+            "modified-400": thinking_rules.MODIFIED.format(message=1, block=0),
         }
         for name, words in wordings.items():
             if self._is_met(name, delivery.faults, text):

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from offramp_core.services import zai
-from offramp_simulator.events import json_bytes
-from offramp_simulator.faults import UnknownFaultError
+from offramp_simulator.service.events import json_bytes
+from offramp_simulator.service.faults import UnknownFaultError
 
 if TYPE_CHECKING:
-    from offramp_simulator.request_view import JsonObject
+    from offramp_simulator.service.request_view import JsonObject
 
 QUOTA_PATH: Final = zai.QUOTA_PAGE.path
 

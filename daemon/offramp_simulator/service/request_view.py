@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from offramp_simulator import faults
+from offramp_simulator.service import faults
 
 JsonObject = dict[str, Any]
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from offramp_simulator import signatures
-from offramp_simulator.anthropic_problem import Problem, invalid
-from offramp_simulator.request_view import JsonObject, RequestView, blocks_of
-from offramp_simulator.signatures import Seal
+from offramp_simulator.anthropic.problem import Problem, invalid
+from offramp_simulator.service import signatures
+from offramp_simulator.service.request_view import JsonObject, RequestView, blocks_of
+from offramp_simulator.service.signatures import Seal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from offramp_simulator.anthropic_problem import Check
+    from offramp_simulator.anthropic.problem import Check
 
 MODIFIED = (
     "messages.{message}.content.{block}: `thinking` or `redacted_thinking` blocks in the latest "

@@ -10,10 +10,11 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from offramp_simulator import signatures, zai_strictness
-from offramp_simulator.request_view import JsonObject, RequestView, blocks_of
-from offramp_simulator.zai_models import MODELS as GLM
-from offramp_simulator.zai_models import ServedModel
+from offramp_simulator.service import signatures
+from offramp_simulator.service.request_view import JsonObject, RequestView, blocks_of
+from offramp_simulator.zai import strictness as zai_strictness
+from offramp_simulator.zai.models import MODELS as GLM
+from offramp_simulator.zai.models import ServedModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -34,7 +35,7 @@ _OLD_FORM = (
     "role-system",
     "tool-inputs",
 )
-"""Refusals of all that is newer than the first form of the protocol, by names of `zai_strictness`.
+"""Refusals of all that is newer than the first form of the protocol, by names of `zai.strictness`.
 They are told of Kimi, DeepSeek and Bailian; that the others share them is a guess."""
 _BYTES_A_TOKEN = 8
 _TEXT = ServedModel(max_output_tokens=32_000)

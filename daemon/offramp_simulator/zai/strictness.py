@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from offramp_simulator import signatures, zai_models
-from offramp_simulator.request_view import JsonObject, RequestView, blocks_of
-from offramp_simulator.signatures import Seal
-from offramp_simulator.zai_refusal import Refusal
+from offramp_simulator.service import signatures
+from offramp_simulator.service.request_view import JsonObject, RequestView, blocks_of
+from offramp_simulator.service.signatures import Seal
+from offramp_simulator.zai import models
+from offramp_simulator.zai.refusal import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -61,17 +62,17 @@ _BAD_PATTERN = re.compile(r"\\[pP]\{|\(\?<?[=!]")
 
 
 def _models(request: RequestView) -> Iterator[Refusal]:
-    if zai_models.served_model(request.model) is None:
+    if models.served_model(request.model) is None:
         yield Refusal(code="1211")
 
 
 def _claude_names(request: RequestView) -> Iterator[Refusal]:
-    if zai_models.is_claude_name(request.model):
+    if models.is_claude_name(request.model):
         yield Refusal(code="1211")
 
 
 def _context(request: RequestView) -> Iterator[Refusal]:
-    context = zai_models.limits_of(request.model).context_tokens
+    context = models.limits_of(request.model).context_tokens
     if len(request.raw) > context * _CONTEXT_BYTES_A_TOKEN:
         yield Refusal(code="1261")
 
@@ -82,7 +83,7 @@ def _long_bodies(request: RequestView) -> Iterator[Refusal]:
 
 
 def _output_ceiling(request: RequestView) -> Iterator[Refusal]:
-    ceiling = zai_models.limits_of(request.model).max_output_tokens
+    ceiling = models.limits_of(request.model).max_output_tokens
     asked = request.body.get("max_tokens")
     if isinstance(asked, int) and asked > ceiling:
         yield Refusal(message=f"max_tokens must be at most {ceiling}")
@@ -91,14 +92,14 @@ def _output_ceiling(request: RequestView) -> Iterator[Refusal]:
 def _thinking_disabled(request: RequestView) -> Iterator[Refusal]:
     thinking = request.body.get("thinking")
     is_disabled = isinstance(thinking, dict) and thinking.get("type") == "disabled"
-    if is_disabled and zai_models.limits_of(request.model).always_thinks:
+    if is_disabled and models.limits_of(request.model).always_thinks:
         yield Refusal(message="thinking can't be disabled for this model")
 
 
 def _efforts(request: RequestView) -> Iterator[Refusal]:
     config = request.body.get("output_config")
     effort = config.get("effort") if isinstance(config, dict) else None
-    if effort is not None and effort not in zai_models.limits_of(request.model).efforts:
+    if effort is not None and effort not in models.limits_of(request.model).efforts:
         yield Refusal(message=f"effort {effort} is not supported")
 
 
@@ -163,12 +164,12 @@ def _redacted_thinking(request: RequestView) -> Iterator[Refusal]:
 
 
 def _images(request: RequestView) -> Iterator[Refusal]:
-    if not zai_models.limits_of(request.model).images:
+    if not models.limits_of(request.model).images:
         yield from _unsupported(request, "image")
 
 
 def _documents(request: RequestView) -> Iterator[Refusal]:
-    if not zai_models.limits_of(request.model).documents:
+    if not models.limits_of(request.model).documents:
         yield from _unsupported(request, "document")
 
 

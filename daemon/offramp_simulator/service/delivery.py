@@ -13,14 +13,14 @@ import brotli  # type: ignore[import-untyped]  # it ships no types
 import zstandard
 from aiohttp import web
 
-from offramp_simulator import faults as fault_names
-from offramp_simulator.events import NOISE
+from offramp_simulator.service import faults as fault_names
+from offramp_simulator.service.events import NOISE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from offramp_simulator.faults import Faults
-    from offramp_simulator.received import ReceivedRequest
+    from offramp_simulator.service.faults import Faults
+    from offramp_simulator.service.received import ReceivedRequest
 
 _GZIP_WINDOW = 31
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from offramp_simulator.anthropic_problem import Problem, invalid
-from offramp_simulator.request_view import JsonObject, RequestView, blocks_of
+from offramp_simulator.anthropic.problem import Problem, invalid
+from offramp_simulator.service.request_view import JsonObject, RequestView, blocks_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from offramp_simulator.anthropic_problem import Check
+    from offramp_simulator.anthropic.problem import Check
 
 _CALL_ID = "^[a-zA-Z0-9_-]+$"
 _SERVER_CALL_ID = "^srvtoolu_[a-zA-Z0-9_]+$"

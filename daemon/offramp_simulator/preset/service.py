@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from offramp_simulator import answers, zai_rules
-from offramp_simulator.answers import Answer, Maker, Usage
-from offramp_simulator.delivery import Delivery
-from offramp_simulator.events import answer_events, event, json_bytes, message_json
-from offramp_simulator.fake_service import COUNT_TOKENS, MESSAGES, FakeService
-from offramp_simulator.faults import Faults
-from offramp_simulator.preset_rules import PresetError, PresetRules
+from offramp_simulator.preset.rules import PresetError, PresetRules
+from offramp_simulator.service import answers
+from offramp_simulator.service.answers import Answer, Maker, Usage
+from offramp_simulator.service.delivery import Delivery
+from offramp_simulator.service.events import answer_events, event, json_bytes, message_json
+from offramp_simulator.service.fake_service import COUNT_TOKENS, MESSAGES, FakeService
+from offramp_simulator.service.faults import Faults
+from offramp_simulator.zai import rules as zai_rules
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from offramp_simulator.received import Journal, ReceivedRequest
-    from offramp_simulator.request_view import JsonObject, RequestView
+    from offramp_simulator.service.received import Journal, ReceivedRequest
+    from offramp_simulator.service.request_view import JsonObject, RequestView
 
 _MIB = 1024 * 1024
 _CREDENTIALS = ("authorization", "x-api-key", "cookie", "proxy-authorization")

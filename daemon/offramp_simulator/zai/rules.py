@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from offramp_core.services import anthropic
-from offramp_simulator import zai_strictness
-from offramp_simulator.zai_refusal import Refusal
+from offramp_simulator.zai import strictness
+from offramp_simulator.zai.refusal import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from offramp_simulator.received import ReceivedRequest
-    from offramp_simulator.request_view import JsonObject, RequestView
+    from offramp_simulator.service.received import ReceivedRequest
+    from offramp_simulator.service.request_view import JsonObject, RequestView
 
 _CLIENT_CREDENTIALS = ("cookie", "proxy-authorization", "x-offramp-token")
 
@@ -42,13 +42,13 @@ def key_in(entry: ReceivedRequest) -> str | None:
 
 
 def first_refusal(
-    conversation: RequestView, switched_on: frozenset[str] = zai_strictness.ALL
+    conversation: RequestView, switched_on: frozenset[str] = strictness.ALL
 ) -> tuple[str, Refusal] | None:
     """Find the first refusal of those that are on: its name and the error, or None."""
     malformed = next(_shape_refusals(conversation), None)
     if malformed is not None:
         return "malformed", malformed
-    return next(zai_strictness.refusals(conversation, switched_on), None)
+    return next(strictness.refusals(conversation, switched_on), None)
 
 
 def _shape_refusals(conversation: RequestView) -> Iterator[Refusal]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from offramp_simulator.events import json_bytes
+from offramp_simulator.service.events import json_bytes
 
 if TYPE_CHECKING:
-    from offramp_simulator.request_view import JsonObject
+    from offramp_simulator.service.request_view import JsonObject
 
 _ERRORS = {
     "1000": (401, "Authentication Failed"),

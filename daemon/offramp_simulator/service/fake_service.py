@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from offramp_simulator import faults as fault_names
-from offramp_simulator.delivery import Delivery
-from offramp_simulator.faults import Faults, UnknownFaultError
-from offramp_simulator.received import Journal, ReceivedRequest
-from offramp_simulator.request_view import RequestView
+from offramp_simulator.service import faults as fault_names
+from offramp_simulator.service.delivery import Delivery
+from offramp_simulator.service.faults import Faults, UnknownFaultError
+from offramp_simulator.service.received import Journal, ReceivedRequest
+from offramp_simulator.service.request_view import RequestView
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

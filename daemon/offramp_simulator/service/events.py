@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from offramp_simulator.answers import Answer
-    from offramp_simulator.request_view import JsonObject
+    from offramp_simulator.service.answers import Answer
+    from offramp_simulator.service.request_view import JsonObject
 
 PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 

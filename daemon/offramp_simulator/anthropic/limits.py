@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from offramp_simulator.faults import Faults
+    from offramp_simulator.service.faults import Faults
 
 UNIFIED = "anthropic-ratelimit-unified-"
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from offramp_simulator.faults import Faults, ToolAsk
-    from offramp_simulator.request_view import JsonObject, RequestView
+    from offramp_simulator.service.faults import Faults, ToolAsk
+    from offramp_simulator.service.request_view import JsonObject, RequestView
 
 ECHO_CHARACTERS = 80
 _THOUGHTS = (

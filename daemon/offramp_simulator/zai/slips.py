@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from offramp_simulator.faults import Faults
-    from offramp_simulator.request_view import JsonObject
+    from offramp_simulator.service.faults import Faults
+    from offramp_simulator.service.request_view import JsonObject
 
 _TOKEN = "</arg_value>"
 _SAME_ID = "call_0000000000000000"

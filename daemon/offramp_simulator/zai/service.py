@@ -6,29 +6,23 @@ import time
 from typing import TYPE_CHECKING
 
 from offramp_core.services.zai import NAME, QUOTA_PAGE
-from offramp_simulator import (
-    answers,
-    signatures,
-    zai_models,
-    zai_rules,
-    zai_slips,
-    zai_strictness,
-)
-from offramp_simulator.answers import Answer, Maker, Usage
-from offramp_simulator.delivery import Delivery
-from offramp_simulator.events import answer_events, event, json_bytes, message_json
-from offramp_simulator.fake_service import COUNT_TOKENS, MESSAGES, FakeService
-from offramp_simulator.faults import Faults, ToolAsk
-from offramp_simulator.zai_limits import QUOTA_PATH, ZaiQuota, page
-from offramp_simulator.zai_refusal import Refusal
+from offramp_simulator.service import answers, signatures
+from offramp_simulator.service.answers import Answer, Maker, Usage
+from offramp_simulator.service.delivery import Delivery
+from offramp_simulator.service.events import answer_events, event, json_bytes, message_json
+from offramp_simulator.service.fake_service import COUNT_TOKENS, MESSAGES, FakeService
+from offramp_simulator.service.faults import Faults, ToolAsk
+from offramp_simulator.zai import models, rules, slips, strictness
+from offramp_simulator.zai.limits import QUOTA_PATH, ZaiQuota, page
+from offramp_simulator.zai.refusal import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aiohttp import web
 
-    from offramp_simulator.received import Journal, ReceivedRequest
-    from offramp_simulator.request_view import JsonObject, RequestView
+    from offramp_simulator.service.received import Journal, ReceivedRequest
+    from offramp_simulator.service.request_view import JsonObject, RequestView
 
 PREFIX = QUOTA_PAGE.beside
 MIB = 1024 * 1024
@@ -48,11 +42,11 @@ class ZaiService(FakeService):
         zai_key: str | None = None,
         max_body_bytes: int = 64 * MIB,
         now: Callable[[], float] = time.time,
-        refuses: frozenset[str] = zai_strictness.ALL,
+        refuses: frozenset[str] = strictness.ALL,
     ) -> None:
         """With `zai_key` only that key is taken; else any. `now` is the epoch's seconds.
 
-        `refuses` names what it refuses, of `zai_strictness`; it ignores the others.
+        `refuses` names what it refuses, of `zai.strictness`; it ignores the others.
         """
         super().__init__(journal)
         self.quota = quota or ZaiQuota()
@@ -67,7 +61,7 @@ class ZaiService(FakeService):
     async def _answer(self, request: web.Request, entry: ReceivedRequest) -> web.StreamResponse:
         delivery = Delivery(request=request, entry=entry, faults=Faults())
         conversation = self._conversation(entry)
-        leak = zai_rules.leak_in(entry, conversation.body if conversation else None)
+        leak = rules.leak_in(entry, conversation.body if conversation else None)
         if leak:
             self._journal.add_leak(f"zai: {leak}")
             return await self._refuse(delivery, 400, f"LEAK: {leak}")
@@ -82,7 +76,7 @@ class ZaiService(FakeService):
         return await self._post(delivery, conversation)
 
     def _key_problem(self, entry: ReceivedRequest) -> Refusal | None:
-        key = zai_rules.key_in(entry)
+        key = rules.key_in(entry)
         if key is None:
             return Refusal(code="1001")
         is_wrong = "invalid" in key if self._zai_key is None else key != self._zai_key
@@ -150,7 +144,7 @@ class ZaiService(FakeService):
         used_up = self.quota.used_up_code()
         if used_up:
             return Refusal(code=used_up)
-        found = zai_rules.first_refusal(conversation, self._refuses)
+        found = rules.first_refusal(conversation, self._refuses)
         if found is None:
             return None
         delivery.entry.refused_for, refusal = found
@@ -192,8 +186,8 @@ class ZaiService(FakeService):
             ),
             thinks=conversation.thinking_type in ("enabled", "adaptive"),
         )
-        written = [zai_slips.as_glm_writes(block, faults, at) for at, block in enumerate(blocks)]
-        served = zai_models.served_model(conversation.model)
+        written = [slips.as_glm_writes(block, faults, at) for at, block in enumerate(blocks)]
+        served = models.served_model(conversation.model)
         total = conversation.estimated_tokens
         read = total * 8 // 10 if conversation.has_history else 0
         return Answer(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from offramp_simulator.request_view import RequestView
+from offramp_simulator.service.request_view import RequestView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""The fake services of the other backends that Offramp has settings for."""
