@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from offramp_cli.whatif.second_plan import PEAK_TIMES, is_peak
-from offramp_daemon.autopilot.plan_snapshot import WEEK_H, WINDOW_H
+from offramp_daemon.autopilot.plans.plan_snapshot import WEEK_H, WINDOW_H
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

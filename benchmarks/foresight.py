@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from capacity import Work, price
-from offramp_daemon.autopilot.plan_snapshot import WINDOW_H
+from offramp_daemon.autopilot.plans.plan_snapshot import WINDOW_H
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

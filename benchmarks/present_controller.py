@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from offramp_daemon.autopilot.history import HOURS_A_WEEK
+from offramp_daemon.autopilot.work.history import HOURS_A_WEEK
 from present_costs import CostModel
 from present_forecast import Rhythm
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from offramp_daemon.autopilot.history import TIERS, Tier
+from offramp_daemon.autopilot.work.history import TIERS, Tier
 
 _ENOUGH = 0.02
 """After so much movement, in parts of the window, the factors mean something."""

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from offramp_daemon.autopilot.history import HOURS_A_WEEK
+from offramp_daemon.autopilot.work.history import HOURS_A_WEEK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from offramp_daemon.autopilot.history import PastWeek
+    from offramp_daemon.autopilot.work.history import PastWeek
 
 _DAY_H = 24
 _OWN_SHARE = 0.3

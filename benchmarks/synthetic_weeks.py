@@ -20,7 +20,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from offramp_cli.whatif.simulation import Request, SimulatedWeek
-from offramp_daemon.autopilot.history import HOURS_A_WEEK, TIERS, PastWeek, Tier
+from offramp_daemon.autopilot.work.history import HOURS_A_WEEK, TIERS, PastWeek, Tier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

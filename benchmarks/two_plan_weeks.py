@@ -29,7 +29,7 @@ from offramp_cli.whatif.second_plan import (
     ZaiPlan,
 )
 from offramp_cli.whatif.simulation import Request, SimulatedWeek
-from offramp_daemon.autopilot.history import HOURS_A_WEEK, PastWeek, Tier
+from offramp_daemon.autopilot.work.history import HOURS_A_WEEK, PastWeek, Tier
 from synthetic_weeks import (
     CONVERSATION_COST,
     HISTORY_WEEKS,

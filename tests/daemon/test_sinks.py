@@ -28,7 +28,7 @@ NAMES = "holds names that Exchange.kept or the settings gave, times and numbers"
 HASHES = "holds hashes"
 FAILURE = "is a Failure, whose service's words were redacted when they were read"
 KNOWN = {
-    ("daemon/offramp_daemon/autopilot/state_file.py", "file"): NAMES,
+    ("daemon/offramp_daemon/autopilot/costs/state_file.py", "file"): NAMES,
     ("daemon/offramp_daemon/control/health_report.py", "answer"): OWN_WORDS,
     ("daemon/offramp_daemon/control/local_page.py", "answer"): NAMES,
     ("daemon/offramp_daemon/control/metrics_page.py", "answer"): NAMES,

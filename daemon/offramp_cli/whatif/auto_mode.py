@@ -13,19 +13,19 @@ from offramp_daemon.autopilot.controller import (
     BudgetDecision,
     Tuning,
 )
-from offramp_daemon.autopilot.cost_model import CostModel
-from offramp_daemon.autopilot.delegate_budget import DelegateBudget
-from offramp_daemon.autopilot.delegate_model import DelegateModel
-from offramp_daemon.autopilot.forecast import Rhythm
-from offramp_daemon.autopilot.history import HOURS_A_WEEK
+from offramp_daemon.autopilot.costs.cost_model import CostModel
+from offramp_daemon.autopilot.costs.delegate_model import DelegateModel
+from offramp_daemon.autopilot.costs.plan_change import Shares, growth
 from offramp_daemon.autopilot.outlook import (
     Situation,
     WeekOutlook,
     claude_week,
     delegate_week,
 )
-from offramp_daemon.autopilot.plan_change import Shares, growth
-from offramp_daemon.autopilot.plan_snapshot import WINDOW_H, PlanSnapshot
+from offramp_daemon.autopilot.plans.delegate_budget import DelegateBudget
+from offramp_daemon.autopilot.plans.plan_snapshot import WINDOW_H, PlanSnapshot
+from offramp_daemon.autopilot.work.forecast import Rhythm
+from offramp_daemon.autopilot.work.history import HOURS_A_WEEK
 
 if TYPE_CHECKING:
     from offramp_cli.whatif.simulated_controller import Controller

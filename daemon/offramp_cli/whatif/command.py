@@ -20,9 +20,9 @@ from offramp_core.usage import records
 from offramp_core.usage.log_reader import LogReader
 from offramp_core.usage.weeks import system_zone
 from offramp_core.wording.formatting import format_percent
-from offramp_daemon.autopilot import state_file as autopilot_file
-from offramp_daemon.autopilot.cost_model import CostModel
-from offramp_daemon.autopilot.history import LEARNT_WEEKS
+from offramp_daemon.autopilot.costs import state_file as autopilot_file
+from offramp_daemon.autopilot.costs.cost_model import CostModel
+from offramp_daemon.autopilot.work.history import LEARNT_WEEKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from offramp_cli.whatif.second_plan import PEAK_TIMES, is_peak
 from offramp_cli.whatif.simulated_plan import PlanReading, SimulatedPlan
-from offramp_daemon.autopilot.plan_snapshot import WEEK_H
+from offramp_daemon.autopilot.plans.plan_snapshot import WEEK_H
 
 if TYPE_CHECKING:
     from offramp_cli.whatif.simulated_controller import Band, Controller

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from offramp_cli.whatif.second_plan import SecondPlan
 from offramp_cli.whatif.simulation import Request, SimulatedWeek
 from offramp_cli.whatif.zai_costs import monday_h
-from offramp_daemon.autopilot.history import (
+from offramp_daemon.autopilot.work.history import (
     HOURS_A_WEEK,
     LEARNT_WEEKS,
     TIERS,
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from offramp_cli.whatif.zai_costs import ZaiCosts
     from offramp_core.usage.records import RequestRecord
-    from offramp_daemon.autopilot.cost_model import CostModel
-    from offramp_daemon.autopilot.history import Tier
+    from offramp_daemon.autopilot.costs.cost_model import CostModel
+    from offramp_daemon.autopilot.work.history import Tier
 
 USUAL_FIVE_HOUR_PART = 0.12
 """What a full 5-hour window is taken to be of the week while that is not known."""

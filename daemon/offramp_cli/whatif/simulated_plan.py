@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from offramp_daemon.autopilot.plan_snapshot import WEEK_H, WINDOW_H
+from offramp_daemon.autopilot.plans.plan_snapshot import WEEK_H, WINDOW_H
 
 _PERCENT = 0.01
 

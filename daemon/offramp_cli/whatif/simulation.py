@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from offramp_cli.whatif.second_plan import PlanChange, SecondPlan
     from offramp_cli.whatif.simulated_controller import Controller
-    from offramp_daemon.autopilot.history import PastWeek, Tier
+    from offramp_daemon.autopilot.work.history import PastWeek, Tier
 
 Mode = Literal["always", "auto", "never", "linear"]
 MODES: tuple[Mode, ...] = ("always", "auto", "never", "linear")

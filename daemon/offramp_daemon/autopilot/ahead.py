@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 from offramp_core.control.api import PlanOutlook
 from offramp_core.settings import ANTHROPIC
 from offramp_daemon.autopilot.outlook import Situation, claude_week, delegate_week
-from offramp_daemon.autopilot.plan_snapshot import WEEK_H, PlanSnapshot
+from offramp_daemon.autopilot.plans.plan_snapshot import WEEK_H, PlanSnapshot
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from offramp_daemon.autopilot.claude_plan import ClaudePlan
-    from offramp_daemon.autopilot.current_week import CurrentWeek
-    from offramp_daemon.autopilot.delegate_plans import DelegatePlans
     from offramp_daemon.autopilot.outlook import Mode, WeekOutlook
+    from offramp_daemon.autopilot.plans.claude_plan import ClaudePlan
+    from offramp_daemon.autopilot.plans.delegate_plans import DelegatePlans
+    from offramp_daemon.autopilot.work.current_week import CurrentWeek
 
 _TIGHT = 0.8
 """A plan that is on pace for so much of its week is worth a closer look."""

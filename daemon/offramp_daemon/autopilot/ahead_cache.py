@@ -10,14 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from offramp_daemon.autopilot.plan_snapshot import WEEK_H
+from offramp_daemon.autopilot.plans.plan_snapshot import WEEK_H
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from offramp_daemon.autopilot.delegate_budget import DelegateBudget
-    from offramp_daemon.autopilot.forecast import Expected, Load, Rhythm
-    from offramp_daemon.autopilot.plan_snapshot import PlanSnapshot
+    from offramp_daemon.autopilot.plans.delegate_budget import DelegateBudget
+    from offramp_daemon.autopilot.plans.plan_snapshot import PlanSnapshot
+    from offramp_daemon.autopilot.work.forecast import Expected, Load, Rhythm
 
 _HELD_H = 1 / 60
 _SAME_END_H = 0.05

@@ -19,18 +19,18 @@ from typing import TYPE_CHECKING
 from offramp_core.services import DELEGATE
 from offramp_core.wording import autopilot_text
 from offramp_daemon.autopilot.ahead_cache import AheadCache
-from offramp_daemon.autopilot.distribution import quantile
-from offramp_daemon.autopilot.plan_snapshot import WEEK_H, WINDOW_H
+from offramp_daemon.autopilot.plans.plan_snapshot import WEEK_H, WINDOW_H
+from offramp_daemon.autopilot.work.distribution import quantile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from offramp_daemon.autopilot.ahead_cache import Ahead
-    from offramp_daemon.autopilot.cost_model import CostModel
-    from offramp_daemon.autopilot.delegate_budget import DelegateBudget
-    from offramp_daemon.autopilot.forecast import Expected, Rhythm
-    from offramp_daemon.autopilot.history import Tier
-    from offramp_daemon.autopilot.plan_snapshot import PlanSnapshot
+    from offramp_daemon.autopilot.costs.cost_model import CostModel
+    from offramp_daemon.autopilot.plans.delegate_budget import DelegateBudget
+    from offramp_daemon.autopilot.plans.plan_snapshot import PlanSnapshot
+    from offramp_daemon.autopilot.work.forecast import Expected, Rhythm
+    from offramp_daemon.autopilot.work.history import Tier
 
 ASK_EVERY_H = 1.0
 """How often a conversation may go to Claude only for its figures to be known."""

@@ -11,16 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from offramp_daemon.autopilot.distribution import NINE_TENTHS, TENTH, quantile
-from offramp_daemon.autopilot.plan_snapshot import WEEK_H
+from offramp_daemon.autopilot.plans.plan_snapshot import WEEK_H
+from offramp_daemon.autopilot.work.distribution import NINE_TENTHS, TENTH, quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from offramp_daemon.autopilot.cost_model import CostModel
-    from offramp_daemon.autopilot.delegate_budget import DelegateBudget
-    from offramp_daemon.autopilot.forecast import Rhythm
-    from offramp_daemon.autopilot.plan_snapshot import PlanSnapshot
+    from offramp_daemon.autopilot.costs.cost_model import CostModel
+    from offramp_daemon.autopilot.plans.delegate_budget import DelegateBudget
+    from offramp_daemon.autopilot.plans.plan_snapshot import PlanSnapshot
+    from offramp_daemon.autopilot.work.forecast import Rhythm
 
 Mode = Literal["always", "auto", "never"]
 

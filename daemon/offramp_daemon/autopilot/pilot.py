@@ -21,14 +21,20 @@ from offramp_core.services import DELEGATE
 from offramp_core.settings import ANTHROPIC
 from offramp_core.wording import autopilot_text
 from offramp_core.wording.formatting import backend_name
-from offramp_daemon.autopilot import ahead, state_file
-from offramp_daemon.autopilot.claude_plan import ClaudePlan
+from offramp_daemon.autopilot import ahead
 from offramp_daemon.autopilot.controller import ASK_EVERY_H, BudgetController
-from offramp_daemon.autopilot.delegate_plans import DelegatePlans
-from offramp_daemon.autopilot.forecast import Rhythm
-from offramp_daemon.autopilot.history import LEARNT_WEEKS, history_from_records, tier_of, weight
+from offramp_daemon.autopilot.costs import state_file
 from offramp_daemon.autopilot.lessons import FinishedRequest, Lesson
-from offramp_daemon.autopilot.running_work import RunningWork
+from offramp_daemon.autopilot.plans.claude_plan import ClaudePlan
+from offramp_daemon.autopilot.plans.delegate_plans import DelegatePlans
+from offramp_daemon.autopilot.plans.running_work import RunningWork
+from offramp_daemon.autopilot.work.forecast import Rhythm
+from offramp_daemon.autopilot.work.history import (
+    LEARNT_WEEKS,
+    history_from_records,
+    tier_of,
+    weight,
+)
 from offramp_daemon.routing.decision import AutopilotChoice
 
 if TYPE_CHECKING:
@@ -39,9 +45,9 @@ if TYPE_CHECKING:
     from offramp_core.quota.windows import PlanQuota
     from offramp_core.usage.records import RequestRecord, UsageRecord
     from offramp_daemon.autopilot.controller import Prospect
-    from offramp_daemon.autopilot.history import Tier, WorkHistory
+    from offramp_daemon.autopilot.costs.state_file import LearntAccount, LearntDelegate
     from offramp_daemon.autopilot.outlook import Mode
-    from offramp_daemon.autopilot.state_file import LearntAccount, LearntDelegate
+    from offramp_daemon.autopilot.work.history import Tier, WorkHistory
     from offramp_daemon.clock import Clock
     from offramp_daemon.routing.affinity import Conversation
 

@@ -16,9 +16,9 @@ from offramp_core.paths import Paths
 from offramp_core.quota import state_file as quota_file
 from offramp_core.quota import windows
 from offramp_core.quota.windows import PlanQuota, QuotaPoint, QuotaWindow
-from offramp_daemon.autopilot import state_file
-from offramp_daemon.autopilot.cost_model import CostModel
-from offramp_daemon.autopilot.state_file import LearntAccount
+from offramp_daemon.autopilot.costs import state_file
+from offramp_daemon.autopilot.costs.cost_model import CostModel
+from offramp_daemon.autopilot.costs.state_file import LearntAccount
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,9 +15,9 @@ from offramp_cli.whatif.simulated_controller import Band
 from offramp_cli.whatif.simulation import BAND_HOURS, Request, SimulatedWeek, run
 from offramp_core.usage import records
 from offramp_daemon.autopilot.controller import BudgetDecision
-from offramp_daemon.autopilot.cost_model import CostModel
-from offramp_daemon.autopilot.forecast import Rhythm
-from offramp_daemon.autopilot.history import HOURS_A_WEEK, PastWeek
+from offramp_daemon.autopilot.costs.cost_model import CostModel
+from offramp_daemon.autopilot.work.forecast import Rhythm
+from offramp_daemon.autopilot.work.history import HOURS_A_WEEK, PastWeek
 from synthetic_weeks import make_week
 
 if TYPE_CHECKING:

@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from offramp_daemon.autopilot.controller import BudgetController, BudgetDecision
-from offramp_daemon.autopilot.cost_model import CostModel
-from offramp_daemon.autopilot.delegate_budget import DelegateBudget
-from offramp_daemon.autopilot.forecast import Rhythm
-from offramp_daemon.autopilot.history import HOURS_A_WEEK, TIERS, PastWeek
-from offramp_daemon.autopilot.plan_snapshot import PlanSnapshot
+from offramp_daemon.autopilot.costs.cost_model import CostModel
+from offramp_daemon.autopilot.plans.delegate_budget import DelegateBudget
+from offramp_daemon.autopilot.plans.plan_snapshot import PlanSnapshot
+from offramp_daemon.autopilot.work.forecast import Rhythm
+from offramp_daemon.autopilot.work.history import HOURS_A_WEEK, TIERS, PastWeek
 
 if TYPE_CHECKING:
-    from offramp_daemon.autopilot.history import Tier
+    from offramp_daemon.autopilot.work.history import Tier
 
 OFFICE = PastWeek(
     opus=tuple(0.01 if hour % 24 in range(9, 17) else 0.0 for hour in range(HOURS_A_WEEK)),

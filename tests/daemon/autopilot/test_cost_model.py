@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offramp_daemon.autopilot.cost_model import CostModel
-from offramp_daemon.autopilot.history import TIERS
+from offramp_daemon.autopilot.costs.cost_model import CostModel
+from offramp_daemon.autopilot.work.history import TIERS
 
 
 def learnt(scale: float = 1.0, part: float = 0.1) -> CostModel:

@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from offramp_core.quota.windows import PlanQuota, QuotaWindow
-from offramp_daemon.autopilot.delegate_plans import DelegatePlans
+from offramp_daemon.autopilot.plans.delegate_plans import DelegatePlans
 
 if TYPE_CHECKING:
-    from offramp_daemon.autopilot.delegate_budget import DelegateBudget
+    from offramp_daemon.autopilot.plans.delegate_budget import DelegateBudget
 
 HOUR = timedelta(hours=1)
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offramp_daemon.autopilot.distribution import NINE_TENTHS, TENTH, quantile
+from offramp_daemon.autopilot.work.distribution import NINE_TENTHS, TENTH, quantile
 
 
 @pytest.mark.parametrize(("mean", "deviation"), [(1.0, 0.3), (0.2, 0.1), (0.05, 0.05)])

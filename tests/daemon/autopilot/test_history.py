@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from offramp_core.usage.records import UsageRecord
-from offramp_daemon.autopilot.history import history_from_records, tier_of, weight
+from offramp_daemon.autopilot.work.history import history_from_records, tier_of, weight
 
 RESET = datetime(2026, 2, 5, 22, tzinfo=UTC)
 NOW = RESET + timedelta(hours=30)

@@ -18,7 +18,7 @@ from running_app import running_app
 
 from offramp_core.usage import records
 from offramp_core.usage.log_reader import LogReader
-from offramp_daemon.autopilot import plan_snapshot
+from offramp_daemon.autopilot.plans import plan_snapshot
 from offramp_daemon.quota import tracker
 from offramp_simulator import Simulator
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offramp_daemon.autopilot.cost_model import CostModel
-from offramp_daemon.autopilot.delegate_budget import DelegateBudget
-from offramp_daemon.autopilot.forecast import Rhythm
-from offramp_daemon.autopilot.history import HOURS_A_WEEK, PastWeek
+from offramp_daemon.autopilot.costs.cost_model import CostModel
 from offramp_daemon.autopilot.outlook import Situation, claude_week, delegate_week
-from offramp_daemon.autopilot.plan_snapshot import PlanSnapshot
+from offramp_daemon.autopilot.plans.delegate_budget import DelegateBudget
+from offramp_daemon.autopilot.plans.plan_snapshot import PlanSnapshot
+from offramp_daemon.autopilot.work.forecast import Rhythm
+from offramp_daemon.autopilot.work.history import HOURS_A_WEEK, PastWeek
 
 if TYPE_CHECKING:
     from offramp_daemon.autopilot.outlook import Mode

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from offramp_daemon.autopilot.peak_hours import HOURS_A_DAY, PeakHours
+from offramp_daemon.autopilot.costs.peak_hours import HOURS_A_DAY, PeakHours
 
 MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
 SINGAPORE = timezone(timedelta(hours=8))

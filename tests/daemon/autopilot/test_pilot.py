@@ -23,9 +23,9 @@ from offramp_core.usage.records import (
     encode,
     format_timestamp,
 )
-from offramp_daemon.autopilot.history import weight
 from offramp_daemon.autopilot.lessons import FinishedRequest
 from offramp_daemon.autopilot.pilot import Pilot
+from offramp_daemon.autopilot.work.history import weight
 from offramp_daemon.routing.affinity import Conversation
 
 if TYPE_CHECKING:

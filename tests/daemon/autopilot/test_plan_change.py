@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from offramp_daemon.autopilot.plan_change import Shares, growth
+from offramp_daemon.autopilot.costs.plan_change import Shares, growth
 
 
 def shares(week: float, window: float | None = None, cap: float | None = None) -> Shares:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from offramp_daemon.autopilot.plan_snapshot import WINDOW_H, PlanSnapshot, WindowReading, read
+from offramp_daemon.autopilot.plans.plan_snapshot import WINDOW_H, PlanSnapshot, WindowReading, read
 
 NOW = datetime(2026, 2, 5, 12, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ from genai_prices import Usage, calc_price
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offramp_daemon.autopilot.prices import price_of
+from offramp_daemon.autopilot.work.prices import price_of
 
 SAMPLE = 10_000
 MILLION = 1_000_000

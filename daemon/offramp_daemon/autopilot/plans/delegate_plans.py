@@ -12,20 +12,20 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from offramp_core.quota import windows
-from offramp_daemon.autopilot.cost_model import CostModel
-from offramp_daemon.autopilot.delegate_budget import DelegateBudget
-from offramp_daemon.autopilot.delegate_model import MOST_AT_ONCE, DelegateModel
-from offramp_daemon.autopilot.peak_hours import PeakHours
-from offramp_daemon.autopilot.plan_change import Shares, growth_of_cap
-from offramp_daemon.autopilot.plan_snapshot import WindowReading, read
-from offramp_daemon.autopilot.state_file import MOST_ACCOUNTS, LearntDelegate
+from offramp_daemon.autopilot.costs.cost_model import CostModel
+from offramp_daemon.autopilot.costs.delegate_model import MOST_AT_ONCE, DelegateModel
+from offramp_daemon.autopilot.costs.peak_hours import PeakHours
+from offramp_daemon.autopilot.costs.plan_change import Shares, growth_of_cap
+from offramp_daemon.autopilot.costs.state_file import MOST_ACCOUNTS, LearntDelegate
+from offramp_daemon.autopilot.plans.delegate_budget import DelegateBudget
+from offramp_daemon.autopilot.plans.plan_snapshot import WindowReading, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
     from offramp_core.quota.windows import PlanQuota, QuotaWindow
-    from offramp_daemon.autopilot.history import Tier
+    from offramp_daemon.autopilot.work.history import Tier
 
 _LOG = logging.getLogger(__name__)
 _SAME_RESET = timedelta(minutes=30)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from offramp_daemon.autopilot.prices import price_of
+from offramp_daemon.autopilot.work.prices import price_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from offramp_daemon.autopilot.cost_model import CostModel
-    from offramp_daemon.autopilot.forecast import Load
-    from offramp_daemon.autopilot.plan_snapshot import PlanSnapshot
+    from offramp_daemon.autopilot.costs.cost_model import CostModel
+    from offramp_daemon.autopilot.plans.plan_snapshot import PlanSnapshot
+    from offramp_daemon.autopilot.work.forecast import Load
 
 _LEAST_LEFT = 0.005
 """A plan with less left than this is as good as spent."""

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from offramp_daemon.autopilot.history import tier_of
+from offramp_daemon.autopilot.work.history import tier_of
 from offramp_daemon.routing.affinity import WARM_S
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from offramp_daemon.autopilot.cost_model import CostModel
-    from offramp_daemon.autopilot.history import Tier
+    from offramp_daemon.autopilot.costs.cost_model import CostModel
+    from offramp_daemon.autopilot.work.history import Tier
     from offramp_daemon.routing.affinity import Conversation
 
 _MOST = 1000

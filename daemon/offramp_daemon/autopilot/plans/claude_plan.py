@@ -10,19 +10,19 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from offramp_core.quota import windows
-from offramp_daemon.autopilot import state_file
-from offramp_daemon.autopilot.cost_model import CostModel
-from offramp_daemon.autopilot.current_week import CurrentWeek
-from offramp_daemon.autopilot.plan_change import Shares, growth
-from offramp_daemon.autopilot.plan_snapshot import PlanSnapshot, WindowReading, read
-from offramp_daemon.autopilot.state_file import LearntAccount
+from offramp_daemon.autopilot.costs import state_file
+from offramp_daemon.autopilot.costs.cost_model import CostModel
+from offramp_daemon.autopilot.costs.plan_change import Shares, growth
+from offramp_daemon.autopilot.costs.state_file import LearntAccount
+from offramp_daemon.autopilot.plans.plan_snapshot import PlanSnapshot, WindowReading, read
+from offramp_daemon.autopilot.work.current_week import CurrentWeek
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
     from offramp_core.quota.windows import PlanQuota, QuotaWindow
-    from offramp_daemon.autopilot.history import Tier
+    from offramp_daemon.autopilot.work.history import Tier
 
 _WEEK = timedelta(days=7)
 _SAME_RESET = timedelta(minutes=30)

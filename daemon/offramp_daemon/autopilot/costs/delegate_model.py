@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from offramp_daemon.autopilot.cost_model import CostModel
-from offramp_daemon.autopilot.peak_hours import PeakHours, scheduled
-from offramp_daemon.autopilot.plan_change import Shares, growth
+from offramp_daemon.autopilot.costs.cost_model import CostModel
+from offramp_daemon.autopilot.costs.peak_hours import PeakHours, scheduled
+from offramp_daemon.autopilot.costs.plan_change import Shares, growth
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from offramp_daemon.autopilot.history import Tier
+    from offramp_daemon.autopilot.work.history import Tier
 
 MOST_AT_ONCE = 0.5
 """Of a small plan minutes of work may take much, and the figures come only every few minutes."""

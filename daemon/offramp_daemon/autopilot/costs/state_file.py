@@ -16,8 +16,8 @@ import msgspec
 
 from offramp_core import atomic_file, private_files
 from offramp_core.quota.windows import Moment
-from offramp_daemon.autopilot.cost_model import CostModel, Learnt
-from offramp_daemon.autopilot.peak_hours import PeakHours
+from offramp_daemon.autopilot.costs.cost_model import CostModel, Learnt
+from offramp_daemon.autopilot.costs.peak_hours import PeakHours
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

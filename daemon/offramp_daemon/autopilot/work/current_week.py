@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from offramp_daemon.autopilot.forecast import Rhythm
-from offramp_daemon.autopilot.history import HOURS_A_WEEK, WorkHistory
+from offramp_daemon.autopilot.work.forecast import Rhythm
+from offramp_daemon.autopilot.work.history import HOURS_A_WEEK, WorkHistory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -1,0 +1,1 @@
+"""What requests take of each plan, learnt from the moves of the plans' own figures."""

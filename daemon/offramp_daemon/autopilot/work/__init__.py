@@ -1,0 +1,1 @@
+"""What work is still to come, from the user's own weeks."""
