@@ -21,16 +21,29 @@ class WrongArgumentError(OfframpError):
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
+def _in_words(kind: click.IntRange | click.FloatRange) -> str:
+    """Name a range, where click would write `1<=x<=520`."""
+    if kind.max is None:
+        return f"{kind.min} or more"
+    return f"above {kind.min}, up to {kind.max}" if kind.min_open else f"{kind.min} to {kind.max}"
+
+
 class WholeNumber(click.IntRange):
     """A whole number between two others; click would call it an integer range."""
 
     name = "whole number"
+
+    def _describe_range(self) -> str:  # click's name: its help texts and errors show this
+        return _in_words(self)
 
 
 class Number(click.FloatRange):
     """A number between two others; click would call it a float range."""
 
     name = "number"
+
+    def _describe_range(self) -> str:
+        return _in_words(self)
 
 
 def is_demo(paths: Paths) -> bool:

@@ -91,6 +91,8 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return one command; None for a name that there isn't."""
         del ctx
+        if cmd_name == "help":
+            return _help
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = importlib.import_module(_COMMANDS[cmd_name][0]).command
@@ -122,6 +124,13 @@ class _LazyGroup(click.Group):
         for title, group in GROUPS.items():
             with formatter.section(title):
                 formatter.write_dl([(name, text) for name, (_, text) in group.items()])
+
+
+@click.command("help")
+@click.argument("words", metavar="[COMMAND]", nargs=-1)
+def _help(words: tuple[str, ...]) -> None:
+    """Explain a command, as `--help` behind it does."""
+    command_line([*words, "--help"], prog_name="offramp")
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

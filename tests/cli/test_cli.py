@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 from daemon_process import environment, run_command
 
 from offramp_cli import exit_codes, main
+from offramp_cli.options import Number, WholeNumber
 from offramp_core import __version__
 from offramp_core.config.loader import ConfigError
 from offramp_core.errors import OfframpError
@@ -77,6 +80,33 @@ async def test_no_command_shows_the_help(tmp_path):
     ending = await run_command(tmp_path)
     assert (ending.code, ending.err) == (0, "")
     assert "Every day:" in ending.out
+
+
+@pytest.mark.parametrize("words", [(), ("stats",), ("config", "check")])
+async def test_help_with_a_command_shows_what_its_option_shows(tmp_path, words):
+    ending = await run_command(tmp_path, "help", *words)
+    wanted = await run_command(tmp_path, *words, "--help")
+    assert (ending.code, ending.out, ending.err) == (0, wanted.out, "")
+
+
+async def test_help_with_no_command_of_that_name_is_refused_as_usage(tmp_path):
+    ending = await run_command(tmp_path, "help", "statsu")
+    assert ending.code == 2
+    assert "No such command 'statsu'. Did you mean stats" in ending.err
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "said"),
+    [
+        (WholeNumber(1, 520), "0", "0 is not in the range 1 to 520."),
+        (WholeNumber(1), "0", "0 is not in the range 1 or more."),
+        (Number(0, 10, min_open=True), "0", "0.0 is not in the range above 0, up to 10."),
+        (WholeNumber(1, 520), "two", "'two' is not a valid whole number."),
+    ],
+)
+def test_numbers_out_of_range_are_refused_in_words(kind, value, said):
+    with pytest.raises(click.BadParameter, match=f"^{re.escape(said)}$"):
+        kind.convert(value, None, None)
 
 
 async def test_unknown_command_is_refused_as_usage(tmp_path):
