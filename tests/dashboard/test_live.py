@@ -31,7 +31,6 @@ OFFRAMP = [sys.executable, "-m", "offramp_cli"]
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="Xvfb is for X11"),
     pytest.mark.skipif(shutil.which("Xvfb") is None, reason="there is no Xvfb on this machine"),
-    pytest.mark.timeout(120),
 ]
 
 

@@ -475,7 +475,6 @@ async def test_upgrades_from_wheel_to_bundle_to_bundle_and_back_lose_nothing(
 
 @needs_bundle
 @pytest.mark.root
-@pytest.mark.timeout(300)
 async def test_bundle_takes_over_the_login_item_of_a_wheel_under_streams(
     tmp_path: Path, sim: Simulator
 ) -> None:

@@ -289,7 +289,6 @@ def test_application_entry_is_valid() -> None:
     assert _run("desktop-file-validate", DEB / "offramp.desktop").stdout == ""
 
 
-@pytest.mark.timeout(300)
 def test_lintian_finds_nothing(parts: Parts) -> None:
     _need("lintian", "lintian")
     done = _run("lintian", "--allow-root", "--fail-on", "error,warning", parts.package("1.2.3"))

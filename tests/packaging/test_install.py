@@ -38,7 +38,7 @@ _FILES = ("pyproject.toml", "README.md", "LICENSE", "Makefile")
 
 PATIENCE_S = 30.0
 
-pytestmark = [pytest.mark.root, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.root
 
 
 @dataclass

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from offramp_core.control.api import Status
     from offramp_simulator import Simulator
 
-pytestmark = [pytest.mark.root, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.root
 
 NOWHERE = "http://127.0.0.1:9"
 ODD_NAME = 'it\'s 100%h ${HOME} $$ "ü" back\\slash'

@@ -8,7 +8,6 @@ import shutil
 from typing import TYPE_CHECKING
 
 import aiohttp
-import pytest
 from daemon_process import DaemonProcess, daemon_process, run_command, write_config
 from raw_client import OPUS
 
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from offramp_simulator import Simulator
-
-pytestmark = pytest.mark.timeout(180)
 
 
 async def send(client: aiohttp.ClientSession, daemon: DaemonProcess) -> None:

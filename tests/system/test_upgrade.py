@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from offramp_core.control.api import Status
     from offramp_simulator import Simulator
 
-pytestmark = pytest.mark.timeout(240)
 
 FLAT_TREE = "10ff6e2"
 """The last commit whose command line and supervisor were modules of `offramp_daemon`."""
