@@ -22,7 +22,6 @@ DEB = CHECKOUT / "packaging" / "deb"
 SCRIPTS = ("build.sh", "test.sh", "postinst", "prerm", "postrm")
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 SHELL = Path("/bin/sh").resolve()
-_PATIENCE_S = 20.0
 
 pytestmark = pytest.mark.skipif(
     shutil.which("dpkg-deb") is None, reason="this system has no dpkg: it is not Debian's kin"

@@ -21,6 +21,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from loop_guard import no_blocking
+from patience import PATIENCE_S
 
 from offramp_core.usage import records
 from offramp_core.usage.records import RequestRecord
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-PATIENCE_S = 20.0
 PAGE_BYTES = 4096
 
 
