@@ -78,7 +78,7 @@ def output_on_a_terminal(command: list[str], environ: dict[str, str]) -> str:
     with _terminal(command, environ, is_own=False) as terminal:
         while piece := terminal.read(shown):
             shown += piece
-        assert terminal.process.wait(timeout=30) == 0
+        assert terminal.process.wait(timeout=PATIENCE_S) == 0
     return shown.decode()
 
 
