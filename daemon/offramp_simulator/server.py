@@ -137,7 +137,7 @@ class Simulator:
         {"anthropic": self.anthropic, "zai": self.zai}[service].script(path, faults)
 
     async def wait_for(
-        self, accept: Callable[[ReceivedRequest], bool], *, timeout_s: float = 10.0
+        self, accept: Callable[[ReceivedRequest], bool], *, timeout_s: float = 60.0
     ) -> ReceivedRequest:
         """The first request received that `accept` takes, waited for if need be.
 

@@ -12,6 +12,7 @@ from asyncio.subprocess import DEVNULL, PIPE
 
 import pytest
 from daemon_process import OFFRAMP, Ending, daemon_process, environment, run_command
+from patience import PATIENCE_S
 
 from offramp_cli import own_name, statusline
 from offramp_core.control import api
@@ -30,7 +31,7 @@ async def statusline_of(home, said: bytes = b"{}", *arguments: str, **variables:
         stdout=PIPE,
         stderr=PIPE,
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         out, err = await process.communicate(said)
     assert process.returncode is not None
     return Ending(process.returncode, out.decode(), err.decode())
@@ -153,7 +154,7 @@ async def test_input_that_never_ends_is_not_waited_for(tmp_path):
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(b'{"session_id":')
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         out = await process.stdout.read()
         code = await process.wait()
     process.stdin.close()
@@ -168,7 +169,7 @@ async def test_odd_streams_are_no_failure(tmp_path, redirection):
     process = await asyncio.create_subprocess_shell(
         f"{words} {redirection}", env=environment(tmp_path), stdin=DEVNULL, stdout=PIPE, stderr=PIPE
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         _, err = await process.communicate()
     assert (process.returncode, err) == (0, b"")
 

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from daemon_process import SOURCES
+from patience import PATIENCE_S
 
 KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f0.Zq8Wn3Xr5Tb7Vm2K"
 OTHER = "plainKeyOfNoKnownShapeAtAll0815"
@@ -36,7 +37,7 @@ def test_crash_is_reported_without_credentials(crash: str, spelt: str) -> None:
         text=True,
         env={"PYTHONPATH": SOURCES},
         check=False,
-        timeout=30,
+        timeout=PATIENCE_S,
     )
     assert "ValueError" in ended.stderr
     assert "***" in ended.stderr

@@ -14,6 +14,7 @@ from unittest.mock import Mock
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
+from patience import PATIENCE_S
 from proxy_harness import settings_for
 from raw_client import OPUS, connected, get, post
 from raw_upstream import MESSAGE as SMALL
@@ -61,7 +62,7 @@ async def test_slow_reader_gets_its_whole_answer_before_the_daemon_ends(tmp_path
         done, _ = await asyncio.wait([running.task], timeout=0.2)
         assert not done
         assert await reader.read(-1) == WHOLE
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await running.task
 
 
@@ -77,7 +78,7 @@ async def test_reader_that_never_reads_does_not_hold_up_a_hurried_end(tmp_path):
         done, _ = await asyncio.wait([running.task], timeout=0.1)
         assert not done
         running.shutdown.ask()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await running.task
 
 
@@ -126,7 +127,7 @@ async def test_daemon_that_leaves_serves_on_and_ends_by_itself(tmp_path):
             last = await reader.read()
             assert last.endswith(SMALL)
             assert b"connection: close" in last.lower()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await running.task
 
 
@@ -165,7 +166,7 @@ async def composed(home: Path, stream: TextIO) -> AsyncIterator[app.Parts]:
 
 
 async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not is_so():  # noqa: ASYNC110 - the writing threads tell nobody
             await asyncio.sleep(0.001)
 

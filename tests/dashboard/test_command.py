@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from daemon_process import SOURCES
+from patience import PATIENCE_S
 from PySide6.QtCore import QRect
 from PySide6.QtGui import QImage
 
@@ -37,7 +38,7 @@ def _charts(home: Path, *arguments: str, **variables: str) -> subprocess.Complet
         capture_output=True,
         text=True,
         check=False,
-        timeout=50,
+        timeout=PATIENCE_S,
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from log_samples import OFFRAMP, environ_for
+from patience import PATIENCE_MS
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QLabel
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from offramp_dashboard.window.styling import Styling
-
-PATIENCE_MS = 30_000
 
 
 @pytest.fixture

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from patience import PATIENCE_MS
+
 from offramp_dashboard.daemon_start import DaemonStarter
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pytestqt.qtbot import QtBot
-
-PATIENCE_MS = 20_000
 
 
 def starter(*words: str) -> DaemonStarter:

@@ -17,6 +17,7 @@ import msgspec
 import pytest
 import trouble_samples
 from app_thread import NOWHERE, app_in_thread
+from patience import PATIENCE_MS, PATIENCE_S
 from proxy_harness import settings_for
 from trouble_samples import fallback, left, trouble
 
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from offramp_core.control.client import EventStream
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
-PATIENCE_MS = 15_000
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def watch(client: ScriptedClient) -> Iterator[DaemonWatch]:
     made.stop()
     for thread in threading.enumerate():
         if thread.name.startswith("offramp-daemon-"):
-            thread.join(PATIENCE_MS / 1000)
+            thread.join(PATIENCE_S)
     assert not [one for one in threading.enumerate() if one.name.startswith("offramp-daemon-")]
 
 
@@ -427,7 +427,7 @@ def test_same_state_is_told_once(watch: DaemonWatch, client: ScriptedClient, qtb
     watch.start()
     qtbot.waitUntil(lambda: len(told) == 1, timeout=PATIENCE_MS)
     for _ in range(2):
-        client.attempts.get(timeout=PATIENCE_MS / 1000)
+        client.attempts.get(timeout=PATIENCE_S)
     watch.stop()
     assert len(told) == 1
 

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from app_thread import app_in_thread
+from patience import PATIENCE_MS, PATIENCE_S
 from PySide6.QtCore import QCoreApplication, QModelIndex, QObject, Qt, QThread
 from request_logs import write_log
 from usage_samples import record
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 11, 28, 9, 41, 17, tzinfo=UTC)
 BERLIN = WeekBoundary(day=4, hour=22, zone=ZoneInfo("Europe/Berlin"))
 REQUESTS = Selection(measure=Measure.REQUESTS)
-PATIENCE_MS = 10_000
 
 
 class Seen(QObject):
@@ -116,7 +116,7 @@ def watch(qtbot: QtBot, log_dir: Path) -> Iterator[Callable[..., Watched]]:
 
     yield start
     for feed in feeds:
-        assert feed.stop(PATIENCE_MS / 1000)  # it may be in the midst of an import
+        assert feed.stop(PATIENCE_S)  # it may be in the midst of an import
     assert not [one for one in threading.enumerate() if one.name == "offramp-feed"]
 
 
@@ -244,7 +244,7 @@ def test_hidden_window_does_nothing_and_catches_up(
     watched.until(lambda snapshot: snapshot.week_summary.savings is not None)
     assert not bell.is_resting.is_set()
     watched.feed.set_shown(False)
-    assert bell.is_resting.wait(PATIENCE_MS / 1000)
+    assert bell.is_resting.wait(PATIENCE_S)
     write_log(log_dir, [record(NOW)])
     with qtbot.assertNotEmitted(watched.feed.snapshot_ready):
         watched.feed.select(Selection())  # not even a wish wakes it
@@ -517,7 +517,7 @@ def test_feed_stops_in_the_midst_of_reading(
     watched.until(lambda snapshot: snapshot.log_status.state is FeedState.LOADING)
     watched.feed.stop()
     count = len(emitted.snapshots)
-    assert watched.feed.stop(PATIENCE_MS / 1000)
+    assert watched.feed.stop(PATIENCE_S)
     assert len(emitted.snapshots) == count
 
 

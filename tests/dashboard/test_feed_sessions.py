@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
+from patience import PATIENCE_MS, PATIENCE_S
 from PySide6.QtCore import QObject
 from request_logs import write_log
 from usage_samples import record
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 11, 28, 9, 41, 17, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-PATIENCE_MS = 20_000
 LISTED = Selection(lists_sessions=True)
 
 
@@ -90,7 +90,7 @@ def start(qtbot: QtBot, sources: FeedSources) -> Iterator[Callable[..., Opened]]
 
     yield open_one
     for feed in feeds:
-        assert feed.stop(PATIENCE_MS / 1000)
+        assert feed.stop(PATIENCE_S)
 
 
 def is_priced(seen: Snapshot) -> bool:

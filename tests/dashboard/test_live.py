@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from daemon_process import SOURCES, free_port
+from patience import PATIENCE_S
 from PySide6.QtGui import QImage
 
 import offramp_dashboard
@@ -31,7 +32,6 @@ OFFRAMP = [sys.executable, "-m", "offramp_cli"]
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="Xvfb is for X11"),
     pytest.mark.skipif(shutil.which("Xvfb") is None, reason="there is no Xvfb on this machine"),
-    pytest.mark.timeout(120),
 ]
 
 
@@ -83,7 +83,7 @@ def demo(environ: dict[str, str], tmp_path: Path) -> Iterator[Paths]:
         assert daemon.stdout.readline(), "the demo ended"
     yield paths
     daemon.send_signal(signal.SIGTERM)
-    daemon.communicate(timeout=30)
+    daemon.communicate(timeout=PATIENCE_S)
 
 
 def test_window_lives_beside_a_daemon_under_traffic(
@@ -97,7 +97,7 @@ def test_window_lives_beside_a_daemon_under_traffic(
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=2 * PATIENCE_S,
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -120,7 +120,7 @@ def test_second_start_shows_the_first_and_a_signal_closes_it(
         assert "already open" in second.stdout
 
         window.send_signal(signal.SIGTERM)
-        _, said = window.communicate(timeout=20)
+        _, said = window.communicate(timeout=PATIENCE_S)
 
     assert (window.returncode, said) == (0, "")
     assert geometry.load(demo.charts_window_file).width >= 640
@@ -130,10 +130,10 @@ def _until_open(
     command: list[str], environ: dict[str, str], paths: Paths
 ) -> subprocess.CompletedProcess[str]:
     """Start the command again, once the first window listens."""
-    deadline_s = time.monotonic() + 30
+    deadline_s = time.monotonic() + PATIENCE_S
     while not paths.charts_socket.exists():
         assert time.monotonic() < deadline_s, "the window did not open"
         time.sleep(0.02)
     return subprocess.run(
-        command, env=environ, capture_output=True, text=True, check=False, timeout=30
+        command, env=environ, capture_output=True, text=True, check=False, timeout=PATIENCE_S
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MODELS = ("opus", "sonnet", "haiku")
 BACKENDS = {"opus": "anthropic", "sonnet": "zai", "haiku": "zai"}
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.e2e
 
 
 def read_note(claude: ClaudeCode) -> str:

@@ -12,7 +12,7 @@ import signal
 import pytest
 from claude_code import PIXEL, ask_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.e2e
 
 TIERS = ("opus", "sonnet", "haiku", "fable")
 NONE: frozenset[str] = frozenset()

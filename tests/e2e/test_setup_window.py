@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.timeout(240),
     pytest.mark.skipif(qt_presence.PROBLEM is not None, reason=str(qt_presence.PROBLEM)),
 ]
 

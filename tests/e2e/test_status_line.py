@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 import pytest
 from claude_code import ClaudeCode
 from daemon_process import OFFRAMP, daemon_process, run_command
+from patience import PATIENCE_S
 from screen_text import screen_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.e2e
 
 _ROWS = 40
-_PATIENCE_S = 30
 
 
 class Screen:
@@ -54,7 +54,7 @@ class Screen:
     async def until(self, words: str) -> None:
         """Wait until it shows `words`."""
         try:
-            async with asyncio.timeout(_PATIENCE_S):
+            async with asyncio.timeout(PATIENCE_S):
                 while words not in self.text:
                     self._came.clear()
                     await self._came.wait()

@@ -14,6 +14,7 @@ from doctor_harness import doctor_context
 from macos import answers
 from macos.fake_mac import FakeMac
 from macos.framework_python import turn_into_framework_build
+from patience import PATIENCE_S
 
 from offramp_cli.doctor.checks import check_claude_install
 from offramp_core.control import port_owner
@@ -82,7 +83,7 @@ def test_keychain_error_ends_with_the_code_that_macos_makes_of_it(
 
 
 def test_message_reaches_osascript_as_arguments(mac: FakeMac) -> None:
-    NotifyCommand((str(mac.bin / "osascript"), "-e", "x", "-e", "y")).show(MESSAGE).join(10)
+    NotifyCommand((str(mac.bin / "osascript"), "-e", "x", "-e", "y")).show(MESSAGE).join(PATIENCE_S)
     assert mac.notifications == [["A title", 'The "body"']]
 
 
@@ -94,7 +95,7 @@ def test_message_that_macos_refuses_is_logged_and_one_that_it_drops_can_not_be(
     mac: FakeMac, caplog: pytest.LogCaptureFixture, answer: Answer, *, is_logged: bool
 ) -> None:
     mac.answer("osascript", answer)
-    NotifyCommand((str(mac.bin / "osascript"), "-e", "x")).show(MESSAGE).join(10)
+    NotifyCommand((str(mac.bin / "osascript"), "-e", "x")).show(MESSAGE).join(PATIENCE_S)
     assert mac.ran == ['osascript -e x A title The "body"']
     assert bool(caplog.records) == is_logged
 

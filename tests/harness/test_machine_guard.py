@@ -274,3 +274,37 @@ def test_long_temporary_folder_is_passed_over(tmp_path: Path, *, is_named: bool)
     )
     assert done.returncode == 0, done.stdout
     assert not any(long.iterdir())
+
+
+IGNORES = """
+import signal, subprocess, sys
+
+CHILD = "import signal as s; print([n for n in (1, 2, 3, 15) if s.getsignal(n) is s.SIG_IGN])"
+
+def test_it():
+    for number in (1, 2, 3, 15):
+        signal.raise_signal(number)
+    assert subprocess.check_output([sys.executable, "-c", CHILD], text=True) == "[]\\n"
+"""
+
+
+@pytest.mark.parametrize("options", [[], ["-p", "xdist", "-n", "1"]])
+def test_what_a_run_ignores_is_not_ignored_by_what_it_starts(
+    tmp_path: Path, options: list[str]
+) -> None:
+    (tmp_path / "test_it.py").write_text(IGNORES)
+    command = [sys.executable, "-m", "pytest", "-p", "machine_guard", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        ["sh", "-c", "trap '' HUP INT QUIT TERM; exec \"$@\"", "sh", *command, *options],
+        cwd=tmp_path,
+        env={
+            "PATH": machine_guard.real_path(),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "HOME": str(tmp_path),
+            "PYTHONPATH": str(Path(machine_guard.__file__).parent),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from daemon_process import environment, free_port, read_records, write_config
 from installed_offramp import InstalledOfframp
+from patience import PATIENCE_S
 from proxy_harness import ZAI_KEY
 from stream_load import StreamLoad
 from supervised import supervised
@@ -363,7 +364,13 @@ def in_bundle(home: Path, *arguments: str, **variables: str) -> subprocess.Compl
     environ = environment(home, **variables)
     command = [str(BUNDLE / "offramp"), *arguments]
     return subprocess.run(
-        command, env=environ, cwd=home, capture_output=True, text=True, check=False, timeout=50
+        command,
+        env=environ,
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
     )
 
 
@@ -475,7 +482,6 @@ async def test_upgrades_from_wheel_to_bundle_to_bundle_and_back_lose_nothing(
 
 @needs_bundle
 @pytest.mark.root
-@pytest.mark.timeout(300)
 async def test_bundle_takes_over_the_login_item_of_a_wheel_under_streams(
     tmp_path: Path, sim: Simulator
 ) -> None:

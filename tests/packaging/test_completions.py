@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
 
 CHECKOUT = Path(__file__).parents[2]
 _IN_BASH = """\
@@ -58,7 +59,12 @@ def run(environ: dict[str, str], shell: str, *arguments: str) -> list[str]:
     if shutil.which(shell) is None:
         pytest.skip(f"there is no {shell} here")
     done = subprocess.run(
-        [shell, *arguments], env=environ, capture_output=True, text=True, timeout=50, check=False
+        [shell, *arguments],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.splitlines()

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from daemon_process import free_port
+from patience import PATIENCE_S
 from private_bus import private_bus
 from user_systemd import Ending, UserSystemd, user_systemd
 
@@ -36,9 +37,8 @@ CHECKOUT = Path(__file__).parents[2]
 _COPIED = ("daemon", "tray", "dashboard_qt", "packaging", "constraints")
 _FILES = ("pyproject.toml", "README.md", "LICENSE", "Makefile")
 
-PATIENCE_S = 30.0
 
-pytestmark = [pytest.mark.root, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.root
 
 
 @dataclass

@@ -37,8 +37,6 @@ PACKAGES = {
     "offramp_dashboard",
 }
 
-pytestmark = pytest.mark.timeout(240)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distributions:

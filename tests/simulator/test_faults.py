@@ -14,6 +14,7 @@ import anthropic
 import brotli  # type: ignore[import-untyped]  # it ships no types
 import pytest
 import zstandard
+from patience import PATIENCE_S
 
 from offramp_simulator import Simulator
 from offramp_simulator.service.faults import (
@@ -265,7 +266,7 @@ async def test_client_that_leaves_is_noticed_at_once(
         request = await sim.wait_for(lambda one: one.method == "POST")
         await request.body_read.wait()
         asking.cancel()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await request.ended.wait()
     assert request.outcome == "client-gone"
 
@@ -276,7 +277,7 @@ async def test_close_ends_streams_that_still_run(http: aiohttp.ClientSession) ->
     url = f"{sim.anthropic_url}/v1/messages"
     async with http.post(url, json=body_of("[[sim:silence=60]]"), headers=HEADERS) as answer:
         await answer.content.readany()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await sim.close()
     assert sim.requests[-1].outcome == "cut"
 

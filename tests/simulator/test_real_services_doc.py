@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
 from proxy_harness import ZAI_KEY
 from strictness import NOTHING
 
@@ -43,7 +44,7 @@ async def run(request: str, refusals: Refusals) -> str:
             env={"PATH": os.environ["PATH"], "BASE": sim.zai_url, "KEY": ZAI_KEY, "NO_PROXY": "*"},
             stdout=asyncio.subprocess.PIPE,
         )
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             out, _ = await process.communicate()
         assert process.returncode == 0
         assert len(sim.requests) == 1

@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from control_harness import Commands
+from patience import PATIENCE_S
 from proxy_harness import settings_for
 from running_app import running_app
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from offramp_core.settings import Settings
 
-_PATIENCE_S = 20.0
 NOWHERE = "http://127.0.0.1:9"
 """An upstream for tests that ask it nothing."""
 
@@ -43,10 +43,10 @@ def app_in_thread(home: Path, settings: Settings | None = None) -> Iterator[Runn
     thread = threading.Thread(target=asyncio.run, args=(run(),), name="daemon under test")
     thread.start()
     try:
-        assert is_up.wait(_PATIENCE_S)
+        assert is_up.wait(PATIENCE_S)
         assert found, "the daemon did not start"
         yield found[0]
     finally:
         is_over.set()
-        thread.join(_PATIENCE_S)
+        thread.join(PATIENCE_S)
         assert not thread.is_alive()

@@ -17,6 +17,8 @@ import threading
 import types
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from patience import PATIENCE_S
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -144,7 +146,7 @@ class System:
 
     def run(self) -> None:
         """The main loop: until it was stopped and an event came after that."""
-        while (call := self.calls.get(timeout=30)) is not None or not self.is_stopped:
+        while (call := self.calls.get(timeout=PATIENCE_S)) is not None or not self.is_stopped:
             if call is not None:
                 call()
 

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from patience import PATIENCE_S
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
@@ -25,8 +26,6 @@ from offramp_dashboard.window.styling import Styling
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-_PATIENCE_S = 20.0
 
 
 class Driver:
@@ -99,7 +98,7 @@ class Driver:
     def until(self, name: str, is_so: Callable[[], object]) -> None:
         started_s = time.monotonic()
         while not is_so():
-            if time.monotonic() - started_s > _PATIENCE_S:
+            if time.monotonic() - started_s > PATIENCE_S:
                 raise TimeoutError(name)
             self.application.processEvents()
             time.sleep(0.005)

@@ -6,6 +6,8 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
+from patience import PATIENCE_S
+
 from offramp_core.control.client import ControlClient, NotRunningError
 from offramp_core.usage import state_events as events
 
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
     from offramp_core.control.api import CommandAnswer, ReloadAnswer, Status
     from offramp_core.control.client import EventStream
     from offramp_core.paths import Paths
-
-_PATIENCE_S = 20.0
 
 
 class Commands:
@@ -33,7 +33,7 @@ class Commands:
 
     async def until(self, is_so: Callable[[Status], bool]) -> Status:
         """Ask until the status is as wanted."""
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 try:
                     if is_so(status := await self.status()):
@@ -71,5 +71,5 @@ class Commands:
 
 async def next_of(stream: EventStream) -> Status | None:
     """The stream's next status; None at its end."""
-    async with asyncio.timeout(_PATIENCE_S):
+    async with asyncio.timeout(PATIENCE_S):
         return await asyncio.to_thread(next, iter(stream), None)

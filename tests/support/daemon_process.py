@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import machine_guard
+from patience import PATIENCE_S
 from proxy_harness import ZAI_KEY
 
 import offramp_daemon
@@ -34,7 +35,6 @@ SOURCES = os.pathsep.join((machine_guard.python_folder(), PRODUCT))
 """The same for a process that is not to reach the machine of whoever runs the tests."""
 OFFRAMP = (sys.executable, "-W", "error", "-m", "offramp_cli")
 _INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR")
-_PATIENCE_S = 20.0
 _HELD_AT_ONCE = 32
 """As many ports as one test may want, several times over, and few descriptors."""
 
@@ -70,7 +70,7 @@ class DaemonProcess:
     async def line_with(self, text: str) -> str:
         """The next line on its standard error that holds `text`, waited for."""
         assert self.process.stderr is not None
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(PATIENCE_S):
             while line := (await self.process.stderr.readline()).decode():
                 self.lines.append(line)
                 if text in line:
@@ -79,7 +79,7 @@ class DaemonProcess:
 
     async def wait_until_healthy(self, client: aiohttp.ClientSession) -> None:
         """Ask until it answers; for where its standard error goes elsewhere."""
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 with contextlib.suppress(aiohttp.ClientConnectionError):
                     async with client.get(self.url + "/health") as answered:
@@ -92,7 +92,7 @@ class DaemonProcess:
 
     async def exit_code(self) -> int:
         """Wait for its end, and take in its last words."""
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(PATIENCE_S):
             if self.process.stderr is not None:
                 rest = await self.process.stderr.read()
                 self.lines += rest.decode().splitlines(keepends=True)
@@ -167,7 +167,7 @@ async def run_command(home: Path, *arguments: str, **variables: str) -> Ending:
         *OFFRAMP, *arguments, env=environment(home, **variables), stdout=PIPE, stderr=PIPE
     )
     try:
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(PATIENCE_S):
             out, err = await process.communicate()
     finally:
         await _end(process)

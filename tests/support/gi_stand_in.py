@@ -11,6 +11,8 @@ import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from patience import PATIENCE_S
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -41,7 +43,7 @@ class Desktop:
                 return cls()
 
             def run(self) -> None:
-                while (call := desktop.calls.get(timeout=30)) is not None:
+                while (call := desktop.calls.get(timeout=PATIENCE_S)) is not None:
                     call()
 
             def quit(self) -> None:

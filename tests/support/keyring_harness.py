@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import machine_guard
+from patience import PATIENCE_S
 
 import offramp_core
 
@@ -28,7 +29,6 @@ NULL = "keyring.backends.null.Keyring"
 
 _HERE = str(Path(__file__).parent)
 _SOURCES = Path(offramp_core.__file__).parents[1]
-_PATIENCE_S = 20.0
 _BUS = """\
 <busconfig>
   <type>session</type>
@@ -139,7 +139,7 @@ def _run(
 
 
 def _wait_for(is_so, process: subprocess.Popen[bytes]) -> None:
-    deadline_s = time.monotonic() + _PATIENCE_S
+    deadline_s = time.monotonic() + PATIENCE_S
     while not is_so():
         assert process.poll() is None, f"{process.args!r} ended"
         assert time.monotonic() < deadline_s

@@ -16,6 +16,7 @@ import functools
 import os
 import pwd
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -45,6 +46,8 @@ _LONG_PATH = 16
 temporary folder (/private/var/folders/…/T) takes 50 of them."""
 _LONG_BASE = 50
 """As long may be what --basetemp names; what a test adds takes the rest."""
+
+_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 
 _homes_key = pytest.StashKey["_Homes"]()
 
@@ -134,6 +137,17 @@ def _protect() -> None:
         os.environ.pop(name, None)
 
 
+def _hand_on_no_ignored_signals() -> None:
+    """Go on ignoring what this run ignores, but have what it starts begin as usual.
+
+    `nohup`, and a shell that starts a run in the background, ignore signals for all that comes
+    after, and a shell can't catch one that was ignored when it began. A handler is not inherited.
+    """
+    for number in _SIGNALS:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+
+
 class _Homes:
     """The user's own homes: the one in the environment, and that of the account."""
 
@@ -173,6 +187,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[_homes_key] = _Homes()
         _shorten_base(config)
     _protect()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection() -> None:
+    """Once xdist has started its processes, which inherit what this one ignores."""
+    _hand_on_no_ignored_signals()
 
 
 @pytest.hookimpl(wrapper=True)

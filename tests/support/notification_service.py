@@ -11,6 +11,7 @@ from dbus_fast.aio import MessageBus
 from dbus_fast.constants import MessageType
 from dbus_fast.message import Message
 from dbus_fast.unpack import unpack_variants
+from patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -29,7 +30,7 @@ class NotificationService:
 
     async def next_call(self) -> list[Any]:
         """The values of the next message, waited for."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             return await self.calls.get()
 
     def handle(self, message: Message) -> Message | bool:

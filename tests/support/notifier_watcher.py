@@ -19,6 +19,7 @@ from dbus_fast.message import Message
 from dbus_fast.service import ServiceInterface, dbus_method, dbus_property, dbus_signal
 from dbus_fast.signature import Variant
 from dbus_fast.unpack import unpack_variants
+from patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 WATCHER = "org.kde.StatusNotifierWatcher"
 ITEM = "org.kde.StatusNotifierItem"
 MENU = "com.canonical.dbusmenu"
-_PATIENCE_S = 10.0
 
 Nothing = Annotated[None, DBusSignature("")]
 
@@ -107,7 +107,7 @@ class Panel:
 
     async def until(self, is_so: Callable[[], bool]) -> None:
         """Wait until what came makes it so."""
-        async with asyncio.timeout(_PATIENCE_S), self._news:
+        async with asyncio.timeout(PATIENCE_S), self._news:
             await self._news.wait_for(is_so)
 
     async def next_signal(self, member: str, after: int = 0) -> list[Any]:
@@ -153,7 +153,7 @@ class PanelItem:
         self, path: str, interface: str, member: str, signature: str = "", *body: Any
     ) -> Message:
         """Call a method; the answer as it came, be it an error."""
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(PATIENCE_S):
             reply = await self.panel.bus.call(
                 Message(self.name, path, interface, member, signature=signature, body=list(body))
             )

@@ -21,13 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from patience import PATIENCE_S
 from private_bus import private_bus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NEEDED = ("Xvfb", "xfce4-panel", "dbus-daemon", "dbus-send", "xdotool", "import")
-PATIENCE_S = 15.0
 
 _XFCONF = "/usr/share/dbus-1/services/org.xfce.Xfconf.service"
 _PANEL_HEIGHT_PX = 32

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daemon_process import free_port
+from patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 _CACHE = Path(__file__).resolve().parents[2] / ".cache" / "prometheus"
 _FETCH_S = 120
-_PATIENCE_S = 40.0
 _POLL_S = 0.05
 _CONFIG = """\
 global:
@@ -58,7 +58,7 @@ class Prometheus:
 
     async def until(self, text: str) -> list[dict[str, Any]]:
         """What the query finds, as soon as it finds anything."""
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(PATIENCE_S):
             while not (found := await self.query(text)):  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(_POLL_S)
         return found
@@ -129,7 +129,7 @@ async def prometheus(
 async def _until_ready(running: Prometheus) -> None:
     import aiohttp
 
-    async with asyncio.timeout(_PATIENCE_S):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             with contextlib.suppress(aiohttp.ClientConnectionError):
                 async with running.client.get(f"{running.url}/-/ready") as answered:

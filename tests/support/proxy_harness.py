@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from aiohttp import web
+from patience import PATIENCE_S
 
 from offramp_core.settings import ANTHROPIC, Secret, Settings, default_backends, default_routes
 from offramp_daemon.proxy.failover import SharedState
@@ -72,9 +73,9 @@ class RunningProxy:
 
     async def only_record(self) -> RequestRecord:
         """The one record of this test, waited for."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await self.has_exchange.wait()
-        await self.in_flight.drain(5, asyncio.Event())
+        await self.in_flight.drain(PATIENCE_S, asyncio.Event())
         assert len(self.records) == 1
         return self.records[0]
 

@@ -7,6 +7,7 @@ import contextlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from patience import PATIENCE_S
 from proxy_harness import CLAUDE_TOKEN
 
 from offramp_core.paths import Paths
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from offramp_core.quota.windows import PlanQuota
 
-PATIENCE_S = 20.0
 START = datetime(2026, 11, 24, 9, tzinfo=UTC)
 
 

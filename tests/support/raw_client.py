@@ -8,6 +8,8 @@ import json
 import socket
 from typing import TYPE_CHECKING
 
+from patience import PATIENCE_S
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -52,7 +54,7 @@ async def connected(
             await writer.wait_closed()
 
 
-async def read_to_end(url: str, request: bytes, *, timeout_s: float = 10) -> bytes:
+async def read_to_end(url: str, request: bytes, *, timeout_s: float = PATIENCE_S) -> bytes:
     """Everything that comes back until the other side closes; a reset ends it too."""
     came = b""
     async with connected(url) as (reader, writer):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from daemon_process import free_port, read_records
 from installed_offramp import InstalledOfframp
+from patience import PATIENCE_S
 from proxy_harness import ZAI_KEY
 from stream_load import Outcome, StreamLoad
 from user_systemd import UserSystemd, user_systemd
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from offramp_simulator import Simulator
 
 SERVICE = "offramp.service"
-_PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ async def _restart(systemd: UserSystemd, offramp: InstalledOfframp, *, by_manage
 
 async def _status_when_new(control: ControlClient, pids: set[int]) -> Status:
     """The status of a worker that is none of `pids`."""
-    async with asyncio.timeout(_PATIENCE_S):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             with contextlib.suppress(ControlError):
                 status = await asyncio.to_thread(control.status)

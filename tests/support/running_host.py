@@ -9,6 +9,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from patience import PATIENCE_S
 from PIL import Image
 
 from offramp_tray.host import Host
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from offramp_tray.toolkit.backend import ToolkitBackend
-
-_PATIENCE_S = 10.0
 
 
 @dataclass
@@ -43,21 +42,21 @@ class RunningHost:
 
     async def next_click(self) -> str:
         """The key of the next row that was clicked, waited for."""
-        return await asyncio.to_thread(self.clicks.get, timeout=_PATIENCE_S)
+        return await asyncio.to_thread(self.clicks.get, timeout=PATIENCE_S)
 
     async def next_presence(self) -> bool:
         """What it says next of whether the icon is shown."""
-        return await asyncio.to_thread(self.presence.get, timeout=_PATIENCE_S)
+        return await asyncio.to_thread(self.presence.get, timeout=PATIENCE_S)
 
     async def next_open(self) -> None:
         """Wait for the menu to be opened."""
-        await asyncio.to_thread(self.opened.get, timeout=_PATIENCE_S)
+        await asyncio.to_thread(self.opened.get, timeout=PATIENCE_S)
 
     async def settle(self) -> None:
         """Wait until the main loop has done all that was asked of it so far."""
         done = threading.Event()
         self.host.on_main_thread(done.set)
-        assert await asyncio.to_thread(done.wait, _PATIENCE_S)
+        assert await asyncio.to_thread(done.wait, PATIENCE_S)
 
 
 @contextlib.asynccontextmanager
@@ -86,11 +85,11 @@ async def running_host(backend: ToolkitBackend, view: ViewModel) -> AsyncIterato
     running = RunningHost(host, threading.Thread(target=run, name="tray"))
     running.thread.start()
     try:
-        assert await asyncio.to_thread(ready.wait, _PATIENCE_S)
+        assert await asyncio.to_thread(ready.wait, PATIENCE_S)
         yield running
     finally:
         host.stop()
-        await asyncio.to_thread(running.thread.join, _PATIENCE_S)
+        await asyncio.to_thread(running.thread.join, PATIENCE_S)
         assert not running.thread.is_alive()
         assert not failures
 

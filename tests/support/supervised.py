@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from control_harness import Commands
 from daemon_process import environment, read_records
+from patience import PATIENCE_S
 
 from offramp_core.control.client import ControlError
 from offramp_core.paths import Paths
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from offramp_core.control.api import Status
     from offramp_core.usage.records import RequestRecord
 
-_PATIENCE_S = 30.0
 _LAUNCH = """
 import os, sys
 from offramp_daemon.supervisor import socket_activation as activation
@@ -82,7 +82,7 @@ class Supervised:
 
     async def until_said(self, text: str, *, times: int = 1) -> None:
         """Wait until `text` was said so many times."""
-        async with asyncio.timeout(_PATIENCE_S), self.news:
+        async with asyncio.timeout(PATIENCE_S), self.news:
             try:
                 await self.news.wait_for(lambda: self.said.count(text) >= times)
             except TimeoutError:
@@ -93,7 +93,7 @@ class Supervised:
         return await self.until(lambda status: status.pid != other_than)
 
     async def until(self, is_so: Callable[[Status], bool]) -> Status:
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 with contextlib.suppress(ControlError):
                     if is_so(status := await self.commands.status()):
@@ -104,7 +104,7 @@ class Supervised:
         self.process.send_signal(number)
 
     async def exit_code(self) -> int:
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(PATIENCE_S):
             return await self.process.wait()
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:

@@ -15,10 +15,11 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from patience import PATIENCE_S
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PATIENCE_S = 20.0
 _ON_OWN_TERMINAL = """
 import fcntl, os, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
@@ -37,7 +38,7 @@ class _Terminal:
 
     def read(self, shown: bytes) -> bytes:
         """What is shown next; nothing at the end."""
-        ready, _, _ = select.select([self.ours, self.end], [], [], _PATIENCE_S)
+        ready, _, _ = select.select([self.ours, self.end], [], [], PATIENCE_S)
         assert ready, f"the command shows nothing more, and does not end: {shown.decode()}"
         if self.ours not in ready:
             ready, _, _ = select.select([self.ours], [], [], 0)  # its last words
@@ -77,7 +78,7 @@ def output_on_a_terminal(command: list[str], environ: dict[str, str]) -> str:
     with _terminal(command, environ, is_own=False) as terminal:
         while piece := terminal.read(shown):
             shown += piece
-        assert terminal.process.wait(timeout=30) == 0
+        assert terminal.process.wait(timeout=PATIENCE_S) == 0
     return shown.decode()
 
 

@@ -8,14 +8,13 @@ from asyncio.subprocess import DEVNULL, PIPE
 from typing import TYPE_CHECKING
 
 from daemon_process import OFFRAMP, environment
+from patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
     from private_bus import PrivateBus
-
-_PATIENCE_S = 20.0
 
 
 @contextlib.asynccontextmanager
@@ -42,7 +41,7 @@ async def tray_process(
 async def _end(process: asyncio.subprocess.Process) -> tuple[int, str]:
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
-    async with asyncio.timeout(_PATIENCE_S):
+    async with asyncio.timeout(PATIENCE_S):
         _, said = await process.communicate()
     assert process.returncode is not None
     return process.returncode, said.decode()

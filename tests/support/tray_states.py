@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from patience import PATIENCE_S
+
 from offramp_core.control import api
 from offramp_core.control.api import (
     BackendError,
@@ -34,7 +36,6 @@ NOW = datetime(2026, 11, 25, 13, 0, tzinfo=UTC)
 """A Wednesday, 14:00 in Berlin."""
 BOUNDARY = WeekBoundary(day=4, hour=22, zone=ZoneInfo("Europe/Berlin"))
 HOUR = timedelta(hours=1)
-PATIENCE_S = 10.0
 
 
 def status_of(

@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING
 
 import machine_guard
 import pytest
+from patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
 SYSTEMD = Path("/lib/systemd/systemd")
 _CGROUPS = (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup"))
-_PATIENCE_S = 30.0
 _POLL_S = 0.02
 
 # Joins the cgroup before it leaves it: the new namespace begins there. It ends with the tests, even
@@ -129,7 +129,7 @@ class UserSystemd:
 
     async def until(self, unit: str, name: str, is_so: Callable[[str], bool]) -> None:
         """Wait until a property of a unit is as wanted."""
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(PATIENCE_S):
             while not is_so(await self.property_of(unit, name)):  # noqa: ASYNC110 - no event
                 await asyncio.sleep(_POLL_S)
 
@@ -175,7 +175,7 @@ async def _manager(
         )
         try:
             assert process.stdout is not None
-            async with asyncio.timeout(_PATIENCE_S):
+            async with asyncio.timeout(PATIENCE_S):
                 assert await process.stdout.readline() == b"ready\n"
                 manager = UserSystemd(home, runtime, environ, _only_child(process.pid))
                 await _until_running(manager)

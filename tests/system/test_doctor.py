@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from offramp_simulator import Simulator
 
-pytestmark = [pytest.mark.root, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.root
 
 NOTES = {"keyring", "tray", "claude", "claude-login", "claude-features", "login-item"}
 """What this bare home lacks, or that is a note anywhere."""

@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 from daemon_process import free_port, read_records
 from installed_offramp import InstalledOfframp
+from patience import PATIENCE_S
 from proxy_harness import CLAUDE_TOKEN, ZAI_KEY
 from terminal import dialogue
 from user_systemd import Ending, UserSystemd, user_systemd
@@ -29,11 +30,10 @@ if TYPE_CHECKING:
     from offramp_core.control.api import Status
     from offramp_simulator import Simulator
 
-pytestmark = [pytest.mark.root, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.root
 
 NOWHERE = "http://127.0.0.1:9"
 ODD_NAME = 'it\'s 100%h ${HOME} $$ "ü" back\\slash'
-_PATIENCE_S = 30.0
 
 
 @dataclass
@@ -98,7 +98,7 @@ class Desk:
         return await asyncio.to_thread(ControlClient(paths.control_socket).status)
 
     async def status_when(self, is_so: Callable[[Status], bool]) -> Status:
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 with contextlib.suppress(ControlError):
                     if is_so(status := await self.status()):
@@ -107,7 +107,7 @@ class Desk:
 
     async def healthy_pid(self) -> int:
         """Who answers on the port; a connection waits for as long as nobody does."""
-        timeout = aiohttp.ClientTimeout(total=_PATIENCE_S)
+        timeout = aiohttp.ClientTimeout(total=PATIENCE_S)
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
             session.get(f"{self.url}/health") as answered,
@@ -130,13 +130,13 @@ class Desk:
 
     async def until_one_worker(self) -> None:
         """Wait until those that were finishing their streams have left."""
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(PATIENCE_S):
             while len(await self.workers()) > 1:  # noqa: ASYNC110 - a process tells nobody
                 await asyncio.sleep(0.05)
 
     async def until_another_answers(self, pid: int) -> None:
         """Ask again and again; nobody may ever be turned away."""
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(PATIENCE_S):
             while await self.healthy_pid() == pid:  # noqa: ASYNC110 - it waits for an answer
                 await asyncio.sleep(0.01)
 

@@ -8,16 +8,14 @@ import shutil
 from typing import TYPE_CHECKING
 
 import aiohttp
-import pytest
 from daemon_process import DaemonProcess, daemon_process, run_command, write_config
+from patience import PATIENCE_S
 from raw_client import OPUS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from offramp_simulator import Simulator
-
-pytestmark = pytest.mark.timeout(180)
 
 
 async def send(client: aiohttp.ClientSession, daemon: DaemonProcess) -> None:
@@ -26,7 +24,7 @@ async def send(client: aiohttp.ClientSession, daemon: DaemonProcess) -> None:
 
 
 async def until(folder: Path, count: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while lines_in(folder) < count:  # noqa: ASYNC110 - the daemons' writers tell nobody
             await asyncio.sleep(0.02)
 

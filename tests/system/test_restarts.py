@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from offramp_simulator import Simulator
 
-pytestmark = [pytest.mark.root, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.root
 
 RESTARTS = 12
 """benchmarks/restarts.py makes a hundred of them."""

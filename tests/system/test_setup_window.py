@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.root,
-    pytest.mark.timeout(240),
     pytest.mark.skipif(qt_presence.PROBLEM is not None, reason=str(qt_presence.PROBLEM)),
 ]
 

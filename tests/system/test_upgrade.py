@@ -11,6 +11,7 @@ import older_tree
 import pytest
 from daemon_process import free_port, read_records
 from installed_offramp import InstalledOfframp
+from patience import PATIENCE_S
 from proxy_harness import ZAI_KEY
 from stream_load import StreamLoad
 from user_systemd import UserSystemd, reason_to_skip, user_systemd
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from offramp_core.control.api import Status
     from offramp_simulator import Simulator
 
-pytestmark = pytest.mark.timeout(240)
 
 FLAT_TREE = "10ff6e2"
 """The last commit whose command line and supervisor were modules of `offramp_daemon`."""
@@ -31,7 +31,6 @@ FLAT_PROGRAMS = {
 }
 SERVICE = "offramp.service"
 LANES = 20
-_PATIENCE_S = 30.0
 
 
 @pytest.mark.parametrize("way", ["install", "reload"])
@@ -93,7 +92,7 @@ async def _done(systemd: UserSystemd, *command: str) -> None:
 
 async def _status_of_another(control: ControlClient, pid: int) -> Status:
     """The status of a worker other than `pid`, once there is one."""
-    async with asyncio.timeout(_PATIENCE_S):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             with contextlib.suppress(ControlError):
                 status = await asyncio.to_thread(control.status)
@@ -117,6 +116,6 @@ def _command_line(pid: int) -> str:
 
 
 async def _until_all_run_from(systemd: UserSystemd, environment: Path) -> None:
-    async with asyncio.timeout(_PATIENCE_S):
+    async with asyncio.timeout(PATIENCE_S):
         while not await _all_run_from(systemd, environment):  # noqa: ASYNC110 - no event
             await asyncio.sleep(0.05)

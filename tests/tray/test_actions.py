@@ -6,7 +6,8 @@ import threading
 from datetime import timedelta
 
 import pytest
-from tray_states import NOW, PATIENCE_S, FakeDesktop, FakeHost, error_of, running, status_of
+from patience import PATIENCE_S
+from tray_states import NOW, FakeDesktop, FakeHost, error_of, running, status_of
 
 from offramp_core.config import loader
 from offramp_core.control import api

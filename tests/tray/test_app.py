@@ -15,12 +15,13 @@ import pytest
 from control_harness import Commands
 from daemon_process import daemon_process, write_config
 from log_samples import sample_line
+from patience import PATIENCE_S
 from proxy_harness import settings_for
 from quota_samples import claude_week, keep, next_reset
 from raw_client import SONNET, post, read_to_end
 from raw_upstream import MESSAGE, json_answer, raw_upstream
 from running_app import running_app
-from tray_states import PATIENCE_S, FakeDesktop, FakeHost, row, status_of, whole_text
+from tray_states import FakeDesktop, FakeHost, row, status_of, whole_text
 from trouble_samples import left, trouble
 
 from offramp_core.paths import Paths

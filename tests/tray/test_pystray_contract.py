@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 
+from patience import PATIENCE_S
 from running_host import sample_rows
 
 from offramp_tray.toolkit.pystray_menu import RowMenu, pystray_base
@@ -40,7 +41,7 @@ class _Recorder(pystray_base.Icon):  # type: ignore[misc]  # pystray has no type
 
     def _run(self) -> None:
         self._mark_ready()
-        self.asked_to_stop.wait(10)
+        self.asked_to_stop.wait(PATIENCE_S)
 
     def _stop(self) -> None:
         self.asked_to_stop.set()
@@ -90,9 +91,9 @@ def test_stop_from_another_thread_ends_run() -> None:
     ready = threading.Event()
     running = threading.Thread(target=icon.run, args=(lambda _icon: ready.set(),))
     running.start()
-    assert ready.wait(10)
+    assert ready.wait(PATIENCE_S)
     icon.stop()
-    running.join(10)
+    running.join(PATIENCE_S)
     assert not running.is_alive()
     assert icon.called == ["menu"]
 
@@ -135,6 +136,6 @@ def test_import_needs_no_display_and_leaves_the_environment_alone() -> None:
             check=True,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=PATIENCE_S,
         )
         assert done.stdout.strip() == str(chosen.get("PYSTRAY_BACKEND"))

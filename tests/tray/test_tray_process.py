@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from control_harness import Commands
 from daemon_process import OFFRAMP, daemon_process, environment
 from notifier_watcher import panel
+from patience import PATIENCE_S
 from terminal import dialogue
 from tray_process import tray_process
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from notifier_watcher import Panel, PanelItem, ShownRow
 
     from offramp_core.usage.records import RequestRecord
-
-PATIENCE_S = 20.0
 
 
 async def menu_until(shown: Panel, item: PanelItem, headline: str) -> ShownRow:

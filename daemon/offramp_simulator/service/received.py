@@ -80,7 +80,7 @@ class Journal:
         self.leaks.append(text)
 
     async def wait_for(
-        self, accept: Callable[[ReceivedRequest], bool], *, timeout_s: float = 10.0
+        self, accept: Callable[[ReceivedRequest], bool], *, timeout_s: float = 60.0
     ) -> ReceivedRequest:
         """The first kept request that `accept` takes, waited for if it is still to come.
 

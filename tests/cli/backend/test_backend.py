@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 from daemon_process import OFFRAMP, Ending, daemon_process, environment, read_records
 from keyring_harness import NONE
+from patience import PATIENCE_S
 from preset_harness import KEY
 from proxy_harness import CLAUDE_TOKEN
 
@@ -46,7 +47,7 @@ class User:
             stdout=PIPE,
             stderr=PIPE,
         )
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             out, err = await process.communicate(stdin.encode())
         assert process.returncode is not None
         for secret in (KEY, OTHER):

@@ -20,6 +20,7 @@ from daemon_process import (
     free_port,
     run_command,
 )
+from patience import PATIENCE_S
 from terminal import dialogue
 
 from offramp_core.control import health_check
@@ -338,7 +339,7 @@ async def test_written_token_is_the_one_that_the_daemon_wants(silent_home: Home)
                 async with client.get(url, headers=headers) as answer:
                     assert answer.status == status
         health = await asyncio.to_thread(
-            health_check.read_health, f"127.0.0.1:{silent_home.port}", patience_s=5
+            health_check.read_health, f"127.0.0.1:{silent_home.port}", patience_s=PATIENCE_S
         )
         assert health is not None
         assert health_check.is_refusal(health)

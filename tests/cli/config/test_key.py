@@ -15,6 +15,7 @@ import pytest
 from control_harness import Commands
 from daemon_process import OFFRAMP, Ending, daemon_process, environment, free_port, write_config
 from keyring_harness import NONE, FakeKeyring
+from patience import PATIENCE_S
 from proxy_harness import ZAI_KEY
 
 from offramp_cli import exit_codes
@@ -54,7 +55,7 @@ class User:
             stdout=PIPE,
             stderr=PIPE,
         )
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             out, err = await process.communicate(stdin.encode())
         assert process.returncode is not None
         for secret in (KEY[:12], KEY[-12:], OTHER[:12], OTHER[-12:], LOGIN):
@@ -274,7 +275,7 @@ def type_at_prompt(command: list[str], environ: dict[str, str], text: str) -> st
         except OSError:
             pass  # Linux's way of saying that the other end was closed
         os.close(ours)
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE_S) == 0
     return shown.decode()
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 import pytest
+from patience import PATIENCE_S
 
 from offramp_cli.demo import sample_traffic
 from offramp_cli.demo.sample_history import FULL_PER_HOUR
@@ -125,9 +126,9 @@ async def test_play_sends_every_kind_of_request_and_ends_when_told() -> None:
         playing = tasks.create_task(
             sample_traffic.play(sim.anthropic_url, pace_s=0.0, stop=stop, seed=3, haste=100)
         )
-        await sim.wait_for(lambda one: one.client_disconnected, timeout_s=30)
+        await sim.wait_for(lambda one: one.client_disconnected, timeout_s=PATIENCE_S)
         stop.set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await playing
         bodies = b"".join(request.body for request in sim.requests)
         paths = {request.path for request in sim.requests}
@@ -143,7 +144,7 @@ async def test_play_begins_a_new_session_for_each_round_of_scenes() -> None:
         tasks.create_task(
             sample_traffic.play(sim.anthropic_url, pace_s=0.0, stop=stop, seed=3, haste=100)
         )
-        await sim.wait_for(lambda _: len(_sessions(sim)) >= 3, timeout_s=30)
+        await sim.wait_for(lambda _: len(_sessions(sim)) >= 3, timeout_s=PATIENCE_S)
         stop.set()
         seen = _sessions(sim)
     assert all(seen)
@@ -162,13 +163,13 @@ async def test_play_goes_on_after_requests_that_fail() -> None:
         faults = ["drop", "status=500", "cut", "error-200", "cut-clean", "error-event", "empty"]
         sim.script("anthropic", faults)
         tasks.create_task(sample_traffic.play(sim.anthropic_url, pace_s=0.0, stop=stop, haste=100))
-        await sim.wait_for(lambda one: len(sim.requests) > len(faults) + 3, timeout_s=30)
+        await sim.wait_for(lambda one: len(sim.requests) > len(faults) + 3, timeout_s=PATIENCE_S)
         stop.set()
 
 
 async def test_play_without_a_daemon_ends_when_told(unused_tcp_port: int) -> None:
     stop = asyncio.Event()
-    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
         url = f"http://127.0.0.1:{unused_tcp_port}"
         tasks.create_task(sample_traffic.play(url, pace_s=0.0, stop=stop))
         tasks.create_task(_set_soon(stop))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from golden import assert_screen
+from patience import PATIENCE_S
 
 from offramp_cli.doctor import report
 from offramp_cli.doctor.check_list import chosen
@@ -82,7 +83,7 @@ def test_findings_come_in_the_order_of_the_checks():
     second_is_done = threading.Event()
 
     def first() -> list[Remark]:
-        assert second_is_done.wait(5)
+        assert second_is_done.wait(PATIENCE_S)
         return [ok("late")]
 
     def second() -> list[Remark]:

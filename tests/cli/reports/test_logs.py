@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from daemon_process import Ending
 from log_samples import OFFRAMP, environ_for, log_file, sample_line
+from patience import PATIENCE_S
 from terminal import output_on_a_terminal
 
 from offramp_cli.reports.logs import short_time
@@ -210,7 +211,7 @@ def test_following_shows_what_comes_and_ends_well_on_ctrl_c(tmp_path: Path) -> N
         file.with_name("requests-2026-03.jsonl").write_bytes(at(3))
         assert b"10:33" in read_line(process)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=PATIENCE_S)
         assert (process.returncode, out, err) == (0, b"", b"")
 
 
@@ -253,7 +254,7 @@ def test_following_ends_quietly_when_its_reader_leaves_though_nothing_comes(tmp_
         read_line(process)
         assert process.stdout is not None
         process.stdout.close()
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=PATIENCE_S) == 0
         assert process.stderr is not None
         assert process.stderr.read() == b""
 
@@ -268,7 +269,7 @@ def test_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
             env=environ_for(tmp_path),
             stdout=writing,
             stderr=subprocess.PIPE,
-            timeout=30,
+            timeout=PATIENCE_S,
             check=False,
         )
     finally:

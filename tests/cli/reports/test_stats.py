@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from daemon_process import Ending
 from log_samples import OFFRAMP, environ_for, log_file, sample_line
+from patience import PATIENCE_S
 from quota_samples import claude_week, keep, next_reset
 from terminal import output_on_a_terminal
 
@@ -200,7 +201,7 @@ def test_output_that_knows_no_blocks_gets_ascii(tmp_path: Path) -> None:
         [*OFFRAMP, "stats", "--since", "1h"],
         env=environ,
         capture_output=True,
-        timeout=30,
+        timeout=PATIENCE_S,
         check=True,
     )
     assert b"- zai" in done.stdout
@@ -228,7 +229,7 @@ def test_reader_that_leaves_early_is_no_error_message(tmp_path: Path) -> None:
             env=environ_for(tmp_path),
             stdout=writing,
             stderr=subprocess.PIPE,
-            timeout=30,
+            timeout=PATIENCE_S,
             check=False,
         )
     finally:
@@ -242,7 +243,7 @@ def test_json_does_not_import_the_table_library(tmp_path: Path) -> None:
         [sys.executable, "-X", "importtime", *OFFRAMP[1:], "stats", "--json"],
         env=environ_for(tmp_path),
         capture_output=True,
-        timeout=30,
+        timeout=PATIENCE_S,
         check=True,
     )
     assert b"offramp_cli.reports.stats" in done.stderr

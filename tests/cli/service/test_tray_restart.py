@@ -14,6 +14,7 @@ import pytest
 from daemon_process import environment, run_command
 from macos.answers import Answer
 from macos.fake_mac import FakeMac
+from patience import PATIENCE_S
 
 from offramp_cli.service import tray_restart
 from offramp_core import __version__
@@ -170,7 +171,7 @@ def test_tray_that_has_gone_meanwhile_is_nothing_to_speak_of(paths, item, capsys
         found = tray_restart.plan(item, None, paths, is_renewal=True)
         assert found is not None
         process.send_signal(signal.SIGKILL)
-        process.wait(10)
+        process.wait(PATIENCE_S)
     found.restart()
     assert capsys.readouterr() == ("", "")
 
@@ -188,7 +189,7 @@ async def test_uninstall_ends_a_tray_that_runs_and_forgets_what_it_has_told(tmp_
         gone = await run_command(tmp_path, "uninstall")
         assert gone.code == 0, gone
         assert f"ended     the tray, pid {process.pid}" in gone.out
-        assert process.wait(10) == -signal.SIGTERM
+        assert process.wait(PATIENCE_S) == -signal.SIGTERM
     assert not paths.tray_said_file.exists()
     assert not paths.tray_told_file.exists()
 

@@ -21,6 +21,7 @@ from daemon_process import (
     run_command,
     write_config,
 )
+from patience import PATIENCE_S
 from proxy_harness import CLAUDE_TOKEN, ZAI_KEY
 
 from offramp_simulator import Simulator
@@ -273,7 +274,7 @@ async def test_trial_that_is_ended_ends_claude_code_too(bench: Bench) -> None:
     process = await asyncio.create_subprocess_exec(
         *OFFRAMP, "try", "--claude", env=environment(bench.home, **bench.variables), stdout=PIPE
     )
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         pid = int(await asyncio.to_thread(pipe.read_text))
         process.send_signal(signal.SIGTERM)
         await process.communicate()

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from patience import PATIENCE_S
 from privileges import open_to_others, without_root
 
 from offramp_core.control import api
@@ -63,7 +64,7 @@ def daemon(path: Path, serve: Callable[[socket.socket], None]) -> Iterator[Contr
         listener.listen()
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
-        yield ControlClient(path, timeout_s=1.0)
+        yield ControlClient(path, timeout_s=PATIENCE_S)
         with contextlib.suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
     thread.join(5)

@@ -22,6 +22,7 @@ from keyring_harness import (
     lock,
     real_keyring,
 )
+from patience import PATIENCE_S
 
 from offramp_core.keys.keyring_process import KeyringCommand, carry_out
 from offramp_core.keys.system_keyring import KeyringError, SystemKeyring
@@ -127,7 +128,7 @@ def test_child_whose_parent_is_gone_ends_by_itself(use) -> None:
         input=command.encode(),
         stdout=subprocess.DEVNULL,
         check=False,
-        timeout=20,
+        timeout=PATIENCE_S,
     )
     assert ended.returncode < 0  # by its own alarm
 

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from patience import PATIENCE_S
 
 from offramp_core.usage.weeks import WeekBoundary, a_week_before, days, system_zone, zone_problem
 
@@ -177,7 +178,7 @@ def test_c_library_takes_an_unknown_zone_for_utc_too(value: str) -> None:
         env={"TZ": value},
         capture_output=True,
         check=True,
-        timeout=30,
+        timeout=PATIENCE_S,
     )
     assert done.stdout.strip() == b"0"
 
@@ -223,7 +224,7 @@ def test_c_library_zone_keeps_daylight_saving() -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=PATIENCE_S,
     )
     assert done.stdout.splitlines() == [
         "2026-03-29T03:00:00+02:00 True 2026-03-29T01:00:00+00:00",

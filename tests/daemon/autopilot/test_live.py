@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from control_harness import Commands
 from messages import OPUS, SONNET, ask
+from patience import PATIENCE_S
 from proxy_harness import ZAI_KEY, settings_for
 from running_app import running_app
 
@@ -64,7 +65,7 @@ class Desk:
 
     async def until_read(self) -> None:
         """Begin conversations until the log has been read; those before go to the delegate."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while await self.send(SONNET) == "zai" and "being read" in await self.why():
                 pass
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from patience import PATIENCE_S
 
 from offramp_core.control.api import PlanOutlook
 from offramp_core.quota.windows import PlanQuota, QuotaWindow
@@ -112,7 +113,7 @@ async def running(pilot: Pilot) -> AsyncIterator[None]:
 
 
 async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not is_so():  # noqa: ASYNC110 - the pilot tells nobody when it has read
             await asyncio.sleep(0)
 
@@ -461,7 +462,7 @@ async def test_work_is_counted_once_whether_the_log_has_it_or_not(
     may_read = threading.Event()
 
     def read(_since: datetime) -> Iterator[list[UsageRecord]]:
-        assert may_read.wait(5)
+        assert may_read.wait(PATIENCE_S)
         yield log
 
     def work(at: datetime, *, is_logged: bool) -> None:
@@ -529,7 +530,7 @@ def test_record_that_makes_no_sense_disturbs_nothing(pilot: Pilot, clock: Clock)
 async def test_pipe_in_the_files_place_is_not_waited_for(tmp_path: Path, clock: Clock) -> None:
     file = tmp_path / "autopilot.json"
     os.mkfifo(file)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         await Pilot(file, no_records, clock=clock).start()
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from keyring_harness import FakeKeyring
 from loop_guard import no_blocking
+from patience import PATIENCE_S
 
 from offramp_core.config.stored_keys import KeyMark
 from offramp_core.keys.system_keyring import KeyringError, SystemKeyring
@@ -40,7 +41,7 @@ class Drawer:
     def get(self, names: Iterable[str]) -> Mapping[str, Secret]:
         self.asked.append(list(names))
         self.is_asked.set()
-        self.is_open.wait(10)
+        self.is_open.wait(PATIENCE_S)
         if isinstance(self.answer, KeyringError):
             raise self.answer
         return self.answer
@@ -59,7 +60,7 @@ class Watched:
         self.news.put_nowait(is_new)
 
     async def next_news(self) -> bool:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             return await self.news.get()
 
 

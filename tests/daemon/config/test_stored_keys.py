@@ -14,6 +14,7 @@ from control_harness import Commands
 from daemon_process import OFFRAMP, daemon_process, environment, run_command
 from http_proxy import http_proxy
 from keyring_harness import FakeKeyring, has_real_keyring, lock, real_keyring
+from patience import PATIENCE_S
 from proxy_harness import ZAI_KEY
 from raw_client import OPUS, SONNET
 from raw_upstream import MESSAGE, Connection, json_answer, raw_upstream
@@ -194,7 +195,7 @@ def set_key(home: Path, variables: dict[str, str]) -> tuple[int, str]:
         capture_output=True,
         check=False,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_S,
     )
     return ended.returncode, ended.stdout + ended.stderr
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from patience import PATIENCE_S
 from proxy_harness import settings_for
 
 from offramp_core.config.loader import LoadedSettings
@@ -184,7 +185,7 @@ async def test_daemon_without_the_socket_leaves_the_file_to_the_one_that_has_it(
 async def test_pipe_in_place_of_the_file_does_not_hold_the_start_up(world):
     world.paths.data_dir.mkdir(parents=True)
     os.mkfifo(world.paths.delegation_file)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         daemon = await world.start()
     assert daemon.delegation.pause is None
     world.stop(daemon)
@@ -193,7 +194,7 @@ async def test_pipe_in_place_of_the_file_does_not_hold_the_start_up(world):
 async def test_watch_ends_a_timed_pause_and_wakes_who_follows(world):
     daemon = await world.start()
     with daemon.changes.follow() as changed:
-        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
             watching = group.create_task(daemon.pauses.watch())
             await daemon.pauses.pause(NOW + timedelta(seconds=0.02))
             changed.clear()

@@ -231,7 +231,6 @@ def queries() -> list[str]:
     return [re.sub(r"\$__(rate_interval|range)", "1m", text) for text in texts]
 
 
-@pytest.mark.timeout(240)
 async def test_prometheus_scrapes_it_and_each_query_of_the_dashboard_finds_something(
     tmp_path: Path, sim: Simulator, client: aiohttp.ClientSession
 ) -> None:

@@ -18,6 +18,7 @@ import pytest
 from control_harness import Commands, next_of
 from daemon_process import read_records
 from loop_guard import no_blocking
+from patience import PATIENCE_S
 from proxy_harness import settings_for
 from raw_client import OPUS, SONNET, get, post, read_to_end
 from raw_upstream import (
@@ -174,7 +175,7 @@ async def test_pause_that_ends_before_it_begins_or_never_is_refused(tmp_path, tw
 async def raw_ask(paths: Paths, request: bytes) -> bytes:
     reader, writer = await asyncio.open_unix_connection(paths.control_socket)
     writer.write(request)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         answer = await reader.read()
     writer.close()
     return answer
@@ -234,7 +235,7 @@ async def test_stream_tells_each_change_at_once_and_ends_with_the_daemon(tmp_pat
             assert paused is not None
             assert paused.pause is not None
             app.shutdown.ask()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 while (last := await next_of(stream)) is not None:
                     paused = last
             assert paused.is_stopping
@@ -287,7 +288,7 @@ async def test_quiet_stream_is_kept_alive_and_a_deaf_one_dropped(tmp_path, two, 
         poller = select.poll()
         poller.register(deaf, 0)  # hanging up alone is told
         with contextlib.closing(await commands.events()) as stream:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 while not poller.poll(0):  # meanwhile it holds up nobody
                     await commands.pause()
                     assert await next_of(stream) is not None

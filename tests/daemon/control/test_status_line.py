@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from control_harness import Commands
+from patience import PATIENCE_S
 from proxy_harness import settings_for
 from quota_headers_samples import plan_headers
 from raw_client import OPUS, SONNET, post, read_to_end
@@ -60,7 +61,7 @@ async def line(app, said: object = None, query: str = "columns=0&colour=0") -> s
     try:
         head = f"POST /status-line?{query} HTTP/1.0\r\nContent-Length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + body)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             answer = await reader.read()
     finally:
         writer.close()
@@ -71,7 +72,7 @@ async def line(app, said: object = None, query: str = "columns=0&colour=0") -> s
 
 async def line_with(app, text: str, said: object = None) -> str:
     """The line once it holds `text`: the record and the log come moments after the answer."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             if text in (found := await line(app, said)):
                 return found

@@ -14,6 +14,7 @@ import brotli
 import pytest
 import zstandard
 from messages import OPUS, SONNET, ask, send
+from patience import PATIENCE_S
 from proxy_harness import CLAUDE_TOKEN
 from raw_client import connected, post, read_to_end
 from raw_upstream import SSE_HEAD, Connection, RawUpstream, chunk, json_answer, raw_upstream
@@ -356,7 +357,7 @@ async def test_only_the_event_that_begins_a_call_waits_until_it_is_whole(start_p
     zai_stream = Stepwise(START + text[:40], text[40:], faulty[:cut], faulty[cut:] + END)
     request = post(b"/v1/messages", compact(ask(**CALLING)), b"Authorization: Bearer x\r\n")
     async with (
-        asyncio.timeout(10),
+        asyncio.timeout(PATIENCE_S),
         raw_upstream(zai_stream.answer) as zai,
         start_proxy(zai.url, zai.url) as proxy,
         connected(proxy.url) as (reader, writer),
@@ -452,7 +453,7 @@ async def test_stream_that_decodes_to_too_much_is_cut(start_proxy, monkeypatch):
 async def _begun_and_rest(proxy: RunningProxy, upstream: Stepwise) -> bytes:
     """What comes after the stream's first event, which is waited for."""
     request = post(b"/v1/messages", compact(ask(**CALLING)), b"Authorization: Bearer x\r\n")
-    async with asyncio.timeout(10), connected(proxy.url) as (reader, writer):
+    async with asyncio.timeout(PATIENCE_S), connected(proxy.url) as (reader, writer):
         writer.write(request)
         upstream.may_go.release()
         head = await reader.readuntil(chunk(START))
@@ -503,7 +504,7 @@ async def test_sdk_reads_a_repaired_stream(start_proxy):
         raw_upstream(streaming(gzip.compress(body), "gzip", 5)) as zai_upstream,
         start_proxy(zai_upstream.url, zai_upstream.url) as proxy,
         anthropic.AsyncAnthropic(
-            base_url=proxy.url, auth_token=CLAUDE_TOKEN, max_retries=0, timeout=10
+            base_url=proxy.url, auth_token=CLAUDE_TOKEN, max_retries=0, timeout=PATIENCE_S
         ) as sdk,
         sdk.messages.stream(**_for_sdk()) as stream,
     ):

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
+from patience import PATIENCE_S
 from raw_client import connected, post, read_to_end
 
 from offramp_daemon.messages.answers.errors import RequestFailedError
@@ -60,7 +61,7 @@ class Reading:
         return web.Response(text=str(len(body)))
 
     async def holds(self, length_bytes: int) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while self.memory.held_bytes != length_bytes:
                 self.memory.changed.clear()
                 await self.memory.changed.wait()
@@ -89,7 +90,7 @@ def part_of(announced: int, sent: int) -> bytes:
 
 async def head_of(url: str, request: bytes) -> bytes:
     """The answer's head; the server goes on taking in the rest of a body for some seconds."""
-    async with connected(url) as (reader, writer), asyncio.timeout(20):
+    async with connected(url) as (reader, writer), asyncio.timeout(PATIENCE_S):
         writer.write(request)
         return await reader.readuntil(b"\r\n\r\n")
 
@@ -106,7 +107,7 @@ async def test_largest_of_the_unfinished_bodies_gives_way_and_usual_requests_not
         await server.holds(800 * KIB)
         usual = await read_to_end(server.url, post(b"/", b"x" * 400 * KIB))
         assert usual.endswith(b"%d" % (400 * KIB))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             refused = await second.readuntil(b"\r\n\r\n")
         assert refused.startswith(b"HTTP/1.1 503 ")
         assert b"retry-after: 2" in refused.lower()
@@ -152,7 +153,7 @@ async def test_slow_body_that_gets_on_is_read_however_long_it_takes():
             writer.write(b"x")
             await writer.drain()
             await asyncio.sleep(0.1)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             assert b" 200 " in await reader.readline()
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 from messages import SONNET, ask, send
+from patience import PATIENCE_S
 from proxy_harness import running_proxy, settings_for, shared_state
 from raw_upstream import SSE_HEAD, START, Connection, chunk, json_answer, raw_upstream
 
@@ -30,7 +31,7 @@ async def test_silence_after_a_streams_first_event_is_bounded(
 
     async with raw_upstream(begin_and_say_no_more) as delegate:
         settings = settings_for(sim.anthropic_url, delegate.url, silence_timeout_s=0.1)
-        async with running_proxy(settings) as proxy, asyncio.timeout(20):
+        async with running_proxy(settings) as proxy, asyncio.timeout(PATIENCE_S):
             with pytest.raises(aiohttp.ClientError):
                 await send(client, proxy, ask())
             outcome = proxy.exchanges[0].outcome

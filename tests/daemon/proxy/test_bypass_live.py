@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from control_harness import Commands
 from messages import OPUS, SONNET, ask
+from patience import PATIENCE_S
 from preset_harness import KEY, with_presets
 from proxy_harness import settings_for
 from running_app import running_app
@@ -177,7 +178,7 @@ async def test_autopilot_keeps_work_on_claude_under_pace_and_says_the_same_every
             plan.five_hour = 0.05
             assert await served(client, app, OPUS) == 200
         number = 0
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while not (why := (await commands.status()).delegation_why or "").startswith(
                 "Sonnet on Claude: "
             ):

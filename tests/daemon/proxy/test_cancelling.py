@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 from messages import OPUS, SONNET, ask, send
+from patience import PATIENCE_S
 from proxy_harness import RunningProxy, running_proxy, settings_for, shared_state
 
 from offramp_core.control.api import FAILING
@@ -89,7 +90,7 @@ class Asking:
             NO_BODY: found.stream_begun,
             IN_MID_STREAM: self.begun,
         }
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await waits_for[phase.fault].wait()
         return found
 
@@ -145,7 +146,7 @@ async def left_in(
         found = await asking.held(sim, phase)
         task.cancel()
     await proxy.only_record()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         await found.ended.wait()
     return found
 
@@ -201,7 +202,7 @@ async def test_probe_whose_client_leaves_the_queue_is_followed_by_the_next(
     make_the_next_a_probe(shared, time, zai)
     async with shared.queue.slot(zai, None, 1), asyncio.TaskGroup() as group:
         task = group.create_task(send(client, proxy, ask()))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while not shared.queue.waiting("zai"):  # noqa: ASYNC110 - the queue tells nobody
                 await asyncio.sleep(0)
         assert not shared.breaker.ask(zai, SONNET).is_open
@@ -220,7 +221,7 @@ async def test_daemon_that_stops_says_so_of_what_waits_in_the_queue(
     await learn_the_limit(shared, zai)
     async with shared.queue.slot(zai, None, 1), asyncio.TaskGroup() as group:
         task = group.create_task(send(client, proxy, ask()))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while not shared.queue.waiting("zai"):  # noqa: ASYNC110 - the queue tells nobody
                 await asyncio.sleep(0)
         proxy.proxy.is_stopping = True

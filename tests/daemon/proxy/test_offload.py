@@ -6,6 +6,7 @@ import asyncio
 import threading
 
 import pytest
+from patience import PATIENCE_S
 
 from offramp_daemon.proxy.offload import (
     CODED,
@@ -55,7 +56,7 @@ async def test_long_work_on_coded_bodies_keeps_neither_large_bodies_nor_other_th
 ):
     release = threading.Event()
     try:
-        async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
             stuck = [tasks.create_task(aside(CODED, release.wait)) for _ in range(40)]
             assert await aside(LARGE_BYTES + 1, lambda: "large") == "large"
             assert await asyncio.to_thread(lambda: "other") == "other"
@@ -69,7 +70,7 @@ async def test_long_work_on_coded_bodies_keeps_neither_large_bodies_nor_other_th
 async def test_work_that_is_not_wanted_any_more_is_not_begun() -> None:
     release, done = threading.Event(), []
     try:
-        async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
             for _ in range(2):
                 tasks.create_task(aside(CODED, release.wait))
             unwanted = tasks.create_task(aside(CODED, done.append, "unwanted"))

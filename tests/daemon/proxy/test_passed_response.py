@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
+from patience import PATIENCE_S
 from raw_client import connected, get
 
 from offramp_daemon.proxy.passed_response import PassedResponse, pass_early
@@ -132,7 +133,7 @@ async def test_server_says_when_the_client_reads_slowly_and_when_it_goes_on():
         connected(url, receive_buffer_bytes=16384) as (reader, writer),
     ):
         writer.write(get(b"/"))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await paused.wait()
             assert not went_on.is_set()
             assert (await reader.read()).endswith(b"\r\n0\r\n\r\n")
@@ -160,7 +161,7 @@ async def test_bytes_for_a_client_that_has_gone_are_an_error():
         writer.write(get(b"/"))
         await begun.wait()
         writer.transport.abort()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while not problems:  # noqa: ASYNC110 - a cancelled handler tells nobody
                 await asyncio.sleep(0)
 
@@ -180,7 +181,7 @@ async def test_client_that_does_not_read_gets_no_more_news_than_its_buffer_holds
         connected(url, receive_buffer_bytes=16384) as (reader, writer),
     ):
         writer.write(get(b"/"))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             came = await reader.read()
     assert held[0] < 1024 * 1024
     assert came.startswith(b"HTTP/1.1 103 Early Hints\r\n")

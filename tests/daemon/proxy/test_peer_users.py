@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from aiohttp import web
 from daemon_process import daemon_process, write_config
+from patience import PATIENCE_S
 from privileges import without_root
 from raw_client import OPUS, SONNET, get, post
 from raw_upstream import answer_message, raw_upstream
@@ -207,7 +208,7 @@ def opened(port: int, host: str = "127.0.0.1", *, is_nobodys: bool) -> socket.so
 async def answer_to(client: socket.socket, request: bytes) -> bytes:
     reader, writer = await asyncio.open_connection(sock=client)
     writer.write(request)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         came = await reader.read(-1)
     writer.close()
     return came

@@ -117,7 +117,6 @@ def files_under(home: Path, *, but: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize(("log_format", "failover"), [("text", False), ("json", True)])
 async def test_no_file_and_no_output_holds_a_planted_key(
     tmp_path: Path, log_format: str, failover: bool

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import anthropic
 import pytest
 from messages import ask, send
+from patience import PATIENCE_S
 from preset_harness import KEY, proxy_with, route
 from proxy_harness import CLAUDE_TOKEN
 
@@ -278,7 +279,7 @@ async def test_sdk_streams_from_each_preset(sim: Simulator, name: str) -> None:
     async with (
         proxy_with(sim, name, routes=[route(name)]) as (proxy, _),
         anthropic.AsyncAnthropic(
-            base_url=proxy.url, api_key="sk-ant-api03-x", max_retries=0, timeout=10
+            base_url=proxy.url, api_key="sk-ant-api03-x", max_retries=0, timeout=PATIENCE_S
         ) as sdk,
     ):
         hello: Any = [{"role": "user", "content": "Hello"}]

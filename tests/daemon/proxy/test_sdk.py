@@ -6,6 +6,7 @@ import asyncio
 
 import anthropic
 import pytest
+from patience import PATIENCE_S
 from strictness import on_strict_and_lenient_services
 
 pytestmark = on_strict_and_lenient_services
@@ -18,7 +19,7 @@ HELLO = [{"role": "user", "content": "Hello"}]
 @pytest.fixture
 async def sdk(proxy):
     async with anthropic.AsyncAnthropic(
-        base_url=proxy.url, api_key=API_KEY, max_retries=0, timeout=10
+        base_url=proxy.url, api_key=API_KEY, max_retries=0, timeout=PATIENCE_S
     ) as client:
         yield client
 
@@ -126,7 +127,7 @@ async def test_cancelled_stream_ends_upstream_and_is_recorded(sdk, proxy, sim):
     ) as stream:
         async for _ in stream.text_stream:
             break
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         await sim.requests[0].ended.wait()
     assert sim.requests[0].client_disconnected
     assert (await proxy.only_record()).status == "cancelled"

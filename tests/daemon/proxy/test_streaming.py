@@ -8,6 +8,7 @@ import socket
 
 import aiohttp
 import pytest
+from patience import PATIENCE_S
 from raw_client import OPUS, SONNET, connected, get, post, read_to_end
 from raw_upstream import (
     DELTA,
@@ -320,7 +321,7 @@ async def test_client_that_closes_its_half_counts_as_gone(start_proxy):
         writer.write(post(b"/v1/messages", OPUS))
         await reader.readuntil(START)
         writer.write_eof()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await upstream.closed.wait()
         assert (await proxy.only_record()).status == "cancelled"
 
@@ -354,7 +355,7 @@ async def test_reader_that_stops_stops_the_upstream_and_its_going_ends_it(start_
     ):
         writer.write(post(b"/v1/messages", OPUS))
         await reader.readuntil(START)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await flood.is_blocked.wait()
         assert flood.sent_bytes < 24 * MIB  # what the kernel's buffers on both sides may hold
         assert not upstream.closed.is_set()
@@ -364,7 +365,7 @@ async def test_reader_that_stops_stops_the_upstream_and_its_going_ends_it(start_
         assert flood.sent_bytes > 32 * MIB
 
         writer.transport.abort()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await upstream.closed.wait()
         record = await proxy.only_record()
         assert (record.status, record.input_tokens) == ("cancelled", 12)
@@ -379,7 +380,7 @@ async def test_silence_of_the_client_is_not_the_upstreams(start_proxy):
     ):
         writer.write(post(b"/v1/messages", OPUS))
         await reader.readuntil(START)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await flood.is_blocked.wait()  # so for 0.3 s nobody has said a thing
         assert not upstream.closed.is_set()
         assert not proxy.exchanges
@@ -421,7 +422,7 @@ async def test_many_streams_at_once_all_arrive_whole(start_proxy):
         start_proxy(upstream.url, upstream.url) as proxy,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as client,
     ):
-        async with asyncio.timeout(50), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
             readers = [group.create_task(read(proxy.url)) for _ in range(STREAMS)]
             for _ in range(STREAMS):
                 await begun.acquire()
@@ -459,7 +460,7 @@ async def test_head_of_the_answer_does_not_wait_for_its_body(start_proxy):
         connected(proxy.url) as (reader, writer),
     ):
         writer.write(post(b"/v1/messages", OPUS))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK")
         go_on.set()
         assert (await reader.read()).endswith(b"0\r\n\r\n")
@@ -495,7 +496,7 @@ async def test_client_that_does_not_read_gets_an_answer_that_was_here_at_once(st
     ):
         writer.write(post(b"/v1/messages", OPUS))
         await proxy.has_request.wait()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             came = await reader.read()
         assert came.endswith(b"0\r\n\r\n")
         assert len(came) > 16 * MIB

@@ -9,6 +9,7 @@ import socket
 
 import pytest
 from daemon_process import free_port
+from patience import PATIENCE_S
 from proxy_harness import CLAUDE_TOKEN, ZAI_KEY, running_proxy, settings_for
 from raw_client import OPUS, SONNET, connected, get, post, read_to_end
 from raw_upstream import (
@@ -301,7 +302,7 @@ async def test_client_that_goes_ends_the_upstream_request_and_is_recorded(start_
         answered = await client.post(proxy.url + "/v1/messages", data=OPUS)
         await answered.content.readany()
         answered.close()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await upstream.closed.wait()
         record = await proxy.only_record()
         assert (record.status, record.input_tokens, record.cache_read_input_tokens) == (
@@ -324,7 +325,7 @@ async def test_client_that_goes_before_the_answer_begins_is_recorded(start_proxy
         writer.write(post(b"/v1/messages", OPUS))
         await arrived.wait()
         writer.transport.abort()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await upstream.closed.wait()
         assert (await proxy.only_record()).status == "cancelled"
 
@@ -571,7 +572,7 @@ async def test_chunk_that_breaks_the_rules_ends_the_answer(start_proxy):
         writer.write(post(b"/v1/messages", OPUS))
         await reader.readuntil(b"message_start")
         read_first.set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             assert not (await reader.read()).endswith(b"0\r\n\r\n")
         record = await proxy.only_record()
         assert (record.status, record.http_status, record.input_tokens) == ("error", 200, 12)

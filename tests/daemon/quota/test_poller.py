@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from patience import PATIENCE_S
 from proxy_harness import ZAI_KEY, settings_for
 from quota_desk import Desk, desk_at
 from raw_upstream import Connection, json_answer, raw_upstream
@@ -62,7 +63,7 @@ class Round:
 
     async def ended(self, count: int = 1) -> None:
         """Wait until so many asks, in all, have been answered or have failed."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while sum(each.ends for each in self.schedules) < count:
                 self.schedules[-1].has_ended.clear()
                 await self.schedules[-1].has_ended.wait()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from patience import PATIENCE_S
 from proxy_harness import CLAUDE_TOKEN, ZAI_KEY
 from quota_desk import START, Desk, desk_at
 from quota_headers_samples import CLASSIC, epoch, plan_headers, unified, window
@@ -328,7 +329,7 @@ async def test_what_another_daemon_was_told_is_taken_over(tmp_path):
             other.keeper.take("zai", ZAI_KEY, [week])
         one.tell(usual())
         one.has_change.clear()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await one.has_change.wait()
         assert [plan.backend for plan in one.keeper.plans()] == ["anthropic", "zai"]
 

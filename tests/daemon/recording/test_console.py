@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from loop_guard import no_blocking
+from patience import PATIENCE_S
 
 from offramp_core.redaction import Redactor
 from offramp_daemon.recording.console import Console, RequestLine, format_line
@@ -21,7 +22,6 @@ from offramp_daemon.recording.console import Console, RequestLine, format_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PATIENCE_S = 20.0
 MASKED_KEY = "sk-an...wigAA"
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from messages import SONNET, ask, send
+from patience import PATIENCE_S
 from proxy_harness import RunningProxy, running_proxy, settings_for, shared_state
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ async def begin_waiting(
     served = group.create_task(send(client, proxy, ask(), **session("first")))
     await sim.wait_for(lambda each: each.service == "zai")
     waiting = group.create_task(send(client, proxy, ask(), **session("second")))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not shared.queue.waiting("zai"):  # noqa: ASYNC110 - the queue tells nobody
             await asyncio.sleep(0)
     return served, waiting
@@ -89,7 +90,7 @@ async def test_client_that_leaves_the_queue_leaves_no_hole(
         served, waiting = await begin_waiting(client, proxy, sim, shared, group)
         assert shared.queue.at_once("zai") == 1
         waiting.cancel()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await proxy.has_exchange.wait()
         assert shared.queue.waiting("zai") == 0
         served.cancel()
@@ -144,7 +145,7 @@ async def test_client_that_leaves_frees_its_turn_and_says_nothing_of_the_backend
         asked = group.create_task(send(client, proxy, ask(), **session("one")))
         found = await sim.wait_for(lambda each: each.service == "zai")
         if phase == "stream":
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 await found.stream_begun.wait()
         else:
             await found.body_read.wait()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
+from patience import PATIENCE_S
 from raw_client import connected, get, read_to_end
 
 from offramp_daemon.server import http_server
@@ -114,7 +115,7 @@ async def test_chunk_that_breaks_http_ends_the_wait_for_the_body(broken, ahead):
         writer.write(b"".join(KEPT % number for number in range(ahead)) + CHUNKED)
         await waits.wait()
         writer.write(broken)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             came = await reader.read()
     assert came.count(b"HTTP/1.1 200 ") == ahead
     assert came.count(b"HTTP/1.") == ahead + 1
@@ -142,7 +143,7 @@ async def test_chunk_that_breaks_http_in_a_request_that_has_to_wait_is_known_onc
         for _ in range(2):  # by then the server has read what came before that
             await read_to_end(url, get(b"/other"))
         may_go_on.set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             came = await reader.read()
     assert (came.count(b"HTTP/1.1 200 "), came.count(b"HTTP/1.1 400 ")) == (1, 1)
 
@@ -175,7 +176,7 @@ async def test_client_that_goes_cancels_its_handler_and_leaves_no_connection():
             writer.write(KEPT % 1)
             await begun.wait()
             writer.transport.abort()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await cancelled.wait()
             while server.connections:  # noqa: ASYNC110 - a server tells nobody
                 await asyncio.sleep(0)
@@ -187,5 +188,5 @@ async def test_idle_connection_is_closed_when_the_server_stops():
             reader, writer = await stack.enter_async_context(connected(url))
             writer.write(KEPT % 1)
             await reader.readuntil(b"\r\n\r\n/1")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             assert await reader.read() == b""

@@ -18,6 +18,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from daemon_process import SOURCES
+from patience import PATIENCE_S
 from raw_client import address_of, connected, get
 
 from offramp_daemon.server.lifecycle import InFlight, Shutdown, flush, stop_accepting, until_left
@@ -59,7 +60,7 @@ async def test_signals_ask_and_a_late_one_is_harmless(number):
     try:
         with shutdown.on_signals():
             os.kill(os.getpid(), number)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 await shutdown.asked.wait()
         os.kill(os.getpid(), signal.SIGINT)
         assert not shutdown.hurried.is_set()
@@ -155,13 +156,13 @@ async def test_flush_waits_for_a_client_that_has_its_end_to_read():
         done, _ = await asyncio.wait([flushed], timeout=0.1)
         assert not done
         assert (await reader.read(-1)).endswith(b"0\r\n\r\n")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await flushed
 
 
 async def test_flush_ends_with_its_time_and_when_it_is_hurried():
     hurried = asyncio.Event()
-    async with server_with_an_unsent_end() as (server, _), asyncio.timeout(20):
+    async with server_with_an_unsent_end() as (server, _), asyncio.timeout(PATIENCE_S):
         await flush(server, 0.05, hurried)
         hurried.set()
         await flush(server, 300, hurried)
@@ -225,7 +226,7 @@ async def test_leaving_closes_connections_once_they_have_idled():
         writer.write(kept(get(b"/")))
         await at.handler.entered.wait()
         await stop_accepting([at.listener], [at.site])
-        async with asyncio.TaskGroup() as group, asyncio.timeout(20):
+        async with asyncio.TaskGroup() as group, asyncio.timeout(PATIENCE_S):
             left = group.create_task(
                 until_left(
                     at.server, at.handler.in_flight, asyncio.Event(), idle_s=0.2, poll_s=0.01
@@ -243,7 +244,7 @@ async def test_leaving_is_over_at_once_when_it_is_asked_to_end():
     async with listening_server() as at, connected(at.url) as (_, writer):
         writer.write(kept(get(b"/")))
         await at.handler.entered.wait()
-        async with asyncio.TaskGroup() as group, asyncio.timeout(20):
+        async with asyncio.TaskGroup() as group, asyncio.timeout(PATIENCE_S):
             left = group.create_task(until_left(at.server, at.handler.in_flight, asked))
             await asyncio.sleep(0)
             assert not left.done()
@@ -277,7 +278,7 @@ def test_process_that_is_ended_for_hanging_says_where_and_leaves_no_image(tmp_pa
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode == -signal.SIGABRT
@@ -339,7 +340,7 @@ def test_threads_share_one_heap():
         env={"PYTHONPATH": SOURCES},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_S,
         check=True,
     )
     assert run.stdout.count("<heap nr=") == 1

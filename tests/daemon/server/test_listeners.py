@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import wildcard_port
 from daemon_process import free_port
+from patience import PATIENCE_S
 
 from offramp_core.control import port_owner
 from offramp_core.errors import OfframpError
@@ -48,7 +49,7 @@ def test_loopback_is_listened_on_in_both_families(opened, host):
     assert {host for host, _ in addresses} == {"127.0.0.1", "::1"}
     assert len({port for _, port in addresses}) == 1
     for address in addresses:
-        socket.create_connection(address, timeout=5).close()
+        socket.create_connection(address, timeout=PATIENCE_S).close()
 
 
 def test_listeners_do_not_block(opened):
@@ -116,7 +117,7 @@ def test_port_of_a_program_at_every_address_is_in_use_and_stays_its_own(opened, 
         assert f"(pid {os.getpid()})" in caught.value.title
     drain(opened[0])
     address = "::1" if family == socket.AF_INET6 else "127.0.0.1"
-    with socket.create_connection((address, port), timeout=5) as client:
+    with socket.create_connection((address, port), timeout=PATIENCE_S) as client:
         accepted, peer = opened[0].accept()
         accepted.close()
         assert peer[1] == client.getsockname()[1]
@@ -151,7 +152,7 @@ def test_host_that_is_not_this_machine_is_said(host):
 def test_port_of_a_daemon_that_just_ended_can_be_taken_again(opened):
     first = open_listeners("127.0.0.1", 0)
     address = first[0].getsockname()
-    with socket.create_connection(address, timeout=5) as client:
+    with socket.create_connection(address, timeout=PATIENCE_S) as client:
         accepted = None
         first[0].setblocking(True)
         accepted, _ = first[0].accept()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from patience import PATIENCE_S
+
 from offramp_daemon.storage.background_writer import BackgroundWriter, WriteQueue
 
 if TYPE_CHECKING:
     import pytest
 
-PATIENCE_S = 20.0
 NEVER_S = 3600.0
 
 

@@ -6,6 +6,8 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
+from patience import PATIENCE_S
+
 from offramp_daemon.storage.background_writer import BackgroundWriter
 from offramp_daemon.storage.jsonl_log import JsonlLog
 
@@ -13,8 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
-
-PATIENCE_S = 20.0
 
 
 class Tries:

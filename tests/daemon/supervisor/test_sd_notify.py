@@ -7,6 +7,7 @@ import socket
 import sys
 
 import pytest
+from patience import PATIENCE_S
 
 from offramp_daemon.supervisor import sd_notify
 from offramp_daemon.supervisor.sd_notify import Channel, SdNotifier
@@ -18,7 +19,7 @@ def manager(tmp_path):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as reader:
         path = str(tmp_path / "notify")
         reader.bind(path)
-        reader.settimeout(5)
+        reader.settimeout(PATIENCE_S)
         yield reader, path
 
 
@@ -41,7 +42,7 @@ def test_manager_at_a_name_that_is_no_file_is_reached():
     name = f"offramp-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as reader:
         reader.bind(f"\0{name}")
-        reader.settimeout(5)
+        reader.settimeout(PATIENCE_S)
         SdNotifier({"NOTIFY_SOCKET": f"@{name}"}).send("WATCHDOG=1")
         assert reader.recv(4096) == b"WATCHDOG=1"
 

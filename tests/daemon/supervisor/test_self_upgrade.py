@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from daemon_process import SOURCES
+from patience import PATIENCE_S
 
 from offramp_daemon.supervisor import self_upgrade
 from offramp_daemon.supervisor.self_upgrade import VARIABLE, HandedState, HandedWorker
@@ -73,7 +74,7 @@ def test_what_cannot_be_read_is_let_go_of_but_for_the_sockets(text, has_listener
             },
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=PATIENCE_S,
             check=True,
         )
     finally:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from daemon_process import SOURCES
+from patience import PATIENCE_S
 
 from offramp_daemon.supervisor import socket_activation
 from offramp_daemon.supervisor.socket_activation import ActivationError
@@ -79,7 +80,7 @@ def test_sockets_are_passed_on_by_systemds_protocol(listener):
             env={**os.environ, "PYTHONPATH": SOURCES, "LISTEN_FDNAMES": "old"},
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=PATIENCE_S,
             check=True,
         )
         ports = [each.getsockname()[1] for each in opened]
@@ -136,7 +137,7 @@ def stub(tmp_path_factory) -> Path:
     (folder / "stub.c").write_text(STUB, encoding="utf-8")
     library: Path = folder / "stub.so"
     command = [compiler, "-shared", "-fPIC", "-o", str(library), str(folder / "stub.c")]
-    subprocess.run(command, check=True, timeout=60)
+    subprocess.run(command, check=True, timeout=PATIENCE_S)
     return library
 
 

@@ -15,6 +15,7 @@ from collections import Counter
 
 import pytest
 from daemon_process import OFFRAMP, SOURCES, environment, run_command, write_config
+from patience import PATIENCE_S
 from raw_client import OPUS, SONNET, connected, get, post, read_to_end
 from raw_upstream import (
     DELTA,
@@ -45,7 +46,7 @@ needs_proc = pytest.mark.skipif(not has_proc(), reason="looks processes up in Li
 
 
 async def serving_pid(url: str) -> int:
-    came = await read_to_end(url, get(b"/health"), timeout_s=30)
+    came = await read_to_end(url, get(b"/health"))
     assert b"200 OK" in came
     pid = json.loads(came.partition(b"\r\n\r\n")[2])["pid"]
     assert isinstance(pid, int)
@@ -53,7 +54,7 @@ async def serving_pid(url: str) -> int:
 
 
 async def until_gone(pid: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while is_there(pid):  # noqa: ASYNC110 - the end of another process's child is told to nobody
             await asyncio.sleep(0.02)
 
@@ -122,7 +123,7 @@ async def test_leaving_worker_answers_once_more_on_a_kept_connection_and_by_toda
             await running.commands.restart()
             await running.commands.pause()
             writer.write(post(b"/v1/messages", SONNET, b""))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 answer = await reader.read()  # to the connection's end
             assert b"200 OK" in answer
             assert b"connection: close" in answer.lower()
@@ -481,7 +482,7 @@ async def test_manager_is_told_of_readiness_life_and_end(tmp_path):
         told: list[str] = []
 
         async def until_told(text: str, times: int = 1) -> None:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 while sum(text in each for each in told) < times:
                     data = await asyncio.get_running_loop().sock_recv(manager, 4096)
                     told.append(data.decode())
@@ -512,7 +513,7 @@ async def test_plain_unit_that_runs_serve_itself_works_too(tmp_path):
             assert (status.pid, status.supervisor_pid) == (running.process.pid, None)
             assert await serving_pid(running.url) == running.process.pid
             told = b""
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 while told.count(b"WATCHDOG=1") < 3 or b"READY=1" not in told:
                     told += await asyncio.get_running_loop().sock_recv(manager, 4096)
             with pytest.raises(ControlError, match="runs in a terminal"):
@@ -575,7 +576,7 @@ def run_alone(folder, act: str) -> subprocess.CompletedProcess[str]:
         env=environment(folder),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_S,
         check=False,
     )
 
@@ -626,7 +627,7 @@ def run_supervisor(home, *arguments: str) -> subprocess.CompletedProcess[str]:
         env=environment(home),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_S,
         check=False,
     )
 
@@ -638,7 +639,7 @@ def test_supervisor_loads_the_standard_library_and_little_of_that():
         env={**os.environ, "PYTHONPATH": SOURCES},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_S,
         check=True,
     )
     loaded = {name.partition(".")[0] for name in done.stdout.split()}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 from messages import SONNET, ask, send
+from patience import PATIENCE_S
 from proxy_harness import RunningProxy, running_proxy, settings_for, shared_state
 from raw_upstream import Connection, json_answer, raw_upstream
 from watch_desk import Desk
@@ -328,12 +329,12 @@ async def test_client_that_leaves_the_probe_lets_the_next_one_try(
     desk.later(minutes=15)
     async with asyncio.TaskGroup() as group:
         leaving = group.create_task(send(client, proxy, ask(), **of("s3")))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while asked(sim) < 3:  # noqa: ASYNC110 - the simulator tells nobody
                 await asyncio.sleep(0)
         proxy.has_exchange.clear()
         leaving.cancel()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await proxy.has_exchange.wait()
     await send(client, proxy, ask(), **of("s1"))
     assert [(each.status, each.reason) for each in proxy.records[2:]] == [

@@ -12,6 +12,7 @@ import sys
 
 import pytest
 from daemon_process import free_port
+from patience import PATIENCE_S
 from proxy_harness import running_proxy, settings_for
 from raw_client import OPUS, connected, post
 from raw_upstream import (
@@ -288,7 +289,7 @@ async def test_large_bodies_pass_whole_both_ways_over_tls_to_a_slow_reader(
     ):
         writer.write(post(b"/v1/messages", sent))
         came = bytearray()
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(PATIENCE_S):
             while piece := await reader.read(65536):
                 came += piece
         assert came.count(event[:40]) == 256

@@ -239,7 +239,7 @@ async def test_https_upstream_is_reached_through_a_secured_proxy(
         monkeypatch.setenv("HTTPS_PROXY", corporate.url_with(f"me:{PASSWORD}"))
         async with start_proxy(url, url) as proxy:
             assert await ask(client, proxy) == (200, MESSAGE)
-            came = await read_to_end(proxy.url, post(b"/v1/messages", body), timeout_s=30)
+            came = await read_to_end(proxy.url, post(b"/v1/messages", body))
             assert came.endswith(MESSAGE)
     (head,) = corporate.heads  # both requests went through one tunnel
     assert head.startswith(f"CONNECT {HOST}:{port} HTTP/1.1\r\n".encode())

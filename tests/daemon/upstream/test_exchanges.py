@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
+from patience import PATIENCE_S
 from raw_upstream import Connection, RawUpstream, chunk, json_answer, raw_upstream
 from tls import Certificates, has_openssl, make_certificates
 from tunnels import serving
@@ -328,9 +329,9 @@ def refuse_uploads(listener: socket.socket, times: int) -> None:
 async def test_early_error_is_heard_though_the_service_closes_under_the_upload(way_out):
     times = 20
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(20)
+        listener.settimeout(PATIENCE_S)
         service = RawUpstream(url=f"http://127.0.0.1:{listener.getsockname()[1]}")
-        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
             group.create_task(asyncio.to_thread(refuse_uploads, listener, times))
             for _ in range(times):
                 answer = await send(way_out, service, body=bytes(20 * MIB))
@@ -425,7 +426,7 @@ async def test_caller_who_does_not_read_stops_the_service(way_out):
     stopped = asyncio.Event()
     async with raw_upstream(answer) as service:
         came = await send(way_out, service)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await stopped.wait()
         assert len(sent) < 24  # what the kernel's buffers may hold
         assert len(await whole(came)) == 64 * MIB
@@ -476,7 +477,7 @@ async def test_caller_who_is_cancelled_leaves_no_connection(way_out, phase):
             came.close()
 
     reached, left, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
-    async with served(serve) as service, asyncio.timeout(20):
+    async with served(serve) as service, asyncio.timeout(PATIENCE_S):
         async with asyncio.TaskGroup() as group:
             asking = group.create_task(ask())
             await reached.wait()
@@ -500,7 +501,7 @@ async def test_caller_who_is_cancelled_while_connecting_leaves_nothing():
         listener.bind(("127.0.0.1", 0))
         listener.listen(1)
         service = RawUpstream(url=f"https://127.0.0.1:{listener.getsockname()[1]}")
-        async with Upstream(socket_factory=open_nothing) as way_out, asyncio.timeout(20):
+        async with Upstream(socket_factory=open_nothing) as way_out, asyncio.timeout(PATIENCE_S):
             async with asyncio.TaskGroup() as group:
                 asking = group.create_task(send(way_out, service))
                 await started.wait()
@@ -524,7 +525,7 @@ class SlowNames:
             raise socket.gaierror(socket.EAI_NONAME, "a name")
         self.asked.append(host)
         self.loop.call_soon_threadsafe(self.has_question.set)
-        assert self.may_answer.wait(20)
+        assert self.may_answer.wait(PATIENCE_S)
         if self.address is None:
             raise socket.gaierror(socket.EAI_NONAME, "not known")
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (self.address, port))]
@@ -540,7 +541,7 @@ async def names(monkeypatch):
 
 async def test_requests_to_one_name_wait_for_the_same_look_up(way_out, names):
     names.address = "127.0.0.1"
-    async with raw_upstream(saying(json_answer(b"{}"))) as service, asyncio.timeout(20):
+    async with raw_upstream(saying(json_answer(b"{}"))) as service, asyncio.timeout(PATIENCE_S):
         named = RawUpstream(url=service.url.replace("127.0.0.1", "slow.invalid"))
         async with asyncio.TaskGroup() as group:
             leaving, *staying = [group.create_task(send(way_out, named)) for _ in range(40)]
@@ -556,7 +557,7 @@ async def test_requests_to_one_name_wait_for_the_same_look_up(way_out, names):
 
 async def test_name_that_is_not_known_is_said_to_all_and_asked_for_again(way_out, names):
     named = RawUpstream(url="http://slow.invalid:1")
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
         asking = [group.create_task(outcome_of(way_out, named)) for _ in range(9)]
         await names.has_question.wait()
         names.may_answer.set()
@@ -568,7 +569,7 @@ async def test_name_that_is_not_known_is_said_to_all_and_asked_for_again(way_out
 
 async def test_look_up_that_everybody_has_left_does_no_harm(way_out, names):
     named = RawUpstream(url="http://slow.invalid:1")
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
         asking = group.create_task(send(way_out, named))
         await names.has_question.wait()
         asking.cancel()
@@ -649,7 +650,7 @@ async def test_end_of_the_client_closes_every_connection():
             assert await came.read() == b"begun"
         with pytest.raises(UpstreamError):
             await came.read()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await service.closed.wait()
 
 
@@ -708,7 +709,7 @@ async def test_faults_of_all_kinds_leave_nothing_behind(way_out):
     async def ask(number: int) -> None:
         with contextlib.suppress(RequestFailedError, UpstreamError, TimeoutError):
             stalls = number % 5 == 0 and number % 8 != 7
-            async with asyncio.timeout(0.2 if stalls else 20):
+            async with asyncio.timeout(0.2 if stalls else PATIENCE_S):
                 came = await send(way_out, service, body=b"%d" % number)
                 try:
                     await whole(came)
@@ -717,7 +718,7 @@ async def test_faults_of_all_kinds_leave_nothing_behind(way_out):
                     came.close()
 
     good: list[int] = []
-    async with raw_upstream(answer) as service, asyncio.timeout(50):
+    async with raw_upstream(answer) as service, asyncio.timeout(PATIENCE_S):
         for start in range(0, 240, 40):
             async with asyncio.TaskGroup() as group:
                 for number in range(start, start + 40):

@@ -7,6 +7,7 @@ import contextlib
 import socket
 
 import pytest
+from patience import PATIENCE_S
 
 from offramp_daemon.upstream.sockets import adopt, open_socket
 
@@ -41,7 +42,7 @@ async def test_answer_of_a_service_that_refused_the_rest_is_heard():
         refuse(theirs)
         for _ in range(3):
             writer.write(b"more of it")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             assert await reader.readexactly(len(SAID)) == SAID
             with pytest.raises(ConnectionError):
                 await reader.read()
@@ -69,7 +70,7 @@ async def test_reset_is_never_taken_for_an_orderly_end():
         assert theirs.recv(1) == b"r"
         theirs.close()
         writer.write(b"more of it")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             with pytest.raises(ConnectionError):
                 await reader.read()
         writer.close()
@@ -82,7 +83,7 @@ async def test_orderly_end_stays_one():
         assert theirs.recv(99) == b"request"
         theirs.sendall(SAID)
         theirs.close()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             assert await reader.read() == SAID
         writer.close()
 

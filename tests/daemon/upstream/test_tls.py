@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from multidict import CIMultiDict
+from patience import PATIENCE_S
 from raw_upstream import answer_message, raw_upstream
 from tls import has_openssl, make_certificates
 
@@ -38,7 +39,7 @@ def test_certificates_are_read_only_for_the_services(certificates):
         env={"PYTHONPATH": SOURCES, "SSL_CERT_FILE": str(certificates.authority)},
         capture_output=True,
         check=True,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     of_aiohttp, of_services = json.loads(done.stdout)
     assert of_aiohttp

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from layout_checks import without_name
+from patience import PATIENCE_S
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QCheckBox, QComboBox, QLineEdit
 
@@ -441,7 +442,7 @@ def test_page_stays_until_it_is_known_what_became_of_the_key(
     unlocked = threading.Event()
 
     def wait(_backend: str, _key: Secret) -> None:
-        assert unlocked.wait(10)
+        assert unlocked.wait(PATIENCE_S)
         raise OfframpError("The keyring is locked.")
 
     store.set = wait  # type: ignore[method-assign] - the fake breaks here alone

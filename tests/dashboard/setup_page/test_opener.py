@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from patience import PATIENCE_MS
 from PySide6.QtCore import Qt
 
 from offramp_core.login_item.service import LoginItemState, NoServiceManagerError
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from offramp_dashboard.window.main_window import ChartsWindow
-
-PATIENCE_MS = 20_000
 
 
 class FakeManager:

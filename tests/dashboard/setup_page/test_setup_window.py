@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from daemon_process import OFFRAMP, environment, free_port
 from keyring_harness import NONE
+from patience import PATIENCE_MS
 from proxy_harness import ZAI_KEY
 from PySide6.QtCore import Qt
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from offramp_core.login_item.service import LoginItemManager
     from offramp_dashboard.window.styling import Styling
 
-PATIENCE_MS = 50_000
 KEY, MODELS, LOGIN, CONNECT, TRY = range(5)
 
 SCRIPT = """

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from gi_stand_in import MADE_WITH, Desktop, forget
+from patience import PATIENCE_S
 from PIL import Image
 from running_host import icon_of, running_host, sample_rows, sample_view
 
@@ -112,7 +113,7 @@ async def test_same_menu_is_not_made_anew(gtk: Desktop) -> None:
 async def test_signal_ends_the_loop(gtk: Desktop, number: signal.BusSignals) -> None:
     async with _running() as running:
         gtk.calls.put(gtk.signal_handlers[number])
-        running.thread.join(10)
+        running.thread.join(PATIENCE_S)
         assert not running.thread.is_alive()
 
 

@@ -12,6 +12,7 @@ from dbus_fast.signature import Variant
 from dbus_fast.unpack import unpack_variants
 from hypothesis import given
 from hypothesis import strategies as st
+from patience import PATIENCE_S
 from running_host import sample_rows
 
 from offramp_tray.linux.dbus_menu import MENU_INTERFACE, MENU_PATH, DBusMenu
@@ -179,7 +180,7 @@ async def test_menu_that_never_says_it_was_closed_changes_all_the_same() -> None
     panel = _Panel(open_s=0.05)
     _open_by_event(panel)
     panel.menu.show((_NEW, *sample_rows()))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         await panel.changed.wait()
     assert panel.labels()[0] == "new"
 
@@ -188,7 +189,7 @@ async def test_menu_that_was_only_asked_for_changes_sooner() -> None:
     panel = _Panel(asked_for_s=0.05)
     _open_by_question(panel)
     panel.menu.show((_NEW, *sample_rows()))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         await panel.changed.wait()
     assert panel.labels()[0] == "new"
 
@@ -209,7 +210,7 @@ async def test_menu_of_a_panel_that_says_nothing_does_not_grow_while_it_opens() 
     panel.changed.clear()
     assert panel.call("AboutToShow", "i", 0).body == [False]
     assert "new" not in panel.labels()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         await panel.changed.wait()
     assert panel.labels()[0] == "new"
 
@@ -234,7 +235,7 @@ async def test_submenu_that_is_closed_lets_rows_change_soon_where_no_menu_says_s
     panel.event(panel.number("Pause for"), "opened")
     panel.event(panel.number("Pause for"), "closed")
     panel.menu.show((_NEW, *sample_rows()))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         await panel.changed.wait()
     assert panel.labels()[0] == "new"
 

@@ -6,7 +6,7 @@ import os
 import queue
 
 import pytest
-from tray_states import PATIENCE_S
+from patience import PATIENCE_S
 
 from offramp_tray.linux.missing_panel_hint import MissingPanelHint, what_to_install
 

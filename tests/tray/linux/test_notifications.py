@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from notification_service import notification_service
 from notifier_watcher import panel
+from patience import PATIENCE_S
 from PIL import Image
 from private_bus import private_bus
 from running_host import icon_of, running_host, sample_view
@@ -60,7 +61,7 @@ class _Reasons(logging.Handler):
         self._reasons.put_nowait(vars(record)["reason"])
 
     async def next(self) -> str:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             return await self._reasons.get()
 
 

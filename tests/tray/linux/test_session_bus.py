@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from dbus_fast.aio.message_bus import MessageBus
 from dbus_fast.message import Message
+from patience import PATIENCE_S
 
 from offramp_tray.linux.session_bus import (
     BUS,
@@ -135,7 +136,7 @@ async def test_message_that_meets_a_broken_connection_is_dropped(
             session.send(Message.new_signal("/a", "a.b", "C"))
         session.close()
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         await session.serve(speak, lambda: None)
     assert missed == ["C"]
 
@@ -192,7 +193,7 @@ async def test_close_ends_the_wait_for_the_next_attempt(tmp_path: Path) -> None:
     async def never() -> None:
         raise AssertionError
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         await session.serve(never, session.close)
 
 
@@ -232,6 +233,6 @@ async def test_something_that_is_no_bus_is_survived(tmp_path: Path) -> None:
     async def never() -> None:
         raise AssertionError
 
-    async with server, asyncio.timeout(20):
+    async with server, asyncio.timeout(PATIENCE_S):
         await session.serve(never, count)
     assert failures == 3

@@ -16,6 +16,7 @@ import pytest
 from dbus_fast.constants import MessageType
 from dbus_fast.signature import Variant
 from notifier_watcher import ITEM, MENU, panel
+from patience import PATIENCE_S
 from PIL import Image
 from running_host import icon_of, running_host, sample_rows, sample_view
 
@@ -367,7 +368,7 @@ async def test_signal_ends_a_process_in_order(bus: PrivateBus, number: signal.Bu
         try:
             await there.item()
             process.send_signal(number)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 out, err = await process.communicate()
         finally:
             if process.returncode is None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dbus_fast.aio import MessageBus
 from notifier_watcher import panel
+from patience import PATIENCE_S
 
 from offramp_tray.linux.session_bus import SessionBus
 from offramp_tray.linux.status_notifier_watcher import NotifierRegistration
@@ -27,7 +28,7 @@ async def _presences(bus: PrivateBus, expected: list[bool]) -> None:
             session.close()
 
     registration = NotifierRegistration(session, tell, lambda: None, first_retry_s=0.01)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         await session.serve(registration.serve, lambda: None)
     assert told == expected
 

@@ -25,6 +25,7 @@ from appkit_stand_in import (
     forget,
     rect,
 )
+from patience import PATIENCE_S
 from PIL import Image
 from running_host import icon_of, running_host, sample_rows, sample_view
 
@@ -352,7 +353,7 @@ async def test_signal_to_start_again_is_passed_on(mac: System) -> None:
 async def test_signal_ends_the_loop_in_order(mac: System, number: signal.BusSignals) -> None:
     async with _running(mac) as running:
         mac.calls.put(lambda: mac.signal_handlers[number](number))
-        running.thread.join(10)
+        running.thread.join(PATIENCE_S)
         assert not running.thread.is_alive()
 
 
@@ -360,7 +361,7 @@ def test_message_is_given_to_a_command_as_arguments(tmp_path: Path) -> None:
     file = tmp_path / "told"
     message = Notification(key="k", title='The "key"', body="$(touch x) \\ `y`")
     command = ("/bin/sh", "-c", f'printf "%s|%s" "$1" "$2" > {file}', "sh")
-    NotifyCommand(command).show(message).join(10)
+    NotifyCommand(command).show(message).join(PATIENCE_S)
     assert file.read_text(encoding="utf-8") == f"{message.title}|{message.body}"
 
 
@@ -383,7 +384,7 @@ def test_message_that_can_t_be_shown_is_logged_once_for_its_reason(
 ) -> None:
     notifier = NotifyCommand(command, timeout_s=0.3)
     for _ in range(3):
-        notifier.show(_MESSAGE).join(10)
+        notifier.show(_MESSAGE).join(PATIENCE_S)
     assert caplog.messages == [_NOT_SHOWN]
     assert reason in vars(caplog.records[0])["reason"]
 
@@ -393,9 +394,9 @@ def test_message_that_can_t_be_shown_again_is_logged_again(
 ) -> None:
     works = tmp_path / "works"
     notifier = NotifyCommand(("/bin/sh", "-c", f"test -e {works}"))
-    notifier.show(_MESSAGE).join(10)
+    notifier.show(_MESSAGE).join(PATIENCE_S)
     works.touch()
-    notifier.show(_MESSAGE).join(10)
+    notifier.show(_MESSAGE).join(PATIENCE_S)
     works.unlink()
-    notifier.show(_MESSAGE).join(10)
+    notifier.show(_MESSAGE).join(PATIENCE_S)
     assert caplog.messages == [_NOT_SHOWN] * 2

@@ -6,7 +6,8 @@ import queue
 import threading
 
 import pytest
-from tray_states import PATIENCE_S, status_of
+from patience import PATIENCE_S
+from tray_states import status_of
 
 from offramp_core.control.client import ControlError, NotRunningError
 from offramp_tray.state.daemon_watcher import DaemonWatcher, Patience

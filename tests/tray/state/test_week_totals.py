@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from log_samples import sample_line
-from tray_states import BOUNDARY, NOW, PATIENCE_S
+from patience import PATIENCE_S
+from tray_states import BOUNDARY, NOW
 
 from offramp_core.errors import OfframpError
 from offramp_core.usage.week_log import WeekLog

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from doctor_harness import doctor_context, said, severities
+from patience import PATIENCE_S
 
 from offramp_cli.doctor.checks import check_desktop
 from offramp_cli.doctor.checks.check_desktop import TrayFacts
@@ -52,7 +53,7 @@ async def bus(tmp_path: Path) -> AsyncIterator[str]:
     )
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             yield (await process.stdout.readline()).decode().strip()
     finally:
         process.terminate()
