@@ -46,7 +46,7 @@ from offramp_daemon.routing.affinity import ConversationAffinity
 from offramp_daemon.routing.fallback_file import FallbackFile
 from offramp_daemon.routing.model_fallbacks import ModelFallbacks
 from offramp_daemon.routing.pause import Delegation
-from offramp_daemon.server import http_server
+from offramp_daemon.server import http_server, spare_memory
 from offramp_daemon.server.lifecycle import InFlight, Shutdown
 from offramp_daemon.storage.background_writer import BackgroundWriter
 from offramp_daemon.supervisor import sd_notify
@@ -355,6 +355,7 @@ async def _serve_until_shutdown(
             group.create_task(parts.pauses.watch(), name="pause"),
             group.create_task(parts.other_machines.watch(), name="other machines"),
             group.create_task(control.run(), name="control"),
+            group.create_task(spare_memory.watch(), name="spare memory"),
         ]
         await shutdown.told.wait()
         if shutdown.asked.is_set():
