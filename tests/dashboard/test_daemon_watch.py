@@ -8,7 +8,6 @@ import shutil
 import socket
 import tempfile
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -415,9 +414,7 @@ def test_deaf_daemon_blocks_nobody_and_a_second_command_is_refused(
         qtbot.waitUntil(lambda: "did not answer" in watch.current.text)
         assert watch.current.state is DaemonCondition.UNKNOWN
     finally:
-        begin = time.monotonic()
         watch.stop()
-        assert time.monotonic() - begin < 1.5  # a second, and what a busy machine adds
         deaf.close()
 
 
