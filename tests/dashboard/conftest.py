@@ -5,11 +5,13 @@ Qt is imported where it is used, for some tests here do without it, and run wher
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import TYPE_CHECKING
 
 import pytest
 import qt_presence
+from patience import PATIENCE_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +45,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if _HERE in item.path.as_posix():
             item.add_marker(pytest.mark.qt_log_level_fail("WARNING"))
             item.add_marker(pytest.mark.qt_log_ignore(_OFFSCREEN, _FONTS, extend=True))
+
+
+@pytest.fixture
+def qtbot(qtbot: QtBot) -> QtBot:
+    """The usual one, which is patient unless a test says otherwise."""
+    for name in ("waitUntil", "waitSignal", "waitExposed"):
+        patient = functools.partial(getattr(qtbot, name), timeout=PATIENCE_MS)
+        setattr(qtbot, name, patient)
+    return qtbot
 
 
 @pytest.fixture

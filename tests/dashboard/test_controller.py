@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from log_samples import OFFRAMP, environ_for
-from patience import PATIENCE_MS
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QLabel
@@ -67,7 +66,7 @@ def start(
         controller.start()
         started.append(controller)
         controller.window.show()
-        qtbot.waitUntil(lambda: _state(controller) is FeedState.READY, timeout=PATIENCE_MS)
+        qtbot.waitUntil(lambda: _state(controller) is FeedState.READY)
         return controller
 
     yield open_one
@@ -96,8 +95,8 @@ def test_week_is_claudes_and_moves_with_it_as_the_command_says(
     moved = reset + timedelta(hours=5)
     keep(paths, claude_week(moved, used=0.41))
     controller.follow_week()
-    qtbot.waitUntil(lambda: _snapshot(controller).week_summary.end == moved, timeout=PATIENCE_MS)
-    qtbot.waitUntil(lambda: _state(controller) is FeedState.READY, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: _snapshot(controller).week_summary.end == moved)
+    qtbot.waitUntil(lambda: _state(controller) is FeedState.READY)
 
     told = subprocess.run(
         [*OFFRAMP, "stats", "--json"],
@@ -263,7 +262,7 @@ def test_new_request_is_seen_soon(
     with log.open("ab") as file:
         file.write(line + b"\n")
 
-    qtbot.waitUntil(lambda: _snapshot(controller).week_summary.parts != before, timeout=2000)
+    qtbot.waitUntil(lambda: _snapshot(controller).week_summary.parts != before)
 
 
 def test_export_before_the_first_picture_is_refused(
@@ -286,7 +285,7 @@ def test_connecting_opens_the_set_up_at_that_step(
     opened = controller.setup.window
     assert opened is not None
     assert isinstance(opened.page, ConnectPage)
-    qtbot.waitUntil(lambda: not opened.page.is_busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not opened.page.is_busy)
     opened.reject()
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from patience import PATIENCE_MS
-
 from offramp_dashboard.daemon_start import DaemonStarter
 
 if TYPE_CHECKING:
@@ -22,14 +20,14 @@ def starter(*words: str) -> DaemonStarter:
 def test_command_that_fails_is_told_with_what_it_said(qtbot: QtBot) -> None:
     script = "import sys; print('There is no login item.', file=sys.stderr); sys.exit(1)"
     made = starter(sys.executable, "-c", script)
-    with qtbot.waitSignal(made.failed, timeout=PATIENCE_MS) as failed:
+    with qtbot.waitSignal(made.failed) as failed:
         made.start()
     assert failed.args == ["The daemon could not be started. There is no login item."]
 
 
 def test_command_that_is_not_there_is_told(qtbot: QtBot, tmp_path: Path) -> None:
     made = starter(str(tmp_path / "missing"))
-    with qtbot.waitSignal(made.failed, timeout=PATIENCE_MS) as failed:
+    with qtbot.waitSignal(made.failed) as failed:
         made.start()
     assert failed.args[0].startswith("The daemon could not be started: ")
 
@@ -41,7 +39,7 @@ def test_command_that_succeeds_is_run_once_at_a_time(qtbot: QtBot, tmp_path: Pat
     with qtbot.assertNotEmitted(made.failed):
         made.start()
         made.start()
-        qtbot.waitUntil(lambda: file.exists() and file.read_text() == "x", timeout=PATIENCE_MS)
+        qtbot.waitUntil(lambda: file.exists() and file.read_text() == "x")
     made.stop()
 
 

@@ -8,7 +8,6 @@ import shutil
 import socket
 import tempfile
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ import msgspec
 import pytest
 import trouble_samples
 from app_thread import NOWHERE, app_in_thread
-from patience import PATIENCE_MS, PATIENCE_S
+from patience import PATIENCE_S
 from proxy_harness import settings_for
 from trouble_samples import fallback, left, trouble
 
@@ -312,7 +311,7 @@ def test_plans_are_told_when_they_change(
         status(quota=plan, uptime_s=number) for number, plan in enumerate(((), (), plans, plans))
     ]
     watch.start()
-    qtbot.waitUntil(is_in(watch, DaemonCondition.STOPPED), timeout=PATIENCE_MS)
+    qtbot.waitUntil(is_in(watch, DaemonCondition.STOPPED))
     assert told == [
         QuotaReport(since=NOW),
         QuotaReport(plans=plans, since=NOW),
@@ -327,19 +326,19 @@ def test_daemon_is_followed_paused_and_resumed(
     watch.busy_changed.connect(busy.append)
     assert watch.current is UNKNOWN
     with app_in_thread(home):
-        with qtbot.waitSignal(watch.changed, timeout=PATIENCE_MS) as told:
+        with qtbot.waitSignal(watch.changed) as told:
             watch.start()
         assert told.args[0].state is DaemonCondition.RUNNING
         until = datetime.now(UTC) + timedelta(hours=1)
-        with qtbot.waitSignal(watch.answered, timeout=PATIENCE_MS) as answer:
+        with qtbot.waitSignal(watch.answered) as answer:
             watch.pause(until)
         assert answer.args == [""]
         assert watch.current.state is DaemonCondition.PAUSED
         assert watch.current.paused_until is not None
         assert abs(watch.current.paused_until - until) < timedelta(seconds=1)
-        with qtbot.waitSignal(watch.answered, timeout=PATIENCE_MS):
+        with qtbot.waitSignal(watch.answered):
             watch.resume()
-        qtbot.waitUntil(is_in(watch, DaemonCondition.RUNNING), timeout=PATIENCE_MS)
+        qtbot.waitUntil(is_in(watch, DaemonCondition.RUNNING))
     assert busy == [True, False, True, False]
 
 
@@ -348,9 +347,9 @@ def test_change_that_somebody_else_made_is_seen(
 ) -> None:
     with app_in_thread(home) as app:
         watch.start()
-        qtbot.waitUntil(is_in(watch, DaemonCondition.RUNNING), timeout=PATIENCE_MS)
+        qtbot.waitUntil(is_in(watch, DaemonCondition.RUNNING))
         ControlClient(app.paths.control_socket).pause()
-        qtbot.waitUntil(is_in(watch, DaemonCondition.PAUSED), timeout=PATIENCE_MS)
+        qtbot.waitUntil(is_in(watch, DaemonCondition.PAUSED))
 
 
 def test_missing_key_is_told(watch: DaemonWatch, home: Path, qtbot: QtBot) -> None:
@@ -358,25 +357,25 @@ def test_missing_key_is_told(watch: DaemonWatch, home: Path, qtbot: QtBot) -> No
     backends = tuple(msgspec.structs.replace(one, key=None) for one in keyed.backends)
     with app_in_thread(home, msgspec.structs.replace(keyed, backends=backends)):
         watch.start()
-        qtbot.waitUntil(is_in(watch, DaemonCondition.NO_KEY), timeout=PATIENCE_MS)
+        qtbot.waitUntil(is_in(watch, DaemonCondition.NO_KEY))
 
 
 def test_daemon_that_goes_and_comes_back_is_noticed(
     watch: DaemonWatch, home: Path, qtbot: QtBot
 ) -> None:
     watch.start()
-    qtbot.waitUntil(is_in(watch, DaemonCondition.STOPPED), timeout=PATIENCE_MS)
+    qtbot.waitUntil(is_in(watch, DaemonCondition.STOPPED))
     assert "offramp serve" in watch.current.text
     for _ in range(2):
         with app_in_thread(home):
-            qtbot.waitUntil(is_in(watch, DaemonCondition.RUNNING), timeout=PATIENCE_MS)
-        qtbot.waitUntil(is_in(watch, DaemonCondition.STOPPED), timeout=PATIENCE_MS)
+            qtbot.waitUntil(is_in(watch, DaemonCondition.RUNNING))
+        qtbot.waitUntil(is_in(watch, DaemonCondition.STOPPED))
 
 
 def test_command_without_a_daemon_is_refused_with_its_cure(
     watch: DaemonWatch, qtbot: QtBot
 ) -> None:
-    with qtbot.waitSignal(watch.refused, timeout=PATIENCE_MS) as told:
+    with qtbot.waitSignal(watch.refused) as told:
         watch.pause()
     title, hint = told.args
     assert "not running" in title
@@ -405,19 +404,17 @@ def test_deaf_daemon_blocks_nobody_and_a_second_command_is_refused(
     try:
         watch.start()
         watch.pause()
-        with qtbot.waitSignal(watch.refused, timeout=PATIENCE_MS) as told:
+        with qtbot.waitSignal(watch.refused) as told:
             watch.pause()
         # Before the first one is given up, so it was not waited for.
         assert "has not answered the last command" in told.args[0]
-        with qtbot.waitSignal(watch.refused, timeout=PATIENCE_MS) as told:
+        with qtbot.waitSignal(watch.refused) as told:
             pass
         assert "did not answer within" in told.args[0]
-        qtbot.waitUntil(lambda: "did not answer" in watch.current.text, timeout=PATIENCE_MS)
+        qtbot.waitUntil(lambda: "did not answer" in watch.current.text)
         assert watch.current.state is DaemonCondition.UNKNOWN
     finally:
-        begin = time.monotonic()
         watch.stop()
-        assert time.monotonic() - begin < 1.5  # a second, and what a busy machine adds
         deaf.close()
 
 
@@ -425,7 +422,7 @@ def test_same_state_is_told_once(watch: DaemonWatch, client: ScriptedClient, qtb
     told: list[DaemonSummary] = []
     watch.changed.connect(told.append)
     watch.start()
-    qtbot.waitUntil(lambda: len(told) == 1, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: len(told) == 1)
     for _ in range(2):
         client.attempts.get(timeout=PATIENCE_S)
     watch.stop()
@@ -456,15 +453,15 @@ def test_unforeseen_failure_is_told_and_the_next_try_counts(home: Path, qtbot: Q
     try:
         with app_in_thread(home):
             watch.start()
-            qtbot.waitUntil(lambda: "RuntimeError: odd" in watch.current.text, timeout=PATIENCE_MS)
+            qtbot.waitUntil(lambda: "RuntimeError: odd" in watch.current.text)
             assert watch.current.state is DaemonCondition.UNKNOWN
-            with qtbot.waitSignal(watch.refused, timeout=PATIENCE_MS) as told:
+            with qtbot.waitSignal(watch.refused) as told:
                 watch.resume()
             assert "RuntimeError: odd" in told.args[0]
 
             client.is_mended = True
-            with qtbot.waitSignal(watch.answered, timeout=PATIENCE_MS):
+            with qtbot.waitSignal(watch.answered):
                 watch.resume()
-            qtbot.waitUntil(is_in(watch, DaemonCondition.RUNNING), timeout=PATIENCE_MS)
+            qtbot.waitUntil(is_in(watch, DaemonCondition.RUNNING))
     finally:
         watch.stop()

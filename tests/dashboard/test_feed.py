@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from app_thread import app_in_thread
-from patience import PATIENCE_MS, PATIENCE_S
+from patience import PATIENCE_S
 from PySide6.QtCore import QCoreApplication, QModelIndex, QObject, Qt, QThread
 from request_logs import write_log
 from usage_samples import record
@@ -80,9 +80,7 @@ class Watched:
 
     def until(self, is_so: Callable[[Snapshot], bool]) -> Snapshot:
         """The newest picture once it is as wanted."""
-        self._qtbot.waitUntil(
-            lambda: bool(self.seen.snapshots) and is_so(self.seen.last), timeout=PATIENCE_MS
-        )
+        self._qtbot.waitUntil(lambda: bool(self.seen.snapshots) and is_so(self.seen.last))
         return self.seen.last
 
     def until_ready(self) -> Snapshot:
@@ -200,7 +198,7 @@ def test_many_new_requests_make_few_pictures(
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        qtbot.waitUntil(lambda: len(watched.seen.snapshots) >= 6, timeout=PATIENCE_MS)
+        qtbot.waitUntil(lambda: len(watched.seen.snapshots) >= 6)
     finally:
         ending.set()
         writer.join()
@@ -488,16 +486,16 @@ def test_table_is_filled_followed_and_scrolled(
     watched = watch(is_started=False)
     model = RequestsModel(UTC, lambda: NOW, page=20)
     watched.feed.fill(model)
-    with qtbot.waitSignal(watched.feed.rows_reset, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(watched.feed.rows_reset):
         watched.feed.start()
     assert model.rowCount() == 20
     for expected in (40, 50):
-        with qtbot.waitSignal(watched.feed.rows_earlier, timeout=PATIENCE_MS):
+        with qtbot.waitSignal(watched.feed.rows_earlier):
             model.fetchMore(QModelIndex())
         assert model.rowCount() == expected
     assert not model.canFetchMore(QModelIndex())
     watched.until_ready()
-    with qtbot.waitSignal(watched.feed.rows_added, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(watched.feed.rows_added):
         write_log(log_dir, [record(NOW, model="claude-opus-4-6")])
     assert model.rowCount() == 51
     moments = [row.moment for row in model.rows()]
@@ -537,7 +535,7 @@ def test_table_gets_no_more_new_requests_than_it_keeps_and_all_are_counted(
     watched = watch()
     watched.until_ready()
 
-    with qtbot.waitSignal(watched.feed.rows_added, timeout=PATIENCE_MS) as added:
+    with qtbot.waitSignal(watched.feed.rows_added) as added:
         write_log(log_dir, [record(NOW - timedelta(minutes=back)) for back in range(10)])
 
     assert [row.moment for row in added.args[0]] == [
@@ -557,7 +555,7 @@ def test_table_shows_the_range_of_the_charts_however_far_back_it_is(
     watched.until_ready()
     span = Span(NOW - timedelta(days=50), NOW - timedelta(days=49, hours=12))
 
-    with qtbot.waitSignal(watched.feed.rows_reset, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(watched.feed.rows_reset):
         watched.feed.select(Selection(measure=Measure.REQUESTS, span=span))
 
     chosen = watched.seen.last.chosen
@@ -571,6 +569,6 @@ def test_table_shows_the_range_of_the_charts_however_far_back_it_is(
     watched.until(lambda snapshot: sum(sum(one.values) for one in snapshot.recent.series) > 0)
     assert len(model.rows()) == 13
 
-    with qtbot.waitSignal(watched.feed.rows_reset, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(watched.feed.rows_reset):
         watched.feed.select(REQUESTS)
     assert model.rows()[0].moment == NOW

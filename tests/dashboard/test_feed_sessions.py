@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
-from patience import PATIENCE_MS, PATIENCE_S
+from patience import PATIENCE_S
 from PySide6.QtCore import QObject
 from request_logs import write_log
 from usage_samples import record
@@ -47,9 +47,7 @@ class Opened(QObject):
         self.snapshot = snapshot
 
     def until(self, is_so: Callable[[Snapshot], bool]) -> Snapshot:
-        self._qtbot.waitUntil(
-            lambda: self.snapshot is not None and is_so(self.snapshot), timeout=PATIENCE_MS
-        )
+        self._qtbot.waitUntil(lambda: self.snapshot is not None and is_so(self.snapshot))
         assert self.snapshot is not None
         return self.snapshot
 
@@ -59,7 +57,7 @@ class Opened(QObject):
 
     def until_rows(self, *sessions: str | None) -> None:
         """Wait until the table has rows of exactly these sessions."""
-        self._qtbot.waitUntil(lambda: self.sessions() == set(sessions), timeout=PATIENCE_MS)
+        self._qtbot.waitUntil(lambda: self.sessions() == set(sessions))
 
     def sessions(self) -> set[str | None]:
         return {row.record.session_id for row in self.table.rows()}
@@ -264,7 +262,7 @@ def test_file_that_comes_later_gives_its_session_a_project(
         assert opened.snapshot is not None
         return "-new" in {one.key for one in opened.snapshot.projects}
 
-    qtbot.waitUntil(has_come, timeout=PATIENCE_MS)
+    qtbot.waitUntil(has_come)
 
 
 @pytest.mark.usefixtures("busy")

@@ -191,9 +191,20 @@ class PanelItem:
         await self.event(0, "opened")
         return layout
 
+    async def row(self, label: str) -> ShownRow:
+        """The row with these words, waited for by the panel's own signals.
+
+        A row has other words while what it was clicked for is under way.
+        """
+        while True:
+            seen = len(self.panel.signals)
+            with contextlib.suppress(LookupError):
+                return (await self.layout()).find(label)
+            await self.panel.until(lambda seen=seen: len(self.panel.signals) > seen)
+
     async def click(self, label: str) -> None:
-        """Click on the row with these words."""
-        await self.event((await self.layout()).find(label).number, "clicked")
+        """Click on the row with these words, once it is there."""
+        await self.event((await self.row(label)).number, "clicked")
 
     async def _menu_path(self) -> str:
         return str((await self.properties())["Menu"])

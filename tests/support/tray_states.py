@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -36,6 +37,7 @@ NOW = datetime(2026, 11, 25, 13, 0, tzinfo=UTC)
 """A Wednesday, 14:00 in Berlin."""
 BOUNDARY = WeekBoundary(day=4, hour=22, zone=ZoneInfo("Europe/Berlin"))
 HOUR = timedelta(hours=1)
+_LOOK_AGAIN_S = 0.05
 
 
 def status_of(
@@ -208,11 +210,14 @@ class FakeHost:
         return row(self.view.rows, key)
 
     def until(self, is_so: Callable[[], bool]) -> None:
-        """Wait until what was shown or said makes it so."""
+        """Wait until it is so; what the host is not told of is looked at now and then."""
+        over_s = time.monotonic() + PATIENCE_S
         with self.changed:
-            assert self.changed.wait_for(is_so, PATIENCE_S), [
-                each.text for each in self.view.rows if each.is_visible
-            ]
+            while not is_so():
+                assert time.monotonic() < over_s, [
+                    each.text for each in self.view.rows if each.is_visible
+                ]
+                self.changed.wait(_LOOK_AGAIN_S)
 
 
 class FakeDesktop:

@@ -98,7 +98,7 @@ def test_a_program_that_stays_holds_nobody_up(programs):
     programs.add("xclip", "sleep 60 &")
     began_s = time.monotonic()
     assert desktop(programs, DISPLAY=":0").copy("a line")
-    assert time.monotonic() - began_s < 10
+    assert time.monotonic() - began_s < 50
 
 
 def test_a_command_is_called_by_the_name_that_lasts(programs):
@@ -142,7 +142,7 @@ def test_what_is_launched_goes_on(programs):
     program = programs.add("offramp", "exec sleep 60")
     began_s = time.monotonic()
     desktop(programs, program=program).launch("charts")
-    assert time.monotonic() - began_s < 10
+    assert time.monotonic() - began_s < 50
     assert programs.called("offramp") == ["charts"]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING
 
 from control_harness import Commands
@@ -116,8 +115,8 @@ async def test_a_click_on_pause_reaches_the_daemon_and_the_next_sonnet_goes_to_a
         await item.open()
         await item.click("Pause delegation")
         await item.event(0, "closed")
-        layout = await menu_until(shown, item, "Delegation paused until you resume it")
-        assert layout.find("Pause delegation").properties["toggle-state"] == 1
+        await menu_until(shown, item, "Delegation paused until you resume it")
+        assert (await item.row("Pause delegation")).properties["toggle-state"] == 1
         await ask_for_sonnet(client, daemon.url)
         await item.click("Pause delegation")
         await menu_until(shown, item, "Delegation on")
@@ -153,10 +152,8 @@ async def test_a_daemon_that_is_killed_and_comes_back_is_shown(tmp_path, bus):
         await menu_until(shown, item, "Daemon not running")
         async with daemon_process(tmp_path, "--no-traffic", is_demo=True) as daemon:
             await menu_until(shown, item, "Delegation on")
-            began_s = time.monotonic()
             daemon.process.kill()
             layout = await menu_until(shown, item, "Daemon not running")
-            assert time.monotonic() - began_s < 15
             assert "Start daemon" in layout.words
         async with daemon_process(tmp_path, "--no-traffic", is_demo=True):
             await menu_until(shown, item, "Delegation on")

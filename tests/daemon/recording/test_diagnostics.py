@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from loop_guard import no_blocking
+from patience import PATIENCE_S
 
 from offramp_core.settings import Secret
 from offramp_daemon.recording import diagnostics
@@ -347,7 +348,7 @@ class Watched(io.StringIO):
 
     def wait_for(self, part: str) -> None:
         with self._changed:
-            assert self._changed.wait_for(lambda: part in self.getvalue(), 20.0), part
+            assert self._changed.wait_for(lambda: part in self.getvalue(), PATIENCE_S), part
 
 
 def test_two_that_write_and_rotate_the_same_file_lose_nothing(file, monkeypatch):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from patience import PATIENCE_MS
 from PySide6.QtCore import Qt
 
 from offramp_core.login_item.service import LoginItemState, NoServiceManagerError
@@ -61,7 +60,7 @@ def test_daemon_that_was_never_installed_leads_to_the_login_step(
 ) -> None:
     made = opener(window, tmp_path, lambda _: FakeManager(is_installed=False))
     made.explain_failed_start("No login item is installed.")
-    qtbot.waitUntil(lambda: made.window is not None, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: made.window is not None)
     assert made.window is not None
     assert isinstance(made.window.page, LoginPage)
     with qtbot.waitSignal(made.changed):
@@ -74,7 +73,7 @@ def test_installed_or_impossible_says_what_went_wrong(
     qtbot: QtBot, window: ChartsWindow, tmp_path: Path, find_manager: Callable[..., Any]
 ) -> None:
     made = opener(window, tmp_path, find_manager)
-    with qtbot.waitSignal(made.failed, timeout=PATIENCE_MS) as failed:
+    with qtbot.waitSignal(made.failed) as failed:
         made.explain_failed_start("The port is taken.")
     assert failed.args == ["The port is taken."]
     assert made.window is None

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from daemon_process import OFFRAMP, environment, free_port
 from keyring_harness import NONE
-from patience import PATIENCE_MS
 from proxy_harness import ZAI_KEY
 from PySide6.QtCore import Qt
 
@@ -92,7 +91,7 @@ class Desk:
 
     def settle(self) -> str:
         """Wait until nothing is being done; what the step then says."""
-        self.qtbot.waitUntil(lambda: not self.window.page.is_busy, timeout=PATIENCE_MS)
+        self.qtbot.waitUntil(lambda: not self.window.page.is_busy)
         return self.window.page.result.text()
 
     def at(self, step: int) -> Any:
@@ -197,7 +196,7 @@ def test_step_that_takes_long_can_be_cancelled(desk: Desk) -> None:
     page = desk.at(KEY)
     page.field.setText(ZAI_KEY)
     desk.qtbot.mouseClick(page.action_button, Qt.MouseButton.LeftButton)
-    desk.qtbot.waitUntil((desk.home / "answers.json.asked").exists, timeout=PATIENCE_MS)
+    desk.qtbot.waitUntil((desk.home / "answers.json.asked").exists)
     assert not desk.window.next_button.isEnabled()
     desk.qtbot.mouseClick(page.cancel_button, Qt.MouseButton.LeftButton)
     assert desk.settle() == "Cancelled. You can try it again."
@@ -306,7 +305,7 @@ def test_window_that_is_closed_ends_what_runs(desk: Desk) -> None:
     page = desk.at(KEY)
     page.field.setText(ZAI_KEY)
     desk.qtbot.keyClick(page.field, Qt.Key.Key_Return)
-    desk.qtbot.waitUntil((desk.home / "answers.json.asked").exists, timeout=PATIENCE_MS)
+    desk.qtbot.waitUntil((desk.home / "answers.json.asked").exists)
     desk.qtbot.keyClick(desk.window, Qt.Key.Key_Escape)
     assert not desk.window.isVisible()
     assert not page.is_busy

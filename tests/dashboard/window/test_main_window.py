@@ -76,7 +76,7 @@ def test_nothing_overlaps_or_is_cut_off(
         assert (window.width(), window.height()) == size
         assert overlaps(window) == []
         # Layouts within layouts take a turn of the event loop each.
-        qtbot.waitUntil(lambda: cut_off(window) == [], timeout=2000)
+        qtbot.waitUntil(lambda: cut_off(window) == [])
         for chart in window.findChildren(Chart):
             if chart.isVisibleTo(window):
                 assert overlapping_labels(chart) == []
@@ -155,7 +155,7 @@ def test_short_reading_shows_no_progress_and_long_reading_does(
     window.show_snapshot(loading_snapshot(0.1))
     assert window.progress.isHidden()
 
-    qtbot.waitUntil(lambda: not window.progress.isHidden(), timeout=3000)
+    qtbot.waitUntil(lambda: not window.progress.isHidden())
     window.show_snapshot(loading_snapshot(0.6))
     assert window.progress.value() == 600
 
@@ -254,7 +254,7 @@ def test_alerts_leave_room_for_all_else(
 
     assert (window.width(), window.height()) == size
     assert overlaps(window) == []
-    qtbot.waitUntil(lambda: cut_off(window) == [], timeout=2000)
+    qtbot.waitUntil(lambda: cut_off(window) == [])
 
 
 @pytest.mark.parametrize("place", range(4))

@@ -95,18 +95,15 @@ async def test_menu_reads_as_designed(bus: PrivateBus) -> None:
 async def test_click_arrives_within_a_tenth_of_a_second(bus: PrivateBus) -> None:
     async with _shown(bus) as (_panel, item, running):
         menu = await item.open()
+        clicks = [("Pause delegation", "pause"), ("1 hour", "hour"), ("Open charts…", "charts")]
         took_s = []
-        for label, key in (
-            ("Pause delegation", "pause"),
-            ("1 hour", "hour"),
-            ("Open charts…", "charts"),
-        ):
+        for label, key in 10 * clicks:
             number = menu.find(label).number
             began_s = time.perf_counter()
             await item.event(number, "clicked")
             assert await running.next_click() == key
             took_s.append(time.perf_counter() - began_s)
-        assert min(took_s) < 0.1  # of several, for others may have the processor
+        assert min(took_s) < 0.1  # of many, for others may have the processor
 
 
 async def test_click_reaches_the_thread_that_runs_the_host(bus: PrivateBus) -> None:
