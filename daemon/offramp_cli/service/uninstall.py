@@ -45,9 +45,9 @@ _AGAIN = "The steps above were done. Run offramp uninstall again for the others.
 def command(is_dry: bool, is_sure: bool, is_purge: bool) -> None:
     """Remove what `offramp install` and `make install` set up.
 
-    First restores Claude Code's settings, then stops the daemon and removes its login items,
-    the tray's, and the program if `make install` installed it. Your history and settings stay,
-    unless you use --purge.
+    First restores Claude Code's settings, then stops the daemon and removes the login items of
+    daemon and tray, and the program if `make install` installed it. Your history and settings
+    stay, unless you use --purge.
     """
     if is_purge:
         _require_no_daemon_in_a_terminal()
