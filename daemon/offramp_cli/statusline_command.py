@@ -12,8 +12,9 @@ from offramp_cli import statusline
 def command(is_demo: bool) -> None:
     """Print the line that Claude Code shows below its prompt.
 
-    It says who served this session last, how your week splits, and how full your Claude plan is.
-    `offramp connect --statusline` sets it up. Claude Code gives it a JSON object on standard
-    input; without one, the line says nothing of a session. It always ends with exit code 0.
+    It says who served this session last, how your week splits, and how much of your Claude
+    plan is used. `offramp connect --statusline` sets it up. Claude Code gives it a JSON object
+    on standard input; without one, the line says nothing of a session. It always ends with exit
+    code 0.
     """
     statusline.show(is_demo=is_demo)

@@ -9,7 +9,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from offramp_core import log_names
+from offramp_core import control_place, log_names
 from offramp_core.errors import OfframpError
 
 if TYPE_CHECKING:
@@ -67,8 +67,9 @@ def find(paths: Paths, *, log_dir: Path | None, is_exclusive: bool, machine: str
     socket = paths.control_socket
     if socket.parent != paths.runtime_dir and socket.is_socket():
         doomed.append(socket)
-    # Only where it carries our name; it may hold the demo's as well.
-    parents = [folder.parent for folder in real if folder.parent.name == "offramp"]
+    # Only where it carries our name, or the demo's.
+    names = [control_place.app_name(is_demo=is_demo) for is_demo in (False, True)]
+    parents = [folder.parent for folder in real if folder.parent.name in names]
     emptied = (*real, *dict.fromkeys(parents)) if doomed else ()
     return PurgePlan(doomed=_outermost(doomed), staying=staying, emptied=emptied)
 

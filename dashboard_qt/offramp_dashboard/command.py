@@ -82,6 +82,9 @@ def command(
     It shows where the week went, what it would have cost, and a forecast, from the request
     log. A second start brings the open window to the front.
     """
+    if is_settings and (file is not None or page):
+        other = "--screenshot" if file is not None else "--page"
+        raise click.UsageError(f"{other} and --settings can't be combined: choose one.")
     paths = Paths.for_user(os.environ, is_demo=is_demo)
     if file is None:
         _open(paths, theme, "settings" if is_settings else page or "", is_demo=is_demo)
@@ -119,8 +122,8 @@ def require_display(title: str, hint: str) -> None:
 def _open(paths: Paths, theme: str | None, place: str, *, is_demo: bool) -> None:
     require_display(
         "There is no display for the charts window.",
-        "Run it in a desktop session, or draw the window to a file: offramp charts --screenshot "
-        "offramp.png",
+        "Run it in a desktop session, or draw the window to a file: offramp charts "
+        f"{'--demo ' if is_demo else ''}--screenshot offramp.png",
     )
     app = import_app()
     from offramp_dashboard.theme import ThemeChoice

@@ -50,6 +50,15 @@ def test_our_own_folders_go_whole(tmp_path: Path) -> None:
     assert purge.find(paths, log_dir=None, is_exclusive=True).doomed == ()
 
 
+def test_demos_folders_leave_no_empty_one(tmp_path: Path) -> None:
+    log = tmp_path / "state" / "offramp-demo" / "log"
+    paths = replace(_usual(tmp_path), diagnostics_dir=log)
+    _write(paths.diagnostics_file)
+    purge.remove(purge.find(paths, log_dir=None, is_exclusive=True))
+    assert (tmp_path / "state").exists()
+    assert not log.parent.exists()
+
+
 def test_in_a_folder_of_the_users_choice_only_our_files_go(tmp_path: Path) -> None:
     paths = Paths.under(tmp_path)
     _write(paths.config_file, paths.env_file, paths.keys_file, paths.delegation_file)

@@ -120,6 +120,21 @@ def test_window_without_a_display_is_refused_with_the_way_out(tmp_path: Path) ->
     assert "--screenshot" in done.stderr
 
 
+def test_way_out_of_the_demo_without_a_display_is_the_demos_too(tmp_path: Path) -> None:
+    if sys.platform != "linux":
+        pytest.skip("other systems always have a display")
+    assert "charts --demo --screenshot offramp.png" in _charts(tmp_path, "--demo").stderr
+
+
+@pytest.mark.parametrize("other", ["--page=quota", "--screenshot=charts.png"])
+def test_settings_are_refused_with_what_would_hide_them(tmp_path: Path, other: str) -> None:
+    done = _charts(tmp_path, "--settings", other)
+
+    assert done.returncode == 2
+    assert f"{other.partition('=')[0]} and --settings can't be combined" in done.stderr
+    assert not list(tmp_path.glob("*.png"))
+
+
 def test_without_qt_it_says_what_to_install(tmp_path: Path) -> None:
     blocker = tmp_path / "site" / "PySide6"
     blocker.mkdir(parents=True)

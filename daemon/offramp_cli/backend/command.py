@@ -42,7 +42,7 @@ def command() -> None:
 def _list(as_json: bool) -> None:
     """Show the services that are set up, and those that can be added by name.
 
-    The JSON has what is known of each, with its source, and what is not.
+    --json also shows what is known of each service, with its source, and what is not known.
     """
     loaded = key_sources.load(Paths.for_user(os.environ))
     found = backend_list.entries(loaded)

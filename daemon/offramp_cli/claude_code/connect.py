@@ -42,8 +42,8 @@ _CURES = {
 @click.option(
     "--force",
     is_flag=True,
-    help="Replace an address that is not Offramp's (disconnect restores it), and connect though "
-    "nobody answers.",
+    help="Replace an address that is not Offramp's (disconnect restores it), and connect even if "
+    "no daemon answers.",
 )
 @click.option(
     "--statusline",

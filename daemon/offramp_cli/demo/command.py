@@ -29,7 +29,7 @@ PORT = 3101
     "--allow", metavar="REFUSAL", multiple=True, help="Switch one refusal off, such as zai:fields."
 )
 @click.option(
-    "--refuse", metavar="REFUSAL", multiple=True, help="Switch one on, with --lenient for instance."
+    "--refuse", metavar="REFUSAL", multiple=True, help="Switch one refusal on, even with --lenient."
 )
 def command(
     port: int, traffic: bool, lenient: bool, allow: tuple[str, ...], refuse: tuple[str, ...]

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from offramp_core.paths import Paths
 
 _SIMULATED = "(simulated)"
-_ADDRESSES = (
+_REPLACED = (
+    "zai_api_key",
     "zai_base_url",
     "anthropic_base_url",
     f"backend.{ANTHROPIC}.base_url",
     f"backend.{DELEGATE.name}.base_url",
+    f"backend.{DELEGATE.name}.key",
 )
 
 
@@ -27,9 +29,9 @@ def values(paths: Paths) -> dict[str, object]:
     """Return what the demo does not take from its settings, by name.
 
     The port is that of the running demo, or the one that it would take. The simulated services have
-    other addresses at each start.
+    other addresses at each start, and a key that only they know.
     """
-    return {"port": _port(paths), **dict.fromkeys(_ADDRESSES, _SIMULATED)}
+    return {"port": _port(paths), **dict.fromkeys(_REPLACED, _SIMULATED)}
 
 
 def _port(paths: Paths) -> int:

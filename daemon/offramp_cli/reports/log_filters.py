@@ -24,7 +24,7 @@ from offramp_core.usage.projects import ProjectFinder
 from offramp_core.usage.weeks import system_zone, zone_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import tzinfo
 
     from offramp_core.config.loader import LoadedSettings
@@ -158,11 +158,21 @@ def explain_empty(paths: Paths, settings: Settings) -> None:
     if is_demo(paths):
         click.echo(own_name.in_hints(f"Run `offramp demo` (port {DEMO_PORT})."))
         return
-    click.echo(own_name.in_hints("Run `offramp serve` and point Claude Code at it:"))
+    click.echo(own_name.in_hints("Connect Claude Code with `offramp connect` or, in one terminal:"))
     url = client_base_url(host=settings.host, port=settings.port)
     has_token = settings.client_token is not None
     click.echo(f"  {claude_code_line(url, has_token=has_token)}")
-    click.echo(own_name.in_hints("or try `offramp demo`, which needs no key."))
+    click.echo(own_name.in_hints("To see whether the daemon runs: offramp status"))
+    click.echo(own_name.in_hints("To try Offramp without a key: offramp demo"))
+
+
+def widening_text(options: Sequence[str], *, is_all: bool) -> str:
+    """Return how to find more than nothing: beyond the time, and without the filters `options`."""
+    ways = [] if is_all else ["try --all for the whole log"]
+    if options:
+        ways.append(f"leave out {' and '.join(options)}")
+    text = " or ".join(ways)
+    return f" {text[0].upper()}{text[1:]}." if text else ""
 
 
 def mention_skipped(count: int) -> None:

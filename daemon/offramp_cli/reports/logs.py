@@ -79,8 +79,8 @@ def command(
     """Show the latest requests: local time, model, service, tokens in and out, status, reason.
 
     In the tokens `1.3k→890 +45.0k` the last number is the part of the prompt that was written
-    to or read from the cache. Today's date is left out, and in the names of models `claude-`
-    and a snapshot's date. --json shows everything in full.
+    to or read from the cache. Today's date is left out. The names of models are shown without
+    `claude-` and without a snapshot's date. --json shows everything in full.
     """
     settings = log_filters.load_settings(paths)
     folder = log_filters.log_folder(paths, settings)

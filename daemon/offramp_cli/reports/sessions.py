@@ -27,6 +27,7 @@ from offramp_cli.reports.counts import counts_of, iso
 from offramp_core.usage.log_reader import LogReader
 from offramp_core.usage.prices import PriceList
 from offramp_core.usage.sessions import SessionTable, price_of
+from offramp_core.wording import session_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -123,7 +124,10 @@ def command(
     elif log_filters.is_empty(folder):
         log_filters.explain_empty(paths, loaded.settings)
     else:
-        click.echo("No session in that time. Try --all for the whole log.")
+        options = ["--project"] if names else []
+        click.echo(f"No session matches.{log_filters.widening_text(options, is_all=is_all)}")
+        if report.without_session:
+            click.echo(session_text.without_session(report.without_session))
     log_filters.mention_skipped(report.skipped_lines)
 
 

@@ -43,8 +43,7 @@ def show(report: SessionReport, zone: tzinfo) -> None:
         table.add_row(*_cells(session, report, zone, is_wide=is_wide))
     console.print(table)
     if report.without_session:
-        requests = "request" if report.without_session == 1 else "requests"
-        note = f"{report.without_session:,} {requests} without a session."
+        note = session_text.without_session(report.without_session)
         console.print(Text(note, style="dim"))
 
 

@@ -87,7 +87,10 @@ def command(
             filters=filters,
             projects=log_filters.projects(loaded.settings) if by == "project" else {},
         )
-        _print_breakdown(table, is_json=is_json, is_csv=is_csv)
+        if not (table.totals or is_json or is_csv) and log_filters.is_empty(folder):
+            log_filters.explain_empty(paths, loaded.settings)
+        else:
+            _print_breakdown(table, is_json=is_json, is_csv=is_csv)
         return
     report = stats_report.gather(
         folder,
@@ -131,7 +134,10 @@ def _print_breakdown(report: BreakdownReport, *, is_json: bool, is_csv: bool) ->
 
         breakdown_table.show(report)
     else:
-        click.echo("No request matches. Try --all for the whole log.")
+        given = (("--backend", report.filters.backends), ("--model", report.filters.models))
+        options = [name for name, texts in given if texts]
+        ways = log_filters.widening_text(options, is_all=report.start is None)
+        click.echo(f"No request matches.{ways}")
     log_filters.mention_skipped(report.skipped_lines)
 
 

@@ -129,13 +129,18 @@ def _refuse_in_terminal(verb: str) -> None:
     Raises:
         OfframpError: one runs.
     """
-    status = status_of(Paths.for_user(os.environ))
-    if status is None or status.supervisor_pid is not None:
-        return
-    raise OfframpError(
-        f"The daemon runs in a terminal, as process {status.pid}, and not as a login item.",
-        hint=_IN_TERMINAL.get(verb, _IN_TERMINAL["stop"]),
-    )
+    pid = pid_in_terminal(Paths.for_user(os.environ))
+    if pid is not None:
+        raise OfframpError(
+            f"The daemon runs in a terminal, as process {pid}, and not as a login item.",
+            hint=_IN_TERMINAL.get(verb, _IN_TERMINAL["stop"]),
+        )
+
+
+def pid_in_terminal(paths: Paths) -> int | None:
+    """The process of a daemon that no login item runs; None if there is none."""
+    status = status_of(paths)
+    return None if status is None or status.supervisor_pid is not None else status.pid
 
 
 def url_of(settings: Settings) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from offramp_cli.claude_code import disconnect, edit_plan, read_only
-from offramp_cli.service import install_plan, steps
+from offramp_cli.service import install_plan, service_status, steps
 from offramp_cli.service.steps import Step
 from offramp_core import purge, running_tray
 from offramp_core.claude_settings import connection, warnings
@@ -45,10 +45,12 @@ _AGAIN = "The steps above were done. Run offramp uninstall again for the others.
 def command(is_dry: bool, is_sure: bool, is_purge: bool) -> None:
     """Remove what `offramp install` and `make install` set up.
 
-    First restores Claude Code's settings, then stops the daemon and removes its login items,
-    the tray's, and the program if `make install` installed it. Your history and settings stay,
-    unless you use --purge.
+    First restores Claude Code's settings, then stops the daemon and removes the login items of
+    daemon and tray, and the program if `make install` installed it. Your history and settings
+    stay, unless you use --purge.
     """
+    if is_purge:
+        _require_no_daemon_in_a_terminal()
     work = _plan(is_purge=is_purge)
     if is_dry:
         steps.describe(work.steps())
@@ -221,6 +223,22 @@ def _find_own_files(setup: edit_plan.ConnectionSetup) -> tuple[PurgePlan, ...]:
         ),
         purge.find(demo, log_dir=None, is_exclusive=is_exclusive),
     )
+
+
+def _require_no_daemon_in_a_terminal() -> None:
+    """Refuse to purge beside one: it would go on, unreachable, and write its files again.
+
+    Raises:
+        OfframpError: the user's own or the demo's runs.
+    """
+    for is_demo in (False, True):
+        pid = service_status.pid_in_terminal(Paths.for_user(os.environ, is_demo=is_demo))
+        if pid is not None:
+            name = "demo" if is_demo else "daemon"
+            raise OfframpError(
+                f"The {name} still runs in a terminal, as process {pid}. Nothing was removed.",
+                hint="Press Ctrl-C in that terminal, then run this again.",
+            )
 
 
 def _confirm(work: Removal) -> None:

@@ -35,6 +35,11 @@ def backends(session: Session) -> str:
     return _counted(requests)
 
 
+def without_session(requests: int) -> str:
+    """How many requests belong to no session, as a sentence."""
+    return f"{requests:,} {'request' if requests == 1 else 'requests'} without a session."
+
+
 def _server(service: Service) -> str:
     if service.served_model:
         return short_model(service.served_model)

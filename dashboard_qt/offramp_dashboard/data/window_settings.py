@@ -38,7 +38,7 @@ class WindowSettings:
         try:
             loaded = loader.load(self._paths, self._environ, is_demo=self._is_demo)
         except loader.ConfigError as error:
-            self.problem = f"{error} Until then this window uses the defaults."
+            self.problem = f"{error} Until this is fixed, the window uses the defaults."
             self.current, self._origins = Settings(), {}
         else:
             self.problem = ""

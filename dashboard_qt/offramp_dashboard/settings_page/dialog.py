@@ -206,7 +206,7 @@ class SettingsDialog(QDialog):
         try:
             return form.read(self._paths, self._environ, is_demo=self._is_demo)
         except ConfigError as error:
-            self._say(f"{error} Until then nothing can be changed here.")
+            self._say(f"{error} Until this is fixed, nothing can be changed here.")
             self.save_button.setEnabled(False)
             return None
 

@@ -282,6 +282,6 @@ def test_demo_shows_its_own_file_and_never_the_users_key(
     settings = json.loads(run("show", "--json", "--demo").out)["settings"]
     assert settings["week_start_day"] == {"value": 1, "origin": "file"}
     assert settings["port"] == {"value": 3101, "origin": "demo"}
-    for name in ("zai_base_url", "backend.zai.base_url", "anthropic_base_url"):
+    addresses = ("zai_base_url", "backend.zai.base_url", "anthropic_base_url")
+    for name in (*addresses, "zai_api_key", "backend.zai.key"):
         assert settings[name] == {"value": "(simulated)", "origin": "demo"}
-    assert settings["zai_api_key"] == {"value": None, "origin": "default"}

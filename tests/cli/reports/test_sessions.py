@@ -94,6 +94,38 @@ def test_only_the_wanted_projects_are_shown(log: Path, offramp: Run) -> None:
     assert [session["id"] for session in shown["sessions"]] == [ONE]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--since", "1h"), "No session matches. Try --all for the whole log.\n"),
+        (
+            ("--project", "shop"),
+            "No session matches. Try --all for the whole log or leave out --project.\n",
+        ),
+        (("--all", "--project", "shop"), "No session matches. Leave out --project.\n"),
+        (("--all",), "No session matches.\n"),
+    ],
+)
+def test_what_finds_no_session_is_said_with_the_way_to_more(
+    log: Path, offramp: Run, arguments: tuple[str, ...], said: str
+) -> None:
+    log_file(log).write_bytes(line(None))
+    assert offramp("sessions", *arguments).out == f"{said}1 request without a session.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--model", "gpt"), "Try --all for the whole log or leave out --model."),
+        (("--all", "--model", "gpt", "--backend", "x"), "Leave out --backend and --model."),
+    ],
+)
+def test_what_one_table_does_not_find_is_said_with_the_way_to_more(
+    log: Path, offramp: Run, arguments: tuple[str, ...], said: str
+) -> None:
+    assert offramp("stats", "--by", "day", *arguments).out == f"No request matches. {said}\n"
+
+
 def test_setting_turns_projects_off(log: Path, offramp: Run) -> None:
     config = log / "config" / "config.toml"
     config.parent.mkdir(exist_ok=True)
@@ -144,6 +176,7 @@ def test_logs_show_one_sessions_requests(log: Path, offramp: Run) -> None:
 
 
 def test_empty_log_is_explained(tmp_path: Path, offramp: Run) -> None:
-    ending = offramp("sessions")
-    assert ending.code == 0
-    assert "No requests recorded yet" in ending.out
+    for arguments in (("sessions",), ("stats", "--by", "day")):
+        ending = offramp(*arguments)
+        assert ending.code == 0
+        assert "No requests recorded yet" in ending.out

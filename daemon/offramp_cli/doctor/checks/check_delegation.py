@@ -8,7 +8,7 @@ from offramp_cli.doctor.finding import failure, note, ok, warning
 from offramp_core.control import api
 from offramp_core.quota import windows
 from offramp_core.settings import ANTHROPIC
-from offramp_core.wording import failover_text, trouble_text
+from offramp_core.wording import delegation_text, failover_text, trouble_text
 from offramp_core.wording.formatting import backend_name, format_moment, printable
 
 if TYPE_CHECKING:
@@ -37,17 +37,26 @@ def judge(status: Status | None, *, now: datetime, zone: tzinfo) -> Iterator[Rem
             trouble_text.fallback_text(fallback, now, zone),
             trouble_text.fallback_cure_text(fallback),
         )
-    if found or status.fallbacks:
-        return
-    if status.delegation == "never":
-        yield ok("Delegation is off in the settings.")
-    else:
-        yield ok("Nothing keeps requests from being delegated.")
+    if not found and not status.fallbacks:
+        yield _of_choices(status, now, zone)
+
+
+def _of_choices(status: Status, now: datetime, zone: tzinfo) -> Remark:
+    """What the user chose, or has not done yet; another check looks at the keys themselves."""
+    if status.delegation == delegation_text.NEVER:
+        return ok("Delegation is off in the settings.")
+    if status.pause is not None:
+        state = delegation_text.delegation_text(status, now, zone)
+        return note(f"Delegation is {state}.", "To end the pause: offramp resume")
+    if keyless := [each for each in status.backends if each.key == "missing" and each.is_used]:
+        names = ", ".join(backend_name(each.name) for each in keyless)
+        return note(f"The daemon has no key for {names}: its requests go to Claude.")
+    return ok("Nothing keeps requests from being delegated.")
 
 
 def _of_backends(status: Status, now: datetime, zone: tzinfo) -> Iterator[Remark]:
     """Which backends fail, and what goes elsewhere for that; a pause rests them."""
-    if status.pause is not None or status.delegation == "never":
+    if status.pause is not None or status.delegation == delegation_text.NEVER:
         return
     for backend in status.backends:
         bypass, error = backend.bypass, backend.last_error

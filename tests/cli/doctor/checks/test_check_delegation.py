@@ -20,6 +20,17 @@ from offramp_core.wording import trouble_text
         (None, ["note"], "Not known"),
         (status_with(), ["ok"], "Nothing keeps requests"),
         (status_with(delegation="never"), ["ok"], "off in the settings"),
+        (status_with(pause=Pause(since=NOW)), ["note"], "offramp resume"),
+        (
+            status_with(backend=BackendStatus(name="zai", key="missing")),
+            ["note"],
+            "no key for Z.ai",
+        ),
+        (
+            status_with(backend=BackendStatus(name="kimi", key="missing", is_used=False)),
+            ["ok"],
+            "Nothing keeps requests",
+        ),
         (status_with(trouble()), ["failure"], "Update Offramp"),
         (status_with(trouble(is_in_one_conversation=True)), ["warning"], "of one conversation"),
         (status_with(trouble(api.KEPT, rule="context_size")), ["warning"], "context_tokens"),
@@ -98,7 +109,9 @@ def test_error_without_a_bypass_is_a_warning():
     assert "Z.ai failed at 12:00" in said(remarks)
 
 
-@pytest.mark.parametrize("rest", [{"pause": Pause(since=NOW)}, {"delegation": "never"}])
-def test_backend_that_rests_is_not_judged(rest):
+@pytest.mark.parametrize(
+    ("rest", "severity"), [({"pause": Pause(since=NOW)}, "note"), ({"delegation": "never"}, "ok")]
+)
+def test_backend_that_rests_is_not_judged(rest, severity):
     status = status_with(backend=zai(api.FAILING), **rest)
-    assert severities([*check_delegation.judge(status, now=NOW, zone=UTC)]) == ["ok"]
+    assert severities([*check_delegation.judge(status, now=NOW, zone=UTC)]) == [severity]
