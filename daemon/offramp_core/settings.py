@@ -86,7 +86,7 @@ class TraySettings(msgspec.Struct, frozen=True, kw_only=True):
     notify_daemon: bool = True
     """The daemon did not come back."""
     notify_quota: bool = True
-    """A quota is nearly spent."""
+    """A quota is nearly spent, or will not last its week."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

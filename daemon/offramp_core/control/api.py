@@ -229,6 +229,15 @@ class PlanOutlook(msgspec.Struct, frozen=True, kw_only=True):
     """When all of it is likely to be used; None where the reset comes first."""
 
 
+class ShortPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """A plan that is likely to be used up before its week ends, at `resets`."""
+
+    backend: str
+    resets: Moment
+    text: str
+    """A whole sentence that says so, and when."""
+
+
 class Status(ControlAnswer, frozen=True, kw_only=True):
     """The daemon at one moment; also each line of the event stream."""
 
@@ -266,8 +275,8 @@ class Status(ControlAnswer, frozen=True, kw_only=True):
     client_problem: ClientProblem | None = None
     warnings: tuple[str, ...] = ()
     """What works but is not as it was set, in whole sentences: a proxy that is skipped, say."""
-    plan_warnings: tuple[str, ...] = ()
-    """Those of `warnings` that say that a plan's week will not last."""
+    short_plans: tuple[ShortPlan, ...] = ()
+    """The plans whose week will not last; their sentences are in `warnings`, too."""
     variables: dict[str, str] | None = None
     """The proxy and certificate variables that the daemon was started with, `.env` included, by
     their upper-case names; a login is masked. None: an older daemon, which does not say."""

@@ -8,7 +8,8 @@ from datetime import UTC
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from offramp_core.control.api import RecordsStatus, Status
+from offramp_core.control.api import RecordsStatus, ShortPlan, Status
+from offramp_core.quota import windows
 from offramp_core.settings import ANTHROPIC
 from offramp_core.wording import quota_text
 from offramp_daemon.control.key_watch import key_of
@@ -83,7 +84,7 @@ class DaemonState:
         awaited, settings = self._live.awaited_keys, self._live.current
         chain = self._health.stand_ins(settings)
         in_use = settings.delegates_in_use
-        run_out = self._run_out_warnings()
+        short_plans = self._short_plans()
         return Status(
             pid=os.getpid(),
             started=self._started,
@@ -119,23 +120,34 @@ class DaemonState:
             after_restart=self._live.after_restart,
             quota=self._quota.plans(),
             outlooks=self._pilot.outlooks,
-            warnings=(*self.warnings(), *run_out),
-            plan_warnings=run_out,
+            warnings=(*self.warnings(), *(plan.text for plan in short_plans)),
+            short_plans=short_plans,
             variables=self._variables,
             fallbacks=self._fallbacks.current(settings.backends),
         )
 
-    def _run_out_warnings(self) -> tuple[str, ...]:
-        """Say which plan will not last its week."""
-        delegation, now = self._live.current.delegation, self._clock()
-        zone, outlooks = self.zone(), self._pilot.outlooks
+    def _short_plans(self) -> tuple[ShortPlan, ...]:
+        """Return the plans that will not last their week: by a forecast, else by their own pace."""
+        settings, now, zone = self._live.current, self._clock(), self.zone()
+        used = {ANTHROPIC}
+        if settings.delegation != "never":
+            used |= settings.delegates_in_use
+        outlooks = [each for each in self._pilot.outlooks if each.backend in used]
         is_claude_short = any(each.backend == ANTHROPIC and each.runs_out for each in outlooks)
         # Where Claude's week does not last either, `auto` is no advice.
-        advised = "" if is_claude_short else delegation
-        texts = [quota_text.run_out_text(each, advised, now, zone) for each in outlooks]
-        if delegation == "always":
-            foreseen = {ANTHROPIC, *(each.backend for each in outlooks)}
-            names = self._live.current.delegates_in_use - foreseen
-            plans = (plan for plan in self._quota.plans() if plan.backend in names)
-            texts += [quota_text.pace_warning_text(plan, now, zone) for plan in plans]
-        return tuple(text for text in texts if text)
+        advised = "" if is_claude_short else settings.delegation
+        found = [
+            ShortPlan(
+                backend=each.backend,
+                resets=each.resets,
+                text=quota_text.run_out_text(each, advised, now, zone),
+            )
+            for each in outlooks
+        ]
+        unforeseen = used - {each.backend for each in outlooks}
+        for plan in self._quota.plans():
+            week = windows.window_of(plan, windows.WEEK)
+            if plan.backend in unforeseen and week is not None and week.resets is not None:
+                text = quota_text.pace_warning_text(plan, now, zone)
+                found.append(ShortPlan(backend=plan.backend, resets=week.resets, text=text))
+        return tuple(plan for plan in found if plan.text)

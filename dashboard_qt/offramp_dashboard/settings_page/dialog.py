@@ -61,7 +61,7 @@ _FLAGS = (
     ("tray.notify_delegation", "When delegation stops working"),
     ("tray.notify_key", "When a key is refused"),
     ("tray.notify_daemon", "When the daemon does not come back"),
-    ("tray.notify_quota", "When a quota is nearly used up"),
+    ("tray.notify_quota", "When a quota is nearly used up, or will not last"),
 )
 _LOGIN = "login item"
 _SERVICES = "services"

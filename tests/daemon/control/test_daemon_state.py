@@ -7,6 +7,7 @@ import io
 import json
 import os
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -26,8 +27,10 @@ from offramp_daemon.routing import pause
 from offramp_daemon.routing.decision import Decision
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from offramp_core.control.api import Status
     from offramp_core.settings import Settings
     from offramp_daemon.app import Parts
 
@@ -284,74 +287,96 @@ async def test_service_that_no_route_leads_to_is_not_in_use(world):
     assert found["zai"].is_used
 
 
-async def test_a_plan_that_will_not_last_is_in_the_status_with_a_warning(tmp_path: Path) -> None:
-    world = World(tmp_path)
-    daemon = await world.start()
-    try:
-        status = daemon.state.status(in_flight=0, records=daemon.recorder.state)
-        assert (status.outlooks, status.warnings) == ((), ())
-        resets = NOW + 30 * HOUR
-        daemon.pilot.outlooks = (
-            PlanOutlook(
-                backend="zai",
-                at=NOW,
-                resets=resets,
-                low=0.9,
-                likely=1.0,
-                high=1.0,
-                runs_out=NOW + 3 * HOUR,
-            ),
-            PlanOutlook(backend="anthropic", at=NOW, resets=resets, low=0.5, likely=0.6, high=0.7),
-        )
-        status = daemon.state.status(in_flight=0, records=daemon.recorder.state)
-    finally:
-        world.stop(daemon)
-    assert [each.backend for each in status.outlooks] == ["zai", "anthropic"]
-    (warning,) = status.warnings
-    assert warning.startswith("Z.ai's week is likely to be used up about ")
-    assert status.plan_warnings == status.warnings
+def outlook_of(backend: str, *, runs_out: datetime | None = NOW + 3 * HOUR) -> PlanOutlook:
+    return PlanOutlook(
+        backend=backend,
+        at=NOW,
+        resets=NOW + 30 * HOUR,
+        low=0.9,
+        likely=1.0,
+        high=1.0,
+        runs_out=runs_out,
+    )
 
 
-@pytest.mark.parametrize(("delegation", "count"), [("always", 1), ("auto", 0), ("never", 0)])
-async def test_a_plan_without_an_outlook_is_warned_of_by_its_pace_where_all_work_goes_there(
-    tmp_path: Path, delegation: str, count: int
-) -> None:
-    world = World(tmp_path)
+async def status_with(
+    world: World,
+    *,
+    delegation: str = "always",
+    outlooks: tuple[PlanOutlook, ...] = (),
+    weeks: Mapping[str, float] = MappingProxyType({}),
+) -> Status:
+    """The status in that mode, of plans with these outlooks, or so much of their weeks used."""
     world.settings = msgspec.structs.replace(world.settings, delegation=delegation)
     daemon = await world.start()
     try:
-        week = QuotaWindow(name="7d", used=0.9, resets=NOW + 80 * HOUR, read_at=NOW)
-        for backend in ("zai", "kimi"):  # no route leads to the second
+        daemon.pilot.outlooks = outlooks
+        for backend, used in weeks.items():
+            week = QuotaWindow(name="7d", used=used, resets=NOW + 80 * HOUR, read_at=NOW)
             daemon.quota.take(backend, "secret", [week])
-        status = daemon.state.status(in_flight=0, records=daemon.recorder.state)
+        return daemon.state.status(in_flight=0, records=daemon.recorder.state)
     finally:
         world.stop(daemon)
-    assert len(status.plan_warnings) == count
-    assert all("Z.ai's week will be used up about " in text for text in status.plan_warnings)
 
 
-async def test_auto_is_no_advice_where_claudes_week_does_not_last_either(tmp_path: Path) -> None:
-    world = World(tmp_path)
-    world.settings = msgspec.structs.replace(world.settings, delegation="always")
-    daemon = await world.start()
-    try:
-        zai, claude = (
-            PlanOutlook(
-                backend=backend,
-                at=NOW,
-                resets=NOW + 30 * HOUR,
-                low=0.9,
-                likely=1.0,
-                high=1.0,
-                runs_out=NOW + 3 * HOUR,
-            )
-            for backend in ("zai", "anthropic")
-        )
-        advice = []
-        for outlooks in ((zai,), (claude, zai)):
-            daemon.pilot.outlooks = outlooks
-            status = daemon.state.status(in_flight=0, records=daemon.recorder.state)
-            advice.append(sum("would make it last longer" in each for each in status.warnings))
-    finally:
-        world.stop(daemon)
-    assert advice == [1, 0]
+def short(status: Status) -> list[str]:
+    return [plan.backend for plan in status.short_plans]
+
+
+async def test_a_plan_that_will_not_last_is_in_the_status_with_a_warning(world: World) -> None:
+    outlooks = (outlook_of("zai"), outlook_of("anthropic", runs_out=None))
+    status = await status_with(world, outlooks=outlooks)
+    assert status.outlooks == outlooks
+    (plan,) = status.short_plans
+    assert (plan.backend, plan.resets) == ("zai", NOW + 30 * HOUR)
+    assert plan.text.startswith("Z.ai's week is likely to be used up about ")
+    assert status.warnings == (plan.text,)
+
+
+async def test_plans_of_which_nothing_is_known_are_not_warned_of(world: World) -> None:
+    status = await status_with(world)
+    assert (status.outlooks, status.warnings, status.short_plans) == ((), (), ())
+
+
+_BOTH = (outlook_of("anthropic"), outlook_of("zai"))
+
+
+@pytest.mark.parametrize(
+    ("delegation", "warned"),
+    [("always", ["anthropic", "zai"]), ("auto", ["anthropic", "zai"]), ("never", ["anthropic"])],
+)
+async def test_only_plans_that_are_in_use_are_warned_of(
+    world: World, delegation: str, warned: list[str]
+) -> None:
+    outlooks = (*_BOTH, outlook_of("kimi"))  # no route leads there
+    assert short(await status_with(world, delegation=delegation, outlooks=outlooks)) == warned
+
+
+@pytest.mark.parametrize(
+    ("delegation", "warned"),
+    [("always", ["anthropic", "zai"]), ("auto", ["anthropic", "zai"]), ("never", ["anthropic"])],
+)
+async def test_a_plan_without_an_outlook_is_warned_of_by_its_pace(
+    world: World, delegation: str, warned: list[str]
+) -> None:
+    weeks = {"anthropic": 0.9, "zai": 0.9, "kimi": 0.9}
+    status = await status_with(world, delegation=delegation, weeks=weeks)
+    assert sorted(short(status)) == warned
+    assert all("'s week will be used up about " in plan.text for plan in status.short_plans)
+    assert {plan.resets for plan in status.short_plans} == {NOW + 80 * HOUR}
+
+
+async def test_a_pace_is_no_warning_where_the_forecast_says_that_the_week_lasts(
+    world: World,
+) -> None:
+    lasts = outlook_of("zai", runs_out=None)
+    status = await status_with(world, outlooks=(lasts,), weeks={"zai": 0.9, "anthropic": 0.4})
+    assert short(status) == []
+
+
+@pytest.mark.parametrize(("outlooks", "advice"), [(_BOTH[1:], 1), (_BOTH, 0)])
+async def test_auto_is_no_advice_where_claudes_week_does_not_last_either(
+    world: World, outlooks: tuple[PlanOutlook, ...], advice: int
+) -> None:
+    status = await status_with(world, outlooks=outlooks)
+    assert sum("would make it last longer" in each for each in status.warnings) == advice

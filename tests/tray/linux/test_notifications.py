@@ -137,10 +137,56 @@ async def test_service_that_hangs_is_given_up(bus: PrivateBus, unshown: _Reasons
         assert (await service.next_call())[3] == "next"
 
 
-async def test_message_without_a_bus_is_logged(unshown: _Reasons) -> None:
+async def test_messages_from_before_the_connection_arrive_in_their_order(bus: PrivateBus) -> None:
+    session = SessionBus(bus.address)
+    notifier = DesktopNotifier(session, lambda: None)
+    for title in ("first", "second", "third"):
+        notifier.post(Notification(key=title, title=title, body=""))
+    async with notification_service(bus.address) as service, asyncio.TaskGroup() as group:
+        group.create_task(session.serve(notifier.serve, lambda: None))
+        assert [(await service.next_call())[3] for _ in range(3)] == ["first", "second", "third"]
+        session.close()
+
+
+async def test_message_from_between_two_connections_arrives_over_the_second(
+    bus: PrivateBus,
+) -> None:
+    session = SessionBus(bus.address)
+    notifier = DesktopNotifier(session, lambda: None)
+    connected = asyncio.Event()
+
+    async def connect() -> None:
+        connected.set()
+
+    async with notification_service(bus.address) as service, asyncio.TaskGroup() as group:
+        group.create_task(session.serve(connect, lambda: None))
+        await connected.wait()
+        for title in ("first", "second"):
+            notifier.post(Notification(key=title, title=title, body=""))
+            serving = group.create_task(notifier.serve())
+            assert (await service.next_call())[3] == title
+            serving.cancel()
+        session.close()
+
+
+async def test_messages_without_a_bus_are_logged_once_no_more_can_wait(unshown: _Reasons) -> None:
     notifier = DesktopNotifier(SessionBus("unix:path=/nowhere"), lambda: None)
-    notifier.post(_REFUSED_KEY)
+    for _ in range(17):
+        notifier.post(_REFUSED_KEY)
     assert "no session bus" in await unshown.next()
+
+
+async def test_message_that_waited_too_long_is_logged_and_not_shown(
+    bus: PrivateBus, unshown: _Reasons
+) -> None:
+    session = SessionBus(bus.address)
+    notifier = DesktopNotifier(session, lambda: None, waits_for_s=-1.0)
+    notifier.post(_REFUSED_KEY)
+    async with notification_service(bus.address) as service, asyncio.TaskGroup() as group:
+        group.create_task(session.serve(notifier.serve, lambda: None))
+        assert "for too long" in await unshown.next()
+        session.close()
+    assert service.calls.empty()
 
 
 async def test_messages_beyond_what_can_wait_are_logged(bus: PrivateBus, unshown: _Reasons) -> None:

@@ -31,6 +31,24 @@ def test_next_tray_knows_what_was_said_for_a_week(
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize(
+    ("begin", "is_known"),
+    [
+        (NOW - FOR_SO_LONG, False),
+        (NOW - FOR_SO_LONG + A_BIT, True),
+        (NOW, True),
+        (NOW + A_BIT, False),
+    ],
+)
+def test_next_tray_knows_in_which_week_it_was_said(
+    tmp_path: Path, begin: datetime, is_known: bool
+) -> None:
+    file = tmp_path / "said.json"
+    SaidNotifications(file).keep("week", NOW)
+    assert SaidNotifications(file).was_said_in_week("week", begin) is is_known
+    assert not SaidNotifications(file).was_said_in_week("another", begin)
+
+
 def test_only_the_newest_are_kept_and_none_for_ever(tmp_path: Path) -> None:
     file = tmp_path / "said.json"
     said = SaidNotifications(file)

@@ -11,7 +11,7 @@ from tray_states import HOUR, NOW, bypass_of, error_of, running, status_of, wind
 from trouble_samples import fallback, left, trouble
 
 from offramp_core.control import api
-from offramp_core.control.api import Pause
+from offramp_core.control.api import Pause, ShortPlan
 from offramp_core.settings import TraySettings
 from offramp_core.wording import trouble_text
 from offramp_tray.state.tray_state import Presence
@@ -26,6 +26,8 @@ REFUSED = status_of(errors={"zai": error_of(api.KEY_REFUSED)})
 LIMIT = {"zai": error_of(api.LIMIT)}
 LIMITED = status_of(errors=LIMIT)
 NEARLY = status_of(quota=(plan_of("zai", window_of(used=0.95)),))
+WEEK = timedelta(days=7)
+MINUTE = timedelta(minutes=1)
 SPENT = plan_of("zai", window_of("5h", used=1.0, resets_in=3 * HOUR))
 
 
@@ -193,6 +195,9 @@ class Told:
     def was_said(self, name, now):
         return name in self.names
 
+    def was_said_in_week(self, name, begin):
+        return name in self.names and begin <= self.names[name] < begin + WEEK
+
     def keep(self, name, now):
         self.names[name] = now
 
@@ -276,3 +281,165 @@ def test_causes_are_told_one_by_one():
     said.tell("a")
     said.tell("a", "b")
     assert said.keys == ["a", "b"]
+
+
+def short(backend="zai", *, resets_in=3 * 24 * HOUR):
+    name = {"zai": "Z.ai", "anthropic": "Claude"}[backend]
+    return ShortPlan(
+        backend=backend,
+        resets=NOW + resets_in,
+        text=f"{name}'s week is likely to be used up about Wed 15:00.",
+    )
+
+
+SHORT = status_of(short_plans=(short(),))
+CLAUDE_SHORT = status_of(short_plans=(short("anthropic"),))
+
+
+@pytest.mark.parametrize(
+    ("state", "due"),
+    [
+        (running(SHORT), ["week.zai"]),
+        (
+            running(status_of(short_plans=(short("anthropic"), short()), delegation="auto")),
+            ["week.anthropic", "week.zai"],
+        ),
+        (running(CLAUDE_SHORT), ["week.anthropic"]),
+        (running(status_of(short_plans=(short(resets_in=timedelta()),))), []),
+        (running(SHORT, presence=Presence.NOT_RUNNING), []),
+        (running(SHORT, settings=TraySettings(notify_quota=False)), []),
+        (running(status_of(short_plans=(short(),), pause=Pause(since=NOW))), []),
+        (
+            running(status_of(short_plans=(short("anthropic"),), pause=Pause(since=NOW))),
+            ["week.anthropic"],
+        ),
+        (
+            running(
+                status_of(short_plans=(short(),), quota=(plan_of("zai", window_of(used=0.95)),))
+            ),
+            ["quota.zai.7d"],
+        ),
+    ],
+)
+def test_a_plan_that_will_not_last_is_due_while_that_is_of_use(state, due):
+    assert keys(state) == due
+
+
+def test_a_plan_that_will_not_last_is_told_of_in_the_words_of_the_status():
+    [said] = notification_rules.due(running(SHORT))
+    assert said.title == "Z.ai week likely to be used up early"
+    assert said.body == short().text
+
+
+class Course:
+    """A tray that sees one status after the other; the next one has its memory."""
+
+    def __init__(self, memory=None):
+        self.memory = memory or Told()
+        self.said: list[str] = []
+        self._notifier = Notifier(lambda message: self.said.append(message.key), self.memory)
+
+    def see(self, status, *, at, until=None):
+        """See it at that time from `NOW` on, and each minute until the other."""
+        while True:
+            due = notification_rules.due(running(status, now=NOW + at))
+            self._notifier.notify_new(due, NOW + at)
+            at += MINUTE
+            if until is None or at > until:
+                return
+
+    def restarted(self):
+        return Course(self.memory)
+
+
+def test_warning_of_a_week_is_said_once_when_it_has_held_for_a_while():
+    course = Course()
+    course.see(SHORT, at=0 * MINUTE, until=9 * MINUTE)
+    assert course.said == []
+    course.see(SHORT, at=10 * MINUTE, until=120 * MINUTE)
+    assert course.said == ["week.zai"]
+
+
+def test_each_plan_has_its_own_warning():
+    course = Course()
+    both = status_of(short_plans=(short(), short("anthropic")))
+    course.see(SHORT, at=0 * MINUTE, until=15 * MINUTE)
+    course.see(both, at=16 * MINUTE, until=60 * MINUTE)
+    assert course.said == ["week.zai", "week.anthropic"]
+
+
+def test_warning_that_comes_and_goes_is_not_said():
+    course = Course()
+    for minute in range(0, 120, 10):
+        course.see(SHORT, at=minute * MINUTE, until=(minute + 8) * MINUTE)
+        course.see(status_of(), at=(minute + 9) * MINUTE)
+    assert course.said == []
+
+
+def test_warning_that_was_said_and_comes_back_in_the_same_week_is_not_said_again():
+    course = Course()
+    for hour in (0, 5, 40):
+        course.see(SHORT, at=hour * HOUR, until=hour * HOUR + 30 * MINUTE)
+        course.see(status_of(), at=hour * HOUR + 31 * MINUTE)
+    assert course.said == ["week.zai"]
+
+
+def test_next_tray_says_the_warning_of_a_week_no_more():
+    course = Course()
+    course.see(SHORT, at=0 * MINUTE, until=15 * MINUTE)
+    again = course.restarted()
+    again.see(SHORT, at=16 * MINUTE, until=90 * MINUTE)
+    assert again.said == []
+
+
+def test_next_week_has_its_own_warning_though_this_ones_goes_right_on():
+    course = Course()
+    course.see(SHORT, at=0 * MINUTE, until=15 * MINUTE)
+    begin = 3 * 24 * HOUR
+    course.see(SHORT, at=begin - HOUR, until=begin - MINUTE)
+    following = status_of(short_plans=(short(resets_in=begin + WEEK),))
+    course.see(following, at=begin, until=begin + 9 * MINUTE)
+    assert course.said == ["week.zai"]
+    course.see(following, at=begin + 10 * MINUTE, until=begin + 120 * MINUTE)
+    assert course.said == ["week.zai"] * 2
+
+
+def test_reset_that_is_told_a_second_earlier_or_later_is_of_the_same_week():
+    course = Course()
+    for number in range(90):
+        resets_in = 72 * HOUR + timedelta(seconds=number % 3 - 1)
+        status = status_of(short_plans=(short(resets_in=resets_in),))
+        course.see(status, at=number * MINUTE)
+    assert course.said == ["week.zai"]
+
+
+def test_another_account_has_a_week_of_its_own():
+    course = Course()
+    for account in ("first", "second", "first", "second"):
+        quota = (plan_of("zai", window_of(used=0.6), account=account),)
+        status = status_of(short_plans=(short(),), quota=quota)
+        course.see(status, at=0 * MINUTE, until=15 * MINUTE)
+    assert course.said == ["week.zai"] * 2
+
+
+@pytest.mark.parametrize("back", [HOUR, 24 * HOUR, 400 * 24 * HOUR])
+def test_clock_that_is_put_back_delays_nothing_and_repeats_nothing(back):
+    course = Course()
+    course.see(SHORT, at=back)
+    course.see(SHORT, at=0 * MINUTE, until=10 * MINUTE)
+    assert course.said == ["week.zai"]
+    course.see(SHORT, at=-20 * MINUTE, until=90 * MINUTE)
+    assert course.said == ["week.zai"]
+    again = course.restarted()
+    again.see(SHORT, at=-20 * MINUTE, until=90 * MINUTE)
+    assert again.said == []
+
+
+def test_warning_that_was_off_is_said_once_it_is_on():
+    course = Course()
+    notifier = Notifier(lambda message: course.said.append(message.key), course.memory)
+    for minute in range(60):
+        settings = TraySettings(notify_quota=minute >= 30)
+        state = running(SHORT, settings=settings, now=NOW + minute * MINUTE)
+        notifier.notify_new(notification_rules.due(state), state.now)
+        assert course.said == (["week.zai"] if minute >= 40 else [])

@@ -1,12 +1,14 @@
 """Messages to the user on Linux: org.freedesktop.Notifications, over the tray's own connection.
 
-A desktop without that service is not an error: the menu shows the message too, and nothing waits.
+At login the tray may be there before the session bus is: a few messages wait for it. A desktop
+without that service is not an error: the menu shows the message too.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import escape
 
@@ -32,6 +34,8 @@ SERVICE_PATH: Final = "/org/freedesktop/Notifications"
 _TIMEOUT_S = 25.0
 """The service may have to be started first."""
 _MOST_WAITING = 16
+_WAITS_FOR_S = 300.0
+"""What waits for the session bus for longer may be true no more."""
 _BY_THE_SERVICE = -1
 """How long a message stays."""
 
@@ -45,42 +49,44 @@ class DesktopNotifier:
         icon: Callable[[], Image | None],
         *,
         timeout_s: float = _TIMEOUT_S,
+        waits_for_s: float = _WAITS_FOR_S,
     ) -> None:
         """Ask `icon` for the picture beside a message."""
         self._bus = bus
         self._icon = icon
         self._timeout_s = timeout_s
-        self._waiting: asyncio.Queue[Notification] = asyncio.Queue(_MOST_WAITING)
+        self._waits_for_s = waits_for_s
+        self._waiting: asyncio.Queue[tuple[float, Notification]] = asyncio.Queue(_MOST_WAITING)
+        """When each was posted, and the message."""
         self._numbers: dict[str, int] = {}
         """What the service calls the last message with each key."""
-        self._is_connected = False
         self._failure = ""
         """Why the last message could not be shown; logged once for as long as it stays so."""
 
     def post(self, message: Notification) -> None:
-        """Deliver `message` soon; that it can't be is logged, once for each reason."""
-        if not self._is_connected or self._waiting.full():
+        """Deliver `message` as soon as there is a bus, on the loop's thread.
+
+        That it can't be delivered is logged, once for each reason.
+        """
+        if self._waiting.full():
             self._fail(message, "there is no session bus, or it does not answer")
             return
-        self._waiting.put_nowait(message)
+        self._waiting.put_nowait((time.monotonic(), message))
 
     async def serve(self) -> None:
-        """Deliver, until cancelled; what waits then is dropped, which is logged."""
+        """Deliver, until cancelled; what waits then is for the next connection."""
         self._numbers.clear()  # another bus, another service
-        self._is_connected = True
-        try:
-            while True:
-                message = await self._waiting.get()
-                try:
-                    await self._deliver(message)
-                except BusError as error:
-                    self._fail(message, str(error))
-                else:
-                    self._failure = ""
-        finally:
-            self._is_connected = False
-            while not self._waiting.empty():
-                self._fail(self._waiting.get_nowait(), "the session bus went away")
+        while True:
+            posted_s, message = await self._waiting.get()
+            if time.monotonic() - posted_s > self._waits_for_s:
+                self._fail(message, "there was no session bus for too long")
+                continue
+            try:
+                await self._deliver(message)
+            except BusError as error:
+                self._fail(message, str(error))
+            else:
+                self._failure = ""
 
     async def _deliver(self, message: Notification) -> None:
         title = plain_text(message.title)

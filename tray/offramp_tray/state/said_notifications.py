@@ -36,6 +36,11 @@ class SaidNotifications:
         said = self._said.get(name)
         return said is not None and abs(now - said) < FOR_SO_LONG
 
+    def was_said_in_week(self, name: str, begin: datetime) -> bool:
+        """Whether it was said within the week from `begin` on."""
+        said = self._said.get(name)
+        return said is not None and timedelta() <= said - begin < FOR_SO_LONG
+
     def keep(self, name: str, now: datetime) -> None:
         """Remember that it was said at `now`."""
         newest = sorted({**self._said, name: now}.items(), key=lambda item: item[1])

@@ -1,5 +1,8 @@
 """Decides which notifications are due: four kinds, each once for as long as its cause lasts.
 
+A forecast comes and goes at its limit, so what it says has to hold for a while, and is said once a
+week.
+
 Which causes there are is a pure function of the state; `Notifier` remembers what it sent.
 """
 
@@ -25,6 +28,10 @@ if TYPE_CHECKING:
 
 QUIET = timedelta(minutes=30)
 """What comes back within this time is not news."""
+STEADY = timedelta(minutes=10)
+"""What is said once a week has to hold for so long: two readings of a quota page."""
+
+_WEEK = timedelta(days=7)
 
 _GONE = Notification(
     key="daemon",
@@ -58,6 +65,7 @@ def due(state: TrayState) -> tuple[Notification, ...]:
             found.append(_client_left(problem))
     if wanted.notify_quota:
         found += _quotas(state)
+        found += _short_plans(state)
     return tuple(found)
 
 
@@ -67,6 +75,9 @@ class Memory(Protocol):
     def was_said(self, name: str, now: datetime) -> bool:
         """Whether it was said not long ago."""
 
+    def was_said_in_week(self, name: str, begin: datetime) -> bool:
+        """Whether it was said within the week from `begin` on."""
+
     def keep(self, name: str, now: datetime) -> None:
         """Remember that it was said."""
 
@@ -75,10 +86,14 @@ class Notifier:
     """Says what is due, once. Used under its caller's lock."""
 
     def __init__(self, say: Callable[[Notification], None], memory: Memory | None = None) -> None:
-        """Say it by `say`; without `memory`, again after a restart."""
+        """Say it by `say`.
+
+        Without `memory` the next one says it again, and nothing is said that is said once a week.
+        """
         self._say = say
         self._memory = memory
-        self._lasting: frozenset[str] = frozenset()
+        self._lasting: dict[str, datetime] = {}
+        """Since when there is a cause for each key."""
         self._ended: dict[str, datetime] = {}
 
     def notify_new(
@@ -86,26 +101,38 @@ class Notifier:
     ) -> tuple[frozenset[str], frozenset[str]]:
         """Say those of `notifications` whose cause is new; their keys, and those that are over."""
         keys = frozenset(notification.key for notification in notifications)
-        over = self._lasting - keys
+        over = self._lasting.keys() - keys
         new = set()
         for key in over:
             self._ended[key] = now
         for notification in notifications:
-            if notification.key not in self._lasting and self._is_news(notification, now):
+            if self._is_news(notification, now):
                 self._say(notification)
                 new.add(notification.key)
                 if self._memory is not None and notification.lasts:
                     self._memory.keep(notification.lasts, now)
-        self._lasting = keys
-        return frozenset(new), over
+        # A clock that was put back must not delay what waits for its time.
+        self._lasting = {key: min(self._lasting.get(key, now), now) for key in keys}
+        return frozenset(new), frozenset(over)
 
     def _is_news(self, notification: Notification, now: datetime) -> bool:
+        if notification.week is not None:
+            return self._is_news_of_week(notification, notification.week, now)
+        if notification.key in self._lasting:
+            return False
         ended = self._ended.get(notification.key)
         if ended is not None:
             return now - ended > QUIET
         if self._memory is None or not notification.lasts:
             return True
         return not self._memory.was_said(notification.lasts, now)
+
+    def _is_news_of_week(self, notification: Notification, week: datetime, now: datetime) -> bool:
+        """Whether it has held for a while of that week, and was not said in it."""
+        since = self._lasting.get(notification.key)
+        if since is None or self._memory is None or now - max(since, week) < STEADY:
+            return False
+        return not self._memory.was_said_in_week(notification.lasts, week)
 
 
 def _bypassed_backends(state: TrayState) -> list[Notification]:
@@ -183,6 +210,38 @@ def _quotas(state: TrayState) -> list[Notification]:
         for backend, window in tray_state.spent_windows(state)
         if not (backend in told and windows.is_spent(window, state.now))
     ]
+
+
+def _short_plans(state: TrayState) -> list[Notification]:
+    """One for each plan that is likely to run out, until its week is nearly used up."""
+    status = tray_state.live_status(state)
+    if status is None:
+        return []
+    told = {
+        backend
+        for backend, window in tray_state.spent_windows(state)
+        if window.name == windows.WEEK
+    }
+    resting = tray_state.is_resting(state)
+    return [
+        Notification(
+            key=f"week.{plan.backend}",
+            title=f"{wording.name_of(plan.backend)} week likely to be used up early",
+            body=plan.text,
+            lasts=_week_name(plan.backend, state),
+            week=plan.resets - _WEEK,
+        )
+        for plan in status.short_plans
+        if plan.backend not in told
+        and plan.resets > state.now
+        and (plan.backend == ANTHROPIC or not resting)
+    ]
+
+
+def _week_name(backend: str, state: TrayState) -> str:
+    """Name the account too: each has a week of its own."""
+    plan = tray_state.plan_of(state, backend)
+    return f"week.{backend}.{'' if plan is None else plan.account}"
 
 
 def _key_refused(backend: str) -> Notification:

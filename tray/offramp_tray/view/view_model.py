@@ -10,6 +10,8 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from PIL.Image import Image
 
 
@@ -75,3 +77,5 @@ class Notification:
     body: str
     lasts: str = ""
     """What it is known by after a restart of the tray too; empty where it may be said again."""
+    week: datetime | None = None
+    """The beginning of a week in which it is said only once, though its cause comes and goes."""

@@ -70,7 +70,8 @@ def look(context: DoctorContext, *, proc: Path = _PROC) -> Environments:
         came_later=_came_later(context),
     )
     said = () if status is None else status.warnings
-    skipped = tuple(text for text in said if status is None or text not in status.plan_warnings)
+    of_plans = {plan.text for plan in status.short_plans} if status is not None else set()
+    skipped = tuple(text for text in said if text not in of_plans)
     return dataclasses.replace(found, skipped=skipped or _skipped(found.in_force))
 
 

@@ -36,7 +36,7 @@ from offramp_cli.doctor.checks.check_system import System
 from offramp_cli.doctor.checks.check_versions import Versions
 from offramp_core import __version__
 from offramp_core.config import loader
-from offramp_core.control.api import ControlAnswer, Pause, RecordsStatus, Status
+from offramp_core.control.api import ControlAnswer, Pause, RecordsStatus, ShortPlan, Status
 from offramp_core.control.client import ControlError, NotRunningError, OtherVersionError
 from offramp_core.control.port_owner import Holder
 from offramp_core.login_item.service import LoginItemState
@@ -484,7 +484,8 @@ def test_what_the_daemon_says_of_its_way_out_is_the_one_warning(tmp_path):
 
 def test_a_plan_that_will_not_last_is_no_fault_of_the_environment(tmp_path):
     text = "Z.ai's week is likely to be used up about Wed 15:00."
-    status = msgspec.structs.replace(STATUS, warnings=(text,), plan_warnings=(text,))
+    short = ShortPlan(backend="zai", resets=datetime(2026, 11, 26, 21, tzinfo=UTC), text=text)
+    status = msgspec.structs.replace(STATUS, warnings=(text,), short_plans=(short,))
     here = doctor_context(tmp_path, status=status)
     remarks = [*check_environment.judge(check_environment.look(here, proc=tmp_path))]
     assert "warning" not in severities(remarks)
