@@ -146,8 +146,9 @@ class Upstream:
 
         `on_early` gets each informational answer that comes before it.
 
-        A kept connection that turns out to be dead before a byte came back is replaced by a fresh
-        one, once. The caller reads the answer to its end, or closes it.
+        A kept connection that turns out at once to be dead is replaced by a fresh one, once; never
+        one that ends later, since the service may be at work by then. The caller reads the answer
+        to its end, or closes it.
 
         Raises:
             RequestFailedError: no answer; the failure says why, in words for the client.

@@ -29,6 +29,9 @@ _TURN_BYTES = 512 * 1024
 _ERROR_STATUS = 400
 _HEAR_OUT_S = 1.0
 """So long the rest of a body waits for the end of an error that came meanwhile."""
+_STALE_WITHIN_S = 10.0
+"""So soon it shows that a kept connection was dead already. The service may work on what it has had
+for longer, and would do the work twice if it were sent again."""
 
 
 def _ignore(_connection: Connection) -> None:
@@ -65,6 +68,7 @@ class Connection(asyncio.Protocol):
         self._on_early: OnEarly = unheard
         self._has_heard = False
         self._has_served = False
+        self._asked_s = 0.0
         self._is_ended_by_service = False
 
     def is_quiet(self) -> bool:
@@ -97,6 +101,7 @@ class Connection(asyncio.Protocol):
             raise DisconnectedError(is_stale=self._has_served)
         self._parser = parser = AnswerParser(method)
         self._has_heard, self._on_early = False, on_early
+        self._asked_s = self._loop.time()
         waiter: asyncio.Future[Answer] = self._loop.create_future()
         self._waiter = waiter
         try:
@@ -197,7 +202,8 @@ class Connection(asyncio.Protocol):
                 self._drop_parser()
                 answer.end()
             else:
-                is_stale = self._has_served and not self._has_heard
+                is_soon = self._loop.time() - self._asked_s < _STALE_WITHIN_S
+                is_stale = self._has_served and not self._has_heard and is_soon
                 self._end_with(
                     BrokenAnswerError("the connection was lost"),
                     DisconnectedError(is_stale=is_stale),

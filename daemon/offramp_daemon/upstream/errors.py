@@ -49,7 +49,10 @@ class DisconnectedError(UpstreamError):
     """The connection ended before the answer's head was whole."""
 
     def __init__(self, *, is_stale: bool = False) -> None:
-        """`is_stale` says that it was a kept connection, and that no byte of an answer came."""
+        """`is_stale` says that a kept connection was dead before the service had the request.
+
+        That is so where it ended at once, and no byte of an answer came.
+        """
         super().__init__("the connection was closed before an answer came")
         self.is_stale = is_stale
 

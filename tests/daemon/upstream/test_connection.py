@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from manual_loop import ManualLoop
 
 from offramp_daemon.upstream.connection import Connection
 from offramp_daemon.upstream.errors import (
@@ -155,6 +156,30 @@ async def test_stale_is_only_a_kept_connection_on_which_nothing_came():
             error = await task
         assert isinstance(error, DisconnectedError)
         assert error.is_stale is is_stale
+
+
+def test_kept_connection_is_not_stale_once_the_service_may_be_at_work():
+    loop, lines = ManualLoop(), []
+
+    async def asking_again():
+        line = Line()
+        lines.append(line)
+        async with asyncio.TaskGroup() as group:
+            first = await line.asking(group)
+            line.connection.data_received(b"HTTP/1.1 204 No Content\r\n\r\n")
+            assert (await first).at_eof()
+            return await (await line.asking(group))
+
+    for later_s, is_stale in ((1.0, True), (60.0, False)):
+        task = loop.create_task(asking_again())
+        loop.advance(later_s)
+        assert not task.done()
+        lines.pop().connection.connection_lost(ConnectionResetError())
+        loop.settle()
+        error = task.result()
+        assert isinstance(error, DisconnectedError)
+        assert error.is_stale is is_stale
+    loop.end()
 
 
 async def test_reading_stops_while_nobody_takes_and_while_the_sink_says_so():
