@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _STATM = Path("/proc/self/statm")
-_EVERY_S = 15.0
+_EVERY_S = 30.0
 _WORTH_BYTES = 8 * 1024 * 1024
 """How much the memory in use has to change before it is worth a look, which takes milliseconds."""
 
@@ -29,30 +29,30 @@ async def watch(
 ) -> None:
     """Trim whenever the memory in use is another than after the last time, until cancelled.
 
-    It ends at once where memory can't be given back.
+    It ends where memory can't be given back. All calls are made in a thread: they read files.
     """
-    if resident is None:
-        if not _is_told():
-            return
-        resident = resident_bytes
-    kept = resident()
+    resident = resident or resident_bytes
+    try:
+        kept = await asyncio.to_thread(resident)
+    except FileNotFoundError:  # not Linux
+        return
     while True:
         await asyncio.sleep(every_s)
-        if abs(resident() - kept) < _WORTH_BYTES:
+        if abs(await asyncio.to_thread(resident) - kept) < _WORTH_BYTES:
             continue
-        trim = trim or glibc_trim()
+        trim = trim or await asyncio.to_thread(glibc_trim)
         if trim is None:
             return
         await asyncio.to_thread(trim)
-        kept = resident()
-
-
-def _is_told() -> bool:
-    return _STATM.exists()  # on Linux alone
+        kept = await asyncio.to_thread(resident)
 
 
 def resident_bytes() -> int:
-    """Return how much memory of the machine this process takes (Linux)."""
+    """Return how much memory of the machine this process takes.
+
+    Raises:
+        FileNotFoundError: the system is not Linux, and does not say so in a file.
+    """
     pages = int(_STATM.read_bytes().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
