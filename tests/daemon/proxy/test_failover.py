@@ -377,6 +377,21 @@ async def test_login_that_claude_does_not_take_is_no_news_to_a_client_of_the_del
         running_proxy(settings_for(claude.url, sim.zai_url), shared=shared) as proxy,
     ):
         sim.script("zai", ["zai=1310", "zai=1310", ()])
-        statuses = [(await send(client, proxy, ask()))[0] for _ in range(3)]
+        login = {"Authorization": "Bearer nobody-knows-it"}
+        statuses = [(await send(client, proxy, ask(), **login))[0] for _ in range(3)]
         assert statuses == [429, 429, 200]
         assert {record.backend for record in proxy.records} == {"zai"}
+
+
+@pytest.mark.parametrize("fault", ["zai=1310", "zai=1001", "zai=1113"])
+async def test_client_may_renew_its_token_where_the_delegate_fails_for_long(
+    client: aiohttp.ClientSession, sim: Simulator, shared: SharedState, fault: str
+) -> None:
+    settings = settings_for(sim.anthropic_url, sim.zai_url)
+    async with running_proxy(settings, shared=shared) as proxy:
+        sim.script("zai", [fault])
+        sim.script("anthropic", ["status=401", "status=401", ()])
+        statuses = [(await send(client, proxy, ask()))[0] for _ in range(3)]
+        assert statuses == [401, 401, 200]
+        assert services(sim) == ["zai", "anthropic", "anthropic", "anthropic"]
+        assert {record.backend for record in proxy.records} == {"anthropic"}
