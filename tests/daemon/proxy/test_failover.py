@@ -179,6 +179,18 @@ async def test_delegates_are_in_trouble_each_for_itself(
     assert shared.breaker.standing(proxy.settings.backend("zai")) is None
 
 
+async def test_client_is_not_simply_sent_to_claude_where_both_plans_are_spent(
+    client: aiohttp.ClientSession, sim: Simulator
+) -> None:
+    shared = shared_state(spent_until=lambda _backend, _model, _login: RESET)
+    settings = settings_for(sim.anthropic_url, sim.zai_url)
+    async with running_proxy(settings, shared=shared) as proxy:
+        sim.script("zai", ["zai=1308"])
+        status, body = await send(client, proxy, ask())
+    assert (status, services(sim)) == (429, ["zai"])
+    assert b"unless your Claude plan is used up, too" in body
+
+
 async def test_mirror_that_takes_the_clients_login_is_left_alone(
     client: aiohttp.ClientSession, sim: Simulator
 ) -> None:
