@@ -17,6 +17,9 @@ CREDENTIAL_PREFIX: Final = "sk-ant-"
 """Of keys (`sk-ant-api…`) and of a subscription's tokens (`sk-ant-oat…`). Measured on Claude Code
 2.1.330."""
 
+TOKEN_PREFIX: Final = "sk-ant-oat"
+"""Of a subscription's tokens only, which Claude Code renews by itself once one is refused."""
+
 SIGNATURE: Final = re.compile(r"[A-Za-z0-9+/_-]{100,}={0,2}")
 """Of a thinking block: base64 of hundreds of characters. Published captures; that none is shorter
 than 100 is a guess."""

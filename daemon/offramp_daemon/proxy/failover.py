@@ -154,7 +154,8 @@ class Failover:
         Should Claude's plan turn out to be spent, a delegate in passing trouble is the better one:
         its failure the client tries again, and Claude's not; and it may be well again by now. So it
         is where Claude can't be reached at all. And so is any delegate where Claude does not take
-        the login, or know the model: nobody should have to log in again for its failure.
+        the login, or know the model: nobody should have to log in again for its failure. Only a
+        subscription's token is refused in the client's hearing, where the delegate fails for long.
         """
         miss = misses[0]
         cause, failure = miss.cause, miss.failure
@@ -167,7 +168,8 @@ class Failover:
             if not failover_policy.is_silence_worse(cause, failure):
                 raise
         else:
-            if not failover_policy.is_worse(answer, cause):
+            credential = exchange.credential
+            if not failover_policy.is_worse(answer, cause, credential=credential):
                 if answer.status < ERROR_STATUS:
                     why = cause or (miss.ended.trouble_cause if miss.ended else None)
                     self._shared.notes.note_stood_in(exchange, before, why)

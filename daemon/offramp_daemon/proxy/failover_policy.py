@@ -8,12 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from offramp_core.control import api
+from offramp_core.services import anthropic
 
 if TYPE_CHECKING:
     from offramp_daemon.messages.answers.errors import Failure
     from offramp_daemon.upstream.answer import Answer
 
 _QUOTA_STATUS = 429
+_LOGIN_REFUSED = 401
 _NOT_FOR_THIS_CLIENT = frozenset({401, 403, 404})
 """By which Claude says that it does not take the login, or does not know the model."""
 
@@ -28,6 +30,8 @@ _PASSING = frozenset(
         api.UNREACHABLE,
     }
 )
+_LASTING = frozenset({api.LIMIT, api.KEY_REFUSED, api.ACCOUNT})
+"""What a delegate refuses for long, so that only Claude can serve the client."""
 _UNTRIED = frozenset({api.REFUSED, api.UNKNOWN_MODEL, api.EMPTY_ANSWERS})
 """For what a delegate was skipped: it may well serve the request, and was not asked."""
 
@@ -39,13 +43,16 @@ def is_quota_refusal(answer: Answer) -> bool:
     return answer.headers.get(_UNIFIED_STATUS) == _REJECTED or _CLAIM in answer.headers
 
 
-def is_worse(answer: Answer, cause: str | None) -> bool:
+def is_worse(answer: Answer, cause: str | None, *, credential: str | None) -> bool:
     """Whether Claude's `answer` is of less use than that of a delegate in trouble for `cause`.
 
     What a delegate in passing trouble fails the client tries again, and a spent plan's refusal not.
     Where Claude does not take the login, or know the model, nobody should have to log in again, or
-    to choose another model, for a delegate's failure.
+    to choose another model, for a delegate's failure. But a subscription's token, as `credential`,
+    may only be too old: the client renews it, if it hears so, and is served then.
     """
+    if answer.status == _LOGIN_REFUSED and cause in _LASTING:
+        return not (credential or "").startswith(anthropic.TOKEN_PREFIX)
     if answer.status in _NOT_FOR_THIS_CLIENT:
         return True
     return cause in _PASSING | _UNTRIED and is_quota_refusal(answer)

@@ -179,6 +179,18 @@ async def test_delegates_are_in_trouble_each_for_itself(
     assert shared.breaker.standing(proxy.settings.backend("zai")) is None
 
 
+async def test_client_is_not_simply_sent_to_claude_where_both_plans_are_spent(
+    client: aiohttp.ClientSession, sim: Simulator
+) -> None:
+    shared = shared_state(spent_until=lambda _backend, _model, _login: RESET)
+    settings = settings_for(sim.anthropic_url, sim.zai_url)
+    async with running_proxy(settings, shared=shared) as proxy:
+        sim.script("zai", ["zai=1308"])
+        status, body = await send(client, proxy, ask())
+    assert (status, services(sim)) == (429, ["zai"])
+    assert b"unless your Claude plan is used up, too" in body
+
+
 async def test_mirror_that_takes_the_clients_login_is_left_alone(
     client: aiohttp.ClientSession, sim: Simulator
 ) -> None:
@@ -377,6 +389,21 @@ async def test_login_that_claude_does_not_take_is_no_news_to_a_client_of_the_del
         running_proxy(settings_for(claude.url, sim.zai_url), shared=shared) as proxy,
     ):
         sim.script("zai", ["zai=1310", "zai=1310", ()])
-        statuses = [(await send(client, proxy, ask()))[0] for _ in range(3)]
+        login = {"Authorization": "Bearer nobody-knows-it"}
+        statuses = [(await send(client, proxy, ask(), **login))[0] for _ in range(3)]
         assert statuses == [429, 429, 200]
         assert {record.backend for record in proxy.records} == {"zai"}
+
+
+@pytest.mark.parametrize("fault", ["zai=1310", "zai=1001", "zai=1113"])
+async def test_client_may_renew_its_token_where_the_delegate_fails_for_long(
+    client: aiohttp.ClientSession, sim: Simulator, shared: SharedState, fault: str
+) -> None:
+    settings = settings_for(sim.anthropic_url, sim.zai_url)
+    async with running_proxy(settings, shared=shared) as proxy:
+        sim.script("zai", [fault])
+        sim.script("anthropic", ["status=401", "status=401", ()])
+        statuses = [(await send(client, proxy, ask()))[0] for _ in range(3)]
+        assert statuses == [401, 401, 200]
+        assert services(sim) == ["zai", "anthropic", "anthropic", "anthropic"]
+        assert {record.backend for record in proxy.records} == {"anthropic"}

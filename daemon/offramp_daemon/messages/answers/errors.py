@@ -134,7 +134,10 @@ def from_delegate(
 def _of_kind(kind: ErrorKind, status: int, backend: str, said: str) -> Failure:
     """The failure that a service means by a code of that kind."""
     if kind is ErrorKind.QUOTA:
-        hint = f"The {backend} quota is used up. Choose a model that stays on Claude, or wait."
+        hint = (
+            f"The {backend} quota is used up. Wait, or choose a model that stays on Claude, unless "
+            "your Claude plan is used up, too."
+        )
         return Failure(status=429, message=f"{hint} {said}", headers=_FINAL, trouble=api.LIMIT)
     if kind in _TRANSIENT:
         return Failure(status=429, message=said, trouble=_TRANSIENT[kind])
