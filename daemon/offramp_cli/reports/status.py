@@ -22,12 +22,13 @@ from offramp_cli.daemon_client import (
 from offramp_cli.options import demo_option, is_demo
 from offramp_cli.reports import log_filters
 from offramp_cli.service import service_status
+from offramp_core.config.loader import ConfigError
 from offramp_core.control.client import NotRunningError
 from offramp_core.errors import OfframpError
 from offramp_core.quota import forecast, history_log, state_file
 from offramp_core.quota import windows as quota
 from offramp_core.services import SERVICES, service_of
-from offramp_core.settings import ANTHROPIC
+from offramp_core.settings import ANTHROPIC, Settings
 from offramp_core.usage.weeks import system_zone
 from offramp_core.wording import failover_text, quota_text, stand_in_text, trouble_text
 from offramp_core.wording.formatting import backend_name, format_duration, printable
@@ -69,7 +70,11 @@ def command(paths: Paths, as_json: bool) -> None:
 def _past_uses(paths: Paths, now: datetime) -> dict[tuple[str, str], PastUse]:
     """How the plans' windows filled before; nothing where that can't be read."""
     try:
-        folder = log_filters.log_folder(paths, log_filters.load_settings(paths))
+        settings = log_filters.load_settings(paths)
+    except ConfigError:
+        settings = Settings()  # as in the window
+    try:
+        folder = log_filters.log_folder(paths, settings)
         return forecast.past_uses(history_log.read(folder, now - forecast.KEPT))
     except OfframpError:
         return {}  # a forecast is worth no failure: then it is a straight line
