@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from offramp_core.quota.windows import PlanQuota
 
 
+_RESTART = "offramp restart"
+_RESTART_DEMO = "end the demo, then start it again"
+
+
 @click.command("status")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; times are UTC.")
 @demo_option
@@ -61,7 +65,8 @@ def command(paths: Paths, as_json: bool) -> None:
         click.echo(json.dumps({"running": True, **msgspec.to_builtins(status), **_item_json()}))
         return
     now = datetime.now(UTC)
-    found = rows(status, now, _past_uses(paths, now))
+    past = _past_uses(paths, now)
+    found = rows(status, now, past, how_to_restart=_RESTART_DEMO if is_demo(paths) else _RESTART)
     if not is_demo(paths):  # the login item is not the demo's
         found.append(("login item", service_status.state_here()[1]))
     click.echo(own_name.in_hints(screen(found)))
@@ -135,7 +140,11 @@ def screen(named: Iterable[tuple[str, str]]) -> str:
 
 
 def rows(
-    status: Status, now: datetime, past: Mapping[tuple[str, str], PastUse] | None = None
+    status: Status,
+    now: datetime,
+    past: Mapping[tuple[str, str], PastUse] | None = None,
+    *,
+    how_to_restart: str = _RESTART,
 ) -> list[tuple[str, str]]:
     """Return what there is to say at `now`, as name and text.
 
@@ -163,7 +172,7 @@ def rows(
             f"{records.written} written, {records.waiting} waiting, {records.lost} lost",
         ),
         ("settings", status.settings_file),
-        *_waiting_rows(status),
+        *_waiting_rows(status, how_to_restart),
     ]
     if status.settings_problem:
         found.append(("trouble", f"The settings can't be used: {status.settings_problem}"))
@@ -173,12 +182,12 @@ def rows(
     return found
 
 
-def _waiting_rows(status: Status) -> list[tuple[str, str]]:
+def _waiting_rows(status: Status, how_to_restart: str) -> list[tuple[str, str]]:
     """What the settings say and the daemon can't take before its next start."""
     if not status.after_restart:
         return []
     names = ", ".join(map(printable, status.after_restart))
-    return [("", f"waiting for a restart: {names} (offramp restart)")]
+    return [("", f"waiting for a restart: {names} ({how_to_restart})")]
 
 
 def _key_rows(status: Status) -> list[tuple[str, str]]:

@@ -131,6 +131,20 @@ def test_json_carries_what_the_screen_says(monkeypatch: pytest.MonkeyPatch) -> N
     assert CliRunner().invoke(command, []).exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("options", "advice"), [([], "(offramp restart)"), (["--demo"], "(end the demo, then start")]
+)
+def test_what_waits_for_a_restart_says_how(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], advice: str
+) -> None:
+    monkeypatch.setenv("OFFRAMP_HOME", str(tmp_path))
+    status = msgspec.structs.replace(QUIET, after_restart=("log_format",))
+    asked = SimpleNamespace(status=lambda: status)
+    monkeypatch.setattr("offramp_cli.reports.status.client_for", lambda _paths: asked)
+    said = CliRunner().invoke(command, options).stdout
+    assert f"waiting for a restart: log_format {advice}" in said
+
+
 def test_refused_settings_keep_the_forecast(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,7 +158,8 @@ def test_refused_settings_keep_the_forecast(
     monkeypatch.setattr("offramp_cli.reports.status.client_for", lambda _paths: asked)
     pasts = []
     monkeypatch.setattr(
-        "offramp_cli.reports.status.rows", lambda _status, _now, past: pasts.append(past) or []
+        "offramp_cli.reports.status.rows",
+        lambda _status, _now, past, **_: pasts.append(past) or [],
     )
     assert CliRunner().invoke(command, []).exit_code == 0
     [past] = pasts
