@@ -22,12 +22,13 @@ from offramp_cli.daemon_client import (
 from offramp_cli.options import demo_option, is_demo
 from offramp_cli.reports import log_filters
 from offramp_cli.service import service_status
+from offramp_core.config.loader import ConfigError
 from offramp_core.control.client import NotRunningError
 from offramp_core.errors import OfframpError
 from offramp_core.quota import forecast, history_log, state_file
 from offramp_core.quota import windows as quota
 from offramp_core.services import SERVICES, service_of
-from offramp_core.settings import ANTHROPIC
+from offramp_core.settings import ANTHROPIC, Settings
 from offramp_core.usage.weeks import system_zone
 from offramp_core.wording import failover_text, quota_text, stand_in_text, trouble_text
 from offramp_core.wording.formatting import backend_name, format_duration, printable
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
     from offramp_core.paths import Paths
     from offramp_core.quota.forecast import PastUse
     from offramp_core.quota.windows import PlanQuota
+
+
+_RESTART = "offramp restart"
+_RESTART_DEMO = "end the demo, then start it again"
 
 
 @click.command("status")
@@ -60,7 +65,8 @@ def command(paths: Paths, as_json: bool) -> None:
         click.echo(json.dumps({"running": True, **msgspec.to_builtins(status), **_item_json()}))
         return
     now = datetime.now(UTC)
-    found = rows(status, now, _past_uses(paths, now))
+    past = _past_uses(paths, now)
+    found = rows(status, now, past, how_to_restart=_RESTART_DEMO if is_demo(paths) else _RESTART)
     if not is_demo(paths):  # the login item is not the demo's
         found.append(("login item", service_status.state_here()[1]))
     click.echo(own_name.in_hints(screen(found)))
@@ -69,7 +75,11 @@ def command(paths: Paths, as_json: bool) -> None:
 def _past_uses(paths: Paths, now: datetime) -> dict[tuple[str, str], PastUse]:
     """How the plans' windows filled before; nothing where that can't be read."""
     try:
-        folder = log_filters.log_folder(paths, log_filters.load_settings(paths))
+        settings = log_filters.load_settings(paths)
+    except ConfigError:
+        settings = Settings()  # as in the window
+    try:
+        folder = log_filters.log_folder(paths, settings)
         return forecast.past_uses(history_log.read(folder, now - forecast.KEPT))
     except OfframpError:
         return {}  # a forecast is worth no failure: then it is a straight line
@@ -130,7 +140,11 @@ def screen(named: Iterable[tuple[str, str]]) -> str:
 
 
 def rows(
-    status: Status, now: datetime, past: Mapping[tuple[str, str], PastUse] | None = None
+    status: Status,
+    now: datetime,
+    past: Mapping[tuple[str, str], PastUse] | None = None,
+    *,
+    how_to_restart: str = _RESTART,
 ) -> list[tuple[str, str]]:
     """Return what there is to say at `now`, as name and text.
 
@@ -158,7 +172,7 @@ def rows(
             f"{records.written} written, {records.waiting} waiting, {records.lost} lost",
         ),
         ("settings", status.settings_file),
-        *_waiting_rows(status),
+        *_waiting_rows(status, how_to_restart),
     ]
     if status.settings_problem:
         found.append(("trouble", f"The settings can't be used: {status.settings_problem}"))
@@ -168,12 +182,12 @@ def rows(
     return found
 
 
-def _waiting_rows(status: Status) -> list[tuple[str, str]]:
+def _waiting_rows(status: Status, how_to_restart: str) -> list[tuple[str, str]]:
     """What the settings say and the daemon can't take before its next start."""
     if not status.after_restart:
         return []
     names = ", ".join(map(printable, status.after_restart))
-    return [("", f"waiting for a restart: {names} (offramp restart)")]
+    return [("", f"waiting for a restart: {names} ({how_to_restart})")]
 
 
 def _key_rows(status: Status) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from golden import assert_screen
 from quota_samples import claude_week
 from trouble_samples import fallback, left, status_with, trouble
 
+from offramp_cli.demo import sample_quota
 from offramp_cli.reports.status import command, rows, screen
 from offramp_cli.service import service_status
 from offramp_core.control import api
@@ -27,10 +28,12 @@ from offramp_core.control.api import (
     StandIns,
     Status,
 )
+from offramp_core.paths import Paths
 from offramp_core.wording import trouble_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from daemon_process import Ending
 
@@ -126,6 +129,41 @@ def test_json_carries_what_the_screen_says(monkeypatch: pytest.MonkeyPatch) -> N
         assert told[name] == json.loads(msgspec.json.encode(getattr(status, name)))
     assert told["troubles"][0]["since"] == "2026-11-25T09:00:00Z"
     assert CliRunner().invoke(command, []).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "advice"), [([], "(offramp restart)"), (["--demo"], "(end the demo, then start")]
+)
+def test_what_waits_for_a_restart_says_how(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], advice: str
+) -> None:
+    monkeypatch.setenv("OFFRAMP_HOME", str(tmp_path))
+    status = msgspec.structs.replace(QUIET, after_restart=("log_format",))
+    asked = SimpleNamespace(status=lambda: status)
+    monkeypatch.setattr("offramp_cli.reports.status.client_for", lambda _paths: asked)
+    said = CliRunner().invoke(command, options).stdout
+    assert f"waiting for a restart: log_format {advice}" in said
+
+
+def test_refused_settings_keep_the_forecast(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is made from the earlier weeks then too, as the window's is."""
+    monkeypatch.setenv("OFFRAMP_HOME", str(tmp_path))
+    paths = Paths.under(tmp_path)
+    paths.config_file.parent.mkdir()
+    paths.config_file.write_text("delegation = 'sometimes'")
+    sample_quota.write_history(paths.log_dir, datetime.now(UTC), 1)
+    asked = SimpleNamespace(status=lambda: QUIET)
+    monkeypatch.setattr("offramp_cli.reports.status.client_for", lambda _paths: asked)
+    pasts = []
+    monkeypatch.setattr(
+        "offramp_cli.reports.status.rows",
+        lambda _status, _now, past, **_: pasts.append(past) or [],
+    )
+    assert CliRunner().invoke(command, []).exit_code == 0
+    [past] = pasts
+    assert ("anthropic", "7d") in past
 
 
 @pytest.mark.parametrize("pause", [None, Pause(since=NOW)])
