@@ -355,7 +355,9 @@ async def _serve_until_shutdown(
             group.create_task(parts.pauses.watch(), name="pause"),
             group.create_task(parts.other_machines.watch(), name="other machines"),
             group.create_task(control.run(), name="control"),
-            group.create_task(spare_memory.watch(), name="spare memory"),
+            group.create_task(
+                spare_memory.watch(lambda: server.in_flight.count == 0), name="spare memory"
+            ),
         ]
         await shutdown.told.wait()
         if shutdown.asked.is_set():

@@ -18,33 +18,39 @@ if TYPE_CHECKING:
 _STATM = Path("/proc/self/statm")
 _EVERY_S = 30.0
 _WORTH_BYTES = 8 * 1024 * 1024
-"""How much the memory in use has to change before it is worth a look, which takes milliseconds."""
+"""How much more has to be in use: a trim takes milliseconds, in which allocations wait."""
 
 
 async def watch(
+    is_idle: Callable[[], bool],
     resident: Callable[[], int] | None = None,
     trim: Callable[[], None] | None = None,
     *,
     every_s: float = _EVERY_S,
 ) -> None:
-    """Trim whenever the memory in use is another than after the last time, until cancelled.
+    """Trim whenever nothing is in flight and more memory is in use than before, until cancelled.
 
-    It ends where memory can't be given back. All calls are made in a thread: they read files.
+    While requests are served there is little to give back, and each would wait for it. It ends
+    where memory can't be given back. All other calls are made in a thread: they read files.
     """
     resident = resident or resident_bytes
     try:
-        kept = await asyncio.to_thread(resident)
+        least = await asyncio.to_thread(resident)
     except FileNotFoundError:  # not Linux
         return
     while True:
         await asyncio.sleep(every_s)
-        if abs(await asyncio.to_thread(resident) - kept) < _WORTH_BYTES:
+        if not is_idle():
+            continue
+        now = await asyncio.to_thread(resident)
+        least = min(least, now)
+        if now - least < _WORTH_BYTES:
             continue
         trim = trim or await asyncio.to_thread(glibc_trim)
         if trim is None:
             return
         await asyncio.to_thread(trim)
-        kept = await asyncio.to_thread(resident)
+        least = await asyncio.to_thread(resident)
 
 
 def resident_bytes() -> int:

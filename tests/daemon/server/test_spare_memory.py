@@ -36,36 +36,52 @@ class Process:
     ("resident", "done"),
     [
         ((50, 50, 51, 50, 50), [50, 50, 51, 50]),
-        ((50, 130, 60, 61, 61), [50, 130, "trim", 60, 61]),
+        # What is free may all stay with the process until it is asked for.
+        ((50, 130, 52, 53, 53), [50, 130, "trim", 52, 53]),
         # A little at a time comes to much.
         ((50, 54, 59, 48, 48), [50, 54, 59, "trim", 48]),
-        # What was in use when it trimmed becomes free later.
-        ((50, 130, 125, 70, 52, 52), [50, 130, "trim", 125, 70, "trim", 52]),
+        # What a trim left was in use, and is tried again only after it was free.
+        ((50, 130, 125, 126, 90, 100, 52, 52), [50, 130, "trim", 125, 126, 90, 100, "trim", 52]),
     ],
 )
-async def test_memory_is_given_back_once_use_has_changed(resident, done):
+async def test_memory_is_given_back_once_more_is_in_use_than_before(resident, done):
     process = Process(*resident)
     async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(
-            spare_memory.watch(process.resident, process.trim, every_s=0.001)
+            spare_memory.watch(lambda: True, process.resident, process.trim, every_s=0.001)
         )
         await process.has_ended.wait()
         watching.cancel()
     assert process.done[: len(done)] == done
 
 
+async def test_nothing_is_looked_at_while_requests_are_served():
+    process = Process(50, 130, 52, 52)
+    served = iter([True] * 5)
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(
+            spare_memory.watch(
+                lambda: not next(served, False), process.resident, process.trim, every_s=0.001
+            )
+        )
+        await process.has_ended.wait()
+        watching.cancel()
+    assert next(served, None) is None
+    assert process.done[:4] == [50, 130, "trim", 52]
+
+
 async def test_with_another_c_library_the_watch_ends(monkeypatch):
     process = Process(50, 130, 60)
     monkeypatch.setattr(spare_memory, "glibc_trim", lambda: None)
     async with asyncio.timeout(PATIENCE_S):
-        await spare_memory.watch(process.resident, every_s=0.001)
+        await spare_memory.watch(lambda: True, process.resident, every_s=0.001)
     assert process.done == [50, 130]
 
 
 async def test_on_another_system_the_watch_ends(monkeypatch, tmp_path):
     monkeypatch.setattr(spare_memory, "_STATM", tmp_path / "statm")
     async with asyncio.timeout(PATIENCE_S):
-        await spare_memory.watch()
+        await spare_memory.watch(lambda: True)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has glibc")
