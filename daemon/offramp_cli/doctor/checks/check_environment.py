@@ -69,10 +69,15 @@ def look(context: DoctorContext, *, proc: Path = _PROC) -> Environments:
         is_running=status is not None,
         came_later=_came_later(context),
     )
-    said = () if status is None else status.warnings
-    of_plans = {plan.text for plan in status.short_plans} if status is not None else set()
-    skipped = tuple(text for text in said if text not in of_plans)
-    return dataclasses.replace(found, skipped=skipped or _skipped(found.in_force))
+    return dataclasses.replace(found, skipped=_said_skipped(status) or _skipped(found.in_force))
+
+
+def _said_skipped(status: Status | None) -> tuple[str, ...]:
+    """What the daemon itself warns of, but for its plans."""
+    if status is None:
+        return ()
+    of_plans = {plan.text for plan in status.short_plans}
+    return tuple(text for text in status.warnings if text not in of_plans)
 
 
 def adopt(environments: Environments, environ: MutableMapping[str, str]) -> None:
