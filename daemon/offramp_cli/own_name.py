@@ -1,6 +1,6 @@
 """What to type for `offramp`, where a hint tells people to: the program as it was started.
 
-In a checkout it is `.venv/bin/offramp`, which no shell finds by its name alone.
+In a checkout it is `.venv/bin/offramp`, which no shell finds by its name.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ class TraySettings(msgspec.Struct, frozen=True, kw_only=True):
     text: TrayText = "none"
     """Beside the icon: the delegated share, or the week's requests or tokens."""
     icon: TrayIcon = "auto"
-    """`template` is monochrome, coloured by the system (macOS alone); `auto` is that on macOS."""
+    """`template` is monochrome, coloured by the system (only on macOS); `auto` is that on macOS."""
     quota_percent: Annotated[int, Meta(ge=1, le=100)] = 90
     """From here on a quota counts as nearly spent."""
     notify_delegation: bool = True

@@ -37,7 +37,7 @@ _UNCLEAR = frozenset({api.ACCOUNT, api.FAILING, api.UNREACHABLE})
 _FOR_THE_USER = frozenset({api.KEY_REFUSED, api.ACCOUNT})
 """Causes that do not pass by themselves."""
 _OF_ALL = frozenset({api.KEY_REFUSED, api.LIMIT, api.UNREACHABLE})
-"""Causes that no model of a backend escapes; the others may be one model's alone."""
+"""Causes that no model of a backend escapes; the others may concern only one model."""
 
 
 def bypass_text(

@@ -94,7 +94,7 @@ class AnswerParser:
         self._between_bytes = 0
         self._early_count = 0
         self.on_body = self._pieces.append
-        """For httptools alone, as are the other `on_…`."""
+        """Only for httptools, like the other `on_…`."""
         self._parser = self._begin()
 
     def _begin(self) -> HttpResponseParser:

@@ -35,7 +35,7 @@ _AUTHORITY = re.compile(
     r"(?:\[(?P<address>[0-9a-f:.]+)(?:%[^\]]*)?\]|(?P<name>[^\s/\\?#@:\[\]]+))(?::(?P<port>[0-9]{0,5}))?",
     re.IGNORECASE,
 )
-"""Host and port alone: what else a URL could hold there, no browser sends."""
+"""Only host and port: no browser sends what else a URL could hold there."""
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/]*", re.IGNORECASE)
 _HTTP_PORT = 80

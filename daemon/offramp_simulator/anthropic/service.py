@@ -297,7 +297,7 @@ class AnthropicService(FakeService):
 
 
 def anthropic_app(journal: Journal) -> web.Application:
-    """The stand-in for Anthropic alone, with its defaults."""
+    """Only the fake Anthropic, with its defaults."""
     return AnthropicService(journal).application()
 
 

@@ -18,7 +18,7 @@ _CLIENT_CREDENTIALS = ("cookie", "proxy-authorization", "x-offramp-token")
 
 
 def leak_in(entry: ReceivedRequest, body: JsonObject | None) -> str | None:
-    """What reached Z.ai though it belongs to the client alone, or None."""
+    """What reached Z.ai although it belongs only to the client; or None."""
     for name, value in entry.headers:
         if anthropic.CREDENTIAL_PREFIX in value:
             return f"the header `{name}` holds a client credential (sk-ant…)"

@@ -222,7 +222,7 @@ class ZaiService(FakeService):
 
 
 def zai_app(journal: Journal) -> web.Application:
-    """The stand-in for Z.ai alone, with its defaults."""
+    """Only the fake Z.ai, with its defaults."""
     return ZaiService(journal).application()
 
 

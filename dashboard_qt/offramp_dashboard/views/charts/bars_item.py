@@ -68,7 +68,7 @@ class BarsItem(PixelItem):
         self._font, self._label_colour = font, QColor(colour)
 
     def set_seam(self, colour: str) -> None:
-        """Draw a line of that colour between blocks, which hues alone don't part in greyscale."""
+        """Draw a line of that colour between blocks, which look alike in greyscale."""
         self._seam = QColor(colour)
         self.update()
 
