@@ -29,6 +29,7 @@ _LONGEST_SLEEP_S = 60.0
 """While a timed pause runs: a machine that slept, or a clock that was set, is noticed by then."""
 
 _SHORTEST_SLEEP_S = 0.01
+_LONGEST_WRITE_S = 10.0
 
 _LOG = logging.getLogger(__name__)
 
@@ -179,6 +180,11 @@ class PauseKeeper:
             self._announcer.say(note)
             return (note,)
         return ()
+
+    async def written(self) -> None:
+        """Wait until what is being written down is in the file; not for a disk that hangs."""
+        if await asyncio.to_thread(self._saving.acquire, timeout=_LONGEST_WRITE_S):
+            self._saving.release()
 
     def _save_now(self) -> None:
         # What holds is looked up here: of two that save at once the later writes what is newest.

@@ -160,12 +160,15 @@ class ControlServer:
             self._state.is_stopping = not is_lost
             self._is_closing.set()
             self._changes.notify()
-            # The socket first: whoever waits for the end of this daemon may then have its place.
-            await lifecycle.stop_accepting([claimed.listener], tuple(runner.sites))
-            is_handed_over = self._shutdown.leaving.is_set() and not self._shutdown.asked.is_set()
-            let_go = claimed.abandon if is_handed_over else claimed.release
-            await asyncio.to_thread(let_go)
-            await runner.cleanup()
+            try:
+                # The next daemon begins with what the last command left, so that comes first.
+                with claimed.kept():
+                    await lifecycle.stop_accepting([claimed.listener], tuple(runner.sites))
+                    await runner.cleanup()
+                    await self._pauses.written()
+            finally:
+                is_left = self._shutdown.leaving.is_set() and not self._shutdown.asked.is_set()
+                await asyncio.to_thread(claimed.abandon if is_left else claimed.release)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         response = await self._respond(request)

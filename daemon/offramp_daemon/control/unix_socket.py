@@ -20,6 +20,7 @@ from offramp_core.errors import OfframpError
 from offramp_daemon.storage.locked_file import open_locked, try_lock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _BACKLOG = 64
@@ -36,7 +37,11 @@ class ControlSocket:
     """A socket that listens at `path`."""
 
     path: Path
-    listener: socket.socket
+    listener: _LiveListener
+
+    def kept(self) -> contextlib.AbstractContextManager[None]:
+        """Let no other daemon have the place meanwhile, though the listener is closed."""
+        return self.listener.kept()
 
     def abandon(self) -> None:
         """Close it, and leave its name: whoever finds nobody there knows that one is to come."""
@@ -102,6 +107,15 @@ class _LiveListener(socket.socket):
         """Own the locked descriptor `life`."""
         super().__init__(socket.AF_UNIX, socket.SOCK_STREAM)
         self._life = life
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep the lock meanwhile, though the listener is closed."""
+        life = os.dup(self._life)
+        try:
+            yield
+        finally:
+            os.close(life)
 
     def close(self) -> None:
         """Close it; more than once is harmless."""

@@ -9,6 +9,7 @@ import os
 import select
 import shutil
 import socket
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -37,10 +38,12 @@ from running_app import running_app
 from offramp_core import __version__
 from offramp_core.control import api
 from offramp_core.control.client import ControlError, NotRunningError
-from offramp_daemon.control import server
+from offramp_daemon.control import pause_keeper, server
 from offramp_daemon.control.server import Pace
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from offramp_core.paths import Paths
 
 HOUR = timedelta(hours=1)
@@ -321,6 +324,40 @@ async def test_commands_never_block_the_event_loop(tmp_path, two):
                 await commands.reload()
                 assert await next_of(stream) is not None
                 await commands.drain()
+
+
+@pytest.mark.parametrize("longer_s", [0.2, 1.0])  # one is longer than last answers may take
+async def test_pause_that_is_being_written_holds_for_the_next_daemon(
+    tmp_path, two, monkeypatch, longer_s
+):
+    may_write, write = threading.Event(), pause_keeper.save_pause
+
+    def save_pause(file, pause):
+        assert may_write.wait(PATIENCE_S)
+        write(file, pause)
+
+    monkeypatch.setattr(pause_keeper, "save_pause", save_pause)
+    async with (
+        running(tmp_path, *two) as (first, commands),
+        running_app(tmp_path, settings_for(two[0].url, two[1].url)) as second,
+        asyncio.TaskGroup() as tasks,
+    ):
+        pausing = tasks.create_task(quietly(commands.pause()))
+        await commands.until(lambda status: status.pause is not None)
+        first.shutdown.ask()
+        await asyncio.sleep(longer_s)
+        may_write.set()
+        await first.task
+        await pausing
+        port = second.url.rpartition(":")[2]
+        status = await commands.until(lambda status: status.address.endswith(port))
+        assert status.pause is not None
+
+
+async def quietly(command: Awaitable[object]) -> None:
+    """Await a command whose answer may be cut off."""
+    with contextlib.suppress(ControlError):
+        await command
 
 
 async def test_drain_ends_the_daemon_as_a_signal_does(tmp_path):
