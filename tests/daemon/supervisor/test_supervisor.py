@@ -226,7 +226,7 @@ async def test_upgrade_renews_workers_and_the_supervisor_in_place(tmp_path, inst
                 installed.add(2, worker="echo worker 2 >&2")
                 installed.use(2)
                 first = await running.commands.restart()
-                await running.until_said("worker 2")
+                await running.until_said("worker 2\n")
                 await running.until_said("supervisor 2")
                 await running.until_said("Renewed")
                 second = await running.until_serving(other_than=first.status.pid)
@@ -295,7 +295,7 @@ async def test_daemon_goes_on_as_the_program_of_another_installation(
                 second = await running.until_serving(other_than=first.status.pid)
                 assert second.supervisor_pid == running.process.pid
                 os.kill(second.pid, signal.SIGKILL)  # the next one is of the other program too
-                await running.until_said("worker 2", times=2)
+                await running.until_said("worker 2\n", times=2)
                 await running.until_serving(other_than=second.pid)
                 stream.go_on.set()
                 assert await answered.content.read() == END
@@ -317,7 +317,7 @@ async def test_other_program_that_cannot_serve_is_not_tried_again(tmp_path, inst
         await running.commands.restart()
         await running.until_serving(other_than=after.pid)
         assert await running.stop() == 0
-    assert running.said.count("worker 3") == 1
+    assert running.said.count("worker 3\n") == 1  # and not one whose pid begins so
     assert "supervisor 3" not in running.said
 
 
