@@ -8,6 +8,7 @@ C libraries have no such call, and nothing is done there.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,11 +66,8 @@ def resident_bytes() -> int:
 
 def glibc_trim() -> Callable[[], None] | None:
     """Return what gives free memory back; None with another C library than glibc."""
-    import ctypes  # not before it is needed: it takes memory itself
-
-    try:
-        malloc_trim = ctypes.CDLL(None).malloc_trim
-    except AttributeError:
+    malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if malloc_trim is None:
         return None
     malloc_trim.argtypes, malloc_trim.restype = [ctypes.c_size_t], ctypes.c_int
     return lambda: malloc_trim(0)
